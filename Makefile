@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door. Everything is done by the Python package in harness/.
+
+COMMANDS := run check kunit selftest differential kernel series lint bisect coverage clean
+
+.PHONY: help $(COMMANDS)
+
+help: python
+	@python3 -B -m harness help
+
+$(COMMANDS): python
+	@python3 -B -m harness $@
+
+.PHONY: python
+python:
+	@command -v python3 >/dev/null || \
+		{ apt-get update && apt-get install -y --no-install-recommends python3; }
+
+# Variables of the command line reach the harness through the environment.
+export KERNEL PLANT

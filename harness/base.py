@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The base: an unpacked Linux 6.1, imported as the first commit of the git tree build/linux."""
+import os
+import re
+import shutil
+from pathlib import Path
+
+from . import packages
+from .paths import BUILD, LINUX
+from .shell import Failure, must, output
+
+TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
+OLDEST = 187
+IDENTITY = "base-identity"      # in .git: what the base was made from
+
+# Nothing of the user's git configuration reaches the tree, and commits repeat bit for bit.
+AUTHOR = "IOPT maintainers"
+EMAIL = "iopt@example.org"
+DATE = "1767225600 +0000"
+ENV = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_NOSYSTEM="1",
+           GIT_AUTHOR_NAME=AUTHOR, GIT_AUTHOR_EMAIL=EMAIL, GIT_AUTHOR_DATE=DATE,
+           GIT_COMMITTER_NAME=AUTHOR, GIT_COMMITTER_EMAIL=EMAIL, GIT_COMMITTER_DATE=DATE)
+for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+    ENV.pop(name, None)
+
+
+def git(*argv, env=None, data=None, text=True, tree=LINUX):
+    return output("git", "-C", tree, *argv, env=dict(ENV, **(env or {})), data=data, text=text)
+
+
+def source():
+    """The tree or tarball to start from: KERNEL=, or Debian's package."""
+    named = os.environ.get("KERNEL")
+    if named:
+        path = Path(named).resolve()
+        if not path.exists():
+            raise Failure(f"KERNEL={named}: no such tree or tarball")
+        return path
+    packages.need(packages.SOURCE)
+    return TARBALL
+
+
+def check_version(tree):
+    """The base is 6.1.187 or a later 6.1."""
+    try:
+        text = (tree / "Makefile").read_text()
+        major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))
+                               for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+    except (OSError, AttributeError):
+        raise Failure(f"{tree} is not a kernel source tree") from None
+    if (major, minor) != (6, 1) or patch < OLDEST:
+        raise Failure(f"the base is Linux {major}.{minor}.{patch}; this series needs 6.1.{OLDEST} or a later 6.1")
+
+
+def fetch():
+    """Make build/linux hold the base as a commit tagged `base`, unless it already does."""
+    packages.need(packages.BASE)
+    origin = source()
+    stat = (origin / "Makefile" if origin.is_dir() else origin).stat()
+    identity = f"{origin} {stat.st_size} {stat.st_mtime_ns}\n"
+    stamp = LINUX / ".git" / IDENTITY
+    if stamp.exists() and stamp.read_text() == identity:
+        return
+    fresh = BUILD / "linux.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    if origin.is_dir():
+        check_version(origin)
+        must(f"copy {origin}", ["cp", "-a", f"{origin}/.", fresh], "base.log")
+        shutil.rmtree(fresh / ".git", ignore_errors=True)
+    else:
+        must(f"unpack {origin.name}",
+             ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
+    check_version(fresh)
+    if (fresh / ".config").exists():
+        raise Failure(f"{origin} has been built in: make mrproper there first")
+    git("init", "-q", "-b", "series", tree=fresh)
+    for key, value in (("core.compression", "1"), ("gc.auto", "0"), ("core.autocrlf", "false"),
+                       ("advice.detachedHead", "false")):
+        git("config", key, value, tree=fresh)
+    must("import the base", ["git", "-C", fresh, "add", "-f", "-A", "."], "base.log", env=ENV)
+    git("commit", "-q", "-m", "Linux 6.1 base", tree=fresh)
+    git("tag", "base", tree=fresh)
+    (fresh / ".git" / IDENTITY).write_text(identity)
+    shutil.rmtree(LINUX, ignore_errors=True)
+    fresh.rename(LINUX)

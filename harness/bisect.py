@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make bisect: every commit compiles what it touches, with the series' parts built in and as modules."""
+import shutil
+
+from . import kernel, ktap, packages, series
+from .base import git
+from .paths import BUILD
+from .shell import ERROR, logged, say
+
+TREE = BUILD / "bisect-tree"
+VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
+
+
+def touched(commit):
+    """The folders to compile for a commit; a header counts for all of those that the series edits."""
+    folders = set()
+    for path in git("diff", "--name-only", f"{commit}~", commit).split():
+        if path.startswith("include/"):
+            folders |= {"drivers/iommu/", "drivers/vfio/"}
+        elif path.startswith("drivers/"):
+            folders.add("/".join(path.split("/")[:2]) + "/")
+    return sorted(folders)
+
+
+def objects(patch, variant):
+    """The objects of the files that a patch brings; the KUnit suites are only ever built in."""
+    return [path[:-1] + "o" for path in patch.files
+            if path.startswith("drivers/") and path.endswith(".c") and not (variant == "m" and "/tests/" in path)]
+
+
+def compile_commit(title, patch, folders, variant, last):
+    """Compile a commit's folders in TREE; return what is wrong."""
+    out = BUILD / f"bisect-{variant}"
+    # A symbol may come with a later commit; at the last one all of them must be there.
+    kernel.settle(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
+    wanted = objects(patch, variant)
+    for name in wanted:
+        (out / name).unlink(missing_ok=True)
+    # CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
+    status, log = logged(title, kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, tree=TREE),
+                         f"bisect-{patch.name}-{variant}.build", env=kernel.environment())
+    if status:
+        return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] or [f"see {log}"]
+    return [f"{name} was not compiled" for name in wanted if not (out / name).exists()]
+
+
+def bisect():
+    packages.need(packages.KERNEL)
+    made = series.apply()
+    results = ktap.Results()
+    if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain"):
+        shutil.rmtree(TREE, ignore_errors=True)
+        git("worktree", "prune")
+        git("worktree", "add", "-q", "--detach", str(TREE), "base")
+    todo = [(patch, commit, folders) for patch, commit in made if (folders := touched(commit))]
+    for number, (patch, commit, folders) in enumerate(todo, 1):
+        git("checkout", "-q", "--detach", commit, tree=TREE)
+        for variant in VARIANTS:
+            wrong = compile_commit(f"compile {number}/{len(todo)} {patch.name} ={variant}", patch, folders, variant,
+                                   last=number == len(todo))
+            case = f"{patch.name} compiles ={variant}"
+            if wrong:
+                results.failed.append(case + "".join(f"\n    {line}" for line in wrong))
+            else:
+                results.passed.append(case)
+    return results
+
+
+def main():
+    results = bisect()
+    for case in results.failed:
+        say(f"failed: {case}")
+    say(f"{len(results.passed)} passed, {len(results.failed)} failed")
+    return bool(results.failed)

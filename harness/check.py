@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make check: every stage a submission must pass, and one line that counts it all.
+
+PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guest; the check must then fail.
+"""
+import os
+import time
+
+from . import bisect, ktap, kunit, layers, lint, mail, planted, run, selftest
+from .shell import Failure, say
+
+
+def roundtrip():
+    mail.write()
+    mail.prove()
+    return ktap.Results(passed=["git am of the series gives the tree that is built"])
+
+
+def sample():
+    outcome, dirty = run.sample("release", on_line=say)
+    results = ktap.Results()
+    name = "samples/iommufd moves data by DMA"
+    (results.passed if outcome.status == 0 else results.failed).append(name)
+    return results, dirty
+
+
+STAGES = [
+    ("series", roundtrip),
+    ("layers", layers.layers),
+    ("lint", lint.lint),
+    ("sample", sample),
+    ("kunit on user-mode Linux", kunit.uml),
+    ("kunit in the debug kernel", kunit.debug),
+    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
+    ("planted bugs", planted.planted),
+    ("each commit compiles", bisect.bisect),
+]
+
+
+def stage(name, work):
+    """Run one stage; a log that must be clean is a case of its own, and a Failure fails."""
+    say(f"\n== {name}")
+    start = time.monotonic()
+    try:
+        results = work()
+    except Failure as failure:
+        results = ktap.Results(failed=[str(failure)])
+    if isinstance(results, tuple):
+        results, dirty = results
+        if dirty:
+            results.failed += [f"kernel log: {finding.name}: {finding.line}" for finding in dirty]
+        else:
+            results.passed.append("the kernel's log is clean")
+    if not results.total():
+        results.failed.append("nothing was tested")
+    for case in results.failed:
+        say(f"failed: {case}")
+    for case in results.skipped:
+        say(f"skipped: {case}")
+    seconds = int(time.monotonic() - start)
+    say(f"== {name}: {len(results.passed)} passed, {len(results.failed)} failed, "
+        f"{len(results.skipped)} skipped, {seconds // 60}:{seconds % 60:02}")
+    return results
+
+
+def main():
+    total = ktap.Results()
+    for name, work in STAGES:
+        total.add(stage(name, work), f"{name}: ")
+    if total.failed:
+        say("\nfailed:")
+        for case in total.failed:
+            say(f"  {case.splitlines()[0]}")
+    say(f"\n{len(total.passed)} passed, {len(total.failed)} failed")
+    return bool(total.failed)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a kernel's log must not hold after a test."""
+import re
+from dataclasses import dataclass
+
+# The first pattern that matches a line names the finding.
+PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
+    ("use-after-free", r"BUG: KASAN: (slab-)?use-after-free"),
+    ("kasan", r"BUG: KASAN"),
+    ("lock-inversion", r"possible circular locking dependency|possible irq lock inversion|"
+                       r"inconsistent lock state|lock order inversion"),
+    ("recursive-lock", r"possible recursive locking"),
+    ("lockdep", r"suspicious RCU usage|bad unlock balance|held lock freed|lock held when returning|"
+                r"lock held at task exit|INFO: trying to register non-static key|DEBUG_LOCKS_WARN_ON|"
+                r"Invalid wait context"),
+    ("leak", r"unreferenced object 0x"),
+    ("hung-task", r"INFO: task .* blocked for more than"),
+    ("stall", r"rcu.*(stall|detected expedited)|soft lockup|hard LOCKUP"),
+    ("refcount", r"refcount_t: "),
+    ("list-corruption", r"list_(add|del) corruption"),
+    ("debug-objects", r"ODEBUG: "),
+    ("ubsan", r"UBSAN: "),
+    ("oops", r"Oops: |general protection fault|unable to handle|stack segment|kernel BUG at|double fault"),
+    ("bug", r"\bBUG: |\bBUG "),
+    ("warning", r"\bWARNING: "),
+    ("bad-page", r"Bad page (state|map)|Bad rss-counter"),
+    ("panic", r"Kernel panic"),
+    ("dma-fault", r"DMAR: \[(DMA|INTR)"),
+]]
+
+
+@dataclass
+class Finding:
+    name: str
+    line: str
+
+
+def findings(text, allowed=()):
+    """All findings of a console log, in order, but for the kinds that the test declares as its purpose."""
+    found = []
+    for line in text.splitlines():
+        for name, pattern in PATTERNS:
+            if pattern.search(line):
+                if name not in allowed:
+                    found.append(Finding(name, re.sub(r"^\[ *[\d.]+\](\[ *\w+\])? *", "", line).strip()))
+                break
+    return found
+
+
+def of(outcome, allowed=()):
+    return findings(outcome.console.read_text(errors="replace"), allowed)

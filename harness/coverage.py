@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make coverage: the lines and branches of the engine that its KUnit suites reach, by gcov on x86-64."""
+import base64
+import io
+import json
+import tarfile
+from collections import defaultdict
+from pathlib import PurePath
+
+from . import guest, kernel, ktap
+from .shell import Failure, output, say
+
+ENGINE = "drivers/iommu/iopt"
+
+# Kbuild asks this of each folder: the engine alone is instrumented, not its tests.
+PROFILE = f"GCOV_PROFILE=$(if $(filter {ENGINE},$(obj)),y)"
+
+# debugfs says that a counter file is empty, so each is read to its end before it is packed.
+COLLECT = f"""
+cd /sys/kernel/debug/gcov || exit
+find . -name '*.gcda' | grep /{ENGINE}/ | while read -r file; do
+	cat "$file" >/tmp/"$(basename "$file")"
+done
+cd /tmp && tar -cf - *.gcda | base64
+"""
+
+
+def measure():
+    """{file: ({line: count}, [branch counts])} of the engine's sources."""
+    out = kernel.build("coverage", PROFILE)
+    outcome = guest.boot(guest.Guest("coverage", kernel.bzimage(out), args="kunit.enable=1"), COLLECT)
+    results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
+    if outcome.status or not results.passed or results.failed:
+        raise Failure(f"the suites did not pass ({outcome.reason or results.failed or 'none ran'}), see {outcome.console}")
+    folder = out / ENGINE
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode("".join(outcome.lines)))) as counters:
+        counters.extractall(folder)
+    files = defaultdict(lambda: (defaultdict(int), []))
+    for data in sorted(folder.glob("*.gcda")):
+        report = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name, cwd=folder))
+        for file in report["files"]:
+            path = PurePath(file["file"])
+            if f"{ENGINE}/" not in str(path):
+                continue
+            lines, branches = files[path.name]
+            for line in file["lines"]:
+                lines[line["line_number"]] += line["count"]
+                branches += [branch["count"] for branch in line["branches"]]
+    return files
+
+
+def main():
+    rows = [(name, len(lines), sum(1 for count in lines.values() if count), len(branches), sum(1 for b in branches if b))
+            for name, (lines, branches) in sorted(measure().items())]
+    rows.append(("all", *(sum(column) for column in list(zip(*rows))[1:])))
+    say(f"{'file':24}{'lines':>16}{'branches':>18}")
+    for name, lines, ran, branches, taken in rows:
+        def share(part, whole):
+            return f"{part}/{whole} {100 * part / whole:5.1f}%" if whole else "-"
+        say(f"{name:24}{share(ran, lines):>16}{share(taken, branches):>18}")
+    return 0

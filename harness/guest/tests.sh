@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Sourced by the scripts of test guests: run_test NAME DIRECTORY PROGRAM
+# prints the program's TAP between a begin line and an end line, which holds the exit status and the number of
+# pages pinned for DMA before and after.
+
+pins() {
+	cat /proc/sys/vm/stat_refresh >/dev/null
+	awk '$1 == "nr_foll_pin_acquired" { pinned += $2; found++ }
+	     $1 == "nr_foll_pin_released" { pinned -= $2; found++ }
+	     END { print found == 2 ? pinned : "unknown" }' /proc/vmstat
+}
+
+run_test() {
+	before=$(pins)
+	echo "# harness: begin $1"
+	( cd "$2" && exec timeout 300 "./$3" )
+	status=$?
+	# What a process held is dropped as it exits; a device's last reference may take a moment more.
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		after=$(pins)
+		[ "$after" = "$before" ] && break
+		sleep 0.3
+	done
+	echo
+	echo "# harness: end $1 $status $before $after"
+}

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Configuring and building a kernel of build/linux in a folder of its own under build/."""
+import functools
+import hashlib
+import os
+import re
+
+from . import packages, series
+from .base import git
+from .paths import BUILD, HARNESS, LINUX
+from .shell import Failure, must, say
+
+JOBS = f"-j{len(os.sched_getaffinity(0))}"
+
+# Fragments on top of tinyconfig, by the name of the kernel.
+FRAGMENTS = {
+    "release": ["common", "iommufd", "release"],
+    "debug": ["common", "iommufd", "debug", "kunit"],
+    "coverage": ["common", "iommufd", "coverage", "kunit"],
+}
+
+
+def environment():
+    """For the kernel's make: nothing of the make that called us, and ccache that looks past where we are."""
+    env = {k: v for k, v in os.environ.items()
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "CDPATH")}
+    # Debian's programs before others, for they find the Python modules that Debian's packages bring.
+    env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
+    env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",
+               CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
+               KBUILD_BUILD_USER="iopt", KBUILD_BUILD_HOST="build")
+    return env
+
+
+def make(out, *goals, tree=LINUX):
+    return ["make", "-C", tree, f"O={out}", JOBS, "CC=ccache gcc", "HOSTCC=ccache gcc", *goals]
+
+
+def fragments(*names):
+    return [HARNESS / "config" / f"{name}.config" for name in names]
+
+
+def wanted(files):
+    """{symbol: line} of what fragments ask for, or what a .config has."""
+    lines = {}
+    for fragment in files:
+        for line in fragment.read_text().splitlines():
+            match = re.match(r"(?:# )?(CONFIG_\w+)(?:=| is not set)", line)
+            if match:
+                lines[match.group(1)] = line.strip()
+    return lines
+
+
+def configure(out, files, tree=LINUX, strict=True):
+    """Merge the fragments into out/.config; unless told otherwise each of their lines must have held."""
+    out.mkdir(parents=True, exist_ok=True)
+    must(f"configure {out.name}", ["sh", "-e", "-c", """
+        "$@" tinyconfig
+        KCONFIG_CONFIG="$OUT/.config" "$TREE/scripts/kconfig/merge_config.sh" -m "$OUT/.config" $FRAGMENTS
+        "$@" olddefconfig
+        """, "sh", *make(out, tree=tree)], f"{out.name}.config", cwd=out,
+         env=dict(environment(), OUT=str(out), TREE=str(tree), FRAGMENTS=" ".join(map(str, files))))
+    have = wanted([out / ".config"])
+    lost = [line for symbol, line in wanted(files).items() if have.get(symbol, f"# {symbol} is not set") != line]
+    if lost and strict:
+        (out / ".config").unlink()
+        raise Failure(f"{out.name}: the kernel's configuration does not take: {', '.join(lost)}\n"
+                      "A symbol that the series does not define, or one with a dependency that is off.")
+
+
+def settle(out, files, tree=LINUX, strict=True):
+    """configure(), unless out/.config was made from these fragments and the tree's present Kconfig files."""
+    kconfig = [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]
+    key = hashlib.sha256("\n".join([str(strict), *kconfig]).encode())
+    for fragment in files:
+        key.update(fragment.read_bytes())
+    stamp = out / ".config-key"
+    if not (stamp.exists() and (out / ".config").exists() and stamp.read_text() == key.hexdigest()):
+        configure(out, files, tree, strict)
+        stamp.write_text(key.hexdigest())
+
+
+@functools.cache
+def build(name, *variables):
+    """Apply the series and build the named kernel, once in a command; return its folder."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    out = BUILD / name
+    settle(out, fragments(*FRAGMENTS[name]))
+    must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build", env=environment())
+    return out
+
+
+def bzimage(out):
+    return out / "arch/x86/boot/bzImage"
+
+
+@functools.cache
+def headers(out):
+    """The user-space headers of the tree, installed in out/hdr; return the include folder."""
+    must("install the headers", make(out, "headers_install", f"INSTALL_HDR_PATH={out}/hdr"), "headers.log",
+         env=environment())
+    return out / "hdr/include"
+
+
+def main():
+    say(str(bzimage(build("release"))))
+    return 0

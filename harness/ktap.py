@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reading TAP as the kernel speaks it: KUnit's nested KTAP in a log, and the TAP of kselftests."""
+import re
+from dataclasses import dataclass, field
+
+RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: (.*?))?(?:\s*# *(SKIP|TODO)\b.*)?$", re.I)
+PLAN = re.compile(r"^( *)1\.\.(\d+)")
+SUBTEST = re.compile(r"^( *)# Subtest: (.*)")
+STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
+
+
+@dataclass
+class Results:
+    passed: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
+    skipped: list = field(default_factory=list)
+
+    def add(self, other, prefix=""):
+        for mine, theirs in ((self.passed, other.passed), (self.failed, other.failed),
+                             (self.skipped, other.skipped)):
+            mine.extend(prefix + name for name in theirs)
+
+    def total(self):
+        return len(self.passed) + len(self.failed) + len(self.skipped)
+
+
+class _Level:
+    """One depth of nesting that is open: its name, its plan, what was seen of it."""
+
+    def __init__(self, name=""):
+        self.name, self.plan, self.seen, self.failed = name, None, 0, 0
+
+
+def parse(lines):
+    """Count the cases without children. What a plan promised and did not come counts as failed."""
+    results = Results()
+    levels = {0: _Level()}
+
+    def close(depth):
+        for deeper in sorted((d for d in levels if d >= depth), reverse=True):
+            level = levels.pop(deeper)
+            if level.plan is not None and level.seen < level.plan:
+                results.failed.append(f"{level.name or 'plan'}: {level.plan - level.seen} of {level.plan} did not run")
+
+    for raw in lines:
+        line = STAMP.sub("", raw.rstrip("\r\n"))
+        subtest, plan, result = SUBTEST.match(line), PLAN.match(line), RESULT.match(line)
+        if subtest:
+            depth = len(subtest.group(1))
+            close(depth)
+            levels[depth] = _Level(subtest.group(2).strip())
+        elif plan:
+            depth = len(plan.group(1))
+            levels.setdefault(depth, _Level()).plan = int(plan.group(2))
+        elif result:
+            depth = len(result.group(1))
+            inner = [d for d in levels if d > depth]
+            parent = any(levels[d].seen for d in inner)
+            inner_failed = any(levels[d].failed for d in inner)
+            close(depth + 1)
+            level = levels.setdefault(depth, _Level())
+            level.seen += 1
+            ok = result.group(2) == "ok"
+            level.failed += not ok
+            name = f"{level.name}.{result.group(4) or result.group(3)}".lstrip(".")
+            if (result.group(5) or "").upper() == "SKIP":
+                results.skipped.append(name)
+            elif not parent:
+                (results.passed if ok else results.failed).append(name)
+            elif not ok and not inner_failed:
+                results.failed.append(name)
+    close(0)
+    return results

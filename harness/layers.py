@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who may know what: the engine no front end and no way to read an I/O page table, a front end no engine work."""
+import re
+
+from . import ktap
+from .paths import ROOT
+
+ENGINE_MAY_NOT = [
+    ("reads an I/O page table", r"iova_to_phys"),
+    ("includes a front end's header", r"#\s*include.*(vfio|iommufd)"),
+]
+FRONT_MAY_NOT = [
+    ("pins user memory", r"\b(un)?pin_user_page\w*\s*\(|\bget_user_pages\w*\s*\(|\bfollow_pfn\w*\s*\("),
+    ("programs a domain", r"\biommu_(map|unmap)\w*\s*\("),
+    ("keeps a tree", r"\brb_(insert|erase|link|first|next)\w*\s*\(|\binterval_tree_\w+\s*\("),
+]
+
+
+def check(title, files, rules, results):
+    for what, pattern in rules:
+        found = [f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+                 for file in files
+                 for number, line in enumerate(file.read_text().splitlines(), 1) if re.search(pattern, line)]
+        case = f"{title} {what}"
+        if found:
+            results.failed.append(case + "".join(f"\n    {line}" for line in found))
+        else:
+            results.passed.append(f"no file of {case}")
+
+
+def sources(folder):
+    return sorted(file for file in (ROOT / folder).rglob("*.[ch]"))
+
+
+def layers():
+    results = ktap.Results()
+    engine = [file for file in sources("drivers/iommu/iopt") if "tests" not in file.parts]
+    check("the engine", engine + [ROOT / "include/linux/iopt.h"], ENGINE_MAY_NOT, results)
+    check("/dev/iommu", sources("drivers/iommu/iommufd"), FRONT_MAY_NOT, results)
+    check("vfio", sources("drivers/vfio"), FRONT_MAY_NOT, results)
+    return results

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make lint: what the kernel's own tools say about our patches and files; any finding fails."""
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+from . import kernel, ktap, mail, packages, series
+from .paths import BUILD, HARNESS, LINUX
+from .shell import Progress, logged, say
+
+# FILE_PATH_CHANGES asks every patch that adds a file for a MAINTAINERS line; one patch of the series has the
+# entries for all of them.
+CHECKPATCH = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
+              "--ignore=FILE_PATH_CHANGES"]
+
+# Those of the tree's semantic checks that look for faults in code like ours.
+COCCI = ["free/*", "locks/*", "null/*", "iterators/*", "tests/*", "misc/*", "api/err_cast.cocci",
+         "api/kfree_mismatch.cocci", "api/memdup*.cocci", "api/vma_pages.cocci", "api/alloc/*"]
+
+
+def each(title, subjects, check, results):
+    """check(subject) -> findings, over all subjects at once; each subject is a case."""
+    progress = Progress(title)
+    with ThreadPoolExecutor(int(kernel.JOBS[2:])) as pool:
+        for subject, findings in zip(subjects, pool.map(check, subjects)):
+            progress.tick(str(subject))
+            name = f"{title}: {subject.name if hasattr(subject, 'name') else subject}"
+            if findings:
+                results.failed.append(name + "".join(f"\n    {line}" for line in findings))
+            else:
+                results.passed.append(name)
+    progress.done(f"{len(subjects)} checked")
+
+
+def tool(argv):
+    """What a tool prints in the tree, and a line for its status when it fails in silence."""
+    done = subprocess.run([str(a) for a in argv], cwd=LINUX, text=True, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=kernel.environment())
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    return lines or ([f"exit status {done.returncode}"] if done.returncode else [])
+
+
+def compiled(objects, results):
+    """gcc's W=1 and sparse, on the objects made from our sources."""
+    out = BUILD / "lint"
+    kernel.settle(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
+    status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
+                         "lint.build", env=kernel.environment())
+    text = log.read_text(errors="replace").splitlines()
+    for name in objects:
+        source = name.removesuffix("o")
+        findings = [line for line in text if re.match(rf"(.*/)?{re.escape(source)}[ch]:\d+.*(warning|error)", line)]
+        case = f"W=1 and sparse: {source}c"
+        if findings:
+            results.failed.append(case + "".join(f"\n    {line}" for line in findings))
+        else:
+            results.passed.append(case)
+    if status and not results.failed:
+        results.failed.append(f"W=1 and sparse: make failed, see {log}")
+
+
+def lint():
+    packages.need(packages.LINT)
+    results = ktap.Results()
+    mail.write()
+    brought = sorted({path for patch in series.patches() for path in patch.files})
+    sources = [path for path in brought if path.endswith((".c", ".h"))]
+    built = [path for path in sources if path.startswith(("drivers/", "virt/"))]
+
+    each("checkpatch", sorted(mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
+    extra = [str(path) for path in sorted((HARNESS / "planted").glob("*.c"))]
+    each("checkpatch -f", brought + extra, lambda p: tool([*CHECKPATCH, "-f", p]), results)
+    each("kernel-doc", sources, lambda p: tool(["perl", "scripts/kernel-doc", "-none", "-Werror", p]), results)
+    rules = sorted({rule for glob in COCCI for rule in (LINUX / "scripts/coccinelle").glob(glob)
+                    if rule.suffix == ".cocci" and "virtual report" in rule.read_text()})
+    each("coccinelle", rules, lambda rule: tool(
+        ["spatch", "--very-quiet", "-D", "report", "--no-show-diff", "--cocci-file", rule, "--no-includes",
+         "--include-headers", *built]), results)
+    compiled([path[:-1] + "o" for path in built if path.endswith(".c")], results)
+    for path in series.unlisted():
+        results.failed.append(f"series: no patch brings {path}")
+    return results
+
+
+def main():
+    results = lint()
+    for case in results.failed:
+        say(case)
+    say(f"{len(results.passed)} checks clean, {len(results.failed)} with findings")
+    return bool(results.failed)

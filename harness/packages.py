@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Debian packages that each part of the harness stands on."""
+import os
+import shutil
+import subprocess
+
+from .shell import Failure, must
+
+BASE = ["git", "xz-utils"]
+SOURCE = ["linux-source-6.1"]
+SERIES = ["git", "coccinelle"]
+KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
+GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
+LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: checkpatch looks at SPDX tags by them
+
+
+def missing(names):
+    query = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *names],
+                           text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    there = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in there]
+
+
+def need(names):
+    """Have the packages, by apt-get where that is possible; otherwise say which are missing."""
+    if not shutil.which("dpkg-query"):
+        raise Failure("This is not a Debian system. Install what these packages hold, and a dpkg-query "
+                      f"that knows them: {' '.join(names)}")
+    absent = missing(names)
+    if not absent:
+        return
+    if os.geteuid() != 0:
+        raise Failure(f"Missing packages: apt-get install {' '.join(absent)}")
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
+    must(f"apt-get install {' '.join(absent)}",
+         ["apt-get", "install", "-y", "--no-install-recommends", *absent], "apt.log", env=env)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bugs planted on purpose: the check of the kernel's log has to notice each by its name."""
+import shutil
+
+from . import cleanlog, guest, kernel, ktap
+from .paths import BUILD, HARNESS
+from .shell import Failure, must
+
+# The names of cleanlog's findings. KASAN's report turns lock debugging off, so it comes last.
+KINDS = ("lock-inversion", "leak", "use-after-free")
+
+
+def build(out):
+    """Build the module for the kernel in the folder out; return the .ko."""
+    place = BUILD / "planted"
+    place.mkdir(exist_ok=True)
+    for source in (HARNESS / "planted").iterdir():
+        shutil.copy2(source, place)
+    must("build the planted bugs", kernel.make(out, f"M={place}", "modules"), "planted.build",
+         env=kernel.environment())
+    return place / "planted.ko"
+
+
+def insmod(module, kind):
+    if kind not in KINDS:
+        raise Failure(f"PLANT={kind}: it is one of {', '.join(KINDS)}")
+    return f"insmod {module} kind={kind} && rmmod planted || exit\n"
+
+
+def planted():
+    """Make all the bugs in one guest; a bug that is not found fails, and so does anything else that is."""
+    out = kernel.build("debug")
+    module = build(out)
+    outcome = guest.boot(guest.Guest("planted", kernel.bzimage(out)),
+                         "".join(insmod(module, kind) for kind in KINDS))
+    found = {finding.name for finding in cleanlog.of(outcome)}
+    results = ktap.Results()
+    for kind in KINDS:
+        (results.passed if kind in found else results.failed).append(f"a planted {kind} is noticed")
+    for name in sorted(found.difference(KINDS)):
+        results.failed.append(f"no bug was planted, yet the log shows: {name}")
+    if outcome.status != 0:
+        results.failed.append(f"guest: {outcome.reason or 'a module did not load'}")
+    return results

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A module with one bug of each kind that the check of the kernel's log must
+ * notice. Loading it with kind= makes exactly that bug.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+static char *kind;
+module_param(kind, charp, 0);
+MODULE_PARM_DESC(kind, "use-after-free, lock-inversion or leak");
+
+static int use_after_free(void)
+{
+	char *object = kmalloc(64, GFP_KERNEL);
+	char *freed = object;
+
+	if (!object)
+		return -ENOMEM;
+	/* The compiler must not see that both are the same object. */
+	OPTIMIZER_HIDE_VAR(freed);
+	kfree(object);
+	WRITE_ONCE(*freed, 1);
+	return 0;
+}
+
+static int lock_inversion(void)
+{
+	static DEFINE_MUTEX(first);
+	static DEFINE_MUTEX(second);
+
+	mutex_lock(&first);
+	mutex_lock(&second);
+	mutex_unlock(&second);
+	mutex_unlock(&first);
+
+	mutex_lock(&second);
+	mutex_lock(&first);
+	mutex_unlock(&first);
+	mutex_unlock(&second);
+	return 0;
+}
+
+static int leak(void)
+{
+	int i;
+
+	/* Several, for one may still be pointed to by a dead stack slot. */
+	for (i = 0; i < 16; i++) {
+		void *object = kmalloc(64, GFP_KERNEL);
+
+		if (!object)
+			return -ENOMEM;
+		OPTIMIZER_HIDE_VAR(object);
+	}
+	return 0;
+}
+
+static int __init planted_init(void)
+{
+	if (!kind)
+		return -EINVAL;
+	if (!strcmp(kind, "use-after-free"))
+		return use_after_free();
+	if (!strcmp(kind, "lock-inversion"))
+		return lock_inversion();
+	if (!strcmp(kind, "leak"))
+		return leak();
+	return -EINVAL;
+}
+
+static void __exit planted_exit(void)
+{
+}
+
+module_init(planted_init);
+module_exit(planted_exit);
+MODULE_DESCRIPTION("Bugs that a check of the kernel's log must notice");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices."""
+import os
+import re
+
+from . import cleanlog, guest, kernel, ktap, planted
+from .paths import BUILD, HARNESS, LINUX
+from .shell import Failure, must, output, say
+
+COLLECTIONS = ("iommufd", "vfio")
+BEGIN = re.compile(r"^# harness: begin (\S+)$")
+END = re.compile(r"^# harness: end (\S+) (\d+) (-?\d+) (-?\d+)$")
+# A test whose purpose is a refused DMA says so in its output.
+DECLARED = "# expects: dma-fault"
+
+
+def build_programs(include):
+    """Build the collections as the tree's lib.mk does; return [(collection/program, folder, program)]."""
+    programs = []
+    for collection in COLLECTIONS:
+        source = LINUX / "tools/testing/selftests" / collection
+        if not source.is_dir():
+            raise Failure(f"the tree has no tools/testing/selftests/{collection}")
+        out, installed = BUILD / "selftest" / collection, BUILD / "selftest" / f"{collection}-installed"
+        out.mkdir(parents=True, exist_ok=True)
+        argv = ["make", "-C", source, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}",
+                f"INSTALL_PATH={installed}"]
+        must(f"build the {collection} selftests", [*argv, "install"], f"selftest-{collection}.build",
+             env=kernel.environment())
+        listed = output(*argv, "-s", "--no-print-directory", "emit_tests", env=kernel.environment())
+        for line in listed.splitlines():
+            programs.append((f"{collection}/{line.split(':')[1]}", installed, line.split(":")[1]))
+    return programs
+
+
+def judge(lines):
+    """The results of each program, with what its exit status and the pin counters say."""
+    results, inside, name = ktap.Results(), [], None
+    for line in lines:
+        begin, end = BEGIN.match(line), END.match(line)
+        if begin:
+            name, inside = begin.group(1), []
+        elif end:
+            status, before, after = int(end.group(2)), int(end.group(3)), int(end.group(4))
+            found = ktap.parse(inside)
+            results.add(found, f"{name}: ")
+            # 4 is kselftest's word for: all was skipped.
+            if status and not found.failed and not (status == 4 and found.skipped):
+                results.failed.append(f"{name}: exit status {status}")
+            if not found.total() and not status:
+                results.failed.append(f"{name}: it printed no result")
+            kept = results.passed if before == after else results.failed
+            kept.append(f"{name}: pages pinned before {before}, after {after}")
+            name = None
+        elif name:
+            inside.append(line)
+    if name:
+        results.add(ktap.parse(inside), f"{name}: ")
+        results.failed.append(f"{name}: it did not end")
+    return results
+
+
+def selftests(plant=None):
+    """Run all programs in one guest; with a plant, that bug is made first."""
+    out = kernel.build("debug")
+    programs = build_programs(kernel.headers(out))
+    script = f". {HARNESS}/guest/tests.sh\n"
+    if plant:
+        script += planted.insmod(planted.build(out), plant)
+    for program in programs:
+        script += "run_test {} {} {}\n".format(*program)
+    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU)
+    outcome = guest.boot(machine, script)
+    results = judge(outcome.lines)
+    if outcome.status is None:
+        results.failed.append(f"guest: {outcome.reason.splitlines()[0]}")
+    allowed = ["dma-fault"] if DECLARED in outcome.lines else []
+    return results, cleanlog.of(outcome, allowed)
+
+
+def main():
+    results, dirty = selftests(os.environ.get("PLANT"))
+    for case in results.failed:
+        say(f"failed: {case}")
+    for finding in dirty:
+        say(f"kernel log: {finding.name}: {finding.line}")
+    say(f"{len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
+    return bool(results.failed or dirty or not results.passed)

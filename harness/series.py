@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The patch series: folders of series/ become commits on top of the base in build/linux.
+
+series/NNNN-slug/ holds
+  message   the commit message; the Signed-off-by is added here
+  files     paths of our own files that the patch brings, one a line
+  *.cocci   semantic patches, in name order
+  insert    anchored insertions
+and edits.py says what the last two may hold. A commit is found again by a hash over all that went into it and
+into those before it, so an edit rewrites only the commits from its patch on, and the work tree sees only the
+files that differ.
+"""
+import functools
+import hashlib
+import json
+import os
+import re
+
+from . import base, edits, packages
+from .base import AUTHOR, EMAIL, git
+from .paths import BUILD, LINUX, ROOT, SERIES
+from .shell import Failure, Progress, say
+
+# Where files of ours stand in the repository; all else in the root is not the kernel's.
+AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
+COMMITS = BUILD / "series-commits.json"
+
+
+class Patch:
+    """One folder of series/."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.name = folder.name
+        self.where = f"series/{folder.name}"
+        known = {"message", "files", "insert"}
+        for entry in folder.iterdir():
+            if entry.name not in known and entry.suffix != ".cocci":
+                raise Failure(f"{self.where}: {entry.name} is not part of a patch")
+        try:
+            self.message = (folder / "message").read_text().strip()
+        except FileNotFoundError:
+            raise Failure(f"{self.where}: no message") from None
+        self.subject = self.message.splitlines()[0] if self.message else ""
+        if not re.match(r"[\w/,. -]+: \S", self.subject):
+            raise Failure(f"{self.where}: the message's first line is not `subsystem: subject`")
+        self.files = self._list(folder / "files")
+        for path in self.files:
+            if not (ROOT / path).is_file():
+                raise Failure(f"{self.where}: files: {path} is not in the repository")
+        self.cocci = [edits.SemanticPatch(f"{self.where}/{script.name}", script)
+                      for script in sorted(folder.glob("*.cocci"))]
+        insert = folder / "insert"
+        self.insertions = edits.parse_insertions(f"{self.where}/insert", insert.read_text()) if insert.exists() else []
+        if not (self.files or self.cocci or self.insertions):
+            raise Failure(f"{self.where}: the patch changes nothing")
+
+    @staticmethod
+    def _list(path):
+        if not path.exists():
+            return []
+        lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+        return [line for line in lines if line]
+
+    def key(self, before):
+        """What this commit is made from, given the key of the one before."""
+        digest = hashlib.sha256(before.encode())
+        parts = [path for path in sorted(self.folder.iterdir())] + [ROOT / path for path in self.files]
+        for part in parts:
+            content = part.read_bytes()
+            digest.update(f"{part.relative_to(ROOT)} {os.access(part, os.X_OK)} {len(content)}\n".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+class Tree:
+    """The kernel tree at a commit, and the changes that one more patch makes to it."""
+
+    def __init__(self, commit):
+        self.commit = commit
+        self.modes = {}
+        for entry in git("ls-tree", "-r", "-z", commit).split("\0"):
+            if entry:
+                meta, path = entry.split("\t", 1)
+                self.modes[path] = meta.split()[0]
+        self.paths = set(self.modes)
+        self.directories = {parent for path in self.paths for parent in parents(path)}
+        self.changes = {}
+
+    def read(self, path):
+        if path in self.changes:
+            return self.changes[path]
+        return git("show", f"{self.commit}:{path}") if path in self.paths else None
+
+    def exists(self, path):
+        return path.rstrip("/") in self.directories if path.endswith("/") else path in self.paths
+
+    def write(self, path, text, mode=None):
+        self.changes[path] = text
+        self.modes[path] = mode or self.modes.get(path, "100644")
+        self.paths.add(path)
+        self.directories.update(parents(path))
+
+    def record(self, message):
+        """Commit the changes; the work tree is not touched."""
+        index = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
+        git("read-tree", self.commit, env=index)
+        entries = ""
+        for path, text in self.changes.items():
+            blob = git("hash-object", "-w", "--stdin", data=text).strip()
+            entries += f"{self.modes[path]} {blob}\t{path}\n"
+        git("update-index", "--add", "--index-info", env=index, data=entries)
+        tree = git("write-tree", env=index).strip()
+        if tree == git("rev-parse", f"{self.commit}^{{tree}}").strip():
+            return None
+        self.commit = git("commit-tree", tree, "-p", self.commit, data=message).strip()
+        self.changes = {}
+        return self.commit
+
+
+def parents(path):
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+
+
+def make_commit(tree, patch):
+    makefiles = []
+    for path in patch.files:
+        file = ROOT / path
+        mode = "100755" if os.access(file, os.X_OK) else "100644"
+        if file.name == "Makefile":
+            makefiles.append(path)
+        elif path in tree.changes:
+            raise Failure(f"{patch.where}: files: {path} is listed twice")
+        tree.write(path, file.read_text(), mode)
+    for path in makefiles:
+        text = (ROOT / path).read_text()
+        tree.write(path, edits.grow_makefile(f"{patch.where}: {path}", text, os.path.dirname(path), tree.exists))
+    for script in patch.cocci:
+        for path, text in script.apply(tree).items():
+            tree.write(path, text)
+    for insertion in patch.insertions:
+        old = tree.read(insertion.path)
+        if old is None:
+            insertion.fail("no such file in the tree at this patch")
+        tree.write(insertion.path, insertion.apply(old))
+    commit = tree.record(f"{patch.message}\n\nSigned-off-by: {AUTHOR} <{EMAIL}>\n")
+    if not commit:
+        raise Failure(f"{patch.where}: the patch changes nothing")
+    return commit
+
+
+def patches():
+    """All patches, in order. A file of ours comes with one patch; a Makefile may come again and grow."""
+    folders = sorted(path for path in SERIES.iterdir() if path.is_dir()) if SERIES.is_dir() else []
+    found = [Patch(folder) for folder in folders]
+    bringer = {}
+    for patch in found:
+        for path in patch.files:
+            if os.path.basename(path) != "Makefile" and path in bringer:
+                raise Failure(f"{patch.where}: files: {path} comes with {bringer[path]} already")
+            bringer[path] = patch.where
+    return found
+
+
+def unlisted():
+    """Files of ours that no patch brings."""
+    listed = {path for patch in patches() for path in patch.files}
+    ours = {str(file.relative_to(ROOT)) for area in AREAS for file in (ROOT / area).rglob("*") if file.is_file()}
+    return sorted(path for path in ours - listed if not path.endswith((".pyc", ".swp", "~")))
+
+
+@functools.cache
+def apply():
+    """Bring build/linux to the series' last commit, once in a command; return [(patch, commit)]."""
+    base.fetch()
+    packages.need(packages.SERIES)
+    edited = git("diff", "--name-only", "HEAD").split()
+    if edited:
+        raise Failure(f"{LINUX} is made from series/ and our files, but was edited by hand: {' '.join(edited[:5])}\n"
+                      f"Take the edit over and then: git -C {LINUX} checkout .")
+    start = git("rev-parse", "base").strip()
+    tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "series.py"))
+    key = hashlib.sha256(start.encode() + tooling).hexdigest()
+    known = json.loads(COMMITS.read_text()) if COMMITS.exists() else {}
+    made, head, tree = [], start, None
+    progress = Progress("apply the series")
+    todo = patches()
+    for patch in todo:
+        progress.tick(patch.name)
+        key = patch.key(key)
+        if key in known:
+            head, tree = known[key], None
+        else:
+            tree = tree or Tree(head)
+            head = known[key] = make_commit(tree, patch)
+            COMMITS.write_text(json.dumps(known, indent=0))
+        git("update-ref", f"refs/made/{head}", head)
+        made.append((patch, head))
+    if git("rev-parse", "HEAD").strip() != head:
+        git("checkout", "-q", "-B", "series", head)
+    progress.done(f"{len(todo)} patches")
+    loose = unlisted()
+    if loose:
+        say(f"note: no patch brings {' '.join(loose[:6])}{' ...' if len(loose) > 6 else ''}")
+    return made

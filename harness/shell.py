@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Running programs: quietly, with a log, and with a sign of life when it takes long."""
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+from .paths import LOG
+
+class Failure(Exception):
+    """What went wrong, in words for the user; __main__ prints it without a traceback."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def output(*argv, cwd=None, env=None, data=None, text=True):
+    """Run a short command and return what it prints; it failing is a Failure."""
+    done = subprocess.run([str(a) for a in argv], cwd=cwd, env=env, input=data, text=text,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        error = done.stderr if text else done.stderr.decode(errors="replace")
+        raise Failure(f"{' '.join(str(a) for a in argv[:4])} ... failed:\n{error.strip()}")
+    return done.stdout
+
+
+class Progress:
+    """One line that is rewritten on a terminal, and a line every half minute elsewhere."""
+
+    def __init__(self, title):
+        self.title = title
+        self.start = time.monotonic()
+        self.tty = sys.stdout.isatty()
+        self.shown = self.start
+        if self.tty:
+            self._show("")
+
+    def elapsed(self):
+        seconds = int(time.monotonic() - self.start)
+        return f"{seconds // 60}:{seconds % 60:02}"
+
+    def _show(self, note):
+        text = f"{self.title}  {self.elapsed()}  {note}"
+        if self.tty:
+            print("\r" + text[:110].ljust(110), end="", flush=True)
+        else:
+            say(text)
+
+    def tick(self, note=""):
+        now = time.monotonic()
+        if now - self.shown >= (0.5 if self.tty else 30):
+            self.shown = now
+            self._show(note)
+
+    def done(self, note=""):
+        if self.tty:
+            print("\r" + " " * 110 + "\r", end="")
+        say(f"{self.title}  {self.elapsed()}  {note}".rstrip())
+
+
+def spawn(argv, stderr=subprocess.STDOUT, cwd=None, env=None):
+    """Start a program, in a process group of its own, that is read with lines_of()."""
+    return subprocess.Popen([str(a) for a in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+
+
+def stop(child):
+    """End a program and its children, unless it has ended; return its status."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+    return child.wait()
+
+
+def lines_of(child):
+    """Yield each line that a process prints, and None whenever half a second was silent, until it closes."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([child.stdout], [], [], 0.5)
+        if not ready:
+            yield None
+            continue
+        data = os.read(child.stdout.fileno(), 65536)
+        *whole, rest = (rest + data).split(b"\n")
+        if not data and rest:
+            whole, rest = [rest], b""
+        for line in whole:
+            yield line.decode(errors="replace").rstrip("\r")
+        if not data:
+            return
+
+
+ERROR = re.compile(r"\berror:|ERROR:|undefined reference|No rule to make|\*\*\* |command not found|^E: ")
+
+
+def logged(title, argv, log, cwd=None, env=None):
+    """Run a long command with its output in build/log/<log>; return its status and the log's path."""
+    LOG.mkdir(parents=True, exist_ok=True)
+    path = LOG / log
+    progress = Progress(title)
+    with open(path, "w") as out:
+        child = spawn(argv, cwd=cwd, env=env)
+        count, last = 0, ""
+        try:
+            for line in lines_of(child):
+                if line is not None:
+                    out.write(line + "\n")
+                    count, last = count + 1, line.strip()
+                progress.tick(f"{count} steps  {last}")
+            status = child.wait()
+        finally:
+            stop(child)
+    progress.done("" if status == 0 else "failed")
+    return status, path
+
+
+def must(title, argv, log, cwd=None, env=None):
+    """logged(), and a Failure with the last errors of the log when it fails."""
+    status, path = logged(title, argv, log, cwd, env)
+    if status:
+        lines = path.read_text(errors="replace").splitlines()
+        marked = [line for line in lines if ERROR.search(line)]
+        tail = "\n".join((marked or lines)[-15:])
+        raise Failure(f"{title} failed, see {path}:\n{tail}")
+    return path
