@@ -1,0 +1,19 @@
+#spatch --smpl-spacing
+// files: drivers/iommu/intel/iommu.h
+
+@@
+@@
+struct iommu_domain_info {
+	...
++	struct rcu_head rcu;		/* flushes may still be at it */
+};
+
+@@
+identifier info;
+@@
+domain_id_iommu(...)
+{
+	...
+-	return info->did;
++	return info ? info->did : 0;
+}
