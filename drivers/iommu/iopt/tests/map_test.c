@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping and unmapping: what is in the page table, pinned and charged, and
+ * each errno with nothing changed.
+ */
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+
+#include "space.h"
+
+#define IOVA	0x100000000UL
+
+/* H9: without a domain nothing is looked at, pinned or charged. */
+static void map_without_domain_pins_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long charged = test_charged();
+	unsigned long uaddr = test_touched(test, 4);
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
+	/* Memory that is not there is no matter yet. */
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA + PAGES(4), 0, 4));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
+}
+
+/* Pins and charges once; the page table shows the user's pages. */
+static void map_translates(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long charged = test_charged();
+	unsigned long n = 700; /* more than a batch */
+	unsigned long uaddr = test_touched(test, n);
+	unsigned long pfn;
+
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map_prot(iopt, IOVA, uaddr, n,
+				      TEST_RW | IOMMU_CACHE));
+	mock_expect_maps(mock, IOVA, uaddr, n);
+	KUNIT_EXPECT_EQ(test, n, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, TEST_RW | IOMMU_CACHE,
+			mock_domain_prot(mock, IOVA));
+	KUNIT_EXPECT_EQ(test, charged + n, test_charged());
+	KUNIT_EXPECT_EQ(test, n, atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+
+	pfn = test_user_pfn(test, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, n));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* T1-43: what the process does to its memory later does not matter. */
+static void map_survives_munmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, pfn;
+
+	uaddr = test_touched(test, 1);
+	pfn = test_user_pfn(test, uaddr);
+
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 1));
+	test_munmap(test, uaddr, 1);
+	KUNIT_EXPECT_EQ(test, pfn, mock_domain_pfn(mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
+}
+
+/* T1-51, C1: untouched memory read-only is the zero page, not pinned. */
+static void map_zero_page_uncharged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, i, refs, charged = test_charged();
+	struct page *zero = ZERO_PAGE(0);
+
+	uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
+	test_attach(test, mock);
+	refs = page_ref_count(zero);
+
+	for (i = 0; i != 100; i++) {
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map_prot(iopt, IOVA, uaddr, 3,
+					      IOMMU_READ));
+		KUNIT_EXPECT_EQ(test, page_to_pfn(zero),
+				mock_domain_pfn(mock, IOVA + PAGES(2)));
+		KUNIT_EXPECT_EQ(test, IOMMU_READ,
+				mock_domain_prot(mock, IOVA));
+		KUNIT_EXPECT_EQ(test, charged, test_charged());
+		test_validate(test);
+		KUNIT_ASSERT_EQ(test, 0, test_unmap(iopt, IOVA, 3));
+	}
+	KUNIT_EXPECT_EQ(test, refs, page_ref_count(zero));
+}
+
+/* T1-44: what the process may not do, its device may not. */
+static void map_EFAULT(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long ro, wo, none, hole, charged = test_charged();
+
+	test_attach(test, mock);
+
+	ro = test_mmap(test, 1, PROT_READ);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, ro, 1));
+	none = test_mmap(test, 1, PROT_NONE);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map_prot(iopt, IOVA, none, 1, IOMMU_READ));
+	wo = test_mmap(test, 2, PROT_WRITE);
+	test_touch(test, wo, 2);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map_prot(iopt, IOVA, wo, 2, IOMMU_READ));
+	hole = test_touched(test, 40);
+	test_munmap(test, hole + PAGES(20), 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, hole, 40));
+
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, hole)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 40));
+}
+
+/* The same memory writable by the device and read by it only. */
+static void map_write_only_memory(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long wo;
+
+	test_attach(test, mock);
+	wo = test_mmap(test, 1, PROT_WRITE);
+	test_touch(test, wo, 1);
+	KUNIT_EXPECT_EQ(test, 0,
+			test_map_prot(iopt, IOVA, wo, 1, IOMMU_WRITE));
+	KUNIT_EXPECT_EQ(test, IOMMU_WRITE, mock_domain_prot(mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
+}
+
+/* A10 is the case without protection, A1 the one with a wrapping address. */
+static void map_EINVAL_EOVERFLOW(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long uaddr;
+
+	uaddr = test_touched(test, 2);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA, uaddr, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA + 1, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA, uaddr + 8, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_map_user(iopt, IOVA, (void __user *)uaddr,
+				      PAGE_SIZE + 1, TEST_RW,
+				      IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			test_map_prot(iopt, IOVA, uaddr, 1, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			test_map_prot(iopt, IOVA, uaddr, 1, IOMMU_CACHE));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			test_map(iopt, -PAGES(1), uaddr, 2));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			test_map(iopt, IOVA, -PAGES(1), 2));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 2));
+}
+
+static void map_EEXIST(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, i;
+
+	uaddr = test_touched(test, 8);
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
+
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, -EEXIST,
+				test_map(iopt, IOVA + PAGES(i), uaddr, 4));
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			test_map(iopt, IOVA - PAGES(1), uaddr, 2));
+	mock_expect_maps(mock, IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
+
+	/* Neighbours are no overlap, and stay mappings of their own. */
+	KUNIT_EXPECT_EQ(test, 0,
+			test_map(iopt, IOVA + PAGES(4), uaddr + PAGES(4), 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 4));
+	mock_expect_maps(mock, IOVA + PAGES(4), uaddr + PAGES(4), 4);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA + PAGES(4), 4));
+}
+
+/* The limit is exact, and failing at it leaves nothing. */
+static void map_ENOMEM_at_limit(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, charged = test_charged();
+	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
+
+	uaddr = test_touched(test, 40);
+	test_attach(test, mock);
+
+	limit->rlim_cur = PAGES(charged + 40) - 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(iopt, IOVA, uaddr, 40));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+
+	limit->rlim_cur = PAGES(charged + 40);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 40));
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			test_map(iopt, IOVA + PAGES(40), uaddr, 1));
+	KUNIT_EXPECT_EQ(test, charged + 40, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 40));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* C10, C11: the last byte of the address space is an ordinary one. */
+static void map_last_page_of_space(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long iova = -PAGES(2), uaddr, bytes;
+
+	mock->domain.geometry.aperture_end = ~0ULL;
+	uaddr = test_touched(test, 2);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, iova, uaddr, 2));
+	test_attach(test, mock);
+	mock_expect_maps(mock, iova, uaddr, 2);
+	KUNIT_EXPECT_EQ(test, -EEXIST,
+			test_map(iopt, -PAGES(1), uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_unmap(iopt, -PAGES(1), ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, iova, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(2), bytes);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/* A mapping is never split, and a refused unmap touches none. */
+static void unmap_ENOENT(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, bytes;
+
+	uaddr = test_touched(test, 12);
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(8),
+					  uaddr + PAGES(8), 4));
+
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(1), 3));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_unmap(iopt, IOVA, IOVA - 1, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_unmaps);
+	mock_expect_maps(mock, IOVA, uaddr, 4);
+	mock_expect_maps(mock, IOVA + PAGES(8), uaddr + PAGES(8), 4);
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, IOVA - PAGES(1),
+					    IOVA + PAGES(20) - 1, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(8), bytes);
+}
+
+/* Everything goes with one flush, and nothing is a fine number too. */
+static void unmap_all(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr, bytes, i;
+
+	uaddr = test_touched(test, 50);
+	test_attach(test, mock);
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+
+	for (i = 0; i != 50; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(iopt, IOVA + PAGES(2 * i),
+					 uaddr + PAGES(i), 1));
+	mock->nr_flushes = 0;
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(50), bytes);
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
+	KUNIT_EXPECT_EQ(test, 50, mock->nr_unmaps);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/* One unmap call for a mapping of many runs. */
+static void unmap_whole_area_in_one_call(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr;
+
+	mock->domain.pgsize_bitmap = PAGE_SIZE;
+	uaddr = test_touched(test, 64);
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 64));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 64));
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_unmaps);
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
+}
+
+static struct kunit_case map_cases[] = {
+	KUNIT_CASE(map_without_domain_pins_nothing),
+	KUNIT_CASE(map_translates),
+	KUNIT_CASE(map_survives_munmap),
+	KUNIT_CASE(map_zero_page_uncharged),
+	KUNIT_CASE(map_EFAULT),
+	KUNIT_CASE(map_write_only_memory),
+	KUNIT_CASE(map_EINVAL_EOVERFLOW),
+	KUNIT_CASE(map_EEXIST),
+	KUNIT_CASE(map_ENOMEM_at_limit),
+	KUNIT_CASE(map_last_page_of_space),
+	KUNIT_CASE(unmap_ENOENT),
+	KUNIT_CASE(unmap_all),
+	KUNIT_CASE(unmap_whole_area_in_one_call),
+	{}
+};
+
+static struct kunit_suite map_suite = {
+	.name = "iopt-map",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = map_cases,
+};
+
+kunit_test_suite(map_suite);

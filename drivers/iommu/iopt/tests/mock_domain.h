@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A mock IOMMU domain: a real struct iommu_domain whose page table can be read.
+ */
+#ifndef __IOPT_TEST_MOCK_DOMAIN_H
+#define __IOPT_TEST_MOCK_DOMAIN_H
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/iommu.h>
+#include <linux/xarray.h>
+
+/**
+ * struct mock_domain - a mock IOMMU domain
+ * @domain: what the engine sees
+ * @test: the test case
+ * @attached: to the test's space
+ * @lock: protects the counters, and flushes against each other
+ * @ptes: the page table, by IOVA page: pfn and protection
+ * @unflushed: page frames unmapped since the last flush
+ * @nr_ptes: pages mapped
+ * @nr_maps: calls of map_pages that mapped
+ * @nr_unmaps: calls of unmap_pages
+ * @nr_flushes: calls of iotlb_sync
+ * @nr_large: I/O pages mapped that are larger than a page
+ * @fail_map: fail the n-th call of map_pages from now on, 0 none
+ * @fail_unmap: let the n-th call of unmap_pages from now on do nothing, 0 none
+ * @short_unmap: unmap at most so many pages of a call, if not 0
+ * @block_iova: block when this IOVA is mapped, if not 0
+ * @blocked: completed when a map blocks
+ * @go_on: a blocked map waits for it
+ */
+struct mock_domain {
+	struct iommu_domain domain;
+	struct kunit *test;
+	bool attached;
+	spinlock_t lock;	/* counters, flushes */
+	struct xarray ptes;
+	struct xarray unflushed;
+	unsigned long nr_ptes;
+	unsigned int nr_maps;
+	unsigned int nr_unmaps;
+	unsigned int nr_flushes;
+	unsigned int nr_large;
+	unsigned int fail_map;
+	unsigned int fail_unmap;
+	unsigned int short_unmap;
+	unsigned long block_iova;
+	struct completion blocked;
+	struct completion go_on;
+};
+
+struct mock_domain *mock_domain_alloc(struct kunit *test);
+unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova);
+int mock_domain_prot(struct mock_domain *mock, unsigned long iova);
+void mock_expect_maps(struct mock_domain *mock, unsigned long iova,
+		      unsigned long uaddr, unsigned long npages);
+void mock_expect_empty(struct mock_domain *mock, unsigned long iova,
+		       unsigned long npages);
+
+#endif /* __IOPT_TEST_MOCK_DOMAIN_H */

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fixture of most suites: a process' memory, a space, two mock domains,
+ * and the calls that the tests make all the time.
+ */
+#include <linux/cred.h>
+#include <linux/sched/user.h>
+
+#include "space.h"
+
+/*
+ * The allocation flags let allocations fail at a chosen point: fault injection
+ * leaves alone what may reclaim.
+ */
+int test_space_init(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_NOWAIT | __GFP_NOWARN,
+	};
+	struct test_space *space;
+
+	test_user_mm(test);
+	space = kunit_kzalloc(test, sizeof(*space), GFP_KERNEL);
+	if (!space)
+		return -ENOMEM;
+	test->priv = space;
+	space->mock[0] = mock_domain_alloc(test);
+	space->mock[1] = mock_domain_alloc(test);
+	space->iopt = iopt_alloc(&policy);
+	return PTR_ERR_OR_ZERO(space->iopt);
+}
+
+/* Afterwards nothing is mapped and nothing of the test's memory is pinned. */
+void test_space_exit(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned int i;
+
+	test_validate(test);
+	for (i = 0; i != ARRAY_SIZE(space->mock); i++)
+		if (space->mock[i]->attached)
+			test_detach(test, space->mock[i]);
+	iopt_free(space->iopt);
+	if (current->mm)
+		KUNIT_EXPECT_EQ(test, 0,
+				atomic64_read(&current->mm->pinned_vm));
+}
+
+void test_attach(struct kunit *test, struct mock_domain *mock)
+{
+	struct test_space *space = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	mock->attached = true;
+}
+
+void test_detach(struct kunit *test, struct mock_domain *mock)
+{
+	struct test_space *space = test->priv;
+
+	iopt_detach_domain(space->iopt, &mock->domain);
+	mock->attached = false;
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+void test_validate(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	const char *wrong = iopt_validate(space->iopt);
+
+	KUNIT_EXPECT_STREQ(test, "", wrong ?: "");
+}
+
+int test_map_prot(struct io_pagetable *iopt, unsigned long iova,
+		  unsigned long uaddr, unsigned long npages, int prot)
+{
+	return iopt_map_user(iopt, iova, (void __user *)uaddr, PAGES(npages),
+			     prot, IOPT_ACCOUNT_USER);
+}
+
+int test_map(struct io_pagetable *iopt, unsigned long iova,
+	     unsigned long uaddr, unsigned long npages)
+{
+	return test_map_prot(iopt, iova, uaddr, npages, TEST_RW);
+}
+
+/* Unmap mappings that fill a range; the number of bytes must be right. */
+int test_unmap(struct io_pagetable *iopt, unsigned long iova,
+	       unsigned long npages)
+{
+	unsigned long bytes = 1;
+	int rc = iopt_unmap(iopt, iova, iova + PAGES(npages) - 1, &bytes);
+
+	if (rc)
+		return bytes ? -EBADE : rc;
+	return bytes == PAGES(npages) ? 0 : -EBADE;
+}
+
+/* Pages charged to the user. */
+unsigned long test_charged(void)
+{
+	return atomic_long_read(&current_user()->locked_vm);
+}

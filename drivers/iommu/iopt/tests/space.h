@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fixture of most suites: a process' memory, a space, two mock domains.
+ */
+#ifndef __IOPT_TEST_SPACE_H
+#define __IOPT_TEST_SPACE_H
+
+#include <kunit/test.h>
+#include <linux/iommu.h>
+#include <linux/iopt.h>
+
+#include "mock_domain.h"
+#include "user_mm.h"
+
+#define TEST_RW	(IOMMU_READ | IOMMU_WRITE)
+#define PAGES(n) ((unsigned long)(n) << PAGE_SHIFT)
+
+/**
+ * struct test_space - what a test case finds in test->priv
+ * @iopt: an empty space
+ * @mock: domains that are not attached; whatever is at the end is detached
+ * @uaddr: for the test case's own use: memory
+ * @charged: likewise: pages charged before
+ */
+struct test_space {
+	struct io_pagetable *iopt;
+	struct mock_domain *mock[2];
+	unsigned long uaddr;
+	unsigned long charged;
+};
+
+int test_space_init(struct kunit *test);
+void test_space_exit(struct kunit *test);
+void test_attach(struct kunit *test, struct mock_domain *mock);
+void test_detach(struct kunit *test, struct mock_domain *mock);
+void test_validate(struct kunit *test);
+int test_map_prot(struct io_pagetable *iopt, unsigned long iova,
+		  unsigned long uaddr, unsigned long npages, int prot);
+int test_map(struct io_pagetable *iopt, unsigned long iova,
+	     unsigned long uaddr, unsigned long npages);
+int test_unmap(struct io_pagetable *iopt, unsigned long iova,
+	       unsigned long npages);
+unsigned long test_charged(void);
+
+#endif /* __IOPT_TEST_SPACE_H */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A user address space for KUnit tests, and what its pages look like.
+ */
+#ifndef __IOPT_TEST_USER_MM_H
+#define __IOPT_TEST_USER_MM_H
+
+#include <kunit/test.h>
+#include <linux/mm.h>
+
+struct mm_struct *test_user_mm(struct kunit *test);
+unsigned long test_mmap(struct kunit *test, unsigned long npages, int prot);
+void test_munmap(struct kunit *test, unsigned long uaddr, unsigned long npages);
+void test_touch(struct kunit *test, unsigned long uaddr, unsigned long npages);
+unsigned long test_touched(struct kunit *test, unsigned long npages);
+unsigned long test_user_pfn(struct kunit *test, unsigned long uaddr);
+unsigned int test_pins(unsigned long pfn);
+
+#endif /* __IOPT_TEST_USER_MM_H */

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who waits for whom: a map that hangs in the middle delays only those who
+ * meet its area.
+ *
+ * A second thread maps, and the mock domain lets it hang while it programs. The
+ * test case goes on beside it: what must not wait returns, what must wait is
+ * seen waiting. No test looks at a clock to decide.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+
+#include "../io_pagetable.h"
+#include "space.h"
+
+#define IOVA	0x100000000UL
+
+/**
+ * struct worker - a thread with the test's memory that makes one call
+ * @space: what it works on
+ * @call: the call
+ * @uaddr: its argument
+ * @mm: the memory
+ * @task: the thread
+ * @rc: what the call returned
+ * @done: completed after the call
+ */
+struct worker {
+	struct test_space *space;
+	int (*call)(struct worker *worker);
+	unsigned long uaddr;
+	struct mm_struct *mm;
+	struct task_struct *task;
+	int rc;
+	struct completion done;
+};
+
+static int worker_main(void *data)
+{
+	struct worker *worker = data;
+
+	kthread_use_mm(worker->mm);
+	worker->rc = worker->call(worker);
+	kthread_unuse_mm(worker->mm);
+	complete(&worker->done);
+	return 0;
+}
+
+static void worker_start(struct kunit *test, struct worker *worker,
+			 int (*call)(struct worker *worker),
+			 unsigned long uaddr)
+{
+	*worker = (struct worker){
+		.space = test->priv,
+		.call = call,
+		.uaddr = uaddr,
+		.mm = current->mm,
+	};
+	init_completion(&worker->done);
+	worker->task = kthread_run(worker_main, worker, "iopt-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(worker->task));
+}
+
+/* Return once a worker waits for an area, or came back though it must not. */
+static void worker_expect_waiting(struct kunit *test, struct worker *worker)
+{
+	struct io_pagetable *iopt = worker->space->iopt;
+
+	while (!wq_has_sleeper(&iopt->settled) &&
+	       !completion_done(&worker->done))
+		msleep(20);
+	KUNIT_EXPECT_FALSE(test, completion_done(&worker->done));
+}
+
+static int call_map(struct worker *worker)
+{
+	return test_map(worker->space->iopt, IOVA, worker->uaddr, 8);
+}
+
+static int call_unmap(struct worker *worker)
+{
+	return test_unmap(worker->space->iopt, IOVA, 8);
+}
+
+static int call_attach(struct worker *worker)
+{
+	struct mock_domain *mock = worker->space->mock[1];
+	int rc = iopt_attach_domain(worker->space->iopt, &mock->domain);
+
+	mock->attached = !rc;
+	return rc;
+}
+
+/* Start a map of 8 pages at IOVA that hangs in domain 0. */
+static void start_hanging_map(struct kunit *test, struct worker *worker,
+			      unsigned long uaddr)
+{
+	struct test_space *space = test->priv;
+
+	space->mock[0]->block_iova = IOVA;
+	worker_start(test, worker, call_map, uaddr);
+	wait_for_completion(&space->mock[0]->blocked);
+}
+
+static void let_go(struct kunit *test, struct worker *worker,
+		   struct mock_domain *mock, int rc)
+{
+	complete(&mock->go_on);
+	wait_for_completion(&worker->done);
+	KUNIT_EXPECT_EQ(test, rc, worker->rc);
+}
+
+/* Map, unmap, query and validate of something else return. */
+static void hanging_map_delays_no_other_range(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 16);
+	struct iopt_range range[2];
+	struct worker worker;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &worker, uaddr);
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
+	mock_expect_maps(space->mock[0], 0, uaddr + PAGES(8), 8);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 8));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, 0, 8));
+
+	let_go(test, &worker, space->mock[0], 0);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* Attach returns while a map hangs, and the map fills the new domain too. */
+static void hanging_map_delays_no_attach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 16);
+	struct worker worker;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
+	start_hanging_map(test, &worker, uaddr);
+
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], 0, uaddr + PAGES(8), 8);
+	mock_expect_empty(space->mock[1], IOVA, 8);
+
+	let_go(test, &worker, space->mock[0], 0);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+	test_validate(test);
+}
+
+/* Maps and unmaps return while an attach hangs. */
+static void hanging_attach_delays_no_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 24);
+	struct worker worker;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
+
+	space->mock[1]->block_iova = IOVA;
+	worker_start(test, &worker, call_attach, 0);
+	wait_for_completion(&space->mock[1]->blocked);
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 2 * IOVA,
+					  uaddr + PAGES(16), 8));
+	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(16), 8);
+	mock_expect_maps(space->mock[1], 2 * IOVA, uaddr + PAGES(16), 8);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 8));
+	mock_expect_empty(space->mock[1], 0, 8);
+	test_validate(test);
+
+	let_go(test, &worker, space->mock[1], 0);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 16, space->mock[1]->nr_ptes);
+}
+
+/* T1-171: a map of the same range waits for the first one, and loses. */
+static void second_map_waits_for_first(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct worker first, second;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &first, uaddr);
+	worker_start(test, &second, call_map, uaddr);
+	worker_expect_waiting(test, &second);
+
+	let_go(test, &first, space->mock[0], 0);
+	wait_for_completion(&second.done);
+	KUNIT_EXPECT_EQ(test, -EEXIST, second.rc);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+}
+
+/* If the first one fails, the second one finds the range free. */
+static void second_map_wins_if_first_fails(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct worker first, second;
+
+	test_attach(test, space->mock[0]);
+	space->mock[0]->fail_map = 1;
+	start_hanging_map(test, &first, uaddr);
+	worker_start(test, &second, call_map, uaddr);
+	worker_expect_waiting(test, &second);
+
+	let_go(test, &first, space->mock[0], -ENOMEM);
+	wait_for_completion(&second.done);
+	KUNIT_EXPECT_EQ(test, 0, second.rc);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+}
+
+/* T1-171: an unmap sees a map in flight as a whole. */
+static void unmap_waits_for_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct worker map, unmap;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &map, uaddr);
+	worker_start(test, &unmap, call_unmap, 0);
+	worker_expect_waiting(test, &unmap);
+
+	let_go(test, &map, space->mock[0], 0);
+	wait_for_completion(&unmap.done);
+	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* A map that fails in a domain that came meanwhile leaves none of them. */
+static void map_fails_in_late_domain(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct worker worker;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &worker, uaddr);
+	test_attach(test, space->mock[1]);
+	space->mock[1]->fail_map = 1;
+
+	let_go(test, &worker, space->mock[0], -ENOMEM);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	test_validate(test);
+}
+
+/* Memory is the mapper's, whoever causes the pinning. */
+static int call_attach_without_mm(struct worker *worker)
+{
+	int rc;
+
+	kthread_unuse_mm(worker->mm);
+	rc = call_attach(worker);
+	kthread_use_mm(worker->mm);
+	return rc;
+}
+
+/* T1-126 is the bug of pinning the caller's memory instead. */
+static void attach_by_another_pins_mapper(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct worker worker;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	worker_start(test, &worker, call_attach_without_mm, 0);
+	wait_for_completion(&worker.done);
+	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
+}
+
+static struct kunit_case wait_cases[] = {
+	KUNIT_CASE(hanging_map_delays_no_other_range),
+	KUNIT_CASE(hanging_map_delays_no_attach),
+	KUNIT_CASE(hanging_attach_delays_no_map),
+	KUNIT_CASE(second_map_waits_for_first),
+	KUNIT_CASE(second_map_wins_if_first_fails),
+	KUNIT_CASE(unmap_waits_for_map),
+	KUNIT_CASE(map_fails_in_late_domain),
+	KUNIT_CASE(attach_by_another_pins_mapper),
+	{}
+};
+
+static struct kunit_suite wait_suite = {
+	.name = "iopt-wait",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = wait_cases,
+};
+
+kunit_test_suite(wait_suite);
