@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/iommu: the file, and the way from an ioctl to the code that serves it.
+ *
+ * Rule: one table says which commands there are; what all of them have in
+ * common (sizes, structs longer or shorter than ours) is decided before any of
+ * them is called. What a caller does wrong is answered by an errno and never
+ * by a line in the log.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iommufd.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <uapi/linux/iommufd.h>
+
+#include "iommufd_private.h"
+
+static int iommufd_destroy(struct iommufd_call *call)
+{
+	struct iommu_destroy *cmd = call->cmd;
+
+	return iommufd_object_destroy(call->ictx, cmd->id);
+}
+
+static int iommufd_check_extension(struct iommufd_call *call)
+{
+	struct iommu_check_extension *cmd = call->cmd;
+
+	switch (cmd->extension) {
+	case IOMMU_EXT_MAP_TYPE1V2:
+	case IOMMU_EXT_DMA_NO_SNOOP:
+	case IOMMU_EXT_ENFORCE_SNOOP:
+	case IOMMU_EXT_ADDR_WIDTH:
+	case IOMMU_EXT_MAP_BEFORE_ATTACH:
+		cmd->out_value = 1;
+		break;
+	default:
+		cmd->out_value = 0;
+	}
+	return iommufd_respond(call, sizeof(*cmd));
+}
+
+union any_command {
+	struct iommu_destroy destroy;
+	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_unmap unmap;
+	struct iommu_device_get_info get_info;
+	struct iommu_check_extension check_extension;
+	struct iommu_ioasid_alloc ioasid_alloc;
+	struct iommu_device_set_cookie set_cookie;
+};
+
+/*
+ * @size is of the struct as known here, @least up to the last field that the
+ * command's first version had.
+ */
+struct command {
+	int (*serve)(struct iommufd_call *call);
+	u32 size;
+	u32 least;
+};
+
+#define PLACE(nr)	((nr) - IOMMUFD_CMD_BASE)
+
+static const struct command commands[] = {
+	[PLACE(IOMMUFD_CMD_DESTROY)] = {
+		.serve = iommufd_destroy,
+		.size = sizeof(struct iommu_destroy),
+		.least = offsetofend(struct iommu_destroy, id),
+	},
+	[PLACE(IOMMUFD_CMD_IOAS_ALLOC)] = {
+		.serve = iommufd_ioas_alloc,
+		.size = sizeof(struct iommu_ioas_alloc),
+		.least = offsetofend(struct iommu_ioas_alloc, out_ioas_id),
+	},
+	[PLACE(IOMMUFD_CMD_IOAS_IOVA_RANGES)] = {
+		.serve = iommufd_ioas_iova_ranges,
+		.size = sizeof(struct iommu_ioas_iova_ranges),
+		.least = offsetofend(struct iommu_ioas_iova_ranges, out_iova_alignment),
+	},
+	[PLACE(IOMMUFD_CMD_IOAS_MAP)] = {
+		.serve = iommufd_ioas_map,
+		.size = sizeof(struct iommu_ioas_map),
+		.least = offsetofend(struct iommu_ioas_map, iova),
+	},
+	[PLACE(IOMMUFD_CMD_IOAS_UNMAP)] = {
+		.serve = iommufd_ioas_unmap,
+		.size = sizeof(struct iommu_ioas_unmap),
+		.least = offsetofend(struct iommu_ioas_unmap, length),
+	},
+	[PLACE(IOMMUFD_CMD_DEVICE_GET_INFO)] = {
+		.serve = iommufd_device_get_info,
+		.size = sizeof(struct iommu_device_get_info),
+		.least = offsetofend(struct iommu_device_get_info, pgsize_bitmap),
+	},
+	[PLACE(IOMMUFD_CMD_CHECK_EXTENSION)] = {
+		.serve = iommufd_check_extension,
+		.size = sizeof(struct iommu_check_extension),
+		.least = offsetofend(struct iommu_check_extension, out_value),
+	},
+	[PLACE(IOMMUFD_CMD_IOASID_ALLOC)] = {
+		.serve = iommufd_ioasid_alloc,
+		.size = sizeof(struct iommu_ioasid_alloc),
+		.least = offsetofend(struct iommu_ioasid_alloc, out_ioasid),
+	},
+	[PLACE(IOMMUFD_CMD_DEVICE_SET_COOKIE)] = {
+		.serve = iommufd_device_set_cookie,
+		.size = sizeof(struct iommu_device_set_cookie),
+		.least = offsetofend(struct iommu_device_set_cookie, cookie),
+	},
+};
+
+static long iommufd_ioctl(struct file *file, unsigned int number,
+			  unsigned long arg)
+{
+	unsigned int nr = _IOC_NR(number);
+	struct iommufd_call call = {
+		.ictx = file->private_data,
+		.arg = (void __user *)arg,
+	};
+	const struct command *command;
+	union any_command cmd;
+	int rc;
+
+	if (number != _IO(IOMMUFD_TYPE, nr) || nr < IOMMUFD_CMD_BASE ||
+	    PLACE(nr) >= ARRAY_SIZE(commands))
+		return -ENOTTY;
+	command = &commands[array_index_nospec(PLACE(nr), ARRAY_SIZE(commands))];
+	if (!command->serve)
+		return -ENOTTY;
+
+	if (get_user(call.size, (u32 __user *)call.arg))
+		return -EFAULT;
+	if (call.size < command->least)
+		return -EINVAL;
+	rc = copy_struct_from_user(&cmd, command->size, call.arg, call.size);
+	if (rc)
+		return rc;
+
+	call.cmd = &cmd;
+	return command->serve(&call);
+}
+
+static int iommufd_open(struct inode *inode, struct file *file)
+{
+	struct iommufd_ctx *ictx;
+
+	ictx = kzalloc(sizeof(*ictx), GFP_KERNEL_ACCOUNT);
+	if (!ictx)
+		return -ENOMEM;
+	ictx->file = file;
+	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&ictx->fence);
+	file->private_data = ictx;
+	return 0;
+}
+
+static int iommufd_release(struct inode *inode, struct file *file)
+{
+	struct iommufd_ctx *ictx = file->private_data;
+
+	iommufd_objects_release(ictx);
+	kfree(ictx);
+	return 0;
+}
+
+static const struct file_operations iommufd_fops = {
+	.owner = THIS_MODULE,
+	.open = iommufd_open,
+	.release = iommufd_release,
+	.unlocked_ioctl = iommufd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/**
+ * iommufd_ctx_from_fd() - the context behind a file descriptor
+ * @fd: of the calling process
+ *
+ * Return: the context, with a reference for iommufd_ctx_put(); ERR_PTR(-EBADF)
+ * if nothing is open as @fd, -EBADFD if it is no open file of /dev/iommu.
+ */
+struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
+{
+	struct iommufd_ctx *ictx = ERR_PTR(-EBADF);
+	struct file *file = fget(fd);
+
+	if (file && file->f_op == &iommufd_fops) {
+		ictx = file->private_data;
+	} else if (file) {
+		ictx = ERR_PTR(-EBADFD);
+		fput(file);
+	}
+	return ictx;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, IOMMUFD);
+
+/**
+ * iommufd_ctx_get() - take one more reference on a context
+ * @ictx: the context
+ */
+void iommufd_ctx_get(struct iommufd_ctx *ictx)
+{
+	get_file(ictx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, IOMMUFD);
+
+/**
+ * iommufd_ctx_put() - give a reference back
+ * @ictx: the context, which may be gone afterwards
+ */
+void iommufd_ctx_put(struct iommufd_ctx *ictx)
+{
+	fput(ictx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_put, IOMMUFD);
+
+static struct miscdevice iommufd_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommu",
+	.nodename = "iommu",
+	.mode = 0660,
+	.fops = &iommufd_fops,
+};
+module_misc_device(iommufd_misc);
+
+MODULE_IMPORT_NS(IOPT);
+MODULE_DESCRIPTION("I/O address spaces for user space");
+MODULE_LICENSE("GPL");
