@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the vfio core calls to give devices their /dev/vfio/devices node.
+ * Without CONFIG_VFIO_DEVICE_CDEV a device has its entry in sysfs alone.
+ */
+#ifndef __VFIO_DEVICE_CDEV_H__
+#define __VFIO_DEVICE_CDEV_H__
+
+#include <linux/device.h>
+#include <linux/vfio.h>
+
+#ifdef CONFIG_VFIO_DEVICE_CDEV
+
+int vfio_cdev_init(struct class *device_class);
+void vfio_cdev_cleanup(void);
+int vfio_cdev_device_add(struct vfio_device *device);
+void vfio_cdev_revoke(struct vfio_device *device);
+
+/*
+ * What the device fd of a group answers to the ioctls that are for files of
+ * nodes, so that no driver gets to see them; 0 for all other ioctls.
+ */
+static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
+{
+	switch (cmd) {
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		return -EINVAL;
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		return -ENOTTY;
+	default:
+		return 0;
+	}
+}
+
+#else
+
+static inline int vfio_cdev_init(struct class *device_class)
+{
+	return 0;
+}
+
+static inline void vfio_cdev_cleanup(void)
+{
+}
+
+static inline int vfio_cdev_device_add(struct vfio_device *device)
+{
+	return device_add(&device->device);
+}
+
+static inline void vfio_cdev_revoke(struct vfio_device *device)
+{
+}
+
+static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
+{
+	return 0;
+}
+
+#endif
+#endif

@@ -1,0 +1,19 @@
+#spatch --smpl-spacing
+// What device_cdev.c shares with the core; a rule that misses fails to compile.
+// files: drivers/vfio/vfio_main.c
+@@
+type T;
+identifier f = {vfio_device_put_registration,
+		vfio_device_try_get_registration};
+@@
+-static
+ T f(...) { ... }
+
+@@
+@@
+-static const struct file_operations vfio_device_fops;
+
+@@
+@@
+-static
+ const struct file_operations vfio_device_fops = { ... };
