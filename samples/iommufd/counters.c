@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the kernel says it holds on behalf of programs, see counters.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "counters.h"
+
+/* The number after the first line that starts with @name and @separator. */
+static long number_in(const char *path, const char *name, char separator)
+{
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(name);
+	char line[256];
+	long value = -ENOENT;
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, name, length) || line[length] != separator)
+			continue;
+		if (sscanf(line + length + 1, "%ld", &value) != 1)
+			value = -EIO;
+		break;
+	}
+	fclose(file);
+	return value;
+}
+
+static int fold_counters(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+	char unused[8];
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, unused, sizeof(unused)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+long counters_pinned(void)
+{
+	long acquired, released;
+	int err = fold_counters();
+
+	if (err)
+		return err;
+	acquired = number_in("/proc/vmstat", "nr_foll_pin_acquired", ' ');
+	released = number_in("/proc/vmstat", "nr_foll_pin_released", ' ');
+	if (acquired < 0)
+		return acquired;
+	if (released < 0)
+		return released;
+	return acquired - released;
+}
+
+long counters_of_self(const char *name)
+{
+	return number_in("/proc/self/status", name, ':');
+}
+
+long counters_of_system(const char *name)
+{
+	int err = fold_counters();
+
+	return err ? err : number_in("/proc/meminfo", name, ':');
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* DMA that an Intel IOMMU refused, see faultlog.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "faultlog.h"
+
+#define TRIES		200
+#define PAUSE_US	10000
+
+int faultlog_open(void)
+{
+	int fd;
+
+	if (access("/sys/class/iommu/dmar0", F_OK))
+		return -ENODEV;
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (lseek(fd, 0, SEEK_END) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The log names a function without its PCI domain: "[00:03.0]". */
+static bool line_tells(const char *line, const char *address, bool store,
+		       __u64 iova)
+{
+	const char *bus = strchr(address, ':');
+	unsigned long long page;
+	const char *where;
+	char device[32];
+
+	if (!strstr(line, "DMAR"))
+		return false;
+	if (!strstr(line, store ? "DMA Write" : "DMA Read"))
+		return false;
+	snprintf(device, sizeof(device), "[%s]", bus ? bus + 1 : address);
+	if (!strstr(line, device))
+		return false;
+	where = strstr(line, "fault addr ");
+	if (!where || sscanf(where, "fault addr %llx", &page) != 1)
+		return false;
+	return page >> 12 == iova >> 12;
+}
+
+bool faultlog_has(int fd, const char *address, bool store, __u64 iova)
+{
+	unsigned int try = 0;
+	char line[1024];
+	ssize_t got;
+
+	while (try < TRIES) {
+		got = read(fd, line, sizeof(line) - 1);
+		if (got > 0) {
+			line[got] = 0;
+			if (line_tells(line, address, store, iova))
+				return true;
+			continue;
+		}
+		/* EPIPE: the log went past us. What is left is read on. */
+		if (got < 0 && errno == EPIPE)
+			continue;
+		try++;
+		usleep(PAUSE_US);
+	}
+	return false;
+}

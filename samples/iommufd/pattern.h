@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bytes that can be told from any other bytes.
+ *
+ * Rule: a pattern is named by a seed; equal seeds give equal bytes at equal
+ * offsets, and no pattern has a zero byte.
+ */
+#ifndef SAMPLES_IOMMUFD_PATTERN_H
+#define SAMPLES_IOMMUFD_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+static inline __u8 pattern_byte(__u32 seed, size_t offset)
+{
+	__u32 mix = (__u32)offset + seed * 0x9e3779b1u;
+
+	mix = (mix ^ mix >> 16) * 0x045d9f3bu;
+	mix = (mix ^ mix >> 15) * 0x2c1b3c6du;
+	return (mix ^ mix >> 14) % 255 + 1;
+}
+
+static inline void pattern_fill(void *memory, size_t length, __u32 seed)
+{
+	__u8 *byte = memory;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		byte[i] = pattern_byte(seed, i);
+}
+
+/* Whether the memory holds the pattern from its first byte to its last. */
+static inline bool pattern_is(const void *memory, size_t length, __u32 seed)
+{
+	const __u8 *byte = memory;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (byte[i] != pattern_byte(seed, i))
+			return false;
+	return true;
+}
+
+/* Whether not one byte of the pattern stands in its place. */
+static inline bool pattern_is_absent(const void *memory, size_t length,
+				     __u32 seed)
+{
+	const __u8 *byte = memory;
+	size_t same = 0, i;
+
+	/* By chance one byte in 255 is the same. */
+	for (i = 0; i < length; i++)
+		same += byte[i] == pattern_byte(seed, i);
+	return same <= length / 32;
+}
+
+#endif

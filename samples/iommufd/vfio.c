@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A device through its vfio file, see vfio.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/pci_regs.h>
+
+#include "pci.h"
+#include "vfio.h"
+
+static int call(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int vfio_open(const char *address)
+{
+	char path[PATH_MAX];
+	int err, fd;
+
+	err = pci_vfio_node(address, path, sizeof(path));
+	if (err)
+		return err;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int vfio_bind(int fd, int iommufd, __u32 *dev_id)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = iommufd,
+	};
+	int err = call(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+
+	if (!err)
+		*dev_id = bind.out_devid;
+	return err;
+}
+
+int vfio_attach(int fd, __u32 *pt_id)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.pt_id = *pt_id,
+	};
+	int err = call(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+
+	if (!err)
+		*pt_id = attach.pt_id;
+	return err;
+}
+
+int vfio_detach(int fd)
+{
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+	};
+
+	return call(fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
+}
+
+int vfio_region(int fd, __u32 index, struct vfio_region_info *info)
+{
+	*info = (struct vfio_region_info){
+		.argsz = sizeof(*info),
+		.index = index,
+	};
+	return call(fd, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+int vfio_enable_dma(int fd, bool on)
+{
+	const __u16 bits = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	struct vfio_region_info config;
+	__u16 command;
+	off_t where;
+	int err;
+
+	err = vfio_region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &config);
+	if (err)
+		return err;
+	where = (off_t)config.offset + PCI_COMMAND;
+	if (pread(fd, &command, sizeof(command), where) != sizeof(command))
+		return -EIO;
+	command = on ? command | bits : command & ~bits;
+	if (pwrite(fd, &command, sizeof(command), where) != sizeof(command))
+		return -EIO;
+	return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A device through its vfio file: /dev/vfio/devices/vfioN.
+ *
+ * Vocabulary: to bind is to hand the device to one open /dev/iommu, after
+ * which it has an ID there and the file answers at all; to attach is to let
+ * the device's DMA go through an address space of that /dev/iommu. A region is
+ * a window of the file: a BAR, or the PCI config space.
+ *
+ * Rule: 0 (or an fd) or -errno, and nothing printed. There is no unbind:
+ * close() of the file ends both.
+ */
+#ifndef SAMPLES_IOMMUFD_VFIO_H
+#define SAMPLES_IOMMUFD_VFIO_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+/**
+ * vfio_open() - open the device file of a PCI function
+ * @address: the function, bound to vfio-pci
+ *
+ * Return: the fd, which answers nothing before vfio_bind(); -errno.
+ */
+int vfio_open(const char *address);
+
+/**
+ * vfio_bind() - hand the device to a /dev/iommu
+ * @fd: from vfio_open()
+ * @iommufd: an open /dev/iommu
+ * @dev_id: set to the device's ID there
+ *
+ * Return: 0 or -errno.
+ */
+int vfio_bind(int fd, int iommufd, __u32 *dev_id);
+
+/**
+ * vfio_attach() - let the device's DMA go through an address space
+ * @fd: a bound device
+ * @pt_id: ID of the address space; set to the I/O page table's ID
+ *
+ * Return: 0 or -errno.
+ */
+int vfio_attach(int fd, __u32 *pt_id);
+
+/**
+ * vfio_detach() - let the device's DMA go nowhere
+ * @fd: a bound device
+ *
+ * Return: 0 or -errno.
+ */
+int vfio_detach(int fd);
+
+/**
+ * vfio_region() - where a region is and what may be done with it
+ * @fd: a bound device
+ * @index: one of VFIO_PCI_*_REGION_INDEX
+ * @info: filled
+ *
+ * Return: 0 or -errno.
+ */
+int vfio_region(int fd, __u32 index, struct vfio_region_info *info);
+
+/**
+ * vfio_enable_dma() - set the PCI command bits that a driver sets
+ * @fd: a bound device
+ * @on: whether the device shall answer in memory space and master the bus
+ *
+ * Return: 0 or -errno.
+ */
+int vfio_enable_dma(int fd, bool on);
+
+#endif

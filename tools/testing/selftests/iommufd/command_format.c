@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What holds for every command of /dev/iommu, whatever it does: how its struct
+ * is read. Each test runs once for each command.
+ *
+ * Vocabulary: well formed is a call that is right as a struct. Those that name
+ * a device name one that does not exist, so ENOENT is how they end.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <linux/iommufd.h>
+
+#include "../kselftest_harness.h"
+#include "ioas.h"
+
+#define PAGE		4096ul
+#define NO_SUCH_ID	0x7ffffff0u
+
+FIXTURE(command)
+{
+	int iommufd;
+	__u32 ioas;
+	char *memory;
+	/* A page, with a page after it that cannot be accessed. */
+	char *page;
+	/* The struct. Its last byte is the last one of the page. */
+	char *at_edge;
+};
+
+FIXTURE_VARIANT(command)
+{
+	unsigned long request;
+	__u32 size;
+	int result;
+	void (*fill)(void *argument, __u32 ioas, void *memory);
+};
+
+static void fill_destroy(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_destroy *destroy = argument;
+
+	(void)memory;
+	destroy->id = ioas;
+}
+
+FIXTURE_VARIANT_ADD(command, destroy)
+{
+	.request = IOMMU_DESTROY,
+	.size = sizeof(struct iommu_destroy),
+	.fill = fill_destroy,
+};
+
+static void fill_nothing(void *argument, __u32 ioas, void *memory)
+{
+	(void)argument;
+	(void)ioas;
+	(void)memory;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_alloc)
+{
+	.request = IOMMU_IOAS_ALLOC,
+	.size = sizeof(struct iommu_ioas_alloc),
+	.fill = fill_nothing,
+};
+
+static void fill_ranges(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_ioas_iova_ranges *query = argument;
+
+	query->ioas_id = ioas;
+	query->num_iovas = 4;
+	query->allowed_iovas = (uintptr_t)memory;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_iova_ranges)
+{
+	.request = IOMMU_IOAS_IOVA_RANGES,
+	.size = sizeof(struct iommu_ioas_iova_ranges),
+	.fill = fill_ranges,
+};
+
+static void fill_map(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_ioas_map *map = argument;
+
+	map->flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ_WRITE;
+	map->ioas_id = ioas;
+	map->user_va = (uintptr_t)memory;
+	map->length = PAGE;
+	map->iova = 8 * PAGE;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_map)
+{
+	.request = IOMMU_IOAS_MAP,
+	.size = sizeof(struct iommu_ioas_map),
+	.fill = fill_map,
+};
+
+static void fill_unmap(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_ioas_unmap *unmap = argument;
+
+	(void)memory;
+	unmap->ioas_id = ioas;
+	unmap->iova = 0;
+	unmap->length = ~0ull;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_unmap)
+{
+	.request = IOMMU_IOAS_UNMAP,
+	.size = sizeof(struct iommu_ioas_unmap),
+	.fill = fill_unmap,
+};
+
+static void fill_info(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_device_get_info *info = argument;
+
+	(void)ioas;
+	(void)memory;
+	info->dev_id = NO_SUCH_ID;
+}
+
+FIXTURE_VARIANT_ADD(command, device_get_info)
+{
+	.request = IOMMU_DEVICE_GET_INFO,
+	.size = sizeof(struct iommu_device_get_info),
+	.result = -ENOENT,
+	.fill = fill_info,
+};
+
+FIXTURE_VARIANT_ADD(command, check_extension)
+{
+	.request = IOMMU_CHECK_EXTENSION,
+	.size = sizeof(struct iommu_check_extension),
+	.fill = fill_nothing,
+};
+
+FIXTURE_VARIANT_ADD(command, ioasid_alloc)
+{
+	.request = IOMMU_IOASID_ALLOC,
+	.size = sizeof(struct iommu_ioasid_alloc),
+	.fill = fill_nothing,
+};
+
+static void fill_cookie(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_device_set_cookie *cookie = argument;
+
+	(void)ioas;
+	(void)memory;
+	cookie->dev_id = NO_SUCH_ID;
+	cookie->cookie = 77;
+}
+
+FIXTURE_VARIANT_ADD(command, device_set_cookie)
+{
+	.request = IOMMU_DEVICE_SET_COOKIE,
+	.size = sizeof(struct iommu_device_set_cookie),
+	.result = -ENOENT,
+	.fill = fill_cookie,
+};
+
+FIXTURE_SETUP(command)
+{
+	self->iommufd = iommu_open();
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	self->memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	self->page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->page);
+	ASSERT_EQ(0, mprotect(self->page + PAGE, PAGE, PROT_NONE));
+	self->at_edge = self->page + PAGE - variant->size;
+
+	/* Both places hold the well formed struct. */
+	variant->fill(self->page, self->ioas, self->memory);
+	*(__u32 *)self->page = variant->size;
+	memcpy(self->at_edge, self->page, variant->size);
+}
+
+FIXTURE_TEARDOWN(command)
+{
+	close(self->iommufd);
+}
+
+TEST_F(command, well_formed)
+{
+	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
+					      self->page));
+}
+
+TEST_F(command, any_shorter_size_EINVAL)
+{
+	char before[64];
+	__u32 size;
+
+	for (size = 0; size < variant->size; size++) {
+		*(__u32 *)self->page = size;
+		memcpy(before, self->page, sizeof(before));
+		EXPECT_EQ(-EINVAL, iommu_call(self->iommufd, variant->request,
+					      self->page))
+			TH_LOG("size %u", size);
+		EXPECT_EQ(0, memcmp(before, self->page, sizeof(before)));
+	}
+	*(__u32 *)self->page = variant->size;
+	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
+					      self->page));
+}
+
+TEST_F(command, longer_size_with_zeros_is_accepted)
+{
+	*(__u32 *)self->page = variant->size + 200;
+	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
+					      self->page));
+}
+
+TEST_F(command, longer_size_with_a_last_byte_E2BIG)
+{
+	char before[64];
+
+	*(__u32 *)self->page = variant->size + 200;
+	self->page[variant->size + 199] = 1;
+	memcpy(before, self->page, sizeof(before));
+	EXPECT_EQ(-E2BIG, iommu_call(self->iommufd, variant->request,
+				     self->page));
+	EXPECT_EQ(0, memcmp(before, self->page, sizeof(before)));
+}
+
+TEST_F(command, longer_size_with_a_next_byte_E2BIG)
+{
+	*(__u32 *)self->page = variant->size + 1;
+	self->page[variant->size] = 1;
+	EXPECT_EQ(-E2BIG, iommu_call(self->iommufd, variant->request,
+				     self->page));
+}
+
+TEST_F(command, reads_nothing_beyond_size)
+{
+	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
+					      self->at_edge));
+}
+
+TEST_F(command, tail_that_cannot_be_read_EFAULT)
+{
+	*(__u32 *)self->at_edge = variant->size + 8;
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
+				      self->at_edge));
+}
+
+TEST_F(command, struct_that_cannot_be_read_EFAULT)
+{
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request, NULL));
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
+				      self->page + PAGE));
+	/* The first word can be read, the rest cannot. */
+	*(__u32 *)(self->page + PAGE - 4) = variant->size;
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
+				      self->page + PAGE - 4));
+}
+
+TEST_F(command, number_with_direction_or_size_ENOTTY)
+{
+	unsigned int nr = _IOC_NR(variant->request);
+
+	EXPECT_EQ(-ENOTTY, iommu_call(self->iommufd,
+				      _IOWR(IOMMUFD_TYPE, nr, __u32),
+				      self->page));
+	EXPECT_EQ(-ENOTTY, iommu_call(self->iommufd,
+				      _IOC(_IOC_NONE, IOMMUFD_TYPE, nr,
+					   variant->size), self->page));
+}
+
+TEST_F(command, number_of_another_type_ENOTTY)
+{
+	EXPECT_EQ(-ENOTTY, iommu_call(self->iommufd,
+				      _IO('<', _IOC_NR(variant->request)),
+				      self->page));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The binary interface of /dev/iommu, as numbers.
+ *
+ * Rule: a number here is never derived from the header it checks. Those of
+ * commands that Linux 6.6 and later have are theirs. They hold on 32 and on 64
+ * bits: no struct has padding that a compiler chose.
+ *
+ * This is a table without a guard: who includes it, inside of an initializer,
+ * first defines what a row becomes.
+ *
+ *	NUMBER(name, value)			a command or a flag
+ *	ALIAS(name, value)			its name in the first proposal
+ *	SIZE(struct, bytes)
+ *	FIELD(struct, field, offset, bytes)
+ */
+
+NUMBER(IOMMU_DESTROY, 0x3b80),
+NUMBER(IOMMU_IOAS_ALLOC, 0x3b81),
+NUMBER(IOMMU_IOAS_IOVA_RANGES, 0x3b84),
+NUMBER(IOMMU_IOAS_MAP, 0x3b85),
+NUMBER(IOMMU_IOAS_UNMAP, 0x3b86),
+NUMBER(IOMMU_DEVICE_GET_INFO, 0x3ba0),
+NUMBER(IOMMU_CHECK_EXTENSION, 0x3ba1),
+NUMBER(IOMMU_IOASID_ALLOC, 0x3ba2),
+NUMBER(IOMMU_DEVICE_SET_COOKIE, 0x3ba3),
+
+NUMBER(VFIO_DEVICE_BIND_IOMMUFD, 0x3b76),
+NUMBER(VFIO_DEVICE_ATTACH_IOMMUFD_PT, 0x3b77),
+NUMBER(VFIO_DEVICE_DETACH_IOMMUFD_PT, 0x3b78),
+
+ALIAS(IOMMU_IOASID_FREE, 0x3b80),
+ALIAS(IOMMU_MAP_DMA, 0x3b85),
+ALIAS(IOMMU_UNMAP_DMA, 0x3b86),
+
+ALIAS(VFIO_DEVICE_ATTACH_IOASID, 0x3b77),
+ALIAS(VFIO_DEVICE_DETACH_IOASID, 0x3b78),
+
+NUMBER(IOMMU_IOAS_MAP_FIXED_IOVA, 1),
+NUMBER(IOMMU_IOAS_MAP_WRITEABLE, 2),
+NUMBER(IOMMU_IOAS_MAP_READABLE, 4),
+NUMBER(IOMMU_DEVICE_INFO_COHERENT, 1),
+NUMBER(IOMMU_DEVICE_INFO_ENFORCE_SNOOP, 2),
+NUMBER(IOMMU_DEVICE_INFO_PGSIZES, 4),
+NUMBER(IOMMU_DEVICE_INFO_ADDR_WIDTH, 8),
+NUMBER(IOMMU_IOASID_ENFORCE_SNOOP, 1),
+
+ALIAS(EXT_MAP_TYPE1V2, 1),
+ALIAS(EXT_DMA_NO_SNOOP, 2),
+
+SIZE(iommu_destroy, 8),
+SIZE(iommu_ioas_alloc, 12),
+SIZE(iommu_iova_range, 16),
+SIZE(iommu_ioas_iova_ranges, 32),
+SIZE(iommu_ioas_map, 40),
+SIZE(iommu_ioas_unmap, 24),
+SIZE(iommu_device_get_info, 32),
+SIZE(iommu_check_extension, 12),
+SIZE(iommu_ioasid_alloc, 16),
+SIZE(iommu_device_set_cookie, 16),
+SIZE(vfio_device_bind_iommufd, 16),
+SIZE(vfio_device_attach_iommufd_pt, 12),
+SIZE(vfio_device_detach_iommufd_pt, 8),
+
+FIELD(iommu_destroy, size, 0, 4),
+FIELD(iommu_destroy, id, 4, 4),
+
+FIELD(iommu_ioas_alloc, size, 0, 4),
+FIELD(iommu_ioas_alloc, flags, 4, 4),
+FIELD(iommu_ioas_alloc, out_ioas_id, 8, 4),
+
+FIELD(iommu_iova_range, start, 0, 8),
+FIELD(iommu_iova_range, last, 8, 8),
+
+FIELD(iommu_ioas_iova_ranges, size, 0, 4),
+FIELD(iommu_ioas_iova_ranges, ioas_id, 4, 4),
+FIELD(iommu_ioas_iova_ranges, num_iovas, 8, 4),
+FIELD(iommu_ioas_iova_ranges, __reserved, 12, 4),
+FIELD(iommu_ioas_iova_ranges, allowed_iovas, 16, 8),
+FIELD(iommu_ioas_iova_ranges, out_iova_alignment, 24, 8),
+
+FIELD(iommu_ioas_map, size, 0, 4),
+FIELD(iommu_ioas_map, flags, 4, 4),
+FIELD(iommu_ioas_map, ioas_id, 8, 4),
+FIELD(iommu_ioas_map, __reserved, 12, 4),
+FIELD(iommu_ioas_map, user_va, 16, 8),
+FIELD(iommu_ioas_map, length, 24, 8),
+FIELD(iommu_ioas_map, iova, 32, 8),
+
+FIELD(iommu_ioas_unmap, size, 0, 4),
+FIELD(iommu_ioas_unmap, ioas_id, 4, 4),
+FIELD(iommu_ioas_unmap, iova, 8, 8),
+FIELD(iommu_ioas_unmap, length, 16, 8),
+
+FIELD(iommu_device_get_info, size, 0, 4),
+FIELD(iommu_device_get_info, flags, 4, 4),
+FIELD(iommu_device_get_info, dev_id, 8, 4),
+FIELD(iommu_device_get_info, addr_width, 12, 4),
+FIELD(iommu_device_get_info, dev_cookie, 16, 8),
+FIELD(iommu_device_get_info, pgsize_bitmap, 24, 8),
+
+FIELD(iommu_check_extension, size, 0, 4),
+FIELD(iommu_check_extension, extension, 4, 4),
+FIELD(iommu_check_extension, out_value, 8, 4),
+
+FIELD(iommu_ioasid_alloc, size, 0, 4),
+FIELD(iommu_ioasid_alloc, flags, 4, 4),
+FIELD(iommu_ioasid_alloc, addr_width, 8, 4),
+FIELD(iommu_ioasid_alloc, out_ioasid, 12, 4),
+
+FIELD(iommu_device_set_cookie, size, 0, 4),
+FIELD(iommu_device_set_cookie, dev_id, 4, 4),
+FIELD(iommu_device_set_cookie, cookie, 8, 8),
+
+FIELD(vfio_device_bind_iommufd, argsz, 0, 4),
+FIELD(vfio_device_bind_iommufd, flags, 4, 4),
+FIELD(vfio_device_bind_iommufd, iommufd, 8, 4),
+FIELD(vfio_device_bind_iommufd, out_devid, 12, 4),
+
+FIELD(vfio_device_attach_iommufd_pt, argsz, 0, 4),
+FIELD(vfio_device_attach_iommufd_pt, flags, 4, 4),
+FIELD(vfio_device_attach_iommufd_pt, pt_id, 8, 4),
+
+FIELD(vfio_device_detach_iommufd_pt, argsz, 0, 4),
+FIELD(vfio_device_detach_iommufd_pt, flags, 4, 4),

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A device the older way, see legacy.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "legacy.h"
+#include "pci.h"
+
+int legacy_open_group(int number)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int close_one(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+void legacy_close(struct legacy *legacy)
+{
+	legacy->device = close_one(legacy->device);
+	legacy->group = close_one(legacy->group);
+	legacy->container = close_one(legacy->container);
+}
+
+static int open_all(struct legacy *legacy, const char *address)
+{
+	legacy->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (legacy->container < 0)
+		return -errno;
+	legacy->group = legacy_open_group(pci_group(address));
+	if (legacy->group < 0)
+		return legacy->group;
+	if (ioctl(legacy->group, VFIO_GROUP_SET_CONTAINER, &legacy->container))
+		return -errno;
+	if (ioctl(legacy->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return -errno;
+	legacy->device = ioctl(legacy->group, VFIO_GROUP_GET_DEVICE_FD,
+			       address);
+	return legacy->device < 0 ? -errno : 0;
+}
+
+int legacy_open(struct legacy *legacy, const char *address)
+{
+	int err;
+
+	*legacy = (struct legacy){ -1, -1, -1 };
+	err = open_all(legacy, address);
+	if (err)
+		legacy_close(legacy);
+	return err;
+}
+
+int legacy_map(struct legacy *legacy, const void *memory, size_t length,
+	       __u64 iova, bool writable)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ |
+			 (writable ? VFIO_DMA_MAP_FLAG_WRITE : 0),
+		.vaddr = (uintptr_t)memory,
+		.iova = iova,
+		.size = length,
+	};
+
+	if (ioctl(legacy->container, VFIO_IOMMU_MAP_DMA, &map))
+		return -errno;
+	return 0;
+}
+
+int legacy_unmap(struct legacy *legacy, __u64 iova, __u64 *length)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = *length,
+	};
+
+	if (ioctl(legacy->container, VFIO_IOMMU_UNMAP_DMA, &unmap))
+		return -errno;
+	*length = unmap.size;
+	return 0;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What most device tests stand on, see rig.h. */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "../../kselftest.h"
+
+#define MAX_EDU 16
+
+/* No test uses equal data twice, so that old data is never taken for new. */
+static __u32 next_seed = 1;
+
+static void sort_devices(struct machine *machine, struct pci_address *found,
+			 const int *group, unsigned int nr)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < nr; i++) {
+		bool alone = true;
+
+		for (j = 0; j < nr; j++) {
+			if (j == i || group[j] != group[i])
+				continue;
+			alone = false;
+			if (j < i || machine->has_pair)
+				continue;
+			machine->pair[0] = found[i];
+			machine->pair[1] = found[j];
+			machine->has_pair = true;
+		}
+		if (alone && machine->nr_lone < 2)
+			machine->lone[machine->nr_lone++] = found[i];
+	}
+}
+
+int machine_find(struct machine *machine)
+{
+	struct pci_address found[MAX_EDU];
+	int group[MAX_EDU], nr, i, err;
+
+	memset(machine, 0, sizeof(*machine));
+	nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr; i++) {
+		err = pci_give_to_vfio(found[i].text);
+		if (err)
+			return err;
+		group[i] = pci_group(found[i].text);
+		if (group[i] < 0)
+			return group[i];
+	}
+	sort_devices(machine, found, group, (unsigned int)nr);
+	return 0;
+}
+
+void machine_must_have_edu(void)
+{
+	struct pci_address any;
+
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, &any, 1) > 0)
+		return;
+	ksft_exit_skip("needs a QEMU edu device with a group of its own\n");
+}
+
+int device_open(struct device *device, const char *address, int iommufd)
+{
+	int err;
+
+	*device = (struct device){ .fd = -1 };
+	device->fd = vfio_open(address);
+	if (device->fd < 0)
+		return device->fd;
+	err = vfio_bind(device->fd, iommufd, &device->id);
+	if (!err)
+		err = edu_start(&device->edu, device->fd);
+	if (err)
+		device_close(device);
+	return err;
+}
+
+void device_close(struct device *device)
+{
+	edu_stop(&device->edu);
+	if (device->fd >= 0)
+		close(device->fd);
+	device->fd = -1;
+}
+
+void *new_memory(size_t length)
+{
+	void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	memset(memory, 0x5a, length);
+	return memory;
+}
+
+void *new_huge_page(void)
+{
+	long before = counters_of_system("AnonHugePages");
+	char *place, *huge;
+
+	place = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (place == MAP_FAILED)
+		return NULL;
+	huge = place + (-(uintptr_t)place & (HUGE - 1));
+	if (madvise(huge, HUGE, MADV_HUGEPAGE))
+		return NULL;
+	memset(huge, 0x5a, HUGE);
+	if (counters_of_system("AnonHugePages") - before != HUGE / 1024)
+		return NULL;
+	return huge;
+}
+
+int rig_open(struct rig *rig)
+{
+	int err;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->device.fd = -1;
+	rig->iommufd = -1;
+	rig->pinned_before = counters_pinned();
+	if (rig->pinned_before < 0)
+		return (int)rig->pinned_before;
+	rig->memory = new_memory(RIG_LENGTH);
+	rig->bounce = new_memory(PAGE);
+	if (!rig->memory || !rig->bounce)
+		return -ENOMEM;
+	err = machine_find(&rig->machine);
+	if (err)
+		return err;
+	if (!rig->machine.nr_lone)
+		return -ENODEV;
+	rig->iommufd = iommu_open();
+	if (rig->iommufd < 0)
+		return rig->iommufd;
+	err = ioas_alloc(rig->iommufd, &rig->ioas);
+	if (err)
+		return err;
+	return device_open(&rig->device, rig->machine.lone[0].text,
+			   rig->iommufd);
+}
+
+int rig_attach(struct rig *rig, struct device *device)
+{
+	__u32 pt_id = rig->ioas;
+	int err;
+
+	err = ioas_map(rig->iommufd, rig->ioas, rig->bounce, PAGE, BOUNCE_IOVA,
+		       IOAS_READ_WRITE);
+	if (err && err != -EEXIST)
+		return err;
+	return vfio_attach(device->fd, &pt_id);
+}
+
+void rig_close(struct rig *rig)
+{
+	device_close(&rig->device);
+	if (rig->iommufd >= 0)
+		close(rig->iommufd);
+	rig->iommufd = -1;
+}
+
+long rig_pinned(const struct rig *rig)
+{
+	return counters_pinned() - rig->pinned_before;
+}
+
+int rig_map(struct rig *rig)
+{
+	return ioas_map(rig->iommufd, rig->ioas, rig->memory, RIG_LENGTH,
+			RIG_IOVA, IOAS_READ_WRITE);
+}
+
+int rig_unmap(struct rig *rig, __u64 iova, __u64 length)
+{
+	return ioas_unmap(rig->iommufd, rig->ioas, iova, &length);
+}
+
+int device_reaches(struct rig *rig, struct device *device, __u64 iova,
+		   char *memory)
+{
+	__u32 in = next_seed++, out = next_seed++;
+	int err;
+
+	/* In: memory to device, and look at it through the bounce. */
+	pattern_fill(memory, TRANSFER, in);
+	memset(rig->bounce, 0, PAGE);
+	err = edu_load(&device->edu, iova, 0, TRANSFER);
+	if (!err)
+		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
+	if (err)
+		return err;
+	if (!pattern_is(rig->bounce, TRANSFER, in))
+		return 0;
+
+	/* Out: new data into the device through the bounce, then to memory. */
+	pattern_fill(rig->bounce, TRANSFER, out);
+	err = edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
+	if (!err)
+		err = edu_store(&device->edu, iova, 0, TRANSFER);
+	if (err)
+		return err;
+	return pattern_is(memory, TRANSFER, out);
+}
+
+int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
+		      char *memory)
+{
+	__u32 mine = next_seed++, theirs = next_seed++;
+	int err;
+
+	pattern_fill(memory, TRANSFER, mine);
+	pattern_fill(rig->bounce, TRANSFER, theirs);
+	err = edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
+	if (!err)
+		err = edu_store(&device->edu, iova, 0, TRANSFER);
+	if (err)
+		return err;
+	if (!pattern_is(memory, TRANSFER, mine))
+		return 0;
+
+	/* The buffer holds "theirs"; a load that works would bring "mine". */
+	err = edu_load(&device->edu, iova, 0, TRANSFER);
+	if (!err)
+		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
+	if (err)
+		return err;
+	return pattern_is_absent(rig->bounce, TRANSFER, mine);
+}

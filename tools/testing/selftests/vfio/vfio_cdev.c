@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/vfio/devices/vfioN: what its file answers, from open to close.
+ *
+ * Rule: before BIND the file does nothing for anyone; one open file at a time
+ * binds; what fails leaves the file as it was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <linux/pci_regs.h>
+
+#include "../kselftest_harness.h"
+#include "rig.h"
+
+#define NO_SUCH_ID	0x7ffffff0u
+#define UNKNOWN_FLAG	0x80000000u
+
+NEEDS_EDU
+
+FIXTURE(cdev)
+{
+	struct machine machine;
+	const char *address;
+	long pinned_before;
+	int iommufd;
+	int fd;
+	__u32 ioas;
+};
+
+FIXTURE_SETUP(cdev)
+{
+	self->pinned_before = counters_pinned();
+	ASSERT_LE(0, self->pinned_before);
+	ASSERT_EQ(0, machine_find(&self->machine));
+	ASSERT_LE(1u, self->machine.nr_lone);
+	self->address = self->machine.lone[0].text;
+	self->iommufd = iommu_open();
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+	self->fd = vfio_open(self->address);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(cdev)
+{
+	close(self->fd);
+	close(self->iommufd);
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+}
+
+static int call(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static int bind_to(int fd, int iommufd)
+{
+	__u32 id;
+
+	return vfio_bind(fd, iommufd, &id);
+}
+
+/* Is it as inert as it was when it was opened? */
+static int says_nothing(int fd)
+{
+	struct vfio_region_info info;
+
+	return vfio_region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+}
+
+TEST_F(cdev, node_is_a_character_device_of_root)
+{
+	struct stat stat;
+
+	ASSERT_EQ(0, fstat(self->fd, &stat));
+	EXPECT_TRUE(S_ISCHR(stat.st_mode));
+	EXPECT_EQ(0u, stat.st_mode & 0007);
+	EXPECT_EQ(0u, stat.st_uid);
+	EXPECT_NE(0u, major(stat.st_rdev));
+}
+
+TEST_F(cdev, inert_ioctls_EINVAL)
+{
+	const unsigned long request[] = {
+		VFIO_DEVICE_GET_INFO, VFIO_DEVICE_GET_REGION_INFO,
+		VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_SET_IRQS,
+		VFIO_DEVICE_RESET, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+		VFIO_DEVICE_PCI_HOT_RESET, VFIO_DEVICE_IOEVENTFD,
+		VFIO_DEVICE_FEATURE, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+		VFIO_DEVICE_DETACH_IOMMUFD_PT, _IO(VFIO_TYPE, VFIO_BASE + 99),
+	};
+	char argument[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(request); i++) {
+		memset(argument, 0, sizeof(argument));
+		*(__u32 *)argument = sizeof(argument);
+		EXPECT_EQ(-EINVAL, call(self->fd, request[i], argument))
+			TH_LOG("ioctl %#lx", request[i]);
+		EXPECT_EQ(-EINVAL, call(self->fd, request[i], NULL))
+			TH_LOG("ioctl %#lx", request[i]);
+	}
+}
+
+TEST_F(cdev, inert_read_write_mmap_EINVAL)
+{
+	/* Where vfio-pci has the config space of a bound device. */
+	const off_t config = (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40;
+	__u32 word = 0;
+
+	EXPECT_EQ(-1, pread(self->fd, &word, sizeof(word), config));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, pwrite(self->fd, &word, sizeof(word), config));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd,
+				   0));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+TEST_F(cdev, bind_opens_all_of_them)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_region_info config;
+	__u16 vendor = 0;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	EXPECT_EQ(0, call(self->fd, VFIO_DEVICE_GET_INFO, &info));
+	EXPECT_NE(0u, info.flags & VFIO_DEVICE_FLAGS_PCI);
+	EXPECT_EQ(0, vfio_region(self->fd, VFIO_PCI_CONFIG_REGION_INDEX,
+				 &config));
+	EXPECT_EQ(2, pread(self->fd, &vendor, 2, (off_t)config.offset));
+	EXPECT_EQ(EDU_VENDOR, vendor);
+}
+
+TEST_F(cdev, bind_arguments_EINVAL)
+{
+	const struct vfio_device_bind_iommufd good = {
+		.argsz = sizeof(good),
+		.iommufd = self->iommufd,
+	};
+	struct vfio_device_bind_iommufd bind = good;
+
+	bind.argsz = sizeof(bind) - 1;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	bind.argsz = 0;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	bind = good;
+	bind.flags = UNKNOWN_FLAG;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	bind = good;
+	bind.iommufd = -1;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+
+	bind = good;
+	EXPECT_EQ(0, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	EXPECT_NE(0u, bind.out_devid);
+	EXPECT_NE(self->ioas, bind.out_devid);
+}
+
+TEST_F(cdev, bind_to_what_is_no_iommufd)
+{
+	int closed = dup(self->iommufd), null = open("/dev/null", O_RDWR);
+
+	ASSERT_LE(0, closed);
+	ASSERT_LE(0, null);
+	close(closed);
+	EXPECT_EQ(-EBADF, bind_to(self->fd, closed));
+	EXPECT_EQ(-EBADFD, bind_to(self->fd, null));
+	EXPECT_EQ(-EBADFD, bind_to(self->fd, self->fd));
+	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
+	close(null);
+}
+
+TEST_F(cdev, bind_that_cannot_answer_EFAULT)
+{
+	struct vfio_device_bind_iommufd *bind;
+	__u32 id;
+
+	bind = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)bind);
+	bind->argsz = sizeof(*bind);
+	bind->iommufd = self->iommufd;
+	ASSERT_EQ(0, mprotect(bind, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, bind));
+	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
+	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	/* The device is in no /dev/iommu, and free. */
+	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas + 1));
+	EXPECT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
+}
+
+TEST_F(cdev, bind_twice_EINVAL)
+{
+	int other = iommu_open();
+	struct vfio_region_info config;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	EXPECT_EQ(-EINVAL, bind_to(self->fd, self->iommufd));
+	EXPECT_EQ(-EINVAL, bind_to(self->fd, other));
+	EXPECT_EQ(0, vfio_region(self->fd, VFIO_PCI_CONFIG_REGION_INDEX,
+				 &config));
+	close(other);
+}
+
+TEST_F(cdev, second_file_of_a_bound_device_EINVAL)
+{
+	int second = vfio_open(self->address);
+
+	ASSERT_LE(0, second);
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	EXPECT_EQ(-EINVAL, bind_to(second, self->iommufd));
+	EXPECT_EQ(-EINVAL, says_nothing(second));
+	/* Once the first is closed it is the second's turn. */
+	close(self->fd);
+	EXPECT_EQ(0, bind_to(second, self->iommufd));
+	EXPECT_EQ(0, says_nothing(second));
+	self->fd = second;
+}
+
+TEST_F(cdev, attach_arguments)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.pt_id = self->ioas,
+	};
+	struct vfio_device_attach_iommufd_pt *fixed;
+	__u32 pt_id = NO_SUCH_ID;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	attach.argsz = sizeof(attach) - 1;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				&attach));
+	attach.argsz = sizeof(attach);
+	attach.flags = UNKNOWN_FLAG;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				&attach));
+	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, NULL));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &pt_id));
+	EXPECT_EQ(self->ioas, attach.pt_id);
+
+	/* What cannot be told is undone. */
+	fixed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)fixed);
+	fixed->argsz = sizeof(*fixed);
+	fixed->pt_id = self->ioas;
+	ASSERT_EQ(0, mprotect(fixed, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				fixed));
+	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+}
+
+TEST_F(cdev, attach_twice_EBUSY)
+{
+	__u32 first = self->ioas, again = self->ioas, other;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, vfio_attach(self->fd, &first));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &again));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &other));
+	EXPECT_EQ(self->ioas, again);
+	EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+	ASSERT_EQ(0, vfio_detach(self->fd));
+	EXPECT_EQ(0, vfio_attach(self->fd, &other));
+	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+}
+
+TEST_F(cdev, attach_to_a_space_of_another_iommufd_ENOENT)
+{
+	int other = iommu_open();
+	__u32 theirs = 0;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	/* Until its ID is one that ours does not have. */
+	while (theirs < 8)
+		ASSERT_EQ(0, ioas_alloc(other, &theirs));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &theirs));
+	close(other);
+}
+
+TEST_F(cdev, detach_arguments)
+{
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+		.flags = UNKNOWN_FLAG,
+	};
+	__u32 pt_id = self->ioas;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	/* Of nothing, it is fine. */
+	EXPECT_EQ(0, vfio_detach(self->fd));
+	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+				&detach));
+	detach.flags = 0;
+	detach.argsz = sizeof(detach) - 1;
+	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+				&detach));
+	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, NULL));
+	EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, vfio_detach(self->fd));
+	EXPECT_EQ(0, vfio_detach(self->fd));
+	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+}
+
+TEST_F(cdev, close_gives_the_device_back)
+{
+	struct iommu_device_get_info info;
+	__u32 id, pt_id = self->ioas;
+
+	ASSERT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
+	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
+	close(self->fd);
+	EXPECT_EQ(-ENOENT, iommu_device_info(self->iommufd, id, &info));
+	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, pt_id));
+	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+
+	self->fd = vfio_open(self->address);
+	ASSERT_LE(0, self->fd);
+	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
+}
+
+TEST_F(cdev, close_stops_bus_mastering)
+{
+	struct vfio_region_info config;
+	__u16 command;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	ASSERT_EQ(0, vfio_enable_dma(self->fd, true));
+	close(self->fd);
+	self->fd = vfio_open(self->address);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	ASSERT_EQ(0, vfio_region(self->fd, VFIO_PCI_CONFIG_REGION_INDEX,
+				 &config));
+	ASSERT_EQ(2, pread(self->fd, &command, 2,
+			   (off_t)config.offset + PCI_COMMAND));
+	EXPECT_EQ(0, command & PCI_COMMAND_MASTER);
+}
+
+TEST_F(cdev, file_works_as_long_as_any_copy_is_open)
+{
+	int copy;
+
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	copy = dup(self->fd);
+	ASSERT_LE(0, copy);
+	close(self->fd);
+	EXPECT_EQ(0, says_nothing(copy));
+	self->fd = copy;
+}
+
+TEST_HARNESS_MAIN

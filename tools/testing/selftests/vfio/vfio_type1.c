@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Containers, groups and type1 in a kernel that has /dev/iommu too.
+ *
+ * Rule: the older way to a device works as if the newer one were not there,
+ * and each can follow the other on the same device.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include "../kselftest_harness.h"
+#include "legacy.h"
+#include "rig.h"
+
+NEEDS_EDU
+EXPECTS_DMA_FAULTS
+
+FIXTURE(type1)
+{
+	struct machine machine;
+	struct legacy legacy;
+	struct edu edu;
+	long pinned_before;
+	long locked_before;
+	char *memory;
+};
+
+FIXTURE_SETUP(type1)
+{
+	self->pinned_before = counters_pinned();
+	self->locked_before = counters_of_self("VmLck");
+	ASSERT_LE(0, self->pinned_before);
+	ASSERT_EQ(0, machine_find(&self->machine));
+	ASSERT_LE(1u, self->machine.nr_lone);
+	self->memory = new_memory(RIG_LENGTH);
+	ASSERT_NE(NULL, self->memory);
+	ASSERT_EQ(0, legacy_open(&self->legacy, self->machine.lone[0].text));
+	ASSERT_EQ(0, edu_start(&self->edu, self->legacy.device));
+}
+
+FIXTURE_TEARDOWN(type1)
+{
+	edu_stop(&self->edu);
+	legacy_close(&self->legacy);
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
+}
+
+static long locked_pages(long before)
+{
+	return (counters_of_self("VmLck") - before) * 1024 / (long)PAGE;
+}
+
+TEST_F(type1, map_pins_and_charges_and_unmap_gives_back)
+{
+	__u64 length = RIG_LENGTH;
+
+	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+				RIG_IOVA, true));
+	EXPECT_EQ(self->pinned_before + RIG_PAGES, counters_pinned());
+	EXPECT_EQ(RIG_PAGES, locked_pages(self->locked_before));
+	EXPECT_EQ(-EEXIST, legacy_map(&self->legacy, self->memory, PAGE,
+				      RIG_IOVA, true));
+	ASSERT_EQ(0, legacy_unmap(&self->legacy, RIG_IOVA, &length));
+	EXPECT_EQ(RIG_LENGTH, length);
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+	EXPECT_EQ(0, locked_pages(self->locked_before));
+}
+
+TEST_F(type1, dma)
+{
+	char *there = self->memory + 8 * PAGE;
+
+	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+				RIG_IOVA, true));
+	pattern_fill(self->memory, TRANSFER, 1);
+	ASSERT_EQ(0, edu_load(&self->edu, RIG_IOVA, 0, TRANSFER));
+	ASSERT_EQ(0, edu_store(&self->edu, RIG_IOVA + 8 * PAGE, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(there, TRANSFER, 1));
+}
+
+TEST_F(type1, unmap_blocks)
+{
+	__u64 length = RIG_LENGTH;
+
+	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+				RIG_IOVA, true));
+	pattern_fill(self->memory, TRANSFER, 2);
+	ASSERT_EQ(0, edu_load(&self->edu, RIG_IOVA, 0, TRANSFER));
+	ASSERT_EQ(0, legacy_unmap(&self->legacy, RIG_IOVA, &length));
+	pattern_fill(self->memory, TRANSFER, 3);
+	ASSERT_EQ(0, edu_store(&self->edu, RIG_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->memory, TRANSFER, 3));
+}
+
+TEST_F(type1, read_only_is_not_written)
+{
+	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+				RIG_IOVA, false));
+	pattern_fill(self->memory, TRANSFER, 4);
+	ASSERT_EQ(0, edu_load(&self->edu, RIG_IOVA, 0, TRANSFER));
+	pattern_fill(self->memory, TRANSFER, 5);
+	ASSERT_EQ(0, edu_store(&self->edu, RIG_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->memory, TRANSFER, 5));
+}
+
+TEST_F(type1, close_gives_everything_back)
+{
+	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+				RIG_IOVA, true));
+	edu_stop(&self->edu);
+	legacy_close(&self->legacy);
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+	EXPECT_EQ(0, locked_pages(self->locked_before));
+}
+
+TEST_F(type1, and_dev_iommu_by_turns)
+{
+	unsigned int turn;
+	struct rig rig;
+
+	edu_stop(&self->edu);
+	legacy_close(&self->legacy);
+	for (turn = 0; turn < 2; turn++) {
+		ASSERT_EQ(0, rig_open(&rig));
+		EXPECT_EQ(0, rig_attach(&rig, &rig.device));
+		EXPECT_EQ(0, rig_map(&rig));
+		EXPECT_EQ(1, device_reaches(&rig, &rig.device, RIG_IOVA,
+					    rig.memory));
+		rig_close(&rig);
+		EXPECT_EQ(0, rig_pinned(&rig));
+
+		ASSERT_EQ(0, legacy_open(&self->legacy,
+					 self->machine.lone[0].text));
+		ASSERT_EQ(0, edu_start(&self->edu, self->legacy.device));
+		EXPECT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
+					RIG_IOVA, true));
+		pattern_fill(self->memory, TRANSFER, 6 + turn);
+		EXPECT_EQ(0, edu_load(&self->edu, RIG_IOVA, 0, TRANSFER));
+		EXPECT_EQ(0, edu_store(&self->edu, RIG_IOVA + PAGE, 0,
+				       TRANSFER));
+		EXPECT_TRUE(pattern_is(self->memory + PAGE, TRANSFER,
+				       6 + turn));
+		edu_stop(&self->edu);
+		legacy_close(&self->legacy);
+	}
+}
+
+TEST_HARNESS_MAIN
