@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pins of an IOVA that is not a page's first byte, where stock type1 goes
+ * wrong: before the start of a mapping, and when a domain comes later, which
+ * does not find them and charges their pages again. The charge may be lost
+ * for good, so the process ends after this.
+ */
+#include <unistd.h>
+
+#include "mdev.h"
+
+int main(void)
+{
+	int group = new_group(&devices()->lone[0]), container;
+	char *memory = new_pages(4), data[8];
+	struct mdev mdev;
+	long rc;
+
+	container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
+	record_within("bug.unaligned");
+	memory[PAGE - 8] = 'b';
+	rc = map(container, IOVA, memory + PAGE, 2 * PAGE, READ_WRITE);
+	record_rc("T1-147", "map", rc);
+	record_pin("T1-147", "before_start", &mdev, IOVA - 8, 1, PIN_BOTH);
+	rc = mdev_peek(&mdev, IOVA - 8, data, 8);
+	record("T1-147", "before_start.peek", "%s %s", rc_text(rc),
+	       rc ? "nothing" : data[0] == 'b' ? "what is before" : "other");
+	if (!rc)
+		mdev_unpin(&mdev, IOVA - 8, 1);
+	record_pages("T1-147", "before_start.unpinned");
+
+	mdev_letters_anew();
+	record_pin("T1-147", "pin", &mdev, IOVA + 8, 1, PIN_BOTH);
+	record_rc_pages("T1-147", "domain_comes", join(group, container));
+	record_unpin("T1-147", "unpin", &mdev, IOVA + 8, 1);
+	record_unmap("T1-147", "unmap", container, IOVA, 2 * PAGE, 0);
+	record_pages("T1-147", "unmap.pages");
+	record_rc_pages("T1-147", "domain_goes", leave(group));
+	mdev_destroy(&mdev);
+	close(group);
+	close(container);
+	record_pages("T1-147", "closed");
+	return 0;
+}
