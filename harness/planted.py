@@ -21,9 +21,12 @@ def build(out):
     return place / "planted.ko"
 
 
-def insmod(module, kind):
+def check_kind(kind):
     if kind not in KINDS:
         raise Failure(f"PLANT={kind}: it is one of {', '.join(KINDS)}")
+
+
+def insmod(module, kind):
     return f"insmod {module} kind={kind} && rmmod planted || exit\n"
 
 

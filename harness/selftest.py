@@ -62,6 +62,8 @@ def judge(lines):
 
 def selftests(plant=None):
     """Run all programs in one guest; with a plant, that bug is made first."""
+    if plant:
+        planted.check_kind(plant)
     out = kernel.build("debug")
     programs = build_programs(kernel.headers(out))
     script = f". {HARNESS}/guest/tests.sh\n"

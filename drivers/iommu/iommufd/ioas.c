@@ -13,6 +13,7 @@
 #include <linux/errno.h>
 #include <linux/iopt.h>
 #include <linux/kernel.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
@@ -257,3 +258,7 @@ out:
 	iommufd_object_put(&ioas->obj);
 	return rc;
 }
+
+MODULE_IMPORT_NS(IOPT);
+MODULE_DESCRIPTION("I/O address spaces for user space");
+MODULE_LICENSE("GPL");

@@ -228,7 +228,3 @@ static struct miscdevice iommufd_misc = {
 	.fops = &iommufd_fops,
 };
 module_misc_device(iommufd_misc);
-
-MODULE_IMPORT_NS(IOPT);
-MODULE_DESCRIPTION("I/O address spaces for user space");
-MODULE_LICENSE("GPL");
