@@ -26,7 +26,7 @@ cd /tmp && tar -cf - *.gcda | base64
 
 
 def measure():
-    """{file: ({line: count}, [branch counts])} of the engine's sources."""
+    """{file: ({line: count}, {(line, branch): count})} of the engine's sources; a header's sum over its users."""
     out = kernel.build("coverage", PROFILE)
     outcome = guest.boot(guest.Guest("coverage", kernel.bzimage(out), args="kunit.enable=1"), COLLECT)
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
@@ -35,7 +35,7 @@ def measure():
     folder = out / ENGINE
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode("".join(outcome.lines)))) as counters:
         counters.extractall(folder)
-    files = defaultdict(lambda: (defaultdict(int), []))
+    files = defaultdict(lambda: (defaultdict(int), defaultdict(int)))
     for data in sorted(folder.glob("*.gcda")):
         report = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name, cwd=folder))
         for file in report["files"]:
@@ -45,12 +45,14 @@ def measure():
             lines, branches = files[path.name]
             for line in file["lines"]:
                 lines[line["line_number"]] += line["count"]
-                branches += [branch["count"] for branch in line["branches"]]
+                for number, branch in enumerate(line["branches"]):
+                    branches[line["line_number"], number] += branch["count"]
     return files
 
 
 def main():
-    rows = [(name, len(lines), sum(1 for count in lines.values() if count), len(branches), sum(1 for b in branches if b))
+    rows = [(name, len(lines), len(lines) - list(lines.values()).count(0),
+             len(branches), len(branches) - list(branches.values()).count(0))
             for name, (lines, branches) in sorted(measure().items())]
     rows.append(("all", *(sum(column) for column in list(zip(*rows))[1:])))
     say(f"{'file':24}{'lines':>16}{'branches':>18}")
