@@ -15,6 +15,8 @@ COMMANDS = {
     "kunit": ("kunit", "KUnit suites: user-mode Linux with KASAN, then the x86-64 debug kernel"),
     "selftest": ("selftest", "kselftests in the debug kernel"),
     "differential": ("differential", "what type1 does under two kernels, compared line by line"),
+    "mutants": ("mutants", "one-line faults of type1: each has to change a line of a rule that it breaks"),
+    "inversion": ("inversion", "the lock inversion of stock type1, reported by lockdep: the control of its fix"),
     "kernel": ("kernel", "build the release kernel, print the bzImage's path"),
     "series": ("mail", "write the mail-ready patches, print their folder"),
     "lint": ("lint", "checkpatch, sparse, W=1, kernel-doc, coccinelle on our files and patches"),

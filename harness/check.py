@@ -6,7 +6,7 @@ PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' gu
 import os
 import time
 
-from . import bisect, ktap, kunit, layers, lint, mail, planted, run, selftest
+from . import bisect, differential, ktap, kunit, layers, lint, mail, planted, run, selftest
 from .shell import Failure, say
 
 
@@ -24,6 +24,15 @@ def sample():
     return results, dirty
 
 
+def stock():
+    """Stock type1 against itself: the contract programs say the same twice."""
+    wrong = differential.differential()
+    results = ktap.Results(failed=wrong)
+    if not wrong:
+        results.passed.append("stock type1 against stock type1: no line differs")
+    return results
+
+
 STAGES = [
     ("series", roundtrip),
     ("layers", layers.layers),
@@ -32,6 +41,7 @@ STAGES = [
     ("kunit on user-mode Linux", kunit.uml),
     ("kunit in the debug kernel", kunit.debug),
     ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
+    ("differential", stock),
     ("planted bugs", planted.planted),
     ("each commit compiles", bisect.bisect),
 ]

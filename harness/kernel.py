@@ -15,7 +15,7 @@ JOBS = f"-j{len(os.sched_getaffinity(0))}"
 # Fragments on top of tinyconfig, by the name of the kernel.
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
-    "debug": ["common", "iommufd", "debug", "kunit"],
+    "debug": ["common", "iommufd", "debug", "kunit", "validate"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
