@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door. Everything is done by the Python package in harness/.
 
-COMMANDS := run check kunit selftest differential mutants inversion kernel series lint bisect coverage clean
+COMMANDS := run check soak kunit selftest differential mutants clients inversion kernel series lint bisect coverage clean
 
 .PHONY: help $(COMMANDS)
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "selftest": ("selftest", "kselftests in the debug kernel"),
     "differential": ("differential", "what type1 does under two kernels, compared line by line"),
     "mutants": ("mutants", "one-line faults of type1: each has to change a line of a rule that it breaks"),
+    "soak": ("soak", "what takes too long for check: mutants, the lock inversion, more random sequences"),
+    "clients": ("clients", "DPDK's testpmd on type1: frames forwarded and compared"),
     "inversion": ("inversion", "the lock inversion of stock type1, reported by lockdep: the control of its fix"),
     "kernel": ("kernel", "build the release kernel, print the bzImage's path"),
     "series": ("mail", "write the mail-ready patches, print their folder"),

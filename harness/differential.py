@@ -121,14 +121,14 @@ def parse(side, lines, machine):
         side.wrong.append(f"{program}: it did not end")
 
 
-def record(name, bzimage, module, folder, programs):
-    """Boot the kernel on each machine, and run there what is to run there."""
+def record(name, bzimage, module, folder, programs, seeds=200):
+    """Boot the kernel on each machine, and run there what is to run there; seeds is how many random sequences."""
     side = Side(name)
     elsewhere = [program for those in ONLY.values() for program in those]
     for machine, arguments in MACHINES.items():
         todo = [program for program in programs if program not in elsewhere] if machine == "usual" else \
             [program for program in programs if program in ONLY[machine] + ALSO.get(machine, [])]
-        script = f". {HARNESS}/guest/tests.sh\n{SETUP}insmod {module}\n"
+        script = f". {HARNESS}/guest/tests.sh\n{SETUP}insmod {module}\nexport CONTRACT_SEEDS={seeds}\n"
         script += "".join(f"run_test {program} {folder} {program}\n" for program in todo)
         outcome = guest.boot(guest.Guest(f"differential-{name}-{machine}", bzimage, devices=guest.EDU, **arguments),
                              script)
@@ -221,13 +221,13 @@ def explain(wrong, images, folder):
     return [f"random: seed {seeds[0]} alone does not differ"]
 
 
-def differential():
+def differential(seeds=200):
     """Record both kernels and compare; return what is wrong."""
     folder, programs = build_programs()
     out = stock_kernel()
     module = build_module("stock", out, STOCK)
     images = {name: kernel.bzimage(out) for name in ("stock", "again")}
-    wrong = judge(*(record(name, image, module, folder, programs) for name, image in images.items()))
+    wrong = judge(*(record(name, image, module, folder, programs, seeds) for name, image in images.items()))
     return wrong + explain(wrong, images, folder)
 
 

@@ -25,6 +25,7 @@ class Guest:
     name: str                       # of the logs: build/log/NAME.{console,output,qemu}
     bzimage: Path
     devices: list = field(default_factory=list)
+    options: list = field(default_factory=list)     # more of QEMU's arguments
     args: str = ""                  # more kernel arguments
     cpus: int = 2
     memory: str = "2G"
@@ -51,6 +52,7 @@ def command(guest, script, console):
             "-kernel", str(guest.bzimage), "-append", kernel_args,
             "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot", "-device", guest.iommu]
+    argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]
     return argv

@@ -10,7 +10,7 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from . import differential, guest, kernel
+from . import differential, guest, kernel, ktap
 from .paths import BUILD, HARNESS
 from .shell import Failure, must, say
 
@@ -155,6 +155,13 @@ def mutants():
         say(f"{mutant.name:24}{','.join(mutant.rules):22}{'caught' if own else 'SURVIVED':10}{note}")
     say(f"{len(todo)} mutants, {len(caught)} caught, {len(survived)} survived")
     return caught, survived
+
+
+def stage():
+    """For soak: each mutant is a case."""
+    caught, survived = mutants()
+    return ktap.Results(passed=[f"caught: {name}" for name in caught],
+                        failed=[f"survived: {name}" for name in survived])
 
 
 def main():

@@ -11,6 +11,7 @@ SOURCE = ["linux-source-6.1"]
 SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
+CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: checkpatch looks at SPDX tags by them
 
 

@@ -58,6 +58,10 @@ static void alone(void)
 			    READ_WRITE));
 	record_rc_pages("T1-42", "map_reserved",
 			map(container, 0xfee00000, memory, PAGE, READ_WRITE));
+	record_rc_pages("T1-35", "map_no_access",
+			map(container, FAR + PAGE, memory, PAGE, 0));
+	record_rc("T1-21", "update_vaddr",
+		  check_extension(container, VFIO_UPDATE_VADDR));
 	record_rc("T1-114", "join_again", join(one.group, container));
 
 	mdev_create(&two, "plain");

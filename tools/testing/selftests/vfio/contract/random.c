@@ -541,6 +541,8 @@ static void sequence(unsigned int seed)
 int main(void)
 {
 	const char *only = getenv("CONTRACT_SEED");
+	const char *count = getenv("CONTRACT_SEEDS");
+	unsigned int seeds = count ? (unsigned int)atoi(count) : SEEDS;
 	unsigned int seed, i;
 
 	if (devices()->nr_lone < 2)
@@ -549,7 +551,7 @@ int main(void)
 	verbose = only;
 	if (only)
 		sequence((unsigned int)atoi(only));
-	for (seed = 1; !only && seed <= SEEDS; seed++)
+	for (seed = 1; !only && seed <= seeds; seed++)
 		sequence(seed);
 	for (i = 0; i < ARRAY_SIZE(operations); i++)
 		record(operations[i].rules, operations[i].name,

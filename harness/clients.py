@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make clients: programs that nobody here wrote, on type1.
+
+DPDK's testpmd forwards between two emulated NICs through vfio-pci. The frames come from outside of the guest and are
+compared there; the NICs' counters, the process' VmLck, the pins and the kernel's log are looked at too.
+"""
+import re
+
+from . import cleanlog, differential, guest, kernel, ktap, packages
+from .paths import HARNESS
+from .shell import say
+from .traffic import Traffic
+
+FRAMES = 60_000         # in each direction
+NICS = ("6.0", "7.0")
+FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
+
+
+def clients(name, bzimage):
+    """Forward frames with testpmd under a kernel; return its results and the log's findings."""
+    packages.need(packages.CLIENTS)
+    traffic = Traffic(FRAMES)
+    devices = [f"e1000e,netdev=e{i},addr={address}" for i, address in enumerate(NICS)]
+    machine = guest.Guest(f"clients-{name}", bzimage, devices=devices, options=traffic.netdevs(), memory="3G")
+    facts = {}
+
+    def on_line(line):
+        match = re.match(r"# clients: (\w+) (.*)", line)
+        if match:
+            facts[match.group(1)] = match.group(2)
+        if line == "# clients: forwarding yes":
+            traffic.go()
+
+    traffic.start()
+    try:
+        outcome = guest.boot(machine, f"FRAMES={FRAMES}\n. {HARNESS}/guest/tests.sh\n. {HARNESS}/guest/testpmd.sh\n",
+                             on_line)
+    finally:
+        traffic.stop()
+    counted = [tuple(map(int, facts.get(key, "-1").split())) for key in ("rx0", "rx1", "tx0", "tx1")]
+    total, arrived = 2 * FRAMES, sum(traffic.arrived)
+    say(f"{name}: sent {sum(traffic.sent)}, arrived {arrived}, changed {traffic.wrong}; testpmd "
+        + ", ".join(f"{key} {facts.get(key, '?')}" for key in ("rx0", "tx0", "rx1", "tx1"))
+        + f"; VmLck {facts.get('vmlck', '?')} kB; pins {facts.get('pins', '?')}")
+    results = ktap.Results()
+    for case, holds in [
+            (f"testpmd ends with status 0 ({facts.get('status', outcome.reason)})", facts.get("status") == "0"),
+            (f"{total} frames sent and {total} arrived", arrived == total == sum(traffic.sent)),
+            ("each as it was sent", traffic.wrong == 0 and arrived),
+            ("testpmd received and sent as many at each port", all(count == (FRAMES, 0) for count in counted)),
+            ("its memory was locked", int(facts.get("vmlck", 0)) > 0),
+            ("afterwards as many pages are pinned as before", len(set(facts.get("pins", "1 2").split())) == 1)]:
+        (results.passed if holds else results.failed).append(f"testpmd on {name}: {case}")
+    return results, cleanlog.of(outcome)
+
+
+def stock():
+    return clients("stock", kernel.bzimage(differential.stock_kernel()))
+
+
+def main():
+    results, dirty = stock()
+    for case in results.failed:
+        say(f"failed: {case}")
+    for finding in dirty:
+        say(f"kernel log: {finding.name}: {finding.line}")
+    passed = not (results.failed or dirty)
+    say(f"RESULT: {'pass' if passed else 'fail'}")
+    return not passed

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ethernet frames through a guest that forwards between two NICs: sent, counted and compared at both ends.
+
+QEMU gives each NIC's frames as datagrams. Each end sends numbered frames to the other one, no more than a window of
+them on the way, so that nobody has a reason to drop one; what arrives is compared byte by byte with what was sent.
+"""
+import hashlib
+import select
+import socket
+import threading
+import time
+
+WINDOW = 48
+LENGTHS = (60, 64, 128, 509, 1024, 1514)
+HEADER = bytes.fromhex("ffffffffffff" "525400000001" "88b5")
+
+
+def frame(end, number):
+    """The frame of that number: broadcast, an experimental type, and bytes that no other frame has."""
+    length = LENGTHS[number % len(LENGTHS)]
+    start = HEADER + bytes([end]) + number.to_bytes(8, "big")
+    seed = hashlib.sha256(start).digest()
+    return (start + seed * (length // len(seed) + 1))[:length]
+
+
+class Traffic(threading.Thread):
+    """Send count frames from each of two ends to the other; begins with go()."""
+
+    def __init__(self, count, patience=60):
+        super().__init__(daemon=True)
+        self.count, self.patience = count, patience
+        self.sockets, self.ports = [], []
+        for _ in range(4):
+            end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            end.bind(("127.0.0.1", 0))
+            self.sockets.append(end)
+            self.ports.append(end.getsockname()[1])
+        # Two ports are QEMU's; they were taken only to learn that they are free.
+        for end in self.sockets[2:]:
+            end.close()
+        self.sockets = self.sockets[:2]
+        self.sent, self.arrived, self.wrong, self.stray = [0, 0], [0, 0], 0, 0
+        self.begin, self.quit = threading.Event(), threading.Event()
+
+    def netdevs(self):
+        """QEMU's arguments: netdevs e0 and e1."""
+        return [argument for i in (0, 1) for argument in (
+            "-netdev", f"socket,id=e{i},udp=127.0.0.1:{self.ports[i]},localaddr=127.0.0.1:{self.ports[2 + i]}")]
+
+    def go(self):
+        self.begin.set()
+
+    def stop(self):
+        self.quit.set()
+        self.begin.set()
+        self.join()
+
+    def run(self):
+        self.begin.wait()
+        heard = time.monotonic()
+        while not self.quit.is_set() and min(self.arrived) < self.count:
+            for end in (0, 1):
+                while self.sent[end] < min(self.count, self.arrived[1 - end] + WINDOW):
+                    self.sockets[end].sendto(frame(end, self.sent[end]), ("127.0.0.1", self.ports[2 + end]))
+                    self.sent[end] += 1
+            ready, _, _ = select.select(self.sockets, [], [], 0.2)
+            for end in ready:
+                self.receive(self.sockets.index(end), end.recv(2048))
+                heard = time.monotonic()
+            if time.monotonic() - heard > self.patience:
+                return
+
+    def receive(self, end, data):
+        # A frame of another type is the NIC's own or nobody's.
+        if data[12:14] != HEADER[12:14]:
+            self.stray += 1
+            return
+        if data != frame(1 - end, self.arrived[end]):
+            self.wrong += 1
+        self.arrived[end] += 1
