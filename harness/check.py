@@ -82,7 +82,7 @@ def run_all(stages):
     if total.failed:
         say("\nfailed:")
         for case in total.failed:
-            say(f"  {case.splitlines()[0]}")
+            say("\n".join(f"  {line}" for line in case.splitlines()[:3]))
     say(f"\n{len(total.passed)} passed, {len(total.failed)} failed")
     return bool(total.failed)
 
