@@ -205,14 +205,27 @@ def judge(stock, other):
     return wrong
 
 
-def explain(wrong, images, folder):
+def success(side):
+    """Print how many of each kind of random operation succeeded; half of them have to."""
+    counts = [(line, *map(int, found.groups())) for (program, line), (_, text) in side.lines.items()
+              if program == "random" and (found := re.match(r"tried (\d+) succeeded (\d+)$", text))]
+    say(f"{'operation':12}{'tried':>8}{'succeeded':>11}")
+    for line, tried, succeeded in counts:
+        say(f"{line:12}{tried:8}{succeeded:11}{100 * succeeded // max(tried, 1):5} %")
+    if not counts:
+        return ["random: it counted no operation"]
+    return [f"random: {line}: {succeeded} of {tried} succeeded, less than half"
+            for line, tried, succeeded in counts if 2 * succeeded < tried or not tried]
+
+
+def explain(wrong, images, module, folder):
     """Where a random sequence differs, run its seed once more under both kernels: which operation was the first?"""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
     runs = []
     for name, image in images.items():
-        script = f"{SETUP}CONTRACT_SEED={seeds[0]} {folder}/random\n"
+        script = f"{SETUP}insmod {module}\nCONTRACT_SEED={seeds[0]} {folder}/random\n"
         outcome = guest.boot(guest.Guest(f"differential-{name}-seed", image, devices=guest.EDU), script)
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
     for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=NOTHING), 1):
@@ -227,8 +240,9 @@ def differential(seeds=200):
     out = stock_kernel()
     module = build_module("stock", out, STOCK)
     images = {name: kernel.bzimage(out) for name in ("stock", "again")}
-    wrong = judge(*(record(name, image, module, folder, programs, seeds) for name, image in images.items()))
-    return wrong + explain(wrong, images, folder)
+    sides = [record(name, image, module, folder, programs, seeds) for name, image in images.items()]
+    wrong = judge(*sides) + success(sides[0])
+    return wrong + explain(wrong, images, module, folder)
 
 
 def main():

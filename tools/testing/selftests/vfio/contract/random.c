@@ -5,21 +5,25 @@
  *
  * Vocabulary: an operation's trace is what it gave, each byte of it, and what
  * the process was charged after; now and then what is pinned. A stretch is so
- * many operations in a row, of which a line shows the hash of all traces.
+ * many operations in a row, of which a line shows the hash of all traces; at
+ * its end the trace says of each page of some memory whether it is pinned.
  *
  * Rule: what is drawn depends on the seed and on earlier results alone. With
  * CONTRACT_SEED=n in the environment that seed alone runs, and prints each
  * operation as it is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "mdev.h"
 #include "type1.h"
 #include "vfio.h"
 
@@ -30,6 +34,10 @@
 #define SLOT_PAGES	16u
 #define MEMORY_PAGES	64u
 #define BITMAP_BYTES	512u
+#define PINS		8u
+
+/* The bits of an entry of /proc/self/pagemap that say which page it is */
+#define PAGEMAP_PFN	((1ull << 55) - 1)
 
 #define ALL		VFIO_DMA_UNMAP_FLAG_ALL
 #define VADDR		VFIO_DMA_UNMAP_FLAG_VADDR
@@ -53,12 +61,14 @@ struct query {
 static struct {
 	__u64 size;
 	const char *vaddr;
+	__u32 prot;
 	bool lost;
 } slots[SLOTS];
 
 static struct type1 type1;
 static int second = -1;
-static bool joined, tracking, version_1;
+static struct mdev mdev;
+static bool joined, mdev_joined, tracking, version_1;
 static char *memory[KINDS];
 static __u64 state, hash;
 static bool verbose;
@@ -160,6 +170,7 @@ static bool do_map(void)
 	if (!rc && iova == iova_of(slot)) {
 		slots[slot].size = size;
 		slots[slot].vaddr = vaddr;
+		slots[slot].prot = flags & PIN_BOTH;
 		slots[slot].lost = false;
 	}
 	return !rc;
@@ -349,6 +360,86 @@ static bool do_group(void)
 	return !rc;
 }
 
+static bool do_mdev(void)
+{
+	long rc;
+
+	if (mdev_joined) {
+		mdev_close(&mdev);
+		rc = leave(mdev.group);
+	} else {
+		rc = join(mdev.group, type1.container);
+		if (!rc)
+			mdev_open(&mdev);
+	}
+	tell("mdev %s: %s", mdev_joined ? "leaves" : "joins", rc_text(rc));
+	if (!rc)
+		mdev_joined = !mdev_joined;
+	return !rc;
+}
+
+static bool do_pin(void)
+{
+	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS);
+	__u64 iova = iova_of(slot);
+	__u32 prot = chance(95) ? slots[slot].prot : 1 + draw(3);
+	long rc;
+
+	if (slots[slot].size && chance(95))
+		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
+	if (chance(5))
+		iova += draw(SLOT_PAGES) * PAGE;
+	mdev_letters_anew();
+	rc = mdev_pin(&mdev, iova, (int)nr, prot);
+	tell("pin iova %llx pages %u prot %u: %s %s", iova, nr, prot,
+	     rc_text(rc), mdev_pages_text(&mdev, nr));
+	return rc > 0;
+}
+
+static bool do_unpin(void)
+{
+	unsigned int slot = draw_slot(true), nr = 1 + draw(SLOT_PAGES);
+	struct mdev_pin_state before, after;
+
+	mdev_state(&mdev, &before);
+	mdev_unpin(&mdev, iova_of(slot), (int)nr);
+	mdev_state(&mdev, &after);
+	tell("unpin slot %u pages %u: held %u then %u", slot, nr, before.pins,
+	     after.pins);
+	return true;
+}
+
+/* The device's registers are left alone: to write there starts things. */
+static bool do_rw(void)
+{
+	unsigned int slot = draw_slot(true);
+	__u64 offset = draw(SLOT_PAGES * PAGE), length;
+	const char *vaddr = slots[slot].vaddr;
+	char data[2 * PAGE];
+	bool write = chance(15) ? chance(50) : slots[slot].prot & PIN_WRITE;
+	long rc;
+
+	if (slots[slot].size) {
+		offset %= slots[slot].size;
+		if (vaddr >= memory[BAR] && vaddr < memory[BAR] + (1 << 20))
+			return true;
+	}
+	length = 1 + draw(sizeof(data));
+	if (length > SLOT_PAGES * PAGE - offset)
+		length = SLOT_PAGES * PAGE - offset;
+	if (slots[slot].size && chance(80) &&
+	    length > slots[slot].size - offset)
+		length = slots[slot].size - offset;
+	memset(data, (int)draw(256), sizeof(data));
+	rc = write ? mdev_write(&mdev, iova_of(slot) + offset, data, length) :
+		     mdev_read(&mdev, iova_of(slot) + offset, data, length);
+	tell("%s slot %u offset %llx length %llx: %s",
+	     write ? "write" : "read", slot, offset, length, rc_text(rc));
+	if (!rc)
+		trace(data, length);
+	return !rc;
+}
+
 static bool do_limit(void)
 {
 	long pages = chance(50) ? (long)draw(400) : -1l;
@@ -362,13 +453,17 @@ static bool do_change(void)
 {
 	static const enum kind changed[] = { PRESENT, FRESH, SHARED };
 	char *page = memory[changed[draw(3)]] + draw(MEMORY_PAGES) * PAGE;
-	bool gone = chance(50);
+	unsigned int how = draw(5);
 
-	if (gone)
+	if (how < 2)
 		madvise(page, PAGE, MADV_DONTNEED);
-	else
+	else if (how < 4)
 		*page = (char)draw(256);
-	tell("%s", gone ? "page gone" : "page written");
+	else if (mmap(page, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		 page)
+		die("memory in place of other memory");
+	tell("page %s", how < 2 ? "gone" : how < 4 ? "written" : "replaced");
 	return true;
 }
 
@@ -396,8 +491,8 @@ static struct {
 	unsigned int weight;
 	unsigned int tried, done;
 } operations[] = {
-	{ "map", "T1-35", do_map, 340, 0, 0 },
-	{ "unmap", "T1-81", do_unmap, 250, 0, 0 },
+	{ "map", "T1-35", do_map, 300, 0, 0 },
+	{ "unmap", "T1-81", do_unmap, 140, 0, 0 },
 	{ "unmap_dirty", "T1-109", do_unmap_dirty, 40, 0, 0 },
 	{ "lose", "T1-95", do_lose, 20, 0, 0 },
 	{ "give", "T1-75", do_give, 30, 0, 0 },
@@ -406,28 +501,43 @@ static struct {
 	{ "info", "T1-27", do_info, 50, 0, 0 },
 	{ "extension", "T1-20", do_extension, 40, 0, 0 },
 	{ "group", "T1-118", do_group, 50, 0, 0 },
+	{ "mdev", "T1-131", do_mdev, 15, 0, 0 },
+	{ "pin", "T1-137", do_pin, 60, 0, 0 },
+	{ "unpin", "T1-142", do_unpin, 30, 0, 0 },
+	{ "rw", "T1-151", do_rw, 50, 0, 0 },
 	{ "limit", "T1-62", do_limit, 30, 0, 0 },
 	{ "change", "T1-43", do_change, 70, 0, 0 },
-	{ "dma", "T1-170", do_dma, 1, 0, 0 },
+	{ "dma", "T1-170", do_dma, 3, 0, 0 },
 };
+
+static bool any_slot(bool lost)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < SLOTS; slot++)
+		if (slots[slot].size && slots[slot].lost == lost)
+			return true;
+	return false;
+}
 
 /* Mostly what can work is tried: first there must be what it works on. */
 static bool (*aim(bool (*run)(void)))(void)
 {
-	unsigned int slot;
-
-	if (chance(20))
+	if ((run == do_pin || run == do_unpin || run == do_rw) && !mdev_joined)
+		return do_mdev;
+	if (chance(10))
 		return run;
+	if ((run == do_lose || run == do_give) && mdev_joined)
+		return do_mdev;
 	if ((run == do_query || run == do_unmap_dirty) && !tracking)
 		return version_1 ? do_unmap : do_track;
 	if (run == do_track && version_1)
 		return do_info;
-	if (run != do_give)
-		return run;
-	for (slot = 0; slot < SLOTS; slot++)
-		if (slots[slot].size && slots[slot].lost)
-			return run;
-	return do_lose;
+	if (run == do_give && !any_slot(true))
+		return do_lose;
+	if (run != do_map && run != do_give && !any_slot(false))
+		return do_map;
+	return run;
 }
 
 static void operate(unsigned int number)
@@ -450,6 +560,51 @@ static void operate(unsigned int number)
 	trace(&charged, sizeof(charged));
 	if (number % 10 == 0)
 		tell("charged %ld pinned %ld", charged, pages_pinned());
+}
+
+static void read_pagemap(const char *pages, __u64 *entries)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t size = MEMORY_PAGES * sizeof(*entries);
+
+	if (fd < 0 || pread(fd, entries, (size_t)size,
+			    (off_t)((uintptr_t)pages / PAGE *
+				    sizeof(*entries))) != size)
+		die("pagemap");
+	close(fd);
+}
+
+/*
+ * A child shares the private pages of its parent, but for those that may be
+ * pinned: it is given copies of them at once.
+ */
+static void tell_pinned(const char *name, const char *pages)
+{
+	__u64 mine[MEMORY_PAGES], theirs[MEMORY_PAGES];
+	char text[MEMORY_PAGES + 1] = "";
+	unsigned int i;
+	int ends[2];
+	pid_t child;
+
+	read_pagemap(pages, mine);
+	if (pipe(ends))
+		die("a pipe");
+	child = fork();
+	if (child < 0)
+		die("a child");
+	if (!child) {
+		read_pagemap(pages, theirs);
+		_exit(write(ends[1], theirs, sizeof(theirs)) < 0);
+	}
+	close(ends[1]);
+	if (read(ends[0], theirs, sizeof(theirs)) != sizeof(theirs))
+		die("what the child sees");
+	close(ends[0]);
+	waitpid(child, NULL, 0);
+	for (i = 0; i < MEMORY_PAGES; i++)
+		text[i] = !(mine[i] & PAGEMAP_PFN) ? '.' :
+			  (mine[i] ^ theirs[i]) & PAGEMAP_PFN ? 'p' : '-';
+	tell("%s pages %s", name, text);
 }
 
 /* Each sequence has memory of its own, as no earlier one left it. */
@@ -505,6 +660,23 @@ static void clean_up(void)
 		       MEMORY_PAGES * PAGE);
 }
 
+/* One container in eight has nesting, if the IOMMU can do it. */
+static void open_container(unsigned int seed)
+{
+	long rc;
+
+	version_1 = seed % 4 == 0;
+	if (seed % 8 != 5) {
+		type1_open(&type1, version_1 ? VFIO_TYPE1_IOMMU :
+					       VFIO_TYPE1v2_IOMMU);
+		return;
+	}
+	rc = type1_try(&type1, VFIO_TYPE1_NESTING_IOMMU);
+	tell("nesting: %s", rc_text(rc));
+	if (rc && set_iommu(type1.container, VFIO_TYPE1v2_IOMMU))
+		die("a container without nesting");
+}
+
 static void sequence(unsigned int seed)
 {
 	char name[48];
@@ -515,20 +687,26 @@ static void sequence(unsigned int seed)
 	draw(1);
 	memset(slots, 0, sizeof(slots));
 	joined = false;
+	mdev_joined = false;
 	tracking = false;
-	version_1 = seed % 4 == 0;
-	type1_open(&type1, version_1 ? VFIO_TYPE1_IOMMU : VFIO_TYPE1v2_IOMMU);
+	open_container(seed);
 	type1_device(&type1);
+	mdev_create(&mdev, seed % 8 == 3 ? "plain" : "notified");
 	prepare();
 	for (i = 0; i < OPERATIONS; i++) {
 		operate(i);
 		if (i % STRETCH != STRETCH - 1)
 			continue;
+		tell_pinned("present", memory[PRESENT]);
+		tell_pinned("fresh", memory[FRESH]);
 		snprintf(name, sizeof(name), "seed_%u.to_%u", seed, i);
 		record("T1-164", name, "%016llx", hash);
 	}
 	if (joined)
 		leave(second);
+	if (mdev_joined)
+		do_mdev();
+	mdev_destroy(&mdev);
 	limit_locked(true, -1);
 	clean_up();
 	type1_close(&type1);
