@@ -44,7 +44,8 @@
 #define DIRTY		VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP
 
 enum kind {
-	PRESENT, FRESH, SHARED, READABLE, ZERO, HUGETLB, THP, HOLE, BAR, KINDS
+	PRESENT, FRESH, SHARED, READABLE, ZERO, HUGETLB, THP, HOLE, OF_FILE, BAR,
+	KINDS
 };
 
 struct unmap_dirty {
@@ -626,6 +627,14 @@ static void prepare(void)
 	    mmap(memory[SHARED], MEMORY_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
 		die("shared memory");
+	close(fd);
+
+	/* The last pages are beyond the end of the file. */
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || mmap(memory[OF_FILE], MEMORY_PAGES * PAGE,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+			   0) == MAP_FAILED)
+		die("memory of a file");
 	close(fd);
 
 	munmap(memory[THP], MEMORY_PAGES * PAGE);
