@@ -397,17 +397,26 @@ static bool do_pin(void)
 	return rc > 0;
 }
 
+/*
+ * Of what a pin just now got: to unpin where nothing is mapped is a warning of
+ * the kernel, which mdev_warn shows.
+ */
 static bool do_unpin(void)
 {
-	unsigned int slot = draw_slot(true), nr = 1 + draw(SLOT_PAGES);
-	struct mdev_pin_state before, after;
+	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS), less;
+	struct mdev_pin_state state;
+	long rc;
 
-	mdev_state(&mdev, &before);
-	mdev_unpin(&mdev, iova_of(slot), (int)nr);
-	mdev_state(&mdev, &after);
-	tell("unpin slot %u pages %u: held %u then %u", slot, nr, before.pins,
-	     after.pins);
-	return true;
+	if (slots[slot].size)
+		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
+	rc = mdev_pin(&mdev, iova_of(slot), (int)nr, slots[slot].prot);
+	less = 1 + draw(nr);
+	if (rc == (long)nr)
+		mdev_unpin(&mdev, iova_of(slot), (int)less);
+	mdev_state(&mdev, &state);
+	tell("pin slot %u pages %u: %s, unpin %u: held %u", slot, nr,
+	     rc_text(rc), less, state.pins);
+	return rc == (long)nr;
 }
 
 /* The device's registers are left alone: to write there starts things. */
