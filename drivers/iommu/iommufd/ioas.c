@@ -4,9 +4,8 @@
  *
  * Rule: check the arguments, ask the engine, answer. An answer that cannot be
  * copied out must not leave behind something new that the caller does not know
- * of: IDs are copied out before they lead anywhere, a mapping at an IOVA that
- * the caller chose has nothing to tell, and an unmap tries the place of its
- * answer first.
+ * of: IDs are copied out before they lead anywhere, a mapping whose IOVA cannot
+ * be told is unmapped, and an unmap tries the place of its answer first.
  */
 #include <linux/capability.h>
 #include <linux/err.h>
@@ -38,6 +37,7 @@ static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 	/* what user space makes the kernel allocate is charged to it */
 	static const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL_ACCOUNT,
+		.max_areas = UINT_MAX,
 	};
 	struct iommufd_ioas *ioas;
 	int rc;
@@ -181,13 +181,13 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	struct iommu_ioas_map *cmd = call->cmd;
 	/* a process cannot flush caches, so its DMA has to be coherent */
 	int prot = IOMMU_CACHE;
+	struct iommu_ioas_map __user *answer = call->arg;
+	unsigned long iova = cmd->iova, unmapped;
+	unsigned int how = 0;
 	struct iommufd_ioas *ioas;
 	int rc;
 
 	if (cmd->flags & ~known || cmd->__reserved)
-		return -EOPNOTSUPP;
-	/* the engine does not choose IOVAs yet */
-	if (!(cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA))
 		return -EOPNOTSUPP;
 	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
 	    cmd->user_va > ULONG_MAX)
@@ -198,14 +198,21 @@ int iommufd_ioas_map(struct iommufd_call *call)
 		prot |= IOMMU_WRITE;
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
+	if (cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA)
+		how = IOPT_MAP_FIXED;
 
 	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
 	if (!ioas)
 		return -ENOENT;
-	rc = iopt_map_user(ioas->iopt, cmd->iova, u64_to_user_ptr(cmd->user_va),
+	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
 			   cmd->length, prot,
 			   capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_NONE :
-						   IOPT_ACCOUNT_USER);
+						   IOPT_ACCOUNT_USER, how);
+	if (!rc && !how && put_user(iova, &answer->iova)) {
+		iopt_unmap(ioas->iopt, iova, iova + (cmd->length - 1),
+			   &unmapped);
+		rc = -EFAULT;
+	}
 	iommufd_object_put(&ioas->obj);
 	return rc;
 }

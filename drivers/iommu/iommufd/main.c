@@ -35,6 +35,7 @@ static int iommufd_check_extension(struct iommufd_call *call)
 	case IOMMU_EXT_ENFORCE_SNOOP:
 	case IOMMU_EXT_ADDR_WIDTH:
 	case IOMMU_EXT_MAP_BEFORE_ATTACH:
+	case IOMMU_EXT_MAP_ANY_IOVA:
 		cmd->out_value = 1;
 		break;
 	default:

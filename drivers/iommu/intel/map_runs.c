@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d's way to map a vector of physically contiguous runs.
+ *
+ * Vocabulary: a table is one page of the I/O page table. Its level is 1 if its
+ * entries map 4 KiB each, 2 for 2 MiB, 3 for 1 GiB. A stretch is what is
+ * written to one table in a row.
+ *
+ * Rule: nothing is mapped at these IOVAs yet, and nobody else maps there. So no
+ * lock is taken, an entry that is present is never overwritten, and a table in
+ * the way of a large entry is empty. Hardware may hold such a table in its
+ * caches: it is flushed before it is freed.
+ */
+#include <linux/align.h>
+#include <linux/atomic.h>
+#include <linux/bug.h>
+#include <linux/iommu.h>
+
+#include "iommu.h"
+
+/**
+ * struct cursor - how far the vector is mapped
+ * @run: the run that is next
+ * @end: after the last run
+ * @iova: where the next byte goes
+ * @phys: its address
+ * @left: what is left of @run, in bytes; 0 only at the end
+ */
+struct cursor {
+	const struct iommu_phys_run *run;
+	const struct iommu_phys_run *end;
+	unsigned long iova;
+	phys_addr_t phys;
+	size_t left;
+};
+
+/* Go to the first of the runs from @at->run on that has a byte. */
+static void cursor_load(struct cursor *at)
+{
+	at->left = 0;
+	for (; at->run != at->end; at->run++) {
+		if (at->run->bytes) {
+			at->phys = at->run->phys;
+			at->left = at->run->bytes;
+			break;
+		}
+	}
+}
+
+static void cursor_advance(struct cursor *at, size_t bytes)
+{
+	at->iova += bytes;
+	at->phys += bytes;
+	at->left -= bytes;
+	if (!at->left) {
+		at->run++;
+		cursor_load(at);
+	}
+}
+
+static size_t entry_size(int level)
+{
+	return VTD_PAGE_SIZE << (level - 1) * VTD_STRIDE_SHIFT;
+}
+
+/* The level of the largest entry that can be next. */
+static int cursor_level(const struct cursor *at, int max_level)
+{
+	u64 merged = at->iova | at->phys;
+	int level = 1;
+
+	while (level < max_level &&
+	       IS_ALIGNED(merged, entry_size(level + 1)) &&
+	       at->left >= entry_size(level + 1))
+		level++;
+	return level;
+}
+
+/* The bits of an entry that are no address, but for the mark of large ones. */
+static u64 entry_bits(const struct dmar_domain *domain, int prot)
+{
+	/* On either level what can be written can be read as well. */
+	u64 bits = DMA_PTE_READ;
+
+	if (prot & IOMMU_WRITE)
+		bits |= DMA_PTE_WRITE;
+	if (domain->set_pte_snp)
+		bits |= DMA_PTE_SNP;
+	if (domain->flags & DOMAIN_FLAG_USE_FIRST_LEVEL) {
+		bits |= DMA_FL_PTE_PRESENT | DMA_FL_PTE_XD | DMA_FL_PTE_US |
+			DMA_FL_PTE_ACCESS;
+		if (prot & IOMMU_WRITE)
+			bits |= DMA_FL_PTE_DIRTY;
+	}
+	return bits;
+}
+
+/* Take an empty table of small entries out of the way of a large one. */
+static void remove_table(struct dmar_domain *domain, unsigned long iova,
+			 size_t size)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	domain_unmap(domain, iova >> VTD_PAGE_SHIFT,
+		     (iova + size - 1) >> VTD_PAGE_SHIFT, &gather.freelist);
+	iommu_iotlb_gather_add_range(&gather, iova, size);
+	iommu_iotlb_sync(&domain->domain, &gather);
+}
+
+/* Write entries of one size until they or the table end. */
+static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
+		       int max_level, gfp_t gfp)
+{
+	int level = cursor_level(at, max_level);
+	size_t size = entry_size(level);
+	struct dma_pte *first, *pte;
+	int ret = 0;
+
+	first = pfn_to_dma_pte(domain, at->iova >> VTD_PAGE_SHIFT, &level, gfp);
+	if (!first)
+		return -ENOMEM;
+	if (level > 1)
+		bits |= DMA_PTE_LARGE_PAGE;
+
+	pte = first;
+	do {
+		if (level > 1 && dma_pte_present(pte) &&
+		    !dma_pte_superpage(pte))
+			remove_table(domain, at->iova, size);
+		if (WARN_ON_ONCE(cmpxchg64_local(&pte->val, 0,
+						 at->phys | bits))) {
+			ret = -EEXIST;
+			break;
+		}
+		pte++;
+		cursor_advance(at, size);
+	} while (at->left && !first_pte_in_page(pte) &&
+		 (level == 1 || cursor_level(at, max_level) == level));
+	domain_flush_cache(domain, first, (void *)pte - (void *)first);
+	return ret;
+}
+
+/**
+ * intel_iommu_map_runs() - the map_runs op
+ * @domain: the domain
+ * @iova: where the first run goes
+ * @runs: the runs
+ * @nr: how many
+ * @bytes: their sum, not 0
+ * @prot: IOMMU_READ and the like
+ * @gfp: flags for the allocation of tables
+ * @mapped: what is mapped is added to it
+ *
+ * Context: as iommu_map_runs().
+ * Return: 0; -EINVAL if nothing may be done with the memory; -EFAULT if the end
+ * is beyond the domain's addresses; -ENOMEM; -EEXIST if something is mapped
+ * there, against the rule.
+ */
+int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
+			 const struct iommu_phys_run *runs, unsigned int nr,
+			 size_t bytes, int prot, gfp_t gfp, size_t *mapped)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct cursor at = { .run = runs, .end = runs + nr, .iova = iova };
+	int max_level = READ_ONCE(dmar_domain->iommu_superpage) + 1;
+	u64 last = (u64)iova + bytes - 1;
+	int ret = 0;
+	u64 bits;
+
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+	if (last >> dmar_domain->gaw)
+		return -EFAULT;
+	if (dmar_domain->max_addr <= last)
+		dmar_domain->max_addr = last + 1;
+
+	bits = entry_bits(dmar_domain, prot);
+	cursor_load(&at);
+	while (!ret && at.left)
+		ret = map_stretch(dmar_domain, &at, bits, max_level, gfp);
+	*mapped += at.iova - iova;
+	return ret;
+}
