@@ -7,46 +7,124 @@
  * more is charged than what is held, and a charge that does not fit changes
  * nothing. So two callers whose sum fits the limit both succeed.
  *
- * All counters are atomic: no mmap_lock is taken.
+ * A mapping is charged at once when all of it is pinned. Only the account of a
+ * process takes its mmap_lock for that, because VmLck is protected by it.
+ *
+ * Each map has pages of its own and is charged by itself, however often the
+ * same memory is mapped; what of it is charged stands in the kinds of the runs,
+ * so that as much is uncharged (H3). A payer keeps the mm_struct and not the
+ * address space, or a process could never exit whose memory keeps the file that
+ * keeps the mapping (H14).
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/user.h>
+#include <linux/slab.h>
 
 #include "account.h"
 
 /**
- * iopt_payer_init_current - make the current process the payer
- * @payer: to fill in
- * @mode: what its limit is
+ * iopt_payer_alloc_current - make the current process a payer
+ * @account: what its limit is
+ * @gfp: allocation flags
  *
- * Context: process context with an mm.
+ * Context: process context with an mm, may sleep if @gfp does.
+ * Return: the payer with one reference, or NULL.
  */
-void iopt_payer_init_current(struct iopt_payer *payer, enum iopt_account mode)
+struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
+					    gfp_t gfp)
 {
-	payer->mode = mode;
+	struct iopt_payer *payer = kzalloc(sizeof(*payer), gfp);
+
+	if (!payer)
+		return NULL;
+	refcount_set(&payer->users, 1);
+	payer->account = account;
 	payer->mm = current->mm;
 	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
 	payer->user = get_uid(current_user());
+	return payer;
+}
+
+/* Would the current process pay as this one? */
+static bool payer_is_current(const struct iopt_payer *payer,
+			     enum iopt_account account)
+{
+	return payer && payer->account == account &&
+	       payer->mm == current->mm &&
+	       payer->task == current->group_leader &&
+	       payer->user == current_user();
 }
 
 /**
- * iopt_payer_destroy - drop a payer's references
- * @payer: the payer, with nothing charged any more
+ * iopt_payer_get - take a reference
+ * @payer: the payer
+ *
+ * Context: any.
+ * Return: @payer.
+ */
+struct iopt_payer *iopt_payer_get(struct iopt_payer *payer)
+{
+	refcount_inc(&payer->users);
+	return payer;
+}
+
+/**
+ * iopt_payer_get_current - take a reference if the current process pays so
+ * @from: where a payer or NULL is; it may be replaced meanwhile
+ * @account: what the limit is to be
+ *
+ * Context: process context.
+ * Return: the payer, if a new one would be the same, or NULL.
+ */
+struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
+					  enum iopt_account account)
+{
+	struct iopt_payer *payer;
+
+	rcu_read_lock();
+	payer = rcu_dereference(*from);
+	if (!payer_is_current(payer, account) ||
+	    !refcount_inc_not_zero(&payer->users))
+		payer = NULL;
+	rcu_read_unlock();
+	return payer;
+}
+
+/**
+ * iopt_payer_put - drop a reference
+ * @payer: the payer, with nothing charged any more if it is the last one; or
+ *         NULL
  *
  * Context: process context.
  */
-void iopt_payer_destroy(struct iopt_payer *payer)
+void iopt_payer_put(struct iopt_payer *payer)
 {
+	if (!payer || !refcount_dec_and_test(&payer->users))
+		return;
 	free_uid(payer->user);
 	put_task_struct(payer->task);
 	mmdrop(payer->mm);
+	kfree_rcu(payer, rcu);
+}
+
+static unsigned long payer_limit(const struct iopt_payer *payer)
+{
+	return task_rlimit(payer->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+}
+
+static bool sum_fits(unsigned long locked, unsigned long npages,
+		     unsigned long limit, unsigned long *sum)
+{
+	return !check_add_overflow(locked, npages, sum) && *sum <= limit;
 }
 
 static bool user_charge(struct user_struct *user, unsigned long npages,
@@ -56,11 +134,57 @@ static bool user_charge(struct user_struct *user, unsigned long npages,
 	unsigned long sum;
 
 	do {
-		if (check_add_overflow((unsigned long)locked, npages, &sum) ||
-		    sum > limit)
+		if (!sum_fits(locked, npages, limit, &sum))
 			return false;
 	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &locked, sum));
 	return true;
+}
+
+/* VmLck, as mlock() changes it. */
+static int mm_charge(struct iopt_payer *payer, unsigned long npages)
+{
+	int rc;
+
+	if (mmap_write_lock_killable(payer->mm))
+		return -EINTR;
+	rc = __account_locked_vm(payer->mm, npages, true, payer->task,
+				 payer->account == IOPT_ACCOUNT_MM_UNLIMITED);
+	mmap_write_unlock(payer->mm);
+	return rc;
+}
+
+static void mm_uncharge(struct iopt_payer *payer, unsigned long npages)
+{
+	mmap_write_lock(payer->mm);
+	__account_locked_vm(payer->mm, npages, false, payer->task, true);
+	mmap_write_unlock(payer->mm);
+}
+
+/**
+ * iopt_charge_fits - would the limit allow a charge?
+ * @payer: who would pay
+ * @npages: number of pages
+ *
+ * Lets a mapping that is too large fail before all of it is pinned.
+ *
+ * Context: any.
+ * Return: false if iopt_charge() would fail now for the limit.
+ */
+bool iopt_charge_fits(struct iopt_payer *payer, unsigned long npages)
+{
+	unsigned long locked, sum;
+
+	switch (payer->account) {
+	case IOPT_ACCOUNT_USER:
+		locked = atomic_long_read(&payer->user->locked_vm);
+		break;
+	case IOPT_ACCOUNT_MM:
+		locked = READ_ONCE(payer->mm->locked_vm);
+		break;
+	default:
+		return true;
+	}
+	return sum_fits(locked, npages, payer_limit(payer), &sum);
 }
 
 /**
@@ -68,17 +192,24 @@ static bool user_charge(struct user_struct *user, unsigned long npages,
  * @payer: who pays
  * @npages: number of pages
  *
- * Context: any.
- * Return: 0, or -ENOMEM if the limit does not allow it; nothing is charged
- * then.
+ * Context: process context, may sleep: %IOPT_ACCOUNT_MM takes the mmap_lock.
+ * Return: 0, -ENOMEM if the limit does not allow it, or -EINTR if killed while
+ * waiting for the mmap_lock; nothing is charged then.
  */
 int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 {
-	if (payer->mode == IOPT_ACCOUNT_USER) {
-		unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK);
-
-		if (!user_charge(payer->user, npages, limit >> PAGE_SHIFT))
+	if (!npages)
+		return 0;
+	switch (payer->account) {
+	case IOPT_ACCOUNT_MM:
+	case IOPT_ACCOUNT_MM_UNLIMITED:
+		return mm_charge(payer, npages);
+	case IOPT_ACCOUNT_USER:
+		if (!user_charge(payer->user, npages, payer_limit(payer)))
 			return -ENOMEM;
+		break;
+	case IOPT_ACCOUNT_NONE:
+		break;
 	}
 	atomic64_add(npages, &payer->mm->pinned_vm);
 	return 0;
@@ -89,11 +220,51 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * @payer: who paid
  * @npages: number of pages, at most what is charged
  *
- * Context: any.
+ * Context: process context, may sleep like iopt_charge().
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {
-	atomic64_sub(npages, &payer->mm->pinned_vm);
-	if (payer->mode == IOPT_ACCOUNT_USER)
+	if (!npages)
+		return;
+	switch (payer->account) {
+	case IOPT_ACCOUNT_MM:
+	case IOPT_ACCOUNT_MM_UNLIMITED:
+		mm_uncharge(payer, npages);
+		return;
+	case IOPT_ACCOUNT_USER:
 		atomic_long_sub(npages, &payer->user->locked_vm);
+		break;
+	case IOPT_ACCOUNT_NONE:
+		break;
+	}
+	atomic64_sub(npages, &payer->mm->pinned_vm);
+}
+
+/**
+ * iopt_move_charge - let somebody else pay
+ * @from: who paid
+ * @to: who pays from now on
+ * @npages: number of pages, at most what is charged
+ *
+ * Somebody pays all the time. A user who runs both processes does not need room
+ * for the pages twice: they count for his limit already.
+ *
+ * Context: process context, may sleep like iopt_charge().
+ * Return: 0 or an errno of iopt_charge(); @from pays then.
+ */
+int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
+		     unsigned long npages)
+{
+	int rc;
+
+	if (from->account == IOPT_ACCOUNT_USER &&
+	    to->account == IOPT_ACCOUNT_USER && from->user == to->user) {
+		atomic64_add(npages, &to->mm->pinned_vm);
+		atomic64_sub(npages, &from->mm->pinned_vm);
+		return 0;
+	}
+	rc = iopt_charge(to, npages);
+	if (!rc)
+		iopt_uncharge(from, npages);
+	return rc;
 }

@@ -6,29 +6,42 @@
 #define __IOPT_ACCOUNT_H
 
 #include <linux/iopt.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
 
 struct mm_struct;
 struct task_struct;
 struct user_struct;
 
 /**
- * struct iopt_payer - who pays for the pages of one iopt_pages
- * @mode: what the limit is
+ * struct iopt_payer - who pays for pages
+ * @users: references, of each iopt_pages and of the space that made it
+ * @account: what the limit is
  * @mm: the process whose memory it is; kept from being freed, not alive: a
  *      mapping must not keep an address space that maps a device alive
  * @task: group leader of that process, the source of its RLIMIT_MEMLOCK
  * @user: the charged user
+ * @rcu: to free it
  */
 struct iopt_payer {
-	enum iopt_account mode;
+	refcount_t users;
+	enum iopt_account account;
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
+	struct rcu_head rcu;
 };
 
-void iopt_payer_init_current(struct iopt_payer *payer, enum iopt_account mode);
-void iopt_payer_destroy(struct iopt_payer *payer);
+struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
+					    gfp_t gfp);
+struct iopt_payer *iopt_payer_get(struct iopt_payer *payer);
+struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
+					  enum iopt_account account);
+void iopt_payer_put(struct iopt_payer *payer);
+bool iopt_charge_fits(struct iopt_payer *payer, unsigned long npages);
 int iopt_charge(struct iopt_payer *payer, unsigned long npages);
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages);
+int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
+		     unsigned long npages);
 
 #endif /* __IOPT_ACCOUNT_H */

@@ -1,58 +1,182 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas: allocation, lookup, and waiting for busy ones.
+ * Areas: allocation, the tree of them, and waiting for busy ones.
+ *
+ * Areas do not overlap, so they stand in a plain search tree. It is augmented
+ * with the holes between them, to find one of a given size. One map is one area
+ * from then on until it is unmapped: never merged, never split (H7).
  *
  * Rule: lookups need iopt->lock. Whoever meets an area that is busy in a way
  * that matters to him waits and then looks again from scratch: nothing that he
  * saw before the wait is still true.
  */
+#include <linux/mm.h>
+#include <linux/rbtree_augmented.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "io_pagetable.h"
 #include "pages.h"
 
+struct kmem_cache *iopt_area_cache;
+
+static struct iopt_area *rb_to_area(struct rb_node *rb)
+{
+	return rb_entry(rb, struct iopt_area, rb);
+}
+
+static struct iopt_area *rb_to_area_or_null(struct rb_node *rb)
+{
+	return rb_entry_safe(rb, struct iopt_area, rb);
+}
+
+static struct rb_node *rb_or_null(struct iopt_area *area)
+{
+	return area ? &area->rb : NULL;
+}
+
+static unsigned long area_hole(struct iopt_area *area)
+{
+	return area->hole;
+}
+
+RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
+			 unsigned long, max_hole, area_hole);
+
 /**
  * iopt_area_alloc - make an area that is not in any space yet
  * @start: first IOVA
  * @last: last IOVA
- * @pages: the memory; the area takes over the caller's reference
+ * @pages: the memory; the area takes a reference of its own
+ * @first: index of the first page
  * @prot: IOMMU_READ and so on
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp does.
- * Return: the area, busy and being built, or NULL; the reference stays the
- * caller's then.
+ * Return: the area, busy and being built, or NULL.
  */
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
-				  struct iopt_pages *pages, int prot, gfp_t gfp)
+				  struct iopt_pages *pages, unsigned long first,
+				  int prot, gfp_t gfp)
 {
 	struct iopt_area *area;
 
-	area = kzalloc(sizeof(*area), gfp);
+	area = kmem_cache_alloc(iopt_area_cache, gfp);
 	if (!area)
 		return NULL;
-	area->iova.start = start;
-	area->iova.last = last;
-	area->pages = pages;
-	area->prot = prot;
-	area->state = IOPT_AREA_BUILDING;
-	area->busy = true;
-	INIT_LIST_HEAD(&area->node);
+	kref_get(&pages->kref);
+	*area = (struct iopt_area){
+		.start = start,
+		.last = last,
+		.pages = pages,
+		.slice.start = first,
+		.slice.last = first + ((last - start) >> PAGE_SHIFT),
+		.prot = prot,
+		.state = IOPT_AREA_BUILDING,
+		.busy = true,
+		.node = LIST_HEAD_INIT(area->node),
+	};
 	return area;
 }
 
 /**
- * iopt_area_free - free an area that is in no space and in no domain
- * @area: the area; its reference to the pages is dropped
+ * iopt_areas_free - free areas that are in no space and in no domain
+ * @areas: list by iopt_area.node
  *
  * Context: process context, may sleep.
  */
-void iopt_area_free(struct iopt_area *area)
+void iopt_areas_free(struct list_head *areas)
 {
-	WARN_ON(area->domains);
-	iopt_pages_put(area->pages);
-	kfree(area);
+	struct iopt_area *area, *next;
+
+	list_for_each_entry_safe(area, next, areas, node) {
+		list_del(&area->node);
+		WARN_ON(area->nr_domains || area->nr_pins || area->nr_users);
+		iopt_area_untrack(area);
+		iopt_pages_put(area->pages);
+		kmem_cache_free(iopt_area_cache, area);
+	}
+}
+
+static void area_set_hole(struct iopt_area *area, unsigned long bytes)
+{
+	area->hole = bytes;
+	area_holes.propagate(&area->rb, NULL);
+}
+
+/* Likewise if it becomes larger: only who had none so large is to be told. */
+static void area_grow_hole(struct iopt_area *area, unsigned long bytes)
+{
+	struct rb_node *rb;
+
+	area->hole = bytes;
+	for (rb = &area->rb; rb && rb_to_area(rb)->max_hole < bytes;
+	     rb = rb_parent(rb))
+		rb_to_area(rb)->max_hole = bytes;
+}
+
+/**
+ * iopt_area_insert - put an area into the tree
+ * @iopt: the space
+ * @area: an area whose IOVAs no other area has
+ * @above: the next area above these IOVAs, or NULL
+ *
+ * Context: @iopt->lock is held.
+ */
+void iopt_area_insert(struct io_pagetable *iopt, struct iopt_area *area,
+		      struct iopt_area *above)
+{
+	struct rb_node *below, *parent = NULL;
+	struct rb_node **link = &iopt->areas.rb_root.rb_node;
+
+	lockdep_assert_held(&iopt->lock);
+	below = above ? rb_prev(&above->rb) : rb_or_null(iopt->highest);
+	if (below) {
+		parent = below;
+		link = &below->rb_right;
+	}
+	if (above && !above->rb.rb_left) {
+		parent = &above->rb;
+		link = &above->rb.rb_left;
+	}
+	rb_link_node(&area->rb, parent, link);
+
+	area->max_hole = 0;
+	if (below)
+		area_grow_hole(area, area->start - rb_to_area(below)->last - 1);
+	rb_insert_augmented_cached(&area->rb, &iopt->areas, !below,
+				   &area_holes);
+	if (above)
+		area_set_hole(above, above->start - area->last - 1);
+	else
+		iopt->highest = area;
+	iopt->nr_areas++;
+}
+
+/**
+ * iopt_area_remove - take an area out of the tree
+ * @iopt: the space
+ * @area: the area
+ *
+ * Context: @iopt->lock is held.
+ */
+void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct rb_node *above = rb_next(&area->rb);
+
+	lockdep_assert_held(&iopt->lock);
+	if (!above)
+		iopt->highest = rb_to_area_or_null(rb_prev(&area->rb));
+	else if (rb_first_cached(&iopt->areas) == &area->rb)
+		area_set_hole(rb_to_area(above), 0);
+	else
+		/* Before, so that no largest hole becomes smaller between. */
+		area_grow_hole(rb_to_area(above),
+			       rb_to_area(above)->start - area->start +
+			       area->hole);
+	rb_erase_augmented_cached(&area->rb, &iopt->areas, &area_holes);
+	iopt->nr_areas--;
+	iopt->nr_orphans -= area->orphan;
 }
 
 /**
@@ -67,9 +191,29 @@ void iopt_area_free(struct iopt_area *area)
 struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 				  unsigned long start, unsigned long last)
 {
+	struct rb_node *lowest = rb_first_cached(&iopt->areas);
+	struct rb_node *rb = iopt->areas.rb_root.rb_node;
+	struct iopt_area *found = NULL;
+
 	lockdep_assert_held(&iopt->lock);
-	return iova_to_area(interval_tree_iter_first(&iopt->areas, start,
-						     last));
+	/* Memory is mapped upwards, and unmapped from below: look there first. */
+	if (!lowest || iopt->highest->last < start)
+		return NULL;
+	if (rb_to_area(lowest)->last >= start) {
+		found = rb_to_area(lowest);
+		rb = NULL;
+	}
+	while (rb) {
+		struct iopt_area *area = rb_to_area(rb);
+
+		if (area->last < start) {
+			rb = rb->rb_right;
+		} else {
+			found = area;
+			rb = rb->rb_left;
+		}
+	}
+	return found && found->start <= last ? found : NULL;
 }
 
 /**
@@ -82,50 +226,79 @@ struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
  */
 struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
 {
-	unsigned long start;
+	struct iopt_area *next = rb_to_area_or_null(rb_next(&area->rb));
 
-	if (!iopt_next_start(area->iova.last, &start) || start > last)
-		return NULL;
-	return iova_to_area(interval_tree_iter_next(&area->iova, start, last));
+	return next && next->start <= last ? next : NULL;
+}
+
+static bool subtree_has_hole(struct rb_node *rb, unsigned long bytes)
+{
+	return rb && rb_to_area(rb)->max_hole >= bytes;
+}
+
+/* The lowest area of a subtree that has such a hole below it; it has one. */
+static struct iopt_area *subtree_first_hole(struct rb_node *rb,
+					    unsigned long bytes)
+{
+	for (;;) {
+		if (subtree_has_hole(rb->rb_left, bytes)) {
+			rb = rb->rb_left;
+			continue;
+		}
+		if (rb_to_area(rb)->hole >= bytes)
+			return rb_to_area(rb);
+		rb = rb->rb_right;
+	}
 }
 
 /**
- * iopt_wait_settled - wait until some area is no longer busy, killably
+ * iopt_area_next_hole - the next area with a large hole below it
+ * @area: where to go on from; the hole below it does not count
+ * @bytes: how large, at least
+ *
+ * Context: the space's lock has been held since @area was found; takes time
+ * logarithmic in the number of areas.
+ * Return: the area or NULL.
+ */
+struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
+				      unsigned long bytes)
+{
+	struct rb_node *rb = &area->rb, *parent;
+
+	if (subtree_has_hole(rb->rb_right, bytes))
+		return subtree_first_hole(rb->rb_right, bytes);
+	for (; (parent = rb_parent(rb)); rb = parent) {
+		if (rb != parent->rb_left)
+			continue;
+		if (rb_to_area(parent)->hole >= bytes)
+			return rb_to_area(parent);
+		if (subtree_has_hole(parent->rb_right, bytes))
+			return subtree_first_hole(parent->rb_right, bytes);
+	}
+	return NULL;
+}
+
+/**
+ * iopt_wait_settled - wait until some area is no longer busy
  * @iopt: the space
+ * @state: TASK_KILLABLE, or TASK_UNINTERRUPTIBLE for callers that must not
+ *         fail: they wait for a map or an attach, which have an end, or for an
+ *         unmap, which ends when accesses have unpinned
  *
  * Context: @iopt->lock is held, and dropped while waiting.
  * Return: 0, or -EINTR if a fatal signal came; the lock is held either way.
  */
-int iopt_wait_settled(struct io_pagetable *iopt)
+int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
 {
 	unsigned long seen = iopt->nr_settled;
 	int rc;
 
 	lockdep_assert_held(&iopt->lock);
 	mutex_unlock(&iopt->lock);
-	rc = wait_event_killable(iopt->settled,
-				 READ_ONCE(iopt->nr_settled) != seen);
+	rc = wait_event_state(iopt->settled,
+			      READ_ONCE(iopt->nr_settled) != seen, state);
 	mutex_lock(&iopt->lock);
 	return rc ? -EINTR : 0;
-}
-
-/**
- * iopt_wait_settled_always - wait until some area is no longer busy
- * @iopt: the space
- *
- * For callers that must not fail. What they wait for is a map or an attach
- * that has an end.
- *
- * Context: @iopt->lock is held, and dropped while waiting.
- */
-void iopt_wait_settled_always(struct io_pagetable *iopt)
-{
-	unsigned long seen = iopt->nr_settled;
-
-	lockdep_assert_held(&iopt->lock);
-	mutex_unlock(&iopt->lock);
-	wait_event(iopt->settled, READ_ONCE(iopt->nr_settled) != seen);
-	mutex_lock(&iopt->lock);
 }
 
 /**

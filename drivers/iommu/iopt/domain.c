@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Domains: programming them, attaching and detaching.
- *
- * A domain is only ever written. What to write stands in the runs of the
- * pages, and which areas are in which domain stands in the areas.
+ * Domains: attaching and detaching, and which areas are in which.
  *
  * Attach opens the domain first. From then on every area that is being built
  * puts itself into it before it goes live, while attach fills in the areas
@@ -11,132 +8,170 @@
  * enters it any more, and then takes the areas out.
  *
  * Rule: pages are unpinned after every domain was unmapped and its IOTLB
- * flushed. Taking out never allocates and never fails; if an IOMMU driver
- * unmaps less than it was asked to, the pages behind are given up as lost.
+ * flushed. Taking out never allocates and never fails. No domain is asked what
+ * it translates, so any may leave first, and areas leave as a whole, so that no
+ * driver has to unmap from inside of a large I/O page (H2).
  */
 #include <linux/iommu.h>
+#include <linux/rculist.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "io_pagetable.h"
 #include "pages.h"
+#include "trace.h"
 
 /* How many areas detach takes out with one flush, and keeps busy meanwhile. */
 #define DETACH_BATCH	512
 
+static void area_drop(struct io_pagetable *iopt, struct iopt_area *area,
+		      bool dirty)
+{
+	atomic_long_add(iopt_pages_drop(area->pages, &area->slice, dirty),
+			&iopt->nr_lost);
+}
+
 /*
- * How far one iommu_map() may go: to the next multiple of the largest page
- * that matters, so that it cannot take for ever and cuts no I/O page.
+ * Put an area into a domain. The first domain an area is put into makes it a
+ * holder of its pages.
  */
-static unsigned long map_step(const struct iopt_run *run, unsigned long iova,
-			      unsigned long bytes)
+static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
+			    const struct iopt_domain *domain)
 {
-	if (run->kind == IOPT_RUN_ZERO)
-		return PAGE_SIZE;
-	return min_t(unsigned long, bytes, SZ_1G - (iova & (SZ_1G - 1)));
-}
+	struct iopt_pages *pages = area->pages;
+	int rc;
 
-/* Map one run at *@iova and move *@iova past what was mapped. */
-static int map_run(struct iommu_domain *domain, const struct iopt_run *run,
-		   unsigned long *iova, int prot)
-{
-	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
-	unsigned long left = run->count << PAGE_SHIFT;
-	phys_addr_t phys = PFN_PHYS(run->pfn);
-
-	while (left) {
-		unsigned long bytes = map_step(run, *iova, left);
-		int rc;
-
-		/* iommu_map() would complain in the log. */
-		if (!IS_ALIGNED(phys | bytes, granule))
-			return -EINVAL;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		rc = iommu_map(domain, *iova, phys, bytes, prot);
-		if (rc)
-			return rc;
-		cond_resched();
-
-		*iova += bytes;
-		left -= bytes;
-		if (run->kind != IOPT_RUN_ZERO)
-			phys += bytes;
+	if (mutex_lock_killable(&pages->mutex))
+		return -EINTR;
+	rc = area->nr_domains ? 0 : iopt_pages_hold(pages, &area->slice);
+	if (rc)
+		goto out;
+	rc = iopt_area_program(iopt, area, domain->domain);
+	if (!rc) {
+		area->filled = domain->seq;
+		area->nr_domains++;
+	} else if (!area->nr_domains) {
+		area_drop(iopt, area, false);
 	}
-	return 0;
+out:
+	mutex_unlock(&pages->mutex);
+	return rc;
 }
 
-/* Unmap the start of an area; the caller flushes. */
-static void unmap_area(struct iommu_domain *domain, struct iopt_area *area,
-		       unsigned long length, struct iommu_iotlb_gather *gather)
+/*
+ * The next open domain to put an area into, which stays because the area is
+ * busy. Closed ones on the way are what the area will never be in, and may go.
+ */
+static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
+					    struct iopt_area *area)
 {
-	size_t unmapped;
+	struct iopt_domain *domain, *next = NULL;
 
-	unmapped = iommu_unmap_fast(domain, area->iova.start, length, gather);
-	if (unmapped < length)
-		iopt_pages_lose(area->pages, unmapped >> PAGE_SHIFT);
-}
-
-static void unmap_partly_mapped(struct iommu_domain *domain,
-				struct iopt_area *area, unsigned long length)
-{
-	struct iommu_iotlb_gather gather;
-
-	iommu_iotlb_gather_init(&gather);
-	unmap_area(domain, area, length, &gather);
-	iommu_iotlb_sync(domain, &gather);
+	rcu_read_lock();
+	list_for_each_entry_rcu(domain, &iopt->domains, node) {
+		if (domain->seq <= area->filled)
+			continue;
+		if (READ_ONCE(domain->open)) {
+			next = domain;
+			break;
+		}
+		area->skips = domain->seq;
+		area->filled = domain->seq;
+	}
+	rcu_read_unlock();
+	return next;
 }
 
 /**
- * iopt_area_fill - put an area into a domain
+ * iopt_area_fill - put an area into all open domains that it is not in
  * @iopt: the space
- * @area: busy for the caller, not in @domain yet
- * @domain: the domain, which the caller keeps from going away
- *
- * The first domain an area is put into makes it a holder of its pages.
+ * @area: busy for the caller, in the tree
  *
  * Context: process context, may sleep for long; no lock of the space is held.
  * Return: 0, or an errno of iopt_pages_hold() or the IOMMU driver, or -EINTR;
- * the area is not in @domain then.
+ * the area may be in some of the domains then.
  */
-int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area,
-		   const struct iopt_domain *domain)
+int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 {
-	unsigned long iova = area->iova.start;
-	struct iopt_run_iter iter;
-	struct iopt_run run;
-	int rc;
+	struct iopt_domain *domain;
+	int rc = 0;
 
-	if (!area->domains) {
-		rc = iopt_pages_hold(area->pages);
-		if (rc)
-			return rc;
-	}
-
-	/* The area holds the pages: the record stands still. */
-	rc = 0;
-	iopt_run_iter_start(&iter, &area->pages->runs, 0);
-	while (!rc && iopt_run_iter_next(&iter, &run))
-		rc = map_run(domain->domain, &run, &iova, area->prot);
-	if (!rc) {
-		area->domains |= BIT(domain->slot);
-		return 0;
-	}
-
-	if (iova != area->iova.start)
-		unmap_partly_mapped(domain->domain, area,
-				    iova - area->iova.start);
-	if (!area->domains)
-		atomic_long_add(iopt_pages_drop(area->pages), &iopt->nr_lost);
+	while (!rc && (domain = area_next_domain(iopt, area)))
+		rc = area_fill_domain(iopt, area, domain);
 	return rc;
+}
+
+/**
+ * iopt_area_is_filled - is an area in all open domains?
+ * @iopt: the space
+ * @area: busy for the caller
+ *
+ * Context: @iopt->lock is held: no domain is opened meanwhile.
+ * Return: true if it is.
+ */
+bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	lockdep_assert_held(&iopt->lock);
+	return !area_next_domain(iopt, area);
+}
+
+static bool some_area_is_in(struct list_head *areas, unsigned long seq)
+{
+	struct iopt_area *area;
+
+	list_for_each_entry(area, areas, node)
+		if (iopt_area_is_in(area, seq))
+			return true;
+	return false;
+}
+
+/*
+ * The next domain after @domain, or the first one, that areas are in: these stay
+ * because the areas are busy.
+ */
+static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
+					     struct list_head *areas,
+					     struct iopt_domain *domain)
+{
+	struct iopt_domain *next = NULL;
+
+	rcu_read_lock();
+	domain = list_prepare_entry(domain, &iopt->domains, node);
+	list_for_each_entry_continue_rcu(domain, &iopt->domains, node) {
+		if (some_area_is_in(areas, domain->seq)) {
+			next = domain;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return next;
+}
+
+/* Unmap areas from a domain with one flush. */
+static void areas_clear_domain(struct list_head *areas,
+			       const struct iopt_domain *domain)
+{
+	struct iommu_iotlb_gather gather;
+	struct iopt_area *area;
+
+	iommu_iotlb_gather_init(&gather);
+	list_for_each_entry(area, areas, node) {
+		if (!iopt_area_is_in(area, domain->seq))
+			continue;
+		iopt_area_unprogram(area, domain->domain, &gather);
+		area->unneeded = !--area->nr_domains;
+		if (!list_is_last(&area->node, areas))
+			cond_resched();
+	}
+	iommu_iotlb_sync(domain->domain, &gather);
 }
 
 /**
  * iopt_areas_clear - take areas out of domains
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, busy for the caller
- * @slots: out of which domains, if they are in them
+ * @only: the domain to take them out of, which must be closed, or NULL for all
+ *        that they are in
  *
  * One flush per domain, whatever the number of areas; the pages of areas that
  * are in no domain any more are dropped after all flushes.
@@ -144,64 +179,33 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area,
  * Context: process context, may sleep; no lock of the space is held.
  */
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      unsigned long slots)
+		      const struct iopt_domain *only)
 {
-	struct iommu_iotlb_gather gather;
+	struct iopt_domain *domain = NULL;
 	struct iopt_area *area;
-	unsigned long slot, used = 0;
 
-	list_for_each_entry(area, areas, node)
-		used |= area->domains & slots;
-
-	for_each_set_bit(slot, &used, IOPT_MAX_DOMAINS) {
-		/* It cannot leave while busy areas are in it. */
-		struct iopt_domain *domain = xa_load(&iopt->domains, slot);
-
-		iommu_iotlb_gather_init(&gather);
-		list_for_each_entry(area, areas, node) {
-			if (area->domains & BIT(slot))
-				unmap_area(domain->domain, area,
-					   iopt_area_length(area), &gather);
-			cond_resched();
-		}
-		iommu_iotlb_sync(domain->domain, &gather);
-	}
+	if (only)
+		areas_clear_domain(areas, only);
+	while (!only && (domain = areas_next_domain(iopt, areas, domain)))
+		areas_clear_domain(areas, domain);
 
 	list_for_each_entry(area, areas, node) {
-		bool held = area->domains;
-
-		area->domains &= ~slots;
-		if (held && !area->domains)
-			atomic_long_add(iopt_pages_drop(area->pages),
-					&iopt->nr_lost);
-		cond_resched();
+		if (only)
+			area->skips = only->seq;
+		if (area->unneeded) {
+			area->unneeded = false;
+			mutex_lock(&area->pages->mutex);
+			area_drop(iopt, area, area->prot & IOMMU_WRITE);
+			mutex_unlock(&area->pages->mutex);
+		}
+		if (!list_is_last(&area->node, areas))
+			cond_resched();
 	}
 }
 
-/**
- * iopt_area_missing_domain - an open domain that an area is not in
- * @iopt: the space
- * @area: busy for the caller
- *
- * Context: @iopt->lock is held. The domain stays until @area settles, if the
- * area is put into it or not: whoever detaches it waits for that.
- * Return: the domain, or NULL if the area is in all open ones.
- */
-struct iopt_domain *iopt_area_missing_domain(struct io_pagetable *iopt,
-					     struct iopt_area *area)
-{
-	struct iopt_domain *domain;
-	unsigned long slot;
-
-	lockdep_assert_held(&iopt->lock);
-	xa_for_each_marked(&iopt->domains, slot, domain, IOPT_DOMAIN_OPEN)
-		if (!(area->domains & BIT(slot)))
-			return domain;
-	return NULL;
-}
-
-/* Put every area that is live into a domain. */
-static int domain_fill(struct io_pagetable *iopt, struct iopt_domain *domain)
+/* Put every area that is live into the domain that was just opened. */
+static int areas_fill_new(struct io_pagetable *iopt,
+			  const struct iopt_domain *domain)
 {
 	struct iopt_area *area;
 	unsigned long start = 0;
@@ -212,16 +216,16 @@ static int domain_fill(struct io_pagetable *iopt, struct iopt_domain *domain)
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		if (area->state == IOPT_AREA_LIVE &&
-		    !(area->domains & BIT(domain->slot))) {
+		    area->filled < domain->seq) {
 			/* Only attach and detach make live areas busy. */
 			area->busy = true;
 			mutex_unlock(&iopt->lock);
-			rc = iopt_area_fill(iopt, area, domain);
+			rc = area_fill_domain(iopt, area, domain);
 			mutex_lock(&iopt->lock);
 			area->busy = false;
 			iopt_wake_settled(iopt);
 		}
-		more = iopt_next_start(area->iova.last, &start);
+		more = iopt_next_start(area->last, &start);
 	}
 	return rc;
 }
@@ -234,7 +238,7 @@ static void clear_and_settle(struct io_pagetable *iopt,
 	struct iopt_area *area, *next;
 
 	mutex_unlock(&iopt->lock);
-	iopt_areas_clear(iopt, areas, BIT(domain->slot));
+	iopt_areas_clear(iopt, areas, domain);
 	mutex_lock(&iopt->lock);
 	list_for_each_entry_safe(area, next, areas, node) {
 		list_del_init(&area->node);
@@ -260,15 +264,15 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 			continue;
 		}
 		if (area->busy) {
-			iopt_wait_settled_always(iopt);
+			iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 			continue;
 		}
-		if (area->domains & BIT(domain->slot)) {
+		if (iopt_area_is_in(area, domain->seq)) {
 			area->busy = true;
 			list_add_tail(&area->node, &areas);
 			nr++;
 		}
-		more = iopt_next_start(area->iova.last, &start);
+		more = iopt_next_start(area->last, &start);
 	}
 	if (nr)
 		clear_and_settle(iopt, &areas, domain);
@@ -279,12 +283,52 @@ static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
 	lockdep_assert_held(&iopt->attach_mutex);
 	lockdep_assert_held(&iopt->lock);
-	xa_clear_mark(&iopt->domains, domain->slot, IOPT_DOMAIN_OPEN);
+	WRITE_ONCE(domain->open, false);
 	domain_empty(iopt, domain);
-	xa_erase(&iopt->domains, domain->slot);
+	list_del_rcu(&domain->node);
 	iopt_unreserve_iova(iopt, domain->domain);
 	iopt_update_alignment(iopt);
-	kfree(domain);
+	kfree_rcu(domain, rcu);
+}
+
+static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	struct iopt_domain *new;
+	int rc;
+
+	new = kzalloc(sizeof(*new), iopt->policy.gfp);
+	if (!new)
+		return -ENOMEM;
+	new->domain = domain;
+
+	rc = mutex_lock_killable(&iopt->attach_mutex);
+	if (rc)
+		goto err_free;
+	new->seq = iopt->next_seq++;
+
+	mutex_lock(&iopt->lock);
+	rc = iopt->nr_orphans ? -EBUSY : iopt_check_domain_fits(iopt, domain);
+	if (rc) {
+		mutex_unlock(&iopt->lock);
+		goto err_unlock_attach;
+	}
+	new->open = true;
+	list_add_tail_rcu(&new->node, &iopt->domains);
+	iopt_update_alignment(iopt);
+
+	rc = areas_fill_new(iopt, new);
+	if (rc)
+		domain_remove(iopt, new);
+	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->attach_mutex);
+	iopt_debug_validate(iopt);
+	return rc;
+
+err_unlock_attach:
+	mutex_unlock(&iopt->attach_mutex);
+err_free:
+	kfree(new);
+	return rc;
 }
 
 /**
@@ -298,53 +342,17 @@ static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * The IOVAs outside of the domain's aperture become unusable.
  *
  * Context: process context, may sleep for long: the first domain pins.
- * Return: 0, -EADDRINUSE if a mapping is outside of the aperture or not aligned
- * to the domain's pages, -EBUSY if no more domains fit, -ENOMEM, -EINTR, an
- * errno that pinning a mapping gives, see iopt_map_user(), or one of the IOMMU
- * driver. The space is as it was then, and @domain is empty.
+ * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
+ * aperture or a mapping not aligned to the domain's pages, -EBUSY if a mapping
+ * is an orphan, -ENOMEM, -EINTR, an errno that pinning a mapping gives, see
+ * iopt_map_user(), or one of the IOMMU driver. The space is as it was then, and
+ * @domain is empty.
  */
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
-	struct iopt_domain *new;
-	int rc;
+	int rc = attach_domain(iopt, domain);
 
-	new = kzalloc(sizeof(*new), iopt->policy.gfp);
-	if (!new)
-		return -ENOMEM;
-	new->domain = domain;
-
-	rc = mutex_lock_killable(&iopt->attach_mutex);
-	if (rc)
-		goto err_free;
-	/* An empty slot for now: publishing must not fail. */
-	rc = xa_alloc(&iopt->domains, &new->slot, NULL,
-		      XA_LIMIT(0, IOPT_MAX_DOMAINS - 1), iopt->policy.gfp);
-	if (rc)
-		goto err_unlock_attach;
-
-	mutex_lock(&iopt->lock);
-	rc = iopt_check_domain_fits(iopt, domain);
-	if (rc) {
-		mutex_unlock(&iopt->lock);
-		xa_erase(&iopt->domains, new->slot);
-		goto err_unlock_attach;
-	}
-	xa_store(&iopt->domains, new->slot, new, iopt->policy.gfp);
-	xa_set_mark(&iopt->domains, new->slot, IOPT_DOMAIN_OPEN);
-	iopt_update_alignment(iopt);
-
-	rc = domain_fill(iopt, new);
-	if (rc)
-		domain_remove(iopt, new);
-	mutex_unlock(&iopt->lock);
-	mutex_unlock(&iopt->attach_mutex);
-	iopt_debug_validate(iopt);
-	return rc;
-
-err_unlock_attach:
-	mutex_unlock(&iopt->attach_mutex);
-err_free:
-	kfree(new);
+	trace_iopt_attach(iopt, domain, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
@@ -362,17 +370,17 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
 	struct iopt_domain *old;
-	unsigned long slot;
 
 	mutex_lock(&iopt->attach_mutex);
 	mutex_lock(&iopt->lock);
-	xa_for_each(&iopt->domains, slot, old)
+	list_for_each_entry(old, &iopt->domains, node)
 		if (old->domain == domain)
 			break;
-	if (!WARN_ON(!old))
+	if (!WARN_ON(list_entry_is_head(old, &iopt->domains, node)))
 		domain_remove(iopt, old);
 	mutex_unlock(&iopt->lock);
 	mutex_unlock(&iopt->attach_mutex);
+	trace_iopt_detach(iopt, domain, 0);
 	iopt_debug_validate(iopt);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_detach_domain, IOPT);

@@ -8,6 +8,8 @@
  *            holding a lock; the area is that caller's alone
  *  holds     an area "is in" a domain if the domain translates it
  *  open      a domain that new areas must be put into: attached, not leaving
+ *  orphan    an area whose memory is somewhere else than it was, see owner.c
+ *  hole      IOVAs between two areas that no area has
  */
 #ifndef __IOPT_IO_PAGETABLE_H
 #define __IOPT_IO_PAGETABLE_H
@@ -16,60 +18,98 @@
 #include <linux/iopt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
 #include <linux/wait.h>
-#include <linux/xarray.h>
 
+struct dentry;
+struct iommu_iotlb_gather;
 struct iopt_pages;
+struct iopt_payer;
+struct kmem_cache;
 
 /**
  * struct io_pagetable - one I/O address space
- * @attach_mutex: serialises attach and detach of domains
- * @lock: protects the trees, @domains' membership and marks, @nr_settled, and
- *        the state and busy mark of areas
+ * @id: its number, for people who debug: no other one ever has it
+ * @attach_mutex: serialises attach and detach of domains, and changes of owners
+ * @lock: protects the trees, @domains and which of them are open, @nr_settled,
+ *        @payer, @tracking, @nr_orphans, @nr_blind, and of areas the state, the
+ *        marks, the users and the dirty pages
  * @areas: every &struct iopt_area by IOVA
- * @reserved: every &struct iopt_reserved by IOVA
- * @domains: &struct iopt_domain by slot, the bit number in iopt_area.domains;
- *           %IOPT_DOMAIN_OPEN marks the open ones
+ * @highest: the last of them, or NULL
+ * @nr_areas: how many
+ * @reserved: every &struct iopt_interval that must not be mapped, by IOVA
+ * @allowed: likewise those that must not be reserved, and in which the engine
+ *           chooses IOVAs; if empty it chooses anywhere
+ * @domains: every &struct iopt_domain in the order of iopt_domain.seq; changed
+ *           under @lock and read under RCU too
+ * @next_seq: of the next domain; protected by @attach_mutex
  * @iova_alignment: what IOVAs and lengths are multiples of, in bytes
  * @nr_settled: counts areas that stopped being busy
  * @settled: waits for @nr_settled to change
  * @policy: of the front end
+ * @access_rwsem: protects @accesses; held for reading while they are told of an
+ *                unmap, with no other lock of the engine
+ * @accesses: every &struct iopt_access
+ * @tracking: dirty pages are tracked: every area has iopt_area.dirty
+ * @nr_orphans: areas that are orphans
+ * @nr_blind: devices whose writes are not seen, see iopt_dirty_blind()
+ * @payer: of the last mapping, and likely of the next one; changed under @lock
+ *         and read under RCU
  * @nr_lost: pages given up because an IOMMU driver failed to unmap
+ * @debugfs: shows it; may be an error
  *
- * Lock order, outermost first:
+ * Lock order, outermost first::
  *
  *  ============================  ==============================================
+ *  @access_rwsem                 held while accesses come, go and are told of an
+ *                                unmap, never together with another one
  *  @attach_mutex                 held while a domain is filled and emptied:
  *                                other attaches and detaches wait, nobody else
  *  @lock                         held for looking things up and linking them:
  *                                never while pages are pinned, a domain is
  *                                programmed or user memory is touched
- *  &iopt_pages.mutex             held while pages are pinned and unpinned;
- *                                under @lock it may only be tried
+ *  &iopt_pages.mutex             held while pages are pinned and unpinned and
+ *                                domains programmed with them: only who shares
+ *                                these pages waits; under @lock it may only be
+ *                                tried
  *  mmap_lock of the user's mm    inside GUP
  *  ============================  ==============================================
  *
  * The busy mark is no lock: who meets a busy area waits without any lock until
  * something settled, and decides anew. An area is busy for one caller at a
- * time, who may use its @iopt_area.domains and @iopt_area.pages; a caller that
- * makes several areas busy does so in one hold of @lock and never waits in
+ * time, who may use which domains it is in and its @iopt_area.pages; a caller
+ * that makes several areas busy does so in one hold of @lock and never waits in
  * between.
+ *
+ * A domain stays while an area is busy that is in it or may be put into it:
+ * detach closes the domain first and then waits for every busy area it meets.
  */
 struct io_pagetable {
+	unsigned long id;
 	struct mutex attach_mutex;	/* outermost */
 	struct mutex lock;		/* short */
 	struct rb_root_cached areas;
+	struct iopt_area *highest;
+	unsigned int nr_areas;
 	struct rb_root_cached reserved;
-	struct xarray domains;
+	struct rb_root_cached allowed;
+	struct list_head domains;
+	unsigned long next_seq;
 	unsigned long iova_alignment;
 	unsigned long nr_settled;
 	wait_queue_head_t settled;
 	struct iopt_policy policy;
+	struct rw_semaphore access_rwsem;	/* accesses */
+	struct list_head accesses;
+	bool tracking;
+	unsigned int nr_orphans;
+	unsigned int nr_blind;
+	struct iopt_payer __rcu *payer;
 	atomic_long_t nr_lost;
+	struct dentry *debugfs;
 };
-
-#define IOPT_DOMAIN_OPEN	XA_MARK_1
-#define IOPT_MAX_DOMAINS	BITS_PER_LONG
 
 /**
  * enum iopt_area_state - where an area is in its life
@@ -85,42 +125,78 @@ enum iopt_area_state {
 
 /**
  * struct iopt_area - one mapping
- * @iova: its interval, in io_pagetable.areas
- * @pages: the memory; the area is a holder of it while @domains is not 0
- * @domains: slots of the domains it is in
+ * @rb: in io_pagetable.areas
+ * @start: first IOVA
+ * @last: last IOVA
+ * @hole: bytes of the hole below @start; 0 for the lowest area
+ * @max_hole: the largest @hole in the subtree of @rb
+ * @pages: the memory
+ * @slice: which of its pages, by index; the area is a holder of them while
+ *         @nr_domains is not 0
+ * @filled: it is in every attached domain up to this iopt_domain.seq
+ * @skips: except for this one: domains leave one at a time
+ * @nr_domains: in how many domains it is
  * @prot: IOMMU_READ, IOMMU_WRITE and the like, for iommu_map()
  * @state: see &enum iopt_area_state
  * @busy: see above
+ * @nr_pins: pages that accesses have pinned here and not unpinned; protected by
+ *           iopt_pages.mutex
+ * @nr_users: calls of accesses that are at work in it: who wants to unmap it
+ *            waits until both are 0
+ * @dirty: a bit for each page, if dirty pages are tracked; see dirty.c
+ * @unneeded: for who clears areas: it just left its last domain
+ * @orphan: nobody knows where its memory is
  * @node: in the list of whoever made it busy
+ *
+ * A sequence number is never used again, so that @skips may stay when the
+ * domain is long gone.
  */
 struct iopt_area {
-	struct interval_tree_node iova;
+	struct rb_node rb;
+	unsigned long start;
+	unsigned long last;
+	unsigned long hole;
+	unsigned long max_hole;
 	struct iopt_pages *pages;
-	unsigned long domains;
-	int prot;
+	struct interval_tree_node slice;
+	unsigned long filled;
+	unsigned long skips;
+	unsigned int nr_domains;
+	u16 prot;
 	enum iopt_area_state state : 8;
-	bool busy;
+	bool busy : 1;
+	bool unneeded : 1;
+	bool orphan : 1;
+	unsigned int nr_pins;
+	unsigned int nr_users;
+	unsigned long *dirty;
 	struct list_head node;
 };
 
 /**
- * struct iopt_reserved - an IOVA interval that cannot be mapped
- * @iova: the interval, in io_pagetable.reserved
+ * struct iopt_interval - IOVAs that are reserved or allowed
+ * @iova: the interval, in io_pagetable.reserved or .allowed
  * @owner: who reserved it and takes it back, a device or a domain
  */
-struct iopt_reserved {
+struct iopt_interval {
 	struct interval_tree_node iova;
 	const void *owner;
 };
 
 /**
  * struct iopt_domain - an attached IOMMU domain
+ * @node: in io_pagetable.domains
  * @domain: the domain, written and never read
- * @slot: its index in io_pagetable.domains
+ * @seq: larger than that of every domain that was attached before it
+ * @open: areas are put into it
+ * @rcu: to free it
  */
 struct iopt_domain {
+	struct list_head node;
 	struct iommu_domain *domain;
-	unsigned int slot;
+	unsigned long seq;
+	bool open;
+	struct rcu_head rcu;
 };
 
 /*
@@ -133,14 +209,21 @@ static inline bool iopt_next_start(unsigned long last, unsigned long *start)
 	return *start != 0;
 }
 
-static inline struct iopt_area *iova_to_area(struct interval_tree_node *node)
+/* The bytes of a closed interval; 0 stands for the whole address space. */
+static inline unsigned long iopt_length(unsigned long start, unsigned long last)
 {
-	return node ? container_of(node, struct iopt_area, iova) : NULL;
+	return last - start + 1;
 }
 
 static inline unsigned long iopt_area_length(const struct iopt_area *area)
 {
-	return area->iova.last - area->iova.start + 1;
+	return iopt_length(area->start, area->last);
+}
+
+static inline bool iopt_area_is_in(const struct iopt_area *area,
+				   unsigned long seq)
+{
+	return seq <= area->filled && seq != area->skips;
 }
 
 /* After each operation, in kernels for those who change the engine. */
@@ -149,38 +232,140 @@ static inline void iopt_debug_validate(struct io_pagetable *iopt)
 	if (IS_ENABLED(CONFIG_IOPT_DEBUG)) {
 		const char *wrong = iopt_validate(iopt);
 
-		WARN(wrong, "not true of an I/O address space: %s\n", wrong);
+		if (WARN(wrong, "not true of an I/O address space: %s\n",
+			 wrong))
+			iopt_dump(iopt);
 	}
 }
 
+extern struct kmem_cache *iopt_area_cache;
+
 /* area.c */
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
-				  struct iopt_pages *pages, int prot,
-				  gfp_t gfp);
-void iopt_area_free(struct iopt_area *area);
+				  struct iopt_pages *pages, unsigned long first,
+				  int prot, gfp_t gfp);
+void iopt_areas_free(struct list_head *areas);
+void iopt_area_insert(struct io_pagetable *iopt, struct iopt_area *area,
+		      struct iopt_area *above);
+void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area);
 struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 				  unsigned long start, unsigned long last);
 struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last);
-int iopt_wait_settled(struct io_pagetable *iopt);
-void iopt_wait_settled_always(struct io_pagetable *iopt);
+struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
+				      unsigned long bytes);
+int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state);
 void iopt_wake_settled(struct io_pagetable *iopt);
 
+/* unmap.c */
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas);
+
+/* map.c */
+struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
+				      enum iopt_account account);
+
+/* program.c */
+int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
+		      struct iommu_domain *domain);
+void iopt_area_unprogram(struct iopt_area *area, struct iommu_domain *domain,
+			 struct iommu_iotlb_gather *gather);
+
 /* domain.c */
-int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area,
-		   const struct iopt_domain *domain);
+int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
+bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      unsigned long slots);
-struct iopt_domain *iopt_area_missing_domain(struct io_pagetable *iopt,
-					     struct iopt_area *area);
+		      const struct iopt_domain *only);
+
+/* access.c */
+int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
+void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area);
+
+/* dirty.c */
+int iopt_area_track(struct iopt_area *area, gfp_t gfp);
+void iopt_area_untrack(struct iopt_area *area);
+void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
+			  unsigned long last);
+int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
+		     const struct iopt_dirty_query *query, unsigned long start,
+		     unsigned int flags);
+int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
+		     unsigned long last, const struct iopt_dirty_query *query);
 
 /* iova.c */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
-		    unsigned long last);
+		    unsigned long last, struct iopt_area **above);
+int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
+		     unsigned long length, unsigned long *start);
+int iopt_wait_unmapped(struct io_pagetable *iopt, unsigned long start,
+		       unsigned long last);
+
+/* interval.c */
+struct iopt_interval *iopt_interval_first(struct rb_root_cached *tree,
+					  unsigned long start,
+					  unsigned long last);
+int iopt_interval_add(struct rb_root_cached *tree, unsigned long start,
+		      unsigned long last, const void *owner, gfp_t gfp);
+void iopt_intervals_drop(struct rb_root_cached *tree, const void *owner);
+bool iopt_interval_gap(struct rb_root_cached *tree, unsigned long start,
+		       unsigned long last, struct iopt_range *gap);
+
+/* reserve.c */
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 		      unsigned long last, const void *owner);
 void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner);
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain);
 void iopt_update_alignment(struct io_pagetable *iopt);
+
+/*
+ * What a view shows next: the parts in this order, where those from
+ * IOPT_VIEW_PAGES on are below an area and lead to the next area.
+ */
+enum iopt_view_part {
+	IOPT_VIEW_SPACE,
+	IOPT_VIEW_DOMAINS,
+	IOPT_VIEW_USABLE,
+	IOPT_VIEW_ALLOWED,
+	IOPT_VIEW_AREAS,
+	IOPT_VIEW_PAGES,
+	IOPT_VIEW_RUNS,
+	IOPT_VIEW_PINS,
+};
+
+/**
+ * struct iopt_view - somebody looks at a space, line by line
+ * @iopt: the space
+ * @part: what the next line is of
+ * @next: from where on: a sequence number, an IOVA or a page index
+ * @done: the part has nothing more
+ * @start: first IOVA of the area that is looked at
+ * @last: its last one
+ * @line: the line that was made last
+ */
+struct iopt_view {
+	struct io_pagetable *iopt;
+	enum iopt_view_part part;
+	unsigned long next;
+	bool done;
+	unsigned long start;
+	unsigned long last;
+	char line[200];
+};
+
+/* dump.c */
+void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt);
+bool iopt_view_next(struct iopt_view *view);
+
+/* debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void iopt_debugfs_init(void);
+void iopt_debugfs_exit(void);
+void iopt_debugfs_add(struct io_pagetable *iopt);
+void iopt_debugfs_remove(struct io_pagetable *iopt);
+#else
+static inline void iopt_debugfs_init(void) {}
+static inline void iopt_debugfs_exit(void) {}
+static inline void iopt_debugfs_add(struct io_pagetable *iopt) {}
+static inline void iopt_debugfs_remove(struct io_pagetable *iopt) {}
+#endif
 
 #endif /* __IOPT_IO_PAGETABLE_H */

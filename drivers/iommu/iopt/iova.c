@@ -1,22 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which IOVAs can be used: reserved intervals, apertures and alignment.
+ * Which IOVAs a mapping gets: those its user asks for, or some that the engine
+ * chooses, and what can be had.
  *
- * What no mapping may touch is kept as a tree of reserved intervals, each with
- * its owner: a device for the regions its bus or platform keeps, a domain for
- * what is outside of its aperture. Usable is what nobody reserved.
- *
- * Rule: a reservation and a mapping exclude each other; whoever comes second
- * fails and leaves all as it was.
+ * Rule: a chosen IOVA is the lowest one that lets the mapping have I/O pages as
+ * large as its memory can have, and only if there is none the lowest one.
  */
-#include <linux/iommu.h>
-#include <linux/slab.h>
+#include <linux/align.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "io_pagetable.h"
 
-static struct iopt_reserved *node_to_reserved(struct interval_tree_node *node)
+/**
+ * iopt_wait_unmapped - look that nothing is mapped in an interval
+ * @iopt: the space
+ * @start: first byte
+ * @last: last byte
+ *
+ * Context: @iopt->lock is held, and dropped while a mapping there that is
+ * being built or torn down is waited for.
+ * Return: 0, -EEXIST if something is mapped there, -EINTR if killed while
+ * waiting.
+ */
+int iopt_wait_unmapped(struct io_pagetable *iopt, unsigned long start,
+		       unsigned long last)
 {
-	return node ? container_of(node, struct iopt_reserved, iova) : NULL;
+	struct iopt_area *area;
+	int rc = 0;
+
+	while (!rc && (area = iopt_area_first(iopt, start, last))) {
+		if (area->state == IOPT_AREA_LIVE)
+			return -EEXIST;
+		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+	}
+	return rc;
 }
 
 /**
@@ -24,6 +43,7 @@ static struct iopt_reserved *node_to_reserved(struct interval_tree_node *node)
  * @iopt: the space
  * @start: first byte
  * @last: last byte
+ * @above: receives the next area above it, or NULL, if it can
  *
  * Context: @iopt->lock is held, and dropped while a mapping there that is
  * being built or torn down is waited for.
@@ -31,225 +51,191 @@ static struct iopt_reserved *node_to_reserved(struct interval_tree_node *node)
  * -EEXIST if something is mapped there, -EINTR if killed while waiting.
  */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
-		    unsigned long last)
+		    unsigned long last, struct iopt_area **above)
 {
-	struct iopt_area *area;
 	int rc;
 
-	lockdep_assert_held(&iopt->lock);
-
-	for (;;) {
-		if (!IS_ALIGNED(start | (last - start + 1),
-				iopt->iova_alignment))
+	/* What may not be mapped waits for nobody; then it may have changed. */
+	do {
+		if (!IS_ALIGNED(start | iopt_length(start, last),
+				iopt->iova_alignment) ||
+		    iopt_interval_first(&iopt->reserved, start, last))
 			return -EINVAL;
-		if (interval_tree_iter_first(&iopt->reserved, start, last))
-			return -EINVAL;
-		area = iopt_area_first(iopt, start, last);
-		if (!area)
+		*above = iopt_area_first(iopt, start, ULONG_MAX);
+		if (!*above || (*above)->start > last)
 			return 0;
-		if (area->state == IOPT_AREA_LIVE)
-			return -EEXIST;
-		rc = iopt_wait_settled(iopt);
-		if (rc)
-			return rc;
-	}
+		rc = iopt_wait_unmapped(iopt, start, last);
+	} while (!rc);
+	return rc;
 }
 
 /**
- * iopt_reserve_iova - keep mappings out of an interval
+ * struct wish - what IOVAs are looked for
+ * @length: in bytes
+ * @alignment: a power of two
+ * @offset: what the first IOVA is modulo @alignment
+ * @surely: a hole of so many bytes surely fits, whatever its own alignment
+ */
+struct wish {
+	unsigned long length;
+	unsigned long alignment;
+	unsigned long offset;
+	unsigned long surely;
+};
+
+/* Does it fit into [@start, @last]? */
+static bool wish_fits(const struct wish *wish, unsigned long start,
+		      unsigned long last, unsigned long *iova)
+{
+	unsigned long skip = (wish->offset - start) & (wish->alignment - 1);
+
+	if (skip > last - start || last - start - skip < wish->length - 1)
+		return false;
+	*iova = start + skip;
+	return true;
+}
+
+/*
+ * Does it fit between the areas in [@start, @last]? The holes at both ends are
+ * looked at closely, between them only those that surely are large enough.
+ */
+static bool wish_fits_between(struct io_pagetable *iopt,
+			      const struct wish *wish, unsigned long start,
+			      unsigned long last, unsigned long *iova)
+{
+	struct iopt_area *area = iopt_area_first(iopt, start, last), *next;
+
+	if (!area)
+		return wish_fits(wish, start, last, iova);
+	if (area->start > start &&
+	    wish_fits(wish, start, area->start - 1, iova))
+		return true;
+
+	next = iopt_area_next_hole(area, wish->surely);
+	if (next) {
+		start = next->start - next->hole;
+		if (start > last)
+			return false;
+		return wish_fits(wish, start, min(last, next->start - 1), iova);
+	}
+
+	return iopt_next_start(iopt->highest->last, &start) && start <= last &&
+	       wish_fits(wish, start, last, iova);
+}
+
+/* Does it fit into what is usable of [@start, @last]? */
+static bool wish_fits_usable(struct io_pagetable *iopt, const struct wish *wish,
+			     unsigned long start, unsigned long last,
+			     unsigned long *iova)
+{
+	struct iopt_range gap;
+
+	while (iopt_interval_gap(&iopt->reserved, start, last, &gap)) {
+		if (wish_fits_between(iopt, wish, gap.start, gap.last, iova))
+			return true;
+		if (gap.last == last)
+			return false;
+		start = gap.last + 1;
+	}
+	return false;
+}
+
+/* Does it fit anywhere? IOVA 0 and the last page are left to those who ask. */
+static bool wish_fits_anywhere(struct io_pagetable *iopt,
+			       const struct wish *wish, unsigned long *iova)
+{
+	const unsigned long lowest = PAGE_SIZE, highest = -PAGE_SIZE - 1;
+	struct interval_tree_node *node;
+
+	if (RB_EMPTY_ROOT(&iopt->allowed.rb_root))
+		return wish_fits_usable(iopt, wish, lowest, highest, iova);
+
+	for (node = interval_tree_iter_first(&iopt->allowed, lowest, highest);
+	     node; node = interval_tree_iter_next(node, lowest, highest))
+		if (wish_fits_usable(iopt, wish, max(node->start, lowest),
+				     min(node->last, highest), iova))
+			return true;
+	return false;
+}
+
+/**
+ * iopt_choose_iova - find IOVAs for a mapping
+ * @iopt: the space
+ * @uaddr: the address of the memory, or where else its large pages start
+ * @length: in bytes
+ * @start: receives the first IOVA
+ *
+ * Context: @iopt->lock is held; takes time logarithmic in the number of areas.
+ * Return: 0, -EINVAL if @length is misaligned, or -ENOSPC.
+ */
+int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
+		     unsigned long length, unsigned long *start)
+{
+	const unsigned long sizes[] = { SZ_1G, SZ_2M, iopt->iova_alignment };
+	unsigned int i;
+
+	lockdep_assert_held(&iopt->lock);
+	if (!IS_ALIGNED(length, iopt->iova_alignment))
+		return -EINVAL;
+
+	for (i = 0; i != ARRAY_SIZE(sizes); i++) {
+		struct wish wish = {
+			.length = length,
+			.alignment = max(sizes[i], iopt->iova_alignment),
+			.offset = uaddr,
+		};
+
+		if (length < sizes[i] ||
+		    check_add_overflow(length, wish.alignment -
+				       iopt->iova_alignment, &wish.surely))
+			continue;
+		if (!IS_ALIGNED(uaddr, iopt->iova_alignment))
+			wish.offset = 0;
+		if (wish_fits_anywhere(iopt, &wish, start))
+			return 0;
+	}
+	return -ENOSPC;
+}
+
+/**
+ * iopt_find_mapping - the lowest mapping that intersects an interval
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @owner: whose reservation it is
+ * @mapping: receives its IOVAs
  *
- * Context: @iopt->lock is held, and may be dropped in between; may sleep.
- * Return: 0, -EADDRINUSE if a mapping is there, -ENOMEM, or -EINTR if killed
- * while waiting for a mapping that is being built or torn down.
+ * For front ends whose rules need to know where mappings start and end.
+ *
+ * Context: process context, may sleep. A mapping that is being built or torn
+ * down is found too: nobody is waited for.
+ * Return: false if there is none.
  */
-int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
-		      unsigned long last, const void *owner)
+bool iopt_find_mapping(struct io_pagetable *iopt, unsigned long start,
+		       unsigned long last, struct iopt_range *mapping)
 {
-	struct iopt_reserved *reserved;
 	struct iopt_area *area;
-	int rc;
-
-	while ((area = iopt_area_first(iopt, start, last))) {
-		if (area->state == IOPT_AREA_LIVE)
-			return -EADDRINUSE;
-		rc = iopt_wait_settled(iopt);
-		if (rc)
-			return rc;
-	}
-
-	reserved = kzalloc(sizeof(*reserved), iopt->policy.gfp);
-	if (!reserved)
-		return -ENOMEM;
-	reserved->iova.start = start;
-	reserved->iova.last = last;
-	reserved->owner = owner;
-	interval_tree_insert(&reserved->iova, &iopt->reserved);
-	return 0;
-}
-
-/**
- * iopt_unreserve_iova - take back all reservations of an owner
- * @iopt: the space
- * @owner: whose
- *
- * Context: @iopt->lock is held.
- */
-void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
-{
-	struct interval_tree_node *node, *next;
-
-	lockdep_assert_held(&iopt->lock);
-	for (node = interval_tree_iter_first(&iopt->reserved, 0, ULONG_MAX);
-	     node; node = next) {
-		struct iopt_reserved *reserved = node_to_reserved(node);
-
-		next = interval_tree_iter_next(node, 0, ULONG_MAX);
-		if (reserved->owner == owner) {
-			interval_tree_remove(node, &iopt->reserved);
-			kfree(reserved);
-		}
-	}
-}
-
-/**
- * iopt_reserve_device - keep mappings out of a device's reserved regions
- * @iopt: the space
- * @dev: the device that is to use it
- * @sw_msi_start: receives the bus address at which the kernel must map the
- *                device's MSI doorbell, or PHYS_ADDR_MAX if it need not
- *
- * Regions that firmware asks for only until a driver takes over do not count.
- *
- * Context: process context, may sleep.
- * Return: 0, -EADDRINUSE if a mapping is in such a region, -ENOMEM, or -EINTR
- * if killed. Nothing is reserved for @dev then.
- */
-int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			phys_addr_t *sw_msi_start)
-{
-	struct iommu_resv_region *region;
-	bool hw_msi = false;
-	LIST_HEAD(regions);
-	int rc = 0;
-
-	*sw_msi_start = PHYS_ADDR_MAX;
-	iommu_get_resv_regions(dev, &regions);
 
 	mutex_lock(&iopt->lock);
-	list_for_each_entry(region, &regions, list) {
-		unsigned long last;
-
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
-		    !region->length)
-			continue;
-		if (region->type == IOMMU_RESV_MSI)
-			hw_msi = true;
-		if (region->type == IOMMU_RESV_SW_MSI)
-			*sw_msi_start = region->start;
-
-		if (check_add_overflow((unsigned long)region->start,
-				       region->length - 1, &last))
-			last = ULONG_MAX;
-		rc = iopt_reserve_iova(iopt, region->start, last, dev);
-		if (rc)
-			break;
-	}
-	if (rc)
-		iopt_unreserve_iova(iopt, dev);
+	area = iopt_area_first(iopt, start, last);
+	if (area)
+		*mapping = (struct iopt_range){ area->start, area->last };
 	mutex_unlock(&iopt->lock);
-
-	/* An interrupt controller with a window of its own needs no mapping. */
-	if (hw_msi)
-		*sw_msi_start = PHYS_ADDR_MAX;
-	iommu_put_resv_regions(dev, &regions);
-	return rc;
+	return area;
 }
-EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_find_mapping, IOPT);
 
 /**
- * iopt_unreserve_device - a device no longer uses a space
- * @iopt: the space
- * @dev: the device
- *
- * Its regions become usable unless somebody else keeps them.
- *
- * Context: process context, may sleep.
- */
-void iopt_unreserve_device(struct io_pagetable *iopt, struct device *dev)
-{
-	mutex_lock(&iopt->lock);
-	iopt_unreserve_iova(iopt, dev);
-	mutex_unlock(&iopt->lock);
-}
-EXPORT_SYMBOL_NS_GPL(iopt_unreserve_device, IOPT);
-
-/* The smallest page of a domain, in bytes. */
-static unsigned long domain_granule(struct iommu_domain *domain)
-{
-	return 1UL << __ffs(domain->pgsize_bitmap);
-}
-
-/**
- * iopt_check_domain_fits - can a domain translate what is mapped?
- * @iopt: the space
- * @domain: the domain; what is outside of its aperture becomes reserved, in
- *          its name
- *
- * Context: @iopt->lock is held, and may be dropped in between; may sleep.
- * Return: 0, -EADDRINUSE if a mapping is outside of the aperture or not
- * aligned to the domain's pages, -ENOMEM, or -EINTR if killed. Nothing is
- * reserved then.
- */
-int iopt_check_domain_fits(struct io_pagetable *iopt,
-			   struct iommu_domain *domain)
-{
-	const struct iommu_domain_geometry *geometry = &domain->geometry;
-	unsigned long granule = domain_granule(domain);
-	struct iopt_area *area;
-	unsigned long above;
-	int rc = 0;
-
-	if (geometry->force_aperture && geometry->aperture_start)
-		rc = iopt_reserve_iova(iopt, 0, geometry->aperture_start - 1,
-				       domain);
-	if (!rc && geometry->force_aperture &&
-	    geometry->aperture_end < ULONG_MAX &&
-	    iopt_next_start(geometry->aperture_end, &above))
-		rc = iopt_reserve_iova(iopt, above, ULONG_MAX, domain);
-
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); !rc && area;
-	     area = iopt_area_next(area, ULONG_MAX))
-		if (area->state != IOPT_AREA_DYING &&
-		    !IS_ALIGNED(area->iova.start | iopt_area_length(area),
-				granule))
-			rc = -EADDRINUSE;
-
-	if (rc)
-		iopt_unreserve_iova(iopt, domain);
-	return rc;
-}
-
-/**
- * iopt_update_alignment - find the alignment after domains came or went
+ * iopt_mappings_left - how many more mappings there may be
  * @iopt: the space
  *
- * Context: @iopt->lock is held.
+ * Context: any; it may change at any time.
+ * Return: what the policy allows beyond what there is.
  */
-void iopt_update_alignment(struct io_pagetable *iopt)
+unsigned int iopt_mappings_left(struct io_pagetable *iopt)
 {
-	unsigned long alignment = PAGE_SIZE;
-	struct iopt_domain *domain;
-	unsigned long slot;
-
-	lockdep_assert_held(&iopt->lock);
-	xa_for_each(&iopt->domains, slot, domain)
-		alignment = max(alignment, domain_granule(domain->domain));
-	iopt->iova_alignment = alignment;
+	return iopt->policy.max_areas - READ_ONCE(iopt->nr_areas);
 }
+EXPORT_SYMBOL_NS_GPL(iopt_mappings_left, IOPT);
 
 /**
  * iopt_iova_alignment - what IOVAs and lengths must be multiples of
@@ -278,28 +264,17 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
 unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr)
 {
-	struct interval_tree_node *node;
 	unsigned long start = 0;
 	unsigned int found = 0;
-	bool more = true;
+	struct iopt_range gap;
 
 	mutex_lock(&iopt->lock);
-	for (node = interval_tree_iter_first(&iopt->reserved, 0, ULONG_MAX);
-	     node && more;
-	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		if (node->start > start) {
-			if (found < nr)
-				ranges[found] = (struct iopt_range){
-					start, node->start - 1 };
-			found++;
-		}
-		if (node->last >= start)
-			more = iopt_next_start(node->last, &start);
-	}
-	if (more) {
+	while (iopt_interval_gap(&iopt->reserved, start, ULONG_MAX, &gap)) {
 		if (found < nr)
-			ranges[found] = (struct iopt_range){ start, ULONG_MAX };
+			ranges[found] = gap;
 		found++;
+		if (!iopt_next_start(gap.last, &start))
+			break;
 	}
 	mutex_unlock(&iopt->lock);
 	return found;

@@ -1,57 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_pages: a slice of a process' memory, and its pins.
+ * iopt_pages: user memory, and who holds which slice of it.
  *
- * A holder is someone who needs the pages to stay: a mapping that a domain
- * translates. The first holder pins the pages and charges them, the last one
- * unpins and uncharges. What is pinned stands in the runs; nobody else knows.
+ * A holder is someone who needs a slice to stay: a mapping that a domain
+ * translates. The first holder of a page pins and charges it, the last one
+ * unpins and uncharges it, unless an access has pinned it too: then the pin and
+ * the charge pass to the access' record. What is pinned stands in the runs and
+ * these records; nobody else knows.
  *
- * Rule: the memory is the process' that made the mapping, whoever causes the
- * pinning, and it is worked in batches, each of which is pinned, charged and
- * recorded before the next one. Dropping never allocates and never fails.
+ * Rule: who comes may fail and leaves all as it was; leaving never allocates
+ * and never fails. Runs are cut at the ends of every slice, so that what
+ * nobody holds any more is always whole runs.
  */
-#include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "pages.h"
+#include "trace.h"
 
-#define BATCH_MAX	(PAGE_SIZE / sizeof(struct page *))
-#define BATCH_STACK	16
+/* How many pages are unpinned before others may run. */
+#define RELEASE_PAGES	512
+
+struct kmem_cache *iopt_pages_cache;
 
 /**
- * iopt_pages_alloc - describe memory of the current process
+ * iopt_pages_alloc - describe memory of a process
  * @uptr: first byte, page aligned
  * @length: in bytes, a multiple of the page size, not 0
  * @writable: devices may write to it
- * @account: whom pins are charged to
+ * @pfnmap: it may be memory without struct page
+ * @payer: the process and whom pins are charged to; a reference is taken
  * @gfp: allocation flags, now and for the record of pins
  *
  * Nothing is looked up and nothing pinned before the first holder comes.
  *
- * Context: process context with an mm, may sleep.
- * Return: the pages with one reference, or -ENOMEM.
+ * Context: may sleep if @gfp does.
+ * Return: the pages with one reference, or NULL.
  */
 struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
-				    bool writable, enum iopt_account account,
-				    gfp_t gfp)
+				    bool writable, bool pfnmap,
+				    struct iopt_payer *payer, gfp_t gfp)
 {
 	struct iopt_pages *pages;
 
-	pages = kzalloc(sizeof(*pages), gfp);
+	pages = kmem_cache_alloc(iopt_pages_cache, gfp);
 	if (!pages)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 
-	kref_init(&pages->kref);
+	*pages = (struct iopt_pages){
+		.kref = KREF_INIT(1),
+		.writable = writable,
+		.pfnmap = pfnmap,
+		.gfp = gfp,
+		.uaddr = (unsigned long)untagged_addr(uptr),
+		.npages = length >> PAGE_SHIFT,
+		.payer = iopt_payer_get(payer),
+		.holders = RB_ROOT_CACHED,
+	};
 	mutex_init(&pages->mutex);
-	pages->uaddr = (unsigned long)untagged_addr(uptr);
-	pages->npages = length >> PAGE_SHIFT;
-	pages->nr_safe = pages->npages;
-	pages->writable = writable;
-	pages->gfp = gfp;
-	iopt_payer_init_current(&pages->payer, account);
+	xa_init(&pages->pins);
 	return pages;
 }
 
@@ -59,15 +66,16 @@ static void pages_release(struct kref *kref)
 {
 	struct iopt_pages *pages = container_of(kref, struct iopt_pages, kref);
 
-	WARN_ON(pages->nr_holders);
-	iopt_payer_destroy(&pages->payer);
+	WARN_ON(!RB_EMPTY_ROOT(&pages->holders.rb_root));
+	WARN_ON(!xa_empty(&pages->pins));
+	iopt_payer_put(pages->payer);
 	mutex_destroy(&pages->mutex);
-	kfree(pages);
+	kmem_cache_free(iopt_pages_cache, pages);
 }
 
 /**
  * iopt_pages_put - drop a reference
- * @pages: the pages; without holders if this is the last reference
+ * @pages: the pages; without holders and pins if this is the last reference
  *
  * Context: process context, may sleep.
  */
@@ -76,291 +84,237 @@ void iopt_pages_put(struct iopt_pages *pages)
 	kref_put(&pages->kref, pages_release);
 }
 
-/*
- * The fast GUP looks at page tables alone, and a page table that can be
- * written can be read. So for a read-only pin make sure first that the process
- * itself may read the memory, and leave all else to the slow way, which finds
- * the right errno.
- */
-static bool pages_may_read(struct iopt_pages *pages)
+/* Pin pages of a hole. */
+static int hole_pin(struct iopt_pages *pages, unsigned long first,
+		    unsigned long npages)
 {
-	unsigned long end = pages->uaddr + (pages->npages << PAGE_SHIFT);
-	struct mm_struct *mm = pages->payer.mm;
-	unsigned long addr = pages->uaddr;
-	struct vm_area_struct *vma;
+	struct iopt_runs fresh = {};
+	unsigned long nr_charged;
+	int rc;
 
-	mmap_read_lock(mm);
-	while (addr < end) {
-		vma = vma_lookup(mm, addr);
-		if (!vma || !(vma->vm_flags & VM_READ))
-			break;
-		addr = vma->vm_end;
+	rc = iopt_gup(pages, first, npages, &fresh, &nr_charged);
+	if (rc)
+		return rc;
+	rc = iopt_runs_fill(&pages->runs, first, &fresh, pages->gfp);
+	if (rc) {
+		iopt_unpin_all(&fresh);
+		iopt_uncharge(pages->payer, nr_charged);
+		return rc;
 	}
-	mmap_read_unlock(mm);
-	return addr >= end;
+	pages->nr_charged += nr_charged;
+	return 0;
 }
 
-static long pages_gup_slow(struct iopt_pages *pages, unsigned long addr,
-			   unsigned long npages, struct page **batch,
-			   unsigned int flags)
+/* Take over a page of a hole that accesses have pinned, with its charge. */
+static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
+			 struct iopt_pin *pin)
 {
-	struct mm_struct *mm = pages->payer.mm;
-	long rc;
+	const struct iopt_run run = {
+		.count = 1,
+		.pfn = pin->pfn,
+		.kind = pin->kind,
+		.lost = pin->lost,
+	};
+	struct iopt_runs fresh = {};
+	int rc;
 
-	if (!mmget_not_zero(mm))
-		return -EFAULT;
-	rc = mmap_read_lock_killable(mm);
-	if (!rc) {
-		rc = pin_user_pages_remote(mm, addr, npages, flags, batch,
-					   NULL, NULL);
-		mmap_read_unlock(mm);
-		/* It found nothing and no reason either. */
-		if (!rc)
-			rc = -EFAULT;
+	rc = iopt_runs_append(&fresh, &run, pages->gfp);
+	if (!rc)
+		rc = iopt_runs_fill(&pages->runs, index, &fresh, pages->gfp);
+	if (rc) {
+		iopt_runs_free(&fresh);
+		return rc;
 	}
-	mmput(mm);
-	return rc;
+	pin->owns = false;
+	pin->lost = false;
+	return 0;
 }
 
-/* Pin up to @npages from @index on. Returns how many, or why none. */
-static long pages_gup(struct iopt_pages *pages, unsigned long index,
-		      unsigned long npages, struct page **batch, bool fast)
+static int hole_fill(struct iopt_pages *pages, unsigned long first,
+		     unsigned long last, unsigned long *filled)
 {
-	unsigned long addr = pages->uaddr + (index << PAGE_SHIFT);
-	unsigned int flags = FOLL_LONGTERM;
-	int nr;
+	unsigned long index = last + 1;
+	struct iopt_pin *pin = iopt_pins_first(pages, first, last, &index);
 
-	if (pages->writable)
-		flags |= FOLL_WRITE;
-	if (fast) {
-		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
-		if (nr > 0)
-			return nr;
+	if (pin && index == first) {
+		*filled = 1;
+		return hole_take_pin(pages, first, pin);
 	}
-	return pages_gup_slow(pages, addr, npages, batch, flags);
+	*filled = (pin ? index : last + 1) - first;
+	return hole_pin(pages, first, *filled);
 }
 
-static enum iopt_run_kind folio_run_kind(struct folio *folio)
+/* Pin what is not pinned of [@first, @last]. */
+static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
+			    unsigned long last)
 {
-	if (is_zero_folio(folio))
-		return IOPT_RUN_ZERO;
-	if (folio_test_reserved(folio))
-		return IOPT_RUN_RESERVED;
-	return IOPT_RUN_RAM;
-}
-
-/*
- * How many pages at the start of the batch make one run. Each page's place is
- * looked at, for the ends of a folio may be where they should while something
- * else was moved in between; what a page is, once per folio.
- */
-static void batch_first_run(struct page **batch, unsigned long npages,
-			    struct iopt_run *run)
-{
-	struct folio *folio = page_folio(batch[0]);
-	unsigned long i, folio_end;
-
-	run->pfn = page_to_pfn(batch[0]);
-	run->kind = folio_run_kind(folio);
-	folio_end = folio_nr_pages(folio) - folio_page_idx(folio, batch[0]);
-
-	for (i = 1; i != npages; i++) {
-		unsigned long distance = run->kind == IOPT_RUN_ZERO ? 0 : i;
-
-		if (page_to_pfn(batch[i]) != run->pfn + distance)
-			break;
-		if (i < folio_end)
-			continue;
-		folio = page_folio(batch[i]);
-		if (folio_run_kind(folio) != run->kind)
-			break;
-		folio_end = i + folio_nr_pages(folio) -
-			    folio_page_idx(folio, batch[i]);
-	}
-	run->count = i;
-}
-
-static void batch_unpin(struct page **batch, unsigned long npages, bool dirty)
-{
-	struct iopt_run run;
-	unsigned long i;
-
-	for (i = 0; i != npages; i += run.count) {
-		batch_first_run(batch + i, npages - i, &run);
-		if (run.kind != IOPT_RUN_ZERO)
-			unpin_user_page_range_dirty_lock(batch[i], run.count,
-							 dirty);
-	}
-}
-
-/*
- * Take over a batch of pinned pages: record and charge them. A failure leaves
- * what was recorded so far to pages_unpin(), and the rest is unpinned.
- */
-static int pages_record_batch(struct iopt_pages *pages, struct page **batch,
-			      unsigned long npages)
-{
-	unsigned long i, nr_ram = 0;
+	struct iopt_run_iter iter;
+	unsigned long filled;
 	struct iopt_run run;
 	int rc;
 
-	for (i = 0; i != npages; i += run.count) {
-		batch_first_run(batch + i, npages - i, &run);
-		run.index = pages->runs.npages;
-		rc = iopt_runs_append(&pages->runs, &run, pages->gfp);
-		if (rc) {
-			batch_unpin(batch + i, npages - i, false);
-			return rc;
-		}
-		if (run.kind == IOPT_RUN_RAM)
-			nr_ram += run.count;
-	}
+	/* Most often nobody has anything pinned yet. */
+	if (!pages->runs.npages && xa_empty(&pages->pins))
+		return hole_pin(pages, first, last + 1 - first);
 
-	rc = iopt_charge(&pages->payer, nr_ram);
-	if (!rc)
-		pages->nr_charged += nr_ram;
-	return rc;
+	if (iopt_runs_cut(&pages->runs, first, pages->gfp) ||
+	    iopt_runs_cut(&pages->runs, last + 1, pages->gfp))
+		return -ENOMEM;
+	iopt_run_iter_start(&iter, &pages->runs, first, last);
+	while (iopt_run_iter_next(&iter, &run)) {
+		if (run.kind != IOPT_RUN_HOLE)
+			continue;
+		rc = hole_fill(pages, run.index, run.index + run.count - 1,
+			       &filled);
+		if (rc)
+			return rc;
+		/* The record has changed. */
+		first = run.index + filled;
+		iopt_run_iter_start(&iter, &pages->runs, first, last);
+	}
+	return 0;
 }
 
-static void run_unpin(const struct iopt_run *run, unsigned long npages,
-		      bool dirty)
+/* Unpin a run. Returns how many of its pages do not pass to accesses. */
+static unsigned long run_release(struct iopt_pages *pages,
+				 const struct iopt_run *run, bool dirty)
 {
-	if (run->kind != IOPT_RUN_ZERO)
-		unpin_user_page_range_dirty_lock(pfn_to_page(run->pfn), npages,
-						 dirty);
+	if (!xa_empty(&pages->pins))
+		return run->count - iopt_pins_inherit(pages, run, dirty);
+	if (!run->lost)
+		iopt_unpin_run(run, 0, run->count, dirty);
+	return run->count;
 }
 
 /*
- * Unpin and forget the record. Pages from @nr_safe on stay pinned and charged
- * for ever: a device may still reach them. Returns their number.
+ * Unpin and forget whole runs. What is lost stays pinned and charged for ever:
+ * a device may still reach it. Returns how many pages that are.
  */
-static unsigned long pages_unpin(struct iopt_pages *pages,
-				 unsigned long nr_safe, bool dirty)
+static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
+				  unsigned long last, bool dirty)
 {
-	unsigned long lost = 0, lost_ram = 0;
-	struct iopt_run_iter iter;
-	struct iopt_run run;
+	unsigned long lost = 0, charged = 0, uncharge = 0, work = 0;
+	struct iopt_run_iter iter __uninitialized;
+	struct iopt_run run __uninitialized;
 
-	iopt_run_iter_start(&iter, &pages->runs, 0);
+	iopt_run_iter_start(&iter, &pages->runs, first, last);
 	while (iopt_run_iter_next(&iter, &run)) {
-		unsigned long nr = 0;
+		unsigned long left;
 
-		if (run.index < nr_safe)
-			nr = min(run.count, nr_safe - run.index);
-		if (nr)
-			run_unpin(&run, nr, dirty);
-		if (run.kind != IOPT_RUN_ZERO)
-			lost += run.count - nr;
+		if (run.kind == IOPT_RUN_HOLE || run.kind == IOPT_RUN_PFNMAP)
+			continue;
+		if (work >= RELEASE_PAGES) {
+			cond_resched();
+			work = 0;
+		}
+		work += run.count;
+		left = run_release(pages, &run, dirty);
 		if (run.kind == IOPT_RUN_RAM)
-			lost_ram += run.count - nr;
-		cond_resched();
+			charged += left;
+		if (run.lost && run.kind != IOPT_RUN_ZERO)
+			lost += left;
+		if (!run.lost && run.kind == IOPT_RUN_RAM)
+			uncharge += left;
 	}
-	iopt_uncharge(&pages->payer, pages->nr_charged - lost_ram);
-	pages->nr_charged = 0;
-	iopt_runs_free(&pages->runs);
+	pages->nr_charged -= charged;
+	iopt_runs_clear(&pages->runs, first, last);
+	iopt_uncharge(pages->payer, uncharge);
+	trace_iopt_unpin(pages, first, last, uncharge, lost);
 	return lost;
 }
 
-static int pages_pin(struct iopt_pages *pages)
+/* Likewise all runs of [@first, @last] that no slice covers. */
+static unsigned long unheld_release(struct iopt_pages *pages,
+				    unsigned long first, unsigned long last,
+				    bool dirty)
 {
-	struct page *few[BATCH_STACK];
-	unsigned long max = BATCH_STACK;
-	struct page **batch = few;
-	bool fast;
-	int rc = 0;
+	struct interval_tree_node *slice;
+	unsigned long lost = 0;
 
-	if (pages->npages > BATCH_STACK) {
-		batch = (struct page **)__get_free_page(pages->gfp);
-		if (!batch)
-			return -ENOMEM;
-		max = BATCH_MAX;
+	while ((slice = interval_tree_iter_first(&pages->holders, first,
+						 last))) {
+		if (slice->start > first)
+			lost += runs_release(pages, first, slice->start - 1,
+					     dirty);
+		if (slice->last >= last)
+			return lost;
+		first = slice->last + 1;
 	}
+	return lost + runs_release(pages, first, last, dirty);
+}
 
-	fast = pages->payer.mm == current->mm &&
-	       (pages->writable || pages_may_read(pages));
-	while (pages->runs.npages != pages->npages) {
-		unsigned long index = pages->runs.npages;
-		unsigned long npages = min(pages->npages - index, max);
-		long nr;
+/**
+ * iopt_pages_hold - become a holder of a slice
+ * @pages: the pages
+ * @slice: the first and the last page index; the caller's until it drops it
+ *
+ * What nobody held is pinned and charged.
+ *
+ * Context: process context, may sleep for long: pages are faulted in.
+ * @pages->mutex is held.
+ * Return: 0 or an errno of iopt_gup(). Nothing is pinned or charged by this
+ * call then.
+ */
+int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
+{
+	int rc;
 
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			break;
-		}
-		cond_resched();
-
-		nr = pages_gup(pages, index, npages, batch, fast);
-		rc = nr < 0 ? nr : pages_record_batch(pages, batch, nr);
-		if (rc)
-			break;
-	}
-
+	lockdep_assert_held(&pages->mutex);
+	rc = pages_fill_holes(pages, slice->start, slice->last);
 	if (rc)
-		pages_unpin(pages, pages->npages, false);
-	if (batch != few)
-		free_page((unsigned long)batch);
+		unheld_release(pages, slice->start, slice->last, false);
+	else
+		interval_tree_insert(slice, &pages->holders);
 	return rc;
 }
 
 /**
- * iopt_pages_hold - become a holder of pages
+ * iopt_pages_drop - stop being a holder of a slice
  * @pages: the pages
+ * @slice: the slice
+ * @dirty: somebody may have written to it
  *
- * The first holder pins and charges them.
+ * What nobody holds any more is unpinned and uncharged, except for lost pages.
  *
- * Context: process context, may sleep for long: pages are faulted in.
- * Takes @pages->mutex.
- * Return: 0, or -ENOMEM (memory, or the payer's limit), -EFAULT (memory that
- * is not there, may not be accessed so, or whose process is gone), -EINTR
- * (killed), -EOPNOTSUPP (memory that cannot be pinned for long) or what else
- * GUP finds. Nothing is pinned or charged by this call then.
+ * Context: process context, may sleep. @pages->mutex is held.
+ * Return: the number of lost pages.
  */
-int iopt_pages_hold(struct iopt_pages *pages)
+unsigned long iopt_pages_drop(struct iopt_pages *pages,
+			      struct interval_tree_node *slice, bool dirty)
+{
+	lockdep_assert_held(&pages->mutex);
+	interval_tree_remove(slice, &pages->holders);
+	return unheld_release(pages, slice->start, slice->last, dirty);
+}
+
+/**
+ * iopt_pages_adopt - let pages be memory of another process, or at another place
+ * @pages: the pages, which nobody shares
+ * @uptr: where the same memory is now, page aligned
+ * @payer: the process, who pays from now on; a reference is taken
+ *
+ * What is pinned stays so. What is pinned later is looked up at @uptr.
+ *
+ * Context: process context, may sleep. Takes @pages->mutex, killably.
+ * Return: 0, or -ENOMEM if the new payer's limit does not allow it, or -EINTR;
+ * the old one pays then, as before.
+ */
+int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
+		     struct iopt_payer *payer)
 {
 	int rc = 0;
 
 	if (mutex_lock_killable(&pages->mutex))
 		return -EINTR;
-	if (!pages->nr_holders)
-		rc = pages_pin(pages);
+	if (payer != pages->payer) {
+		rc = iopt_move_charge(pages->payer, payer, pages->nr_charged);
+		if (!rc) {
+			iopt_payer_put(pages->payer);
+			pages->payer = iopt_payer_get(payer);
+		}
+	}
 	if (!rc)
-		pages->nr_holders++;
+		pages->uaddr = (unsigned long)untagged_addr(uptr);
 	mutex_unlock(&pages->mutex);
 	return rc;
-}
-
-/**
- * iopt_pages_lose - an IOMMU driver failed to unmap pages
- * @pages: the pages, with at least one holder
- * @nr_safe: how many pages from the start the domain no longer reaches
- *
- * The other pages will not be unpinned ever: better lost than overwritten.
- *
- * Context: process context, may sleep. Takes @pages->mutex.
- */
-void iopt_pages_lose(struct iopt_pages *pages, unsigned long nr_safe)
-{
-	mutex_lock(&pages->mutex);
-	pages->nr_safe = min(pages->nr_safe, nr_safe);
-	mutex_unlock(&pages->mutex);
-}
-
-/**
- * iopt_pages_drop - stop being a holder of pages
- * @pages: the pages
- *
- * The last holder unpins and uncharges them, except for lost ones.
- *
- * Context: process context, may sleep. Takes @pages->mutex.
- * Return: the number of lost pages.
- */
-unsigned long iopt_pages_drop(struct iopt_pages *pages)
-{
-	unsigned long lost = 0;
-
-	mutex_lock(&pages->mutex);
-	if (!--pages->nr_holders)
-		lost = pages_unpin(pages, pages->nr_safe, pages->writable);
-	mutex_unlock(&pages->mutex);
-	return lost;
 }

@@ -1,101 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The compact record of physical pages, see runs.h.
+ * The compact record of physical pages, see runs.h: appending and walking.
  *
- * A packed run is 64 bits: the index of its first page relative to its chunk,
- * its kind and its pfn. Lengths are not stored: a run ends where the next one
- * of its chunk starts, the last one of a chunk where the next chunk starts,
- * the very last one at runs->npages. So appending pages that continue the
- * last run changes one counter, and finding an index is a binary search over
- * the chunks and then inside one.
+ * Lengths are not stored: a run ends where the next one of its chunk starts,
+ * the last one of a chunk where the next chunk starts, the very last one at
+ * runs->npages. So appending pages that continue the last run changes one
+ * counter, and finding an index is a binary search over the chunks and then
+ * inside one.
  *
  * A chunk is allocated small and grows up to one page; only then comes the
  * next one. A run whose start is too far from its chunk's opens a new chunk.
  * Rule: recording may allocate and fail, walking and freeing never do.
  */
-#include <linux/bitfield.h>
 #include <linux/bug.h>
-#include <linux/slab.h>
-#include <linux/mm.h>
+#include <linux/minmax.h>
 #include <linux/overflow.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
-#include "runs.h"
-
-#define PACKED_OFFSET	GENMASK_ULL(20, 0)
-#define PACKED_KIND	GENMASK_ULL(23, 21)
-#define PACKED_PFN	GENMASK_ULL(63, 24)
-
-#define CHUNK_FIRST	8U
-#define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
+#include "runs_packed.h"
 
 static u64 run_pack(unsigned long offset, const struct iopt_run *run)
 {
 	return FIELD_PREP(PACKED_OFFSET, offset) |
 	       FIELD_PREP(PACKED_KIND, run->kind) |
+	       FIELD_PREP(PACKED_LOST, run->lost) |
 	       FIELD_PREP(PACKED_PFN, (u64)run->pfn);
 }
 
-/* Is the page @distance pages into a run one whose pfn is @pfn? */
-static bool run_continues(enum iopt_run_kind kind, unsigned long first_pfn,
-			  unsigned long distance, unsigned long pfn)
+/**
+ * iopt_runs_grow_chunk - have room in a chunk
+ * @chunk: the chunk
+ * @room: for how many more packed runs
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does.
+ * Return: 0, or -ENOMEM; the chunk holds what it held either way.
+ */
+int iopt_runs_grow_chunk(struct iopt_run_chunk *chunk, unsigned int room,
+			 gfp_t gfp)
 {
-	if (kind == IOPT_RUN_ZERO)
-		return pfn == first_pfn;
-	return pfn == first_pfn + distance;
-}
-
-static unsigned int runs_nr_chunks(const struct iopt_runs *runs)
-{
-	if (!runs->npages)
-		return 0;
-	return runs->nr_chunks ?: 1;
-}
-
-/* One view of the inline runs and of a chunk. */
-static struct iopt_run_chunk runs_chunk(const struct iopt_runs *runs,
-					unsigned int i)
-{
-	if (runs->nr_chunks)
-		return runs->chunks[i];
-	return (struct iopt_run_chunk){
-		.packed = (u64 *)runs->few,
-		.nr = runs->nr_few,
-		.capacity = IOPT_RUNS_INLINE,
-	};
-}
-
-/* The index after the last page of chunk @i. */
-static unsigned long runs_chunk_end(const struct iopt_runs *runs,
-				    unsigned int i)
-{
-	if (i + 1 < runs->nr_chunks)
-		return runs->chunks[i + 1].index;
-	return runs->npages;
-}
-
-static void runs_unpack(const struct iopt_runs *runs, unsigned int chunk,
-			unsigned int entry, struct iopt_run *run)
-{
-	struct iopt_run_chunk c = runs_chunk(runs, chunk);
-	u64 packed = c.packed[entry];
-	unsigned long end;
-
-	run->index = c.index + FIELD_GET(PACKED_OFFSET, packed);
-	run->kind = FIELD_GET(PACKED_KIND, packed);
-	run->pfn = FIELD_GET(PACKED_PFN, packed);
-	if (entry + 1 < c.nr)
-		end = c.index + FIELD_GET(PACKED_OFFSET, c.packed[entry + 1]);
-	else
-		end = runs_chunk_end(runs, chunk);
-	run->count = end - run->index;
-}
-
-static int chunk_grow(struct iopt_run_chunk *chunk, gfp_t gfp)
-{
-	unsigned int capacity = min(chunk->capacity * 4, CHUNK_MAX);
+	unsigned int capacity = max(chunk->capacity, CHUNK_FIRST);
 	u64 *packed;
 
+	if (chunk->nr + room <= chunk->capacity)
+		return 0;
+	while (capacity < chunk->nr + room)
+		capacity *= 4;
+	capacity = min(capacity, CHUNK_MAX);
 	packed = krealloc_array(chunk->packed, capacity, sizeof(*packed), gfp);
 	if (!packed)
 		return -ENOMEM;
@@ -104,42 +56,50 @@ static int chunk_grow(struct iopt_run_chunk *chunk, gfp_t gfp)
 	return 0;
 }
 
-/* Open a chunk that starts at the end of the record. */
-static int runs_add_chunk(struct iopt_runs *runs, gfp_t gfp)
+/**
+ * iopt_runs_grow_array - have room for more chunks
+ * @runs: a record that is not inline
+ * @room: for how many more
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does.
+ * Return: 0, or -ENOMEM; the record is as it was either way.
+ */
+int iopt_runs_grow_array(struct iopt_runs *runs, unsigned int room, gfp_t gfp)
 {
-	struct iopt_run_chunk *chunk;
-	u64 *packed;
+	unsigned int max = runs->max_chunks;
+	struct iopt_run_chunk *chunks;
 
-	if (runs->nr_chunks == runs->max_chunks) {
-		unsigned int max = runs->max_chunks * 2;
-
-		chunk = kvmalloc_array(max, sizeof(*chunk), gfp);
-		if (!chunk)
-			return -ENOMEM;
-		memcpy(chunk, runs->chunks,
-		       array_size(runs->nr_chunks, sizeof(*chunk)));
-		kvfree(runs->chunks);
-		runs->chunks = chunk;
-		runs->max_chunks = max;
-	}
-
-	packed = kmalloc_array(CHUNK_FIRST, sizeof(*packed), gfp);
-	if (!packed)
+	if (runs->nr_chunks + room <= max)
+		return 0;
+	while (max < runs->nr_chunks + room)
+		max *= 2;
+	chunks = kvmalloc_array(max, sizeof(*chunks), gfp);
+	if (!chunks)
 		return -ENOMEM;
-	runs->chunks[runs->nr_chunks++] = (struct iopt_run_chunk){
-		.index = runs->npages,
-		.packed = packed,
-		.capacity = CHUNK_FIRST,
-	};
+	memcpy(chunks, runs->chunks,
+	       array_size(runs->nr_chunks, sizeof(*chunks)));
+	kvfree(runs->chunks);
+	runs->chunks = chunks;
+	runs->max_chunks = max;
 	return 0;
 }
 
-/* The inline runs are full: move them into the first chunk. */
-static int runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
+/**
+ * iopt_runs_leave_inline - move the inline runs into a chunk
+ * @runs: the record
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does.
+ * Return: 0, or -ENOMEM; the record holds what it held either way.
+ */
+int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
 {
 	struct iopt_run_chunk *chunk;
 	u64 *packed;
 
+	if (runs->nr_chunks)
+		return 0;
 	chunk = kvmalloc_array(1, sizeof(*chunk), gfp);
 	packed = kmalloc_array(CHUNK_FIRST, sizeof(*packed), gfp);
 	if (!chunk || !packed) {
@@ -168,56 +128,66 @@ static int runs_make_room(struct iopt_runs *runs, gfp_t gfp)
 
 	if (!runs->nr_chunks) {
 		if (runs->nr_few < IOPT_RUNS_INLINE &&
-		    runs->npages <= FIELD_MAX(PACKED_OFFSET))
+		    packed_offset_fits(runs->npages))
 			return 0;
-		rc = runs_leave_inline(runs, gfp);
+		rc = iopt_runs_leave_inline(runs, gfp);
 		if (rc)
 			return rc;
 	}
 
 	chunk = &runs->chunks[runs->nr_chunks - 1];
-	if (runs->npages - chunk->index > FIELD_MAX(PACKED_OFFSET))
-		return runs_add_chunk(runs, gfp);
-	if (chunk->nr < chunk->capacity)
-		return 0;
-	if (chunk->capacity < CHUNK_MAX)
-		return chunk_grow(chunk, gfp);
-	return runs_add_chunk(runs, gfp);
+	if (packed_offset_fits(runs->npages - chunk->index) &&
+	    chunk->nr < CHUNK_MAX)
+		return iopt_runs_grow_chunk(chunk, 1, gfp);
+
+	rc = iopt_runs_grow_array(runs, 1, gfp);
+	if (rc)
+		return rc;
+	chunk = &runs->chunks[runs->nr_chunks];
+	*chunk = (struct iopt_run_chunk){ .index = runs->npages };
+	rc = iopt_runs_grow_chunk(chunk, 1, gfp);
+	if (!rc)
+		runs->nr_chunks++;
+	return rc;
+}
+
+/* Do these pages continue the last run of a record? */
+static bool run_continues_last(const struct iopt_runs *runs,
+			       const struct iopt_run *run)
+{
+	unsigned long distance = runs->npages;
+	u64 last;
+
+	if (!runs->npages)
+		return false;
+	if (runs->nr_chunks) {
+		const struct iopt_run_chunk *chunk =
+			&runs->chunks[runs->nr_chunks - 1];
+
+		last = chunk->packed[chunk->nr - 1];
+		distance -= chunk->index;
+	} else {
+		last = runs->few[runs->nr_few - 1];
+	}
+	distance -= packed_offset(last);
+	return packed_move(last, distance, 0) == run_pack(0, run);
 }
 
 /**
- * iopt_runs_append - record the next pages
- * @runs: the record; an all-zero struct is an empty one
+ * iopt_runs_add - record the next pages, as a run of their own
+ * @runs: the record
  * @run: the pages; its index must be @runs->npages
  * @gfp: allocation flags
  *
- * Pages that continue the last run extend it.
- *
  * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with @runs unchanged.
+ * Return: 0, or -ENOMEM with nothing recorded.
  */
-int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
-		     gfp_t gfp)
+int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
 {
-	struct iopt_run_chunk chunk;
-	unsigned int nr_chunks = runs_nr_chunks(runs);
-	struct iopt_run last;
-	int rc;
+	int rc = runs_make_room(runs, gfp);
 
-	if (nr_chunks) {
-		chunk = runs_chunk(runs, nr_chunks - 1);
-		runs_unpack(runs, nr_chunks - 1, chunk.nr - 1, &last);
-		if (last.kind == run->kind &&
-		    run_continues(last.kind, last.pfn, last.count, run->pfn)) {
-			runs->npages += run->count;
-			return 0;
-		}
-	}
-
-	rc = runs_make_room(runs, gfp);
 	if (rc)
 		return rc;
-
 	if (runs->nr_chunks) {
 		struct iopt_run_chunk *c = &runs->chunks[runs->nr_chunks - 1];
 
@@ -225,6 +195,26 @@ int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
 	} else {
 		runs->few[runs->nr_few++] = run_pack(runs->npages, run);
 	}
+	runs->npages += run->count;
+	return 0;
+}
+
+/**
+ * iopt_runs_append - record the next pages
+ * @runs: the record
+ * @run: the pages; its index must be @runs->npages
+ * @gfp: allocation flags
+ *
+ * Pages that continue the last run extend it.
+ *
+ * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
+ * Return: 0, or -ENOMEM with nothing recorded.
+ */
+int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
+		     gfp_t gfp)
+{
+	if (!run_continues_last(runs, run))
+		return iopt_runs_add(runs, run, gfp);
 	runs->npages += run->count;
 	return 0;
 }
@@ -248,65 +238,135 @@ void iopt_runs_free(struct iopt_runs *runs)
 }
 
 /**
- * iopt_run_iter_start - set an iterator on the run that holds an index
+ * iopt_runs_find_chunk - the chunk that holds an index
+ * @runs: a record that is not inline
+ * @index: page index, below @runs->npages
+ *
+ * Context: any; takes time logarithmic in the number of chunks.
+ * Return: the number of the chunk.
+ */
+unsigned int iopt_runs_find_chunk(const struct iopt_runs *runs,
+				  unsigned long index)
+{
+	unsigned int low = 0, high = runs->nr_chunks, middle;
+
+	/* @low starts at or before @index, @high after it. */
+	while (high - low > 1) {
+		middle = low + (high - low) / 2;
+		if (runs->chunks[middle].index <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/**
+ * iopt_chunk_find_entry - the packed run that holds an index
+ * @chunk: the chunk that holds it
+ * @index: page index
+ *
+ * Context: any; takes time logarithmic in the number of runs of the chunk.
+ * Return: the number of the packed run in @chunk.
+ */
+unsigned int iopt_chunk_find_entry(const struct iopt_run_chunk *chunk,
+				   unsigned long index)
+{
+	unsigned int low = 0, high = chunk->nr, middle;
+
+	while (high - low > 1) {
+		middle = low + (high - low) / 2;
+		if (packed_offset(chunk->packed[middle]) <=
+		    index - chunk->index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Go to the first packed run of a chunk, or behind the record. */
+static void iter_enter_chunk(struct iopt_run_iter *iter, unsigned int nr)
+{
+	const struct iopt_runs *runs = iter->runs;
+
+	iter->nr_chunk = nr;
+	iter->entry = 0;
+	if (nr && nr >= runs->nr_chunks) {
+		iter->start = runs->npages;
+		return;
+	}
+	if (runs->nr_chunks) {
+		iter->chunk = runs->chunks[nr];
+	} else {
+		iter->chunk.index = 0;
+		iter->chunk.packed = (u64 *)runs->few;
+		iter->chunk.nr = runs->nr_few;
+	}
+	iter->packed = iter->chunk.packed[0];
+	iter->start = iter->chunk.index;
+}
+
+/**
+ * iopt_run_iter_start - walk the runs of some indexes
  * @iter: the iterator
  * @runs: the record; must not change while it is walked
- * @index: page index, below @runs->npages, or anything if @runs is empty
+ * @first: the first index
+ * @last: the last index; may be beyond the record's end, where a hole is
  *
  * Context: any; takes time logarithmic in the number of runs.
  */
 void iopt_run_iter_start(struct iopt_run_iter *iter,
-			 const struct iopt_runs *runs, unsigned long index)
+			 const struct iopt_runs *runs, unsigned long first,
+			 unsigned long last)
 {
-	unsigned int nr_chunks = runs_nr_chunks(runs);
-	unsigned int low = 0, high, middle;
-	struct iopt_run_chunk chunk;
+	unsigned long start;
 
-	*iter = (struct iopt_run_iter){ .runs = runs };
-	if (!nr_chunks)
+	iter->runs = runs;
+	iter->start = first;
+	iter->end = last + 1;
+	iter->packed = 0;
+	if (first >= runs->npages)
 		return;
-
-	/* In both searches @low starts at or before index, @high after it. */
-	for (high = nr_chunks; high - low > 1;) {
-		middle = low + (high - low) / 2;
-		if (runs_chunk(runs, middle).index <= index)
-			low = middle;
-		else
-			high = middle;
-	}
-	iter->chunk = low;
-
-	chunk = runs_chunk(runs, iter->chunk);
-	for (low = 0, high = chunk.nr; high - low > 1;) {
-		middle = low + (high - low) / 2;
-		if (FIELD_GET(PACKED_OFFSET, chunk.packed[middle]) <=
-		    index - chunk.index)
-			low = middle;
-		else
-			high = middle;
-	}
-	iter->entry = low;
+	iter_enter_chunk(iter, runs->nr_chunks ?
+			       iopt_runs_find_chunk(runs, first) : 0);
+	if (first == iter->start)
+		return;
+	iter->entry = iopt_chunk_find_entry(&iter->chunk, first);
+	iter->packed = iter->chunk.packed[iter->entry];
+	start = iter->chunk.index + packed_offset(iter->packed);
+	iter->packed = packed_move(iter->packed, first - start, 0);
+	iter->start = first;
 }
 
 /**
- * iopt_run_iter_next - take the run an iterator stands on, and step
+ * iopt_run_iter_next - take the next run
  * @iter: the iterator
- * @run: receives the whole run, however far into it the walk started
+ * @run: receives the run, cut to the indexes that are walked
  *
  * Context: any.
- * Return: true with @run filled in, or false at the end of the record.
+ * Return: true with @run filled in, or false at the end of the walk.
  */
 bool iopt_run_iter_next(struct iopt_run_iter *iter, struct iopt_run *run)
 {
-	unsigned int nr_chunks = runs_nr_chunks(iter->runs);
+	u64 packed = iter->packed;
 
-	if (iter->chunk == nr_chunks)
+	run->index = iter->start;
+	if (run->index >= iter->end)
 		return false;
 
-	runs_unpack(iter->runs, iter->chunk, iter->entry, run);
-	if (++iter->entry == runs_chunk(iter->runs, iter->chunk).nr) {
-		iter->chunk++;
-		iter->entry = 0;
+	if (run->index >= iter->runs->npages) {
+		packed = FIELD_PREP(PACKED_KIND, IOPT_RUN_HOLE);
+		iter->start = iter->end;
+	} else if (++iter->entry != iter->chunk.nr) {
+		iter->packed = iter->chunk.packed[iter->entry];
+		iter->start = iter->chunk.index + packed_offset(iter->packed);
+	} else {
+		iter_enter_chunk(iter, iter->nr_chunk + 1);
 	}
+	run->count = min(iter->start, iter->end) - run->index;
+	run->kind = packed_kind(packed);
+	run->lost = packed & PACKED_LOST;
+	run->pfn = FIELD_GET(PACKED_PFN, packed);
 	return true;
 }

@@ -21,100 +21,193 @@ static bool note_if_not(const char **wrong, bool holds, const char *condition)
 	return holds;
 }
 
-static bool run_is_valid(const struct iopt_run *run, unsigned long index,
+static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 			 const char **wrong)
 {
-	return HOLDS(wrong, run->index == index) &&
-	       HOLDS(wrong, run->count != 0) &&
-	       HOLDS(wrong, run->kind <= IOPT_RUN_ZERO);
+	unsigned long last = run->index + run->count - 1;
+	struct interval_tree_node *slice;
+
+	slice = interval_tree_iter_first(&pages->holders, run->index, last);
+	if (run->kind == IOPT_RUN_HOLE)
+		return HOLDS(wrong, !slice) && HOLDS(wrong, run->pfn == 0);
+
+	/* Somebody holds all of it: no slice starts or ends inside. */
+	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))
+		if (!HOLDS(wrong, slice->start <= run->index) ||
+		    !HOLDS(wrong, slice->last >= last))
+			return false;
+	return HOLDS(wrong, interval_tree_iter_first(&pages->holders,
+						     run->index, last)) &&
+	       HOLDS(wrong, run->kind <= IOPT_RUN_PFNMAP);
+}
+
+/* A page that accesses have pinned: theirs, or a holder's. */
+static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
+			 unsigned long index, const char **wrong)
+{
+	struct iopt_run_iter iter;
+	struct iopt_run run = {};
+
+	iopt_run_iter_start(&iter, &pages->runs, index, index);
+	iopt_run_iter_next(&iter, &run);
+	return HOLDS(wrong, index < pages->npages) &&
+	       HOLDS(wrong, pin->count != 0) &&
+	       HOLDS(wrong, pin->owns == (run.kind == IOPT_RUN_HOLE)) &&
+	       HOLDS(wrong, pin->owns || pin->pfn == run.pfn);
+}
+
+/* An area counts what was pinned by it. */
+static bool area_pins_are_valid(const struct iopt_area *area,
+				const char **wrong)
+{
+	unsigned int nr_pins = 0;
+	unsigned long index;
+	struct iopt_pin *pin;
+
+	xa_for_each_range(&area->pages->pins, index, pin, area->slice.start,
+			  area->slice.last)
+		for (; pin; pin = pin->next)
+			if (pin->by == &area->nr_pins)
+				nr_pins += pin->count;
+	return HOLDS(wrong, nr_pins == area->nr_pins);
 }
 
 static bool runs_are_valid(struct iopt_pages *pages, const char **wrong)
 {
 	const struct iopt_runs *runs = &pages->runs;
-	unsigned long index = 0, nr_ram = 0;
+	unsigned long npages = 0, nr_ram = 0, index;
 	struct iopt_run_iter iter;
+	struct iopt_pin *pin;
 	struct iopt_run run;
 
-	iopt_run_iter_start(&iter, runs, 0);
+	iopt_run_iter_start(&iter, runs, 0, pages->npages - 1);
 	while (iopt_run_iter_next(&iter, &run)) {
-		if (!run_is_valid(&run, index, wrong))
+		if (!HOLDS(wrong, run.index == npages) ||
+		    !HOLDS(wrong, run.count != 0) ||
+		    !run_is_valid(pages, &run, wrong))
 			return false;
-		index += run.count;
+		npages += run.count;
 		if (run.kind == IOPT_RUN_RAM)
 			nr_ram += run.count;
 	}
-	return HOLDS(wrong, index == runs->npages) &&
-	       HOLDS(wrong, index == (pages->nr_holders ? pages->npages : 0)) &&
+	xa_for_each(&pages->pins, index, pin) {
+		if (!pin_is_valid(pages, pin, index, wrong))
+			return false;
+		if (pin->owns && pin->kind == IOPT_RUN_RAM)
+			nr_ram++;
+	}
+	return HOLDS(wrong, npages == pages->npages) &&
+	       HOLDS(wrong, runs->npages <= pages->npages) &&
 	       HOLDS(wrong, pages->nr_charged == nr_ram);
 }
 
-static bool domains_are_attached(struct io_pagetable *iopt,
-				 struct iopt_area *area, const char **wrong)
+/* Of all areas that hold the same pages one is enough to check the runs. */
+static bool slice_is_first(struct iopt_pages *pages,
+			   struct interval_tree_node *slice)
 {
-	unsigned long slot;
+	struct interval_tree_node *first =
+		interval_tree_iter_first(&pages->holders, 0, ULONG_MAX);
 
-	for_each_set_bit(slot, &area->domains, IOPT_MAX_DOMAINS)
-		if (!HOLDS(wrong, xa_load(&iopt->domains, slot)))
-			return false;
-	return true;
+	return !first || first == slice;
+}
+
+static bool slice_is_held(struct iopt_pages *pages,
+			  struct interval_tree_node *slice)
+{
+	struct interval_tree_node *node;
+
+	for (node = interval_tree_iter_first(&pages->holders, slice->start,
+					     slice->last);
+	     node; node = interval_tree_iter_next(node, slice->start,
+						  slice->last))
+		if (node == slice)
+			return true;
+	return false;
 }
 
 /* An area that is not busy. */
-static bool settled_area_is_valid(struct io_pagetable *iopt,
-				  struct iopt_area *area, const char **wrong)
+static bool settled_area_is_valid(struct iopt_area *area, bool tracking,
+				  const char **wrong)
 {
 	struct iopt_pages *pages = area->pages;
 	bool valid;
 
 	valid = HOLDS(wrong, area->state == IOPT_AREA_LIVE) &&
 		HOLDS(wrong, list_empty(&area->node)) &&
-		domains_are_attached(iopt, area, wrong);
+		HOLDS(wrong, tracking == !!area->dirty);
 
 	/* Somebody else may be pinning for another area of the same pages. */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
-	valid = HOLDS(wrong, !area->domains || pages->nr_holders) &&
-		runs_are_valid(pages, wrong);
+	valid = HOLDS(wrong, slice_is_held(pages, &area->slice) ==
+			     (area->nr_domains != 0)) &&
+		area_pins_are_valid(area, wrong) &&
+		(!slice_is_first(pages, &area->slice) ||
+		 runs_are_valid(pages, wrong));
 	mutex_unlock(&pages->mutex);
 	return valid;
 }
 
 static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
-			  struct iopt_area *next, const char **wrong)
+			  const struct iopt_area *below, const char **wrong)
 {
 	struct iopt_pages *pages = area->pages;
+	unsigned long hole = below ? area->start - below->last - 1 : 0;
 
-	return HOLDS(wrong, area->iova.start <= area->iova.last) &&
-	       HOLDS(wrong, !next || next->iova.start > area->iova.last) &&
+	return HOLDS(wrong, area->start <= area->last) &&
+	       HOLDS(wrong, !below || area->start > below->last) &&
+	       HOLDS(wrong, area->hole == hole) &&
+	       HOLDS(wrong, area->max_hole >= area->hole) &&
 	       HOLDS(wrong, iopt_area_length(area) >> PAGE_SHIFT ==
-			    pages->npages) &&
-	       HOLDS(wrong, !interval_tree_iter_first(&iopt->reserved,
-						      area->iova.start,
-						      area->iova.last)) &&
-	       (area->busy || settled_area_is_valid(iopt, area, wrong));
+			    area->slice.last - area->slice.start + 1) &&
+	       HOLDS(wrong, area->slice.last < pages->npages) &&
+	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
+						 area->last)) &&
+	       (area->busy || settled_area_is_valid(area, iopt->tracking, wrong));
 }
 
 static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 {
-	struct iopt_area *area, *next;
+	struct iopt_area *area, *below = NULL;
+	unsigned int nr_areas = 0;
 
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area; area = next) {
-		next = iopt_area_next(area, ULONG_MAX);
-		if (!area_is_valid(iopt, area, next, wrong))
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, ULONG_MAX)) {
+		if (!area_is_valid(iopt, area, below, wrong))
 			return false;
+		below = area;
+		nr_areas++;
 	}
+	return HOLDS(wrong, nr_areas == iopt->nr_areas) &&
+	       HOLDS(wrong, iopt->highest == below) &&
+	       HOLDS(wrong, nr_areas <= iopt->policy.max_areas);
+}
+
+/* What is allowed is not reserved. */
+static bool intervals_are_valid(struct io_pagetable *iopt, const char **wrong)
+{
+	struct interval_tree_node *node;
+
+	for (node = interval_tree_iter_first(&iopt->allowed, 0, ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX))
+		if (!HOLDS(wrong, !iopt_interval_first(&iopt->reserved,
+						       node->start,
+						       node->last)))
+			return false;
 	return true;
 }
 
-static bool slots_are_valid(struct io_pagetable *iopt, const char **wrong)
+static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 {
 	struct iopt_domain *domain;
-	unsigned long slot;
+	unsigned long seq = 0;
 
-	xa_for_each(&iopt->domains, slot, domain)
-		if (!HOLDS(wrong, domain->slot == slot))
+	list_for_each_entry(domain, &iopt->domains, node) {
+		if (!HOLDS(wrong, domain->seq > seq) ||
+		    !HOLDS(wrong, domain->seq < READ_ONCE(iopt->next_seq)))
 			return false;
+		seq = domain->seq;
+	}
 	return HOLDS(wrong, is_power_of_2(iopt->iova_alignment));
 }
 
@@ -122,17 +215,27 @@ static bool slots_are_valid(struct io_pagetable *iopt, const char **wrong)
  * With nobody attaching or detaching, an area that is not busy is in every
  * domain and in nothing else.
  */
-static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
+static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
+			   const char **wrong)
 {
 	struct iopt_domain *domain;
-	unsigned long slot, all = 0;
+	unsigned int nr = 0;
+
+	list_for_each_entry(domain, &iopt->domains, node) {
+		if (!HOLDS(wrong, iopt_area_is_in(area, domain->seq)))
+			return false;
+		nr++;
+	}
+	return HOLDS(wrong, area->nr_domains == nr);
+}
+
+static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
+{
 	struct iopt_area *area;
 
-	xa_for_each_marked(&iopt->domains, slot, domain, IOPT_DOMAIN_OPEN)
-		all |= BIT(slot);
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_next(area, ULONG_MAX))
-		if (!HOLDS(wrong, area->busy || area->domains == all))
+		if (!area->busy && !area_is_filled(iopt, area, wrong))
 			return false;
 	return true;
 }
@@ -150,8 +253,9 @@ const char *iopt_validate(struct io_pagetable *iopt)
 	const char *wrong = NULL;
 
 	mutex_lock(&iopt->lock);
-	if (areas_are_valid(iopt, &wrong) && slots_are_valid(iopt, &wrong) &&
-	    quiet)
+	if (areas_are_valid(iopt, &wrong) &&
+	    intervals_are_valid(iopt, &wrong) &&
+	    domains_are_valid(iopt, &wrong) && quiet)
 		areas_are_filled(iopt, &wrong);
 	mutex_unlock(&iopt->lock);
 	if (quiet)

@@ -3,6 +3,8 @@
  * Accounting: exact limits, exact counters.
  */
 #include <linux/cred.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
@@ -19,59 +21,62 @@ static void user_limit_is_exact(struct kunit *test)
 {
 	struct mm_struct *mm = test_user_mm(test);
 	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer payer;
+	struct iopt_payer *payer;
 
-	iopt_payer_init_current(&payer, IOPT_ACCOUNT_USER);
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(before + 10);
 
-	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(&payer, 11));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 11));
 	KUNIT_EXPECT_EQ(test, before,
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 
-	KUNIT_EXPECT_EQ(test, 0, iopt_charge(&payer, 10));
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 10));
 	KUNIT_EXPECT_EQ(test, before + 10,
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 10, atomic64_read(&mm->pinned_vm));
-	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(&payer, 1));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 
-	iopt_uncharge(&payer, 10);
+	iopt_uncharge(payer, 10);
 	KUNIT_EXPECT_EQ(test, before,
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
-	iopt_payer_destroy(&payer);
+	iopt_payer_put(payer);
 }
 
 static void user_limit_is_read_at_each_charge(struct kunit *test)
 {
 	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer payer;
+	struct iopt_payer *payer;
 
 	test_user_mm(test);
-	iopt_payer_init_current(&payer, IOPT_ACCOUNT_USER);
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(before);
-	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(&payer, 1));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 	set_limit(RLIM_INFINITY);
-	KUNIT_EXPECT_EQ(test, 0, iopt_charge(&payer, 1));
-	iopt_uncharge(&payer, 1);
-	iopt_payer_destroy(&payer);
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 1));
+	iopt_uncharge(payer, 1);
+	iopt_payer_put(payer);
 }
 
 static void none_has_no_limit_but_shows(struct kunit *test)
 {
 	struct mm_struct *mm = test_user_mm(test);
 	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer payer;
+	struct iopt_payer *payer;
 
-	iopt_payer_init_current(&payer, IOPT_ACCOUNT_NONE);
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_NONE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(0);
-	KUNIT_EXPECT_EQ(test, 0, iopt_charge(&payer, 5));
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, before,
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 5, atomic64_read(&mm->pinned_vm));
-	iopt_uncharge(&payer, 5);
+	iopt_uncharge(payer, 5);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
-	iopt_payer_destroy(&payer);
+	iopt_payer_put(payer);
 }
 
 /* H14: a mapping keeps the mm_struct, not the address space. */
@@ -79,11 +84,140 @@ static void payer_does_not_keep_mm_alive(struct kunit *test)
 {
 	struct mm_struct *mm = test_user_mm(test);
 	int users = atomic_read(&mm->mm_users);
-	struct iopt_payer payer;
+	struct iopt_payer *payer;
 
-	iopt_payer_init_current(&payer, IOPT_ACCOUNT_USER);
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
 	KUNIT_EXPECT_EQ(test, users, atomic_read(&mm->mm_users));
-	iopt_payer_destroy(&payer);
+	iopt_payer_put(payer);
+}
+
+/* VmLck: what a process may lock it may map, with what mlock() took. */
+static void mm_limit_is_exact(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	struct iopt_payer *payer;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	mm->locked_vm = 3;
+	set_limit(10);
+	KUNIT_EXPECT_TRUE(test, iopt_charge_fits(payer, 7));
+	KUNIT_EXPECT_FALSE(test, iopt_charge_fits(payer, 8));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 8));
+	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
+	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
+	iopt_uncharge(payer, 7);
+	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
+	mm->locked_vm = 0;
+	iopt_payer_put(payer);
+}
+
+/* CAP_IPC_LOCK: counted, without a limit. */
+static void mm_unlimited_is_counted(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	struct iopt_payer *payer;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM_UNLIMITED, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	set_limit(0);
+	KUNIT_EXPECT_TRUE(test, iopt_charge_fits(payer, 5));
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
+	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
+	iopt_uncharge(payer, 5);
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	iopt_payer_put(payer);
+}
+
+/* A sum that wraps is no small one. */
+static void limit_of_huge_sums(struct kunit *test)
+{
+	struct iopt_payer *payer;
+
+	test_user_mm(test);
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	set_limit(RLIM_INFINITY);
+	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 1));
+	KUNIT_EXPECT_FALSE(test, iopt_charge_fits(payer, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
+	set_limit(atomic_long_read(&current_user()->locked_vm));
+	KUNIT_EXPECT_FALSE(test, iopt_charge_fits(payer, 1));
+	iopt_uncharge(payer, 1);
+	KUNIT_EXPECT_TRUE(test, iopt_charge_fits(payer, 1));
+	iopt_payer_put(payer);
+}
+
+/* The process, its memory and its user are let go with the last reference. */
+static void payer_keeps_and_puts(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	const struct cred *before = test_be_user(test, 4711);
+	int tasks = refcount_read(&current->group_leader->usage);
+	int users = refcount_read(&current_user()->__count);
+	int mms = atomic_read(&mm->mm_count);
+	struct iopt_payer *payer;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	KUNIT_EXPECT_PTR_EQ(test, payer, iopt_payer_get(payer));
+	iopt_payer_put(payer);
+	iopt_payer_put(NULL);
+	/* On other processors, idle threads borrow an mm for a while. */
+	if (!IS_ENABLED(CONFIG_SMP))
+		KUNIT_EXPECT_EQ(test, mms + 1, atomic_read(&mm->mm_count));
+	KUNIT_EXPECT_EQ(test, tasks + 1,
+			refcount_read(&current->group_leader->usage));
+	KUNIT_EXPECT_EQ(test, users + 1,
+			refcount_read(&current_user()->__count));
+	iopt_payer_put(payer);
+	if (!IS_ENABLED(CONFIG_SMP))
+		KUNIT_EXPECT_EQ(test, mms, atomic_read(&mm->mm_count));
+	KUNIT_EXPECT_EQ(test, tasks,
+			refcount_read(&current->group_leader->usage));
+	KUNIT_EXPECT_EQ(test, users, refcount_read(&current_user()->__count));
+	revert_creds(before);
+}
+
+static bool pays_now(struct iopt_payer *payer, enum iopt_account account)
+{
+	struct iopt_payer __rcu *from = RCU_INITIALIZER(payer);
+	struct iopt_payer *found = iopt_payer_get_current(&from, account);
+
+	if (found)
+		iopt_payer_put(found);
+	return found && found == payer;
+}
+
+/* Only the same process, as the same user, with the same limit is the same. */
+static void payer_of_whom(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	const struct cred *before;
+	struct iopt_payer *payer;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	KUNIT_EXPECT_TRUE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_FALSE(test, pays_now(NULL, IOPT_ACCOUNT_USER));
+	before = test_be_user(test, 4711);
+	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	revert_creds(before);
+
+	kthread_unuse_mm(mm);
+	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	kthread_use_mm(mm);
+
+	/* Who just let go of the last reference frees it. */
+	KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer->users));
+	refcount_set(&payer->users, 0);
+	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	refcount_set(&payer->users, 1);
+	iopt_payer_put(payer);
 }
 
 static struct kunit_case account_cases[] = {
@@ -91,6 +225,11 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(user_limit_is_read_at_each_charge),
 	KUNIT_CASE(none_has_no_limit_but_shows),
 	KUNIT_CASE(payer_does_not_keep_mm_alive),
+	KUNIT_CASE(mm_limit_is_exact),
+	KUNIT_CASE(mm_unlimited_is_counted),
+	KUNIT_CASE(limit_of_huge_sums),
+	KUNIT_CASE(payer_keeps_and_puts),
+	KUNIT_CASE(payer_of_whom),
 	{}
 };
 

@@ -232,17 +232,26 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
+/* Runs are lost as a whole: the first page of the one that has page @i. */
+static unsigned long run_start(const unsigned long *pfn, unsigned long i)
+{
+	while (i && pfn[i - 1] + 1 == pfn[i])
+		i--;
+	return i;
+}
+
 /* W-C12: what a driver failed to unmap is not given back. */
 static void short_unmap_loses_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 4);
-	unsigned long charged = test_charged(), pfn[4], i;
+	unsigned long charged = test_charged(), pfn[4], i, from;
 
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	for (i = 0; i != 4; i++)
 		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	from = run_start(pfn, 3);
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 
@@ -250,17 +259,55 @@ static void short_unmap_loses_pages(struct kunit *test)
 	mock->fail_unmap = 2;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, i == 3, test_pins(pfn[i]));
-	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&space->iopt->nr_lost));
-	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
+	KUNIT_EXPECT_EQ(test, 4 - from,
+			atomic_long_read(&space->iopt->nr_lost));
+	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
 
 	/* Clean up behind the driver. */
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	unpin_user_page(pfn_to_page(pfn[3]));
-	atomic_long_dec(&current_user()->locked_vm);
-	atomic64_dec(&current->mm->pinned_vm);
+	for (i = from; i != 4; i++)
+		unpin_user_page(pfn_to_page(pfn[i]));
+	atomic_long_sub(4 - from, &current_user()->locked_vm);
+	atomic64_sub(4 - from, &current->mm->pinned_vm);
+}
+
+/* More domains than a word has bits, going in another order than they came. */
+static void many_domains(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock[70];
+	unsigned long uaddr = test_touched(test, 2);
+	unsigned int i, at;
+
+	for (i = 0; i != ARRAY_SIZE(mock); i++) {
+		mock[i] = mock_domain_alloc(test);
+		if (i == 35)
+			KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA,
+							  uaddr, 1));
+		KUNIT_ASSERT_EQ(test, 0,
+				iopt_attach_domain(space->iopt,
+						   &mock[i]->domain));
+	}
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(1),
+					  uaddr + PAGES(1), 1));
+	for (i = 0, at = 13; i != ARRAY_SIZE(mock);
+	     i++, at = (at + 37) % ARRAY_SIZE(mock)) {
+		mock_expect_maps(mock[at], IOVA, uaddr, 2);
+		iopt_detach_domain(space->iopt, &mock[at]->domain);
+		KUNIT_EXPECT_EQ(test, 0, mock[at]->nr_ptes);
+		test_validate(test);
+		if (i == 50)
+			KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA,
+							    1));
+		if (i == 50)
+			KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA,
+							  uaddr, 1));
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
 }
 
 /* H19: physically contiguous memory gets large I/O pages. */
@@ -291,6 +338,52 @@ static void large_pages(struct kunit *test)
 					    100 + 1024));
 }
 
+/* W-C12: nor what a driver failed to take back of a map that failed. */
+static void failed_map_loses_pages(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 4);
+	unsigned long charged = test_charged(), pfn[4], i, from;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
+	for (i = 0; i != 4; i++)
+		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	from = run_start(pfn, 2);
+	test_attach(test, mock);
+	mock->fail_map = 4;
+	mock->short_unmap = 2;
+	mock->fail_unmap = 2;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
+	KUNIT_EXPECT_EQ(test, 4 - from,
+			atomic_long_read(&space->iopt->nr_lost));
+	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
+
+	/* Clean up behind the driver; the last page was not mapped. */
+	mock->short_unmap = 0;
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
+			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
+	for (i = from; i != 4; i++)
+		unpin_user_page(pfn_to_page(pfn[i]));
+	atomic_long_sub(4 - from, &current_user()->locked_vm);
+	atomic64_sub(4 - from, &current->mm->pinned_vm);
+}
+
+/* What suits the coarsest domain suits all. */
+static void alignment_of_several_domains(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	space->mock[0]->domain.pgsize_bitmap = SZ_64K;
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+}
+
 static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(attach_fills),
 	KUNIT_CASE(domains_share_pins),
@@ -301,7 +394,10 @@ static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(ranges_with_owners),
 	KUNIT_CASE(alignment_of_coarse_domain),
 	KUNIT_CASE(short_unmap_loses_pages),
+	KUNIT_CASE(many_domains),
 	KUNIT_CASE(large_pages),
+	KUNIT_CASE(failed_map_loses_pages),
+	KUNIT_CASE(alignment_of_several_domains),
 	{}
 };
 

@@ -3,8 +3,10 @@
  * Mapping and unmapping: what is in the page table, pinned and charged, and
  * each errno with nothing changed.
  */
+#include <linux/cred.h>
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 
 #include "space.h"
 
@@ -157,17 +159,15 @@ static void map_EINVAL_EOVERFLOW(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
-	unsigned long uaddr;
-
-	uaddr = test_touched(test, 2);
+	unsigned long uaddr = test_touched(test, 2), iova = IOVA;
 
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA, uaddr, 0));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA + 1, uaddr, 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, IOVA, uaddr + 8, 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			iopt_map_user(iopt, IOVA, (void __user *)uaddr,
+			iopt_map_user(iopt, &iova, (void __user *)uaddr,
 				      PAGE_SIZE + 1, TEST_RW,
-				      IOPT_ACCOUNT_USER));
+				      IOPT_ACCOUNT_USER, IOPT_MAP_FIXED));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			test_map_prot(iopt, IOVA, uaddr, 1, 0));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
@@ -275,6 +275,12 @@ static void unmap_ENOENT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
+	/* The last byte of the one, or the first one of the other, is enough. */
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_unmap(iopt, IOVA, IOVA + PAGES(8), &bytes));
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_unmap(iopt, IOVA + PAGES(4) - 1,
+				   IOVA + PAGES(12) - 1, &bytes));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			iopt_unmap(iopt, IOVA, IOVA - 1, &bytes));
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_unmaps);
@@ -329,6 +335,47 @@ static void unmap_whole_area_in_one_call(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
 }
 
+/* Each mapping is charged as it asks for; in the end nobody keeps a payer. */
+static void map_accounts(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX,
+	};
+	static const enum iopt_account accounts[] = {
+		IOPT_ACCOUNT_USER, IOPT_ACCOUNT_NONE, IOPT_ACCOUNT_MM,
+		IOPT_ACCOUNT_USER,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), iova, i;
+	const struct cred *before = test_be_user(test, 4711);
+	unsigned int users = refcount_read(&current_user()->__count);
+	struct io_pagetable *iopt = iopt_alloc(&policy);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_attach_domain(iopt, &space->mock[0]->domain));
+	for (i = 0; i != ARRAY_SIZE(accounts); i++) {
+		iova = IOVA + PAGES(2 * i);
+		KUNIT_EXPECT_EQ(test, 0,
+				iopt_map_user(iopt, &iova, (void __user *)
+					      (uaddr + PAGES(2 * i)), PAGES(2),
+					      TEST_RW, accounts[i],
+					      IOPT_MAP_FIXED));
+	}
+	KUNIT_EXPECT_EQ(test, 4, test_charged());
+	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 2, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, test_charged());
+
+	iopt_detach_domain(iopt, &space->mock[0]->domain);
+	KUNIT_EXPECT_EQ(test, 0, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	iopt_free(iopt);
+	KUNIT_EXPECT_EQ(test, users, refcount_read(&current_user()->__count));
+	revert_creds(before);
+}
+
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_without_domain_pins_nothing),
 	KUNIT_CASE(map_translates),
@@ -343,6 +390,7 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(unmap_ENOENT),
 	KUNIT_CASE(unmap_all),
 	KUNIT_CASE(unmap_whole_area_in_one_call),
+	KUNIT_CASE(map_accounts),
 	{}
 };
 

@@ -6,9 +6,11 @@
  * unmapping what is not fail the test, as does a page that is unpinned while
  * the page table or the IOTLB may still reach it.
  */
+#include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/sizes.h>
 
+#include "failing.h"
 #include "mock_domain.h"
 #include "user_mm.h"
 
@@ -35,16 +37,23 @@ static void mock_maybe_block(struct mock_domain *mock, unsigned long iova,
 	wait_for_completion(&mock->go_on);
 }
 
+/*
+ * One step of mapping. An allocation that fails leaves what is mapped by then,
+ * as it may with IOMMU drivers.
+ */
 static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
 			  int prot, gfp_t gfp, size_t *mapped)
 {
 	struct mock_domain *mock = to_mock(domain);
+	unsigned long i, npages = pgsize * pgcount >> PAGE_SHIFT;
 	unsigned long index = iova >> PAGE_SHIFT;
 	unsigned long pfn = PHYS_PFN(paddr);
-	unsigned long i, npages = pgsize * pgcount >> PAGE_SHIFT;
+	int rc = 0;
 
 	mock_maybe_block(mock, iova, pgsize * pgcount);
+	if (mock->lazy && mock->nr_maps % 4 == 0)
+		usleep_range(5, 50);
 	if (mock->fail_map && !--mock->fail_map)
 		return -ENOMEM;
 
@@ -52,17 +61,87 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 		void *old = xa_store(&mock->ptes, index + i,
 				     pte_pack(pfn + i, prot), gfp);
 
+		rc = xa_err(old);
+		if (rc)
+			break;
 		KUNIT_EXPECT_PTR_EQ(mock->test, old, NULL);
 		*mapped += PAGE_SIZE;
 	}
 
 	spin_lock(&mock->lock);
 	mock->nr_maps++;
+	if (!rc && pgsize > mock->largest)
+		mock->largest = pgsize;
 	if (pgsize > PAGE_SIZE)
 		mock->nr_large += pgcount;
-	mock->nr_ptes += npages;
+	mock->nr_ptes += i;
 	spin_unlock(&mock->lock);
+	return rc;
+}
+
+/* The largest I/O page that fits. */
+static size_t mock_pgsize(struct iommu_domain *domain, u64 merged, size_t left)
+{
+	unsigned long sizes = domain->pgsize_bitmap;
+
+	while (!IS_ALIGNED(merged, 1ULL << __fls(sizes)) ||
+	       left < 1UL << __fls(sizes))
+		sizes &= ~(1UL << __fls(sizes));
+	return 1UL << __fls(sizes);
+}
+
+static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
+			 const struct iommu_phys_run *runs, unsigned int nr,
+			 size_t bytes, int prot, gfp_t gfp, size_t *mapped)
+{
+	struct mock_domain *mock = to_mock(domain);
+	size_t sum = 0;
+	unsigned int i;
+
+	spin_lock(&mock->lock);
+	mock->nr_run_calls++;
+	mock->nr_runs += nr;
+	spin_unlock(&mock->lock);
+
+	for (i = 0; i != nr; i++) {
+		size_t end = sum + runs[i].bytes;
+
+		while (sum != end) {
+			phys_addr_t phys = runs[i].phys + runs[i].bytes -
+					   (end - sum);
+			size_t pgsize = mock_pgsize(domain, phys | (iova + sum),
+						    end - sum);
+			int rc = mock_map_pages(domain, iova + sum, phys,
+						pgsize, 1, prot, gfp, mapped);
+
+			if (rc)
+				return rc;
+			sum += pgsize;
+		}
+	}
+	KUNIT_EXPECT_EQ(mock->test, bytes, sum);
 	return 0;
+}
+
+/* What was mapped is not valid before this. */
+static void mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
+				size_t size)
+{
+	struct mock_domain *mock = to_mock(domain);
+
+	spin_lock(&mock->lock);
+	mock->nr_sync_maps++;
+	mock->synced += size >> PAGE_SHIFT;
+	spin_unlock(&mock->lock);
+}
+
+/* The failures that a test orders are for the engine, not for the mock. */
+static void mock_note_unflushed(struct mock_domain *mock, unsigned long pfn)
+{
+	unsigned int pending = test_fail_suspend();
+
+	xa_store(&mock->unflushed, pfn, xa_mk_value(1), GFP_KERNEL);
+	test_fail_allocation(pending);
 }
 
 static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
@@ -73,6 +152,9 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	unsigned long index = iova >> PAGE_SHIFT;
 	unsigned long i, npages = pgsize * pgcount >> PAGE_SHIFT;
 
+	mock_maybe_block(mock, iova, pgsize * pgcount);
+	if (mock->lazy && mock->nr_maps % 4 == 0)
+		usleep_range(5, 50);
 	if (mock->fail_unmap && !--mock->fail_unmap)
 		return 0;
 	if (mock->short_unmap && npages > mock->short_unmap)
@@ -84,7 +166,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 		KUNIT_EXPECT_NOT_NULL(mock->test, old);
 		if (!old)
 			break;
-		xa_store(&mock->unflushed, pfn, xa_mk_value(1), GFP_KERNEL);
+		mock_note_unflushed(mock, pfn);
 	}
 
 	spin_lock(&mock->lock);
@@ -104,10 +186,10 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 	spin_lock(&mock->lock);
 	mock->nr_flushes++;
 	xa_for_each(&mock->unflushed, pfn, entry) {
-		struct page *page = pfn_to_page(pfn);
-
-		KUNIT_EXPECT_TRUE(mock->test, is_zero_page(page) ||
-				  page_maybe_dma_pinned(page));
+		KUNIT_EXPECT_TRUE(mock->test, mock->pfnmap ||
+				  !pfn_valid(pfn) ||
+				  is_zero_page(pfn_to_page(pfn)) ||
+				  page_maybe_dma_pinned(pfn_to_page(pfn)));
 		xa_erase(&mock->unflushed, pfn);
 	}
 	spin_unlock(&mock->lock);
@@ -115,6 +197,15 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 
 static const struct iommu_domain_ops mock_ops = {
 	.map_pages = mock_map_pages,
+	.iotlb_sync_map = mock_iotlb_sync_map,
+	.unmap_pages = mock_unmap_pages,
+	.iotlb_sync = mock_iotlb_sync,
+};
+
+static const struct iommu_domain_ops mock_runs_ops = {
+	.map_pages = mock_map_pages,
+	.map_runs = mock_map_runs,
+	.iotlb_sync_map = mock_iotlb_sync_map,
 	.unmap_pages = mock_unmap_pages,
 	.iotlb_sync = mock_iotlb_sync,
 };
@@ -147,6 +238,12 @@ struct mock_domain *mock_domain_alloc(struct kunit *test)
 	init_completion(&mock->go_on);
 	kunit_alloc_resource(test, NULL, mock_domain_free, GFP_KERNEL, mock);
 	return mock;
+}
+
+/* Give a domain that nothing uses yet the map_runs op. */
+void mock_domain_take_runs(struct mock_domain *mock)
+{
+	mock->domain.ops = &mock_runs_ops;
 }
 
 /* The page frame an IOVA translates to, or 0. */

@@ -15,25 +15,34 @@
  * @domain: what the engine sees
  * @test: the test case
  * @attached: to the test's space
+ * @pfnmap: what is mapped is no memory with struct page
  * @lock: protects the counters, and flushes against each other
  * @ptes: the page table, by IOVA page: pfn and protection
  * @unflushed: page frames unmapped since the last flush
  * @nr_ptes: pages mapped
- * @nr_maps: calls of map_pages that mapped
+ * @nr_maps: calls of map_pages that mapped, and I/O pages by map_runs
  * @nr_unmaps: calls of unmap_pages
  * @nr_flushes: calls of iotlb_sync
  * @nr_large: I/O pages mapped that are larger than a page
- * @fail_map: fail the n-th call of map_pages from now on, 0 none
+ * @largest: bytes of the largest I/O page that was mapped
+ * @nr_run_calls: calls of map_runs
+ * @nr_runs: runs in them
+ * @nr_sync_maps: calls of iotlb_sync_map
+ * @synced: pages in them
+ * @fail_map: fail the n-th call of map_pages from now on, or the n-th I/O page
+ *            of map_runs, 0 none
  * @fail_unmap: let the n-th call of unmap_pages from now on do nothing, 0 none
  * @short_unmap: unmap at most so many pages of a call, if not 0
- * @block_iova: block when this IOVA is mapped, if not 0
- * @blocked: completed when a map blocks
- * @go_on: a blocked map waits for it
+ * @lazy: let others run while mapping and unmapping
+ * @block_iova: block when this IOVA is mapped or unmapped, if not 0
+ * @blocked: completed when that blocks
+ * @go_on: what is blocked waits for it
  */
 struct mock_domain {
 	struct iommu_domain domain;
 	struct kunit *test;
 	bool attached;
+	bool pfnmap;
 	spinlock_t lock;	/* counters, flushes */
 	struct xarray ptes;
 	struct xarray unflushed;
@@ -42,15 +51,22 @@ struct mock_domain {
 	unsigned int nr_unmaps;
 	unsigned int nr_flushes;
 	unsigned int nr_large;
+	unsigned long largest;
+	unsigned int nr_run_calls;
+	unsigned int nr_runs;
+	unsigned int nr_sync_maps;
+	unsigned long synced;
 	unsigned int fail_map;
 	unsigned int fail_unmap;
 	unsigned int short_unmap;
+	bool lazy;
 	unsigned long block_iova;
 	struct completion blocked;
 	struct completion go_on;
 };
 
 struct mock_domain *mock_domain_alloc(struct kunit *test);
+void mock_domain_take_runs(struct mock_domain *mock);
 unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova);
 int mock_domain_prot(struct mock_domain *mock, unsigned long iova);
 void mock_expect_maps(struct mock_domain *mock, unsigned long iova,

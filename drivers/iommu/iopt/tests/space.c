@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/sched/user.h>
 
+#include "access.h"
 #include "space.h"
 
 /*
@@ -16,6 +17,7 @@ int test_space_init(struct kunit *test)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_NOWAIT | __GFP_NOWARN,
+		.max_areas = UINT_MAX,
 	};
 	struct test_space *space;
 
@@ -26,6 +28,7 @@ int test_space_init(struct kunit *test)
 	test->priv = space;
 	space->mock[0] = mock_domain_alloc(test);
 	space->mock[1] = mock_domain_alloc(test);
+	mock_domain_take_runs(space->mock[1]);
 	space->iopt = iopt_alloc(&policy);
 	return PTR_ERR_OR_ZERO(space->iopt);
 }
@@ -37,6 +40,7 @@ void test_space_exit(struct kunit *test)
 	unsigned int i;
 
 	test_validate(test);
+	test_accesses_destroy(space);
 	for (i = 0; i != ARRAY_SIZE(space->mock); i++)
 		if (space->mock[i]->attached)
 			test_detach(test, space->mock[i]);
@@ -75,8 +79,8 @@ void test_validate(struct kunit *test)
 int test_map_prot(struct io_pagetable *iopt, unsigned long iova,
 		  unsigned long uaddr, unsigned long npages, int prot)
 {
-	return iopt_map_user(iopt, iova, (void __user *)uaddr, PAGES(npages),
-			     prot, IOPT_ACCOUNT_USER);
+	return iopt_map_user(iopt, &iova, (void __user *)uaddr, PAGES(npages),
+			     prot, IOPT_ACCOUNT_USER, IOPT_MAP_FIXED);
 }
 
 int test_map(struct io_pagetable *iopt, unsigned long iova,

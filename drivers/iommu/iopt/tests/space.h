@@ -15,16 +15,21 @@
 #define TEST_RW	(IOMMU_READ | IOMMU_WRITE)
 #define PAGES(n) ((unsigned long)(n) << PAGE_SHIFT)
 
+struct test_access;
+
 /**
  * struct test_space - what a test case finds in test->priv
  * @iopt: an empty space
- * @mock: domains that are not attached; whatever is at the end is detached
+ * @mock: domains that are not attached; whatever is at the end is detached. The
+ *        second one has the map_runs op
+ * @accesses: those that are there; whatever is left at the end goes
  * @uaddr: for the test case's own use: memory
  * @charged: likewise: pages charged before
  */
 struct test_space {
 	struct io_pagetable *iopt;
 	struct mock_domain *mock[2];
+	struct test_access *accesses;
 	unsigned long uaddr;
 	unsigned long charged;
 };

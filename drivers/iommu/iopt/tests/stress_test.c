@@ -1,46 +1,108 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything against everything: threads that map, unmap, attach, detach and
- * query one space at the same time.
+ * Everything against everything: threads that map, copy, unmap, attach, detach,
+ * pin, read, write, track, orphan and query one space at the same time.
  *
- * Each thread makes a fixed number of calls with arguments by chance, and only
- * expects errnos that its calls may give. The mock domains watch that nothing
- * is mapped twice, unmapped twice or unpinned too early; at the end all is
+ * Each thread makes calls with arguments by chance for some seconds, and only
+ * expects errnos that its calls may give. It counts the calls of others that
+ * were in flight when its own started. The mock domains watch that nothing is
+ * mapped twice, unmapped twice or unpinned too early; at the end all is
  * unmapped, and nothing may be left.
+ *
+ * Parameter of the kernel:
+ *  iopt_test.seconds=N  for how long, in rounds of a minute; 0 skips it
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
+#include "../io_pagetable.h"
 #include "space.h"
 
 #define NR_IOVAS	32U
 #define NR_PAGES	16U
-#define NR_CALLS	2000U
+#define NR_PINS		8U
+#define NR_THREADS	14U
+#define ROUND		60U
+#define ENOUGH		20U
+#define PATIENCE	180U
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "iopt_test."
+
+static unsigned int seconds = 3;
+module_param(seconds, uint, 0444);
+
+struct arena;
+
+/**
+ * struct stress_pin - pages that a thread has pinned
+ * @nr: how many; 0 if it is not in use
+ * @start: first IOVA
+ * @last: last IOVA
+ * @told: they are to be unpinned
+ */
+struct stress_pin {
+	unsigned int nr;
+	unsigned long start;
+	unsigned long last;
+	bool told;
+};
 
 /**
  * struct stress - one thread
- * @space: what all threads work on
- * @mm: memory of all threads
- * @uaddr: NR_PAGES pages of it
- * @call: what the thread does, again and again; false if that went wrong
+ * @arena: what all threads work on
+ * @kind: what it does, and its place in @arena
+ * @call: does it; 0, or an errno that must not come
  * @rnd: where chance comes from
  * @mock: the domain of this thread, for attach and detach
+ * @access: its access, for those who pin, read and write
+ * @lock: protects @pin
+ * @pin: what it has pinned
+ * @bitmap: user memory for dirty bits
  * @done: calls that changed something
- * @failed: something went wrong
+ * @overlaps: by thread, how often it was in a call when ours started
+ * @rc: what went wrong
  * @finished: completed at the end
  */
 struct stress {
-	struct test_space *space;
-	struct mm_struct *mm;
-	unsigned long uaddr;
-	bool (*call)(struct stress *stress);
+	struct arena *arena;
+	const char *kind;
+	int (*call)(struct stress *stress);
 	struct rnd_state rnd;
 	struct mock_domain *mock;
+	struct iopt_access *access;
+	spinlock_t lock;	/* pin */
+	struct stress_pin pin[NR_PINS];
+	unsigned long bitmap;
 	unsigned int done;
-	bool failed;
+	unsigned int overlaps[NR_THREADS];
+	int rc;
 	struct completion finished;
+};
+
+/**
+ * struct arena - what all threads work on
+ * @iopt: the space
+ * @mm: memory of all threads
+ * @uaddr: NR_PAGES pages of it
+ * @until: when to stop, in jiffies, if every thread has done enough by then
+ * @limit: when to stop anyway
+ * @inside: by thread, whether it is in a call
+ * @stress: the threads
+ */
+struct arena {
+	struct io_pagetable *iopt;
+	struct mm_struct *mm;
+	unsigned long uaddr;
+	unsigned long until;
+	unsigned long limit;
+	bool inside[NR_THREADS];
+	struct stress stress[NR_THREADS];
 };
 
 static unsigned int dice(struct stress *stress, unsigned int n)
@@ -48,121 +110,473 @@ static unsigned int dice(struct stress *stress, unsigned int n)
 	return prandom_u32_state(&stress->rnd) % n;
 }
 
-static bool stress_map(struct stress *stress)
+static void dice_range(struct stress *stress, unsigned int longest,
+		       unsigned long *start, unsigned long *last)
 {
-	unsigned int n = dice(stress, 4) + 1;
-	unsigned int iova = dice(stress, NR_IOVAS - n + 1);
-	unsigned int page = dice(stress, NR_PAGES - n + 1);
-	int rc = test_map(stress->space->iopt, PAGES(iova),
-			  stress->uaddr + PAGES(page), n);
+	unsigned int n = dice(stress, longest) + 1;
 
-	stress->done += !rc;
-	return !rc || rc == -EEXIST;
+	*start = PAGES(dice(stress, NR_IOVAS - n + 1));
+	*last = *start + PAGES(n) - 1;
 }
 
-static bool stress_unmap(struct stress *stress)
+static int stress_map(struct stress *stress)
 {
-	unsigned int n = dice(stress, 8) + 1;
-	unsigned int iova = dice(stress, NR_IOVAS - n + 1);
-	unsigned long bytes;
+	unsigned int n = dice(stress, 4) + 1;
+	unsigned int page = dice(stress, NR_PAGES - n + 1);
+	unsigned long iova = PAGES(dice(stress, NR_IOVAS - n + 1));
+	int prot = dice(stress, 4) ? TEST_RW : IOMMU_READ;
+	int rc = iopt_map_user(stress->arena->iopt, &iova,
+			       (void __user *)stress->arena->uaddr +
+			       PAGES(page), PAGES(n), prot, IOPT_ACCOUNT_USER,
+			       IOPT_MAP_FIXED);
+
+	stress->done += !rc;
+	return rc == -EEXIST ? 0 : rc;
+}
+
+/* The IOVAs are allowed ones, so what is there is unmapped again by others. */
+static int stress_map_anywhere(struct stress *stress)
+{
+	unsigned long iova;
+	int rc = iopt_map_user(stress->arena->iopt, &iova,
+			       (void __user *)stress->arena->uaddr, PAGES(2),
+			       TEST_RW, IOPT_ACCOUNT_USER, 0);
+
+	stress->done += !rc;
+	if (!rc && iova >= PAGES(NR_IOVAS))
+		return -ERANGE;
+	return rc == -ENOSPC ? 0 : rc;
+}
+
+static int stress_copy(struct stress *stress)
+{
+	struct io_pagetable *iopt = stress->arena->iopt;
+	unsigned long start, last, iova;
+	int rc;
+
+	dice_range(stress, 3, &start, &last);
+	iova = PAGES(dice(stress, NR_IOVAS - 3));
+	rc = iopt_copy(iopt, &iova, iopt, start, last - start + 1, IOMMU_READ,
+		       dice(stress, 2) ? IOPT_MAP_FIXED : 0);
+	stress->done += !rc;
+	switch (rc) {
+	case -EEXIST:
+	case -ENOENT:
+	case -ENOSPC:
+	case -EBUSY:	/* an orphan */
+		return 0;
+	}
+	return rc;
+}
+
+static int stress_unmap(struct stress *stress)
+{
+	unsigned long start = 0, last = ULONG_MAX, bytes;
 	int rc;
 
 	if (dice(stress, 16))
-		rc = iopt_unmap(stress->space->iopt, PAGES(iova),
-				PAGES(iova + n) - 1, &bytes);
-	else
-		rc = iopt_unmap(stress->space->iopt, 0, ULONG_MAX, &bytes);
-
+		dice_range(stress, 8, &start, &last);
+	rc = iopt_unmap(stress->arena->iopt, start, last, &bytes);
 	stress->done += !rc && bytes;
-	return !rc || (rc == -ENOENT && !bytes);
+	if (rc && bytes)
+		return -EBADE;
+	return rc == -ENOENT ? 0 : rc;
 }
 
-static bool stress_attach(struct stress *stress)
+static int stress_attach(struct stress *stress)
 {
 	struct iommu_domain *domain = &stress->mock->domain;
+	int rc = iopt_attach_domain(stress->arena->iopt, domain);
 
-	if (iopt_attach_domain(stress->space->iopt, domain))
-		return false;
+	if (rc && stress->mock->nr_ptes)
+		return -EBADE;
+	/* An orphan. */
+	if (rc)
+		return rc == -EBUSY ? 0 : rc;
 	usleep_range(50, 500);
-	iopt_detach_domain(stress->space->iopt, domain);
+	iopt_detach_domain(stress->arena->iopt, domain);
 	stress->done++;
-	return stress->mock->nr_ptes == 0;
+	return stress->mock->nr_ptes ? -EBADE : 0;
 }
 
-static bool stress_query(struct stress *stress)
+static int stress_query(struct stress *stress)
 {
 	struct iopt_range range;
+	const char *wrong;
 
-	iopt_iova_ranges(stress->space->iopt, &range, 1);
+	iopt_iova_ranges(stress->arena->iopt, &range, 1);
+	iopt_find_mapping(stress->arena->iopt, PAGES(dice(stress, NR_IOVAS)),
+			  ULONG_MAX, &range);
+	wrong = iopt_validate(stress->arena->iopt);
+	if (wrong)
+		pr_err("not true of an I/O address space: %s\n", wrong);
 	stress->done++;
-	return !iopt_validate(stress->space->iopt);
+	return wrong ? -EBADE : 0;
+}
+
+/* Take a pin off the list, if it is still there. */
+static bool take_pin(struct stress *stress, struct stress_pin *pin,
+		     struct stress_pin *taken)
+{
+	spin_lock(&stress->lock);
+	*taken = *pin;
+	pin->nr = 0;
+	pin->told = false;
+	spin_unlock(&stress->lock);
+	return taken->nr;
+}
+
+static int unpin(struct stress *stress, struct stress_pin *pin)
+{
+	struct stress_pin taken;
+
+	if (!take_pin(stress, pin, &taken))
+		return 0;
+	if (iopt_access_unpin(stress->access, taken.start, taken.last) !=
+	    taken.nr)
+		return -EBADE;
+	return 0;
+}
+
+/* What is to be unpinned is, at once or by the thread that pinned it. */
+static void stress_told(void *data, unsigned long start, unsigned long last)
+{
+	struct stress *stress = data;
+	unsigned int i;
+
+	for (i = 0; i != NR_PINS; i++) {
+		struct stress_pin *pin = &stress->pin[i];
+		bool meant, later = i % 2;
+
+		spin_lock(&stress->lock);
+		meant = pin->nr && pin->start <= last && pin->last >= start;
+		if (meant && later)
+			pin->told = true;
+		spin_unlock(&stress->lock);
+		if (meant && !later && unpin(stress, pin))
+			stress->rc = -EBADE;
+	}
+}
+
+static const struct iopt_access_ops stress_ops = { .unmap = stress_told };
+
+static int stress_pin(struct stress *stress)
+{
+	struct stress_pin *pin = &stress->pin[dice(stress, NR_PINS)];
+	struct page *pages[4];
+	unsigned long start, last;
+	unsigned int i, n;
+	int rc = 0;
+
+	for (i = 0; i != NR_PINS && !rc; i++)
+		if (READ_ONCE(stress->pin[i].told))
+			rc = unpin(stress, &stress->pin[i]);
+	if (rc || READ_ONCE(pin->nr))
+		return rc ?: unpin(stress, pin);
+
+	dice_range(stress, 4, &start, &last);
+	rc = iopt_access_pin(stress->access, start, last, pages, 0);
+	switch (rc) {
+	case -ENOENT:
+	case -EBUSY:	/* an orphan */
+		return 0;
+	case 0:
+		break;
+	default:
+		return rc;
+	}
+	n = (last - start + 1) >> PAGE_SHIFT;
+	for (i = 0; i != n; i++)
+		if (!page_maybe_dma_pinned(pages[i]))
+			return -EBADE;
+	/* From now on it may be unpinned by whoever unmaps. */
+	spin_lock(&stress->lock);
+	pin->start = start;
+	pin->last = last;
+	pin->nr = n;
+	spin_unlock(&stress->lock);
+	stress->done++;
+	return 0;
+}
+
+/* The first word of each page tells its number, and is never written. */
+static int stress_rw(struct stress *stress)
+{
+	unsigned long iova = PAGES(dice(stress, NR_IOVAS)), word = 0;
+	bool write = dice(stress, 2);
+	int rc;
+
+	rc = iopt_access_rw(stress->access, write ? iova + 64 : iova, &word,
+			    sizeof(word), write ? IOPT_ACCESS_WRITE : 0);
+	switch (rc) {
+	case 0:
+		stress->done++;
+		return word < NR_PAGES ? 0 : -EBADE;
+	case -ENOENT:
+	case -EPERM:	/* read-only */
+	case -EBUSY:	/* an orphan */
+		return 0;
+	}
+	return rc;
+}
+
+static int stress_dirty(struct stress *stress)
+{
+	const struct iopt_dirty_query query = {
+		.bitmap = (u64 __user *)stress->bitmap,
+		.pgsize = PAGE_SIZE,
+	};
+	struct io_pagetable *iopt = stress->arena->iopt;
+	unsigned int i, n = dice(stress, 8);
+	int rc = iopt_dirty_start(iopt);
+
+	for (i = 0; i != n && !rc; i++)
+		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, i % 2);
+	if (!rc && !dice(stress, 4))
+		iopt_dirty_blind(iopt);
+	else
+		n = 0;
+	if (!rc)
+		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, 0);
+	if (n)
+		iopt_dirty_unblind(iopt, dice(stress, 2));
+	iopt_dirty_stop(iopt);
+	stress->done++;
+	return rc;
+}
+
+static int stress_orphan(struct stress *stress)
+{
+	struct io_pagetable *iopt = stress->arena->iopt;
+	unsigned long start, last, bytes;
+	struct iopt_range at;
+	int rc;
+
+	dice_range(stress, 8, &start, &last);
+	if (dice(stress, 4) && iopt_find_mapping(iopt, start, last, &at)) {
+		start = at.start;
+		last = at.last;
+	}
+	rc = iopt_orphan(iopt, start, last, &bytes);
+	if (rc) {
+		/* It crosses mappings, there is none, or it is shared. */
+		return rc == -ENOENT || rc == -EBUSY ? 0 : rc;
+	}
+	while (start < last && iopt_find_mapping(iopt, start, last, &at)) {
+		rc = iopt_adopt(iopt, at.start, at.last,
+				(void __user *)stress->arena->uaddr,
+				IOPT_ACCOUNT_USER);
+		stress->done += !rc;
+		/* Unmapped meanwhile, and something else may be mapped. */
+		if (rc && rc != -ENOENT && rc != -EINVAL)
+			return rc;
+		start = at.last + 1;
+	}
+	return 0;
+}
+
+/* Beside what the others use. */
+static int stress_reserve(struct stress *stress)
+{
+	struct io_pagetable *iopt = stress->arena->iopt;
+	unsigned long start = PAGES(NR_IOVAS + dice(stress, 32));
+	int rc;
+
+	mutex_lock(&iopt->lock);
+	rc = iopt_reserve_iova(iopt, start, start + PAGES(4) - 1, stress);
+	mutex_unlock(&iopt->lock);
+	if (rc)
+		return rc;
+	mutex_lock(&iopt->lock);
+	iopt_unreserve_iova(iopt, stress);
+	mutex_unlock(&iopt->lock);
+	stress->done++;
+	return 0;
+}
+
+static void count_overlaps(struct stress *stress)
+{
+	struct arena *arena = stress->arena;
+	unsigned int i;
+
+	for (i = 0; i != NR_THREADS; i++)
+		stress->overlaps[i] += READ_ONCE(arena->inside[i]);
+}
+
+static bool goes_on(const struct arena *arena)
+{
+	unsigned int i;
+
+	if (time_before(jiffies, arena->until))
+		return true;
+	if (!time_before(jiffies, arena->limit))
+		return false;
+	for (i = 0; i != NR_THREADS; i++)
+		if (READ_ONCE(arena->stress[i].rc))
+			return false;
+	for (i = 0; i != NR_THREADS; i++)
+		if (READ_ONCE(arena->stress[i].done) < ENOUGH)
+			return true;
+	return false;
 }
 
 static int stress_main(void *data)
 {
 	struct stress *stress = data;
-	unsigned int i, n = NR_CALLS;
+	struct arena *arena = stress->arena;
+	bool *inside = &arena->inside[stress - arena->stress];
+	unsigned int i;
+	int rc;
 
-	/* Attaching is slower than the rest. */
-	if (stress->call == stress_attach)
-		n /= 20;
-	kthread_use_mm(stress->mm);
-	for (i = 0; i != n && !stress->failed; i++) {
-		stress->failed = !stress->call(stress);
+	kthread_use_mm(arena->mm);
+	while (!READ_ONCE(stress->rc) && goes_on(arena)) {
+		count_overlaps(stress);
+		WRITE_ONCE(*inside, true);
+		rc = stress->call(stress);
+		WRITE_ONCE(*inside, false);
+		if (rc)
+			WRITE_ONCE(stress->rc, rc);
 		/* Without preemption let the others have a turn. */
 		if (dice(stress, 4))
 			cond_resched();
 		else
 			usleep_range(10, 50);
 	}
-	kthread_unuse_mm(stress->mm);
+	for (i = 0; i != NR_PINS; i++)
+		if (unpin(stress, &stress->pin[i]))
+			stress->rc = -EBADE;
+	kthread_unuse_mm(arena->mm);
 	complete(&stress->finished);
 	return 0;
 }
 
+static const struct {
+	const char *kind;
+	int (*call)(struct stress *stress);
+} threads[NR_THREADS] = {
+	{ "map", stress_map },
+	{ "map", stress_map },
+	{ "map anywhere", stress_map_anywhere },
+	{ "copy", stress_copy },
+	{ "unmap", stress_unmap },
+	{ "attach and detach", stress_attach },
+	{ "attach and detach", stress_attach },
+	{ "query and validate", stress_query },
+	{ "pin and unpin", stress_pin },
+	{ "pin and unpin", stress_pin },
+	{ "read and write", stress_rw },
+	{ "track", stress_dirty },
+	{ "orphan and adopt", stress_orphan },
+	{ "reserve", stress_reserve },
+};
+
+static void stress_init(struct kunit *test, struct arena *arena, unsigned int i)
+{
+	struct test_space *space = test->priv;
+	struct stress *stress = &arena->stress[i];
+	unsigned int j, nr = 0;
+
+	stress->arena = arena;
+	stress->kind = threads[i].kind;
+	stress->call = threads[i].call;
+	stress->bitmap = test_touched(test, 1);
+	spin_lock_init(&stress->lock);
+	init_completion(&stress->finished);
+	prandom_seed_state(&stress->rnd, 4711 + i +
+			   1000 * (unsigned long)test->param_value);
+	for (j = 0; j != i; j++)
+		nr += threads[j].call == stress_attach;
+	if (stress->call == stress_attach) {
+		stress->mock = space->mock[nr];
+		stress->mock->lazy = true;
+	}
+	stress->access = iopt_access_create(space->iopt, &stress_ops, stress);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(stress->access));
+}
+
+static void stress_report(struct kunit *test, struct stress *stress)
+{
+	unsigned int i, others = 0, overlaps = 0;
+
+	for (i = 0; i != NR_THREADS; i++) {
+		others += stress->overlaps[i] != 0;
+		overlaps += stress->overlaps[i];
+	}
+	kunit_info(test, "%-20s%10u done, beside %u others %u times",
+		   stress->kind, stress->done, others, overlaps);
+	KUNIT_EXPECT_EQ_MSG(test, 0, stress->rc, "%s", stress->kind);
+	KUNIT_EXPECT_GE_MSG(test, stress->done, ENOUGH, "%s", stress->kind);
+	/* On one processor only those who sleep in a call are met. */
+	KUNIT_EXPECT_GE_MSG(test, others, num_online_cpus() > 1 ? 8 : 1, "%s",
+			    stress->kind);
+}
+
+static const void *next_round(const void *previous, char *name)
+{
+	unsigned long round = (unsigned long)previous;
+
+	if (round * ROUND >= max(seconds, 1U))
+		return NULL;
+	snprintf(name, KUNIT_PARAM_DESC_SIZE, "round %lu", round + 1);
+	return (void *)(round + 1);
+}
+
 static void all_against_all(struct kunit *test)
 {
-	static bool (* const calls[])(struct stress *) = {
-		stress_map, stress_map, stress_unmap, stress_query,
-		stress_attach, stress_attach,
-	};
+	const struct iopt_range allowed = { 0, PAGES(NR_IOVAS) - 1 };
+	unsigned long round = (unsigned long)test->param_value - 1;
+	unsigned long charged = test_charged(), bytes, i;
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, NR_PAGES);
-	unsigned long bytes, i, nr_domains = 0;
-	struct stress *stress;
+	struct arena *arena;
 
-	stress = kunit_kcalloc(test, ARRAY_SIZE(calls), sizeof(*stress),
-			       GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, stress);
+	if (!seconds)
+		kunit_skip(test, "iopt_test.seconds=0");
+	/* As if by a front end: with nothing that fails on purpose. */
+	space->iopt->policy.gfp = GFP_KERNEL;
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	arena = kunit_kzalloc(test, sizeof(*arena), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	arena->iopt = space->iopt;
+	arena->mm = current->mm;
+	arena->uaddr = test_touched(test, NR_PAGES);
+	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, &allowed, 1));
+	for (i = 0; i != NR_THREADS; i++)
+		stress_init(test, arena, i);
 
-	for (i = 0; i != ARRAY_SIZE(calls); i++) {
-		struct task_struct *task;
+	arena->until = jiffies +
+		       min(seconds - (unsigned int)round * ROUND, ROUND) * HZ;
+	arena->limit = arena->until + PATIENCE * HZ;
+	for (i = 0; i != NR_THREADS; i++) {
+		struct task_struct *task = kthread_run(stress_main,
+						       &arena->stress[i],
+						       "iopt-stress");
 
-		stress[i].space = space;
-		stress[i].mm = current->mm;
-		stress[i].uaddr = uaddr;
-		stress[i].call = calls[i];
-		prandom_seed_state(&stress[i].rnd, 4711 + i);
-		init_completion(&stress[i].finished);
-		if (calls[i] == stress_attach)
-			stress[i].mock = space->mock[nr_domains++];
-		task = kthread_run(stress_main, &stress[i], "iopt-stress");
 		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	}
-	for (i = 0; i != ARRAY_SIZE(calls); i++) {
-		wait_for_completion(&stress[i].finished);
-		KUNIT_EXPECT_FALSE(test, stress[i].failed);
-		KUNIT_EXPECT_GE(test, stress[i].done, 20);
+	for (i = 0; i != NR_THREADS; i++)
+		wait_for_completion(&arena->stress[i].finished);
+	for (i = 0; i != NR_THREADS; i++) {
+		stress_report(test, &arena->stress[i]);
+		iopt_access_destroy(arena->stress[i].access);
 	}
 
+	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
-	for (i = 0; i != NR_PAGES; i++)
-		KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr +
-								 PAGES(i))));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&space->iopt->nr_lost));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+	for (i = 0; i != 2; i++)
+		KUNIT_EXPECT_EQ(test, 0, space->mock[i]->nr_ptes);
+	for (i = 0; i != NR_PAGES; i++) {
+		unsigned long addr = arena->uaddr + PAGES(i);
+
+		KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, addr)));
+	}
 }
 
 static struct kunit_case stress_cases[] = {
-	KUNIT_CASE(all_against_all),
+	KUNIT_CASE_PARAM(all_against_all, next_round),
 	{}
 };
 

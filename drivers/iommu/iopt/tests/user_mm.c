@@ -6,9 +6,14 @@
  * copies to user memory work as for a process. It goes with the test case: if
  * that ends early, the exit of its thread puts the mm instead.
  */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
 #include "user_mm.h"
@@ -20,6 +25,8 @@ static void user_mm_free(struct kunit_resource *res)
 	if (current->mm != mm)
 		return;
 	kthread_unuse_mm(mm);
+	/* Nobody keeps it alive. */
+	WARN_ON(atomic_read(&mm->mm_users) != 1);
 	mmput(mm);
 }
 
@@ -36,6 +43,22 @@ struct mm_struct *test_user_mm(struct kunit *test)
 	kthread_use_mm(mm);
 	kunit_alloc_resource(test, NULL, user_mm_free, GFP_KERNEL, mm);
 	return mm;
+}
+
+/* Be another user until revert_creds(), to which the return value goes. */
+const struct cred *test_be_user(struct kunit *test, unsigned int uid)
+{
+	struct user_struct *user = alloc_uid(KUIDT_INIT(uid));
+	struct cred *cred = prepare_creds();
+	const struct cred *before;
+
+	KUNIT_ASSERT_NOT_NULL(test, user);
+	KUNIT_ASSERT_NOT_NULL(test, cred);
+	free_uid(cred->user);
+	cred->user = user;
+	before = override_creds(cred);
+	put_cred(cred);
+	return before;
 }
 
 /* Map anonymous memory, not yet there. */
@@ -71,6 +94,104 @@ unsigned long test_touched(struct kunit *test, unsigned long npages)
 	unsigned long uaddr = test_mmap(test, npages, PROT_READ | PROT_WRITE);
 
 	test_touch(test, uaddr, npages);
+	return uaddr;
+}
+
+/**
+ * struct contiguous - pages in a row
+ * @first: the first one
+ * @order: they are two blocks of this order
+ */
+struct contiguous {
+	struct page *first;
+	unsigned int order;
+};
+
+#define CONTIGUOUS_TRIES	64U
+
+static void contiguous_free(struct kunit_resource *res)
+{
+	struct contiguous *block = res->data;
+	unsigned long i;
+
+	for (i = 0; i != 2UL << block->order; i++)
+		put_page(block->first + i);
+	kfree(block);
+}
+
+/* Two neighbours among blocks, or NULL; the others are freed. */
+static struct page *find_neighbours(struct page **block, unsigned int nr,
+				    unsigned int order)
+{
+	struct page *first = NULL;
+	unsigned int i, j;
+
+	for (i = 0; i != nr && !first; i++)
+		for (j = 0; j != nr && !first; j++)
+			if (page_to_pfn(block[j]) ==
+			    page_to_pfn(block[i]) + (1UL << order))
+				first = block[i];
+	for (i = 0; i != nr; i++)
+		if (!first || (block[i] != first &&
+			       block[i] != first + (1UL << order)))
+			__free_pages(block[i], order);
+	return first;
+}
+
+static int contiguous_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct contiguous *block = file->private_data;
+	unsigned long i;
+	int rc = 0;
+
+	for (i = 0; !rc && i != vma_pages(vma); i++)
+		rc = vm_insert_page(vma, vma->vm_start + (i << PAGE_SHIFT),
+				    block->first + i);
+	return rc;
+}
+
+static const struct file_operations contiguous_fops = {
+	.mmap = contiguous_mmap,
+};
+
+/*
+ * Writable memory of a device driver, that is there and physically contiguous,
+ * across the border of the largest blocks; or 0 if there is none to be had.
+ */
+unsigned long test_contiguous(struct kunit *test, unsigned long npages)
+{
+	unsigned int order = order_base_2(DIV_ROUND_UP(npages, 2)), nr;
+	struct page *block[CONTIGUOUS_TRIES];
+	struct contiguous *found;
+	unsigned long uaddr;
+	struct file *file;
+
+	found = kzalloc(sizeof(*found), GFP_KERNEL);
+	if (!found)
+		return 0;
+	for (nr = 0; nr != CONTIGUOUS_TRIES; nr++) {
+		block[nr] = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
+					order);
+		if (!block[nr])
+			break;
+	}
+	found->order = order;
+	found->first = find_neighbours(block, nr, order);
+	if (!found->first) {
+		kfree(found);
+		return 0;
+	}
+	split_page(found->first, order);
+	split_page(found->first + (1UL << order), order);
+	kunit_alloc_resource(test, NULL, contiguous_free, GFP_KERNEL, found);
+
+	file = anon_inode_getfile("[iopt-test]", &contiguous_fops, found,
+				  O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, npages << PAGE_SHIFT, PROT_READ | PROT_WRITE,
+			MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
 	return uaddr;
 }
 

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for whom: a map that hangs in the middle delays only those who
+ * Who waits for whom: a call that hangs in the middle delays only those who
  * meet its area.
  *
- * A second thread maps, and the mock domain lets it hang while it programs. The
- * test case goes on beside it: what must not wait returns, what must wait is
- * seen waiting. No test looks at a clock to decide.
+ * A second thread maps, and the mock domain lets it hang while it programs, or
+ * the memory while it is pinned. The test case goes on beside it: what must not
+ * wait returns, what must wait is seen waiting. No test looks at a clock to
+ * decide.
  */
+#include <linux/anon_inodes.h>
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
+#include <linux/mman.h>
 #include <linux/sched/mm.h>
 
 #include "../io_pagetable.h"
@@ -284,6 +289,237 @@ static void attach_by_another_pins_mapper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 }
 
+/**
+ * struct slow_memory - memory of a driver whose page faults hang
+ * @blocked: completed when one does
+ * @go_on: it waits for that
+ */
+struct slow_memory {
+	struct completion blocked;
+	struct completion go_on;
+};
+
+static vm_fault_t slow_fault(struct vm_fault *vmf)
+{
+	struct slow_memory *slow = vmf->vma->vm_private_data;
+
+	complete(&slow->blocked);
+	wait_for_completion(&slow->go_on);
+	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_OOM;
+}
+
+static const struct vm_operations_struct slow_vm_ops = { .fault = slow_fault };
+
+static int slow_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_private_data = file->private_data;
+	vma->vm_ops = &slow_vm_ops;
+	return 0;
+}
+
+static const struct file_operations slow_fops = { .mmap = slow_mmap };
+
+static unsigned long slow_memory(struct kunit *test, struct slow_memory *slow,
+				 unsigned long npages)
+{
+	unsigned long uaddr;
+	struct file *file;
+
+	init_completion(&slow->blocked);
+	init_completion(&slow->go_on);
+	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, PAGES(npages), PROT_READ | PROT_WRITE,
+			MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
+
+static void no_unmap(void *data, unsigned long start, unsigned long last)
+{
+}
+
+static const struct iopt_access_ops no_unmap_ops = { .unmap = no_unmap };
+
+/*
+ * Everything that has to do with another range returns: if it did not, the test
+ * case would hang, for nobody lets the fault go on.
+ */
+static void expect_others_return(struct kunit *test, unsigned long uaddr)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct iopt_access *access;
+	struct iopt_range range;
+	unsigned long iova = 0, word = 1;
+	struct page *pages[4];
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 0, test_map_prot(iopt, PAGES(8), uaddr, 8,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, PAGES(2),
+					   PAGES(4), TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, PAGES(16), iova);
+	KUNIT_EXPECT_TRUE(test, iopt_find_mapping(iopt, 0, ULONG_MAX, &range));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	test_validate(test);
+
+	access = iopt_access_create(iopt, &no_unmap_ops, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(access));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(access, PAGES(2),
+						 PAGES(6) - 1, pages, 0));
+	KUNIT_EXPECT_EQ(test, 4, iopt_access_unpin(access, PAGES(2),
+						   PAGES(6) - 1));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access, PAGES(3), &word,
+						sizeof(word),
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(iopt));
+	iopt_dirty_stop(iopt);
+	iopt_access_destroy(access);
+
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, iova, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, 0, 16));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, 0, 8));
+}
+
+/* Pinning of a map hangs in a page fault. */
+static void hanging_pinning_delays_no_other_range(struct kunit *test)
+{
+	unsigned long uaddr = test_touched(test, 8), bytes;
+	struct test_space *space = test->priv;
+	struct slow_memory slow;
+	struct worker worker;
+
+	test_attach(test, space->mock[0]);
+	worker_start(test, &worker, call_map, slow_memory(test, &slow, 8));
+	wait_for_completion(&slow.blocked);
+	expect_others_return(test, uaddr);
+	/* Nor does another domain have to wait. */
+	test_attach(test, space->mock[1]);
+	expect_others_return(test, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
+
+	complete_all(&slow.go_on);
+	wait_for_completion(&worker.done);
+	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+/* Pinning of an attach does. */
+static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
+{
+	unsigned long uaddr = test_touched(test, 8), slow_uaddr, bytes;
+	struct test_space *space = test->priv;
+	struct slow_memory slow;
+	struct worker worker;
+
+	slow_uaddr = slow_memory(test, &slow, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
+	worker_start(test, &worker, call_attach, 0);
+	wait_for_completion(&slow.blocked);
+	expect_others_return(test, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
+
+	complete_all(&slow.go_on);
+	wait_for_completion(&worker.done);
+	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+static int call_pin(struct worker *worker)
+{
+	struct iopt_access *access;
+	struct page *pages[8];
+	int rc;
+
+	access = iopt_access_create(worker->space->iopt, &no_unmap_ops, NULL);
+	if (IS_ERR(access))
+		return PTR_ERR(access);
+	rc = iopt_access_pin(access, IOVA, IOVA + PAGES(8) - 1, pages, 0);
+	if (!rc && iopt_access_unpin(access, IOVA, IOVA + PAGES(8) - 1) != 8)
+		rc = -EBADE;
+	iopt_access_destroy(access);
+	return rc;
+}
+
+/* Pinning of an access does; who unmaps its range waits for it. */
+static void hanging_access_delays_no_other_range(struct kunit *test)
+{
+	unsigned long uaddr = test_touched(test, 8), slow_uaddr;
+	struct test_space *space = test->priv;
+	struct worker pin, unmap;
+	struct slow_memory slow;
+
+	slow_uaddr = slow_memory(test, &slow, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
+	worker_start(test, &pin, call_pin, 0);
+	wait_for_completion(&slow.blocked);
+	expect_others_return(test, uaddr);
+	worker_start(test, &unmap, call_unmap, 0);
+	worker_expect_waiting(test, &unmap);
+	expect_others_return(test, uaddr);
+	KUNIT_EXPECT_FALSE(test, completion_done(&pin.done));
+
+	complete_all(&slow.go_on);
+	wait_for_completion(&pin.done);
+	wait_for_completion(&unmap.done);
+	/* The unmap came first, in the end. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, pin.rc);
+	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+}
+
+/* Take the mmap_lock, and keep it until the second mock domain is let go. */
+static int call_keep_mmap_lock(struct worker *worker)
+{
+	struct mock_domain *mock = worker->space->mock[1];
+
+	mmap_write_lock(worker->mm);
+	complete(&mock->blocked);
+	wait_for_completion(&mock->go_on);
+	mmap_write_unlock(worker->mm);
+	return 0;
+}
+
+/*
+ * The strongest form: nobody else may take the mmap_lock either, and present
+ * memory is mapped all the same.
+ */
+static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
+{
+	unsigned long uaddr = test_touched(test, 8), absent;
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct worker worker, keeper;
+
+	if (!IS_ENABLED(CONFIG_HAVE_FAST_GUP))
+		kunit_skip(test, "no fast GUP");
+	absent = test_mmap(test, 8, PROT_READ | PROT_WRITE);
+	test_attach(test, space->mock[0]);
+	worker_start(test, &keeper, call_keep_mmap_lock, 0);
+	wait_for_completion(&space->mock[1]->blocked);
+	worker_start(test, &worker, call_map, absent);
+	while (!rwsem_is_contended(&current->mm->mmap_lock))
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, 0, 8));
+	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
+	complete(&space->mock[1]->go_on);
+
+	wait_for_completion(&keeper.done);
+	wait_for_completion(&worker.done);
+	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
+}
+
 static struct kunit_case wait_cases[] = {
 	KUNIT_CASE(hanging_map_delays_no_other_range),
 	KUNIT_CASE(hanging_map_delays_no_attach),
@@ -293,6 +529,10 @@ static struct kunit_case wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_map),
 	KUNIT_CASE(map_fails_in_late_domain),
 	KUNIT_CASE(attach_by_another_pins_mapper),
+	KUNIT_CASE(hanging_pinning_delays_no_other_range),
+	KUNIT_CASE(hanging_attach_pinning_delays_no_other_range),
+	KUNIT_CASE(hanging_access_delays_no_other_range),
+	KUNIT_CASE(map_of_present_memory_needs_no_mmap_lock),
 	{}
 };
 

@@ -229,6 +229,32 @@ TEST_F(space, map_each_direction)
 	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
+/* Without FIXED the IOVA is an answer, and what it was does not matter. */
+TEST_F(space, map_without_FIXED_chooses_the_iova)
+{
+	self->map.flags = IOAS_READ_WRITE;
+	self->map.iova = 1;
+	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
+	EXPECT_EQ(PAGE, self->map.iova);
+	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
+	EXPECT_EQ(5 * PAGE, self->map.iova);
+	EXPECT_EQ(0, unmap(self->iommufd, self->ioas, PAGE, 8 * PAGE));
+	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+}
+
+/* A mapping whose IOVA cannot be told is not left behind. */
+TEST_F(space, map_with_no_place_for_the_answer_EFAULT)
+{
+	struct iommu_ioas_map *map = (void *)self->memory;
+
+	self->map.flags = IOAS_READ_WRITE;
+	self->map.user_va += PAGE;
+	*map = self->map;
+	ASSERT_EQ(0, mprotect(map, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, do_map(self->iommufd, map));
+	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+}
+
 TEST_F(space, map_length_0_EINVAL)
 {
 	self->map.length = 0;

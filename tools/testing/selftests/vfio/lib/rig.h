@@ -32,6 +32,13 @@
 #define BOUNCE_IOVA	0x70000000ull
 #define TRANSFER	3000u
 
+/*
+ * Of kselftest_harness.h, for tests from here on: an emulated machine whose
+ * kernel checks everything may need minutes.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	240	/* seconds */
+
 /* x86 devices interrupt by writing here, so no memory is ever mapped here. */
 #define MSI_START	0xfee00000ull
 #define MSI_LAST	0xfeefffffull

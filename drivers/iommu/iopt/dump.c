@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a space holds, in lines of text for people who debug.
+ *
+ * First the space itself, its domains and the IOVAs that are usable or allowed,
+ * then each area, and below it its pages, the runs of its slice of them and what
+ * accesses have pinned of it. Documentation/ABI/testing/debugfs-iopt says what
+ * the lines mean; debugfs and iopt_dump() show the same.
+ *
+ * Rule: it is no snapshot. Each line is true at one moment, for which the locks
+ * are held, and then the view goes on from the next IOVA or page index,
+ * whatever came and went meanwhile. So it delays nobody however much is mapped,
+ * ends even if others map all the time, and waits for nobody's pinning: pages
+ * that are being worked on are told as busy.
+ */
+#include <linux/iommu.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+
+#include "io_pagetable.h"
+#include "pages.h"
+
+/* What iopt_dump() shows at most: who floods the log helps nobody. */
+#define DUMP_MAX_LINES	1000
+
+static const char * const state_names[] = {
+	[IOPT_AREA_BUILDING] = "building",
+	[IOPT_AREA_LIVE] = "live",
+	[IOPT_AREA_DYING] = "dying",
+};
+
+static const char * const kind_names[] = {
+	[IOPT_RUN_HOLE] = "hole",
+	[IOPT_RUN_RAM] = "ram",
+	[IOPT_RUN_RESERVED] = "reserved",
+	[IOPT_RUN_ZERO] = "zero",
+	[IOPT_RUN_PFNMAP] = "pfnmap",
+};
+
+static const char * const account_names[] = {
+	[IOPT_ACCOUNT_NONE] = "none",
+	[IOPT_ACCOUNT_USER] = "user",
+	[IOPT_ACCOUNT_MM] = "mm",
+	[IOPT_ACCOUNT_MM_UNLIMITED] = "unlimited",
+};
+
+static __printf(2, 3) bool view_print(struct iopt_view *view,
+				      const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vscnprintf(view->line, sizeof(view->line), format, args);
+	va_end(args);
+	return true;
+}
+
+/* Let the next line be the first one of a part. */
+static void view_enter(struct iopt_view *view, enum iopt_view_part part)
+{
+	view->part = part;
+	view->next = 0;
+	view->done = false;
+}
+
+/* Go on after @last, if there is something. */
+static void view_move(struct iopt_view *view, unsigned long last)
+{
+	view->done = !iopt_next_start(last, &view->next);
+}
+
+static bool view_space(struct iopt_view *view)
+{
+	struct io_pagetable *iopt = view->iopt;
+
+	view->done = true;
+	return view_print(view,
+			  "space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx pfnmap=%d tracking=%d blind=%u orphans=%u lost=%ld",
+			  iopt->id, iopt->nr_areas, iopt->policy.max_areas,
+			  iopt->iova_alignment, iopt->policy.max_iopte,
+			  iopt->policy.pfnmap, iopt->tracking, iopt->nr_blind,
+			  iopt->nr_orphans, atomic_long_read(&iopt->nr_lost));
+}
+
+static bool view_domain(struct iopt_view *view)
+{
+	struct list_head *domains = &view->iopt->domains;
+	const struct iommu_domain_geometry *geometry;
+	struct iopt_domain *domain;
+
+	list_for_each_entry(domain, domains, node)
+		if (domain->seq >= view->next)
+			break;
+	if (list_entry_is_head(domain, domains, node))
+		return false;
+	view_move(view, domain->seq);
+	geometry = &domain->domain->geometry;
+	return view_print(view,
+			  "domain %lu pgsizes=0x%lx aperture=0x%lx-0x%lx open=%d",
+			  domain->seq, domain->domain->pgsize_bitmap,
+			  (unsigned long)geometry->aperture_start,
+			  (unsigned long)geometry->aperture_end,
+			  domain->open);
+}
+
+static bool view_usable(struct iopt_view *view)
+{
+	struct iopt_range gap;
+
+	if (!iopt_interval_gap(&view->iopt->reserved, view->next, ULONG_MAX,
+			       &gap))
+		return false;
+	view_move(view, gap.last);
+	return view_print(view, "usable 0x%lx-0x%lx", gap.start, gap.last);
+}
+
+static bool view_allowed(struct iopt_view *view)
+{
+	struct iopt_interval *interval;
+
+	interval = iopt_interval_first(&view->iopt->allowed, view->next,
+				       ULONG_MAX);
+	if (!interval)
+		return false;
+	view_move(view, interval->iova.last);
+	return view_print(view, "allowed 0x%lx-0x%lx", interval->iova.start,
+			  interval->iova.last);
+}
+
+static bool view_area(struct iopt_view *view)
+{
+	struct iopt_area *area = iopt_area_first(view->iopt, view->next,
+						 ULONG_MAX);
+
+	if (!area)
+		return false;
+	view->start = area->start;
+	view->last = area->last;
+	view_enter(view, IOPT_VIEW_PAGES);
+	return view_print(view,
+			  "area 0x%lx-0x%lx prot=%c%c%c state=%s busy=%d orphan=%d domains=%u pins=%u users=%u",
+			  area->start, area->last,
+			  area->prot & IOMMU_READ ? 'r' : '-',
+			  area->prot & IOMMU_WRITE ? 'w' : '-',
+			  area->prot & IOMMU_CACHE ? 'c' : '-',
+			  state_names[area->state], area->busy, area->orphan,
+			  READ_ONCE(area->nr_domains), READ_ONCE(area->nr_pins),
+			  area->nr_users);
+}
+
+static bool view_pages(struct iopt_view *view, const struct iopt_area *area)
+{
+	const struct iopt_pages *pages = area->pages;
+
+	view->done = true;
+	return view_print(view,
+			  " pages %p npages=%lu uaddr=0x%lx writable=%d shown=%u charged=%lu payer=%d account=%s",
+			  pages, pages->npages, pages->uaddr, pages->writable,
+			  kref_read(&pages->kref), pages->nr_charged,
+			  task_tgid_nr(pages->payer->task),
+			  account_names[pages->payer->account]);
+}
+
+static bool view_run(struct iopt_view *view, const struct iopt_area *area)
+{
+	unsigned long first = max(view->next, area->slice.start);
+	struct iopt_run_iter iter;
+	struct iopt_run run;
+
+	if (first > area->slice.last)
+		return false;
+	iopt_run_iter_start(&iter, &area->pages->runs, first, area->slice.last);
+	iopt_run_iter_next(&iter, &run);
+	view_move(view, run.index + run.count - 1);
+	if (run.kind == IOPT_RUN_HOLE)
+		return view_print(view, "  run %lu+%lu hole", run.index,
+				  run.count);
+	return view_print(view, "  run %lu+%lu %s pfn=0x%lx lost=%d", run.index,
+			  run.count, kind_names[run.kind], run.pfn, run.lost);
+}
+
+static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
+{
+	unsigned long first = max(view->next, area->slice.start), index;
+	unsigned long count = 0, all = 0;
+	struct iopt_pin *pin, *by;
+
+	if (first > area->slice.last)
+		return false;
+	pin = iopt_pins_first(area->pages, first, area->slice.last, &index);
+	if (!pin)
+		return false;
+	for (by = pin; by; by = by->next) {
+		all += by->count;
+		if (by->by == &area->nr_pins)
+			count = by->count;
+	}
+	view_move(view, index);
+	return view_print(view,
+			  "  pin %lu %s pfn=0x%lx count=%lu all=%lu owns=%d lost=%d",
+			  index, kind_names[pin->kind], pin->pfn, count, all,
+			  pin->owns, pin->lost);
+}
+
+/* A line below an area, which may be gone or another one by now. */
+static bool view_below(struct iopt_view *view)
+{
+	struct iopt_area *area = iopt_area_first(view->iopt, view->start,
+						 view->start);
+	bool shown;
+
+	if (!area || area->start != view->start || area->last != view->last)
+		return false;
+	if (!mutex_trylock(&area->pages->mutex)) {
+		view_enter(view, IOPT_VIEW_PINS);
+		view->done = true;
+		return view_print(view, " pages %p busy", area->pages);
+	}
+	if (view->part == IOPT_VIEW_PAGES)
+		shown = view_pages(view, area);
+	else if (view->part == IOPT_VIEW_RUNS)
+		shown = view_run(view, area);
+	else
+		shown = view_pin(view, area);
+	mutex_unlock(&area->pages->mutex);
+	return shown;
+}
+
+static bool view_part(struct iopt_view *view)
+{
+	if (view->done)
+		return false;
+	switch (view->part) {
+	case IOPT_VIEW_SPACE:
+		return view_space(view);
+	case IOPT_VIEW_DOMAINS:
+		return view_domain(view);
+	case IOPT_VIEW_USABLE:
+		return view_usable(view);
+	case IOPT_VIEW_ALLOWED:
+		return view_allowed(view);
+	case IOPT_VIEW_AREAS:
+		return view_area(view);
+	default:
+		return view_below(view);
+	}
+}
+
+/* A part has no more lines: go to the next one, or back to the areas. */
+static bool view_next_part(struct iopt_view *view)
+{
+	switch (view->part) {
+	case IOPT_VIEW_AREAS:
+		return false;
+	case IOPT_VIEW_PINS:
+		view_enter(view, IOPT_VIEW_AREAS);
+		view_move(view, view->last);
+		return true;
+	default:
+		view_enter(view, view->part + 1);
+		return true;
+	}
+}
+
+/**
+ * iopt_view_start - look at a space from the beginning
+ * @view: the view
+ * @iopt: the space, which stays
+ *
+ * Context: any.
+ */
+void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt)
+{
+	view->iopt = iopt;
+	view_enter(view, IOPT_VIEW_SPACE);
+}
+
+/**
+ * iopt_view_next - make the next line
+ * @view: the view; receives the line in @view->line, without a newline
+ *
+ * Context: process context, may sleep. Waits for nobody's pinning.
+ * Return: false if there are no more lines.
+ */
+bool iopt_view_next(struct iopt_view *view)
+{
+	bool shown;
+
+	mutex_lock(&view->iopt->lock);
+	do {
+		shown = view_part(view);
+	} while (!shown && view_next_part(view));
+	mutex_unlock(&view->iopt->lock);
+	return shown;
+}
+
+/**
+ * iopt_dump - print a space to the kernel's log
+ * @iopt: the space; others may use it meanwhile
+ *
+ * The same lines as in debugfs, not more of them than one can read.
+ *
+ * Context: process context, may sleep; no lock of the space is held. Waits for
+ * nobody's pinning.
+ */
+void iopt_dump(struct io_pagetable *iopt)
+{
+	unsigned int lines = 0;
+	struct iopt_view view;
+
+	iopt_view_start(&view, iopt);
+	while (iopt_view_next(&view)) {
+		if (lines++ == DUMP_MAX_LINES) {
+			pr_info("iopt: and so on\n");
+			break;
+		}
+		pr_info("iopt: %s\n", view.line);
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_NS_GPL(iopt_dump, IOPT);

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What takes IOVAs away: reserved regions of devices, apertures and page sizes
+ * of domains; and the allowed ranges, which nothing may take away.
+ *
+ * What no mapping may touch is kept as a tree of reserved intervals, each with
+ * its owner: a device for the regions its bus or platform keeps, a domain for
+ * what is outside of its aperture. Usable is what nobody reserved.
+ *
+ * Rule: a reservation excludes mappings and allowed ranges, and they exclude
+ * it; whoever comes second fails and leaves all as it was.
+ */
+#include <linux/iommu.h>
+
+#include "io_pagetable.h"
+
+/**
+ * iopt_reserve_iova - keep mappings out of an interval
+ * @iopt: the space
+ * @start: first byte
+ * @last: last byte
+ * @owner: whose reservation it is
+ *
+ * Context: @iopt->lock is held, and may be dropped in between; may sleep.
+ * Return: 0, -EADDRINUSE if a mapping or an allowed range is there, -ENOMEM,
+ * or -EINTR if killed while waiting for a mapping that is being built or torn
+ * down.
+ */
+int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
+		      unsigned long last, const void *owner)
+{
+	int rc = iopt_wait_unmapped(iopt, start, last);
+
+	if (rc)
+		return rc == -EEXIST ? -EADDRINUSE : rc;
+	if (iopt_interval_first(&iopt->allowed, start, last))
+		return -EADDRINUSE;
+	return iopt_interval_add(&iopt->reserved, start, last, owner,
+				 iopt->policy.gfp);
+}
+
+/**
+ * iopt_unreserve_iova - take back all reservations of an owner
+ * @iopt: the space
+ * @owner: whose
+ *
+ * Context: @iopt->lock is held.
+ */
+void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
+{
+	lockdep_assert_held(&iopt->lock);
+	iopt_intervals_drop(&iopt->reserved, owner);
+}
+
+/**
+ * iopt_allow_iova - say which IOVAs must stay usable
+ * @iopt: the space
+ * @ranges: the ranges, which replace all earlier ones
+ * @nr: how many; 0 allows everything, and nothing in particular
+ *
+ * The engine chooses IOVAs in allowed ranges only, and no device or domain that
+ * would take some of them away can come. Fixed IOVAs need not be allowed.
+ *
+ * Context: process context, may sleep. Waits for nobody's pinning.
+ * Return: 0, -EINVAL if ranges overlap or one ends before it starts,
+ * -EADDRINUSE if one touches what is reserved, or -ENOMEM; the earlier ranges
+ * stay then.
+ */
+int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
+		    unsigned int nr)
+{
+	struct rb_root_cached allowed = RB_ROOT_CACHED;
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i != nr && !rc; i++) {
+		if (ranges[i].last < ranges[i].start ||
+		    iopt_interval_first(&allowed, ranges[i].start,
+					ranges[i].last))
+			rc = -EINVAL;
+		else
+			rc = iopt_interval_add(&allowed, ranges[i].start,
+					       ranges[i].last, NULL,
+					       iopt->policy.gfp);
+	}
+
+	mutex_lock(&iopt->lock);
+	for (i = 0; i != nr && !rc; i++)
+		if (iopt_interval_first(&iopt->reserved, ranges[i].start,
+					ranges[i].last))
+			rc = -EADDRINUSE;
+	if (!rc)
+		swap(iopt->allowed, allowed);
+	mutex_unlock(&iopt->lock);
+
+	iopt_intervals_drop(&allowed, NULL);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
+
+/**
+ * iopt_reserve_device - keep mappings out of a device's reserved regions
+ * @iopt: the space
+ * @dev: the device that is to use it
+ * @sw_msi_start: receives the bus address at which the kernel must map the
+ *                device's MSI doorbell, or PHYS_ADDR_MAX if it need not
+ *
+ * Regions that firmware asks for only until a driver takes over do not count.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EADDRINUSE if a mapping or an allowed range is in such a region,
+ * -ENOMEM, or -EINTR
+ * if killed. Nothing is reserved for @dev then.
+ */
+int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
+			phys_addr_t *sw_msi_start)
+{
+	struct iommu_resv_region *region;
+	bool hw_msi = false;
+	LIST_HEAD(regions);
+	int rc = 0;
+
+	*sw_msi_start = PHYS_ADDR_MAX;
+	iommu_get_resv_regions(dev, &regions);
+
+	mutex_lock(&iopt->lock);
+	list_for_each_entry(region, &regions, list) {
+		unsigned long last;
+
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
+		    !region->length)
+			continue;
+		if (region->type == IOMMU_RESV_MSI)
+			hw_msi = true;
+		if (region->type == IOMMU_RESV_SW_MSI)
+			*sw_msi_start = region->start;
+
+		if (check_add_overflow((unsigned long)region->start,
+				       region->length - 1, &last))
+			last = ULONG_MAX;
+		rc = iopt_reserve_iova(iopt, region->start, last, dev);
+		if (rc)
+			break;
+	}
+	if (rc)
+		iopt_unreserve_iova(iopt, dev);
+	mutex_unlock(&iopt->lock);
+
+	/* An interrupt controller with a window of its own needs no mapping. */
+	if (hw_msi)
+		*sw_msi_start = PHYS_ADDR_MAX;
+	iommu_put_resv_regions(dev, &regions);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
+
+/**
+ * iopt_unreserve_device - a device no longer uses a space
+ * @iopt: the space
+ * @dev: the device
+ *
+ * Its regions become usable unless somebody else keeps them.
+ *
+ * Context: process context, may sleep.
+ */
+void iopt_unreserve_device(struct io_pagetable *iopt, struct device *dev)
+{
+	mutex_lock(&iopt->lock);
+	iopt_unreserve_iova(iopt, dev);
+	mutex_unlock(&iopt->lock);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_unreserve_device, IOPT);
+
+/* The smallest page of a domain, in bytes. */
+static unsigned long domain_granule(struct iommu_domain *domain)
+{
+	return 1UL << __ffs(domain->pgsize_bitmap);
+}
+
+/**
+ * iopt_check_domain_fits - can a domain translate what is mapped?
+ * @iopt: the space
+ * @domain: the domain; what is outside of its aperture becomes reserved, in
+ *          its name
+ *
+ * Context: @iopt->lock is held, and may be dropped in between; may sleep.
+ * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
+ * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EINTR if killed. Nothing is
+ * reserved then.
+ */
+int iopt_check_domain_fits(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	const struct iommu_domain_geometry *geometry = &domain->geometry;
+	unsigned long granule = domain_granule(domain);
+	struct iopt_area *area;
+	unsigned long above;
+	int rc = 0;
+
+	if (geometry->force_aperture && geometry->aperture_start)
+		rc = iopt_reserve_iova(iopt, 0, geometry->aperture_start - 1,
+				       domain);
+	if (!rc && geometry->force_aperture &&
+	    geometry->aperture_end < ULONG_MAX &&
+	    iopt_next_start(geometry->aperture_end, &above))
+		rc = iopt_reserve_iova(iopt, above, ULONG_MAX, domain);
+
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); !rc && area;
+	     area = iopt_area_next(area, ULONG_MAX))
+		if (area->state != IOPT_AREA_DYING &&
+		    !IS_ALIGNED(area->start | iopt_area_length(area),
+				granule))
+			rc = -EADDRINUSE;
+
+	if (rc)
+		iopt_unreserve_iova(iopt, domain);
+	return rc;
+}
+
+/**
+ * iopt_update_alignment - find the alignment after domains came or went
+ * @iopt: the space
+ *
+ * Context: @iopt->lock is held.
+ */
+void iopt_update_alignment(struct io_pagetable *iopt)
+{
+	unsigned long alignment = PAGE_SIZE;
+	struct iopt_domain *domain;
+
+	lockdep_assert_held(&iopt->lock);
+	list_for_each_entry(domain, &iopt->domains, node)
+		alignment = max(alignment, domain_granule(domain->domain));
+	iopt->iova_alignment = alignment;
+}

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The compact record of physical pages, see runs.h: changes in the middle.
+ *
+ * Holders of parts of the pages come and go. Who comes cuts the runs at his
+ * ends and fills holes; what nobody holds any more is cleared to holes again,
+ * whole runs of it. Rule: cutting and filling may allocate, and if they fail
+ * the record says what it said before; clearing never allocates.
+ */
+#include <linux/bug.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "runs_packed.h"
+
+/* The index after the last page of a packed run. */
+static unsigned long entry_end(const struct iopt_runs *runs, unsigned int c,
+			       unsigned int e)
+{
+	const struct iopt_run_chunk *chunk = &runs->chunks[c];
+
+	if (e + 1 < chunk->nr)
+		return chunk->index + packed_offset(chunk->packed[e + 1]);
+	if (c + 1 < runs->nr_chunks)
+		return runs->chunks[c + 1].index;
+	return runs->npages;
+}
+
+/* Open a gap of @n packed runs before entry @e; there is room for them. */
+static void chunk_open(struct iopt_run_chunk *chunk, unsigned int e,
+		       unsigned int n)
+{
+	memmove(&chunk->packed[e + n], &chunk->packed[e],
+		(chunk->nr - e) * sizeof(*chunk->packed));
+	chunk->nr += n;
+}
+
+/* Likewise of @n chunks before chunk @c. */
+static void array_open(struct iopt_runs *runs, unsigned int c, unsigned int n)
+{
+	memmove(&runs->chunks[c + n], &runs->chunks[c],
+		(runs->nr_chunks - c) * sizeof(*runs->chunks));
+	runs->nr_chunks += n;
+}
+
+static void array_remove(struct iopt_runs *runs, unsigned int c)
+{
+	kfree(runs->chunks[c].packed);
+	runs->nr_chunks--;
+	memmove(&runs->chunks[c], &runs->chunks[c + 1],
+		(runs->nr_chunks - c) * sizeof(*runs->chunks));
+}
+
+/*
+ * Start a new chunk at @index, which is in run @e of chunk @c or right behind
+ * it: the new one gets what is left of this run, and the runs after it.
+ */
+static int chunk_split(struct iopt_runs *runs, unsigned int c, unsigned int e,
+		       unsigned long index, gfp_t gfp)
+{
+	struct iopt_run_chunk *old, new = { .index = index };
+	unsigned long start;
+	unsigned int i;
+
+	if (iopt_runs_grow_array(runs, 1, gfp))
+		return -ENOMEM;
+	old = &runs->chunks[c];
+	if (iopt_runs_grow_chunk(&new, old->nr - e, gfp))
+		return -ENOMEM;
+
+	for (i = e; i != old->nr; i++) {
+		start = old->index + packed_offset(old->packed[i]);
+		if (i == e && index == entry_end(runs, c, e))
+			continue;
+		if (i == e)
+			new.packed[new.nr++] = packed_move(old->packed[i],
+							   index - start, 0);
+		else
+			new.packed[new.nr++] = packed_move(old->packed[i], 0,
+							   start - index);
+	}
+	old->nr = e + 1;
+	array_open(runs, c + 1, 1);
+	runs->chunks[c + 1] = new;
+	return 0;
+}
+
+/**
+ * iopt_runs_cut - let a run start at an index
+ * @runs: the record
+ * @index: page index; nothing is to be done if it is beyond the record
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
+ * Return: 0 or -ENOMEM. The record says the same as before, either way.
+ */
+int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp)
+{
+	struct iopt_run_chunk *chunk;
+	unsigned long distance;
+	unsigned int c, e;
+
+	if (!index || index >= runs->npages)
+		return 0;
+	if (iopt_runs_leave_inline(runs, gfp))
+		return -ENOMEM;
+
+	c = iopt_runs_find_chunk(runs, index);
+	chunk = &runs->chunks[c];
+	e = iopt_chunk_find_entry(chunk, index);
+	distance = index - chunk->index - packed_offset(chunk->packed[e]);
+	if (!distance)
+		return 0;
+
+	if (!packed_offset_fits(index - chunk->index) ||
+	    chunk->nr == CHUNK_MAX)
+		return chunk_split(runs, c, e, index, gfp);
+	if (iopt_runs_grow_chunk(chunk, 1, gfp))
+		return -ENOMEM;
+	chunk_open(chunk, e + 1, 1);
+	chunk->packed[e + 1] = packed_move(chunk->packed[e], distance,
+					   index - chunk->index);
+	return 0;
+}
+
+/* Move the runs of @fresh into one chunk, in the place of hole @e. */
+static int fill_inside_chunk(struct iopt_run_chunk *chunk, unsigned int e,
+			     const struct iopt_run_chunk *fresh, gfp_t gfp)
+{
+	unsigned long offset = packed_offset(chunk->packed[e]);
+	unsigned int i;
+
+	if (iopt_runs_grow_chunk(chunk, fresh->nr - 1, gfp))
+		return -ENOMEM;
+	chunk_open(chunk, e, fresh->nr - 1);
+	for (i = 0; i != fresh->nr; i++)
+		chunk->packed[e + i] =
+			packed_move(fresh->packed[i], 0,
+				    offset + packed_offset(fresh->packed[i]));
+	kfree(fresh->packed);
+	return 0;
+}
+
+/* Put the chunks of @fresh between chunks, in the place of hole @e. */
+static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
+			       unsigned int e, struct iopt_runs *fresh,
+			       gfp_t gfp)
+{
+	struct iopt_run_chunk *chunk = &runs->chunks[c];
+	unsigned long first = chunk->index + packed_offset(chunk->packed[e]);
+	unsigned int i;
+
+	if (e + 1 != chunk->nr &&
+	    chunk_split(runs, c, e, entry_end(runs, c, e), gfp))
+		return -ENOMEM;
+	if (iopt_runs_grow_array(runs, fresh->nr_chunks, gfp))
+		return -ENOMEM;
+
+	/* The hole is the last run of its chunk now, and may be the only one */
+	if (--runs->chunks[c].nr)
+		c++;
+	else
+		array_remove(runs, c);
+	array_open(runs, c, fresh->nr_chunks);
+	for (i = 0; i != fresh->nr_chunks; i++) {
+		runs->chunks[c + i] = fresh->chunks[i];
+		runs->chunks[c + i].index += first;
+	}
+	return 0;
+}
+
+/* Fill a hole inside of the record. */
+static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
+			    struct iopt_runs *fresh, gfp_t gfp)
+{
+	struct iopt_run_chunk *chunk, *only = NULL;
+	unsigned int c, e;
+	int rc;
+
+	if (iopt_runs_cut(runs, first, gfp) ||
+	    iopt_runs_cut(runs, first + fresh->npages, gfp) ||
+	    iopt_runs_leave_inline(runs, gfp) ||
+	    iopt_runs_leave_inline(fresh, gfp))
+		return -ENOMEM;
+
+	c = iopt_runs_find_chunk(runs, first);
+	chunk = &runs->chunks[c];
+	e = iopt_chunk_find_entry(chunk, first);
+	if (fresh->nr_chunks == 1)
+		only = &fresh->chunks[0];
+	if (only && chunk->nr + only->nr - 1 <= CHUNK_MAX &&
+	    packed_offset_fits(first - chunk->index + fresh->npages))
+		rc = fill_inside_chunk(chunk, e, only, gfp);
+	else
+		rc = fill_between_chunks(runs, c, e, fresh, gfp);
+	if (rc)
+		return rc;
+	kvfree(fresh->chunks);
+	memset(fresh, 0, sizeof(*fresh));
+	return 0;
+}
+
+/* Record pages behind the end of the record, where somebody's may end. */
+static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
+			    struct iopt_runs *fresh, gfp_t gfp)
+{
+	unsigned long old = runs->npages;
+	struct iopt_run_iter iter;
+	struct iopt_run run = {
+		.index = old, .count = first - old, .kind = IOPT_RUN_HOLE,
+	};
+	int rc = 0;
+
+	if (run.count)
+		rc = iopt_runs_append(runs, &run, gfp);
+	iopt_run_iter_start(&iter, fresh, 0, fresh->npages - 1);
+	while (!rc && iopt_run_iter_next(&iter, &run)) {
+		run.index += first;
+		rc = iopt_runs_add(runs, &run, gfp);
+	}
+	if (rc && runs->npages != old)
+		iopt_runs_clear(runs, old, runs->npages - 1);
+	if (!rc)
+		iopt_runs_free(fresh);
+	return rc;
+}
+
+/**
+ * iopt_runs_fill - record pages in a hole
+ * @runs: the record
+ * @first: index of the first page, in a run that is a hole
+ * @fresh: the pages, by index from 0 on, as many as fit into this run; empty
+ *         afterwards
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
+ * Return: 0, or -ENOMEM with both records as they were.
+ */
+int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
+		   struct iopt_runs *fresh, gfp_t gfp)
+{
+	if (first < runs->npages)
+		return runs_fill_inside(runs, first, fresh, gfp);
+	if (runs->npages || first)
+		return runs_fill_behind(runs, first, fresh, gfp);
+	*runs = *fresh;
+	memset(fresh, 0, sizeof(*fresh));
+	return 0;
+}
+
+/* Make one hole of holes that are neighbours. */
+static unsigned int packed_merge_holes(u64 *packed, unsigned int nr)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i != nr; i++)
+		if (!kept || packed_kind(packed[i]) != IOPT_RUN_HOLE ||
+		    packed_kind(packed[kept - 1]) != IOPT_RUN_HOLE)
+			packed[kept++] = packed[i];
+	return kept;
+}
+
+static unsigned int packed_clear(u64 *packed, unsigned int nr,
+				 unsigned long base, unsigned long first,
+				 unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i != nr; i++) {
+		unsigned long index = base + packed_offset(packed[i]);
+
+		if (index >= first && index <= last)
+			packed[i] &= PACKED_OFFSET;
+	}
+	return packed_merge_holes(packed, nr);
+}
+
+/* The record ends with its last run that is no hole. */
+static void runs_trim(struct iopt_runs *runs)
+{
+	struct iopt_run_chunk *chunk = &runs->chunks[runs->nr_chunks - 1];
+	u64 last = chunk->packed[chunk->nr - 1];
+
+	while (packed_kind(last) == IOPT_RUN_HOLE) {
+		runs->npages = chunk->index + packed_offset(last);
+		if (!runs->npages) {
+			iopt_runs_free(runs);
+			return;
+		}
+		if (!--chunk->nr)
+			kfree(runs->chunks[--runs->nr_chunks].packed);
+		chunk = &runs->chunks[runs->nr_chunks - 1];
+		last = chunk->packed[chunk->nr - 1];
+	}
+}
+
+/* A chunk of one hole is not needed where the one before ends with a hole. */
+static bool chunk_is_needed(const struct iopt_runs *runs, unsigned int c)
+{
+	const struct iopt_run_chunk *before;
+
+	if (!c || runs->chunks[c].nr != 1 ||
+	    packed_kind(runs->chunks[c].packed[0]) != IOPT_RUN_HOLE)
+		return true;
+	before = &runs->chunks[c - 1];
+	return packed_kind(before->packed[before->nr - 1]) != IOPT_RUN_HOLE;
+}
+
+static void runs_clear_chunks(struct iopt_runs *runs, unsigned long first,
+			      unsigned long last)
+{
+	unsigned int c;
+
+	for (c = iopt_runs_find_chunk(runs, first);
+	     c < runs->nr_chunks && runs->chunks[c].index <= last;) {
+		struct iopt_run_chunk *chunk = &runs->chunks[c];
+
+		chunk->nr = packed_clear(chunk->packed, chunk->nr,
+					 chunk->index, first, last);
+		if (chunk_is_needed(runs, c))
+			c++;
+		else
+			array_remove(runs, c);
+	}
+	if (c < runs->nr_chunks && !chunk_is_needed(runs, c))
+		array_remove(runs, c);
+}
+
+static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
+			   unsigned long last)
+{
+	runs->nr_few = packed_clear(runs->few, runs->nr_few, 0, first, last);
+	if (packed_kind(runs->few[runs->nr_few - 1]) == IOPT_RUN_HOLE)
+		runs->npages = packed_offset(runs->few[--runs->nr_few]);
+	if (!runs->npages)
+		iopt_runs_free(runs);
+}
+
+/**
+ * iopt_runs_clear - make a hole
+ * @runs: the record
+ * @first: where it starts: a run starts here or a hole is here
+ * @last: its last page; a run ends here, or a hole is here
+ *
+ * Context: any that may free memory; the owner of @runs excludes other callers.
+ */
+void iopt_runs_clear(struct iopt_runs *runs, unsigned long first,
+		     unsigned long last)
+{
+	if (first >= runs->npages)
+		return;
+	if (!first && last + 1 >= runs->npages) {
+		iopt_runs_free(runs);
+	} else if (!runs->nr_chunks) {
+		runs_clear_few(runs, first, last);
+	} else {
+		runs_clear_chunks(runs, first, last);
+		runs_trim(runs);
+	}
+}
+
+static void packed_lose(u64 *packed, unsigned int nr, unsigned long base,
+			unsigned long end, unsigned long first,
+			unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i != nr; i++) {
+		unsigned long start = base + packed_offset(packed[i]);
+		unsigned long next = end;
+
+		if (i + 1 != nr)
+			next = base + packed_offset(packed[i + 1]);
+		if (start <= last && next > first &&
+		    packed_kind(packed[i]) != IOPT_RUN_HOLE)
+			packed[i] |= PACKED_LOST;
+	}
+}
+
+/**
+ * iopt_runs_lose - note that a device may reach pages for ever
+ * @runs: the record
+ * @first: index of the first such page
+ * @last: of the last one
+ *
+ * Whole runs are noted: cutting could fail.
+ *
+ * Context: any; the owner of @runs excludes other callers.
+ */
+void iopt_runs_lose(struct iopt_runs *runs, unsigned long first,
+		    unsigned long last)
+{
+	unsigned int c;
+
+	if (!runs->nr_chunks)
+		packed_lose(runs->few, runs->nr_few, 0, runs->npages, first,
+			    last);
+	for (c = 0; c != runs->nr_chunks; c++) {
+		struct iopt_run_chunk *chunk = &runs->chunks[c];
+
+		packed_lose(chunk->packed, chunk->nr, chunk->index,
+			    entry_end(runs, c, chunk->nr - 1), first, last);
+	}
+}

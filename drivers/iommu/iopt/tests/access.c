@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An access for KUnit tests, which behaves as drivers do: it holds a lock of
+ * its own while it pins and unpins, takes the same one when it is told of an
+ * unmap, and then unpins all of what it is told of, without a look.
+ */
+#include <linux/slab.h>
+
+#include "access.h"
+
+static void access_told(void *data, unsigned long start, unsigned long last)
+{
+	struct test_access *access = data;
+
+	mutex_lock(&access->lock);
+	if (access->nr_told < TEST_TOLD_MAX)
+		access->told[access->nr_told] = (struct iopt_range){ start,
+								     last };
+	access->nr_told++;
+	complete(&access->called);
+	if (access->block)
+		wait_for_completion(&access->go_on);
+	if (access->also)
+		access->also(access, start, last);
+	while (!access->keep && iopt_access_unpin(access->access, start, last))
+		;
+	mutex_unlock(&access->lock);
+}
+
+static const struct iopt_access_ops access_ops = {
+	.unmap = access_told,
+};
+
+/* It goes with the space, or earlier. */
+struct test_access *test_access_create(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = kzalloc(sizeof(*access), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, access);
+	mutex_init(&access->lock);
+	init_completion(&access->called);
+	init_completion(&access->go_on);
+	access->space = space;
+	access->access = iopt_access_create(space->iopt, &access_ops, access);
+	if (IS_ERR(access->access)) {
+		kfree(access);
+		KUNIT_FAIL(test, "no access");
+		return NULL;
+	}
+	access->next = space->accesses;
+	space->accesses = access;
+	return access;
+}
+
+/* Nothing of its own is pinned any more. */
+void test_access_destroy(struct test_access *access)
+{
+	struct test_access **link = &access->space->accesses;
+
+	while (*link != access)
+		link = &(*link)->next;
+	*link = access->next;
+	iopt_access_destroy(access->access);
+	kfree(access);
+}
+
+/* With all that they have pinned. */
+void test_accesses_destroy(struct test_space *space)
+{
+	while (space->accesses) {
+		struct test_access *access = space->accesses;
+
+		while (iopt_access_unpin(access->access, 0, ULONG_MAX))
+			;
+		test_access_destroy(access);
+	}
+}
+
+/* @pages may be NULL for up to 64 pages. */
+int test_pin_flags(struct test_access *access, unsigned long iova,
+		   unsigned long npages, struct page **pages,
+		   unsigned int flags)
+{
+	struct page *some[64];
+	int rc;
+
+	if (!pages && npages > ARRAY_SIZE(some))
+		return -E2BIG;
+	mutex_lock(&access->lock);
+	rc = iopt_access_pin(access->access, iova, iova + PAGES(npages) - 1,
+			     pages ?: some, flags);
+	mutex_unlock(&access->lock);
+	return rc;
+}
+
+int test_pin(struct test_access *access, unsigned long iova,
+	     unsigned long npages)
+{
+	return test_pin_flags(access, iova, npages, NULL, 0);
+}
+
+unsigned long test_unpin(struct test_access *access, unsigned long iova,
+			 unsigned long npages)
+{
+	unsigned long nr;
+
+	mutex_lock(&access->lock);
+	nr = iopt_access_unpin(access->access, iova, iova + PAGES(npages) - 1);
+	mutex_unlock(&access->lock);
+	return nr;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An access for KUnit tests, which behaves as drivers do.
+ */
+#ifndef __IOPT_TEST_ACCESS_H
+#define __IOPT_TEST_ACCESS_H
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/iopt.h>
+#include <linux/mutex.h>
+
+#include "space.h"
+
+#define TEST_TOLD_MAX	8
+
+/**
+ * struct test_access - an access
+ * @access: what the engine gave
+ * @space: where it is
+ * @next: the next one of the space
+ * @lock: the driver's own, held while it pins and unpins
+ * @keep: unpin nothing when told of an unmap
+ * @nr_told: how often it was told
+ * @told: the first ones of what it was told
+ * @block: wait for @go_on when told
+ * @called: completed each time it is told
+ * @go_on: see @block
+ * @also: to be called when told, if not NULL
+ */
+struct test_access {
+	struct iopt_access *access;
+	struct test_space *space;
+	struct test_access *next;
+	struct mutex lock;	/* outside of the engine's */
+	bool keep;
+	unsigned int nr_told;
+	struct iopt_range told[TEST_TOLD_MAX];
+	bool block;
+	struct completion called;
+	struct completion go_on;
+	void (*also)(struct test_access *access, unsigned long start,
+		     unsigned long last);
+};
+
+struct test_access *test_access_create(struct kunit *test);
+void test_access_destroy(struct test_access *access);
+void test_accesses_destroy(struct test_space *space);
+int test_pin_flags(struct test_access *access, unsigned long iova,
+		   unsigned long npages, struct page **pages,
+		   unsigned int flags);
+int test_pin(struct test_access *access, unsigned long iova,
+	     unsigned long npages);
+unsigned long test_unpin(struct test_access *access, unsigned long iova,
+			 unsigned long npages);
+
+#endif /* __IOPT_TEST_ACCESS_H */

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty pages in the user's bitmap: which bits are written, wherever it is.
+ *
+ * What is in the user's memory afterwards is compared, byte for byte, with what
+ * a plain model says.
+ */
+#include <linux/mman.h>
+#include <linux/prandom.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "space.h"
+
+#define IOVA	0x100000000UL
+#define BYTES	(2 * PAGE_SIZE)
+#define NPAGES	512U
+
+/**
+ * struct model - what should be
+ * @mapped: of each page at IOVA, is it mapped?
+ * @dirty: is it dirty?
+ * @user: the user's memory, and its copy
+ * @expected: what should be in it
+ * @found: what is
+ * @rnd: where chance comes from
+ */
+struct model {
+	bool mapped[NPAGES];
+	bool dirty[NPAGES];
+	unsigned long user;
+	u8 expected[BYTES];
+	u8 found[BYTES];
+	struct rnd_state rnd;
+};
+
+static unsigned int dice(struct model *model, unsigned int n)
+{
+	return prandom_u32_state(&model->rnd) % n;
+}
+
+static struct model *model_make(struct kunit *test)
+{
+	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	prandom_seed_state(&model->rnd, 31);
+	/* The page after it cannot be written to. */
+	model->user = test_mmap(test, 3, PROT_READ | PROT_WRITE);
+	test_munmap(test, model->user + BYTES, 1);
+	return model;
+}
+
+/* Mappings need no memory as long as no domain comes. */
+static void model_map(struct kunit *test, struct model *model,
+		      unsigned int first, unsigned int n)
+{
+	struct test_space *space = test->priv;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(first),
+					  PAGES(1), n));
+	for (i = first; i != first + n; i++)
+		model->mapped[i] = true;
+}
+
+static void model_mark(struct kunit *test, struct model *model,
+		       unsigned int page)
+{
+	struct test_space *space = test->priv;
+	unsigned long iova = IOVA + PAGES(page);
+
+	mutex_lock(&space->iopt->lock);
+	iopt_area_mark_dirty(iopt_area_first(space->iopt, iova, iova), iova,
+			     iova);
+	mutex_unlock(&space->iopt->lock);
+	model->dirty[page] = true;
+}
+
+/* Fill the user's memory. */
+static void model_fill(struct kunit *test, struct model *model)
+{
+	prandom_bytes_state(&model->rnd, model->expected, BYTES);
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user((void __user *)model->user,
+					      model->expected, BYTES));
+}
+
+static void model_set(struct model *model, unsigned long offset,
+		      unsigned int bit, bool set)
+{
+	u8 *byte = &model->expected[offset + bit / 8];
+
+	*byte = (*byte & ~BIT(bit % 8)) | set << bit % 8;
+}
+
+/* What a read of @n pages from @first on writes at @offset. */
+static void model_read(struct model *model, unsigned long offset,
+		       unsigned int first, unsigned int n, unsigned int per_bit,
+		       bool keep)
+{
+	unsigned int bit, i;
+
+	for (bit = 0; bit != n / per_bit; bit++) {
+		bool *dirty = &model->dirty[first + bit * per_bit];
+		bool any = false;
+
+		if (!model->mapped[first + bit * per_bit])
+			continue;
+		for (i = 0; i != per_bit; i++) {
+			any = any || dirty[i];
+			dirty[i] = keep && dirty[i];
+		}
+		model_set(model, offset, bit, any);
+	}
+}
+
+static int do_read(struct kunit *test, struct model *model,
+		   unsigned long offset, unsigned int first, unsigned int n,
+		   unsigned int per_bit, unsigned int flags)
+{
+	struct test_space *space = test->priv;
+	const struct iopt_dirty_query query = {
+		.bitmap = (void __user *)model->user + offset,
+		.pgsize = PAGES(per_bit),
+	};
+
+	return iopt_dirty_read(space->iopt, IOVA + PAGES(first),
+			       IOVA + PAGES(first + n) - 1, &query, flags);
+}
+
+static void model_check(struct kunit *test, struct model *model)
+{
+	KUNIT_ASSERT_EQ(test, 0, copy_from_user(model->found,
+						(void __user *)model->user,
+						BYTES));
+	KUNIT_ASSERT_EQ(test, 0, memcmp(model->expected, model->found, BYTES));
+}
+
+/* Mappings with holes between, so that words are shared and some are none's. */
+static void model_map_some(struct kunit *test, struct model *model)
+{
+	model_map(test, model, 3, 7);
+	model_map(test, model, 12, 1);
+	model_map(test, model, 60, 70);
+	model_map(test, model, 130, 62);
+	model_map(test, model, 320, 64);
+	model_map(test, model, 448, 5);
+}
+
+/* T1-111: bits of holes and of what is not asked for stay as they are. */
+static void holes_are_not_touched(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned int i;
+
+	model_map_some(test, model);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != NPAGES; i++)
+		if (model->mapped[i] && i % 3)
+			model_mark(test, model, i);
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1,
+					 IOPT_DIRTY_KEEP));
+	model_read(model, 64, 0, NPAGES, 1, true);
+	model_check(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
+	model_check(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
+	model_read(model, 64, 0, NPAGES, 1, false);
+	model_read(model, 64, 0, NPAGES, 1, false);
+	model_check(test, model);
+}
+
+/* A word in which nothing is mapped may be somewhere it cannot be written. */
+static void holes_need_no_bitmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+
+	model_map(test, model, 0, 128);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	model_mark(test, model, 127);
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, BYTES - 16, 0, NPAGES, 1,
+					 0));
+	model_read(model, BYTES - 16, 0, 128, 1, false);
+	model_check(test, model);
+}
+
+/* A28, A30, A32: the bitmap may be at any address, up to the last byte. */
+static void bitmap_at_every_byte(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned long offset, last = BYTES - NPAGES / 8;
+	unsigned int i;
+
+	model_map_some(test, model);
+	model_map(test, model, 500, 12);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != NPAGES; i++)
+		if (model->mapped[i] && dice(model, 2))
+			model_mark(test, model, i);
+	for (offset = last - PAGE_SIZE; offset <= last; offset++) {
+		model_fill(test, model);
+		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, 0, NPAGES,
+						 1, IOPT_DIRTY_KEEP));
+		model_read(model, offset, 0, NPAGES, 1, true);
+		model_check(test, model);
+	}
+	/* One byte more is one too many. */
+	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, last + 1, 0, NPAGES,
+					       1, IOPT_DIRTY_KEEP));
+}
+
+/* E2: what could not be told is still dirty, and what was told is told. */
+static void read_EFAULT_keeps_the_rest(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned int i, shift;
+
+	model_map(test, model, 0, 160);
+	model_map(test, model, 160, 160);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (shift = 0; shift != 8; shift++) {
+		for (i = 0; i != 320; i++)
+			if (i % 5 == shift % 5)
+				model_mark(test, model, i);
+		/* The first two words fit, the third one lacks a byte or all */
+		model_fill(test, model);
+		KUNIT_EXPECT_EQ(test, -EFAULT,
+				do_read(test, model, BYTES - 16 - shift, 0, 320,
+					1, 0));
+		model_read(model, BYTES - 16 - shift, 0, 128, 1, false);
+		model_check(test, model);
+		model_fill(test, model);
+		KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
+		model_read(model, 0, 0, 320, 1, false);
+		model_check(test, model);
+	}
+	/* No bitmap at all, or one in the kernel. */
+	model_mark(test, model, 200);
+	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user, 0,
+					       320, 1, 0));
+	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user - 64,
+					       0, 320, 1, 0));
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
+	model_read(model, 0, 0, 320, 1, false);
+	model_check(test, model);
+}
+
+/* Likewise with a bit for many pages; those may all be dirty afterwards. */
+static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+
+	model_map(test, model, 0, 512);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	model_mark(test, model, 0);
+	model_mark(test, model, 300);
+	model_mark(test, model, 511);
+	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, BYTES - 4, 0, 512,
+					       8, 0));
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 8, 0));
+	model_read(model, 0, 0, 512, 8, false);
+	model_check(test, model);
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1, 0));
+	model_read(model, 0, 0, 512, 1, false);
+	model_check(test, model);
+}
+
+/* A bitmap that can be read but not written. */
+static void read_only_bitmap_EFAULT(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned long user = model->user;
+
+	model_map(test, model, 0, 64);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	model_mark(test, model, 5);
+	model->user = test_mmap(test, 1, PROT_READ);
+	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, 0, 0, 64, 1, 0));
+	model->user = user;
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 64, 1, 0));
+	model_read(model, 0, 0, 64, 1, false);
+	model_check(test, model);
+}
+
+/* A31: random marks and reads of random windows, with all page sizes. */
+static void random_against_model(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned int first, n, i, round;
+
+	/* Mappings of multiples of 16 pages, with holes. */
+	for (first = 0; first != NPAGES; first += n) {
+		n = 16 * (dice(model, 6) + 1);
+		n = min(n, NPAGES - first);
+		if (dice(model, 3))
+			model_map(test, model, first, n);
+	}
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+
+	for (round = 0; round != 3000; round++) {
+		unsigned int per_bit = 1U << dice(model, 5);
+		unsigned long offset;
+		bool keep = dice(model, 2);
+
+		for (i = dice(model, 40); i; i--) {
+			unsigned int page = dice(model, NPAGES);
+
+			if (model->mapped[page])
+				model_mark(test, model, page);
+		}
+		/* A window that cuts no mapping. */
+		do {
+			struct iopt_area *area;
+
+			first = 16 * dice(model, NPAGES / 16);
+			n = 16 * (dice(model, (NPAGES - first) / 16) + 1);
+			mutex_lock(&space->iopt->lock);
+			area = iopt_area_first(space->iopt, IOVA + PAGES(first),
+					       IOVA + PAGES(first + n) - 1);
+			i = 0;
+			for (; area; area = iopt_area_next(area, IOVA +
+						PAGES(first + n) - 1))
+				i |= area->start < IOVA + PAGES(first) ||
+				     area->last >= IOVA + PAGES(first + n);
+			mutex_unlock(&space->iopt->lock);
+		} while (i);
+
+		offset = dice(model, BYTES - NPAGES / 8);
+		model_fill(test, model);
+		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, first, n,
+						 per_bit, keep ?
+						 IOPT_DIRTY_KEEP : 0));
+		model_read(model, offset, first, n, per_bit, keep);
+		model_check(test, model);
+	}
+	test_validate(test);
+}
+
+static struct kunit_case bitmap_cases[] = {
+	KUNIT_CASE(holes_are_not_touched),
+	KUNIT_CASE(holes_need_no_bitmap),
+	KUNIT_CASE(bitmap_at_every_byte),
+	KUNIT_CASE(read_EFAULT_keeps_the_rest),
+	KUNIT_CASE(coarse_EFAULT_keeps_the_rest),
+	KUNIT_CASE(read_only_bitmap_EFAULT),
+	KUNIT_CASE(random_against_model),
+	{}
+};
+
+static struct kunit_suite bitmap_suite = {
+	.name = "iopt-bitmap",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = bitmap_cases,
+};
+
+kunit_test_suite(bitmap_suite);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copies: mappings that share their pages, and holders that come and go.
+ */
+#include <linux/sched.h>
+#include <linux/sizes.h>
+
+#include "space.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+static int copy_prot(struct io_pagetable *iopt, unsigned long to,
+		     unsigned long from, unsigned long npages, int prot)
+{
+	return iopt_copy(iopt, &to, iopt, from, PAGES(npages), prot,
+			 IOPT_MAP_FIXED);
+}
+
+static int copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
+		unsigned long npages)
+{
+	return copy_prot(iopt, to, from, npages, TEST_RW);
+}
+
+/* A page is pinned and charged once, whoever shows it. */
+static void copy_shares_pins(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	unsigned long charged = test_charged();
+	unsigned long pfn = test_user_pfn(test, uaddr);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY, IOVA, 8));
+	mock_expect_maps(space->mock[0], COPY, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	test_validate(test);
+
+	/* The one that was copied may go first. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	mock_expect_maps(space->mock[0], COPY, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
+}
+
+/* Slices hold what they show, and no more. */
+static void copy_of_slices(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 10), i;
+	unsigned long charged = test_charged();
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 10));
+	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY, IOVA + PAGES(2), 3));
+	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY + PAGES(8),
+				      IOVA + PAGES(4), 2));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 10));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	for (i = 0; i != 10; i++)
+		KUNIT_EXPECT_EQ(test, i >= 2 && i <= 5,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	mock_expect_maps(space->mock[0], COPY, uaddr + PAGES(2), 3);
+	mock_expect_maps(space->mock[0], COPY + PAGES(8), uaddr + PAGES(4), 2);
+	test_validate(test);
+
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 3));
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	mock_expect_maps(space->mock[0], COPY + PAGES(8), uaddr + PAGES(4), 2);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY + PAGES(8), 2));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* A range of several mappings, from inside of one to inside of another. */
+static void copy_spans_mappings(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 12), iova = 0;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8),
+					  uaddr + PAGES(8), 4));
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_copy(space->iopt, &iova, space->iopt,
+				  IOVA + PAGES(3), PAGES(6), IOMMU_READ, 0));
+	KUNIT_EXPECT_EQ(test, PAGES(1), iova);
+	mock_expect_maps(space->mock[0], iova, uaddr + PAGES(3), 6);
+	KUNIT_EXPECT_EQ(test, IOMMU_READ,
+			mock_domain_prot(space->mock[0], iova));
+	/* They are mappings of their own. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(1), 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(5), 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 12));
+}
+
+/* Into another space, which has a domain where the first has none. */
+static void copy_into_another_space(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = 1,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), iova = COPY;
+	struct io_pagetable *other = iopt_alloc(&policy);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_attach_domain(other, &space->mock[0]->domain));
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_copy(other, &iova, space->iopt, IOVA, PAGES(4),
+				  TEST_RW, IOPT_MAP_FIXED));
+	mock_expect_maps(space->mock[0], COPY, uaddr, 4);
+	iova += PAGES(4);
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			iopt_copy(other, &iova, space->iopt, IOVA, PAGES(4),
+				  TEST_RW, IOPT_MAP_FIXED));
+	/* A holder there already: pinned once, though the domains differ. */
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
+
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	mock_expect_maps(space->mock[0], COPY, uaddr, 4);
+	iopt_detach_domain(other, &space->mock[0]->domain);
+	iopt_free(other);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+static void copy_errnos(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long uaddr = test_touched(test, 4), bytes;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(iopt, IOVA + PAGES(4), uaddr, 4,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, -ENOENT, copy(iopt, COPY, IOVA - PAGES(1), 2));
+	KUNIT_EXPECT_EQ(test, -ENOENT, copy(iopt, COPY, IOVA + PAGES(7), 2));
+	KUNIT_EXPECT_EQ(test, -EPERM, copy(iopt, COPY, IOVA + PAGES(3), 2));
+	KUNIT_EXPECT_EQ(test, 0, copy_prot(iopt, COPY, IOVA + PAGES(3), 2,
+					   IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, -EEXIST, copy(iopt, COPY + PAGES(1), IOVA, 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY, IOVA + 1, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY + 1, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, copy_prot(iopt, COPY, IOVA, 1, 0));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, copy(iopt, -PAGES(1), IOVA, 2));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, copy(iopt, COPY, -PAGES(1), 2));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(10), bytes);
+}
+
+/* What is left of the pages by a copy has an address of its own. */
+static void adopt_what_a_copy_left(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long uaddr = test_touched(test, 8);
+	unsigned long moved = test_touched(test, 2), bytes;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, copy(iopt, COPY, IOVA + PAGES(5), 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(iopt, COPY, COPY + PAGES(2) - 1,
+					     &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_adopt(iopt, COPY, COPY + PAGES(2) - 1,
+					    (void __user *)moved,
+					    IOPT_ACCOUNT_USER));
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], COPY, moved, 2);
+}
+
+static struct kunit_case copy_cases[] = {
+	KUNIT_CASE(copy_shares_pins),
+	KUNIT_CASE(copy_of_slices),
+	KUNIT_CASE(copy_spans_mappings),
+	KUNIT_CASE(copy_into_another_space),
+	KUNIT_CASE(copy_errnos),
+	KUNIT_CASE(adopt_what_a_copy_left),
+	{}
+};
+
+static struct kunit_suite copy_suite = {
+	.name = "iopt-copy",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = copy_cases,
+};
+
+kunit_test_suite(copy_suite);

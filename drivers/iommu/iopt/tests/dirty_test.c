@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty pages: what is dirty when, and what failures leave.
+ */
+#include <linux/mman.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "failing.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+/* A bitmap of a page; where it is cannot be changed afterwards. */
+static struct iopt_dirty_query query_make(struct kunit *test)
+{
+	return (struct iopt_dirty_query){
+		.bitmap = (u64 __user *)test_touched(test, 1),
+		.pgsize = PAGE_SIZE,
+	};
+}
+
+static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
+{
+	u64 bits;
+
+	KUNIT_ASSERT_EQ(test, 0, get_user(bits, query->bitmap));
+	KUNIT_ASSERT_EQ(test, 0, put_user(0ULL, query->bitmap));
+	return bits;
+}
+
+/* Which of 64 pages are dirty, as bits. */
+static u64 read_flags(struct kunit *test, unsigned long iova,
+		      unsigned int flags)
+{
+	struct test_space *space = test->priv;
+	const struct iopt_dirty_query query = query_make(test);
+	u64 bits;
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, iova, iova +
+						 PAGES(64) - 1, &query, flags));
+	bits = query_take(test, &query);
+	test_munmap(test, (unsigned long)query.bitmap, 1);
+	return bits;
+}
+
+static u64 read_and_clear(struct kunit *test)
+{
+	return read_flags(test, IOVA, 0);
+}
+
+static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
+{
+	struct iopt_area *area;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, iova, iova);
+	mutex_unlock(&space->iopt->lock);
+	return area;
+}
+
+static void mark(struct test_space *space, unsigned long iova,
+		 unsigned long npages)
+{
+	struct iopt_area *area = area_at(space, iova);
+
+	mutex_lock(&space->iopt->lock);
+	iopt_area_mark_dirty(area, iova, iova + PAGES(npages) - 1);
+	mutex_unlock(&space->iopt->lock);
+}
+
+/* T1-105: starting what runs keeps what is known, stopping forgets it. */
+static void start_stop(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	const struct iopt_dirty_query query = query_make(test);
+	unsigned long uaddr = test_touched(test, 4);
+
+	iopt_dirty_stop(space->iopt);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, IOVA, IOVA +
+						       PAGES(4) - 1, &query,
+						       0));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	mark(space, IOVA + PAGES(1), 2);
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0b110, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
+	iopt_dirty_stop(space->iopt);
+	iopt_dirty_stop(space->iopt);
+	test_validate(test);
+	KUNIT_EXPECT_PTR_EQ(test, NULL, area_at(space, IOVA)->dirty);
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, IOVA, IOVA +
+						       PAGES(4) - 1, &query,
+						       0));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+}
+
+/* What was told is clean, unless it is kept. */
+static void read_clears(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(10),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	mark(space, IOVA + PAGES(3), 1);
+	mark(space, IOVA + PAGES(10), 2);
+	KUNIT_EXPECT_EQ(test, 0xc08, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
+	KUNIT_EXPECT_EQ(test, 0xc08, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	/* A window clears only itself. */
+	mark(space, IOVA + PAGES(3), 1);
+	mark(space, IOVA + PAGES(10), 2);
+	KUNIT_EXPECT_EQ(test, 0b11, read_flags(test, IOVA + PAGES(10), 0));
+	KUNIT_EXPECT_EQ(test, 0b1000, read_and_clear(test));
+}
+
+static int read_range(struct kunit *test, unsigned long start,
+		      unsigned long last, unsigned long pgsize)
+{
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query = query_make(test);
+	int rc;
+
+	query.pgsize = pgsize;
+	rc = iopt_dirty_read(space->iopt, start, last, &query, 0);
+	KUNIT_EXPECT_EQ(test, 0, query_take(test, &query));
+	test_munmap(test, (unsigned long)query.bitmap, 1);
+	return rc;
+}
+
+/* A24 is the empty interval; T1-107: a mapping is not cut. */
+static void read_EINVAL(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), last = IOVA + PAGES(4) - 1;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	mark(space, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, IOVA - 1,
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA + 1, last + 1,
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last + 1,
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last - 1,
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA + PAGES(1), last,
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last - PAGES(1),
+						  PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last,
+						  PAGE_SIZE / 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, last,
+						  PAGES(3)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, IOVA +
+						  PAGES(8) - 1, PAGES(8)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA - PAGES(2), last,
+						  PAGES(4)));
+	/* No failure takes anything away. */
+	KUNIT_EXPECT_EQ(test, 0b1111, read_and_clear(test));
+}
+
+/* A25, A26: every power of two is a page size or is refused. */
+static void read_every_page_size(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 64);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != BITS_PER_LONG; i++) {
+		unsigned long size = 1UL << i;
+		int rc = size < PAGE_SIZE ? -EINVAL : 0;
+
+		KUNIT_EXPECT_EQ(test, rc, read_range(test, 0, ULONG_MAX, size));
+		KUNIT_EXPECT_EQ(test, rc, read_range(test, 0, size - 1, size));
+		KUNIT_EXPECT_EQ(test, rc, read_range(test, -size, ULONG_MAX,
+						     size));
+	}
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, PAGES(64), uaddr, 64));
+	for (i = PAGE_SHIFT; i != BITS_PER_LONG; i++) {
+		unsigned long size = 1UL << i;
+
+		KUNIT_EXPECT_EQ(test, size <= PAGES(64) ? 0 : -EINVAL,
+				read_range(test, 0, max(size, PAGES(128)) - 1,
+					   size));
+	}
+}
+
+/* One bit tells of many pages. */
+static void read_coarse(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query = query_make(test);
+	unsigned long uaddr = test_touched(test, 64);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 64));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	mark(space, IOVA + PAGES(15), 1);
+	mark(space, IOVA + PAGES(48), 1);
+	query.pgsize = PAGES(16);
+	KUNIT_EXPECT_EQ(test, 0, put_user(~0ULL, query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
+						 PAGES(64) - 1, &query, 0));
+	KUNIT_EXPECT_EQ(test, ~0b0110ULL, query_take(test, &query));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+}
+
+/* T1-108, T1-109: pinned pages are dirty from the start, at each read. */
+static void pinned_is_dirty(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8), i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != 3; i++)
+		KUNIT_EXPECT_EQ(test, 0b10, read_and_clear(test));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 3));
+	for (i = 0; i != 3; i++) {
+		KUNIT_EXPECT_EQ(test, 0b111010, read_and_clear(test));
+		/* A second pin of it makes no difference. */
+		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+		KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(3),
+						    1));
+	}
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0b111010, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	/* Pinned since the last time, if only for reading, and unpinned. */
+	KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, 1, NULL,
+						IOPT_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0b1, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	/* A pin that failed writes nothing. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(8), 1));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+}
+
+/* What is pinned by one mapping is written to at all its IOVAs. */
+static void pinned_is_dirty_in_copies(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), copy = COPY;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA + PAGES(1), PAGES(2), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, IOPT_DIRTY_KEEP));
+	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, 0));
+	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, 0));
+	KUNIT_EXPECT_EQ(test, 0b100, read_flags(test, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, 0));
+	KUNIT_EXPECT_EQ(test, 0, read_flags(test, COPY, 0));
+}
+
+/* T1-110, C20: what a device reaches that is not seen. */
+static void blind_device(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 6), i;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	iopt_dirty_blind(space->iopt);
+	/* No domain translates it. */
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(3), 3));
+	for (i = 0; i != 3; i++)
+		KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
+	iopt_dirty_blind(space->iopt);
+	iopt_dirty_unblind(space->iopt, true);
+	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
+	/* One that writes only to what is pinned for it. */
+	iopt_dirty_unblind(space->iopt, true);
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	/* One that goes: what it wrote to is told once more. */
+	iopt_dirty_blind(space->iopt);
+	test_detach(test, space->mock[0]);
+	iopt_dirty_unblind(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, 0b1110111, read_flags(test, IOVA,
+						    IOPT_DIRTY_KEEP));
+	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	test_validate(test);
+	/* Without tracking it is only counted. */
+	iopt_dirty_stop(space->iopt);
+	iopt_dirty_blind(space->iopt);
+	iopt_dirty_unblind(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_blind);
+}
+
+/* T1-73: a new mapping is clean, and fails if it cannot be tracked. */
+static void map_while_tracking(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), copy = IOVA + PAGES(8);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA, PAGES(4), TEST_RW,
+					   IOPT_MAP_FIXED));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	mark(space, IOVA + PAGES(9), 1);
+	KUNIT_EXPECT_EQ(test, BIT(9), read_and_clear(test));
+	/* Nor is what was dirty before at the same IOVAs. */
+	mark(space, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+}
+
+/* C22, T1-105: larger mappings are not tracked, nor mapped when others are. */
+static void too_large_to_track(struct kunit *test)
+{
+	const unsigned long n = 1UL + INT_MAX;
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1);
+
+	if (BITS_PER_LONG == 32)
+		kunit_skip(test, "no such address space");
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, PAGES(n), 0, n));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_FALSE(test, space->iopt->tracking);
+	KUNIT_EXPECT_PTR_EQ(test, NULL, area_at(space, 0)->dirty);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, PAGES(n), n));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, PAGES(n), 0, n));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, PAGES(n), n));
+}
+
+/* C8: starting fails at the n-th allocation, and nothing is tracked then. */
+static void start_fails_at_nth(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), i;
+	unsigned int n, nr_failed = 0;
+	bool unused = false;
+	int rc = 0;
+
+	test_needs_failing_allocations(test);
+	for (i = 0; i != 4; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, IOVA + PAGES(2 * i),
+					 uaddr + PAGES(2 * i), 2));
+	for (n = 1; !unused && n != 100; n++) {
+		test_fail_allocation(n);
+		rc = iopt_dirty_start(space->iopt);
+		unused = test_fail_end();
+		nr_failed += rc == -ENOMEM;
+		KUNIT_EXPECT_EQ(test, !rc, space->iopt->tracking);
+		for (i = 0; i != 4; i++)
+			KUNIT_EXPECT_EQ(test, !rc, !!area_at(space, IOVA +
+							PAGES(2 * i))->dirty);
+		test_validate(test);
+		/* Some of the kernel's own allocations do not matter. */
+		if (!rc && !unused)
+			iopt_dirty_stop(space->iopt);
+	}
+	KUNIT_EXPECT_EQ(test, 0, rc);
+	KUNIT_EXPECT_GE(test, nr_failed, 4);
+}
+
+/* T1-91, T1-109: an unmap tells what was dirty in the mappings that go. */
+static void unmap_tells_dirty(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	const struct iopt_dirty_query query = query_make(test);
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8), bytes;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6),
+					  uaddr + PAGES(4), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(60),
+					  uaddr + PAGES(6), 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(10) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(7) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
+	mark(space, IOVA + PAGES(7), 1);
+	mark(space, IOVA + PAGES(60), 2);
+	KUNIT_EXPECT_EQ(test, 0, put_user(BIT_ULL(5), query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(10) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(6), bytes);
+	KUNIT_EXPECT_EQ(test, BIT(2) | BIT(5) | BIT(7),
+			query_take(test, &query));
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), read_and_clear(test));
+
+	/* A blind device may have written anywhere. */
+	iopt_dirty_blind(space->iopt);
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(64) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), query_take(test, &query));
+	iopt_dirty_unblind(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(64) - 1, &query, &bytes));
+}
+
+/* T1-91: if it cannot be told all stays mapped, dirty and in working order. */
+static void unmap_EFAULT_leaves_everything(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long bitmap = test_touched(test, 2);
+	unsigned long uaddr = test_touched(test, 132), bytes;
+	struct iopt_dirty_query query = {
+		.bitmap = (u64 __user *)(bitmap + PAGE_SIZE - 16),
+		.pgsize = PAGE_SIZE,
+	};
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
+					  uaddr + PAGES(2), 130));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	mark(space, IOVA, 1);
+	mark(space, IOVA + PAGES(131), 1);
+
+	/* The first two words can be written to. */
+	test_munmap(test, bitmap + PAGE_SIZE, 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(132) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_EXPECT_EQ(test, 132, space->mock[0]->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 132);
+
+	query = query_make(test);
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
+					 PAGES(132) - 1, &query, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(132), bytes);
+	KUNIT_EXPECT_EQ(test, BIT(0) | BIT(1) | BIT(3),
+			query_take(test, &query));
+	query.bitmap += 2;
+	KUNIT_EXPECT_EQ(test, BIT(3), query_take(test, &query));
+}
+
+/* C10: the last page of the address space. */
+static void last_page_of_space(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	const struct iopt_dirty_query query = query_make(test);
+	unsigned long uaddr = test_touched(test, 2), bytes;
+	unsigned long start = -PAGES(64);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, -PAGES(2), uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	mark(space, -PAGES(1), 1);
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, start, ULONG_MAX,
+						 &query, 0));
+	KUNIT_EXPECT_EQ(test, BIT_ULL(63), query_take(test, &query));
+	mark(space, -PAGES(2), 2);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_dirty(space->iopt, start, ULONG_MAX,
+						  &query, &bytes));
+	KUNIT_EXPECT_EQ(test, BIT_ULL(62) | BIT_ULL(63),
+			query_take(test, &query));
+	KUNIT_EXPECT_EQ(test, PAGES(2), bytes);
+}
+
+static struct kunit_case dirty_cases[] = {
+	KUNIT_CASE(start_stop),
+	KUNIT_CASE(read_clears),
+	KUNIT_CASE(read_EINVAL),
+	KUNIT_CASE(read_every_page_size),
+	KUNIT_CASE(read_coarse),
+	KUNIT_CASE(pinned_is_dirty),
+	KUNIT_CASE(pinned_is_dirty_in_copies),
+	KUNIT_CASE(blind_device),
+	KUNIT_CASE(map_while_tracking),
+	KUNIT_CASE(too_large_to_track),
+	KUNIT_CASE(start_fails_at_nth),
+	KUNIT_CASE(unmap_tells_dirty),
+	KUNIT_CASE(unmap_EFAULT_leaves_everything),
+	KUNIT_CASE(last_page_of_space),
+	{}
+};
+
+static struct kunit_suite dirty_suite = {
+	.name = "iopt-dirty",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = dirty_cases,
+};
+
+kunit_test_suite(dirty_suite);

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty pages while others are at work: what was true before a wait is not
+ * trusted after it.
+ */
+#include <linux/delay.h>
+#include <linux/mman.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+/* A bitmap of a page, all clear. */
+static struct iopt_dirty_query query_make(struct kunit *test)
+{
+	return (struct iopt_dirty_query){
+		.bitmap = (u64 __user *)test_touched(test, 1),
+		.pgsize = PAGE_SIZE,
+	};
+}
+
+static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
+		      unsigned int i)
+{
+	u64 word;
+
+	KUNIT_ASSERT_EQ(test, 0, get_user(word, query->bitmap + i));
+	return word;
+}
+
+static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
+{
+	struct iopt_area *area;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, iova, iova);
+	mutex_unlock(&space->iopt->lock);
+	return area;
+}
+
+static void mark(struct test_space *space, unsigned long iova,
+		 unsigned long npages)
+{
+	struct iopt_area *area = area_at(space, iova);
+
+	mutex_lock(&space->iopt->lock);
+	iopt_area_mark_dirty(area, iova, iova + PAGES(npages) - 1);
+	mutex_unlock(&space->iopt->lock);
+}
+
+/**
+ * struct unmap_call - an unmap that tells what is dirty
+ * @pages: how many at IOVA
+ * @query: where to tell
+ * @bytes: what it unmapped
+ */
+struct unmap_call {
+	unsigned long pages;
+	struct iopt_dirty_query query;
+	unsigned long bytes;
+};
+
+static long call_unmap_dirty(struct test_thread *thread)
+{
+	struct unmap_call *unmap = thread->data;
+
+	return iopt_unmap_dirty(thread->space->iopt, IOVA, IOVA +
+				PAGES(unmap->pages) - 1, &unmap->query,
+				&unmap->bytes);
+}
+
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 16);
+}
+
+/*
+ * Start an unmap that tells of 64 pages by 16 and waits for a mapping that is
+ * just being made.
+ */
+static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
+				struct test_thread *unmap,
+				struct unmap_call *call)
+{
+	struct test_space *space = test->priv;
+
+	space->uaddr = test_touched(test, 16);
+	*call = (struct unmap_call){ .pages = 64, .query = query_make(test) };
+	call->query.pgsize = PAGES(16);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	test_attach(test, space->mock[0]);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_start(test, map, call_map, NULL, current->mm);
+	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_start(test, unmap, call_unmap_dirty, call, current->mm);
+	test_thread_expect_waiting(unmap);
+}
+
+/* W-C4: whether it can be told is not decided before the wait alone. */
+static void unmap_looks_again_after_waiting(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1);
+	struct test_thread map, unmap;
+	struct unmap_call call;
+
+	start_waiting_unmap(test, &map, &unmap, &call);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(17), uaddr,
+					  1));
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, call.bytes);
+	KUNIT_EXPECT_EQ(test, 17, space->mock[0]->nr_ptes);
+	test_validate(test);
+}
+
+/* W-C4: likewise whether it is tracked at all. */
+static void stop_while_unmap_waits(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread map, unmap;
+	struct unmap_call call;
+
+	start_waiting_unmap(test, &map, &unmap, &call);
+	iopt_dirty_stop(space->iopt);
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, call.bytes);
+	KUNIT_EXPECT_EQ(test, 16, space->mock[0]->nr_ptes);
+	test_validate(test);
+}
+
+/* W-C4: or stopped while accesses let go. */
+static void stop_while_accesses_unpin(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct unmap_call call = { .pages = 4, .query = query_make(test) };
+	struct test_thread unmap;
+
+	access->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&unmap);
+	/* What is just unmapped has nothing to tell, and is not waited for. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
+						 PAGES(4) - 1, &call.query,
+						 IOPT_DIRTY_KEEP));
+	KUNIT_EXPECT_EQ(test, 0, query_word(test, &call.query, 0));
+	iopt_dirty_stop(space->iopt);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+}
+
+static long call_read(struct test_thread *thread)
+{
+	return iopt_dirty_read(thread->space->iopt, IOVA, IOVA + PAGES(128) - 1,
+			       thread->data, 0);
+}
+
+/* Let a read of 128 pages at IOVA hang before it writes its first word. */
+static void start_hanging_read(struct kunit *test, struct test_thread *read,
+			       struct iopt_dirty_query *query)
+{
+	struct test_space *space = test->priv;
+
+	space->uaddr = test_mmap(test, 128, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr,
+					  128));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	mark(space, IOVA, 1);
+	mark(space, IOVA + PAGES(127), 1);
+	query->pgsize = PAGE_SIZE;
+	query->bitmap = (void __user *)test_mmap(test, 1, PROT_READ |
+						 PROT_WRITE);
+	/* The bitmap is not there yet, and this keeps it so. */
+	mmap_write_lock(current->mm);
+	test_thread_start(test, read, call_read, query, current->mm);
+	while (!READ_ONCE(area_at(space, IOVA)->nr_users))
+		msleep(20);
+	msleep(20);
+}
+
+/* W-C4: stopping, and starting anew, in the middle of a read. */
+static void stop_while_reading(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query;
+	struct test_thread read;
+
+	start_hanging_read(test, &read, &query);
+	iopt_dirty_stop(space->iopt);
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&read));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_read, &query,
+						 current->mm));
+	test_validate(test);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, IOVA, 128);
+}
+
+/* A read keeps its mapping, and delays nobody else. */
+static void unmap_waits_for_read(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread read, unmap;
+	struct iopt_dirty_query query;
+
+	start_hanging_read(test, &read, &query);
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, COPY, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&read));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 1, query_word(test, &query, 0));
+	KUNIT_EXPECT_EQ(test, BIT_ULL(63), query_word(test, &query, 1));
+}
+
+static struct kunit_case dirty_wait_cases[] = {
+	KUNIT_CASE(unmap_looks_again_after_waiting),
+	KUNIT_CASE(stop_while_unmap_waits),
+	KUNIT_CASE(stop_while_accesses_unpin),
+	KUNIT_CASE(stop_while_reading),
+	KUNIT_CASE(unmap_waits_for_read),
+	{}
+};
+
+static struct kunit_suite dirty_wait_suite = {
+	.name = "iopt-dirty-wait",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = dirty_wait_cases,
+};
+
+kunit_test_suite(dirty_wait_suite);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Allocations that fail when a test wants it.
+ */
+#ifndef __IOPT_TEST_FAILING_H
+#define __IOPT_TEST_FAILING_H
+
+#include <kunit/test.h>
+
+void test_needs_failing_allocations(struct kunit *test);
+void test_fail_allocation(unsigned int n);
+unsigned int test_fail_suspend(void);
+bool test_fail_end(void);
+void test_expect_no_allocation(struct kunit *test);
+
+#endif /* __IOPT_TEST_FAILING_H */

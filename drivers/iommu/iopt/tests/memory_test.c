@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kinds of memory: pages that get dirty, reserved pages, memory without pages.
+ */
+#include <linux/mman.h>
+#include <linux/sizes.h>
+
+#include "space.h"
+
+#define IOVA	0x100000000UL
+
+/* Behind the end of any memory of the machine. */
+#define NO_PAGE	BIT(25)
+
+/* Map and unmap with @prot: then the pages are all dirty or all not. */
+static void expect_dirty(struct kunit *test, unsigned long uaddr,
+			 unsigned long npages, int prot, bool dirty)
+{
+	struct test_space *space = test->priv;
+	unsigned long i;
+
+	for (i = 0; i != npages; i++)
+		ClearPageDirty(pfn_to_page(test_user_pfn(test, uaddr +
+							 PAGES(i))));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, npages,
+					       prot));
+	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, IOVA, npages));
+	for (i = 0; i != npages; i++)
+		KUNIT_EXPECT_EQ(test, dirty,
+				PageDirty(pfn_to_page(test_user_pfn(test,
+								    uaddr +
+								    PAGES(i)))));
+}
+
+/* T1-70: pages that a device may have written to are dirty, no others. */
+static void unmap_dirties_what_was_writable(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1);
+
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 1, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* Likewise all pages of a run. */
+static void unmap_dirties_runs(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_contiguous(test, 8);
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	/* GUP makes pages dirty whose page table entries are not. */
+	test_touch(test, uaddr, 8);
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 8, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* Change the mapping of user memory that nobody touched. */
+static struct vm_area_struct *vma_lock(struct kunit *test, unsigned long uaddr)
+{
+	struct vm_area_struct *vma;
+
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, uaddr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	return vma;
+}
+
+/* T1-60: reserved pages are pinned like others, but nobody pays. */
+static void reserved_pages_uncharged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
+	unsigned long charged = test_charged();
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct vm_area_struct *vma;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	vma = vma_lock(test, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, vm_insert_page(vma, uaddr + PAGES(1), page));
+	mmap_write_unlock(current->mm);
+	test_touch(test, uaddr, 1);
+	test_touch(test, uaddr + PAGES(2), 1);
+	SetPageReserved(page);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, page_to_pfn(page),
+			mock_domain_pfn(space->mock[0], IOVA + PAGES(1)));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	ClearPageReserved(page);
+	test_munmap(test, uaddr, 3);
+	put_page(page);
+}
+
+/* Memory of a device in the process, as a driver's mmap() makes it. */
+static void user_pfnmap(struct kunit *test, unsigned long uaddr,
+			unsigned long pfn, unsigned long npages, pgprot_t prot)
+{
+	struct vm_area_struct *vma = vma_lock(test, uaddr);
+
+	KUNIT_EXPECT_EQ(test, 0, remap_pfn_range(vma, uaddr, pfn,
+						 PAGES(npages), prot));
+	mmap_write_unlock(current->mm);
+}
+
+static unsigned long shared_mmap(struct kunit *test, unsigned long npages)
+{
+	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(npages),
+				      PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
+
+/* A space that takes memory without struct page, with a domain. */
+static struct io_pagetable *pfnmap_space(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
+		.max_iopte = SZ_2M,
+	};
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = iopt_alloc(&policy);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_attach_domain(iopt, &space->mock[0]->domain));
+	return iopt;
+}
+
+static void pfnmap_space_free(struct kunit *test, struct io_pagetable *iopt)
+{
+	struct test_space *space = test->priv;
+
+	iopt_detach_domain(iopt, &space->mock[0]->domain);
+	iopt_free(iopt);
+}
+
+/* It is neither pinned nor charged, and each page is the one that it is. */
+static void pfnmap_maps(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = pfnmap_space(test);
+	unsigned long uaddr = shared_mmap(test, 6), i;
+	unsigned long charged = test_charged();
+	const unsigned long pfn[] = {
+		NO_PAGE, NO_PAGE + 1, NO_PAGE + 7, NO_PAGE + 8, NO_PAGE + 5,
+	};
+
+	for (i = 0; i != ARRAY_SIZE(pfn); i++)
+		user_pfnmap(test, uaddr + PAGES(i), pfn[i], 1, PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 5));
+	for (i = 0; i != ARRAY_SIZE(pfn); i++)
+		KUNIT_EXPECT_EQ(test, pfn[i],
+				mock_domain_pfn(space->mock[0],
+						IOVA + PAGES(i)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(iopt));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 5));
+	/* There is nothing behind the last page. */
+	test_munmap(test, uaddr + PAGES(5), 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, uaddr, 6));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	pfnmap_space_free(test, iopt);
+}
+
+/* Who does not want it gets EFAULT, as does who may not write to it. */
+static void pfnmap_EFAULT(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = pfnmap_space(test);
+	unsigned long uaddr = shared_mmap(test, 3);
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	user_pfnmap(test, uaddr, NO_PAGE, 1, PAGE_SHARED);
+	user_pfnmap(test, uaddr + PAGES(1), NO_PAGE + 1, 1, PAGE_READONLY);
+	user_pfnmap(test, uaddr + PAGES(2), page_to_pfn(page), 1, PAGE_SHARED);
+
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map(iopt, IOVA, uaddr + PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 0, test_map_prot(iopt, IOVA, uaddr, 2,
+					       IOMMU_READ));
+	/* Memory of the kernel's is not the driver's to keep. */
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map(iopt, 2 * IOVA, uaddr + PAGES(2), 1));
+	pfnmap_space_free(test, iopt);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	test_munmap(test, uaddr, 3);
+	put_page(page);
+}
+
+/* H19: where batches and the limit end does not cut I/O pages. */
+static void pfnmap_large_iopages(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = pfnmap_space(test);
+	unsigned long uaddr = shared_mmap(test, 1124);
+
+	user_pfnmap(test, uaddr, NO_PAGE - 100, 1124, PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_1G - PAGES(100), uaddr,
+					  1124));
+	KUNIT_EXPECT_EQ(test, 2, space->mock[0]->nr_large);
+	KUNIT_EXPECT_EQ(test, 1124, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, NO_PAGE + 1023,
+			mock_domain_pfn(space->mock[0], SZ_1G + PAGES(1023)));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_1G - PAGES(100), 1124));
+	pfnmap_space_free(test, iopt);
+}
+
+static struct kunit_case memory_cases[] = {
+	KUNIT_CASE(unmap_dirties_what_was_writable),
+	KUNIT_CASE(unmap_dirties_runs),
+	KUNIT_CASE(reserved_pages_uncharged),
+	KUNIT_CASE(pfnmap_maps),
+	KUNIT_CASE(pfnmap_EFAULT),
+	KUNIT_CASE(pfnmap_large_iopages),
+	{}
+};
+
+static struct kunit_suite memory_suite = {
+	.name = "iopt-memory",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = memory_cases,
+};
+
+kunit_test_suite(memory_suite);

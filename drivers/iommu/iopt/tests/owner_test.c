@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings whose memory moves to another address or another process: T1-75 to
+ * T1-80, T1-95, T1-96.
+ */
+#include <linux/cred.h>
+#include <linux/delay.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "failing.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+static void set_limit(unsigned long npages)
+{
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
+}
+
+static int orphan(struct kunit *test, unsigned long iova, unsigned long npages)
+{
+	struct test_space *space = test->priv;
+	unsigned long bytes = 1;
+	int rc;
+
+	rc = iopt_orphan(space->iopt, iova, iova + PAGES(npages) - 1, &bytes);
+	if (rc)
+		KUNIT_EXPECT_EQ(test, 0, bytes);
+	test_validate(test);
+	return rc ?: bytes >> PAGE_SHIFT;
+}
+
+static int adopt_as(struct kunit *test, unsigned long iova,
+		    unsigned long npages, unsigned long uaddr,
+		    enum iopt_account account)
+{
+	struct test_space *space = test->priv;
+	int rc;
+
+	rc = iopt_adopt(space->iopt, iova, iova + PAGES(npages) - 1,
+			(void __user *)uaddr, account);
+	test_validate(test);
+	return rc;
+}
+
+static int adopt(struct kunit *test, unsigned long iova, unsigned long npages,
+		 unsigned long uaddr)
+{
+	return adopt_as(test, iova, npages, uaddr, IOPT_ACCOUNT_USER);
+}
+
+/* T1-95: all mappings of the interval, or none. */
+static void orphan_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 12), bytes = 1, i;
+
+	/* Nothing at all is fine only of everything. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(space->iopt, 0, ULONG_MAX,
+					     &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+
+	test_attach(test, space->mock[0]);
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, IOVA + PAGES(4 * i),
+					 uaddr + PAGES(4 * i), 4));
+	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA + PAGES(1), 7));
+	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA, 11));
+	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA + PAGES(12), 4));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+
+	KUNIT_EXPECT_EQ(test, 4, orphan(test, IOVA + PAGES(4), 4));
+	KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
+	KUNIT_EXPECT_EQ(test, -EINVAL, orphan(test, IOVA + PAGES(4), 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL, orphan(test, IOVA, 12));
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_orphans);
+	KUNIT_EXPECT_EQ(test, 0, adopt(test, IOVA + PAGES(4), 4, uaddr));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+	KUNIT_EXPECT_EQ(test, 12, orphan(test, IOVA - PAGES(1), 20));
+	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_orphans);
+
+	/* Unmapping is allowed, and they count no more. */
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 12);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_orphans);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+}
+
+/* Pages that a copy shows too stay with their process. */
+static void shared_pages_EBUSY(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), copy = COPY;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA + PAGES(6), PAGES(1), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, -EBUSY, orphan(test, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, -EBUSY, orphan(test, COPY, 1));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
+	KUNIT_EXPECT_EQ(test, 8, orphan(test, IOVA, 8));
+}
+
+/* T1-96: what an orphan refuses, and what goes on. */
+static void orphan_EBUSY(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8), copy = COPY;
+	u64 value = 1;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_pin(access, IOVA + PAGES(3), 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_access_rw(access->access, IOVA,
+						     &value, 8, 0));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iopt_copy(space->iopt, &copy, space->iopt, IOVA,
+				  PAGES(4), TEST_RW, IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iopt_attach_domain(space->iopt,
+					   &space->mock[1]->domain));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	test_validate(test);
+
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(4), 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_pin(access, IOVA + PAGES(3), 2));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 2, atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+
+	KUNIT_EXPECT_EQ(test, 0, adopt(test, IOVA, 4, uaddr));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 8));
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* T1-75: it has to be an orphan, exactly. */
+static void adopt_errnos(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, -ENOENT, adopt(test, IOVA - PAGES(4), 4, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA + PAGES(4), 4, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA, 3, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA, 5, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA + PAGES(1), 3, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA - PAGES(1), 5, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA, 4, uaddr + 8));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_adopt(space->iopt, IOVA, IOVA - 1,
+				   (void __user *)uaddr, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, adopt(test, IOVA, 4, -PAGES(3)));
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_orphans);
+	KUNIT_EXPECT_EQ(test, 0, adopt(test, IOVA, 4, uaddr));
+	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA, 4, uaddr));
+}
+
+/* The last mapping of the address space, up to the last byte. */
+static void adopt_last_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1), bytes;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, -PAGES(1), uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(space->iopt, -PAGES(1), ULONG_MAX,
+					     &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(1), bytes);
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_adopt(space->iopt, -PAGES(1), ULONG_MAX,
+				   (void __user *)uaddr, IOPT_ACCOUNT_USER));
+}
+
+/*
+ * T1-76, T1-78: in the same process only the address changes, whatever the
+ * limit; what is pinned stays, and what comes is looked up at the new address.
+ */
+static void adopt_at_another_address(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long old = test_touched(test, 4), new = test_touched(test, 4);
+	unsigned long charged = test_charged();
+	struct page *page;
+	u64 value = 0;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, old, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+	set_limit(0);
+	/* The new place is not looked at. */
+	KUNIT_EXPECT_EQ(test, 0, adopt_as(test, IOVA, 4, PAGES(1),
+					  IOPT_ACCOUNT_MM));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, adopt_as(test, IOVA, 4, new,
+					  IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	mock_expect_maps(space->mock[0], IOVA, old, 4);
+
+	/* What was pinned is the same; the CPU finds the new memory. */
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 1, &page, 0));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, old), page_to_pfn(page));
+	value = 77;
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA, &value, 8,
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, copy_from_user(&value, (void __user *)new,
+						8));
+	KUNIT_EXPECT_EQ(test, 77, value);
+
+	set_limit(charged + 4);
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
+						&page, 0));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, new + PAGES(1)),
+			page_to_pfn(page));
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, new + PAGES(3)),
+			mock_domain_pfn(space->mock[1], IOVA + PAGES(3)));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, old + PAGES(2)),
+			mock_domain_pfn(space->mock[1], IOVA + PAGES(2)));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+}
+
+/**
+ * struct account_case - whose counter a mode of accounting moves
+ * @name: of the mode
+ * @account: the mode
+ * @user: it moves the user's counter
+ * @locked: it moves VmLck
+ * @pinned: it moves VmPin
+ */
+struct account_case {
+	const char *name;
+	enum iopt_account account;
+	bool user;
+	bool locked;
+	bool pinned;
+};
+
+static const struct account_case account_cases[] = {
+	{ "none", IOPT_ACCOUNT_NONE, .pinned = true },
+	{ "user", IOPT_ACCOUNT_USER, .user = true, .pinned = true },
+	{ "mm", IOPT_ACCOUNT_MM, .locked = true },
+	{ "mm unlimited", IOPT_ACCOUNT_MM_UNLIMITED, .locked = true },
+};
+
+static void account_case_name(const struct account_case *account, char *name)
+{
+	strscpy(name, account->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(account, account_cases, account_case_name);
+
+/**
+ * struct old_process - the process that mapped
+ * @account: whom it charges
+ * @uaddr: its memory, 6 pages
+ * @access: pins the last two of them
+ * @user: the user it runs as, or NULL for the test's
+ */
+struct old_process {
+	enum iopt_account account;
+	unsigned long uaddr;
+	struct test_access *access;
+	struct user_struct *user;
+};
+
+/* Map 4 pages at IOVA, and 2 behind them in the same mapping are pinned. */
+static long old_process_maps(struct test_thread *thread)
+{
+	struct old_process *old = thread->data;
+	const struct cred *saved = NULL;
+	struct cred *cred = NULL;
+	unsigned long iova = IOVA, i;
+	long rc;
+
+	if (old->user) {
+		cred = prepare_creds();
+		if (!cred)
+			return -ENOMEM;
+		free_uid(cred->user);
+		cred->user = get_uid(old->user);
+		saved = override_creds(cred);
+	}
+	old->uaddr = vm_mmap(NULL, 0, PAGES(6), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	for (i = 0; i != 6; i++)
+		put_user(i, (u64 __user *)(old->uaddr + PAGES(i)));
+	rc = iopt_map_user(thread->space->iopt, &iova,
+			   (void __user *)old->uaddr, PAGES(6), TEST_RW,
+			   old->account, IOPT_MAP_FIXED);
+	if (!rc)
+		rc = test_pin(old->access, IOVA + PAGES(4), 2);
+	if (saved) {
+		revert_creds(saved);
+		put_cred(cred);
+	}
+	return rc;
+}
+
+static void expect_charges(struct kunit *test, struct mm_struct *mm,
+			   unsigned long n)
+{
+	const struct account_case *account = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, account->locked * n, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, account->pinned * n,
+			atomic64_read(&mm->pinned_vm));
+}
+
+/*
+ * T1-79, T1-80, C3: another process pays from now on, up to its own limit, and
+ * the old one, dead or alive, does not any more.
+ */
+static void adopt_by_another_process(struct kunit *test, bool alive,
+				     bool attached)
+{
+	const struct account_case *account = test->param_value;
+	struct test_space *space = test->priv;
+	struct mm_struct *mm = test_other_mm(test);
+	struct old_process old = {
+		.account = account->account,
+		.access = test_access_create(test),
+	};
+	unsigned long uaddr = test_touched(test, 6), user = test_charged();
+	unsigned long n = attached ? 6 : 2, pfn;
+	bool limited;
+
+	limited = account->account == IOPT_ACCOUNT_MM;
+	if (attached)
+		test_attach(test, space->mock[0]);
+	mmgrab(mm);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, old_process_maps, &old,
+						 mm));
+	expect_charges(test, mm, n);
+	KUNIT_EXPECT_EQ(test, user + account->user * n, test_charged());
+	KUNIT_ASSERT_EQ(test, 6, orphan(test, IOVA, 6));
+	if (!alive)
+		mmput(mm);
+	pfn = mock_domain_pfn(space->mock[0], IOVA + PAGES(1));
+
+	set_limit(n - 1);
+	if (limited) {
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				adopt_as(test, IOVA, 6, uaddr,
+					 account->account));
+		KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
+		expect_charges(test, mm, n);
+		expect_charges(test, current->mm, 0);
+		set_limit(n);
+	}
+	/* The user is the same, and has to have room for them once only. */
+	if (account->account == IOPT_ACCOUNT_USER)
+		set_limit(user + n);
+	KUNIT_EXPECT_EQ(test, 0, adopt_as(test, IOVA, 6, uaddr,
+					  account->account));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+	expect_charges(test, mm, 0);
+	expect_charges(test, current->mm, n);
+	KUNIT_EXPECT_EQ(test, user + account->user * n, test_charged());
+	KUNIT_EXPECT_EQ(test, pfn, mock_domain_pfn(space->mock[0],
+						   IOVA + PAGES(1)));
+	if (pfn)
+		KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+
+	/* What comes later is this process' too. */
+	set_limit(user + 6);
+	if (attached)
+		test_detach(test, space->mock[0]);
+	expect_charges(test, current->mm, 2);
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 4);
+	expect_charges(test, current->mm, 6);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
+	expect_charges(test, current->mm, 0);
+	expect_charges(test, mm, 0);
+	KUNIT_EXPECT_EQ(test, user, test_charged());
+	if (alive)
+		mmput(mm);
+	mmdrop(mm);
+}
+
+static void adopt_from_living_process(struct kunit *test)
+{
+	adopt_by_another_process(test, true, true);
+}
+
+static void adopt_from_dead_process(struct kunit *test)
+{
+	adopt_by_another_process(test, false, true);
+}
+
+static void adopt_pins_of_accesses(struct kunit *test)
+{
+	adopt_by_another_process(test, true, false);
+}
+
+/* Users' counters, and the limit of the process that adopts. */
+static void adopt_from_another_user(struct kunit *test)
+{
+	struct user_struct *other = alloc_uid(KUIDT_INIT(4711));
+	struct test_space *space = test->priv;
+	struct mm_struct *mm = test_other_mm(test);
+	struct old_process old = {
+		.account = IOPT_ACCOUNT_USER,
+		.access = test_access_create(test),
+		.user = other,
+	};
+	unsigned long user = test_charged();
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, old_process_maps, &old,
+						 mm));
+	KUNIT_EXPECT_EQ(test, 6, atomic_long_read(&other->locked_vm));
+	KUNIT_EXPECT_EQ(test, user, test_charged());
+	KUNIT_ASSERT_EQ(test, 6, orphan(test, IOVA, 6));
+
+	set_limit(user + 5);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, adopt(test, IOVA, 6, PAGES(1)));
+	KUNIT_EXPECT_EQ(test, 6, atomic_long_read(&other->locked_vm));
+	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, user, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+
+	set_limit(user + 6);
+	KUNIT_EXPECT_EQ(test, 0, adopt(test, IOVA, 6, PAGES(1)));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&other->locked_vm));
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, user + 6, test_charged());
+	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
+	KUNIT_EXPECT_EQ(test, user, test_charged());
+	mmput(mm);
+	free_uid(other);
+}
+
+static long call_read(struct test_thread *thread)
+{
+	struct test_access *access = thread->data;
+	u64 value = 0;
+	int rc = iopt_access_rw(access->access, IOVA, &value, 8, 0);
+
+	return rc ?: value;
+}
+
+/* Reading and writing follows the memory. */
+static void rw_follows_owner(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mm_struct *mm = test_other_mm(test);
+	struct old_process old = {
+		.account = IOPT_ACCOUNT_MM,
+		.access = test_access_create(test),
+	};
+	unsigned long uaddr = test_touched(test, 6);
+
+	KUNIT_ASSERT_EQ(test, 0, put_user(55ULL, (u64 __user *)uaddr));
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, old_process_maps, &old,
+						 mm));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_run(test, call_read,
+						       old.access,
+						       current->mm));
+	KUNIT_ASSERT_EQ(test, 6, orphan(test, IOVA, 6));
+	KUNIT_ASSERT_EQ(test, 0, adopt_as(test, IOVA, 6, uaddr,
+					  IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_EQ(test, 55, test_thread_run(test, call_read, old.access,
+						  current->mm));
+	KUNIT_EXPECT_EQ(test, 55, test_thread_run(test, call_read, old.access,
+						  NULL));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_run(test, call_read,
+						       old.access, mm));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	mmput(mm);
+}
+
+static long call_adopt(struct test_thread *thread)
+{
+	return iopt_adopt(thread->space->iopt, IOVA, IOVA + PAGES(4) - 1,
+			  (void __user *)thread->data, IOPT_ACCOUNT_USER);
+}
+
+static long call_orphan(struct test_thread *thread)
+{
+	unsigned long bytes;
+	int rc = iopt_orphan(thread->space->iopt, IOVA, IOVA + PAGES(4) - 1,
+			     &bytes);
+
+	return rc ?: bytes;
+}
+
+/* A read that is on its way finds what was there when it came. */
+static void adopt_waits_for_rw(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long old = test_mmap(test, 4, PROT_READ | PROT_WRITE);
+	unsigned long new = test_touched(test, 5) + PAGES(1);
+	struct test_thread read, adopter;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, old, 4));
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, IOVA, IOVA);
+	mutex_unlock(&space->iopt->lock);
+	/* The memory is not there yet, and this keeps it so. */
+	mmap_write_lock(current->mm);
+	test_thread_start(test, &read, call_read, access, current->mm);
+	while (!READ_ONCE(area->nr_users))
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, PAGES(4),
+			test_thread_run(test, call_orphan, NULL, NULL));
+	test_thread_start(test, &adopter, call_adopt, (void *)new,
+			  current->mm);
+	test_thread_expect_waiting(&adopter);
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&read));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
+	KUNIT_EXPECT_EQ(test, 1, test_thread_run(test, call_read, access,
+						 current->mm));
+	test_validate(test);
+}
+
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
+}
+
+/* Mappings that are being made are waited for, killably. */
+static void orphan_waits_for_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread map, first, second;
+	struct mock_domain *mock = space->mock[0];
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, mock);
+	mock->block_iova = IOVA;
+	test_thread_start(test, &map, call_map, NULL, current->mm);
+	wait_for_completion(&mock->blocked);
+	test_thread_start(test, &first, call_orphan, NULL, NULL);
+	test_thread_expect_waiting(&first);
+	test_thread_kill(&first);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&first));
+	test_thread_start(test, &second, call_orphan, NULL, NULL);
+	test_thread_expect_waiting(&second);
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, PAGES(4), test_thread_join(&second));
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_orphans);
+}
+
+/* Killed while others attach: nothing has changed. */
+static void change_EINTR(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread orphaner, adopter;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	mutex_lock(&space->iopt->attach_mutex);
+	test_thread_start(test, &orphaner, call_orphan, NULL, NULL);
+	msleep(20);
+	test_thread_kill(&orphaner);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&orphaner));
+	mutex_unlock(&space->iopt->attach_mutex);
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+	mutex_lock(&space->iopt->attach_mutex);
+	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
+			  current->mm);
+	msleep(20);
+	test_thread_kill(&adopter);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&adopter));
+	mutex_unlock(&space->iopt->attach_mutex);
+	KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
+	test_validate(test);
+}
+
+/* Out of memory for the new payer: nothing has changed. */
+static void adopt_ENOMEM(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mm_struct *mm = test_other_mm(test);
+	struct old_process old = {
+		.account = IOPT_ACCOUNT_MM,
+		.access = test_access_create(test),
+	};
+	unsigned long uaddr = test_touched(test, 6);
+
+	test_needs_failing_allocations(test);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, old_process_maps, &old,
+						 mm));
+	KUNIT_ASSERT_EQ(test, 6, orphan(test, IOVA, 6));
+	test_fail_allocation(1);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, adopt_as(test, IOVA, 6, uaddr,
+						IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_FALSE(test, test_fail_end());
+	KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
+	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	mmput(mm);
+}
+
+static struct kunit_case owner_cases[] = {
+	KUNIT_CASE(orphan_is_all_or_nothing),
+	KUNIT_CASE(shared_pages_EBUSY),
+	KUNIT_CASE(orphan_EBUSY),
+	KUNIT_CASE(adopt_errnos),
+	KUNIT_CASE(adopt_last_page),
+	KUNIT_CASE(adopt_at_another_address),
+	KUNIT_CASE_PARAM(adopt_from_living_process, account_gen_params),
+	KUNIT_CASE_PARAM(adopt_from_dead_process, account_gen_params),
+	KUNIT_CASE_PARAM(adopt_pins_of_accesses, account_gen_params),
+	KUNIT_CASE(adopt_from_another_user),
+	KUNIT_CASE(rw_follows_owner),
+	KUNIT_CASE(adopt_waits_for_rw),
+	KUNIT_CASE(orphan_waits_for_map),
+	KUNIT_CASE(change_EINTR),
+	KUNIT_CASE(adopt_ENOMEM),
+	{}
+};
+
+static struct kunit_suite owner_suite = {
+	.name = "iopt-owner",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = owner_cases,
+};
+
+kunit_test_suite(owner_suite);

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What accesses can pin and unpin, and what not.
+ */
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+/* Behind the end of any memory of the machine. */
+#define NO_PAGE	BIT(25)
+
+static void set_limit(unsigned long npages)
+{
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
+}
+
+/* C17, T1-141: all or nothing; pins of before stay as they are. */
+static void pin_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8), charged, i;
+
+	charged = test_charged();
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 6));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6),
+					  uaddr + PAGES(6), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	test_munmap(test, uaddr + PAGES(7), 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(6), 2));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	for (i = 0; i != 7; i++)
+		KUNIT_EXPECT_EQ(test, i == 1,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	test_validate(test);
+}
+
+/* T1-142, T1-139: a range of several mappings, each of which must allow it. */
+static void pin_spans_mappings(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 6), i, charged;
+	struct page *pages[6];
+
+	charged = test_charged();
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA + PAGES(2),
+					       uaddr + PAGES(2), 1,
+					       IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(3),
+					  uaddr + PAGES(3), 3));
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 4,
+						pages, IOPT_ACCESS_READ));
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(i + 1)),
+				page_to_pfn(pages[i]));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 6));
+
+	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, IOVA, 6, NULL,
+						     IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 7));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA - PAGES(1), 7));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 6));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	for (i = 0; i != 6; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	test_validate(test);
+}
+
+/* T1-139: what the mapping has to allow is what the caller says. */
+static void pin_EPERM(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 1,
+					       IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, COPY, uaddr, 1,
+					       IOMMU_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 1, NULL,
+						IOPT_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, IOVA, 1, NULL,
+						     IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, COPY, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, COPY, 1, NULL,
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, COPY, 1, NULL,
+						     IOPT_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, COPY, 1, NULL,
+						     IOPT_ACCESS_READ |
+						     IOPT_ACCESS_WRITE));
+	/* Two mappings are two pins. */
+	KUNIT_EXPECT_EQ(test, 2, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* T1-142: pinned as the mapping allows: for writing what is not there yet. */
+static void pin_uses_prot_of_mapping(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr, charged = test_charged();
+	struct page *page;
+
+	uaddr = test_mmap(test, 1, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 1, &page,
+						IOPT_ACCESS_READ));
+	KUNIT_EXPECT_FALSE(test, is_zero_page(page));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+
+	uaddr = test_mmap(test, 1, PROT_READ);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, COPY, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin_flags(access, COPY, 1, &page,
+						      IOPT_ACCESS_READ));
+}
+
+/* T1-146: any byte of a page stands for it, if the caller wants that. */
+static void pin_unaligned(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 3), charged = test_charged();
+	struct iopt_access *a = access->access;
+	struct page *pages[3];
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_pin(a, IOVA + 8, IOVA + PAGES(1) - 1, pages,
+					0));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_pin(a, IOVA, IOVA + 8, pages, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_pin(a, IOVA + 8, IOVA + PAGES(1) + 7, pages,
+					0));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_pin(a, IOVA + PAGES(1), IOVA - 1, pages,
+					IOPT_ACCESS_UNALIGNED));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_access_pin(a, IOVA + 0x1008, IOVA + 0x1008, pages,
+					IOPT_ACCESS_UNALIGNED));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(1)),
+			page_to_pfn(pages[0]));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_access_pin(a, IOVA + 0xfff, IOVA + 0x2000, pages,
+					IOPT_ACCESS_UNALIGNED));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr),
+			page_to_pfn(pages[0]));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(2)),
+			page_to_pfn(pages[2]));
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	/* T1-147: below a mapping is below it. */
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_access_pin(a, IOVA - 8, IOVA - 1, pages,
+					IOPT_ACCESS_UNALIGNED));
+
+	KUNIT_EXPECT_EQ(test, 1, iopt_access_unpin(a, IOVA + 0x1fff,
+						   IOVA + 0x1fff));
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	KUNIT_EXPECT_EQ(test, 3, iopt_access_unpin(a, IOVA + 0x800,
+						   IOVA + 0x2001));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* T1-148, H6: what is not pinned is left alone. */
+static void unpin_of_unpinned(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 6), charged = test_charged();
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_unpin(access->access, 0,
+						   ULONG_MAX));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(3), 3));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(5), 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA + PAGES(3), 2));
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	KUNIT_EXPECT_EQ(test, 3, iopt_access_unpin(access->access, 0,
+						   ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_unpin(access->access, 0,
+						   ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	/* Nor does it take away the domain's. */
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 7));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
+	test_validate(test);
+}
+
+/* T1-149: pins are everybody's. */
+static void pins_have_no_owner(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_access_create(test);
+	struct test_access *two = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2), pfn;
+
+	pfn = test_user_pfn(test, uaddr);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(one, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(two, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(two, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	test_access_destroy(two);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(one, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
+}
+
+/* T1-145: read-only memory that was never touched is the zero page. */
+static void pin_zero_page_uncharged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr, charged = test_charged();
+	int refs = page_ref_count(ZERO_PAGE(0));
+	struct page *pages[3];
+	unsigned int i;
+
+	set_limit(0);
+	uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
+					       IOMMU_READ));
+	for (i = 0; i != 4; i++) {
+		if (i & 1)
+			test_attach(test, space->mock[0]);
+		KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 3, pages,
+							IOPT_ACCESS_READ));
+		KUNIT_EXPECT_TRUE(test, is_zero_page(pages[2]));
+		if (i & 2)
+			test_attach(test, space->mock[1]);
+		test_validate(test);
+		if (i & 1)
+			test_detach(test, space->mock[0]);
+		KUNIT_EXPECT_EQ(test, charged, test_charged());
+		test_validate(test);
+		KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 3));
+		if (i & 2)
+			test_detach(test, space->mock[1]);
+	}
+	KUNIT_EXPECT_EQ(test, refs, page_ref_count(ZERO_PAGE(0)));
+}
+
+/* T1-145: reserved pages are pinned, but not charged. */
+static void pin_reserved_page_uncharged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2), charged = test_charged();
+	unsigned long pfn = test_user_pfn(test, uaddr);
+	struct page *page = pfn_to_page(pfn);
+
+	SetPageReserved(page);
+	set_limit(charged + 1);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	test_validate(test);
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 2);
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 2));
+	ClearPageReserved(page);
+}
+
+/* T1-145: what has no struct page cannot be pinned, mapped or not. */
+static void pin_pfnmap_EINVAL(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), io, charged;
+	struct test_access *access;
+	struct vm_area_struct *vma;
+
+	iopt_free(space->iopt);
+	space->iopt = iopt_alloc(&policy);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(space->iopt));
+	access = test_access_create(test);
+
+	/* Memory, device memory at an address where nothing is, memory. */
+	io = uaddr + PAGES(1);
+	test_munmap(test, io, 2);
+	KUNIT_ASSERT_EQ(test, io,
+			vm_mmap(NULL, io, PAGES(2), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0));
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, io);
+	KUNIT_EXPECT_EQ(test, 0, remap_pfn_range(vma, io, NO_PAGE,
+						 PAGES(2), PAGE_SHARED));
+	mmap_write_unlock(current->mm);
+
+	charged = test_charged();
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	test_validate(test);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, NO_PAGE + 1,
+			mock_domain_pfn(space->mock[0], IOVA + PAGES(2)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+}
+
+/* T1-145: the limit is exact, and counts only without a domain. */
+static void pin_ENOMEM_at_limit(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	set_limit(charged + 2);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	/* A domain needs the other two. */
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iopt_attach_domain(space->iopt,
+					   &space->mock[0]->domain));
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+	set_limit(charged + 4);
+	test_attach(test, space->mock[0]);
+	set_limit(0);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+}
+
+static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
+{
+	struct iopt_area *area;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, iova, iova);
+	mutex_unlock(&space->iopt->lock);
+	return area;
+}
+
+/* Too many pins: those of before stay as they are. */
+static void pin_EOVERFLOW(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	area = area_at(space, IOVA);
+	area->nr_pins = UINT_MAX - 3;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, UINT_MAX - 3, area->nr_pins);
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_pin(access, IOVA, 1));
+	area->nr_pins = 5;
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+static struct kunit_case pin_cases[] = {
+	KUNIT_CASE(pin_is_all_or_nothing),
+	KUNIT_CASE(pin_spans_mappings),
+	KUNIT_CASE(pin_EPERM),
+	KUNIT_CASE(pin_uses_prot_of_mapping),
+	KUNIT_CASE(pin_unaligned),
+	KUNIT_CASE(unpin_of_unpinned),
+	KUNIT_CASE(pins_have_no_owner),
+	KUNIT_CASE(pin_zero_page_uncharged),
+	KUNIT_CASE(pin_reserved_page_uncharged),
+	KUNIT_CASE(pin_pfnmap_EINVAL),
+	KUNIT_CASE(pin_ENOMEM_at_limit),
+	KUNIT_CASE(pin_EOVERFLOW),
+	{}
+};
+
+static struct kunit_suite pin_suite = {
+	.name = "iopt-pin",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = pin_cases,
+};
+
+kunit_test_suite(pin_suite);

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that accesses pin: which page it is, how often it is pinned and who
+ * pays, with domains coming and going before and after.
+ */
+#include <linux/cred.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "../pages.h"
+#include "access.h"
+#include "failing.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+static void set_limit(unsigned long npages)
+{
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
+}
+
+/* T1-143: pinned and charged once however often; the same page each time. */
+static void pin_counts(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), i, charged;
+	struct page *pages[4];
+	unsigned int round;
+
+	charged = test_charged();
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	for (round = 0; round != 3; round++) {
+		KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, 4, pages,
+							0));
+		for (i = 0; i != 4; i++) {
+			unsigned long pfn = test_user_pfn(test, uaddr +
+							  PAGES(i));
+
+			KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(pages[i]));
+			KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+		}
+		KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+		test_validate(test);
+	}
+	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
+
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA + PAGES(1), 3));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, test_pins(page_to_pfn(pages[0])));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(pages[1])));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(pages[i])));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	test_validate(test);
+}
+
+/**
+ * struct account_case - whose counter a mode of accounting moves
+ * @name: of the mode
+ * @account: the mode
+ * @user: it moves the user's counter
+ * @locked: it moves VmLck
+ * @pinned: it moves VmPin
+ */
+struct account_case {
+	const char *name;
+	enum iopt_account account;
+	bool user;
+	bool locked;
+	bool pinned;
+};
+
+static const struct account_case account_cases[] = {
+	{ "none", IOPT_ACCOUNT_NONE, .pinned = true },
+	{ "user", IOPT_ACCOUNT_USER, .user = true, .pinned = true },
+	{ "mm", IOPT_ACCOUNT_MM, .locked = true },
+	{ "mm unlimited", IOPT_ACCOUNT_MM_UNLIMITED, .locked = true },
+};
+
+static void account_case_name(const struct account_case *account, char *name)
+{
+	strscpy(name, account->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(account, account_cases, account_case_name);
+
+static void expect_charges(struct kunit *test, unsigned long user,
+			   unsigned long n)
+{
+	const struct account_case *account = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, user + account->user * n, test_charged());
+	KUNIT_EXPECT_EQ(test, account->locked * n, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, account->pinned * n,
+			atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+}
+
+/*
+ * T1-68, H3: without a domain the pinned pages are charged, with one all are,
+ * and it is decided when the last pin and when the last domain goes.
+ */
+static void pin_charges(struct kunit *test)
+{
+	const struct account_case *account = test->param_value;
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), user = test_charged();
+	unsigned long iova = IOVA;
+
+	set_limit(user + 4);
+	if (account->account == IOPT_ACCOUNT_NONE ||
+	    account->account == IOPT_ACCOUNT_MM_UNLIMITED)
+		set_limit(0);
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_map_user(space->iopt, &iova, (void __user *)uaddr,
+				      PAGES(4), TEST_RW, account->account,
+				      IOPT_MAP_FIXED));
+	expect_charges(test, user, 0);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 2));
+	expect_charges(test, user, 2);
+	test_attach(test, space->mock[0]);
+	expect_charges(test, user, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	expect_charges(test, user, 4);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
+	expect_charges(test, user, 4);
+	test_attach(test, space->mock[1]);
+	test_detach(test, space->mock[0]);
+	expect_charges(test, user, 4);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 4);
+	test_detach(test, space->mock[1]);
+	expect_charges(test, user, 2);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(2), 1));
+	expect_charges(test, user, 1);
+	test_attach(test, space->mock[0]);
+	expect_charges(test, user, 4);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	expect_charges(test, user, 4);
+	test_detach(test, space->mock[0]);
+	expect_charges(test, user, 0);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	expect_charges(test, user, 0);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* Let the process have another page at an address. */
+static void replace_page(struct kunit *test, unsigned long uaddr)
+{
+	test_munmap(test, uaddr, 1);
+	KUNIT_ASSERT_EQ(test, uaddr,
+			vm_mmap(NULL, uaddr, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0));
+	test_touch(test, uaddr, 1);
+}
+
+/*
+ * T1-144: until the last unpin it is the same page, also for domains that come
+ * later, though the process replaced its memory.
+ */
+static void domain_maps_what_access_pinned(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long old = test_user_pfn(test, uaddr + PAGES(1)), new;
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	replace_page(test, uaddr + PAGES(1));
+	new = test_user_pfn(test, uaddr + PAGES(1));
+	KUNIT_ASSERT_NE(test, old, new);
+
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
+						&page, 0));
+	KUNIT_EXPECT_EQ(test, old, page_to_pfn(page));
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 1);
+	mock_expect_maps(space->mock[1], IOVA + PAGES(2), uaddr + PAGES(2), 2);
+	KUNIT_EXPECT_EQ(test, old, mock_domain_pfn(space->mock[0],
+						   IOVA + PAGES(1)));
+	KUNIT_EXPECT_EQ(test, old, mock_domain_pfn(space->mock[1],
+						   IOVA + PAGES(1)));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(new));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(old));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	test_validate(test);
+
+	/* The domain has it now, and a pin of the access makes no second one */
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(old));
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
+						&page, 0));
+	KUNIT_EXPECT_EQ(test, old, page_to_pfn(page));
+	test_detach(test, space->mock[0]);
+	test_detach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, 1, test_pins(old));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	/* Then it is the process' memory again. */
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
+						&page, 0));
+	KUNIT_EXPECT_EQ(test, new, page_to_pfn(page));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
+}
+
+/* A page that is gone since does not matter either if it is pinned. */
+static void domain_needs_no_memory_where_pinned(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 3), charged = test_charged();
+	unsigned long pfn = test_user_pfn(test, uaddr + PAGES(2));
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
+	test_munmap(test, uaddr + PAGES(1), 2);
+	/* Nobody has pinned this one. */
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_attach_domain(space->iopt,
+					   &space->mock[0]->domain));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	test_validate(test);
+
+	replace_page(test, uaddr + PAGES(1));
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, pfn, mock_domain_pfn(space->mock[0],
+						   IOVA + PAGES(2)));
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 3));
+}
+
+/* T1-70: unpinning dirties what may have been written to, nothing else. */
+static void unpin_dirties(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+	struct page *rw, *ro;
+
+	rw = pfn_to_page(test_user_pfn(test, uaddr));
+	ro = pfn_to_page(test_user_pfn(test, uaddr + PAGES(1)));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA + PAGES(1),
+					       uaddr + PAGES(1), 1,
+					       IOMMU_READ));
+	ClearPageDirty(rw);
+	ClearPageDirty(ro);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 2));
+	KUNIT_EXPECT_FALSE(test, PageDirty(rw));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 2));
+	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
+	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
+
+	/* Likewise when the domain goes first. */
+	ClearPageDirty(rw);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_FALSE(test, PageDirty(rw));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 2));
+	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
+	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
+
+	/* And when the access goes first. */
+	ClearPageDirty(rw);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 2));
+	KUNIT_EXPECT_FALSE(test, PageDirty(rw));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
+	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
+}
+
+static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
+{
+	struct iopt_area *area;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, iova, iova);
+	mutex_unlock(&space->iopt->lock);
+	return area;
+}
+
+/* W-C12: what a driver failed to unmap stays pinned after the last unpin too */
+static void unpin_of_lost_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long pfn[4], i, copy = COPY;
+
+	for (i = 0; i != 4; i++)
+		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	mock->domain.pgsize_bitmap = PAGE_SIZE;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	/* Runs are lost as a whole: let one start at the page that will be. */
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA + PAGES(3), PAGE_SIZE, TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 3));
+
+	mock->short_unmap = 3;
+	mock->fail_unmap = 2;
+	iopt_detach_domain(space->iopt, &mock->domain);
+	mock->attached = false;
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 4));
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, i == 3, test_pins(pfn[i]));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&space->iopt->nr_lost));
+	test_validate(test);
+
+	/* Clean up behind the driver. */
+	mock->short_unmap = 0;
+	mock->fail_unmap = 0;
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
+			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
+	unpin_user_page(pfn_to_page(pfn[3]));
+	atomic_long_dec(&current_user()->locked_vm);
+	atomic64_dec(&current->mm->pinned_vm);
+}
+
+/* Copies share pages, so they share pins. */
+static void pins_of_copies(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long copy = COPY, pfn = test_user_pfn(test, uaddr);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA, PAGES(4), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
+	replace_page(test, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, COPY, 1, &page, 0));
+	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(page));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	/* The mapping that it was pinned by first may go. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, COPY, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/*
+ * T1-148 with copies: who unpins all of a mapping does not take away what is
+ * pinned by another one of the same pages.
+ */
+static void unpin_leaves_other_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long copy = COPY, pfn = test_user_pfn(test, uaddr);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA, PAGES(4), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, COPY + PAGES(2), 1));
+	/* It is told and unpins all of the copy. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 4));
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 1, area_at(space, IOVA)->nr_pins);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, area_at(space, IOVA)->nr_pins);
+}
+
+static long call_map(struct test_thread *thread)
+{
+	unsigned long iova = IOVA, uaddr, i;
+
+	uaddr = vm_mmap(NULL, 0, PAGES(4), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	for (i = 0; i != 4; i++)
+		if (put_user(i, (u64 __user *)(uaddr + PAGES(i))))
+			return -EFAULT;
+	return iopt_map_user(thread->space->iopt, &iova, (void __user *)uaddr,
+			     PAGES(4), TEST_RW, IOPT_ACCOUNT_MM,
+			     IOPT_MAP_FIXED) ?:
+	       test_pin(thread->data, IOVA, 1);
+}
+
+/* T1-67: of a process that is gone only what is pinned can be pinned. */
+static void pin_of_dead_process(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct mm_struct *mm = test_other_mm(test);
+
+	mmgrab(mm);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, access, mm));
+	KUNIT_EXPECT_EQ(test, 1, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);
+	mmput(mm);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_attach_domain(space->iopt,
+					   &space->mock[0]->domain));
+	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	mmdrop(mm);
+}
+
+#define NFAIL	24UL
+
+/* With every other page pinned, whatever else fails. */
+static void expect_pinned(struct kunit *test, unsigned long uaddr,
+			  unsigned long charged)
+{
+	unsigned long i;
+
+	test_validate(test);
+	for (i = 0; i != NFAIL; i++)
+		KUNIT_EXPECT_EQ(test, i & 1,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	KUNIT_EXPECT_EQ(test, charged + NFAIL / 2, test_charged());
+}
+
+/* A pin and an attach fail at the n-th allocation: all is as before. */
+static void fails_at_nth_allocation(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, NFAIL), i;
+	unsigned long charged = test_charged();
+	unsigned int n;
+	bool unused;
+	int rc;
+
+	test_needs_failing_allocations(test);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NFAIL));
+	for (i = 1; i < NFAIL; i += 2)
+		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(i), 1));
+	/* Some allocations are tried twice, and a failed one does not matter. */
+	for (n = 1, unused = false; !unused && n != 500; n++) {
+		test_fail_allocation(n);
+		rc = test_pin(access, IOVA, NFAIL);
+		unused = test_fail_end();
+		if (!rc)
+			KUNIT_EXPECT_EQ(test, NFAIL,
+					test_unpin(access, IOVA, NFAIL));
+		else
+			KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
+		expect_pinned(test, uaddr, charged);
+	}
+	/* At least a record for each page that had none. */
+	KUNIT_EXPECT_GE(test, n, NFAIL / 2);
+	KUNIT_EXPECT_EQ(test, 0, rc);
+
+	for (n = 1, unused = false; !unused && n != 500; n++) {
+		test_fail_allocation(n);
+		rc = iopt_attach_domain(space->iopt, &space->mock[0]->domain);
+		unused = test_fail_end();
+		if (!rc) {
+			if (unused)
+				break;
+			iopt_detach_domain(space->iopt,
+					   &space->mock[0]->domain);
+		} else {
+			KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
+		}
+		KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+		expect_pinned(test, uaddr, charged);
+	}
+	KUNIT_EXPECT_GE(test, n, 4);
+	KUNIT_EXPECT_EQ(test, 0, rc);
+	space->mock[0]->attached = !rc;
+	mock_expect_maps(space->mock[0], IOVA, uaddr, NFAIL);
+}
+
+static struct kunit_case pins_cases[] = {
+	KUNIT_CASE(pin_counts),
+	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
+	KUNIT_CASE(domain_maps_what_access_pinned),
+	KUNIT_CASE(domain_needs_no_memory_where_pinned),
+	KUNIT_CASE(unpin_dirties),
+	KUNIT_CASE(unpin_of_lost_page),
+	KUNIT_CASE(pin_of_dead_process),
+	KUNIT_CASE(fails_at_nth_allocation),
+	KUNIT_CASE(pins_of_copies),
+	KUNIT_CASE(unpin_leaves_other_copy),
+	{}
+};
+
+static struct kunit_suite pins_suite = {
+	.name = "iopt-pins",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = pins_cases,
+};
+
+kunit_test_suite(pins_suite);

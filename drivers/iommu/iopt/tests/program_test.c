@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a record of runs becomes calls of iommu_map_runs(), with IOMMU drivers
+ * that have the map_runs op and with such that have not.
+ *
+ * Most records here are made by hand and of memory that the kernel does not
+ * manage, so that they have any shape and need no pinning.
+ */
+#include <linux/bits.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+
+#include "space.h"
+#include "../io_pagetable.h"
+#include "../pages.h"
+#include "../runs_packed.h"
+
+#define IOVA	0x100000000UL
+/* Of the memory that is not there; a multiple of the largest I/O page. */
+#define PFN	BIT(30)
+
+/**
+ * struct record - an area with a record made by hand
+ * @iopt: its space, empty otherwise
+ * @pages: its memory
+ * @area: the area, once record_area() was called
+ */
+struct record {
+	struct io_pagetable *iopt;
+	struct iopt_pages *pages;
+	struct iopt_area *area;
+};
+
+static void record_init(struct kunit *test, struct record *record)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = UINT_MAX,
+	};
+	struct iopt_payer *payer;
+
+	record->iopt = iopt_alloc(&policy);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(record->iopt));
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_NONE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	record->pages = iopt_pages_alloc(NULL, SZ_4G, true, true, payer,
+					 GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record->pages);
+	iopt_payer_put(payer);
+	record->area = NULL;
+}
+
+/* What was added before is not joined with it, though it may be contiguous. */
+static void record_add(struct kunit *test, struct record *record,
+		       unsigned long pfn, unsigned long count,
+		       enum iopt_run_kind kind)
+{
+	const struct iopt_run run = {
+		.index = record->pages->runs.npages,
+		.count = count,
+		.pfn = pfn,
+		.kind = kind,
+	};
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_add(&record->pages->runs, &run,
+					       GFP_KERNEL));
+}
+
+/* @nr pages that have no neighbours. */
+static void record_add_scattered(struct kunit *test, struct record *record,
+				 unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i != nr; i++)
+		record_add(test, record, PFN + SZ_1M + 3 * i, 1,
+			   IOPT_RUN_PFNMAP);
+}
+
+/* Map all of the record at an IOVA. */
+static int record_program_in(struct kunit *test, struct record *record,
+			     struct iommu_domain *domain, unsigned long iova)
+{
+	unsigned long last = PAGES(record->pages->runs.npages) - 1;
+	int rc;
+
+	record->area = iopt_area_alloc(iova, iova + last, record->pages, 0,
+				       IOMMU_READ, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record->area);
+	mutex_lock(&record->pages->mutex);
+	rc = iopt_area_program(record->iopt, record->area, domain);
+	mutex_unlock(&record->pages->mutex);
+	return rc;
+}
+
+static int record_program(struct kunit *test, struct record *record,
+			  struct mock_domain *mock, unsigned long iova)
+{
+	return record_program_in(test, record, &mock->domain, iova);
+}
+
+static void record_unprogram(struct record *record, struct mock_domain *mock)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	iopt_area_unprogram(record->area, &mock->domain, &gather);
+	iommu_iotlb_sync(&mock->domain, &gather);
+}
+
+/* At the end nothing is mapped, and what was mapped was valid. */
+static void record_exit(struct kunit *test, struct record *record,
+			struct mock_domain *mock)
+{
+	LIST_HEAD(areas);
+
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+	iopt_runs_free(&record->pages->runs);
+	list_add(&record->area->node, &areas);
+	iopt_areas_free(&areas);
+	iopt_pages_put(record->pages);
+	iopt_free(record->iopt);
+}
+
+/* A domain for such records, with the map_runs op if the parameter says so. */
+static struct mock_domain *new_mock(struct kunit *test)
+{
+	struct mock_domain *mock = mock_domain_alloc(test);
+
+	mock->pfnmap = true;
+	if (test->param_value && *(const bool *)test->param_value)
+		mock_domain_take_runs(mock);
+	return mock;
+}
+
+static const bool ways[] = { false, true };
+
+static void way_name(const bool *way, char *name)
+{
+	strscpy(name, *way ? "map_runs" : "map_pages", KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(ways, ways, way_name);
+
+/* Scattered pages take a call for every 32, and each is where it belongs. */
+static void scattered_in_few_calls(struct kunit *test)
+{
+	struct mock_domain *mock = new_mock(test);
+	struct record record;
+	unsigned long i;
+
+	record_init(test, &record);
+	record_add_scattered(test, &record, 100);
+	KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock, IOVA));
+	for (i = 0; i != 100; i++)
+		KUNIT_EXPECT_EQ(test, PFN + SZ_1M + 3 * i,
+				mock_domain_pfn(mock, IOVA + PAGES(i)));
+	KUNIT_EXPECT_EQ(test, IOMMU_READ, mock_domain_prot(mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 100, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 100, mock->nr_maps);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_sync_maps);
+	KUNIT_EXPECT_EQ(test, 100, mock->synced);
+	if (mock->nr_run_calls) {
+		KUNIT_EXPECT_EQ(test, 4, mock->nr_run_calls);
+		KUNIT_EXPECT_EQ(test, 100, mock->nr_runs);
+	}
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+}
+
+/* A map that fails at its n-th step leaves nothing behind. */
+static void nth_run_fails_leaves_nothing(struct kunit *test)
+{
+	struct mock_domain *mock = new_mock(test);
+	struct iommu_iotlb_gather gather;
+	struct record record;
+	unsigned int n;
+
+	record_init(test, &record);
+	record_add_scattered(test, &record, 70);
+	iommu_iotlb_gather_init(&gather);
+	for (n = 1; n <= 71; n++) {
+		int rc;
+
+		mock->fail_map = n;
+		if (n == 1) {
+			rc = record_program(test, &record, mock, IOVA);
+		} else {
+			mutex_lock(&record.pages->mutex);
+			rc = iopt_area_program(record.iopt, record.area,
+					       &mock->domain);
+			mutex_unlock(&record.pages->mutex);
+		}
+		KUNIT_EXPECT_EQ(test, n == 71 ? 0 : -ENOMEM, rc);
+		KUNIT_EXPECT_EQ(test, n == 71 ? 70 : 0, mock->nr_ptes);
+	}
+	mock->fail_map = 0;
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+}
+
+/*
+ * H19: however often the record was cut, contiguous memory gets large I/O
+ * pages, also when it comes while the vector is full.
+ */
+static void contiguous_joins_across_cuts(struct kunit *test)
+{
+	struct mock_domain *mock = new_mock(test);
+	struct record record;
+	unsigned int i;
+
+	record_init(test, &record);
+	record_add_scattered(test, &record, 32);
+	for (i = 0; i != 1024; i += 64)
+		record_add(test, &record, PFN + i, 64, IOPT_RUN_PFNMAP);
+	KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock,
+						IOVA - PAGES(32)));
+	KUNIT_EXPECT_EQ(test, PFN, mock_domain_pfn(mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_large);
+	KUNIT_EXPECT_EQ(test, SZ_2M, mock->largest);
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_sync_maps);
+	if (mock->nr_run_calls)
+		KUNIT_EXPECT_EQ(test, 33, mock->nr_runs);
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+}
+
+/* The option: no I/O page is larger, though the memory would allow it. */
+static void largest_iopte(struct kunit *test)
+{
+	static const unsigned long limit[] = { SZ_4K, SZ_64K, SZ_2M, SZ_1G };
+	struct mock_domain *mock = new_mock(test);
+	unsigned int i;
+
+	mock->domain.pgsize_bitmap |= SZ_64K | SZ_4M;
+	for (i = 0; i != ARRAY_SIZE(limit); i++) {
+		struct record record;
+
+		record_init(test, &record);
+		KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(record.iopt,
+							  limit[i]));
+		record_add(test, &record, PFN, 2048 + 16, IOPT_RUN_PFNMAP);
+		mock->largest = 0;
+		KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock,
+							IOVA));
+		KUNIT_EXPECT_EQ(test, min_t(unsigned long, limit[i], SZ_4M),
+				mock->largest);
+		KUNIT_EXPECT_EQ(test, PFN + 2048 + 15,
+				mock_domain_pfn(mock, IOVA + PAGES(2048 + 15)));
+		KUNIT_EXPECT_EQ(test, 2048 + 16, mock->nr_ptes);
+		record_unprogram(&record, mock);
+		record_exit(test, &record, mock);
+	}
+}
+
+/**
+ * struct counting - a domain that keeps nothing but figures
+ * @domain: what the engine sees
+ * @calls: of map_runs
+ * @most: bytes of the longest one
+ * @longest: bytes of the longest run
+ * @bytes: in all
+ */
+struct counting {
+	struct iommu_domain domain;
+	unsigned int calls;
+	size_t most;
+	size_t longest;
+	size_t bytes;
+};
+
+static int counting_map_runs(struct iommu_domain *domain, unsigned long iova,
+			     const struct iommu_phys_run *runs, unsigned int nr,
+			     size_t bytes, int prot, gfp_t gfp, size_t *mapped)
+{
+	struct counting *counting = container_of(domain, struct counting,
+						 domain);
+	unsigned int i;
+
+	counting->calls++;
+	counting->bytes += bytes;
+	counting->most = max(counting->most, bytes);
+	for (i = 0; i != nr; i++)
+		counting->longest = max(counting->longest, runs[i].bytes);
+	*mapped += bytes;
+	return 0;
+}
+
+static const struct iommu_domain_ops counting_ops = {
+	.map_runs = counting_map_runs,
+};
+
+/* A call maps 1 GiB at most, and an I/O page of that size is not cut for it. */
+static void calls_are_bounded(struct kunit *test)
+{
+	struct counting counting = {
+		.domain = {
+			.type = IOMMU_DOMAIN_UNMANAGED,
+			.ops = &counting_ops,
+			.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G,
+		},
+	};
+	struct mock_domain *mock = new_mock(test);
+	struct record record;
+	unsigned int i;
+
+	record_init(test, &record);
+	for (i = 0; i != 3; i++)
+		record_add(test, &record,
+			   PFN - 512 + i * (SZ_1G / PAGE_SIZE - 512),
+			   SZ_1G / PAGE_SIZE - 512, IOPT_RUN_PFNMAP);
+	KUNIT_EXPECT_EQ(test, 0, record_program_in(test, &record,
+						   &counting.domain,
+						   IOVA - SZ_2M));
+	KUNIT_EXPECT_EQ(test, 4, counting.calls);
+	KUNIT_EXPECT_EQ(test, SZ_1G, counting.most);
+	KUNIT_EXPECT_EQ(test, SZ_1G, counting.longest);
+	KUNIT_EXPECT_EQ(test, 3UL * (SZ_1G - SZ_2M), counting.bytes);
+	record_exit(test, &record, mock);
+}
+
+/* The zero page is mapped at each of its indexes. */
+static void zero_page_is_repeated(struct kunit *test)
+{
+	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
+	struct mock_domain *mock = new_mock(test);
+	struct record record;
+	unsigned long i;
+
+	record_init(test, &record);
+	record_add(test, &record, zero, 40, IOPT_RUN_ZERO);
+	KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock, IOVA));
+	for (i = 0; i != 40; i++)
+		KUNIT_EXPECT_EQ(test, zero,
+				mock_domain_pfn(mock, IOVA + PAGES(i)));
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_sync_maps);
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+}
+
+/*
+ * A domain of coarse pages takes what is contiguous as far as they reach,
+ * in however many runs, and nothing else; what was mapped by then is unmapped.
+ */
+static void coarse_domain_EINVAL(struct kunit *test)
+{
+	struct mock_domain *mock = new_mock(test);
+	struct record record;
+	unsigned int i;
+
+	mock->domain.pgsize_bitmap = SZ_64K;
+	record_init(test, &record);
+	for (i = 0; i != 64; i++)
+		record_add(test, &record, PFN + i, 1, IOPT_RUN_PFNMAP);
+	KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 64, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, SZ_64K, mock->largest);
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+
+	record_init(test, &record);
+	for (i = 0; i != 40; i++)
+		record_add(test, &record, PFN + 32 * i, 16, IOPT_RUN_PFNMAP);
+	record_add(test, &record, PFN + SZ_1M + 1, 16, IOPT_RUN_PFNMAP);
+	mock->nr_sync_maps = 0;
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			record_program(test, &record, mock, IOVA));
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_sync_maps);
+	record_exit(test, &record, mock);
+}
+
+/* What the core refuses, it refuses before anything is mapped. */
+static void map_runs_EINVAL(struct kunit *test)
+{
+	const struct iommu_phys_run good[] = {
+		{ .phys = SZ_2M, .bytes = PAGE_SIZE },
+		{ .phys = SZ_4M, .bytes = 0 },
+		{ .phys = SZ_4M, .bytes = PAGE_SIZE },
+	};
+	const struct iommu_phys_run odd_phys[] = {
+		good[0], { .phys = SZ_4M + 1, .bytes = PAGE_SIZE },
+	};
+	const struct iommu_phys_run odd_bytes[] = {
+		good[0], { .phys = SZ_4M, .bytes = PAGE_SIZE / 2 },
+	};
+	const struct iommu_phys_run endless[] = {
+		good[0], { .phys = 0, .bytes = -PAGE_SIZE },
+	};
+	const unsigned long end = -PAGE_SIZE;
+	struct mock_domain *mock = new_mock(test);
+	struct iommu_domain *domain = &mock->domain;
+	size_t mapped;
+
+#define MAP(iova, runs, nr) \
+	iommu_map_runs(domain, iova, runs, nr, IOMMU_READ, GFP_KERNEL, &mapped)
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(IOVA, odd_phys, 2));
+	KUNIT_EXPECT_EQ(test, 0, mapped);
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(IOVA, odd_bytes, 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(IOVA, endless, 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(IOVA + 1, good, 3));
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(end, good, 3));
+	domain->type = IOMMU_DOMAIN_BLOCKED;
+	KUNIT_EXPECT_EQ(test, -EINVAL, MAP(IOVA, good, 3));
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_maps + mock->nr_sync_maps);
+
+	KUNIT_EXPECT_EQ(test, 0, MAP(IOVA, NULL, 0));
+	KUNIT_EXPECT_EQ(test, 0, mapped);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_sync_maps);
+
+	/* The last byte of all addresses can be mapped. */
+	KUNIT_EXPECT_EQ(test, 0, MAP(end - PAGE_SIZE, good, 3));
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, mapped);
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(SZ_4M), mock_domain_pfn(mock, end));
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE,
+			iommu_unmap(domain, end - PAGE_SIZE, 2 * PAGE_SIZE));
+#undef MAP
+}
+
+/* A failure says how much is mapped, and has made that valid. */
+static void map_runs_tells_mapped(struct kunit *test)
+{
+	const struct iommu_phys_run runs[] = {
+		{ .phys = SZ_2M, .bytes = PAGE_SIZE },
+		{ .phys = SZ_4M, .bytes = PAGE_SIZE },
+		{ .phys = SZ_8M, .bytes = PAGE_SIZE },
+	};
+	struct mock_domain *mock = new_mock(test);
+	size_t mapped;
+
+	mock->fail_map = 3;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommu_map_runs(&mock->domain, IOVA, runs, 3, IOMMU_READ,
+				       GFP_KERNEL, &mapped));
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, mapped);
+	KUNIT_EXPECT_EQ(test, 2, mock->synced);
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, mapped,
+			iommu_unmap(&mock->domain, IOVA, mapped));
+
+	mock->fail_map = 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommu_map_runs(&mock->domain, IOVA, runs, 3, IOMMU_READ,
+				       GFP_KERNEL, &mapped));
+	KUNIT_EXPECT_EQ(test, 0, mapped);
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_sync_maps);
+}
+
+static struct kunit_case program_cases[] = {
+	KUNIT_CASE_PARAM(scattered_in_few_calls, ways_gen_params),
+	KUNIT_CASE_PARAM(nth_run_fails_leaves_nothing, ways_gen_params),
+	KUNIT_CASE_PARAM(contiguous_joins_across_cuts, ways_gen_params),
+	KUNIT_CASE_PARAM(largest_iopte, ways_gen_params),
+	KUNIT_CASE(calls_are_bounded),
+	KUNIT_CASE_PARAM(zero_page_is_repeated, ways_gen_params),
+	KUNIT_CASE_PARAM(coarse_domain_EINVAL, ways_gen_params),
+	KUNIT_CASE_PARAM(map_runs_EINVAL, ways_gen_params),
+	KUNIT_CASE_PARAM(map_runs_tells_mapped, ways_gen_params),
+	{}
+};
+
+static int program_init(struct kunit *test)
+{
+	test_user_mm(test);
+	return 0;
+}
+
+static struct kunit_suite program_suite = {
+	.name = "iopt-program",
+	.init = program_init,
+	.test_cases = program_cases,
+};
+
+kunit_test_suite(program_suite);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regions that devices keep: what no mapping may touch as long as they use the
+ * space.
+ */
+#include <linux/device.h>
+#include <linux/sizes.h>
+
+#include "space.h"
+
+/**
+ * struct mock_device - a device as the IOMMU core sees it
+ * @dev: the device
+ * @param: what the core knows about it
+ * @iommu: its IOMMU
+ * @regions: what it keeps
+ * @nr: how many
+ */
+struct mock_device {
+	struct device dev;
+	struct dev_iommu param;
+	struct iommu_device iommu;
+	const struct iommu_resv_region *regions;
+	unsigned int nr;
+};
+
+static void mock_get_resv_regions(struct device *dev, struct list_head *list)
+{
+	struct mock_device *mock = container_of(dev, struct mock_device, dev);
+	unsigned int i;
+
+	for (i = 0; i != mock->nr; i++) {
+		struct iommu_resv_region *region =
+			kmemdup(&mock->regions[i], sizeof(*region), GFP_KERNEL);
+
+		if (region)
+			list_add_tail(&region->list, list);
+	}
+}
+
+static const struct iommu_ops mock_iommu_ops = {
+	.get_resv_regions = mock_get_resv_regions,
+};
+
+static struct device *mock_device_alloc(struct kunit *test,
+					const struct iommu_resv_region *regions,
+					unsigned int nr)
+{
+	struct mock_device *mock = kunit_kzalloc(test, sizeof(*mock),
+						 GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	mock->iommu.ops = &mock_iommu_ops;
+	mock->param.iommu_dev = &mock->iommu;
+	mock->dev.iommu = &mock->param;
+	mock->regions = regions;
+	mock->nr = nr;
+	return &mock->dev;
+}
+
+static void expect_usable(struct kunit *test, unsigned long start,
+			  unsigned long last, int rc)
+{
+	struct test_space *space = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rc, test_map(space->iopt, start, 0, 1));
+	if (!rc)
+		KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, start, 1));
+	last &= PAGE_MASK;
+	KUNIT_EXPECT_EQ(test, rc, test_map(space->iopt, last, 0, 1));
+	if (!rc)
+		KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, last, 1));
+}
+
+/* What a driver takes over is usable, the rest is not until the device goes. */
+static void device_keeps_regions(struct kunit *test)
+{
+	static const struct iommu_resv_region regions[] = {
+		{ .start = SZ_1M, .length = SZ_64K, .type = IOMMU_RESV_DIRECT },
+		{ .start = SZ_2M, .length = SZ_64K,
+		  .type = IOMMU_RESV_DIRECT_RELAXABLE },
+		{ .start = SZ_4M, .length = 0, .type = IOMMU_RESV_RESERVED },
+		{ .start = 0xfee00000, .length = SZ_1M,
+		  .type = IOMMU_RESV_MSI },
+		/* Up to the end, and a bit further. */
+		{ .start = -SZ_64K, .length = SZ_1M,
+		  .type = IOMMU_RESV_RESERVED },
+	};
+	struct test_space *space = test->priv;
+	struct device *dev = mock_device_alloc(test, regions,
+					       ARRAY_SIZE(regions));
+	struct device *other = mock_device_alloc(test, regions, 1);
+	struct iopt_range range[8];
+	phys_addr_t msi = 0;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, other, &msi));
+	KUNIT_EXPECT_EQ(test, PHYS_ADDR_MAX, msi);
+	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(space->iopt, range, 8));
+	expect_usable(test, SZ_1M, SZ_1M + SZ_64K - 1, -EINVAL);
+	expect_usable(test, SZ_1M - PAGE_SIZE, SZ_1M + SZ_64K, 0);
+	expect_usable(test, SZ_2M, SZ_4M, 0);
+	expect_usable(test, 0xfee00000, 0xfeefffff, -EINVAL);
+	expect_usable(test, -SZ_64K, ULONG_MAX, -EINVAL);
+
+	/* A region that somebody else keeps too stays. */
+	iopt_unreserve_device(space->iopt, dev);
+	expect_usable(test, 0xfee00000, ULONG_MAX, 0);
+	expect_usable(test, SZ_1M, SZ_1M + SZ_64K - 1, -EINVAL);
+	iopt_unreserve_device(space->iopt, other);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 8));
+}
+
+/* The kernel maps the doorbell, unless there is a window for it. */
+static void device_msi_doorbell(struct kunit *test)
+{
+	static const struct iommu_resv_region regions[] = {
+		{ .start = SZ_128M, .length = SZ_1M,
+		  .type = IOMMU_RESV_SW_MSI },
+		{ .start = 0xfee00000, .length = SZ_1M,
+		  .type = IOMMU_RESV_MSI },
+	};
+	struct test_space *space = test->priv;
+	struct device *dev = mock_device_alloc(test, regions, 1);
+	struct device *window = mock_device_alloc(test, regions, 2);
+	phys_addr_t msi = 0;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_EXPECT_EQ(test, SZ_128M, msi);
+	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, window,
+						     &msi));
+	KUNIT_EXPECT_EQ(test, PHYS_ADDR_MAX, msi);
+	iopt_unreserve_device(space->iopt, dev);
+	iopt_unreserve_device(space->iopt, window);
+}
+
+/* A device that does not fit takes nothing away. */
+static void device_EADDRINUSE(struct kunit *test)
+{
+	static const struct iommu_resv_region regions[] = {
+		{ .start = SZ_1M, .length = SZ_64K, .type = IOMMU_RESV_DIRECT },
+		{ .start = SZ_2M, .length = SZ_64K, .type = IOMMU_RESV_DIRECT },
+	};
+	const struct iopt_range allowed = { SZ_2M + SZ_64K - 1, SZ_4M };
+	struct test_space *space = test->priv;
+	struct device *dev = mock_device_alloc(test, regions, 2);
+	struct iopt_range range[2];
+	phys_addr_t msi;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_2M, 0, 1));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, SZ_2M, 1));
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, &allowed, 1));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, NULL, 0));
+	KUNIT_EXPECT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
+	iopt_unreserve_device(space->iopt, dev);
+}
+
+static struct kunit_case reserve_cases[] = {
+	KUNIT_CASE(device_keeps_regions),
+	KUNIT_CASE(device_msi_doorbell),
+	KUNIT_CASE(device_EADDRINUSE),
+	{}
+};
+
+static struct kunit_suite reserve_suite = {
+	.name = "iopt-reserve",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = reserve_cases,
+};
+
+kunit_test_suite(reserve_suite);

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading and writing with the CPU.
+ */
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static u64 user_value(struct kunit *test, unsigned long uaddr)
+{
+	u64 value;
+
+	KUNIT_ASSERT_EQ(test, 0, copy_from_user(&value, (void __user *)uaddr,
+						sizeof(value)));
+	return value;
+}
+
+static int rw(struct test_access *access, unsigned long iova, u64 *value,
+	      unsigned int flags)
+{
+	return iopt_access_rw(access->access, iova, value, sizeof(*value),
+			      flags);
+}
+
+static u8 *buffer_of(struct kunit *test, unsigned long bytes, u8 fill)
+{
+	u8 *buffer = kunit_kmalloc(test, bytes, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buffer);
+	memset(buffer, fill, bytes);
+	return buffer;
+}
+
+/* T1-154: any byte, over mappings, with a domain or without; nothing pinned. */
+static void rw_spans_mappings(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	u8 *bytes = buffer_of(test, PAGES(2), 0);
+	u64 value = 0x0807060504030201ULL;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr +
+					  PAGES(2), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
+					  uaddr, 2));
+	for (i = 0; i != 2; i++) {
+		if (i)
+			test_attach(test, space->mock[0]);
+		KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA + PAGES(2) - 3, &value,
+					    IOPT_ACCESS_WRITE));
+		KUNIT_EXPECT_EQ(test, i,
+				test_pins(test_user_pfn(test, uaddr)));
+		KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA +
+							PAGES(1), bytes,
+							PAGES(2), 0));
+		KUNIT_EXPECT_EQ(test, 0, memcmp(bytes + PAGES(1) - 3, &value,
+						8));
+		KUNIT_EXPECT_EQ(test, 0, bytes[PAGES(1) + 5]);
+		KUNIT_EXPECT_EQ(test, value << 40 >> 40,
+				user_value(test, uaddr + PAGES(4) - 8) >> 40);
+		KUNIT_EXPECT_EQ(test, value >> 24,
+				user_value(test, uaddr) & GENMASK_ULL(39, 0));
+		value = ~value;
+	}
+}
+
+/* T1-154: what the process has there now, not what a domain translates. */
+static void rw_reaches_current_memory(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+	u64 value;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	test_munmap(test, uaddr + PAGES(1), 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA + PAGES(1), &value, 0));
+	KUNIT_EXPECT_EQ(test, uaddr + PAGES(1),
+			vm_mmap(NULL, uaddr + PAGES(1), PAGE_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0));
+	value = 7;
+	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA + PAGES(1), &value,
+				    IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 7, user_value(test, uaddr + PAGES(1)));
+}
+
+/* A14 is the case of no byte at all. */
+static void rw_errnos(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	u64 value = 5, pair[2] = { 11, 12 };
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_rw(access->access, IOVA, &value, 0, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_access_rw(access->access, IOVA, &value, 0,
+				       IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, rw(access, -4UL, &value, 0));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			iopt_access_rw(access->access, IOVA, &value, ULONG_MAX,
+				       0));
+	KUNIT_EXPECT_EQ(test, -ENOENT, rw(access, -8UL, &value, 0));
+	KUNIT_EXPECT_EQ(test, -ENOENT, rw(access, IOVA - 8, &value, 0));
+	KUNIT_EXPECT_EQ(test, -ENOENT, rw(access, IOVA + PAGES(2), &value, 0));
+	KUNIT_EXPECT_EQ(test, 5, value);
+	/* What was copied up to a hole stays. */
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_access_rw(access->access, IOVA + PAGES(2) - 8,
+				       pair, 16, IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 11, user_value(test, uaddr + PAGES(2) - 8));
+	KUNIT_EXPECT_EQ(test, 2, user_value(test, uaddr + PAGES(2)));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
+}
+
+/* T1-153: what the mapping has to allow is what the caller says. */
+static void rw_EPERM(struct kunit *test)
+{
+	const unsigned int both = IOPT_ACCESS_READ | IOPT_ACCESS_WRITE;
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 3);
+	unsigned long ro = IOVA, wo = IOVA + PAGES(1), both_at = IOVA +
+								PAGES(2);
+	u64 value = 99, pair[2] = { 21, 22 };
+
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, ro, uaddr, 1,
+					       IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, wo,
+					       uaddr + PAGES(1), 1,
+					       IOMMU_WRITE));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, both_at,
+					  uaddr + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, 0, rw(access, ro, &value, 0));
+	KUNIT_EXPECT_EQ(test, 0, value);
+	KUNIT_EXPECT_EQ(test, 0, rw(access, ro, &value, IOPT_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, ro, &value,
+					 IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, wo, &value, 0));
+	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, wo, &value,
+					 IOPT_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, wo, &value, both));
+	KUNIT_EXPECT_EQ(test, 0, rw(access, wo, &value, IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, rw(access, both_at, &value, both));
+	/* The first mapping allows it, the second does not. */
+	KUNIT_EXPECT_EQ(test, -EPERM,
+			iopt_access_rw(access->access, both_at - 8, pair, 16,
+				       both));
+	KUNIT_EXPECT_EQ(test, -EPERM,
+			iopt_access_rw(access->access, wo - 8, pair, 16, 0));
+	KUNIT_EXPECT_EQ(test, 22, pair[1]);
+}
+
+/* The mapping allows more than the process may. */
+static void rw_EFAULT(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long ro = test_mmap(test, 1, PROT_READ);
+	u64 value = 1;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, ro, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(1),
+					  -PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA, &value, 0));
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA, &value,
+					  IOPT_ACCESS_WRITE));
+	/* An address of the kernel. */
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA + PAGES(1), &value, 0));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
+}
+
+/* The last bytes of the address space. */
+static void rw_last_bytes(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 1);
+	u64 value = 3;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, -PAGES(1), uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, rw(access, -8UL, &value, IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 3, user_value(test, uaddr + PAGES(1) - 8));
+}
+
+static long call_read(struct test_thread *thread)
+{
+	u64 value = 0;
+	int rc = rw(thread->data, IOVA, &value, 0);
+
+	return rc ?: value;
+}
+
+/* T1-153: a kernel thread borrows the process' memory; others may not. */
+static void rw_by_others(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct mm_struct *other = test_other_mm(test);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr + PAGES(3),
+					  1));
+	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
+						 current->mm));
+	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
+						 NULL));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_run(test, call_read, access,
+						       other));
+	mmput(other);
+}
+
+static long call_map(struct test_thread *thread)
+{
+	unsigned long uaddr;
+
+	uaddr = vm_mmap(NULL, 0, PAGES(4), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(uaddr))
+		return uaddr;
+	return test_map(thread->space->iopt, IOVA, uaddr, 4);
+}
+
+/* T1-67, T1-153: memory of a process that is gone. */
+static void rw_of_dead_process(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct mm_struct *other = test_other_mm(test);
+
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, NULL, other));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_read, access,
+						 NULL));
+	mmput(other);
+	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
+						      NULL));
+	/* This comes before whose memory it was. */
+	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
+						      current->mm));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+}
+
+/* Which of the first pages at IOVA are dirty, as bits; they are clean then. */
+static u64 dirty_pages(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long bitmap = test_mmap(test, 1, PROT_READ | PROT_WRITE);
+	const struct iopt_dirty_query query = {
+		.bitmap = (u64 __user *)bitmap, .pgsize = PAGE_SIZE,
+	};
+	u64 bits;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
+						 PAGES(64) - 1, &query, 0));
+	bits = user_value(test, bitmap);
+	test_munmap(test, bitmap, 1);
+	return bits;
+}
+
+/* C19, T1-155: every page that a write touches is dirty, of each mapping. */
+static void rw_marks_dirty(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 6);
+	u8 *bytes = buffer_of(test, PAGE_SIZE + 2, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 2));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, dirty_pages(test));
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA +
+						PAGES(1) - 1, bytes, 2,
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0b11, dirty_pages(test));
+	KUNIT_EXPECT_EQ(test, 0, dirty_pages(test));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA +
+						PAGES(3) - 1, bytes,
+						PAGE_SIZE + 2,
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0b11100, dirty_pages(test));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA +
+						PAGES(2) - 1, bytes, 1,
+						IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0b10, dirty_pages(test));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_rw(access->access, IOVA, bytes,
+						PAGE_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, 0, dirty_pages(test));
+	test_validate(test);
+}
+
+/* A write that ends at a page that is not there has written the ones before. */
+static void rw_EFAULT_marks_dirty(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	u8 *bytes = buffer_of(test, PAGE_SIZE + 2, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	test_munmap(test, uaddr + PAGES(2), 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_access_rw(access->access, IOVA + PAGES(1) - 1,
+				       bytes, PAGE_SIZE + 2,
+				       IOPT_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0x0101010101010101ULL,
+			user_value(test, uaddr + PAGES(1)));
+	KUNIT_EXPECT_EQ(test, 0b11, dirty_pages(test) & 0b1011);
+}
+
+static struct kunit_case rw_cases[] = {
+	KUNIT_CASE(rw_spans_mappings),
+	KUNIT_CASE(rw_reaches_current_memory),
+	KUNIT_CASE(rw_errnos),
+	KUNIT_CASE(rw_EPERM),
+	KUNIT_CASE(rw_EFAULT),
+	KUNIT_CASE(rw_last_bytes),
+	KUNIT_CASE(rw_by_others),
+	KUNIT_CASE(rw_of_dead_process),
+	KUNIT_CASE(rw_marks_dirty),
+	KUNIT_CASE(rw_EFAULT_marks_dirty),
+	{}
+};
+
+static struct kunit_suite rw_suite = {
+	.name = "iopt-rw",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = rw_cases,
+};
+
+kunit_test_suite(rw_suite);

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for busy areas: who meets one waits for that one alone, is woken when
+ * it has settled, and may be killed.
+ *
+ * A call hangs in the mock domain while it programs or unmaps, and a second
+ * thread runs into it.
+ */
+#include <linux/sched.h>
+
+#include "space.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
+			8);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, IOVA, 8);
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[1];
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = mock->attached || !rc;
+	return rc;
+}
+
+static long call_detach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[1];
+
+	iopt_detach_domain(thread->space->iopt, &mock->domain);
+	mock->attached = false;
+	return 0;
+}
+
+/* From in front of the mapping at IOVA to its end. */
+static long call_copy(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	unsigned long iova = 2 * IOVA;
+
+	return iopt_copy(iopt, &iova, iopt, IOVA - PAGES(2), PAGES(10), TEST_RW,
+			 IOPT_MAP_FIXED);
+}
+
+static void start(struct kunit *test, struct test_thread *thread,
+		  long (*call)(struct test_thread *thread), unsigned long uaddr)
+{
+	test_thread_start(test, thread, call, (void *)uaddr, current->mm);
+}
+
+static void end(struct kunit *test, struct test_thread *thread, long rc)
+{
+	KUNIT_EXPECT_EQ(test, rc, test_thread_join(thread));
+}
+
+/* Start a call that hangs when a domain maps or unmaps that IOVA. */
+static void start_hanging(struct kunit *test, struct test_thread *thread,
+			  long (*call)(struct test_thread *thread),
+			  unsigned long uaddr, struct mock_domain *mock,
+			  unsigned long iova)
+{
+	mock->block_iova = iova;
+	start(test, thread, call, uaddr);
+	wait_for_completion(&mock->blocked);
+}
+
+static void let_go(struct kunit *test, struct test_thread *thread,
+		   struct mock_domain *mock, long rc)
+{
+	complete(&mock->go_on);
+	end(test, thread, rc);
+}
+
+/* A map of what is being unmapped waits, and finds it free. */
+static void map_waits_for_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 16);
+	struct test_thread unmap, map;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr + PAGES(8),
+					  8));
+	start_hanging(test, &unmap, call_unmap, 0, space->mock[0], IOVA);
+	start(test, &map, call_map, uaddr);
+	test_thread_expect_waiting(&map);
+
+	let_go(test, &unmap, space->mock[0], 0);
+	end(test, &map, 0);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr +
+							 PAGES(8))));
+}
+
+/* An unmap of what an attach is filling in waits for that mapping alone. */
+static void unmap_waits_for_attach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread attach, unmap;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	start_hanging(test, &attach, call_attach, 0, space->mock[1], IOVA);
+	start(test, &unmap, call_unmap, 0);
+	test_thread_expect_waiting(&unmap);
+
+	let_go(test, &attach, space->mock[1], 0);
+	end(test, &unmap, 0);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* Likewise of what a detach is taking out. */
+static void unmap_waits_for_detach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread detach, unmap;
+
+	test_attach(test, space->mock[1]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	start_hanging(test, &detach, call_detach, 0, space->mock[1], IOVA);
+	start(test, &unmap, call_unmap, 0);
+	test_thread_expect_waiting(&unmap);
+
+	let_go(test, &detach, space->mock[1], 0);
+	end(test, &unmap, 0);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* H4: a detach waits for a map in flight, which leaves out its domain. */
+static void detach_waits_for_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread map, detach;
+
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	start_hanging(test, &map, call_map, uaddr, space->mock[0], IOVA);
+	start(test, &detach, call_detach, 0);
+	test_thread_expect_waiting(&detach);
+
+	let_go(test, &map, space->mock[0], 0);
+	end(test, &detach, 0);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_maps);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_unmaps);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	test_validate(test);
+
+	/* The next one is another domain, whatever its address. */
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+}
+
+/* Nothing new comes into a domain that is being emptied. */
+static void hanging_detach_takes_no_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 16);
+	struct test_thread detach;
+
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 2 * IOVA,
+					  uaddr + PAGES(8), 8));
+	start_hanging(test, &detach, call_detach, 0, space->mock[1], 2 * IOVA);
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	mock_expect_empty(space->mock[1], IOVA, 8);
+
+	let_go(test, &detach, space->mock[1], 0);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(8), 8);
+	test_validate(test);
+}
+
+/* A copy sees a map in flight as a whole, and is made once. */
+static void copy_waits_for_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 10);
+	struct test_thread map, copy;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
+					  uaddr + PAGES(8), 2));
+	start_hanging(test, &map, call_map, uaddr, space->mock[0], IOVA);
+	start(test, &copy, call_copy, 0);
+	test_thread_expect_waiting(&copy);
+
+	let_go(test, &map, space->mock[0], 0);
+	end(test, &copy, 0);
+	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(8), 2);
+	mock_expect_maps(space->mock[0], 2 * IOVA + PAGES(2), uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 20, space->mock[0]->nr_ptes);
+}
+
+/* Who meets a mapping that is being built. */
+static void killed_while_waiting(struct kunit *test)
+{
+	static long (* const calls[])(struct test_thread *) = {
+		call_map, call_unmap, call_copy,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 10), i;
+	struct test_thread first, second;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
+					  uaddr + PAGES(8), 2));
+	start_hanging(test, &first, call_map, uaddr, space->mock[0], IOVA);
+
+	for (i = 0; i != ARRAY_SIZE(calls); i++) {
+		start(test, &second, calls[i], uaddr);
+		test_thread_expect_waiting(&second);
+		test_thread_kill(&second);
+		end(test, &second, -EINTR);
+	}
+	let_go(test, &first, space->mock[0], 0);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 10, space->mock[0]->nr_ptes);
+}
+
+#define NR_MANY	80
+
+static long call_map_many(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
+			NR_MANY);
+}
+
+/* In the middle of many steps, of which some are done. */
+static void killed_map_leaves_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, NR_MANY);
+	unsigned long charged = test_charged();
+	struct test_thread map;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
+	test_attach(test, mock);
+	start_hanging(test, &map, call_map_many, uaddr, mock,
+		      IOVA + PAGES(NR_MANY / 2));
+	KUNIT_EXPECT_EQ(test, NR_MANY / 2, mock->nr_ptes);
+	test_thread_kill(&map);
+	let_go(test, &map, mock, -EINTR);
+
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+}
+
+/* Between two of three mappings. */
+static void killed_attach_leaves_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
+	unsigned long uaddr = test_touched(test, 12), i;
+	struct test_thread attach;
+
+	test_attach(test, space->mock[0]);
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, i * IOVA,
+						  uaddr + PAGES(4 * i), 4));
+	start_hanging(test, &attach, call_attach, 0, mock, IOVA);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
+	test_thread_kill(&attach);
+	let_go(test, &attach, mock, -EINTR);
+
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	for (i = 0; i != 3; i++)
+		mock_expect_maps(space->mock[0], i * IOVA,
+				 uaddr + PAGES(4 * i), 4);
+	test_validate(test);
+}
+
+/* One attach waits for another, which hangs. */
+static void killed_attach_waiting(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread first, second;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	start_hanging(test, &first, call_attach, 0, mock, IOVA);
+	start(test, &second, call_attach, 0);
+	test_thread_kill(&second);
+	end(test, &second, -EINTR);
+
+	let_go(test, &first, mock, 0);
+	mock_expect_maps(mock, IOVA, uaddr, 8);
+}
+
+static struct kunit_case settle_cases[] = {
+	KUNIT_CASE(map_waits_for_unmap),
+	KUNIT_CASE(unmap_waits_for_attach),
+	KUNIT_CASE(unmap_waits_for_detach),
+	KUNIT_CASE(detach_waits_for_map),
+	KUNIT_CASE(hanging_detach_takes_no_map),
+	KUNIT_CASE(copy_waits_for_map),
+	KUNIT_CASE(killed_while_waiting),
+	KUNIT_CASE(killed_map_leaves_nothing),
+	KUNIT_CASE(killed_attach_leaves_nothing),
+	KUNIT_CASE(killed_attach_waiting),
+	{}
+};
+
+static struct kunit_suite settle_suite = {
+	.name = "iopt-settle",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = settle_cases,
+};
+
+kunit_test_suite(settle_suite);

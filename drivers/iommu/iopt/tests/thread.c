@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads for KUnit tests: a second one of the test's process, one of another
+ * process, or a kernel thread.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "../io_pagetable.h"
+#include "thread.h"
+
+/* The memory of another process; the caller puts it. */
+struct mm_struct *test_other_mm(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
+	return mm;
+}
+
+static int thread_main(void *data)
+{
+	struct test_thread *thread = data;
+
+	allow_signal(SIGKILL);
+	complete(&thread->killable);
+	if (thread->mm)
+		kthread_use_mm(thread->mm);
+	thread->rc = thread->call(thread);
+	if (thread->mm)
+		kthread_unuse_mm(thread->mm);
+	complete(&thread->done);
+	return 0;
+}
+
+/* @mm must stay until the thread is joined. */
+void test_thread_start(struct kunit *test, struct test_thread *thread,
+		       long (*call)(struct test_thread *thread), void *data,
+		       struct mm_struct *mm)
+{
+	*thread = (struct test_thread){
+		.space = test->priv,
+		.test = test,
+		.call = call,
+		.data = data,
+		.mm = mm,
+	};
+	init_completion(&thread->killable);
+	init_completion(&thread->done);
+	thread->task = kthread_create(thread_main, thread, "iopt-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
+	get_task_struct(thread->task);
+	wake_up_process(thread->task);
+	wait_for_completion(&thread->killable);
+}
+
+/* Wait for the call and return what it returned. */
+long test_thread_join(struct test_thread *thread)
+{
+	wait_for_completion(&thread->done);
+	put_task_struct(thread->task);
+	return thread->rc;
+}
+
+long test_thread_run(struct kunit *test,
+		     long (*call)(struct test_thread *thread), void *data,
+		     struct mm_struct *mm)
+{
+	struct test_thread thread;
+
+	test_thread_start(test, &thread, call, data, mm);
+	return test_thread_join(&thread);
+}
+
+void test_thread_kill(struct test_thread *thread)
+{
+	send_sig(SIGKILL, thread->task, 1);
+}
+
+/* Return once the thread waits for an area, or came back though it must not. */
+void test_thread_expect_waiting(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+
+	while (!wq_has_sleeper(&iopt->settled) &&
+	       !completion_done(&thread->done))
+		msleep(20);
+	KUNIT_EXPECT_FALSE(thread->test, completion_done(&thread->done));
+}
