@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bisect: every commit compiles what it touches, with the series' parts built in and as modules."""
+"""make bisect: every commit compiles what it touches, with the series' parts built in and as modules.
+
+make check leaves the modules to the last commit.
+"""
 import shutil
 
 from . import kernel, ktap, packages, series
@@ -22,29 +25,34 @@ def touched(commit):
     return sorted(folders)
 
 
-def objects(patch, variant):
-    """The objects of the files that a patch brings; the KUnit suites are only ever built in."""
-    return [path[:-1] + "o" for path in patch.files
-            if path.startswith("drivers/") and path.endswith(".c") and not (variant == "m" and "/tests/" in path)]
+def objects(patches, variant):
+    """The objects of the files that patches bring; the KUnit suites are only ever built in."""
+    sources = [path for patch in patches for path in patch.files
+               if path.startswith("drivers/") and path.endswith(".c")]
+    if variant == "m":
+        sources = [path for path in sources if "/tests/" not in path and not path.endswith("_test.c")]
+    return [path[:-1] + "o" for path in sources]
 
 
-def compile_commit(title, patch, folders, variant, last):
-    """Compile a commit's folders in TREE; return what is wrong."""
+def compile_commit(title, patches, folders, variant, last):
+    """Compile folders in TREE, of what patches bring all; return what is wrong."""
     out = BUILD / f"bisect-{variant}"
     # A symbol may come with a later commit; at the last one all of them must be there.
     kernel.settle(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
-    wanted = objects(patch, variant)
+    wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
     # CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
-    status, log = logged(title, kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, tree=TREE),
-                         f"bisect-{patch.name}-{variant}.build", env=kernel.environment())
+    status, log = logged(f"compile {title}",
+                         kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, tree=TREE),
+                         f"bisect-{patches[-1].name}-{variant}.build", env=kernel.environment())
     if status:
         return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] or [f"see {log}"]
     return [f"{name} was not compiled" for name in wanted if not (out / name).exists()]
 
 
-def bisect():
+def bisect(every=tuple(VARIANTS)):
+    """Compile each commit in these variants, and at the last one all of the series in the others."""
     packages.need(packages.KERNEL)
     made = series.apply()
     results = ktap.Results()
@@ -52,13 +60,16 @@ def bisect():
         shutil.rmtree(TREE, ignore_errors=True)
         git("worktree", "prune")
         git("worktree", "add", "-q", "--detach", str(TREE), "base")
-    todo = [(patch, commit, folders) for patch, commit in made if (folders := touched(commit))]
-    for number, (patch, commit, folders) in enumerate(todo, 1):
+    todo = [([patch], commit, folders, every) for patch, commit in made if (folders := touched(commit))]
+    todo.append(([patch for patch, _ in made], made[-1][1], sorted({folder for step in todo for folder in step[2]}),
+                 [variant for variant in VARIANTS if variant not in every]))
+    for number, (patches, commit, folders, variants) in enumerate(todo, 1):
         git("checkout", "-q", "--detach", commit, tree=TREE)
-        for variant in VARIANTS:
-            wrong = compile_commit(f"compile {number}/{len(todo)} {patch.name} ={variant}", patch, folders, variant,
-                                   last=number == len(todo))
-            case = f"{patch.name} compiles ={variant}"
+        for variant in variants:
+            name = patches[-1].name if len(patches) == 1 else "the series"
+            wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
+                                   last=number >= len(todo) - 1)
+            case = f"{name} compiles ={variant}"
             if wrong:
                 results.failed.append(case + "".join(f"\n    {line}" for line in wrong))
             else:

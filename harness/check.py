@@ -38,13 +38,13 @@ STAGES = [
     ("layers", layers.layers),
     ("lint", lint.lint),
     ("sample", sample),
-    ("kunit on user-mode Linux", kunit.uml),
-    ("kunit in the debug kernel", kunit.debug),
+    ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
+    ("kunit in the debug kernel", lambda: kunit.debug(60)),
     ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
     ("differential", stock),
     ("clients", clients.stock),
     ("planted bugs", planted.planted),
-    ("each commit compiles", bisect.bisect),
+    ("each commit compiles", lambda: bisect.bisect(["y"])),
 ]
 
 

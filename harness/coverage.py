@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make coverage: the lines and branches of the engine that its KUnit suites reach, by gcov on x86-64."""
+"""make coverage: the lines and branches of the engine that its KUnit suites reach, by gcov on x86-64.
+
+And how often each kind of random operation succeeded, of many on user-mode Linux with KASAN.
+"""
 import base64
 import io
 import json
@@ -7,7 +10,7 @@ import tarfile
 from collections import defaultdict
 from pathlib import PurePath
 
-from . import guest, kernel, ktap
+from . import guest, kernel, ktap, kunit
 from .shell import Failure, output, say
 
 ENGINE = "drivers/iommu/iopt"
@@ -60,4 +63,11 @@ def main():
         def share(part, whole):
             return f"{part}/{whole} {100 * part / whole:5.1f}%" if whole else "-"
         say(f"{name:24}{share(ran, lines):>16}{share(taken, branches):>18}")
-    return 0
+
+    results, dirty = kunit.uml(ops=kunit.OPERATIONS)
+    say("")
+    for line in kunit.operations():
+        say(line)
+    for case in results.failed + [f"kernel log: {finding.line}" for finding in dirty]:
+        say(f"failed: {case}")
+    return bool(results.failed or dirty or not results.passed)

@@ -28,6 +28,7 @@ class Guest:
     options: list = field(default_factory=list)     # more of QEMU's arguments
     args: str = ""                  # more kernel arguments
     cpus: int = 2
+    accel: str = "tcg,thread=multi"
     memory: str = "2G"
     iommu: str = "intel-iommu,intremap=on"
     silence: int = 120              # seconds without a character after which it counts as hung
@@ -46,7 +47,7 @@ def command(guest, script, console):
     kernel_args = (f"console=ttyS0 panic=-1 oops=panic intel_iommu=on "
                    f"root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
                    f"init={HARNESS}/guest/init GUEST_RUN={script} {guest.args}")
-    argv = ["qemu-system-x86_64", "-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "max",
+    argv = ["qemu-system-x86_64", "-M", "q35,kernel-irqchip=split", "-accel", guest.accel, "-cpu", "max",
             "-smp", str(guest.cpus), "-m", guest.memory, "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-serial", f"file:{console}", "-serial", "stdio",
             "-kernel", str(guest.bzimage), "-append", kernel_args,

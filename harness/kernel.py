@@ -15,6 +15,7 @@ JOBS = f"-j{len(os.sched_getaffinity(0))}"
 # Fragments on top of tinyconfig, by the name of the kernel.
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
+    "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "debug": ["common", "iommufd", "debug", "kunit", "validate"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
@@ -23,7 +24,7 @@ FRAGMENTS = {
 def environment():
     """For the kernel's make: nothing of the make that called us, and ccache that looks past where we are."""
     env = {k: v for k, v in os.environ.items()
-           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "CDPATH")}
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "CDPATH")}
     # Debian's programs before others, for they find the Python modules that Debian's packages bring.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",
@@ -68,9 +69,13 @@ def configure(out, files, tree=LINUX, strict=True):
                       "A symbol that the series does not define, or one with a dependency that is off.")
 
 
-def settle(out, files, tree=LINUX, strict=True):
-    """configure(), unless out/.config was made from these fragments and the tree's present Kconfig files."""
-    kconfig = [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]
+def settle(out, files, tree=LINUX, strict=True, identity=None):
+    """configure(), unless out/.config was made from these fragments and the tree's present Kconfig files.
+
+    identity stands for those of a tree that is not in git.
+    """
+    kconfig = [identity] if identity else \
+        [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]
     key = hashlib.sha256("\n".join([str(strict), *kconfig]).encode())
     for fragment in files:
         key.update(fragment.read_bytes())

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make kunit: the engine's suites on user-mode Linux with KASAN, and in the x86-64 debug kernel."""
+import re
 import sys
 
 from . import cleanlog, guest, kernel, ktap, packages, series
-from .paths import BUILD, LINUX
+from .paths import BUILD, LINUX, LOG
 from .shell import Failure, logged, say
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
@@ -12,15 +13,28 @@ KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n"]
 
 
-def uml():
-    """Through the tree's own kunit.py; return the results and findings of the log."""
+# Random operations where there is time for them: of each kind 5000 succeed.
+OPERATIONS = 450000
+
+
+def tool(command, out, config=(), *arguments):
+    """A command of the tree's own kunit.py, for a user-mode kernel in the folder out; the tree is where it runs."""
+    return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={KUNITCONFIG}",
+            *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
+            f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]
+
+
+def uml(**parameters):
+    """On user-mode Linux, with parameters of the tests; return the results and findings of the log.
+
+    ops= is the number of random operations, seed= what they start from.
+    """
     packages.need(packages.KERNEL)
     series.apply()
     status, log = logged("kunit on user-mode Linux",
-                         [sys.executable, "tools/testing/kunit/kunit.py", "run", f"--kunitconfig={KUNITCONFIG}",
-                          *(f"--kconfig_add={line}" for line in UML_CONFIG),
-                          f"--build_dir={BUILD}/uml", "--make_options=CC=ccache gcc", f"--jobs={kernel.JOBS[2:]}",
-                          "--timeout=600", "--raw_output=all"],
+                         tool("run", BUILD / "uml", [], f"--jobs={kernel.JOBS[2:]}",
+                              *(f"--kernel_args=iopt_test.{key}={value}" for key, value in parameters.items()),
+                              f"--timeout={600 + parameters.get('ops', 0) // 100}", "--raw_output=all"),
                          "kunit-uml.log", cwd=LINUX, env=kernel.environment())
     text = log.read_text(errors="replace")
     if status:
@@ -28,10 +42,20 @@ def uml():
     return ktap.parse(text.splitlines()), cleanlog.findings(text)
 
 
-def debug():
-    """The same suites, built in, at the boot of the debug kernel with two processors."""
+def operations():
+    """The table of random operations in the log of uml()."""
+    text = (LOG / "kunit-uml.log").read_text(errors="replace")
+    return re.findall(r"# each_kind_succeeds: (.*\S)", text)
+
+
+def debug(seconds=3):
+    """The same suites, built in, at the boot of the debug kernel with two processors.
+
+    seconds is for how long threads work against each other.
+    """
     out = kernel.build("debug")
-    machine = guest.Guest("kunit-debug", kernel.bzimage(out), args="kunit.enable=1")
+    machine = guest.Guest("kunit-debug", kernel.bzimage(out), silence=300, timeout=900 + 2 * seconds,
+                          args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")
     text = outcome.console.read_text(errors="replace")
     results = ktap.parse(text.splitlines())

@@ -8,6 +8,7 @@ from .shell import Failure, must
 
 BASE = ["git", "xz-utils"]
 SOURCE = ["linux-source-6.1"]
+PEER = ["xz-utils", "linux-source-6.12"]
 SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: what takes too long for make check."""
-from . import check, inversion, mutants
+from . import check, inversion, kunit, mutants
 
 SEEDS = 500     # about four minutes in a guest; a program has five
 
+MINUTES = 30    # of threads against each other
+
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
-    ("mutants of type1", mutants.stage),
+    ("mutants of the engine", lambda: mutants.stage("engine")),
+    ("mutants of type1", lambda: mutants.stage("type1")),
+    ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
+    ("everything against everything", lambda: kunit.debug(60 * MINUTES)),
     ("differential with more seeds", lambda: check.stock(SEEDS)),
 ]
 

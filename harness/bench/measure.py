@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Running the programs of harness/bench/programs under a kernel, and judging what they print.
+
+A program prints lines `bench: NAME NUMBER`, the same name once for each repetition.
+"""
+import functools
+import re
+from dataclasses import dataclass
+
+from .. import guest, kernel
+from ..paths import BUILD, HARNESS, LINUX
+from ..shell import Failure, must
+
+SOURCE = HARNESS / "bench/programs"
+SAMPLE = LINUX / "samples/iommufd"
+LEGACY = LINUX / "tools/testing/selftests/vfio/lib"
+PROGRAMS = ("table", "parallel", "footprint", "waits", "flat")
+COMMON = [SOURCE / "space.c", SOURCE / "memory.c", SAMPLE / "pci.c", SAMPLE / "vfio.c", SAMPLE / "ioas.c",
+          SAMPLE / "counters.c", LEGACY / "legacy.c"]
+BEGIN = re.compile(r"^bench: begin (\S+)$")
+VALUE = re.compile(r"^bench: (\S+) (-?\d+)$")
+FAILED = re.compile(r"^bench: failed: (.*)$")
+
+# One vCPU whose clock counts instructions; and two that run beside each other.
+COUNTING = {"cpus": 1, "accel": "tcg,thread=single", "options": ["-icount", "shift=0,sleep=off"]}
+PARALLEL = {"cpus": 2}
+
+
+@dataclass
+class Limit:
+    """One figure that has to hold."""
+    name: str
+    value: float
+    bound: float
+    at_most: bool = True
+
+    @property
+    def holds(self):
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self):
+        return (f"{'passed' if self.holds else 'FAILED'}: {self.name}: {self.value:.3g}, "
+                f"{'at most' if self.at_most else 'at least'} {self.bound:g}")
+
+
+@functools.cache
+def programs():
+    """Build the programs, so that they need nothing of the guest's root while they run; return their folder."""
+    include = kernel.headers(kernel.build("release"))
+    out = BUILD / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    for name in PROGRAMS:
+        must(f"build {name}", ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-static",
+                               "-isystem", include, f"-I{SOURCE}", f"-I{SAMPLE}", f"-I{LEGACY}", "-pthread",
+                               "-o", out / name, SOURCE / f"{name}.c", *COMMON], f"bench-{name}.build")
+    return out
+
+
+def run(measured, program, arguments="", machine=None, front_ends=None, **fields):
+    """Boot a kernel and run the program for each of its front ends: {front end: {name: [numbers]}}."""
+    folder, values = programs(), {}
+    script = "".join(f"echo bench: begin {front}\n{folder}/{program} {front} {arguments}\n"
+                     for front in front_ends or measured.front_ends)
+    outcome = guest.boot(guest.Guest(f"bench-{program}-{measured.name}", measured.bzimage, devices=guest.EDU,
+                                     timeout=1800, silence=300, **(machine or COUNTING), **fields), script)
+    for line in outcome.lines:
+        begin, value, failed = BEGIN.match(line), VALUE.match(line), FAILED.match(line)
+        if begin:
+            values[begin.group(1)] = current = {}
+        elif value:
+            current.setdefault(value.group(1), []).append(int(value.group(2)))
+        elif failed:
+            raise Failure(f"{program} on {measured.name}: {failed.group(1)}")
+    if outcome.status != 0:
+        raise Failure(f"{program} on {measured.name}: exit status {outcome.status} {outcome.reason}")
+    return values
+
+
+def show(rows):
+    """Columns of text, the first one aligned to the left."""
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
+    return ["  ".join(text.rjust(width) if i else text.ljust(width)
+                      for i, (text, width) in enumerate(zip(row, widths))).rstrip() for row in rows]

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two threads on disjoint ranges of one space, against two processes with a space each."""
+from statistics import median
+
+from . import measure
+from ..shell import say
+
+ROUNDS = 9
+MILLISECONDS = 700
+PAGES = (1, 64, 512)        # that a turn maps and unmaps
+AT_LEAST = 0.9
+
+
+def run(kernels):
+    rows, limits = [["turns a second", "pages", "two threads", "two processes", "threads / processes"]], []
+    for kernel in kernels:
+        if "iommufd" not in kernel.front_ends:
+            continue
+        values = measure.run(kernel, "parallel", f"{ROUNDS} {MILLISECONDS} {' '.join(map(str, PAGES))}",
+                             measure.PARALLEL, ["iommufd"])["iommufd"]
+        for pages in PAGES:
+            threads, processes = values[f"threads_{pages}"], values[f"processes_{pages}"]
+            # Rounds alternate, so that what else the machine does weighs on both.
+            ratio = median(one / two for one, two in zip(threads, processes))
+            rows.append([f"iommufd, {kernel.name}", str(pages),
+                         *(f"{1000 * median(turns) / MILLISECONDS:.0f}" for turns in (threads, processes)),
+                         f"{ratio:.2f}"])
+            if kernel.name == "ours":
+                limits.append(measure.Limit(f"two threads to two processes, {pages} pages a call", ratio, AT_LEAST,
+                                            at_most=False))
+    say(f"\n2 vCPUs, wall clock, medians of {ROUNDS} alternating rounds")
+    for line in measure.show(rows):
+        say(line)
+    return limits

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What mappings take of the kernel's memory. footprint FRONT_END
+ *
+ * Prints the slab caches' objects and the memory of slabs, vmalloc and per-CPU
+ * areas at each step; what takes differences has to shrink caches in between,
+ * which this does. I/O page tables are whole pages of none of those kinds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "counters.h"
+#include "memory.h"
+#include "space.h"
+
+#define LENGTH	(256ul << 20)
+#define SMALL	16384u
+
+/*
+ * Let every cache give back what it keeps for later. The files stay open, for
+ * closing one leaves something to be freed after a grace period.
+ */
+static void shrink(void)
+{
+	static size_t nr;
+	static int *fds;
+	glob_t found;
+	size_t i;
+
+	if (!nr) {
+		if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &found))
+			must("find caches", -ENOENT);
+		fds = calloc(found.gl_pathc, sizeof(*fds));
+		for (i = 0; fds && i < found.gl_pathc; i++) {
+			fds[nr] = open(found.gl_pathv[i], O_WRONLY);
+			nr += fds[nr] >= 0;
+		}
+		globfree(&found);
+	}
+	/* What is freed after a grace period is freed. */
+	sleep(1);
+	for (i = 0; i < nr; i++)
+		must("shrink a cache", write(fds[i], "1", 1) == 1 ? 0 : -errno);
+}
+
+static void show(const char *step)
+{
+	static const char * const kinds[] = { "Slab", "VmallocUsed", "Percpu" };
+	unsigned long objects, all, size;
+	char line[512], name[64];
+	unsigned int i;
+	FILE *file;
+
+	shrink();
+	for (i = 0; i < 3; i++)
+		printf("bench: %s:%s %ld\n", step, kinds[i],
+		       counters_of_system(kinds[i]) * 1024);
+	file = fopen("/proc/slabinfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %lu %lu %lu", name, &objects, &all,
+			   &size) == 4)
+			printf("bench: %s:cache:%lu:%s %lu\n", step, size, name,
+			       objects);
+	if (file)
+		fclose(file);
+}
+
+static void small(struct space *space, const char *memory, const char *name)
+{
+	char step[64];
+	unsigned int i;
+
+	for (i = 0; i < SMALL; i++)
+		space_map(space, memory + i * PAGE, PAGE, IOVA + 2 * i * PAGE);
+	snprintf(step, sizeof(step), "small_%s", name);
+	show(step);
+	for (i = 0; i < SMALL; i++)
+		space_unmap(space, IOVA + 2 * i * PAGE, PAGE);
+	snprintf(step, sizeof(step), "after_small_%s", name);
+	show(step);
+}
+
+static void whole(struct space *space, const char *memory)
+{
+	space_map(space, memory, LENGTH, IOVA);
+	show("whole");
+	space_unmap(space, IOVA, LENGTH);
+	show("after_whole");
+}
+
+int main(int argc, char **argv)
+{
+	struct pci_address address;
+	struct space space;
+	char *memory;
+
+	if (argc != 2)
+		return 2;
+	set_up_process();
+	find_devices(&address, 1);
+	memory = new_fragmented(LENGTH);
+
+	/* What is made once and kept is made before the first look. */
+	space_open(&space, argv[1], address.text);
+	small(&space, memory, "warm");
+	small(&space, memory, "attached");
+	show("before_whole");
+	whole(&space, memory);
+	space_close(&space);
+	if (space.type1)
+		return 0;
+
+	space_open(&space, argv[1], NULL);
+	small(&space, memory, "warm");
+	small(&space, memory, "alone");
+	space_close(&space);
+	return 0;
+}

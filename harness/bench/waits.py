@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How long a query, an unmap and a map of other ranges wait for a long call that is in flight."""
+from . import measure
+from ..shell import say
+
+FLIGHTS = {
+    "alone": "none",
+    "map": "map of 1 GiB",
+    "attach": "attach of a second device",
+    "table": "one more I/O page table (HWPT_ALLOC)",
+    "first": "attach of the first device to 1 GiB",
+}
+
+
+def run(kernels):
+    rows = [["longest, microseconds", "in flight", "for", "query", "unmap of a page", "map of a page", "calls each"]]
+    for kernel in kernels:
+        for front, values in measure.run(kernel, "waits", "", measure.PARALLEL, memory="3G").items():
+            for flight, title in FLIGHTS.items():
+                if f"{flight}_flight" in values:
+                    rows.append([f"{front}, {kernel.name}", title,
+                                 *(str(values[f"{flight}_{call}"][0])
+                                   for call in ("flight", "query", "unmap", "map", "rounds"))])
+    say("\n2 vCPUs, wall clock: with none in flight it is what the machine's other work makes of it")
+    for line in measure.show(rows):
+        say(line)
+    return []

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants of the engine: its KUnit suites, on user-mode Linux, have to fail with each.
+
+All mutants are in one kernel: beside a function stands a copy with the fault for each of its mutants, and the parameter
+iopt_mutant says at boot which of all copies is called instead of its function. The kernel is built in a folder with a
+copy of the engine's sources, which kbuild prefers to those of the tree. It checks locks and invariants as in make
+kunit, but not memory with KASAN: that takes most of the time, and poisoned slabs notice what there is to notice.
+
+The suites run until the first thing goes wrong: an expectation, a case, a line of the log that must not be there, or
+the time, of which the kernel without a mutant needs a fraction.
+"""
+import concurrent.futures
+import os
+import re
+import time
+from collections import defaultdict
+
+from . import cleanlog, kernel, ktap, kunit, mutants, packages, series
+from .mutants import Verdict
+from .paths import BUILD, LINUX, LOG
+from .shell import Failure, Progress, lines_of, must, say, spawn, stop
+
+ENGINE = "drivers/iommu/iopt"
+OUT = BUILD / "mutants-engine"
+CONFIG = []
+# A mutant may take so many times as long as the kernel without one, and at least so many seconds, before it hangs.
+PATIENCE, LEAST = 5, 60
+
+DECLARED = "extern unsigned int iopt_mutant;\n"
+DEFINED = "\nunsigned int iopt_mutant;\ncore_param(iopt_mutant, iopt_mutant, uint, 0);\n"
+DEFINED_IN = "io_pagetable.c"
+FAILED = re.compile(r"(EXPECTATION|ASSERTION) FAILED at (\S+)")
+
+
+def with_mutants(text, numbered):
+    """A source with a copy of each mutant's function, and each function calling the copies by their numbers."""
+    copies, calls = defaultdict(str), defaultdict(str)
+    for number, mutant in numbered:
+        (start, end), function = mutants.plant(text, mutant)
+        name = f"{mutant.function}__{mutant.name}"
+        head, _, body = function.partition("\n{\n")
+        head = re.sub(rf"\b{mutant.function}\(", f"{name}(", head)
+        arguments = re.search(r"\((.*)\)$", head, re.S).group(1)
+        names = [re.search(r"\w+$", argument).group(0) for argument in arguments.split(",") if argument != "void"]
+        copies[start] += f"{'' if head.startswith('static ') else 'static '}{head}\n{{\n{body}\n\n"
+        calls[text.index("\n{\n", start, end) + 3] += \
+            f"\tif (iopt_mutant == {number})\n\t\treturn {name}({', '.join(names)});\n"
+    for place, more in sorted([*copies.items(), *calls.items()], reverse=True):
+        text = text[:place] + more + text[place:]
+    return DECLARED + text
+
+
+def write_sources(everything):
+    """Copy the engine with all its mutants; what does not change keeps its time, and so its object."""
+    for file in (LINUX / ENGINE).rglob("*.[ch]"):
+        name = str(file.relative_to(LINUX / ENGINE))
+        text = file.read_text()
+        numbered = [(number, mutant) for number, mutant in enumerate(everything, 1) if mutant.file == name]
+        if numbered:
+            text = with_mutants(text, numbered)
+        if name == DEFINED_IN:
+            text += DEFINED
+        copy = OUT / ENGINE / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+
+
+def build(everything):
+    """Build the kernel with all mutants."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    OUT.mkdir(exist_ok=True)
+    must("configure the kernel with mutants", kunit.tool("config", OUT, CONFIG), "mutants-engine.config", cwd=LINUX,
+         env=kernel.environment())
+    write_sources(everything)
+    must("build the kernel with mutants", kernel.make(OUT, "ARCH=um", "KCFLAGS=-w", "linux"), "mutants-engine.build",
+         env=kernel.environment())
+
+
+def boot(number, limit):
+    """Run the suites with a mutant, 0 for none; return what went wrong first or None, and the cases that passed."""
+    end = time.monotonic() + limit
+    child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"iopt_mutant={number}"], cwd=OUT)
+    lines, suite, case, wrong = [], "", "", None
+    try:
+        for line in lines_of(child):
+            if time.monotonic() > end:
+                wrong = f"hangs after {case or 'boot'}"
+            if line is not None:
+                lines.append(line)
+                line = ktap.STAMP.sub("", line)
+                subtest, result, failed = ktap.SUBTEST.match(line), ktap.RESULT.match(line), FAILED.search(line)
+                if subtest:
+                    suite = subtest.group(2)
+                elif result:
+                    case = f"{suite}.{result.group(4)}"
+                if failed:
+                    wrong = f"{suite} {os.path.basename(failed.group(2))}"
+                elif result and result.group(2) == "not ok":
+                    wrong = case
+                elif found := cleanlog.findings(line):
+                    wrong = f"{suite or 'boot'} log: {found[0].name}: {found[0].line}"
+            if wrong:
+                break
+    finally:
+        stop(child)
+    (LOG / f"mutants-engine-{number}.run").write_text("\n".join(lines) + "\n")
+    return wrong, ktap.parse(lines).passed
+
+
+def run(todo):
+    """Run all; return a verdict for each."""
+    everything = mutants.listed("engine")
+    build(everything)
+    start = time.monotonic()
+    wrong, control = boot(0, 600)
+    seconds = time.monotonic() - start
+    if wrong or not control:
+        raise Failure(f"the engine without a fault: {wrong or 'no case passed'}, see {LOG}/mutants-engine-0.run")
+    limit = max(LEAST, PATIENCE * seconds)
+    say(f"the engine without a fault: {len(control)} cases passed in {seconds:.0f} s; a mutant hangs after {limit:.0f} s")
+
+    def judge(mutant):
+        wrong, passed = boot(everything.index(mutant) + 1, limit)
+        missing = [case for case in control if case not in passed]
+        if not wrong and missing:
+            wrong = f"{missing[0]} did not run"
+        return Verdict(mutant, bool(wrong), wrong or "nothing")
+
+    progress = Progress("mutants of the engine")
+    with concurrent.futures.ThreadPoolExecutor(int(kernel.JOBS[2:])) as pool:
+        jobs = [pool.submit(judge, mutant) for mutant in todo]
+        try:
+            while not all(job.done() for job in jobs):
+                concurrent.futures.wait(jobs, 0.5, concurrent.futures.FIRST_EXCEPTION)
+                progress.tick(f"{sum(job.done() for job in jobs)} of {len(jobs)}")
+            verdicts = [job.result() for job in jobs]
+        finally:
+            for job in jobs:
+                job.cancel()
+    progress.done(f"{len(jobs)}")
+    return verdicts

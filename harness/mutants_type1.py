@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants of the stock type1: each has to change a line of one of the rules that it breaks.
+
+Each is made from the stock source at test time and built as a module of its own. One guest loads one after the other
+beside the built-in type1: containers ask the driver that registered last first, so the mutant serves them. The programs
+of harness/contract that have lines of the broken rules run, and each line is compared with what the unchanged source,
+built the same way, gave.
+"""
+import shutil
+
+from . import differential, guest, kernel
+from .mutants import Verdict, mutate
+from .paths import BUILD, HARNESS
+from .shell import Failure, must
+
+FOLDER = BUILD / "mutants"
+SOURCE = "drivers/vfio/vfio_iommu_type1.c"
+NONE = "unchanged"
+PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
+# The random sequences have lines of one rule only, and take as long as all the others together.
+LEFT_OUT = {"random"}
+
+
+def rules(mutant):
+    return mutant.breaks.split(",")
+
+
+def build(mutants):
+    """Build the unchanged source and each mutant as a module; return {name: .ko}."""
+    out = differential.stock_kernel()
+    text = (differential.STOCK / SOURCE).read_text()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    sources = {NONE: text, **{mutant.name: mutate(text, mutant) for mutant in mutants}}
+    for name, source in sources.items():
+        # It sits in drivers/vfio for its private header.
+        (FOLDER / f"mutant_{name}.c").write_text(source)
+    shutil.copy2(differential.STOCK / "drivers/vfio/vfio.h", FOLDER)
+    (FOLDER / "Kbuild").write_text("".join(f"obj-m += mutant_{name}.o\n" for name in sources))
+    must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules",
+                                                     tree=differential.STOCK), "mutants.build",
+         env=kernel.environment())
+    return {name: FOLDER / f"mutant_{name}.ko" for name in sources}
+
+
+def boot(name, image, mdev, runs, modules, folder):
+    """Boot, and for each (mutant, programs) load the mutant and run them; return {mutant: Side}."""
+    script = f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
+    for mutant, programs in runs:
+        script += (f"echo '# mutant: {mutant}'\ninsmod {modules[mutant]} || exit\n"
+                   f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
+        script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
+        script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
+    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, timeout=1800), script)
+    sides, lines = {}, []
+    for line in outcome.lines:
+        if line.startswith("# mutant: "):
+            lines = []
+            sides[line[len("# mutant: "):]] = lines
+        else:
+            lines.append(line)
+    parsed = {}
+    for mutant, lines in sides.items():
+        parsed[mutant] = differential.Side(mutant)
+        differential.parse(parsed[mutant], lines, "usual")
+    return parsed, outcome
+
+
+def programs_of(baseline, broken):
+    return sorted({program for (program, _), (of, _) in baseline.lines.items() if set(of) & set(broken)})
+
+
+def judge(mutant, baseline, side, ran):
+    """The first line of a broken rule that changed, and the first of another rule."""
+    own = other = None
+    broken = set(rules(mutant))
+    for key, (shown, text) in baseline.lines.items():
+        if key[0] not in ran:
+            continue
+        now = side.lines[key][1] if key in side.lines else differential.NOTHING
+        if now != text:
+            change = f"{key[0]} {key[1]}: {text} -> {now}"
+            if broken & set(shown):
+                own = own or f"{','.join(sorted(broken & set(shown)))} {change}"
+            else:
+                other = other or f"{','.join(shown)} {change}"
+    return own, other
+
+
+def run(todo):
+    """Run all; return a verdict for each."""
+    folder, programs = differential.build_programs()
+    modules = build(todo)
+    out = differential.stock_kernel()
+    image = kernel.bzimage(out)
+    mdev = differential.build_module("stock", out, differential.STOCK)
+    elsewhere = {program for those in differential.ONLY.values() for program in those} | LEFT_OUT
+    usual = [program for program in programs if program not in elsewhere]
+    sides, _ = boot("mutants-unchanged", image, mdev, [(NONE, usual)], modules, folder)
+    baseline = sides[NONE]
+    if baseline.wrong:
+        raise Failure("the unchanged source: " + "; ".join(baseline.wrong))
+
+    runs = {mutant.name: programs_of(baseline, rules(mutant)) for mutant in todo}
+    results, left, number = {}, [mutant.name for mutant in todo], 0
+    while left:
+        # A mutant that stops the guest is judged by what it printed, and the next one gets a new guest.
+        number += 1
+        sides, outcome = boot(f"mutants-{number}", image, mdev, [(name, runs[name]) for name in left], modules, folder)
+        results.update(sides)
+        if outcome.status is None and not sides:
+            raise Failure(f"mutants: {outcome.reason}")
+        left = [name for name in left if name not in sides]
+
+    verdicts = []
+    for mutant in todo:
+        own, other = judge(mutant, baseline, results[mutant.name], runs[mutant.name])
+        note = own or (f"only {other}" if other else f"nothing, by {' '.join(runs[mutant.name]) or 'no program'}")
+        verdicts.append(Verdict(mutant, bool(own), note))
+    return verdicts
