@@ -312,8 +312,8 @@ static bool next_log_line(struct kmsg_dump_iter *log, char *line)
 
 	if (!kmsg_dump_get_line(log, false, line, LOG_LINE, &length))
 		return false;
-	/* Instead of the newline. */
-	line[length - 1] = '\0';
+	/* Instead of the newline; nothing came of a line that does not fit. */
+	line[length ? length - 1 : 0] = '\0';
 	return true;
 }
 
