@@ -12,9 +12,8 @@ SMALL = 16384                   # mappings of one page
 RUNS = (256 << 20) // 4096      # in the mapping of fragmented memory
 PER_MAPPING = 320               # bytes at most
 PER_RUN = 8 * 1.02
-LEFT = 4096                     # bytes after all was unmapped: what else the kernel does meanwhile
-# Caches that mappings can leave something in; a thread of the kernel that was started meanwhile is in others.
-OF_MAPPINGS = ("iopt_", "kmalloc-", "radix_tree_node", "vfio_")
+PAGES, CHUNKS = 65536, 16384    # mappings that came and went, of one page and of 256 KiB
+LEFT = 4                        # bytes of each: half of the smallest object that a leak can be
 
 
 def state(values, step):
@@ -51,16 +50,15 @@ def run(_):
     for front in kernel.front_ends:
         values = measure.run(kernel, "footprint", "", measure.PARALLEL, [front], args="slab_nomerge")[front]
         for title, before, after, per, bound in [
-                ("a mapping of one page, a domain attached", "after_small_warm", "small_attached", SMALL, PER_MAPPING),
-                ("a mapping of one page, no domain", "after_small_warm", "small_alone", SMALL, PER_MAPPING),
+                ("a mapping of one page, a domain attached", "before_small_attached", "small_attached", SMALL,
+                 PER_MAPPING),
+                ("a mapping of one page, no domain", "before_small_alone", "small_alone", SMALL, PER_MAPPING),
                 ("a run of a fragmented mapping", "before_whole", "whole", RUNS, PER_RUN),
-                ("left after unmap of small mappings", "after_small_warm", "after_small_attached", 1, LEFT),
-                ("left after unmap of a large one", "before_whole", "after_whole", 1, LEFT)]:
+                ("left of a page that was unmapped", "before_pages", "after_pages", PAGES, LEFT),
+                ("left of 256 KiB that was unmapped", "before_chunks", "after_chunks", CHUNKS, LEFT)]:
             if f"{after}:Slab" not in values:
                 continue
             grown, total, slabs = growth(values, before, after)
-            if bound == LEFT:
-                total = sum(size for name, size in grown.items() if name.startswith(OF_MAPPINGS))
             rows.append([front, title, f"{total / per:.2f}", f"{slabs / per:.2f}", main_caches(grown, per)])
             if front == "iommufd":
                 limits.append(measure.Limit(f"memory: {title}", total / per, bound))

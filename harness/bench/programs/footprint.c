@@ -20,6 +20,9 @@
 
 #define LENGTH	(256ul << 20)
 #define SMALL	16384u
+#define AGAIN	65536u
+#define CHUNK	(256ul << 10)
+#define CHUNKS	16384u
 
 /*
  * Let every cache give back what it keeps for later. The files stay open, for
@@ -75,22 +78,40 @@ static void small(struct space *space, const char *memory, const char *name)
 	char step[64];
 	unsigned int i;
 
+	snprintf(step, sizeof(step), "before_small_%s", name);
+	show(step);
 	for (i = 0; i < SMALL; i++)
 		space_map(space, memory + i * PAGE, PAGE, IOVA + 2 * i * PAGE);
 	snprintf(step, sizeof(step), "small_%s", name);
 	show(step);
 	for (i = 0; i < SMALL; i++)
 		space_unmap(space, IOVA + 2 * i * PAGE, PAGE);
-	snprintf(step, sizeof(step), "after_small_%s", name);
+}
+
+/* What one operation leaves is lost in what slabs hold: what many leave is not. */
+static void again(struct space *space, const char *memory, size_t length,
+		  unsigned int count, const char *name)
+{
+	size_t offset = 0;
+	char step[64];
+
+	snprintf(step, sizeof(step), "before_%s", name);
+	show(step);
+	while (count--) {
+		space_map(space, memory + offset, length, IOVA + offset);
+		space_unmap(space, IOVA + offset, length);
+		offset = (offset + length) % LENGTH;
+	}
+	snprintf(step, sizeof(step), "after_%s", name);
 	show(step);
 }
 
 static void whole(struct space *space, const char *memory)
 {
+	show("before_whole");
 	space_map(space, memory, LENGTH, IOVA);
 	show("whole");
 	space_unmap(space, IOVA, LENGTH);
-	show("after_whole");
 }
 
 int main(int argc, char **argv)
@@ -109,8 +130,9 @@ int main(int argc, char **argv)
 	space_open(&space, argv[1], address.text);
 	small(&space, memory, "warm");
 	small(&space, memory, "attached");
-	show("before_whole");
 	whole(&space, memory);
+	again(&space, memory, PAGE, AGAIN, "pages");
+	again(&space, memory, CHUNK, CHUNKS, "chunks");
 	space_close(&space);
 	if (space.type1)
 		return 0;
