@@ -38,6 +38,9 @@ static int pin_find_page(struct iopt_pages *pages, unsigned long index,
 		iopt_runs_free(&fresh);
 		pin->owns = true;
 	}
+	/* Of which nothing is pinned or charged. */
+	if (run.kind == IOPT_RUN_PFNMAP)
+		return -EINVAL;
 	pages->nr_charged += nr_charged;
 	pin->pfn = run.pfn;
 	pin->kind = run.kind;
@@ -90,15 +93,18 @@ static int pin_make(struct iopt_pages *pages, unsigned long index,
 		return 0;
 	}
 
+	rc = xa_err(xa_store(&pages->pins, index, pin, pages->gfp));
+	if (rc)
+		goto err_free;
 	rc = pin_find_page(pages, index, pin);
-	if (!rc && pin->kind == IOPT_RUN_PFNMAP)
-		rc = -EINVAL;
-	if (!rc)
-		rc = xa_err(xa_store(&pages->pins, index, pin, pages->gfp));
-	if (rc) {
-		pin_release(pages, index, pin, false);
-		kfree(pin);
-	}
+	if (rc)
+		goto err_erase;
+	return 0;
+
+err_erase:
+	xa_erase(&pages->pins, index);
+err_free:
+	kfree(pin);
 	return rc;
 }
 

@@ -273,6 +273,27 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_flags(test, COPY, 0));
 }
 
+/* Pins behind the end of a mapping's part of its pages are not its own. */
+static void pinned_behind_a_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 128), copy = COPY;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 128));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA, PAGES(32), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(31), 3));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	area = area_at(space, COPY);
+	KUNIT_EXPECT_EQ(test, BIT(31), area->dirty[0]);
+	KUNIT_EXPECT_EQ(test, BIT_ULL(31), read_flags(test, COPY, 0));
+	KUNIT_EXPECT_EQ(test, BIT(31), area->dirty[0]);
+	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 128));
+}
+
 /* T1-110, C20: what a device reaches that is not seen. */
 static void blind_device(struct kunit *test)
 {
@@ -512,6 +533,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(read_coarse),
 	KUNIT_CASE(pinned_is_dirty),
 	KUNIT_CASE(pinned_is_dirty_in_copies),
+	KUNIT_CASE(pinned_behind_a_copy),
 	KUNIT_CASE(blind_device),
 	KUNIT_CASE(map_while_tracking),
 	KUNIT_CASE(too_large_to_track),

@@ -327,6 +327,9 @@ static void choose_for_coarse_domain(struct kunit *test)
 	test_attach(test, mock);
 	KUNIT_EXPECT_EQ(test, -EINVAL, map_anywhere(iopt, &iova, SZ_4G,
 						    PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, map_fixed(iopt, SZ_64K, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			map_fixed(iopt, SZ_64K + PAGE_SIZE, SZ_64K));
 	mutex_lock(&iopt->lock);
 	KUNIT_EXPECT_EQ(test, 0, iopt_choose_iova(iopt, SZ_4G + PAGES(3),
 						  SZ_64K, &iova));
@@ -349,6 +352,21 @@ static void choose_for_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, SZ_1G + PAGES(2),
 					   SZ_2M, TEST_RW, 0));
 	KUNIT_EXPECT_EQ(test, PAGES(7), iova);
+}
+
+/* Aligned memory does not fit where only its start would be beyond the end. */
+static void choose_not_beyond_allowed(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	const struct iopt_range allowed[] = {
+		{ PAGE_SIZE, SZ_1M - 1 }, { SZ_16M, SZ_32M - 1 },
+	};
+	unsigned long iova;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, allowed, 2));
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
+	KUNIT_EXPECT_EQ(test, SZ_16M, iova);
 }
 
 /* What is reserved in the middle is stepped over. */
@@ -389,6 +407,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(choose_aligned_behind_holes),
 	KUNIT_CASE(choose_for_coarse_domain),
 	KUNIT_CASE(choose_for_copy),
+	KUNIT_CASE(choose_not_beyond_allowed),
 	KUNIT_CASE(choose_behind_reserved),
 	{}
 };

@@ -8,6 +8,8 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
+#include "../io_pagetable.h"
+#include "../pages.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL
@@ -80,6 +82,25 @@ static void map_survives_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
 }
 
+/* Pages that are all alike take one run. */
+static void expect_one_run(struct kunit *test, unsigned long npages,
+			   enum iopt_run_kind kind)
+{
+	struct test_space *space = test->priv;
+	struct iopt_run_iter iter;
+	struct iopt_area *area;
+	struct iopt_run run;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, IOVA, IOVA);
+	mutex_unlock(&space->iopt->lock);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	iopt_run_iter_start(&iter, &area->pages->runs, 0, npages - 1);
+	KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
+	KUNIT_EXPECT_EQ(test, npages, run.count);
+	KUNIT_EXPECT_EQ(test, (int)kind, (int)run.kind);
+}
+
 /* T1-51, C1: untouched memory read-only is the zero page, not pinned. */
 static void map_zero_page_uncharged(struct kunit *test)
 {
@@ -102,6 +123,7 @@ static void map_zero_page_uncharged(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, IOMMU_READ,
 				mock_domain_prot(mock, IOVA));
 		KUNIT_EXPECT_EQ(test, charged, test_charged());
+		expect_one_run(test, 3, IOPT_RUN_ZERO);
 		test_validate(test);
 		KUNIT_ASSERT_EQ(test, 0, test_unmap(iopt, IOVA, 3));
 	}

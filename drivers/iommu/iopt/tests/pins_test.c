@@ -298,6 +298,30 @@ static void unpin_dirties(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 }
 
+/* T1-70: what is left of a run around a pinned page is unpinned dirty. */
+static void detach_dirties_around_pin(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_contiguous(test, 8), i;
+	struct page *pages[8];
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	for (i = 0; i != 8; i++) {
+		pages[i] = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
+		ClearPageDirty(pages[i]);
+	}
+	test_detach(test, space->mock[0]);
+	for (i = 0; i != 8; i++)
+		KUNIT_EXPECT_EQ(test, i != 3, PageDirty(pages[i]));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_TRUE(test, PageDirty(pages[3]));
+}
+
 static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
 {
 	struct iopt_area *area;
@@ -526,6 +550,7 @@ static struct kunit_case pins_cases[] = {
 	KUNIT_CASE(domain_maps_what_access_pinned),
 	KUNIT_CASE(domain_needs_no_memory_where_pinned),
 	KUNIT_CASE(unpin_dirties),
+	KUNIT_CASE(detach_dirties_around_pin),
 	KUNIT_CASE(unpin_of_lost_page),
 	KUNIT_CASE(pin_of_dead_process),
 	KUNIT_CASE(fails_at_nth_allocation),

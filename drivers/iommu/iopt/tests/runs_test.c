@@ -7,6 +7,7 @@
 #include <linux/random.h>
 
 #include "../runs.h"
+#include "failing.h"
 
 static void append(struct kunit *test, struct iopt_runs *runs,
 		   unsigned long pfn, unsigned long count,
@@ -218,6 +219,62 @@ static void runs_lose_whole_runs(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
+/* Neighbours that are cleared one after the other make one hole. */
+static void runs_clear_makes_one_hole(struct kunit *test)
+{
+	struct iopt_runs runs = {};
+	struct iopt_run_iter iter;
+	struct iopt_run run;
+	unsigned long i;
+
+	append(test, &runs, 100, 8, IOPT_RUN_RAM);
+	for (i = 2; i != 8; i += 2)
+		KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, i, GFP_KERNEL));
+	iopt_runs_clear(&runs, 2, 3);
+	iopt_runs_clear(&runs, 4, 5);
+	iopt_run_iter_start(&iter, &runs, 0, 7);
+	expect_run(test, &iter, 0, 100, 2, IOPT_RUN_RAM);
+	expect_run(test, &iter, 2, 0, 4, IOPT_RUN_HOLE);
+	expect_run(test, &iter, 6, 106, 2, IOPT_RUN_RAM);
+	KUNIT_EXPECT_FALSE(test, iopt_run_iter_next(&iter, &run));
+	iopt_runs_free(&runs);
+}
+
+/* Pages behind a hole behind the end, with every allocation failing once. */
+static void runs_fill_behind_fails_whole(struct kunit *test)
+{
+	struct iopt_runs runs = {}, fresh = {};
+	struct iopt_run_iter iter;
+	bool unused = false;
+	unsigned long i;
+	unsigned int n;
+	int rc;
+
+	test_needs_failing_allocations(test);
+	append(test, &runs, 100, 1, IOPT_RUN_RAM);
+	for (i = 0; i != 40; i++)
+		append(test, &fresh, 200 + 2 * i, 1, IOPT_RUN_RAM);
+	for (n = 1; !unused && n != 100; n++) {
+		test_fail_allocation(n);
+		rc = iopt_runs_fill(&runs, 3, &fresh, GFP_NOWAIT);
+		unused = test_fail_end();
+		if (unused)
+			break;
+		KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
+		KUNIT_EXPECT_EQ(test, 1, runs.npages);
+		KUNIT_EXPECT_EQ(test, 40, fresh.npages);
+		iopt_run_iter_start(&iter, &runs, 0, 9);
+		expect_run(test, &iter, 0, 100, 1, IOPT_RUN_RAM);
+		expect_run(test, &iter, 1, 0, 9, IOPT_RUN_HOLE);
+	}
+	/* Out of the record itself, and larger at least once. */
+	KUNIT_EXPECT_GE(test, n, 3);
+	KUNIT_EXPECT_EQ(test, 0, rc);
+	KUNIT_EXPECT_EQ(test, 43, runs.npages);
+	iopt_runs_free(&runs);
+	iopt_runs_free(&fresh);
+}
+
 #define EDIT_PAGES	3000U
 
 /* A page by index: a hole is 0; runs never go across a holder's ends. */
@@ -352,6 +409,8 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_against_model),
 	KUNIT_CASE(runs_cut_everywhere),
 	KUNIT_CASE(runs_lose_whole_runs),
+	KUNIT_CASE(runs_clear_makes_one_hole),
+	KUNIT_CASE(runs_fill_behind_fails_whole),
 	KUNIT_CASE(runs_edit_against_model),
 	{}
 };

@@ -207,6 +207,32 @@ static void copy_waits_for_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 20, space->mock[0]->nr_ptes);
 }
 
+/*
+ * H4: a domain that comes while the second mapping of a copy hangs gets the
+ * first one too, though that was put into all domains of the time.
+ */
+static void late_domain_gets_all_of_a_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 10);
+	struct test_thread copy;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
+					  uaddr + PAGES(8), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	start_hanging(test, &copy, call_copy, 0, space->mock[0],
+		      2 * IOVA + PAGES(2));
+	test_attach(test, space->mock[1]);
+	mock_expect_empty(space->mock[1], 2 * IOVA, 10);
+
+	let_go(test, &copy, space->mock[0], 0);
+	mock_expect_maps(space->mock[1], 2 * IOVA, uaddr + PAGES(8), 2);
+	mock_expect_maps(space->mock[1], 2 * IOVA + PAGES(2), uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 20, space->mock[1]->nr_ptes);
+	test_validate(test);
+}
+
 /* Who meets a mapping that is being built. */
 static void killed_while_waiting(struct kunit *test)
 {
@@ -314,6 +340,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(detach_waits_for_map),
 	KUNIT_CASE(hanging_detach_takes_no_map),
 	KUNIT_CASE(copy_waits_for_map),
+	KUNIT_CASE(late_domain_gets_all_of_a_copy),
 	KUNIT_CASE(killed_while_waiting),
 	KUNIT_CASE(killed_map_leaves_nothing),
 	KUNIT_CASE(killed_attach_leaves_nothing),
