@@ -14,7 +14,7 @@
 
 #define IOVA		RIG_IOVA
 #define HUGE_IOVA	0x200000000ull
-#define HUGE_PAGES	(HUGE / PAGE)
+#define HUGE_PAGES	((long)(HUGE / PAGE))
 
 NEEDS_EDU
 NEEDS_MDEV_PIN

@@ -46,11 +46,11 @@ FIXTURE_TEARDOWN(mdev)
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
 
-static __u64 notices(int fd)
+static long notices(int fd)
 {
 	struct mdev_pin_state state;
 
-	return mediated_state(fd, &state) ? -1ull : state.notices;
+	return mediated_state(fd, &state) ? -EIO : (long)state.notices;
 }
 
 TEST_F(mdev, node_is_inert_until_bind)
@@ -344,22 +344,22 @@ TEST_F(mdev, unmap_tells_exact_bounds)
 	/* Refused: nobody has to let go. */
 	EXPECT_EQ(-ENOENT, mdev_unmap(&self->rig, IOVA, 3 * PAGE));
 	EXPECT_EQ(0, notices(fd));
-	EXPECT_EQ(2 * PAGE, mdev_unmap(&self->rig, LAST_PAGE - 2 * PAGE,
+	EXPECT_EQ(BYTES(2), mdev_unmap(&self->rig, LAST_PAGE - 2 * PAGE,
 				       2 * PAGE));
 	EXPECT_EQ(0, notices(fd));
 	EXPECT_EQ(3, mdev_pinned(&self->rig));
 
-	EXPECT_EQ(10 * PAGE, mdev_unmap(&self->rig, IOVA - PAGE, 128 * PAGE));
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, IOVA - PAGE, 128 * PAGE));
 	EXPECT_EQ(2, notices(fd));
 	ASSERT_EQ(0, mdev_notice(fd, 1, &notice));
 	EXPECT_EQ(IOVA, notice.iova);
 	EXPECT_EQ(4 * PAGE, notice.length);
-	EXPECT_EQ(1, notice.dropped);
+	EXPECT_EQ(1u, notice.dropped);
 	EXPECT_EQ(getpid(), notice.tgid);
 	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
 	EXPECT_EQ(FAR_IOVA, notice.iova);
 	EXPECT_EQ(2 * PAGE, notice.length);
-	EXPECT_EQ(2, notice.dropped);
+	EXPECT_EQ(2u, notice.dropped);
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 	EXPECT_EQ(-ENOENT, mediated_pin(fd, IOVA, 1, PIN_READ));
 }
@@ -378,7 +378,7 @@ TEST_F(mdev, notice_cannot_pin_or_read_what_goes)
 	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
-	EXPECT_EQ(PAGE, mdev_unmap(&self->rig, IOVA, PAGE));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
 	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
@@ -427,7 +427,7 @@ TEST_F(mdev, detach_tells_and_takes_all)
 	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA + PAGE, 1, PIN_BOTH));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE, 1));
-	EXPECT_EQ(10 * PAGE, mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, 0, -1));
 	EXPECT_EQ(2, notices(fd));
 }
 
@@ -464,7 +464,7 @@ TEST_F(mdev, unpin_is_of_its_own)
 
 	/* All are told of an unmap, whoever has pinned. */
 	ASSERT_EQ(0, mdev_attach(&self->rig, second));
-	EXPECT_EQ(4 * PAGE, mdev_unmap(&self->rig, IOVA, 4 * PAGE));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, IOVA, 4 * PAGE));
 	EXPECT_EQ(1, notices(fd));
 	EXPECT_EQ(2, notices(second));
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
@@ -554,7 +554,7 @@ TEST_F(mdev, without_dma_unmap_pin_EINVAL)
 	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA, 1));
 	EXPECT_EQ(1, mdev_pinned(&self->rig));
-	EXPECT_EQ(PAGE, mdev_unmap(&self->rig, IOVA, PAGE));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
 	close(fd);
 	EXPECT_EQ(0, mediated_remove(&plain));
 }
@@ -620,7 +620,8 @@ TEST_F(mdev, container_and_dev_iommu_by_turns)
 	struct legacy legacy = { .container = -1, .group = -1, .device = -1 };
 	int group = group_of(&self->rig.device);
 	struct mdev_pin_notice notice;
-	__u64 length = 4 * PAGE, before;
+	__u64 length = 4 * PAGE;
+	long before;
 
 	ASSERT_LE(0, group);
 	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));

@@ -122,9 +122,9 @@ TEST_F(race, unmap_waits_for_unpin)
 	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(1, mediated_pin(self->rig.fd, FAR_IOVA, 1, PIN_READ));
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
-	EXPECT_EQ(4 * PAGE, mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 2));
-	EXPECT_EQ(4 * PAGE, finish(&call));
+	EXPECT_EQ(BYTES(4), finish(&call));
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
 
@@ -138,7 +138,7 @@ TEST_F(race, unmap_waits_for_detach)
 	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
 	EXPECT_EQ(0, is_done(&call));
 	EXPECT_EQ(0, vfio_detach(self->rig.fd));
-	EXPECT_EQ(4 * PAGE, finish(&call));
+	EXPECT_EQ(BYTES(4), finish(&call));
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 	EXPECT_EQ(2, mdev_forget(self->rig.fd, IOVA, 2));
 }
@@ -158,7 +158,7 @@ TEST_F(race, close_during_notice)
 	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
 	close(self->rig.fd);
 	self->rig.fd = -1;
-	EXPECT_EQ(4 * PAGE, finish(&call));
+	EXPECT_EQ(BYTES(4), finish(&call));
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
 
@@ -186,7 +186,7 @@ TEST_F(race, detach_during_notice)
 	usleep(200 * 1000);
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
-	EXPECT_EQ(4 * PAGE, finish(&call));
+	EXPECT_EQ(BYTES(4), finish(&call));
 	EXPECT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
@@ -217,7 +217,7 @@ TEST_F(race, E5_killed_unmap_leaves_mapping)
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 1));
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 4));
-	EXPECT_EQ(8 * PAGE, mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(BYTES(8), mdev_unmap(&self->rig, 0, -1));
 }
 
 /* A5: an unmap of all and one of a part, with a notice that takes its time. */
@@ -241,7 +241,7 @@ TEST_F(race, A5_two_unmaps_and_a_slow_notice)
 	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
 	one = finish(&all);
 	two = finish(&part);
-	EXPECT_EQ(8 * PAGE, one);
+	EXPECT_EQ(BYTES(8), one);
 	EXPECT_EQ(-ENOENT, two);
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
@@ -310,9 +310,11 @@ static int copies(struct worker *worker)
 
 static int unmaps_and_maps(struct worker *worker)
 {
-	long long rc = mdev_unmap(worker->rig, worker->times & 1 ? 0 : IOVA,
-				  worker->times & 1 ? -1 : 4 * PAGE);
+	bool all = worker->times & 1;
+	long long rc;
 
+	rc = all ? mdev_unmap(worker->rig, 0, -1) :
+		   mdev_unmap(worker->rig, IOVA, 4 * PAGE);
 	if (rc < 0 && rc != -ENOENT)
 		return (int)rc;
 	rc = mdev_map(worker->rig, IOVA, 0, 4);
@@ -355,7 +357,7 @@ TEST_F(race, A6_B13_everything_at_once)
 		pthread_join(worker[i].thread, NULL);
 		EXPECT_EQ(0, worker[i].result)
 			TH_LOG("worker %d", i);
-		EXPECT_LT(10, worker[i].times);
+		EXPECT_LT(10ul, worker[i].times);
 	}
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));

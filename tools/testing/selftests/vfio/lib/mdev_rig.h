@@ -13,6 +13,9 @@
 
 #define PIN_BOTH (PIN_READ | PIN_WRITE)
 
+/* What mdev_unmap() returns for so many pages */
+#define BYTES(pages) ((long long)((pages) * PAGE))
+
 /**
  * struct mdev_rig - the usual things a test needs
  * @pinned_before: pages pinned in the system before the test
