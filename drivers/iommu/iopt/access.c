@@ -442,6 +442,7 @@ void iopt_access_evict(struct iopt_access *access)
 			iopt_area_leave(iopt, area);
 		}
 		more = iopt_next_start(area->last, &start);
+		cond_resched();
 	}
 	mutex_unlock(&iopt->lock);
 }

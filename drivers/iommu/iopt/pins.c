@@ -3,9 +3,10 @@
  * Pages that accesses have pinned, and what happens when holders come and go.
  *
  * Each such page has a record of its own: which page it is and how often it was
- * pinned, by which mapping and, for those that own their pins, which access. As long as a holder has it pinned too, the pin is
- * the holder's. When the last holder leaves, the pin and its charge pass to the
- * record, and when one comes again, he takes the page that the record has.
+ * pinned, by which mapping and, if that owns its pins, by which access. As long
+ * as a holder has it pinned too, the pin is the holder's. When the last holder
+ * leaves, the pin and its charge pass to the record, and when one comes again,
+ * he takes the page that the record has.
  *
  * Rule: until the last unpin it is the same page, whatever the process does to
  * its memory and whoever comes and goes; and a page is pinned and charged once.
