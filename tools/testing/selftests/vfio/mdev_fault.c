@@ -24,12 +24,12 @@ static struct setting {
 	const char *text;
 	char before[16];
 } settings[] = {
-	{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
-	{ DEBUGFS "failslab/verbose", "0" },
-	{ DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N" },
-	{ DEBUGFS "fail_page_alloc/min-order", "0" },
-	{ DEBUGFS "fail_page_alloc/verbose", "0" },
-	{ DEBUGFS "fail_usercopy/verbose", "0" },
+	{ .path = DEBUGFS "failslab/ignore-gfp-wait", .text = "N" },
+	{ .path = DEBUGFS "failslab/verbose", .text = "0" },
+	{ .path = DEBUGFS "fail_page_alloc/ignore-gfp-wait", .text = "N" },
+	{ .path = DEBUGFS "fail_page_alloc/min-order", .text = "0" },
+	{ .path = DEBUGFS "fail_page_alloc/verbose", .text = "0" },
+	{ .path = DEBUGFS "fail_usercopy/verbose", .text = "0" },
 };
 
 NEEDS_MDEV_PIN
@@ -106,9 +106,10 @@ static bool has_fired(int nth)
 	return atoi(text) == 0;
 }
 
-#define EXPECT_REFUSED(rc)						\
-	EXPECT_TRUE((rc) == -ENOMEM || (rc) == -EFAULT)			\
-		TH_LOG("%d at failure %d", (rc), n)
+static bool is_refusal(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT;
+}
 
 TEST_F(fault, bind)
 {
@@ -129,7 +130,8 @@ TEST_F(fault, bind)
 			fd = mediated_open(&self->rig.device);
 			ASSERT_LE(0, fd);
 		} else if (fired) {
-			EXPECT_REFUSED(rc);
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
 			EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
 		}
 	}
@@ -154,7 +156,8 @@ TEST_F(fault, A9_attach)
 		if (!fired)
 			break;
 		if (rc) {
-			EXPECT_REFUSED(rc);
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
 			EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1,
 							PIN_READ));
 		}
@@ -189,7 +192,8 @@ TEST_F(fault, pin)
 		if (rc == -EIO) {
 			EXPECT_TRUE(!held || held == 4);
 		} else if (rc != 4) {
-			EXPECT_REFUSED(rc);
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
 			EXPECT_EQ(0, held);
 		}
 		EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));
