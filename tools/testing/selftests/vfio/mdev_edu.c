@@ -6,6 +6,7 @@
  * stays so until the last of them lets go of it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -166,6 +167,78 @@ TEST_F(both, A2_A3_A4_slice_survives_the_page_table)
 	EXPECT_EQ(0, mediated_unpin(self->fd, HUGE_IOVA + 100 * PAGE, 3));
 	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
 	EXPECT_EQ(1, rig_pinned(&self->rig));
+}
+
+/**
+ * struct search - a thread that uses the ID of a mediated device
+ * @iommufd: where it has that
+ * @device: a bound device that is attached to nothing
+ * @id: the ID
+ * @stop: it is time to end
+ * @times: how often it did
+ * @result: what it may not have got
+ */
+struct search {
+	int iommufd;
+	int device;
+	__u32 id;
+	int stop;
+	unsigned long times;
+	int result;
+};
+
+static void *search(void *data)
+{
+	struct search *search = data;
+	__u32 id;
+	int rc;
+
+	while (!search->result && !__atomic_load_n(&search->stop,
+						   __ATOMIC_ACQUIRE)) {
+		id = search->id;
+		rc = vfio_attach(search->device, &id);
+		if (rc != -EINVAL && rc != -ENOENT)
+			search->result = rc ? rc : -EPROTO;
+		rc = iommu_end(search->iommufd, search->id);
+		if (rc != -EBUSY && rc != -ENOENT)
+			search->result = rc ? rc : -EPROTO;
+		search->times++;
+	}
+	return NULL;
+}
+
+/* B4, B5, B8: it is bound and goes while others find it by its ID. */
+TEST_F(both, B4_B5_B8_goes_while_looked_up)
+{
+	struct search searches[2];
+	pthread_t thread[2];
+	int i, turn;
+	__u32 id;
+
+	close(self->fd);
+	ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd, &self->fd,
+			       &id));
+	for (i = 0; i < 2; i++) {
+		searches[i] = (struct search){
+			.iommufd = self->rig.iommufd,
+			.device = self->rig.device.fd,
+			.id = id,
+		};
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, search,
+					    &searches[i]));
+	}
+	for (turn = 0; turn < 100; turn++) {
+		close(self->fd);
+		ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd,
+				       &self->fd, &id));
+		EXPECT_EQ(searches[0].id, id);
+	}
+	for (i = 0; i < 2; i++) {
+		__atomic_store_n(&searches[i].stop, 1, __ATOMIC_RELEASE);
+		pthread_join(thread[i], NULL);
+		EXPECT_EQ(0, searches[i].result);
+		EXPECT_LT(100ul, searches[i].times);
+	}
 }
 
 TEST_HARNESS_MAIN
