@@ -435,8 +435,10 @@ void iopt_access_evict(struct iopt_access *access)
 					  first, nr)) {
 				access->ops->unmap(access->data, area->start,
 						   area->last);
-				area_unpin(access, area, area->start,
-					   area->last, true);
+				nr = area_unpin(access, area, area->start,
+						area->last, true);
+				trace_iopt_access_unpin(iopt, area->start,
+							area->last, nr);
 			}
 			mutex_lock(&iopt->lock);
 			iopt_area_leave(iopt, area);
