@@ -11,7 +11,6 @@ statement S;
  	...
 +	if (vfio_has_access(device))
 +		return vfio_access_pin_pages(device, iova, npage, prot, pages);
-+
  	if (<+... vfio_assert_device_open(device) ...+>) S
  	...
  }
@@ -42,7 +41,6 @@ statement S;
  	...
 +	if (vfio_has_access(device))
 +		return vfio_access_rw(device, iova, data, len, write);
-+
  	if (<+... vfio_assert_device_open(device) ...+>) S
  	...
  }
