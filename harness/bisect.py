@@ -22,6 +22,8 @@ def touched(commit):
             folders |= {"drivers/iommu/", "drivers/vfio/"}
         elif path.startswith("drivers/"):
             folders.add("/".join(path.split("/")[:2]) + "/")
+        elif path.startswith("samples/vfio-mdev/"):
+            folders.add("samples/vfio-mdev/")
     return sorted(folders)
 
 

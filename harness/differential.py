@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from . import base, cleanlog, guest, kernel, packages, series
 from .base import git
-from .paths import BUILD, HARNESS, LINUX
+from .paths import BUILD, HARNESS, LINUX, ROOT
 from .shell import Failure, must, output, say
 
 STOCK = BUILD / "stock"
@@ -86,10 +86,13 @@ def build_programs():
 
 
 def build_module(name, out, tree):
-    """Build the mediated device for a kernel, outside of its tree, as the sources need not be in it."""
+    """Build the mediated device for a kernel, outside of its tree, as the sources need not be in it.
+
+    They are the repository's: in the series' tree the driver has operations that stock vfio does not know.
+    """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(LINUX / MODULE, folder)
+    shutil.copytree(ROOT / MODULE, folder)
     must(f"build the mediated device for {name}",
          kernel.make(out, f"M={folder}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
          f"contract-mdev-{name}.build", env=kernel.environment())

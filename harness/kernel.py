@@ -96,6 +96,11 @@ def build(name, *variables):
     return out
 
 
+def insmod_mdevs(out):
+    """The lines of a guest's script that load the mediated devices of the samples."""
+    return "".join(f"insmod {module}\n" for module in sorted((out / "samples/vfio-mdev").rglob("*.ko")))
+
+
 def bzimage(out):
     return out / "arch/x86/boot/bzImage"
 

@@ -23,7 +23,8 @@ def sample(kernel_name, on_line=None):
     built = kernel.build(kernel_name)
     out = build_sample(kernel.headers(built))
     machine = guest.Guest(f"{NAME}-{kernel_name}", kernel.bzimage(built), devices=guest.EDU, timeout=300)
-    outcome = guest.boot(machine, f"exec sh {LINUX}/samples/iommufd/run.sh {out}\n", on_line)
+    script = kernel.insmod_mdevs(built) + f"exec sh {LINUX}/samples/iommufd/run.sh {out}\n"
+    outcome = guest.boot(machine, script, on_line)
     return outcome, cleanlog.of(outcome, allowed=["dma-fault"])
 
 

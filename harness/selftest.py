@@ -66,7 +66,7 @@ def selftests(plant=None):
         planted.check_kind(plant)
     out = kernel.build("debug")
     programs = build_programs(kernel.headers(out))
-    script = f". {HARNESS}/guest/tests.sh\n"
+    script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
     if plant:
         script += planted.insmod(planted.build(out), plant)
     for program in programs:

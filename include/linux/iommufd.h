@@ -6,7 +6,9 @@
  * Vocabulary: a context is what one open of /dev/iommu makes. Binding puts a
  * device, and with it its whole IOMMU group, into a context; attaching lets
  * the device's DMA reach what an I/O address space (IOAS) of that context
- * maps. Between the two, and after a detach, DMA of the group is blocked.
+ * maps. Between the two, and after a detach, DMA of the group is blocked. A
+ * driver whose devices reach memory with the CPU has an access for each of them
+ * instead.
  *
  * Rule: the order of calls is bind, attach, detach, unbind; the caller
  * serialises the calls for one device. Everything here may sleep.
@@ -14,13 +16,32 @@
 #ifndef _LINUX_IOMMUFD_H
 #define _LINUX_IOMMUFD_H
 
+#include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/types.h>
 
 struct device;
+struct iommufd_access;
 struct iommufd_ctx;
 struct iommufd_device;
+struct page;
+
+/**
+ * struct iommufd_access_ops - what the driver behind an access can do
+ * @unmap: a mapping goes, or the access leaves its IOAS, and @length bytes from
+ *         @iova on are all of a mapping in which pages are pinned: unpin those
+ *         of this access, now or soon, and pin none there again. Others may
+ *         have pinned what there is. Called in process context; it may unpin,
+ *         and must take no lock under which an access is attached or detached
+ */
+struct iommufd_access_ops {
+	void (*unmap)(void *data, unsigned long iova, unsigned long length);
+};
+
+/* What the mapping has to allow, and the direction of a copy. */
+#define IOMMUFD_ACCESS_RW_READ	BIT(0)
+#define IOMMUFD_ACCESS_RW_WRITE	BIT(1)
 
 #if IS_ENABLED(CONFIG_IOMMUFD)
 
@@ -36,6 +57,21 @@ void iommufd_device_detach(struct iommufd_device *idev);
 
 struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
 u32 iommufd_device_to_id(struct iommufd_device *idev);
+
+struct iommufd_access *
+iommufd_access_create(struct iommufd_ctx *ictx,
+		      const struct iommufd_access_ops *ops, void *data,
+		      u32 *id);
+void iommufd_access_destroy(struct iommufd_access *access);
+int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
+void iommufd_access_detach(struct iommufd_access *access);
+int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
+			     unsigned long length, struct page **out_pages,
+			     unsigned int flags);
+void iommufd_access_unpin_pages(struct iommufd_access *access,
+				unsigned long iova, unsigned long length);
+int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
+		      void *data, size_t length, unsigned int flags);
 
 #else
 
@@ -80,6 +116,48 @@ iommufd_device_to_ictx(struct iommufd_device *idev)
 static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
 {
 	return 0;
+}
+
+static inline struct iommufd_access *
+iommufd_access_create(struct iommufd_ctx *ictx,
+		      const struct iommufd_access_ops *ops, void *data, u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommufd_access_destroy(struct iommufd_access *access)
+{
+}
+
+static inline int iommufd_access_attach(struct iommufd_access *access,
+					u32 ioas_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_access_detach(struct iommufd_access *access)
+{
+}
+
+static inline int
+iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
+			 unsigned long length, struct page **out_pages,
+			 unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_access_unpin_pages(struct iommufd_access *access,
+					      unsigned long iova,
+					      unsigned long length)
+{
+}
+
+static inline int iommufd_access_rw(struct iommufd_access *access,
+				    unsigned long iova, void *data,
+				    size_t length, unsigned int flags)
+{
+	return -EOPNOTSUPP;
 }
 
 #endif

@@ -94,9 +94,12 @@ struct iopt_dirty_query {
  *         there, now or soon, and pin nothing there again. Called in process
  *         context with no lock of the engine held but one that
  *         iopt_access_create() and iopt_access_destroy() take
+ * @owns_pins: what it pins no other access unpins, and iopt_access_evict() can
+ *             be used
  */
 struct iopt_access_ops {
 	void (*unmap)(void *data, unsigned long start, unsigned long last);
+	bool owns_pins;
 };
 
 /* What the mapping has to allow; to write, for the CPU; any address. */
@@ -139,6 +142,7 @@ int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned int flags);
 unsigned long iopt_access_unpin(struct iopt_access *access,
 				unsigned long start, unsigned long last);
+void iopt_access_evict(struct iopt_access *access);
 int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		   unsigned long length, unsigned int flags);
 

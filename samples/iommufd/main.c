@@ -4,7 +4,8 @@
  *
  * The devices are QEMU's edu (-device edu,dma_mask=0xffffffffffffffff), named
  * by PCI address. The first one is driven alone; one of another IOMMU group
- * then joins its address space; two of one group show what a group means.
+ * then joins its address space; two of one group show what a group means. A
+ * mediated device, whose driver has no DMA, joins the first one too.
  *
  * Rule: each step checks data and counters, not only what a call returned.
  */
@@ -20,6 +21,7 @@
 #include "ioas.h"
 #include "pattern.h"
 #include "pci.h"
+#include "show_mediated.h"
 #include "steps.h"
 #include "vfio.h"
 
@@ -488,6 +490,7 @@ int main(int argc, char **argv)
 	show_secret(&devices[0], memory, other);
 	show_two_groups(&devices[0], second, iommufd, ioas, memory, &before);
 	show_one_group(pair, iommufd, ioas, memory);
+	show_mediated(&devices[0].edu, iommufd, ioas, memory, IOVA);
 	show_detach(&devices[0], iommufd, ioas, memory);
 	show_close(devices, nr, iommufd, &before);
 	printf("%u steps held\n", steps_held());

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "pci.h"
+#include "vfio.h"
 
 #define PCI_BUS "/sys/bus/pci"
 
@@ -136,21 +137,8 @@ int pci_give_to_vfio(const char *address)
 
 int pci_vfio_node(const char *address, char *path, size_t size)
 {
-	char name[PATH_MAX];
-	struct dirent *entry;
-	int err = -ENODEV;
-	DIR *dir;
+	char device[PATH_MAX];
 
-	snprintf(name, sizeof(name), PCI_BUS "/devices/%s/vfio-dev", address);
-	dir = opendir(name);
-	if (!dir)
-		return -ENODEV;
-	while (err && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "vfio", 4))
-			continue;
-		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
-		err = 0;
-	}
-	closedir(dir);
-	return err;
+	snprintf(device, sizeof(device), PCI_BUS "/devices/%s", address);
+	return vfio_node(device, path, size);
 }

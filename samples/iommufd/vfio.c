@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A device through its vfio file, see vfio.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/pci_regs.h>
@@ -13,6 +16,27 @@
 static int call(int fd, unsigned long request, void *argument)
 {
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+int vfio_node(const char *device, char *path, size_t size)
+{
+	char name[PATH_MAX];
+	struct dirent *entry;
+	int err = -ENODEV;
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "%s/vfio-dev", device);
+	dir = opendir(name);
+	if (!dir)
+		return -ENODEV;
+	while (err && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "vfio", 4))
+			continue;
+		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
+		err = 0;
+	}
+	closedir(dir);
+	return err;
 }
 
 int vfio_open(const char *address)

@@ -14,8 +14,19 @@
 #define SAMPLES_IOMMUFD_VFIO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
+
+/**
+ * vfio_node() - the character device that vfio made for a device
+ * @device: the device's folder in sysfs
+ * @path: set to "/dev/vfio/devices/vfioN"
+ * @size: bytes at @path
+ *
+ * Return: 0; -ENODEV if vfio has no such device.
+ */
+int vfio_node(const char *device, char *path, size_t size);
 
 /**
  * vfio_open() - open the device file of a PCI function

@@ -4,7 +4,8 @@
  *
  * Vocabulary: a context is one open file of /dev/iommu. Objects have an ID in
  * a context: an IOAS is an I/O address space, an HWPT one I/O page table (an
- * iommu domain) of an IOAS, a DEVICE a device bound to the context.
+ * iommu domain) of an IOAS, a DEVICE a device bound to the context, an ACCESS
+ * a driver in it whose device reaches memory with the CPU.
  *
  * Rule: this directory decodes what user space says and decides who may do
  * what. All mapping is done by the engine, see linux/iopt.h: no memory is
@@ -117,7 +118,7 @@ static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 
 /**
  * struct iommufd_ioas - I/O address space
- * @obj: its users are its HWPTs
+ * @obj: its users are its HWPTs and accesses
  * @iopt: what is mapped, and all that is known about it
  * @enforce_snoop: only devices attach whose DMA can be forced to be coherent
  * @addr_width: only devices attach that translate as many bits; 0 for any

@@ -10,7 +10,12 @@
  * without any lock. An unmap first keeps new pins out, then tells every access,
  * holding nothing that unpinning needs, and then waits for the counts (H1). It
  * tells once, of whole mappings, and only if something is pinned there.
+ *
+ * Pins are of the space, so that any access may unpin what another one has
+ * pinned, unless an access owns its pins: then nobody else unpins them, and they
+ * can be found when it leaves.
  */
+#include <linux/idr.h>
 #include <linux/iommu.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -30,12 +35,14 @@
  * @iopt: the space
  * @ops: of the user, or NULL
  * @data: for @ops
+ * @owner: its number if it owns its pins, else 0
  * @node: in io_pagetable.accesses
  */
 struct iopt_access {
 	struct io_pagetable *iopt;
 	const struct iopt_access_ops *ops;
 	void *data;
+	u16 owner;
 	struct list_head node;
 };
 
@@ -46,16 +53,27 @@ struct iopt_access {
  * @data: for @ops
  *
  * Context: process context, may sleep. Not from a callback of @ops.
- * Return: the access or ERR_PTR(-ENOMEM).
+ * Return: the access or an ERR_PTR of -ENOMEM, or -ENOSPC if 65535 accesses of
+ * the space own their pins.
  */
 struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
 				       void *data)
 {
 	struct iopt_access *access = kzalloc(sizeof(*access), iopt->policy.gfp);
+	int owner;
 
 	if (!access)
 		return ERR_PTR(-ENOMEM);
+	if (ops && ops->owns_pins) {
+		owner = ida_alloc_range(&iopt->owners, 1, U16_MAX,
+					iopt->policy.gfp);
+		if (owner < 0) {
+			kfree(access);
+			return ERR_PTR(owner);
+		}
+		access->owner = owner;
+	}
 	access->iopt = iopt;
 	access->ops = ops;
 	access->data = data;
@@ -80,6 +98,8 @@ void iopt_access_destroy(struct iopt_access *access)
 	down_write(&access->iopt->access_rwsem);
 	list_del(&access->node);
 	up_write(&access->iopt->access_rwsem);
+	if (access->owner)
+		ida_free(&access->iopt->owners, access->owner);
 	kfree(access);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
@@ -196,11 +216,18 @@ static unsigned long area_slice(const struct iopt_area *area,
 	return ((last - area->start) >> PAGE_SHIFT) - index + 1;
 }
 
+static struct iopt_pinner pinner(const struct iopt_access *access,
+				 struct iopt_area *area)
+{
+	return (struct iopt_pinner){ &area->nr_pins, access->owner };
+}
+
 /* Pin the pages of one area and stay in it. Returns how many. */
-static long area_pin(struct io_pagetable *iopt, unsigned long start,
+static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
 		     unsigned int flags)
 {
+	struct io_pagetable *iopt = access->iopt;
 	unsigned long first, nr;
 	struct iopt_area *area;
 	int rc;
@@ -210,7 +237,7 @@ static long area_pin(struct io_pagetable *iopt, unsigned long start,
 		return PTR_ERR(area);
 
 	nr = area_slice(area, start, last, &first);
-	rc = iopt_pins_add(area->pages, &area->nr_pins, first, nr, pages);
+	rc = iopt_pins_add(area->pages, pinner(access, area), first, nr, pages);
 	if (!rc)
 		return nr;
 	mutex_lock(&iopt->lock);
@@ -219,16 +246,17 @@ static long area_pin(struct io_pagetable *iopt, unsigned long start,
 	return rc;
 }
 
-/* Unpin the pages of one area that are in [@start, @last]. */
-static unsigned long area_unpin(struct io_pagetable *iopt,
+/* Unpin the pages of one area that are in [@start, @last], once or for good. */
+static unsigned long area_unpin(struct iopt_access *access,
 				struct iopt_area *area, unsigned long start,
-				unsigned long last)
+				unsigned long last, bool all)
 {
 	unsigned long first, nr, lost = 0;
 
 	nr = area_slice(area, max(start, area->start), last, &first);
-	nr = iopt_pins_remove(area->pages, &area->nr_pins, first, nr, &lost);
-	atomic_long_add(lost, &iopt->nr_lost);
+	nr = iopt_pins_remove(area->pages, pinner(access, area), first, nr, all,
+			      &lost);
+	atomic_long_add(lost, &access->iopt->nr_lost);
 	return nr;
 }
 
@@ -257,16 +285,17 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 }
 
 /* Likewise, but with nothing pinned. */
-static void areas_leave_unpinned(struct io_pagetable *iopt, unsigned long start,
-				 unsigned long last)
+static void areas_leave_unpinned(struct iopt_access *access,
+				 unsigned long start, unsigned long last)
 {
+	struct io_pagetable *iopt = access->iopt;
 	struct iopt_area *area;
 
 	lockdep_assert_held(&iopt->lock);
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last)) {
 		mutex_unlock(&iopt->lock);
-		area_unpin(iopt, area, start, last);
+		area_unpin(access, area, start, last, false);
 		mutex_lock(&iopt->lock);
 		iopt_area_leave(iopt, area);
 	}
@@ -292,7 +321,7 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 
 	next = start;
 	while (more && next <= last) {
-		nr = area_pin(iopt, next, last, pages + done, flags);
+		nr = area_pin(access, next, last, pages + done, flags);
 		if (nr < 0)
 			break;
 		done += nr;
@@ -302,7 +331,7 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 	mutex_lock(&iopt->lock);
 	rc = nr < 0 ? nr : areas_leave_pinned(iopt, start, last);
 	if (rc && done)
-		areas_leave_unpinned(iopt, start, next - 1);
+		areas_leave_unpinned(access, start, next - 1);
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
@@ -344,7 +373,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * @last: last IOVA
  *
  * Each page once. What is not mapped or not pinned by this mapping is left
- * alone: callers may unpin all of a range that they are told of.
+ * alone, as is what this access has not pinned if it owns its pins: callers may
+ * unpin all of a range that they are told of.
  *
  * Context: process context, may sleep. May be called from a callback.
  * Return: how many pages were pinned.
@@ -365,7 +395,8 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 		if (READ_ONCE(area->nr_pins)) {
 			area->nr_users++;
 			mutex_unlock(&iopt->lock);
-			unpinned += area_unpin(iopt, area, start, last);
+			unpinned += area_unpin(access, area, start, last,
+					       false);
 			mutex_lock(&iopt->lock);
 			iopt_area_leave(iopt, area);
 		}
@@ -376,6 +407,48 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 	return unpinned;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
+
+/**
+ * iopt_access_evict - take back all that an access has pinned
+ * @access: the access, which owns its pins and does not pin while this runs
+ *
+ * It is told of each mapping in which it has pages pinned, as if that were
+ * unmapped. Pages that it has not unpinned when it returns are unpinned.
+ *
+ * Context: process context, may sleep. Not from a callback, and with no lock
+ * held that the callback takes.
+ */
+void iopt_access_evict(struct iopt_access *access)
+{
+	struct io_pagetable *iopt = access->iopt;
+	unsigned long start = 0, first, nr;
+	struct iopt_area *area;
+	bool more = true;
+
+	mutex_lock(&iopt->lock);
+	while (more && (area = iopt_area_first(iopt, start, ULONG_MAX))) {
+		if (READ_ONCE(area->nr_pins)) {
+			area->nr_users++;
+			mutex_unlock(&iopt->lock);
+			nr = area_slice(area, area->start, area->last, &first);
+			if (iopt_pins_any(area->pages, pinner(access, area),
+					  first, nr)) {
+				access->ops->unmap(access->data, area->start,
+						   area->last);
+				nr = area_unpin(access, area, area->start,
+						area->last, true);
+				trace_iopt_access_unpin(iopt, area->start,
+							area->last, nr);
+			}
+			mutex_lock(&iopt->lock);
+			iopt_area_leave(iopt, area);
+		}
+		more = iopt_next_start(area->last, &start);
+		cond_resched();
+	}
+	mutex_unlock(&iopt->lock);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_access_evict, IOPT);
 
 /*
  * Copy between a buffer and memory of a process, who may not be the current:

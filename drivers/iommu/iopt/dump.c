@@ -195,7 +195,7 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 	for (by = pin; by; by = by->next) {
 		all += by->count;
 		if (by->by == &area->nr_pins)
-			count = by->count;
+			count += by->count;
 	}
 	view_move(view, index);
 	return view_print(view,

@@ -46,6 +46,7 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	init_waitqueue_head(&iopt->settled);
 	init_rwsem(&iopt->access_rwsem);
 	INIT_LIST_HEAD(&iopt->accesses);
+	ida_init(&iopt->owners);
 	iopt->policy = *policy;
 	if (!iopt->policy.max_iopte)
 		iopt->policy.max_iopte = SZ_1G;
@@ -100,6 +101,7 @@ void iopt_free(struct io_pagetable *iopt)
 	WARN_ON(iopt_unmap(iopt, 0, ULONG_MAX, &unmapped));
 	WARN_ON(!RB_EMPTY_ROOT(&iopt->reserved.rb_root));
 	iopt_intervals_drop(&iopt->allowed, NULL);
+	ida_destroy(&iopt->owners);
 	iopt_payer_put(rcu_dereference_protected(iopt->payer, true));
 	mutex_destroy(&iopt->lock);
 	mutex_destroy(&iopt->attach_mutex);

@@ -14,6 +14,7 @@
 #ifndef __IOPT_IO_PAGETABLE_H
 #define __IOPT_IO_PAGETABLE_H
 
+#include <linux/idr.h>
 #include <linux/interval_tree.h>
 #include <linux/iopt.h>
 #include <linux/list.h>
@@ -52,6 +53,7 @@ struct kmem_cache;
  * @access_rwsem: protects @accesses; held for reading while they are told of an
  *                unmap, with no other lock of the engine
  * @accesses: every &struct iopt_access
+ * @owners: numbers in use of accesses that own their pins, from 1 on
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
  * @nr_orphans: areas that are orphans
  * @nr_blind: devices whose writes are not seen, see iopt_dirty_blind()
@@ -103,6 +105,7 @@ struct io_pagetable {
 	struct iopt_policy policy;
 	struct rw_semaphore access_rwsem;	/* accesses */
 	struct list_head accesses;
+	struct ida owners;
 	bool tracking;
 	unsigned int nr_orphans;
 	unsigned int nr_blind;

@@ -23,15 +23,26 @@
 struct kmem_cache;
 
 /**
- * struct iopt_pin - a page that accesses have pinned, by one mapping
+ * struct iopt_pinner - who pins
+ * @nr_pins: by which mapping: its counter of pins stands for it
+ * @owner: by which access, if it owns its pins; 0 for all others
+ */
+struct iopt_pinner {
+	unsigned int *nr_pins;
+	u16 owner;
+};
+
+/**
+ * struct iopt_pin - a page that accesses have pinned, by one pinner
  * @pfn: the page
- * @by: the mapping's counter of pins, which stands for it
- * @next: the same page pinned by another mapping; of those after the first
- *        one only @by, @next and @count matter
+ * @by: iopt_pinner.nr_pins
+ * @next: the same page pinned by another one; of those after the first only
+ *        @by, @next, @count and @owner matter
  * @count: how often
  * @kind: of the run it is from
  * @owns: no holder has it pinned
  * @lost: likewise, but a device may still reach it: it is never unpinned
+ * @owner: iopt_pinner.owner
  */
 struct iopt_pin {
 	unsigned long pfn;
@@ -39,8 +50,9 @@ struct iopt_pin {
 	struct iopt_pin *next;
 	unsigned int count;
 	enum iopt_run_kind kind : 8;
-	bool owns;
-	bool lost;
+	bool owns : 1;
+	bool lost : 1;
+	u16 owner;
 };
 
 /**
@@ -91,12 +103,15 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);
 
 /* pins.c */
-int iopt_pins_add(struct iopt_pages *pages, unsigned int *nr_pins,
+int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages,
 		  struct page **out);
-unsigned long iopt_pins_remove(struct iopt_pages *pages, unsigned int *nr_pins,
-			       unsigned long first, unsigned long npages,
+unsigned long iopt_pins_remove(struct iopt_pages *pages,
+			       struct iopt_pinner pinner, unsigned long first,
+			       unsigned long npages, bool all,
 			       unsigned long *lost);
+bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
+		   unsigned long first, unsigned long npages);
 struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 				 unsigned long last, unsigned long *index);
 unsigned long iopt_pins_inherit(struct iopt_pages *pages,

@@ -3,13 +3,15 @@
  * Pages that accesses have pinned, and what happens when holders come and go.
  *
  * Each such page has a record of its own: which page it is and how often it was
- * pinned, by which mapping. As long as a holder has it pinned too, the pin is
- * the holder's. When the last holder leaves, the pin and its charge pass to the
- * record, and when one comes again, he takes the page that the record has.
+ * pinned, by which mapping and, if that owns its pins, by which access. As long
+ * as a holder has it pinned too, the pin is the holder's. When the last holder
+ * leaves, the pin and its charge pass to the record, and when one comes again,
+ * he takes the page that the record has.
  *
  * Rule: until the last unpin it is the same page, whatever the process does to
  * its memory and whoever comes and goes; and a page is pinned and charged once.
- * By one mapping nobody unpins what was pinned by another one.
+ * By one mapping nobody unpins what was pinned by another one, nor one access
+ * what another one owns.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -67,25 +69,25 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 	return 0;
 }
 
-/* The record of what one mapping has pinned of a page, in a list of them. */
-static struct iopt_pin *pin_by(struct iopt_pin *pin,
-			       const unsigned int *nr_pins)
+/* The record of what one pinner has pinned of a page, in a list of them. */
+static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 {
-	while (pin && pin->by != nr_pins)
+	while (pin && (pin->by != pinner.nr_pins || pin->owner != pinner.owner))
 		pin = pin->next;
 	return pin;
 }
 
 /* Make the first record of a page, or one more after @head. */
 static int pin_make(struct iopt_pages *pages, unsigned long index,
-		    struct iopt_pin *head, unsigned int *nr_pins)
+		    struct iopt_pin *head, struct iopt_pinner pinner)
 {
 	struct iopt_pin *pin = kzalloc(sizeof(*pin), pages->gfp);
 	int rc;
 
 	if (!pin)
 		return -ENOMEM;
-	pin->by = nr_pins;
+	pin->by = pinner.nr_pins;
+	pin->owner = pinner.owner;
 	pin->count = 1;
 	if (head) {
 		pin->next = head->next;
@@ -109,10 +111,11 @@ err_free:
 }
 
 static int pin_add(struct iopt_pages *pages, unsigned long index,
-		   unsigned int *nr_pins, struct page **page)
+		   struct iopt_pinner pinner, struct page **page)
 {
 	struct iopt_pin *head = xa_load(&pages->pins, index);
-	struct iopt_pin *pin = pin_by(head, nr_pins);
+	struct iopt_pin *pin = pin_by(head, pinner);
+	unsigned int *nr_pins = pinner.nr_pins;
 	int rc = 0;
 
 	if (*nr_pins == UINT_MAX)
@@ -120,7 +123,7 @@ static int pin_add(struct iopt_pages *pages, unsigned long index,
 	if (pin)
 		pin->count++;
 	else
-		rc = pin_make(pages, index, head, nr_pins);
+		rc = pin_make(pages, index, head, pinner);
 	if (rc)
 		return rc;
 	WRITE_ONCE(*nr_pins, *nr_pins + 1);
@@ -139,6 +142,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 	if (pin == head && next) {
 		/* The first one tells which page it is: let the next go. */
 		head->by = next->by;
+		head->owner = next->owner;
 		head->count = next->count;
 		head->next = next->next;
 		pin = next;
@@ -155,20 +159,24 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 }
 
 static unsigned long pins_remove(struct iopt_pages *pages,
-				 unsigned int *nr_pins, unsigned long first,
-				 unsigned long npages, unsigned long *lost)
+				 struct iopt_pinner pinner, unsigned long first,
+				 unsigned long npages, bool all,
+				 unsigned long *lost)
 {
+	unsigned int *nr_pins = pinner.nr_pins, count;
 	struct iopt_pin *head, *pin;
 	unsigned long index, nr = 0;
 
 	lockdep_assert_held(&pages->mutex);
 	xa_for_each_range(&pages->pins, index, head, first,
 			  first + npages - 1) {
-		pin = pin_by(head, nr_pins);
+		pin = pin_by(head, pinner);
 		if (!pin)
 			continue;
-		nr++;
-		if (!--pin->count)
+		count = all ? pin->count : 1;
+		nr += count;
+		pin->count -= count;
+		if (!pin->count)
 			*lost += pin_forget(pages, index, head, pin);
 	}
 	WRITE_ONCE(*nr_pins, *nr_pins - nr);
@@ -178,8 +186,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 /**
  * iopt_pins_add - pin pages for an access
  * @pages: the pages
- * @nr_pins: how many pins accesses have by the mapping; protected by
- *           @pages->mutex
+ * @pinner: who pins; its counter is protected by @pages->mutex
  * @first: index of the first one
  * @npages: how many, at least 1
  * @out: receives each page
@@ -188,7 +195,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * Return: 0, -EINVAL if a page has no struct page, -EOVERFLOW if there are too
  * many pins, or an errno of iopt_gup(). Nothing is pinned then.
  */
-int iopt_pins_add(struct iopt_pages *pages, unsigned int *nr_pins,
+int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out)
 {
 	unsigned long i, lost = 0;
@@ -197,13 +204,13 @@ int iopt_pins_add(struct iopt_pages *pages, unsigned int *nr_pins,
 	if (mutex_lock_killable(&pages->mutex))
 		return -EINTR;
 	for (i = 0; i != npages; i++) {
-		rc = pin_add(pages, first + i, nr_pins, &out[i]);
+		rc = pin_add(pages, first + i, pinner, &out[i]);
 		if (rc)
 			break;
 	}
 	/* What was pinned just now was not lost meanwhile. */
 	if (rc && i)
-		pins_remove(pages, nr_pins, first, i, &lost);
+		pins_remove(pages, pinner, first, i, false, &lost);
 	mutex_unlock(&pages->mutex);
 	return rc;
 }
@@ -211,26 +218,52 @@ int iopt_pins_add(struct iopt_pages *pages, unsigned int *nr_pins,
 /**
  * iopt_pins_remove - unpin pages of an access
  * @pages: the pages
- * @nr_pins: how many pins accesses have by the mapping
+ * @pinner: who has pinned
  * @first: index of the first one
- * @npages: how many, at least 1; those that are not pinned by this mapping are
- *          left alone
+ * @npages: how many, at least 1; those that @pinner has not pinned are left
+ *          alone
+ * @all: as often as they are pinned, and not once
  * @lost: raised by the number of pages that stay pinned for ever, because a
  *        device may still reach them
  *
  * Context: process context, may sleep. Takes @pages->mutex.
- * Return: how many were pinned.
+ * Return: how many pins were taken back.
  */
-unsigned long iopt_pins_remove(struct iopt_pages *pages, unsigned int *nr_pins,
-			       unsigned long first, unsigned long npages,
+unsigned long iopt_pins_remove(struct iopt_pages *pages,
+			       struct iopt_pinner pinner, unsigned long first,
+			       unsigned long npages, bool all,
 			       unsigned long *lost)
 {
 	unsigned long nr;
 
 	mutex_lock(&pages->mutex);
-	nr = pins_remove(pages, nr_pins, first, npages, lost);
+	nr = pins_remove(pages, pinner, first, npages, all, lost);
 	mutex_unlock(&pages->mutex);
 	return nr;
+}
+
+/**
+ * iopt_pins_any - is any of some pages pinned by somebody
+ * @pages: the pages
+ * @pinner: who
+ * @first: index of the first one
+ * @npages: how many, at least 1
+ *
+ * Context: process context, may sleep. Takes @pages->mutex.
+ * Return: whether it is.
+ */
+bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
+		   unsigned long first, unsigned long npages)
+{
+	struct iopt_pin *pin = NULL;
+	unsigned long index;
+
+	mutex_lock(&pages->mutex);
+	xa_for_each_range(&pages->pins, index, pin, first, first + npages - 1)
+		if (pin_by(pin, pinner))
+			break;
+	mutex_unlock(&pages->mutex);
+	return pin;
 }
 
 /**

@@ -31,8 +31,13 @@ static const struct iopt_access_ops access_ops = {
 	.unmap = access_told,
 };
 
-/* It goes with the space, or earlier. */
-struct test_access *test_access_create(struct kunit *test)
+static const struct iopt_access_ops owner_ops = {
+	.unmap = access_told,
+	.owns_pins = true,
+};
+
+static struct test_access *create(struct kunit *test,
+				  const struct iopt_access_ops *ops)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = kzalloc(sizeof(*access), GFP_KERNEL);
@@ -42,7 +47,7 @@ struct test_access *test_access_create(struct kunit *test)
 	init_completion(&access->called);
 	init_completion(&access->go_on);
 	access->space = space;
-	access->access = iopt_access_create(space->iopt, &access_ops, access);
+	access->access = iopt_access_create(space->iopt, ops, access);
 	if (IS_ERR(access->access)) {
 		kfree(access);
 		KUNIT_FAIL(test, "no access");
@@ -51,6 +56,18 @@ struct test_access *test_access_create(struct kunit *test)
 	access->next = space->accesses;
 	space->accesses = access;
 	return access;
+}
+
+/* It goes with the space, or earlier. */
+struct test_access *test_access_create(struct kunit *test)
+{
+	return create(test, &access_ops);
+}
+
+/* Likewise, but it owns its pins. */
+struct test_access *test_owner_create(struct kunit *test)
+{
+	return create(test, &owner_ops);
 }
 
 /* Nothing of its own is pinned any more. */

@@ -44,6 +44,7 @@ struct test_access {
 };
 
 struct test_access *test_access_create(struct kunit *test);
+struct test_access *test_owner_create(struct kunit *test);
 void test_access_destroy(struct test_access *access);
 void test_accesses_destroy(struct test_space *space);
 int test_pin_flags(struct test_access *access, unsigned long iova,

@@ -10,6 +10,7 @@ RIG_SOURCES += $(SAMPLE_DIR)/vfio.c
 RIG_SOURCES += $(SAMPLE_DIR)/ioas.c
 RIG_SOURCES += $(SAMPLE_DIR)/edu.c
 RIG_SOURCES += $(SAMPLE_DIR)/counters.c
+RIG_SOURCES += $(SAMPLE_DIR)/mediated.c
 RIG_SOURCES += $(RIG_DIR)/rig.c
 
 RIG_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(RIG_DIR)/*.h)

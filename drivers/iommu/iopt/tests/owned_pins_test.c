@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Accesses that own their pins: nobody else unpins them, and all of them go
+ * when the access is evicted.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+#define COPY	0x200000000UL
+
+static void expect_told(struct kunit *test, struct test_access *access,
+			unsigned int i, unsigned long start,
+			unsigned long npages)
+{
+	KUNIT_ASSERT_LT(test, i, access->nr_told);
+	KUNIT_EXPECT_EQ(test, start, access->told[i].start);
+	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
+}
+
+static void expect_pins(struct kunit *test, unsigned long uaddr,
+			unsigned int pins)
+{
+	KUNIT_EXPECT_EQ(test, pins, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* W-C14: each unpins its own, those that own nothing unpin each other's. */
+static void unpin_is_of_its_own(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	struct test_access *two = test_owner_create(test);
+	struct test_access *shared = test_access_create(test);
+	struct test_access *other = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(two, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(shared, IOVA, 2));
+	expect_pins(test, uaddr, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(shared, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(other, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(shared, IOVA, 2));
+	test_validate(test);
+
+	/* The first record of the page goes, the other one stays. */
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(one, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 2));
+	expect_pins(test, uaddr, 1);
+	expect_pins(test, uaddr + PAGES(1), 0);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(two, IOVA, 2));
+	expect_pins(test, uaddr, 0);
+	test_validate(test);
+}
+
+/* Each mapping that it has pinned in, as a whole, and no other one. */
+static void evict_tells(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	struct test_access *two = test_owner_create(test);
+	struct test_access *shared = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 12), i;
+	unsigned long charged = test_charged();
+
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, IOVA + PAGES(4 * i),
+					 uaddr + PAGES(4 * i), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(1), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(11), 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA + PAGES(2), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(shared, IOVA + PAGES(4), 1));
+
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	expect_told(test, one, 0, IOVA, 4);
+	expect_told(test, one, 1, IOVA + PAGES(8), 4);
+	KUNIT_EXPECT_EQ(test, 0, two->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, shared->nr_told);
+	for (i = 0; i != 12; i++)
+		expect_pins(test, uaddr + PAGES(i), i >= 2 && i < 6);
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	test_validate(test);
+
+	/* There is nothing more to tell, and it may go on. */
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(one, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(one, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(two, IOVA, 12));
+}
+
+/* What it does not unpin is unpinned, as often as it was pinned. */
+static void evict_takes_what_is_kept(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	struct test_access *two = test_owner_create(test);
+	unsigned long uaddr = test_touched(test, 4), i;
+	unsigned long charged = test_charged();
+
+	one->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA + PAGES(3), 1));
+
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	for (i = 0; i != 4; i++)
+		expect_pins(test, uaddr + PAGES(i), i == 3);
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 4));
+	test_validate(test);
+	test_access_destroy(one);
+
+	/* So nothing is left that an unmap would wait for. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* By each of two mappings of the same memory, with a domain that has it too. */
+static void evict_from_copies(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	unsigned long uaddr = test_touched(test, 2), iova = COPY;
+
+	one->keep = true;
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &iova, space->iopt,
+					   IOVA, PAGES(2), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, COPY, 1));
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	expect_told(test, one, 0, IOVA, 2);
+	expect_told(test, one, 1, COPY, 2);
+	expect_pins(test, uaddr, 1);
+	test_validate(test);
+	test_detach(test, space->mock[0]);
+	expect_pins(test, uaddr, 0);
+	expect_pins(test, uaddr + PAGES(1), 0);
+}
+
+/* The mapping that ends where the address space does. */
+static void evict_from_last_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	unsigned long iova = -PAGES(2), uaddr = test_touched(test, 2);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, iova, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, iova + PAGES(1), 1));
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	expect_told(test, one, 0, iova, 2);
+	expect_pins(test, uaddr + PAGES(1), 0);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, IOVA, 2);
+}
+
+/* An unmap that waits for pins goes on when their owner is evicted. */
+static void unmap_waits_for_evict(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+	struct test_thread unmap;
+
+	one->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	wait_for_completion(&one->called);
+	test_thread_expect_waiting(&unmap);
+	iopt_access_evict(one->access);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	expect_pins(test, uaddr, 0);
+	test_validate(test);
+}
+
+/* There are numbers for so many owners, and they come back. */
+static void owners_ENOSPC(struct kunit *test)
+{
+	static const struct iopt_access_ops ops = { .owns_pins = true };
+	struct test_space *space = test->priv;
+	struct iopt_access **owner, *access;
+	unsigned int nr = 0;
+
+	owner = kvcalloc(U16_MAX, sizeof(*owner), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	while (nr < U16_MAX) {
+		access = iopt_access_create(space->iopt, &ops, NULL);
+		if (IS_ERR(access))
+			break;
+		owner[nr++] = access;
+	}
+	KUNIT_EXPECT_EQ(test, U16_MAX, nr);
+	access = iopt_access_create(space->iopt, &ops, NULL);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, PTR_ERR(access));
+	while (nr)
+		iopt_access_destroy(owner[--nr]);
+	kvfree(owner);
+	KUNIT_EXPECT_TRUE(test, list_empty(&space->iopt->accesses));
+	KUNIT_EXPECT_NOT_NULL(test, test_owner_create(test));
+}
+
+static struct kunit_case owned_pins_cases[] = {
+	KUNIT_CASE(unpin_is_of_its_own),
+	KUNIT_CASE(evict_tells),
+	KUNIT_CASE(evict_takes_what_is_kept),
+	KUNIT_CASE(evict_from_copies),
+	KUNIT_CASE(evict_from_last_page),
+	KUNIT_CASE(unmap_waits_for_evict),
+	KUNIT_CASE(owners_ENOSPC),
+	{}
+};
+
+static struct kunit_suite owned_pins_suite = {
+	.name = "iopt-owned-pins",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = owned_pins_cases,
+};
+
+kunit_test_suite(owned_pins_suite);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What tests of mediated devices stand on, see mdev_rig.h. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mdev_rig.h"
+#include "../../kselftest.h"
+
+void mdev_pin_must_be_there(void)
+{
+	if (!access("/sys/class/mdev_pin/mdev_pin", F_OK))
+		return;
+	ksft_exit_skip("needs the module mdev_pin\n");
+}
+
+int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id)
+{
+	int err;
+
+	*fd = mediated_open(device);
+	if (*fd < 0)
+		return *fd;
+	err = vfio_bind(*fd, iommufd, id);
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
+}
+
+int mdev_rig_open(struct mdev_rig *rig)
+{
+	int err;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->fd = -1;
+	rig->iommufd = -1;
+	rig->pinned_before = counters_pinned();
+	if (rig->pinned_before < 0)
+		return (int)rig->pinned_before;
+	rig->memory = new_memory(RIG_LENGTH);
+	if (!rig->memory)
+		return -ENOMEM;
+	err = mediated_create(&rig->device, "mdev_pin", "notified");
+	if (err)
+		return err;
+	rig->iommufd = iommu_open();
+	if (rig->iommufd < 0)
+		return rig->iommufd;
+	err = ioas_alloc(rig->iommufd, &rig->ioas);
+	if (err)
+		return err;
+	return mdev_open(&rig->device, rig->iommufd, &rig->fd, &rig->id);
+}
+
+void mdev_rig_close(struct mdev_rig *rig)
+{
+	if (rig->fd >= 0)
+		close(rig->fd);
+	if (rig->iommufd >= 0)
+		close(rig->iommufd);
+	rig->fd = -1;
+	rig->iommufd = -1;
+	mediated_remove(&rig->device);
+}
+
+int mdev_attach(const struct mdev_rig *rig, int fd)
+{
+	__u32 pt_id = rig->ioas;
+
+	return vfio_attach(fd, &pt_id);
+}
+
+int mdev_map(const struct mdev_rig *rig, __u64 iova, unsigned int page,
+	     unsigned int pages)
+{
+	return ioas_map(rig->iommufd, rig->ioas, rig->memory + page * PAGE,
+			pages * PAGE, iova, IOAS_READ_WRITE);
+}
+
+long long mdev_unmap(const struct mdev_rig *rig, __u64 iova, __u64 length)
+{
+	int err = ioas_unmap(rig->iommufd, rig->ioas, iova, &length);
+
+	return err ? err : (long long)length;
+}
+
+long mdev_pinned(const struct mdev_rig *rig)
+{
+	return counters_pinned() - rig->pinned_before;
+}
+
+int mdev_behave(int fd, __u32 flags)
+{
+	const struct mdev_pin_control control = { .flags = flags };
+
+	return mediated_control(fd, &control);
+}
+
+int mdev_wait_held(int fd, unsigned int nr)
+{
+	struct mdev_pin_state state;
+	int i, err;
+
+	for (i = 0; i < 10000; i++) {
+		err = mediated_state(fd, &state);
+		if (err || state.holding == nr)
+			return err;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice)
+{
+	struct mdev_pin_state state;
+	int err = mediated_state(fd, &state);
+
+	if (err)
+		return err;
+	if (n >= state.notices || n >= MDEV_PIN_RING)
+		return -ENOENT;
+	*notice = state.ring[(state.notices - 1 - n) % MDEV_PIN_RING];
+	return 0;
+}
+
+int mdev_forget(int fd, __u64 iova, int npage)
+{
+	const struct mdev_pin_request request = {
+		.op = MDEV_PIN_OP_FORGET,
+		.iova = iova,
+		.npage = npage,
+	};
+
+	return mediated_run(fd, 0, &request);
+}

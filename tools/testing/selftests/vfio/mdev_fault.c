@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The n-th allocation, or copy from and to the program, fails, for each n.
+ *
+ * Rule: the call then returns -ENOMEM or -EFAULT and everything is as before
+ * it, or it managed without; and with no failure left it succeeds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "../kselftest_harness.h"
+#include "mdev_rig.h"
+#include "../kselftest.h"
+
+#define IOVA	RIG_IOVA
+#define DEBUGFS	"/sys/kernel/debug/"
+#define MOST	200
+
+/* What is set while the tests run: all kinds of allocation, and no dumps */
+static struct setting {
+	const char *path;
+	const char *text;
+	char before[16];
+} settings[] = {
+	{ .path = DEBUGFS "failslab/ignore-gfp-wait", .text = "N" },
+	{ .path = DEBUGFS "failslab/verbose", .text = "0" },
+	{ .path = DEBUGFS "fail_page_alloc/ignore-gfp-wait", .text = "N" },
+	{ .path = DEBUGFS "fail_page_alloc/min-order", .text = "0" },
+	{ .path = DEBUGFS "fail_page_alloc/verbose", .text = "0" },
+	{ .path = DEBUGFS "fail_usercopy/verbose", .text = "0" },
+};
+
+NEEDS_MDEV_PIN
+
+static void __attribute__((constructor)) needs_fault_injection(void)
+{
+	if (access("/proc/self/fail-nth", W_OK) ||
+	    access(DEBUGFS "failslab", F_OK))
+		ksft_exit_skip("needs CONFIG_FAULT_INJECTION and debugfs\n");
+}
+
+FIXTURE(fault)
+{
+	struct mdev_rig rig;
+	int nth;
+};
+
+static int get(const char *path, char *text, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, room) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int set(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+FIXTURE_SETUP(fault)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
+		/* A kernel need not have all kinds of failures. */
+		if (access(settings[i].path, F_OK))
+			continue;
+		ASSERT_EQ(0, get(settings[i].path, settings[i].before,
+				 sizeof(settings[i].before) - 1));
+		ASSERT_EQ(0, set(settings[i].path, settings[i].text));
+	}
+	ASSERT_EQ(0, mdev_rig_open(&self->rig));
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->nth);
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	unsigned int i;
+
+	close(self->nth);
+	mdev_rig_close(&self->rig);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		if (settings[i].before[0])
+			set(settings[i].path, settings[i].before);
+}
+
+static void arm(int nth, int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", n);
+	if (pwrite(nth, text, strlen(text), 0) < 0)
+		abort();
+}
+
+/* Has the failure come? Disarms. */
+static bool has_fired(int nth)
+{
+	char text[16] = "";
+
+	/* It was still to come, and this read was what failed. */
+	if (pread(nth, text, sizeof(text) - 1, 0) < 0)
+		return true;
+	arm(nth, 0);
+	return atoi(text) == 0;
+}
+
+static bool is_refusal(int rc)
+{
+	return rc == -ENOMEM || rc == -EFAULT;
+}
+
+TEST_F(fault, bind)
+{
+	bool fired = true;
+	int rc, n, fd;
+	__u32 id;
+
+	close(self->rig.fd);
+	self->rig.fd = -1;
+	fd = mediated_open(&self->rig.device);
+	ASSERT_LE(0, fd);
+	for (n = 1; fired && n < MOST; n++) {
+		arm(self->nth, n);
+		rc = vfio_bind(fd, self->rig.iommufd, &id);
+		fired = has_fired(self->nth);
+		if (!rc && fired) {
+			close(fd);
+			fd = mediated_open(&self->rig.device);
+			ASSERT_LE(0, fd);
+		} else if (fired) {
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
+		}
+	}
+	EXPECT_LT(3, n);
+	EXPECT_EQ(false, fired);
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, mdev_attach(&self->rig, fd));
+	close(fd);
+}
+
+/* A9: an attach that fails at any step leaves the device attached to nothing. */
+TEST_F(fault, A9_attach)
+{
+	bool fired = true;
+	int rc, n;
+
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	for (n = 1; fired && n < MOST; n++) {
+		arm(self->nth, n);
+		rc = mdev_attach(&self->rig, self->rig.fd);
+		fired = has_fired(self->nth);
+		if (!fired)
+			break;
+		if (rc) {
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1,
+							PIN_READ));
+		}
+		EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	}
+	EXPECT_LT(2, n);
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+}
+
+/* All pages or none: the driver's own failures, after vfio's success, too. */
+TEST_F(fault, pin)
+{
+	bool fired = true;
+	long held;
+	int rc, n;
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 2 * PAGE, 2, 2));
+	held = -1;
+	for (n = 1; fired && n < MOST; n++) {
+		arm(self->nth, n);
+		rc = mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH);
+		fired = has_fired(self->nth);
+		held = mdev_pinned(&self->rig);
+		if (!fired)
+			break;
+		/* -EIO: writing the command or reading its result */
+		if (rc == -EIO) {
+			EXPECT_TRUE(!held || held == 4);
+		} else if (rc != 4) {
+			EXPECT_TRUE(is_refusal(rc))
+				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_EQ(0, held);
+		}
+		EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));
+		EXPECT_EQ(0, mdev_pinned(&self->rig));
+	}
+	EXPECT_LT(5, n);
+	EXPECT_EQ(4, rc);
+	EXPECT_EQ(4, held);
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+TEST_HARNESS_MAIN

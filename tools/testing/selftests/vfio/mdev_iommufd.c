@@ -1,0 +1,728 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mediated devices through /dev/iommu: what their drivers can pin, read and
+ * write, of which unmaps they are told, and what is left when they go.
+ *
+ * Rule: a driver reaches what is mapped in the address space that its device is
+ * attached to, as the mapping allows, and nothing before and after. A page is
+ * pinned once however often and by however many it is; what a device has not
+ * pinned it cannot unpin; what it has pinned is gone with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "legacy.h"
+#include "mdev_rig.h"
+
+#define NO_SUCH_ID	0x7ffffff0u
+#define LAST_PAGE	(-(__u64)PAGE)
+#define IOVA		RIG_IOVA
+#define FAR_IOVA	(RIG_IOVA + 64 * PAGE)
+
+NEEDS_MDEV_PIN
+
+FIXTURE(mdev)
+{
+	struct mdev_rig rig;
+};
+
+FIXTURE_SETUP(mdev)
+{
+	ASSERT_EQ(0, mdev_rig_open(&self->rig));
+}
+
+FIXTURE_TEARDOWN(mdev)
+{
+	mdev_rig_close(&self->rig);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+static long notices(int fd)
+{
+	struct mdev_pin_state state;
+
+	return mediated_state(fd, &state) ? -EIO : (long)state.notices;
+}
+
+TEST_F(mdev, node_is_inert_until_bind)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct mdev_pin_state state;
+	struct mediated other;
+	struct stat stat;
+	int fd;
+
+	ASSERT_EQ(0, mediated_create(&other, "mdev_pin", "notified"));
+	fd = mediated_open(&other);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fstat(fd, &stat));
+	EXPECT_TRUE(S_ISCHR(stat.st_mode));
+	EXPECT_EQ(-1, ioctl(fd, VFIO_DEVICE_GET_INFO, &info));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-EIO, mediated_state(fd, &state));
+	EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
+	close(fd);
+	EXPECT_EQ(0, mediated_remove(&other));
+}
+
+TEST_F(mdev, id_is_no_device_and_stays)
+{
+	struct iommu_device_get_info info;
+
+	EXPECT_NE(self->rig.ioas, self->rig.id);
+	EXPECT_EQ(-ENOENT, iommu_device_info(self->rig.iommufd, self->rig.id,
+					     &info));
+	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.id));
+}
+
+TEST_F(mdev, unattached_reaches_nothing_ENOENT)
+{
+	char data[8];
+
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA, data, 8));
+	EXPECT_EQ(-ENOENT, mediated_write(self->rig.fd, IOVA, data, 8));
+	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 1));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+
+	/* Nothing pins memory but a pin. */
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(1, mdev_pinned(&self->rig));
+}
+
+/* A9: an attach that fails leaves the device where it was. */
+TEST_F(mdev, A9_attach_ENOENT_EBUSY)
+{
+	__u32 other, id;
+
+	id = NO_SUCH_ID;
+	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.fd, &id));
+	id = self->rig.id;
+	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.fd, &id));
+	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
+	id = self->rig.ioas;
+	ASSERT_EQ(0, vfio_attach(self->rig.fd, &id));
+	EXPECT_EQ(self->rig.ioas, id);
+	id = self->rig.ioas;
+	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.fd, &id));
+	id = other;
+	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.fd, &id));
+	EXPECT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_READ));
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other));
+
+	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+}
+
+TEST_F(mdev, destroy_ioas_EBUSY_until_detach)
+{
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
+	ASSERT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(-ENOENT, mdev_attach(&self->rig, self->rig.fd));
+}
+
+TEST_F(mdev, destroy_ioas_EBUSY_until_close)
+{
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	close(self->rig.fd);
+	self->rig.fd = -1;
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, self->rig.id));
+}
+
+TEST_F(mdev, two_address_spaces_by_turns)
+{
+	__u32 other, id;
+	char data[8];
+
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other,
+			      self->rig.memory + PAGE, PAGE, IOVA + PAGE,
+			      IOAS_READ_WRITE));
+	memset(self->rig.memory, 1, PAGE);
+	memset(self->rig.memory + PAGE, 2, PAGE);
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA, data, 8));
+	EXPECT_EQ(1, data[7]);
+	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA + PAGE, data, 8));
+	ASSERT_EQ(0, vfio_detach(self->rig.fd));
+
+	id = other;
+	ASSERT_EQ(0, vfio_attach(self->rig.fd, &id));
+	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA, data, 8));
+	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA + PAGE, data, 8));
+	EXPECT_EQ(2, data[7]);
+}
+
+/* Each page is pinned and counted once, and is the very page of the memory. */
+TEST_F(mdev, pins_are_counted)
+{
+	long before = counters_of_self("VmPin");
+	char data[TRANSFER];
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 8));
+	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA + PAGE, 4, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	EXPECT_EQ(before + 16, counters_of_self("VmPin"));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA + 2 * PAGE, 2, PIN_READ));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+
+	pattern_fill(data, TRANSFER, 10);
+	ASSERT_EQ(0, mediated_poke(self->rig.fd, IOVA + 2 * PAGE, data,
+				   TRANSFER));
+	EXPECT_TRUE(pattern_is(self->rig.memory + 2 * PAGE, TRANSFER, 10));
+	pattern_fill(self->rig.memory + 4 * PAGE, TRANSFER, 11);
+	ASSERT_EQ(0, mediated_peek(self->rig.fd, IOVA + 4 * PAGE, data,
+				   TRANSFER));
+	EXPECT_TRUE(pattern_is(data, TRANSFER, 11));
+
+	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA + PAGE, 4));
+	EXPECT_EQ(2, mdev_pinned(&self->rig));
+	EXPECT_EQ(before + 8, counters_of_self("VmPin"));
+	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 8));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(before, counters_of_self("VmPin"));
+}
+
+TEST_F(mdev, pin_arguments)
+{
+	struct mdev_pin_request none = {
+		.op = MDEV_PIN_OP_PIN,
+		.flags = MDEV_PIN_NULL,
+		.iova = IOVA,
+		.npage = 1,
+	};
+	const int fd = self->rig.fd;
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, 0, PIN_READ));
+	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, -1, PIN_READ));
+	EXPECT_EQ(-EINVAL, mediated_run(fd, 0, &none));
+	EXPECT_EQ(-E2BIG, mediated_pin(fd, IOVA, 513, PIN_READ));
+	EXPECT_EQ(-ENOENT, mediated_pin(fd, LAST_PAGE, 1, PIN_READ));
+	EXPECT_EQ(-EOVERFLOW, mediated_pin(fd, LAST_PAGE, 2, PIN_READ));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+
+	/* The page around the address */
+	EXPECT_EQ(1, mediated_pin(fd, IOVA + PAGE + 8, 1, PIN_READ));
+	EXPECT_EQ(1, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE + 8, 1));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+/* All or nothing */
+TEST_F(mdev, pin_into_a_hole_ENOENT)
+{
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 2 * PAGE, 4, 2));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 5, PIN_READ));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA - PAGE, 2,
+					PIN_READ));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_READ));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+}
+
+TEST_F(mdev, pin_and_copy_EPERM)
+{
+	const int fd = self->rig.fd;
+	char data[8] = { 0 };
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas,
+			      self->rig.memory, PAGE, IOVA, IOAS_READ));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas,
+			      self->rig.memory, PAGE, IOVA + PAGE, IOAS_WRITE));
+	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA, 1, PIN_WRITE));
+	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA, 1, PIN_BOTH));
+	EXPECT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA + PAGE, 1, PIN_READ));
+	EXPECT_EQ(1, mediated_pin(fd, IOVA + PAGE, 1, PIN_WRITE));
+
+	memset(self->rig.memory, 3, PAGE);
+	EXPECT_EQ(-EPERM, mediated_write(fd, IOVA, data, 8));
+	EXPECT_EQ(3, self->rig.memory[0]);
+	EXPECT_EQ(0, mediated_read(fd, IOVA, data, 8));
+	EXPECT_EQ(3, data[0]);
+	EXPECT_EQ(-EPERM, mediated_read(fd, IOVA + PAGE, data, 8));
+	memset(data, 4, 8);
+	EXPECT_EQ(0, mediated_write(fd, IOVA + PAGE, data, 8));
+	EXPECT_EQ(4, self->rig.memory[7]);
+}
+
+/* A14: where there is nothing, that is what is said. */
+TEST_F(mdev, A14_copy)
+{
+	const int fd = self->rig.fd;
+	struct mdev_pin_request kthread = {
+		.op = MDEV_PIN_OP_READ,
+		.flags = MDEV_PIN_KTHREAD,
+		.iova = IOVA + PAGE - 8,
+		.length = 16,
+	};
+	char data[TRANSFER];
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	EXPECT_EQ(-EINVAL, mediated_read(fd, IOVA, data, 0));
+	EXPECT_EQ(-ENOENT, mediated_read(fd, IOVA, data, 8));
+	EXPECT_EQ(-ENOENT, mediated_write(fd, 0, data, 8));
+	EXPECT_EQ(-ENOENT, mediated_read(fd, -8ull, data, 8));
+	EXPECT_EQ(-EOVERFLOW, mediated_read(fd, -8ull, data, 9));
+
+	/* Over the edge of two mappings, none of whose pages is pinned */
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + PAGE, 1, 1));
+	pattern_fill(self->rig.memory + 2000, TRANSFER, 20);
+	ASSERT_EQ(0, mediated_read(fd, IOVA + 2000, data, TRANSFER));
+	EXPECT_TRUE(pattern_is(data, TRANSFER, 20));
+	pattern_fill(data, TRANSFER, 21);
+	ASSERT_EQ(0, mediated_write(fd, IOVA + 2000, data, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->rig.memory + 2000, TRANSFER, 21));
+	EXPECT_EQ(0, mediated_run(fd, 0, &kthread));
+	EXPECT_EQ(-ENOENT, mediated_read(fd, IOVA + 2 * PAGE - 8, data, 9));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+TEST_F(mdev, copy_by_another_process_EFAULT)
+{
+	pid_t child;
+	int status;
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	memset(self->rig.memory, 5, PAGE);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		char data[8] = { 6 };
+
+		_exit(mediated_write(self->rig.fd, IOVA, data, 8) == -EFAULT ?
+		      0 : 1);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(5, self->rig.memory[0]);
+}
+
+/* T1-92: told of whole mappings with a pinned page, once, and of no other. */
+TEST_F(mdev, unmap_tells_exact_bounds)
+{
+	struct mdev_pin_notice notice;
+	const int fd = self->rig.fd;
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 4 * PAGE, 4, 4));
+	ASSERT_EQ(0, mdev_map(&self->rig, FAR_IOVA, 8, 2));
+	ASSERT_EQ(0, mdev_map(&self->rig, LAST_PAGE - 2 * PAGE, 10, 2));
+	ASSERT_EQ(1, mediated_pin(fd, IOVA + 3 * PAGE, 1, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(fd, FAR_IOVA, 2, PIN_BOTH));
+
+	/* Refused: nobody has to let go. */
+	EXPECT_EQ(-ENOENT, mdev_unmap(&self->rig, IOVA, 3 * PAGE));
+	EXPECT_EQ(0, notices(fd));
+	EXPECT_EQ(BYTES(2), mdev_unmap(&self->rig, LAST_PAGE - 2 * PAGE,
+				       2 * PAGE));
+	EXPECT_EQ(0, notices(fd));
+	EXPECT_EQ(3, mdev_pinned(&self->rig));
+
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, IOVA - PAGE, 128 * PAGE));
+	EXPECT_EQ(2, notices(fd));
+	ASSERT_EQ(0, mdev_notice(fd, 1, &notice));
+	EXPECT_EQ(IOVA, notice.iova);
+	EXPECT_EQ(4 * PAGE, notice.length);
+	EXPECT_EQ(1u, notice.dropped);
+	EXPECT_EQ(getpid(), notice.tgid);
+	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
+	EXPECT_EQ(FAR_IOVA, notice.iova);
+	EXPECT_EQ(2 * PAGE, notice.length);
+	EXPECT_EQ(2u, notice.dropped);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(-ENOENT, mediated_pin(fd, IOVA, 1, PIN_READ));
+}
+
+TEST_F(mdev, notice_cannot_pin_or_read_what_goes)
+{
+	const struct mdev_pin_control control = {
+		.flags = MDEV_PIN_NOTICE_UNPIN | MDEV_PIN_NOTICE_READ,
+		.repin = 1,
+		.prot = PIN_READ,
+	};
+	struct mdev_pin_notice notice;
+	const int fd = self->rig.fd;
+
+	ASSERT_EQ(0, mediated_control(fd, &control));
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
+	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
+	EXPECT_EQ(-ENOENT, notice.read_rc);
+	EXPECT_EQ(-ENOENT, notice.repin_rc);
+
+	/* Nor when it is detached, while the mapping stays */
+	ASSERT_EQ(0, mediated_control(fd, &control));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
+	ASSERT_EQ(0, vfio_detach(fd));
+	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
+	EXPECT_EQ(-ENOENT, notice.read_rc);
+	EXPECT_EQ(-ENOENT, notice.repin_rc);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+/* The driver keeps what it is told to let go of: it goes all the same. */
+TEST_F(mdev, detach_tells_and_takes_all)
+{
+	struct mdev_pin_notice notice;
+	const int fd = self->rig.fd;
+
+	ASSERT_EQ(0, mdev_behave(fd, 0));
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 4 * PAGE, 4, 4));
+	ASSERT_EQ(0, mdev_map(&self->rig, FAR_IOVA, 8, 2));
+	ASSERT_EQ(2, mediated_pin(fd, IOVA + PAGE, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(fd, IOVA + PAGE, 2, PIN_BOTH));
+	ASSERT_EQ(1, mediated_pin(fd, FAR_IOVA, 1, PIN_BOTH));
+	EXPECT_EQ(3, mdev_pinned(&self->rig));
+
+	ASSERT_EQ(0, vfio_detach(fd));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(2, notices(fd));
+	ASSERT_EQ(0, mdev_notice(fd, 1, &notice));
+	EXPECT_EQ(IOVA, notice.iova);
+	EXPECT_EQ(4 * PAGE, notice.length);
+	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
+	EXPECT_EQ(FAR_IOVA, notice.iova);
+	EXPECT_EQ(2 * PAGE, notice.length);
+
+	/* What is mapped is not affected, nor in the way of an unmap. */
+	EXPECT_EQ(5, mdev_forget(fd, IOVA + PAGE, 2) +
+		  mdev_forget(fd, IOVA + PAGE, 2) +
+		  mdev_forget(fd, FAR_IOVA, 1));
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(1, mediated_pin(fd, IOVA + PAGE, 1, PIN_BOTH));
+	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE, 1));
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(2, notices(fd));
+}
+
+/* W-C14: in one address space each unpins what it has pinned. */
+TEST_F(mdev, unpin_is_of_its_own)
+{
+	struct mediated other;
+	const int fd = self->rig.fd;
+	int second;
+	__u32 id;
+
+	ASSERT_EQ(0, mediated_create(&other, "mdev_pin", "notified"));
+	ASSERT_EQ(0, mdev_open(&other, self->rig.iommufd, &second, &id));
+	EXPECT_NE(self->rig.id, id);
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_attach(&self->rig, second));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(4, mediated_pin(fd, IOVA, 4, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(second, IOVA + 2 * PAGE, 2, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mediated_unpin(second, IOVA, 4));
+	EXPECT_EQ(0, mediated_unpin(second, IOVA, 4));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+
+	/* One that unpins what it is told of without a look, as vfio_ap does */
+	ASSERT_EQ(0, mdev_behave(second, MDEV_PIN_NOTICE_BLIND));
+	ASSERT_EQ(1, mediated_pin(second, IOVA, 1, PIN_BOTH));
+	ASSERT_EQ(0, vfio_detach(second));
+	EXPECT_EQ(1, notices(second));
+	EXPECT_EQ(0, notices(fd));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	memset(self->rig.memory, 7, PAGE);
+	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
+
+	/* All are told of an unmap, whoever has pinned. */
+	ASSERT_EQ(0, mdev_attach(&self->rig, second));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, IOVA, 4 * PAGE));
+	EXPECT_EQ(1, notices(fd));
+	EXPECT_EQ(2, notices(second));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	close(second);
+	EXPECT_EQ(0, mediated_remove(&other));
+}
+
+/* A closed device has no say: what it has forgotten to unpin goes quietly. */
+TEST_F(mdev, close_takes_all)
+{
+	const __u32 flags = MDEV_PIN_NOTICE_BLIND;
+
+	ASSERT_EQ(0, mdev_behave(self->rig.fd, flags));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 8));
+	ASSERT_EQ(8, mediated_pin(self->rig.fd, IOVA, 8, PIN_BOTH));
+	ASSERT_EQ(4, mdev_forget(self->rig.fd, IOVA, 4));
+	EXPECT_EQ(8, mdev_pinned(&self->rig));
+	close(self->rig.fd);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+
+	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
+			       &self->rig.fd, &self->rig.id));
+	EXPECT_EQ(0, notices(self->rig.fd));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+}
+
+/* Pinned from within open_device() and close_device() of the driver */
+TEST_F(mdev, pin_at_open_and_close)
+{
+	const struct mdev_pin_control control = {
+		.flags = MDEV_PIN_NOTICE_UNPIN | MDEV_PIN_AT_OPEN |
+			 MDEV_PIN_AT_CLOSE,
+		.prot = PIN_READ,
+		.iova = IOVA,
+	};
+	struct mdev_pin_state state;
+
+	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	close(self->rig.fd);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
+			       &self->rig.fd, &self->rig.id));
+	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	EXPECT_EQ(1, state.close_rc);
+	EXPECT_EQ(-ENOENT, state.open_rc);
+}
+
+/* The device keeps the context: its file may be closed first. */
+TEST_F(mdev, iommufd_closed_first)
+{
+	char data[8];
+
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	close(self->rig.iommufd);
+	self->rig.iommufd = -1;
+	memset(self->rig.memory, 9, PAGE);
+	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA, data, 8));
+	EXPECT_EQ(9, data[7]);
+	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	close(self->rig.fd);
+	self->rig.fd = -1;
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+/* A driver that is not told of unmaps may copy, but must not pin. */
+TEST_F(mdev, without_dma_unmap_pin_EINVAL)
+{
+	struct mediated plain;
+	char data[8];
+	__u32 id;
+	int fd;
+
+	ASSERT_EQ(0, mediated_create(&plain, "mdev_pin", "plain"));
+	ASSERT_EQ(0, mdev_open(&plain, self->rig.iommufd, &fd, &id));
+	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(0, mediated_read(fd, IOVA, data, 8));
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(0, mediated_unpin(fd, IOVA, 1));
+	EXPECT_EQ(1, mdev_pinned(&self->rig));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
+	close(fd);
+	EXPECT_EQ(0, mediated_remove(&plain));
+}
+
+/* A second one uses what the killed one had. */
+TEST_F(mdev, killed_with_pages_pinned)
+{
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	close(self->rig.fd);
+	self->rig.fd = -1;
+	ASSERT_EQ(0, pipe(ready));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		struct mdev_rig *rig = &self->rig;
+
+		rig->iommufd = iommu_open();
+		if (ioas_alloc(rig->iommufd, &rig->ioas) ||
+		    mdev_open(&rig->device, rig->iommufd, &rig->fd, &rig->id) ||
+		    mdev_attach(rig, rig->fd) ||
+		    mdev_map(rig, IOVA, 0, RIG_PAGES) ||
+		    mediated_pin(rig->fd, IOVA, 8, PIN_BOTH) != 8 ||
+		    mdev_forget(rig->fd, IOVA, 4) != 4 ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_EQ(8, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+
+	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
+			       &self->rig.fd, &self->rig.id));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
+}
+
+static int group_of(const struct mediated *device)
+{
+	char path[128], target[256];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/iommu_group",
+		 device->uuid);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = 0;
+	return atoi(basename(target));
+}
+
+/* Containers work as before, and exclude the node as it excludes them. */
+TEST_F(mdev, container_and_dev_iommu_by_turns)
+{
+	struct legacy legacy = { .container = -1, .group = -1, .device = -1 };
+	int group = group_of(&self->rig.device);
+	__u64 length = 4 * PAGE;
+	char data[8];
+	long before;
+
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(-EBUSY, legacy_open_group(group));
+	close(self->rig.fd);
+	self->rig.fd = -1;
+
+	legacy.group = legacy_open_group(group);
+	ASSERT_LE(0, legacy.group);
+	EXPECT_EQ(-EBUSY, mdev_open(&self->rig.device, self->rig.iommufd,
+				    &self->rig.fd, &self->rig.id));
+	legacy.container = open("/dev/vfio/vfio", O_RDWR);
+	ASSERT_LE(0, legacy.container);
+	ASSERT_EQ(0, ioctl(legacy.group, VFIO_GROUP_SET_CONTAINER,
+			   &legacy.container));
+	ASSERT_EQ(0, ioctl(legacy.container, VFIO_SET_IOMMU,
+			   VFIO_TYPE1v2_IOMMU));
+	legacy.device = ioctl(legacy.group, VFIO_GROUP_GET_DEVICE_FD,
+			      self->rig.device.uuid);
+	ASSERT_LE(0, legacy.device);
+	before = notices(legacy.device);
+	ASSERT_EQ(0, legacy_map(&legacy, self->rig.memory, 4 * PAGE, FAR_IOVA,
+				true));
+	EXPECT_EQ(-EINVAL, mediated_pin(legacy.device, IOVA, 1, PIN_READ));
+	ASSERT_EQ(2, mediated_pin(legacy.device, FAR_IOVA, 2, PIN_BOTH));
+	EXPECT_EQ(2, mdev_pinned(&self->rig));
+	memset(self->rig.memory, 0x77, 8);
+	ASSERT_EQ(0, mediated_read(legacy.device, FAR_IOVA, data, 8));
+	EXPECT_EQ(0x77, data[7]);
+
+	/* Unpinned first: its notice is what type1 takes locks wrongly for. */
+	EXPECT_EQ(0, mediated_unpin(legacy.device, FAR_IOVA, 2));
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, legacy_unmap(&legacy, FAR_IOVA, &length));
+	EXPECT_EQ(4 * PAGE, length);
+	EXPECT_EQ(before, notices(legacy.device));
+	legacy_close(&legacy);
+
+	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
+			       &self->rig.fd, &self->rig.id));
+	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
+	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
+}
+
+/* The mediated devices of the kernel's samples, none of which pins. */
+FIXTURE(sample)
+{
+	int iommufd;
+	__u32 ioas;
+};
+
+FIXTURE_VARIANT(sample)
+{
+	const char *driver;
+	const char *type;
+};
+
+FIXTURE_VARIANT_ADD(sample, mtty) { .driver = "mtty", .type = "1" };
+FIXTURE_VARIANT_ADD(sample, mdpy) { .driver = "mdpy", .type = "vga" };
+FIXTURE_VARIANT_ADD(sample, mbochs) { .driver = "mbochs", .type = "small" };
+
+FIXTURE_SETUP(sample)
+{
+	self->iommufd = iommu_open();
+	ASSERT_LE(0, self->iommufd);
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
+}
+
+FIXTURE_TEARDOWN(sample)
+{
+	close(self->iommufd);
+}
+
+TEST_F(sample, bind_attach_detach_close)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct mediated device;
+	unsigned int turn;
+	__u32 id, pt_id;
+	int fd, err;
+
+	err = mediated_create(&device, variant->driver, variant->type);
+	if (err == -ENOENT)
+		SKIP(return, "needs the module %s", variant->driver);
+	ASSERT_EQ(0, err);
+	for (turn = 0; turn < 2; turn++) {
+		ASSERT_EQ(0, mdev_open(&device, self->iommufd, &fd, &id));
+		EXPECT_EQ(0, ioctl(fd, VFIO_DEVICE_GET_INFO, &info));
+		EXPECT_NE(0u, info.flags & VFIO_DEVICE_FLAGS_PCI);
+		pt_id = self->ioas;
+		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
+		EXPECT_EQ(-EBUSY, vfio_attach(fd, &pt_id));
+		EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+		EXPECT_EQ(0, vfio_detach(fd));
+		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
+		close(fd);
+	}
+	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, mediated_remove(&device));
+}
+
+TEST_HARNESS_MAIN
