@@ -36,6 +36,7 @@ void iommufd_device_detach(struct iommufd_device *idev);
 
 struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
 u32 iommufd_device_to_id(struct iommufd_device *idev);
+bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev);
 
 #else
 
@@ -80,6 +81,12 @@ iommufd_device_to_ictx(struct iommufd_device *idev)
 static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
 {
 	return 0;
+}
+
+static inline bool iommufd_ctx_owns(struct iommufd_ctx *ictx,
+				    struct device *dev)
+{
+	return false;
 }
 
 #endif
