@@ -197,6 +197,11 @@ int pci_group(const char *address)
 	return err ? err : atoi(name);
 }
 
+int pci_probe(const char *address)
+{
+	return write_text(PCI_BUS "/drivers_probe", address);
+}
+
 int pci_give_to_vfio(const char *address)
 {
 	char driver[NAME_MAX + 1];
@@ -213,7 +218,7 @@ int pci_give_to_vfio(const char *address)
 		if (err)
 			return err;
 	}
-	err = write_text(PCI_BUS "/drivers_probe", address);
+	err = pci_probe(address);
 	if (err)
 		return err;
 	if (link_name(address, "driver", driver, sizeof(driver)) ||

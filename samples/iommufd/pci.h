@@ -62,6 +62,14 @@ int pci_give_to_vfio(const char *address);
 int pci_take_from_driver(const char *address);
 
 /**
+ * pci_probe() - let the drivers that there are have a function without one
+ * @address: the function
+ *
+ * Return: 0 or -errno.
+ */
+int pci_probe(const char *address);
+
+/**
  * pci_write() - write an attribute of a function
  * @address: the function
  * @attribute: such as "remove"
