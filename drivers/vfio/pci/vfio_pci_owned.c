@@ -103,8 +103,8 @@ static void affected_find(struct affected *affected, bool slot)
 	affected->flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
 			  VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
 	mutex_lock(&dev_set->lock);
-	vfio_pci_for_each_affected(affected->vdev, affected_add, affected,
-				   slot);
+	vfio_pci_for_each_affected(affected->vdev, slot, affected_add,
+				   affected);
 	mutex_unlock(&dev_set->lock);
 }
 
