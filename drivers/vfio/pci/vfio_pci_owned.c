@@ -103,8 +103,7 @@ static void affected_find(struct affected *affected, bool slot)
 	affected->flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
 			  VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
 	mutex_lock(&dev_set->lock);
-	vfio_pci_for_each_affected(affected->vdev, slot, affected_add,
-				   affected);
+	vfio_pci_walk_affected(affected->vdev, slot, affected_add, affected);
 	mutex_unlock(&dev_set->lock);
 }
 

@@ -13,8 +13,8 @@ struct iommufd_ctx;
 
 typedef int (*vfio_pci_affected_fn)(struct pci_dev *pdev, void *data);
 
-int vfio_pci_for_each_affected(struct vfio_pci_core_device *vdev, bool slot,
-			       vfio_pci_affected_fn fn, void *data);
+int vfio_pci_walk_affected(struct vfio_pci_core_device *vdev, bool slot,
+			   vfio_pci_affected_fn fn, void *data);
 int vfio_pci_hot_reset_owned(struct vfio_pci_core_device *vdev,
 			     struct iommufd_ctx *ictx);
 
