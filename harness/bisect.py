@@ -22,6 +22,8 @@ def touched(commit):
             folders |= {"drivers/iommu/", "drivers/vfio/"}
         elif path.startswith("drivers/"):
             folders.add("/".join(path.split("/")[:2]) + "/")
+        elif path.startswith("virt/kvm/"):
+            folders.add("arch/x86/kvm/")    # which builds it
     return sorted(folders)
 
 
