@@ -21,8 +21,16 @@
 
 #define NOT_MAPPED	0x50000000ull
 
-NEEDS_EDU
 EXPECTS_DMA_FAULTS
+
+static void __attribute__((constructor)) needs_pair(void)
+{
+	struct machine machine;
+
+	if (!machine_find(&machine) && machine.has_pair)
+		return;
+	ksft_exit_skip("needs two QEMU edu devices of one group\n");
+}
 
 FIXTURE(hotplug)
 {
@@ -39,8 +47,6 @@ FIXTURE_SETUP(hotplug)
 	self->second = -1;
 	self->raw = (struct edu){ .fd = -1 };
 	ASSERT_EQ(0, rig_open(&self->rig));
-	if (!self->rig.machine.has_pair)
-		SKIP(return, "needs two edu devices of one group");
 	self->stays = self->rig.machine.pair[0].text;
 	self->leaves = self->rig.machine.pair[1].text;
 	ASSERT_EQ(0, device_open(&self->device, self->stays,
