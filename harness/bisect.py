@@ -24,6 +24,8 @@ def touched(commit):
             folders.add("/".join(path.split("/")[:2]) + "/")
         elif path.startswith("samples/vfio-mdev/"):
             folders.add("samples/vfio-mdev/")
+        elif path.startswith("virt/kvm/"):
+            folders.add("arch/x86/kvm/")    # which builds it
     return sorted(folders)
 
 

@@ -22,7 +22,7 @@ def sample(kernel_name, on_line=None):
     """
     built = kernel.build(kernel_name)
     out = build_sample(kernel.headers(built))
-    machine = guest.Guest(f"{NAME}-{kernel_name}", kernel.bzimage(built), devices=guest.EDU, timeout=300)
+    machine = guest.Guest(f"{NAME}-{kernel_name}", kernel.bzimage(built), devices=guest.EDU + guest.UNLIKE, timeout=300)
     script = kernel.insmod_mdevs(built) + f"exec sh {LINUX}/samples/iommufd/run.sh {out}\n"
     outcome = guest.boot(machine, script, on_line)
     return outcome, cleanlog.of(outcome, allowed=["dma-fault"])

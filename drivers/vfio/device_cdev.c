@@ -28,6 +28,7 @@
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -36,9 +37,11 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/uuid.h>
 #include <linux/vfio.h>
 
 #include "device_cdev.h"
+#include "device_kvm.h"
 #include "vfio.h"
 
 /**
@@ -48,12 +51,14 @@
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
  * @bound: a file is bound, or is on its way there or back
+ * @kvm: what KVM said of the node's files
  *
  * Locks on the way of the node's files to the device. None is held while
  * another of them is taken:
  *
  *   lock                      protects                        held across
  *   vfio_cdev.lock            @device, @bound                 nothing
+ *   vfio_kvm_link.lock        @kvm                            nothing
  *   vfio_group.group_lock     opened_file, cdev_users         nothing
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
  *                                                             close_device()
@@ -69,6 +74,7 @@ struct vfio_cdev {
 	spinlock_t lock;		/* innermost */
 	struct vfio_device *device;
 	bool bound;
+	struct vfio_kvm_link kvm;
 };
 
 static dev_t vfio_cdev_devt;
@@ -138,19 +144,30 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 
 /*
  * On the group path the name of a device carries what its driver wants to know
- * before it lets a user in, such as the token that the users of a PF and its
- * VFs share. BIND has no place for it: a device that can be had by its bare
- * name can be bound, and the others are refused.
+ * before it lets a user in: the token that the users of a PF and its VFs share.
+ * So that there is one such check, BIND makes up the name that a user of the
+ * group would have to give.
  */
-static int vfio_cdev_may_use(struct vfio_device *device)
+static int vfio_cdev_may_use(struct vfio_device *device,
+			     const struct vfio_device_bind_iommufd *bind)
 {
+	bool has_token = bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
+	uuid_t token;
 	char *name;
 	int ret;
 
+	if (has_token &&
+	    copy_from_user(&token, u64_to_user_ptr(bind->token_uuid_ptr),
+			   sizeof(token)))
+		return -EFAULT;
 	if (!device->ops->match)
-		return 0;
+		return has_token ? -EINVAL : 0;
 
-	name = kstrdup(dev_name(device->dev), GFP_KERNEL);
+	if (has_token)
+		name = kasprintf(GFP_KERNEL, "%s vf_token=%pUb",
+				 dev_name(device->dev), &token);
+	else
+		name = kstrdup(dev_name(device->dev), GFP_KERNEL);
 	if (!name)
 		return -ENOMEM;
 	ret = device->ops->match(device, name);
@@ -158,11 +175,12 @@ static int vfio_cdev_may_use(struct vfio_device *device)
 	return min(ret, 0);
 }
 
-static int vfio_cdev_open_device(struct vfio_device *device,
+static int vfio_cdev_open_device(struct vfio_device *device, struct file *file,
 				 struct iommufd_ctx *ictx)
 {
 	int ret = 0;
 
+	vfio_kvm_take(device, &vfio_cdev_of(file)->kvm, file);
 	mutex_lock(&device->dev_set->lock);
 	device->open_count = 1;
 	if (device->ops->open_device)
@@ -172,6 +190,8 @@ static int vfio_cdev_open_device(struct vfio_device *device,
 	else
 		device->iommufd_ctx = ictx;
 	mutex_unlock(&device->dev_set->lock);
+	if (ret)
+		vfio_kvm_drop(device);
 	return ret;
 }
 
@@ -183,10 +203,11 @@ static void vfio_cdev_close_device(struct vfio_device *device)
 	device->open_count = 0;
 	device->iommufd_ctx = NULL;
 	mutex_unlock(&device->dev_set->lock);
+	vfio_kvm_drop(device);
 }
 
 /* A member of @ictx and open, or neither. */
-static int vfio_cdev_start(struct vfio_device *device,
+static int vfio_cdev_start(struct vfio_device *device, struct file *file,
 			   struct iommufd_ctx *ictx, u32 *devid)
 {
 	int ret;
@@ -199,7 +220,7 @@ static int vfio_cdev_start(struct vfio_device *device,
 	if (ret)
 		goto err_module;
 
-	ret = vfio_cdev_open_device(device, ictx);
+	ret = vfio_cdev_open_device(device, file, ictx);
 	if (ret)
 		goto err_unbind;
 	return 0;
@@ -227,10 +248,30 @@ static void vfio_cdev_stop(struct vfio_device *device)
 	module_put(device->dev->driver->owner);
 }
 
+/* Programs from before there was a token give a shorter struct. */
+static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
+			      struct vfio_device_bind_iommufd __user *arg)
+{
+	if (copy_from_user(bind, arg,
+			   offsetofend(struct vfio_device_bind_iommufd,
+				       out_devid)))
+		return -EFAULT;
+	if (bind->argsz < offsetofend(struct vfio_device_bind_iommufd,
+				      out_devid) ||
+	    bind->flags & ~VFIO_DEVICE_BIND_FLAG_TOKEN || bind->iommufd < 0)
+		return -EINVAL;
+
+	if (!(bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN))
+		return 0;
+	if (bind->argsz < offsetofend(struct vfio_device_bind_iommufd,
+				      token_uuid_ptr))
+		return -EINVAL;
+	return get_user(bind->token_uuid_ptr, &arg->token_uuid_ptr);
+}
+
 static int vfio_cdev_bind(struct file *file,
 			  struct vfio_device_bind_iommufd __user *arg)
 {
-	size_t minsz = offsetofend(struct vfio_device_bind_iommufd, out_devid);
 	struct vfio_cdev *node = vfio_cdev_of(file);
 	struct vfio_device_bind_iommufd bind;
 	struct vfio_device *device;
@@ -238,10 +279,9 @@ static int vfio_cdev_bind(struct file *file,
 	u32 devid;
 	int ret;
 
-	if (copy_from_user(&bind, arg, minsz))
-		return -EFAULT;
-	if (bind.argsz < minsz || bind.flags || bind.iommufd < 0)
-		return -EINVAL;
+	ret = vfio_cdev_get_bind(&bind, arg);
+	if (ret)
+		return ret;
 
 	device = vfio_cdev_claim(node);
 	if (IS_ERR(device))
@@ -251,7 +291,7 @@ static int vfio_cdev_bind(struct file *file,
 	if (ret)
 		goto err_unclaim;
 
-	ret = vfio_cdev_may_use(device);
+	ret = vfio_cdev_may_use(device, &bind);
 	if (ret)
 		goto err_group;
 
@@ -261,7 +301,7 @@ static int vfio_cdev_bind(struct file *file,
 		goto err_group;
 	}
 
-	ret = vfio_cdev_start(device, ictx, &devid);
+	ret = vfio_cdev_start(device, file, ictx, &devid);
 	if (ret)
 		goto err_ictx;
 
@@ -400,6 +440,71 @@ static const struct file_operations vfio_cdev_fops = {
 	.mmap		= vfio_cdev_mmap,
 };
 
+/**
+ * vfio_cdev_is_file - whether a file is of a device node
+ * @file: any file
+ *
+ * Return: true if it is, bound or inert.
+ */
+bool vfio_cdev_is_file(struct file *file)
+{
+	return file->f_op == &vfio_cdev_fops;
+}
+
+/**
+ * vfio_cdev_enforced_coherent - whether a file's device can only do DMA that
+ *                               is coherent with the CPU caches
+ * @file: any file
+ *
+ * KVM asks once, when it is told of the file, which may be before the device
+ * is bound or attached. So the answer is about the device and not about where
+ * it is attached: /dev/iommu makes all DMA coherent of every device with which
+ * that is possible, and attaches it nowhere else.
+ *
+ * Context: May sleep.
+ * Return: true also for a file that is not of a node, for a device that has
+ *         left, and for one that does no DMA of its own.
+ */
+bool vfio_cdev_enforced_coherent(struct file *file)
+{
+	struct iommu_device_info info = { .enforce_snoop = true };
+	struct vfio_device *device;
+	struct vfio_cdev *node;
+
+	if (!vfio_cdev_is_file(file))
+		return true;
+
+	node = vfio_cdev_of(file);
+	spin_lock(&node->lock);
+	device = node->device;
+	if (device && !vfio_device_try_get_registration(device))
+		device = NULL;
+	spin_unlock(&node->lock);
+	if (!device)
+		return true;
+
+	/* A failure leaves no promise in @info. */
+	if (device->group->type == VFIO_IOMMU)
+		iommu_device_get_info(device->dev, &info);
+	vfio_device_put_registration(device);
+	return info.enforce_snoop;
+}
+
+/**
+ * vfio_cdev_set_kvm - note that a virtual machine uses a file
+ * @file: any file; nothing happens if it is not of a node
+ * @kvm: the machine, NULL when it stops using the file
+ *
+ * Its driver sees the machine from the next time that the file is bound.
+ *
+ * Context: Any that may take a spinlock.
+ */
+void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
+{
+	if (vfio_cdev_is_file(file))
+		vfio_kvm_link_set(&vfio_cdev_of(file)->kvm, file, kvm);
+}
+
 static void vfio_cdev_free(struct kobject *kobj)
 {
 	kfree(container_of(kobj, struct vfio_cdev, kobj));
@@ -440,6 +545,7 @@ int vfio_cdev_device_add(struct vfio_device *device)
 		return -ENOMEM;
 	kobject_init(&node->kobj, &vfio_cdev_ktype);
 	spin_lock_init(&node->lock);
+	vfio_kvm_link_init(&node->kvm);
 	node->device = device;
 	mutex_init(&device->iommufd_lock);
 	device->device.devt = MKDEV(MAJOR(vfio_cdev_devt), device->index);

@@ -15,6 +15,9 @@ int vfio_cdev_init(struct class *device_class);
 void vfio_cdev_cleanup(void);
 int vfio_cdev_device_add(struct vfio_device *device);
 void vfio_cdev_revoke(struct vfio_device *device);
+bool vfio_cdev_is_file(struct file *file);
+bool vfio_cdev_enforced_coherent(struct file *file);
+void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
  * What the device fd of a group answers to the ioctls that are for files of
@@ -50,6 +53,20 @@ static inline int vfio_cdev_device_add(struct vfio_device *device)
 }
 
 static inline void vfio_cdev_revoke(struct vfio_device *device)
+{
+}
+
+static inline bool vfio_cdev_is_file(struct file *file)
+{
+	return false;
+}
+
+static inline bool vfio_cdev_enforced_coherent(struct file *file)
+{
+	return true;
+}
+
+static inline void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 {
 }
 

@@ -57,6 +57,7 @@ void iommufd_device_detach(struct iommufd_device *idev);
 
 struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
 u32 iommufd_device_to_id(struct iommufd_device *idev);
+bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev);
 
 struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ictx,
@@ -158,6 +159,12 @@ static inline int iommufd_access_rw(struct iommufd_access *access,
 				    size_t length, unsigned int flags)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline bool iommufd_ctx_owns(struct iommufd_ctx *ictx,
+				    struct device *dev)
+{
+	return false;
 }
 
 #endif

@@ -22,6 +22,7 @@
 #include "pattern.h"
 #include "pci.h"
 #include "show_mediated.h"
+#include "show_refusals.h"
 #include "steps.h"
 #include "vfio.h"
 
@@ -59,7 +60,9 @@ static void explain(const char *program)
 		"step. ADDRESS is a PCI function such as 0000:00:03.0; it is given to\n"
 		"vfio-pci and stays there. With two addresses of different IOMMU groups an\n"
 		"address space is shared; with two of one group, what a group means is\n"
-		"shown. Needs root. The exit status is 0 if every step held.\n",
+		"shown; with one that has another kind of device in its group, or a device\n"
+		"with SR-IOV in the machine, what is refused for the sake of others. Needs\n"
+		"root. The exit status is 0 if every step held.\n",
 		program);
 }
 
@@ -493,6 +496,7 @@ int main(int argc, char **argv)
 	show_mediated(&devices[0].edu, iommufd, ioas, memory, IOVA);
 	show_detach(&devices[0], iommufd, ioas, memory);
 	show_close(devices, nr, iommufd, &before);
+	show_refusals(argv + 1, nr);
 	printf("%u steps held\n", steps_held());
 	return 0;
 }

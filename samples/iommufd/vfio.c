@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/pci_regs.h>
@@ -53,15 +54,39 @@ int vfio_open(const char *address)
 
 int vfio_bind(int fd, int iommufd, __u32 *dev_id)
 {
+	return vfio_bind_with_token(fd, iommufd, NULL, dev_id);
+}
+
+int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
+			 __u32 *dev_id)
+{
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind),
+		.flags = token ? VFIO_DEVICE_BIND_FLAG_TOKEN : 0,
 		.iommufd = iommufd,
+		.token_uuid_ptr = (uintptr_t)token,
 	};
 	int err = call(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 
 	if (!err)
 		*dev_id = bind.out_devid;
 	return err;
+}
+
+int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
+			unsigned int room)
+{
+	info->argsz = sizeof(*info) + room * sizeof(info->devices[0]);
+	info->flags = 0;
+	info->count = 0;
+	return call(fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
+}
+
+int vfio_hot_reset(int fd)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+
+	return call(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
 }
 
 int vfio_attach(int fd, __u32 *pt_id)

@@ -47,6 +47,39 @@ int vfio_open(const char *address);
 int vfio_bind(int fd, int iommufd, __u32 *dev_id);
 
 /**
+ * vfio_bind_with_token() - as vfio_bind(), of a device that wants a token
+ * @fd: from vfio_open()
+ * @iommufd: an open /dev/iommu
+ * @token: 16 bytes that the users of a PF and its VFs share
+ * @dev_id: set to the device's ID there
+ *
+ * Return: 0; -EACCES if it is not the device's token; -errno.
+ */
+int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
+			 __u32 *dev_id);
+
+/**
+ * vfio_hot_reset_info() - which functions a reset of the bus would affect
+ * @fd: a bound device
+ * @info: filled
+ * @room: elements at the end of @info
+ *
+ * Return: 0; -ENOSPC if there are more, with their number in @info; -ENODEV if
+ * there is no such reset; -errno.
+ */
+int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
+			unsigned int room);
+
+/**
+ * vfio_hot_reset() - reset all functions of the device's bus
+ * @fd: a bound device
+ *
+ * Return: 0; -EINVAL if the device's /dev/iommu does not own all of them;
+ * -errno.
+ */
+int vfio_hot_reset(int fd);
+
+/**
  * vfio_attach() - let the device's DMA go through an address space
  * @fd: a bound device
  * @pt_id: ID of the address space; set to the I/O page table's ID

@@ -222,6 +222,22 @@ u32 iommufd_device_to_id(struct iommufd_device *idev)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
 
+/**
+ * iommufd_ctx_owns() - whether a context owns a device's group
+ * @ictx: the context
+ * @dev: the device, bound to this context, to another one or to none
+ *
+ * Context: @dev stays in its group, as it does while a driver is bound to it.
+ * May sleep.
+ * Return: true if a device of the group is bound to @ictx. That stays so for as
+ * long as the caller keeps that device from being unbound.
+ */
+bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev)
+{
+	return iommu_device_user_dma_owner_is(dev, ictx);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_owns, IOMMUFD);
+
 int iommufd_device_get_info(struct iommufd_call *call)
 {
 	struct iommu_device_get_info *cmd = call->cmd;

@@ -47,7 +47,7 @@ static const struct expectation table[] = {
 #define ALIAS(name, value)	{ .kind = NOTHING }
 #define SIZE(type, bytes)	{ .kind = NOTHING }
 #define FIELD(type, field, offset, bytes) \
-	{ #type "." #field, A_FIELD, bytes, sizeof(((struct type){ 0 }).field) }
+	{ #type "." #field, A_FIELD, bytes, sizeof(((struct type){ }).field) }
 
 static const struct expectation table_of_bytes[] = {
 #include "layout.h"

@@ -20,6 +20,10 @@
 #define NO_SUCH_ID	0x7ffffff0u
 #define UNKNOWN_FLAG	0x80000000u
 
+/* Bytes of BIND's struct for programs from before it had a token. */
+#define BIND_WITHOUT_TOKEN	\
+	offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr)
+
 NEEDS_EDU
 
 FIXTURE(cdev)
@@ -145,7 +149,7 @@ TEST_F(cdev, bind_arguments_EINVAL)
 	};
 	struct vfio_device_bind_iommufd bind = good;
 
-	bind.argsz = sizeof(bind) - 1;
+	bind.argsz = BIND_WITHOUT_TOKEN - 1;
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
 	bind.argsz = 0;
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
@@ -161,6 +165,22 @@ TEST_F(cdev, bind_arguments_EINVAL)
 	EXPECT_EQ(0, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
 	EXPECT_NE(0u, bind.out_devid);
 	EXPECT_NE(self->ioas, bind.out_devid);
+}
+
+TEST_F(cdev, bind_with_the_struct_from_before_tokens)
+{
+	char *memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vfio_device_bind_iommufd *bind;
+
+	/* Nothing beyond it is touched. */
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	ASSERT_EQ(0, munmap(memory + PAGE, PAGE));
+	bind = (void *)(memory + PAGE - BIND_WITHOUT_TOKEN);
+	bind->argsz = BIND_WITHOUT_TOKEN;
+	bind->iommufd = self->iommufd;
+	ASSERT_EQ(0, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, bind));
+	EXPECT_NE(0u, bind->out_devid);
 }
 
 TEST_F(cdev, bind_to_what_is_no_iommufd)

@@ -35,7 +35,8 @@ void legacy_close(struct legacy *legacy)
 	legacy->container = close_one(legacy->container);
 }
 
-static int open_all(struct legacy *legacy, const char *address)
+static int open_all(struct legacy *legacy, const char *address,
+		    const char *name)
 {
 	legacy->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (legacy->container < 0)
@@ -47,17 +48,22 @@ static int open_all(struct legacy *legacy, const char *address)
 		return -errno;
 	if (ioctl(legacy->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return -errno;
-	legacy->device = ioctl(legacy->group, VFIO_GROUP_GET_DEVICE_FD,
-			       address);
+	legacy->device = ioctl(legacy->group, VFIO_GROUP_GET_DEVICE_FD, name);
 	return legacy->device < 0 ? -errno : 0;
 }
 
 int legacy_open(struct legacy *legacy, const char *address)
 {
+	return legacy_open_as(legacy, address, address);
+}
+
+int legacy_open_as(struct legacy *legacy, const char *address,
+		   const char *name)
+{
 	int err;
 
 	*legacy = (struct legacy){ -1, -1, -1 };
-	err = open_all(legacy, address);
+	err = open_all(legacy, address, name);
 	if (err)
 		legacy_close(legacy);
 	return err;

@@ -26,6 +26,10 @@ struct legacy {
 
 /* After an error nothing is open. */
 int legacy_open(struct legacy *legacy, const char *address);
+
+/* @name is what the group is asked for: the address, and a token after it. */
+int legacy_open_as(struct legacy *legacy, const char *address,
+		   const char *name);
 void legacy_close(struct legacy *legacy);
 
 int legacy_open_group(int number);

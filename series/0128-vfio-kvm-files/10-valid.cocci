@@ -1,0 +1,21 @@
+#spatch --smpl-spacing
+// KVM takes any file that vfio says is fit for it.
+// files: virt/kvm/vfio.c
+@@
+type T;
+@@
+ T
+-kvm_vfio_file_is_group
++kvm_vfio_file_is_valid
+ (...) { ... }
+
+@@
+@@
+-kvm_vfio_file_is_group
++kvm_vfio_file_is_valid
+ (...)
+
+@@
+@@
+-vfio_file_is_group
++vfio_file_is_valid

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The token that the users of a PF and of its VFs share, given to BIND.
+ *
+ * Rule: with the PF at vfio-pci nobody has a VF without the token, nor the PF
+ * while a VF is in use, whichever way they come; who is refused changed
+ * nothing.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "../kselftest_harness.h"
+#include "legacy.h"
+#include "rig.h"
+
+#define RIGHT_AS_TEXT "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
+
+static const __u8 right[16] = {
+	0xbd, 0x8d, 0x9d, 0x2b, 0x5a, 0x5f, 0x4f, 0x5a,
+	0xa2, 0x11, 0xf5, 0x91, 0x51, 0x4b, 0xa1, 0xf3,
+};
+
+static const __u8 wrong[16] = {
+	0xbd, 0x8d, 0x9d, 0x2b, 0x5a, 0x5f, 0x4f, 0x5a,
+	0xa2, 0x11, 0xf5, 0x91, 0x51, 0x4b, 0xa1, 0xf2,
+};
+
+static void __attribute__((constructor)) needs_sriov(void)
+{
+	struct pci_address pf;
+
+	if (!pci_find_sriov(&pf))
+		return;
+	ksft_exit_skip("needs a PCI function with SR-IOV\n");
+}
+
+FIXTURE(token)
+{
+	struct pci_address pf_address, vf_address;
+	int iommufd, pf, vf;
+	__u32 id;
+};
+
+FIXTURE_SETUP(token)
+{
+	ASSERT_EQ(0, pci_find_sriov(&self->pf_address));
+	ASSERT_EQ(0, pci_give_to_vfio(self->pf_address.text));
+	ASSERT_EQ(0, pci_sriov_enable(self->pf_address.text, 1));
+	ASSERT_EQ(0, pci_sriov_vf(self->pf_address.text, 0, &self->vf_address));
+	self->iommufd = iommu_open();
+	ASSERT_LE(0, self->iommufd);
+	self->pf = vfio_open(self->pf_address.text);
+	ASSERT_LE(0, self->pf);
+	self->vf = vfio_open(self->vf_address.text);
+	ASSERT_LE(0, self->vf);
+}
+
+FIXTURE_TEARDOWN(token)
+{
+	close(self->vf);
+	close(self->pf);
+	close(self->iommufd);
+	EXPECT_EQ(0, pci_sriov_enable(self->pf_address.text, 0));
+}
+
+static int bind_with(int fd, int iommufd, const __u8 *token)
+{
+	__u32 id;
+
+	return vfio_bind_with_token(fd, iommufd, token, &id);
+}
+
+static int call_bind(int fd, struct vfio_device_bind_iommufd *bind)
+{
+	return ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, bind) ? -errno : 0;
+}
+
+/* Closes and opens again, for that is the way out of BIND. */
+static int again(int fd, const struct pci_address *address)
+{
+	close(fd);
+	return vfio_open(address->text);
+}
+
+static int set_token(int pf, const __u8 *token)
+{
+	char space[sizeof(struct vfio_device_feature) + 16] = { 0 };
+	struct vfio_device_feature *feature = (void *)space;
+
+	feature->argsz = sizeof(space);
+	feature->flags = VFIO_DEVICE_FEATURE_SET |
+			 VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
+	memcpy(feature->data, token, 16);
+	return ioctl(pf, VFIO_DEVICE_FEATURE, feature) ? -errno : 0;
+}
+
+TEST_F(token, vf_without_one_EACCES)
+{
+	struct vfio_region_info info;
+
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, NULL));
+	EXPECT_EQ(-EINVAL, vfio_region(self->vf, 0, &info));
+}
+
+TEST_F(token, vf_with_a_guess_EACCES)
+{
+	/* Nobody has set one, and it is no fixed value then either. */
+	const __u8 zero[16] = { 0 };
+
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, right));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, zero));
+}
+
+TEST_F(token, that_of_the_pf_user_opens_the_vf)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, NULL));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
+	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
+}
+
+TEST_F(token, users_of_pf_and_vf_need_not_share_an_iommufd)
+{
+	int other = iommu_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, other, wrong));
+	EXPECT_EQ(0, bind_with(self->vf, other, right));
+	close(other);
+}
+
+TEST_F(token, stays_when_the_pf_is_closed)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	self->pf = again(self->pf, &self->pf_address);
+	ASSERT_LE(0, self->pf);
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
+	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
+}
+
+TEST_F(token, pf_with_a_vf_in_use_EACCES)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
+	self->pf = again(self->pf, &self->pf_address);
+	ASSERT_LE(0, self->pf);
+	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, NULL));
+	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, wrong));
+	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, right));
+}
+
+TEST_F(token, pf_without_vf_in_use_is_free_and_sets_it)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
+	self->pf = again(self->pf, &self->pf_address);
+	self->vf = again(self->vf, &self->vf_address);
+	ASSERT_LE(0, self->pf);
+	ASSERT_LE(0, self->vf);
+	/* Without one it stays what it was. */
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
+	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
+	self->pf = again(self->pf, &self->pf_address);
+	self->vf = again(self->vf, &self->vf_address);
+	ASSERT_LE(0, self->pf);
+	ASSERT_LE(0, self->vf);
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, wrong));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, right));
+	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, wrong));
+}
+
+TEST_F(token, refused_vf_is_not_in_use)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	ASSERT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
+	self->pf = again(self->pf, &self->pf_address);
+	ASSERT_LE(0, self->pf);
+	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
+}
+
+TEST_F(token, set_as_a_feature_of_the_pf)
+{
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
+	ASSERT_EQ(0, set_token(self->pf, right));
+	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
+	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
+}
+
+TEST_F(token, is_that_of_the_group_path)
+{
+	char name[64];
+	struct legacy legacy;
+
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	EXPECT_EQ(-EACCES, legacy_open(&legacy, self->vf_address.text));
+	snprintf(name, sizeof(name), "%s vf_token=%s", self->vf_address.text,
+		 RIGHT_AS_TEXT);
+	ASSERT_EQ(0, legacy_open_as(&legacy, self->vf_address.text, name));
+	/* Its user counts as well. */
+	self->pf = again(self->pf, &self->pf_address);
+	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, NULL));
+	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	legacy_close(&legacy);
+}
+
+TEST_F(token, arguments)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = offsetof(struct vfio_device_bind_iommufd,
+				  token_uuid_ptr),
+		.flags = VFIO_DEVICE_BIND_FLAG_TOKEN,
+		.iommufd = self->iommufd,
+		.token_uuid_ptr = (uintptr_t)right,
+	};
+	char *memory;
+
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	EXPECT_EQ(-EINVAL, call_bind(self->vf, &bind));
+	bind.argsz = sizeof(bind) - 1;
+	EXPECT_EQ(-EINVAL, call_bind(self->vf, &bind));
+	bind.argsz = sizeof(bind);
+	bind.flags |= VFIO_DEVICE_BIND_FLAG_TOKEN << 1;
+	EXPECT_EQ(-EINVAL, call_bind(self->vf, &bind));
+	bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
+	bind.token_uuid_ptr = 0;
+	EXPECT_EQ(-EFAULT, call_bind(self->vf, &bind));
+
+	/* One byte of it is out of reach. */
+	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	ASSERT_EQ(0, munmap(memory + PAGE, PAGE));
+	memcpy(memory + PAGE - 15, right, 15);
+	bind.token_uuid_ptr = (uintptr_t)memory + PAGE - 15;
+	EXPECT_EQ(-EFAULT, call_bind(self->vf, &bind));
+
+	bind.token_uuid_ptr = (uintptr_t)right;
+	EXPECT_EQ(0, call_bind(self->vf, &bind));
+}
+
+TEST_F(token, without_its_flag_the_pointer_is_not_looked_at)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = self->iommufd,
+		.token_uuid_ptr = 1,
+	};
+
+	EXPECT_EQ(0, call_bind(self->pf, &bind));
+}
+
+TEST_F(token, where_none_is_wanted_EINVAL)
+{
+	struct machine machine;
+	int fd;
+
+	ASSERT_EQ(0, machine_find(&machine));
+	if (!machine.nr_lone)
+		SKIP(return, "needs a QEMU edu device");
+	fd = vfio_open(machine.lone[0].text);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EINVAL, bind_with(fd, self->iommufd, right));
+	EXPECT_EQ(0, bind_with(fd, self->iommufd, NULL));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
