@@ -11,12 +11,11 @@
 #include <linux/iommufd.h>
 
 #include "../kselftest_harness.h"
-#include "ioas.h"
+#include "calls.h"
 
 #define PAGE		4096ull
 #define IOVA		(16 * PAGE)
 #define FIXED		IOMMU_IOAS_MAP_FIXED_IOVA
-#define NO_SUCH_ID	0x7ffffff0u
 #define UNKNOWN_FLAG	0x80000000u
 
 FIXTURE(space)
@@ -72,7 +71,9 @@ static int unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length)
 
 TEST_F(space, unknown_numbers_ENOTTY)
 {
-	const unsigned int unknown[] = { 0, 0x7f, 0x9f, 0xa4, 0xff };
+	const unsigned int unknown[] = {
+		0, 0x7f, 0x88, 0x8b, 0x9f, 0xa4, 0xff
+	};
 	char argument[256] = { 0 };
 	size_t i;
 
