@@ -120,7 +120,7 @@ struct iommu_iova_range {
  * @num_iovas: elements of @allowed_iovas
  * @__reserved: 0
  * @allowed_iovas: user address of an array of struct iommu_iova_range, in any
- *                 order, each longer than one byte, none touching another
+ *                 order, each longer than one byte, none overlapping another
  *
  * Says which IOVAs must stay usable; the list replaces the one before, and an
  * empty one says nothing. No device attaches any more that would take one of

@@ -272,7 +272,7 @@ TEST_F(bound, registers_are_those_of_the_iommu)
 	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
 				       &info));
 	EXPECT_LE(info.addr_width, mgaw);
-	EXPECT_EQ(!!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP),
+	EXPECT_EQ((__u64)!!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP),
 		  (vtd.ecap_reg >> 7) & 1);
 }
 
