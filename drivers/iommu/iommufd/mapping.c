@@ -46,7 +46,7 @@ static int mapping_flags(u32 flags, struct mapping_flags *decoded)
 
 /* Tells which IOVA was chosen, or takes the mapping back. */
 static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
-			  u64 length, __aligned_u64 __user *answer)
+			  u64 length, u64 __user *answer)
 {
 	unsigned long unmapped;
 
