@@ -339,6 +339,24 @@ TEST_F(space, map_that_cannot_answer_maps_whole_or_not)
 		  unmap_all(self->iommufd, self->ioas));
 }
 
+/* What cannot be undone is not begun if its answer cannot be told. */
+TEST_F(space, unmap_with_no_place_for_the_answer_EFAULT)
+{
+	struct iommu_ioas_unmap *unmap = (void *)self->memory;
+
+	self->map.user_va += PAGE;
+	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
+	*unmap = (struct iommu_ioas_unmap){
+		.size = sizeof(*unmap),
+		.ioas_id = self->ioas,
+		.iova = IOVA,
+		.length = 4 * PAGE,
+	};
+	ASSERT_EQ(0, mprotect(unmap, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_UNMAP, unmap));
+	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+}
+
 TEST_F(space, unmap_nothing_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA, PAGE));

@@ -253,7 +253,7 @@ TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_EFAULT)
  * Memory that no page is behind yet, so that to map it for a device takes long:
  * each of its pages is made then.
  */
-#define LARGE		(192ul << 20)
+#define LARGE		(96ul << 20)
 #define LARGE_IOVA	0x40000000ull
 /* The middle is wherever it is after so many ms. */
 #define TURNS		6
