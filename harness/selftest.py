@@ -38,9 +38,9 @@ def build_programs(include):
     return programs
 
 
-def chosen(programs):
-    """Those that ONLY= names."""
-    patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
+def chosen(programs, only):
+    """Those that match one of the patterns in only; all if there is none."""
+    patterns = [pattern for pattern in re.split(r"[,\s]+", only) if pattern]
     return [program for program in programs
             if not patterns or any(fnmatch.fnmatch(program[0], pattern) for pattern in patterns)]
 
@@ -79,16 +79,18 @@ def judge(lines, complete):
     return results
 
 
-def selftests(plant=None):
-    """Run all programs in one guest; with a plant, that bug is made first."""
+def selftests(plant=None, only="", variables=""):
+    """Run the programs in one guest, with variables NAME=VALUE; with a plant, that bug is made first."""
     if plant:
         planted.check_kind(plant)
     out = kernel.build("debug")
     built = build_programs(kernel.headers(out))
-    programs = chosen(built)
+    programs = chosen(built, only)
     if not programs:
-        raise Failure(f"ONLY={os.environ.get('ONLY')}: no such program")
+        raise Failure(f"{only}: no such program")
     script = f". {HARNESS}/guest/tests.sh\n"
+    if variables:
+        script += f"export {variables}\n"
     if plant:
         script += planted.insmod(planted.build(out), plant)
     for program in programs:
@@ -103,7 +105,7 @@ def selftests(plant=None):
 
 
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"))
+    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""))
     for case in results.failed:
         say(f"failed: {case}")
     for finding in dirty:
