@@ -95,7 +95,7 @@ def selftests(plant=None, only="", variables=""):
         script += planted.insmod(planted.build(out), plant)
     for program in programs:
         script += "run_test {} {} {}\n".format(*program)
-    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU)
+    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU, timeout=1800)
     outcome = guest.boot(machine, script)
     results = judge(outcome.lines, programs == built)
     if outcome.status is None:

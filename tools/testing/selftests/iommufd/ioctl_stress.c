@@ -417,7 +417,7 @@ TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
 		child[i] = start(self, seed++);
 		ASSERT_LT(0, child[i]);
 	}
-	/* One after the other is killed in the middle of what it does. */
+	/* Now and then one of them is killed in the middle of what it does. */
 	while (time(NULL) < end) {
 		i = killed++ % PROCESSES;
 		usleep(400 * 1000);
@@ -425,6 +425,9 @@ TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
 		ASSERT_EQ(child[i], waitpid(child[i], &status, 0));
 		child[i] = start(self, seed++);
 		ASSERT_LT(0, child[i]);
+		/* Whoever watches knows that it goes on. */
+		if (killed % 25 == 0)
+			printf("# killed %u times\n", killed);
 	}
 	__atomic_store_n(&self->board->stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < PROCESSES; i++) {
