@@ -92,8 +92,9 @@ TEST_F(bug, told_bytes_end_with_the_struct)
 	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_HWPT_ALLOC,
 				&argument));
 	EXPECT_NE(0u, argument.alloc.out_hwpt_id);
-	for (i = 0; i < sizeof(argument.after); i++)
+	for (i = 0; i < sizeof(argument.after); i++) {
 		EXPECT_EQ(0, argument.after[i]);
+	}
 }
 
 /**
@@ -279,9 +280,10 @@ TEST_F(bug, order_of_the_end_of_a_file)
 	__u32 hwpt[8];
 	unsigned int i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
 					self->rig.ioas, &hwpt[i]));
+	}
 	ASSERT_EQ(0, rig_map(&self->rig));
 	rig_close(&self->rig);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
