@@ -297,15 +297,16 @@ static int hwpt_alloc_answer(struct iommufd_call *call,
 int iommufd_hwpt_alloc(struct iommufd_call *call)
 {
 	struct iommu_hwpt_alloc *cmd = call->cmd;
+	bool typed = cmd->data_type != IOMMU_HWPT_DATA_NONE;
 	struct iommufd_object *parent;
 	struct iommufd_device *idev;
 	int rc;
 
 	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
-	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
+	if (typed != !!cmd->data_len)
 		return -EINVAL;
-	if (cmd->data_type != IOMMU_HWPT_DATA_NONE)
+	if (typed)
 		return -EOPNOTSUPP;
 
 	idev = iommufd_device_get(call->ictx, cmd->dev_id);

@@ -370,50 +370,204 @@ FIXTURE_VARIANT(failing)
 	bool never;
 };
 
-#define CALL(name, ...)	FIXTURE_VARIANT_ADD(failing, name) { __VA_ARGS__ }
+FIXTURE_VARIANT_ADD(failing, open)
+{
+	.call = call_open,
+	.undo = end_fd,
+	.copies = 1,
+};
 
-CALL(open, .call = call_open, .undo = end_fd, .copies = 1);
-CALL(destroy, .prepare = call_ioas_alloc, .call = end_id, .copies = 1,
-     .never = true);
-CALL(destroy_hwpt, .prepare = call_hwpt_alloc, .call = end_id, .copies = 1,
-     .never = true);
-CALL(ioas_alloc, .call = call_ioas_alloc, .undo = end_id, .copies = 2);
-CALL(ioasid_alloc, .call = call_ioasid_alloc, .undo = end_id, .copies = 2);
-CALL(allow_iovas, .call = call_allow, .undo = allow_nothing, .copies = 1 + 3);
-CALL(iova_ranges, .prepare = attach_first, .call = call_ranges,
-     .undo = detach_first, .copies = 1 + 2 + 1);
-CALL(map_without_device, .call = call_map, .undo = unmap, .copies = 1);
-CALL(map, .prepare = attach_first, .call = call_map, .undo = unmap_and_detach,
-     .copies = 1);
-CALL(map_fresh_memory, .prepare = attach_and_renew, .call = call_map,
-     .undo = unmap_and_detach, .copies = 1);
-CALL(map_for_two_tables, .prepare = attach_both, .call = call_map,
-     .undo = unmap_and_detach_both, .copies = 1);
-CALL(map_anywhere, .prepare = attach_first, .call = call_map_anywhere,
-     .undo = unmap_and_detach, .copies = 1);
-CALL(copy, .prepare = attach_and_map_other, .call = call_copy,
-     .undo = unmap_all_and_detach, .copies = 1);
-CALL(unmap, .prepare = attach_and_map, .call = call_unmap,
-     .undo = detach_first, .copies = 1, .never = true);
-CALL(option_set, .call = call_option_set, .undo = huge_pages_again,
-     .copies = 1, .never = true);
-CALL(option_get, .call = call_option_get, .copies = 1, .never = true);
-CALL(hwpt_alloc, .call = call_hwpt_alloc, .undo = end_id, .copies = 2);
-CALL(get_hw_info, .call = call_hw_info, .copies = 3, .never = true);
-CALL(device_get_info, .call = call_device_info, .copies = 2, .never = true);
-CALL(device_set_cookie, .call = call_set_cookie, .copies = 1, .never = true);
-CALL(check_extension, .call = call_check_extension, .copies = 2,
-     .never = true);
-CALL(attach, .prepare = map_for_attach, .call = attach_first,
-     .undo = detach_and_unmap, .copies = 1);
-CALL(attach_hwpt, .prepare = hwpt_and_map, .call = call_attach_hwpt,
-     .undo = detach_unmap_and_end, .copies = 1);
-CALL(attach_second_table, .prepare = attach_second_and_map,
-     .call = call_attach_hwpt, .undo = leave_second_too, .copies = 1);
-CALL(detach, .prepare = attach_and_map, .call = detach_first, .undo = unmap,
-     .copies = 1, .never = true);
-CALL(bind, .prepare = open_second, .call = call_bind, .undo = end_fd,
-     .copies = 1);
+FIXTURE_VARIANT_ADD(failing, destroy)
+{
+	.prepare = call_ioas_alloc,
+	.call = end_id,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, destroy_hwpt)
+{
+	.prepare = call_hwpt_alloc,
+	.call = end_id,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, ioas_alloc)
+{
+	.call = call_ioas_alloc,
+	.undo = end_id,
+	.copies = 2,
+};
+
+FIXTURE_VARIANT_ADD(failing, ioasid_alloc)
+{
+	.call = call_ioasid_alloc,
+	.undo = end_id,
+	.copies = 2,
+};
+
+FIXTURE_VARIANT_ADD(failing, allow_iovas)
+{
+	.call = call_allow,
+	.undo = allow_nothing,
+	.copies = 1 + 3,
+};
+
+FIXTURE_VARIANT_ADD(failing, iova_ranges)
+{
+	.prepare = attach_first,
+	.call = call_ranges,
+	.undo = detach_first,
+	.copies = 1 + 2 + 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, map_without_device)
+{
+	.call = call_map,
+	.undo = unmap,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, map)
+{
+	.prepare = attach_first,
+	.call = call_map,
+	.undo = unmap_and_detach,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, map_fresh_memory)
+{
+	.prepare = attach_and_renew,
+	.call = call_map,
+	.undo = unmap_and_detach,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, map_for_two_tables)
+{
+	.prepare = attach_both,
+	.call = call_map,
+	.undo = unmap_and_detach_both,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, map_anywhere)
+{
+	.prepare = attach_first,
+	.call = call_map_anywhere,
+	.undo = unmap_and_detach,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, copy)
+{
+	.prepare = attach_and_map_other,
+	.call = call_copy,
+	.undo = unmap_all_and_detach,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, unmap)
+{
+	.prepare = attach_and_map,
+	.call = call_unmap,
+	.undo = detach_first,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, option_set)
+{
+	.call = call_option_set,
+	.undo = huge_pages_again,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, option_get)
+{
+	.call = call_option_get,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, hwpt_alloc)
+{
+	.call = call_hwpt_alloc,
+	.undo = end_id,
+	.copies = 2,
+};
+
+FIXTURE_VARIANT_ADD(failing, get_hw_info)
+{
+	.call = call_hw_info,
+	.copies = 3,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, device_get_info)
+{
+	.call = call_device_info,
+	.copies = 2,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, device_set_cookie)
+{
+	.call = call_set_cookie,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, check_extension)
+{
+	.call = call_check_extension,
+	.copies = 2,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, attach)
+{
+	.prepare = map_for_attach,
+	.call = attach_first,
+	.undo = detach_and_unmap,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, attach_hwpt)
+{
+	.prepare = hwpt_and_map,
+	.call = call_attach_hwpt,
+	.undo = detach_unmap_and_end,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, attach_second_table)
+{
+	.prepare = attach_second_and_map,
+	.call = call_attach_hwpt,
+	.undo = leave_second_too,
+	.copies = 1,
+};
+
+FIXTURE_VARIANT_ADD(failing, detach)
+{
+	.prepare = attach_and_map,
+	.call = detach_first,
+	.undo = unmap,
+	.copies = 1,
+	.never = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, bind)
+{
+	.prepare = open_second,
+	.call = call_bind,
+	.undo = end_fd,
+	.copies = 1,
+};
 
 /* Not even root is exempt from being charged without it. */
 static int drop_ipc_lock(void)

@@ -288,9 +288,8 @@ TEST_F(bound, registers_in_a_buffer_of_any_length)
 			     &length, &type));
 	ASSERT_EQ(full, length);
 	/* The end of a longer buffer is zeros. */
-	for (i = full; i < sizeof(whole); i++) {
+	for (i = full; i < sizeof(whole); i++)
 		EXPECT_EQ(0, whole[i]);
-	}
 	/* A shorter one is filled as far as it goes, and not beyond. */
 	for (room = 0; room < full; room++) {
 		memset(part, 0x77, sizeof(part));

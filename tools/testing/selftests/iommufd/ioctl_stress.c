@@ -50,20 +50,30 @@ struct board {
 	bool stop;
 };
 
-FIXTURE(stress)
-{
+/**
+ * struct arena - where it happens
+ * @rig: one device and the memory
+ * @second: another device, bound to the same file
+ * @board: shared memory
+ */
+struct arena {
 	struct rig rig;
 	struct device second;
 	struct board *board;
 };
 
+FIXTURE(stress)
+{
+	struct arena arena;
+};
+
 /**
  * struct worker - a thread
- * @self: all else
+ * @arena: all else
  * @seed: of its choices
  */
 struct worker {
-	FIXTURE_DATA(stress) *self;
+	struct arena *arena;
 	unsigned int seed;
 };
 
@@ -79,20 +89,20 @@ static __u32 *any_slot(struct worker *worker, __u32 *ids)
 
 static __u32 some_ioas(struct worker *worker)
 {
-	return __atomic_load_n(any_slot(worker, worker->self->board->ioas),
+	return __atomic_load_n(any_slot(worker, worker->arena->board->ioas),
 			       __ATOMIC_RELAXED);
 }
 
 static __u32 some_hwpt(struct worker *worker)
 {
-	return __atomic_load_n(any_slot(worker, worker->self->board->hwpt),
+	return __atomic_load_n(any_slot(worker, worker->arena->board->hwpt),
 			       __ATOMIC_RELAXED);
 }
 
 static struct device *some_device(struct worker *worker)
 {
-	return choose(worker, 2) ? &worker->self->rig.device :
-				   &worker->self->second;
+	return choose(worker, 2) ? &worker->arena->rig.device :
+				   &worker->arena->second;
 }
 
 static __u64 some_place(struct worker *worker)
@@ -104,7 +114,7 @@ static __u64 some_place(struct worker *worker)
 static char *some_memory(struct worker *worker, size_t *length)
 {
 	*length = (1 + choose(worker, PLACE_PAGES)) * PAGE;
-	return worker->self->rig.memory +
+	return worker->arena->rig.memory +
 	       choose(worker, RIG_PAGES - PLACE_PAGES) * PAGE;
 }
 
@@ -113,7 +123,7 @@ static void keep(struct worker *worker, __u32 *slot, __u32 id)
 {
 	id = __atomic_exchange_n(slot, id, __ATOMIC_RELAXED);
 	if (id)
-		iommu_end(worker->self->rig.iommufd, id);
+		iommu_end(worker->arena->rig.iommufd, id);
 }
 
 static int call_destroy(struct worker *worker, int iommufd)
@@ -128,7 +138,7 @@ static int call_ioas_alloc(struct worker *worker, int iommufd)
 	int err = ioas_alloc(iommufd, &id);
 
 	if (!err)
-		keep(worker, any_slot(worker, worker->self->board->ioas), id);
+		keep(worker, any_slot(worker, worker->arena->board->ioas), id);
 	return err;
 }
 
@@ -141,7 +151,7 @@ static int call_ioasid_alloc(struct worker *worker, int iommufd)
 	int err = iommu_call(iommufd, IOMMU_IOASID_ALLOC, &alloc);
 
 	if (!err)
-		keep(worker, any_slot(worker, worker->self->board->ioas),
+		keep(worker, any_slot(worker, worker->arena->board->ioas),
 		     alloc.out_ioasid);
 	return err;
 }
@@ -233,7 +243,7 @@ static int call_hwpt_alloc(struct worker *worker, int iommufd)
 			     some_ioas(worker), &id);
 
 	if (!err)
-		keep(worker, any_slot(worker, worker->self->board->hwpt), id);
+		keep(worker, any_slot(worker, worker->arena->board->hwpt), id);
 	return err;
 }
 
@@ -335,8 +345,8 @@ static bool is_allowed(size_t call, int result)
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
-	struct board *board = worker->self->board;
-	int iommufd = worker->self->rig.iommufd;
+	struct board *board = worker->arena->board;
+	int iommufd = worker->arena->rig.iommufd;
 
 	while (!__atomic_load_n(&board->stop, __ATOMIC_RELAXED)) {
 		unsigned int call = choose(worker, ARRAY_SIZE(calls));
@@ -353,7 +363,7 @@ static void *work(void *argument)
 }
 
 /* A process of THREADS threads, which maps memory of its own. */
-static pid_t start(FIXTURE_DATA(stress) *self, unsigned int seed)
+static pid_t start(struct arena *arena, unsigned int seed)
 {
 	static struct worker worker[THREADS];
 	pthread_t thread[THREADS];
@@ -363,7 +373,7 @@ static pid_t start(FIXTURE_DATA(stress) *self, unsigned int seed)
 	if (child)
 		return child;
 	for (i = 0; i < THREADS; i++) {
-		worker[i].self = self;
+		worker[i].arena = arena;
 		worker[i].seed = seed * THREADS + i;
 		if (pthread_create(&thread[i], NULL, work, &worker[i]))
 			_exit(1);
@@ -382,24 +392,24 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 
 FIXTURE_SETUP(stress)
 {
-	self->second.fd = -1;
-	ASSERT_EQ(0, rig_open(&self->rig));
-	if (self->rig.machine.nr_lone > 1) {
-		ASSERT_EQ(0, device_open(&self->second,
-					 self->rig.machine.lone[1].text,
-					 self->rig.iommufd));
+	self->arena.second.fd = -1;
+	ASSERT_EQ(0, rig_open(&self->arena.rig));
+	if (self->arena.rig.machine.nr_lone > 1) {
+		ASSERT_EQ(0, device_open(&self->arena.second,
+					 self->arena.rig.machine.lone[1].text,
+					 self->arena.rig.iommufd));
 	}
-	self->board = mmap(NULL, sizeof(*self->board), PROT_READ | PROT_WRITE,
+	self->arena.board = mmap(NULL, sizeof(*self->arena.board), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)self->board);
-	self->board->ioas[0] = self->rig.ioas;
+	ASSERT_NE(MAP_FAILED, (void *)self->arena.board);
+	self->arena.board->ioas[0] = self->arena.rig.ioas;
 }
 
 FIXTURE_TEARDOWN(stress)
 {
-	device_close(&self->second);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	device_close(&self->arena.second);
+	rig_close(&self->arena.rig);
+	EXPECT_EQ(0, rig_pinned(&self->arena.rig));
 }
 
 TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
@@ -411,10 +421,10 @@ TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
 	time_t end = time(NULL) + (time_t)seconds;
 	int status;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->arena.rig.machine.nr_lone < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	for (i = 0; i < PROCESSES; i++) {
-		child[i] = start(self, seed++);
+		child[i] = start(&self->arena, seed++);
 		ASSERT_LT(0, child[i]);
 	}
 	/* Now and then one of them is killed in the middle of what it does. */
@@ -423,13 +433,13 @@ TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
 		usleep(400 * 1000);
 		ASSERT_EQ(0, kill(child[i], SIGKILL));
 		ASSERT_EQ(child[i], waitpid(child[i], &status, 0));
-		child[i] = start(self, seed++);
+		child[i] = start(&self->arena, seed++);
 		ASSERT_LT(0, child[i]);
 		/* Whoever watches knows that it goes on. */
 		if (killed % 25 == 0)
 			printf("# killed %u times\n", killed);
 	}
-	__atomic_store_n(&self->board->stop, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&self->arena.board->stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < PROCESSES; i++) {
 		ASSERT_EQ(child[i], waitpid(child[i], &status, 0));
 		EXPECT_EQ(0, status);
@@ -437,10 +447,10 @@ TEST_F_TIMEOUT(stress, all_calls_at_once, 4000)
 
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		printf("# %-16s %8lu times\n", calls[i].name,
-		       self->board->succeeded[i]);
-		EXPECT_EQ(0, self->board->odd[i])
+		       self->arena.board->succeeded[i]);
+		EXPECT_EQ(0, self->arena.board->odd[i])
 			TH_LOG("%s", calls[i].name);
-		EXPECT_NE(0ul, self->board->succeeded[i])
+		EXPECT_NE(0ul, self->arena.board->succeeded[i])
 			TH_LOG("%s", calls[i].name);
 	}
 	printf("# killed %u times\n", killed);

@@ -92,9 +92,8 @@ TEST_F(bug, told_bytes_end_with_the_struct)
 	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_HWPT_ALLOC,
 				&argument));
 	EXPECT_NE(0u, argument.alloc.out_hwpt_id);
-	for (i = 0; i < sizeof(argument.after); i++) {
+	for (i = 0; i < sizeof(argument.after); i++)
 		EXPECT_EQ(0, argument.after[i]);
-	}
 }
 
 /**

@@ -205,7 +205,7 @@ TEST_F(option, huge_pages_that_are_in_use_EINVAL)
 }
 
 /* What the kernel says of the address space made last; see debugfs-iopt. */
-static unsigned long max_iopte(void)
+static unsigned long largest_iopte(void)
 {
 	char path[64], line[256];
 	unsigned long newest = 0, size = 0;
@@ -238,14 +238,14 @@ TEST_F(option, huge_pages_do_what_they_say)
 {
 	char *huge = new_huge_page();
 
-	if (!max_iopte())
+	if (!largest_iopte())
 		SKIP(return, "needs debugfs");
 	if (!huge)
 		SKIP(return, "needs transparent huge pages and madvise()");
-	EXPECT_LE(HUGE, max_iopte());
+	EXPECT_LE(HUGE, largest_iopte());
 	ASSERT_EQ(0, option_set(self->rig.iommufd, HUGE_PAGES, self->rig.ioas,
 				0));
-	EXPECT_EQ(PAGE, max_iopte());
+	EXPECT_EQ(PAGE, largest_iopte());
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
 			      16 * HUGE, IOAS_READ_WRITE));
