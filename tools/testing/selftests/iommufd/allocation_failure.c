@@ -727,9 +727,8 @@ TEST_F(failing, at_each_point_leaves_nothing)
 
 	/* Once in peace: then what it takes from this process is there. */
 	for (n = 0; n <= POINTS && more; n++) {
-		if (variant->prepare) {
+		if (variant->prepare)
 			ASSERT_EQ(0, variant->prepare(scene));
-		}
 		ASSERT_EQ(0, arm(self->fail_nth, n));
 		result = variant->call(scene);
 		more = disarm(self->fail_nth);

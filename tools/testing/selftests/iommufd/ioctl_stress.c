@@ -399,8 +399,9 @@ FIXTURE_SETUP(stress)
 					 self->arena.rig.machine.lone[1].text,
 					 self->arena.rig.iommufd));
 	}
-	self->arena.board = mmap(NULL, sizeof(*self->arena.board), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	self->arena.board = mmap(NULL, sizeof(*self->arena.board),
+				 PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->arena.board);
 	self->arena.board->ioas[0] = self->arena.rig.ioas;
 }
