@@ -26,7 +26,7 @@ struct mapping_flags {
 	unsigned int how;
 };
 
-static int mapping_flags(u32 flags, struct mapping_flags *decoded)
+static int decode_flags(u32 flags, struct mapping_flags *decoded)
 {
 	const u32 access = IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
 
@@ -66,7 +66,7 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	rc = mapping_flags(cmd->flags, &flags);
+	rc = decode_flags(cmd->flags, &flags);
 	if (rc)
 		return rc;
 	if (cmd->__reserved)
@@ -97,7 +97,7 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 	struct mapping_flags flags;
 	int rc;
 
-	rc = mapping_flags(cmd->flags, &flags);
+	rc = decode_flags(cmd->flags, &flags);
 	if (rc)
 		return rc;
 	if (cmd->dst_iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
