@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices."""
+"""make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices.
+
+ONLY= names programs (iommufd/ioas_*), with wildcards, separated by commas; else all are run, and then each errno that is
+documented has to be seen by one of them.
+"""
+import fnmatch
 import os
 import re
 
-from . import cleanlog, guest, kernel, ktap, planted
+from . import cleanlog, errnos, guest, kernel, ktap, planted
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, output, say
 
@@ -33,9 +38,19 @@ def build_programs(include):
     return programs
 
 
-def judge(lines):
-    """The results of each program, with what its exit status and the pin counters say."""
-    results, inside, name = ktap.Results(), [], None
+def chosen(programs, only):
+    """Those that match one of the patterns in only; all if there is none."""
+    patterns = [pattern for pattern in re.split(r"[,\s]+", only) if pattern]
+    return [program for program in programs
+            if not patterns or any(fnmatch.fnmatch(program[0], pattern) for pattern in patterns)]
+
+
+def judge(lines, complete):
+    """The results of each program, with what its exit status and the pin counters say.
+
+    If the run was complete the errnos that were seen are compared with those that are documented.
+    """
+    results, inside, name, seen = ktap.Results(), [], None, {}
     for line in lines:
         begin, end = BEGIN.match(line), END.match(line)
         if begin:
@@ -44,6 +59,8 @@ def judge(lines):
             status, before, after = int(end.group(2)), int(end.group(3)), int(end.group(4))
             found = ktap.parse(inside)
             results.add(found, f"{name}: ")
+            for pair, tests in errnos.hit(inside, name).items():
+                seen.setdefault(pair, []).extend(tests)
             # 4 is kselftest's word for: all was skipped.
             if status and not found.failed and not (status == 4 and found.skipped):
                 results.failed.append(f"{name}: exit status {status}")
@@ -57,23 +74,30 @@ def judge(lines):
     if name:
         results.add(ktap.parse(inside), f"{name}: ")
         results.failed.append(f"{name}: it did not end")
+    if complete:
+        results.add(errnos.judge(seen))
     return results
 
 
-def selftests(plant=None):
-    """Run all programs in one guest; with a plant, that bug is made first."""
+def selftests(plant=None, only="", variables=""):
+    """Run the programs in one guest, with variables NAME=VALUE; with a plant, that bug is made first."""
     if plant:
         planted.check_kind(plant)
     out = kernel.build("debug")
-    programs = build_programs(kernel.headers(out))
+    built = build_programs(kernel.headers(out))
+    programs = chosen(built, only)
+    if not programs:
+        raise Failure(f"{only}: no such program")
     script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
+    if variables:
+        script += f"export {variables}\n"
     if plant:
         script += planted.insmod(planted.build(out), plant)
     for program in programs:
         script += "run_test {} {} {}\n".format(*program)
-    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU + guest.UNLIKE)
+    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU + guest.UNLIKE, timeout=1800)
     outcome = guest.boot(machine, script)
-    results = judge(outcome.lines)
+    results = judge(outcome.lines, programs == built)
     if outcome.status is None:
         results.failed.append(f"guest: {outcome.reason.splitlines()[0]}")
     allowed = ["dma-fault"] if DECLARED in outcome.lines else []
@@ -81,7 +105,7 @@ def selftests(plant=None):
 
 
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"))
+    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""))
     for case in results.failed:
         say(f"failed: {case}")
     for finding in dirty:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: what takes too long for make check."""
-from . import check, inversion, kunit, mutants
+from . import check, inversion, kunit, mutants, selftest
 
 SEEDS = 500     # about four minutes in a guest; a program has five
 
 MINUTES = 30    # of threads against each other
+
+STRESS = "STRESS_SECONDS=240 STRESS_SEED=2"     # likewise five minutes
 
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
@@ -12,6 +14,7 @@ STAGES = [
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
     ("everything against everything", lambda: kunit.debug(60 * MINUTES)),
+    ("all calls of /dev/iommu at once", lambda: selftest.selftests(only="iommufd/ioctl_stress", variables=STRESS)),
     ("differential with more seeds", lambda: check.stock(SEEDS)),
 ]
 

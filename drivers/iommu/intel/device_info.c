@@ -74,6 +74,8 @@ int intel_iommu_device_info(struct device *dev, struct iommu_device_info *info)
 
 	info->coherent = true;
 	info->enforce_snoop = ecap_sc_support(iommu->ecap);
+	info->vtd_cap = iommu->cap;
+	info->vtd_ecap = iommu->ecap;
 	info->pgsize_bitmap = page_sizes(first_level);
 
 	/* three levels reach 39 bits, each further one 9 more */

@@ -35,17 +35,9 @@ static void iommufd_device_destroy(struct iommufd_object *obj)
 	iommu_device_exit_user_dma(idev->dev);
 }
 
-static const struct iommufd_object_type iommufd_device_type = {
+const struct iommufd_object_type iommufd_device_type = {
 	.destroy = iommufd_device_destroy,
 };
-
-static struct iommufd_device *device_get(struct iommufd_ctx *ictx, u32 id)
-{
-	struct iommufd_object *obj;
-
-	obj = iommufd_object_get(ictx, id, &iommufd_device_type);
-	return obj ? container_of(obj, struct iommufd_device, obj) : NULL;
-}
 
 static int remaps_interrupts(struct device *dev, void *unused)
 {
@@ -152,8 +144,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * Context: may sleep, and does so long if much memory is to be pinned.
  * Return: 0; -EBUSY if the device is attached already; -ENOENT if there is no
  * object @pt_id; -EINVAL if it is another kind of object; the errnos of
- * iommufd_hwpt_attach(). After a failure the device is
- * not attached and @pt_id is as it was.
+ * iommufd_hwpt_attach(). After a failure the device is not attached and @pt_id
+ * is as it was.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {
@@ -243,7 +235,7 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	struct iommu_device_get_info *cmd = call->cmd;
 	struct iommufd_device *idev;
 
-	idev = device_get(call->ictx, cmd->dev_id);
+	idev = iommufd_device_get(call->ictx, cmd->dev_id);
 	if (!idev)
 		return -ENOENT;
 
@@ -264,12 +256,45 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	return iommufd_respond(call, sizeof(*cmd));
 }
 
+/* Registers as the hardware has them, for whoever emulates it. */
+int iommufd_device_get_hw_info(struct iommufd_call *call)
+{
+	struct iommu_hw_info *cmd = call->cmd;
+	struct iommu_hw_info_vtd vtd = {};
+	void __user *buffer = u64_to_user_ptr(cmd->data_uptr);
+	struct iommufd_device *idev;
+	u32 known = 0, copied;
+
+	if (cmd->flags || cmd->__reserved)
+		return -EOPNOTSUPP;
+	idev = iommufd_device_get(call->ictx, cmd->dev_id);
+	if (!idev)
+		return -ENOENT;
+
+	cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
+	if (idev->info.vtd_cap) {
+		cmd->out_data_type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
+		vtd.cap_reg = idev->info.vtd_cap;
+		vtd.ecap_reg = idev->info.vtd_ecap;
+		known = sizeof(vtd);
+	}
+	iommufd_object_put(&idev->obj);
+
+	copied = min(known, cmd->data_len);
+	if (copy_to_user(buffer, &vtd, copied) ||
+	    clear_user(buffer + copied, cmd->data_len - copied))
+		return -EFAULT;
+	cmd->data_len = known;
+	cmd->out_capabilities = 0;
+	return iommufd_respond(call, sizeof(*cmd));
+}
+
 int iommufd_device_set_cookie(struct iommufd_call *call)
 {
 	struct iommu_device_set_cookie *cmd = call->cmd;
 	struct iommufd_device *idev;
 
-	idev = device_get(call->ictx, cmd->dev_id);
+	idev = iommufd_device_get(call->ictx, cmd->dev_id);
 	if (!idev)
 		return -ENOENT;
 	atomic64_set(&idev->cookie, cmd->cookie);

@@ -3,18 +3,21 @@
  * HWPTs: the I/O page tables of an IOAS.
  *
  * An IOAS has as many as its devices need, most often one. A device is put on
- * the first that it accepts; for one that accepts none a new one is made. An
- * HWPT goes with the last device on it.
+ * the first that it accepts; for one that accepts none a new one is made, which
+ * goes with the last device on it. A program can also make HWPTs itself and
+ * name them when it attaches a device; these stay until it destroys them.
  *
  * Rule: a device reaches a domain only through the IOMMU core, which keeps the
  * devices of a group together, and a domain gets its content only from the
  * engine. A domain is offered to a device first and filled then, since many
- * drivers decide on its format when they attach the first device.
+ * drivers decide on its format when they attach the first device; for the same
+ * reason it is emptied before the last one leaves, and not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/iopt.h>
+#include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
 
@@ -22,13 +25,42 @@ static void iommufd_hwpt_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
 
-	iommu_domain_free(hwpt->domain);
 	iommufd_object_unuse(&hwpt->ioas->obj);
 }
 
 const struct iommufd_object_type iommufd_hwpt_type = {
 	.destroy = iommufd_hwpt_destroy,
 };
+
+/* Whether @ioas takes devices like @idev at all. */
+static bool ioas_takes(const struct iommufd_ioas *ioas,
+		       const struct iommufd_device *idev)
+{
+	return (!ioas->enforce_snoop || idev->info.enforce_snoop) &&
+	       ioas->addr_width <= idev->info.addr_width;
+}
+
+/* An HWPT for devices like @idev. Its ID leads nowhere yet. */
+static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
+				       struct iommufd_device *idev)
+{
+	struct iommufd_hwpt *hwpt;
+	int rc;
+
+	hwpt = iommufd_object_alloc(idev->obj.ictx, sizeof(*hwpt),
+				    &iommufd_hwpt_type);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	rc = iommufd_object_use(&ioas->obj);
+	if (rc) {
+		iommufd_object_abort(&hwpt->obj);
+		return ERR_PTR(rc);
+	}
+	hwpt->ioas = ioas;
+	hwpt->enforce_snoop = idev->info.enforce_snoop;
+	hwpt->addr_width = idev->info.addr_width;
+	return hwpt;
+}
 
 /* Interrupts that are memory writes get their window into @hwpt's domain. */
 static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
@@ -44,92 +76,97 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 }
 
 /*
- * Whether what the domain already promises or needs allows @idev: a driver may
- * accept a device and silently change the domain to fit it.
+ * Whether what @hwpt promises or needs allows @idev: a driver may accept a
+ * device and silently change the domain to fit it.
  */
-static bool hwpt_suits(struct iommufd_hwpt *hwpt, struct iommufd_device *idev)
+static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
+		       const struct iommufd_device *idev)
 {
 	return hwpt->enforce_snoop == idev->info.enforce_snoop &&
 	       hwpt->addr_width <= idev->info.addr_width;
 }
 
-/* Puts @idev on an HWPT that other devices are on. */
-static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
-		     phys_addr_t msi_start)
+/* Makes the domain of @hwpt with its first device, and fills it. */
+static int hwpt_begin(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
+		      phys_addr_t msi_start)
 {
+	struct iommu_domain *domain;
 	int rc;
 
-	rc = hwpt_msi_window(hwpt, msi_start);
-	if (!rc)
-		rc = iommu_device_attach_user_dma(idev->dev, hwpt->domain);
-	if (rc)
-		return rc;
-	hwpt->devices++;
-	idev->hwpt = hwpt;
-	return 0;
-}
-
-/* Makes an HWPT for @idev and fills it. */
-static int hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
-		       phys_addr_t msi_start)
-{
-	struct iommufd_hwpt *hwpt;
-	int rc;
-
-	hwpt = iommufd_object_alloc(idev->obj.ictx, sizeof(*hwpt),
-				    &iommufd_hwpt_type);
-	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
-	rc = iommufd_object_use(&ioas->obj);
-	if (rc)
-		goto err_abort;
-
-	rc = -ENOMEM;
-	hwpt->domain = iommu_domain_alloc(idev->dev->bus);
-	if (!hwpt->domain)
-		goto err_unuse;
-	hwpt->ioas = ioas;
-	hwpt->addr_width = idev->info.addr_width;
+	domain = iommu_domain_alloc(idev->dev->bus);
+	if (!domain)
+		return -ENOMEM;
+	hwpt->domain = domain;
+	hwpt->msi_window = false;
 
 	/* before the first entry is written: some carry a bit for it */
-	if (idev->info.enforce_snoop) {
-		struct iommu_domain *domain = hwpt->domain;
-
-		hwpt->enforce_snoop = domain->ops->enforce_cache_coherency &&
-			domain->ops->enforce_cache_coherency(domain);
-		if (!hwpt->enforce_snoop) {
-			rc = -EINVAL;
-			goto err_free;
-		}
-	}
-
+	rc = -EINVAL;
+	if (hwpt->enforce_snoop &&
+	    (!domain->ops->enforce_cache_coherency ||
+	     !domain->ops->enforce_cache_coherency(domain)))
+		goto err_free;
 	rc = hwpt_msi_window(hwpt, msi_start);
 	if (rc)
 		goto err_free;
-	rc = iommu_device_attach_user_dma(idev->dev, hwpt->domain);
+	rc = iommu_device_attach_user_dma(idev->dev, domain);
 	if (rc)
 		goto err_free;
-	rc = iopt_attach_domain(ioas->iopt, hwpt->domain);
+	rc = iopt_attach_domain(hwpt->ioas->iopt, domain);
 	if (rc)
 		goto err_detach;
-
-	/* the devices on it are a user: user space cannot destroy it */
-	hwpt->obj.users = 1;
-	hwpt->devices = 1;
-	list_add_tail(&hwpt->item, &ioas->hwpts);
-	idev->hwpt = hwpt;
-	iommufd_object_publish(&hwpt->obj);
 	return 0;
 
 err_detach:
 	iommu_device_detach_user_dma(idev->dev);
 err_free:
-	iommu_domain_free(hwpt->domain);
-err_unuse:
-	iommufd_object_unuse(&ioas->obj);
-err_abort:
-	iommufd_object_abort(&hwpt->obj);
+	iommu_domain_free(domain);
 	return rc;
+}
+
+/* Puts @idev on @hwpt. */
+static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
+		     phys_addr_t msi_start)
+{
+	int rc;
+
+	rc = iommufd_object_use(&hwpt->obj);
+	if (rc)
+		return rc;
+	if (!hwpt->devices) {
+		rc = hwpt_begin(hwpt, idev, msi_start);
+	} else {
+		rc = hwpt_msi_window(hwpt, msi_start);
+		if (!rc)
+			rc = iommu_device_attach_user_dma(idev->dev,
+							  hwpt->domain);
+	}
+	if (rc) {
+		iommufd_object_unuse(&hwpt->obj);
+		return rc;
+	}
+	hwpt->devices++;
+	idev->hwpt = hwpt;
+	return 0;
+}
+
+/* Puts @idev on an HWPT of its own, which others may join. */
+static int hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
+		       phys_addr_t msi_start)
+{
+	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, idev);
+	int rc;
+
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = hwpt_join(hwpt, idev, msi_start);
+	if (rc) {
+		iommufd_hwpt_destroy(&hwpt->obj);
+		iommufd_object_abort(&hwpt->obj);
+		return rc;
+	}
+	list_add_tail(&hwpt->item, &ioas->hwpts);
+	iommufd_object_publish(&hwpt->obj);
+	return 0;
 }
 
 /*
@@ -177,11 +214,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	phys_addr_t msi_start;
 	int rc;
 
-	if (ioas->enforce_snoop && !idev->info.enforce_snoop)
+	if (!ioas_takes(ioas, idev))
 		return -EINVAL;
-	if (idev->info.addr_width < ioas->addr_width)
-		return -EINVAL;
-
 	if (mutex_lock_killable(&ioas->attach_lock))
 		return -EINTR;
 
@@ -192,7 +226,7 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 
 	if (!hwpt)
 		rc = hwpt_find(ioas, idev, msi_start);
-	else if (!hwpt->devices)
+	else if (!hwpt->keep && !hwpt->devices)
 		rc = -ENOENT;
 	else if (!hwpt_suits(hwpt, idev))
 		rc = -EINVAL;
@@ -224,18 +258,72 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	refcount_inc(&ioas->obj.refs);
 	mutex_lock(&ioas->attach_lock);
 	last = !--hwpt->devices;
-	/* while it has a device: drivers settle on a new format without one */
-	if (last) {
+	if (last && !hwpt->keep)
 		list_del(&hwpt->item);
+	if (last)
 		iopt_detach_domain(ioas->iopt, hwpt->domain);
-	}
 	iommu_device_detach_user_dma(idev->dev);
+	if (last)
+		iommu_domain_free(hwpt->domain);
 	iopt_unreserve_device(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
 	mutex_unlock(&ioas->attach_lock);
 
-	/* waits for who holds it by its ID, and that one may want the lock */
-	if (last)
+	/* remove waits for who holds it by its ID, who may want the lock */
+	if (last && !hwpt->keep)
 		iommufd_object_remove(&hwpt->obj);
+	else
+		iommufd_object_unuse(&hwpt->obj);
 	iommufd_object_put(&ioas->obj);
+}
+
+static int hwpt_alloc_answer(struct iommufd_call *call,
+			     struct iommufd_device *idev,
+			     struct iommufd_ioas *ioas)
+{
+	struct iommu_hwpt_alloc *cmd = call->cmd;
+	struct iommufd_hwpt *hwpt;
+
+	if (!ioas_takes(ioas, idev))
+		return -EINVAL;
+	hwpt = hwpt_alloc(ioas, idev);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	hwpt->keep = true;
+	cmd->out_hwpt_id = hwpt->obj.id;
+	return iommufd_object_answer(&hwpt->obj, call, sizeof(*cmd));
+}
+
+int iommufd_hwpt_alloc(struct iommufd_call *call)
+{
+	struct iommu_hwpt_alloc *cmd = call->cmd;
+	bool typed = cmd->data_type != IOMMU_HWPT_DATA_NONE;
+	struct iommufd_object *parent;
+	struct iommufd_device *idev;
+	int rc;
+
+	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
+		return -EOPNOTSUPP;
+	if (typed != !!cmd->data_len)
+		return -EINVAL;
+	if (typed)
+		return -EOPNOTSUPP;
+
+	idev = iommufd_device_get(call->ictx, cmd->dev_id);
+	if (!idev)
+		return -ENOENT;
+	rc = -EINVAL;
+	parent = iommufd_object_get(call->ictx, cmd->pt_id, NULL);
+	if (!parent)
+		goto out_device;
+	if (parent->type == &iommufd_ioas_type)
+		rc = hwpt_alloc_answer(call, idev,
+				       container_of(parent, struct iommufd_ioas,
+						    obj));
+	else if (parent->type == &iommufd_hwpt_type)
+		rc = -EOPNOTSUPP;	/* one page table below another */
+	iommufd_object_put(parent);
+out_device:
+	iommufd_object_put(&idev->obj);
+	return rc;
 }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O address spaces: what user space may ask of them.
+ * I/O address spaces: making them, and which IOVAs they have.
  *
- * Rule: check the arguments, ask the engine, answer. An answer that cannot be
- * copied out must not leave behind something new that the caller does not know
- * of: IDs are copied out before they lead anywhere, a mapping whose IOVA cannot
- * be told is unmapped, and an unmap tries the place of its answer first.
+ * Rule: check the arguments, ask the engine, answer.
  */
-#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/iopt.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
+
+/*
+ * The most ranges of IOMMU_IOAS_ALLOW_IOVAS: no program has so many, and the
+ * engine looks at all of them while other calls wait.
+ */
+#define ALLOWED_MAX	65536
 
 static void iommufd_ioas_destroy(struct iommufd_object *obj)
 {
@@ -57,19 +58,6 @@ static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 	return ioas;
 }
 
-/* Answers the call that made @ioas, and then lets the ID lead to it. */
-static int ioas_answer(struct iommufd_ioas *ioas, struct iommufd_call *call,
-		       size_t size)
-{
-	if (iommufd_respond(call, size)) {
-		iommufd_ioas_destroy(&ioas->obj);
-		iommufd_object_abort(&ioas->obj);
-		return -EFAULT;
-	}
-	iommufd_object_publish(&ioas->obj);
-	return 0;
-}
-
 int iommufd_ioas_alloc(struct iommufd_call *call)
 {
 	struct iommu_ioas_alloc *cmd = call->cmd;
@@ -82,7 +70,7 @@ int iommufd_ioas_alloc(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	cmd->out_ioas_id = ioas->obj.id;
-	return ioas_answer(ioas, call, sizeof(*cmd));
+	return iommufd_object_answer(&ioas->obj, call, sizeof(*cmd));
 }
 
 int iommufd_ioasid_alloc(struct iommufd_call *call)
@@ -101,7 +89,7 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 	ioas->enforce_snoop = cmd->flags & IOMMU_IOASID_ENFORCE_SNOOP;
 	ioas->addr_width = cmd->addr_width;
 	cmd->out_ioasid = ioas->obj.id;
-	return ioas_answer(ioas, call, sizeof(*cmd));
+	return iommufd_object_answer(&ioas->obj, call, sizeof(*cmd));
 }
 
 /*
@@ -174,94 +162,59 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 	return rc;
 }
 
-int iommufd_ioas_map(struct iommufd_call *call)
+/* What the caller wants allowed, to be freed; checked each for itself. */
+static struct iopt_range *
+allowed_ranges(const struct iommu_iova_range __user *array, u32 nr)
 {
-	const u32 known = IOMMU_IOAS_MAP_FIXED_IOVA |
-			  IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
-	struct iommu_ioas_map *cmd = call->cmd;
-	/* a process cannot flush caches, so its DMA has to be coherent */
-	int prot = IOMMU_CACHE;
-	struct iommu_ioas_map __user *answer = call->arg;
-	unsigned long iova = cmd->iova, unmapped;
-	unsigned int how = 0;
-	struct iommufd_ioas *ioas;
-	int rc;
+	struct iopt_range *ranges;
+	u32 i;
 
-	if (cmd->flags & ~known || cmd->__reserved)
-		return -EOPNOTSUPP;
-	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
-	    cmd->user_va > ULONG_MAX)
-		return -EOVERFLOW;
-	if (cmd->flags & IOMMU_IOAS_MAP_READABLE)
-		prot |= IOMMU_READ;
-	if (cmd->flags & IOMMU_IOAS_MAP_WRITEABLE)
-		prot |= IOMMU_WRITE;
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	if (cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA)
-		how = IOPT_MAP_FIXED;
+	if (nr > ALLOWED_MAX)
+		return ERR_PTR(-ENOMEM);
+	ranges = kvmalloc_array(nr, sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	if (!ranges)
+		return ERR_PTR(-ENOMEM);
 
-	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
-	if (!ioas)
-		return -ENOENT;
-	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
-			   cmd->length, prot,
-			   capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_NONE :
-						   IOPT_ACCOUNT_USER, how);
-	if (!rc && !how && put_user(iova, &answer->iova)) {
-		iopt_unmap(ioas->iopt, iova, iova + (cmd->length - 1),
-			   &unmapped);
-		rc = -EFAULT;
-	}
-	iommufd_object_put(&ioas->obj);
-	return rc;
-}
+	for (i = 0; i != nr; i++) {
+		struct iommu_iova_range range;
+		int rc = 0;
 
-/* The closed interval that @cmd means. */
-static int unmap_interval(const struct iommu_ioas_unmap *cmd,
-			  unsigned long *start, unsigned long *last)
-{
-	if (!cmd->iova && cmd->length == U64_MAX) {
-		*start = 0;
-		*last = ULONG_MAX;
-		return 0;
-	}
-	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
-		return -EOVERFLOW;
-	if (!cmd->length)
-		return -EINVAL;
-	*start = cmd->iova;
-	if (check_add_overflow(*start, (unsigned long)cmd->length - 1, last))
-		return -EOVERFLOW;
-	return 0;
-}
-
-int iommufd_ioas_unmap(struct iommufd_call *call)
-{
-	struct iommu_ioas_unmap *cmd = call->cmd;
-	struct iommu_ioas_unmap __user *answer = call->arg;
-	unsigned long start, last, unmapped = 0;
-	struct iommufd_ioas *ioas;
-	int rc;
-
-	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
-	if (!ioas)
-		return -ENOENT;
-
-	rc = unmap_interval(cmd, &start, &last);
-	/* what cannot be undone must not fail for want of a place to tell */
-	if (!rc && put_user(cmd->length, &answer->length))
-		rc = -EFAULT;
-	if (rc)
-		goto out;
-
-	rc = iopt_unmap(ioas->iopt, start, last, &unmapped);
-	if (!rc || unmapped) {
-		cmd->length = unmapped;
-		if (put_user(cmd->length, &answer->length))
+		if (copy_from_user(&range, &array[i], sizeof(range)))
 			rc = -EFAULT;
+		else if (range.start >= range.last)
+			rc = -EINVAL;
+		else if (range.last > ULONG_MAX)
+			rc = -EOVERFLOW;
+		if (rc) {
+			kvfree(ranges);
+			return ERR_PTR(rc);
+		}
+		ranges[i].start = range.start;
+		ranges[i].last = range.last;
 	}
-out:
+	return ranges;
+}
+
+int iommufd_ioas_allow_iovas(struct iommufd_call *call)
+{
+	struct iommu_ioas_allow_iovas *cmd = call->cmd;
+	struct iopt_range *ranges;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+
+	ranges = allowed_ranges(u64_to_user_ptr(cmd->allowed_iovas),
+				cmd->num_iovas);
+	rc = PTR_ERR_OR_ZERO(ranges);
+	if (!rc) {
+		rc = iopt_allow_iova(ioas->iopt, ranges, cmd->num_iovas);
+		kvfree(ranges);
+	}
 	iommufd_object_put(&ioas->obj);
 	return rc;
 }

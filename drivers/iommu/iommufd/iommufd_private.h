@@ -11,13 +11,13 @@
  * what. All mapping is done by the engine, see linux/iopt.h: no memory is
  * pinned and no I/O page table is written here.
  *
- * A context has no count of its own. It lives as long as its struct file; a
- * bound device holds the file, an HWPT is gone with its last device, so that
- * when the file is released nothing but IOASes can be left.
+ * A context has no count of its own. It lives as long as its struct file, which
+ * a bound device holds. So when the file is released only what the program made
+ * can be left: IOASes, and HWPTs without a device.
  *
  * Lock order, outermost first. None is held around a map, unmap or query:
  *
- *	iommufd_ioas::attach_lock	around attach and detach
+ *	iommufd_ioas::attach_lock	around attach, detach and HUGE_PAGES
  *	locks of the engine and of the IOMMU core
  *	iommufd_ctx::objects' xa_lock	innermost, a spinlock
  */
@@ -25,6 +25,7 @@
 #define _IOMMUFD_PRIVATE_H
 
 #include <linux/iommu.h>
+#include <linux/iopt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -34,7 +35,6 @@
 #include <linux/xarray.h>
 
 struct file;
-struct io_pagetable;
 struct iommufd_object;
 
 /**
@@ -42,11 +42,14 @@ struct iommufd_object;
  * @file: that file; counting it is counting the context
  * @objects: all objects by ID; an ID being set up has a NULL entry
  * @fence: woken whenever an object's last short-term user is done
+ * @account: whom to charge for mappings. Changes under the xa_lock of @objects,
+ *           while there are none
  */
 struct iommufd_ctx {
 	struct file *file;
 	struct xarray objects;
 	wait_queue_head_t fence;
+	enum iopt_account account;
 };
 
 /**
@@ -116,20 +119,25 @@ static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 	return 0;
 }
 
+int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
+			  size_t size);
+
 /**
  * struct iommufd_ioas - I/O address space
  * @obj: its users are its HWPTs and accesses
  * @iopt: what is mapped, and all that is known about it
  * @enforce_snoop: only devices attach whose DMA can be forced to be coherent
  * @addr_width: only devices attach that translate as many bits; 0 for any
+ * @small_iopte: I/O pages are as small as can be. Changes under @attach_lock
  * @attach_lock: one attach or detach at a time
- * @hwpts: under @attach_lock, struct iommufd_hwpt
+ * @hwpts: under @attach_lock, those struct iommufd_hwpt that any device may join
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
 	struct io_pagetable *iopt;
 	bool enforce_snoop;
 	u32 addr_width;
+	bool small_iopte;
 	struct mutex attach_lock;	/* the hwpts, and what is on them */
 	struct list_head hwpts;
 };
@@ -137,8 +145,11 @@ struct iommufd_ioas {
 int iommufd_ioas_alloc(struct iommufd_call *call);
 int iommufd_ioasid_alloc(struct iommufd_call *call);
 int iommufd_ioas_iova_ranges(struct iommufd_call *call);
+int iommufd_ioas_allow_iovas(struct iommufd_call *call);
 int iommufd_ioas_map(struct iommufd_call *call);
+int iommufd_ioas_copy(struct iommufd_call *call);
 int iommufd_ioas_unmap(struct iommufd_call *call);
+int iommufd_option(struct iommufd_call *call);
 
 extern const struct iommufd_object_type iommufd_ioas_type;
 
@@ -168,28 +179,42 @@ struct iommufd_device {
 	struct iommufd_hwpt *hwpt;
 };
 
+extern const struct iommufd_object_type iommufd_device_type;
+
+static inline struct iommufd_device *
+iommufd_device_get(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj;
+
+	obj = iommufd_object_get(ictx, id, &iommufd_device_type);
+	return obj ? container_of(obj, struct iommufd_device, obj) : NULL;
+}
+
 int iommufd_device_get_info(struct iommufd_call *call);
+int iommufd_device_get_hw_info(struct iommufd_call *call);
 int iommufd_device_set_cookie(struct iommufd_call *call);
 
 /**
  * struct iommufd_hwpt - one I/O page table of an IOAS
- * @obj: its one user are the devices attached to it
+ * @obj: its users are the devices attached to it
  * @ioas: whose mappings it shows
- * @domain: the page table, attached to the IOAS's engine
+ * @keep: the program made it and destroys it; else it goes with its last device
  * @enforce_snoop: it forces DMA to be coherent
  * @addr_width: of the device it was made for: narrower ones need their own
- * @devices: how many are attached; at 0 it only waits to be freed. Under the
- *           IOAS's attach_lock, as the next two
- * @msi_window: it has a place for the doorbells of interrupts
- * @item: in @ioas's hwpts, as long as @devices is not 0
+ * @devices: how many are attached. Under the IOAS's attach_lock, as all below
+ * @domain: the page table, attached to the IOAS's engine; only while there are
+ *          devices
+ * @msi_window: @domain has a place for the doorbells of interrupts
+ * @item: in @ioas's hwpts, unless @keep, as long as @devices is not 0
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;
 	struct iommufd_ioas *ioas;
-	struct iommu_domain *domain;
+	bool keep;
 	bool enforce_snoop;
 	u32 addr_width;
 	unsigned int devices;
+	struct iommu_domain *domain;
 	bool msi_window;
 	struct list_head item;
 };
@@ -199,5 +224,6 @@ extern const struct iommufd_object_type iommufd_hwpt_type;
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			struct iommufd_hwpt *hwpt);
 void iommufd_hwpt_detach(struct iommufd_device *idev);
+int iommufd_hwpt_alloc(struct iommufd_call *call);
 
 #endif

@@ -47,9 +47,14 @@ static int iommufd_check_extension(struct iommufd_call *call)
 union any_command {
 	struct iommu_destroy destroy;
 	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_copy copy;
 	struct iommu_ioas_iova_ranges iova_ranges;
 	struct iommu_ioas_map map;
 	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
+	struct iommu_hwpt_alloc hwpt_alloc;
+	struct iommu_hw_info hw_info;
 	struct iommu_device_get_info get_info;
 	struct iommu_check_extension check_extension;
 	struct iommu_ioasid_alloc ioasid_alloc;
@@ -79,6 +84,16 @@ static const struct command commands[] = {
 		.size = sizeof(struct iommu_ioas_alloc),
 		.least = offsetofend(struct iommu_ioas_alloc, out_ioas_id),
 	},
+	[PLACE(IOMMUFD_CMD_IOAS_ALLOW_IOVAS)] = {
+		.serve = iommufd_ioas_allow_iovas,
+		.size = sizeof(struct iommu_ioas_allow_iovas),
+		.least = offsetofend(struct iommu_ioas_allow_iovas, allowed_iovas),
+	},
+	[PLACE(IOMMUFD_CMD_IOAS_COPY)] = {
+		.serve = iommufd_ioas_copy,
+		.size = sizeof(struct iommu_ioas_copy),
+		.least = offsetofend(struct iommu_ioas_copy, src_iova),
+	},
 	[PLACE(IOMMUFD_CMD_IOAS_IOVA_RANGES)] = {
 		.serve = iommufd_ioas_iova_ranges,
 		.size = sizeof(struct iommu_ioas_iova_ranges),
@@ -93,6 +108,21 @@ static const struct command commands[] = {
 		.serve = iommufd_ioas_unmap,
 		.size = sizeof(struct iommu_ioas_unmap),
 		.least = offsetofend(struct iommu_ioas_unmap, length),
+	},
+	[PLACE(IOMMUFD_CMD_OPTION)] = {
+		.serve = iommufd_option,
+		.size = sizeof(struct iommu_option),
+		.least = offsetofend(struct iommu_option, val64),
+	},
+	[PLACE(IOMMUFD_CMD_HWPT_ALLOC)] = {
+		.serve = iommufd_hwpt_alloc,
+		.size = sizeof(struct iommu_hwpt_alloc),
+		.least = offsetofend(struct iommu_hwpt_alloc, __reserved),
+	},
+	[PLACE(IOMMUFD_CMD_GET_HW_INFO)] = {
+		.serve = iommufd_device_get_hw_info,
+		.size = sizeof(struct iommu_hw_info),
+		.least = offsetofend(struct iommu_hw_info, __reserved),
 	},
 	[PLACE(IOMMUFD_CMD_DEVICE_GET_INFO)] = {
 		.serve = iommufd_device_get_info,
@@ -157,6 +187,7 @@ static int iommufd_open(struct inode *inode, struct file *file)
 	ictx->file = file;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ictx->fence);
+	ictx->account = IOPT_ACCOUNT_USER;
 	file->private_data = ictx;
 	return 0;
 }

@@ -72,6 +72,31 @@ void iommufd_object_publish(struct iommufd_object *obj)
 }
 
 /**
+ * iommufd_object_answer() - end the call that makes an object
+ * @obj: the object, whole
+ * @call: the call, with the ID in its answer
+ * @size: of the answer
+ *
+ * Nobody can have found the ID before the caller knows it, so that an answer
+ * that does not get through can be taken back.
+ *
+ * Return: 0, and the ID leads to the object; -EFAULT, and the object is gone.
+ */
+int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
+			  size_t size)
+{
+	int rc = iommufd_respond(call, size);
+
+	if (rc) {
+		obj->type->destroy(obj);
+		iommufd_object_abort(obj);
+		return rc;
+	}
+	iommufd_object_publish(obj);
+	return 0;
+}
+
+/**
  * iommufd_object_get() - find an object and become its short-term user
  * @ictx: the context
  * @id: the ID
@@ -200,18 +225,27 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 	return 0;
 }
 
-/* Destroys what is left when nobody has the context any more. */
+/*
+ * Destroys what is left when nobody has the context any more. What is used goes
+ * after its users.
+ */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {
 	struct iommufd_object *obj;
 	unsigned long id;
+	bool more;
 
-	xa_for_each(&ictx->objects, id, obj) {
-		/* devices hold the file, page tables are gone with them */
-		if (WARN_ON(obj->users))
-			continue;
-		xa_erase(&ictx->objects, id);
-		iommufd_object_put(obj);
-	}
+	do {
+		more = false;
+		xa_for_each(&ictx->objects, id, obj) {
+			if (obj->users)
+				continue;
+			xa_erase(&ictx->objects, id);
+			iommufd_object_put(obj);
+			more = true;
+		}
+	} while (more);
+	/* devices hold the file, and so does what has them as users */
+	WARN_ON(!xa_empty(&ictx->objects));
 	xa_destroy(&ictx->objects);
 }

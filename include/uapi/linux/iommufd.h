@@ -3,9 +3,10 @@
  * What a program says to /dev/iommu.
  *
  * Vocabulary: an IOAS is an I/O address space, a map from I/O virtual
- * addresses (IOVAs) to the memory of a process. Every object a program makes
- * in one open file has an ID in that file, a number above 0. Intervals are
- * closed: @start and @last both belong to them.
+ * addresses (IOVAs) to the memory of a process. An HWPT is an I/O page table
+ * that shows an IOAS to hardware. Every object a program makes in one open file
+ * has an ID in that file, a number above 0. Intervals are closed: @start and
+ * @last both belong to them.
  *
  * Rule: the numbers below 0xa0, their structs and their flag words are those
  * of Linux 6.6 and later and are never extended here. What exists in this
@@ -43,7 +44,8 @@
  * ENOMEM     no memory, or more locked memory than RLIMIT_MEMLOCK allows
  * ========== ==============================================================
  *
- * A call that fails changed nothing, unless its own text says otherwise.
+ * A call that fails changed nothing, unless its own text says otherwise. What
+ * each command answers besides is in Documentation/userspace-api/iommufd.rst.
  */
 enum {
 	/* any object */
@@ -51,9 +53,15 @@ enum {
 	IOMMUFD_CMD_DESTROY = 0x80,
 	/* I/O address spaces */
 	IOMMUFD_CMD_IOAS_ALLOC = 0x81,
+	IOMMUFD_CMD_IOAS_ALLOW_IOVAS = 0x82,
+	IOMMUFD_CMD_IOAS_COPY = 0x83,
 	IOMMUFD_CMD_IOAS_IOVA_RANGES = 0x84,
 	IOMMUFD_CMD_IOAS_MAP = 0x85,
 	IOMMUFD_CMD_IOAS_UNMAP = 0x86,
+	IOMMUFD_CMD_OPTION = 0x87,
+	/* I/O page tables and devices */
+	IOMMUFD_CMD_HWPT_ALLOC = 0x89,
+	IOMMUFD_CMD_GET_HW_INFO = 0x8a,
 	/* this kernel's own */
 	IOMMUFD_CMD_OWN_BASE = 0xa0,
 	IOMMUFD_CMD_DEVICE_GET_INFO = 0xa0,
@@ -69,8 +77,8 @@ enum {
  *
  * Ends an object that the program made. What the kernel made on its own, such
  * as a bound device or the page table made by an attach, goes away by the call
- * that undoes its making; for those, and for an IOAS with a device attached,
- * the result is EBUSY.
+ * that undoes its making; for those, for an IOAS with an HWPT and for an HWPT
+ * with a device attached, the result is EBUSY.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -106,6 +114,34 @@ struct iommu_iova_range {
 };
 
 /**
+ * struct iommu_ioas_allow_iovas - argument of IOMMU_IOAS_ALLOW_IOVAS
+ * @size: sizeof(struct iommu_ioas_allow_iovas)
+ * @ioas_id: which IOAS
+ * @num_iovas: elements of @allowed_iovas
+ * @__reserved: 0
+ * @allowed_iovas: user address of an array of struct iommu_iova_range, in any
+ *                 order, each longer than one byte, none overlapping another
+ *
+ * Says which IOVAs must stay usable; the list replaces the one before, and an
+ * empty one says nothing. No device attaches any more that would take one of
+ * them away (EADDRINUSE), and what is taken away already cannot be allowed
+ * (EADDRINUSE). An IOVA that the kernel chooses is an allowed one; those that
+ * the program chooses need not be.
+ *
+ * A program that knows where it will map says so before it attaches devices,
+ * and need not look at IOMMU_IOAS_IOVA_RANGES again.
+ */
+struct iommu_ioas_allow_iovas {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;
+};
+
+#define IOMMU_IOAS_ALLOW_IOVAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
+
+/**
  * struct iommu_ioas_iova_ranges - argument of IOMMU_IOAS_IOVA_RANGES
  * @size: sizeof(struct iommu_ioas_iova_ranges)
  * @ioas_id: which IOAS
@@ -137,10 +173,10 @@ struct iommu_ioas_iova_ranges {
 #define IOMMU_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
 
 /**
- * enum iommufd_ioas_map_flags - flags of IOMMU_IOAS_MAP
+ * enum iommufd_ioas_map_flags - flags of IOMMU_IOAS_MAP and IOMMU_IOAS_COPY
  * @IOMMU_IOAS_MAP_FIXED_IOVA: the mapping goes to the IOVA given, and there
- *                             only. Without it the kernel would choose, which
- *                             it does not do yet (EOPNOTSUPP)
+ *                             only. Without it the kernel chooses an IOVA, one
+ *                             that lets large pages stay large, and tells it
  * @IOMMU_IOAS_MAP_WRITEABLE: devices may write the memory
  * @IOMMU_IOAS_MAP_READABLE: devices may read the memory
  */
@@ -158,12 +194,14 @@ enum iommufd_ioas_map_flags {
  * @__reserved: 0
  * @user_va: first byte of the caller's memory
  * @length: bytes, not 0
- * @iova: where devices shall see that first byte
+ * @iova: where devices shall see that first byte; without FIXED_IOVA it is not
+ *        read and set to what the kernel chose
  *
  * Lets every device of the IOAS, those attached now and those that attach
  * later, reach the memory at [@iova, @iova + @length - 1]. The memory stays in
  * place and is charged to the user for as long as a device can reach it. No
- * part of the interval may be mapped already (EEXIST).
+ * part of the interval may be mapped already (EEXIST); where the kernel cannot
+ * find a free one the result is ENOSPC.
  */
 struct iommu_ioas_map {
 	__u32 size;
@@ -176,6 +214,34 @@ struct iommu_ioas_map {
 };
 
 #define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
+
+/**
+ * struct iommu_ioas_copy - argument of IOMMU_IOAS_COPY
+ * @size: sizeof(struct iommu_ioas_copy)
+ * @flags: of enum iommufd_ioas_map_flags, as for IOMMU_IOAS_MAP
+ * @dst_ioas_id: the IOAS to map in
+ * @src_ioas_id: the IOAS where the memory is mapped already; may be the same
+ * @length: bytes, not 0
+ * @dst_iova: as @iova of IOMMU_IOAS_MAP
+ * @src_iova: where the memory is mapped in @src_ioas_id
+ *
+ * Maps what [@src_iova, @src_iova + @length - 1] maps: a mapping, a part of
+ * one, or several side by side. Pages are pinned and charged once, to whom they
+ * were charged; the two mappings are independent otherwise, each ends by an
+ * IOMMU_IOAS_UNMAP of its own. To write to memory that was mapped without
+ * WRITEABLE is refused (EPERM).
+ */
+struct iommu_ioas_copy {
+	__u32 size;
+	__u32 flags;
+	__u32 dst_ioas_id;
+	__u32 src_ioas_id;
+	__aligned_u64 length;
+	__aligned_u64 dst_iova;
+	__aligned_u64 src_iova;
+};
+
+#define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
 
 /**
  * struct iommu_ioas_unmap - argument of IOMMU_IOAS_UNMAP
@@ -200,6 +266,185 @@ struct iommu_ioas_unmap {
 };
 
 #define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
+
+/**
+ * enum iommufd_option - what IOMMU_OPTION sets and tells
+ * @IOMMU_OPTION_RLIMIT_MODE: whom pinned memory is charged to. 0, the default:
+ *                            the user, for all processes together. 1: the
+ *                            process, together with what it has locked, as a
+ *                            vfio type1 container does. @object_id is 0. Set
+ *                            by a process with CAP_SYS_RESOURCE (EPERM), while
+ *                            the file has no object (EBUSY)
+ * @IOMMU_OPTION_HUGE_PAGES: @object_id is an IOAS. 1, the default: its I/O
+ *                           pages are as large as the memory allows. 0: they
+ *                           are as small as can be; set before anything is
+ *                           mapped for a device (EINVAL)
+ */
+enum iommufd_option {
+	IOMMU_OPTION_RLIMIT_MODE = 0,
+	IOMMU_OPTION_HUGE_PAGES = 1,
+};
+
+/**
+ * enum iommufd_option_ops - what to do with an option
+ * @IOMMU_OPTION_OP_SET: set it to @val64
+ * @IOMMU_OPTION_OP_GET: set @val64 to it
+ */
+enum iommufd_option_ops {
+	IOMMU_OPTION_OP_SET = 0,
+	IOMMU_OPTION_OP_GET = 1,
+};
+
+/**
+ * struct iommu_option - argument of IOMMU_OPTION
+ * @size: sizeof(struct iommu_option)
+ * @option_id: of enum iommufd_option
+ * @op: of enum iommufd_option_ops
+ * @__reserved: 0
+ * @object_id: what it is an option of; 0 for the file
+ * @val64: the value
+ */
+struct iommu_option {
+	__u32 size;
+	__u32 option_id;
+	__u16 op;
+	__u16 __reserved;
+	__u32 object_id;
+	__aligned_u64 val64;
+};
+
+#define IOMMU_OPTION _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
+
+/**
+ * enum iommufd_hwpt_alloc_flags - flags of IOMMU_HWPT_ALLOC
+ * @IOMMU_HWPT_ALLOC_NEST_PARENT: not offered here (EOPNOTSUPP)
+ * @IOMMU_HWPT_ALLOC_DIRTY_TRACKING: not offered here (EOPNOTSUPP)
+ * @IOMMU_HWPT_FAULT_ID_VALID: not offered here (EOPNOTSUPP)
+ */
+enum iommufd_hwpt_alloc_flags {
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
+	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,
+};
+
+/**
+ * enum iommu_hwpt_data_type - whose format an I/O page table has
+ * @IOMMU_HWPT_DATA_NONE: the kernel's choice
+ * @IOMMU_HWPT_DATA_VTD_S1: VT-d's first level, written by the program; not
+ *                          offered here (EOPNOTSUPP)
+ */
+enum iommu_hwpt_data_type {
+	IOMMU_HWPT_DATA_NONE = 0,
+	IOMMU_HWPT_DATA_VTD_S1 = 1,
+};
+
+/**
+ * struct iommu_hwpt_alloc - argument of IOMMU_HWPT_ALLOC
+ * @size: sizeof(struct iommu_hwpt_alloc)
+ * @flags: 0
+ * @dev_id: the bound device it is made for
+ * @pt_id: the IOAS it shows
+ * @out_hwpt_id: set to the ID of the new HWPT
+ * @__reserved: 0
+ * @data_type: IOMMU_HWPT_DATA_NONE
+ * @data_len: 0
+ * @data_uptr: not read
+ * @fault_id: not read
+ * @__reserved2: 0
+ *
+ * Makes one more I/O page table of an IOAS, to attach the device to, and others
+ * that are like it. It shows what is mapped in the IOAS, now and later, as long
+ * as devices are attached to it. IOMMU_DESTROY ends it when none is.
+ *
+ * Who attaches a device to an IOAS is given a page table by the kernel, and does
+ * not need this: it is for programs that want to say which devices share one.
+ */
+struct iommu_hwpt_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pt_id;
+	__u32 out_hwpt_id;
+	__u32 __reserved;
+	__u32 data_type;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	__u32 fault_id;
+	__u32 __reserved2;
+};
+
+#define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
+
+/**
+ * enum iommu_hw_info_type - whose registers IOMMU_GET_HW_INFO tells
+ * @IOMMU_HW_INFO_TYPE_NONE: none
+ * @IOMMU_HW_INFO_TYPE_INTEL_VTD: Intel's VT-d, struct iommu_hw_info_vtd
+ */
+enum iommu_hw_info_type {
+	IOMMU_HW_INFO_TYPE_NONE = 0,
+	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
+};
+
+/**
+ * enum iommu_hw_info_vtd_flags - flags of struct iommu_hw_info_vtd
+ * @IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17: a read-only mapping must not be used
+ *                                         below a nested page table. Not set
+ *                                         here, where page tables do not nest
+ */
+enum iommu_hw_info_vtd_flags {
+	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,
+};
+
+/**
+ * struct iommu_hw_info_vtd - registers of Intel's VT-d
+ * @flags: of enum iommu_hw_info_vtd_flags
+ * @__reserved: 0
+ * @cap_reg: the capability register
+ * @ecap_reg: the extended capability register
+ */
+struct iommu_hw_info_vtd {
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 cap_reg;
+	__aligned_u64 ecap_reg;
+};
+
+/**
+ * enum iommufd_hw_capabilities - what an IOMMU can do beyond translating
+ * @IOMMU_HW_CAP_DIRTY_TRACKING: mark the I/O pages that were written to. Not
+ *                               set here
+ */
+enum iommufd_hw_capabilities {
+	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
+};
+
+/**
+ * struct iommu_hw_info - argument of IOMMU_GET_HW_INFO
+ * @size: sizeof(struct iommu_hw_info)
+ * @flags: 0
+ * @dev_id: a bound device
+ * @data_len: in: bytes of the buffer; out: bytes that are known
+ * @data_uptr: user address of the buffer
+ * @out_data_type: set to what is in the buffer, of enum iommu_hw_info_type
+ * @__reserved: 0
+ * @out_capabilities: set to a combination of enum iommufd_hw_capabilities
+ *
+ * Tells the registers of the IOMMU behind a device, for programs that emulate
+ * one. A buffer that is shorter than what is known is filled as far as it goes;
+ * the end of a longer one is set to zeros.
+ */
+struct iommu_hw_info {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	__u32 out_data_type;
+	__u32 __reserved;
+	__aligned_u64 out_capabilities;
+};
+
+#define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
 
 /**
  * enum iommufd_device_info_flags - what IOMMU_DEVICE_GET_INFO found

@@ -12,10 +12,9 @@
 #include <linux/iommufd.h>
 
 #include "../kselftest_harness.h"
-#include "ioas.h"
+#include "calls.h"
 
 #define PAGE		4096ul
-#define NO_SUCH_ID	0x7ffffff0u
 
 FIXTURE(command)
 {
@@ -26,12 +25,16 @@ FIXTURE(command)
 	char *page;
 	/* The struct. Its last byte is the last one of the page. */
 	char *at_edge;
+	/* The size that the command's first version had. */
+	__u32 least;
 };
 
 FIXTURE_VARIANT(command)
 {
 	unsigned long request;
 	__u32 size;
+	/* 0 if it is the same. */
+	__u32 least;
 	int result;
 	void (*fill)(void *argument, __u32 ioas, void *memory);
 };
@@ -63,6 +66,47 @@ FIXTURE_VARIANT_ADD(command, ioas_alloc)
 	.request = IOMMU_IOAS_ALLOC,
 	.size = sizeof(struct iommu_ioas_alloc),
 	.fill = fill_nothing,
+};
+
+static void fill_allow(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_ioas_allow_iovas *allow = argument;
+	struct iommu_iova_range *range = memory;
+
+	range->start = 8 * PAGE;
+	range->last = 9 * PAGE - 1;
+	allow->ioas_id = ioas;
+	allow->num_iovas = 1;
+	allow->allowed_iovas = (uintptr_t)range;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_allow_iovas)
+{
+	.request = IOMMU_IOAS_ALLOW_IOVAS,
+	.size = sizeof(struct iommu_ioas_allow_iovas),
+	.fill = fill_allow,
+};
+
+/* Of nothing that is mapped. */
+static void fill_copy(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_ioas_copy *copy = argument;
+
+	(void)memory;
+	copy->flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ_WRITE;
+	copy->dst_ioas_id = ioas;
+	copy->src_ioas_id = ioas;
+	copy->length = PAGE;
+	copy->dst_iova = 16 * PAGE;
+	copy->src_iova = 8 * PAGE;
+}
+
+FIXTURE_VARIANT_ADD(command, ioas_copy)
+{
+	.request = IOMMU_IOAS_COPY,
+	.size = sizeof(struct iommu_ioas_copy),
+	.result = -ENOENT,
+	.fill = fill_copy,
 };
 
 static void fill_ranges(void *argument, __u32 ioas, void *memory)
@@ -114,6 +158,60 @@ FIXTURE_VARIANT_ADD(command, ioas_unmap)
 	.request = IOMMU_IOAS_UNMAP,
 	.size = sizeof(struct iommu_ioas_unmap),
 	.fill = fill_unmap,
+};
+
+static void fill_option(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_option *option = argument;
+
+	(void)ioas;
+	(void)memory;
+	option->option_id = IOMMU_OPTION_RLIMIT_MODE;
+	option->op = IOMMU_OPTION_OP_GET;
+}
+
+FIXTURE_VARIANT_ADD(command, option)
+{
+	.request = IOMMU_OPTION,
+	.size = sizeof(struct iommu_option),
+	.fill = fill_option,
+};
+
+static void fill_hwpt(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_hwpt_alloc *alloc = argument;
+
+	(void)memory;
+	alloc->dev_id = NO_SUCH_ID;
+	alloc->pt_id = ioas;
+}
+
+FIXTURE_VARIANT_ADD(command, hwpt_alloc)
+{
+	.request = IOMMU_HWPT_ALLOC,
+	.size = sizeof(struct iommu_hwpt_alloc),
+	.least = 24,
+	.result = -ENOENT,
+	.fill = fill_hwpt,
+};
+
+static void fill_hw_info(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_hw_info *info = argument;
+
+	(void)ioas;
+	info->dev_id = NO_SUCH_ID;
+	info->data_len = 24;
+	info->data_uptr = (uintptr_t)memory;
+}
+
+FIXTURE_VARIANT_ADD(command, get_hw_info)
+{
+	.request = IOMMU_GET_HW_INFO,
+	.size = sizeof(struct iommu_hw_info),
+	.least = 32,
+	.result = -ENOENT,
+	.fill = fill_hw_info,
 };
 
 static void fill_info(void *argument, __u32 ioas, void *memory)
@@ -178,6 +276,7 @@ FIXTURE_SETUP(command)
 	ASSERT_NE(MAP_FAILED, self->page);
 	ASSERT_EQ(0, mprotect(self->page + PAGE, PAGE, PROT_NONE));
 	self->at_edge = self->page + PAGE - variant->size;
+	self->least = variant->least ? variant->least : variant->size;
 
 	/* Both places hold the well formed struct. */
 	variant->fill(self->page, self->ioas, self->memory);
@@ -201,7 +300,7 @@ TEST_F(command, any_shorter_size_EINVAL)
 	char before[64];
 	__u32 size;
 
-	for (size = 0; size < variant->size; size++) {
+	for (size = 0; size < self->least; size++) {
 		*(__u32 *)self->page = size;
 		memcpy(before, self->page, sizeof(before));
 		EXPECT_EQ(-EINVAL, iommu_call(self->iommufd, variant->request,
@@ -212,6 +311,20 @@ TEST_F(command, any_shorter_size_EINVAL)
 	*(__u32 *)self->page = variant->size;
 	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
 					      self->page));
+}
+
+/* A program that was compiled when the struct was shorter. */
+TEST_F(command, size_of_an_earlier_version_is_accepted)
+{
+	__u32 size;
+
+	for (size = self->least; size < variant->size; size += 4) {
+		*(__u32 *)self->page = size;
+		EXPECT_EQ(variant->result, iommu_call(self->iommufd,
+						      variant->request,
+						      self->page))
+			TH_LOG("size %u", size);
+	}
 }
 
 TEST_F(command, longer_size_with_zeros_is_accepted)

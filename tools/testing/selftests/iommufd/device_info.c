@@ -5,11 +5,11 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 #include "../kselftest_harness.h"
+#include "calls.h"
 #include "rig.h"
-
-#define NO_SUCH_ID 0x7ffffff0u
 
 NEEDS_EDU
 
@@ -230,6 +230,129 @@ TEST_F(bound, space_that_enforces_snooping)
 			   &space));
 	EXPECT_EQ(able ? 0 : -EINVAL,
 		  vfio_attach(self->rig.device.fd, &space));
+}
+
+static int hw_info(int iommufd, __u32 dev_id, void *buffer, __u32 *length,
+		   __u32 *type)
+{
+	struct iommu_hw_info info = {
+		.size = sizeof(info),
+		.dev_id = dev_id,
+		.data_len = *length,
+		.data_uptr = (uintptr_t)buffer,
+		.out_data_type = 99,
+		.out_capabilities = 99,
+	};
+	int err = iommu_call(iommufd, IOMMU_GET_HW_INFO, &info);
+
+	*length = info.data_len;
+	*type = info.out_data_type;
+	/* Nothing that is told here is offered. */
+	if (!err && info.out_capabilities)
+		return -EPROTO;
+	return err;
+}
+
+TEST_F(bound, registers_are_those_of_the_iommu)
+{
+	struct iommu_hw_info_vtd vtd;
+	struct iommu_device_get_info info;
+	__u32 length = sizeof(vtd), type;
+	unsigned int mgaw;
+
+	memset(&vtd, 0x77, sizeof(vtd));
+	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, &vtd,
+			     &length, &type));
+	EXPECT_EQ((__u32)IOMMU_HW_INFO_TYPE_INTEL_VTD, type);
+	EXPECT_EQ(sizeof(vtd), length);
+	EXPECT_EQ(0u, vtd.flags);
+	EXPECT_EQ(0u, vtd.__reserved);
+	/* Bits 21:16, and bit 7 for snoop control. */
+	mgaw = ((vtd.cap_reg >> 16) & 0x3f) + 1;
+	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+				       &info));
+	EXPECT_LE(info.addr_width, mgaw);
+	EXPECT_EQ((__u64)!!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP),
+		  (vtd.ecap_reg >> 7) & 1);
+}
+
+TEST_F(bound, registers_in_a_buffer_of_any_length)
+{
+	const __u32 full = sizeof(struct iommu_hw_info_vtd);
+	unsigned char whole[64], part[64];
+	__u32 length, room, type, i;
+
+	length = sizeof(whole);
+	memset(whole, 0x77, sizeof(whole));
+	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, whole,
+			     &length, &type));
+	ASSERT_EQ(full, length);
+	/* The end of a longer buffer is zeros. */
+	for (i = full; i < sizeof(whole); i++)
+		EXPECT_EQ(0, whole[i]);
+	/* A shorter one is filled as far as it goes, and not beyond. */
+	for (room = 0; room < full; room++) {
+		memset(part, 0x77, sizeof(part));
+		length = room;
+		EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id,
+				     part, &length, &type));
+		EXPECT_EQ(full, length);
+		EXPECT_EQ(0, memcmp(part, whole, room));
+		EXPECT_EQ(0x77, part[room]);
+	}
+}
+
+TEST_F(bound, registers_into_memory_that_is_not_there_EFAULT)
+{
+	char *page = new_memory(2 * PAGE);
+	__u32 length = 24, type;
+
+	EXPECT_EQ(-EFAULT, hw_info(self->rig.iommufd, self->rig.device.id,
+				   NULL, &length, &type));
+	/* Where the registers go is there, where the zeros go is not. */
+	ASSERT_NE(NULL, page);
+	ASSERT_EQ(0, munmap(page + PAGE, PAGE));
+	length = 25;
+	EXPECT_EQ(-EFAULT, hw_info(self->rig.iommufd, self->rig.device.id,
+				   page + PAGE - 24, &length, &type));
+	EXPECT_EQ(25u, length);
+	length = 24;
+	EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id,
+			     page + PAGE - 24, &length, &type));
+	length = 0;
+	EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, NULL,
+			     &length, &type));
+}
+
+TEST_F(bound, registers_ids_ENOENT)
+{
+	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.ioas };
+	__u32 length = 0, type;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-ENOENT, hw_info(self->rig.iommufd, bad[i], NULL,
+					   &length, &type));
+	}
+}
+
+TEST_F(bound, registers_flags_and_reserved_EOPNOTSUPP)
+{
+	struct iommu_hw_info info = {
+		.size = sizeof(info),
+		.dev_id = self->rig.device.id,
+	};
+	unsigned int bit;
+
+	for (bit = 0; bit < 32; bit++) {
+		info.flags = 1u << bit;
+		EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd,
+						  IOMMU_GET_HW_INFO, &info));
+	}
+	info.flags = 0;
+	info.__reserved = 1;
+	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd, IOMMU_GET_HW_INFO,
+					  &info));
 }
 
 TEST_HARNESS_MAIN

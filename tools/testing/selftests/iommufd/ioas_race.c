@@ -17,12 +17,14 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
+#include "record.h"
 #include "rig.h"
 
 #define WORKERS	4
 #define SECONDS	2
 
 NEEDS_EDU
+RECORDS_NO_ERRNO
 
 struct worker;
 typedef int (*work_fn)(struct worker *worker);

@@ -11,12 +11,11 @@
 #include <linux/iommufd.h>
 
 #include "../kselftest_harness.h"
-#include "ioas.h"
+#include "calls.h"
 
 #define PAGE		4096ull
 #define IOVA		(16 * PAGE)
 #define FIXED		IOMMU_IOAS_MAP_FIXED_IOVA
-#define NO_SUCH_ID	0x7ffffff0u
 #define UNKNOWN_FLAG	0x80000000u
 
 FIXTURE(space)
@@ -72,7 +71,9 @@ static int unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length)
 
 TEST_F(space, unknown_numbers_ENOTTY)
 {
-	const unsigned int unknown[] = { 0, 0x7f, 0x9f, 0xa4, 0xff };
+	const unsigned int unknown[] = {
+		0, 0x7f, 0x88, 0x8b, 0x9f, 0xa4, 0xff
+	};
 	char argument[256] = { 0 };
 	size_t i;
 
@@ -336,6 +337,24 @@ TEST_F(space, map_that_cannot_answer_maps_whole_or_not)
 	EXPECT_TRUE(!result || result == -EFAULT);
 	EXPECT_EQ(result ? 0 : 4 * (long long)PAGE,
 		  unmap_all(self->iommufd, self->ioas));
+}
+
+/* What cannot be undone is not begun if its answer cannot be told. */
+TEST_F(space, unmap_with_no_place_for_the_answer_EFAULT)
+{
+	struct iommu_ioas_unmap *unmap = (void *)self->memory;
+
+	self->map.user_va += PAGE;
+	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
+	*unmap = (struct iommu_ioas_unmap){
+		.size = sizeof(*unmap),
+		.ioas_id = self->ioas,
+		.iova = IOVA,
+		.length = 4 * PAGE,
+	};
+	ASSERT_EQ(0, mprotect(unmap, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_UNMAP, unmap));
+	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_nothing_ENOENT)

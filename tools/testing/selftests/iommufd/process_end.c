@@ -8,10 +8,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "../kselftest_harness.h"
 #include "rig.h"
@@ -245,6 +247,182 @@ TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_EFAULT)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, attach(&self->rig));
+}
+
+/*
+ * Memory that no page is behind yet, so that to map it for a device takes long:
+ * each of its pages is made then.
+ */
+#define LARGE		(96ul << 20)
+#define LARGE_IOVA	0x40000000ull
+/* The middle is wherever it is after so many ms. */
+#define TURNS		6
+#define TURN_MS		40
+
+static int map_large(struct rig *rig)
+{
+	char *large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (large == MAP_FAILED)
+		return -errno;
+	return ioas_map(rig->iommufd, rig->ioas, large, LARGE, LARGE_IOVA,
+			IOAS_READ_WRITE);
+}
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/*
+ * Kills a child TURN_MS * @turn after it began @work. Whether it was still at
+ * it: 1 or 0; -errno. It has to be gone long before the work would be done.
+ */
+static int kill_at_work(struct board *board, unsigned int turn,
+			int (*work)(struct rig *rig))
+{
+	long long begin;
+	pid_t child;
+	int status;
+
+	*board = (struct board){ 0 };
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		static struct rig mine;
+
+		if (rig_open(&mine))
+			tell(&board->failed, 1);
+		tell(&board->ready, 1);
+		if (work(&mine))
+			tell(&board->failed, 2);
+		tell(&board->ready, 2);
+		pause();
+		_exit(1);
+	}
+	if (!wait_until_ready(board))
+		return -ETIMEDOUT;
+	usleep(turn * TURN_MS * 1000);
+	begin = now_ms();
+	if (kill(child, SIGKILL))
+		return -errno;
+	status = wait_for(child);
+	if (!WIFSIGNALED(status) || board->failed)
+		return -EPROTO;
+	/* E8: it does not go on with what nobody waits for. */
+	if (now_ms() - begin > 20 * 1000)
+		return -ETIME;
+	return board->ready == 1;
+}
+
+static int work_attach_then_map(struct rig *rig)
+{
+	int err = attach(rig);
+
+	return err ? err : map_large(rig);
+}
+
+static int work_map_then_attach(struct rig *rig)
+{
+	int err = map_large(rig);
+
+	return err ? err : attach(rig);
+}
+
+TEST_F(process, killed_in_the_middle_of_a_large_map)
+{
+	unsigned int turn;
+	int at_work = 0;
+
+	rig_close(&self->rig);
+	for (turn = 0; turn < TURNS; turn++) {
+		int result = kill_at_work(self->board, turn,
+					  work_attach_then_map);
+
+		EXPECT_LE(0, result);
+		EXPECT_EQ(0, rig_pinned(&self->rig));
+		at_work += result == 1;
+	}
+	EXPECT_NE(0, at_work);
+	/* Nothing of it keeps the device. */
+	EXPECT_EQ(0, rig_open(&self->rig));
+	EXPECT_EQ(0, attach(&self->rig));
+}
+
+TEST_F(process, killed_in_the_middle_of_a_large_attach)
+{
+	unsigned int turn;
+	int at_work = 0;
+
+	rig_close(&self->rig);
+	for (turn = 0; turn < TURNS; turn++) {
+		int result = kill_at_work(self->board, turn,
+					  work_map_then_attach);
+
+		EXPECT_LE(0, result);
+		EXPECT_EQ(0, rig_pinned(&self->rig));
+		at_work += result == 1;
+	}
+	EXPECT_NE(0, at_work);
+	EXPECT_EQ(0, rig_open(&self->rig));
+	EXPECT_EQ(0, attach(&self->rig));
+}
+
+static void *map_in_thread(void *argument)
+{
+	return (void *)(long)map_large(argument);
+}
+
+TEST_F(process, forks_in_the_middle_of_a_large_map)
+{
+	unsigned int children = 0;
+	pthread_t thread;
+	void *result;
+	pid_t child;
+
+	ASSERT_EQ(0, attach(&self->rig));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_in_thread, &self->rig));
+	while (pthread_tryjoin_np(thread, &result)) {
+		child = fork();
+		ASSERT_LE(0, child);
+		if (!child)
+			_exit(0);
+		EXPECT_EQ(0, wait_for(child));
+		children++;
+	}
+	EXPECT_EQ(NULL, result);
+	EXPECT_NE(0u, children);
+	EXPECT_EQ((long)(LARGE / PAGE), rig_pinned(&self->rig));
+	EXPECT_EQ(0, rig_unmap(&self->rig, LARGE_IOVA, LARGE));
+	EXPECT_EQ(0, rig_pinned(&self->rig));
+}
+
+TEST_F(process, execs_in_the_middle_of_a_large_map)
+{
+	pid_t child;
+
+	rig_close(&self->rig);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		static struct rig mine;
+		pthread_t thread;
+
+		if (rig_open(&mine) || attach(&mine) ||
+		    pthread_create(&thread, NULL, map_in_thread, &mine))
+			_exit(1);
+		usleep(2 * TURN_MS * 1000);
+		execlp("true", "true", (char *)NULL);
+		_exit(2);
+	}
+	EXPECT_EQ(0, wait_for(child));
+	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, rig_open(&self->rig));
 }
 
 TEST_F(process, files_outlive_the_process_that_opened_them)

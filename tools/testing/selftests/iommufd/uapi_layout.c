@@ -95,4 +95,34 @@ TEST(field_offsets_and_sizes)
 	check(_metadata, A_FIELD);
 }
 
+/* Bytes of all fields of a struct. */
+static unsigned long sum_of_fields(const char *name)
+{
+	const size_t length = strlen(name);
+	unsigned long sum = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table_of_bytes); i++) {
+		const struct expectation *row = &table_of_bytes[i];
+
+		if (row->kind == A_FIELD && !strncmp(row->what, name, length) &&
+		    row->what[length] == '.')
+			sum += row->seen;
+	}
+	return sum;
+}
+
+/* B17: padding that nobody named differs between ABIs, and may leak memory. */
+TEST(structs_are_their_fields_and_nothing_else)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		if (table[i].kind != A_SIZE)
+			continue;
+		EXPECT_EQ(table[i].seen, sum_of_fields(table[i].what))
+			TH_LOG("%s", table[i].what);
+	}
+}
+
 TEST_HARNESS_MAIN

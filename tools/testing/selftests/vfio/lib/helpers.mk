@@ -12,8 +12,12 @@ RIG_SOURCES += $(SAMPLE_DIR)/edu.c
 RIG_SOURCES += $(SAMPLE_DIR)/counters.c
 RIG_SOURCES += $(SAMPLE_DIR)/mediated.c
 RIG_SOURCES += $(RIG_DIR)/rig.c
+RIG_SOURCES += $(RIG_DIR)/record.c
 
 RIG_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(RIG_DIR)/*.h)
 
 $(TEST_GEN_PROGS): $(RIG_HEADERS)
 LOCAL_HDRS += $(RIG_HEADERS)
+
+# See record.c.
+LDFLAGS += -Wl,--wrap=ioctl

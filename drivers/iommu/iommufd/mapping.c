@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings: what user space may ask about the content of an I/O address space.
+ *
+ * Rule: check the arguments, ask the engine, answer. An answer that cannot be
+ * copied out must not leave behind something new that the caller does not know
+ * of: a mapping whose IOVA cannot be told is unmapped, and an unmap tries the
+ * place of its answer first.
+ */
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/iopt.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <uapi/linux/iommufd.h>
+
+#include "iommufd_private.h"
+
+/**
+ * struct mapping_flags - what enum iommufd_ioas_map_flags becomes
+ * @prot: of the engine
+ * @how: likewise, to choose the IOVA or not
+ */
+struct mapping_flags {
+	int prot;
+	unsigned int how;
+};
+
+static int decode_flags(u32 flags, struct mapping_flags *decoded)
+{
+	const u32 access = IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE;
+
+	if (flags & ~(access | IOMMU_IOAS_MAP_FIXED_IOVA))
+		return -EOPNOTSUPP;
+	if (!(flags & access))
+		return -EINVAL;
+	decoded->how = flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_MAP_FIXED : 0;
+	/* a process cannot flush caches, so its DMA has to be coherent */
+	decoded->prot = IOMMU_CACHE;
+	if (flags & IOMMU_IOAS_MAP_READABLE)
+		decoded->prot |= IOMMU_READ;
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
+		decoded->prot |= IOMMU_WRITE;
+	return 0;
+}
+
+/* Tells which IOVA was chosen, or takes the mapping back. */
+static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
+			  u64 length, u64 __user *answer)
+{
+	unsigned long unmapped;
+
+	if (!put_user((u64)iova, answer))
+		return 0;
+	iopt_unmap(ioas->iopt, iova, iova + (length - 1), &unmapped);
+	return -EFAULT;
+}
+
+int iommufd_ioas_map(struct iommufd_call *call)
+{
+	struct iommu_ioas_map __user *answer = call->arg;
+	enum iopt_account account = IOPT_ACCOUNT_NONE;
+	struct iommu_ioas_map *cmd = call->cmd;
+	unsigned long iova = cmd->iova;
+	struct mapping_flags flags;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	rc = decode_flags(cmd->flags, &flags);
+	if (rc)
+		return rc;
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
+	    cmd->user_va > ULONG_MAX)
+		return -EOVERFLOW;
+
+	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	if (!capable(CAP_IPC_LOCK))
+		account = READ_ONCE(call->ictx->account);
+	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
+			   cmd->length, flags.prot, account, flags.how);
+	if (!rc && !flags.how)
+		rc = mapping_answer(ioas, iova, cmd->length, &answer->iova);
+	iommufd_object_put(&ioas->obj);
+	return rc;
+}
+
+int iommufd_ioas_copy(struct iommufd_call *call)
+{
+	struct iommu_ioas_copy __user *answer = call->arg;
+	struct iommu_ioas_copy *cmd = call->cmd;
+	unsigned long iova = cmd->dst_iova;
+	struct iommufd_ioas *src, *dst;
+	struct mapping_flags flags;
+	int rc;
+
+	rc = decode_flags(cmd->flags, &flags);
+	if (rc)
+		return rc;
+	if (cmd->dst_iova >= ULONG_MAX || cmd->length >= ULONG_MAX ||
+	    cmd->src_iova >= ULONG_MAX)
+		return -EOVERFLOW;
+
+	src = iommufd_ioas_get(call->ictx, cmd->src_ioas_id);
+	if (!src)
+		return -ENOENT;
+	rc = -ENOENT;
+	dst = iommufd_ioas_get(call->ictx, cmd->dst_ioas_id);
+	if (!dst)
+		goto out_src;
+	rc = iopt_copy(dst->iopt, &iova, src->iopt, cmd->src_iova, cmd->length,
+		       flags.prot, flags.how);
+	if (!rc && !flags.how)
+		rc = mapping_answer(dst, iova, cmd->length, &answer->dst_iova);
+	iommufd_object_put(&dst->obj);
+out_src:
+	iommufd_object_put(&src->obj);
+	return rc;
+}
+
+/* The closed interval that @cmd means. */
+static int unmap_interval(const struct iommu_ioas_unmap *cmd,
+			  unsigned long *start, unsigned long *last)
+{
+	if (!cmd->iova && cmd->length == U64_MAX) {
+		*start = 0;
+		*last = ULONG_MAX;
+		return 0;
+	}
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!cmd->length)
+		return -EINVAL;
+	*start = cmd->iova;
+	if (check_add_overflow(*start, (unsigned long)cmd->length - 1, last))
+		return -EOVERFLOW;
+	return 0;
+}
+
+int iommufd_ioas_unmap(struct iommufd_call *call)
+{
+	struct iommu_ioas_unmap *cmd = call->cmd;
+	struct iommu_ioas_unmap __user *answer = call->arg;
+	unsigned long start, last, unmapped = 0;
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
+	if (!ioas)
+		return -ENOENT;
+
+	rc = unmap_interval(cmd, &start, &last);
+	/* what cannot be undone must not fail for want of a place to tell */
+	if (!rc && put_user(cmd->length, &answer->length))
+		rc = -EFAULT;
+	if (rc)
+		goto out;
+
+	rc = iopt_unmap(ioas->iopt, start, last, &unmapped);
+	if (!rc || unmapped) {
+		cmd->length = unmapped;
+		if (put_user(cmd->length, &answer->length))
+			rc = -EFAULT;
+	}
+out:
+	iommufd_object_put(&ioas->obj);
+	return rc;
+}

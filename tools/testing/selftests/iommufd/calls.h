@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Commands of /dev/iommu that only tests call. The others are in ioas.h, with
+ * the same rule: 0 or -errno.
+ */
+#ifndef SELFTESTS_IOMMUFD_CALLS_H
+#define SELFTESTS_IOMMUFD_CALLS_H
+
+#include <stdint.h>
+
+#include "ioas.h"
+
+/* No object has it. */
+#define NO_SUCH_ID	0x7ffffff0u
+
+static inline int ioas_allow(int iommufd, __u32 ioas_id,
+			     const struct iommu_iova_range *ranges, __u32 nr)
+{
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow),
+		.ioas_id = ioas_id,
+		.num_iovas = nr,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+
+	return iommu_call(iommufd, IOMMU_IOAS_ALLOW_IOVAS, &allow);
+}
+
+/* @iova is set to where the kernel put it. */
+static inline int ioas_map_anywhere(int iommufd, __u32 ioas_id,
+				    const void *memory, size_t length,
+				    __u32 access, __u64 *iova)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = access,
+		.ioas_id = ioas_id,
+		.user_va = (uintptr_t)memory,
+		.length = length,
+	};
+	int err = iommu_call(iommufd, IOMMU_IOAS_MAP, &map);
+
+	*iova = map.iova;
+	return err;
+}
+
+static inline int ioas_copy(int iommufd, __u32 src, __u64 src_iova, __u32 dst,
+			    __u64 dst_iova, __u64 length, __u32 access)
+{
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | access,
+		.dst_ioas_id = dst,
+		.src_ioas_id = src,
+		.length = length,
+		.dst_iova = dst_iova,
+		.src_iova = src_iova,
+	};
+
+	return iommu_call(iommufd, IOMMU_IOAS_COPY, &copy);
+}
+
+static inline int option_set(int iommufd, __u32 option, __u32 object,
+			     __u64 value)
+{
+	struct iommu_option set = {
+		.size = sizeof(set),
+		.option_id = option,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = object,
+		.val64 = value,
+	};
+
+	return iommu_call(iommufd, IOMMU_OPTION, &set);
+}
+
+/* @value is what it was if there is no answer. */
+static inline int option_get(int iommufd, __u32 option, __u32 object,
+			     __u64 *value)
+{
+	struct iommu_option get = {
+		.size = sizeof(get),
+		.option_id = option,
+		.op = IOMMU_OPTION_OP_GET,
+		.object_id = object,
+		.val64 = *value,
+	};
+	int err = iommu_call(iommufd, IOMMU_OPTION, &get);
+
+	*value = get.val64;
+	return err;
+}
+
+static inline int hwpt_alloc(int iommufd, __u32 dev_id, __u32 pt_id,
+			     __u32 *hwpt_id)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.dev_id = dev_id,
+		.pt_id = pt_id,
+	};
+	int err = iommu_call(iommufd, IOMMU_HWPT_ALLOC, &alloc);
+
+	*hwpt_id = alloc.out_hwpt_id;
+	return err;
+}
+
+/* Ends all mappings. Returns how many bytes they were, or -errno. */
+static inline long long ioas_unmap_all(int iommufd, __u32 ioas)
+{
+	__u64 length = ~0ull;
+	int err = ioas_unmap(iommufd, ioas, 0, &length);
+
+	return err ? err : (long long)length;
+}
+
+#endif

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU_OPTION: whom pinned memory is charged to, and how large I/O pages are.
+ *
+ * Rule: an option changes only while nothing depends on it, and what was set is
+ * what is told and what is done.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "calls.h"
+#include "rig.h"
+
+/* A user that owns nothing else, and how many pages it may lock. */
+#define USER	54321
+#define LIMIT	8
+
+#define RLIMIT_MODE	IOMMU_OPTION_RLIMIT_MODE
+#define HUGE_PAGES	IOMMU_OPTION_HUGE_PAGES
+
+NEEDS_EDU
+
+FIXTURE(option)
+{
+	struct rig rig;
+	/* Another /dev/iommu, without an object. */
+	int empty;
+};
+
+FIXTURE_SETUP(option)
+{
+	ASSERT_EQ(0, rig_open(&self->rig));
+	self->empty = iommu_open();
+	ASSERT_LE(0, self->empty);
+}
+
+FIXTURE_TEARDOWN(option)
+{
+	close(self->empty);
+	rig_close(&self->rig);
+	EXPECT_EQ(0, rig_pinned(&self->rig));
+}
+
+/* What is told, or -errno. */
+static long long get(int iommufd, __u32 option, __u32 object)
+{
+	__u64 value = 99;
+	int err = option_get(iommufd, option, object, &value);
+
+	return err ? err : (long long)value;
+}
+
+static int attach(struct rig *rig)
+{
+	__u32 pt_id = rig->ioas;
+
+	return vfio_attach(rig->device.fd, &pt_id);
+}
+
+TEST_F(option, unknown_ones_EOPNOTSUPP)
+{
+	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, 2, 0, 0));
+	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, ~0u, 0, 0));
+	EXPECT_EQ(-EOPNOTSUPP, get(self->empty, 2, 0));
+}
+
+TEST_F(option, unknown_operations_EOPNOTSUPP)
+{
+	struct iommu_option option = {
+		.size = sizeof(option),
+		.option_id = RLIMIT_MODE,
+		.op = 2,
+	};
+
+	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->empty, IOMMU_OPTION, &option));
+	option.option_id = HUGE_PAGES;
+	option.object_id = self->rig.ioas;
+	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd, IOMMU_OPTION,
+					  &option));
+}
+
+TEST_F(option, reserved_field_EOPNOTSUPP)
+{
+	struct iommu_option option = {
+		.size = sizeof(option),
+		.option_id = RLIMIT_MODE,
+		.op = IOMMU_OPTION_OP_GET,
+		.__reserved = 1,
+	};
+
+	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->empty, IOMMU_OPTION, &option));
+}
+
+TEST_F(option, answer_that_cannot_be_written_EFAULT)
+{
+	struct iommu_option *option = new_memory(PAGE);
+
+	ASSERT_NE(NULL, option);
+	*option = (struct iommu_option){
+		.size = sizeof(*option),
+		.option_id = RLIMIT_MODE,
+		.op = IOMMU_OPTION_OP_GET,
+	};
+	ASSERT_EQ(0, mprotect(option, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, iommu_call(self->empty, IOMMU_OPTION, option));
+}
+
+TEST_F(option, rlimit_mode)
+{
+	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 1));
+	EXPECT_EQ(1, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 0));
+	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+}
+
+TEST_F(option, rlimit_mode_other_values_EINVAL)
+{
+	EXPECT_EQ(-EINVAL, option_set(self->empty, RLIMIT_MODE, 0, 2));
+	EXPECT_EQ(-EINVAL, option_set(self->empty, RLIMIT_MODE, 0,
+				      1ull << 32));
+	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+}
+
+TEST_F(option, rlimit_mode_of_an_object_EOPNOTSUPP)
+{
+	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, RLIMIT_MODE, 1, 1));
+	EXPECT_EQ(-EOPNOTSUPP, get(self->rig.iommufd, RLIMIT_MODE,
+				   self->rig.ioas));
+}
+
+TEST_F(option, rlimit_mode_with_objects_EBUSY)
+{
+	__u32 ioas;
+
+	EXPECT_EQ(-EBUSY, option_set(self->rig.iommufd, RLIMIT_MODE, 0, 1));
+	EXPECT_EQ(0, get(self->rig.iommufd, RLIMIT_MODE, 0));
+	ASSERT_EQ(0, ioas_alloc(self->empty, &ioas));
+	EXPECT_EQ(-EBUSY, option_set(self->empty, RLIMIT_MODE, 0, 0));
+	ASSERT_EQ(0, iommu_end(self->empty, ioas));
+	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 1));
+}
+
+TEST_F(option, huge_pages)
+{
+	const int iommufd = self->rig.iommufd;
+	const __u32 ioas = self->rig.ioas;
+
+	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
+	EXPECT_EQ(0, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
+	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+}
+
+TEST_F(option, huge_pages_other_values_EINVAL)
+{
+	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
+				      self->rig.ioas, 2));
+	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
+				      self->rig.ioas, ~0ull));
+	EXPECT_EQ(1, get(self->rig.iommufd, HUGE_PAGES, self->rig.ioas));
+}
+
+TEST_F(option, huge_pages_of_what_is_no_ioas_ENOENT)
+{
+	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.device.id };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-ENOENT, option_set(self->rig.iommufd, HUGE_PAGES,
+					      bad[i], 0));
+		EXPECT_EQ(-ENOENT, get(self->rig.iommufd, HUGE_PAGES, bad[i]));
+	}
+}
+
+/* What is mapped for a device has large pages already. */
+TEST_F(option, huge_pages_that_are_in_use_EINVAL)
+{
+	const int iommufd = self->rig.iommufd;
+	const __u32 ioas = self->rig.ioas;
+
+	ASSERT_EQ(0, attach(&self->rig));
+	ASSERT_EQ(0, rig_map(&self->rig));
+	EXPECT_EQ(-EINVAL, option_set(iommufd, HUGE_PAGES, ioas, 0));
+	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+	/* Without a mapping they are not, and without a device neither. */
+	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
+	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
+	ASSERT_EQ(0, rig_map(&self->rig));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
+	ASSERT_EQ(0, attach(&self->rig));
+	/* Back to large ones at any time. */
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
+	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+}
+
+/* What the kernel says of the address space made last; see debugfs-iopt. */
+static unsigned long largest_iopte(void)
+{
+	char path[64], line[256];
+	unsigned long newest = 0, size = 0;
+	struct dirent *entry;
+	const char *field;
+	FILE *file;
+	DIR *dir;
+
+	dir = opendir("/sys/kernel/debug/iopt");
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir)))
+		if (strtoul(entry->d_name, NULL, 10) > newest)
+			newest = strtoul(entry->d_name, NULL, 10);
+	closedir(dir);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/iopt/%lu", newest);
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	if (fgets(line, sizeof(line), file)) {
+		field = strstr(line, "max_iopte=");
+		if (field)
+			size = strtoul(field + 10, NULL, 0);
+	}
+	fclose(file);
+	return size;
+}
+
+TEST_F(option, huge_pages_do_what_they_say)
+{
+	char *huge = new_huge_page();
+
+	if (!largest_iopte())
+		SKIP(return, "needs debugfs");
+	if (!huge)
+		SKIP(return, "needs transparent huge pages and madvise()");
+	EXPECT_LE(HUGE, largest_iopte());
+	ASSERT_EQ(0, option_set(self->rig.iommufd, HUGE_PAGES, self->rig.ioas,
+				0));
+	EXPECT_EQ(PAGE, largest_iopte());
+	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
+			      16 * HUGE, IOAS_READ_WRITE));
+	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device,
+				    17 * HUGE - PAGE, huge + HUGE - PAGE));
+	EXPECT_EQ(512 + 1, rig_pinned(&self->rig));
+}
+
+/* One test's work without privilege: 0, or the number of a step that failed. */
+typedef int (*work_fn)(struct rig *rig);
+
+/* A new /dev/iommu for the rig, in that mode, with its device attached. */
+static int start_over(struct rig *rig, __u64 mode)
+{
+	int err;
+
+	device_close(&rig->device);
+	close(rig->iommufd);
+	rig->iommufd = iommu_open();
+	if (rig->iommufd < 0)
+		return rig->iommufd;
+	err = option_set(rig->iommufd, RLIMIT_MODE, 0, mode);
+	if (!err)
+		err = ioas_alloc(rig->iommufd, &rig->ioas);
+	if (!err)
+		err = device_open(&rig->device, rig->machine.lone[0].text,
+				  rig->iommufd);
+	return err ? err : attach(rig);
+}
+
+static int become_user(void)
+{
+	const struct rlimit limit = { LIMIT * PAGE, LIMIT * PAGE };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit))
+		return -errno;
+	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+		return -errno;
+	/* Without it /proc/self is root's. */
+	return prctl(PR_SET_DUMPABLE, 1);
+}
+
+static int run_as_user(work_fn work, struct rig *rig)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return -errno;
+	if (!child)
+		_exit(become_user() ? 99 : work(rig));
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -ECHILD;
+	return WEXITSTATUS(status);
+}
+
+static int work_set(struct rig *rig)
+{
+	int empty = iommu_open();
+
+	/* The file's mode is 0660; where root let the user in, this holds. */
+	if (empty < 0)
+		empty = dup(rig->iommufd);
+	return option_set(empty, RLIMIT_MODE, 0, 1) == -EPERM ? 0 : 1;
+}
+
+TEST_F(option, rlimit_mode_without_CAP_SYS_RESOURCE_EPERM)
+{
+	EXPECT_EQ(0, run_as_user(work_set, &self->rig));
+	EXPECT_EQ(0, get(self->rig.iommufd, RLIMIT_MODE, 0));
+}
+
+static int map_pages(struct rig *rig, unsigned int first, unsigned int pages)
+{
+	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
+			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
+}
+
+static int work_to_the_edge(struct rig *rig)
+{
+	if (map_pages(rig, 0, LIMIT + 1) != -ENOMEM)
+		return 1;
+	if (map_pages(rig, 0, LIMIT) != 0)
+		return 2;
+	if (counters_of_self("VmLck") != LIMIT * 4 ||
+	    counters_of_self("VmPin") != 0)
+		return 3;
+	if (map_pages(rig, LIMIT, 1) != -ENOMEM)
+		return 4;
+	if (rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) != 0)
+		return 5;
+	if (counters_of_self("VmLck") != 0)
+		return 6;
+	return map_pages(rig, 0, LIMIT) ? 7 : 0;
+}
+
+TEST_F(option, process_mode_is_exact)
+{
+	ASSERT_EQ(0, start_over(&self->rig, 1));
+	EXPECT_EQ(0, run_as_user(work_to_the_edge, &self->rig));
+	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
+	/* Its charge went with it: each process has a limit of its own. */
+	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
+	EXPECT_EQ(0, run_as_user(work_to_the_edge, &self->rig));
+}
+
+static int work_half(struct rig *rig)
+{
+	return map_pages(rig, LIMIT / 2, LIMIT) ? 1 : 0;
+}
+
+TEST_F(option, process_mode_counts_each_process_by_itself)
+{
+	ASSERT_EQ(0, start_over(&self->rig, 1));
+	EXPECT_EQ(0, map_pages(&self->rig, 0, LIMIT / 2));
+	EXPECT_EQ(0, run_as_user(work_half, &self->rig));
+	EXPECT_EQ(LIMIT + LIMIT / 2, rig_pinned(&self->rig));
+}
+
+static int work_with_locked_memory(struct rig *rig)
+{
+	char *own = new_memory(LIMIT * PAGE);
+
+	if (!own || mlock(own, 3 * PAGE))
+		return 1;
+	if (map_pages(rig, 0, LIMIT - 2) != -ENOMEM)
+		return 2;
+	if (map_pages(rig, 0, LIMIT - 3) != 0)
+		return 3;
+	if (mlock(own + 3 * PAGE, PAGE) != -1 || errno != ENOMEM)
+		return 4;
+	if (munlock(own, PAGE) || map_pages(rig, LIMIT, 1))
+		return 5;
+	if (counters_of_self("VmLck") != LIMIT * 4)
+		return 6;
+	return 0;
+}
+
+TEST_F(option, process_mode_counts_what_is_locked_too)
+{
+	ASSERT_EQ(0, start_over(&self->rig, 1));
+	EXPECT_EQ(0, run_as_user(work_with_locked_memory, &self->rig));
+}
+
+static int work_beside_locked_memory(struct rig *rig)
+{
+	char *own = new_memory(LIMIT * PAGE);
+
+	if (!own || mlock(own, LIMIT * PAGE))
+		return 1;
+	if (map_pages(rig, 0, LIMIT) != 0)
+		return 2;
+	if (map_pages(rig, LIMIT, 1) != -ENOMEM)
+		return 3;
+	if (counters_of_self("VmLck") != LIMIT * 4 ||
+	    counters_of_self("VmPin") != LIMIT * 4)
+		return 4;
+	return 0;
+}
+
+TEST_F(option, user_mode_does_not_count_what_is_locked)
+{
+	ASSERT_EQ(0, start_over(&self->rig, 0));
+	EXPECT_EQ(0, run_as_user(work_beside_locked_memory, &self->rig));
+}
+
+TEST_F(option, CAP_IPC_LOCK_is_not_charged_in_process_mode)
+{
+	const struct rlimit none = { 0, 0 };
+
+	ASSERT_EQ(0, start_over(&self->rig, 1));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
+	EXPECT_EQ(0, map_pages(&self->rig, 0, RIG_PAGES));
+	EXPECT_EQ(0, counters_of_self("VmLck"));
+	EXPECT_EQ((long)(RIG_PAGES * 4), counters_of_self("VmPin"));
+}
+
+TEST_HARNESS_MAIN
