@@ -54,6 +54,18 @@ struct scene {
 	int fd;
 };
 
+static int write_word(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, word, strlen(word)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int attach(struct device *device, __u32 pt_id)
 {
 	return vfio_attach(device->fd, &pt_id);
@@ -338,9 +350,25 @@ static int leave_second_too(struct scene *scene)
 	return err ? err : detach_unmap_and_end(scene);
 }
 
+/*
+ * A device that is enabled anyway: then binding does not ask the firmware about
+ * its interrupt, which copes badly with a lack of memory.
+ */
+static int set_enabled(const char *address, const char *enabled)
+{
+	char path[80];
+	int err;
+
+	err = write_word("/sys/bus/pci/drivers/vfio-pci/unbind", address);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", address);
+	err = write_word(path, enabled);
+	return err ? err : pci_give_to_vfio(address);
+}
+
 static int open_second(struct scene *scene)
 {
-	device_close(&scene->second);
 	scene->fd = vfio_open(scene->rig.machine.lone[1].text);
 	return scene->fd < 0 ? scene->fd : 0;
 }
@@ -583,18 +611,6 @@ static int drop_ipc_lock(void)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-static int write_word(const char *path, const char *word)
-{
-	int fd = open(path, O_WRONLY), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, word, strlen(word)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 /* Every allocation of this process counts, and none that fails is reported. */
 static int set_faults_up(void)
 {
@@ -681,6 +697,11 @@ static int scene_open(struct scene *scene)
 FIXTURE_SETUP(failing)
 {
 	ASSERT_EQ(0, scene_open(&self->scene));
+	if (variant->call == call_bind) {
+		device_close(&self->scene.second);
+		ASSERT_EQ(0, set_enabled(self->scene.rig.machine.lone[1].text,
+					 "1"));
+	}
 	self->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	ASSERT_LE(0, self->fail_nth);
 	self->charged = counters_of_self("VmLck");
@@ -690,6 +711,9 @@ FIXTURE_SETUP(failing)
 FIXTURE_TEARDOWN(failing)
 {
 	device_close(&self->scene.second);
+	if (variant->call == call_bind)
+		EXPECT_EQ(0, set_enabled(self->scene.rig.machine.lone[1].text,
+					 "0"));
 	rig_close(&self->scene.rig);
 	EXPECT_EQ(0, rig_pinned(&self->scene.rig));
 }
