@@ -15,7 +15,7 @@ COMMANDS = {
     "kunit": ("kunit", "KUnit suites: user-mode Linux with KASAN, then the x86-64 debug kernel"),
     "selftest": ("selftest", "kselftests in the debug kernel"),
     "differential": ("differential", "what type1 does under two kernels, compared line by line"),
-    "mutants": ("mutants", "one-line faults of the engine and of type1, each of which a test must notice; ONLY=names"),
+    "mutants": ("mutants", "one-line faults of engine, /dev/iommu and type1, each of which a test must notice; ONLY=names"),
     "soak": ("soak", "what takes too long for check: mutants, the lock inversion, more random sequences"),
     "bench": ("bench", "figures beside stock 6.1 and 6.12, as tables and a plot; ONLY=table picks parts"),
     "clients": ("clients", "DPDK's testpmd on type1: frames forwarded and compared"),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make mutants: plant one-line faults, one at a time, and see that the tests notice each of them.
 
-There are families of faults, each with a way of its own to build and to test: mutants_engine.py and mutants_type1.py.
+There are families of faults, each with a way of its own to build and to test: mutants_engine.py, mutants_iommufd.py and
+mutants_type1.py.
 harness/faults/FAMILY holds the faults, one a line:
 
     name | what it breaks | file | function | regular expression | replacement
@@ -21,7 +22,7 @@ from .paths import HARNESS
 from .shell import Failure, say
 
 FAULTS = HARNESS / "faults"
-FAMILIES = ("engine", "type1")
+FAMILIES = ("engine", "iommufd", "type1")
 
 
 @dataclass

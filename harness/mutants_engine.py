@@ -51,17 +51,17 @@ def with_mutants(text, numbered):
     return DECLARED + text
 
 
-def write_sources(everything):
-    """Copy the engine with all its mutants; what does not change keeps its time, and so its object."""
-    for file in (LINUX / ENGINE).rglob("*.[ch]"):
-        name = str(file.relative_to(LINUX / ENGINE))
+def write_sources(everything, folder, defined_in, out):
+    """Copy a folder's sources with all their mutants; what does not change keeps its time, and so its object."""
+    for file in (LINUX / folder).rglob("*.[ch]"):
+        name = str(file.relative_to(LINUX / folder))
         text = file.read_text()
         numbered = [(number, mutant) for number, mutant in enumerate(everything, 1) if mutant.file == name]
         if numbered:
             text = with_mutants(text, numbered)
-        if name == DEFINED_IN:
+        if name == defined_in:
             text += DEFINED
-        copy = OUT / ENGINE / name
+        copy = out / folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists() or copy.read_text() != text:
             copy.write_text(text)
@@ -74,7 +74,7 @@ def build(everything):
     OUT.mkdir(exist_ok=True)
     must("configure the kernel with mutants", kunit.tool("config", OUT, CONFIG), "mutants-engine.config", cwd=LINUX,
          env=kernel.environment())
-    write_sources(everything)
+    write_sources(everything, ENGINE, DEFINED_IN, OUT)
     must("build the kernel with mutants", kernel.make(OUT, "ARCH=um", "KCFLAGS=-w", "linux"), "mutants-engine.build",
          env=kernel.environment())
 

@@ -11,6 +11,7 @@ STRESS = "STRESS_SECONDS=240 STRESS_SEED=2"     # likewise five minutes
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
     ("mutants of the engine", lambda: mutants.stage("engine")),
+    ("mutants of /dev/iommu", lambda: mutants.stage("iommufd")),
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
     ("everything against everything", lambda: kunit.debug(60 * MINUTES)),

@@ -163,8 +163,8 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 }
 
 /* What the caller wants allowed, to be freed; checked each for itself. */
-static struct iopt_range *
-allowed_ranges(const struct iommu_iova_range __user *array, u32 nr)
+static struct iopt_range *allowed_ranges(struct iommu_iova_range __user *array,
+					 u32 nr)
 {
 	struct iopt_range *ranges;
 	u32 i;

@@ -104,9 +104,8 @@ int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
  *
  * Return: the object, to be put; NULL if there is none such.
  */
-struct iommufd_object *
-iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
-		   const struct iommufd_object_type *type)
+struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
+					  const struct iommufd_object_type *type)
 {
 	struct iommufd_object *obj;
 

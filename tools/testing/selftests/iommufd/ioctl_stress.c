@@ -230,7 +230,7 @@ static int call_option_set(struct worker *worker, int iommufd)
 
 static int call_option_get(struct worker *worker, int iommufd)
 {
-	__u64 value;
+	__u64 value = 0;
 
 	return option_get(iommufd, IOMMU_OPTION_HUGE_PAGES, some_ioas(worker),
 			  &value);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants of /dev/iommu: its selftests, in the debug kernel, have to fail with each.
+
+As with the engine all are in one kernel, and the parameter iopt_mutant on the kernel's command line says which is
+there. Each has a guest of its own, in which the programs run until one fails, leaves a page pinned, or the kernel
+panics, which it does at the first warning or report. A program that hangs is one that fails.
+"""
+from . import cleanlog, guest, kernel, ktap, mutants_engine, packages, selftest, series
+from .mutants import Verdict, listed
+from .paths import BUILD, HARNESS, LINUX
+from .shell import Failure, Progress, must, say
+
+FRONT_END = "drivers/iommu/iommufd"
+OUT = BUILD / "mutants-iommufd"
+DEFINED_IN = "main.c"
+# The cheap ones first. Races and stress are left out: they take long, and the others see what there is.
+PROGRAMS = ["command_format", "ioctl_errno", "device_info", "hwpt_alloc", "ioas_copy", "ioas_allow", "options",
+            "iova_ranges", "ioas_map", "object_bugs", "locked_memory", "allocation_failure", "ioas_dma"]
+PANIC = "panic_on_warn=1 kasan.fault=panic"
+# Runs the programs until one has something to say.
+UNTIL = """
+for program in {programs}; do
+	run_test iommufd/$program {folder} $program
+	[ $status = 0 ] || [ $status = 4 ] || break
+	[ "$before" = "$after" ] || break
+done
+"""
+
+
+def build(everything):
+    """Build the kernel with all mutants, and the programs; return (kernel, folder of the programs)."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    kernel.settle(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
+    mutants_engine.write_sources(everything, FRONT_END, DEFINED_IN, OUT)
+    must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage"), "mutants-iommufd.build",
+         env=kernel.environment())
+    programs = selftest.build_programs(kernel.headers(OUT))
+    return kernel.bzimage(OUT), {folder for name, folder, _ in programs if name.startswith("iommufd/")}.pop()
+
+
+def boot(image, folder, number):
+    """What went wrong first with a mutant, 0 for none; None if nothing did."""
+    machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
+                          args=f"iopt_mutant={number} {PANIC}", silence=400)
+    outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" +
+                         UNTIL.format(programs=" ".join(PROGRAMS), folder=folder))
+    if outcome.status is None:
+        return outcome.reason.splitlines()[0]
+    results = selftest.judge(outcome.lines, False)
+    if results.failed:
+        return results.failed[0]
+    dirty = cleanlog.of(outcome, ["dma-fault"])
+    return f"log: {dirty[0].name}: {dirty[0].line}" if dirty else None
+
+
+def run(todo):
+    """Run all; return a verdict for each."""
+    everything = listed("iommufd")
+    image, folder = build(everything)
+    wrong = boot(image, folder, 0)
+    if wrong:
+        raise Failure(f"/dev/iommu without a fault: {wrong}")
+    say("/dev/iommu without a fault: nothing fails")
+    progress, verdicts = Progress("mutants of /dev/iommu"), []
+    for mutant in todo:
+        progress.tick(mutant.name)
+        wrong = boot(image, folder, everything.index(mutant) + 1)
+        verdicts.append(Verdict(mutant, bool(wrong), wrong or "nothing"))
+    progress.done(f"{len(todo)}")
+    return verdicts
