@@ -18,12 +18,12 @@ def touched(commit):
     """The folders to compile for a commit; a header counts for all of those that the series edits."""
     folders = set()
     for path in git("diff", "--name-only", f"{commit}~", commit).split():
-        if path.startswith("include/"):
+        if path.startswith("samples/vfio-mdev/"):
+            folders.add("samples/vfio-mdev/")
+        elif path.startswith("include/"):
             folders |= {"drivers/iommu/", "drivers/vfio/"}
         elif path.startswith("drivers/"):
             folders.add("/".join(path.split("/")[:2]) + "/")
-        elif path.startswith("samples/vfio-mdev/"):
-            folders.add("samples/vfio-mdev/")
     return sorted(folders)
 
 

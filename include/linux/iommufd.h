@@ -49,15 +49,6 @@ struct iommufd_ctx *iommufd_ctx_from_fd(int fd);
 void iommufd_ctx_get(struct iommufd_ctx *ictx);
 void iommufd_ctx_put(struct iommufd_ctx *ictx);
 
-struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
-					   struct device *dev, u32 *id);
-void iommufd_device_unbind(struct iommufd_device *idev);
-int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
-void iommufd_device_detach(struct iommufd_device *idev);
-
-struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
-u32 iommufd_device_to_id(struct iommufd_device *idev);
-
 struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ictx,
 		      const struct iommufd_access_ops *ops, void *data,
@@ -73,6 +64,15 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags);
 
+struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
+					   struct device *dev, u32 *id);
+void iommufd_device_unbind(struct iommufd_device *idev);
+int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
+void iommufd_device_detach(struct iommufd_device *idev);
+
+struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
+u32 iommufd_device_to_id(struct iommufd_device *idev);
+
 #else
 
 static inline struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
@@ -86,36 +86,6 @@ static inline void iommufd_ctx_get(struct iommufd_ctx *ictx)
 
 static inline void iommufd_ctx_put(struct iommufd_ctx *ictx)
 {
-}
-
-static inline struct iommufd_device *
-iommufd_device_bind(struct iommufd_ctx *ictx, struct device *dev, u32 *id)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline void iommufd_device_unbind(struct iommufd_device *idev)
-{
-}
-
-static inline int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void iommufd_device_detach(struct iommufd_device *idev)
-{
-}
-
-static inline struct iommufd_ctx *
-iommufd_device_to_ictx(struct iommufd_device *idev)
-{
-	return NULL;
-}
-
-static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
-{
-	return 0;
 }
 
 static inline struct iommufd_access *
@@ -158,6 +128,36 @@ static inline int iommufd_access_rw(struct iommufd_access *access,
 				    size_t length, unsigned int flags)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline struct iommufd_device *
+iommufd_device_bind(struct iommufd_ctx *ictx, struct device *dev, u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommufd_device_unbind(struct iommufd_device *idev)
+{
+}
+
+static inline int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_device_detach(struct iommufd_device *idev)
+{
+}
+
+static inline struct iommufd_ctx *
+iommufd_device_to_ictx(struct iommufd_device *idev)
+{
+	return NULL;
+}
+
+static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
+{
+	return 0;
 }
 
 #endif

@@ -488,9 +488,9 @@ int main(int argc, char **argv)
 	show_read_only(&devices[0], iommufd, ioas, other);
 	show_unmap(&devices[0], iommufd, ioas, other, &before);
 	show_secret(&devices[0], memory, other);
+	show_mediated(&devices[0].edu, iommufd, ioas, memory, IOVA);
 	show_two_groups(&devices[0], second, iommufd, ioas, memory, &before);
 	show_one_group(pair, iommufd, ioas, memory);
-	show_mediated(&devices[0].edu, iommufd, ioas, memory, IOVA);
 	show_detach(&devices[0], iommufd, ioas, memory);
 	show_close(devices, nr, iommufd, &before);
 	printf("%u steps held\n", steps_held());

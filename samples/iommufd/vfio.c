@@ -18,27 +18,6 @@ static int call(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
-int vfio_node(const char *device, char *path, size_t size)
-{
-	char name[PATH_MAX];
-	struct dirent *entry;
-	int err = -ENODEV;
-	DIR *dir;
-
-	snprintf(name, sizeof(name), "%s/vfio-dev", device);
-	dir = opendir(name);
-	if (!dir)
-		return -ENODEV;
-	while (err && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "vfio", 4))
-			continue;
-		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
-		err = 0;
-	}
-	closedir(dir);
-	return err;
-}
-
 int vfio_open(const char *address)
 {
 	char path[PATH_MAX];
@@ -113,4 +92,25 @@ int vfio_enable_dma(int fd, bool on)
 	if (pwrite(fd, &command, sizeof(command), where) != sizeof(command))
 		return -EIO;
 	return 0;
+}
+
+int vfio_node(const char *device, char *path, size_t size)
+{
+	char name[PATH_MAX];
+	struct dirent *entry;
+	int err = -ENODEV;
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "%s/vfio-dev", device);
+	dir = opendir(name);
+	if (!dir)
+		return -ENODEV;
+	while (err && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "vfio", 4))
+			continue;
+		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
+		err = 0;
+	}
+	closedir(dir);
+	return err;
 }
