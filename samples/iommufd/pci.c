@@ -165,6 +165,8 @@ int pci_sriov_enable(const char *address, unsigned int nr)
 	err = write_text("/sys/module/vfio_pci/parameters/enable_sriov", "Y");
 	if (err)
 		return err;
+	/* In QEMU 7.2 a reset of the function takes its VFs away for good. */
+	pci_write(address, "reset_method", "\n");
 	snprintf(text, sizeof(text), "%u", nr);
 	return pci_write(address, "sriov_numvfs", text);
 }
