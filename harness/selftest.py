@@ -71,7 +71,7 @@ def selftests(plant=None):
         script += planted.insmod(planted.build(out), plant)
     for program in programs:
         script += "run_test {} {} {}\n".format(*program)
-    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU + guest.UNLIKE)
+    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU + guest.UNLIKE, timeout=1800)
     outcome = guest.boot(machine, script)
     results = judge(outcome.lines)
     if outcome.status is None:
