@@ -7,9 +7,10 @@
  * whichever access.
  *
  * Rule: while an access is at work in an area, the area counts it and stays,
- * without any lock. An unmap first keeps new pins out, then tells every access,
- * holding nothing that unpinning needs, and then waits for the counts (H1). It
- * tells once, of whole mappings, and only if something is pinned there.
+ * without any lock. An unmap tells every access, holding nothing that unpinning
+ * needs, as often as the policy says; when it tells for the last time it keeps
+ * accesses out, and then it waits for the counts (H1). It tells of whole
+ * mappings, and only if something is pinned there.
  */
 #include <linux/iommu.h>
 #include <linux/kthread.h>
@@ -101,10 +102,18 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
 	up_read(&iopt->access_rwsem);
 }
 
+static void areas_set_state(struct list_head *areas, enum iopt_area_state state)
+{
+	struct iopt_area *area;
+
+	list_for_each_entry(area, areas, node)
+		area->state = state;
+}
+
 /**
  * iopt_areas_quiesce - get accesses out of areas
  * @iopt: the space
- * @areas: list by iopt_area.node, dying, so that no access can come any more
+ * @areas: list by iopt_area.node, dying; afterwards no access comes any more
  *
  * Context: @iopt->lock is held, and dropped while accesses are told and waited
  * for.
@@ -112,7 +121,8 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
  */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 {
-	bool pinned, used, told = false;
+	unsigned int rounds = max(iopt->policy.notices, 1U);
+	bool pinned, used, tell;
 	struct iopt_area *area;
 	int rc = 0;
 
@@ -126,8 +136,13 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 		}
 		if (!pinned && !used)
 			break;
-		if (pinned && !told) {
-			told = true;
+		/* Calls that are at work count as well, or it might never end. */
+		tell = pinned && rounds;
+		if (rounds)
+			rounds--;
+		areas_set_state(areas, rounds ? IOPT_AREA_LEAVING :
+						IOPT_AREA_DYING);
+		if (tell) {
 			mutex_unlock(&iopt->lock);
 			accesses_notify(iopt, areas);
 			mutex_lock(&iopt->lock);
@@ -138,6 +153,7 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 			break;
 		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 	}
+	areas_set_state(areas, IOPT_AREA_DYING);
 	return rc;
 }
 
@@ -156,7 +172,7 @@ static struct iopt_area *area_enter(struct io_pagetable *iopt,
 
 	mutex_lock(&iopt->lock);
 	area = iopt_area_first(iopt, iova, iova);
-	if (!area || area->state != IOPT_AREA_LIVE)
+	if (!area || !iopt_area_is_there(area))
 		area = ERR_PTR(-ENOENT);
 	else if (area->orphan)
 		area = ERR_PTR(-EBUSY);
@@ -180,7 +196,7 @@ void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area)
 	lockdep_assert_held(&iopt->lock);
 	area->nr_users--;
 	/* Somebody may wait for that. */
-	if (area->state == IOPT_AREA_DYING || area->orphan)
+	if (area->state != IOPT_AREA_LIVE || area->orphan)
 		iopt_wake_settled(iopt);
 }
 
@@ -245,7 +261,7 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	lockdep_assert_held(&iopt->lock);
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last))
-		if (area->state != IOPT_AREA_LIVE)
+		if (!iopt_area_is_there(area))
 			return -ENOENT;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last)) {
@@ -256,7 +272,7 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Likewise, but with nothing pinned. */
+/* Likewise, but with nothing pinned. Who got a page may have written to it. */
 static void areas_leave_unpinned(struct io_pagetable *iopt, unsigned long start,
 				 unsigned long last)
 {
@@ -268,6 +284,8 @@ static void areas_leave_unpinned(struct io_pagetable *iopt, unsigned long start,
 		mutex_unlock(&iopt->lock);
 		area_unpin(iopt, area, start, last);
 		mutex_lock(&iopt->lock);
+		iopt_area_mark_dirty(area, max(start, area->start),
+				     min(last, area->last));
 		iopt_area_leave(iopt, area);
 	}
 }

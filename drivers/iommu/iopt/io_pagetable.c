@@ -66,7 +66,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL if @bytes is no such size, or -EBUSY if a domain is
- * attached and may have larger ones.
+ * attached that may have larger ones, and the policy does not want that.
  */
 int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {
@@ -75,7 +75,8 @@ int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
 		return -EINVAL;
 	mutex_lock(&iopt->lock);
-	if (bytes < iopt->policy.max_iopte && !list_empty(&iopt->domains))
+	if (bytes < iopt->policy.max_iopte && !iopt->policy.mixed_iopte &&
+	    !list_empty(&iopt->domains))
 		rc = -EBUSY;
 	else
 		WRITE_ONCE(iopt->policy.max_iopte, bytes);

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1: groups come and go.
+ *
+ * A mediated group brings nothing. A physical one brings the regions that its
+ * devices reserve, and joins a domain that the container has, or else brings
+ * one that the engine fills with what is mapped.
+ *
+ * Rule: the core lets one group at a time come or go in a container, so that
+ * what is looked at here stays as it is. type1.lock is only taken to change
+ * what others look at meanwhile, and never while memory is pinned.
+ */
+#include <linux/device.h>
+#include <linux/irqdomain.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "type1.h"
+
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Take groups although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
+
+/**
+ * struct type1_device - a device whose regions are reserved
+ * @node: in type1_group.devices
+ * @dev: the device, with a reference: it may leave its group
+ */
+struct type1_device {
+	struct list_head node;
+	struct device *dev;
+};
+
+/**
+ * struct reservation - while the devices of a group are gone through
+ * @type1: the container's
+ * @group: the group
+ * @msi_start: where a device's MSI doorbell has to be mapped, or PHYS_ADDR_MAX
+ */
+struct reservation {
+	struct type1 *type1;
+	struct type1_group *group;
+	phys_addr_t msi_start;
+};
+
+static struct type1_group *find_group(struct type1 *type1,
+				      struct iommu_group *iommu_group)
+{
+	struct type1_domain *domain;
+	struct type1_group *group;
+
+	list_for_each_entry(group, &type1->mediated, node)
+		if (group->iommu_group == iommu_group)
+			return group;
+	list_for_each_entry(domain, &type1->domains, node)
+		list_for_each_entry(group, &domain->groups, node)
+			if (group->iommu_group == iommu_group)
+				return group;
+	return NULL;
+}
+
+/* The page sizes that all domains have; smaller ones than a page do not count. */
+static void update_pgsizes(struct type1 *type1)
+{
+	unsigned long pgsizes = ULONG_MAX;
+	struct type1_domain *domain;
+
+	lockdep_assert_held(&type1->lock);
+	list_for_each_entry(domain, &type1->domains, node)
+		pgsizes &= domain->domain->pgsize_bitmap;
+	if (pgsizes & ~PAGE_MASK)
+		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
+	WRITE_ONCE(type1->pgsizes, pgsizes);
+}
+
+static int reserve_device(struct device *dev, void *data)
+{
+	struct reservation *reservation = data;
+	struct type1_device *device;
+	phys_addr_t msi_start;
+	int rc;
+
+	device = kzalloc(sizeof(*device), GFP_KERNEL);
+	if (!device)
+		return -ENOMEM;
+	rc = iopt_reserve_device(reservation->type1->iopt, dev, &msi_start);
+	if (rc) {
+		kfree(device);
+		return rc == -EADDRINUSE ? -EINVAL : rc;
+	}
+	device->dev = get_device(dev);
+	list_add(&device->node, &reservation->group->devices);
+	if (msi_start != PHYS_ADDR_MAX)
+		reservation->msi_start = msi_start;
+	return 0;
+}
+
+static void unreserve_devices(struct type1 *type1, struct type1_group *group)
+{
+	struct type1_device *device, *next;
+
+	list_for_each_entry_safe(device, next, &group->devices, node) {
+		iopt_unreserve_device(type1->iopt, device->dev);
+		put_device(device->dev);
+		kfree(device);
+	}
+}
+
+static int remaps_interrupts(struct device *dev, void *unused)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+}
+
+static int check_interrupts(struct iommu_group *iommu_group)
+{
+	if (READ_ONCE(allow_unsafe_interrupts) || irq_domain_check_msi_remap() ||
+	    iommu_group_for_each_dev(iommu_group, NULL, remaps_interrupts))
+		return 0;
+	pr_warn_ratelimited("vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param \"allow_unsafe_interrupts\" to enable VFIO IOMMU support on this platform\n");
+	return -EPERM;
+}
+
+/* Is something mapped outside of a domain's aperture? */
+static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
+{
+	unsigned long start = domain->geometry.aperture_start;
+	u64 last = domain->geometry.aperture_end;
+	struct iopt_range mapping;
+
+	return (start && iopt_find_mapping(type1->iopt, 0, start - 1,
+					   &mapping)) ||
+	       (last < ULONG_MAX && iopt_find_mapping(type1->iopt, last + 1,
+						      ULONG_MAX, &mapping));
+}
+
+/* Is some IOVA usable that a domain can translate? */
+static int check_usable(struct type1 *type1, struct iommu_domain *domain)
+{
+	unsigned int nr = iopt_iova_ranges(type1->iopt, NULL, 0), i;
+	struct iopt_range *ranges;
+	int rc = -EINVAL;
+
+	ranges = kcalloc(nr, sizeof(*ranges), GFP_KERNEL);
+	if (!ranges)
+		return -ENOMEM;
+	nr = min(nr, iopt_iova_ranges(type1->iopt, ranges, nr));
+	for (i = 0; i != nr; i++)
+		if (ranges[i].start <= domain->geometry.aperture_end &&
+		    ranges[i].last >= domain->geometry.aperture_start)
+			rc = 0;
+	kfree(ranges);
+	return rc;
+}
+
+static int alloc_domain(struct device *dev, void *data)
+{
+	struct iommu_domain **domain = data;
+
+	*domain = iommu_domain_alloc(dev->bus);
+	return 1;
+}
+
+/* Make a domain for a group and attach it. */
+static struct type1_domain *make_domain(struct type1 *type1,
+					struct iommu_group *iommu_group)
+{
+	struct type1_domain *domain;
+	int rc = -EIO;
+
+	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+	if (!domain)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&domain->groups);
+	/* Any device will do, if there is one. */
+	iommu_group_for_each_dev(iommu_group, &domain->domain, alloc_domain);
+	if (!domain->domain)
+		goto err_free;
+	rc = type1->nesting ? iommu_enable_nesting(domain->domain) : 0;
+	if (!rc)
+		rc = iommu_attach_group(domain->domain, iommu_group);
+	if (!rc)
+		return domain;
+
+	iommu_domain_free(domain->domain);
+err_free:
+	kfree(domain);
+	return ERR_PTR(rc);
+}
+
+static void free_domain(struct type1_domain *domain)
+{
+	iommu_domain_free(domain->domain);
+	kfree(domain);
+}
+
+/*
+ * Would a group whose own domain is @fresh be served as well by @domain? One
+ * that translates more would have to be narrowed for it.
+ */
+static bool domain_suits(const struct type1_domain *domain,
+			 const struct type1_domain *fresh)
+{
+	const struct iommu_domain_geometry *have = &domain->domain->geometry;
+	const struct iommu_domain_geometry *want = &fresh->domain->geometry;
+
+	return domain->domain->ops == fresh->domain->ops &&
+	       domain->coherent == fresh->coherent &&
+	       have->aperture_start >= want->aperture_start &&
+	       have->aperture_end <= want->aperture_end;
+}
+
+/*
+ * Move a group from its own domain to one that the container has. Returns that
+ * or, if none takes it, @fresh; or an error, with the group attached to nothing.
+ */
+static struct type1_domain *share_domain(struct type1 *type1,
+					 struct iommu_group *iommu_group,
+					 struct type1_domain *fresh)
+{
+	struct type1_domain *domain;
+	int rc;
+
+	list_for_each_entry(domain, &type1->domains, node) {
+		if (!domain_suits(domain, fresh))
+			continue;
+		iommu_detach_group(fresh->domain, iommu_group);
+		if (!iommu_attach_group(domain->domain, iommu_group))
+			return domain;
+		rc = iommu_attach_group(fresh->domain, iommu_group);
+		if (rc)
+			return ERR_PTR(rc);
+	}
+	return fresh;
+}
+
+/* Let the engine fill a domain. */
+static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
+		       phys_addr_t msi_start)
+{
+	int rc;
+
+	type1_choose_pages(type1);
+	rc = iopt_attach_domain(type1->iopt, domain);
+	if (rc == -ESRCH)
+		return -ENODEV;
+	/* It is too wide a mapping that IOMMUs refuse in their own way. */
+	if (rc == -EADDRINUSE)
+		return !type1->ranges_known && mapped_outside(type1, domain) ?
+		       -EFAULT : -EINVAL;
+	if (rc || msi_start == PHYS_ADDR_MAX)
+		return rc;
+
+	rc = iommu_get_msi_cookie(domain, msi_start);
+	if (!rc || rc == -ENODEV)
+		return 0;
+	iopt_detach_domain(type1->iopt, domain);
+	return rc;
+}
+
+/* What must be true of a group before something is pinned for it. */
+static int check_group(struct type1 *type1, struct reservation *reservation,
+		       struct iommu_domain *domain)
+{
+	struct iommu_group *iommu_group = reservation->group->iommu_group;
+	int rc;
+
+	/* What is mapped without a domain has not been looked at yet. */
+	if (type1->ranges_known && mapped_outside(type1, domain))
+		return -EINVAL;
+	rc = iommu_group_for_each_dev(iommu_group, reservation, reserve_device);
+	if (!rc)
+		rc = check_usable(type1, domain);
+	return rc ?: check_interrupts(iommu_group);
+}
+
+static int attach_physical(struct type1 *type1, struct type1_group *group)
+{
+	struct reservation reservation = {
+		.type1 = type1,
+		.group = group,
+		.msi_start = PHYS_ADDR_MAX,
+	};
+	struct type1_domain *fresh, *domain;
+	int rc;
+
+	fresh = make_domain(type1, group->iommu_group);
+	if (IS_ERR(fresh))
+		return PTR_ERR(fresh);
+	rc = check_group(type1, &reservation, fresh->domain);
+	if (rc)
+		goto err_detach;
+
+	/* Virtual machines save flushes of caches if nothing passes them by. */
+	if (fresh->domain->ops->enforce_cache_coherency)
+		fresh->coherent = fresh->domain->ops->enforce_cache_coherency(
+			fresh->domain);
+	domain = share_domain(type1, group->iommu_group, fresh);
+	if (IS_ERR(domain)) {
+		rc = PTR_ERR(domain);
+		goto err_unreserve;
+	}
+	if (domain == fresh) {
+		rc = fill_domain(type1, fresh->domain, reservation.msi_start);
+		if (rc)
+			goto err_detach;
+	}
+
+	group->blind = true;
+	iopt_dirty_blind(type1->iopt);
+	mutex_lock(&type1->lock);
+	if (domain == fresh) {
+		list_add(&fresh->node, &type1->domains);
+		update_pgsizes(type1);
+	}
+	group->domain = domain;
+	list_add(&group->node, &domain->groups);
+	WRITE_ONCE(type1->ranges_known, true);
+	mutex_unlock(&type1->lock);
+	if (domain != fresh)
+		free_domain(fresh);
+	return 0;
+
+err_detach:
+	iommu_detach_group(fresh->domain, group->iommu_group);
+err_unreserve:
+	unreserve_devices(type1, group);
+	free_domain(fresh);
+	return rc;
+}
+
+/* Its driver could not do without the addresses of mappings. */
+static int attach_mediated(struct type1 *type1, struct type1_group *group)
+{
+	int rc = -EBUSY;
+
+	mutex_lock(&type1->vaddr_lock);
+	if (!iopt_has_orphans(type1->iopt)) {
+		mutex_lock(&type1->lock);
+		list_add(&group->node, &type1->mediated);
+		mutex_unlock(&type1->lock);
+		rc = 0;
+	}
+	mutex_unlock(&type1->vaddr_lock);
+	return rc;
+}
+
+/**
+ * vfio_iommu_type1_attach_group - a group comes
+ * @data: struct type1 of the container
+ * @iommu_group: the group, which belongs to the caller
+ * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
+ *
+ * Context: the container's group_lock is held for writing; sleeps for long if
+ * it brings a domain that is to be filled.
+ * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
+ * there already, or what is mapped or was to be told as usable conflicts with
+ * it, or there is no nesting, -EIO if there is no domain for it, -EPERM if its
+ * interrupts are not isolated, -ENOMEM, or an errno of pinning or of the IOMMU
+ * driver. All is as it was then.
+ */
+int vfio_iommu_type1_attach_group(void *data, struct iommu_group *iommu_group,
+				  enum vfio_group_type type)
+{
+	struct type1 *type1 = data;
+	struct type1_group *group;
+	int rc;
+
+	if (iopt_has_orphans(type1->iopt))
+		return -EBUSY;
+	if (find_group(type1, iommu_group))
+		return -EINVAL;
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	group->iommu_group = iommu_group;
+	INIT_LIST_HEAD(&group->devices);
+
+	if (type == VFIO_EMULATED_IOMMU)
+		rc = attach_mediated(type1, group);
+	else
+		rc = attach_physical(type1, group);
+	if (rc)
+		kfree(group);
+	return rc;
+}
+
+/* A domain without groups goes; mappings stay, for mediated groups. */
+static void detach_physical(struct type1 *type1, struct type1_group *group)
+{
+	struct type1_domain *domain = group->domain;
+	bool last = list_is_singular(&domain->groups);
+
+	mutex_lock(&type1->lock);
+	list_del(&group->node);
+	if (last) {
+		list_del(&domain->node);
+		update_pgsizes(type1);
+	}
+	mutex_unlock(&type1->lock);
+
+	/* A driver may change the format of a domain that has no devices. */
+	if (last)
+		iopt_detach_domain(type1->iopt, domain->domain);
+	iommu_detach_group(domain->domain, group->iommu_group);
+	if (last)
+		free_domain(domain);
+	unreserve_devices(type1, group);
+	if (group->blind)
+		iopt_dirty_unblind(type1->iopt, false);
+}
+
+/**
+ * vfio_iommu_type1_detach_group - a group goes
+ * @data: struct type1 of the container
+ * @iommu_group: the group; its devices reach no memory when this returns
+ *
+ * Context: the container's group_lock is held for writing; may sleep.
+ */
+void vfio_iommu_type1_detach_group(void *data, struct iommu_group *iommu_group)
+{
+	struct type1 *type1 = data;
+	struct type1_group *group = find_group(type1, iommu_group);
+
+	if (!group)
+		return;
+	if (group->domain) {
+		detach_physical(type1, group);
+	} else {
+		mutex_lock(&type1->lock);
+		list_del(&group->node);
+		mutex_unlock(&type1->lock);
+	}
+	kfree(group);
+}
+
+/**
+ * type1_group_pinned - a device of a group has pinned pages
+ * @type1: the container's
+ * @iommu_group: the group; from now on it writes to pages only that it pins
+ *
+ * Context: process context, may sleep.
+ */
+void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+
+	/* Only physical groups are blind. */
+	if (list_empty(&type1->domains))
+		return;
+	mutex_lock(&type1->lock);
+	group = find_group(type1, iommu_group);
+	if (group && group->blind) {
+		group->blind = false;
+		iopt_dirty_unblind(type1->iopt, true);
+	}
+	mutex_unlock(&type1->lock);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1: memory for drivers of mediated devices.
+ *
+ * All of a container's devices share one access of the engine, because their
+ * pins are nobody's in particular: any device may drop what another one pinned,
+ * and drop what nobody pinned.
+ *
+ * Rule: no lock is held while a driver is told of an unmap that it may need to
+ * unpin, to pin or to access memory; and a driver may hold whatever it wants
+ * when it does so (H1).
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "type1.h"
+
+static void tell_of_unmap(void *data, unsigned long start, unsigned long last)
+{
+	struct type1 *type1 = data;
+	struct vfio_device *vdev;
+
+	down_read(&type1->told_rwsem);
+	list_for_each_entry(vdev, &type1->told, iommu_entry)
+		vdev->ops->dma_unmap(vdev, start, last - start + 1);
+	up_read(&type1->told_rwsem);
+}
+
+const struct iopt_access_ops type1_access_ops = {
+	.unmap = tell_of_unmap,
+};
+
+/**
+ * vfio_iommu_type1_register_device - a device was opened
+ * @data: struct type1 of its container
+ * @vdev: the device, to be told of unmaps if its driver wants to be
+ *
+ * Context: process context, may sleep.
+ */
+void vfio_iommu_type1_register_device(void *data, struct vfio_device *vdev)
+{
+	struct type1 *type1 = data;
+
+	if (!vdev->ops->dma_unmap)
+		return;
+	down_write(&type1->told_rwsem);
+	list_add(&vdev->iommu_entry, &type1->told);
+	up_write(&type1->told_rwsem);
+}
+
+/**
+ * vfio_iommu_type1_unregister_device - a device is closed
+ * @data: struct type1 of its container
+ * @vdev: the device, which is not told of anything any more afterwards
+ *
+ * Context: process context, may sleep. Waits until nobody is told.
+ */
+void vfio_iommu_type1_unregister_device(void *data, struct vfio_device *vdev)
+{
+	struct type1 *type1 = data;
+
+	if (!vdev->ops->dma_unmap)
+		return;
+	down_write(&type1->told_rwsem);
+	list_del(&vdev->iommu_entry);
+	up_write(&type1->told_rwsem);
+}
+
+/* Some errnos have always been others here than in the engine. */
+static int access_errno(int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+	case -EOVERFLOW:
+		return -EINVAL;
+	case -ESRCH:
+		return -ENODEV;
+	default:
+		return rc;
+	}
+}
+
+static int pin_pages(struct type1 *type1, unsigned long start,
+		     unsigned int npage, int prot, struct page **pages)
+{
+	unsigned int flags = IOPT_ACCESS_UNALIGNED;
+	struct iopt_range mapping;
+	unsigned long last;
+	int rc;
+
+	/* Drivers that are not told of unmaps may pin if some other one is. */
+	if (list_empty(&type1->told))
+		return -EINVAL;
+	if (check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
+		return -EINVAL;
+	/* No mapping allows anything else. */
+	if (prot & ~(IOMMU_READ | IOMMU_WRITE))
+		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
+		       -EPERM : -EINVAL;
+	if (prot & IOMMU_READ)
+		flags |= IOPT_ACCESS_READ;
+	if (prot & IOMMU_WRITE)
+		flags |= IOPT_ACCESS_WRITE;
+
+	rc = iopt_access_pin(type1->access, start, last, pages, flags);
+	if (rc)
+		memset(pages, 0, npage * sizeof(*pages));
+	if (rc == -ENOMEM)
+		type1_warn_of_limit(npage);
+	return access_errno(rc);
+}
+
+/**
+ * vfio_iommu_type1_pin_pages - pin pages for a device
+ * @data: struct type1 of its container
+ * @iommu_group: its group
+ * @iova: of the first page; may be inside of it
+ * @npage: number of pages, at least 1
+ * @prot: %IOMMU_READ, %IOMMU_WRITE: what the mappings must allow
+ * @pages: receives the pages, or NULLs on failure
+ *
+ * Context: process context, may sleep for long.
+ * Return: @npage, -EACCES for version 1, -EBUSY if a mapping has lost its
+ * address, -EINVAL if not all is mapped, a page has no struct page, or no
+ * device is told of unmaps, -EPERM if a mapping does not allow @prot, -ENODEV
+ * if the process is gone whose memory it is, or an errno of pinning; nothing is
+ * pinned then.
+ */
+int vfio_iommu_type1_pin_pages(void *data, struct iommu_group *iommu_group,
+			       dma_addr_t iova, int npage, int prot,
+			       struct page **pages)
+{
+	struct type1 *type1 = data;
+	int rc;
+
+	if (!type1->v2)
+		return -EACCES;
+	if (iopt_has_orphans(type1->iopt))
+		return -EBUSY;
+	rc = pin_pages(type1, iova & PAGE_MASK, npage, prot, pages);
+	if (rc)
+		return rc;
+	type1_group_pinned(type1, iommu_group);
+	return npage;
+}
+
+/**
+ * vfio_iommu_type1_unpin_pages - unpin pages, each once
+ * @data: struct type1 of the device's container
+ * @iova: of the first page; may be inside of it
+ * @npage: number of pages, at least 1; what is mapped and not pinned is left
+ *         alone, but nothing is done from the first one on that is not mapped
+ *
+ * Context: process context, may sleep.
+ */
+void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
+{
+	unsigned long start = iova & PAGE_MASK, last;
+	struct type1 *type1 = data;
+	struct iopt_range mapping;
+
+	if (WARN_ON(!type1->v2))
+		return;
+	if (check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
+		last = ULONG_MAX;
+	while (iopt_find_mapping(type1->iopt, start, start, &mapping)) {
+		mapping.last = min(mapping.last, last);
+		iopt_access_unpin(type1->access, start, mapping.last);
+		if (mapping.last == last)
+			return;
+		start = mapping.last + 1;
+	}
+	WARN_ON(true);
+}
+
+/**
+ * vfio_iommu_type1_dma_rw - read or write memory for a device
+ * @data: struct type1 of its container
+ * @iova: where
+ * @buffer: to copy to or from
+ * @length: in bytes, not 0
+ * @write: write; that takes mappings that can be read, too
+ *
+ * Context: process context, may sleep for long.
+ * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if not all is
+ * mapped, -EPERM if a mapping does not allow that or the process is gone whose
+ * memory it is, -EFAULT if there is no memory or it is another process'. What
+ * was copied up to there stays so.
+ */
+int vfio_iommu_type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
+			    size_t length, bool write)
+{
+	unsigned int flags = IOPT_ACCESS_READ;
+	struct type1 *type1 = data;
+
+	if (iopt_has_orphans(type1->iopt))
+		return -EBUSY;
+	if (write)
+		flags |= IOPT_ACCESS_WRITE;
+	return access_errno(iopt_access_rw(type1->access, iova, buffer, length,
+					   flags));
+}
