@@ -12,7 +12,8 @@ STAGES = [
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
     ("everything against everything", lambda: kunit.debug(60 * MINUTES)),
-    ("differential with more seeds", lambda: check.stock(SEEDS)),
+    ("stock type1 against itself", lambda: check.type1(itself=True)),
+    ("differential with more seeds", lambda: check.type1(SEEDS)),
 ]
 
 

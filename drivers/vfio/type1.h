@@ -55,7 +55,7 @@ struct type1_domain {
  * @node: in type1.mediated or type1_domain.groups
  * @iommu_group: the group
  * @domain: what it is attached to, NULL if it is a mediated one
- * @devices: every &struct type1_device whose regions are reserved
+ * @devices: every &struct type1_device whose regions may be reserved
  * @blind: its devices may write by DMA without being seen
  */
 struct type1_group {
@@ -128,6 +128,7 @@ void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(unsigned long npages);
 
 /* type1_info.c */
+struct iopt_range *type1_usable(struct type1 *type1, unsigned int *nr);
 long type1_check_extension(struct type1 *type1, unsigned long extension);
 long type1_get_info(struct type1 *type1, void __user *arg);
 
@@ -140,20 +141,20 @@ int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size);
 long type1_dirty_pages(struct type1 *type1, void __user *arg);
 
 /* type1_groups.c */
-int vfio_iommu_type1_attach_group(void *data, struct iommu_group *iommu_group,
+int type1_attach_group(void *data, struct iommu_group *iommu_group,
 				  enum vfio_group_type type);
-void vfio_iommu_type1_detach_group(void *data, struct iommu_group *iommu_group);
+void type1_detach_group(void *data, struct iommu_group *iommu_group);
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group);
 
 /* type1_mediated.c */
 extern const struct iopt_access_ops type1_access_ops;
-void vfio_iommu_type1_register_device(void *data, struct vfio_device *vdev);
-void vfio_iommu_type1_unregister_device(void *data, struct vfio_device *vdev);
-int vfio_iommu_type1_pin_pages(void *data, struct iommu_group *iommu_group,
+void type1_register_device(void *data, struct vfio_device *vdev);
+void type1_unregister_device(void *data, struct vfio_device *vdev);
+int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 			       dma_addr_t iova, int npage, int prot,
 			       struct page **pages);
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage);
-int vfio_iommu_type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
+int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
 			    size_t length, bool write);
 
 #endif /* __VFIO_TYPE1_H */

@@ -33,18 +33,6 @@ struct type1_device {
 	struct device *dev;
 };
 
-/**
- * struct reservation - while the devices of a group are gone through
- * @type1: the container's
- * @group: the group
- * @msi_start: where a device's MSI doorbell has to be mapped, or PHYS_ADDR_MAX
- */
-struct reservation {
-	struct type1 *type1;
-	struct type1_group *group;
-	phys_addr_t msi_start;
-};
-
 static struct type1_group *find_group(struct type1 *type1,
 				      struct iommu_group *iommu_group)
 {
@@ -75,28 +63,39 @@ static void update_pgsizes(struct type1 *type1)
 	WRITE_ONCE(type1->pgsizes, pgsizes);
 }
 
-static int reserve_device(struct device *dev, void *data)
+static int add_device(struct device *dev, void *data)
 {
-	struct reservation *reservation = data;
-	struct type1_device *device;
-	phys_addr_t msi_start;
-	int rc;
+	struct type1_group *group = data;
+	struct type1_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
 
-	device = kzalloc(sizeof(*device), GFP_KERNEL);
 	if (!device)
 		return -ENOMEM;
-	rc = iopt_reserve_device(reservation->type1->iopt, dev, &msi_start);
-	if (rc) {
-		kfree(device);
-		return rc == -EADDRINUSE ? -EINVAL : rc;
-	}
 	device->dev = get_device(dev);
-	list_add(&device->node, &reservation->group->devices);
-	if (msi_start != PHYS_ADDR_MAX)
-		reservation->msi_start = msi_start;
+	list_add(&device->node, &group->devices);
 	return 0;
 }
 
+/* @msi_start receives where an MSI doorbell is mapped, or PHYS_ADDR_MAX. */
+static int reserve_devices(struct type1 *type1, struct type1_group *group,
+			   phys_addr_t *msi_start)
+{
+	struct type1_device *device;
+	phys_addr_t start;
+	int rc;
+
+	*msi_start = PHYS_ADDR_MAX;
+	rc = iommu_group_for_each_dev(group->iommu_group, group, add_device);
+	list_for_each_entry(device, &group->devices, node) {
+		if (!rc)
+			rc = iopt_reserve_device(type1->iopt, device->dev,
+						 &start);
+		if (!rc && start != PHYS_ADDR_MAX)
+			*msi_start = start;
+	}
+	return rc == -EADDRINUSE ? -EINVAL : rc;
+}
+
+/* Those that were not reserved do not mind. */
 static void unreserve_devices(struct type1 *type1, struct type1_group *group)
 {
 	struct type1_device *device, *next;
@@ -138,14 +137,13 @@ static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 /* Is some IOVA usable that a domain can translate? */
 static int check_usable(struct type1 *type1, struct iommu_domain *domain)
 {
-	unsigned int nr = iopt_iova_ranges(type1->iopt, NULL, 0), i;
 	struct iopt_range *ranges;
+	unsigned int nr, i;
 	int rc = -EINVAL;
 
-	ranges = kcalloc(nr, sizeof(*ranges), GFP_KERNEL);
+	ranges = type1_usable(type1, &nr);
 	if (!ranges)
 		return -ENOMEM;
-	nr = min(nr, iopt_iova_ranges(type1->iopt, ranges, nr));
 	for (i = 0; i != nr; i++)
 		if (ranges[i].start <= domain->geometry.aperture_end &&
 		    ranges[i].last >= domain->geometry.aperture_start)
@@ -260,35 +258,30 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 }
 
 /* What must be true of a group before something is pinned for it. */
-static int check_group(struct type1 *type1, struct reservation *reservation,
-		       struct iommu_domain *domain)
+static int check_group(struct type1 *type1, struct type1_group *group,
+		       struct iommu_domain *domain, phys_addr_t *msi_start)
 {
-	struct iommu_group *iommu_group = reservation->group->iommu_group;
 	int rc;
 
 	/* What is mapped without a domain has not been looked at yet. */
 	if (type1->ranges_known && mapped_outside(type1, domain))
 		return -EINVAL;
-	rc = iommu_group_for_each_dev(iommu_group, reservation, reserve_device);
+	rc = reserve_devices(type1, group, msi_start);
 	if (!rc)
 		rc = check_usable(type1, domain);
-	return rc ?: check_interrupts(iommu_group);
+	return rc ?: check_interrupts(group->iommu_group);
 }
 
 static int attach_physical(struct type1 *type1, struct type1_group *group)
 {
-	struct reservation reservation = {
-		.type1 = type1,
-		.group = group,
-		.msi_start = PHYS_ADDR_MAX,
-	};
 	struct type1_domain *fresh, *domain;
+	phys_addr_t msi_start;
 	int rc;
 
 	fresh = make_domain(type1, group->iommu_group);
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
-	rc = check_group(type1, &reservation, fresh->domain);
+	rc = check_group(type1, group, fresh->domain, &msi_start);
 	if (rc)
 		goto err_detach;
 
@@ -302,7 +295,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 		goto err_unreserve;
 	}
 	if (domain == fresh) {
-		rc = fill_domain(type1, fresh->domain, reservation.msi_start);
+		rc = fill_domain(type1, fresh->domain, msi_start);
 		if (rc)
 			goto err_detach;
 	}
@@ -347,7 +340,7 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
 }
 
 /**
- * vfio_iommu_type1_attach_group - a group comes
+ * type1_attach_group - a group comes
  * @data: struct type1 of the container
  * @iommu_group: the group, which belongs to the caller
  * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
@@ -360,7 +353,7 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * interrupts are not isolated, -ENOMEM, or an errno of pinning or of the IOMMU
  * driver. All is as it was then.
  */
-int vfio_iommu_type1_attach_group(void *data, struct iommu_group *iommu_group,
+int type1_attach_group(void *data, struct iommu_group *iommu_group,
 				  enum vfio_group_type type)
 {
 	struct type1 *type1 = data;
@@ -412,13 +405,13 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 }
 
 /**
- * vfio_iommu_type1_detach_group - a group goes
+ * type1_detach_group - a group goes
  * @data: struct type1 of the container
  * @iommu_group: the group; its devices reach no memory when this returns
  *
  * Context: the container's group_lock is held for writing; may sleep.
  */
-void vfio_iommu_type1_detach_group(void *data, struct iommu_group *iommu_group)
+void type1_detach_group(void *data, struct iommu_group *iommu_group)
 {
 	struct type1 *type1 = data;
 	struct type1_group *group = find_group(type1, iommu_group);

@@ -14,6 +14,30 @@
 
 #include "type1.h"
 
+/**
+ * type1_usable - the IOVAs that can be mapped
+ * @type1: the container's
+ * @nr: receives how many ranges they are
+ *
+ * Context: process context, may sleep.
+ * Return: an array to be freed, of at least one element, or NULL.
+ */
+struct iopt_range *type1_usable(struct type1 *type1, unsigned int *nr)
+{
+	struct iopt_range *ranges = NULL;
+	unsigned int room;
+
+	*nr = iopt_iova_ranges(type1->iopt, NULL, 0);
+	do {
+		kfree(ranges);
+		room = max(*nr, 1U);
+		ranges = kcalloc(room, sizeof(*ranges), GFP_KERNEL);
+		if (ranges)
+			*nr = iopt_iova_ranges(type1->iopt, ranges, room);
+	} while (ranges && *nr > room);
+	return ranges;
+}
+
 /* Without a domain nothing is incoherent. */
 static bool all_coherent(struct type1 *type1)
 {
@@ -53,7 +77,35 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 	}
 }
 
-static int add_migration(struct type1 *type1, struct vfio_info_cap *caps)
+/* Tell the usable IOVAs, once there is something that makes some unusable. */
+static int add_usable(struct type1 *type1, struct vfio_info_cap *caps)
+{
+	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_info_cap_header *header;
+	struct iopt_range *ranges;
+	unsigned int nr, i;
+
+	if (!READ_ONCE(type1->ranges_known))
+		return 0;
+	ranges = type1_usable(type1, &nr);
+	if (!ranges)
+		return -ENOMEM;
+	header = nr ? vfio_info_cap_add(caps, struct_size(cap, iova_ranges, nr),
+					VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
+					1) : NULL;
+	if (!IS_ERR_OR_NULL(header)) {
+		cap = container_of(header, typeof(*cap), header);
+		cap->nr_iovas = nr;
+		for (i = 0; i != nr; i++) {
+			cap->iova_ranges[i].start = ranges[i].start;
+			cap->iova_ranges[i].end = ranges[i].last;
+		}
+	}
+	kfree(ranges);
+	return PTR_ERR_OR_ZERO(header);
+}
+
+static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 {
 	struct vfio_iommu_type1_info_cap_migration migration = {
 		.header.id = VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
@@ -61,79 +113,19 @@ static int add_migration(struct type1 *type1, struct vfio_info_cap *caps)
 		.pgsize_bitmap = type1_pgsize(type1),
 		.max_dirty_bitmap_size = TYPE1_BITMAP_MAX,
 	};
-
-	return vfio_info_add_capability(caps, &migration.header,
-					sizeof(migration));
-}
-
-static int add_dma_avail(struct type1 *type1, struct vfio_info_cap *caps)
-{
 	struct vfio_iommu_type1_info_dma_avail avail = {
 		.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
 		.header.version = 1,
 		.avail = iopt_mappings_left(type1->iopt),
 	};
+	int rc;
 
-	return vfio_info_add_capability(caps, &avail.header, sizeof(avail));
-}
-
-static int add_ranges(struct vfio_info_cap *caps,
-		      const struct iopt_range *ranges, unsigned int nr)
-{
-	struct vfio_iommu_type1_info_cap_iova_range *cap;
-	struct vfio_info_cap_header *header;
-	unsigned int i;
-
-	header = vfio_info_cap_add(caps, struct_size(cap, iova_ranges, nr),
-				   VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1);
-	if (IS_ERR(header))
-		return PTR_ERR(header);
-	cap = container_of(header, typeof(*cap), header);
-	cap->nr_iovas = nr;
-	for (i = 0; i != nr; i++) {
-		cap->iova_ranges[i].start = ranges[i].start;
-		cap->iova_ranges[i].end = ranges[i].last;
-	}
-	return 0;
-}
-
-static int add_usable(struct type1 *type1, struct vfio_info_cap *caps)
-{
-	struct iopt_range *ranges = NULL;
-	unsigned int nr, room;
-	int rc = 0;
-
-	if (!READ_ONCE(type1->ranges_known))
-		return 0;
-	nr = iopt_iova_ranges(type1->iopt, NULL, 0);
-	do {
-		kfree(ranges);
-		room = nr;
-		ranges = kcalloc(room, sizeof(*ranges), GFP_KERNEL);
-		if (!ranges)
-			return -ENOMEM;
-		nr = iopt_iova_ranges(type1->iopt, ranges, room);
-	} while (nr > room);
-	if (nr)
-		rc = add_ranges(caps, ranges, nr);
-	kfree(ranges);
-	return rc;
-}
-
-/* On failure nothing is there to be freed. */
-static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
-{
-	int rc = add_migration(type1, caps);
-
+	rc = vfio_info_add_capability(caps, &migration.header,
+				      sizeof(migration));
 	if (!rc)
-		rc = add_dma_avail(type1, caps);
-	if (!rc)
-		rc = add_usable(type1, caps);
-	if (rc) {
-		kfree(caps->buf);
-		caps->buf = NULL;
-	}
-	return rc;
+		rc = vfio_info_add_capability(caps, &avail.header,
+					      sizeof(avail));
+	return rc ?: add_usable(type1, caps);
 }
 
 /**
@@ -162,7 +154,7 @@ long type1_get_info(struct type1 *type1, void __user *arg)
 
 	rc = add_all(type1, &caps);
 	if (rc)
-		return rc;
+		goto out;
 	info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
 	info.iova_pgsizes = READ_ONCE(type1->pgsizes);
 	info.cap_offset = 0;
@@ -176,6 +168,7 @@ long type1_get_info(struct type1 *type1, void __user *arg)
 	}
 	if (!rc && copy_to_user(arg, &info, size))
 		rc = -EFAULT;
+out:
 	kfree(caps.buf);
 	return rc;
 }

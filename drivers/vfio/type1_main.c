@@ -61,7 +61,7 @@ void type1_warn_of_limit(unsigned long npages)
 			    task_pid_nr(current), limit);
 }
 
-static void *vfio_iommu_type1_open(unsigned long arg)
+static void *type1_open(unsigned long arg)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL,
@@ -111,7 +111,7 @@ err_free:
 }
 
 /* All groups have left. Nobody is told of what is unmapped now. */
-static void vfio_iommu_type1_release(void *data)
+static void type1_release(void *data)
 {
 	struct type1 *type1 = data;
 
@@ -125,7 +125,7 @@ static void vfio_iommu_type1_release(void *data)
 }
 
 /* @data is NULL for VFIO_CHECK_EXTENSION of a container without a driver. */
-static long vfio_iommu_type1_ioctl(void *data, unsigned int cmd,
+static long type1_ioctl(void *data, unsigned int cmd,
 				   unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
@@ -149,16 +149,16 @@ static long vfio_iommu_type1_ioctl(void *data, unsigned int cmd,
 static const struct vfio_iommu_driver_ops type1_ops = {
 	.name = "vfio-iommu-type1",
 	.owner = THIS_MODULE,
-	.open = vfio_iommu_type1_open,
-	.release = vfio_iommu_type1_release,
-	.ioctl = vfio_iommu_type1_ioctl,
-	.attach_group = vfio_iommu_type1_attach_group,
-	.detach_group = vfio_iommu_type1_detach_group,
-	.pin_pages = vfio_iommu_type1_pin_pages,
+	.open = type1_open,
+	.release = type1_release,
+	.ioctl = type1_ioctl,
+	.attach_group = type1_attach_group,
+	.detach_group = type1_detach_group,
+	.pin_pages = type1_pin_pages,
 	.unpin_pages = vfio_iommu_type1_unpin_pages,
-	.register_device = vfio_iommu_type1_register_device,
-	.unregister_device = vfio_iommu_type1_unregister_device,
-	.dma_rw = vfio_iommu_type1_dma_rw,
+	.register_device = type1_register_device,
+	.unregister_device = type1_unregister_device,
+	.dma_rw = type1_dma_rw,
 };
 
 static int __init type1_init(void)

@@ -32,13 +32,13 @@ const struct iopt_access_ops type1_access_ops = {
 };
 
 /**
- * vfio_iommu_type1_register_device - a device was opened
+ * type1_register_device - a device was opened
  * @data: struct type1 of its container
  * @vdev: the device, to be told of unmaps if its driver wants to be
  *
  * Context: process context, may sleep.
  */
-void vfio_iommu_type1_register_device(void *data, struct vfio_device *vdev)
+void type1_register_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
 
@@ -50,13 +50,13 @@ void vfio_iommu_type1_register_device(void *data, struct vfio_device *vdev)
 }
 
 /**
- * vfio_iommu_type1_unregister_device - a device is closed
+ * type1_unregister_device - a device is closed
  * @data: struct type1 of its container
  * @vdev: the device, which is not told of anything any more afterwards
  *
  * Context: process context, may sleep. Waits until nobody is told.
  */
-void vfio_iommu_type1_unregister_device(void *data, struct vfio_device *vdev)
+void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
 
@@ -112,7 +112,7 @@ static int pin_pages(struct type1 *type1, unsigned long start,
 }
 
 /**
- * vfio_iommu_type1_pin_pages - pin pages for a device
+ * type1_pin_pages - pin pages for a device
  * @data: struct type1 of its container
  * @iommu_group: its group
  * @iova: of the first page; may be inside of it
@@ -127,7 +127,7 @@ static int pin_pages(struct type1 *type1, unsigned long start,
  * if the process is gone whose memory it is, or an errno of pinning; nothing is
  * pinned then.
  */
-int vfio_iommu_type1_pin_pages(void *data, struct iommu_group *iommu_group,
+int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 			       dma_addr_t iova, int npage, int prot,
 			       struct page **pages)
 {
@@ -175,7 +175,7 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 }
 
 /**
- * vfio_iommu_type1_dma_rw - read or write memory for a device
+ * type1_dma_rw - read or write memory for a device
  * @data: struct type1 of its container
  * @iova: where
  * @buffer: to copy to or from
@@ -188,7 +188,7 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * memory it is, -EFAULT if there is no memory or it is another process'. What
  * was copied up to there stays so.
  */
-int vfio_iommu_type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
+int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
 			    size_t length, bool write)
 {
 	unsigned int flags = IOPT_ACCESS_READ;

@@ -23,6 +23,7 @@
  * @user: the user's memory, and its copy
  * @expected: what should be in it
  * @found: what is
+ * @whole_words: of the queries
  * @rnd: where chance comes from
  */
 struct model {
@@ -31,6 +32,7 @@ struct model {
 	unsigned long user;
 	u8 expected[BYTES];
 	u8 found[BYTES];
+	bool whole_words;
 	struct rnd_state rnd;
 };
 
@@ -122,6 +124,7 @@ static int do_read(struct kunit *test, struct model *model,
 	const struct iopt_dirty_query query = {
 		.bitmap = (void __user *)model->user + offset,
 		.pgsize = PAGES(per_bit),
+		.whole_words = model->whole_words,
 	};
 
 	return iopt_dirty_read(space->iopt, IOVA + PAGES(first),
@@ -168,6 +171,33 @@ static void holes_are_not_touched(struct kunit *test)
 	model_check(test, model);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
 	model_read(model, 64, 0, NPAGES, 1, false);
+	model_read(model, 64, 0, NPAGES, 1, false);
+	model_check(test, model);
+}
+
+/* T1-111: on request, what is above the end of a mapping becomes 0. */
+static void whole_words_have_clear_ends(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned int i, end;
+
+	model_map_some(test, model);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != NPAGES; i++)
+		if (model->mapped[i] && i % 3)
+			model_mark(test, model, i);
+	model_fill(test, model);
+	model->whole_words = true;
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
+	for (i = 0; i != NPAGES; i++) {
+		end = ALIGN(i + 1, 64);
+		if (!model->mapped[i] || (i + 1 != NPAGES &&
+					  model->mapped[i + 1]))
+			continue;
+		while (end-- != i + 1)
+			model_set(model, 64, end, false);
+	}
 	model_read(model, 64, 0, NPAGES, 1, false);
 	model_check(test, model);
 }
@@ -351,6 +381,7 @@ static void random_against_model(struct kunit *test)
 
 static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(holes_are_not_touched),
+	KUNIT_CASE(whole_words_have_clear_ends),
 	KUNIT_CASE(holes_need_no_bitmap),
 	KUNIT_CASE(bitmap_at_every_byte),
 	KUNIT_CASE(read_EFAULT_keeps_the_rest),
