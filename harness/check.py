@@ -6,7 +6,7 @@ PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' gu
 import os
 import time
 
-from . import bisect, clients, differential, ktap, kunit, layers, lint, mail, planted, run, selftest
+from . import bisect, clients, differential, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
 from .shell import Failure, say
 
 
@@ -42,7 +42,8 @@ STAGES = [
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
     ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
     ("differential", type1),
-    ("clients", clients.stock),
+    ("unmaps that race", inversion.ours),
+    ("clients", clients.ours),
     ("planted bugs", planted.planted),
     ("each commit compiles", lambda: bisect.bisect(["y"])),
 ]

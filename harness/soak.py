@@ -8,6 +8,7 @@ MINUTES = 30    # of threads against each other
 
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
+    ("unmaps that race", lambda: inversion.ours(2000)),
     ("mutants of the engine", lambda: mutants.stage("engine")),
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),

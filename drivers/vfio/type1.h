@@ -128,7 +128,6 @@ void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(unsigned long npages);
 
 /* type1_info.c */
-struct iopt_range *type1_usable(struct type1 *type1, unsigned int *nr);
 long type1_check_extension(struct type1 *type1, unsigned long extension);
 long type1_get_info(struct type1 *type1, void __user *arg);
 

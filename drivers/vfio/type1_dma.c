@@ -18,9 +18,11 @@
 
 #include "type1.h"
 
-#define MAP_FLAGS \
-	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE | \
-	 VFIO_DMA_MAP_FLAG_VADDR)
+#define MAP_PROT	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+#define MAP_FLAGS	(MAP_PROT | VFIO_DMA_MAP_FLAG_VADDR)
+static_assert(VFIO_DMA_MAP_FLAG_READ == IOMMU_READ &&
+	      VFIO_DMA_MAP_FLAG_WRITE == IOMMU_WRITE);
+
 #define UNMAP_FLAGS \
 	(VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | \
 	 VFIO_DMA_UNMAP_FLAG_VADDR)
@@ -30,17 +32,6 @@ static enum iopt_account current_account(void)
 {
 	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_MM_UNLIMITED :
 				       IOPT_ACCOUNT_MM;
-}
-
-static int map_prot(u32 flags)
-{
-	int prot = 0;
-
-	if (flags & VFIO_DMA_MAP_FLAG_READ)
-		prot |= IOMMU_READ;
-	if (flags & VFIO_DMA_MAP_FLAG_WRITE)
-		prot |= IOMMU_WRITE;
-	return prot;
 }
 
 static int map(struct type1 *type1, unsigned long iova, unsigned long last,
@@ -70,19 +61,16 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  * @arg: struct vfio_iommu_type1_dma_map
  *
  * Context: process context, may sleep for long.
- * Return: 0, -EFAULT, -EINVAL for arguments that make no sense, are misaligned
- * or wrap, or IOVAs that cannot be used, -EEXIST if something is mapped there,
- * -ENOSPC if there are too many mappings, or an errno of pinning or of the
- * IOMMU driver; with %VFIO_DMA_MAP_FLAG_VADDR -ENOENT if nothing is mapped
- * there, -EINVAL if it has its address or is another range, or an errno of
- * charging. All is as it was then.
+ * Return: 0, -EFAULT, -EINVAL for arguments that make no sense or IOVAs that
+ * cannot be used, -EEXIST if something is mapped there, -ENOSPC if there are
+ * too many mappings, or an errno of iopt_map_user(); with
+ * %VFIO_DMA_MAP_FLAG_VADDR an errno of iopt_adopt(). All is as it was then.
  */
 long type1_map_dma(struct type1 *type1, void __user *arg)
 {
 	const size_t size = offsetofend(struct vfio_iommu_type1_dma_map, size);
 	unsigned long iova, vaddr, length, last, vaddr_last;
 	struct vfio_iommu_type1_dma_map map_arg;
-	bool update;
 	int prot;
 
 	if (copy_from_user(&map_arg, arg, size))
@@ -95,17 +83,15 @@ long type1_map_dma(struct type1 *type1, void __user *arg)
 	if (iova != map_arg.iova || vaddr != map_arg.vaddr ||
 	    length != map_arg.size)
 		return -EINVAL;
-	prot = map_prot(map_arg.flags);
-	update = map_arg.flags & VFIO_DMA_MAP_FLAG_VADDR;
-	if (update == !!prot)
-		return -EINVAL;
-	if (!length || !IS_ALIGNED(iova | vaddr | length, type1_pgsize(type1)))
+	prot = map_arg.flags & MAP_PROT;
+	if (!prot == !(map_arg.flags & VFIO_DMA_MAP_FLAG_VADDR) || !length ||
+	    !IS_ALIGNED(iova | vaddr | length, type1_pgsize(type1)))
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last) ||
 	    check_add_overflow(vaddr, length - 1, &vaddr_last))
 		return -EINVAL;
 
-	if (update)
+	if (!prot)
 		return iopt_adopt(type1->iopt, iova, last,
 				  (void __user *)vaddr, current_account());
 	return map(type1, iova, last, (void __user *)vaddr, prot);
@@ -275,13 +261,11 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * @arg: struct vfio_iommu_type1_dma_unmap and what follows it; its size
  *       receives how many bytes were unmapped, or lost their address
  *
- * Context: process context, may sleep for long: drivers of mediated devices
- * may be slow to let go.
- * Return: 0, -EFAULT, -EINVAL for arguments that make no sense or are
- * misaligned, for version 2 if the range cuts a mapping, if pages are not
- * tracked or if a mapping has lost its address already, -EBUSY if mappings are
- * to lose it while there are mediated groups, or -EINTR if killed. An -EFAULT
- * may come when some or all is unmapped.
+ * Context: process context, may sleep as long as drivers do not unpin.
+ * Return: 0, -EFAULT, -EINVAL for arguments that make no sense, for version 2
+ * if the range cuts a mapping, if pages are not tracked or if a mapping has
+ * lost its address already, -EBUSY if mappings are to lose it while there are
+ * mediated groups, or -EINTR. With -EFAULT, some or all may be unmapped.
  */
 long type1_unmap_dma(struct type1 *type1, void __user *arg)
 {

@@ -134,24 +134,6 @@ static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 						      ULONG_MAX, &mapping));
 }
 
-/* Is some IOVA usable that a domain can translate? */
-static int check_usable(struct type1 *type1, struct iommu_domain *domain)
-{
-	struct iopt_range *ranges;
-	unsigned int nr, i;
-	int rc = -EINVAL;
-
-	ranges = type1_usable(type1, &nr);
-	if (!ranges)
-		return -ENOMEM;
-	for (i = 0; i != nr; i++)
-		if (ranges[i].start <= domain->geometry.aperture_end &&
-		    ranges[i].last >= domain->geometry.aperture_start)
-			rc = 0;
-	kfree(ranges);
-	return rc;
-}
-
 static int alloc_domain(struct device *dev, void *data)
 {
 	struct iommu_domain **domain = data;
@@ -243,14 +225,18 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	rc = iopt_attach_domain(type1->iopt, domain);
 	if (rc == -ESRCH)
 		return -ENODEV;
-	/* It is too wide a mapping that IOMMUs refuse in their own way. */
+	/* What is mapped without a domain is first looked at by an IOMMU. */
 	if (rc == -EADDRINUSE)
 		return !type1->ranges_known && mapped_outside(type1, domain) ?
 		       -EFAULT : -EINVAL;
-	if (rc || msi_start == PHYS_ADDR_MAX)
+	if (rc)
 		return rc;
 
-	rc = iommu_get_msi_cookie(domain, msi_start);
+	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
+		rc = -EINVAL;
+	else if (msi_start != PHYS_ADDR_MAX)
+		rc = iommu_get_msi_cookie(domain, msi_start);
+	/* Without DMA API for devices there is nothing to be kept. */
 	if (!rc || rc == -ENODEV)
 		return 0;
 	iopt_detach_domain(type1->iopt, domain);
@@ -259,16 +245,12 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 
 /* What must be true of a group before something is pinned for it. */
 static int check_group(struct type1 *type1, struct type1_group *group,
-		       struct iommu_domain *domain, phys_addr_t *msi_start)
+		       phys_addr_t *msi_start)
 {
-	int rc;
+	int rc = reserve_devices(type1, group, msi_start);
 
-	/* What is mapped without a domain has not been looked at yet. */
-	if (type1->ranges_known && mapped_outside(type1, domain))
-		return -EINVAL;
-	rc = reserve_devices(type1, group, msi_start);
-	if (!rc)
-		rc = check_usable(type1, domain);
+	if (!rc && !iopt_iova_ranges(type1->iopt, NULL, 0))
+		rc = -EINVAL;
 	return rc ?: check_interrupts(group->iommu_group);
 }
 
@@ -281,7 +263,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	fresh = make_domain(type1, group->iommu_group);
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
-	rc = check_group(type1, group, fresh->domain, &msi_start);
+	rc = check_group(type1, group, &msi_start);
 	if (rc)
 		goto err_detach;
 
@@ -348,10 +330,9 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * Context: the container's group_lock is held for writing; sleeps for long if
  * it brings a domain that is to be filled.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
- * there already, or what is mapped or was to be told as usable conflicts with
- * it, or there is no nesting, -EIO if there is no domain for it, -EPERM if its
- * interrupts are not isolated, -ENOMEM, or an errno of pinning or of the IOMMU
- * driver. All is as it was then.
+ * there already or what is mapped conflicts with it, -EIO if there is no domain
+ * for it, -EPERM if its interrupts are not isolated, -ENOMEM, or an errno of
+ * pinning or of the IOMMU driver. All is as it was then.
  */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 				  enum vfio_group_type type)

@@ -14,30 +14,6 @@
 
 #include "type1.h"
 
-/**
- * type1_usable - the IOVAs that can be mapped
- * @type1: the container's
- * @nr: receives how many ranges they are
- *
- * Context: process context, may sleep.
- * Return: an array to be freed, of at least one element, or NULL.
- */
-struct iopt_range *type1_usable(struct type1 *type1, unsigned int *nr)
-{
-	struct iopt_range *ranges = NULL;
-	unsigned int room;
-
-	*nr = iopt_iova_ranges(type1->iopt, NULL, 0);
-	do {
-		kfree(ranges);
-		room = max(*nr, 1U);
-		ranges = kcalloc(room, sizeof(*ranges), GFP_KERNEL);
-		if (ranges)
-			*nr = iopt_iova_ranges(type1->iopt, ranges, room);
-	} while (ranges && *nr > room);
-	return ranges;
-}
-
 /* Without a domain nothing is incoherent. */
 static bool all_coherent(struct type1 *type1)
 {
@@ -77,23 +53,28 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 	}
 }
 
-/* Tell the usable IOVAs, once there is something that makes some unusable. */
-static int add_usable(struct type1 *type1, struct vfio_info_cap *caps)
+/* Tell the usable IOVAs, once there was something that makes some unusable. */
+static int add_ranges(struct type1 *type1, struct vfio_info_cap *caps)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
-	struct vfio_info_cap_header *header;
-	struct iopt_range *ranges;
-	unsigned int nr, i;
+	struct vfio_info_cap_header *header = NULL;
+	struct iopt_range *ranges = NULL;
+	unsigned int nr, i, room = 0;
 
 	if (!READ_ONCE(type1->ranges_known))
 		return 0;
-	ranges = type1_usable(type1, &nr);
-	if (!ranges)
-		return -ENOMEM;
-	header = nr ? vfio_info_cap_add(caps, struct_size(cap, iova_ranges, nr),
-					VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
-					1) : NULL;
-	if (!IS_ERR_OR_NULL(header)) {
+	while ((nr = iopt_iova_ranges(type1->iopt, ranges, room)) > room) {
+		kfree(ranges);
+		ranges = kcalloc(nr, sizeof(*ranges), GFP_KERNEL);
+		if (!ranges)
+			return -ENOMEM;
+		room = nr;
+	}
+	if (!nr)
+		goto out;
+	header = vfio_info_cap_add(caps, struct_size(cap, iova_ranges, nr),
+				   VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1);
+	if (!IS_ERR(header)) {
 		cap = container_of(header, typeof(*cap), header);
 		cap->nr_iovas = nr;
 		for (i = 0; i != nr; i++) {
@@ -101,6 +82,7 @@ static int add_usable(struct type1 *type1, struct vfio_info_cap *caps)
 			cap->iova_ranges[i].end = ranges[i].last;
 		}
 	}
+out:
 	kfree(ranges);
 	return PTR_ERR_OR_ZERO(header);
 }
@@ -125,7 +107,7 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 	if (!rc)
 		rc = vfio_info_add_capability(caps, &avail.header,
 					      sizeof(avail));
-	return rc ?: add_usable(type1, caps);
+	return rc ?: add_ranges(type1, caps);
 }
 
 /**

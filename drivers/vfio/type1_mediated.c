@@ -35,8 +35,6 @@ const struct iopt_access_ops type1_access_ops = {
  * type1_register_device - a device was opened
  * @data: struct type1 of its container
  * @vdev: the device, to be told of unmaps if its driver wants to be
- *
- * Context: process context, may sleep.
  */
 void type1_register_device(void *data, struct vfio_device *vdev)
 {
@@ -52,9 +50,7 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 /**
  * type1_unregister_device - a device is closed
  * @data: struct type1 of its container
- * @vdev: the device, which is not told of anything any more afterwards
- *
- * Context: process context, may sleep. Waits until nobody is told.
+ * @vdev: the device, which is not told of anything any more when this returns
  */
 void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
@@ -66,6 +62,9 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 	list_del(&vdev->iommu_entry);
 	up_write(&type1->told_rwsem);
 }
+
+static_assert(IOMMU_READ == IOPT_ACCESS_READ &&
+	      IOMMU_WRITE == IOPT_ACCESS_WRITE);
 
 /* Some errnos have always been others here than in the engine. */
 static int access_errno(int rc)
@@ -81,36 +80,6 @@ static int access_errno(int rc)
 	}
 }
 
-static int pin_pages(struct type1 *type1, unsigned long start,
-		     unsigned int npage, int prot, struct page **pages)
-{
-	unsigned int flags = IOPT_ACCESS_UNALIGNED;
-	struct iopt_range mapping;
-	unsigned long last;
-	int rc;
-
-	/* Drivers that are not told of unmaps may pin if some other one is. */
-	if (list_empty(&type1->told))
-		return -EINVAL;
-	if (check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
-		return -EINVAL;
-	/* No mapping allows anything else. */
-	if (prot & ~(IOMMU_READ | IOMMU_WRITE))
-		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
-		       -EPERM : -EINVAL;
-	if (prot & IOMMU_READ)
-		flags |= IOPT_ACCESS_READ;
-	if (prot & IOMMU_WRITE)
-		flags |= IOPT_ACCESS_WRITE;
-
-	rc = iopt_access_pin(type1->access, start, last, pages, flags);
-	if (rc)
-		memset(pages, 0, npage * sizeof(*pages));
-	if (rc == -ENOMEM)
-		type1_warn_of_limit(npage);
-	return access_errno(rc);
-}
-
 /**
  * type1_pin_pages - pin pages for a device
  * @data: struct type1 of its container
@@ -122,25 +91,40 @@ static int pin_pages(struct type1 *type1, unsigned long start,
  *
  * Context: process context, may sleep for long.
  * Return: @npage, -EACCES for version 1, -EBUSY if a mapping has lost its
- * address, -EINVAL if not all is mapped, a page has no struct page, or no
- * device is told of unmaps, -EPERM if a mapping does not allow @prot, -ENODEV
- * if the process is gone whose memory it is, or an errno of pinning; nothing is
- * pinned then.
+ * address, -EINVAL if not all is mapped or no device is told of unmaps, -ENODEV
+ * if the process is gone whose memory it is, or an errno of iopt_access_pin();
+ * nothing is pinned then.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 			       dma_addr_t iova, int npage, int prot,
 			       struct page **pages)
 {
+	unsigned long start = iova & PAGE_MASK, last;
 	struct type1 *type1 = data;
+	struct iopt_range mapping;
 	int rc;
 
 	if (!type1->v2)
 		return -EACCES;
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
-	rc = pin_pages(type1, iova & PAGE_MASK, npage, prot, pages);
-	if (rc)
-		return rc;
+	/* Drivers that are not told of unmaps may pin if some other one is. */
+	if (list_empty(&type1->told) ||
+	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
+		return -EINVAL;
+	/* No mapping allows anything else. */
+	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE))
+		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
+		       -EPERM : -EINVAL;
+
+	rc = iopt_access_pin(type1->access, start, last, pages,
+			     prot | IOPT_ACCESS_UNALIGNED);
+	if (rc == -ENOMEM)
+		type1_warn_of_limit(npage);
+	if (rc) {
+		memset(pages, 0, npage * sizeof(*pages));
+		return access_errno(rc);
+	}
 	type1_group_pinned(type1, iommu_group);
 	return npage;
 }
@@ -184,9 +168,7 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  *
  * Context: process context, may sleep for long.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if not all is
- * mapped, -EPERM if a mapping does not allow that or the process is gone whose
- * memory it is, -EFAULT if there is no memory or it is another process'. What
- * was copied up to there stays so.
+ * mapped, or an errno of iopt_access_rw(). What was copied stays so.
  */
 int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
 			    size_t length, bool write)
