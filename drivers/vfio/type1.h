@@ -84,18 +84,13 @@ struct type1_group {
  * @told_rwsem: protects @told; held for reading while devices are told
  * @told: &struct vfio_device by iommu_entry, the latest one first
  *
- * Lock order, outermost first::
+ * Lock order, outermost first: the container's group_lock, held while groups
+ * come and go; @vaddr_lock, never held while something is pinned; @lock, held
+ * for a moment, under which the engine takes its short lock at most.
  *
- *  ================================  ========================================
- *  container's group_lock            held while groups come and go
- *  @vaddr_lock                       never while something is pinned
- *  @lock                             for a moment; of the engine's locks only
- *                                    the short one is taken under it
- *  ================================  ========================================
- *
- *  @told_rwsem is taken by the engine's callback under the engine's lock of
- *  accesses, and by nobody who holds another one of these. Drivers may take
- *  their own locks under it, and hold those when they pin and unpin.
+ * @told_rwsem is taken in the engine's callback, and by nobody who holds another
+ * one of these. Drivers take their own locks under it, and hold them when they
+ * pin and unpin, which takes none of these but @lock.
  */
 struct type1 {
 	struct io_pagetable *iopt;

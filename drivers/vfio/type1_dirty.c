@@ -18,7 +18,6 @@
  *
  * Whether its page size is the container's is not looked at.
  *
- * Context: any.
  * Return: 0 or -EINVAL.
  */
 int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
@@ -69,10 +68,8 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
  * @type1: the container's
  * @arg: struct vfio_iommu_type1_dirty_bitmap and what follows it
  *
- * Context: process context, may sleep.
  * Return: 0, -EACCES for version 1, -EFAULT, -EINVAL for arguments that make no
- * sense, a range that cuts a mapping, or pages that are not tracked, or
- * -ENOMEM.
+ * sense, or an errno of iopt_dirty_start() or iopt_dirty_read().
  */
 long type1_dirty_pages(struct type1 *type1, void __user *arg)
 {

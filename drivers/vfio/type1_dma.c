@@ -164,10 +164,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 {
 	int rc;
 
-	/*
-	 * Who is told of unmaps sees mappings go one by one, as does who wants
-	 * to know what is dirty; all others may as well go at once.
-	 */
+	/* Who is told of them, or of what is dirty, sees mappings go singly. */
 	if (!unmap->query && list_empty(&type1->told)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
 				&unmap->bytes);
@@ -176,14 +173,6 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	}
 	rc = unmap_whole(type1, unmap);
 	return rc ?: unmap_each(type1, unmap);
-}
-
-static int lose_addresses(struct type1 *type1, struct unmap *unmap)
-{
-	int rc = unmap_whole(type1, unmap);
-
-	return rc ?: iopt_orphan(type1->iopt, unmap->start, unmap->last,
-				 &unmap->bytes);
 }
 
 /* The range that an UNMAP is about. */
@@ -220,9 +209,8 @@ static int unmap_checked(struct type1 *type1,
 		.whole_words = true,
 	};
 	struct unmap unmap = {};
-	int rc;
+	int rc = unmap_set_range(type1, &unmap, arg);
 
-	rc = unmap_set_range(type1, &unmap, arg);
 	if (arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) {
 		if (!iopt_dirty_tracking(type1->iopt) ||
 		    bitmap->pgsize != type1_pgsize(type1))
@@ -230,7 +218,9 @@ static int unmap_checked(struct type1 *type1,
 		unmap.query = &query;
 	}
 	if (!rc && (arg->flags & VFIO_DMA_UNMAP_FLAG_VADDR))
-		rc = lose_addresses(type1, &unmap);
+		rc = unmap_whole(type1, &unmap) ?:
+		     iopt_orphan(type1->iopt, unmap.start, unmap.last,
+				 &unmap.bytes);
 	else if (!rc)
 		rc = unmap_range(type1, &unmap);
 	if (rc == -ENOENT)

@@ -23,11 +23,7 @@ module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
 		 "Take groups although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
 
-/**
- * struct type1_device - a device whose regions are reserved
- * @node: in type1_group.devices
- * @dev: the device, with a reference: it may leave its group
- */
+/* A device in type1_group.devices, with a reference: it may leave its group. */
 struct type1_device {
 	struct list_head node;
 	struct device *dev;
@@ -92,6 +88,8 @@ static int reserve_devices(struct type1 *type1, struct type1_group *group,
 		if (!rc && start != PHYS_ADDR_MAX)
 			*msi_start = start;
 	}
+	if (!rc && !iopt_iova_ranges(type1->iopt, NULL, 0))
+		rc = -EINVAL;
 	return rc == -EADDRINUSE ? -EINVAL : rc;
 }
 
@@ -142,12 +140,19 @@ static int alloc_domain(struct device *dev, void *data)
 	return 1;
 }
 
+static void free_domain(struct type1_domain *domain)
+{
+	if (domain->domain)
+		iommu_domain_free(domain->domain);
+	kfree(domain);
+}
+
 /* Make a domain for a group and attach it. */
 static struct type1_domain *make_domain(struct type1 *type1,
 					struct iommu_group *iommu_group)
 {
 	struct type1_domain *domain;
-	int rc = -EIO;
+	int rc;
 
 	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
 	if (!domain)
@@ -155,30 +160,18 @@ static struct type1_domain *make_domain(struct type1 *type1,
 	INIT_LIST_HEAD(&domain->groups);
 	/* Any device will do, if there is one. */
 	iommu_group_for_each_dev(iommu_group, &domain->domain, alloc_domain);
-	if (!domain->domain)
-		goto err_free;
-	rc = type1->nesting ? iommu_enable_nesting(domain->domain) : 0;
+	rc = domain->domain ? 0 : -EIO;
+	if (!rc && type1->nesting)
+		rc = iommu_enable_nesting(domain->domain);
 	if (!rc)
 		rc = iommu_attach_group(domain->domain, iommu_group);
 	if (!rc)
 		return domain;
-
-	iommu_domain_free(domain->domain);
-err_free:
-	kfree(domain);
+	free_domain(domain);
 	return ERR_PTR(rc);
 }
 
-static void free_domain(struct type1_domain *domain)
-{
-	iommu_domain_free(domain->domain);
-	kfree(domain);
-}
-
-/*
- * Would a group whose own domain is @fresh be served as well by @domain? One
- * that translates more would have to be narrowed for it.
- */
+/* Does @domain do for @fresh? It must not have to be narrowed for it. */
 static bool domain_suits(const struct type1_domain *domain,
 			 const struct type1_domain *fresh)
 {
@@ -192,8 +185,8 @@ static bool domain_suits(const struct type1_domain *domain,
 }
 
 /*
- * Move a group from its own domain to one that the container has. Returns that
- * or, if none takes it, @fresh; or an error, with the group attached to nothing.
+ * Move a group from its own domain to one of the container's. Returns that, or
+ * @fresh if none takes it, or an error if it is attached to nothing any more.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
 					 struct iommu_group *iommu_group,
@@ -223,14 +216,12 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 
 	type1_choose_pages(type1);
 	rc = iopt_attach_domain(type1->iopt, domain);
-	if (rc == -ESRCH)
-		return -ENODEV;
 	/* What is mapped without a domain is first looked at by an IOMMU. */
 	if (rc == -EADDRINUSE)
 		return !type1->ranges_known && mapped_outside(type1, domain) ?
 		       -EFAULT : -EINVAL;
 	if (rc)
-		return rc;
+		return rc == -ESRCH ? -ENODEV : rc;
 
 	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
 		rc = -EINVAL;
@@ -243,17 +234,6 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	return rc;
 }
 
-/* What must be true of a group before something is pinned for it. */
-static int check_group(struct type1 *type1, struct type1_group *group,
-		       phys_addr_t *msi_start)
-{
-	int rc = reserve_devices(type1, group, msi_start);
-
-	if (!rc && !iopt_iova_ranges(type1->iopt, NULL, 0))
-		rc = -EINVAL;
-	return rc ?: check_interrupts(group->iommu_group);
-}
-
 static int attach_physical(struct type1 *type1, struct type1_group *group)
 {
 	struct type1_domain *fresh, *domain;
@@ -263,7 +243,9 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	fresh = make_domain(type1, group->iommu_group);
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
-	rc = check_group(type1, group, &msi_start);
+	rc = reserve_devices(type1, group, &msi_start);
+	if (!rc)
+		rc = check_interrupts(group->iommu_group);
 	if (rc)
 		goto err_detach;
 
@@ -327,15 +309,14 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * @iommu_group: the group, which belongs to the caller
  * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
  *
- * Context: the container's group_lock is held for writing; sleeps for long if
- * it brings a domain that is to be filled.
+ * Context: the container's group_lock is held for writing.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
  * there already or what is mapped conflicts with it, -EIO if there is no domain
  * for it, -EPERM if its interrupts are not isolated, -ENOMEM, or an errno of
  * pinning or of the IOMMU driver. All is as it was then.
  */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
-				  enum vfio_group_type type)
+		       enum vfio_group_type type)
 {
 	struct type1 *type1 = data;
 	struct type1_group *group;
@@ -364,19 +345,16 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
 	struct type1_domain *domain = group->domain;
-	bool last = list_is_singular(&domain->groups);
+	bool last = list_empty(&domain->groups);
 
-	mutex_lock(&type1->lock);
-	list_del(&group->node);
 	if (last) {
+		mutex_lock(&type1->lock);
 		list_del(&domain->node);
 		update_pgsizes(type1);
-	}
-	mutex_unlock(&type1->lock);
-
-	/* A driver may change the format of a domain that has no devices. */
-	if (last)
+		mutex_unlock(&type1->lock);
+		/* Drivers may change the format of a domain without devices. */
 		iopt_detach_domain(type1->iopt, domain->domain);
+	}
 	iommu_detach_group(domain->domain, group->iommu_group);
 	if (last)
 		free_domain(domain);
@@ -390,7 +368,7 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
  * @data: struct type1 of the container
  * @iommu_group: the group; its devices reach no memory when this returns
  *
- * Context: the container's group_lock is held for writing; may sleep.
+ * Context: the container's group_lock is held for writing.
  */
 void type1_detach_group(void *data, struct iommu_group *iommu_group)
 {
@@ -399,13 +377,11 @@ void type1_detach_group(void *data, struct iommu_group *iommu_group)
 
 	if (!group)
 		return;
-	if (group->domain) {
+	mutex_lock(&type1->lock);
+	list_del(&group->node);
+	mutex_unlock(&type1->lock);
+	if (group->domain)
 		detach_physical(type1, group);
-	} else {
-		mutex_lock(&type1->lock);
-		list_del(&group->node);
-		mutex_unlock(&type1->lock);
-	}
 	kfree(group);
 }
 
@@ -413,8 +389,6 @@ void type1_detach_group(void *data, struct iommu_group *iommu_group)
  * type1_group_pinned - a device of a group has pinned pages
  * @type1: the container's
  * @iommu_group: the group; from now on it writes to pages only that it pins
- *
- * Context: process context, may sleep.
  */
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
 {

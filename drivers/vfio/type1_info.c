@@ -28,11 +28,9 @@ static bool all_coherent(struct type1 *type1)
 }
 
 /**
- * type1_check_extension - is there what userspace asks for?
+ * type1_check_extension - VFIO_CHECK_EXTENSION
  * @type1: the container's, or NULL if it has no driver yet
  * @extension: %VFIO_TYPE1_IOMMU and so on
- *
- * Context: process context, may sleep.
  * Return: 1 or 0.
  */
 long type1_check_extension(struct type1 *type1, unsigned long extension)
@@ -116,7 +114,6 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
  * @arg: struct vfio_iommu_type1_info, with room for the capabilities or
  *       without: then it receives how much there should be
  *
- * Context: process context, may sleep.
  * Return: 0, -EFAULT, -EINVAL if the argument is too small, or -ENOMEM.
  */
 long type1_get_info(struct type1 *type1, void __user *arg)

@@ -32,22 +32,16 @@ MODULE_PARM_DESC(dma_entry_limit,
 /**
  * type1_choose_pages - apply what disable_hugepages says now
  * @type1: whose next mappings or domain it is for
- *
- * Context: process context, may sleep.
  */
 void type1_choose_pages(struct type1 *type1)
 {
-	unsigned long largest = READ_ONCE(disable_hugepages) ? PAGE_SIZE :
-							       SZ_1G;
-
-	iopt_limit_iopte(type1->iopt, largest);
+	iopt_limit_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
+				      PAGE_SIZE : SZ_1G);
 }
 
 /**
  * type1_warn_of_limit - pinning failed with -ENOMEM: tell if it was the limit
  * @npages: how many pages it was to be
- *
- * Context: any.
  */
 void type1_warn_of_limit(unsigned long npages)
 {
@@ -71,7 +65,6 @@ static void *type1_open(unsigned long arg)
 		.mixed_iopte = true,
 	};
 	struct type1 *type1;
-	void *error;
 
 	if (arg != VFIO_TYPE1_IOMMU && arg != VFIO_TYPE1v2_IOMMU &&
 	    arg != VFIO_TYPE1_NESTING_IOMMU)
@@ -91,23 +84,16 @@ static void *type1_open(unsigned long arg)
 	INIT_LIST_HEAD(&type1->told);
 
 	type1->iopt = iopt_alloc(&policy);
-	if (IS_ERR(type1->iopt)) {
-		error = type1->iopt;
+	if (IS_ERR(type1->iopt))
 		goto err_free;
-	}
 	type1->access = iopt_access_create(type1->iopt, &type1_access_ops,
 					   type1);
-	if (IS_ERR(type1->access)) {
-		error = type1->access;
-		goto err_free_iopt;
-	}
-	return type1;
-
-err_free_iopt:
+	if (!IS_ERR(type1->access))
+		return type1;
 	iopt_free(type1->iopt);
 err_free:
 	kfree(type1);
-	return error;
+	return ERR_PTR(-ENOMEM);
 }
 
 /* All groups have left. Nobody is told of what is unmapped now. */
@@ -165,14 +151,14 @@ static int __init type1_init(void)
 {
 	return vfio_register_iommu_driver(&type1_ops);
 }
-module_init(type1_init);
 
 static void __exit type1_exit(void)
 {
 	vfio_unregister_iommu_driver(&type1_ops);
 }
-module_exit(type1_exit);
 
+module_init(type1_init);
+module_exit(type1_exit);
 MODULE_IMPORT_NS(IOPT);
 MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL v2");

@@ -31,11 +31,7 @@ const struct iopt_access_ops type1_access_ops = {
 	.unmap = tell_of_unmap,
 };
 
-/**
- * type1_register_device - a device was opened
- * @data: struct type1 of its container
- * @vdev: the device, to be told of unmaps if its driver wants to be
- */
+/* A device was opened. */
 void type1_register_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -47,11 +43,7 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 	up_write(&type1->told_rwsem);
 }
 
-/**
- * type1_unregister_device - a device is closed
- * @data: struct type1 of its container
- * @vdev: the device, which is not told of anything any more when this returns
- */
+/* A device is closed: it is told of nothing any more when this returns. */
 void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -89,7 +81,6 @@ static int access_errno(int rc)
  * @prot: %IOMMU_READ, %IOMMU_WRITE: what the mappings must allow
  * @pages: receives the pages, or NULLs on failure
  *
- * Context: process context, may sleep for long.
  * Return: @npage, -EACCES for version 1, -EBUSY if a mapping has lost its
  * address, -EINVAL if not all is mapped or no device is told of unmaps, -ENODEV
  * if the process is gone whose memory it is, or an errno of iopt_access_pin();
@@ -135,8 +126,6 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
  * @iova: of the first page; may be inside of it
  * @npage: number of pages, at least 1; what is mapped and not pinned is left
  *         alone, but nothing is done from the first one on that is not mapped
- *
- * Context: process context, may sleep.
  */
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 {
@@ -166,7 +155,6 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * @length: in bytes, not 0
  * @write: write; that takes mappings that can be read, too
  *
- * Context: process context, may sleep for long.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if not all is
  * mapped, or an errno of iopt_access_rw(). What was copied stays so.
  */
