@@ -175,7 +175,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	return rc ?: unmap_each(type1, unmap);
 }
 
-/* The range that an UNMAP is about. */
+/* The range that an UNMAP is about; it is 0 so far. */
 static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -184,11 +184,8 @@ static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 	if (!IS_ALIGNED(arg->iova, pgsize))
 		return -EINVAL;
 	if (arg->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
-		if (arg->iova || arg->size)
-			return -EINVAL;
-		unmap->start = 0;
 		unmap->last = ULONG_MAX;
-		return 0;
+		return arg->iova || arg->size ? -EINVAL : 0;
 	}
 	if (!arg->size || !IS_ALIGNED(arg->size, pgsize) ||
 	    arg->iova + (arg->size - 1) < arg->iova || arg->size > SIZE_MAX)

@@ -72,19 +72,12 @@ static int access_errno(int rc)
 	}
 }
 
-/**
- * type1_pin_pages - pin pages for a device
- * @data: struct type1 of its container
- * @iommu_group: its group
- * @iova: of the first page; may be inside of it
- * @npage: number of pages, at least 1
- * @prot: %IOMMU_READ, %IOMMU_WRITE: what the mappings must allow
- * @pages: receives the pages, or NULLs on failure
- *
- * Return: @npage, -EACCES for version 1, -EBUSY if a mapping has lost its
- * address, -EINVAL if not all is mapped or no device is told of unmaps, -ENODEV
- * if the process is gone whose memory it is, or an errno of iopt_access_pin();
- * nothing is pinned then.
+/*
+ * Pin @npage pages, of which @iova may be inside of the first one, for a device
+ * of a group. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has lost
+ * its address, -EINVAL if not all is mapped or no device is told of unmaps,
+ * -ENODEV if the process is gone whose memory it is, or an errno of
+ * iopt_access_pin(); nothing is pinned then, and all @pages are NULL.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 			       dma_addr_t iova, int npage, int prot,
@@ -120,12 +113,9 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	return npage;
 }
 
-/**
- * vfio_iommu_type1_unpin_pages - unpin pages, each once
- * @data: struct type1 of the device's container
- * @iova: of the first page; may be inside of it
- * @npage: number of pages, at least 1; what is mapped and not pinned is left
- *         alone, but nothing is done from the first one on that is not mapped
+/*
+ * Unpin pages, each once. What is mapped and not pinned is left alone, but it is
+ * a driver's bug, and the end of it, if one is not mapped.
  */
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 {
@@ -147,16 +137,10 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 	WARN_ON(true);
 }
 
-/**
- * type1_dma_rw - read or write memory for a device
- * @data: struct type1 of its container
- * @iova: where
- * @buffer: to copy to or from
- * @length: in bytes, not 0
- * @write: write; that takes mappings that can be read, too
- *
- * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if not all is
- * mapped, or an errno of iopt_access_rw(). What was copied stays so.
+/*
+ * Read or write memory; to write, it has to be readable too. Returns 0, -EBUSY if
+ * a mapping has lost its address, -EINVAL if not all is mapped, or an errno of
+ * iopt_access_rw().
  */
 int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
 			    size_t length, bool write)
