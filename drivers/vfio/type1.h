@@ -113,11 +113,6 @@ static inline unsigned long type1_pgsize(struct type1 *type1)
 	return 1UL << __ffs(READ_ONCE(type1->pgsizes));
 }
 
-static inline bool type1_has_mediated(struct type1 *type1)
-{
-	return !list_empty(&type1->mediated);
-}
-
 /* type1_main.c */
 void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(unsigned long npages);
@@ -136,7 +131,7 @@ long type1_dirty_pages(struct type1 *type1, void __user *arg);
 
 /* type1_groups.c */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
-				  enum vfio_group_type type);
+		       enum vfio_group_type type);
 void type1_detach_group(void *data, struct iommu_group *iommu_group);
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group);
 
@@ -145,10 +140,9 @@ extern const struct iopt_access_ops type1_access_ops;
 void type1_register_device(void *data, struct vfio_device *vdev);
 void type1_unregister_device(void *data, struct vfio_device *vdev);
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
-			       dma_addr_t iova, int npage, int prot,
-			       struct page **pages);
+		    dma_addr_t iova, int npage, int prot, struct page **pages);
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage);
-int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
-			    size_t length, bool write);
+int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
+		 bool write);
 
 #endif /* __VFIO_TYPE1_H */

@@ -35,9 +35,11 @@ int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 
 static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 {
-	unsigned long pgsize = type1_pgsize(type1);
 	struct vfio_iommu_type1_dirty_bitmap_get range;
-	struct iopt_dirty_query query;
+	struct iopt_dirty_query query = {
+		.pgsize = type1_pgsize(type1),
+		.whole_words = true,
+	};
 	int rc;
 
 	if (room < sizeof(range))
@@ -50,15 +52,10 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 	rc = type1_check_bitmap(&range.bitmap, range.size);
 	if (rc)
 		return rc;
-	if (range.bitmap.pgsize != pgsize ||
+	if (range.bitmap.pgsize != query.pgsize ||
 	    range.iova + range.size > ULONG_MAX)
 		return -EINVAL;
-
-	query = (struct iopt_dirty_query){
-		.bitmap = range.bitmap.data,
-		.pgsize = pgsize,
-		.whole_words = true,
-	};
+	query.bitmap = range.bitmap.data;
 	return iopt_dirty_read(type1->iopt, range.iova,
 			       range.iova + range.size - 1, &query, 0);
 }

@@ -20,8 +20,8 @@
 
 #define MAP_PROT	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 #define MAP_FLAGS	(MAP_PROT | VFIO_DMA_MAP_FLAG_VADDR)
-static_assert(VFIO_DMA_MAP_FLAG_READ == IOMMU_READ &&
-	      VFIO_DMA_MAP_FLAG_WRITE == IOMMU_WRITE);
+static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
+	      !(VFIO_DMA_MAP_FLAG_WRITE ^ IOMMU_WRITE));
 
 #define UNMAP_FLAGS \
 	(VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | \
@@ -111,10 +111,7 @@ struct unmap {
 	unsigned long bytes;
 };
 
-/*
- * Make the range one that cuts no mapping at its end. -ENOENT if there is
- * nothing to be done.
- */
+/* Let the range cut no mapping. -ENOENT if there is nothing to be done. */
 static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 {
 	struct iopt_range mapping;
@@ -272,7 +269,7 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) {
 		mutex_lock(&type1->vaddr_lock);
-		rc = type1_has_mediated(type1) ? -EBUSY :
+		rc = !list_empty(&type1->mediated) ? -EBUSY :
 		     unmap_checked(type1, &unmap, &bitmap);
 		mutex_unlock(&type1->vaddr_lock);
 	} else {

@@ -236,6 +236,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 
 static int attach_physical(struct type1 *type1, struct type1_group *group)
 {
+	const struct iommu_domain_ops *ops;
 	struct type1_domain *fresh, *domain;
 	phys_addr_t msi_start;
 	int rc;
@@ -250,9 +251,9 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 		goto err_detach;
 
 	/* Virtual machines save flushes of caches if nothing passes them by. */
-	if (fresh->domain->ops->enforce_cache_coherency)
-		fresh->coherent = fresh->domain->ops->enforce_cache_coherency(
-			fresh->domain);
+	ops = fresh->domain->ops;
+	fresh->coherent = ops->enforce_cache_coherency &&
+			  ops->enforce_cache_coherency(fresh->domain);
 	domain = share_domain(type1, group->iommu_group, fresh);
 	if (IS_ERR(domain)) {
 		rc = PTR_ERR(domain);
@@ -290,17 +291,16 @@ err_unreserve:
 /* Its driver could not do without the addresses of mappings. */
 static int attach_mediated(struct type1 *type1, struct type1_group *group)
 {
-	int rc = -EBUSY;
+	bool orphans;
 
 	mutex_lock(&type1->vaddr_lock);
-	if (!iopt_has_orphans(type1->iopt)) {
-		mutex_lock(&type1->lock);
+	mutex_lock(&type1->lock);
+	orphans = iopt_has_orphans(type1->iopt);
+	if (!orphans)
 		list_add(&group->node, &type1->mediated);
-		mutex_unlock(&type1->lock);
-		rc = 0;
-	}
+	mutex_unlock(&type1->lock);
 	mutex_unlock(&type1->vaddr_lock);
-	return rc;
+	return orphans ? -EBUSY : 0;
 }
 
 /**

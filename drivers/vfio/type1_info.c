@@ -43,7 +43,7 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 		return 1;
 	case VFIO_UPDATE_VADDR:
 		/* Drivers may access memory at any time. */
-		return type1 && !type1_has_mediated(type1);
+		return type1 && list_empty(&type1->mediated);
 	case VFIO_DMA_CC_IOMMU:
 		return type1 && all_coherent(type1);
 	default:
@@ -98,14 +98,11 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 		.header.version = 1,
 		.avail = iopt_mappings_left(type1->iopt),
 	};
-	int rc;
 
-	rc = vfio_info_add_capability(caps, &migration.header,
-				      sizeof(migration));
-	if (!rc)
-		rc = vfio_info_add_capability(caps, &avail.header,
-					      sizeof(avail));
-	return rc ?: add_ranges(type1, caps);
+	return vfio_info_add_capability(caps, &migration.header,
+					sizeof(migration)) ?:
+	       vfio_info_add_capability(caps, &avail.header, sizeof(avail)) ?:
+	       add_ranges(type1, caps);
 }
 
 /**

@@ -47,12 +47,10 @@ void type1_warn_of_limit(unsigned long npages)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK);
 
-	if (!current->mm || capable(CAP_IPC_LOCK) ||
-	    READ_ONCE(current->mm->locked_vm) + npages <= limit >> PAGE_SHIFT)
-		return;
-	pr_warn_ratelimited("%s: Task %s (%d) RLIMIT_MEMLOCK (%ld) exceeded\n",
-			    KBUILD_MODNAME, current->comm,
-			    task_pid_nr(current), limit);
+	if (current->mm && !capable(CAP_IPC_LOCK) &&
+	    READ_ONCE(current->mm->locked_vm) + npages > limit >> PAGE_SHIFT)
+		pr_warn_ratelimited("vfio_iommu_type1: Task %s (%d) RLIMIT_MEMLOCK (%ld) exceeded\n",
+				    current->comm, task_pid_nr(current), limit);
 }
 
 static void *type1_open(unsigned long arg)
@@ -101,7 +99,7 @@ static void type1_release(void *data)
 {
 	struct type1 *type1 = data;
 
-	WARN_ON(!list_empty(&type1->domains) || type1_has_mediated(type1) ||
+	WARN_ON(!list_empty(&type1->domains) || !list_empty(&type1->mediated) ||
 		!list_empty(&type1->told));
 	iopt_access_destroy(type1->access);
 	iopt_free(type1->iopt);
@@ -111,8 +109,7 @@ static void type1_release(void *data)
 }
 
 /* @data is NULL for VFIO_CHECK_EXTENSION of a container without a driver. */
-static long type1_ioctl(void *data, unsigned int cmd,
-				   unsigned long arg)
+static long type1_ioctl(void *data, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
 

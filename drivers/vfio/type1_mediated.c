@@ -55,8 +55,8 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 	up_write(&type1->told_rwsem);
 }
 
-static_assert(IOMMU_READ == IOPT_ACCESS_READ &&
-	      IOMMU_WRITE == IOPT_ACCESS_WRITE);
+static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
+	      !(IOPT_ACCESS_WRITE ^ IOMMU_WRITE));
 
 /* Some errnos have always been others here than in the engine. */
 static int access_errno(int rc)
@@ -80,8 +80,7 @@ static int access_errno(int rc)
  * iopt_access_pin(); nothing is pinned then, and all @pages are NULL.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
-			       dma_addr_t iova, int npage, int prot,
-			       struct page **pages)
+		    dma_addr_t iova, int npage, int prot, struct page **pages)
 {
 	unsigned long start = iova & PAGE_MASK, last;
 	struct type1 *type1 = data;
@@ -142,8 +141,8 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * a mapping has lost its address, -EINVAL if not all is mapped, or an errno of
  * iopt_access_rw().
  */
-int type1_dma_rw(void *data, dma_addr_t iova, void *buffer,
-			    size_t length, bool write)
+int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
+		 bool write)
 {
 	unsigned int flags = IOPT_ACCESS_READ;
 	struct type1 *type1 = data;
