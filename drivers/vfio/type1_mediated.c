@@ -12,7 +12,6 @@
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/string.h>
 
 #include "type1.h"
 
@@ -77,7 +76,7 @@ static int access_errno(int rc)
  * of a group. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has lost
  * its address, -EINVAL if not all is mapped or no device is told of unmaps,
  * -ENODEV if the process is gone whose memory it is, or an errno of
- * iopt_access_pin(); nothing is pinned then, and all @pages are NULL.
+ * iopt_access_pin(); nothing is pinned then.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		    dma_addr_t iova, int npage, int prot, struct page **pages)
@@ -104,10 +103,8 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 			     prot | IOPT_ACCESS_UNALIGNED);
 	if (rc == -ENOMEM)
 		type1_warn_of_limit(npage);
-	if (rc) {
-		memset(pages, 0, npage * sizeof(*pages));
+	if (rc)
 		return access_errno(rc);
-	}
 	type1_group_pinned(type1, iommu_group);
 	return npage;
 }

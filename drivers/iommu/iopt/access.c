@@ -322,6 +322,8 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 	if (rc && done)
 		areas_leave_unpinned(iopt, start, next - 1);
 	mutex_unlock(&iopt->lock);
+	if (rc)
+		memset(pages, 0, (done + (nr < 0)) * sizeof(*pages));
 	return rc;
 }
 
@@ -330,7 +332,8 @@ static int access_pin(struct iopt_access *access, unsigned long start,
  * @access: the access
  * @start: first IOVA
  * @last: last IOVA; the range may span mappings
- * @pages: receives the pages, the first one for the page of @start
+ * @pages: receives the pages, the first one for the page of @start; on failure
+ *         NULL up to the one that could not be pinned
  * @flags: %IOPT_ACCESS_READ, %IOPT_ACCESS_WRITE: what the mappings must allow;
  *         %IOPT_ACCESS_UNALIGNED: @start and @last may be inside of pages
  *

@@ -176,7 +176,8 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  *           @pages->mutex
  * @first: index of the first one
  * @npages: how many, at least 1
- * @out: receives each page
+ * @out: receives each page, on failure NULL up to the one that could not be
+ *       pinned
  *
  * Context: process context, may sleep for long. Takes @pages->mutex, killably.
  * Return: 0, -EINVAL if a page has no struct page, -EOVERFLOW if there are too
@@ -198,6 +199,8 @@ int iopt_pins_add(struct iopt_pages *pages, unsigned int *nr_pins,
 	/* What was pinned just now was not lost meanwhile. */
 	if (rc && i)
 		pins_remove(pages, nr_pins, first, i, &lost);
+	if (rc)
+		memset(out, 0, (i + 1) * sizeof(*out));
 	mutex_unlock(&pages->mutex);
 	return rc;
 }
