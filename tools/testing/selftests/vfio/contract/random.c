@@ -64,6 +64,7 @@ static struct {
 	const char *vaddr;
 	__u32 prot;
 	bool lost;
+	bool stale;
 } slots[SLOTS];
 
 static struct type1 type1;
@@ -173,6 +174,7 @@ static bool do_map(void)
 		slots[slot].vaddr = vaddr;
 		slots[slot].prot = flags & PIN_BOTH;
 		slots[slot].lost = false;
+		slots[slot].stale = false;
 	}
 	return !rc;
 }
@@ -379,9 +381,24 @@ static bool do_mdev(void)
 	return !rc;
 }
 
+/*
+ * A mapping whose memory is what it was: of other memory a kernel may pin the
+ * page of now, or the one that the domain maps. mdev_pin shows which.
+ */
+static unsigned int draw_pinnable(void)
+{
+	unsigned int slot = draw_slot(true), i;
+
+	for (i = 0; i < SLOTS; i++, slot = (slot + 1) % SLOTS)
+		if (slots[slot].size && !slots[slot].stale &&
+		    !slots[(slot + 1) % SLOTS].stale)
+			break;
+	return slot;
+}
+
 static bool do_pin(void)
 {
-	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS);
+	unsigned int slot = draw_pinnable(), nr = 1 + draw(PINS);
 	__u64 iova = iova_of(slot);
 	__u32 prot = chance(95) ? slots[slot].prot : 1 + draw(3);
 	long rc;
@@ -390,6 +407,8 @@ static bool do_pin(void)
 		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
 	if (chance(5))
 		iova += draw(SLOT_PAGES) * PAGE;
+	if (slots[slot].stale)
+		return true;
 	mdev_letters_anew();
 	rc = mdev_pin(&mdev, iova, (int)nr, prot);
 	tell("pin iova %llx pages %u prot %u: %s %s", iova, nr, prot,
@@ -403,10 +422,12 @@ static bool do_pin(void)
  */
 static bool do_unpin(void)
 {
-	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS), less;
+	unsigned int slot = draw_pinnable(), nr = 1 + draw(PINS), less;
 	struct mdev_pin_state state;
 	long rc;
 
+	if (slots[slot].stale)
+		return true;
 	if (slots[slot].size)
 		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
 	rc = mdev_pin(&mdev, iova_of(slot), (int)nr, slots[slot].prot);
@@ -463,8 +484,12 @@ static bool do_change(void)
 {
 	static const enum kind changed[] = { PRESENT, FRESH, SHARED };
 	char *page = memory[changed[draw(3)]] + draw(MEMORY_PAGES) * PAGE;
-	unsigned int how = draw(5);
+	unsigned int how = draw(5), slot;
 
+	for (slot = 0; slot < SLOTS; slot++)
+		if (slots[slot].size && page >= slots[slot].vaddr &&
+		    page < slots[slot].vaddr + slots[slot].size)
+			slots[slot].stale = true;
 	if (how < 2)
 		madvise(page, PAGE, MADV_DONTNEED);
 	else if (how < 4)
@@ -568,7 +593,8 @@ static void operate(unsigned int number)
 	operations[i].done += run();
 	charged = pages_charged();
 	trace(&charged, sizeof(charged));
-	if (number % 10 == 0)
+	/* How often a page is pinned that a device has pinned is no rule. */
+	if (number % 10 == 0 && !mdev_joined)
 		tell("charged %ld pinned %ld", charged, pages_pinned());
 }
 
