@@ -218,7 +218,8 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	rc = iopt_attach_domain(type1->iopt, domain);
 	/* What is mapped without a domain is first looked at by an IOMMU. */
 	if (rc == -EADDRINUSE)
-		return !type1->ranges_known && mapped_outside(type1, domain) ?
+		return list_empty(&type1->domains) &&
+		       mapped_outside(type1, domain) ?
 		       -EFAULT : -EINVAL;
 	if (rc)
 		return rc == -ESRCH ? -ENODEV : rc;

@@ -95,9 +95,11 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
 	/* No mapping allows anything else. */
-	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE))
+	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE)) {
+		*pages = NULL;
 		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
 		       -EPERM : -EINVAL;
+	}
 
 	rc = iopt_access_pin(type1->access, start, last, pages,
 			     prot | IOPT_ACCESS_UNALIGNED);

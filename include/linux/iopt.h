@@ -86,8 +86,9 @@ struct iopt_range {
  *          0 for its first; in words of 64 bits, at any address. Words with no
  *          mapped page are not touched, nor are the bits of other pages
  * @pgsize: a power of two, at least the page size
- * @whole_words: of the word that the last page of a mapping is in, the bits
- *               above are written too, as 0
+ * @whole_words: a word whose first bit is for a page of a mapping is written
+ *               wholly, bits of other pages as 0; to any other one dirty pages
+ *               are added, and none is taken away
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;

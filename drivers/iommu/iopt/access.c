@@ -217,7 +217,7 @@ static long area_pin(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, struct page **pages,
 		     unsigned int flags)
 {
-	unsigned long first, nr;
+	unsigned long first, nr, done;
 	struct iopt_area *area;
 	int rc;
 
@@ -226,10 +226,15 @@ static long area_pin(struct io_pagetable *iopt, unsigned long start,
 		return PTR_ERR(area);
 
 	nr = area_slice(area, start, last, &first);
-	rc = iopt_pins_add(area->pages, &area->nr_pins, first, nr, pages);
+	rc = iopt_pins_add(area->pages, &area->nr_pins, first, nr, pages,
+			   &done);
 	if (!rc)
 		return nr;
 	mutex_lock(&iopt->lock);
+	/* Who got a page may have written to it. */
+	if (done)
+		iopt_area_mark_dirty(area, start,
+				     start + (done << PAGE_SHIFT) - 1);
 	iopt_area_leave(iopt, area);
 	mutex_unlock(&iopt->lock);
 	return rc;
@@ -272,7 +277,7 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Likewise, but with nothing pinned. Who got a page may have written to it. */
+/* Likewise, but with nothing pinned. */
 static void areas_leave_unpinned(struct io_pagetable *iopt, unsigned long start,
 				 unsigned long last)
 {

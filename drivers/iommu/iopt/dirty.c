@@ -245,11 +245,12 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 		       u64 bits, bool whole)
 {
-	u64 mask = GENMASK_ULL(whole ? 63 - shift : nr - 1, 0) << shift, value;
+	u64 mask = GENMASK_ULL(nr - 1, 0) << shift, value = 0;
 
-	if (mask != ~0ULL && copy_from_user(&value, word, sizeof(value)))
+	if ((shift || !whole) && copy_from_user(&value, word, sizeof(value)))
 		return -EFAULT;
-	bits &= GENMASK_ULL(nr - 1, 0);
+	if (whole)
+		mask &= bits << shift;
 	value = (value & ~mask) | (bits << shift & mask);
 	return copy_to_user(word, &value, sizeof(value)) ? -EFAULT : 0;
 }
