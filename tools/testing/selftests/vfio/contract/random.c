@@ -132,6 +132,18 @@ static void forget_range(__u64 iova, __u64 size)
 			slots[slot].size = 0;
 }
 
+/*
+ * A MAP that fails may have faulted in some of its memory, which is no rule: let
+ * all of it be there, as what is mapped later is charged.
+ */
+static void touch(enum kind kind, const char *vaddr, __u64 size)
+{
+	char *page = memory[kind] + (vaddr - memory[kind]);
+
+	for (; size >= PAGE; size -= PAGE, page += PAGE)
+		__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+}
+
 static bool do_map(void)
 {
 	enum kind kind = chance(70) ? draw(4) : draw(KINDS);
@@ -174,8 +186,13 @@ static bool do_map(void)
 		slots[slot].vaddr = vaddr;
 		slots[slot].prot = flags & PIN_BOTH;
 		slots[slot].lost = false;
-		slots[slot].stale = false;
+		/* Of memory that is not there yet it has the zero page. */
+		slots[slot].stale = !(flags & VFIO_DMA_MAP_FLAG_WRITE) &&
+				    (kind == PRESENT || kind == FRESH);
 	}
+	if (rc == -ENOMEM && (flags & VFIO_DMA_MAP_FLAG_WRITE) &&
+	    (kind == PRESENT || kind == FRESH))
+		touch(kind, vaddr, size);
 	return !rc;
 }
 
@@ -638,8 +655,8 @@ static void tell_pinned(const char *name, const char *pages)
 	close(ends[0]);
 	waitpid(child, NULL, 0);
 	for (i = 0; i < MEMORY_PAGES; i++)
-		text[i] = !(mine[i] & PAGEMAP_PFN) ? '.' :
-			  (mine[i] ^ theirs[i]) & PAGEMAP_PFN ? 'p' : '-';
+		text[i] = (mine[i] & PAGEMAP_PFN) &&
+			  ((mine[i] ^ theirs[i]) & PAGEMAP_PFN) ? 'p' : '-';
 	tell("%s pages %s", name, text);
 }
 
