@@ -53,7 +53,8 @@ def boot(name, image, mdev, runs, modules, folder):
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, timeout=1800), script)
+    # What a mutant leaves pinned, an unmap waits for.
+    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800), script)
     sides, lines = {}, []
     for line in outcome.lines:
         if line.startswith("# mutant: "):
