@@ -350,8 +350,10 @@ static int access_pin(struct iopt_access *access, unsigned long start,
  * Return: 0, -EINVAL if the range is not aligned or backwards, a page has no
  * struct page, or @access cannot be told of an unmap, -ENOENT if not all of it
  * is mapped, -EPERM if a mapping does not allow that, -EBUSY if one is an
- * orphan, -EOVERFLOW if one is pinned too often, or an errno of pinning, see
- * iopt_map_user(). Nothing is pinned then.
+ * orphan, -EOVERFLOW if one is pinned too often, -ESRCH if the process is gone
+ * whose memory it is, or an errno of pinning, see iopt_map_user(). Nothing is
+ * pinned then, but pages up to the one that failed were for a while, and are
+ * dirty.
  */
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages, unsigned int flags)
