@@ -267,7 +267,7 @@ static void pinned_behind_a_copy(struct kunit *test)
 					   IOPT_MAP_FIXED));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(31), 3));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	area = area_at(space, COPY);
+	area = test_area_at(space, COPY);
 	KUNIT_EXPECT_EQ(test, BIT(31), area->dirty[0]);
 	KUNIT_EXPECT_EQ(test, BIT_ULL(31), read_flags(test, COPY, 0));
 	KUNIT_EXPECT_EQ(test, BIT(31), area->dirty[0]);
