@@ -46,9 +46,10 @@ def compile_commit(title, patches, folders, variant, last):
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
-    # CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
+    # The objects are named for those that a later commit links. CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
     status, log = logged(f"compile {title}",
-                         kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, tree=TREE),
+                         kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, *wanted,
+                                     tree=TREE),
                          f"bisect-{patches[-1].name}-{variant}.build", env=kernel.environment())
     if status:
         return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] or [f"see {log}"]

@@ -58,8 +58,15 @@ def stock():
     return clients("stock", kernel.bzimage(differential.stock_kernel()))
 
 
+def ours():
+    return clients("ours", kernel.bzimage(kernel.build("release")))
+
+
 def main():
     results, dirty = stock()
+    mine, findings = ours()
+    results.add(mine)
+    dirty += findings
     for case in results.failed:
         say(f"failed: {case}")
     for finding in dirty:

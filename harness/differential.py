@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make differential: what type1 does, recorded as programs under two kernels and compared line by line.
+"""make differential: what type1 does, under the stock kernel and under ours, compared line by line.
 
 The programs are tools/testing/selftests/vfio/contract; each of their lines names the rules that it shows.
 harness/contract/ holds
   rules     one rule a line: its number, its kind (ABI, QUIRK, BUG, DEAD, NOTE) and what it is about
   unseen    rules of which no program has a line, each with the reason
-  allowed   differences that are wanted: program | line | stock | other
+  allowed   differences that are wanted: program | line | stock | ours
+
+ONLY= names programs, with wildcards, separated by commas: then rules that have no line do not count.
 """
+import fnmatch
 import itertools
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -170,15 +174,15 @@ def compare(stock, other, allowed):
             yield (*key, one, two, (*key, one, two) in allowed)
 
 
-def judge(stock, other):
-    """All that is wrong, and the table of rules; prints both."""
-    allowed = table("allowed", 4, "|")
+def judge(stock, other, allowed, whole):
+    """All that is wrong, and the table of rules; prints both. If not all programs ran, some have no line."""
     differences = list(compare(stock, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (stock, other) for text in side.wrong]
-    wrong += [f"{program}: {line}: stock {one}, other {two}" for program, line, one, two, wanted in differences
+    wrong += [f"{program}: {line}: stock {one}, {other.name} {two}" for program, line, one, two, wanted in differences
               if not wanted]
     used = {difference[:4] for difference in differences}
-    wrong += [f"allowed, but it did not happen: {' | '.join(entry)}" for entry in allowed if entry not in used]
+    wrong += [f"allowed, but it did not happen: {' | '.join(entry)}" for entry in allowed
+              if entry not in used and (whole or entry[:2] in stock.lines)]
 
     kinds = {number: (kind, about) for number, kind, about in table("rules", 3)}
     unseen = dict(table("unseen", 2))
@@ -195,7 +199,7 @@ def judge(stock, other):
         lines = sum(len(names) for names in seen.get(rule, {}).values())
         where = " ".join(sorted(seen[rule])) if rule in seen else unseen.get(rule, "")
         say(f"{rule:8}{kind:7}{lines:6}  {verdict:12}{where}")
-        if rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
+        if whole and rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
             wrong.append(f"{rule} ({about}): no line, and no reason in harness/contract/unseen")
         if rule in seen and rule in unseen:
             wrong.append(f"{rule}: it has lines, and a reason for none in harness/contract/unseen")
@@ -221,13 +225,13 @@ def success(side):
             for line, tried, succeeded in counts if 2 * succeeded < tried or not tried]
 
 
-def explain(wrong, images, module, folder):
+def explain(wrong, kernels, folder):
     """Where a random sequence differs, run its seed once more under both kernels: which operation was the first?"""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
     runs = []
-    for name, image in images.items():
+    for name, image, module in kernels:
         script = f"{SETUP}insmod {module}\nCONTRACT_SEED={seeds[0]} {folder}/random\n"
         outcome = guest.boot(guest.Guest(f"differential-{name}-seed", image, devices=guest.EDU), script)
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
@@ -237,15 +241,31 @@ def explain(wrong, images, module, folder):
     return [f"random: seed {seeds[0]} alone does not differ"]
 
 
-def differential(seeds=200):
-    """Record both kernels and compare; return what is wrong."""
+def chosen(programs):
+    """Those of the programs that ONLY= names, and whether that is all."""
+    patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
+    found = [name for name in programs if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+    if not found:
+        raise Failure(f"ONLY={os.environ['ONLY']}: no such program")
+    return found, not patterns
+
+
+def differential(seeds=200, itself=False):
+    """Record the stock kernel and ours, or the stock kernel itself again, and compare; return what is wrong."""
     folder, programs = build_programs()
+    programs, whole = chosen(programs)
     out = stock_kernel()
-    module = build_module("stock", out, STOCK)
-    images = {name: kernel.bzimage(out) for name in ("stock", "again")}
-    sides = [record(name, image, module, folder, programs, seeds) for name, image in images.items()]
-    wrong = judge(*sides) + success(sides[0])
-    return wrong + explain(wrong, images, module, folder)
+    stock = "stock", kernel.bzimage(out), build_module("stock", out, STOCK)
+    if itself:
+        other = "again", *stock[1:]
+    else:
+        out = kernel.build("release")
+        other = "ours", kernel.bzimage(out), build_module("ours", out, LINUX)
+    sides = [record(*side, folder, programs, seeds) for side in (stock, other)]
+    wrong = judge(*sides, [] if itself else table("allowed", 4, "|"), whole)
+    if "random" in programs:
+        wrong += success(sides[0])
+    return wrong + explain(wrong, [stock, other], folder)
 
 
 def main():

@@ -8,11 +8,13 @@ from .paths import ROOT
 ENGINE_MAY_NOT = [
     ("reads an I/O page table", r"iova_to_phys"),
     ("includes a front end's header", r"#\s*include.*(vfio|iommufd)"),
+    ("knows what a front end calls things", r"(?i)\b(vfio|v1|v2|containers?|groups?)\b"),
 ]
 FRONT_MAY_NOT = [
     ("pins user memory", r"\b(un)?pin_user_page\w*\s*\(|\bget_user_pages\w*\s*\(|\bfollow_pfn\w*\s*\("),
-    ("programs a domain", r"\biommu_(map|unmap)\w*\s*\("),
-    ("keeps a tree", r"\brb_(insert|erase|link|first|next)\w*\s*\(|\binterval_tree_\w+\s*\("),
+    ("charges user memory", r"\b_*account_locked_vm\w*\s*\("),
+    ("programs or reads a domain", r"\biommu_(map|unmap|iova_to_phys)\w*\s*\("),
+    ("keeps a tree", r"\brb_(insert|erase|link|first|next)\w*\s*\(|\binterval_tree_\w+\s*\(|\b(mas|mtree)_\w+\s*\("),
 ]
 
 

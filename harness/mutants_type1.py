@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the stock type1: each has to change a line of one of the rules that it breaks.
+"""Mutants of type1: each has to change a line of one of the rules that it breaks.
 
-Each is made from the stock source at test time and built as a module of its own. One guest loads one after the other
-beside the built-in type1: containers ask the driver that registered last first, so the mutant serves them. The programs
-of harness/contract that have lines of the broken rules run, and each line is compared with what the unchanged source,
-built the same way, gave.
+Each is built as a module of its own. One guest loads one after the other beside the built-in type1: containers ask the
+driver that registered last first, so the mutant serves them. The programs of harness/contract that have lines of the
+broken rules run, and each line is compared with what the unchanged source, built the same way, gave.
 """
 import shutil
 
 from . import differential, guest, kernel
 from .mutants import Verdict, mutate
-from .paths import BUILD, HARNESS
+from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must
 
 FOLDER = BUILD / "mutants"
-SOURCE = "drivers/vfio/vfio_iommu_type1.c"
+SOURCE = LINUX / "drivers/vfio"
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
 # The random sequences have lines of one rule only, and take as long as all the others together.
@@ -27,20 +26,23 @@ def rules(mutant):
 
 def build(mutants):
     """Build the unchanged source and each mutant as a module; return {name: .ko}."""
-    out = differential.stock_kernel()
-    text = (differential.STOCK / SOURCE).read_text()
+    out = kernel.build("release")
+    text = {path.name: path.read_text() for path in [SOURCE / "vfio.h", *SOURCE.glob("type1*.[ch]")]}
+    for mutant in mutants:
+        if mutant.file not in text:
+            raise Failure(f"mutant {mutant.name}: no file {mutant.file}")
+    objects = [f"{name[:-2]}.o" for name in text if name.endswith(".c")]
     shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    sources = {NONE: text, **{mutant.name: mutate(text, mutant) for mutant in mutants}}
-    for name, source in sources.items():
-        # It sits in drivers/vfio for its private header.
-        (FOLDER / f"mutant_{name}.c").write_text(source)
-    shutil.copy2(differential.STOCK / "drivers/vfio/vfio.h", FOLDER)
-    (FOLDER / "Kbuild").write_text("".join(f"obj-m += mutant_{name}.o\n" for name in sources))
-    must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules",
-                                                     tree=differential.STOCK), "mutants.build",
+    for name, mutant in [(NONE, None), *((mutant.name, mutant) for mutant in mutants)]:
+        folder = FOLDER / name
+        folder.mkdir(parents=True)
+        for path, source in text.items():
+            (folder / path).write_text(mutate(source, mutant) if mutant and path == mutant.file else source)
+        (folder / "Kbuild").write_text(f"obj-m += mutant_{name}.o\nmutant_{name}-y := {' '.join(objects)}\n")
+    (FOLDER / "Kbuild").write_text("".join(f"obj-m += {folder.name}/\n" for folder in sorted(FOLDER.iterdir())))
+    must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules"), "mutants.build",
          env=kernel.environment())
-    return {name: FOLDER / f"mutant_{name}.ko" for name in sources}
+    return {name: FOLDER / name / f"mutant_{name}.ko" for name in [NONE, *(mutant.name for mutant in mutants)]}
 
 
 def boot(name, image, mdev, runs, modules, folder):
@@ -51,7 +53,8 @@ def boot(name, image, mdev, runs, modules, folder):
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, timeout=1800), script)
+    # What a mutant leaves pinned, an unmap waits for.
+    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800), script)
     sides, lines = {}, []
     for line in outcome.lines:
         if line.startswith("# mutant: "):
@@ -91,9 +94,9 @@ def run(todo):
     """Run all; return a verdict for each."""
     folder, programs = differential.build_programs()
     modules = build(todo)
-    out = differential.stock_kernel()
+    out = kernel.build("release")
     image = kernel.bzimage(out)
-    mdev = differential.build_module("stock", out, differential.STOCK)
+    mdev = differential.build_module("ours", out, LINUX)
     elsewhere = {program for those in differential.ONLY.values() for program in those} | LEFT_OUT
     usual = [program for program in programs if program not in elsewhere]
     sides, _ = boot("mutants-unchanged", image, mdev, [(NONE, usual)], modules, folder)

@@ -4,6 +4,7 @@
 series/NNNN-slug/ holds
   message   the commit message; the Signed-off-by is added here
   files     paths of our own files that the patch brings, one a line
+  remove    files of the kernel that it removes, one a line
   *.cocci   semantic patches, in name order
   insert    anchored insertions
 and edits.py says what the last two may hold. A commit is found again by a hash over all that went into it and
@@ -33,7 +34,7 @@ class Patch:
         self.folder = folder
         self.name = folder.name
         self.where = f"series/{folder.name}"
-        known = {"message", "files", "insert"}
+        known = {"message", "files", "remove", "insert"}
         for entry in folder.iterdir():
             if entry.name not in known and entry.suffix != ".cocci":
                 raise Failure(f"{self.where}: {entry.name} is not part of a patch")
@@ -48,11 +49,12 @@ class Patch:
         for path in self.files:
             if not (ROOT / path).is_file():
                 raise Failure(f"{self.where}: files: {path} is not in the repository")
+        self.removed = self._list(folder / "remove")
         self.cocci = [edits.SemanticPatch(f"{self.where}/{script.name}", script)
                       for script in sorted(folder.glob("*.cocci"))]
         insert = folder / "insert"
         self.insertions = edits.parse_insertions(f"{self.where}/insert", insert.read_text()) if insert.exists() else []
-        if not (self.files or self.cocci or self.insertions):
+        if not (self.files or self.removed or self.cocci or self.insertions):
             raise Failure(f"{self.where}: the patch changes nothing")
 
     @staticmethod
@@ -101,12 +103,19 @@ class Tree:
         self.paths.add(path)
         self.directories.update(parents(path))
 
+    def remove(self, path):
+        self.changes[path] = None
+        self.paths.discard(path)
+
     def record(self, message):
         """Commit the changes; the work tree is not touched."""
         index = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
         git("read-tree", self.commit, env=index)
         entries = ""
         for path, text in self.changes.items():
+            if text is None:
+                entries += f"0 {'0' * 40}\t{path}\n"
+                continue
             blob = git("hash-object", "-w", "--stdin", data=text).strip()
             entries += f"{self.modes[path]} {blob}\t{path}\n"
         git("update-index", "--add", "--index-info", env=index, data=entries)
@@ -136,6 +145,10 @@ def make_commit(tree, patch):
     for path in makefiles:
         text = (ROOT / path).read_text()
         tree.write(path, edits.grow_makefile(f"{patch.where}: {path}", text, os.path.dirname(path), tree.exists))
+    for path in patch.removed:
+        if not tree.exists(path):
+            raise Failure(f"{patch.where}: remove: {path} is not in the tree at this patch")
+        tree.remove(path)
     for script in patch.cocci:
         for path, text in script.apply(tree).items():
             tree.write(path, text)

@@ -53,14 +53,21 @@ enum iopt_account {
  * @max_areas: how many mappings there may be; UINT_MAX for any number
  * @max_iopte: bytes of the largest I/O page, 0 as large as can be; see
  *             iopt_limit_iopte()
+ * @notices: how often accesses are told of an unmap, as long as they have
+ *           something pinned, before it waits for them; until the last time
+ *           they may pin, read and write there as ever. 0 is as 1
  * @pfnmap: memory without struct page may be mapped, unpinned: device memory
  *          that a driver has mapped into the process
+ * @mixed_iopte: @max_iopte may be lowered while domains have larger I/O pages,
+ *               which they keep
  */
 struct iopt_policy {
 	gfp_t gfp;
 	unsigned int max_areas;
 	unsigned long max_iopte;
+	unsigned int notices;
 	bool pfnmap;
+	bool mixed_iopte;
 };
 
 /**
@@ -79,10 +86,14 @@ struct iopt_range {
  *          0 for its first; in words of 64 bits, at any address. Words with no
  *          mapped page are not touched, nor are the bits of other pages
  * @pgsize: a power of two, at least the page size
+ * @whole_words: a word whose first bit is for a page of a mapping is written
+ *               wholly, bits of other pages as 0; to any other one dirty pages
+ *               are added, and none is taken away
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;
 	unsigned long pgsize;
+	bool whole_words;
 };
 
 /* Keep what was told dirty for the next time. */
@@ -91,7 +102,8 @@ struct iopt_dirty_query {
 /**
  * struct iopt_access_ops - what an access can do for the engine
  * @unmap: a mapping goes, [start, last] is all of it: unpin what is pinned
- *         there, now or soon, and pin nothing there again. Called in process
+ *         there, now or soon, and pin nothing there again. Called again if that
+ *         was not done, as often as iopt_policy.notices says. In process
  *         context with no lock of the engine held but one that
  *         iopt_access_create() and iopt_access_destroy() take
  * @owns_pins: what it pins no other access unpins, and iopt_access_evict() can
@@ -148,6 +160,7 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 
 int iopt_dirty_start(struct io_pagetable *iopt);
 void iopt_dirty_stop(struct io_pagetable *iopt);
+bool iopt_dirty_tracking(struct io_pagetable *iopt);
 int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
 		    unsigned int flags);

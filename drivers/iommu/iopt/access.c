@@ -7,9 +7,10 @@
  * whichever access.
  *
  * Rule: while an access is at work in an area, the area counts it and stays,
- * without any lock. An unmap first keeps new pins out, then tells every access,
- * holding nothing that unpinning needs, and then waits for the counts (H1). It
- * tells once, of whole mappings, and only if something is pinned there.
+ * without any lock. An unmap tells every access, holding nothing that unpinning
+ * needs, as often as the policy says; when it tells for the last time it keeps
+ * new pins out, and then it waits for the counts (H1). It tells of whole
+ * mappings, and only if something is pinned there.
  *
  * Pins are of the space, so that any access may unpin what another one has
  * pinned, unless an access owns its pins: then nobody else unpins them, and they
@@ -121,10 +122,18 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
 	up_read(&iopt->access_rwsem);
 }
 
+static void areas_set_state(struct list_head *areas, enum iopt_area_state state)
+{
+	struct iopt_area *area;
+
+	list_for_each_entry(area, areas, node)
+		area->state = state;
+}
+
 /**
  * iopt_areas_quiesce - get accesses out of areas
  * @iopt: the space
- * @areas: list by iopt_area.node, dying, so that no access can come any more
+ * @areas: list by iopt_area.node, dying; afterwards no access comes any more
  *
  * Context: @iopt->lock is held, and dropped while accesses are told and waited
  * for.
@@ -132,7 +141,8 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
  */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 {
-	bool pinned, used, told = false;
+	unsigned int rounds = max(iopt->policy.notices, 1U);
+	bool pinned, used, tell;
 	struct iopt_area *area;
 	int rc = 0;
 
@@ -146,8 +156,13 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 		}
 		if (!pinned && !used)
 			break;
-		if (pinned && !told) {
-			told = true;
+		/* Calls that are at work count as well, or it might never end. */
+		tell = pinned && rounds;
+		if (rounds)
+			rounds--;
+		areas_set_state(areas, rounds ? IOPT_AREA_LEAVING :
+						IOPT_AREA_DYING);
+		if (tell) {
 			mutex_unlock(&iopt->lock);
 			accesses_notify(iopt, areas);
 			mutex_lock(&iopt->lock);
@@ -158,6 +173,7 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 			break;
 		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 	}
+	areas_set_state(areas, IOPT_AREA_DYING);
 	return rc;
 }
 
@@ -176,7 +192,7 @@ static struct iopt_area *area_enter(struct io_pagetable *iopt,
 
 	mutex_lock(&iopt->lock);
 	area = iopt_area_first(iopt, iova, iova);
-	if (!area || area->state != IOPT_AREA_LIVE)
+	if (!area || !iopt_area_is_there(area))
 		area = ERR_PTR(-ENOENT);
 	else if (area->orphan)
 		area = ERR_PTR(-EBUSY);
@@ -200,7 +216,7 @@ void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area)
 	lockdep_assert_held(&iopt->lock);
 	area->nr_users--;
 	/* Somebody may wait for that. */
-	if (area->state == IOPT_AREA_DYING || area->orphan)
+	if (area->state != IOPT_AREA_LIVE || area->orphan)
 		iopt_wake_settled(iopt);
 }
 
@@ -228,7 +244,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned int flags)
 {
 	struct io_pagetable *iopt = access->iopt;
-	unsigned long first, nr;
+	unsigned long first, nr, done;
 	struct iopt_area *area;
 	int rc;
 
@@ -237,10 +253,15 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return PTR_ERR(area);
 
 	nr = area_slice(area, start, last, &first);
-	rc = iopt_pins_add(area->pages, pinner(access, area), first, nr, pages);
+	rc = iopt_pins_add(area->pages, pinner(access, area), first, nr, pages,
+			   &done);
 	if (!rc)
 		return nr;
 	mutex_lock(&iopt->lock);
+	/* Who got a page may have written to it. */
+	if (done)
+		iopt_area_mark_dirty(area, start,
+				     start + (done << PAGE_SHIFT) - 1);
 	iopt_area_leave(iopt, area);
 	mutex_unlock(&iopt->lock);
 	return rc;
@@ -273,7 +294,7 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	lockdep_assert_held(&iopt->lock);
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last))
-		if (area->state != IOPT_AREA_LIVE)
+		if (!iopt_area_is_there(area))
 			return -ENOENT;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last)) {
@@ -297,6 +318,8 @@ static void areas_leave_unpinned(struct iopt_access *access,
 		mutex_unlock(&iopt->lock);
 		area_unpin(access, area, start, last, false);
 		mutex_lock(&iopt->lock);
+		iopt_area_mark_dirty(area, max(start, area->start),
+				     min(last, area->last));
 		iopt_area_leave(iopt, area);
 	}
 }
@@ -333,6 +356,8 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 	if (rc && done)
 		areas_leave_unpinned(access, start, next - 1);
 	mutex_unlock(&iopt->lock);
+	if (rc)
+		memset(pages, 0, (done + (nr < 0)) * sizeof(*pages));
 	return rc;
 }
 
@@ -341,7 +366,8 @@ static int access_pin(struct iopt_access *access, unsigned long start,
  * @access: the access
  * @start: first IOVA
  * @last: last IOVA; the range may span mappings
- * @pages: receives the pages, the first one for the page of @start
+ * @pages: receives the pages, the first one for the page of @start; on failure
+ *         NULL up to the one that could not be pinned
  * @flags: %IOPT_ACCESS_READ, %IOPT_ACCESS_WRITE: what the mappings must allow;
  *         %IOPT_ACCESS_UNALIGNED: @start and @last may be inside of pages
  *
@@ -353,8 +379,10 @@ static int access_pin(struct iopt_access *access, unsigned long start,
  * Return: 0, -EINVAL if the range is not aligned or backwards, a page has no
  * struct page, or @access cannot be told of an unmap, -ENOENT if not all of it
  * is mapped, -EPERM if a mapping does not allow that, -EBUSY if one is an
- * orphan, -EOVERFLOW if one is pinned too often, or an errno of pinning, see
- * iopt_map_user(). Nothing is pinned then.
+ * orphan, -EOVERFLOW if one is pinned too often, -ESRCH if the process is gone
+ * whose memory it is, or an errno of pinning, see iopt_map_user(). Nothing is
+ * pinned then, but pages up to the one that failed were for a while, and are
+ * dirty.
  */
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages, unsigned int flags)

@@ -19,7 +19,7 @@ struct user_struct;
  * @account: what the limit is
  * @mm: the process whose memory it is; kept from being freed, not alive: a
  *      mapping must not keep an address space that maps a device alive
- * @task: group leader of that process, the source of its RLIMIT_MEMLOCK
+ * @task: leader of the threads of that process, whose RLIMIT_MEMLOCK it is
  * @user: the charged user
  * @rcu: to free it
  */

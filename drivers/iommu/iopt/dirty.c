@@ -133,7 +133,7 @@ int iopt_dirty_start(struct io_pagetable *iopt)
 	if (rc)
 		areas_untrack(iopt);
 	else
-		iopt->tracking = true;
+		WRITE_ONCE(iopt->tracking, true);
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
@@ -149,7 +149,7 @@ void iopt_dirty_stop(struct io_pagetable *iopt)
 {
 	mutex_lock(&iopt->lock);
 	areas_untrack(iopt);
-	iopt->tracking = false;
+	WRITE_ONCE(iopt->tracking, false);
 	mutex_unlock(&iopt->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_stop, IOPT);
@@ -189,6 +189,19 @@ void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees)
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_unblind, IOPT);
 
+/**
+ * iopt_dirty_tracking - are dirty pages tracked?
+ * @iopt: the space
+ *
+ * Context: any; it may change at any time.
+ * Return: true between iopt_dirty_start() and iopt_dirty_stop().
+ */
+bool iopt_dirty_tracking(struct io_pagetable *iopt)
+{
+	return READ_ONCE(iopt->tracking);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_dirty_tracking, IOPT);
+
 /* Does a query tell of all of the area, each page by bits of its own? */
 static bool query_suits(const struct iopt_dirty_query *query,
 			const struct iopt_area *area, unsigned long start,
@@ -225,14 +238,19 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Write some bits of a word that user space has; they are the low ones. */
+/*
+ * Write some bits of a word that user space has; they are the low ones. What is
+ * written wholly need not be readable.
+ */
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
-		       u64 bits)
+		       u64 bits, bool whole)
 {
-	u64 mask = GENMASK_ULL(nr - 1, 0) << shift, value;
+	u64 mask = GENMASK_ULL(nr - 1, 0) << shift, value = 0;
 
-	if (copy_from_user(&value, word, sizeof(value)))
+	if ((shift || !whole) && copy_from_user(&value, word, sizeof(value)))
 		return -EFAULT;
+	if (whole)
+		mask &= bits << shift;
 	value = (value & ~mask) | (bits << shift & mask);
 	return copy_to_user(word, &value, sizeof(value)) ? -EFAULT : 0;
 }
@@ -293,7 +311,7 @@ static void area_put_bits_back(struct iopt_area *area,
 /* Tell of one word's pages. What could not be told stays dirty. */
 static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 			    const struct portion *portion, u64 __user *word,
-			    unsigned int shift, unsigned int flags)
+			    unsigned int shift, unsigned int flags, bool whole)
 {
 	bool all;
 	u64 bits;
@@ -306,7 +324,7 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 	if (rc)
 		return rc;
 
-	rc = report_word(word, shift, portion->nr, all ? ~0ULL : bits);
+	rc = report_word(word, shift, portion->nr, all ? ~0ULL : bits, whole);
 	if (rc && !(flags & IOPT_DIRTY_KEEP)) {
 		mutex_lock(&iopt->lock);
 		area_put_bits_back(area, portion, bits);
@@ -345,7 +363,8 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 		portion.nr = min((npages - portion.first) / portion.per_bit,
 				 64UL - shift);
 		rc = area_report_word(iopt, area, &portion,
-				      query->bitmap + bit / 64, shift, flags);
+				      query->bitmap + bit / 64, shift, flags,
+				      query->whole_words);
 		bit += portion.nr;
 		portion.first += portion.nr * portion.per_bit;
 		cond_resched();
@@ -383,7 +402,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 	mutex_lock(&iopt->lock);
 	rc = iopt_dirty_check(iopt, start, last, query);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
-		if (area->state == IOPT_AREA_LIVE) {
+		if (iopt_area_is_there(area)) {
 			/* Mapped after the check. */
 			if (!query_suits(query, area, start, last)) {
 				rc = -EINVAL;

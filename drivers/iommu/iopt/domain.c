@@ -344,9 +344,9 @@ err_free:
  * Context: process context, may sleep for long: the first domain pins.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
  * aperture or a mapping not aligned to the domain's pages, -EBUSY if a mapping
- * is an orphan, -ENOMEM, -EINTR, an errno that pinning a mapping gives, see
- * iopt_map_user(), or one of the IOMMU driver. The space is as it was then, and
- * @domain is empty.
+ * is an orphan, -ESRCH if the process is gone whose memory a mapping is, -ENOMEM,
+ * -EINTR, an errno that pinning a mapping gives, see iopt_map_user(), or one of
+ * the IOMMU driver. The space is as it was then, and @domain is empty.
  */
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

@@ -28,6 +28,7 @@
 static const char * const state_names[] = {
 	[IOPT_AREA_BUILDING] = "building",
 	[IOPT_AREA_LIVE] = "live",
+	[IOPT_AREA_LEAVING] = "leaving",
 	[IOPT_AREA_DYING] = "dying",
 };
 

@@ -130,7 +130,7 @@ static long gup_slow(struct iopt_pages *pages, unsigned long addr,
 	long rc;
 
 	if (!mmget_not_zero(mm))
-		return -EFAULT;
+		return -ESRCH;
 	rc = mmap_read_lock_killable(mm);
 	if (!rc) {
 		rc = pin_user_pages_remote(mm, addr, npages, flags, batch,
@@ -260,7 +260,7 @@ static int gup_batch(struct iopt_pages *pages, unsigned long index,
  * Context: process context, may sleep for long: pages are faulted in.
  * @pages->mutex is held.
  * Return: 0, or -ENOMEM (memory, or the payer's limit), -EFAULT (memory that
- * is not there, may not be accessed so, or whose process is gone), -EINTR
+ * is not there or may not be accessed so), -ESRCH (its process is gone), -EINTR
  * (killed), -EOPNOTSUPP (memory that cannot be pinned for long) or what else
  * GUP finds. Nothing is pinned, recorded or charged then.
  */

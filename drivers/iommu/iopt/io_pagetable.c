@@ -67,7 +67,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL if @bytes is no such size, or -EBUSY if something is mapped
- * in a domain, which may have larger ones.
+ * in a domain, which may have larger ones, and the policy does not want that.
  */
 int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {
@@ -76,8 +76,8 @@ int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
 		return -EINVAL;
 	mutex_lock(&iopt->lock);
-	if (bytes < iopt->policy.max_iopte && iopt->nr_areas &&
-	    !list_empty(&iopt->domains))
+	if (bytes < iopt->policy.max_iopte && !iopt->policy.mixed_iopte &&
+	    iopt->nr_areas && !list_empty(&iopt->domains))
 		rc = -EBUSY;
 	else
 		WRITE_ONCE(iopt->policy.max_iopte, bytes);

@@ -118,11 +118,14 @@ struct io_pagetable {
  * enum iopt_area_state - where an area is in its life
  * @IOPT_AREA_BUILDING: being mapped, always busy; may still fail and vanish
  * @IOPT_AREA_LIVE: mapped; busy while a domain comes or goes
+ * @IOPT_AREA_LEAVING: being unmapped, always busy, but accesses may still use it
+ *                     as if it were not
  * @IOPT_AREA_DYING: being unmapped, always busy
  */
 enum iopt_area_state {
 	IOPT_AREA_BUILDING,
 	IOPT_AREA_LIVE,
+	IOPT_AREA_LEAVING,
 	IOPT_AREA_DYING,
 };
 
@@ -221,6 +224,13 @@ static inline unsigned long iopt_length(unsigned long start, unsigned long last)
 static inline unsigned long iopt_area_length(const struct iopt_area *area)
 {
 	return iopt_length(area->start, area->last);
+}
+
+/* Do accesses find it? */
+static inline bool iopt_area_is_there(const struct iopt_area *area)
+{
+	return area->state == IOPT_AREA_LIVE ||
+	       area->state == IOPT_AREA_LEAVING;
 }
 
 static inline bool iopt_area_is_in(const struct iopt_area *area,

@@ -20,7 +20,7 @@
  * @last: last byte
  *
  * Context: @iopt->lock is held, and dropped while a mapping there that is
- * being built or torn down is waited for.
+ * being built or torn down is waited for; accesses are not.
  * Return: 0, -EEXIST if something is mapped there, -EINTR if killed while
  * waiting.
  */
@@ -31,7 +31,7 @@ int iopt_wait_unmapped(struct io_pagetable *iopt, unsigned long start,
 	int rc = 0;
 
 	while (!rc && (area = iopt_area_first(iopt, start, last))) {
-		if (area->state == IOPT_AREA_LIVE)
+		if (iopt_area_is_there(area))
 			return -EEXIST;
 		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 	}

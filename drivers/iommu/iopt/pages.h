@@ -105,7 +105,7 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 /* pins.c */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages,
-		  struct page **out);
+		  struct page **out, unsigned long *done);
 unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       struct iopt_pinner pinner, unsigned long first,
 			       unsigned long npages, bool all,

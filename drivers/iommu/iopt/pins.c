@@ -189,18 +189,22 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * @pinner: who pins; its counter is protected by @pages->mutex
  * @first: index of the first one
  * @npages: how many, at least 1
- * @out: receives each page
+ * @out: receives each page, on failure NULL up to the one that could not be
+ *       pinned
+ * @done: receives how many were pinned, on failure for a while
  *
  * Context: process context, may sleep for long. Takes @pages->mutex, killably.
  * Return: 0, -EINVAL if a page has no struct page, -EOVERFLOW if there are too
  * many pins, or an errno of iopt_gup(). Nothing is pinned then.
  */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
-		  unsigned long first, unsigned long npages, struct page **out)
+		  unsigned long first, unsigned long npages, struct page **out,
+		  unsigned long *done)
 {
 	unsigned long i, lost = 0;
 	int rc = 0;
 
+	*done = 0;
 	if (mutex_lock_killable(&pages->mutex))
 		return -EINTR;
 	for (i = 0; i != npages; i++) {
@@ -211,6 +215,9 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 	/* What was pinned just now was not lost meanwhile. */
 	if (rc && i)
 		pins_remove(pages, pinner, first, i, false, &lost);
+	if (rc)
+		memset(out, 0, (i + 1) * sizeof(*out));
+	*done = i;
 	mutex_unlock(&pages->mutex);
 	return rc;
 }

@@ -177,6 +177,8 @@ struct mdev_pin_notice {
  * @open_rc: of the pin in the last open_device(); 0 if it was not done
  * @close_rc: of the pin in the last close_device(); 0 if it was not done
  * @notices: notices that ended
+ * @overlapped: those among them that began while another one of this device had
+ *              not ended
  * @ring: of notice n, counted from 0, at n % MDEV_PIN_RING
  */
 struct mdev_pin_state {
@@ -185,6 +187,7 @@ struct mdev_pin_state {
 	__s32 open_rc;
 	__s32 close_rc;
 	__u64 notices;
+	__u64 overlapped;
 	struct mdev_pin_notice ring[MDEV_PIN_RING];
 };
 

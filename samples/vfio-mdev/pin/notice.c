@@ -166,7 +166,8 @@ void pin_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	};
 
 	spin_lock(&notices->lock);
-	notices->active++;
+	if (notices->active++)
+		notices->state.overlapped++;
 	once = *control;
 	once.hold = spend(&control->hold);
 	once.skip = spend(&control->skip);

@@ -266,6 +266,84 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
+static void use_as_ever(struct test_access *access, unsigned long start,
+			unsigned long last)
+{
+	struct io_pagetable *iopt = access->space->iopt;
+	bool out = access->nr_told == iopt->policy.notices;
+	int rc = out ? -ENOENT : 0;
+	struct page *page;
+	u64 value = 42;
+
+	/* Only the last notice keeps everybody out. */
+	WARN_ON(iopt_access_rw(access->access, start, &value, 8,
+			       IOPT_ACCESS_WRITE) != rc);
+	WARN_ON(iopt_access_pin(access->access, last + 1 - PAGES(1), last,
+				&page, 0) != rc);
+	/* What is there is in the way, and nobody waits for it. */
+	if (!out)
+		WARN_ON(test_map(iopt, start, access->space->uaddr, 1) !=
+			-EEXIST);
+	access->keep = !out;
+}
+
+/* T1-94, T1-151: who does not unpin is told as often as the policy says. */
+static void unmap_tells_again(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+
+	space->iopt->policy.notices = 4;
+	space->uaddr = uaddr;
+	access->also = use_as_ever;
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+	expect_told(test, access, 3, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+
+	/* Who unpins is told no more, and who has nothing pinned never. */
+	access->also = NULL;
+	access->keep = false;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+}
+
+/* After the last notice it waits, and a kill brings all back. */
+static void unmap_waits_after_last_notice(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread thread;
+
+	space->iopt->policy.notices = 3;
+	access->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_start(test, &thread, call_unmap, NULL, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&thread);
+	KUNIT_EXPECT_EQ(test, 3, access->nr_told);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
+	test_thread_kill(&thread);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	access->keep = false;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+}
+
 /* An unmap of several mappings unmaps none before all are free. */
 static void unmap_of_several_is_one(struct kunit *test)
 {
@@ -604,6 +682,8 @@ static struct kunit_case access_cases[] = {
 	KUNIT_CASE(callback_may_do_everything),
 	KUNIT_CASE(unmap_waits_for_unpin),
 	KUNIT_CASE(unmap_EINTR_leaves_mapping),
+	KUNIT_CASE(unmap_tells_again),
+	KUNIT_CASE(unmap_waits_after_last_notice),
 	KUNIT_CASE(unmap_of_several_is_one),
 	KUNIT_CASE(unmap_meets_pin_in_flight),
 	KUNIT_CASE(unmap_meets_pin_of_several),

@@ -23,6 +23,7 @@
  * @user: the user's memory, and its copy
  * @expected: what should be in it
  * @found: what is
+ * @whole_words: of the queries
  * @rnd: where chance comes from
  */
 struct model {
@@ -31,6 +32,7 @@ struct model {
 	unsigned long user;
 	u8 expected[BYTES];
 	u8 found[BYTES];
+	bool whole_words;
 	struct rnd_state rnd;
 };
 
@@ -122,6 +124,7 @@ static int do_read(struct kunit *test, struct model *model,
 	const struct iopt_dirty_query query = {
 		.bitmap = (void __user *)model->user + offset,
 		.pgsize = PAGES(per_bit),
+		.whole_words = model->whole_words,
 	};
 
 	return iopt_dirty_read(space->iopt, IOVA + PAGES(first),
@@ -169,6 +172,30 @@ static void holes_are_not_touched(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
 	model_read(model, 64, 0, NPAGES, 1, false);
 	model_read(model, 64, 0, NPAGES, 1, false);
+	model_check(test, model);
+}
+
+/* T1-111: on request words are overwritten, or dirty pages added to them. */
+static void whole_words(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct model *model = model_make(test);
+	unsigned int i, word;
+
+	model_map_some(test, model);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	for (i = 0; i != NPAGES; i++)
+		if (model->mapped[i] && i % 3)
+			model_mark(test, model, i);
+	model_fill(test, model);
+	model->whole_words = true;
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
+	for (word = 0; word != NPAGES; word += 64)
+		for (i = word; model->mapped[word] && i != word + 64; i++)
+			model_set(model, 64, i, false);
+	for (i = 0; i != NPAGES; i++)
+		if (model->mapped[i] && i % 3)
+			model_set(model, 64, i, true);
 	model_check(test, model);
 }
 
@@ -351,6 +378,7 @@ static void random_against_model(struct kunit *test)
 
 static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(holes_are_not_touched),
+	KUNIT_CASE(whole_words),
 	KUNIT_CASE(holes_need_no_bitmap),
 	KUNIT_CASE(bitmap_at_every_byte),
 	KUNIT_CASE(read_EFAULT_keeps_the_rest),

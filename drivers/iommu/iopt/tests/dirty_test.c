@@ -229,6 +229,10 @@ static void pinned_is_dirty(struct kunit *test)
 	/* A pin that failed writes nothing. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(8), 1));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	/* T1-141: one that failed later had some pages for a while. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(3), 6));
+	KUNIT_EXPECT_EQ(test, 0b11111000, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
 /* What is pinned by one mapping is written to at all its IOVAs. */

@@ -270,6 +270,13 @@ static void limit_iopte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 16, mock->nr_maps);
+
+	/* T1-04: unless I/O pages may be of all sizes. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
+	iopt->policy.mixed_iopte = true;
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_4M, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 24, mock->nr_maps);
 }
 
 /* Near the end of what is allowed, and beside what is mapped there. */

@@ -25,8 +25,10 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8), charged, i;
+	struct page *none = ERR_PTR(-1), *pages[10];
 
 	charged = test_charged();
+	memset_p((void **)pages, none, ARRAY_SIZE(pages));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 6));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6),
 					  uaddr + PAGES(6), 2));
@@ -34,6 +36,11 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	test_munmap(test, uaddr + PAGES(7), 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(6), 2));
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 8));
+	/* Of pages up to the one that failed it leaves no trace. */
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin_flags(access, IOVA, 9, pages,
+						      0));
+	for (i = 0; i != ARRAY_SIZE(pages); i++)
+		KUNIT_EXPECT_PTR_EQ(test, i < 8 ? NULL : none, pages[i]);
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	for (i = 0; i != 7; i++)
 		KUNIT_EXPECT_EQ(test, i == 1,

@@ -424,9 +424,9 @@ static void pin_of_dead_process(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);
 	mmput(mm);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
-	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(2), 1));
-	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, -EFAULT,
+	KUNIT_EXPECT_EQ(test, -ESRCH, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -ESRCH, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, -ESRCH,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
 	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);

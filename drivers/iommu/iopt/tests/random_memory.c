@@ -133,8 +133,9 @@ bool random_do_pin(struct random *random)
 		pinned_here(random, access, start, length, pages);
 		return true;
 	}
-	/* Memory that was pinned before it failed is there now. */
+	/* Memory that was pinned before it failed is there now, and dirty. */
 	model_look_again(&random->model);
+	model_mark(space, start, done);
 	return false;
 }
 

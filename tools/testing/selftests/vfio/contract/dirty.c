@@ -230,12 +230,39 @@ static void record_unmap_dirty(const char *rules, const char *name,
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }
 
+/* What is refused although pages are tracked. */
+static void refused_unmap(int container)
+{
+	struct unmap_dirty arg = {
+		.unmap = {
+			.argsz = sizeof(arg) - 1,
+			.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+			.iova = IOVA,
+			.size = 192 * PAGE,
+		},
+		.bitmap = {
+			.pgsize = PAGE,
+			.size = sizeof(bits),
+			.data = bits,
+		},
+	};
+
+	record_rc("T1-81", "unmap.argsz_47",
+		  ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? -errno : 0);
+	arg.unmap.argsz = sizeof(arg);
+	arg.unmap.flags |= VFIO_DMA_UNMAP_FLAG_VADDR;
+	record_rc("T1-81", "unmap.with_vaddr",
+		  ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? -errno : 0);
+	record("T1-81", "unmap.refused.left", "%u", 65535 - avail(container));
+}
+
 static void with_unmap(int container, char *memory)
 {
 	char *page = new_pages(2);
 
 	map_pieces(container, memory);
 	control(container, START);
+	refused_unmap(container);
 	record_unmap_dirty("T1-81,T1-86", "unmap.half", container,
 			   IOVA + 2 * PAGE, PAGE, bits);
 	record_unmap_dirty("T1-109,T1-111", "unmap.one", container,

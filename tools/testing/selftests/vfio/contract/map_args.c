@@ -136,6 +136,12 @@ static void overlap(int container, char *memory)
 		     PAGE, 0);
 	record_unmap("T1-38", "rest", container, 0, 0,
 		     VFIO_DMA_UNMAP_FLAG_ALL);
+	record_rc("T1-36", "below_reserved",
+		  map(container, 0xfedff000, memory, PAGE, READ_WRITE));
+	record_rc("T1-36", "overlap_before_range",
+		  map(container, 0xfedff000, memory, 2 * PAGE, READ_WRITE));
+	record_unmap("T1-38", "unmap_below_reserved", container, 0, 0,
+		     VFIO_DMA_UNMAP_FLAG_ALL);
 }
 
 static void valid_ranges(int container, char *memory)

@@ -64,6 +64,7 @@ static struct {
 	const char *vaddr;
 	__u32 prot;
 	bool lost;
+	bool stale;
 } slots[SLOTS];
 
 static struct type1 type1;
@@ -131,6 +132,18 @@ static void forget_range(__u64 iova, __u64 size)
 			slots[slot].size = 0;
 }
 
+/*
+ * A MAP that fails may have faulted in some of its memory, which is no rule: let
+ * all of it be there, as what is mapped later is charged.
+ */
+static void touch(enum kind kind, const char *vaddr, __u64 size)
+{
+	char *page = memory[kind] + (vaddr - memory[kind]);
+
+	for (; size >= PAGE; size -= PAGE, page += PAGE)
+		__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
+}
+
 static bool do_map(void)
 {
 	enum kind kind = chance(70) ? draw(4) : draw(KINDS);
@@ -173,7 +186,13 @@ static bool do_map(void)
 		slots[slot].vaddr = vaddr;
 		slots[slot].prot = flags & PIN_BOTH;
 		slots[slot].lost = false;
+		/* Of memory that is not there yet it has the zero page. */
+		slots[slot].stale = !(flags & VFIO_DMA_MAP_FLAG_WRITE) &&
+				    (kind == PRESENT || kind == FRESH);
 	}
+	if (rc == -ENOMEM && (flags & VFIO_DMA_MAP_FLAG_WRITE) &&
+	    (kind == PRESENT || kind == FRESH))
+		touch(kind, vaddr, size);
 	return !rc;
 }
 
@@ -379,9 +398,24 @@ static bool do_mdev(void)
 	return !rc;
 }
 
+/*
+ * A mapping whose memory is what it was: of other memory a kernel may pin the
+ * page of now, or the one that the domain maps. mdev_pin shows which.
+ */
+static unsigned int draw_pinnable(void)
+{
+	unsigned int slot = draw_slot(true), i;
+
+	for (i = 0; i < SLOTS; i++, slot = (slot + 1) % SLOTS)
+		if (slots[slot].size && !slots[slot].stale &&
+		    !slots[(slot + 1) % SLOTS].stale)
+			break;
+	return slot;
+}
+
 static bool do_pin(void)
 {
-	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS);
+	unsigned int slot = draw_pinnable(), nr = 1 + draw(PINS);
 	__u64 iova = iova_of(slot);
 	__u32 prot = chance(95) ? slots[slot].prot : 1 + draw(3);
 	long rc;
@@ -390,6 +424,8 @@ static bool do_pin(void)
 		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
 	if (chance(5))
 		iova += draw(SLOT_PAGES) * PAGE;
+	if (slots[slot].stale)
+		return true;
 	mdev_letters_anew();
 	rc = mdev_pin(&mdev, iova, (int)nr, prot);
 	tell("pin iova %llx pages %u prot %u: %s %s", iova, nr, prot,
@@ -403,10 +439,12 @@ static bool do_pin(void)
  */
 static bool do_unpin(void)
 {
-	unsigned int slot = draw_slot(true), nr = 1 + draw(PINS), less;
+	unsigned int slot = draw_pinnable(), nr = 1 + draw(PINS), less;
 	struct mdev_pin_state state;
 	long rc;
 
+	if (slots[slot].stale)
+		return true;
 	if (slots[slot].size)
 		nr = 1 + draw((__u32)(slots[slot].size / PAGE));
 	rc = mdev_pin(&mdev, iova_of(slot), (int)nr, slots[slot].prot);
@@ -463,8 +501,12 @@ static bool do_change(void)
 {
 	static const enum kind changed[] = { PRESENT, FRESH, SHARED };
 	char *page = memory[changed[draw(3)]] + draw(MEMORY_PAGES) * PAGE;
-	unsigned int how = draw(5);
+	unsigned int how = draw(5), slot;
 
+	for (slot = 0; slot < SLOTS; slot++)
+		if (slots[slot].size && page >= slots[slot].vaddr &&
+		    page < slots[slot].vaddr + slots[slot].size)
+			slots[slot].stale = true;
 	if (how < 2)
 		madvise(page, PAGE, MADV_DONTNEED);
 	else if (how < 4)
@@ -568,7 +610,8 @@ static void operate(unsigned int number)
 	operations[i].done += run();
 	charged = pages_charged();
 	trace(&charged, sizeof(charged));
-	if (number % 10 == 0)
+	/* How often a page is pinned that a device has pinned is no rule. */
+	if (number % 10 == 0 && !mdev_joined)
 		tell("charged %ld pinned %ld", charged, pages_pinned());
 }
 
@@ -612,8 +655,8 @@ static void tell_pinned(const char *name, const char *pages)
 	close(ends[0]);
 	waitpid(child, NULL, 0);
 	for (i = 0; i < MEMORY_PAGES; i++)
-		text[i] = !(mine[i] & PAGEMAP_PFN) ? '.' :
-			  (mine[i] ^ theirs[i]) & PAGEMAP_PFN ? 'p' : '-';
+		text[i] = (mine[i] & PAGEMAP_PFN) &&
+			  ((mine[i] ^ theirs[i]) & PAGEMAP_PFN) ? 'p' : '-';
 	tell("%s pages %s", name, text);
 }
 

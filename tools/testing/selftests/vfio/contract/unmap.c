@@ -235,6 +235,7 @@ static void get_dirty(int container, char *memory, const char *rules)
 		     sizeof(arg.unmap));
 	record("T1-83", "dirty.left", "%u", 65535 - avail(container));
 	clear(container);
+	record_rc("T1-81", "dirty_not_tracking_nothing", raw(container, &arg));
 }
 
 int main(void)

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1: dirty pages, VFIO_IOMMU_DIRTY_PAGES.
+ *
+ * Which pages are dirty the engine knows; which devices write without being
+ * seen is a matter of groups.
+ */
+#include <linux/mm.h>
+#include <linux/stddef.h>
+#include <linux/uaccess.h>
+
+#include "type1.h"
+
+/**
+ * type1_check_bitmap - can what userspace gave tell of a range?
+ * @bitmap: the bitmap
+ * @size: bytes of the range
+ *
+ * Whether its page size is the container's is not looked at.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
+{
+	u64 npages;
+
+	if (!access_ok(bitmap->data, bitmap->size) || !bitmap->pgsize)
+		return -EINVAL;
+	npages = size >> __ffs64(bitmap->pgsize);
+	if (!npages || !bitmap->size || bitmap->size > TYPE1_BITMAP_MAX ||
+	    DIV_ROUND_UP_ULL(npages, 64) > bitmap->size / sizeof(u64))
+		return -EINVAL;
+	return 0;
+}
+
+static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
+{
+	struct vfio_iommu_type1_dirty_bitmap_get range;
+	struct iopt_dirty_query query = {
+		.pgsize = type1_pgsize(type1),
+		.whole_words = true,
+	};
+	int rc;
+
+	if (room < sizeof(range))
+		return -EINVAL;
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	/* Neither may it end at the end of the address space. */
+	if (range.iova + range.size < range.iova)
+		return -EINVAL;
+	rc = type1_check_bitmap(&range.bitmap, range.size);
+	if (rc)
+		return rc;
+	if (range.bitmap.pgsize != query.pgsize ||
+	    range.iova + range.size > ULONG_MAX)
+		return -EINVAL;
+	query.bitmap = range.bitmap.data;
+	return iopt_dirty_read(type1->iopt, range.iova,
+			       range.iova + range.size - 1, &query, 0);
+}
+
+/**
+ * type1_dirty_pages - VFIO_IOMMU_DIRTY_PAGES
+ * @type1: the container's
+ * @arg: struct vfio_iommu_type1_dirty_bitmap and what follows it
+ *
+ * Return: 0, -EACCES for version 1, -EFAULT, -EINVAL for arguments that make no
+ * sense, or an errno of iopt_dirty_start() or iopt_dirty_read().
+ */
+long type1_dirty_pages(struct type1 *type1, void __user *arg)
+{
+	const size_t size = offsetofend(struct vfio_iommu_type1_dirty_bitmap,
+					flags);
+	struct vfio_iommu_type1_dirty_bitmap dirty;
+
+	if (!type1->v2)
+		return -EACCES;
+	if (copy_from_user(&dirty, arg, size))
+		return -EFAULT;
+	if (dirty.argsz < size)
+		return -EINVAL;
+
+	switch (dirty.flags) {
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
+		return iopt_dirty_start(type1->iopt);
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
+		iopt_dirty_stop(type1->iopt);
+		return 0;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
+		return dirty_get(type1, arg + size, dirty.argsz - size);
+	default:
+		return -EINVAL;
+	}
+}

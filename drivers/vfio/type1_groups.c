@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1: groups come and go.
+ *
+ * A mediated group brings nothing. A physical one brings the regions that its
+ * devices reserve, and joins a domain that the container has, or else brings
+ * one that the engine fills with what is mapped.
+ *
+ * Rule: the core lets one group at a time come or go in a container, so that
+ * what is looked at here stays as it is. type1.lock is only taken to change
+ * what others look at meanwhile, and never while memory is pinned.
+ */
+#include <linux/device.h>
+#include <linux/irqdomain.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "type1.h"
+
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Take groups although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
+
+/* A device in type1_group.devices, with a reference: it may leave its group. */
+struct type1_device {
+	struct list_head node;
+	struct device *dev;
+};
+
+static struct type1_group *find_group(struct type1 *type1,
+				      struct iommu_group *iommu_group)
+{
+	struct type1_domain *domain;
+	struct type1_group *group;
+
+	list_for_each_entry(group, &type1->mediated, node)
+		if (group->iommu_group == iommu_group)
+			return group;
+	list_for_each_entry(domain, &type1->domains, node)
+		list_for_each_entry(group, &domain->groups, node)
+			if (group->iommu_group == iommu_group)
+				return group;
+	return NULL;
+}
+
+/* The page sizes that all domains have; smaller ones than a page do not count. */
+static void update_pgsizes(struct type1 *type1)
+{
+	unsigned long pgsizes = ULONG_MAX;
+	struct type1_domain *domain;
+
+	lockdep_assert_held(&type1->lock);
+	list_for_each_entry(domain, &type1->domains, node)
+		pgsizes &= domain->domain->pgsize_bitmap;
+	if (pgsizes & ~PAGE_MASK)
+		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
+	WRITE_ONCE(type1->pgsizes, pgsizes);
+}
+
+static int add_device(struct device *dev, void *data)
+{
+	struct type1_group *group = data;
+	struct type1_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	if (!device)
+		return -ENOMEM;
+	device->dev = get_device(dev);
+	list_add(&device->node, &group->devices);
+	return 0;
+}
+
+/* @msi_start receives where an MSI doorbell is mapped, or PHYS_ADDR_MAX. */
+static int reserve_devices(struct type1 *type1, struct type1_group *group,
+			   phys_addr_t *msi_start)
+{
+	struct type1_device *device;
+	phys_addr_t start;
+	int rc;
+
+	*msi_start = PHYS_ADDR_MAX;
+	rc = iommu_group_for_each_dev(group->iommu_group, group, add_device);
+	list_for_each_entry(device, &group->devices, node) {
+		if (!rc)
+			rc = iopt_reserve_device(type1->iopt, device->dev,
+						 &start);
+		if (!rc && start != PHYS_ADDR_MAX)
+			*msi_start = start;
+	}
+	if (!rc && !iopt_iova_ranges(type1->iopt, NULL, 0))
+		rc = -EINVAL;
+	return rc == -EADDRINUSE ? -EINVAL : rc;
+}
+
+/* Those that were not reserved do not mind. */
+static void unreserve_devices(struct type1 *type1, struct type1_group *group)
+{
+	struct type1_device *device, *next;
+
+	list_for_each_entry_safe(device, next, &group->devices, node) {
+		iopt_unreserve_device(type1->iopt, device->dev);
+		put_device(device->dev);
+		kfree(device);
+	}
+}
+
+static int remaps_interrupts(struct device *dev, void *unused)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+}
+
+static int check_interrupts(struct iommu_group *iommu_group)
+{
+	if (READ_ONCE(allow_unsafe_interrupts) || irq_domain_check_msi_remap() ||
+	    iommu_group_for_each_dev(iommu_group, NULL, remaps_interrupts))
+		return 0;
+	pr_warn_ratelimited("vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param \"allow_unsafe_interrupts\" to enable VFIO IOMMU support on this platform\n");
+	return -EPERM;
+}
+
+/* Is something mapped outside of a domain's aperture? */
+static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
+{
+	unsigned long start = domain->geometry.aperture_start;
+	u64 last = domain->geometry.aperture_end;
+	struct iopt_range mapping;
+
+	return (start && iopt_find_mapping(type1->iopt, 0, start - 1,
+					   &mapping)) ||
+	       (last < ULONG_MAX && iopt_find_mapping(type1->iopt, last + 1,
+						      ULONG_MAX, &mapping));
+}
+
+static int alloc_domain(struct device *dev, void *data)
+{
+	struct iommu_domain **domain = data;
+
+	*domain = iommu_domain_alloc(dev->bus);
+	return 1;
+}
+
+static void free_domain(struct type1_domain *domain)
+{
+	if (domain->domain)
+		iommu_domain_free(domain->domain);
+	kfree(domain);
+}
+
+/* Make a domain for a group and attach it. */
+static struct type1_domain *make_domain(struct type1 *type1,
+					struct iommu_group *iommu_group)
+{
+	struct type1_domain *domain;
+	int rc;
+
+	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+	if (!domain)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&domain->groups);
+	/* Any device will do, if there is one. */
+	iommu_group_for_each_dev(iommu_group, &domain->domain, alloc_domain);
+	rc = domain->domain ? 0 : -EIO;
+	if (!rc && type1->nesting)
+		rc = iommu_enable_nesting(domain->domain);
+	if (!rc)
+		rc = iommu_attach_group(domain->domain, iommu_group);
+	if (!rc)
+		return domain;
+	free_domain(domain);
+	return ERR_PTR(rc);
+}
+
+/* Does @domain do for @fresh? It must not have to be narrowed for it. */
+static bool domain_suits(const struct type1_domain *domain,
+			 const struct type1_domain *fresh)
+{
+	const struct iommu_domain_geometry *have = &domain->domain->geometry;
+	const struct iommu_domain_geometry *want = &fresh->domain->geometry;
+
+	return domain->domain->ops == fresh->domain->ops &&
+	       domain->coherent == fresh->coherent &&
+	       have->aperture_start >= want->aperture_start &&
+	       have->aperture_end <= want->aperture_end;
+}
+
+/*
+ * Move a group from its own domain to one of the container's. Returns that, or
+ * @fresh if none takes it, or an error if it is attached to nothing any more.
+ */
+static struct type1_domain *share_domain(struct type1 *type1,
+					 struct iommu_group *iommu_group,
+					 struct type1_domain *fresh)
+{
+	struct type1_domain *domain;
+	int rc;
+
+	list_for_each_entry(domain, &type1->domains, node) {
+		if (!domain_suits(domain, fresh))
+			continue;
+		iommu_detach_group(fresh->domain, iommu_group);
+		if (!iommu_attach_group(domain->domain, iommu_group))
+			return domain;
+		rc = iommu_attach_group(fresh->domain, iommu_group);
+		if (rc)
+			return ERR_PTR(rc);
+	}
+	return fresh;
+}
+
+/* Let the engine fill a domain. */
+static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
+		       phys_addr_t msi_start)
+{
+	int rc;
+
+	type1_choose_pages(type1);
+	rc = iopt_attach_domain(type1->iopt, domain);
+	/* What is mapped without a domain is first looked at by an IOMMU. */
+	if (rc == -EADDRINUSE)
+		return list_empty(&type1->domains) &&
+		       mapped_outside(type1, domain) ?
+		       -EFAULT : -EINVAL;
+	if (rc)
+		return rc == -ESRCH ? -ENODEV : rc;
+
+	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
+		rc = -EINVAL;
+	else if (msi_start != PHYS_ADDR_MAX)
+		rc = iommu_get_msi_cookie(domain, msi_start);
+	/* Without DMA API for devices there is nothing to be kept. */
+	if (!rc || rc == -ENODEV)
+		return 0;
+	iopt_detach_domain(type1->iopt, domain);
+	return rc;
+}
+
+static int attach_physical(struct type1 *type1, struct type1_group *group)
+{
+	const struct iommu_domain_ops *ops;
+	struct type1_domain *fresh, *domain;
+	phys_addr_t msi_start;
+	int rc;
+
+	fresh = make_domain(type1, group->iommu_group);
+	if (IS_ERR(fresh))
+		return PTR_ERR(fresh);
+	rc = reserve_devices(type1, group, &msi_start);
+	if (!rc)
+		rc = check_interrupts(group->iommu_group);
+	if (rc)
+		goto err_detach;
+
+	/* Virtual machines save flushes of caches if nothing passes them by. */
+	ops = fresh->domain->ops;
+	fresh->coherent = ops->enforce_cache_coherency &&
+			  ops->enforce_cache_coherency(fresh->domain);
+	domain = share_domain(type1, group->iommu_group, fresh);
+	if (IS_ERR(domain)) {
+		rc = PTR_ERR(domain);
+		goto err_unreserve;
+	}
+	if (domain == fresh) {
+		rc = fill_domain(type1, fresh->domain, msi_start);
+		if (rc)
+			goto err_detach;
+	}
+
+	group->blind = true;
+	iopt_dirty_blind(type1->iopt);
+	mutex_lock(&type1->lock);
+	if (domain == fresh) {
+		list_add(&fresh->node, &type1->domains);
+		update_pgsizes(type1);
+	}
+	group->domain = domain;
+	list_add(&group->node, &domain->groups);
+	WRITE_ONCE(type1->ranges_known, true);
+	mutex_unlock(&type1->lock);
+	if (domain != fresh)
+		free_domain(fresh);
+	return 0;
+
+err_detach:
+	iommu_detach_group(fresh->domain, group->iommu_group);
+err_unreserve:
+	unreserve_devices(type1, group);
+	free_domain(fresh);
+	return rc;
+}
+
+/* Its driver could not do without the addresses of mappings. */
+static int attach_mediated(struct type1 *type1, struct type1_group *group)
+{
+	bool orphans;
+
+	mutex_lock(&type1->vaddr_lock);
+	mutex_lock(&type1->lock);
+	orphans = iopt_has_orphans(type1->iopt);
+	if (!orphans)
+		list_add(&group->node, &type1->mediated);
+	mutex_unlock(&type1->lock);
+	mutex_unlock(&type1->vaddr_lock);
+	return orphans ? -EBUSY : 0;
+}
+
+/**
+ * type1_attach_group - a group comes
+ * @data: struct type1 of the container
+ * @iommu_group: the group, which belongs to the caller
+ * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
+ *
+ * Context: the container's group_lock is held for writing.
+ * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
+ * there already or what is mapped conflicts with it, -EIO if there is no domain
+ * for it, -EPERM if its interrupts are not isolated, -ENOMEM, or an errno of
+ * pinning or of the IOMMU driver. All is as it was then.
+ */
+int type1_attach_group(void *data, struct iommu_group *iommu_group,
+		       enum vfio_group_type type)
+{
+	struct type1 *type1 = data;
+	struct type1_group *group;
+	int rc;
+
+	if (iopt_has_orphans(type1->iopt))
+		return -EBUSY;
+	if (find_group(type1, iommu_group))
+		return -EINVAL;
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	group->iommu_group = iommu_group;
+	INIT_LIST_HEAD(&group->devices);
+
+	if (type == VFIO_EMULATED_IOMMU)
+		rc = attach_mediated(type1, group);
+	else
+		rc = attach_physical(type1, group);
+	if (rc)
+		kfree(group);
+	return rc;
+}
+
+/* A domain without groups goes; mappings stay, for mediated groups. */
+static void detach_physical(struct type1 *type1, struct type1_group *group)
+{
+	struct type1_domain *domain = group->domain;
+	bool last = list_empty(&domain->groups);
+
+	if (last) {
+		mutex_lock(&type1->lock);
+		list_del(&domain->node);
+		update_pgsizes(type1);
+		mutex_unlock(&type1->lock);
+		/* Drivers may change the format of a domain without devices. */
+		iopt_detach_domain(type1->iopt, domain->domain);
+	}
+	iommu_detach_group(domain->domain, group->iommu_group);
+	if (last)
+		free_domain(domain);
+	unreserve_devices(type1, group);
+	if (group->blind)
+		iopt_dirty_unblind(type1->iopt, false);
+}
+
+/**
+ * type1_detach_group - a group goes
+ * @data: struct type1 of the container
+ * @iommu_group: the group; its devices reach no memory when this returns
+ *
+ * Context: the container's group_lock is held for writing.
+ */
+void type1_detach_group(void *data, struct iommu_group *iommu_group)
+{
+	struct type1 *type1 = data;
+	struct type1_group *group = find_group(type1, iommu_group);
+
+	if (!group)
+		return;
+	mutex_lock(&type1->lock);
+	list_del(&group->node);
+	mutex_unlock(&type1->lock);
+	if (group->domain)
+		detach_physical(type1, group);
+	kfree(group);
+}
+
+/**
+ * type1_group_pinned - a device of a group has pinned pages
+ * @type1: the container's
+ * @iommu_group: the group; from now on it writes to pages only that it pins
+ */
+void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+
+	/* Only physical groups are blind. */
+	if (list_empty(&type1->domains))
+		return;
+	mutex_lock(&type1->lock);
+	group = find_group(type1, iommu_group);
+	if (group && group->blind) {
+		group->blind = false;
+		iopt_dirty_unblind(type1->iopt, true);
+	}
+	mutex_unlock(&type1->lock);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO type1: the module, its parameters, and what a container gets and gives
+ * back.
+ *
+ * Rule: a container has this driver as long as it has a group, and its space
+ * with all mappings as long as it has this driver.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/ratelimit.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "type1.h"
+
+/* How often drivers are told of an unmap before they are waited for. */
+#define TOLD_TIMES	11
+
+static bool disable_hugepages;
+module_param(disable_hugepages, bool, 0644);
+MODULE_PARM_DESC(disable_hugepages,
+		 "Use no I/O pages larger than a page for what is mapped from now on");
+
+static unsigned int dma_entry_limit = U16_MAX;
+module_param(dma_entry_limit, uint, 0644);
+MODULE_PARM_DESC(dma_entry_limit,
+		 "How many mappings a container may have that is set up from now on");
+
+/**
+ * type1_choose_pages - apply what disable_hugepages says now
+ * @type1: whose next mappings or domain it is for
+ */
+void type1_choose_pages(struct type1 *type1)
+{
+	iopt_limit_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
+				      PAGE_SIZE : SZ_1G);
+}
+
+/**
+ * type1_warn_of_limit - pinning failed with -ENOMEM: tell if it was the limit
+ * @npages: how many pages it was to be
+ */
+void type1_warn_of_limit(unsigned long npages)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK);
+
+	if (current->mm && !capable(CAP_IPC_LOCK) &&
+	    READ_ONCE(current->mm->locked_vm) + npages > limit >> PAGE_SHIFT)
+		pr_warn_ratelimited("vfio_iommu_type1: Task %s (%d) RLIMIT_MEMLOCK (%ld) exceeded\n",
+				    current->comm, task_pid_nr(current), limit);
+}
+
+static void *type1_open(unsigned long arg)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = READ_ONCE(dma_entry_limit),
+		.notices = TOLD_TIMES,
+		.pfnmap = true,
+		.mixed_iopte = true,
+	};
+	struct type1 *type1;
+
+	if (arg != VFIO_TYPE1_IOMMU && arg != VFIO_TYPE1v2_IOMMU &&
+	    arg != VFIO_TYPE1_NESTING_IOMMU)
+		return ERR_PTR(-EINVAL);
+	type1 = kzalloc(sizeof(*type1), GFP_KERNEL);
+	if (!type1)
+		return ERR_PTR(-ENOMEM);
+
+	type1->v2 = arg != VFIO_TYPE1_IOMMU;
+	type1->nesting = arg == VFIO_TYPE1_NESTING_IOMMU;
+	type1->pgsizes = PAGE_MASK;
+	mutex_init(&type1->lock);
+	INIT_LIST_HEAD(&type1->mediated);
+	INIT_LIST_HEAD(&type1->domains);
+	mutex_init(&type1->vaddr_lock);
+	init_rwsem(&type1->told_rwsem);
+	INIT_LIST_HEAD(&type1->told);
+
+	type1->iopt = iopt_alloc(&policy);
+	if (IS_ERR(type1->iopt))
+		goto err_free;
+	type1->access = iopt_access_create(type1->iopt, &type1_access_ops,
+					   type1);
+	if (!IS_ERR(type1->access))
+		return type1;
+	iopt_free(type1->iopt);
+err_free:
+	kfree(type1);
+	return ERR_PTR(-ENOMEM);
+}
+
+/* All groups have left. Nobody is told of what is unmapped now. */
+static void type1_release(void *data)
+{
+	struct type1 *type1 = data;
+
+	WARN_ON(!list_empty(&type1->domains) || !list_empty(&type1->mediated) ||
+		!list_empty(&type1->told));
+	iopt_access_destroy(type1->access);
+	iopt_free(type1->iopt);
+	mutex_destroy(&type1->vaddr_lock);
+	mutex_destroy(&type1->lock);
+	kfree(type1);
+}
+
+/* @data is NULL for VFIO_CHECK_EXTENSION of a container without a driver. */
+static long type1_ioctl(void *data, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case VFIO_CHECK_EXTENSION:
+		return type1_check_extension(data, arg);
+	case VFIO_IOMMU_GET_INFO:
+		return type1_get_info(data, uarg);
+	case VFIO_IOMMU_MAP_DMA:
+		return type1_map_dma(data, uarg);
+	case VFIO_IOMMU_UNMAP_DMA:
+		return type1_unmap_dma(data, uarg);
+	case VFIO_IOMMU_DIRTY_PAGES:
+		return type1_dirty_pages(data, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct vfio_iommu_driver_ops type1_ops = {
+	.name = "vfio-iommu-type1",
+	.owner = THIS_MODULE,
+	.open = type1_open,
+	.release = type1_release,
+	.ioctl = type1_ioctl,
+	.attach_group = type1_attach_group,
+	.detach_group = type1_detach_group,
+	.pin_pages = type1_pin_pages,
+	.unpin_pages = vfio_iommu_type1_unpin_pages,
+	.register_device = type1_register_device,
+	.unregister_device = type1_unregister_device,
+	.dma_rw = type1_dma_rw,
+};
+
+static int __init type1_init(void)
+{
+	return vfio_register_iommu_driver(&type1_ops);
+}
+
+static void __exit type1_exit(void)
+{
+	vfio_unregister_iommu_driver(&type1_ops);
+}
+
+module_init(type1_init);
+module_exit(type1_exit);
+MODULE_IMPORT_NS(IOPT);
+MODULE_VERSION("0.2");
+MODULE_LICENSE("GPL v2");
+MODULE_DESCRIPTION("Type1 IOMMU driver for VFIO");
