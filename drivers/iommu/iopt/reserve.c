@@ -207,7 +207,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); !rc && area;
 	     area = iopt_area_next(area, ULONG_MAX))
-		if (area->state != IOPT_AREA_DYING &&
+		if (area->state <= IOPT_AREA_LIVE &&
 		    !IS_ALIGNED(area->start | iopt_area_length(area),
 				granule))
 			rc = -EADDRINUSE;
