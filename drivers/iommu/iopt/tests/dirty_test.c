@@ -233,6 +233,10 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(3), 6));
 	KUNIT_EXPECT_EQ(test, 0b11111000, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
+	test_munmap(test, uaddr + PAGES(6), 2);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(4), 4));
+	KUNIT_EXPECT_EQ(test, 0b110000, read_and_clear(test));
+	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
 /* What is pinned by one mapping is written to at all its IOVAs. */
@@ -487,6 +491,41 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, BIT(3), query_take(test, &query));
 }
 
+static void read_when_told(struct test_access *access, unsigned long start,
+			   unsigned long last)
+{
+	struct test_space *space = access->space;
+	const struct iopt_dirty_query query = {
+		.bitmap = (u64 __user *)space->uaddr + access->nr_told - 1,
+		.pgsize = PAGE_SIZE,
+	};
+
+	WARN_ON(iopt_dirty_read(space->iopt, start, start + PAGES(64) - 1,
+				&query, 0));
+	access->keep = access->nr_told == 1;
+}
+
+/* T1-94: a read tells of what is unmapped until the last notice. */
+static void read_between_notices(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct iopt_dirty_query query = query_make(test);
+	unsigned long uaddr = test_touched(test, 4);
+
+	space->iopt->policy.notices = 2;
+	space->uaddr = (unsigned long)query.bitmap;
+	access->also = read_when_told;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0b10, query_take(test, &query));
+	query.bitmap++;
+	KUNIT_EXPECT_EQ(test, 0, query_take(test, &query));
+}
+
 /* C10: the last page of the address space. */
 static void last_page_of_space(struct kunit *test)
 {
@@ -524,6 +563,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(start_fails_at_nth),
 	KUNIT_CASE(unmap_tells_dirty),
 	KUNIT_CASE(unmap_EFAULT_leaves_everything),
+	KUNIT_CASE(read_between_notices),
 	KUNIT_CASE(last_page_of_space),
 	{}
 };

@@ -3,10 +3,12 @@
  * Accesses that own their pins: nobody else unpins them, and all of them go
  * when the access is evicted.
  */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "../io_pagetable.h"
+#include "../pages.h"
 #include "access.h"
 #include "thread.h"
 
@@ -168,6 +170,38 @@ static void evict_from_last_page(struct kunit *test)
 	expect_pins(test, uaddr + PAGES(1), 0);
 }
 
+static long call_evict(struct test_thread *thread)
+{
+	struct test_access *access = thread->data;
+
+	iopt_access_evict(access->access);
+	return 0;
+}
+
+/* What is pinned is not looked up while others pin and unpin. */
+static void evict_waits_for_pinning(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_owner_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+	struct test_thread evict;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	area = test_area_at(space, IOVA);
+	mutex_lock(&area->pages->mutex);
+	test_thread_start(test, &evict, call_evict, one, NULL);
+	while (!READ_ONCE(area->nr_users))
+		msleep(20);
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(one->nr_told));
+	mutex_unlock(&area->pages->mutex);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&evict));
+	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	expect_pins(test, uaddr, 0);
+}
+
 static long call_unmap(struct test_thread *thread)
 {
 	return test_unmap(thread->space->iopt, IOVA, 2);
@@ -225,6 +259,7 @@ static struct kunit_case owned_pins_cases[] = {
 	KUNIT_CASE(evict_takes_what_is_kept),
 	KUNIT_CASE(evict_from_copies),
 	KUNIT_CASE(evict_from_last_page),
+	KUNIT_CASE(evict_waits_for_pinning),
 	KUNIT_CASE(unmap_waits_for_evict),
 	KUNIT_CASE(owners_ENOSPC),
 	{}

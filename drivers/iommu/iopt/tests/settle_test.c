@@ -13,6 +13,7 @@
 #include "thread.h"
 
 #define IOVA	0x100000000UL
+#define COPY	0x080000000UL
 
 static long call_map(struct test_thread *thread)
 {
@@ -47,7 +48,7 @@ static long call_detach(struct test_thread *thread)
 static long call_copy(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
-	unsigned long iova = 2 * IOVA;
+	unsigned long iova = COPY;
 
 	return iopt_copy(iopt, &iova, iopt, IOVA - PAGES(2), PAGES(10), TEST_RW,
 			 IOPT_MAP_FIXED);
@@ -187,6 +188,25 @@ static void hanging_detach_takes_no_map(struct kunit *test)
 	test_validate(test);
 }
 
+/* A detach keeps its domain for an unmap that works on it. */
+static void detach_waits_for_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread unmap, detach;
+
+	test_attach(test, space->mock[1]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	start_hanging(test, &unmap, call_unmap, 0, space->mock[1], IOVA);
+	start(test, &detach, call_detach, 0);
+	test_thread_expect_waiting(&detach);
+
+	let_go(test, &unmap, space->mock[1], 0);
+	end(test, &detach, 0);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
 /* A copy sees a map in flight as a whole, and is made once. */
 static void copy_waits_for_map(struct kunit *test)
 {
@@ -203,15 +223,15 @@ static void copy_waits_for_map(struct kunit *test)
 
 	let_go(test, &map, space->mock[0], 0);
 	end(test, &copy, 0);
-	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(8), 2);
-	mock_expect_maps(space->mock[0], 2 * IOVA + PAGES(2), uaddr, 8);
+	mock_expect_maps(space->mock[0], COPY, uaddr + PAGES(8), 2);
+	mock_expect_maps(space->mock[0], COPY + PAGES(2), uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 20, space->mock[0]->nr_ptes);
 }
 
 /*
  * H4: a domain that comes while the second mapping of a copy hangs gets the
- * first one too, though that was put into all domains of the time. The attach
- * itself hangs where it needs the pages that both show.
+ * first one too, though that was put into all domains of the time. By then the
+ * attach has passed over the copy, and hangs where both need the same pages.
  */
 static void late_domain_gets_all_of_a_copy(struct kunit *test)
 {
@@ -224,16 +244,16 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 					  uaddr + PAGES(8), 2));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	start_hanging(test, &copy, call_copy, 0, space->mock[0],
-		      2 * IOVA + PAGES(2));
+		      COPY + PAGES(2));
 	start(test, &attach, call_attach, 0);
 	while (READ_ONCE(space->mock[1]->nr_ptes) != 2)
 		msleep(20);
-	mock_expect_empty(space->mock[1], 2 * IOVA, 10);
+	mock_expect_empty(space->mock[1], COPY, 10);
 
 	let_go(test, &copy, space->mock[0], 0);
 	end(test, &attach, 0);
-	mock_expect_maps(space->mock[1], 2 * IOVA, uaddr + PAGES(8), 2);
-	mock_expect_maps(space->mock[1], 2 * IOVA + PAGES(2), uaddr, 8);
+	mock_expect_maps(space->mock[1], COPY, uaddr + PAGES(8), 2);
+	mock_expect_maps(space->mock[1], COPY + PAGES(2), uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 20, space->mock[1]->nr_ptes);
 	test_validate(test);
 }
@@ -344,6 +364,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
 	KUNIT_CASE(hanging_detach_takes_no_map),
+	KUNIT_CASE(detach_waits_for_unmap),
 	KUNIT_CASE(copy_waits_for_map),
 	KUNIT_CASE(late_domain_gets_all_of_a_copy),
 	KUNIT_CASE(killed_while_waiting),
