@@ -6,6 +6,7 @@
  * A call hangs in the mock domain while it programs or unmaps, and a second
  * thread runs into it.
  */
+#include <linux/delay.h>
 #include <linux/sched.h>
 
 #include "space.h"
@@ -209,13 +210,15 @@ static void copy_waits_for_map(struct kunit *test)
 
 /*
  * H4: a domain that comes while the second mapping of a copy hangs gets the
- * first one too, though that was put into all domains of the time.
+ * first one too, though that was put into all domains of the time. It waits for
+ * the pages of the second one, which it has seen when it has the first.
  */
 static void late_domain_gets_all_of_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
 	unsigned long uaddr = test_touched(test, 10);
-	struct test_thread copy;
+	struct test_thread copy, attach;
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
@@ -223,13 +226,16 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	start_hanging(test, &copy, call_copy, 0, space->mock[0],
 		      2 * IOVA + PAGES(2));
-	test_attach(test, space->mock[1]);
-	mock_expect_empty(space->mock[1], 2 * IOVA, 10);
+	start(test, &attach, call_attach, 0);
+	while (READ_ONCE(mock->nr_ptes) != 2)
+		msleep(20);
+	mock_expect_empty(mock, 2 * IOVA, 10);
 
 	let_go(test, &copy, space->mock[0], 0);
-	mock_expect_maps(space->mock[1], 2 * IOVA, uaddr + PAGES(8), 2);
-	mock_expect_maps(space->mock[1], 2 * IOVA + PAGES(2), uaddr, 8);
-	KUNIT_EXPECT_EQ(test, 20, space->mock[1]->nr_ptes);
+	end(test, &attach, 0);
+	mock_expect_maps(mock, 2 * IOVA, uaddr + PAGES(8), 2);
+	mock_expect_maps(mock, 2 * IOVA + PAGES(2), uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 20, mock->nr_ptes);
 	test_validate(test);
 }
 
