@@ -215,6 +215,10 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	lockdep_assert_held(&iopt->lock);
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
+		if (iopt_area_is_going(area)) {
+			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			continue;
+		}
 		if (area->state == IOPT_AREA_LIVE &&
 		    area->filled < domain->seq) {
 			/* Only attach and detach make live areas busy. */
@@ -258,6 +262,12 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 
 	lockdep_assert_held(&iopt->lock);
 	while (more && (area = iopt_area_first(iopt, start, ULONG_MAX))) {
+		/* What is being unmapped enters no domain. */
+		if (iopt_area_is_going(area) &&
+		    !iopt_area_is_in(area, domain->seq)) {
+			more = iopt_next_start(area->last, &start);
+			continue;
+		}
 		if (nr && (area->busy || nr == DETACH_BATCH)) {
 			clear_and_settle(iopt, &areas, domain);
 			nr = 0;
@@ -341,7 +351,8 @@ err_free:
  * unmaps and queries go on meanwhile; only other attaches and detaches wait.
  * The IOVAs outside of the domain's aperture become unusable.
  *
- * Context: process context, may sleep for long: the first domain pins.
+ * Context: process context, may sleep for long: the first domain pins. Waits,
+ * killably, for mappings that are being unmapped: they stay if that fails.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
  * aperture or a mapping not aligned to the domain's pages, -EBUSY if a mapping
  * is an orphan, -ESRCH if the process is gone whose memory a mapping is, -ENOMEM,

@@ -233,6 +233,13 @@ static inline bool iopt_area_is_there(const struct iopt_area *area)
 	       area->state == IOPT_AREA_LEAVING;
 }
 
+/* Is it being unmapped? It stays after all if that fails. */
+static inline bool iopt_area_is_going(const struct iopt_area *area)
+{
+	return area->state == IOPT_AREA_LEAVING ||
+	       area->state == IOPT_AREA_DYING;
+}
+
 static inline bool iopt_area_is_in(const struct iopt_area *area,
 				   unsigned long seq)
 {

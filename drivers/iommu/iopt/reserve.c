@@ -177,6 +177,27 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 	return 1UL << __ffs(domain->pgsize_bitmap);
 }
 
+/* Waits for the end of an unmap that decides. */
+static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
+{
+	struct iopt_area *area = iopt_area_first(iopt, 0, ULONG_MAX);
+	int rc;
+
+	while (area) {
+		if (IS_ALIGNED(area->start | iopt_area_length(area), granule)) {
+			area = iopt_area_next(area, ULONG_MAX);
+			continue;
+		}
+		if (!iopt_area_is_going(area))
+			return -EADDRINUSE;
+		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		if (rc)
+			return rc;
+		area = iopt_area_first(iopt, 0, ULONG_MAX);
+	}
+	return 0;
+}
+
 /**
  * iopt_check_domain_fits - can a domain translate what is mapped?
  * @iopt: the space
@@ -185,15 +206,13 @@ static unsigned long domain_granule(struct iommu_domain *domain)
  *
  * Context: @iopt->lock is held, and may be dropped in between; may sleep.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
- * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EINTR if killed. Nothing is
- * reserved then.
+ * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EINTR
+ * if killed. Nothing is reserved then.
  */
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
 	const struct iommu_domain_geometry *geometry = &domain->geometry;
-	unsigned long granule = domain_granule(domain);
-	struct iopt_area *area;
 	unsigned long above;
 	int rc = 0;
 
@@ -205,13 +224,8 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 	    iopt_next_start(geometry->aperture_end, &above))
 		rc = iopt_reserve_iova(iopt, above, ULONG_MAX, domain);
 
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); !rc && area;
-	     area = iopt_area_next(area, ULONG_MAX))
-		if (area->state <= IOPT_AREA_LIVE &&
-		    !IS_ALIGNED(area->start | iopt_area_length(area),
-				granule))
-			rc = -EADDRINUSE;
-
+	if (!rc)
+		rc = areas_check_aligned(iopt, domain_granule(domain));
 	if (rc)
 		iopt_unreserve_iova(iopt, domain);
 	return rc;

@@ -8,6 +8,7 @@
 #include <linux/prandom.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "../io_pagetable.h"
 #include "../pages.h"
@@ -342,6 +343,168 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 	access->keep = false;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+}
+
+/*
+ * T1-94: calls that are at work count as notices do, or one after another could
+ * keep the mapping.
+ */
+static void calls_at_work_count(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), i;
+	struct test_thread unmap;
+	struct iopt_area *area;
+	u64 value = 42;
+
+	space->iopt->policy.notices = 3;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	area = test_area_at(space, IOVA);
+	mutex_lock(&space->iopt->lock);
+	area->nr_users++;
+	mutex_unlock(&space->iopt->lock);
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	/* Each call that leaves wakes the unmap, which finds the first one. */
+	for (i = 0; i != 4; i++) {
+		test_thread_expect_waiting(&unmap);
+		KUNIT_EXPECT_EQ(test, i < 2 ? 0 : -ENOENT,
+				iopt_access_rw(access->access, IOVA, &value, 8,
+					       IOPT_ACCESS_WRITE));
+	}
+	mutex_lock(&space->iopt->lock);
+	iopt_area_leave(space->iopt, area);
+	mutex_unlock(&space->iopt->lock);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+}
+
+/* H4: who lets go at the first notice cannot come back while it is unmapped. */
+static void nobody_enters_after_letting_go(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread unmap;
+	u64 value = 42;
+
+	space->iopt->policy.notices = 3;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	mock->block_iova = IOVA;
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	wait_for_completion(&mock->blocked);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_access_rw(access->access, IOVA, &value, 8,
+				       IOPT_ACCESS_WRITE));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[1];
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = !rc;
+	return rc;
+}
+
+/* Start an unmap of 4 pages that waits for pins, and an attach meanwhile. */
+static void start_unmap_and_attach(struct kunit *test,
+				   struct test_access *access,
+				   struct test_thread *unmap,
+				   struct test_thread *attach)
+{
+	struct test_space *space = test->priv;
+
+	access->keep = true;
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_start(test, unmap, call_unmap, NULL, NULL);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(unmap);
+	test_thread_start(test, attach, call_attach, NULL, current->mm);
+	msleep(50);
+}
+
+/* H4: a domain that comes meanwhile has the mapping if the unmap fails. */
+static void attach_meets_killed_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	mock_expect_maps(space->mock[0], IOVA, space->uaddr, 4);
+	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 4);
+	test_validate(test);
+}
+
+/* Otherwise it has not. */
+static void attach_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	mock_expect_empty(space->mock[1], IOVA, 4);
+	test_validate(test);
+}
+
+/* It depends on the unmap, too, whether the domain's pages are too large. */
+static void coarse_domain_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	test_detach(test, space->mock[0]);
+
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	reinit_completion(&access->called);
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+	test_validate(test);
+}
+
+/* An attach that waits can be killed, and then there is no domain. */
+static void killed_attach_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&attach);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	test_validate(test);
 }
 
 /* An unmap of several mappings unmaps none before all are free. */
@@ -684,6 +847,12 @@ static struct kunit_case access_cases[] = {
 	KUNIT_CASE(unmap_EINTR_leaves_mapping),
 	KUNIT_CASE(unmap_tells_again),
 	KUNIT_CASE(unmap_waits_after_last_notice),
+	KUNIT_CASE(calls_at_work_count),
+	KUNIT_CASE(nobody_enters_after_letting_go),
+	KUNIT_CASE(attach_meets_killed_unmap),
+	KUNIT_CASE(attach_meets_unmap),
+	KUNIT_CASE(coarse_domain_meets_unmap),
+	KUNIT_CASE(killed_attach_meets_unmap),
 	KUNIT_CASE(unmap_of_several_is_one),
 	KUNIT_CASE(unmap_meets_pin_in_flight),
 	KUNIT_CASE(unmap_meets_pin_of_several),

@@ -279,19 +279,29 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 	model_check(test, model);
 }
 
-/* Likewise with a bit for many pages; those may all be dirty afterwards. */
+/* Likewise with a bit for many pages, all of which are dirty then. */
 static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
 {
 	struct test_space *space = test->priv;
+	static const unsigned int pages[] = { 0, 300, 511 };
 	struct model *model = model_make(test);
+	unsigned int i, page;
 
 	model_map(test, model, 0, 512);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	model_mark(test, model, 0);
-	model_mark(test, model, 300);
-	model_mark(test, model, 511);
+	for (i = 0; i != ARRAY_SIZE(pages); i++)
+		model_mark(test, model, pages[i]);
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, BYTES - 4, 0, 512,
 					       8, 0));
+	for (i = 0; i != ARRAY_SIZE(pages); i++)
+		for (page = round_down(pages[i], 8); page <= (pages[i] | 7);
+		     page++)
+			model->dirty[page] = true;
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1,
+					 IOPT_DIRTY_KEEP));
+	model_read(model, 0, 0, 512, 1, true);
+	model_check(test, model);
 	model_fill(test, model);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 8, 0));
 	model_read(model, 0, 0, 512, 8, false);

@@ -144,6 +144,31 @@ static void stop_while_accesses_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
+/* T1-91: who waited for an unmap that cannot tell goes on when it gives up. */
+static void untold_unmap_wakes(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct unmap_call call = { .pages = 16, .query = query_make(test) };
+	struct test_thread unmap, map;
+
+	space->uaddr = test_touched(test, 16);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 16));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	/* The bitmap is gone, which it finds out when this allows it to look. */
+	test_munmap(test, (unsigned long)call.query.bitmap, 1);
+	mmap_write_lock(current->mm);
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	while (test_area_at(space, IOVA)->state != IOPT_AREA_DYING)
+		msleep(20);
+	test_thread_start(test, &map, call_map, NULL, current->mm);
+	test_thread_expect_waiting(&map);
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, call.bytes);
+	KUNIT_EXPECT_EQ(test, -EEXIST, test_thread_join(&map));
+	test_validate(test);
+}
+
 static long call_read(struct test_thread *thread)
 {
 	return iopt_dirty_read(thread->space->iopt, IOVA, IOVA + PAGES(128) - 1,
@@ -219,6 +244,7 @@ static struct kunit_case dirty_wait_cases[] = {
 	KUNIT_CASE(unmap_looks_again_after_waiting),
 	KUNIT_CASE(stop_while_unmap_waits),
 	KUNIT_CASE(stop_while_accesses_unpin),
+	KUNIT_CASE(untold_unmap_wakes),
 	KUNIT_CASE(stop_while_reading),
 	KUNIT_CASE(unmap_waits_for_read),
 	{}

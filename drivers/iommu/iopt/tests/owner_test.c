@@ -6,12 +6,14 @@
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/mman.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
+#include "../pages.h"
 #include "access.h"
 #include "account_cases.h"
 #include "failing.h"
@@ -438,6 +440,9 @@ static void adopt_from_another_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
+	/* The old payer is gone, as are the credentials, which RCU frees. */
+	rcu_barrier();
+	KUNIT_EXPECT_EQ(test, 1, refcount_read(&other->__count));
 	mmput(mm);
 	free_uid(other);
 }
@@ -508,9 +513,7 @@ static void adopt_waits_for_rw(struct kunit *test)
 	struct iopt_area *area;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, old, 4));
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, IOVA, IOVA);
-	mutex_unlock(&space->iopt->lock);
+	area = test_area_at(space, IOVA);
 	/* The memory is not there yet, and this keeps it so. */
 	mmap_write_lock(current->mm);
 	test_thread_start(test, &read, call_read, access, current->mm);
@@ -526,6 +529,36 @@ static void adopt_waits_for_rw(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
 	KUNIT_EXPECT_EQ(test, 1, test_thread_run(test, call_read, access,
 						 current->mm));
+	test_validate(test);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, IOVA, 4);
+}
+
+/* Who meets a mapping that is just adopted waits until it is. */
+static void unmap_waits_for_adopt(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread adopter, unmap;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
+	area = test_area_at(space, IOVA);
+	mutex_lock(&area->pages->mutex);
+	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
+			  current->mm);
+	while (!test_area_at(space, IOVA)->busy)
+		msleep(20);
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_expect_waiting(&unmap);
+	mutex_unlock(&area->pages->mutex);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 	test_validate(test);
 }
 
@@ -624,6 +657,7 @@ static struct kunit_case owner_cases[] = {
 	KUNIT_CASE(adopt_from_another_user),
 	KUNIT_CASE(rw_follows_owner),
 	KUNIT_CASE(adopt_waits_for_rw),
+	KUNIT_CASE(unmap_waits_for_adopt),
 	KUNIT_CASE(orphan_waits_for_map),
 	KUNIT_CASE(change_EINTR),
 	KUNIT_CASE(adopt_ENOMEM),

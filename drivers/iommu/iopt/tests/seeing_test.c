@@ -82,12 +82,12 @@ static struct iopt_pages *pages_at(struct kunit *test, unsigned long iova)
 static void text_pages(struct kunit *test, struct seq_buf *text,
 		       unsigned long iova, unsigned long uaddr,
 		       unsigned long npages, bool writable,
-		       unsigned long charged)
+		       unsigned int shown, unsigned long charged)
 {
 	seq_buf_printf(text,
-		       " pages %p npages=%lu uaddr=0x%lx writable=%d shown=1 charged=%lu payer=%d account=user\n",
-		       pages_at(test, iova), npages, uaddr, writable, charged,
-		       task_tgid_nr(current));
+		       " pages %p npages=%lu uaddr=0x%lx writable=%d shown=%u charged=%lu payer=%d account=user\n",
+		       pages_at(test, iova), npages, uaddr, writable, shown,
+		       charged, task_tgid_nr(current));
 }
 
 /* The runs, as the page table of the process tells. */
@@ -129,7 +129,7 @@ static void view_without_domain(struct kunit *test)
 	seq_buf_printf(text, "usable 0x0-0x%lx\n", ULONG_MAX);
 	text_area(text, IOVA, 4, 'w',
 		  "state=live busy=0 orphan=0 domains=0 pins=2 users=0");
-	text_pages(test, text, IOVA, uaddr, 4, true, 1);
+	text_pages(test, text, IOVA, uaddr, 4, true, 1, 1);
 	seq_buf_printf(text, "  run 0+4 hole\n");
 	seq_buf_printf(text, "  pin 2 ram pfn=0x%lx count=2 all=2 owns=1 lost=0\n",
 		       page_to_pfn(page));
@@ -139,6 +139,56 @@ static void view_without_domain(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 1,
 				iopt_access_unpin(access, IOVA + PAGES(2),
 						  IOVA + PAGES(3) - 1));
+	iopt_access_destroy(access);
+}
+
+static void text_pin(struct kunit *test, struct seq_buf *text,
+		     unsigned long uaddr, unsigned long index,
+		     unsigned int count)
+{
+	seq_buf_printf(text,
+		       "  pin %lu ram pfn=0x%lx count=%u all=1 owns=1 lost=0\n",
+		       index, test_user_pfn(test, uaddr + PAGES(index)), count);
+}
+
+/* Each of two mappings shows its own part of their pages, by the same index. */
+static void view_of_a_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), copy = OTHER;
+	struct seq_buf *text = text_alloc(test);
+	struct iopt_access *access;
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
+					   IOVA + PAGES(2), PAGES(3), TEST_RW,
+					   IOPT_MAP_FIXED));
+	access = iopt_access_create(space->iopt, &no_ops, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(access));
+	KUNIT_ASSERT_EQ(test, 0, iopt_access_pin(access, IOVA + PAGES(1),
+						 IOVA + PAGES(2) - 1, &page,
+						 0));
+	KUNIT_ASSERT_EQ(test, 0, iopt_access_pin(access, OTHER + PAGES(1),
+						 OTHER + PAGES(2) - 1, &page,
+						 0));
+
+	text_space(text, space->iopt, 2);
+	seq_buf_printf(text, "usable 0x0-0x%lx\n", ULONG_MAX);
+	text_area(text, IOVA, 8, 'w',
+		  "state=live busy=0 orphan=0 domains=0 pins=1 users=0");
+	text_pages(test, text, IOVA, uaddr, 8, true, 2, 2);
+	seq_buf_printf(text, "  run 0+8 hole\n");
+	text_pin(test, text, uaddr, 1, 1);
+	text_pin(test, text, uaddr, 3, 0);
+	text_area(text, OTHER, 3, 'w',
+		  "state=live busy=0 orphan=0 domains=0 pins=1 users=0");
+	text_pages(test, text, OTHER, uaddr, 8, true, 2, 2);
+	seq_buf_printf(text, "  run 2+3 hole\n");
+	text_pin(test, text, uaddr, 3, 1);
+	KUNIT_EXPECT_STREQ(test, text_of(text), view_text(test));
+
+	KUNIT_EXPECT_EQ(test, 2, iopt_access_unpin(access, 0, ULONG_MAX));
 	iopt_access_destroy(access);
 }
 
@@ -165,11 +215,11 @@ static void make_and_tell(struct kunit *test, struct seq_buf *text)
 		       allowed.last);
 	text_area(text, IOVA, 8, 'w',
 		  "state=live busy=0 orphan=0 domains=1 pins=0 users=0");
-	text_pages(test, text, IOVA, uaddr, 8, true, 8);
+	text_pages(test, text, IOVA, uaddr, 8, true, 1, 8);
 	text_runs(test, text, uaddr, 8);
 	text_area(text, OTHER, 4, '-',
 		  "state=live busy=0 orphan=0 domains=1 pins=0 users=0");
-	text_pages(test, text, OTHER, other, 4, false, 4);
+	text_pages(test, text, OTHER, other, 4, false, 1, 4);
 	text_runs(test, text, other, 4);
 }
 
@@ -193,7 +243,7 @@ static void view_ends_at_the_last_byte(struct kunit *test)
 	seq_buf_printf(text, "usable 0x0-0x%lx\n", ULONG_MAX);
 	text_area(text, -PAGE_SIZE, 1, 'w',
 		  "state=live busy=0 orphan=0 domains=0 pins=0 users=0");
-	text_pages(test, text, -PAGE_SIZE, uaddr, 1, true, 0);
+	text_pages(test, text, -PAGE_SIZE, uaddr, 1, true, 1, 0);
 	seq_buf_printf(text, "  run 0+1 hole\n");
 	KUNIT_EXPECT_STREQ(test, text_of(text), view_text(test));
 }
@@ -291,7 +341,7 @@ static void view_of_a_busy_area(struct kunit *test)
 	seq_buf_printf(text, " pages %p busy\n", pages_at(test, IOVA));
 	text_area(text, OTHER, 4, 'w',
 		  "state=live busy=0 orphan=0 domains=1 pins=0 users=0");
-	text_pages(test, text, OTHER, uaddr + PAGES(4), 4, true, 4);
+	text_pages(test, text, OTHER, uaddr + PAGES(4), 4, true, 1, 4);
 	text_runs(test, text, uaddr + PAGES(4), 4);
 	KUNIT_EXPECT_STREQ(test, text_of(text), view_text(test));
 
@@ -638,6 +688,7 @@ static void tracepoints_tell_all(struct kunit *test)
 
 static struct kunit_case seeing_cases[] = {
 	KUNIT_CASE(view_without_domain),
+	KUNIT_CASE(view_of_a_copy),
 	KUNIT_CASE(view_of_areas_in_a_domain),
 	KUNIT_CASE(view_ends_at_the_last_byte),
 	KUNIT_CASE(view_survives_unmap),
