@@ -294,16 +294,6 @@ static void unmap_of_several_is_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
-	return area;
-}
-
 /* Return once @nr calls are at work in an area. */
 static void wait_for_users(struct test_space *space, struct iopt_area *area,
 			   unsigned int nr)
@@ -328,7 +318,7 @@ static void unmap_meets_pin_in_flight(struct kunit *test)
 	long rc;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	area = area_at(space, IOVA);
+	area = test_area_at(space, IOVA);
 	mutex_lock(&area->pages->mutex);
 	test_thread_start(test, &pin, call_pin, access, current->mm);
 	wait_for_users(space, area, 1);
@@ -370,7 +360,7 @@ static void unmap_meets_pin_of_several(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
 					  uaddr + PAGES(2), 2));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	second = area_at(space, IOVA + PAGES(2));
+	second = test_area_at(space, IOVA + PAGES(2));
 	mutex_lock(&second->pages->mutex);
 	test_thread_start(test, &pin, call_pin_unlocked, access, current->mm);
 	wait_for_users(space, second, 1);

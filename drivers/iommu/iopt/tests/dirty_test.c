@@ -50,26 +50,6 @@ static u64 read_and_clear(struct kunit *test)
 	return read_flags(test, IOVA, 0);
 }
 
-static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
-	return area;
-}
-
-static void mark(struct test_space *space, unsigned long iova,
-		 unsigned long npages)
-{
-	struct iopt_area *area = area_at(space, iova);
-
-	mutex_lock(&space->iopt->lock);
-	iopt_area_mark_dirty(area, iova, iova + PAGES(npages) - 1);
-	mutex_unlock(&space->iopt->lock);
-}
-
 /* T1-105: starting what runs keeps what is known, stopping forgets it. */
 static void start_stop(struct kunit *test)
 {
@@ -84,14 +64,14 @@ static void start_stop(struct kunit *test)
 						       0));
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	mark(space, IOVA + PAGES(1), 2);
+	test_mark_dirty(space, IOVA + PAGES(1), 2);
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0b110, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
 	iopt_dirty_stop(space->iopt);
 	iopt_dirty_stop(space->iopt);
 	test_validate(test);
-	KUNIT_EXPECT_PTR_EQ(test, NULL, area_at(space, IOVA)->dirty);
+	KUNIT_EXPECT_PTR_EQ(test, NULL, test_area_at(space, IOVA)->dirty);
 	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, IOVA, IOVA +
 						       PAGES(4) - 1, &query,
 						       0));
@@ -109,14 +89,14 @@ static void read_clears(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(10),
 					  uaddr + PAGES(4), 4));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	mark(space, IOVA + PAGES(3), 1);
-	mark(space, IOVA + PAGES(10), 2);
+	test_mark_dirty(space, IOVA + PAGES(3), 1);
+	test_mark_dirty(space, IOVA + PAGES(10), 2);
 	KUNIT_EXPECT_EQ(test, 0xc08, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
 	KUNIT_EXPECT_EQ(test, 0xc08, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	/* A window clears only itself. */
-	mark(space, IOVA + PAGES(3), 1);
-	mark(space, IOVA + PAGES(10), 2);
+	test_mark_dirty(space, IOVA + PAGES(3), 1);
+	test_mark_dirty(space, IOVA + PAGES(10), 2);
 	KUNIT_EXPECT_EQ(test, 0b11, read_flags(test, IOVA + PAGES(10), 0));
 	KUNIT_EXPECT_EQ(test, 0b1000, read_and_clear(test));
 }
@@ -143,7 +123,7 @@ static void read_EINVAL(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	mark(space, IOVA, 4);
+	test_mark_dirty(space, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA, IOVA - 1,
 						  PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA + 1, last + 1,
@@ -205,8 +185,8 @@ static void read_coarse(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 64));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	mark(space, IOVA + PAGES(15), 1);
-	mark(space, IOVA + PAGES(48), 1);
+	test_mark_dirty(space, IOVA + PAGES(15), 1);
+	test_mark_dirty(space, IOVA + PAGES(48), 1);
 	query.pgsize = PAGES(16);
 	KUNIT_EXPECT_EQ(test, 0, put_user(~0ULL, query.bitmap));
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
@@ -325,10 +305,10 @@ static void map_while_tracking(struct kunit *test)
 					   IOPT_MAP_FIXED));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	mark(space, IOVA + PAGES(9), 1);
+	test_mark_dirty(space, IOVA + PAGES(9), 1);
 	KUNIT_EXPECT_EQ(test, BIT(9), read_and_clear(test));
 	/* Nor is what was dirty before at the same IOVAs. */
-	mark(space, IOVA, 4);
+	test_mark_dirty(space, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
@@ -347,7 +327,7 @@ static void too_large_to_track(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, PAGES(n), 0, n));
 	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_start(space->iopt));
 	KUNIT_EXPECT_FALSE(test, space->iopt->tracking);
-	KUNIT_EXPECT_PTR_EQ(test, NULL, area_at(space, 0)->dirty);
+	KUNIT_EXPECT_PTR_EQ(test, NULL, test_area_at(space, 0)->dirty);
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, PAGES(n), n));
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
@@ -377,7 +357,7 @@ static void start_fails_at_nth(struct kunit *test)
 		nr_failed += rc == -ENOMEM;
 		KUNIT_EXPECT_EQ(test, !rc, space->iopt->tracking);
 		for (i = 0; i != 4; i++)
-			KUNIT_EXPECT_EQ(test, !rc, !!area_at(space, IOVA +
+			KUNIT_EXPECT_EQ(test, !rc, !!test_area_at(space, IOVA +
 							PAGES(2 * i))->dirty);
 		test_validate(test);
 		/* Some of the kernel's own allocations do not matter. */
@@ -413,8 +393,8 @@ static void unmap_tells_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
-	mark(space, IOVA + PAGES(7), 1);
-	mark(space, IOVA + PAGES(60), 2);
+	test_mark_dirty(space, IOVA + PAGES(7), 1);
+	test_mark_dirty(space, IOVA + PAGES(60), 2);
 	KUNIT_EXPECT_EQ(test, 0, put_user(BIT_ULL(5), query.bitmap));
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
@@ -455,8 +435,8 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 					  uaddr + PAGES(2), 130));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
-	mark(space, IOVA, 1);
-	mark(space, IOVA + PAGES(131), 1);
+	test_mark_dirty(space, IOVA, 1);
+	test_mark_dirty(space, IOVA + PAGES(131), 1);
 
 	/* The first two words can be written to. */
 	test_munmap(test, bitmap + PAGE_SIZE, 1);
@@ -492,11 +472,11 @@ static void last_page_of_space(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, -PAGES(2), uaddr, 2));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	mark(space, -PAGES(1), 1);
+	test_mark_dirty(space, -PAGES(1), 1);
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, start, ULONG_MAX,
 						 &query, 0));
 	KUNIT_EXPECT_EQ(test, BIT_ULL(63), query_take(test, &query));
-	mark(space, -PAGES(2), 2);
+	test_mark_dirty(space, -PAGES(2), 2);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_dirty(space->iopt, start, ULONG_MAX,
 						  &query, &bytes));
 	KUNIT_EXPECT_EQ(test, BIT_ULL(62) | BIT_ULL(63),

@@ -32,26 +32,6 @@ static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 	return word;
 }
 
-static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
-	return area;
-}
-
-static void mark(struct test_space *space, unsigned long iova,
-		 unsigned long npages)
-{
-	struct iopt_area *area = area_at(space, iova);
-
-	mutex_lock(&space->iopt->lock);
-	iopt_area_mark_dirty(area, iova, iova + PAGES(npages) - 1);
-	mutex_unlock(&space->iopt->lock);
-}
-
 /**
  * struct unmap_call - an unmap that tells what is dirty
  * @pages: how many at IOVA
@@ -180,15 +160,15 @@ static void start_hanging_read(struct kunit *test, struct test_thread *read,
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr,
 					  128));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	mark(space, IOVA, 1);
-	mark(space, IOVA + PAGES(127), 1);
+	test_mark_dirty(space, IOVA, 1);
+	test_mark_dirty(space, IOVA + PAGES(127), 1);
 	query->pgsize = PAGE_SIZE;
 	query->bitmap = (void __user *)test_mmap(test, 1, PROT_READ |
 						 PROT_WRITE);
 	/* The bitmap is not there yet, and this keeps it so. */
 	mmap_write_lock(current->mm);
 	test_thread_start(test, read, call_read, query, current->mm);
-	while (!READ_ONCE(area_at(space, IOVA)->nr_users))
+	while (!READ_ONCE(test_area_at(space, IOVA)->nr_users))
 		msleep(20);
 	msleep(20);
 }

@@ -240,6 +240,31 @@ static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 	return i;
 }
 
+/* Of four pages those from @from on stay pinned and charged. */
+static void expect_lost(struct kunit *test, const unsigned long *pfn,
+			unsigned long from, unsigned long charged)
+{
+	struct test_space *space = test->priv;
+	unsigned long i;
+
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
+	KUNIT_EXPECT_EQ(test, 4 - from,
+			atomic_long_read(&space->iopt->nr_lost));
+	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
+}
+
+/* So that the test's memory can go. */
+static void give_back_lost(const unsigned long *pfn, unsigned long from)
+{
+	unsigned long i;
+
+	for (i = from; i != 4; i++)
+		unpin_user_page(pfn_to_page(pfn[i]));
+	atomic_long_sub(4 - from, &current_user()->locked_vm);
+	atomic64_sub(4 - from, &current->mm->pinned_vm);
+}
+
 /* W-C12: what a driver failed to unmap is not given back. */
 static void short_unmap_loses_pages(struct kunit *test)
 {
@@ -258,20 +283,13 @@ static void short_unmap_loses_pages(struct kunit *test)
 	mock->short_unmap = 3;
 	mock->fail_unmap = 2;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
-	KUNIT_EXPECT_EQ(test, 4 - from,
-			atomic_long_read(&space->iopt->nr_lost));
-	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
+	expect_lost(test, pfn, from, charged);
 
 	/* Clean up behind the driver. */
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	for (i = from; i != 4; i++)
-		unpin_user_page(pfn_to_page(pfn[i]));
-	atomic_long_sub(4 - from, &current_user()->locked_vm);
-	atomic64_sub(4 - from, &current->mm->pinned_vm);
+	give_back_lost(pfn, from);
 }
 
 /* More domains than a word has bits, going in another order than they came. */
@@ -355,20 +373,13 @@ static void failed_map_loses_pages(struct kunit *test)
 	mock->short_unmap = 2;
 	mock->fail_unmap = 2;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
-	KUNIT_EXPECT_EQ(test, 4 - from,
-			atomic_long_read(&space->iopt->nr_lost));
-	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
+	expect_lost(test, pfn, from, charged);
 
 	/* Clean up behind the driver; the last page was not mapped. */
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
-	for (i = from; i != 4; i++)
-		unpin_user_page(pfn_to_page(pfn[i]));
-	atomic_long_sub(4 - from, &current_user()->locked_vm);
-	atomic64_sub(4 - from, &current->mm->pinned_vm);
+	give_back_lost(pfn, from);
 }
 
 /* What suits the coarsest domain suits all. */

@@ -13,6 +13,7 @@
 
 #include "../io_pagetable.h"
 #include "access.h"
+#include "account_cases.h"
 #include "failing.h"
 #include "thread.h"
 
@@ -256,36 +257,6 @@ static void adopt_at_another_address(struct kunit *test)
 			mock_domain_pfn(space->mock[1], IOVA + PAGES(2)));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 }
-
-/**
- * struct account_case - whose counter a mode of accounting moves
- * @name: of the mode
- * @account: the mode
- * @user: it moves the user's counter
- * @locked: it moves VmLck
- * @pinned: it moves VmPin
- */
-struct account_case {
-	const char *name;
-	enum iopt_account account;
-	bool user;
-	bool locked;
-	bool pinned;
-};
-
-static const struct account_case account_cases[] = {
-	{ "none", IOPT_ACCOUNT_NONE, .pinned = true },
-	{ "user", IOPT_ACCOUNT_USER, .user = true, .pinned = true },
-	{ "mm", IOPT_ACCOUNT_MM, .locked = true },
-	{ "mm unlimited", IOPT_ACCOUNT_MM_UNLIMITED, .locked = true },
-};
-
-static void account_case_name(const struct account_case *account, char *name)
-{
-	strscpy(name, account->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(account, account_cases, account_case_name);
 
 /**
  * struct old_process - the process that mapped

@@ -372,16 +372,6 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 }
 
-static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
-	return area;
-}
-
 /* Too many pins: those of before stay as they are. */
 static void pin_EOVERFLOW(struct kunit *test)
 {
@@ -392,7 +382,7 @@ static void pin_EOVERFLOW(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	area = area_at(space, IOVA);
+	area = test_area_at(space, IOVA);
 	area->nr_pins = UINT_MAX - 3;
 	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_pin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, UINT_MAX - 3, area->nr_pins);

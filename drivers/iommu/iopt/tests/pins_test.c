@@ -13,6 +13,7 @@
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
+#include "account_cases.h"
 #include "failing.h"
 #include "thread.h"
 
@@ -63,36 +64,6 @@ static void pin_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	test_validate(test);
 }
-
-/**
- * struct account_case - whose counter a mode of accounting moves
- * @name: of the mode
- * @account: the mode
- * @user: it moves the user's counter
- * @locked: it moves VmLck
- * @pinned: it moves VmPin
- */
-struct account_case {
-	const char *name;
-	enum iopt_account account;
-	bool user;
-	bool locked;
-	bool pinned;
-};
-
-static const struct account_case account_cases[] = {
-	{ "none", IOPT_ACCOUNT_NONE, .pinned = true },
-	{ "user", IOPT_ACCOUNT_USER, .user = true, .pinned = true },
-	{ "mm", IOPT_ACCOUNT_MM, .locked = true },
-	{ "mm unlimited", IOPT_ACCOUNT_MM_UNLIMITED, .locked = true },
-};
-
-static void account_case_name(const struct account_case *account, char *name)
-{
-	strscpy(name, account->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(account, account_cases, account_case_name);
 
 static void expect_charges(struct kunit *test, unsigned long user,
 			   unsigned long n)
@@ -298,16 +269,6 @@ static void unpin_dirties(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 }
 
-static struct iopt_area *area_at(struct test_space *space, unsigned long iova)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
-	return area;
-}
-
 /* W-C12: what a driver failed to unmap stays pinned after the last unpin too */
 static void unpin_of_lost_page(struct kunit *test)
 {
@@ -404,10 +365,10 @@ static void unpin_leaves_other_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
-	KUNIT_EXPECT_EQ(test, 1, area_at(space, IOVA)->nr_pins);
+	KUNIT_EXPECT_EQ(test, 1, test_area_at(space, IOVA)->nr_pins);
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, area_at(space, IOVA)->nr_pins);
+	KUNIT_EXPECT_EQ(test, 0, test_area_at(space, IOVA)->nr_pins);
 }
 
 static long call_map(struct test_thread *thread)

@@ -73,12 +73,8 @@ static void text_area(struct seq_buf *text, unsigned long iova,
 
 static struct iopt_pages *pages_at(struct kunit *test, unsigned long iova)
 {
-	struct test_space *space = test->priv;
-	struct iopt_area *area;
+	struct iopt_area *area = test_area_at(test->priv, iova);
 
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, iova, iova);
-	mutex_unlock(&space->iopt->lock);
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	return area->pages;
 }

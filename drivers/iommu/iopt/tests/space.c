@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/sched/user.h>
 
+#include "../io_pagetable.h"
 #include "access.h"
 #include "space.h"
 
@@ -105,4 +106,26 @@ int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 unsigned long test_charged(void)
 {
 	return atomic_long_read(&current_user()->locked_vm);
+}
+
+/* The area that has an IOVA, or NULL. */
+struct iopt_area *test_area_at(struct test_space *space, unsigned long iova)
+{
+	struct iopt_area *area;
+
+	mutex_lock(&space->iopt->lock);
+	area = iopt_area_first(space->iopt, iova, iova);
+	mutex_unlock(&space->iopt->lock);
+	return area;
+}
+
+/* Pages of one area were written to. */
+void test_mark_dirty(struct test_space *space, unsigned long iova,
+		     unsigned long npages)
+{
+	struct iopt_area *area = test_area_at(space, iova);
+
+	mutex_lock(&space->iopt->lock);
+	iopt_area_mark_dirty(area, iova, iova + PAGES(npages) - 1);
+	mutex_unlock(&space->iopt->lock);
 }

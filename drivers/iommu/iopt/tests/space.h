@@ -15,6 +15,7 @@
 #define TEST_RW	(IOMMU_READ | IOMMU_WRITE)
 #define PAGES(n) ((unsigned long)(n) << PAGE_SHIFT)
 
+struct iopt_area;
 struct test_access;
 
 /**
@@ -46,5 +47,8 @@ int test_map(struct io_pagetable *iopt, unsigned long iova,
 int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 	       unsigned long npages);
 unsigned long test_charged(void);
+struct iopt_area *test_area_at(struct test_space *space, unsigned long iova);
+void test_mark_dirty(struct test_space *space, unsigned long iova,
+		     unsigned long npages);
 
 #endif /* __IOPT_TEST_SPACE_H */
