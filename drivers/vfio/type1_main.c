@@ -158,5 +158,5 @@ module_init(type1_init);
 module_exit(type1_exit);
 MODULE_IMPORT_NS(IOPT);
 MODULE_VERSION("0.2");
-MODULE_LICENSE("GPL v2");
+MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Type1 IOMMU driver for VFIO");

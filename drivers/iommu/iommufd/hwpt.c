@@ -112,6 +112,7 @@ static int hwpt_begin(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
 	if (rc)
 		goto err_free;
 	rc = iopt_attach_domain(hwpt->ioas->iopt, domain);
+	rc = iommufd_pin_errno(rc);
 	if (rc)
 		goto err_detach;
 	return 0;

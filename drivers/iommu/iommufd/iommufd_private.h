@@ -122,6 +122,12 @@ static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
 			  size_t size);
 
+/* Programs need not know whether memory is not there or its process is not. */
+static inline int iommufd_pin_errno(int rc)
+{
+	return rc == -ESRCH ? -EFAULT : rc;
+}
+
 /**
  * struct iommufd_ioas - I/O address space
  * @obj: its users are its HWPTs and accesses

@@ -113,6 +113,7 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 		goto out_src;
 	rc = iopt_copy(dst->iopt, &iova, src->iopt, cmd->src_iova, cmd->length,
 		       flags.prot, flags.how);
+	rc = iommufd_pin_errno(rc);
 	if (!rc && !flags.how)
 		rc = mapping_answer(dst, iova, cmd->length, &answer->dst_iova);
 	iommufd_object_put(&dst->obj);

@@ -236,6 +236,7 @@ static void copy_waits_for_map(struct kunit *test)
 static void late_domain_gets_all_of_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
 	unsigned long uaddr = test_touched(test, 10);
 	struct test_thread copy, attach;
 
@@ -246,7 +247,7 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 	start_hanging(test, &copy, call_copy, 0, space->mock[0],
 		      COPY + PAGES(2));
 	start(test, &attach, call_attach, 0);
-	while (READ_ONCE(space->mock[1]->nr_ptes) != 2)
+	while (READ_ONCE(mock->nr_ptes) != 2)
 		msleep(20);
 	mock_expect_empty(space->mock[1], COPY, 10);
 

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "../kselftest_harness.h"
+#include "calls.h"
 #include "rig.h"
 
 NEEDS_EDU
@@ -247,6 +248,27 @@ TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_EFAULT)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, attach(&self->rig));
+}
+
+TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_by_copy_EFAULT)
+{
+	struct rig *rig = &self->rig;
+	__u64 length = RIG_LENGTH;
+	pid_t child = fork();
+	__u32 other, pt_id;
+
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(-rig_map(rig));
+	EXPECT_EQ(0, wait_for(child));
+	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &other));
+	pt_id = other;
+	ASSERT_EQ(0, vfio_attach(rig->device.fd, &pt_id));
+	EXPECT_EQ(-EFAULT, ioas_copy(rig->iommufd, rig->ioas, RIG_IOVA, other,
+				     RIG_IOVA, RIG_LENGTH,
+				     IOMMU_IOAS_MAP_READABLE));
+	EXPECT_EQ(0, rig_pinned(rig));
+	EXPECT_EQ(-ENOENT, ioas_unmap(rig->iommufd, other, RIG_IOVA, &length));
 }
 
 /*

@@ -217,6 +217,8 @@ TEST_F(hotplug, inert_file_of_what_left_ENODEV)
 	/* It keeps nobody waiting. */
 	ASSERT_EQ(0, pci_write(self->leaves, "remove", "1"));
 	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->rig.iommufd, &id));
+	id = self->rig.ioas;
+	EXPECT_EQ(-ENODEV, vfio_attach(self->second, &id));
 	EXPECT_EQ(-ENODEV, vfio_detach(self->second));
 
 	/* What comes is another device, with a file of its own. */
