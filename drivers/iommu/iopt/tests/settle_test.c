@@ -249,13 +249,13 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 	start(test, &attach, call_attach, 0);
 	while (READ_ONCE(mock->nr_ptes) != 2)
 		msleep(20);
-	mock_expect_empty(space->mock[1], COPY, 10);
+	mock_expect_empty(mock, COPY, 10);
 
 	let_go(test, &copy, space->mock[0], 0);
 	end(test, &attach, 0);
-	mock_expect_maps(space->mock[1], COPY, uaddr + PAGES(8), 2);
-	mock_expect_maps(space->mock[1], COPY + PAGES(2), uaddr, 8);
-	KUNIT_EXPECT_EQ(test, 20, space->mock[1]->nr_ptes);
+	mock_expect_maps(mock, COPY, uaddr + PAGES(8), 2);
+	mock_expect_maps(mock, COPY + PAGES(2), uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 20, mock->nr_ptes);
 	test_validate(test);
 }
 
