@@ -46,11 +46,13 @@ def compile_commit(title, patches, folders, variant, last):
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
-    # The objects are named for those that a later commit links. CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
-    status, log = logged(f"compile {title}",
-                         kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", *folders, *wanted,
-                                     tree=TREE),
-                         f"bisect-{patches[-1].name}-{variant}.build", env=kernel.environment())
+    # CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
+    argv = kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", tree=TREE)
+    file = f"bisect-{patches[-1].name}-{variant}.build"
+    status, log = logged(f"compile {title}", [*argv, *folders], file, env=kernel.environment())
+    # What a later commit links.
+    if not status and (missing := [name for name in wanted if not (out / name).exists()]):
+        status, log = logged("compile what is not linked yet", [*argv, *missing], file, env=kernel.environment())
     if status:
         return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] or [f"see {log}"]
     return [f"{name} was not compiled" for name in wanted if not (out / name).exists()]
