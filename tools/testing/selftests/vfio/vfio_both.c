@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A container with type1 and a /dev/iommu at the same time, each with a device
+ * in a group of its own.
+ *
+ * Rule: they share an engine and nothing else. What one has mapped, pinned and
+ * charged stays as it is whatever the other does, and each has its own limit:
+ * type1 that of locked memory of the process, /dev/iommu that of the user.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "legacy.h"
+#include "rig.h"
+
+/* A user that owns nothing else, and how many pages it may lock. */
+#define USER	54323
+#define LIMIT	8
+#define ROUNDS	40
+
+NEEDS_EDU
+EXPECTS_DMA_FAULTS
+
+FIXTURE(both)
+{
+	struct rig rig;
+	struct legacy legacy;
+	struct edu edu;
+	long locked_before;
+};
+
+FIXTURE_SETUP(both)
+{
+	self->locked_before = counters_of_self("VmLck");
+	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_LE(2u, self->rig.machine.nr_lone);
+	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, legacy_open(&self->legacy,
+				 self->rig.machine.lone[1].text));
+	ASSERT_EQ(0, edu_start(&self->edu, self->legacy.device));
+}
+
+FIXTURE_TEARDOWN(both)
+{
+	edu_stop(&self->edu);
+	legacy_close(&self->legacy);
+	rig_close(&self->rig);
+	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
+}
+
+static long pages_of(const char *counter)
+{
+	return counters_of_self(counter) * 1024 / (long)PAGE;
+}
+
+/* Pages of the rig's memory, for the container; IOVA is as for the rig. */
+static int legacy_pages(struct legacy *legacy, struct rig *rig,
+			unsigned int first, unsigned int pages)
+{
+	return legacy_map(legacy, rig->memory + first * PAGE, pages * PAGE,
+			  RIG_IOVA + first * PAGE, true);
+}
+
+static int rig_pages(struct rig *rig, unsigned int first, unsigned int pages)
+{
+	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
+			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
+}
+
+static int legacy_unmap_pages(struct legacy *legacy, unsigned int first,
+			      unsigned int pages)
+{
+	__u64 length = pages * PAGE;
+	int err = legacy_unmap(legacy, RIG_IOVA + first * PAGE, &length);
+
+	return err ? err : length == pages * PAGE ? 0 : -EIO;
+}
+
+/* From one page of the memory to the next one, by the container's device. */
+static bool legacy_copies(struct edu *edu, struct rig *rig, unsigned int seed)
+{
+	pattern_fill(rig->memory, TRANSFER, seed);
+	pattern_fill(rig->memory + PAGE, TRANSFER, seed + 1);
+	return !edu_load(edu, RIG_IOVA, 0, TRANSFER) &&
+	       !edu_store(edu, RIG_IOVA + PAGE, 0, TRANSFER) &&
+	       pattern_is(rig->memory + PAGE, TRANSFER, seed);
+}
+
+TEST_F(both, same_memory_at_the_same_iova)
+{
+	struct rig *rig = &self->rig;
+
+	ASSERT_EQ(0, rig_map(rig));
+	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
+	/* Each has pinned it, and the bounce is the rig's. */
+	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(RIG_PAGES, pages_of("VmLck"));
+	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	EXPECT_TRUE(legacy_copies(&self->edu, rig, 1));
+}
+
+TEST_F(both, unmap_of_the_container_leaves_the_other)
+{
+	struct rig *rig = &self->rig;
+
+	ASSERT_EQ(0, rig_map(rig));
+	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
+	ASSERT_EQ(0, legacy_unmap_pages(&self->legacy, 0, RIG_PAGES));
+	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(0, pages_of("VmLck"));
+	EXPECT_FALSE(legacy_copies(&self->edu, rig, 3));
+	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+}
+
+TEST_F(both, unmap_of_the_other_leaves_the_container)
+{
+	struct rig *rig = &self->rig;
+
+	ASSERT_EQ(0, rig_map(rig));
+	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
+	ASSERT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
+	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(RIG_PAGES, pages_of("VmLck"));
+	EXPECT_EQ(1, device_is_blocked(rig, &rig->device, RIG_IOVA,
+				       rig->memory));
+	EXPECT_TRUE(legacy_copies(&self->edu, rig, 5));
+}
+
+/* Becomes a user who may lock LIMIT pages. */
+static int become_user(void)
+{
+	const struct rlimit limit = { LIMIT * PAGE, LIMIT * PAGE };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit))
+		return -errno;
+	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+		return -errno;
+	return 0;
+}
+
+/* How far the child is, and which step was the first that did not hold. */
+struct steps {
+	int number;
+	int failed;
+};
+
+static void step(struct steps *steps, bool held)
+{
+	steps->number++;
+	if (!held && !steps->failed)
+		steps->failed = steps->number;
+}
+
+static int work_to_both_edges(struct rig *rig, struct legacy *legacy)
+{
+	struct steps steps = { 0 };
+
+	step(&steps, become_user() == 0);
+	step(&steps, rig_pages(rig, 0, LIMIT) == 0);
+	step(&steps, legacy_pages(legacy, rig, 0, LIMIT) == 0);
+	step(&steps, rig_pages(rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, legacy_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, pages_of("VmPin") == LIMIT);
+	step(&steps, pages_of("VmLck") == LIMIT);
+	/* What one gives back is not the other's to take. */
+	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
+	step(&steps, legacy_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, pages_of("VmPin") == 0);
+	step(&steps, pages_of("VmLck") == LIMIT);
+	step(&steps, rig_pages(rig, 0, LIMIT) == 0);
+	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
+	step(&steps, rig_pages(rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, pages_of("VmPin") == LIMIT);
+	step(&steps, pages_of("VmLck") == 0);
+	step(&steps, legacy_pages(legacy, rig, 0, LIMIT) == 0);
+	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
+	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
+	return steps.failed;
+}
+
+static int exit_status(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -ECHILD;
+	return WEXITSTATUS(status);
+}
+
+TEST_F(both, limits_are_exact_and_apart)
+{
+	pid_t child = fork();
+
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(work_to_both_edges(&self->rig, &self->legacy));
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(1, rig_pinned(&self->rig));
+}
+
+/* The container's work of two processes; its memory is the child's. */
+static int work_with_the_container(struct legacy *legacy, struct edu *edu,
+				   struct rig *rig)
+{
+	unsigned int round;
+
+	if (become_user())
+		return 1;
+	for (round = 0; round < ROUNDS; round++) {
+		if (legacy_pages(legacy, rig, 0, LIMIT))
+			return 2;
+		if (legacy_pages(legacy, rig, LIMIT, 1) != -ENOMEM)
+			return 3;
+		if (pages_of("VmLck") != LIMIT || pages_of("VmPin"))
+			return 4;
+		if (!legacy_copies(edu, rig, 2 * round))
+			return 5;
+		if (legacy_unmap_pages(legacy, 0, LIMIT) || pages_of("VmLck"))
+			return 6;
+	}
+	return 0;
+}
+
+TEST_F(both, in_two_processes)
+{
+	struct rig *rig = &self->rig;
+	pid_t child = fork();
+	unsigned int round;
+
+	ASSERT_LE(0, child);
+	if (!child)
+		_exit(work_with_the_container(&self->legacy, &self->edu, rig));
+	for (round = 0; round < ROUNDS; round++) {
+		EXPECT_EQ(0, rig_map(rig));
+		EXPECT_EQ(0, pages_of("VmLck"));
+		EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA,
+					    rig->memory));
+		EXPECT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
+	}
+	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(1, rig_pinned(rig));
+}
+
+/* The device is where it was opened, so that only this process has it. */
+static void hold_a_container(struct rig *rig, int ready)
+{
+	struct legacy legacy;
+
+	if (legacy_open(&legacy, rig->machine.lone[1].text) ||
+	    legacy_pages(&legacy, rig, 0, RIG_PAGES) ||
+	    write(ready, "", 1) != 1)
+		_exit(1);
+	pause();
+	_exit(1);
+}
+
+TEST_F(both, killed_with_the_container)
+{
+	struct rig *rig = &self->rig;
+	int ready[2], status;
+	pid_t child;
+	char byte;
+
+	ASSERT_EQ(0, rig_map(rig));
+	edu_stop(&self->edu);
+	legacy_close(&self->legacy);
+	ASSERT_EQ(0, pipe(ready));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child)
+		hold_a_container(rig, ready[1]);
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+
+	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	close(ready[0]);
+}
+
+TEST_HARNESS_MAIN
