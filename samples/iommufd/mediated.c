@@ -8,23 +8,12 @@
 #include <unistd.h>
 
 #include "mediated.h"
+#include "text.h"
 #include "vfio.h"
 
 #define DEVICES "/sys/bus/mdev/devices"
 
 static unsigned int created;
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 int mediated_create(struct mediated *device, const char *driver,
 		    const char *type)
@@ -38,7 +27,7 @@ int mediated_create(struct mediated *device, const char *driver,
 	snprintf(path, sizeof(path),
 		 "/sys/class/%s/%s/mdev_supported_types/%s-%s/create", driver,
 		 driver, driver, type);
-	return put(path, device->uuid);
+	return text_write(path, device->uuid);
 }
 
 int mediated_remove(const struct mediated *device)
@@ -46,7 +35,7 @@ int mediated_remove(const struct mediated *device)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), DEVICES "/%s/remove", device->uuid);
-	return put(path, "1");
+	return text_write(path, "1");
 }
 
 int mediated_open(const struct mediated *device)

@@ -11,24 +11,10 @@
 #include <unistd.h>
 
 #include "pci.h"
+#include "text.h"
 #include "vfio.h"
 
 #define PCI_BUS "/sys/bus/pci"
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t done;
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	done = write(fd, text, strlen(text));
-	if (done < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 static int read_number(const char *address, const char *attribute)
 {
@@ -154,7 +140,7 @@ int pci_write(const char *address, const char *attribute, const char *text)
 
 	snprintf(path, sizeof(path), PCI_BUS "/devices/%s/%s", address,
 		 attribute);
-	return write_text(path, text);
+	return text_write(path, text);
 }
 
 int pci_sriov_enable(const char *address, unsigned int nr)
@@ -162,7 +148,7 @@ int pci_sriov_enable(const char *address, unsigned int nr)
 	char text[16];
 	int err;
 
-	err = write_text("/sys/module/vfio_pci/parameters/enable_sriov", "Y");
+	err = text_write("/sys/module/vfio_pci/parameters/enable_sriov", "Y");
 	if (err)
 		return err;
 	/* In QEMU 7.2 a reset of the function takes its VFs away for good. */
@@ -202,7 +188,7 @@ int pci_group(const char *address)
 
 int pci_probe(const char *address)
 {
-	return write_text(PCI_BUS "/drivers_probe", address);
+	return text_write(PCI_BUS "/drivers_probe", address);
 }
 
 int pci_give_to_vfio(const char *address)

@@ -26,6 +26,7 @@
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "rig.h"
+#include "text.h"
 
 #define POINTS		100
 #define OTHER_IOVA	0x20000000ull
@@ -54,18 +55,6 @@ struct scene {
 	__u32 id;
 	int fd;
 };
-
-static int write_word(const char *path, const char *word)
-{
-	int fd = open(path, O_WRONLY), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, word, strlen(word)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 static int attach(struct device *device, __u32 pt_id)
 {
@@ -360,11 +349,11 @@ static int set_enabled(const char *address, const char *enabled)
 	char path[80];
 	int err;
 
-	err = write_word("/sys/bus/pci/drivers/vfio-pci/unbind", address);
+	err = text_write("/sys/bus/pci/drivers/vfio-pci/unbind", address);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", address);
-	err = write_word(path, enabled);
+	err = text_write(path, enabled);
 	return err ? err : pci_give_to_vfio(address);
 }
 
@@ -587,19 +576,19 @@ static int drop_ipc_lock(void)
 /* Every allocation of this process counts, and none that fails is reported. */
 static int set_faults_up(void)
 {
-	int err = write_word(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	int err = text_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
 
 	if (!err)
-		err = write_word(DEBUGFS "failslab/verbose", "0");
+		err = text_write(DEBUGFS "failslab/verbose", "0");
 	if (!err)
-		err = write_word(DEBUGFS "fail_page_alloc/ignore-gfp-wait",
+		err = text_write(DEBUGFS "fail_page_alloc/ignore-gfp-wait",
 				 "N");
 	if (!err)
-		err = write_word(DEBUGFS "fail_page_alloc/min-order", "0");
+		err = text_write(DEBUGFS "fail_page_alloc/min-order", "0");
 	if (!err)
-		err = write_word(DEBUGFS "fail_page_alloc/verbose", "0");
+		err = text_write(DEBUGFS "fail_page_alloc/verbose", "0");
 	if (!err)
-		err = write_word(DEBUGFS "fail_usercopy/verbose", "0");
+		err = text_write(DEBUGFS "fail_usercopy/verbose", "0");
 	return err;
 }
 

@@ -11,12 +11,11 @@
  */
 #include <errno.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "rig.h"
+#include "user.h"
 
 /* Users that own nothing else. */
 #define USER_A	54321
@@ -60,50 +59,6 @@ static int unmap_pages(struct rig *rig, unsigned int first, unsigned int pages)
 	return rig_unmap(rig, RIG_IOVA + first * PAGE, pages * PAGE);
 }
 
-/* Becomes a user who may lock LIMIT pages. */
-static int become(uid_t user)
-{
-	const struct rlimit limit = { LIMIT * PAGE, LIMIT * PAGE };
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit))
-		return -errno;
-	if (setresgid(user, user, user) || setresuid(user, user, user))
-		return -errno;
-	return 0;
-}
-
-/* One test's work as that user: 0, or the number of the step that failed. */
-typedef int (*work_fn)(struct rig *rig);
-
-/* -errno if the work could not be begun. */
-static int run_as(uid_t user, work_fn work, struct rig *rig)
-{
-	pid_t child;
-	int status;
-
-	child = fork();
-	if (child < 0)
-		return -errno;
-	if (!child)
-		_exit(become(user) ? 99 : work(rig));
-	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
-		return -ECHILD;
-	return WEXITSTATUS(status);
-}
-
-/* What such a child counts: how far it is, and which step was the first bad. */
-struct steps {
-	int number;
-	int failed;
-};
-
-static void step(struct steps *steps, bool held)
-{
-	steps->number++;
-	if (!held && !steps->failed)
-		steps->failed = steps->number;
-}
-
 static int work_to_the_edge(struct rig *rig)
 {
 	struct steps steps = { 0 };
@@ -120,7 +75,7 @@ static int work_to_the_edge(struct rig *rig)
 TEST_F(limit, is_exact)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_to_the_edge, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_to_the_edge, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 	EXPECT_EQ(0, unmap_pages(&self->rig, 0, LIMIT));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
@@ -142,7 +97,7 @@ static int work_over_the_limit(struct rig *rig)
 TEST_F(limit, exceeded_ENOMEM_pins_nothing)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_over_the_limit, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_over_the_limit, &self->rig));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
@@ -163,7 +118,7 @@ static int work_in_parts(struct rig *rig)
 TEST_F(limit, is_for_all_mappings_together)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_in_parts, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_in_parts, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 }
 
@@ -196,12 +151,12 @@ TEST_F(limit, is_for_all_processes_of_a_user)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	/* What a process mapped stays, and stays charged, when it ends. */
-	EXPECT_EQ(0, run_as(USER_A, work_leave_five, &self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_three_more, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_leave_five, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_three_more, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 	/* Root unmaps, and user A has it back. */
 	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
-	EXPECT_EQ(0, run_as(USER_A, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
 }
 
 static int work_one_page(struct rig *rig)
@@ -212,10 +167,11 @@ static int work_one_page(struct rig *rig)
 TEST_F(limit, is_not_shared_by_users)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
 	/* A has no page left; B has all of its own. */
-	EXPECT_EQ((-ENOMEM) & 0xff, run_as(USER_A, work_one_page, &self->rig));
-	EXPECT_EQ(0, run_as(USER_B, work_one_page, &self->rig));
+	EXPECT_EQ((-ENOMEM) & 0xff,
+		  user_run(USER_A, LIMIT, work_one_page, &self->rig));
+	EXPECT_EQ(0, user_run(USER_B, LIMIT, work_one_page, &self->rig));
 	EXPECT_EQ(LIMIT + 1, rig_pinned(&self->rig));
 }
 
@@ -242,7 +198,7 @@ static int work_without_device(struct rig *rig)
 
 TEST_F(limit, is_checked_by_attach)
 {
-	EXPECT_EQ(0, run_as(USER_A, work_without_device, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_without_device, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 }
 
@@ -251,7 +207,7 @@ TEST_F(limit, is_given_back_by_close)
 	__u32 pt_id;
 
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, run_as(USER_A, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
 	device_close(&self->rig.device);
 	close(self->rig.iommufd);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
@@ -264,7 +220,7 @@ TEST_F(limit, is_given_back_by_close)
 				 self->rig.iommufd));
 	pt_id = self->rig.ioas;
 	ASSERT_EQ(0, vfio_attach(self->rig.device.fd, &pt_id));
-	EXPECT_EQ(0, run_as(USER_A, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
 }
 
 TEST_F(limit, does_not_hold_for_CAP_IPC_LOCK)
@@ -277,7 +233,7 @@ TEST_F(limit, does_not_hold_for_CAP_IPC_LOCK)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 	EXPECT_EQ(0, unmap_pages(&self->rig, 0, RIG_PAGES));
 	/* It took nothing from those for whom it does hold. */
-	EXPECT_EQ(0, run_as(USER_A, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
 }
 
 TEST_HARNESS_MAIN

@@ -10,13 +10,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "rig.h"
+#include "user.h"
 
 /* A user that owns nothing else, and how many pages it may lock. */
 #define USER	54321
@@ -254,9 +253,6 @@ TEST_F(option, huge_pages_do_what_they_say)
 	EXPECT_EQ(512 + 1, rig_pinned(&self->rig));
 }
 
-/* One test's work without privilege: 0, or the number of a step that failed. */
-typedef int (*work_fn)(struct rig *rig);
-
 /* A new /dev/iommu for the rig, in that mode, with its device attached. */
 static int start_over(struct rig *rig, __u64 mode)
 {
@@ -276,32 +272,6 @@ static int start_over(struct rig *rig, __u64 mode)
 	return err ? err : attach(rig);
 }
 
-static int become_user(void)
-{
-	const struct rlimit limit = { LIMIT * PAGE, LIMIT * PAGE };
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit))
-		return -errno;
-	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
-		return -errno;
-	/* Without it /proc/self is root's. */
-	return prctl(PR_SET_DUMPABLE, 1);
-}
-
-static int run_as_user(work_fn work, struct rig *rig)
-{
-	pid_t child = fork();
-	int status;
-
-	if (child < 0)
-		return -errno;
-	if (!child)
-		_exit(become_user() ? 99 : work(rig));
-	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
-		return -ECHILD;
-	return WEXITSTATUS(status);
-}
-
 static int work_set(struct rig *rig)
 {
 	int empty = iommu_open();
@@ -314,7 +284,7 @@ static int work_set(struct rig *rig)
 
 TEST_F(option, rlimit_mode_without_CAP_SYS_RESOURCE_EPERM)
 {
-	EXPECT_EQ(0, run_as_user(work_set, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_set, &self->rig));
 	EXPECT_EQ(0, get(self->rig.iommufd, RLIMIT_MODE, 0));
 }
 
@@ -345,11 +315,11 @@ static int work_to_the_edge(struct rig *rig)
 TEST_F(option, process_mode_is_exact)
 {
 	ASSERT_EQ(0, start_over(&self->rig, 1));
-	EXPECT_EQ(0, run_as_user(work_to_the_edge, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_to_the_edge, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 	/* Its charge went with it: each process has a limit of its own. */
 	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
-	EXPECT_EQ(0, run_as_user(work_to_the_edge, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_to_the_edge, &self->rig));
 }
 
 static int work_half(struct rig *rig)
@@ -361,7 +331,7 @@ TEST_F(option, process_mode_counts_each_process_by_itself)
 {
 	ASSERT_EQ(0, start_over(&self->rig, 1));
 	EXPECT_EQ(0, map_pages(&self->rig, 0, LIMIT / 2));
-	EXPECT_EQ(0, run_as_user(work_half, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_half, &self->rig));
 	EXPECT_EQ(LIMIT + LIMIT / 2, rig_pinned(&self->rig));
 }
 
@@ -387,7 +357,7 @@ static int work_with_locked_memory(struct rig *rig)
 TEST_F(option, process_mode_counts_what_is_locked_too)
 {
 	ASSERT_EQ(0, start_over(&self->rig, 1));
-	EXPECT_EQ(0, run_as_user(work_with_locked_memory, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_with_locked_memory, &self->rig));
 }
 
 static int work_beside_locked_memory(struct rig *rig)
@@ -409,7 +379,7 @@ static int work_beside_locked_memory(struct rig *rig)
 TEST_F(option, user_mode_does_not_count_what_is_locked)
 {
 	ASSERT_EQ(0, start_over(&self->rig, 0));
-	EXPECT_EQ(0, run_as_user(work_beside_locked_memory, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, work_beside_locked_memory, &self->rig));
 }
 
 TEST_F(option, CAP_IPC_LOCK_is_not_charged_in_process_mode)

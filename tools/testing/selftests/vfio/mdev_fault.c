@@ -12,6 +12,7 @@
 
 #include "../kselftest_harness.h"
 #include "mdev_rig.h"
+#include "text.h"
 #include "../kselftest.h"
 
 #define IOVA	RIG_IOVA
@@ -59,18 +60,6 @@ static int get(const char *path, char *text, size_t room)
 	return err;
 }
 
-static int set(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 FIXTURE_SETUP(fault)
 {
 	unsigned int i;
@@ -81,7 +70,7 @@ FIXTURE_SETUP(fault)
 			continue;
 		ASSERT_EQ(0, get(settings[i].path, settings[i].before,
 				 sizeof(settings[i].before) - 1));
-		ASSERT_EQ(0, set(settings[i].path, settings[i].text));
+		ASSERT_EQ(0, text_write(settings[i].path, settings[i].text));
 	}
 	ASSERT_EQ(0, mdev_rig_open(&self->rig));
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -97,7 +86,7 @@ FIXTURE_TEARDOWN(fault)
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		if (settings[i].before[0])
-			set(settings[i].path, settings[i].before);
+			text_write(settings[i].path, settings[i].before);
 }
 
 static void arm(int nth, int n)

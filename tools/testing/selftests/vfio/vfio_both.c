@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
+#include "user.h"
 
 /* A user that owns nothing else, and how many pages it may lock. */
 #define USER	54323
@@ -132,36 +132,11 @@ TEST_F(both, unmap_of_the_other_leaves_the_container)
 	EXPECT_TRUE(legacy_copies(&self->edu, rig, 5));
 }
 
-/* Becomes a user who may lock LIMIT pages. */
-static int become_user(void)
-{
-	const struct rlimit limit = { LIMIT * PAGE, LIMIT * PAGE };
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit))
-		return -errno;
-	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
-		return -errno;
-	return 0;
-}
-
-/* How far the child is, and which step was the first that did not hold. */
-struct steps {
-	int number;
-	int failed;
-};
-
-static void step(struct steps *steps, bool held)
-{
-	steps->number++;
-	if (!held && !steps->failed)
-		steps->failed = steps->number;
-}
-
 static int work_to_both_edges(struct rig *rig, struct legacy *legacy)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, become_user() == 0);
+	step(&steps, user_become(USER, LIMIT) == 0);
 	step(&steps, rig_pages(rig, 0, LIMIT) == 0);
 	step(&steps, legacy_pages(legacy, rig, 0, LIMIT) == 0);
 	step(&steps, rig_pages(rig, LIMIT, 1) == -ENOMEM);
@@ -184,15 +159,6 @@ static int work_to_both_edges(struct rig *rig, struct legacy *legacy)
 	return steps.failed;
 }
 
-static int exit_status(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
-		return -ECHILD;
-	return WEXITSTATUS(status);
-}
-
 TEST_F(both, limits_are_exact_and_apart)
 {
 	pid_t child = fork();
@@ -200,7 +166,7 @@ TEST_F(both, limits_are_exact_and_apart)
 	ASSERT_LE(0, child);
 	if (!child)
 		_exit(work_to_both_edges(&self->rig, &self->legacy));
-	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(0, user_wait(child));
 	EXPECT_EQ(1, rig_pinned(&self->rig));
 }
 
@@ -210,7 +176,7 @@ static int work_with_the_container(struct legacy *legacy, struct edu *edu,
 {
 	unsigned int round;
 
-	if (become_user())
+	if (user_become(USER, LIMIT))
 		return 1;
 	for (round = 0; round < ROUNDS; round++) {
 		if (legacy_pages(legacy, rig, 0, LIMIT))
@@ -243,7 +209,7 @@ TEST_F(both, in_two_processes)
 					    rig->memory));
 		EXPECT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
 	}
-	EXPECT_EQ(0, exit_status(child));
+	EXPECT_EQ(0, user_wait(child));
 	EXPECT_EQ(1, rig_pinned(rig));
 }
 

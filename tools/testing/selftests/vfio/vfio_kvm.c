@@ -23,6 +23,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
+#include "text.h"
 
 #define TRACING		"/sys/kernel/debug/tracing"
 #define MACHINES	"/sys/kernel/debug/kvm"
@@ -267,29 +268,17 @@ TEST_F(kvm, refused_bind_holds_no_machine)
 }
 
 /* A probe counts how often KVM is told of it, as nothing else shows it. */
-static int write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static int probe_on(const char *name, const char *function)
 {
 	char text[128];
 	int err;
 
 	snprintf(text, sizeof(text), "p:%s %s\n", name, function);
-	err = write_to(TRACING "/kprobe_events", text);
+	err = text_write(TRACING "/kprobe_events", text);
 	if (err)
 		return err;
 	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
-	return write_to(text, "1");
+	return text_write(text, "1");
 }
 
 static void probe_off(const char *name)
@@ -297,9 +286,9 @@ static void probe_off(const char *name)
 	char text[128];
 
 	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
-	write_to(text, "0");
+	text_write(text, "0");
 	snprintf(text, sizeof(text), "-:%s\n", name);
-	write_to(TRACING "/kprobe_events", text);
+	text_write(TRACING "/kprobe_events", text);
 }
 
 static long probe_hits(const char *name)

@@ -13,6 +13,7 @@ RIG_SOURCES += $(SAMPLE_DIR)/counters.c
 RIG_SOURCES += $(SAMPLE_DIR)/mediated.c
 RIG_SOURCES += $(RIG_DIR)/rig.c
 RIG_SOURCES += $(RIG_DIR)/record.c
+RIG_SOURCES += $(RIG_DIR)/user.c
 
 RIG_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(RIG_DIR)/*.h)
 

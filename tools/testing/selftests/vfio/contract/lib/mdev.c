@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Devices of mdev_pin, see mdev.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,23 +10,12 @@
 
 #include "legacy.h"
 #include "mdev.h"
+#include "text.h"
 
 #define TYPES "/sys/class/mdev_pin/mdev_pin/mdev_supported_types"
 #define DEVICES "/sys/bus/mdev/devices"
 
 static unsigned int created;
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 /* What a program that was killed has left behind */
 static void remove_old(const char *uuid)
@@ -35,7 +23,7 @@ static void remove_old(const char *uuid)
 	char path[128];
 
 	snprintf(path, sizeof(path), DEVICES "/%s/remove", uuid);
-	put(path, "1");
+	text_write(path, "1");
 }
 
 static int group_of(const char *uuid)
@@ -61,7 +49,7 @@ void mdev_create(struct mdev *mdev, const char *type)
 		 "00000000-0000-4000-8000-%012x", ++created);
 	remove_old(mdev->uuid);
 	snprintf(path, sizeof(path), TYPES "/mdev_pin-%s/create", type);
-	ret = put(path, mdev->uuid);
+	ret = text_write(path, mdev->uuid);
 	if (ret)
 		die("a device of mdev_pin, %s: %s", type, rc_text(ret));
 	mdev->group = group_of(mdev->uuid);

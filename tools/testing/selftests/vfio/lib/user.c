@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Children without privilege.
+ */
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "user.h"
+
+int user_become(uid_t user, unsigned int pages)
+{
+	const struct rlimit limit = { pages * PAGE, pages * PAGE };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit))
+		return -errno;
+	if (setresgid(user, user, user) || setresuid(user, user, user))
+		return -errno;
+	/* Without it /proc/self is root's. */
+	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
+}
+
+int user_wait(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -ECHILD;
+	return WEXITSTATUS(status);
+}
+
+int user_run(uid_t user, unsigned int pages, work_fn work, struct rig *rig)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (!child)
+		_exit(user_become(user, pages) ? 99 : work(rig));
+	return user_wait(child);
+}
