@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of /dev/iommu: its selftests, in the debug kernel, have to fail with each.
+"""Mutants of /dev/iommu: its selftests and those of its devices, in the debug kernel, have to fail with each.
 
 As with the engine all are in one kernel, and the parameter iopt_mutant on the kernel's command line says which is
 there. Each has a guest of its own, in which the programs run until one fails, leaves a page pinned, or the kernel
@@ -14,13 +14,15 @@ FRONT_END = "drivers/iommu/iommufd"
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
 # The cheap ones first. Races and stress are left out: they take long, and the others see what there is.
-PROGRAMS = ["command_format", "ioctl_errno", "device_info", "hwpt_alloc", "ioas_copy", "ioas_allow", "options",
-            "iova_ranges", "ioas_map", "object_bugs", "locked_memory", "allocation_failure", "ioas_dma"]
+PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info", "iommufd/hwpt_alloc",
+            "iommufd/ioas_copy", "iommufd/ioas_allow", "iommufd/options", "iommufd/iova_ranges", "iommufd/ioas_map",
+            "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/allocation_failure",
+            "iommufd/ioas_dma"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
 # Runs the programs until one has something to say.
 UNTIL = """
 for program in {programs}; do
-	run_test iommufd/$program {folder} $program
+	run_test $program {folders}/${{program%/*}}-installed ${{program#*/}}
 	[ $status = 0 ] || [ $status = 4 ] || break
 	[ "$before" = "$after" ] || break
 done
@@ -28,23 +30,23 @@ done
 
 
 def build(everything):
-    """Build the kernel with all mutants, and the programs; return (kernel, folder of the programs)."""
+    """Build the kernel with all mutants, and the programs; return the kernel."""
     packages.need(packages.KERNEL)
     series.apply()
     kernel.settle(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     mutants_engine.write_sources(everything, FRONT_END, DEFINED_IN, OUT)
     must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage"), "mutants-iommufd.build",
          env=kernel.environment())
-    programs = selftest.build_programs(kernel.headers(OUT))
-    return kernel.bzimage(OUT), {folder for name, folder, _ in programs if name.startswith("iommufd/")}.pop()
+    selftest.build_programs(kernel.headers(OUT))
+    return kernel.bzimage(OUT)
 
 
-def boot(image, folder, number):
+def boot(image, number):
     """What went wrong first with a mutant, 0 for none; None if nothing did."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
                           args=f"iopt_mutant={number} {PANIC}", silence=400)
     outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" +
-                         UNTIL.format(programs=" ".join(PROGRAMS), folder=folder))
+                         UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
     if outcome.status is None:
         return outcome.reason.splitlines()[0]
     results = selftest.judge(outcome.lines, False)
@@ -57,15 +59,15 @@ def boot(image, folder, number):
 def run(todo):
     """Run all; return a verdict for each."""
     everything = listed("iommufd")
-    image, folder = build(everything)
-    wrong = boot(image, folder, 0)
+    image = build(everything)
+    wrong = boot(image, 0)
     if wrong:
         raise Failure(f"/dev/iommu without a fault: {wrong}")
     say("/dev/iommu without a fault: nothing fails")
     progress, verdicts = Progress("mutants of /dev/iommu"), []
     for mutant in todo:
         progress.tick(mutant.name)
-        wrong = boot(image, folder, everything.index(mutant) + 1)
+        wrong = boot(image, everything.index(mutant) + 1)
         verdicts.append(Verdict(mutant, bool(wrong), wrong or "nothing"))
     progress.done(f"{len(todo)}")
     return verdicts

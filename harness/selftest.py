@@ -13,6 +13,7 @@ from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, output, say
 
 COLLECTIONS = ("iommufd", "vfio")
+FOLDER = BUILD / "selftest"     # COLLECTION-installed is there
 BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (-?\d+) (-?\d+)$")
 # A test whose purpose is a refused DMA says so in its output.
@@ -26,7 +27,7 @@ def build_programs(include):
         source = LINUX / "tools/testing/selftests" / collection
         if not source.is_dir():
             raise Failure(f"the tree has no tools/testing/selftests/{collection}")
-        out, installed = BUILD / "selftest" / collection, BUILD / "selftest" / f"{collection}-installed"
+        out, installed = FOLDER / collection, FOLDER / f"{collection}-installed"
         out.mkdir(parents=True, exist_ok=True)
         argv = ["make", "-C", source, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}",
                 f"INSTALL_PATH={installed}"]

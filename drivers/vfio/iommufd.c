@@ -79,19 +79,9 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
  */
 int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
-	int ret;
-
 	lockdep_assert_held(&vdev->iommufd_lock);
 
-	if (vdev->iommufd_attached)
-		return -EBUSY;
-
-	ret = iommufd_device_attach(vdev->iommufd_device, pt_id);
-	if (ret)
-		return ret;
-
-	vdev->iommufd_attached = true;
-	return 0;
+	return iommufd_device_attach(vdev->iommufd_device, pt_id);
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
 
@@ -105,10 +95,6 @@ void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev)
 {
 	lockdep_assert_held(&vdev->iommufd_lock);
 
-	if (!vdev->iommufd_attached)
-		return;
-
 	iommufd_device_detach(vdev->iommufd_device);
-	vdev->iommufd_attached = false;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
