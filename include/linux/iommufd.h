@@ -66,13 +66,13 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 void iommufd_access_destroy(struct iommufd_access *access);
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
 void iommufd_access_detach(struct iommufd_access *access);
+int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
+		      void *data, size_t length, unsigned int flags);
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
-			     unsigned long length, struct page **out_pages,
+			     unsigned long length, struct page **pages,
 			     unsigned int flags);
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length);
-int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
-		      void *data, size_t length, unsigned int flags);
 
 #else
 
@@ -142,7 +142,7 @@ static inline void iommufd_access_detach(struct iommufd_access *access)
 
 static inline int
 iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
-			 unsigned long length, struct page **out_pages,
+			 unsigned long length, struct page **pages,
 			 unsigned int flags)
 {
 	return -EOPNOTSUPP;

@@ -268,7 +268,7 @@ static int range_last(unsigned long iova, unsigned long length,
  * @access: the access
  * @iova: first byte, page aligned
  * @length: bytes, a multiple of the page size
- * @out_pages: receives the pages
+ * @pages: receives the pages
  * @flags: IOMMUFD_ACCESS_RW_READ, IOMMUFD_ACCESS_RW_WRITE: what the mappings
  *         must allow
  *
@@ -281,7 +281,7 @@ static int range_last(unsigned long iova, unsigned long length,
  * errnos come too; -EOVERFLOW if the range wraps. Nothing is pinned then.
  */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
-			     unsigned long length, struct page **out_pages,
+			     unsigned long length, struct page **pages,
 			     unsigned int flags)
 {
 	struct iopt_access *inside;
@@ -294,7 +294,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	inside = access_enter(access, false);
 	if (!inside)
 		return -ENOENT;
-	rc = iopt_access_pin(inside, iova, last, out_pages, engine_flags(flags));
+	rc = iopt_access_pin(inside, iova, last, pages, engine_flags(flags));
 	access_exit(access);
 	return rc;
 }
