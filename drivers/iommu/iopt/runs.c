@@ -20,6 +20,12 @@
 
 #include "runs_packed.h"
 
+const u64 iopt_packed_hole;
+
+#if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
+unsigned long iopt_runs_steps;
+#endif
+
 static u64 run_pack(unsigned long offset, const struct iopt_run *run)
 {
 	return FIELD_PREP(PACKED_OFFSET, offset) |
@@ -41,16 +47,22 @@ int iopt_runs_grow_chunk(struct iopt_run_chunk *chunk, unsigned int room,
 			 gfp_t gfp)
 {
 	unsigned int capacity = max(chunk->capacity, CHUNK_FIRST);
-	u64 *packed;
+	unsigned int nr = chunk->nr + room;
+	u64 *packed, *old = chunk->packed;
 
-	if (chunk->nr + room <= chunk->capacity)
+	if (nr <= chunk->capacity)
 		return 0;
-	while (capacity < chunk->nr + room)
+	while (capacity < nr)
 		capacity *= 4;
-	capacity = min(capacity, CHUNK_MAX);
-	packed = krealloc_array(chunk->packed, capacity, sizeof(*packed), gfp);
+	capacity = min(capacity, nr <= CHUNK_MAX ? CHUNK_MAX : CHUNK_EDIT_MAX);
+	if (!chunk->capacity)
+		old = NULL;
+	packed = krealloc_array(old, capacity, sizeof(*packed), gfp);
 	if (!packed)
 		return -ENOMEM;
+	runs_count_steps(chunk->nr);
+	if (!old && chunk->nr)
+		packed[0] = iopt_packed_hole;
 	chunk->packed = packed;
 	chunk->capacity = capacity;
 	return 0;
@@ -77,6 +89,7 @@ int iopt_runs_grow_array(struct iopt_runs *runs, unsigned int room, gfp_t gfp)
 	chunks = kvmalloc_array(max, sizeof(*chunks), gfp);
 	if (!chunks)
 		return -ENOMEM;
+	runs_count_steps(runs->nr_chunks);
 	memcpy(chunks, runs->chunks,
 	       array_size(runs->nr_chunks, sizeof(*chunks)));
 	kvfree(runs->chunks);
@@ -115,6 +128,7 @@ int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
 		.capacity = CHUNK_FIRST,
 	};
 	runs->chunks = chunk;
+	runs->nr_cleared = 0;
 	runs->max_chunks = 1;
 	runs->nr_chunks = 1;
 	return 0;
@@ -223,15 +237,18 @@ int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
  * iopt_runs_free - forget all runs
  * @runs: the record; empty and usable again afterwards
  *
- * Context: any that may free memory; the owner of @runs excludes other callers.
+ * Context: process context, may sleep: reschedules between chunks. The owner of
+ * @runs excludes other callers.
  */
 void iopt_runs_free(struct iopt_runs *runs)
 {
-	unsigned int i;
+	unsigned int c;
 
 	if (runs->nr_chunks) {
-		for (i = 0; i != runs->nr_chunks; i++)
-			kfree(runs->chunks[i].packed);
+		for (c = 0; c != runs->nr_chunks; c++) {
+			chunk_free(&runs->chunks[c]);
+			runs_chunk_step(c);
+		}
 		kvfree(runs->chunks);
 	}
 	memset(runs, 0, sizeof(*runs));
@@ -252,6 +269,7 @@ unsigned int iopt_runs_find_chunk(const struct iopt_runs *runs,
 
 	/* @low starts at or before @index, @high after it. */
 	while (high - low > 1) {
+		runs_count_steps(1);
 		middle = low + (high - low) / 2;
 		if (runs->chunks[middle].index <= index)
 			low = middle;
@@ -275,6 +293,7 @@ unsigned int iopt_chunk_find_entry(const struct iopt_run_chunk *chunk,
 	unsigned int low = 0, high = chunk->nr, middle;
 
 	while (high - low > 1) {
+		runs_count_steps(1);
 		middle = low + (high - low) / 2;
 		if (packed_offset(chunk->packed[middle]) <=
 		    index - chunk->index)

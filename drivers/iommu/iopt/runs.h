@@ -72,6 +72,7 @@ struct iopt_run_chunk {
  * @max_chunks: size of the @chunks array
  * @few: packed runs, as of a chunk with index 0
  * @chunks: the chunks once @few was too small
+ * @nr_cleared: chunks cleared as a whole since the last compaction of @chunks
  *
  * An all-zero struct is an empty record. The iopt_pages' mutex protects it.
  */
@@ -84,7 +85,10 @@ struct iopt_runs {
 	};
 	union {
 		u64 few[IOPT_RUNS_INLINE];
-		struct iopt_run_chunk *chunks;
+		struct {
+			struct iopt_run_chunk *chunks;
+			unsigned int nr_cleared;
+		};
 	};
 };
 

@@ -3,13 +3,17 @@
  * How a run is packed, for runs.c and runs_edit.c alone.
  *
  * 64 bits: the index of the first page relative to the chunk's, the kind, lost
- * or not, and the pfn. A chunk is allocated small and grows up to one page.
+ * or not, and the pfn. A chunk is allocated small and grows up to one page when
+ * pages are appended, and up to two when runs are cut, see iopt_runs_cut().
  */
 #ifndef __IOPT_RUNS_PACKED_H
 #define __IOPT_RUNS_PACKED_H
 
 #include <linux/bitfield.h>
+#include <linux/compiler.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "runs.h"
 
@@ -20,6 +24,10 @@
 
 #define CHUNK_FIRST	8U
 #define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
+#define CHUNK_EDIT_MAX	(2 * CHUNK_MAX)
+
+/* How many chunks are worked on before another thread may run. */
+#define RESCHED_CHUNKS	512
 
 static inline unsigned long packed_offset(u64 packed)
 {
@@ -43,6 +51,48 @@ static inline u64 packed_move(u64 packed, unsigned long distance,
 	if (iopt_run_stride(packed_kind(packed)))
 		packed += FIELD_PREP(PACKED_PFN, distance);
 	return (packed & ~PACKED_OFFSET) | FIELD_PREP(PACKED_OFFSET, offset);
+}
+
+static inline bool packed_is_hole(u64 packed)
+{
+	return packed_kind(packed) == IOPT_RUN_HOLE;
+}
+
+/*
+ * The only packed run of a chunk that was cleared as a whole. Such a chunk has
+ * a capacity of 0 and no memory of its own.
+ */
+extern const u64 iopt_packed_hole;
+
+static inline void chunk_free(struct iopt_run_chunk *chunk)
+{
+	if (chunk->capacity)
+		kfree(chunk->packed);
+}
+
+/*
+ * Count the packed runs and chunks that a call visits or moves, for the tests,
+ * which change records in one thread at a time.
+ */
+#if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
+extern unsigned long iopt_runs_steps;
+
+static inline void runs_count_steps(unsigned long n)
+{
+	data_race(iopt_runs_steps += n);
+}
+#else
+static inline void runs_count_steps(unsigned long n)
+{
+}
+#endif
+
+/* Call it for each chunk of a loop over chunks, with the chunk's number. */
+static inline void runs_chunk_step(unsigned int c)
+{
+	runs_count_steps(1);
+	if (c % RESCHED_CHUNKS == 0)
+		cond_resched();
 }
 
 int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run,

@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/random.h>
 
-#include "../runs.h"
+#include "../runs_packed.h"
 #include "failing.h"
 
 static void append(struct kunit *test, struct iopt_runs *runs,
@@ -180,21 +180,23 @@ static void runs_cut_everywhere(struct kunit *test)
 	struct iopt_run_iter iter;
 	unsigned long i;
 
-	append(test, &runs, 1000, 600, IOPT_RUN_RAM);
-	append(test, &runs, 1600, 10, IOPT_RUN_RESERVED);
+	append(test, &runs, 1000, 6000, IOPT_RUN_RAM);
+	append(test, &runs, 7000, 10, IOPT_RUN_RESERVED);
 	append(test, &runs, 7, 3, IOPT_RUN_ZERO);
-	for (i = 599; i; i--)
+	for (i = 5999; i; i--)
 		KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, i, GFP_KERNEL));
-	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 612, GFP_KERNEL));
-	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 613, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 613, runs.npages);
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 6012, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 6013, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 6013, runs.npages);
+	/* Each chunk that is halved is full. */
+	KUNIT_EXPECT_LE(test, runs.nr_chunks, 6000 / (CHUNK_EDIT_MAX / 2) + 1);
 
-	iopt_run_iter_start(&iter, &runs, 0, 612);
-	for (i = 0; i != 600; i++)
+	iopt_run_iter_start(&iter, &runs, 0, 6012);
+	for (i = 0; i != 6000; i++)
 		expect_run(test, &iter, i, 1000 + i, 1, IOPT_RUN_RAM);
-	expect_run(test, &iter, 600, 1600, 10, IOPT_RUN_RESERVED);
-	expect_run(test, &iter, 610, 7, 2, IOPT_RUN_ZERO);
-	expect_run(test, &iter, 612, 7, 1, IOPT_RUN_ZERO);
+	expect_run(test, &iter, 6000, 7000, 10, IOPT_RUN_RESERVED);
+	expect_run(test, &iter, 6010, 7, 2, IOPT_RUN_ZERO);
+	expect_run(test, &iter, 6012, 7, 1, IOPT_RUN_ZERO);
 	iopt_runs_free(&runs);
 }
 
@@ -237,6 +239,10 @@ static void runs_clear_makes_one_hole(struct kunit *test)
 	expect_run(test, &iter, 2, 0, 4, IOPT_RUN_HOLE);
 	expect_run(test, &iter, 6, 106, 2, IOPT_RUN_RAM);
 	KUNIT_EXPECT_FALSE(test, iopt_run_iter_next(&iter, &run));
+	iopt_runs_clear(&runs, 0, 1);
+	iopt_run_iter_start(&iter, &runs, 0, 7);
+	expect_run(test, &iter, 0, 0, 6, IOPT_RUN_HOLE);
+	expect_run(test, &iter, 6, 106, 2, IOPT_RUN_RAM);
 	iopt_runs_free(&runs);
 }
 
@@ -285,8 +291,13 @@ static void runs_fill_behind_fails_whole(struct kunit *test)
 
 #define EDIT_PAGES	3000U
 
-/* A page by index: a hole is 0; runs never go across a holder's ends. */
+/*
+ * A record of EDIT_PAGES units, by unit: a hole is 0, else the pfn in units.
+ * Runs never extend across the ends of a slice. A unit is a power of two pages:
+ * with a large one a packed offset covers few units.
+ */
 struct edit_model {
+	unsigned long unit;
 	unsigned long pfn[EDIT_PAGES];
 	bool cut[EDIT_PAGES + 1];
 };
@@ -298,15 +309,17 @@ static void edit_expect(struct kunit *test, struct iopt_runs *runs,
 	unsigned long i = 0, end = 0, j;
 	struct iopt_run run;
 
-	iopt_run_iter_start(&iter, runs, 0, EDIT_PAGES - 1);
+	iopt_run_iter_start(&iter, runs, 0, EDIT_PAGES * model->unit - 1);
 	while (iopt_run_iter_next(&iter, &run)) {
-		KUNIT_ASSERT_EQ(test, i, run.index);
+		KUNIT_ASSERT_EQ(test, i * model->unit, run.index);
 		KUNIT_ASSERT_NE(test, 0, run.count);
-		for (j = 0; j != run.count; j++, i++) {
+		KUNIT_ASSERT_EQ(test, 0, run.count % model->unit);
+		KUNIT_ASSERT_EQ(test, 0, run.pfn % model->unit);
+		for (j = 0; j != run.count / model->unit; j++, i++) {
 			unsigned long pfn = 0;
 
 			if (run.kind == IOPT_RUN_RAM)
-				pfn = run.pfn + j;
+				pfn = run.pfn / model->unit + j;
 			KUNIT_ASSERT_EQ(test, model->pfn[i], pfn);
 			if (j && pfn)
 				KUNIT_ASSERT_FALSE(test, model->cut[i]);
@@ -315,7 +328,7 @@ static void edit_expect(struct kunit *test, struct iopt_runs *runs,
 		}
 	}
 	KUNIT_ASSERT_EQ(test, EDIT_PAGES, i);
-	KUNIT_ASSERT_EQ(test, end, runs->npages);
+	KUNIT_ASSERT_EQ(test, end * model->unit, runs->npages);
 }
 
 /* Is all of a range a hole, or nothing of it? */
@@ -335,33 +348,35 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		      struct edit_model *model, struct rnd_state *rnd,
 		      unsigned long first, unsigned long last)
 {
-	unsigned long i = first, end, pfn = 0;
+	unsigned long i = first, start, end, pfn = 0;
+	unsigned long unit = model->unit;
 	struct iopt_runs fresh = {};
 	struct iopt_run_iter iter;
 	struct iopt_run run;
 
 	while (i <= last) {
-		iopt_run_iter_start(&iter, runs, i, last);
+		iopt_run_iter_start(&iter, runs, i * unit, last * unit);
 		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
 		KUNIT_ASSERT_EQ(test, IOPT_RUN_HOLE, run.kind);
-		end = run.index + run.count;
+		start = i;
+		end = start + DIV_ROUND_UP(run.count, unit);
 		model->cut[i] = true;
 		model->cut[end] = true;
 		for (; i != end; i++) {
 			if (!pfn++ || prandom_u32_state(rnd) % 3)
 				pfn = prandom_u32_state(rnd) % 99999 + 1;
-			append(test, &fresh, pfn, 1, IOPT_RUN_RAM);
+			append(test, &fresh, pfn * unit, unit, IOPT_RUN_RAM);
 			model->pfn[i] = pfn;
-			model->cut[i] = model->cut[i] && i == run.index;
+			model->cut[i] = model->cut[i] && i == start;
 		}
-		KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, run.index,
+		KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, start * unit,
 							&fresh, GFP_KERNEL));
 		KUNIT_ASSERT_EQ(test, 0, fresh.npages);
 	}
 }
 
 /* Fill holes, cut, clear what was cut: at random, against an array. */
-static void runs_edit_against_model(struct kunit *test)
+static void edit_against_model(struct kunit *test, unsigned long unit)
 {
 	struct edit_model *model = kunit_kzalloc(test, sizeof(*model),
 						 GFP_KERNEL);
@@ -370,6 +385,7 @@ static void runs_edit_against_model(struct kunit *test)
 	struct rnd_state rnd;
 
 	KUNIT_ASSERT_NOT_NULL(test, model);
+	model->unit = unit;
 	prandom_seed_state(&rnd, 20261124);
 	for (op = 0; op != 20000; op++) {
 		unsigned long n = prandom_u32_state(&rnd) % 40 + 1, i;
@@ -384,15 +400,18 @@ static void runs_edit_against_model(struct kunit *test)
 			nr_fills++;
 		} else if (prandom_u32_state(&rnd) % 4) {
 			/* As with slices: cut both ends, and clear the inside. */
-			KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, first,
-							       GFP_KERNEL));
-			KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, last + 1,
-							       GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0,
+					iopt_runs_cut(&runs, first * unit,
+						      GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0,
+					iopt_runs_cut(&runs, (last + 1) * unit,
+						      GFP_KERNEL));
 			model->cut[first] = true;
 			model->cut[last + 1] = true;
 			for (i = first; i <= last; i++)
 				model->pfn[i] = 0;
-			iopt_runs_clear(&runs, first, last);
+			iopt_runs_clear(&runs, first * unit,
+					(last + 1) * unit - 1);
 			nr_clears++;
 		} else {
 			nr_refused++;
@@ -403,9 +422,273 @@ static void runs_edit_against_model(struct kunit *test)
 		   nr_refused);
 	KUNIT_EXPECT_GE(test, nr_fills, 5000);
 	KUNIT_EXPECT_GE(test, nr_clears, 5000);
-	iopt_runs_clear(&runs, 0, EDIT_PAGES - 1);
+	iopt_runs_clear(&runs, 0, EDIT_PAGES * unit - 1);
 	KUNIT_EXPECT_EQ(test, 0, runs.npages);
 	KUNIT_EXPECT_EQ(test, 0, runs.nr_chunks);
+}
+
+static void runs_edit_against_model(struct kunit *test)
+{
+	edit_against_model(test, 1);
+}
+
+/* Chunks of at most 16 units: most cuts are too far from a chunk's start. */
+static void runs_edit_far_against_model(struct kunit *test)
+{
+	edit_against_model(test, 1UL << 16);
+}
+
+/*
+ * Time is counted in steps: packed runs and chunks that are visited or moved.
+ * A record as of scattered memory, but of only PER_CHUNK runs a chunk, has as
+ * many chunks as the real one and hardly takes memory.
+ */
+#define PER_CHUNK	4U
+#define CHUNK_PAGES	512UL
+#define TIB_CHUNKS	(1U << 19)
+
+/* @nr chunks of @per_chunk runs, each of @pages pages. */
+static void many_chunks(struct kunit *test, struct iopt_runs *runs,
+			unsigned int nr, unsigned int per_chunk,
+			unsigned long pages)
+{
+	struct iopt_run_chunk *chunk;
+	unsigned long i;
+
+	for (i = 0; i != per_chunk; i++)
+		append(test, runs, 3 * i * pages, pages, IOPT_RUN_RAM);
+	KUNIT_ASSERT_EQ(test, 1, runs->nr_chunks);
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_runs_grow_array(runs, nr - 1, GFP_KERNEL));
+	for (i = 1; i != nr; i++) {
+		chunk = &runs->chunks[i];
+		*chunk = runs->chunks[0];
+		chunk->index = runs->npages * i;
+		chunk->packed = kmemdup(chunk->packed, chunk->capacity *
+					sizeof(*chunk->packed), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, chunk->packed);
+		runs->nr_chunks++;
+	}
+	runs->npages *= nr;
+}
+
+/* How many runs there are that are no holes. */
+static unsigned long count_runs(struct iopt_runs *runs)
+{
+	struct iopt_run_iter iter;
+	unsigned long nr = 0;
+	struct iopt_run run;
+
+	iopt_run_iter_start(&iter, runs, 0, runs->npages - 1);
+	while (iopt_run_iter_next(&iter, &run))
+		nr += run.kind != IOPT_RUN_HOLE;
+	return nr;
+}
+
+static void cut(struct kunit *test, struct iopt_runs *runs, unsigned long index)
+{
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(runs, index, GFP_KERNEL));
+}
+
+/* The first page is copied, and the mapping it was copied from unmapped. */
+static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
+{
+	struct iopt_runs runs = {};
+	unsigned long steps;
+
+	many_chunks(test, &runs, nr, PER_CHUNK, CHUNK_PAGES / PER_CHUNK);
+	iopt_runs_steps = 0;
+	cut(test, &runs, 1);
+	iopt_runs_clear(&runs, 1, runs.npages - 1);
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, 1, runs.npages);
+	KUNIT_EXPECT_EQ(test, 1, runs.nr_chunks);
+	iopt_runs_free(&runs);
+	return steps;
+}
+
+/* Likewise a page in the middle and the last one. */
+static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
+{
+	unsigned long middle = nr / 2 * CHUNK_PAGES, last, steps;
+	struct iopt_runs runs = {};
+
+	many_chunks(test, &runs, nr, PER_CHUNK, CHUNK_PAGES / PER_CHUNK);
+	last = runs.npages - 1;
+	iopt_runs_steps = 0;
+	cut(test, &runs, middle);
+	cut(test, &runs, middle + 1);
+	cut(test, &runs, last);
+	iopt_runs_clear(&runs, middle + 1, last - 1);
+	iopt_runs_clear(&runs, 0, middle - 1);
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, 2, count_runs(&runs));
+	KUNIT_EXPECT_EQ(test, last + 1, runs.npages);
+	KUNIT_EXPECT_LE(test, runs.nr_chunks, 8);
+	iopt_runs_free(&runs);
+	return steps;
+}
+
+/*
+ * Slices of two chunks are cleared, each one @step slices behind the one before
+ * or from the start again, until only the first and the last page are left.
+ */
+static unsigned long clear_slices(struct kunit *test, unsigned int nr,
+				  unsigned long step)
+{
+	unsigned long i, first, last, steps, n = nr / 2;
+	struct iopt_runs runs = {};
+
+	many_chunks(test, &runs, nr, PER_CHUNK, CHUNK_PAGES / PER_CHUNK);
+	cut(test, &runs, 1);
+	cut(test, &runs, runs.npages - 1);
+	iopt_runs_steps = 0;
+	for (i = 0; i != n; i++) {
+		first = (i + 1) * step % n * 2 * CHUNK_PAGES;
+		last = first + 2 * CHUNK_PAGES - 1;
+		iopt_runs_clear(&runs, max(first, 1UL),
+				min(last, runs.npages - 2));
+	}
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, 2, count_runs(&runs));
+	KUNIT_EXPECT_LE(test, runs.nr_chunks, 8);
+	iopt_runs_free(&runs);
+	return steps;
+}
+
+static unsigned long clear_ascending(struct kunit *test, unsigned int nr)
+{
+	return clear_slices(test, nr, 1);
+}
+
+static unsigned long clear_descending(struct kunit *test, unsigned int nr)
+{
+	return clear_slices(test, nr, nr / 2 - 1);
+}
+
+static unsigned long clear_anywhere(struct kunit *test, unsigned int nr)
+{
+	return clear_slices(test, nr, 7919);
+}
+
+/* One run of each chunk that appending has filled is cut. */
+static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
+{
+	struct iopt_runs runs = {};
+	unsigned long steps;
+	unsigned int i;
+
+	many_chunks(test, &runs, nr, CHUNK_MAX, 2);
+	iopt_runs_steps = 0;
+	for (i = nr; i; i--)
+		cut(test, &runs, 2UL * CHUNK_MAX * i - 1);
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, nr * (CHUNK_MAX + 1UL), count_runs(&runs));
+	iopt_runs_free(&runs);
+	return steps;
+}
+
+/* One run is cut from its end to its start, each time far from its start. */
+static unsigned long cut_descending(struct kunit *test, unsigned int nr)
+{
+	unsigned long steps, end = 1UL << 33;
+	struct iopt_runs runs = {};
+	unsigned int i;
+
+	append(test, &runs, 1, end, IOPT_RUN_RAM);
+	iopt_runs_steps = 0;
+	for (i = 1; i <= nr; i++)
+		cut(test, &runs, end - 2UL * i);
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, nr + 1UL, count_runs(&runs));
+	iopt_runs_free(&runs);
+	return steps;
+}
+
+/*
+ * 1 TiB worth of scattered runs is cut, copied and cleared in linear time: twice
+ * as many chunks take not much more than twice as many steps.
+ */
+static void runs_change_in_linear_time(struct kunit *test)
+{
+	static const struct {
+		const char *name;
+		unsigned long (*change)(struct kunit *test, unsigned int nr);
+		unsigned int nr;
+	} changes[] = {
+		{ "clear all but first", clear_all_but_first, 1U << 12 },
+		{ "clear all but two", clear_all_but_two, 1U << 12 },
+		{ "clear ascending", clear_ascending, 1U << 12 },
+		{ "clear descending", clear_descending, 1U << 12 },
+		{ "clear anywhere", clear_anywhere, 1U << 12 },
+		{ "cut full chunks", cut_full_chunks, 1U << 11 },
+		{ "cut descending", cut_descending, 1U << 12 },
+	};
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(changes); i++) {
+		unsigned int nr = changes[i].nr;
+		unsigned long once = changes[i].change(test, nr);
+		unsigned long twice = changes[i].change(test, 2 * nr);
+
+		kunit_info(test, "%s: %lu and %lu steps", changes[i].name, once,
+			   twice);
+		KUNIT_ASSERT_GE(test, once, nr);
+		KUNIT_ASSERT_LE(test, 10 * twice, 22 * once);
+	}
+}
+
+/* Steps a chunk in the record of 1 TiB, where there is memory for it. */
+static void runs_clear_1_TiB(struct kunit *test)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		kunit_skip(test, "kmemleak takes long for a million objects");
+	KUNIT_EXPECT_LE(test, clear_all_but_first(test, TIB_CHUNKS),
+			16UL * TIB_CHUNKS);
+	KUNIT_EXPECT_LE(test, clear_anywhere(test, TIB_CHUNKS),
+			64UL * TIB_CHUNKS);
+}
+
+/* A few pages of a large record are lost, or cleared, in few steps. */
+static void runs_small_change_takes_few_steps(struct kunit *test)
+{
+	struct iopt_runs runs = {};
+	struct iopt_run_iter iter;
+	struct iopt_run run;
+
+	many_chunks(test, &runs, 1U << 14, PER_CHUNK, CHUNK_PAGES / PER_CHUNK);
+	iopt_runs_steps = 0;
+	iopt_runs_lose(&runs, runs.npages / 2, runs.npages / 2 + 1);
+	KUNIT_EXPECT_LE(test, iopt_runs_steps, 64);
+	iopt_run_iter_start(&iter, &runs, runs.npages / 2, runs.npages - 1);
+	KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
+	KUNIT_EXPECT_TRUE(test, run.lost);
+	KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
+	KUNIT_EXPECT_FALSE(test, run.lost);
+
+	iopt_runs_steps = 0;
+	iopt_runs_clear(&runs, CHUNK_PAGES, 3 * CHUNK_PAGES - 1);
+	KUNIT_EXPECT_LE(test, iopt_runs_steps, 64);
+	iopt_runs_free(&runs);
+}
+
+/* Clearing allocates nothing, also when chunks are cleared as a whole. */
+static void runs_clear_allocates_nothing(struct kunit *test)
+{
+	struct iopt_runs runs = {};
+	unsigned long i;
+
+	test_needs_failing_allocations(test);
+	many_chunks(test, &runs, 64, PER_CHUNK, CHUNK_PAGES / PER_CHUNK);
+	cut(test, &runs, 1);
+	test_fail_allocation(1);
+	for (i = 63; i < 64; i -= 2)
+		iopt_runs_clear(&runs, i * CHUNK_PAGES,
+				(i + 1) * CHUNK_PAGES - 1);
+	iopt_runs_clear(&runs, 1, 60 * CHUNK_PAGES - 1);
+	test_expect_no_allocation(test);
+	KUNIT_EXPECT_EQ(test, 1 + 2 * PER_CHUNK, count_runs(&runs));
+	iopt_runs_free(&runs);
 }
 
 static struct kunit_case runs_cases[] = {
@@ -420,6 +703,11 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_clear_makes_one_hole),
 	KUNIT_CASE(runs_fill_behind_fails_whole),
 	KUNIT_CASE(runs_edit_against_model),
+	KUNIT_CASE(runs_edit_far_against_model),
+	KUNIT_CASE(runs_change_in_linear_time),
+	KUNIT_CASE(runs_clear_1_TiB),
+	KUNIT_CASE(runs_small_change_takes_few_steps),
+	KUNIT_CASE(runs_clear_allocates_nothing),
 	{}
 };
 
