@@ -194,12 +194,16 @@ static bool run_continues_last(const struct iopt_runs *runs,
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with nothing recorded.
+ * Return: 0, -ENOMEM, or -EFAULT if a pfn is 2^40 or more, which a packed run
+ * has no room for; nothing is recorded on failure.
  */
 int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
 {
-	int rc = runs_make_room(runs, gfp);
+	int rc;
 
+	if (!run_fits_packed(run))
+		return -EFAULT;
+	rc = runs_make_room(runs, gfp);
 	if (rc)
 		return rc;
 	if (runs->nr_chunks) {
@@ -222,12 +226,13 @@ int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
  * Pages that continue the last run extend it.
  *
  * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with nothing recorded.
+ * Return: 0, -ENOMEM, or -EFAULT if a pfn is 2^40 or more, which a packed run
+ * has no room for; nothing is recorded on failure.
  */
 int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
 		     gfp_t gfp)
 {
-	if (!run_continues_last(runs, run))
+	if (!run_fits_packed(run) || !run_continues_last(runs, run))
 		return iopt_runs_add(runs, run, gfp);
 	runs->npages += run->count;
 	return 0;

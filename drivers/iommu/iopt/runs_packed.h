@@ -44,6 +44,16 @@ static inline enum iopt_run_kind packed_kind(u64 packed)
 	return FIELD_GET(PACKED_KIND, packed);
 }
 
+/* Has a packed run room for the pfn of each of these pages? */
+static inline bool run_fits_packed(const struct iopt_run *run)
+{
+	u64 first = run->pfn, last = first;
+
+	if (iopt_run_stride(run->kind))
+		last += run->count - 1;
+	return first <= last && last <= FIELD_MAX(PACKED_PFN);
+}
+
 /* A packed run as it starts @distance pages later, in the chunk at @offset. */
 static inline u64 packed_move(u64 packed, unsigned long distance,
 			      unsigned long offset)
@@ -79,6 +89,7 @@ extern unsigned long iopt_runs_steps;
 
 static inline void runs_count_steps(unsigned long n)
 {
+	/* Only a test reads it, while no other thread changes a record. */
 	data_race(iopt_runs_steps += n);
 }
 #else

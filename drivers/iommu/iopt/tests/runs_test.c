@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/random.h>
+#include <linux/sizes.h>
 
 #include "../runs_packed.h"
 #include "failing.h"
@@ -110,6 +111,44 @@ static void runs_far_apart(struct kunit *test)
 	}
 	expect_run(test, &iter, 6 * far, top, 1, IOPT_RUN_RAM);
 	iopt_runs_free(&runs);
+}
+
+/* A pfn that a packed run has no room for is refused, not cut. */
+static void runs_refuse_pfns_that_do_not_fit(struct kunit *test)
+{
+	const unsigned long top = (1UL << 40) - 1;
+	static const enum iopt_run_kind kinds[] = {
+		IOPT_RUN_RAM, IOPT_RUN_ZERO, IOPT_RUN_PFNMAP,
+	};
+	struct iopt_runs runs = {};
+	struct iopt_run_iter iter;
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(kinds); i++) {
+		struct iopt_run run = { .kind = kinds[i], .count = 1 };
+
+		/* A run that would continue the last one were its pfn cut. */
+		append(test, &runs, top, 1, kinds[i]);
+		run.index = 1;
+		run.pfn = top + (kinds[i] == IOPT_RUN_ZERO ? top + 1 : 1);
+		KUNIT_EXPECT_EQ(test, -EFAULT,
+				iopt_runs_append(&runs, &run, GFP_KERNEL));
+		KUNIT_EXPECT_EQ(test, -EFAULT,
+				iopt_runs_add(&runs, &run, GFP_KERNEL));
+		run.pfn = ULONG_MAX;
+		run.count = 2;
+		KUNIT_EXPECT_EQ(test, -EFAULT,
+				iopt_runs_append(&runs, &run, GFP_KERNEL));
+		run.pfn = top;
+		run.count = 2;
+		KUNIT_EXPECT_EQ(test, kinds[i] == IOPT_RUN_ZERO ? 0 : -EFAULT,
+				iopt_runs_append(&runs, &run, GFP_KERNEL));
+		KUNIT_EXPECT_EQ(test, kinds[i] == IOPT_RUN_ZERO ? 3 : 1,
+				runs.npages);
+		iopt_run_iter_start(&iter, &runs, 0, runs.npages - 1);
+		expect_run(test, &iter, 0, top, runs.npages, kinds[i]);
+		iopt_runs_free(&runs);
+	}
 }
 
 /* Pages that all are runs of their own: 8 bytes each and 2% more. */
@@ -445,7 +484,7 @@ static void runs_edit_far_against_model(struct kunit *test)
  */
 #define PER_CHUNK	4U
 #define CHUNK_PAGES	512UL
-#define TIB_CHUNKS	(1U << 19)
+#define TIB_CHUNKS	((unsigned int)(SZ_1T / (CHUNK_PAGES * PAGE_SIZE)))
 
 /* @nr chunks of @per_chunk runs, each of @pages pages. */
 static void many_chunks(struct kunit *test, struct iopt_runs *runs,
@@ -639,7 +678,7 @@ static void runs_change_in_linear_time(struct kunit *test)
 }
 
 /* Steps a chunk in the record of 1 TiB, where there is memory for it. */
-static void runs_clear_1_TiB(struct kunit *test)
+static void runs_clear_tebibyte(struct kunit *test)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		kunit_skip(test, "kmemleak takes long for a million objects");
@@ -696,6 +735,7 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_zero_page_has_stride_0),
 	KUNIT_CASE(runs_empty_is_a_hole),
 	KUNIT_CASE(runs_far_apart),
+	KUNIT_CASE(runs_refuse_pfns_that_do_not_fit),
 	KUNIT_CASE(runs_take_8_bytes),
 	KUNIT_CASE(runs_against_model),
 	KUNIT_CASE(runs_cut_everywhere),
@@ -705,7 +745,7 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_edit_against_model),
 	KUNIT_CASE(runs_edit_far_against_model),
 	KUNIT_CASE(runs_change_in_linear_time),
-	KUNIT_CASE(runs_clear_1_TiB),
+	KUNIT_CASE(runs_clear_tebibyte),
 	KUNIT_CASE(runs_small_change_takes_few_steps),
 	KUNIT_CASE(runs_clear_allocates_nothing),
 	{}
