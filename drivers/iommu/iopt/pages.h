@@ -123,6 +123,15 @@ int iopt_gup(struct iopt_pages *pages, unsigned long first,
 	     unsigned long *nr_charged);
 void iopt_unpin_all(struct iopt_runs *runs);
 
+/* The tests check that no domain reaches pages that are about to be unpinned. */
+#if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
+void iopt_test_unpin(struct page *first, unsigned long npages);
+#else
+static inline void iopt_test_unpin(struct page *first, unsigned long npages)
+{
+}
+#endif
+
 /*
  * Unpin @npages of a run from page @first of it on, which may have been written
  * to if @dirty. May sleep. The charge is the caller's.
@@ -135,6 +144,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 
 	if (run->kind != IOPT_RUN_RAM && run->kind != IOPT_RUN_RESERVED)
 		return;
+	iopt_test_unpin(page, npages);
 	if (npages > 1) {
 		unpin_user_page_range_dirty_lock(page, npages, dirty);
 	} else if (npages) {

@@ -3,18 +3,43 @@
  * A mock IOMMU domain.
  *
  * It is strict where hardware drivers are not: mapping what is mapped and
- * unmapping what is not fail the test, as does a page that is unpinned while
- * the page table or the IOTLB may still reach it.
+ * unmapping what is not fail the test.
+ *
+ * It models the worst cache: every entry and every page table that was ever
+ * valid is cached until an IOTLB flush covers its IOVAs. The test fails when a
+ * page is unpinned that an entry, valid or cached, translates to; when a page
+ * table is freed that is cached; when a domain maps over a cached entry; and
+ * when one is freed that still has something valid or cached. The engine reports
+ * each page before it unpins it, see iopt_test_unpin().
+ *
+ * Vocabulary:
+ *  reach     for each page frame, how many entries of all domains, valid or
+ *            cached, translate to it
+ *  table     the memory of a page table of 2 MiB or 1 GiB of IOVAs. As with
+ *            VT-d, a call that unmaps all that a table translates removes it,
+ *            and the gather's freelist keeps its memory until the flush
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
+#include <linux/memblock.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 
+#include "../pages.h"
 #include "failing.h"
 #include "mock_domain.h"
 #include "user_mm.h"
 
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
+
+/* What a table of each level translates, as a shift. */
+static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
+
+/* By page frame; allocated with the first domain and kept. */
+static atomic_t *reach;
+
+/* The test case of the last domain, which all domains belong to. */
+static struct kunit *current_test;
 
 static struct mock_domain *to_mock(struct iommu_domain *domain)
 {
@@ -37,6 +62,138 @@ static void mock_maybe_block(struct mock_domain *mock, unsigned long iova,
 	wait_for_completion(&mock->go_on);
 }
 
+static void reach_add(unsigned long pfn, int n)
+{
+	if (pfn < max_pfn)
+		atomic_add(n, &reach[pfn]);
+}
+
+/* Is a page not pinned any more once @nr pages of its folio are unpinned? */
+static bool is_last_pin(struct page *page, unsigned long nr)
+{
+	struct folio *folio = page_folio(page);
+
+	if (folio_test_large(folio))
+		return atomic_read(folio_pincount_ptr(folio)) <= nr;
+	return test_pins(page_to_pfn(page)) <= 1;
+}
+
+/*
+ * The engine is about to unpin pages that are contiguous. Unless somebody else
+ * has one pinned as well, no domain may reach it.
+ */
+void iopt_test_unpin(struct page *first, unsigned long npages)
+{
+	unsigned long i, nr, end, pfn, nr_reached = 0;
+
+	for (i = 0; i < npages; i++) {
+		struct page *page = nth_page(first, i);
+		struct folio *folio = page_folio(page);
+
+		pfn = page_to_pfn(page);
+		if (!reach || pfn >= max_pfn || !atomic_read(&reach[pfn]) ||
+		    is_zero_pfn(pfn))
+			continue;
+		end = min(folio_pfn(folio) + folio_nr_pages(folio),
+			  page_to_pfn(first) + npages);
+		nr = end - max(folio_pfn(folio), page_to_pfn(first));
+		/* Others may unmap and unpin it at this moment. */
+		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
+	}
+	if (nr_reached)
+		KUNIT_FAIL(current_test,
+			   "%lu of %lu pages unpinned from pfn 0x%lx on are mapped or cached",
+			   nr_reached, npages, page_to_pfn(first));
+}
+
+/* Stores must not fail nor count where a test orders an allocation to fail. */
+static int mock_store(struct xarray *xa, unsigned long index, void *entry,
+		      bool insert)
+{
+	unsigned int pending = test_fail_suspend();
+	int rc;
+
+	if (insert)
+		rc = xa_insert(xa, index, entry, GFP_KERNEL);
+	else
+		rc = xa_err(xa_store(xa, index, entry, GFP_KERNEL));
+	test_fail_allocation(pending);
+	return rc;
+}
+
+/* The IOVA range that a table translates. */
+static void table_range(struct page *table, unsigned long *start,
+			unsigned long *last)
+{
+	unsigned int shift = page_private(table);
+
+	*start = table->index << shift;
+	*last = *start + (1UL << shift) - 1;
+}
+
+/* Have the tables that an I/O page of the range needs, and no smaller ones. */
+static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
+			     size_t pgsize, size_t bytes)
+{
+	unsigned long index, last = iova + bytes - 1;
+	unsigned int level, shift;
+	struct page *table;
+
+	for (level = 0; level != MOCK_LEVELS; level++) {
+		shift = table_shift[level];
+		for (index = iova >> shift; index <= last >> shift; index++) {
+			table = xa_load(&mock->tables[level], index);
+			if (pgsize >= 1UL << shift) {
+				/* The driver flushes what it replaces. */
+				xa_erase(&mock->tables[level], index);
+				if (table)
+					__free_page(table);
+				continue;
+			}
+			if (table)
+				continue;
+			table = alloc_page(GFP_KERNEL);
+			KUNIT_EXPECT_NOT_NULL(mock->test, table);
+			if (!table)
+				return;
+			table->index = index;
+			set_page_private(table, shift);
+			/* Another thread may map in the same range. */
+			if (mock_store(&mock->tables[level], index, table,
+				       true))
+				__free_page(table);
+		}
+	}
+}
+
+/*
+ * Remove the tables of which all was unmapped. A reference of the mock's own
+ * shows whether a table is freed before it is flushed.
+ */
+static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
+			       size_t bytes, struct iommu_iotlb_gather *gather)
+{
+	unsigned long first, end, index;
+	unsigned int level, shift;
+	struct page *table;
+
+	for (level = 0; level != MOCK_LEVELS; level++) {
+		shift = table_shift[level];
+		first = DIV_ROUND_UP(iova, 1UL << shift);
+		end = (iova + bytes) >> shift;
+		if (first >= end)
+			continue;
+		xa_for_each_range(&mock->tables[level], index, table, first,
+				  end - 1) {
+			xa_erase(&mock->tables[level], index);
+			get_page(table);
+			mock_store(&mock->removed, page_to_pfn(table), table,
+				   false);
+			list_add_tail(&table->lru, &gather->freelist);
+		}
+	}
+}
+
 /*
  * One step of mapping. An allocation that fails leaves what is mapped by then,
  * as it may with IOMMU drivers.
@@ -57,6 +214,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	if (mock->fail_map && !--mock->fail_map)
 		return -ENOMEM;
 
+	mock_need_tables(mock, iova, pgsize, pgsize * pgcount);
 	for (i = 0; i != npages; i++) {
 		void *old = xa_store(&mock->ptes, index + i,
 				     pte_pack(pfn + i, prot), gfp);
@@ -65,6 +223,9 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 		if (rc)
 			break;
 		KUNIT_EXPECT_PTR_EQ(mock->test, old, NULL);
+		KUNIT_EXPECT_PTR_EQ(mock->test, NULL,
+				    xa_load(&mock->unflushed, index + i));
+		reach_add(pfn + i, 1);
 		*mapped += PAGE_SIZE;
 	}
 
@@ -135,15 +296,6 @@ static void mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 	spin_unlock(&mock->lock);
 }
 
-/* The failures that a test orders are for the engine, not for the mock. */
-static void mock_note_unflushed(struct mock_domain *mock, unsigned long pfn)
-{
-	unsigned int pending = test_fail_suspend();
-
-	xa_store(&mock->unflushed, pfn, xa_mk_value(1), GFP_KERNEL);
-	test_fail_allocation(pending);
-}
-
 static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 			       size_t pgsize, size_t pgcount,
 			       struct iommu_iotlb_gather *gather)
@@ -155,44 +307,104 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	mock_maybe_block(mock, iova, pgsize * pgcount);
 	if (mock->lazy && mock->nr_maps % 4 == 0)
 		usleep_range(5, 50);
-	if (mock->fail_unmap && !--mock->fail_unmap)
+	if (mock->fail_unmap && !--mock->fail_unmap) {
+		mock->keeps_ptes = true;
 		return 0;
-	if (mock->short_unmap && npages > mock->short_unmap)
+	}
+	if (mock->short_unmap && npages > mock->short_unmap) {
+		mock->keeps_ptes = true;
 		npages = mock->short_unmap;
+	}
 	for (i = 0; i != npages; i++) {
 		void *old = xa_erase(&mock->ptes, index + i);
-		unsigned long pfn = xa_to_value(old) >> 3;
 
 		KUNIT_EXPECT_NOT_NULL(mock->test, old);
 		if (!old)
 			break;
-		mock_note_unflushed(mock, pfn);
+		mock_store(&mock->unflushed, index + i, old, false);
+	}
+	if (i) {
+		mock_remove_tables(mock, iova, i << PAGE_SHIFT, gather);
+		iommu_iotlb_gather_add_range(gather, iova, i << PAGE_SHIFT);
 	}
 
 	spin_lock(&mock->lock);
+	mock->lowest = min(mock->lowest, iova);
+	mock->highest = max(mock->highest, iova + (npages << PAGE_SHIFT) - 1);
 	mock->nr_unmaps++;
 	mock->nr_ptes -= i;
 	spin_unlock(&mock->lock);
 	return i << PAGE_SHIFT;
 }
 
+/* Was the page unpinned, although an entry that is cached translates to it? */
+static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
+{
+	return !mock->pfnmap && pfn_valid(pfn) &&
+	       !is_zero_page(pfn_to_page(pfn)) &&
+	       !page_maybe_dma_pinned(pfn_to_page(pfn));
+}
+
+/* Tables that were removed and freed though they are still cached. */
+static unsigned int count_freed_tables(struct mock_domain *mock)
+{
+	unsigned int nr_freed = 0;
+	unsigned long index;
+	struct page *table;
+
+	xa_for_each(&mock->removed, index, table)
+		nr_freed += page_count(table) == 1;
+	return nr_freed;
+}
+
+/*
+ * Flush entries, and free the tables that were kept for this flush. Returns how
+ * many faults there were.
+ */
+static unsigned int mock_flush(struct mock_domain *mock, unsigned long start,
+			       unsigned long last, struct list_head *tables)
+{
+	unsigned int nr_faults = count_freed_tables(mock);
+	unsigned long index, first, end;
+	struct page *table, *next;
+	void *entry;
+
+	xa_for_each_range(&mock->unflushed, index, entry, start >> PAGE_SHIFT,
+			  last >> PAGE_SHIFT) {
+		unsigned long pfn = xa_to_value(entry) >> 3;
+
+		nr_faults += is_unpinned(mock, pfn);
+		xa_erase(&mock->unflushed, index);
+		reach_add(pfn, -1);
+	}
+	list_for_each_entry_safe(table, next, tables, lru) {
+		table_range(table, &first, &end);
+		nr_faults += first < start || end > last;
+		list_del(&table->lru);
+		xa_erase(&mock->removed, page_to_pfn(table));
+		put_page(table);
+		__free_page(table);
+	}
+	return nr_faults;
+}
+
 static void mock_iotlb_sync(struct iommu_domain *domain,
 			    struct iommu_iotlb_gather *gather)
 {
 	struct mock_domain *mock = to_mock(domain);
-	unsigned long pfn;
-	void *entry;
+	unsigned int nr_faults = 0;
 
 	spin_lock(&mock->lock);
 	mock->nr_flushes++;
-	xa_for_each(&mock->unflushed, pfn, entry) {
-		KUNIT_EXPECT_TRUE(mock->test, mock->pfnmap ||
-				  !pfn_valid(pfn) ||
-				  is_zero_page(pfn_to_page(pfn)) ||
-				  page_maybe_dma_pinned(pfn_to_page(pfn)));
-		xa_erase(&mock->unflushed, pfn);
+	if (gather->start <= gather->end) {
+		/* Only what this domain has unmapped is gathered. */
+		nr_faults += gather->start < mock->lowest ||
+			     gather->end > mock->highest;
+		nr_faults += mock_flush(mock, gather->start, gather->end,
+					&gather->freelist);
 	}
 	spin_unlock(&mock->lock);
+	KUNIT_EXPECT_EQ(mock->test, 0, nr_faults);
 }
 
 static const struct iommu_domain_ops mock_ops = {
@@ -210,10 +422,41 @@ static const struct iommu_domain_ops mock_runs_ops = {
 	.iotlb_sync = mock_iotlb_sync,
 };
 
+/* At the end nothing is mapped, and nothing cached. */
+static void mock_expect_unused(struct mock_domain *mock)
+{
+	struct kunit *test = mock->test;
+
+	KUNIT_EXPECT_TRUE(test, mock->keeps_ptes || xa_empty(&mock->ptes));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+	KUNIT_EXPECT_EQ(test, 0, count_freed_tables(mock));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->removed));
+}
+
 static void mock_domain_free(struct kunit_resource *res)
 {
 	struct mock_domain *mock = res->data;
+	unsigned long index;
+	unsigned int level;
+	struct page *table;
+	void *entry;
 
+	/* A test case that has failed may have left anything. */
+	if (READ_ONCE(mock->test->status) != KUNIT_FAILURE)
+		mock_expect_unused(mock);
+
+	xa_for_each(&mock->ptes, index, entry)
+		reach_add(xa_to_value(entry) >> 3, -1);
+	xa_for_each(&mock->unflushed, index, entry)
+		reach_add(xa_to_value(entry) >> 3, -1);
+	for (level = 0; level != MOCK_LEVELS; level++) {
+		xa_for_each(&mock->tables[level], index, table)
+			__free_page(table);
+		xa_destroy(&mock->tables[level]);
+	}
+	xa_for_each(&mock->removed, index, table)
+		put_page(table);
+	xa_destroy(&mock->removed);
 	xa_destroy(&mock->ptes);
 	xa_destroy(&mock->unflushed);
 	kfree(mock);
@@ -223,8 +466,13 @@ static void mock_domain_free(struct kunit_resource *res)
 struct mock_domain *mock_domain_alloc(struct kunit *test)
 {
 	struct mock_domain *mock = kzalloc(sizeof(*mock), GFP_KERNEL);
+	unsigned int level;
 
 	KUNIT_ASSERT_NOT_NULL(test, mock);
+	if (!reach)
+		reach = kvcalloc(max_pfn, sizeof(*reach), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, reach);
+	current_test = test;
 	mock->test = test;
 	mock->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	mock->domain.ops = &mock_ops;
@@ -234,6 +482,10 @@ struct mock_domain *mock_domain_alloc(struct kunit *test)
 	spin_lock_init(&mock->lock);
 	xa_init(&mock->ptes);
 	xa_init(&mock->unflushed);
+	xa_init(&mock->removed);
+	for (level = 0; level != MOCK_LEVELS; level++)
+		xa_init(&mock->tables[level]);
+	mock->lowest = ULONG_MAX;
 	init_completion(&mock->blocked);
 	init_completion(&mock->go_on);
 	kunit_alloc_resource(test, NULL, mock_domain_free, GFP_KERNEL, mock);

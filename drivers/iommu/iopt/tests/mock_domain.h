@@ -10,6 +10,9 @@
 #include <linux/iommu.h>
 #include <linux/xarray.h>
 
+/* Tables of 4 KiB entries, and of 2 MiB entries. */
+#define MOCK_LEVELS	2
+
 /**
  * struct mock_domain - a mock IOMMU domain
  * @domain: what the engine sees
@@ -18,7 +21,11 @@
  * @pfnmap: what is mapped is no memory with struct page
  * @lock: protects the counters, and flushes against each other
  * @ptes: the page table, by IOVA page: pfn and protection
- * @unflushed: page frames unmapped since the last flush
+ * @unflushed: entries of @ptes that were unmapped and not flushed since
+ * @tables: the page tables that are in use, by IOVA, for each level
+ * @removed: page tables that were removed and not flushed since, by page frame
+ * @lowest: the lowest IOVA that was ever unmapped
+ * @highest: the highest one
  * @nr_ptes: pages mapped
  * @nr_maps: calls of map_pages that mapped, and I/O pages by map_runs
  * @nr_unmaps: calls of unmap_pages
@@ -33,6 +40,7 @@
  *            of map_runs, 0 none
  * @fail_unmap: let the n-th call of unmap_pages from now on do nothing, 0 none
  * @short_unmap: unmap at most so many pages of a call, if not 0
+ * @keeps_ptes: has unmapped less than it was asked to
  * @lazy: let others run while mapping and unmapping
  * @block_iova: block when this IOVA is mapped or unmapped, if not 0
  * @blocked: completed when that blocks
@@ -46,6 +54,10 @@ struct mock_domain {
 	spinlock_t lock;	/* counters, flushes */
 	struct xarray ptes;
 	struct xarray unflushed;
+	struct xarray tables[MOCK_LEVELS];
+	struct xarray removed;
+	unsigned long lowest;
+	unsigned long highest;
 	unsigned long nr_ptes;
 	unsigned int nr_maps;
 	unsigned int nr_unmaps;
@@ -59,6 +71,7 @@ struct mock_domain {
 	unsigned int fail_map;
 	unsigned int fail_unmap;
 	unsigned int short_unmap;
+	bool keeps_ptes;
 	bool lazy;
 	unsigned long block_iova;
 	struct completion blocked;
