@@ -16,7 +16,7 @@ JOBS = f"-j{len(os.sched_getaffinity(0))}"
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
-    "debug": ["common", "iommufd", "debug", "kunit", "validate"],
+    "debug": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
