@@ -6,7 +6,7 @@ PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' gu
 import os
 import time
 
-from . import bisect, clients, differential, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
+from . import bisect, clients, differential, guest, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
 from .shell import Failure, say
 
 
@@ -49,8 +49,15 @@ STAGES = [
 ]
 
 
+def clock(seconds):
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
 def stage(name, work):
-    """Run one stage; a log that must be clean is a case of its own, and a Failure fails."""
+    """Run one stage and return its results and seconds.
+
+    A log that must be clean is a case of its own, and a Failure fails.
+    """
     say(f"\n== {name}")
     start = time.monotonic()
     try:
@@ -71,15 +78,24 @@ def stage(name, work):
         say(f"skipped: {case}")
     seconds = int(time.monotonic() - start)
     say(f"== {name}: {len(results.passed)} passed, {len(results.failed)} failed, "
-        f"{len(results.skipped)} skipped, {seconds // 60}:{seconds % 60:02}")
-    return results
+        f"{len(results.skipped)} skipped, {clock(seconds)}")
+    return results, seconds
 
 
 def run_all(stages):
-    """Run the stages, count, and say what failed; return whether something did."""
-    total = ktap.Results()
+    """Run the stages and report their times, guests that were restarted, and failures; return whether there was one."""
+    total, times = ktap.Results(), []
     for name, work in stages:
-        total.add(stage(name, work), f"{name}: ")
+        results, seconds = stage(name, work)
+        total.add(results, f"{name}: ")
+        times.append((name, seconds))
+    say("")
+    for name, seconds in [*times, ("total", sum(seconds for _, seconds in times))]:
+        say(f"{clock(seconds):>7}  {name}")
+    if guest.restarted:
+        say("\nrestarted:")
+        for what in guest.restarted:
+            say(f"  {what}")
     if total.failed:
         say("\nfailed:")
         for case in total.failed:
