@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make check: every stage a submission must pass, and one line that counts it all.
 
-PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guest; the check must then fail.
+PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guests; the check must then fail.
+WIDEN=1 delays the threads of concurrent selftests after they release a lock.
 """
 import os
 import time
@@ -40,7 +41,7 @@ STAGES = [
     ("sample", sample),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
-    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
+    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"), widened=bool(os.environ.get("WIDEN")))),
     ("differential", type1),
     ("unmaps that race", inversion.ours),
     ("clients", clients.ours),

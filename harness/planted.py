@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bugs planted on purpose: the check of the kernel's log has to notice each by its name."""
-import shutil
-
-from . import cleanlog, guest, kernel, ktap
-from .paths import BUILD, HARNESS
-from .shell import Failure, must
+from . import cleanlog, guest, kernel, ktap, modules
+from .shell import Failure
 
 # The names of cleanlog's findings. KASAN's report turns lock debugging off, so it comes last.
 KINDS = ("lock-inversion", "leak", "use-after-free")
 
 
 def build(out):
-    """Build the module for the kernel in the folder out; return the .ko."""
-    place = BUILD / "planted"
-    place.mkdir(exist_ok=True)
-    for source in (HARNESS / "planted").iterdir():
-        shutil.copy2(source, place)
-    must("build the planted bugs", kernel.make(out, f"M={place}", "modules"), "planted.build",
-         env=kernel.environment())
-    return place / "planted.ko"
+    return modules.build("planted", out)
 
 
 def check_kind(kind):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices.
 
-They run in several guests, by what they need: see GROUPS.
+They run in several guests, by what they need: see GROUPS. WIDEN=1 delays the threads of concurrent ones after they
+release a lock.
 
 ONLY= names programs (iommufd/ioas_*), with wildcards, separated by commas; else all are run, and then each errno that is
 documented has to be seen by one of them.
@@ -11,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from . import cleanlog, errnos, guest, kernel, ktap, planted
+from . import cleanlog, errnos, guest, kernel, ktap, planted, widen
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, output, say
 
@@ -38,14 +39,15 @@ class Group:
         return bool(self.text) and source.exists() and self.text in source.read_text()
 
 
+# Threads against each other, in the preemptible kernel.
+RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
 # A program belongs to the first group that has it.
 GROUPS = [
     # QEMU's emulation of two processors can hang for ever where KVM patches the kernel's code.
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
     # IOVAs beyond 39 bits.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}),
-    # Threads against each other, in the preemptible kernel.
-    Group("races", ("*race*", "*stress*"), "pthread_create"),
+    RACES,
     # The others in a kernel that preempts nothing, where work without bound becomes a soft lockup.
     Group("others", ("*",), machine={"args": "preempt=none"}),
 ]
@@ -124,8 +126,31 @@ def grouped(programs):
     return [(group, members) for group, members in found if members]
 
 
-def selftests(plant=None, only="", variables="", **machine):
-    """Run the programs in a guest for each group, with variables NAME=VALUE and on a machine that differs as given.
+def header(out, variables="", plant=None, widened=False):
+    """The start of a guest's script: the variables NAME=VALUE, the bug plant, the delays after unlocks."""
+    script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
+    if variables:
+        script += f"export {variables}\n"
+    if plant:
+        script += planted.insmod(planted.build(out), plant)
+    if widened:
+        script += widen.insmod(out)
+    return script
+
+
+def boot(name, out, script, widened=False, **fields):
+    """Boot a guest for programs; return its outcome, what is wrong with the guest, and what is with its log."""
+    fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
+    outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
+                         script + (widen.rmmod() if widened else ""))
+    wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
+    if widened and not wrong and not widen.delays(outcome):
+        wrong.append(f"guest {name}: no release of a lock was delayed")
+    return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
+
+
+def selftests(plant=None, only="", widened=False, **machine):
+    """Run the programs in a guest for each group, on a machine that differs as given.
 
     With a plant, that bug is made first in each guest.
     """
@@ -136,27 +161,41 @@ def selftests(plant=None, only="", variables="", **machine):
     programs = chosen(built, only)
     if not programs:
         raise Failure(f"{only}: no such program")
-    start = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
-    if variables:
-        start += f"export {variables}\n"
-    if plant:
-        start += planted.insmod(planted.build(out), plant)
     lines, stopped, dirty = [], [], []
     for group, members in grouped(programs):
-        script = start + "".join("run_test {} {} {}\n".format(*program) for program in members)
-        fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **group.machine, **machine}
-        outcome = guest.boot(guest.Guest(f"selftest-{group.name}", kernel.bzimage(out), **fields), script)
+        delayed = widened and group is RACES
+        script = header(out, plant=plant, widened=delayed)
+        script += "".join("run_test {} {} {}\n".format(*program) for program in members)
+        outcome, wrong, findings = boot(group.name, out, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines
-        if outcome.status is None:
-            stopped.append(f"guest {group.name}: {outcome.reason}")
-        dirty += cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
+        stopped += wrong
+        dirty += findings
     results = judge(lines, programs == built)
     results.failed += stopped
     return results, dirty
 
 
+def races(seconds, kernel_name="debug", widened=False, **machine):
+    """Run each concurrent program for so many seconds, in a guest of its own.
+
+    Return the results, what is wrong with the kernels' logs, and the logs.
+    """
+    out = kernel.build(kernel_name)
+    results, dirty, logs = ktap.Results(), [], []
+    for group, members in grouped(build_programs(kernel.headers(out))):
+        for name, folder, program in members if group is RACES else []:
+            script = header(out, "STRESS_SECONDS=60", widened=widened) + f"run_for {seconds} {name} {folder} {program}\n"
+            outcome, wrong, findings = boot(f"{kernel_name}-{program}", out, script, widened,
+                                            timeout=900 + 2 * seconds, **machine)
+            results.add(judge(outcome.lines, False))
+            results.failed += wrong
+            dirty += findings
+            logs.append(outcome.console.read_text(errors="replace"))
+    return results, dirty, logs
+
+
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""))
+    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN")))
     for case in results.failed:
         say(f"failed: {case}")
     for finding in dirty:
