@@ -54,7 +54,8 @@ def ours(rounds=ROUNDS):
     script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
               f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")
     # race_notices prints only at its end.
-    machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds, timeout=600 + 2 * rounds)
+    machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds,
+                          timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)
     results = ktap.Results()

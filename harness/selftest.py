@@ -184,7 +184,8 @@ def races(seconds, kernel_name="debug", widened=False, **machine):
     results, dirty, logs = ktap.Results(), [], []
     for group, members in grouped(build_programs(kernel.headers(out))):
         for name, folder, program in members if group is RACES else []:
-            script = header(out, "STRESS_SECONDS=60", widened=widened) + f"run_for {seconds} {name} {folder} {program}\n"
+            script = header(out, "STRESS_SECONDS=60", widened=widened)
+            script += f"run_for {seconds} {name} {folder} {program}\n"
             outcome, wrong, findings = boot(f"{kernel_name}-{program}", out, script, widened,
                                             timeout=900 + 2 * seconds, **machine)
             results.add(judge(outcome.lines, False))

@@ -4,8 +4,10 @@
  * thread may free from then on is still in use when that happens.
  *
  * A return probe on each function that releases a lock waits for a random time
- * if its caller lies in one of the address ranges given by ranges=. The probe
- * runs without preemption, so that it takes a second processor to see a race.
+ * if its caller lies in one of the address ranges given by ranges=. One delay
+ * of SELDOM is long, because a whole detach of another thread has to fit in.
+ * The probe runs without preemption, so that it takes a second processor to
+ * see a race.
  */
 #define pr_fmt(fmt) "widen: " fmt
 
@@ -16,6 +18,7 @@
 #include <linux/module.h>
 
 #define MAX_RANGES	64
+#define SELDOM		32
 
 static unsigned long ranges[2 * MAX_RANGES];
 static int nr_ranges;
@@ -29,6 +32,10 @@ MODULE_PARM_DESC(min_us, "shortest delay in microseconds");
 static uint max_us = 200;
 module_param(max_us, uint, 0);
 MODULE_PARM_DESC(max_us, "longest delay in microseconds");
+
+static uint long_us = 10000;
+module_param(long_us, uint, 0);
+MODULE_PARM_DESC(long_us, "one delay of 32, in microseconds; 0 for none");
 
 static atomic_long_t delays;
 
@@ -53,7 +60,10 @@ static int returned(struct kretprobe_instance *ri, struct pt_regs *regs)
 	/* A source of random numbers would take locks here. */
 	u32 number = hash_32(atomic_long_inc_return(&delays), 32);
 
-	udelay(min_us + number % (max_us - min_us + 1));
+	if (long_us && !(number % SELDOM))
+		mdelay(DIV_ROUND_UP(long_us, 1000));
+	else
+		udelay(min_us + number / SELDOM % (max_us - min_us + 1));
 	return 0;
 }
 
@@ -85,7 +95,7 @@ static int __init widen_init(void)
 	int i, rc;
 
 	if (nr_ranges < 2 || nr_ranges % 2 || !max_us || max_us > 10000 ||
-	    min_us > max_us)
+	    min_us > max_us || long_us > 100000)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
 		rc = register_kretprobe(&probes[i]);
