@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door. Everything is done by the Python package in harness/.
 
-COMMANDS := run check soak kunit selftest differential mutants bench clients inversion kernel series lint bisect coverage clean
+COMMANDS := run check soak kunit selftest differential mutants bench clients inversion kcsan kernel series lint bisect coverage clean
 
 .PHONY: help $(COMMANDS)
 
@@ -17,4 +17,4 @@ python:
 		{ apt-get update && apt-get install -y --no-install-recommends python3; }
 
 # Variables of the command line reach the harness through the environment.
-export KERNEL PLANT ONLY
+export KERNEL PLANT ONLY WIDEN

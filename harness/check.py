@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make check: every stage a submission must pass, and one line that counts it all.
 
-PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guest; the check must then fail.
+PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guests; the check must then fail.
+WIDEN=1 delays the threads of concurrent selftests after they release a lock.
 """
 import os
 import time
 
-from . import bisect, clients, differential, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
+from . import bisect, clients, differential, guest, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
 from .shell import Failure, say
 
 
@@ -40,7 +41,7 @@ STAGES = [
     ("sample", sample),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
-    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"))),
+    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"), widened=bool(os.environ.get("WIDEN")))),
     ("differential", type1),
     ("unmaps that race", inversion.ours),
     ("clients", clients.ours),
@@ -49,8 +50,15 @@ STAGES = [
 ]
 
 
+def clock(seconds):
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
 def stage(name, work):
-    """Run one stage; a log that must be clean is a case of its own, and a Failure fails."""
+    """Run one stage and return its results and seconds.
+
+    A log that must be clean is a case of its own, and a Failure fails.
+    """
     say(f"\n== {name}")
     start = time.monotonic()
     try:
@@ -71,15 +79,24 @@ def stage(name, work):
         say(f"skipped: {case}")
     seconds = int(time.monotonic() - start)
     say(f"== {name}: {len(results.passed)} passed, {len(results.failed)} failed, "
-        f"{len(results.skipped)} skipped, {seconds // 60}:{seconds % 60:02}")
-    return results
+        f"{len(results.skipped)} skipped, {clock(seconds)}")
+    return results, seconds
 
 
 def run_all(stages):
-    """Run the stages, count, and say what failed; return whether something did."""
-    total = ktap.Results()
+    """Run the stages and report their times, guests that were restarted, and failures; return whether there was one."""
+    total, times = ktap.Results(), []
     for name, work in stages:
-        total.add(stage(name, work), f"{name}: ")
+        results, seconds = stage(name, work)
+        total.add(results, f"{name}: ")
+        times.append((name, seconds))
+    say("")
+    for name, seconds in [*times, ("total", sum(seconds for _, seconds in times))]:
+        say(f"{clock(seconds):>7}  {name}")
+    if guest.restarted:
+        say("\nrestarted:")
+        for what in guest.restarted:
+            say(f"  {what}")
     if total.failed:
         say("\nfailed:")
         for case in total.failed:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 # The first pattern that matches a line names the finding.
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
+    ("data-race", r"BUG: KCSAN"),
     ("use-after-free", r"BUG: KASAN: (slab-)?use-after-free"),
     ("kasan", r"BUG: KASAN"),
     ("lock-inversion", r"possible circular locking dependency|possible irq lock inversion|"

@@ -16,12 +16,15 @@ NICS = ("6.0", "7.0")
 FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
 
 
-def clients(name, bzimage):
-    """Forward frames with testpmd under a kernel; return its results and the log's findings."""
-    packages.need(packages.CLIENTS)
+def forward(name, bzimage, restarts):
+    """Boot a kernel and forward frames with testpmd; return the guest's outcome, the traffic, and what testpmd printed.
+
+    The traffic is one guest's, so that a guest that hung is started again with new traffic.
+    """
     traffic = Traffic(FRAMES)
     devices = [f"e1000e,netdev=e{i},addr={address}" for i, address in enumerate(NICS)]
-    machine = guest.Guest(f"clients-{name}", bzimage, devices=devices, options=traffic.netdevs(), memory="3G")
+    machine = guest.Guest(f"clients-{name}", bzimage, devices=devices, options=traffic.netdevs(), memory="3G",
+                          restarts=0)
     facts = {}
 
     def on_line(line):
@@ -37,6 +40,16 @@ def clients(name, bzimage):
                              on_line)
     finally:
         traffic.stop()
+    if restarts and guest.restartable(outcome):
+        guest.note_restart(machine, outcome)
+        return forward(name, bzimage, restarts - 1)
+    return outcome, traffic, facts
+
+
+def clients(name, bzimage):
+    """Forward frames with testpmd under a kernel; return its results and the log's findings."""
+    packages.need(packages.CLIENTS)
+    outcome, traffic, facts = forward(name, bzimage, restarts=1)
     counted = [tuple(map(int, facts.get(key, "-1").split())) for key in ("rx0", "rx1", "tx0", "tx1")]
     total, arrived = 2 * FRAMES, sum(traffic.arrived)
     say(f"{name}: sent {sum(traffic.sent)}, arrived {arrived}, changed {traffic.wrong}; testpmd "

@@ -53,7 +53,10 @@ def ours(rounds=ROUNDS):
     mdev = differential.build_module("ours-debug", out, LINUX)
     script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
               f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")
-    outcome = guest.boot(guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, timeout=600 + 2 * rounds), script)
+    # race_notices prints only at its end.
+    machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds,
+                          timeout=600 + 2 * rounds)
+    outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)
     results = ktap.Results()
     for name, holds in [(f"the programs end well ({outcome.reason or outcome.status})", outcome.status == 0),

@@ -16,7 +16,8 @@ JOBS = f"-j{len(os.sched_getaffinity(0))}"
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
-    "debug": ["common", "iommufd", "debug", "kunit", "validate"],
+    "debug": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
+    "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
@@ -24,7 +25,8 @@ FRAGMENTS = {
 def environment():
     """For the kernel's make: nothing of the make that called us, and ccache that looks past where we are."""
     env = {k: v for k, v in os.environ.items()
-           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "CDPATH")}
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",
+                        "CDPATH")}
     # Debian's programs before others, for they find the Python modules that Debian's packages bring.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",

@@ -48,19 +48,19 @@ def operations():
     return re.findall(r"# each_kind_succeeds: (.*\S)", text)
 
 
-def debug(seconds=3):
-    """The same suites, built in, at the boot of the debug kernel with two processors.
+def debug(seconds=3, cpus=2):
+    """The same suites, built in, at the boot of the debug kernel.
 
     seconds is for how long threads work against each other.
     """
     out = kernel.build("debug")
-    machine = guest.Guest("kunit-debug", kernel.bzimage(out), silence=300, timeout=900 + 2 * seconds,
+    machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, timeout=900 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")
     text = outcome.console.read_text(errors="replace")
     results = ktap.parse(text.splitlines())
     if outcome.status is None:
-        results.failed.append(f"guest: {outcome.reason.splitlines()[0]}")
+        results.failed.append(f"guest: {outcome.reason}")
     return results, cleanlog.of(outcome)
 
 

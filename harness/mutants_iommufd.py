@@ -44,7 +44,7 @@ def build(everything):
 def boot(image, number):
     """What went wrong first with a mutant, 0 for none; None if nothing did."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
-                          args=f"iopt_mutant={number} {PANIC}", silence=400)
+                          args=f"iopt_mutant={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))

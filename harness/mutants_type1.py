@@ -54,7 +54,8 @@ def boot(name, image, mdev, runs, modules, folder):
         script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
     # What a mutant leaves pinned, an unmap waits for.
-    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800), script)
+    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800,
+                                     restarts=0), script)
     sides, lines = {}, []
     for line in outcome.lines:
         if line.startswith("# mutant: "):

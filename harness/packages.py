@@ -12,6 +12,7 @@ PEER = ["xz-utils", "linux-source-6.12"]
 SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
+OTHER_QEMU = ["debootstrap"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: checkpatch looks at SPDX tags by them
 

@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bugs planted on purpose: the check of the kernel's log has to notice each by its name."""
-import shutil
-
-from . import cleanlog, guest, kernel, ktap
-from .paths import BUILD, HARNESS
-from .shell import Failure, must
+from . import cleanlog, guest, kernel, ktap, modules
+from .shell import Failure
 
 # The names of cleanlog's findings. KASAN's report turns lock debugging off, so it comes last.
 KINDS = ("lock-inversion", "leak", "use-after-free")
 
 
 def build(out):
-    """Build the module for the kernel in the folder out; return the .ko."""
-    place = BUILD / "planted"
-    place.mkdir(exist_ok=True)
-    for source in (HARNESS / "planted").iterdir():
-        shutil.copy2(source, place)
-    must("build the planted bugs", kernel.make(out, f"M={place}", "modules"), "planted.build",
-         env=kernel.environment())
-    return place / "planted.ko"
+    return modules.build("planted", out)
 
 
 def check_kind(kind):
@@ -28,6 +18,30 @@ def check_kind(kind):
 
 def insmod(module, kind):
     return f"insmod {module} kind={kind} && rmmod planted || exit\n"
+
+
+# A test that never ends, on a kernel that goes on writing to its log.
+HANG = """
+echo '# harness: begin planted/hang'
+echo '#  RUN           global.ends ...'
+while sleep 1; do
+	echo noise >/dev/kmsg
+done
+"""
+
+
+def hang():
+    """A guest without progress is stopped and named, and started again once; it is then taken off the report."""
+    before = len(guest.restarted)
+    outcome = guest.boot(guest.Guest("planted-hang", kernel.bzimage(kernel.build("release")), silence=20), HANG)
+    reported = guest.restarted[before:]
+    del guest.restarted[before:]
+    results = ktap.Results()
+    for case, holds in [("is stopped", outcome.hung and outcome.status is None),
+                        ("is named", outcome.reason.startswith("it hung in planted/hang, global.ends")),
+                        ("is started again once, which is reported", len(reported) == 1)]:
+        (results.passed if holds else results.failed).append(f"a planted hang {case}")
+    return results
 
 
 def planted():
@@ -44,4 +58,5 @@ def planted():
         results.failed.append(f"no bug was planted, yet the log shows: {name}")
     if outcome.status != 0:
         results.failed.append(f"guest: {outcome.reason or 'a module did not load'}")
+    results.add(hang())
     return results

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices.
 
+They run in several guests, by what they need: see GROUPS. WIDEN=1 delays the threads of concurrent ones after they
+release a lock.
+
 ONLY= names programs (iommufd/ioas_*), with wildcards, separated by commas; else all are run, and then each errno that is
 documented has to be seen by one of them.
 """
 import fnmatch
 import os
 import re
+from dataclasses import dataclass, field
 
-from . import cleanlog, errnos, guest, kernel, ktap, planted
+from . import cleanlog, errnos, guest, kernel, ktap, planted, widen
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, output, say
 
@@ -18,6 +22,35 @@ BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (-?\d+) (-?\d+)$")
 # A test whose purpose is a refused DMA says so in its output.
 DECLARED = "# expects: dma-fault"
+
+
+@dataclass
+class Group:
+    """Programs that run in one guest: those whose name matches a pattern or whose source has a text."""
+    name: str
+    patterns: tuple = ()
+    text: str = ""
+    machine: dict = field(default_factory=dict)     # what the guest has other than usual
+
+    def has(self, program):
+        if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
+            return True
+        source = LINUX / "tools/testing/selftests" / f"{program}.c"
+        return bool(self.text) and source.exists() and self.text in source.read_text()
+
+
+# Threads against each other, in the preemptible kernel.
+RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
+# A program belongs to the first group that has it.
+GROUPS = [
+    # QEMU's emulation of two processors can hang for ever where KVM patches the kernel's code.
+    Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
+    # IOVAs beyond 39 bits.
+    Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}),
+    RACES,
+    # The others in a kernel that preempts nothing, where work without bound becomes a soft lockup.
+    Group("others", ("*",), machine={"args": "preempt=none"}),
+]
 
 
 def build_programs(include):
@@ -52,9 +85,16 @@ def judge(lines, complete):
     If the run was complete the errnos that were seen are compared with those that are documented.
     """
     results, inside, name, seen = ktap.Results(), [], None, {}
+
+    def unended():
+        if name:
+            results.add(ktap.parse(inside), f"{name}: ")
+            results.failed.append(f"{name}: it did not end")
+
     for line in lines:
         begin, end = BEGIN.match(line), END.match(line)
         if begin:
+            unended()
             name, inside = begin.group(1), []
         elif end:
             status, before, after = int(end.group(2)), int(end.group(3)), int(end.group(4))
@@ -72,16 +112,48 @@ def judge(lines, complete):
             name = None
         elif name:
             inside.append(line)
-    if name:
-        results.add(ktap.parse(inside), f"{name}: ")
-        results.failed.append(f"{name}: it did not end")
+    unended()
     if complete:
         results.add(errnos.judge(seen))
     return results
 
 
-def selftests(plant=None, only="", variables=""):
-    """Run the programs in one guest, with variables NAME=VALUE; with a plant, that bug is made first."""
+def grouped(programs):
+    """[(group, its programs)], without the groups that have none."""
+    found = [(group, []) for group in GROUPS]
+    for program in programs:
+        next(members for group, members in found if group.has(program[0])).append(program)
+    return [(group, members) for group, members in found if members]
+
+
+def header(out, variables="", plant=None, widened=False):
+    """The start of a guest's script: the variables NAME=VALUE, the bug plant, the delays after unlocks."""
+    script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
+    if variables:
+        script += f"export {variables}\n"
+    if plant:
+        script += planted.insmod(planted.build(out), plant)
+    if widened:
+        script += widen.insmod(out)
+    return script
+
+
+def boot(name, out, script, widened=False, **fields):
+    """Boot a guest for programs; return its outcome, what is wrong with the guest, and what is with its log."""
+    fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
+    outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
+                         script + (widen.rmmod() if widened else ""))
+    wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
+    if widened and not wrong and not widen.delays(outcome):
+        wrong.append(f"guest {name}: no release of a lock was delayed")
+    return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
+
+
+def selftests(plant=None, only="", widened=False, **machine):
+    """Run the programs in a guest for each group, on a machine that differs as given.
+
+    With a plant, that bug is made first in each guest.
+    """
     if plant:
         planted.check_kind(plant)
     out = kernel.build("debug")
@@ -89,24 +161,42 @@ def selftests(plant=None, only="", variables=""):
     programs = chosen(built, only)
     if not programs:
         raise Failure(f"{only}: no such program")
-    script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
-    if variables:
-        script += f"export {variables}\n"
-    if plant:
-        script += planted.insmod(planted.build(out), plant)
-    for program in programs:
-        script += "run_test {} {} {}\n".format(*program)
-    machine = guest.Guest("selftest", kernel.bzimage(out), devices=guest.EDU + guest.UNLIKE, timeout=1800)
-    outcome = guest.boot(machine, script)
-    results = judge(outcome.lines, programs == built)
-    if outcome.status is None:
-        results.failed.append(f"guest: {outcome.reason.splitlines()[0]}")
-    allowed = ["dma-fault"] if DECLARED in outcome.lines else []
-    return results, cleanlog.of(outcome, allowed)
+    lines, stopped, dirty = [], [], []
+    for group, members in grouped(programs):
+        delayed = widened and group is RACES
+        script = header(out, plant=plant, widened=delayed)
+        script += "".join("run_test {} {} {}\n".format(*program) for program in members)
+        outcome, wrong, findings = boot(group.name, out, script, delayed, **{**group.machine, **machine})
+        lines += outcome.lines
+        stopped += wrong
+        dirty += findings
+    results = judge(lines, programs == built)
+    results.failed += stopped
+    return results, dirty
+
+
+def races(seconds, kernel_name="debug", widened=False, **machine):
+    """Run each concurrent program for so many seconds, in a guest of its own.
+
+    Return the results, what is wrong with the kernels' logs, and the logs.
+    """
+    out = kernel.build(kernel_name)
+    results, dirty, logs = ktap.Results(), [], []
+    for group, members in grouped(build_programs(kernel.headers(out))):
+        for name, folder, program in members if group is RACES else []:
+            script = header(out, "STRESS_SECONDS=60", widened=widened)
+            script += f"run_for {seconds} {name} {folder} {program}\n"
+            outcome, wrong, findings = boot(f"{kernel_name}-{program}", out, script, widened,
+                                            timeout=900 + 2 * seconds, **machine)
+            results.add(judge(outcome.lines, False))
+            results.failed += wrong
+            dirty += findings
+            logs.append(outcome.console.read_text(errors="replace"))
+    return results, dirty, logs
 
 
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""))
+    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN")))
     for case in results.failed:
         say(f"failed: {case}")
     for finding in dirty:

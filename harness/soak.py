@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: what takes too long for make check."""
-from . import check, inversion, kunit, mutants, selftest
+from . import check, guest, inversion, kcsan, kunit, mutants, qemu, selftest
 
 SEEDS = 500     # about four minutes in a guest; a program has five
 
 MINUTES = 30    # of threads against each other
 
-STRESS = "STRESS_SECONDS=240 STRESS_SEED=2"     # likewise five minutes
+RACE = 600      # seconds of each concurrent program, while the release of locks is delayed
+
+WIDE = {"iommu": guest.WIDE, "memory": "3G"}
+
+
+def everything(cpus):
+    return kunit.debug(60 * MINUTES, cpus)
+
+
+def races(cpus):
+    results, dirty, _ = selftest.races(RACE, widened=True, cpus=cpus)
+    return results, dirty
+
 
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
@@ -15,8 +27,15 @@ STAGES = [
     ("mutants of /dev/iommu", lambda: mutants.stage("iommufd")),
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
-    ("everything against everything", lambda: kunit.debug(60 * MINUTES)),
-    ("all calls of /dev/iommu at once", lambda: selftest.selftests(only="iommufd/ioctl_stress", variables=STRESS)),
+    ("everything against everything, two processors", lambda: everything(2)),
+    ("everything against everything, four processors", lambda: everything(4)),
+    ("concurrent selftests, two processors", lambda: races(2)),
+    ("concurrent selftests, four processors", lambda: races(4)),
+    ("data races", lambda: kcsan.kcsan(300)),
+    ("data races, four processors", lambda: kcsan.kcsan(300, cpus=4)),
+    ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),
+    ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten())),
+    ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten(), **WIDE)),
     ("stock type1 against itself", lambda: check.type1(itself=True)),
     ("differential with more seeds", lambda: check.type1(SEEDS)),
 ]

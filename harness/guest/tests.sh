@@ -24,3 +24,17 @@ run_test() {
 	echo
 	echo "# harness: end $1 $status $before $after"
 }
+
+# run_for SECONDS NAME DIRECTORY PROGRAM: run_test until so many seconds have passed or it fails.
+run_for() {
+	seconds=$1
+	began=$(date +%s)
+	shift
+	STRESS_SEED=1
+	while :; do
+		export STRESS_SEED
+		run_test "$@"
+		[ $status = 0 ] && [ $(($(date +%s) - began)) -lt "$seconds" ] || break
+		STRESS_SEED=$((STRESS_SEED + 1))
+	done
+}

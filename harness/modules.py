@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The harness' own kernel modules, each in a folder of harness/."""
+import shutil
+
+from . import kernel
+from .paths import BUILD, HARNESS
+from .shell import must
+
+
+def build(name, out):
+    """Build the module for the kernel in the folder out; return the .ko."""
+    place = BUILD / f"{name}-{out.name}"
+    place.mkdir(exist_ok=True)
+    for source in (HARNESS / name).iterdir():
+        shutil.copy2(source, place)
+    must(f"build the module {name}", kernel.make(out, f"M={place}", "modules"), f"{place.name}.build",
+         env=kernel.environment())
+    return place / f"{name}.ko"
