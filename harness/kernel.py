@@ -17,6 +17,7 @@ FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "debug": ["common", "iommufd", "debug", "kunit", "validate"],
+    "preempt": ["common", "iommufd", "debug", "kunit", "validate", "preempt"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
