@@ -46,7 +46,8 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
 			   prot | IOMMU_CACHE, current_account(),
 			   IOPT_MAP_FIXED);
 	if (rc == -ENOMEM)
-		type1_warn_of_limit(length >> PAGE_SHIFT);
+		type1_warn_of_limit(type1, "vfio_pin_pages_remote",
+				    length >> PAGE_SHIFT);
 	if (rc != -EINVAL)
 		return rc;
 	/* What cannot be mapped for several reasons is told the first one. */
