@@ -92,9 +92,7 @@ FIXTURE_TEARDOWN(race)
 	device_close(&race->device[1]);
 	race->rig.device = race->device[0];
 	device_close(&race->rig.device);
-	if (race->hwpt) {
-		EXPECT_EQ(0, iommu_end(race->rig.iommufd, race->hwpt));
-	}
+	EXPECT_EQ(0, race->hwpt ? iommu_end(race->rig.iommufd, race->hwpt) : 0);
 	EXPECT_EQ(0, iommu_end(race->rig.iommufd, race->rig.ioas));
 	rig_close(&race->rig);
 	EXPECT_EQ(0, rig_pinned(&race->rig));
