@@ -139,7 +139,9 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int ret = 0;
 
-	mutex_lock(&group->group_lock);
+	/* SET_CONTAINER of the group's file holds it while it pins memory. */
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
 	if (group->opened_file)
 		ret = -EBUSY;
 	else

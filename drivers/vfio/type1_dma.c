@@ -269,7 +269,9 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 		return rc;
 
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) {
-		mutex_lock(&type1->vaddr_lock);
+		/* Another one may wait for a driver that pins memory. */
+		if (mutex_lock_killable(&type1->vaddr_lock))
+			return -EINTR;
 		rc = !list_empty(&type1->mediated) ? -EBUSY :
 		     unmap_checked(type1, &unmap, &bitmap);
 		mutex_unlock(&type1->vaddr_lock);
