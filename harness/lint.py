@@ -5,7 +5,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from . import kernel, ktap, mail, packages, series
-from .paths import BUILD, HARNESS, LINUX
+from .paths import BUILD, HARNESS, LINUX, LOG
 from .shell import Progress, logged, say
 
 # FILE_PATH_CHANGES asks every patch that adds a file for a MAINTAINERS line; one patch of the series has the
@@ -59,6 +59,19 @@ def compiled(objects, results):
         results.failed.append(f"W=1 and sparse: make failed, see {log}")
 
 
+# Configurations in which something that we select could lack what it depends on.
+CONFIGURATIONS = ["vfio-alone"]
+
+
+def configurations(results):
+    """Kconfig warns of no symbol that is selected although it depends on something that is off."""
+    for name in CONFIGURATIONS:
+        kernel.configure(BUILD / name, kernel.fragments(name))
+        lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
+        findings = [line for line in lines if "unmet direct dependencies" in line]
+        (results.failed if findings else results.passed).append(f"kconfig: {' '.join([name, *findings])}")
+
+
 # It takes sums of sizes (SZ_1G + SZ_2M) for sums of flags.
 NOT_OURS = {"orplus.cocci"}
 
@@ -88,6 +101,7 @@ def lint():
         ["spatch", "--very-quiet", "-D", "report", "--no-show-diff", "--cocci-file", rule, "--no-includes",
          "--include-headers", *built]), results)
     compiled([path[:-1] + "o" for path in built if path.endswith(".c")], results)
+    configurations(results)
     for path in series.unlisted():
         results.failed.append(f"series: no patch brings {path}")
     return results

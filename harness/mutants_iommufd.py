@@ -13,11 +13,11 @@ from .shell import Failure, Progress, must, say
 FRONT_END = "drivers/iommu/iommufd"
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
-# The cheap ones first. Races and stress are left out: they take long, and the others see what there is.
+# The cheap ones first. Stress and most races are left out: they take long, and the others see what there is.
 PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info", "iommufd/hwpt_alloc",
             "iommufd/ioas_copy", "iommufd/ioas_allow", "iommufd/options", "iommufd/iova_ranges", "iommufd/ioas_map",
             "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/allocation_failure",
-            "iommufd/ioas_dma"]
+            "iommufd/ioas_dma", "iommufd/hwpt_race", "vfio/mdev_race"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
 # Runs the programs until one has something to say.
 UNTIL = """
@@ -35,7 +35,7 @@ def build(everything):
     series.apply()
     kernel.settle(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     mutants_engine.write_sources(everything, FRONT_END, DEFINED_IN, OUT)
-    must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage"), "mutants-iommufd.build",
+    must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage", "modules"), "mutants-iommufd.build",
          env=kernel.environment())
     selftest.build_programs(kernel.headers(OUT))
     return kernel.bzimage(OUT)
@@ -46,7 +46,7 @@ def boot(image, number):
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
                           args=f"iopt_mutant={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
-        outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" +
+        outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
         # No mutant is met before that: it was the machine.
         if any(selftest.BEGIN.match(line) for line in outcome.lines):

@@ -4,6 +4,7 @@
  *
  * Vocabulary:
  *   node     the character device of one vfio_device, struct vfio_cdev
+ *   file     one open of a node, struct vfio_cdev_file in its private_data
  *   inert    a file of a node that has not bound; BIND is all that it can do
  *   bound    the one file of a node that has bound its device to an iommufd;
  *            it is then what the group path hands out as device fd
@@ -13,10 +14,10 @@
  * takes the device, for one file at a time and never while the device's group
  * is open. Closing the bound file gives it back. No ioctl does.
  *
- * A file is inert while its private_data is NULL and bound once it points to
- * the device, which is published after everything else that BIND does. So the
- * operations of the group path's device fd, which find the device there, serve
- * bound files unchanged, and an inert file never gets as far.
+ * A file is inert while its device is NULL and bound once that is set, which is
+ * published after everything else that BIND does. The operations of the group
+ * path's device fd find the device with vfio_cdev_file_device() and serve bound
+ * files too; an inert file never gets as far.
  *
  * Lifetimes: a bound file holds the device's registration, so its driver waits
  * for it as it does for the device fds of a group. An inert file holds only
@@ -42,6 +43,7 @@
 
 #include "device_cdev.h"
 #include "device_kvm.h"
+#include "iommufd_emulated.h"
 #include "vfio.h"
 
 /**
@@ -51,14 +53,13 @@
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
  * @bound: a file is bound, or is on its way there or back
- * @kvm: what KVM said of the node's files
  *
  * Locks on the way of the node's files to the device. None is held while
  * another of them is taken:
  *
  *   lock                      protects                        held across
  *   vfio_cdev.lock            @device, @bound                 nothing
- *   vfio_kvm_link.lock        @kvm                            nothing
+ *   vfio_kvm_link.lock        vfio_cdev_file.kvm              nothing
  *   vfio_group.group_lock     opened_file, cdev_users         nothing
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
  *                                                             close_device()
@@ -74,6 +75,16 @@ struct vfio_cdev {
 	spinlock_t lock;		/* innermost */
 	struct vfio_device *device;
 	bool bound;
+};
+
+/**
+ * struct vfio_cdev_file - one open of a node
+ * @device: NULL while the file is inert
+ * @kvm: the machine that uses the file; a file that other programs have open of
+ *       the node has its own
+ */
+struct vfio_cdev_file {
+	struct vfio_device *device;
 	struct vfio_kvm_link kvm;
 };
 
@@ -87,8 +98,10 @@ static struct vfio_cdev *vfio_cdev_of(struct file *file)
 /* The device of a bound file, NULL for an inert one. */
 static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 {
+	struct vfio_cdev_file *opened = file->private_data;
+
 	/* Pairs with the release in vfio_cdev_bind(). */
-	return smp_load_acquire(&file->private_data);
+	return smp_load_acquire(&opened->device);
 }
 
 /*
@@ -126,7 +139,9 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int ret = 0;
 
-	mutex_lock(&group->group_lock);
+	/* SET_CONTAINER of the group's file holds it while it pins memory. */
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
 	if (group->opened_file)
 		ret = -EBUSY;
 	else
@@ -175,12 +190,13 @@ static int vfio_cdev_may_use(struct vfio_device *device,
 	return min(ret, 0);
 }
 
-static int vfio_cdev_open_device(struct vfio_device *device, struct file *file,
+static int vfio_cdev_open_device(struct vfio_device *device,
+				 struct vfio_cdev_file *opened,
 				 struct iommufd_ctx *ictx)
 {
 	int ret = 0;
 
-	vfio_kvm_take(device, &vfio_cdev_of(file)->kvm, file);
+	vfio_kvm_take(device, &opened->kvm);
 	mutex_lock(&device->dev_set->lock);
 	device->open_count = 1;
 	if (device->ops->open_device)
@@ -197,6 +213,7 @@ static int vfio_cdev_open_device(struct vfio_device *device, struct file *file,
 
 static void vfio_cdev_close_device(struct vfio_device *device)
 {
+	vfio_access_quiesce(device);
 	mutex_lock(&device->dev_set->lock);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
@@ -207,7 +224,8 @@ static void vfio_cdev_close_device(struct vfio_device *device)
 }
 
 /* A member of @ictx and open, or neither. */
-static int vfio_cdev_start(struct vfio_device *device, struct file *file,
+static int vfio_cdev_start(struct vfio_device *device,
+			   struct vfio_cdev_file *opened,
 			   struct iommufd_ctx *ictx, u32 *devid)
 {
 	int ret;
@@ -220,7 +238,7 @@ static int vfio_cdev_start(struct vfio_device *device, struct file *file,
 	if (ret)
 		goto err_module;
 
-	ret = vfio_cdev_open_device(device, file, ictx);
+	ret = vfio_cdev_open_device(device, opened, ictx);
 	if (ret)
 		goto err_unbind;
 	return 0;
@@ -272,6 +290,7 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
 static int vfio_cdev_bind(struct file *file,
 			  struct vfio_device_bind_iommufd __user *arg)
 {
+	struct vfio_cdev_file *opened = file->private_data;
 	struct vfio_cdev *node = vfio_cdev_of(file);
 	struct vfio_device_bind_iommufd bind;
 	struct vfio_device *device;
@@ -301,7 +320,7 @@ static int vfio_cdev_bind(struct file *file,
 		goto err_group;
 	}
 
-	ret = vfio_cdev_start(device, file, ictx, &devid);
+	ret = vfio_cdev_start(device, opened, ictx, &devid);
 	if (ret)
 		goto err_ictx;
 
@@ -312,7 +331,7 @@ static int vfio_cdev_bind(struct file *file,
 	}
 
 	/* Pairs with the acquire in vfio_cdev_bound_device(). */
-	smp_store_release(&file->private_data, device);
+	smp_store_release(&opened->device, device);
 	return 0;
 
 err_stop:
@@ -413,25 +432,38 @@ static int vfio_cdev_mmap(struct file *file, struct vm_area_struct *vma)
 	return vfio_device_fops.mmap(file, vma);
 }
 
+/* Takes nothing of the device: a new file is inert. */
+static int vfio_cdev_open(struct inode *inode, struct file *file)
+{
+	struct vfio_cdev_file *opened;
+
+	opened = kzalloc(sizeof(*opened), GFP_KERNEL_ACCOUNT);
+	if (!opened)
+		return -ENOMEM;
+	vfio_kvm_link_init(&opened->kvm);
+	file->private_data = opened;
+	return 0;
+}
+
 static int vfio_cdev_release(struct inode *inode, struct file *file)
 {
 	struct vfio_device *device = vfio_cdev_bound_device(file);
 	struct iommufd_ctx *ictx;
 
-	if (!device)
-		return 0;
-
-	ictx = device->iommufd_ctx;
-	vfio_cdev_stop(device);
-	iommufd_ctx_put(ictx);
-	vfio_cdev_unclaim_group(device->group);
-	vfio_cdev_unclaim(vfio_cdev_of(file), device);
+	if (device) {
+		ictx = device->iommufd_ctx;
+		vfio_cdev_stop(device);
+		iommufd_ctx_put(ictx);
+		vfio_cdev_unclaim_group(device->group);
+		vfio_cdev_unclaim(vfio_cdev_of(file), device);
+	}
+	kfree(file->private_data);
 	return 0;
 }
 
-/* No open: a new file has no private_data, and that is what inert means. */
 static const struct file_operations vfio_cdev_fops = {
 	.owner		= THIS_MODULE,
+	.open		= vfio_cdev_open,
 	.release	= vfio_cdev_release,
 	.read		= vfio_cdev_read,
 	.write		= vfio_cdev_write,
@@ -449,6 +481,18 @@ static const struct file_operations vfio_cdev_fops = {
 bool vfio_cdev_is_file(struct file *file)
 {
 	return file->f_op == &vfio_cdev_fops;
+}
+
+/**
+ * vfio_cdev_file_device - the device behind a device file
+ * @file: a bound file of a node, or the device fd of a group
+ *
+ * Return: the device, which stays while the file is open.
+ */
+struct vfio_device *vfio_cdev_file_device(struct file *file)
+{
+	return vfio_cdev_is_file(file) ? vfio_cdev_bound_device(file) :
+					 file->private_data;
 }
 
 /**
@@ -501,8 +545,10 @@ bool vfio_cdev_enforced_coherent(struct file *file)
  */
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 {
+	struct vfio_cdev_file *opened = file->private_data;
+
 	if (vfio_cdev_is_file(file))
-		vfio_kvm_link_set(&vfio_cdev_of(file)->kvm, file, kvm);
+		vfio_kvm_link_set(&opened->kvm, kvm);
 }
 
 static void vfio_cdev_free(struct kobject *kobj)
@@ -545,7 +591,6 @@ int vfio_cdev_device_add(struct vfio_device *device)
 		return -ENOMEM;
 	kobject_init(&node->kobj, &vfio_cdev_ktype);
 	spin_lock_init(&node->lock);
-	vfio_kvm_link_init(&node->kvm);
 	node->device = device;
 	mutex_init(&device->iommufd_lock);
 	device->device.devt = MKDEV(MAJOR(vfio_cdev_devt), device->index);

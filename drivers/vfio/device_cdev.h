@@ -7,6 +7,7 @@
 #define __VFIO_DEVICE_CDEV_H__
 
 #include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/vfio.h>
 
 #ifdef CONFIG_VFIO_DEVICE_CDEV
@@ -16,6 +17,7 @@ void vfio_cdev_cleanup(void);
 int vfio_cdev_device_add(struct vfio_device *device);
 void vfio_cdev_revoke(struct vfio_device *device);
 bool vfio_cdev_is_file(struct file *file);
+struct vfio_device *vfio_cdev_file_device(struct file *file);
 bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
@@ -59,6 +61,11 @@ static inline void vfio_cdev_revoke(struct vfio_device *device)
 static inline bool vfio_cdev_is_file(struct file *file)
 {
 	return false;
+}
+
+static inline struct vfio_device *vfio_cdev_file_device(struct file *file)
+{
+	return file->private_data;
 }
 
 static inline bool vfio_cdev_enforced_coherent(struct file *file)

@@ -25,24 +25,16 @@
 #include "device_kvm.h"
 
 /**
- * vfio_kvm_link_set - note what KVM says of a file
- * @link: the link of the file's device
- * @file: the file
- * @kvm: the machine that uses it, or NULL when none does any more
- *
- * A device has one user at a time, so of two files that say something the last
- * one counts. What is taken back for one file leaves another's alone.
+ * vfio_kvm_link_set - note which machine uses a file
+ * @link: the file's
+ * @kvm: the machine, or NULL when none uses the file any more
  *
  * Context: any that may take a spinlock.
  */
-void vfio_kvm_link_set(struct vfio_kvm_link *link, struct file *file,
-		       struct kvm *kvm)
+void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
 {
 	spin_lock(&link->lock);
-	if (kvm || link->file == file) {
-		link->file = file;
-		link->kvm = kvm;
-	}
+	link->kvm = kvm;
 	spin_unlock(&link->lock);
 }
 
@@ -51,22 +43,20 @@ void vfio_kvm_link_set(struct vfio_kvm_link *link, struct file *file,
 /**
  * vfio_kvm_take - let a device have the machine of the file that opens it
  * @device: the device, about to be opened
- * @link: its link
- * @file: the file
+ * @link: the file's
  *
  * Sets vfio_device.kvm, with a reference, or leaves it NULL.
  *
  * Context: May sleep. The caller keeps other opens of @device out.
  */
-void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link,
-		   struct file *file)
+void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link)
 {
 	void (*put)(struct kvm *kvm) = symbol_get(kvm_put_kvm);
 	bool (*get)(struct kvm *kvm) = symbol_get(kvm_get_kvm_safe);
 
 	if (put && get) {
 		spin_lock(&link->lock);
-		if (link->file == file && link->kvm && get(link->kvm)) {
+		if (link->kvm && get(link->kvm)) {
 			device->kvm = link->kvm;
 			device->put_kvm = put;
 		}

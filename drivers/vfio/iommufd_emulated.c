@@ -11,8 +11,9 @@
  * Rule: from bind to unbind these calls go to the access, and never to a
  * container, which the device then has none of. While nothing is attached they
  * fail. The driver's dma_unmap op is called as for a container, and also for
- * each mapping that it has pages pinned in when the device is detached; but
- * never when the device is closed: what it left pinned then goes by itself.
+ * each mapping that it has pages pinned in when the device is detached. It is
+ * called for one mapping at a time, and no call runs during or after
+ * close_device(): /dev/iommu unpins what the driver has left pinned.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -25,8 +26,7 @@ static void access_unmap(void *data, unsigned long iova, unsigned long length)
 {
 	struct vfio_device *vdev = data;
 
-	if (READ_ONCE(vdev->open_count))
-		vdev->ops->dma_unmap(vdev, iova, length);
+	vdev->ops->dma_unmap(vdev, iova, length);
 }
 
 static const struct iommufd_access_ops access_ops = {
@@ -109,6 +109,19 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 	iommufd_access_detach(vdev->iommufd_access);
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
+
+/**
+ * vfio_access_quiesce - end the calls of a driver's dma_unmap op
+ * @device: any open device; nothing happens unless it is bound and emulated
+ *
+ * Context: May sleep; waits for a call that runs. Holds no lock that the op
+ *          takes. The device is closed next.
+ */
+void vfio_access_quiesce(struct vfio_device *device)
+{
+	if (vfio_has_access(device))
+		iommufd_access_quiesce(device->iommufd_access);
+}
 
 static unsigned int access_flags(int prot)
 {

@@ -27,7 +27,6 @@
 #include <linux/iopt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 
@@ -81,16 +80,18 @@ struct type1_group {
  *                something to tell of, and to check
  * @vaddr_lock: held while mappings lose their address and while a mediated
  *              group comes: there is never both
- * @told_rwsem: protects @told; held for reading while devices are told
+ * @told_lock: protects @told; held across a driver's dma_unmap op, so that a
+ *             driver handles one unmap of the container at a time
  * @told: &struct vfio_device by iommu_entry, the latest one first
+ * @warned: the last process that was warned of its limit, by its number
  *
  * Lock order, outermost first: the container's group_lock, held while groups
  * come and go; @vaddr_lock, never held while something is pinned; @lock, held
  * for a moment, under which the engine takes its short lock at most.
  *
- * @told_rwsem is taken in the engine's callback, and by nobody who holds another
- * one of these. Drivers take their own locks under it, and hold them when they
- * pin and unpin, which takes none of these but @lock.
+ * @told_lock is taken in the engine's callback with none of the others held.
+ * Drivers take their own locks under it, and pin and unpin with their own locks
+ * held, so that pinning and unpinning must take none of these but @lock.
  */
 struct type1 {
 	struct io_pagetable *iopt;
@@ -103,8 +104,9 @@ struct type1 {
 	unsigned long pgsizes;
 	bool ranges_known;
 	struct mutex vaddr_lock;	/* no address or mediated groups */
-	struct rw_semaphore told_rwsem;	/* told */
+	struct mutex told_lock;		/* told, and dma_unmap against itself */
 	struct list_head told;
+	pid_t warned;
 };
 
 /* Bytes of the smallest page: all IOVAs and sizes are multiples of it. */
@@ -115,7 +117,8 @@ static inline unsigned long type1_pgsize(struct type1 *type1)
 
 /* type1_main.c */
 void type1_choose_pages(struct type1 *type1);
-void type1_warn_of_limit(unsigned long npages);
+void type1_warn_of_limit(struct type1 *type1, const char *function,
+			 unsigned long npages);
 
 /* type1_info.c */
 long type1_check_extension(struct type1 *type1, unsigned long extension);

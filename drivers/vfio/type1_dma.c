@@ -46,7 +46,8 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
 			   prot | IOMMU_CACHE, current_account(),
 			   IOPT_MAP_FIXED);
 	if (rc == -ENOMEM)
-		type1_warn_of_limit(length >> PAGE_SHIFT);
+		type1_warn_of_limit(type1, "vfio_pin_pages_remote",
+				    length >> PAGE_SHIFT);
 	if (rc != -EINVAL)
 		return rc;
 	/* What cannot be mapped for several reasons is told the first one. */
@@ -268,7 +269,9 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 		return rc;
 
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) {
-		mutex_lock(&type1->vaddr_lock);
+		/* Another one may wait for a driver that pins memory. */
+		if (mutex_lock_killable(&type1->vaddr_lock))
+			return -EINTR;
 		rc = !list_empty(&type1->mediated) ? -EBUSY :
 		     unmap_checked(type1, &unmap, &bitmap);
 		mutex_unlock(&type1->vaddr_lock);

@@ -294,7 +294,8 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
 {
 	bool orphans;
 
-	mutex_lock(&type1->vaddr_lock);
+	if (mutex_lock_killable(&type1->vaddr_lock))
+		return -EINTR;
 	mutex_lock(&type1->lock);
 	orphans = iopt_has_orphans(type1->iopt);
 	if (!orphans)
@@ -313,8 +314,8 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * Context: the container's group_lock is held for writing.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
  * there already or what is mapped conflicts with it, -EIO if there is no domain
- * for it, -EPERM if its interrupts are not isolated, -ENOMEM, or an errno of
- * pinning or of the IOMMU driver. All is as it was then.
+ * for it, -EPERM if its interrupts are not isolated, -EINTR on a fatal signal,
+ * -ENOMEM, or an errno of pinning or of the IOMMU driver. All is as it was then.
  */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 		       enum vfio_group_type type)

@@ -40,17 +40,32 @@ void type1_choose_pages(struct type1 *type1)
 }
 
 /**
- * type1_warn_of_limit - pinning failed with -ENOMEM: tell if it was the limit
- * @npages: how many pages it was to be
+ * type1_warn_of_limit - log that pinning failed for RLIMIT_MEMLOCK, if it did
+ * @type1: the container's
+ * @function: prefix of the line; log scanners know it from the function that
+ *            printed the line before type1 stood on the engine
+ * @npages: how many pages the caller wanted to pin
+ *
+ * A process gets one line for a container, however often it fails there. To
+ * get another one takes another process or another container, whose setup takes
+ * a VFIO group; the rate is limited for programs that loop over that.
+ *
+ * Context: process context, after -ENOMEM.
  */
-void type1_warn_of_limit(unsigned long npages)
+void type1_warn_of_limit(struct type1 *type1, const char *function,
+			 unsigned long npages)
 {
+	static DEFINE_RATELIMIT_STATE(lines, 60 * HZ, 100);
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK);
+	pid_t process = task_tgid_nr(current);
 
-	if (current->mm && !capable(CAP_IPC_LOCK) &&
-	    READ_ONCE(current->mm->locked_vm) + npages > limit >> PAGE_SHIFT)
-		pr_warn_ratelimited("vfio_iommu_type1: Task %s (%d) RLIMIT_MEMLOCK (%ld) exceeded\n",
-				    current->comm, task_pid_nr(current), limit);
+	if (!current->mm || capable(CAP_IPC_LOCK) ||
+	    READ_ONCE(current->mm->locked_vm) + npages <= limit >> PAGE_SHIFT)
+		return;
+	if (xchg(&type1->warned, process) == process || !__ratelimit(&lines))
+		return;
+	pr_warn("%s: RLIMIT_MEMLOCK (%ld) exceeded by %s (%d)\n", function,
+		limit, current->comm, task_pid_nr(current));
 }
 
 static void *type1_open(unsigned long arg)
@@ -78,7 +93,7 @@ static void *type1_open(unsigned long arg)
 	INIT_LIST_HEAD(&type1->mediated);
 	INIT_LIST_HEAD(&type1->domains);
 	mutex_init(&type1->vaddr_lock);
-	init_rwsem(&type1->told_rwsem);
+	mutex_init(&type1->told_lock);
 	INIT_LIST_HEAD(&type1->told);
 
 	type1->iopt = iopt_alloc(&policy);
@@ -103,6 +118,7 @@ static void type1_release(void *data)
 		!list_empty(&type1->told));
 	iopt_access_destroy(type1->access);
 	iopt_free(type1->iopt);
+	mutex_destroy(&type1->told_lock);
 	mutex_destroy(&type1->vaddr_lock);
 	mutex_destroy(&type1->lock);
 	kfree(type1);

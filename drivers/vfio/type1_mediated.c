@@ -6,9 +6,10 @@
  * pins are nobody's in particular: any device may drop what another one pinned,
  * and drop what nobody pinned.
  *
- * Rule: no lock is held while a driver is told of an unmap that it may need to
- * unpin, to pin or to access memory; and a driver may hold whatever it wants
- * when it does so (H1).
+ * Rule: a driver's dma_unmap op is called for one unmap of the container at a
+ * time, as drivers rely on. The mutex that serialises the calls is taken by
+ * nothing that a driver calls to unpin, to pin or to access memory, because
+ * drivers do so with their own locks held, which their dma_unmap op takes too.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -20,10 +21,16 @@ static void tell_of_unmap(void *data, unsigned long start, unsigned long last)
 	struct type1 *type1 = data;
 	struct vfio_device *vdev;
 
-	down_read(&type1->told_rwsem);
+	/*
+	 * A driver may be pinning memory in an earlier call, which can take
+	 * long. The engine ends the unmap of a caller that is killed here with
+	 * -EINTR, and leaves the mapping.
+	 */
+	if (mutex_lock_killable(&type1->told_lock))
+		return;
 	list_for_each_entry(vdev, &type1->told, iommu_entry)
 		vdev->ops->dma_unmap(vdev, start, last - start + 1);
-	up_read(&type1->told_rwsem);
+	mutex_unlock(&type1->told_lock);
 }
 
 const struct iopt_access_ops type1_access_ops = {
@@ -37,9 +44,9 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 
 	if (!vdev->ops->dma_unmap)
 		return;
-	down_write(&type1->told_rwsem);
+	mutex_lock(&type1->told_lock);
 	list_add(&vdev->iommu_entry, &type1->told);
-	up_write(&type1->told_rwsem);
+	mutex_unlock(&type1->told_lock);
 }
 
 /* A device is closed: it is told of nothing any more when this returns. */
@@ -49,9 +56,9 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 
 	if (!vdev->ops->dma_unmap)
 		return;
-	down_write(&type1->told_rwsem);
+	mutex_lock(&type1->told_lock);
 	list_del(&vdev->iommu_entry);
-	up_write(&type1->told_rwsem);
+	mutex_unlock(&type1->told_lock);
 }
 
 static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
@@ -104,7 +111,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	rc = iopt_access_pin(type1->access, start, last, pages,
 			     prot | IOPT_ACCESS_UNALIGNED);
 	if (rc == -ENOMEM)
-		type1_warn_of_limit(npage);
+		type1_warn_of_limit(type1, "vfio_pin_page_external", npage);
 	if (rc)
 		return access_errno(rc);
 	type1_group_pinned(type1, iommu_group);

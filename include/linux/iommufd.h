@@ -32,8 +32,9 @@ struct page;
  * @unmap: a mapping goes, or the access leaves its IOAS, and @length bytes from
  *         @iova on are all of a mapping in which pages are pinned: unpin those
  *         of this access, now or soon, and pin none there again. Others may
- *         have pinned what there is. Called in process context; it may unpin,
- *         and must take no lock under which an access is attached or detached
+ *         have pinned what there is. Called in process context, for one access
+ *         not again before it has returned; it may unpin, and must take no lock
+ *         under which an access is attached, detached or quiesced
  */
 struct iommufd_access_ops {
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);
@@ -55,7 +56,6 @@ void iommufd_device_unbind(struct iommufd_device *idev);
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id);
 void iommufd_device_detach(struct iommufd_device *idev);
 
-struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev);
 u32 iommufd_device_to_id(struct iommufd_device *idev);
 bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev);
 
@@ -66,6 +66,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 void iommufd_access_destroy(struct iommufd_access *access);
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
 void iommufd_access_detach(struct iommufd_access *access);
+void iommufd_access_quiesce(struct iommufd_access *access);
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags);
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
@@ -108,12 +109,6 @@ static inline void iommufd_device_detach(struct iommufd_device *idev)
 {
 }
 
-static inline struct iommufd_ctx *
-iommufd_device_to_ictx(struct iommufd_device *idev)
-{
-	return NULL;
-}
-
 static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
 {
 	return 0;
@@ -137,6 +132,10 @@ static inline int iommufd_access_attach(struct iommufd_access *access,
 }
 
 static inline void iommufd_access_detach(struct iommufd_access *access)
+{
+}
+
+static inline void iommufd_access_quiesce(struct iommufd_access *access)
 {
 }
 

@@ -13,12 +13,14 @@
  * under way, and is then told of every mapping that it has pinned, as if it
  * were unmapped. Only unpinning works meanwhile. When it is out nothing of its
  * own is pinned, whatever its driver made of that, and no callback runs.
+ * Callbacks of one access never run at the same time.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/iommufd.h>
 #include <linux/iopt.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -30,6 +32,10 @@
  * @obj: its one user is the driver that made it
  * @ops: of the driver, or NULL if it never pins
  * @data: for @ops
+ * @unmap_lock: held across @ops->unmap; protects @quiesced. The driver's locks
+ *              are taken under it, so that no call which a driver makes with
+ *              its locks held may take it: those are pin, unpin and copy
+ * @quiesced: @ops->unmap is not called any more
  * @lock: protects all below; nothing is called under it
  * @ioas: where it is attached, or NULL; stays until it is out
  * @inside: what the engine knows of it, as long as @ioas
@@ -41,6 +47,8 @@ struct iommufd_access {
 	struct iommufd_object obj;
 	const struct iommufd_access_ops *ops;
 	void *data;
+	struct mutex unmap_lock;	/* ops->unmap against itself */
+	bool quiesced;
 	spinlock_t lock;	/* innermost */
 	struct iommufd_ioas *ioas;
 	struct iopt_access *inside;
@@ -51,7 +59,10 @@ struct iommufd_access {
 
 static void iommufd_access_end(struct iommufd_object *obj)
 {
-	/* whoever destroys it has detached it */
+	struct iommufd_access *access =
+		container_of(obj, struct iommufd_access, obj);
+
+	mutex_destroy(&access->unmap_lock);
 }
 
 static const struct iommufd_object_type iommufd_access_type = {
@@ -62,7 +73,19 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 {
 	struct iommufd_access *access = data;
 
-	access->ops->unmap(access->data, start, last - start + 1);
+	/*
+	 * A driver may be pinning memory in an earlier call, which can take
+	 * long. The engine ends the unmap of a caller that is killed here with
+	 * -EINTR, and leaves the mapping. A detach goes on, so that it has to
+	 * wait.
+	 */
+	if (READ_ONCE(access->leaving))
+		mutex_lock(&access->unmap_lock);
+	else if (mutex_lock_killable(&access->unmap_lock))
+		return;
+	if (!access->quiesced)
+		access->ops->unmap(access->data, start, last - start + 1);
+	mutex_unlock(&access->unmap_lock);
 }
 
 static const struct iopt_access_ops access_ops = {
@@ -96,6 +119,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 
 	access->ops = ops;
 	access->data = data;
+	mutex_init(&access->unmap_lock);
 	spin_lock_init(&access->lock);
 	init_waitqueue_head(&access->idle);
 	/* the driver is a user: user space cannot destroy it */
@@ -227,7 +251,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 		return;
 
 	spin_lock(&access->lock);
-	access->leaving = true;
+	WRITE_ONCE(access->leaving, true);
 	spin_unlock(&access->lock);
 	/* who pins may be kept for long by the memory that it faults in */
 	wait_event_idle(access->idle, access_is_idle(access));
@@ -242,11 +266,31 @@ void iommufd_access_detach(struct iommufd_access *access)
 
 	spin_lock(&access->lock);
 	access->ioas = NULL;
-	access->leaving = false;
+	WRITE_ONCE(access->leaving, false);
 	spin_unlock(&access->lock);
 	iommufd_object_unuse(&ioas->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
+
+/**
+ * iommufd_access_quiesce() - end the unmap callbacks of an access for good
+ * @access: the access
+ *
+ * For a driver that is about to be unable to handle them. When this returns no
+ * callback runs, and none is called until the access is destroyed. What the
+ * driver leaves pinned is unpinned when the access is detached; until then an
+ * unmap of it waits.
+ *
+ * Context: may sleep; waits for a callback that runs. Not from one, and with no
+ * lock held that one takes.
+ */
+void iommufd_access_quiesce(struct iommufd_access *access)
+{
+	mutex_lock(&access->unmap_lock);
+	access->quiesced = true;
+	mutex_unlock(&access->unmap_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_access_quiesce, IOMMUFD);
 
 static unsigned int engine_flags(unsigned int flags)
 {

@@ -191,18 +191,6 @@ void iommufd_device_detach(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
 
 /**
- * iommufd_device_to_ictx() - the context a device is bound to
- * @idev: the bound device
- *
- * Return: the context, without a reference: it stays as long as @idev.
- */
-struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev)
-{
-	return idev->obj.ictx;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_device_to_ictx, IOMMUFD);
-
-/**
  * iommufd_device_to_id() - the ID of a bound device
  * @idev: the bound device
  *

@@ -253,13 +253,14 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 {
 	struct iommufd_hwpt *hwpt = idev->hwpt;
 	struct iommufd_ioas *ioas = hwpt->ioas;
-	bool last;
+	bool last, remove;
 
-	/* whoever comes last may let the IOAS go before this is out of here */
+	/* Without devices on @hwpt, IOMMU_DESTROY of the IOAS succeeds. */
 	refcount_inc(&ioas->obj.refs);
 	mutex_lock(&ioas->attach_lock);
 	last = !--hwpt->devices;
-	if (last && !hwpt->keep)
+	remove = last && !hwpt->keep;
+	if (remove)
 		list_del(&hwpt->item);
 	if (last)
 		iopt_detach_domain(ioas->iopt, hwpt->domain);
@@ -268,13 +269,17 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 		iommu_domain_free(hwpt->domain);
 	iopt_unreserve_device(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
+	/*
+	 * Once the lock is dropped, the last device to detach frees @hwpt, or
+	 * IOMMU_DESTROY does.
+	 */
+	if (!remove)
+		iommufd_object_unuse(&hwpt->obj);
 	mutex_unlock(&ioas->attach_lock);
 
-	/* remove waits for who holds it by its ID, who may want the lock */
-	if (last && !hwpt->keep)
+	/* Waits for calls that found @hwpt by its ID and may need the lock. */
+	if (remove)
 		iommufd_object_remove(&hwpt->obj);
-	else
-		iommufd_object_unuse(&hwpt->obj);
 	iommufd_object_put(&ioas->obj);
 }
 

@@ -19,6 +19,8 @@
  *
  *	iommufd_ioas::attach_lock	around attach, detach and HUGE_PAGES
  *	locks of the engine and of the IOMMU core
+ *	iommufd_access::unmap_lock	around a driver's unmap callback
+ *	locks of that driver
  *	iommufd_ctx::objects' xa_lock	innermost, a spinlock
  */
 #ifndef _IOMMUFD_PRIVATE_H

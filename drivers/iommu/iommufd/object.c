@@ -158,12 +158,17 @@ int iommufd_object_use(struct iommufd_object *obj)
 	return rc;
 }
 
-/* Ends long-term use. The caller must not touch the object afterwards. */
+/*
+ * Ends long-term use. The object can be freed at once, unless the caller is its
+ * short-term user or holds a lock that destroying it needs.
+ */
 void iommufd_object_unuse(struct iommufd_object *obj)
 {
-	xa_lock(&obj->ictx->objects);
+	struct iommufd_ctx *ictx = obj->ictx;
+
+	xa_lock(&ictx->objects);
 	obj->users--;
-	xa_unlock(&obj->ictx->objects);
+	xa_unlock(&ictx->objects);
 }
 
 /**

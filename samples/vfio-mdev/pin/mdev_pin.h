@@ -179,6 +179,7 @@ struct mdev_pin_notice {
  * @notices: notices that ended
  * @overlapped: those among them that began while another one of this device had
  *              not ended
+ * @late: notices that ran while the device was being closed, or was closed
  * @ring: of notice n, counted from 0, at n % MDEV_PIN_RING
  */
 struct mdev_pin_state {
@@ -188,6 +189,7 @@ struct mdev_pin_state {
 	__s32 close_rc;
 	__u64 notices;
 	__u64 overlapped;
+	__u64 late;
 	struct mdev_pin_notice ring[MDEV_PIN_RING];
 };
 

@@ -77,6 +77,7 @@ void notices_close(struct pin_device *pin)
 
 	spin_lock(&notices->lock);
 	notices->closing = true;
+	notices->state.late += notices->active;
 	control = notices->control;
 	spin_unlock(&notices->lock);
 	wake_up_all(&notices->changed);
@@ -168,6 +169,8 @@ void pin_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	spin_lock(&notices->lock);
 	if (notices->active++)
 		notices->state.overlapped++;
+	if (notices->closing)
+		notices->state.late++;
 	once = *control;
 	once.hold = spend(&control->hold);
 	once.skip = spend(&control->skip);

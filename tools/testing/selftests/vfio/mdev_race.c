@@ -143,23 +143,111 @@ TEST_F(race, unmap_waits_for_detach)
 	EXPECT_EQ(2, mdev_forget(self->rig.fd, IOVA, 2));
 }
 
-/* In the middle of a notice; closing the device ends the wait in it. */
-TEST_F(race, close_during_notice)
+static void *close_device(void *data)
+{
+	struct call *call = data;
+
+	close((int)call->iova);
+	__atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A device is not closed while a notice runs, and gets none from then on. */
+TEST_F(race, close_waits_for_notice)
 {
 	const struct mdev_pin_control control = {
 		.flags = MDEV_PIN_NOTICE_UNPIN,
 		.hold = 1,
 	};
-	struct call call;
+	struct call call = { .iova = self->rig.fd };
+	struct mdev_pin_state state;
+	pid_t child;
 
 	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(self->rig.fd);
+		mdev_unmap(&self->rig, IOVA, 4 * PAGE);
+		_exit(0);
+	}
+	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
+	ASSERT_EQ(0, pthread_create(&call.thread, NULL, close_device, &call));
+	self->rig.fd = -1;
+	EXPECT_EQ(0, is_done(&call));
+	/* A signal ends the notice, which then unpins, and the child. */
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	pthread_join(call.thread, NULL);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+
+	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
+			       &self->rig.fd, &self->rig.id));
+	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	EXPECT_EQ(1u, state.notices);
+	EXPECT_EQ(0u, state.late);
+}
+
+/* A device handles one notice at a time. */
+TEST_F(race, notices_do_not_overlap)
+{
+	const struct mdev_pin_control control = {
+		.flags = MDEV_PIN_NOTICE_UNPIN,
+		.hold = 1,
+	};
+	const struct mdev_pin_request release = { .op = MDEV_PIN_OP_RELEASE };
+	struct mdev_pin_state state;
+	struct call first, second;
+
+	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&first, &self->rig, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
+	ASSERT_EQ(0, start(&second, &self->rig, FAR_IOVA, 4 * PAGE));
+	EXPECT_EQ(0, is_done(&second));
+	/* The device can still be used. */
+	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
+	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
+	EXPECT_EQ(BYTES(4), finish(&first));
+	EXPECT_EQ(BYTES(4), finish(&second));
+	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	EXPECT_EQ(2u, state.notices);
+	EXPECT_EQ(0u, state.overlapped);
+	EXPECT_EQ(0, mdev_pinned(&self->rig));
+}
+
+/* Waiting for a device that handles another notice can be ended by a signal. */
+TEST_F(race, wait_for_other_notice_is_killable)
+{
+	const struct mdev_pin_control control = {
+		.flags = MDEV_PIN_NOTICE_UNPIN,
+		.hold = 1,
+	};
+	const struct mdev_pin_request release = { .op = MDEV_PIN_OP_RELEASE };
+	struct call call;
+	pid_t child;
+
+	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
 	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
-	close(self->rig.fd);
-	self->rig.fd = -1;
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE);
+		_exit(0);
+	}
+	usleep(200 * 1000);
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
+	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
 	EXPECT_EQ(BYTES(4), finish(&call));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
 }
 
 /* No detach returns while a notice is under way. */

@@ -256,6 +256,54 @@ TEST_F(kvm, machine_of_another_file_is_not_held)
 	close(other);
 }
 
+/* Two programs have the node open, each with a machine of its own. */
+TEST_F(kvm, each_file_has_its_own_machine)
+{
+	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
+	int other = vfio_open(self->address);
+	int vm = ioctl(self->system, KVM_CREATE_VM, 0);
+
+	ASSERT_LE(0, other);
+	ASSERT_LE(0, vm);
+	ASSERT_EQ(0, ioctl(vm, KVM_CREATE_DEVICE, &create));
+	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_EQ(0, add((int)create.fd, other));
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	close(self->tracker);
+	close(self->vm);
+	self->tracker = -1;
+	EXPECT_FALSE(machine_ends(self->vm));
+	close((int)create.fd);
+	close(vm);
+	EXPECT_TRUE(machine_ends(vm));
+	close(self->fd);
+	EXPECT_TRUE(machine_ends(self->vm));
+	self->fd = -1;
+	self->vm = -1;
+	close(other);
+}
+
+/* What KVM takes back for one file leaves the other's machine alone. */
+TEST_F(kvm, machine_outlasts_that_of_another_file)
+{
+	int other = vfio_open(self->address);
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_EQ(0, add(self->tracker, other));
+	ASSERT_EQ(0, del(self->tracker, other));
+	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
+	close(self->tracker);
+	close(self->vm);
+	self->tracker = -1;
+	EXPECT_FALSE(machine_ends(self->vm));
+	close(self->fd);
+	EXPECT_TRUE(machine_ends(self->vm));
+	self->fd = -1;
+	self->vm = -1;
+	close(other);
+}
+
 TEST_F(kvm, refused_bind_holds_no_machine)
 {
 	ASSERT_EQ(0, add(self->tracker, self->fd));

@@ -1,0 +1,16 @@
+#spatch --smpl-spacing
+// A bound file of a node is served as the device fd of a group is.
+// files: drivers/vfio/vfio_main.c
+@@
+identifier filep;
+identifier f = {vfio_device_fops_unl_ioctl, vfio_device_fops_read,
+		vfio_device_fops_write, vfio_device_fops_mmap};
+type T;
+@@
+ T f(struct file *filep, ...)
+ {
+ 	<...
+-	filep->private_data
++	vfio_cdev_file_device(filep)
+ 	...>
+ }
