@@ -172,8 +172,7 @@ int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 		return -EINVAL;
 	if (last >> dmar_domain->gaw)
 		return -EFAULT;
-	if (dmar_domain->max_addr <= last)
-		dmar_domain->max_addr = last + 1;
+	domain_raise_max_addr(dmar_domain, last + 1);
 
 	bits = entry_bits(dmar_domain, prot);
 	cursor_load(&at);

@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What VT-d flushes when mappings are removed, and when.
+ *
+ * The tests attach a fake IOMMU unit to a domain by hand, without a device and
+ * without hardware. IOTLB flushes of the unit are recorded by its flush op.
+ * Descriptors that need the invalidation queue are recorded by a trace probe;
+ * the registers of the unit report each as an invalid descriptor, so that the
+ * driver does not wait for it to be executed.
+ *
+ * Rules: a flush covers all of the range that was unmapped. A page table is
+ * freed after the flush of the range that it served. The format of a domain's
+ * page table does not change once a unit uses it.
+ */
+#include <kunit/test.h>
+#include <linux/build_bug.h>
+#include <linux/gfp.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/stddef.h>
+#include <linux/xarray.h>
+
+#include "iommu.h"
+#include "trace.h"
+
+#define MAX_FLUSHES	16
+#define SZ_1T		(1UL << 40)
+/* page-selective invalidation, of up to 2^18 pages */
+#define CAP_PSI		(1ULL << 39 | 18ULL << 48)
+#define CAP_CACHING	(1ULL << 7)
+/* 2 MiB and 1 GiB; page tables of 3, 4 and 5 levels */
+#define CAP_SUPER	(3ULL << 34)
+#define CAP_3_LEVELS	(1ULL << 9)
+#define CAP_4_LEVELS	(1ULL << 10)
+#define CAP_5_LEVELS	(1ULL << 11)
+#define CAP_WIDTH(bits)	((u64)((bits) - 1) << 16)
+#define ECAP_COHERENT	1ULL
+
+/* The flags of a domain are written under different locks. */
+static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
+	      offsetof(struct dmar_domain, has_iotlb_device));
+static_assert(offsetof(struct dmar_domain, set_pte_snp) !=
+	      offsetof(struct dmar_domain, has_iotlb_device));
+
+/**
+ * struct flush - one invalidation
+ * @type: QI_IOTLB_TYPE, QI_DIOTLB_TYPE or QI_EIOTLB_TYPE
+ * @start: first byte
+ * @last: last byte
+ * @table_refs: refcount of the rig's table at that time
+ */
+struct flush {
+	u8 type;
+	u64 start;
+	u64 last;
+	int table_refs;
+};
+
+/**
+ * struct rig - what a test works with
+ * @iommu: the fake unit
+ * @info: its entry in the domain's array
+ * @domain: the domain
+ * @flushes: the invalidations
+ * @nr: their number, MAX_FLUSHES at most
+ * @table: a page table whose refcount is recorded, or NULL
+ */
+struct rig {
+	struct intel_iommu iommu;
+	struct iommu_domain_info info;
+	struct iommu_domain *domain;
+	struct flush flushes[MAX_FLUSHES];
+	unsigned int nr;
+	struct page *table;
+};
+
+static struct rig *rig;
+
+/* @order of pages, more than 51 of them for all addresses */
+static void record(u8 type, u64 addr, unsigned int order)
+{
+	struct flush *flush = &rig->flushes[rig->nr];
+	u64 mask = order > 51 ? U64_MAX :
+		   (1ULL << (VTD_PAGE_SHIFT + order)) - 1;
+
+	if (rig->nr == MAX_FLUSHES)
+		return;
+	flush->type = type;
+	flush->start = addr & ~mask;
+	flush->last = addr | mask;
+	flush->table_refs = rig->table ? page_count(rig->table) : 0;
+	rig->nr++;
+}
+
+static void record_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
+			 unsigned int size_order, u64 type)
+{
+	addr &= VTD_PAGE_MASK;
+	record(QI_IOTLB_TYPE, addr,
+	       type == DMA_TLB_PSI_FLUSH ? size_order : 52);
+}
+
+/* The number of ones from bit 12 on is the order, less one. */
+static unsigned int dev_iotlb_order(u64 qw1)
+{
+	return qw1 & QI_DEV_IOTLB_SIZE ?
+	       ffz(qw1 >> VTD_PAGE_SHIFT) + 1 : 0;
+}
+
+static void record_queued(void *data, struct intel_iommu *iommu, u64 qw0,
+			  u64 qw1, u64 qw2, u64 qw3)
+{
+	u8 type = qw0 & 0xf;
+
+	if (iommu != &rig->iommu)
+		return;
+	/* the descriptor that is refused is the one being queued */
+	writel(iommu->qi->free_head << DMAR_IQ_SHIFT, iommu->reg + DMAR_IQH_REG);
+	if (type == QI_DIOTLB_TYPE)
+		record(type, qw1 & VTD_PAGE_MASK, dev_iotlb_order(qw1));
+	else if ((qw0 >> 4 & 3) == QI_GRAN_PSI_PASID)
+		record(type, qw1 & VTD_PAGE_MASK, qw1 & 0x3f);
+	else
+		record(type, 0, 52);
+}
+
+/* Whether the flushes of a type cover a range, those of it that touch it. */
+static bool flushed(u8 type, u64 start, u64 last)
+{
+	unsigned int i;
+
+	for (i = 0; i != rig->nr; i++) {
+		const struct flush *flush = &rig->flushes[i];
+
+		if (flush->type == type && flush->start <= start &&
+		    flush->last >= last)
+			return true;
+	}
+	return false;
+}
+
+static int setup(struct kunit *test)
+{
+	struct dmar_domain *domain;
+
+	rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	rig->domain = intel_iommu_ops.domain_alloc(IOMMU_DOMAIN_UNMANAGED);
+	KUNIT_ASSERT_NOT_NULL(test, rig->domain);
+	rig->domain->type = IOMMU_DOMAIN_UNMANAGED;
+	rig->domain->ops = intel_iommu_ops.default_domain_ops;
+	rig->domain->pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
+	domain = to_dmar_domain(rig->domain);
+	domain->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
+	domain->iommu_superpage = 2;
+
+	rig->iommu.cap = CAP_PSI | CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(48);
+	rig->iommu.ecap = ECAP_COHERENT;
+	rig->iommu.agaw = 2;
+	rig->iommu.flush.flush_iotlb = record_iotlb;
+	rig->info.iommu = &rig->iommu;
+	rig->info.did = 1;
+	rig->info.refcnt = 1;
+	KUNIT_ASSERT_FALSE(test, xa_is_err(xa_store(&domain->iommu_array, 0,
+						    &rig->info, GFP_KERNEL)));
+	return 0;
+}
+
+static void teardown(struct kunit *test)
+{
+	xa_erase(&to_dmar_domain(rig->domain)->iommu_array, 0);
+	iommu_domain_free(rig->domain);
+}
+
+/* Queued invalidation that refuses every descriptor. */
+static void start_queue(struct kunit *test)
+{
+	struct q_inval *qi = kunit_kzalloc(test, sizeof(*qi), GFP_KERNEL);
+	void *registers = kunit_kzalloc(test, SZ_4K, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, qi);
+	KUNIT_ASSERT_NOT_NULL(test, registers);
+	qi->desc = kunit_kzalloc(test, QI_LENGTH << DMAR_IQ_SHIFT, GFP_KERNEL);
+	qi->desc_status = kunit_kcalloc(test, QI_LENGTH, sizeof(int), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, qi->desc);
+	KUNIT_ASSERT_NOT_NULL(test, qi->desc_status);
+	raw_spin_lock_init(&qi->q_lock);
+	qi->free_cnt = QI_LENGTH;
+
+	rig->iommu.reg = (void __iomem *)registers;
+	rig->iommu.qi = qi;
+	rig->iommu.gcmd = DMA_GCMD_TE;
+	writel(DMA_FSTS_IQE, rig->iommu.reg + DMAR_FSTS_REG);
+	KUNIT_ASSERT_EQ(test, 0, register_trace_qi_submit(record_queued, NULL));
+}
+
+static void stop_queue(void)
+{
+	unregister_trace_qi_submit(record_queued, NULL);
+	tracepoint_synchronize_unregister();
+	rig->iommu.qi = NULL;
+}
+
+/* The order of a flush is that of the smallest aligned block of the range. */
+static void order_of_range(struct kunit *test)
+{
+	unsigned long pfn, pages;
+
+	for (pfn = 0; pfn != 40; pfn++) {
+		for (pages = 1; pages != 70; pages++) {
+			unsigned int order = iotlb_flush_order(pfn, pages);
+			unsigned long last = pfn + pages - 1;
+
+			KUNIT_EXPECT_EQ(test, pfn >> order, last >> order);
+			if (order)
+				KUNIT_EXPECT_NE(test, pfn >> (order - 1),
+						last >> (order - 1));
+		}
+	}
+	KUNIT_EXPECT_EQ(test, 32, iotlb_flush_order(1UL << 32, 1UL << 32));
+	KUNIT_EXPECT_EQ(test, 52, iotlb_flush_order(5, 0));
+	KUNIT_EXPECT_EQ(test, 52, iotlb_flush_order(0, 1UL << 52));
+}
+
+/* An unmap flushes all of its range from the IOTLB, however long it is. */
+static void long_unmaps(struct kunit *test)
+{
+	static const u64 lengths[] = {
+		SZ_4K, SZ_1G, SZ_1T, 8 * SZ_1T, 8 * SZ_1T + SZ_1G, 16 * SZ_1T,
+		16 * SZ_1T + SZ_1G, 32 * SZ_1T, 1ULL << 52,
+	};
+	unsigned int i, start;
+
+	for (start = 0; start != 2; start++) {
+		for (i = 0; i != ARRAY_SIZE(lengths); i++) {
+			u64 iova = 64 * SZ_1T * start;
+
+			rig->nr = 0;
+			KUNIT_ASSERT_EQ(test, lengths[i],
+					iommu_unmap(rig->domain, iova,
+						    lengths[i]));
+			KUNIT_EXPECT_GT(test, rig->nr, 0);
+			KUNIT_EXPECT_TRUE_MSG(test,
+					      flushed(QI_IOTLB_TYPE, iova,
+						      iova + lengths[i] - 1),
+					      "%llx bytes at %llx",
+					      lengths[i], iova);
+		}
+	}
+}
+
+/* A block that page-selective invalidation can express is flushed as such. */
+static void short_unmaps_flush_no_more(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, SZ_8K, iommu_unmap(rig->domain, SZ_1G, SZ_8K));
+	KUNIT_EXPECT_EQ(test, 1, rig->nr);
+	KUNIT_EXPECT_EQ(test, SZ_1G, rig->flushes[0].start);
+	KUNIT_EXPECT_EQ(test, SZ_1G + SZ_8K - 1, rig->flushes[0].last);
+}
+
+/* So does a map, where the unit also caches what is not present. */
+static void long_maps_in_caching_mode(struct kunit *test)
+{
+	rig->iommu.cap |= CAP_CACHING;
+	rig->domain->ops->iotlb_sync_map(rig->domain, 0, 16 * SZ_1T);
+	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, 0, 16 * SZ_1T - 1));
+	rig->nr = 0;
+	rig->domain->ops->iotlb_sync_map(rig->domain, 0, 16 * SZ_1T + SZ_1G);
+	KUNIT_EXPECT_TRUE(test,
+			  flushed(QI_IOTLB_TYPE, 0, 16 * SZ_1T + SZ_1G - 1));
+}
+
+/* Device TLBs are flushed over the same range. */
+static void long_unmaps_flush_device_tlbs(struct kunit *test)
+{
+	static const u64 lengths[] = {
+		SZ_4K, SZ_1G, 8 * SZ_1T, 8 * SZ_1T + SZ_1G, 16 * SZ_1T,
+		16 * SZ_1T + SZ_1G, 1ULL << 52,
+	};
+	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct device_domain_info device = {
+		.iommu = &rig->iommu, .domain = domain, .ats_enabled = 1,
+	};
+	unsigned int i;
+
+	start_queue(test);
+	list_add(&device.link, &domain->devices);
+	domain->has_iotlb_device = true;
+	for (i = 0; i != ARRAY_SIZE(lengths); i++) {
+		rig->nr = 0;
+		iommu_unmap(rig->domain, 0, lengths[i]);
+		KUNIT_EXPECT_TRUE_MSG(test,
+				      flushed(QI_DIOTLB_TYPE, 0,
+					      lengths[i] - 1),
+				      "%llx bytes", lengths[i]);
+	}
+	rig->nr = 0;
+	iommu_unmap(rig->domain, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_TRUE(test, flushed(QI_DIOTLB_TYPE, SZ_4K, SZ_8K - 1));
+	KUNIT_EXPECT_FALSE(test, flushed(QI_DIOTLB_TYPE, 0, SZ_4K - 1));
+	list_del(&device.link);
+	stop_queue();
+}
+
+/* First-level flushes cover ranges that are not aligned to their size. */
+static void first_level_ranges(struct kunit *test)
+{
+	static const struct {
+		u64 iova;
+		u64 bytes;
+	} ranges[] = {
+		{ SZ_4K, SZ_8K }, { 3 * SZ_4K, 3 * SZ_4K }, { SZ_2M - SZ_4K, SZ_8K },
+		{ SZ_1G, SZ_2M }, { 0, 16 * SZ_1T }, { 0, 16 * SZ_1T + SZ_1G },
+	};
+	unsigned int i;
+
+	to_dmar_domain(rig->domain)->flags |= DOMAIN_FLAG_USE_FIRST_LEVEL;
+	start_queue(test);
+	for (i = 0; i != ARRAY_SIZE(ranges); i++) {
+		u64 iova = ranges[i].iova;
+
+		rig->nr = 0;
+		iommu_unmap(rig->domain, iova, ranges[i].bytes);
+		KUNIT_EXPECT_TRUE_MSG(test,
+				      flushed(QI_EIOTLB_TYPE, iova,
+					      iova + ranges[i].bytes - 1),
+				      "%llx bytes at %llx", ranges[i].bytes,
+				      iova);
+	}
+	stop_queue();
+	to_dmar_domain(rig->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
+}
+
+/* Hold the table that has the entry of an IOVA, and record its refcount. */
+static void watch_table(struct kunit *test, unsigned long iova)
+{
+	int level = 1;
+	struct dma_pte *pte = pfn_to_dma_pte(to_dmar_domain(rig->domain),
+					     iova >> VTD_PAGE_SHIFT, &level,
+					     GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pte);
+	rig->table = virt_to_page(pte);
+	get_page(rig->table);
+	rig->nr = 0;
+}
+
+static void unwatch_table(struct kunit *test)
+{
+	/* it was freed in the end, so this reference is the last one */
+	KUNIT_EXPECT_EQ(test, 1, page_count(rig->table));
+	put_page(rig->table);
+	rig->table = NULL;
+}
+
+/*
+ * The tables of a range that is gathered with others are freed after its flush
+ * and not after the flush of an earlier range.
+ */
+static void tables_outlive_earlier_flushes(struct kunit *test)
+{
+	struct iommu_iotlb_gather gather;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, 0, SZ_4K,
+					   IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 4UL * SZ_1G, SZ_4K,
+					   SZ_2M, IOMMU_READ));
+	watch_table(test, 4UL * SZ_1G);
+
+	iommu_iotlb_gather_init(&gather);
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap_fast(rig->domain, SZ_1G,
+						      SZ_4K, &gather));
+	KUNIT_EXPECT_EQ(test, SZ_2M, iommu_unmap_fast(rig->domain, 4UL * SZ_1G,
+						      SZ_2M, &gather));
+	iommu_iotlb_sync(rig->domain, &gather);
+	KUNIT_EXPECT_EQ(test, 2, rig->nr);
+	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, SZ_1G,
+					SZ_1G + SZ_4K - 1));
+	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, 4UL * SZ_1G,
+					4UL * SZ_1G + SZ_2M - 1));
+	for (i = 0; i != rig->nr; i++)
+		KUNIT_EXPECT_EQ(test, 2, rig->flushes[i].table_refs);
+	unwatch_table(test);
+}
+
+/* A table that a large page replaces is freed after the flush, too. */
+static void replaced_table_outlives_flush(struct kunit *test)
+{
+	const struct iommu_phys_run run = { SZ_2M, SZ_2M };
+	unsigned int by_runs;
+	size_t mapped;
+
+	for (by_runs = 0; by_runs != 2; by_runs++) {
+		KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, SZ_4K,
+						   SZ_4K, IOMMU_READ));
+		KUNIT_ASSERT_EQ(test, SZ_4K,
+				iommu_unmap(rig->domain, SZ_1G, SZ_4K));
+		watch_table(test, SZ_1G);
+		if (by_runs)
+			KUNIT_EXPECT_EQ(test, 0,
+					iommu_map_runs(rig->domain, SZ_1G, &run,
+						       1, IOMMU_READ,
+						       GFP_KERNEL, &mapped));
+		else
+			KUNIT_EXPECT_EQ(test, 0,
+					iommu_map(rig->domain, SZ_1G, SZ_2M,
+						  SZ_2M, IOMMU_READ));
+		KUNIT_EXPECT_EQ(test, 1, rig->nr);
+		KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, SZ_1G,
+						SZ_1G + SZ_2M - 1));
+		KUNIT_EXPECT_EQ(test, 2, rig->flushes[0].table_refs);
+		unwatch_table(test);
+		KUNIT_EXPECT_EQ(test, SZ_2M,
+				iommu_unmap(rig->domain, SZ_1G, SZ_2M));
+	}
+}
+
+/*
+ * A thread that finds a parent entry that its creator has not flushed yet
+ * flushes it before it maps something below.
+ */
+static void parent_is_flushed_by_all(struct kunit *test)
+{
+	const struct iommu_phys_run run = { SZ_4K, SZ_4K };
+	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	int level = 2;
+	struct dma_pte *parent;
+	size_t mapped;
+
+	domain->iommu_coherency = false;
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, SZ_4K, SZ_4K,
+					   IOMMU_READ));
+	parent = pfn_to_dma_pte(domain, SZ_1G >> VTD_PAGE_SHIFT, &level,
+				GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, parent);
+	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
+
+	/* as the creator leaves it between cmpxchg and flush */
+	parent->val &= ~DMA_PTE_FLUSHED;
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G + SZ_4K, SZ_4K,
+					   SZ_4K, IOMMU_READ));
+	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
+
+	parent->val &= ~DMA_PTE_FLUSHED;
+	KUNIT_ASSERT_EQ(test, 0, iommu_map_runs(rig->domain, SZ_1G + SZ_8K,
+						&run, 1, IOMMU_READ, GFP_KERNEL,
+						&mapped));
+	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
+	KUNIT_EXPECT_EQ(test, 3 * SZ_4K,
+			iommu_unmap(rig->domain, SZ_1G, 3 * SZ_4K));
+}
+
+/**
+ * struct unit - an IOMMU unit that is unlike the first
+ * @name: how it is unlike
+ * @cap: its capabilities
+ * @ecap: its extended capabilities
+ * @agaw: levels of its widest page table, less two
+ * @ret: whether it can share the domain of a unit with 48 bits, 1 GiB pages and
+ *       coherency
+ */
+struct unit {
+	const char *name;
+	u64 cap;
+	u64 ecap;
+	int agaw;
+	int ret;
+};
+
+static const struct unit units[] = {
+	{ "alike", CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(48), ECAP_COHERENT, 2, 0 },
+	{ "wider, 4 levels too",
+	  CAP_SUPER | CAP_4_LEVELS | CAP_5_LEVELS | CAP_WIDTH(57),
+	  ECAP_COHERENT, 3, 0 },
+	{ "wider, 5 levels only", CAP_SUPER | CAP_5_LEVELS | CAP_WIDTH(57),
+	  ECAP_COHERENT, 3, -EINVAL },
+	{ "narrower", CAP_SUPER | CAP_3_LEVELS | CAP_WIDTH(39), ECAP_COHERENT, 1,
+	  -EINVAL },
+	{ "narrower, same levels", CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(46),
+	  ECAP_COHERENT, 2, -EINVAL },
+	{ "no super pages", CAP_4_LEVELS | CAP_WIDTH(48), ECAP_COHERENT, 2,
+	  -EINVAL },
+	{ "not coherent", CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(48), 0, 2,
+	  -EINVAL },
+};
+
+static void unit_name(const struct unit *unit, char *name)
+{
+	strscpy(name, unit->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(units, units, unit_name);
+
+/* A unit that the page table does not suit is refused and changes nothing. */
+static void unlike_units(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	const struct unit *unit = test->param_value;
+	struct intel_iommu *other = kunit_kzalloc(test, sizeof(*other),
+						  GFP_KERNEL);
+	struct dma_pte *pgd;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	other->cap = unit->cap;
+	other->ecap = unit->ecap;
+	other->agaw = unit->agaw;
+
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_EXPECT_EQ(test, 48, domain->gaw);
+	KUNIT_EXPECT_EQ(test, 2, domain->agaw);
+	KUNIT_EXPECT_TRUE(test, domain->iommu_coherency);
+	domain->iommu_superpage = 2;
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 0, 0, SZ_4K,
+					   IOMMU_READ));
+	pgd = domain->pgd;
+
+	KUNIT_EXPECT_EQ(test, unit->ret, domain_adopt_iommu(domain, other));
+	KUNIT_EXPECT_PTR_EQ(test, pgd, domain->pgd);
+	KUNIT_EXPECT_EQ(test, 48, domain->gaw);
+	KUNIT_EXPECT_EQ(test, 2, domain->agaw);
+	KUNIT_EXPECT_EQ(test, 2, domain->iommu_superpage);
+	KUNIT_EXPECT_TRUE(test, domain->iommu_coherency);
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(rig->domain, 0, SZ_4K));
+}
+
+/* A domain that is flushed from the CPU caches suits units that snoop. */
+static void coherency_never_rises(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+
+	rig->iommu.ecap = 0;
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
+	rig->iommu.ecap = ECAP_COHERENT;
+	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
+}
+
+/* The first unit must reach what is mapped already. */
+static void first_unit_reaches_mappings(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 1UL << 48, 0, SZ_4K,
+					   IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_EXPECT_FALSE(test, domain->adopted);
+	KUNIT_EXPECT_EQ(test, SZ_4K,
+			iommu_unmap(rig->domain, 1UL << 48, SZ_4K));
+	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+}
+
+static struct kunit_case flush_cases[] = {
+	KUNIT_CASE(order_of_range),
+	KUNIT_CASE(long_unmaps),
+	KUNIT_CASE(short_unmaps_flush_no_more),
+	KUNIT_CASE(long_maps_in_caching_mode),
+	KUNIT_CASE(long_unmaps_flush_device_tlbs),
+	KUNIT_CASE(first_level_ranges),
+	KUNIT_CASE(tables_outlive_earlier_flushes),
+	KUNIT_CASE(replaced_table_outlives_flush),
+	KUNIT_CASE(parent_is_flushed_by_all),
+	KUNIT_CASE_PARAM(unlike_units, units_gen_params),
+	KUNIT_CASE(coherency_never_rises),
+	KUNIT_CASE(first_unit_reaches_mappings),
+	{}
+};
+
+static struct kunit_suite flush_suite = {
+	.name = "vtd-flush",
+	.init = setup,
+	.exit = teardown,
+	.test_cases = flush_cases,
+};
+
+kunit_test_suite(flush_suite);

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of moving the devices of an IOMMU group between domains.
+ *
+ * A fake IOMMU driver serves a fake bus. It records which domain each device is
+ * attached to, and fails to attach a device as often as the test asks for,
+ * before it changes anything: the device then stays where it is, which is the
+ * worst that a driver can do.
+ *
+ * Rule: a domain is never freed while a device is attached to it.
+ */
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/slab.h>
+
+#define DEVICES	4
+
+/**
+ * struct fake_device - a device of the fake bus
+ * @dev: the device
+ * @domain: the domain that it is attached to
+ * @fails: how many attaches fail
+ */
+struct fake_device {
+	struct device dev;
+	struct iommu_domain *domain;
+	unsigned int fails;
+};
+
+/**
+ * struct rig - what a test works with
+ * @test: the test
+ * @group: a group of all devices
+ * @devices: its devices
+ * @user: a domain as user space has it
+ * @user_freed: the driver was asked to free @user
+ */
+struct rig {
+	struct kunit *test;
+	struct iommu_group *group;
+	struct fake_device *devices[DEVICES];
+	struct iommu_domain *user;
+	bool user_freed;
+};
+
+static struct rig *rig;
+
+static int fake_attach(struct iommu_domain *domain, struct device *dev)
+{
+	struct fake_device *device = container_of(dev, struct fake_device, dev);
+
+	if (device->fails) {
+		device->fails--;
+		return -ENOMEM;
+	}
+	device->domain = domain;
+	return 0;
+}
+
+static void fake_detach(struct iommu_domain *domain, struct device *dev)
+{
+	struct fake_device *device = container_of(dev, struct fake_device, dev);
+
+	KUNIT_EXPECT_PTR_EQ(rig->test, domain, device->domain);
+	device->domain = NULL;
+}
+
+static void fake_free(struct iommu_domain *domain)
+{
+	unsigned int i;
+
+	for (i = 0; i != DEVICES; i++)
+		if (rig->devices[i])
+			KUNIT_EXPECT_PTR_NE(rig->test, domain,
+					    rig->devices[i]->domain);
+	if (domain == rig->user)
+		rig->user_freed = true;
+	kfree(domain);
+}
+
+static const struct iommu_domain_ops fake_domain_ops = {
+	.attach_dev = fake_attach,
+	.detach_dev = fake_detach,
+	.free = fake_free,
+};
+
+static struct iommu_domain *fake_alloc(unsigned int type)
+{
+	if (type != IOMMU_DOMAIN_UNMANAGED)
+		return NULL;
+	return kzalloc(sizeof(struct iommu_domain), GFP_KERNEL);
+}
+
+static const struct iommu_ops fake_ops = {
+	.domain_alloc = fake_alloc,
+	.default_domain_ops = &fake_domain_ops,
+	.pgsize_bitmap = PAGE_SIZE,
+};
+
+static struct iommu_device fake_iommu = { .ops = &fake_ops };
+static struct dev_iommu fake_dev_iommu = { .iommu_dev = &fake_iommu };
+static struct bus_type fake_bus = {
+	.name = "iommu-group-test",
+	.iommu_ops = &fake_ops,
+};
+
+static void fake_release(struct device *dev)
+{
+	kfree(container_of(dev, struct fake_device, dev));
+}
+
+static struct fake_device *new_device(struct kunit *test, unsigned int id)
+{
+	struct fake_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, device);
+	device->dev.bus = &fake_bus;
+	device->dev.release = fake_release;
+	device->dev.iommu = &fake_dev_iommu;
+	dev_set_name(&device->dev, "iommu-group-test%u", id);
+	if (device_register(&device->dev)) {
+		put_device(&device->dev);
+		KUNIT_FAIL(test, "device_register() failed");
+		return NULL;
+	}
+	return device;
+}
+
+static int setup(struct kunit *test)
+{
+	unsigned int i;
+
+	rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	rig->test = test;
+	KUNIT_ASSERT_EQ(test, 0, bus_register(&fake_bus));
+	rig->group = iommu_group_alloc();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(rig->group));
+	for (i = 0; i != DEVICES; i++) {
+		rig->devices[i] = new_device(test, i);
+		KUNIT_ASSERT_NOT_NULL(test, rig->devices[i]);
+		KUNIT_ASSERT_EQ(test, 0,
+				iommu_group_add_device(rig->group,
+						       &rig->devices[i]->dev));
+	}
+	rig->user = iommu_domain_alloc(&fake_bus);
+	KUNIT_ASSERT_NOT_NULL(test, rig->user);
+	return 0;
+}
+
+static void teardown(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i != DEVICES; i++) {
+		struct fake_device *device = rig->devices[i];
+
+		iommu_group_remove_device(&device->dev);
+		device->dev.iommu = NULL;
+		rig->devices[i] = NULL;
+		device_unregister(&device->dev);
+	}
+	if (!rig->user_freed)
+		kfree(rig->user);
+	iommu_group_put(rig->group);
+	bus_unregister(&fake_bus);
+}
+
+static void claim_and_attach(struct kunit *test)
+{
+	struct device *dev = &rig->devices[0]->dev;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, rig->user));
+	for (i = 0; i != DEVICES; i++)
+		KUNIT_ASSERT_PTR_EQ(test, rig->user, rig->devices[i]->domain);
+}
+
+/* One failure of a driver does not show: it is asked twice. */
+static void one_failure_is_tried_again(struct kunit *test)
+{
+	struct device *dev = &rig->devices[0]->dev;
+	unsigned int i;
+
+	claim_and_attach(test);
+	rig->devices[1]->fails = 1;
+	iommu_device_detach_user_dma(dev);
+	for (i = 0; i != DEVICES; i++)
+		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
+	iommu_domain_free(rig->user);
+	KUNIT_EXPECT_TRUE(test, rig->user_freed);
+	iommu_device_exit_user_dma(dev);
+}
+
+/*
+ * A device whose driver keeps failing does not hold back the devices behind it
+ * in the group, and the domain that it stays attached to is not freed. It
+ * follows at the next change.
+ */
+static void other_devices_leave(struct kunit *test)
+{
+	struct device *dev = &rig->devices[0]->dev;
+	ktime_t start;
+	unsigned int i;
+
+	claim_and_attach(test);
+	rig->devices[1]->fails = UINT_MAX;
+	start = ktime_get();
+	iommu_device_detach_user_dma(dev);
+	/* sleeping does not give it memory */
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 50);
+	for (i = 0; i != DEVICES; i++) {
+		if (i == 1)
+			KUNIT_EXPECT_PTR_EQ(test, rig->user,
+					    rig->devices[i]->domain);
+		else
+			KUNIT_EXPECT_PTR_NE(test, rig->user,
+					    rig->devices[i]->domain);
+	}
+	KUNIT_EXPECT_LT(test, rig->devices[1]->fails, UINT_MAX);
+	iommu_domain_free(rig->user);
+	KUNIT_EXPECT_FALSE(test, rig->user_freed);
+
+	rig->devices[1]->fails = 0;
+	rig->devices[1]->domain = rig->devices[0]->domain;
+	iommu_device_exit_user_dma(dev);
+	for (i = 0; i != DEVICES; i++)
+		KUNIT_EXPECT_NULL(test, rig->devices[i]->domain);
+}
+
+/* After an attach that failed no device is attached to the new domain. */
+static void failed_attach_is_undone(struct kunit *test)
+{
+	struct device *dev = &rig->devices[0]->dev;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
+	rig->devices[2]->fails = 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommu_device_attach_user_dma(dev, rig->user));
+	for (i = 0; i != DEVICES; i++)
+		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
+	iommu_domain_free(rig->user);
+	KUNIT_EXPECT_TRUE(test, rig->user_freed);
+	iommu_device_exit_user_dma(dev);
+}
+
+/*
+ * Undoing an attach also goes on past a device that fails: here the last device
+ * cannot be attached, and the first one then cannot be moved back.
+ */
+static int attach_one(struct iommu_domain *domain, struct device *dev)
+{
+	struct fake_device *device = container_of(dev, struct fake_device, dev);
+
+	if (domain == rig->user && device == rig->devices[DEVICES - 1]) {
+		rig->devices[0]->fails = 2;
+		return -EINVAL;
+	}
+	return fake_attach(domain, dev);
+}
+
+static void undo_goes_on(struct kunit *test)
+{
+	static const struct iommu_domain_ops ops = {
+		.attach_dev = attach_one,
+		.detach_dev = fake_detach,
+		.free = fake_free,
+	};
+	struct device *dev = &rig->devices[0]->dev;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
+	rig->user->ops = &ops;
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iommu_device_attach_user_dma(dev, rig->user));
+	KUNIT_EXPECT_PTR_EQ(test, rig->user, rig->devices[0]->domain);
+	for (i = 1; i != DEVICES; i++)
+		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
+	iommu_domain_free(rig->user);
+	KUNIT_EXPECT_FALSE(test, rig->user_freed);
+	rig->devices[0]->domain = rig->devices[1]->domain;
+	iommu_device_exit_user_dma(dev);
+}
+
+static struct kunit_case iommu_group_cases[] = {
+	KUNIT_CASE(one_failure_is_tried_again),
+	KUNIT_CASE(other_devices_leave),
+	KUNIT_CASE(failed_attach_is_undone),
+	KUNIT_CASE(undo_goes_on),
+	{}
+};
+
+static struct kunit_suite iommu_group_suite = {
+	.name = "iommu-group",
+	.init = setup,
+	.exit = teardown,
+	.test_cases = iommu_group_cases,
+};
+
+kunit_test_suite(iommu_group_suite);

@@ -1,0 +1,25 @@
+// files: drivers/iommu/intel/iommu.c
+// Every walker that descends knows that the entry is in memory.
+
+@@
+identifier domain, pte, page, val;
+@@
+pfn_to_dma_pte(struct dmar_domain *domain, ...)
+{
+	<...
+	if (cmpxchg64(&pte->val, 0ULL, val)) free_pgtable_page(page);
+-	else
+-		domain_flush_cache(domain, pte, sizeof(*pte));
+	...>
+}
+
+@@
+identifier domain, pte, parent;
+@@
+pfn_to_dma_pte(struct dmar_domain *domain, ...)
+{
+	<...
++	domain_flush_parent(domain, pte);
+	parent = phys_to_virt(dma_pte_addr(pte));
+	...>
+}
