@@ -109,9 +109,15 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
 {
 	struct iopt_access *access;
 	struct iopt_area *area;
+	unsigned int steps = 0;
 
 	down_read(&iopt->access_rwsem);
 	list_for_each_entry(area, areas, node) {
+		if (!(++steps % IOPT_MAX_STEPS)) {
+			up_read(&iopt->access_rwsem);
+			cond_resched();
+			down_read(&iopt->access_rwsem);
+		}
 		if (!READ_ONCE(area->nr_pins))
 			continue;
 		list_for_each_entry(access, &iopt->accesses, node)
@@ -122,59 +128,104 @@ static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
 	up_read(&iopt->access_rwsem);
 }
 
-static void areas_set_state(struct list_head *areas, enum iopt_area_state state)
+static void areas_set_state(struct io_pagetable *iopt, struct list_head *areas,
+			    enum iopt_area_state state)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	list_for_each_entry(area, areas, node)
+	list_for_each_entry(area, areas, node) {
 		area->state = state;
+		iopt_lock_break(iopt, &steps);
+	}
+}
+
+static void areas_find_users(struct io_pagetable *iopt, struct list_head *areas,
+			     bool *pinned, bool *used)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	*pinned = false;
+	*used = false;
+	list_for_each_entry(area, areas, node) {
+		*pinned = *pinned || READ_ONCE(area->nr_pins);
+		*used = *used || area->nr_users;
+		iopt_lock_break(iopt, &steps);
+	}
+}
+
+static void areas_notify(struct io_pagetable *iopt, struct list_head *areas)
+{
+	mutex_unlock(&iopt->lock);
+	accesses_notify(iopt, areas);
+	mutex_lock(&iopt->lock);
+}
+
+/* An area that accesses no longer find: wait until they have left it. */
+static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	int rc = 0;
+
+	while (!rc && (area->nr_users || READ_ONCE(area->nr_pins))) {
+		/*
+		 * The driver left without unpinning. Leak the pins: waiting for
+		 * them would never end.
+		 */
+		if (!area->nr_users && WARN_ON_ONCE(list_empty(&iopt->accesses)))
+			break;
+		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+	}
+	return rc;
 }
 
 /**
- * iopt_areas_quiesce - get accesses out of areas
+ * iopt_areas_quiesce() - get accesses out of areas
  * @iopt: the space
- * @areas: list by iopt_area.node, dying; afterwards no access comes any more
+ * @areas: list by iopt_area.node, leaving or dying; afterwards they are dying
+ *         and no access uses them
  *
- * Context: @iopt->lock is held, and dropped while accesses are told and waited
- * for.
+ * Context: @iopt->lock is held, and dropped while accesses are notified and
+ * waited for.
  * Return: 0, or -EINTR if killed while waiting.
  */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 {
 	unsigned int rounds = max(iopt->policy.notices, 1U);
-	bool pinned, used, tell;
+	unsigned int steps = 0;
 	struct iopt_area *area;
+	bool pinned, used;
+	unsigned long seen;
 	int rc = 0;
 
 	lockdep_assert_held(&iopt->lock);
-	while (!rc) {
-		pinned = false;
-		used = false;
-		list_for_each_entry(area, areas, node) {
-			pinned = pinned || READ_ONCE(area->nr_pins);
-			used = used || area->nr_users;
-		}
+	/* In-flight calls use up rounds too, so that the loop terminates. */
+	for (; rounds > 1; rounds--) {
+		seen = iopt->nr_settled;
+		areas_find_users(iopt, areas, &pinned, &used);
 		if (!pinned && !used)
 			break;
-		/* Calls that are at work count as well, or it might never end. */
-		tell = pinned && rounds;
-		if (rounds)
-			rounds--;
-		areas_set_state(areas, rounds ? IOPT_AREA_LEAVING :
-						IOPT_AREA_DYING);
-		if (tell) {
-			mutex_unlock(&iopt->lock);
-			accesses_notify(iopt, areas);
-			mutex_lock(&iopt->lock);
-			continue;
-		}
-		/* A driver went without unpinning: better lost than waited for. */
-		if (!used && WARN_ON_ONCE(list_empty(&iopt->accesses)))
-			break;
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		areas_set_state(iopt, areas, IOPT_AREA_LEAVING);
+		if (pinned)
+			areas_notify(iopt, areas);
+		else
+			rc = iopt_wait_settled_since(iopt, seen, TASK_KILLABLE);
+		if (rc)
+			return rc;
 	}
-	areas_set_state(areas, IOPT_AREA_DYING);
-	return rc;
+
+	/* The last notice is for what was pinned before no access comes in. */
+	areas_set_state(iopt, areas, IOPT_AREA_DYING);
+	areas_find_users(iopt, areas, &pinned, &used);
+	if (pinned)
+		areas_notify(iopt, areas);
+	list_for_each_entry(area, areas, node) {
+		rc = area_wait_unused(iopt, area);
+		if (rc)
+			return rc;
+		iopt_lock_break(iopt, &steps);
+	}
+	return 0;
 }
 
 static bool area_permits(const struct iopt_area *area, unsigned int flags)
@@ -413,6 +464,7 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 	struct io_pagetable *iopt = access->iopt;
 	const unsigned long from = start;
 	unsigned long unpinned = 0;
+	unsigned int steps = 0;
 	struct iopt_area *area;
 	bool more = true;
 
@@ -429,6 +481,7 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 			iopt_area_leave(iopt, area);
 		}
 		more = iopt_next_start(area->last, &start);
+		iopt_lock_break(iopt, &steps);
 	}
 	mutex_unlock(&iopt->lock);
 	trace_iopt_access_unpin(iopt, from, last, unpinned);
@@ -450,6 +503,7 @@ void iopt_access_evict(struct iopt_access *access)
 {
 	struct io_pagetable *iopt = access->iopt;
 	unsigned long start = 0, first, nr;
+	unsigned int steps = 0;
 	struct iopt_area *area;
 	bool more = true;
 
@@ -472,7 +526,7 @@ void iopt_access_evict(struct iopt_access *access)
 			iopt_area_leave(iopt, area);
 		}
 		more = iopt_next_start(area->last, &start);
-		cond_resched();
+		iopt_lock_break(iopt, &steps);
 	}
 	mutex_unlock(&iopt->lock);
 }

@@ -6,8 +6,8 @@
  * with the holes between them, to find one of a given size. One map is one area
  * from then on until it is unmapped: never merged, never split (H7).
  *
- * Rule: lookups need iopt->lock. Whoever meets an area that is busy in a way
- * that matters to him waits and then looks again from scratch: nothing that he
+ * Rule: lookups need iopt->lock. A caller that finds a conflicting area sleeps
+ * until an area of the space settles, then restarts its lookup: nothing that it
  * saw before the wait is still true.
  */
 #include <linux/mm.h>
@@ -76,6 +76,7 @@ struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 		.busy = true,
 		.node = LIST_HEAD_INIT(area->node),
 	};
+	RB_CLEAR_NODE(&area->slice.rb);
 	return area;
 }
 
@@ -88,10 +89,13 @@ struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 void iopt_areas_free(struct list_head *areas)
 {
 	struct iopt_area *area, *next;
+	unsigned int steps = 0;
 
 	list_for_each_entry_safe(area, next, areas, node) {
+		iopt_step(&steps);
 		list_del(&area->node);
-		WARN_ON(area->nr_domains || area->nr_pins || area->nr_users);
+		WARN_ON(iopt_area_is_held(area) || area->nr_pins ||
+			area->nr_users);
 		iopt_area_untrack(area);
 		iopt_pages_put(area->pages);
 		kmem_cache_free(iopt_area_cache, area);
@@ -231,6 +235,33 @@ struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
 	return next && next->start <= last ? next : NULL;
 }
 
+/**
+ * iopt_area_walk() - the area after another one, in a walk of any length
+ * @iopt: the space
+ * @area: where to go on from
+ * @last: last byte of the interval that is walked
+ * @steps: counts the steps of the walk
+ *
+ * Context: @iopt->lock is held, and dropped every %IOPT_MAX_STEPS steps: areas
+ * that are not the caller's may come and go then.
+ * Return: the area or NULL.
+ */
+struct iopt_area *iopt_area_walk(struct io_pagetable *iopt,
+				 struct iopt_area *area, unsigned long last,
+				 unsigned int *steps)
+{
+	unsigned long next;
+
+	if ((*steps + 1) % IOPT_MAX_STEPS) {
+		++*steps;
+		return iopt_area_next(area, last);
+	}
+	if (!iopt_next_start(area->last, &next) || next > last)
+		return NULL;
+	iopt_lock_break(iopt, steps);
+	return iopt_area_first(iopt, next, last);
+}
+
 static bool subtree_has_hole(struct rb_node *rb, unsigned long bytes)
 {
 	return rb && rb_to_area(rb)->max_hole >= bytes;
@@ -279,18 +310,19 @@ struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 }
 
 /**
- * iopt_wait_settled - wait until some area is no longer busy
+ * iopt_wait_settled_since() - wait until some area settles
  * @iopt: the space
+ * @seen: io_pagetable.nr_settled when the caller started its lookup
  * @state: TASK_KILLABLE, or TASK_UNINTERRUPTIBLE for callers that must not
- *         fail: they wait for a map or an attach, which have an end, or for an
- *         unmap, which ends when accesses have unpinned
+ *         fail: they wait only for areas that are programmed or unmapped at the
+ *         moment
  *
  * Context: @iopt->lock is held, and dropped while waiting.
  * Return: 0, or -EINTR if a fatal signal came; the lock is held either way.
  */
-int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
+int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
+			    unsigned int state)
 {
-	unsigned long seen = iopt->nr_settled;
 	int rc;
 
 	lockdep_assert_held(&iopt->lock);
@@ -299,6 +331,20 @@ int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
 			      READ_ONCE(iopt->nr_settled) != seen, state);
 	mutex_lock(&iopt->lock);
 	return rc ? -EINTR : 0;
+}
+
+/**
+ * iopt_wait_settled() - wait until some area settles
+ * @iopt: the space
+ * @state: see iopt_wait_settled_since()
+ *
+ * Context: @iopt->lock is held, has been since the caller found what it waits
+ * for, and is dropped while waiting.
+ * Return: 0, or -EINTR if a fatal signal came; the lock is held either way.
+ */
+int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
+{
+	return iopt_wait_settled_since(iopt, iopt->nr_settled, state);
 }
 
 /**

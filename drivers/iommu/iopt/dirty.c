@@ -64,10 +64,11 @@ void iopt_area_untrack(struct iopt_area *area)
 
 static void areas_untrack(struct io_pagetable *iopt)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX))
+	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_untrack(area);
 }
 
@@ -106,8 +107,55 @@ static void area_mark_pinned(struct iopt_area *area, unsigned long first,
 		__set_bit(index - base, area->dirty);
 }
 
+/*
+ * Give the area at @start a bitmap, if there is still one of @npages there. Drops
+ * the lock to allocate.
+ */
+static int area_track_at(struct io_pagetable *iopt, unsigned long start,
+			 unsigned long npages)
+{
+	struct iopt_area *area, new = { .slice.last = npages - 1 };
+	int rc;
+
+	mutex_unlock(&iopt->lock);
+	rc = iopt_area_track(&new, iopt->policy.gfp);
+	cond_resched();
+	mutex_lock(&iopt->lock);
+	if (rc)
+		return rc;
+	area = iopt_area_first(iopt, start, start);
+	if (area && area->start == start && area_npages(area) == npages &&
+	    !area->dirty) {
+		swap(area->dirty, new.dirty);
+		area_mark_pinned(area, 0, npages);
+	}
+	iopt_area_untrack(&new);
+	return 0;
+}
+
+static int areas_track(struct io_pagetable *iopt)
+{
+	unsigned long next = 0;
+	struct iopt_area *area;
+	unsigned int steps = 0;
+	bool more = true;
+	int rc = 0;
+
+	while (!rc && more &&
+	       (area = iopt_area_first(iopt, next, ULONG_MAX))) {
+		/* If that changes meanwhile, this is where to look again. */
+		if (area->dirty)
+			more = iopt_next_start(area->last, &next);
+		else
+			rc = area_track_at(iopt, area->start,
+					   area_npages(area));
+		iopt_lock_break(iopt, &steps);
+	}
+	return rc;
+}
+
 /**
- * iopt_dirty_start - start to track dirty pages
+ * iopt_dirty_start() - start to track dirty pages
  * @iopt: the space
  *
  * Nothing is dirty but what accesses have pinned and what blind devices reach.
@@ -119,38 +167,39 @@ static void area_mark_pinned(struct iopt_area *area, unsigned long first,
  */
 int iopt_dirty_start(struct io_pagetable *iopt)
 {
-	struct iopt_area *area;
 	int rc = 0;
 
+	mutex_lock(&iopt->track_mutex);
 	mutex_lock(&iopt->lock);
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX);
-	     area && !iopt->tracking && !rc;
-	     area = iopt_area_next(area, ULONG_MAX)) {
-		rc = iopt_area_track(area, iopt->policy.gfp);
-		if (!rc)
-			area_mark_pinned(area, 0, area_npages(area));
+	if (!iopt->tracking) {
+		iopt->track_new = true;
+		rc = areas_track(iopt);
+		WRITE_ONCE(iopt->tracking, !rc);
+		iopt->track_new = !rc;
+		if (rc)
+			areas_untrack(iopt);
 	}
-	if (rc)
-		areas_untrack(iopt);
-	else
-		WRITE_ONCE(iopt->tracking, true);
 	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->track_mutex);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_start, IOPT);
 
 /**
- * iopt_dirty_stop - stop to track dirty pages
+ * iopt_dirty_stop() - stop to track dirty pages
  * @iopt: the space; nothing is to be done if it was not started
  *
  * Context: process context, may sleep.
  */
 void iopt_dirty_stop(struct io_pagetable *iopt)
 {
+	mutex_lock(&iopt->track_mutex);
 	mutex_lock(&iopt->lock);
-	areas_untrack(iopt);
 	WRITE_ONCE(iopt->tracking, false);
+	iopt->track_new = false;
+	areas_untrack(iopt);
 	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->track_mutex);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_stop, IOPT);
 
@@ -178,13 +227,16 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_blind, IOPT);
  */
 void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees)
 {
-	struct iopt_area *area;
+	struct iopt_area *area = NULL;
+	unsigned int steps = 0;
 
 	mutex_lock(&iopt->lock);
-	iopt->nr_blind--;
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area && !sees;
-	     area = iopt_area_next(area, ULONG_MAX))
+	if (!sees)
+		area = iopt_area_first(iopt, 0, ULONG_MAX);
+	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_mark_dirty(area, area->start, area->last);
+	/* All that domains translate is reported as dirty until here. */
+	iopt->nr_blind--;
 	mutex_unlock(&iopt->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_unblind, IOPT);
@@ -217,13 +269,16 @@ static bool query_suits(const struct iopt_dirty_query *query,
  * @start: first byte of the interval
  * @last: last byte
  * @query: the query
+ * @late: also for areas that an unmap of the interval leaves alone
  *
- * Context: @iopt->lock is held.
+ * Context: @iopt->lock is held, and may be dropped in between.
  * Return: 0 or -EINVAL, see iopt_dirty_read().
  */
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
-		     unsigned long last, const struct iopt_dirty_query *query)
+		     unsigned long last, const struct iopt_dirty_query *query,
+		     bool late)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
 	lockdep_assert_held(&iopt->lock);
@@ -232,8 +287,9 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 	    !IS_ALIGNED(start | iopt_length(start, last), query->pgsize))
 		return -EINVAL;
 	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_next(area, last))
-		if (!query_suits(query, area, start, last))
+	     area = iopt_area_walk(iopt, area, last, &steps))
+		if ((late || !area->late) &&
+		    !query_suits(query, area, start, last))
 			return -EINVAL;
 	return 0;
 }
@@ -395,12 +451,13 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned int flags)
 {
 	unsigned long next = start;
+	unsigned int steps = 0;
 	struct iopt_area *area;
 	bool more = true;
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	rc = iopt_dirty_check(iopt, start, last, query);
+	rc = iopt_dirty_check(iopt, start, last, query, true);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
 		if (iopt_area_is_there(area)) {
 			/* Mapped after the check. */
@@ -415,6 +472,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 			iopt_area_leave(iopt, area);
 		}
 		more = iopt_next_start(area->last, &next) && next <= last;
+		iopt_lock_break(iopt, &steps);
 	}
 	mutex_unlock(&iopt->lock);
 	return rc;

@@ -24,17 +24,64 @@
 /* How many areas detach takes out with one flush, and keeps busy meanwhile. */
 #define DETACH_BATCH	512
 
-static void area_drop(struct io_pagetable *iopt, struct iopt_area *area,
-		      bool dirty)
+/**
+ * iopt_domain_is_open() - check whether new areas must be put into some domain
+ * @iopt: the space
+ *
+ * Context: any; it may change at any time.
+ * Return: true if one is open.
+ */
+bool iopt_domain_is_open(struct io_pagetable *iopt)
 {
-	atomic_long_add(iopt_pages_drop(area->pages, &area->slice, dirty),
-			&iopt->nr_lost);
+	struct iopt_domain *domain;
+	bool open = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(domain, &iopt->domains, node) {
+		open = READ_ONCE(domain->open);
+		if (open)
+			break;
+	}
+	rcu_read_unlock();
+	return open;
 }
 
-/*
- * Put an area into a domain. The first domain an area is put into makes it a
- * holder of its pages.
+/**
+ * iopt_area_hold() - pin the pages of an area
+ * @area: the area, which does not hold them
+ *
+ * Context: process context, may sleep without bound: pages are faulted in. No
+ * lock of the space is held.
+ * Return: 0 or an errno of iopt_pages_hold(); the area does not hold its pages
+ * then.
  */
+int iopt_area_hold(struct iopt_area *area)
+{
+	int rc = iopt_pages_hold(area->pages, &area->slice);
+
+	if (rc)
+		RB_CLEAR_NODE(&area->slice.rb);
+	return rc;
+}
+
+/**
+ * iopt_area_drop() - unpin the pages of an area
+ * @iopt: the space
+ * @area: an area that holds them and is in no domain
+ *
+ * Context: process context, may sleep. Takes @area->pages->mutex.
+ */
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_pages *pages = area->pages;
+
+	mutex_lock(&pages->mutex);
+	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
+	mutex_unlock(&pages->mutex);
+	RB_CLEAR_NODE(&area->slice.rb);
+}
+
+/* Put an area that holds its pages into a domain. */
 static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 			    const struct iopt_domain *domain)
 {
@@ -43,24 +90,18 @@ static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 
 	if (mutex_lock_killable(&pages->mutex))
 		return -EINTR;
-	rc = area->nr_domains ? 0 : iopt_pages_hold(pages, &area->slice);
-	if (rc)
-		goto out;
 	rc = iopt_area_program(iopt, area, domain->domain);
+	mutex_unlock(&pages->mutex);
 	if (!rc) {
 		area->filled = domain->seq;
-		area->nr_domains++;
-	} else if (!area->nr_domains) {
-		area_drop(iopt, area, false);
+		WRITE_ONCE(area->nr_domains, area->nr_domains + 1);
 	}
-out:
-	mutex_unlock(&pages->mutex);
 	return rc;
 }
 
 /*
- * The next open domain to put an area into, which stays because the area is
- * busy. Closed ones on the way are what the area will never be in, and may go.
+ * The next open domain to put an area into, which stays because the area works.
+ * The area will never be in closed ones on the way, and does not keep them.
  */
 static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 					    struct iopt_area *area)
@@ -83,20 +124,22 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_fill - put an area into all open domains that it is not in
+ * iopt_area_fill() - put an area into all open domains that it is not in
  * @iopt: the space
- * @area: busy for the caller, in the tree
+ * @area: busy for the caller and working. If it does not hold its pages nothing
+ *        is done
  *
- * Context: process context, may sleep for long; no lock of the space is held.
- * Return: 0, or an errno of iopt_pages_hold() or the IOMMU driver, or -EINTR;
- * the area may be in some of the domains then.
+ * Context: process context, may sleep; no lock of the space is held.
+ * Return: 0, an errno of the IOMMU driver, or -EINTR; the area may be in some of
+ * the domains then.
  */
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	struct iopt_domain *domain;
 	int rc = 0;
 
-	while (!rc && (domain = area_next_domain(iopt, area)))
+	while (!rc && iopt_area_is_held(area) &&
+	       (domain = area_next_domain(iopt, area)))
 		rc = area_fill_domain(iopt, area, domain);
 	return rc;
 }
@@ -104,7 +147,7 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 /**
  * iopt_area_is_filled - is an area in all open domains?
  * @iopt: the space
- * @area: busy for the caller
+ * @area: busy for the caller and working
  *
  * Context: @iopt->lock is held: no domain is opened meanwhile.
  * Return: true if it is.
@@ -117,96 +160,156 @@ bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area)
 
 static bool some_area_is_in(struct list_head *areas, unsigned long seq)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	list_for_each_entry(area, areas, node)
+	list_for_each_entry(area, areas, node) {
 		if (iopt_area_is_in(area, seq))
 			return true;
+		iopt_step(&steps);
+	}
 	return false;
 }
 
+/* The first domain whose number is at least @seq. */
+static struct iopt_domain *domain_from(struct io_pagetable *iopt,
+				       unsigned long seq)
+{
+	struct iopt_domain *domain;
+
+	list_for_each_entry_rcu(domain, &iopt->domains, node)
+		if (domain->seq >= seq)
+			return domain;
+	return NULL;
+}
+
 /*
- * The next domain after @domain, or the first one, that areas are in: these stay
- * because the areas are busy.
+ * The next domain after @seq that areas are in: these keep it, because they
+ * work. Others may be freed as soon as the RCU read lock is dropped, so that of
+ * them only the number is used.
  */
 static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 					     struct list_head *areas,
-					     struct iopt_domain *domain)
+					     unsigned long seq)
 {
-	struct iopt_domain *next = NULL;
+	struct iopt_area *first = list_first_entry(areas, struct iopt_area,
+						   node);
+	struct iopt_domain *domain;
 
-	rcu_read_lock();
-	domain = list_prepare_entry(domain, &iopt->domains, node);
-	list_for_each_entry_continue_rcu(domain, &iopt->domains, node) {
-		if (some_area_is_in(areas, domain->seq)) {
-			next = domain;
-			break;
-		}
+	for (;;) {
+		rcu_read_lock();
+		domain = domain_from(iopt, seq + 1);
+		if (domain)
+			seq = domain->seq;
+		rcu_read_unlock();
+		if (!domain)
+			return NULL;
+		if (iopt_area_is_in(first, seq) ||
+		    (!list_is_singular(areas) && some_area_is_in(areas, seq)))
+			return domain;
 	}
-	rcu_read_unlock();
-	return next;
 }
 
-/* Unmap areas from a domain with one flush. */
+/* Unmap areas from a domain. */
 static void areas_clear_domain(struct list_head *areas,
 			       const struct iopt_domain *domain)
 {
-	struct iommu_iotlb_gather gather;
+	struct iopt_flush flush;
 	struct iopt_area *area;
 
-	iommu_iotlb_gather_init(&gather);
+	iopt_flush_start(&flush, domain->domain);
 	list_for_each_entry(area, areas, node) {
-		if (!iopt_area_is_in(area, domain->seq))
-			continue;
-		iopt_area_unprogram(area, domain->domain, &gather);
-		area->unneeded = !--area->nr_domains;
+		if (iopt_area_is_in(area, domain->seq))
+			iopt_area_unprogram(area, &flush);
 		if (!list_is_last(&area->node, areas))
 			cond_resched();
 	}
-	iommu_iotlb_sync(domain->domain, &gather);
+	iopt_flush_end(&flush);
 }
 
 /**
- * iopt_areas_clear - take areas out of domains
+ * iopt_areas_clear() - take areas out of all domains that they are in
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, busy for the caller
- * @only: the domain to take them out of, which must be closed, or NULL for all
- *        that they are in
+ * @areas: list of areas by iopt_area.node, busy for the caller; those that are
+ *         in a domain are working
  *
- * One flush per domain, whatever the number of areas; the pages of areas that
- * are in no domain any more are dropped after all flushes.
+ * The pages are dropped after all flushes, of which there are as many as the
+ * IOMMU driver and the span of a flush need, but not one for each area.
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      const struct iopt_domain *only)
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas)
 {
-	struct iopt_domain *domain = NULL;
+	struct iopt_domain *domain;
 	struct iopt_area *area;
+	unsigned long seq = 0;
 
-	if (only)
-		areas_clear_domain(areas, only);
-	while (!only && (domain = areas_next_domain(iopt, areas, domain)))
+	if (list_empty(areas))
+		return;
+	while ((domain = areas_next_domain(iopt, areas, seq))) {
 		areas_clear_domain(areas, domain);
+		seq = domain->seq;
+	}
 
 	list_for_each_entry(area, areas, node) {
-		if (only)
-			area->skips = only->seq;
-		if (area->unneeded) {
-			area->unneeded = false;
-			mutex_lock(&area->pages->mutex);
-			area_drop(iopt, area, area->prot & IOMMU_WRITE);
-			mutex_unlock(&area->pages->mutex);
-		}
+		WRITE_ONCE(area->nr_domains, 0);
+		if (iopt_area_is_held(area))
+			iopt_area_drop(iopt, area);
 		if (!list_is_last(&area->node, areas))
 			cond_resched();
 	}
 }
 
-/* Put every area that is live into the domain that was just opened. */
+/*
+ * Put an area into the domain that was just opened. If this is the only domain
+ * its pages are pinned, which may take without bound.
+ */
+static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
+			 const struct iopt_domain *domain)
+{
+	struct iopt_claim *claim;
+	int rc = 0;
+
+	lockdep_assert_held(&iopt->lock);
+	area->working = true;
+	iopt->filling = area;
+	mutex_unlock(&iopt->lock);
+
+	if (!iopt_area_is_held(area))
+		rc = iopt_area_hold(area);
+	rc = rc ?: area_fill_domain(iopt, area, domain);
+	if (rc && iopt_area_is_held(area) && !area->nr_domains)
+		iopt_area_drop(iopt, area);
+
+	mutex_lock(&iopt->lock);
+	iopt->filling = NULL;
+	area->working = false;
+	claim = iopt_claim_first(iopt, area->start, area->start);
+	if (claim)
+		claim->refilled = true;
+	iopt_wake_settled(iopt);
+	return rc;
+}
+
+/* Will an area that is being unmapped surely be gone? */
+static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_claim *claim;
+
+	if (READ_ONCE(area->working))
+		return true;
+	claim = iopt_claim_first(iopt, area->start, area->start);
+	return claim && claim->committed;
+}
+
+/*
+ * Put every area into the domain that was just opened, unless it is being built
+ * or surely goes: if an unmap fails, its areas must be in every domain.
+ */
 static int areas_fill_new(struct io_pagetable *iopt,
 			  const struct iopt_domain *domain)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 	unsigned long start = 0;
 	bool more = true;
@@ -215,26 +318,46 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	lockdep_assert_held(&iopt->lock);
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
-		if (iopt_area_is_going(area)) {
+		bool going = iopt_area_is_going(area);
+
+		/* The map that has made it drops pages that it did not need. */
+		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 			continue;
 		}
-		if (area->state == IOPT_AREA_LIVE &&
-		    area->filled < domain->seq) {
-			/* Only attach and detach make live areas busy. */
-			area->busy = true;
-			mutex_unlock(&iopt->lock);
-			rc = area_fill_domain(iopt, area, domain);
-			mutex_lock(&iopt->lock);
-			area->busy = false;
-			iopt_wake_settled(iopt);
-		}
 		more = iopt_next_start(area->last, &start);
+		if (area->state != IOPT_AREA_BUILDING &&
+		    !(going && area_is_committed(iopt, area)) &&
+		    area->filled < domain->seq)
+			rc = area_fill_new(iopt, area, domain);
+		iopt_lock_break(iopt, &steps);
 	}
 	return rc;
 }
 
-/* Take areas that were made busy out of a domain, and let them go. */
+/*
+ * Areas have left a domain, after its flush. What a device whose writes are not
+ * seen may have written to becomes dirty before nr_domains says that no device
+ * reaches it. Drops the lock to unpin what no domain translates any more.
+ */
+static void areas_leave_domain(struct io_pagetable *iopt,
+			       struct iopt_area *area,
+			       const struct iopt_domain *domain)
+{
+	lockdep_assert_held(&iopt->lock);
+	area->skips = domain->seq;
+	if (area->nr_domains == 1 && iopt->nr_blind)
+		iopt_area_mark_dirty(area, area->start, area->last);
+	WRITE_ONCE(area->nr_domains, area->nr_domains - 1);
+	if (area->nr_domains)
+		return;
+	mutex_unlock(&iopt->lock);
+	iopt_area_drop(iopt, area);
+	cond_resched();
+	mutex_lock(&iopt->lock);
+}
+
+/* Take live areas that were made to work out of a domain. */
 static void clear_and_settle(struct io_pagetable *iopt,
 			     struct list_head *areas,
 			     struct iopt_domain *domain)
@@ -242,47 +365,70 @@ static void clear_and_settle(struct io_pagetable *iopt,
 	struct iopt_area *area, *next;
 
 	mutex_unlock(&iopt->lock);
-	iopt_areas_clear(iopt, areas, domain);
+	areas_clear_domain(areas, domain);
 	mutex_lock(&iopt->lock);
 	list_for_each_entry_safe(area, next, areas, node) {
+		areas_leave_domain(iopt, area, domain);
 		list_del_init(&area->node);
-		area->busy = false;
+		area->working = false;
 	}
 	iopt_wake_settled(iopt);
 }
 
-/* Take all areas out of a domain that is closed. */
+/* Take an area whose unmap waits for something else out of a domain. */
+static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
+			  struct iopt_domain *domain)
+{
+	struct iopt_flush flush;
+
+	area->working = true;
+	mutex_unlock(&iopt->lock);
+	iopt_flush_start(&flush, domain->domain);
+	iopt_area_unprogram(area, &flush);
+	iopt_flush_end(&flush);
+	mutex_lock(&iopt->lock);
+	areas_leave_domain(iopt, area, domain);
+	area->working = false;
+	iopt_wake_settled(iopt);
+}
+
+/*
+ * Take all areas out of a domain that is closed. Waits for working areas alone:
+ * one that is being built and does not work yet will find the domain closed.
+ */
 static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
+	unsigned int nr = 0, steps = 0;
 	struct iopt_area *area;
 	unsigned long start = 0;
-	unsigned int nr = 0;
 	LIST_HEAD(areas);
 	bool more = true;
 
 	lockdep_assert_held(&iopt->lock);
 	while (more && (area = iopt_area_first(iopt, start, ULONG_MAX))) {
-		/* What is being unmapped enters no domain. */
-		if (iopt_area_is_going(area) &&
-		    !iopt_area_is_in(area, domain->seq)) {
-			more = iopt_next_start(area->last, &start);
-			continue;
-		}
-		if (nr && (area->busy || nr == DETACH_BATCH)) {
+		bool working = READ_ONCE(area->working);
+		bool in = !working && area->state != IOPT_AREA_BUILDING &&
+			  iopt_area_is_in(area, domain->seq);
+		bool alone = in && iopt_area_is_going(area);
+
+		if (nr && (working || alone || nr == DETACH_BATCH)) {
 			clear_and_settle(iopt, &areas, domain);
 			nr = 0;
 			continue;
 		}
-		if (area->busy) {
+		if (working) {
 			iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 			continue;
 		}
-		if (iopt_area_is_in(area, domain->seq)) {
-			area->busy = true;
+		more = iopt_next_start(area->last, &start);
+		if (alone) {
+			area_take_out(iopt, area, domain);
+		} else if (in) {
+			area->working = true;
 			list_add_tail(&area->node, &areas);
 			nr++;
 		}
-		more = iopt_next_start(area->last, &start);
+		iopt_lock_break(iopt, &steps);
 	}
 	if (nr)
 		clear_and_settle(iopt, &areas, domain);
@@ -294,11 +440,44 @@ static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 	lockdep_assert_held(&iopt->attach_mutex);
 	lockdep_assert_held(&iopt->lock);
 	WRITE_ONCE(domain->open, false);
+	/* Pairs with that of areas_fill(): one of both sees the other. */
+	smp_mb();
 	domain_empty(iopt, domain);
 	list_del_rcu(&domain->node);
 	iopt_unreserve_iova(iopt, domain->domain);
 	iopt_update_alignment(iopt);
 	kfree_rcu(domain, rcu);
+}
+
+/*
+ * Take attach_mutex and the lock, and see whether the domain can be opened. No
+ * detach waits for what that waits for.
+ */
+static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	int rc;
+
+	for (;;) {
+		if (mutex_lock_killable(&iopt->attach_mutex))
+			return -EINTR;
+		mutex_lock(&iopt->lock);
+		rc = iopt->nr_orphans ? -EBUSY :
+					iopt_check_domain_fits(iopt, domain);
+		if (!rc && !iopt->nr_publishing)
+			return 0;
+		if (!rc) {
+			/* Areas go live that could not be put into it. */
+			iopt_unreserve_iova(iopt, domain);
+			iopt_update_alignment(iopt);
+			rc = -EAGAIN;
+		}
+		mutex_unlock(&iopt->attach_mutex);
+		if (rc == -EAGAIN)
+			rc = iopt_wait_settled(iopt, TASK_KILLABLE) ?: -EAGAIN;
+		mutex_unlock(&iopt->lock);
+		if (rc != -EAGAIN)
+			return rc;
+	}
 }
 
 static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
@@ -311,17 +490,12 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 		return -ENOMEM;
 	new->domain = domain;
 
-	rc = mutex_lock_killable(&iopt->attach_mutex);
-	if (rc)
-		goto err_free;
-	new->seq = iopt->next_seq++;
-
-	mutex_lock(&iopt->lock);
-	rc = iopt->nr_orphans ? -EBUSY : iopt_check_domain_fits(iopt, domain);
+	rc = attach_lock(iopt, domain);
 	if (rc) {
-		mutex_unlock(&iopt->lock);
-		goto err_unlock_attach;
+		kfree(new);
+		return rc;
 	}
+	new->seq = iopt->next_seq++;
 	new->open = true;
 	list_add_tail_rcu(&new->node, &iopt->domains);
 	iopt_update_alignment(iopt);
@@ -332,12 +506,6 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 	mutex_unlock(&iopt->lock);
 	mutex_unlock(&iopt->attach_mutex);
 	iopt_debug_validate(iopt);
-	return rc;
-
-err_unlock_attach:
-	mutex_unlock(&iopt->attach_mutex);
-err_free:
-	kfree(new);
 	return rc;
 }
 
@@ -351,8 +519,8 @@ err_free:
  * unmaps and queries go on meanwhile; only other attaches and detaches wait.
  * The IOVAs outside of the domain's aperture become unusable.
  *
- * Context: process context, may sleep for long: the first domain pins. Waits,
- * killably, for mappings that are being unmapped: they stay if that fails.
+ * Context: process context, may sleep without bound, killably: the first domain
+ * pins.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
  * aperture or a mapping not aligned to the domain's pages, -EBUSY if a mapping
  * is an orphan, -ESRCH if the process is gone whose memory a mapping is, -ENOMEM,
@@ -375,8 +543,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  *
  * Mappings stay; what no domain translates any more is unpinned.
  *
- * Context: process context, may sleep. Waits for maps that are filling
- * @domain, not killably.
+ * Context: process context, may sleep. Waits, not killably, for mappings that
+ * are programmed or unmapped in a domain at the moment, but not for any that is
+ * being pinned or in use by an access.
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

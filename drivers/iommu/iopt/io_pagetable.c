@@ -41,6 +41,8 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	iopt->areas = RB_ROOT_CACHED;
 	iopt->reserved = RB_ROOT_CACHED;
 	iopt->allowed = RB_ROOT_CACHED;
+	iopt->claims = RB_ROOT_CACHED;
+	mutex_init(&iopt->track_mutex);
 	INIT_LIST_HEAD(&iopt->domains);
 	iopt->next_seq = 1;
 	init_waitqueue_head(&iopt->settled);
@@ -104,6 +106,7 @@ void iopt_free(struct io_pagetable *iopt)
 	iopt_intervals_drop(&iopt->allowed, NULL);
 	ida_destroy(&iopt->owners);
 	iopt_payer_put(rcu_dereference_protected(iopt->payer, true));
+	mutex_destroy(&iopt->track_mutex);
 	mutex_destroy(&iopt->lock);
 	mutex_destroy(&iopt->attach_mutex);
 	kfree(iopt);

@@ -4,8 +4,9 @@
  *
  * Vocabulary:
  *  area      one mapping, an IOVA interval onto an iopt_pages
- *  busy      somebody is building, tearing down or programming an area without
- *            holding a lock; the area is that caller's alone
+ *  busy      a caller owns the area: it maps, unmaps or adopts it
+ *  working   a thread changes which domains the area is in, without any lock
+ *  claim     IOVAs in which a long operation walks the areas in batches
  *  holds     an area "is in" a domain if the domain translates it
  *  open      a domain that new areas must be put into: attached, not leaving
  *  orphan    an area whose memory is somewhere else than it was, see owner.c
@@ -16,16 +17,17 @@
 
 #include <linux/idr.h>
 #include <linux/interval_tree.h>
+#include <linux/iommu.h>
 #include <linux/iopt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
 struct dentry;
-struct iommu_iotlb_gather;
 struct iopt_pages;
 struct iopt_payer;
 struct kmem_cache;
@@ -35,14 +37,21 @@ struct kmem_cache;
  * @id: its number, for people who debug: no other one ever has it
  * @attach_mutex: serialises attach and detach of domains, and changes of owners
  * @lock: protects the trees, @domains and which of them are open, @nr_settled,
- *        @payer, @tracking, @nr_orphans, @nr_blind, and of areas the state, the
- *        marks, the users and the dirty pages
+ *        @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
+ *        @nr_publishing, @filling, and of areas the state, the marks, the users
+ *        and the dirty pages. No loop of a length that the user chooses holds
+ *        it for more than %IOPT_MAX_STEPS steps
  * @areas: every &struct iopt_area by IOVA
  * @highest: the last of them, or NULL
  * @nr_areas: how many
  * @reserved: every &struct iopt_interval that must not be mapped, by IOVA
  * @allowed: likewise those that must not be reserved, and in which the engine
  *           chooses IOVAs; if empty it chooses anywhere
+ * @claims: every &struct iopt_claim; they do not overlap
+ * @nr_claimed: areas that claims are about to insert
+ * @nr_publishing: lists of areas that are going live; no domain is opened then
+ * @nr_breaks: how often a long loop dropped @lock, for tests
+ * @filling: the area that attach is pinning or programming, or NULL
  * @domains: every &struct iopt_domain in the order of iopt_domain.seq; changed
  *           under @lock and read under RCU too
  * @next_seq: of the next domain; protected by @attach_mutex
@@ -54,6 +63,8 @@ struct kmem_cache;
  *                unmap, with no other lock of the engine
  * @accesses: every &struct iopt_access
  * @owners: numbers in use of accesses that own their pins, from 1 on
+ * @track_mutex: serialises the start and the stop of tracking
+ * @track_new: new areas get a bitmap
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
  * @nr_orphans: areas that are orphans
  * @nr_blind: devices whose writes are not seen, see iopt_dirty_blind()
@@ -68,7 +79,10 @@ struct kmem_cache;
  *  @access_rwsem                 held while accesses come, go and are told of an
  *                                unmap, never together with another one
  *  @attach_mutex                 held while a domain is filled and emptied:
- *                                other attaches and detaches wait, nobody else
+ *                                only other attaches, detaches and changes of
+ *                                owners wait. Its holder waits only for what
+ *                                ends by itself, unless no domain is attached
+ *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held for looking things up and linking them:
  *                                never while pages are pinned, a domain is
  *                                programmed or user memory is touched
@@ -79,14 +93,22 @@ struct kmem_cache;
  *  mmap_lock of the user's mm    inside GUP
  *  ============================  ==============================================
  *
- * The busy mark is no lock: who meets a busy area waits without any lock until
- * something settled, and decides anew. An area is busy for one caller at a
- * time, who may use which domains it is in and its @iopt_area.pages; a caller
- * that makes several areas busy does so in one hold of @lock and never waits in
- * between.
+ * The marks are no locks: a caller that finds a conflicting area sleeps without
+ * any lock until an area of the space settles, and restarts its lookup.
  *
- * A domain stays while an area is busy that is in it or may be put into it:
- * detach closes the domain first and then waits for every busy area it meets.
+ * A busy area stays, and its @iopt_area.node is its owner's. A caller that owns
+ * areas waits for areas above them only, so that two callers never wait for each
+ * other.
+ *
+ * The thread that made an area work may change which domains it is in, and the
+ * area stays. Only work that ends by itself makes other threads wait that cannot
+ * be killed: pages are pinned before an area of a map starts to work. Attach
+ * alone pins while an area works, if no other domain is attached.
+ *
+ * A domain stays while an area works that is in it or may be put into it: detach
+ * closes the domain first and then waits for every working area that it finds.
+ * An area that is busy but not working is taken out by detach itself, and put
+ * into a new domain by attach.
  */
 struct io_pagetable {
 	unsigned long id;
@@ -97,6 +119,11 @@ struct io_pagetable {
 	unsigned int nr_areas;
 	struct rb_root_cached reserved;
 	struct rb_root_cached allowed;
+	struct rb_root_cached claims;
+	unsigned int nr_claimed;
+	unsigned int nr_publishing;
+	unsigned long nr_breaks;
+	struct iopt_area *filling;
 	struct list_head domains;
 	unsigned long next_seq;
 	unsigned long iova_alignment;
@@ -106,6 +133,8 @@ struct io_pagetable {
 	struct rw_semaphore access_rwsem;	/* accesses */
 	struct list_head accesses;
 	struct ida owners;
+	struct mutex track_mutex;	/* start and stop of tracking */
+	bool track_new;
 	bool tracking;
 	unsigned int nr_orphans;
 	unsigned int nr_blind;
@@ -117,7 +146,7 @@ struct io_pagetable {
 /**
  * enum iopt_area_state - where an area is in its life
  * @IOPT_AREA_BUILDING: being mapped, always busy; may still fail and vanish
- * @IOPT_AREA_LIVE: mapped; busy while a domain comes or goes
+ * @IOPT_AREA_LIVE: mapped
  * @IOPT_AREA_LEAVING: being unmapped, always busy, but accesses may still use it
  *                     as if it were not
  * @IOPT_AREA_DYING: being unmapped, always busy
@@ -137,22 +166,24 @@ enum iopt_area_state {
  * @hole: bytes of the hole below @start; 0 for the lowest area
  * @max_hole: the largest @hole in the subtree of @rb
  * @pages: the memory
- * @slice: which of its pages, by index; the area is a holder of them while
- *         @nr_domains is not 0
+ * @slice: which of its pages, by index; its node is linked while the area is a
+ *         holder of them, which it is whenever @nr_domains is not 0
  * @filled: it is in every attached domain up to this iopt_domain.seq
  * @skips: except for this one: domains leave one at a time
  * @nr_domains: in how many domains it is
  * @prot: IOMMU_READ, IOMMU_WRITE and the like, for iommu_map()
  * @state: see &enum iopt_area_state
  * @busy: see above
+ * @orphan: nobody knows where its memory is
+ * @late: it was inserted while an unmap claimed its IOVAs, which leaves it alone
+ * @working: see above; set under the lock, or by the owner of an area that is
+ *           being built
  * @nr_pins: pages that accesses have pinned here and not unpinned; protected by
  *           iopt_pages.mutex
  * @nr_users: calls of accesses that are at work in it: who wants to unmap it
  *            waits until both are 0
  * @dirty: a bit for each page, if dirty pages are tracked; see dirty.c
- * @unneeded: for who clears areas: it just left its last domain
- * @orphan: nobody knows where its memory is
- * @node: in the list of whoever made it busy
+ * @node: in the list of its owner, or of detach while it is live and working
  *
  * A sequence number is never used again, so that @skips may stay when the
  * domain is long gone.
@@ -169,10 +200,11 @@ struct iopt_area {
 	unsigned long skips;
 	unsigned int nr_domains;
 	u16 prot;
-	enum iopt_area_state state : 8;
+	enum iopt_area_state state : 4;
 	bool busy : 1;
-	bool unneeded : 1;
 	bool orphan : 1;
+	bool late : 1;
+	bool working;
 	unsigned int nr_pins;
 	unsigned int nr_users;
 	unsigned long *dirty;
@@ -187,6 +219,37 @@ struct iopt_area {
 struct iopt_interval {
 	struct interval_tree_node iova;
 	const void *owner;
+};
+
+/**
+ * struct iopt_claim - IOVAs in which an operation walks the areas in batches
+ * @iova: the interval, in io_pagetable.claims
+ * @map: areas are being inserted and other maps wait; otherwise it is an unmap,
+ *       which leaves alone what others map meanwhile
+ * @committed: the unmap can no longer fail
+ * @refilled: attach has put an area of it into a domain
+ * @nr_late: areas that were inserted meanwhile
+ */
+struct iopt_claim {
+	struct interval_tree_node iova;
+	bool map;
+	bool committed;
+	bool refilled;
+	unsigned int nr_late;
+};
+
+/**
+ * struct iopt_flush - what was unmapped from a domain since its last IOTLB flush
+ * @domain: the domain
+ * @start: first IOVA, or ULONG_MAX
+ * @last: last IOVA, or 0
+ * @gather: what the IOMMU driver collects
+ */
+struct iopt_flush {
+	struct iommu_domain *domain;
+	unsigned long start;
+	unsigned long last;
+	struct iommu_iotlb_gather gather;
 };
 
 /**
@@ -258,6 +321,37 @@ static inline void iopt_debug_validate(struct io_pagetable *iopt)
 	}
 }
 
+static inline bool iopt_area_is_held(const struct iopt_area *area)
+{
+	return !RB_EMPTY_NODE(&area->slice.rb);
+}
+
+/* How many steps of a loop run in one hold of a lock, and without a break. */
+#define IOPT_MAX_STEPS	512
+
+/*
+ * Count a step of a loop under iopt->lock and drop the lock now and then.
+ * Returns true if it was dropped, so that areas may have come and gone.
+ */
+static inline bool iopt_lock_break(struct io_pagetable *iopt,
+				   unsigned int *steps)
+{
+	if (++*steps % IOPT_MAX_STEPS)
+		return false;
+	iopt->nr_breaks++;
+	mutex_unlock(&iopt->lock);
+	cond_resched();
+	mutex_lock(&iopt->lock);
+	return true;
+}
+
+/* Likewise in a loop that holds no lock. */
+static inline void iopt_step(unsigned int *steps)
+{
+	if (!(++*steps % IOPT_MAX_STEPS))
+		cond_resched();
+}
+
 extern struct kmem_cache *iopt_area_cache;
 
 /* area.c */
@@ -271,10 +365,24 @@ void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area);
 struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 				  unsigned long start, unsigned long last);
 struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last);
+struct iopt_area *iopt_area_walk(struct io_pagetable *iopt,
+				 struct iopt_area *area, unsigned long last,
+				 unsigned int *steps);
 struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 				      unsigned long bytes);
+int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
+			    unsigned int state);
 int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state);
 void iopt_wake_settled(struct io_pagetable *iopt);
+
+/* claim.c */
+struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
+				    unsigned long start, unsigned long last);
+bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
+			 unsigned long last);
+int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
+		   unsigned long start, unsigned long last);
+void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim);
 
 /* unmap.c */
 void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas);
@@ -286,14 +394,17 @@ struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 /* program.c */
 int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain);
-void iopt_area_unprogram(struct iopt_area *area, struct iommu_domain *domain,
-			 struct iommu_iotlb_gather *gather);
+void iopt_flush_start(struct iopt_flush *flush, struct iommu_domain *domain);
+void iopt_area_unprogram(struct iopt_area *area, struct iopt_flush *flush);
+void iopt_flush_end(struct iopt_flush *flush);
 
 /* domain.c */
+bool iopt_domain_is_open(struct io_pagetable *iopt);
+int iopt_area_hold(struct iopt_area *area);
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      const struct iopt_domain *only);
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas);
 
 /* access.c */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
@@ -308,15 +419,16 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 		     const struct iopt_dirty_query *query, unsigned long start,
 		     unsigned int flags);
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
-		     unsigned long last, const struct iopt_dirty_query *query);
+		     unsigned long last, const struct iopt_dirty_query *query,
+		     bool late);
 
 /* iova.c */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, struct iopt_area **above);
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start);
-int iopt_wait_unmapped(struct io_pagetable *iopt, unsigned long start,
-		       unsigned long last);
+int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
+			unsigned long last);
 
 /* interval.c */
 struct iopt_interval *iopt_interval_first(struct rb_root_cached *tree,

@@ -13,33 +13,32 @@
 
 #include "io_pagetable.h"
 
+/* How many misaligned holes are checked for one that fits exactly. */
+#define MAX_TRIES	128
+
 /**
- * iopt_wait_unmapped - look that nothing is mapped in an interval
+ * iopt_check_unmapped() - check that nothing is mapped in an interval
  * @iopt: the space
  * @start: first byte
  * @last: last byte
  *
- * Context: @iopt->lock is held, and dropped while a mapping there that is
- * being built or torn down is waited for; accesses are not.
- * Return: 0, -EEXIST if something is mapped there, -EINTR if killed while
- * waiting.
+ * Context: @iopt->lock is held.
+ * Return: 0, -EEXIST if something is mapped there, or -EAGAIN if a mapping there
+ * is being built or torn down, which may wait for accesses to unpin: the caller
+ * waits for an area to settle and checks again.
  */
-int iopt_wait_unmapped(struct io_pagetable *iopt, unsigned long start,
-		       unsigned long last)
+int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
+			unsigned long last)
 {
-	struct iopt_area *area;
-	int rc = 0;
+	struct iopt_area *area = iopt_area_first(iopt, start, last);
 
-	while (!rc && (area = iopt_area_first(iopt, start, last))) {
-		if (iopt_area_is_there(area))
-			return -EEXIST;
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
-	}
-	return rc;
+	if (area)
+		return iopt_area_is_there(area) ? -EEXIST : -EAGAIN;
+	return iopt_map_is_claimed(iopt, start, last) ? -EAGAIN : 0;
 }
 
 /**
- * iopt_check_iova - can an interval be mapped?
+ * iopt_check_iova() - check that an interval can be mapped
  * @iopt: the space
  * @start: first byte
  * @last: last byte
@@ -55,16 +54,19 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 {
 	int rc;
 
-	/* What may not be mapped waits for nobody; then it may have changed. */
+	/* What may not be mapped does not wait; after a wait it may be new. */
 	do {
 		if (!IS_ALIGNED(start | iopt_length(start, last),
 				iopt->iova_alignment) ||
 		    iopt_interval_first(&iopt->reserved, start, last))
 			return -EINVAL;
 		*above = iopt_area_first(iopt, start, ULONG_MAX);
-		if (!*above || (*above)->start > last)
+		if ((!*above || (*above)->start > last) &&
+		    !iopt_map_is_claimed(iopt, start, last))
 			return 0;
-		rc = iopt_wait_unmapped(iopt, start, last);
+		rc = iopt_check_unmapped(iopt, start, last);
+		if (rc == -EAGAIN)
+			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 	} while (!rc);
 	return rc;
 }
@@ -75,12 +77,14 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
  * @alignment: a power of two
  * @offset: what the first IOVA is modulo @alignment
  * @surely: a hole of so many bytes surely fits, whatever its own alignment
+ * @tries: how many holes that may be too small are still to be checked
  */
 struct wish {
 	unsigned long length;
 	unsigned long alignment;
 	unsigned long offset;
 	unsigned long surely;
+	unsigned int tries;
 };
 
 /* Does it fit into [@start, @last]? */
@@ -96,14 +100,15 @@ static bool wish_fits(const struct wish *wish, unsigned long start,
 }
 
 /*
- * Does it fit between the areas in [@start, @last]? The holes at both ends are
- * looked at closely, between them only those that surely are large enough.
+ * Does it fit between the areas in [@start, @last]? Each hole that is large enough
+ * is checked, from the lowest on. After some that are misaligned only those count
+ * that surely fit, so that the time stays bounded.
  */
-static bool wish_fits_between(struct io_pagetable *iopt,
-			      const struct wish *wish, unsigned long start,
-			      unsigned long last, unsigned long *iova)
+static bool wish_fits_between(struct io_pagetable *iopt, struct wish *wish,
+			      unsigned long start, unsigned long last,
+			      unsigned long *iova)
 {
-	struct iopt_area *area = iopt_area_first(iopt, start, last), *next;
+	struct iopt_area *area = iopt_area_first(iopt, start, last);
 
 	if (!area)
 		return wish_fits(wish, start, last, iova);
@@ -111,12 +116,15 @@ static bool wish_fits_between(struct io_pagetable *iopt,
 	    wish_fits(wish, start, area->start - 1, iova))
 		return true;
 
-	next = iopt_area_next_hole(area, wish->surely);
-	if (next) {
-		start = next->start - next->hole;
+	while ((area = iopt_area_next_hole(area, wish->tries ? wish->length :
+							      wish->surely))) {
+		start = area->start - area->hole;
 		if (start > last)
 			return false;
-		return wish_fits(wish, start, min(last, next->start - 1), iova);
+		if (wish_fits(wish, start, min(last, area->start - 1), iova))
+			return true;
+		if (wish->tries)
+			wish->tries--;
 	}
 
 	return iopt_next_start(iopt->highest->last, &start) && start <= last &&
@@ -124,7 +132,7 @@ static bool wish_fits_between(struct io_pagetable *iopt,
 }
 
 /* Does it fit into what is usable of [@start, @last]? */
-static bool wish_fits_usable(struct io_pagetable *iopt, const struct wish *wish,
+static bool wish_fits_usable(struct io_pagetable *iopt, struct wish *wish,
 			     unsigned long start, unsigned long last,
 			     unsigned long *iova)
 {
@@ -141,8 +149,8 @@ static bool wish_fits_usable(struct io_pagetable *iopt, const struct wish *wish,
 }
 
 /* Does it fit anywhere? IOVA 0 and the last page are left to those who ask. */
-static bool wish_fits_anywhere(struct io_pagetable *iopt,
-			       const struct wish *wish, unsigned long *iova)
+static bool wish_fits_anywhere(struct io_pagetable *iopt, struct wish *wish,
+			       unsigned long *iova)
 {
 	const unsigned long lowest = PAGE_SIZE, highest = -PAGE_SIZE - 1;
 	struct interval_tree_node *node;
@@ -183,6 +191,7 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 			.length = length,
 			.alignment = max(sizes[i], iopt->iova_alignment),
 			.offset = uaddr,
+			.tries = MAX_TRIES,
 		};
 
 		if (length < sizes[i] ||

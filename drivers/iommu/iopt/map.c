@@ -3,8 +3,10 @@
  * Mapping: memory of a process, or what is mapped already.
  *
  * New areas enter the tree first, busy, so that their IOVAs are taken. Then,
- * without any lock, each is pinned and put into one domain after the other
- * until it is in every open one; at last all go live together.
+ * without any lock, all are pinned if a domain is open, which takes as long as
+ * page faults do; and then each is put into one domain after the other until it
+ * is in every open one, for which alone detach waits. At last all go live
+ * together.
  *
  * Rule: all or nothing. A map that fails leaves nothing.
  */
@@ -18,26 +20,51 @@
 #include "pages.h"
 #include "trace.h"
 
-/* Let new areas be tracked, if all are. Drops the lock to allocate. */
-static int areas_track(struct io_pagetable *iopt, struct list_head *areas,
-		       bool *dropped)
+/**
+ * struct new_areas - areas to be mapped together
+ * @iopt: the space
+ * @list: the areas by iopt_area.node, in ascending order with nothing between
+ *        them; before they are inserted their IOVAs count from 0
+ * @nr: how many
+ * @length: of all, in bytes
+ * @uaddr: where the memory of the first one starts
+ */
+struct new_areas {
+	struct io_pagetable *iopt;
+	struct list_head list;
+	unsigned int nr;
+	unsigned long length;
+	unsigned long uaddr;
+};
+
+/*
+ * Give new areas a bitmap each if those of the space have one, else take theirs
+ * away. Drops the lock to do so, and then says so.
+ */
+static int areas_track(struct new_areas *new, bool *dropped)
 {
+	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area;
+	unsigned int steps = 0;
+	bool track = iopt->track_new;
 	int rc = 0;
 
-	*dropped = false;
-	list_for_each_entry(area, areas, node) {
-		if (!iopt->tracking)
-			iopt_area_untrack(area);
-		if (!area->dirty)
-			*dropped = iopt->tracking;
-	}
+	/* All have one, or none has. */
+	area = list_first_entry(&new->list, struct iopt_area, node);
+	*dropped = track == !area->dirty;
 	if (!*dropped)
 		return 0;
 
 	mutex_unlock(&iopt->lock);
-	list_for_each_entry(area, areas, node)
-		rc = rc ?: iopt_area_track(area, iopt->policy.gfp);
+	list_for_each_entry(area, &new->list, node) {
+		if (!track)
+			iopt_area_untrack(area);
+		else
+			rc = iopt_area_track(area, iopt->policy.gfp);
+		if (rc)
+			break;
+		iopt_step(&steps);
+	}
 	mutex_lock(&iopt->lock);
 	return rc;
 }
@@ -45,100 +72,240 @@ static int areas_track(struct io_pagetable *iopt, struct list_head *areas,
 /*
  * Find IOVAs for new areas, see areas_reserve(), and what is next @above them.
  */
-static int areas_place(struct io_pagetable *iopt, struct list_head *areas,
-		       unsigned long *iova, unsigned long length,
-		       unsigned long uaddr, unsigned int flags,
-		       struct iopt_area **above)
+static int areas_place(struct new_areas *new, unsigned long *iova,
+		       unsigned int flags, struct iopt_area **above)
 {
+	struct io_pagetable *iopt = new->iopt;
 	int rc;
 
 	if (flags & IOPT_MAP_FIXED) {
-		rc = iopt_check_iova(iopt, *iova, *iova + (length - 1), above);
+		rc = iopt_check_iova(iopt, *iova, *iova + (new->length - 1),
+				     above);
 	} else {
-		rc = iopt_choose_iova(iopt, uaddr, length, iova);
+		rc = iopt_choose_iova(iopt, new->uaddr, new->length, iova);
+		while (!rc && iopt_map_is_claimed(iopt, *iova, *iova +
+						  (new->length - 1))) {
+			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = rc ?: iopt_choose_iova(iopt, new->uaddr,
+						    new->length, iova);
+		}
 		if (!rc)
 			*above = iopt_area_first(iopt, *iova, ULONG_MAX);
 	}
-	if (!rc && list_count_nodes(areas) >
-		   iopt->policy.max_areas - iopt->nr_areas)
+	if (!rc && new->nr > iopt->policy.max_areas - iopt->nr_areas -
+			     iopt->nr_claimed)
 		rc = -ENOSPC;
 	return rc;
 }
 
-/*
- * Take the IOVAs of new areas. The areas are in ascending order and may have
- * nothing between them; on entry their IOVAs count from 0, and @iova says where
- * that is to be, or receives it. @uaddr tells where large pages are.
- */
-static int areas_reserve(struct io_pagetable *iopt, struct list_head *areas,
-			 unsigned long *iova, unsigned long length,
-			 unsigned long uaddr, unsigned int flags)
+static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
+			   unsigned long iova, struct iopt_area *above)
 {
+	struct iopt_claim *claim;
+
+	area->start += iova;
+	area->last += iova;
+	claim = iopt_claim_first(iopt, area->start, area->last);
+	if (claim && !claim->map) {
+		area->late = true;
+		claim->nr_late++;
+	}
+	iopt_area_insert(iopt, area, above);
+}
+
+/*
+ * Insert more areas than one hold of the lock is for. They may not go where there
+ * is a claim.
+ */
+static int areas_insert_many(struct new_areas *new, unsigned long iova,
+			     bool *again)
+{
+	unsigned long last = iova + (new->length - 1);
+	struct io_pagetable *iopt = new->iopt;
+	struct iopt_claim claim = { .map = true };
+	struct iopt_area *area, *above;
+	unsigned int steps = 0;
+	int rc;
+
+	*again = iopt_claim_first(iopt, iova, last);
+	if (*again)
+		return iopt_wait_settled(iopt, TASK_KILLABLE);
+	rc = iopt_claim_add(iopt, &claim, iova, last);
+	if (rc)
+		return rc;
+	iopt->nr_claimed += new->nr;
+	list_for_each_entry(area, &new->list, node) {
+		above = iopt_area_first(iopt, iova + area->start, ULONG_MAX);
+		area_insert_at(iopt, area, iova, above);
+		iopt->nr_claimed--;
+		iopt_lock_break(iopt, &steps);
+	}
+	iopt_claim_end(iopt, &claim);
+	return 0;
+}
+
+/*
+ * Take the IOVAs of new areas. @iova says where the first one is to be, or
+ * receives it.
+ */
+static int areas_reserve(struct new_areas *new, unsigned long *iova,
+			 unsigned int flags)
+{
+	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area, *above;
 	bool again;
 	int rc;
 
 	mutex_lock(&iopt->lock);
 	do {
-		rc = areas_place(iopt, areas, iova, length, uaddr, flags,
-				 &above);
+		rc = areas_place(new, iova, flags, &above);
 		if (!rc)
-			rc = areas_track(iopt, areas, &again);
+			rc = areas_track(new, &again);
+		if (!rc && !again && new->nr > IOPT_MAX_STEPS)
+			rc = areas_insert_many(new, *iova, &again);
 	} while (!rc && again);
-	if (!rc) {
-		list_for_each_entry(area, areas, node) {
-			area->start += *iova;
-			area->last += *iova;
-			iopt_area_insert(iopt, area, above);
-		}
+	if (!rc && new->nr <= IOPT_MAX_STEPS) {
+		list_for_each_entry(area, &new->list, node)
+			area_insert_at(iopt, area, *iova, above);
 	}
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
 
-/* Go live together, unless there is another domain to be put into. */
-static bool areas_publish(struct io_pagetable *iopt, struct list_head *areas)
+/*
+ * Pin all new areas if a domain needs them, which takes without bound, and only
+ * then put all of them into the open domains. Sets @held if they are pinned.
+ */
+static int areas_fill(struct new_areas *new, bool *held)
 {
+	struct io_pagetable *iopt = new->iopt;
+	unsigned int steps = 0;
+	struct iopt_area *area;
+	int rc;
+
+	if (!*held && iopt_domain_is_open(iopt)) {
+		list_for_each_entry(area, &new->list, node) {
+			rc = iopt_area_hold(area);
+			if (rc)
+				return rc;
+			iopt_step(&steps);
+		}
+		*held = true;
+	}
+	list_for_each_entry(area, &new->list, node) {
+		WRITE_ONCE(area->working, true);
+		iopt_step(&steps);
+	}
+	/*
+	 * Pairs with that of domain_remove(): either that domain is seen to be
+	 * closed here, or detach sees that these areas work and waits for them.
+	 */
+	smp_mb();
+	list_for_each_entry(area, &new->list, node) {
+		rc = iopt_area_fill(iopt, area);
+		if (rc)
+			return rc;
+		iopt_step(&steps);
+	}
+	return 0;
+}
+
+static bool areas_are_filled(struct new_areas *new)
+{
+	struct iopt_area *area;
+	unsigned int steps = 0;
+
+	list_for_each_entry(area, &new->list, node) {
+		if (!iopt_area_is_filled(new->iopt, area))
+			return false;
+		iopt_lock_break(new->iopt, &steps);
+	}
+	return true;
+}
+
+/* The domains are gone for which areas were pinned. */
+static void areas_drop_unneeded(struct new_areas *new)
+{
+	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area, *next;
-	bool filled = true;
+
+	list_for_each_entry_safe(area, next, &new->list, node) {
+		mutex_unlock(&iopt->lock);
+		iopt_area_drop(iopt, area);
+		cond_resched();
+		mutex_lock(&iopt->lock);
+		list_del_init(&area->node);
+		area->working = false;
+	}
+	iopt_wake_settled(iopt);
+}
+
+/* Areas that are not pinned must not work while they are: stop that. */
+static void areas_stop_work(struct new_areas *new)
+{
+	struct iopt_area *area;
+	unsigned int steps = 0;
+
+	list_for_each_entry(area, &new->list, node) {
+		area->working = false;
+		iopt_lock_break(new->iopt, &steps);
+	}
+	iopt_wake_settled(new->iopt);
+}
+
+/*
+ * Go live together, unless there is another domain to be put into. No domain is
+ * opened in between.
+ */
+static bool areas_publish(struct new_areas *new, bool held)
+{
+	struct io_pagetable *iopt = new->iopt;
+	struct iopt_area *area, *next;
+	unsigned int steps = 0;
+	bool filled;
 
 	mutex_lock(&iopt->lock);
-	list_for_each_entry(area, areas, node)
-		filled = filled && iopt_area_is_filled(iopt, area);
+	iopt->nr_publishing++;
+	filled = areas_are_filled(new);
 	if (filled) {
-		list_for_each_entry_safe(area, next, areas, node) {
-			list_del_init(&area->node);
+		list_for_each_entry_safe(area, next, &new->list, node) {
 			area->state = IOPT_AREA_LIVE;
 			area->busy = false;
+			if (!held || area->nr_domains) {
+				list_del_init(&area->node);
+				area->working = false;
+			}
+			iopt_lock_break(iopt, &steps);
 		}
-		iopt_wake_settled(iopt);
 	}
+	iopt->nr_publishing--;
+	iopt_wake_settled(iopt);
+	if (filled && !list_empty(&new->list))
+		areas_drop_unneeded(new);
+	else if (!filled && !held)
+		areas_stop_work(new);
 	mutex_unlock(&iopt->lock);
 	return filled;
 }
 
 /* Map new areas, which are freed if that fails; see areas_reserve(). */
-static int areas_map(struct io_pagetable *iopt, struct list_head *areas,
-		     unsigned long *iova, unsigned long length,
-		     unsigned long uaddr, unsigned int flags)
+static int areas_map(struct new_areas *new, unsigned long *iova,
+		     unsigned int flags)
 {
-	struct iopt_area *area;
+	struct io_pagetable *iopt = new->iopt;
+	bool held = false;
 	int rc;
 
-	rc = areas_reserve(iopt, areas, iova, length, uaddr, flags);
+	rc = areas_reserve(new, iova, flags);
 	if (rc) {
-		iopt_areas_free(areas);
+		iopt_areas_free(&new->list);
 		return rc;
 	}
 	do {
-		list_for_each_entry(area, areas, node) {
-			rc = iopt_area_fill(iopt, area);
-			if (rc)
-				break;
-		}
-	} while (!rc && !areas_publish(iopt, areas));
+		rc = areas_fill(new, &held);
+	} while (!rc && !areas_publish(new, held));
 	if (rc)
-		iopt_areas_destroy(iopt, areas);
+		iopt_areas_destroy(iopt, &new->list);
 	iopt_debug_validate(iopt);
 	return rc;
 }
@@ -201,8 +368,14 @@ static int map_user(struct io_pagetable *iopt, unsigned long *iova,
 		    enum iopt_account account, unsigned int flags)
 {
 	unsigned long last, uaddr_last, uaddr = (unsigned long)uptr;
+	struct new_areas new = {
+		.iopt = iopt,
+		.list = LIST_HEAD_INIT(new.list),
+		.nr = 1,
+		.length = length,
+		.uaddr = uaddr,
+	};
 	struct iopt_area *area;
-	LIST_HEAD(areas);
 
 	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
@@ -217,8 +390,8 @@ static int map_user(struct io_pagetable *iopt, unsigned long *iova,
 	area = area_alloc_user(iopt, uptr, length, prot, account);
 	if (!area)
 		return -ENOMEM;
-	list_add(&area->node, &areas);
-	return areas_map(iopt, &areas, iova, length, uaddr, flags);
+	list_add(&area->node, &new.list);
+	return areas_map(&new, iova, flags);
 }
 
 /**
@@ -256,44 +429,108 @@ int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 }
 EXPORT_SYMBOL_NS_GPL(iopt_map_user, IOPT);
 
+/**
+ * struct source - a range of mappings to be copied
+ * @iopt: their space
+ * @start: first IOVA
+ * @last: last IOVA
+ * @prot: what the copy is to allow
+ */
+struct source {
+	struct io_pagetable *iopt;
+	unsigned long start;
+	unsigned long last;
+	int prot;
+};
+
+/* What a copy cannot be made of now, or at all. */
+static int source_check(const struct source *source,
+			const struct iopt_area *area)
+{
+	if (!area)
+		return -ENOENT;
+	if (area->state != IOPT_AREA_LIVE)
+		return -EAGAIN;
+	return area->orphan ? -EBUSY : 0;
+}
+
 /*
- * Take apart a range of mappings, each of which is cut to the range. The new
+ * Add an area that shows what @area does from @next on, up to the end of the
+ * range. Drops the lock to allocate; the caller is a user of @area.
+ */
+static int slice_add(const struct source *source, struct iopt_area *area,
+		     unsigned long next, struct new_areas *new)
+{
+	unsigned long end = min(source->last, area->last);
+	unsigned long first = area->slice.start +
+			      ((next - area->start) >> PAGE_SHIFT);
+	struct iopt_pages *pages = area->pages;
+	struct iopt_area *slice;
+
+	if (next == source->start)
+		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
+	/* Mappings that are shared cannot become orphans: share it here. */
+	kref_get(&pages->kref);
+	mutex_unlock(&source->iopt->lock);
+	slice = iopt_area_alloc(next - source->start, end - source->start,
+				pages, first, source->prot,
+				new->iopt->policy.gfp);
+	iopt_pages_put(pages);
+	if (slice)
+		list_add_tail(&slice->node, &new->list);
+	cond_resched();
+	mutex_lock(&source->iopt->lock);
+	if (!slice)
+		return -ENOMEM;
+	new->nr++;
+	return 0;
+}
+
+/* Be no longer a user of the mappings up to @last. */
+static void source_leave(const struct source *source, unsigned long last)
+{
+	struct io_pagetable *iopt = source->iopt;
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	for (area = iopt_area_first(iopt, source->start, last); area;
+	     area = iopt_area_walk(iopt, area, last, &steps))
+		iopt_area_leave(iopt, area);
+}
+
+/*
+ * Take apart a range of mappings, each of which is cut to the range. They are in
+ * use until all are found, so that all of them existed at one time. The new
  * areas count their IOVAs from the start of the range.
  */
-static int areas_slice(struct io_pagetable *iopt, unsigned long start,
-		       unsigned long last, int prot, gfp_t gfp,
-		       struct list_head *areas, unsigned long *uaddr)
+static int areas_slice(const struct source *source, struct new_areas *new)
 {
-	unsigned long next = start;
-	struct iopt_area *area, *new;
-	bool permitted = true;
-	bool more = true;
+	struct io_pagetable *iopt = source->iopt;
+	unsigned long next = source->start;
+	bool permitted = true, more = true;
+	struct iopt_area *area;
+	int rc = 0;
 
 	lockdep_assert_held(&iopt->lock);
-	while (more && next <= last) {
-		unsigned long first, end;
-
+	while (more && next <= source->last) {
 		area = iopt_area_first(iopt, next, next);
-		if (!area)
-			return -ENOENT;
-		if (area->state != IOPT_AREA_LIVE)
-			return -EAGAIN;
-		if (area->orphan)
-			return -EBUSY;
-		if ((prot & IOMMU_WRITE) && !area->pages->writable)
+		rc = source_check(source, area);
+		if (rc)
+			break;
+		if ((source->prot & IOMMU_WRITE) && !area->pages->writable)
 			permitted = false;
-		end = min(last, area->last);
-		first = area->slice.start + ((next - area->start) >> PAGE_SHIFT);
-		if (next == start)
-			*uaddr = READ_ONCE(area->pages->uaddr) +
-				 (first << PAGE_SHIFT);
-		new = iopt_area_alloc(next - start, end - start, area->pages,
-				      first, prot, gfp);
-		if (!new)
-			return -ENOMEM;
-		list_add_tail(&new->node, areas);
+		area->nr_users++;
+		rc = slice_add(source, area, next, new);
 		more = iopt_next_start(area->last, &next);
+		if (rc)
+			break;
 	}
+	/* An area that starts where the last one ended is not in use. */
+	if (next != source->start || !more)
+		source_leave(source, more ? min(source->last, next - 1) :
+					    source->last);
+	if (rc)
+		return rc;
 	return permitted ? 0 : -EPERM;
 }
 
@@ -301,8 +538,17 @@ static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
 		struct io_pagetable *src, unsigned long src_iova,
 		unsigned long length, int prot, unsigned int flags)
 {
-	unsigned long src_last, last, uaddr = 0;
-	LIST_HEAD(areas);
+	struct source source = {
+		.iopt = src,
+		.start = src_iova,
+		.prot = prot,
+	};
+	struct new_areas new = {
+		.iopt = dst,
+		.list = LIST_HEAD_INIT(new.list),
+		.length = length,
+	};
+	unsigned long seen, last;
 	int rc;
 
 	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
@@ -310,25 +556,29 @@ static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
 	if (!(flags & IOPT_MAP_FIXED))
 		*dst_iova = 0;
 	if (check_add_overflow(*dst_iova, length - 1, &last) ||
-	    check_add_overflow(src_iova, length - 1, &src_last))
+	    check_add_overflow(src_iova, length - 1, &source.last))
 		return -EOVERFLOW;
 	if (!PAGE_ALIGNED(src_iova | *dst_iova | length))
 		return -EINVAL;
 
 	mutex_lock(&src->lock);
 	do {
-		rc = areas_slice(src, src_iova, src_last, prot, dst->policy.gfp,
-				 &areas, &uaddr);
+		seen = src->nr_settled;
+		rc = areas_slice(&source, &new);
 		if (!rc)
 			break;
-		iopt_areas_free(&areas);
+		mutex_unlock(&src->lock);
+		iopt_areas_free(&new.list);
+		new.nr = 0;
+		mutex_lock(&src->lock);
 		if (rc == -EAGAIN)
-			rc = iopt_wait_settled(src, TASK_KILLABLE) ?: -EAGAIN;
+			rc = iopt_wait_settled_since(src, seen, TASK_KILLABLE)
+			     ?: -EAGAIN;
 	} while (rc == -EAGAIN);
 	mutex_unlock(&src->lock);
 	if (rc)
 		return rc;
-	return areas_map(dst, &areas, dst_iova, length, uaddr, flags);
+	return areas_map(&new, dst_iova, flags);
 }
 
 /**

@@ -24,22 +24,88 @@ static bool area_is_shared(const struct iopt_area *area)
 	return kref_read(&area->pages->kref) != 1;
 }
 
-/* May all mappings of an interval become orphans? */
+/*
+ * Both locks are held; drop both while waiting, because detach, which cannot be
+ * killed, takes attach_mutex too.
+ */
+static int wait_settled_detached(struct io_pagetable *iopt, unsigned long seen)
+{
+	int rc;
+
+	mutex_unlock(&iopt->attach_mutex);
+	rc = iopt_wait_settled_since(iopt, seen, TASK_KILLABLE);
+	mutex_unlock(&iopt->lock);
+	if (!rc && mutex_lock_killable(&iopt->attach_mutex))
+		rc = -EINTR;
+	if (!rc)
+		mutex_lock(&iopt->lock);
+	return rc;
+}
+
+/* May a mapping of [@start, @last] become an orphan? */
+static int area_check_orphan(const struct iopt_area *area, unsigned long start,
+			     unsigned long last)
+{
+	if (area->busy)
+		return -EAGAIN;
+	if (area->start < start || area->last > last)
+		return -ENOENT;
+	if (area->orphan)
+		return -EINVAL;
+	return area_is_shared(area) ? -EBUSY : 0;
+}
+
 static int areas_check_orphan(struct io_pagetable *iopt, unsigned long start,
 			      unsigned long last)
 {
+	unsigned int steps = 0;
+	struct iopt_area *area;
+	int rc = 0;
+
+	for (area = iopt_area_first(iopt, start, last); area && !rc;
+	     area = iopt_area_walk(iopt, area, last, &steps))
+		rc = area_check_orphan(area, start, last);
+	return rc;
+}
+
+/* Undo what areas_orphan() did below @end: nobody else makes or ends orphans. */
+static void areas_unorphan(struct io_pagetable *iopt, unsigned long start,
+			   unsigned long end)
+{
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
+	for (area = iopt_area_first(iopt, start, end); area && area->start < end;
+	     area = iopt_area_walk(iopt, area, end, &steps)) {
+		iopt->nr_orphans -= area->orphan;
+		area->orphan = false;
+	}
+}
+
+/* Make all mappings of an interval orphans, or none. */
+static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
+			unsigned long last, unsigned long *bytes)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+	int rc;
+
+	*bytes = 0;
+	rc = areas_check_orphan(iopt, start, last);
+	if (rc)
+		return rc;
 	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_next(area, last)) {
-		if (area->busy)
-			return -EAGAIN;
-		if (area->start < start || area->last > last)
-			return -ENOENT;
-		if (area->orphan)
-			return -EINVAL;
-		if (area_is_shared(area))
-			return -EBUSY;
+	     area = iopt_area_walk(iopt, area, last, &steps)) {
+		/* The lock may have been dropped since the check. */
+		rc = area_check_orphan(area, start, last);
+		if (rc) {
+			areas_unorphan(iopt, start, area->start);
+			*bytes = 0;
+			return rc;
+		}
+		area->orphan = true;
+		iopt->nr_orphans++;
+		*bytes += iopt_area_length(area);
 	}
 	return 0;
 }
@@ -65,29 +131,25 @@ static int areas_check_orphan(struct io_pagetable *iopt, unsigned long start,
 int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 		unsigned long last, unsigned long *bytes)
 {
-	struct iopt_area *area;
-	bool some = false;
+	unsigned long seen;
 	int rc;
 
 	*bytes = 0;
 	if (mutex_lock_killable(&iopt->attach_mutex))
 		return -EINTR;
 	mutex_lock(&iopt->lock);
-	while ((rc = areas_check_orphan(iopt, start, last)) == -EAGAIN) {
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
-		if (rc)
+	for (;;) {
+		seen = iopt->nr_settled;
+		rc = areas_orphan(iopt, start, last, bytes);
+		if (rc != -EAGAIN)
 			break;
-	}
-	for (area = iopt_area_first(iopt, start, last); !rc && area;
-	     area = iopt_area_next(area, last)) {
-		area->orphan = true;
-		iopt->nr_orphans++;
-		*bytes += iopt_area_length(area);
-		some = true;
+		rc = wait_settled_detached(iopt, seen);
+		if (rc)
+			return rc;
 	}
 	mutex_unlock(&iopt->lock);
 	mutex_unlock(&iopt->attach_mutex);
-	if (!rc && !some && !(start == 0 && last == ULONG_MAX))
+	if (!rc && !*bytes && !(start == 0 && last == ULONG_MAX))
 		rc = -ENOENT;
 	return rc;
 }
@@ -166,9 +228,9 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 		return -EINTR;
 	mutex_lock(&iopt->lock);
 	while ((rc = orphan_find(iopt, start, last, &area)) == -EAGAIN) {
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		rc = wait_settled_detached(iopt, iopt->nr_settled);
 		if (rc)
-			break;
+			return rc;
 	}
 	if (!rc) {
 		area->busy = true;

@@ -251,20 +251,22 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  * What nobody held is pinned and charged.
  *
  * Context: process context, may sleep for long: pages are faulted in.
- * @pages->mutex is held.
- * Return: 0 or an errno of iopt_gup(). Nothing is pinned or charged by this
+ * Takes @pages->mutex, killably.
+ * Return: 0, -EINTR, or an errno of iopt_gup(). Nothing is pinned or charged by this
  * call then.
  */
 int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
 {
 	int rc;
 
-	lockdep_assert_held(&pages->mutex);
+	if (mutex_lock_killable(&pages->mutex))
+		return -EINTR;
 	rc = pages_fill_holes(pages, slice->start, slice->last);
 	if (rc)
 		unheld_release(pages, slice->start, slice->last, false);
 	else
 		interval_tree_insert(slice, &pages->holders);
+	mutex_unlock(&pages->mutex);
 	return rc;
 }
 
@@ -272,7 +274,6 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
  * iopt_pages_drop - stop being a holder of a slice
  * @pages: the pages
  * @slice: the slice
- * @dirty: somebody may have written to it
  *
  * What nobody holds any more is unpinned and uncharged, except for lost pages.
  *
@@ -280,11 +281,12 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
  * Return: the number of lost pages.
  */
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
-			      struct interval_tree_node *slice, bool dirty)
+			      struct interval_tree_node *slice)
 {
 	lockdep_assert_held(&pages->mutex);
 	interval_tree_remove(slice, &pages->holders);
-	return unheld_release(pages, slice->start, slice->last, dirty);
+	return unheld_release(pages, slice->start, slice->last,
+			      pages->writable);
 }
 
 /**

@@ -98,7 +98,7 @@ void iopt_pages_put(struct iopt_pages *pages);
 int iopt_pages_hold(struct iopt_pages *pages,
 		    struct interval_tree_node *slice);
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
-			      struct interval_tree_node *slice, bool dirty);
+			      struct interval_tree_node *slice);
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);
 

@@ -18,6 +18,14 @@
 #define BATCH_RUNS	32
 #define BATCH_BYTES	((unsigned long)SZ_1G)
 
+/* What one flush spans at most. */
+#define FLUSH_BYTES	SZ_1T
+
+static unsigned long granule_of(struct iommu_domain *domain)
+{
+	return 1UL << __ffs(domain->pgsize_bitmap);
+}
+
 /**
  * struct batch - what is to be mapped with the next call
  * @domain: where
@@ -114,15 +122,88 @@ static void area_lose(struct iopt_area *area, unsigned long safe)
 		       area->slice.last);
 }
 
+/**
+ * iopt_flush_start() - start to collect what is unmapped from a domain
+ * @flush: the flush
+ * @domain: the domain
+ *
+ * Context: any.
+ */
+void iopt_flush_start(struct iopt_flush *flush, struct iommu_domain *domain)
+{
+	flush->domain = domain;
+	flush->start = ULONG_MAX;
+	flush->last = 0;
+	iommu_iotlb_gather_init(&flush->gather);
+}
+
+/**
+ * iopt_flush_end() - flush what was collected
+ * @flush: the flush
+ *
+ * Context: process context, may sleep.
+ */
+void iopt_flush_end(struct iopt_flush *flush)
+{
+	iommu_iotlb_sync(flush->domain, &flush->gather);
+}
+
+/*
+ * Drivers compute the length of a flush in types that are narrower than an
+ * address space, so it never spans more than FLUSH_BYTES.
+ */
+static void flush_extend(struct iopt_flush *flush, unsigned long start,
+			 unsigned long last)
+{
+	unsigned long lowest = min(flush->start, start);
+	unsigned long highest = max(flush->last, last);
+
+	if ((u64)(highest - lowest) >= FLUSH_BYTES) {
+		iommu_iotlb_sync(flush->domain, &flush->gather);
+		lowest = start;
+		highest = last;
+	}
+	flush->start = lowest;
+	flush->last = highest;
+}
+
+/*
+ * Unmap in pieces that end where no I/O page goes on: drivers that clear entry
+ * by entry do not reschedule. Returns how many bytes from @iova on were unmapped.
+ */
+static unsigned long unmap_pieces(struct iopt_flush *flush, unsigned long iova,
+				  unsigned long bytes)
+{
+	unsigned long size = max(BATCH_BYTES, granule_of(flush->domain));
+	unsigned long done = 0;
+
+	for (;;) {
+		unsigned long room = size - (iova & (size - 1));
+		unsigned long piece = min(bytes - done, room);
+		size_t unmapped;
+
+		flush_extend(flush, iova, iova + (piece - 1));
+		unmapped = iommu_unmap_fast(flush->domain, iova, piece,
+					    &flush->gather);
+		if (unmapped < piece)
+			return done + unmapped;
+		done += piece;
+		if (done == bytes)
+			return done;
+		iova += piece;
+		cond_resched();
+	}
+}
+
 static void unmap_partly_mapped(struct iommu_domain *domain,
 				struct iopt_area *area, unsigned long bytes)
 {
-	struct iommu_iotlb_gather gather;
-	size_t unmapped;
+	struct iopt_flush flush;
+	unsigned long unmapped;
 
-	iommu_iotlb_gather_init(&gather);
-	unmapped = iommu_unmap_fast(domain, area->start, bytes, &gather);
-	iommu_iotlb_sync(domain, &gather);
+	iopt_flush_start(&flush, domain);
+	unmapped = unmap_pieces(&flush, area->start, bytes);
+	iopt_flush_end(&flush);
 	if (unmapped < bytes)
 		area_lose(area, unmapped);
 }
@@ -140,7 +221,7 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
 int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
-	unsigned long granule = 1UL << __ffs(domain->pgsize_bitmap);
+	unsigned long granule = granule_of(domain);
 	unsigned long max_iopte = READ_ONCE(iopt->policy.max_iopte);
 	/* More than half a KiB, of which only what was written is read. */
 	struct batch batch __uninitialized;
@@ -169,19 +250,17 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_unprogram - unmap all of an area in a domain
- * @area: the area
- * @domain: where it is mapped
- * @gather: to be flushed by the caller before any of the pages is unpinned
+ * iopt_area_unprogram() - unmap all of an area in a domain
+ * @area: the area, mapped in the flush's domain
+ * @flush: to be ended by the caller before any of the pages is unpinned
  *
  * Context: process context, may sleep. Takes @area->pages->mutex if the driver
  * fails.
  */
-void iopt_area_unprogram(struct iopt_area *area, struct iommu_domain *domain,
-			 struct iommu_iotlb_gather *gather)
+void iopt_area_unprogram(struct iopt_area *area, struct iopt_flush *flush)
 {
 	unsigned long bytes = iopt_area_length(area);
-	size_t unmapped = iommu_unmap_fast(domain, area->start, bytes, gather);
+	unsigned long unmapped = unmap_pieces(flush, area->start, bytes);
 
 	if (unmapped >= bytes)
 		return;

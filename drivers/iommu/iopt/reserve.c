@@ -14,8 +14,21 @@
 
 #include "io_pagetable.h"
 
+static int try_reserve(struct io_pagetable *iopt, unsigned long start,
+		       unsigned long last, const void *owner)
+{
+	int rc = iopt_check_unmapped(iopt, start, last);
+
+	if (rc)
+		return rc == -EEXIST ? -EADDRINUSE : rc;
+	if (iopt_interval_first(&iopt->allowed, start, last))
+		return -EADDRINUSE;
+	return iopt_interval_add(&iopt->reserved, start, last, owner,
+				 iopt->policy.gfp);
+}
+
 /**
- * iopt_reserve_iova - keep mappings out of an interval
+ * iopt_reserve_iova() - keep mappings out of an interval
  * @iopt: the space
  * @start: first byte
  * @last: last byte
@@ -29,14 +42,14 @@
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 		      unsigned long last, const void *owner)
 {
-	int rc = iopt_wait_unmapped(iopt, start, last);
+	int rc;
 
-	if (rc)
-		return rc == -EEXIST ? -EADDRINUSE : rc;
-	if (iopt_interval_first(&iopt->allowed, start, last))
-		return -EADDRINUSE;
-	return iopt_interval_add(&iopt->reserved, start, last, owner,
-				 iopt->policy.gfp);
+	while ((rc = try_reserve(iopt, start, last, owner)) == -EAGAIN) {
+		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		if (rc)
+			break;
+	}
+	return rc;
 }
 
 /**
@@ -98,6 +111,25 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 }
 EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
 
+/*
+ * Physical addresses may be wider than IOVAs: cut a region to the address space.
+ * False if it is outside.
+ */
+static bool region_range(const struct iommu_resv_region *region,
+			 struct iopt_range *range)
+{
+	u64 start = region->start, last;
+
+	if (start > ULONG_MAX)
+		return false;
+	if (check_add_overflow(start, (u64)region->length - 1, &last) ||
+	    last > ULONG_MAX)
+		last = ULONG_MAX;
+	range->start = start;
+	range->last = last;
+	return true;
+}
+
 /**
  * iopt_reserve_device - keep mappings out of a device's reserved regions
  * @iopt: the space
@@ -109,8 +141,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
  *
  * Context: process context, may sleep.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is in such a region,
- * -ENOMEM, or -EINTR
- * if killed. Nothing is reserved for @dev then.
+ * -ENOMEM, or -EINTR if killed. Nothing is reserved for @dev then.
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 			phys_addr_t *sw_msi_start)
@@ -125,7 +156,7 @@ int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 
 	mutex_lock(&iopt->lock);
 	list_for_each_entry(region, &regions, list) {
-		unsigned long last;
+		struct iopt_range range;
 
 		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
 		    !region->length)
@@ -135,10 +166,9 @@ int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 		if (region->type == IOMMU_RESV_SW_MSI)
 			*sw_msi_start = region->start;
 
-		if (check_add_overflow((unsigned long)region->start,
-				       region->length - 1, &last))
-			last = ULONG_MAX;
-		rc = iopt_reserve_iova(iopt, region->start, last, dev);
+		if (!region_range(region, &range))
+			continue;
+		rc = iopt_reserve_iova(iopt, range.start, range.last, dev);
 		if (rc)
 			break;
 	}
@@ -177,57 +207,70 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 	return 1UL << __ffs(domain->pgsize_bitmap);
 }
 
-/* Waits for the end of an unmap that decides. */
+/*
+ * Are all areas aligned to @granule? New areas are from now on, and all are to the
+ * alignment that the space has.
+ */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
-	struct iopt_area *area = iopt_area_first(iopt, 0, ULONG_MAX);
-	int rc;
+	struct iopt_area *area;
+	unsigned int steps = 0;
 
-	while (area) {
-		if (IS_ALIGNED(area->start | iopt_area_length(area), granule)) {
-			area = iopt_area_next(area, ULONG_MAX);
-			continue;
-		}
-		if (!iopt_area_is_going(area))
-			return -EADDRINUSE;
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
-		if (rc)
-			return rc;
-		area = iopt_area_first(iopt, 0, ULONG_MAX);
-	}
+	if (granule <= iopt->iova_alignment)
+		return 0;
+	/* Areas are being inserted that were checked before. */
+	if (iopt->nr_claimed)
+		return -EAGAIN;
+	WRITE_ONCE(iopt->iova_alignment, granule);
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
+		if (!IS_ALIGNED(area->start | iopt_area_length(area), granule))
+			return iopt_area_is_going(area) ? -EAGAIN : -EADDRINUSE;
 	return 0;
 }
 
+/* What is below and above of a domain's aperture becomes reserved. */
+static int reserve_outside(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	const struct iommu_domain_geometry *geometry = &domain->geometry;
+	/* Wider than IOVAs, on some machines. */
+	u64 start = geometry->aperture_start, last = geometry->aperture_end;
+	int rc = 0;
+
+	if (!geometry->force_aperture)
+		return 0;
+	if (start)
+		rc = try_reserve(iopt, 0, min_t(u64, start - 1, ULONG_MAX),
+				 domain);
+	if (!rc && last < ULONG_MAX)
+		rc = try_reserve(iopt, last + 1, ULONG_MAX, domain);
+	return rc;
+}
+
 /**
- * iopt_check_domain_fits - can a domain translate what is mapped?
+ * iopt_check_domain_fits() - check whether a domain can translate what is mapped
  * @iopt: the space
  * @domain: the domain; what is outside of its aperture becomes reserved, in
  *          its name
  *
  * Context: @iopt->lock is held, and may be dropped in between; may sleep.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
- * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EINTR
- * if killed. Nothing is reserved then.
+ * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EAGAIN
+ * if that depends on a mapping that is being built or torn down: the caller waits
+ * for an area to settle and checks again. Nothing is reserved on failure.
  */
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
-	const struct iommu_domain_geometry *geometry = &domain->geometry;
-	unsigned long above;
-	int rc = 0;
-
-	if (geometry->force_aperture && geometry->aperture_start)
-		rc = iopt_reserve_iova(iopt, 0, geometry->aperture_start - 1,
-				       domain);
-	if (!rc && geometry->force_aperture &&
-	    geometry->aperture_end < ULONG_MAX &&
-	    iopt_next_start(geometry->aperture_end, &above))
-		rc = iopt_reserve_iova(iopt, above, ULONG_MAX, domain);
+	int rc = reserve_outside(iopt, domain);
 
 	if (!rc)
 		rc = areas_check_aligned(iopt, domain_granule(domain));
-	if (rc)
+	if (rc) {
 		iopt_unreserve_iova(iopt, domain);
+		iopt_update_alignment(iopt);
+	}
 	return rc;
 }
 
@@ -245,5 +288,5 @@ void iopt_update_alignment(struct io_pagetable *iopt)
 	lockdep_assert_held(&iopt->lock);
 	list_for_each_entry(domain, &iopt->domains, node)
 		alignment = max(alignment, domain_granule(domain->domain));
-	iopt->iova_alignment = alignment;
+	WRITE_ONCE(iopt->iova_alignment, alignment);
 }

@@ -125,16 +125,28 @@ static bool slice_is_held(struct iopt_pages *pages,
 	return false;
 }
 
-/* An area that is not busy. */
-static bool settled_area_is_valid(struct iopt_area *area, bool tracking,
-				  const char **wrong)
+/* While tracking starts or stops some areas have a bitmap and some have none. */
+static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
+			    const char **wrong)
+{
+	if (mutex_is_locked(&iopt->track_mutex))
+		return HOLDS(wrong, !iopt->tracking || area->dirty);
+	return HOLDS(wrong, iopt->tracking == !!area->dirty) &&
+	       HOLDS(wrong, iopt->tracking == iopt->track_new);
+}
+
+/* An area that is neither busy nor working. */
+static bool settled_area_is_valid(struct io_pagetable *iopt,
+				  struct iopt_area *area, const char **wrong)
 {
 	struct iopt_pages *pages = area->pages;
 	bool valid;
 
 	valid = HOLDS(wrong, area->state == IOPT_AREA_LIVE) &&
 		HOLDS(wrong, list_empty(&area->node)) &&
-		HOLDS(wrong, tracking == !!area->dirty);
+		HOLDS(wrong, iopt_area_is_held(area) ==
+			     (area->nr_domains != 0)) &&
+		area_is_tracked(iopt, area, wrong);
 
 	/* Somebody else may be pinning for another area of the same pages. */
 	if (!valid || !mutex_trylock(&pages->mutex))
@@ -163,13 +175,35 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, area->slice.last < pages->npages) &&
 	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
 						 area->last)) &&
-	       (area->busy || settled_area_is_valid(area, iopt->tracking, wrong));
+	       HOLDS(wrong, !area->late ||
+			    !RB_EMPTY_ROOT(&iopt->claims.rb_root)) &&
+	       (area->busy || READ_ONCE(area->working) ||
+		settled_area_is_valid(iopt, area, wrong));
+}
+
+/* The areas from @start on, however many there are. */
+static bool more_areas_are_valid(struct io_pagetable *iopt, unsigned long start,
+				 const char **wrong)
+{
+	struct iopt_area *area = iopt_area_first(iopt, start, ULONG_MAX);
+	unsigned int steps = 0;
+
+	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps)) {
+		struct rb_node *below = rb_prev(&area->rb);
+
+		if (!area_is_valid(iopt, area,
+				   rb_entry_safe(below, struct iopt_area, rb),
+				   wrong))
+			return false;
+	}
+	return true;
 }
 
 static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 {
 	struct iopt_area *area, *below = NULL;
-	unsigned int nr_areas = 0;
+	unsigned int nr_areas = 0, steps = 0;
+	unsigned long next;
 
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_next(area, ULONG_MAX)) {
@@ -177,6 +211,11 @@ static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 			return false;
 		below = area;
 		nr_areas++;
+		next = area->last;
+		/* What is above may change then: go on without the sums. */
+		if (iopt_lock_break(iopt, &steps))
+			return !iopt_next_start(next, &next) ||
+			       more_areas_are_valid(iopt, next, wrong);
 	}
 	return HOLDS(wrong, nr_areas == iopt->nr_areas) &&
 	       HOLDS(wrong, iopt->highest == below) &&
@@ -208,12 +247,16 @@ static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 			return false;
 		seq = domain->seq;
 	}
-	return HOLDS(wrong, is_power_of_2(iopt->iova_alignment));
+	return HOLDS(wrong, is_power_of_2(iopt->iova_alignment)) &&
+	       HOLDS(wrong, iopt->nr_areas + iopt->nr_claimed <=
+			    iopt->policy.max_areas) &&
+	       HOLDS(wrong, !iopt->filling ||
+			    READ_ONCE(iopt->filling->working));
 }
 
 /*
- * With nobody attaching or detaching, an area that is not busy is in every
- * domain and in nothing else.
+ * With no attach or detach in progress, an area is in every domain and in nothing
+ * else, unless it is being built or taken out.
  */
 static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 			   const char **wrong)
@@ -221,6 +264,7 @@ static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_domain *domain;
 	unsigned int nr = 0;
 
+	lockdep_assert_held(&iopt->attach_mutex);
 	list_for_each_entry(domain, &iopt->domains, node) {
 		if (!HOLDS(wrong, iopt_area_is_in(area, domain->seq)))
 			return false;
@@ -229,13 +273,27 @@ static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 	return HOLDS(wrong, area->nr_domains == nr);
 }
 
+/* Attach passes over an area that surely goes. */
+static bool area_is_passed_over(struct io_pagetable *iopt,
+				struct iopt_area *area)
+{
+	struct iopt_claim *claim;
+
+	if (area->state == IOPT_AREA_BUILDING || READ_ONCE(area->working))
+		return true;
+	claim = iopt_claim_first(iopt, area->start, area->start);
+	return iopt_area_is_going(area) && claim && claim->committed;
+}
+
 static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
 {
+	unsigned int steps = 0;
 	struct iopt_area *area;
 
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX))
-		if (!area->busy && !area_is_filled(iopt, area, wrong))
+	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
+		if (!area_is_passed_over(iopt, area) &&
+		    !area_is_filled(iopt, area, wrong))
 			return false;
 	return true;
 }

@@ -490,13 +490,17 @@ static void coarse_domain_meets_unmap(struct kunit *test)
 	test_validate(test);
 }
 
-/* An attach that waits can be killed, and then there is no domain. */
+/*
+ * An attach waits for an unmap of what the domain cannot translate. It can be
+ * killed, and then there is no domain.
+ */
 static void killed_attach_meets_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
 	struct test_thread unmap, attach;
 
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
 	start_unmap_and_attach(test, access, &unmap, &attach);
 	test_thread_kill(&attach);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));

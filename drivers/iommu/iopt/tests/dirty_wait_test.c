@@ -80,8 +80,8 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 	test_thread_expect_waiting(unmap);
 }
 
-/* W-C4: whether it can be told is not decided before the wait alone. */
-static void unmap_looks_again_after_waiting(struct kunit *test)
+/* What is mapped after an unmap has started does not make it fail, and stays. */
+static void unmap_leaves_what_is_mapped_later(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 1);
@@ -93,10 +93,13 @@ static void unmap_looks_again_after_waiting(struct kunit *test)
 					  1));
 	complete(&space->mock[0]->go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, call.bytes);
-	KUNIT_EXPECT_EQ(test, 17, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(16), call.bytes);
+	KUNIT_EXPECT_EQ(test, 1, space->mock[0]->nr_ptes);
+	mock_expect_maps(space->mock[0], IOVA + PAGES(17), uaddr, 1);
 	test_validate(test);
+	/* The next unmap finds it. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(17), 1));
 }
 
 /* W-C4: likewise whether it is tracked at all. */
@@ -240,8 +243,51 @@ static void unmap_waits_for_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, BIT_ULL(63), query_word(test, &query, 1));
 }
 
+static long call_detach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[0];
+
+	iopt_detach_domain(thread->space->iopt, &mock->domain);
+	mock->attached = false;
+	return 0;
+}
+
+/*
+ * What a device may have written to that is not seen is dirty while its domain is
+ * being detached, and after that until the device is gone.
+ */
+static void dirty_while_blind_device_leaves(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 4);
+	struct iopt_dirty_query query = query_make(test);
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long last = IOVA + PAGES(4) - 1;
+	struct unmap_call call = { .pages = 4, .query = query_make(test) };
+	struct test_thread detach;
+
+	iopt_dirty_blind(iopt);
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
+	mock->block_iova = IOVA;
+	test_thread_start(test, &detach, call_detach, NULL, NULL);
+	wait_for_completion(&mock->blocked);
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(iopt, IOVA, last, &query, 0));
+	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &query, 0));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
+
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_unmap_dirty, &call,
+						 current->mm));
+	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query, 0));
+	iopt_dirty_unblind(iopt, false);
+}
+
 static struct kunit_case dirty_wait_cases[] = {
-	KUNIT_CASE(unmap_looks_again_after_waiting),
+	KUNIT_CASE(dirty_while_blind_device_leaves),
+	KUNIT_CASE(unmap_leaves_what_is_mapped_later),
 	KUNIT_CASE(stop_while_unmap_waits),
 	KUNIT_CASE(stop_while_accesses_unpin),
 	KUNIT_CASE(untold_unmap_wakes),

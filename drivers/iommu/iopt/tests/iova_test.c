@@ -327,6 +327,41 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	test_validate(test);
 }
 
+/* A hole that fits exactly is found, where large I/O pages are to be too. */
+static void choose_exact_hole(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long iova, i;
+
+	/* Holes of 2 MiB: one that is misaligned, then an aligned one. */
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, PAGES(1), PAGES(2)));
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_2M + PAGES(3),
+					   SZ_2M - PAGES(3)));
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 3 * SZ_2M, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
+	KUNIT_EXPECT_EQ(test, 2 * SZ_2M, iova);
+	/* The other one fits exactly too, where it need not be aligned. */
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(3),
+					      SZ_2M));
+	KUNIT_EXPECT_EQ(test, PAGES(3), iova);
+	test_validate(test);
+
+	/* After many that are misaligned a larger one is taken. */
+	for (i = 0; i != 200; i++)
+		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1G + i *
+						   (SZ_2M + 2 * PAGE_SIZE),
+						   PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, PAGES(1) + 4 * SZ_2M,
+					   SZ_1G - 4 * SZ_2M - PAGES(1)));
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 3 * SZ_2M + PAGE_SIZE,
+					   SZ_2M));
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(300),
+					      SZ_2M));
+	KUNIT_EXPECT_EQ(test, PAGES(300), iova & (SZ_2M - 1));
+	test_validate(test);
+}
+
 /* A coarse domain: memory that starts inside of its pages. */
 static void choose_for_coarse_domain(struct kunit *test)
 {
@@ -417,6 +452,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(limit_iopte),
 	KUNIT_CASE(choose_at_ends),
 	KUNIT_CASE(choose_aligned_behind_holes),
+	KUNIT_CASE(choose_exact_hole),
 	KUNIT_CASE(choose_for_coarse_domain),
 	KUNIT_CASE(choose_for_copy),
 	KUNIT_CASE(choose_not_beyond_allowed),

@@ -383,8 +383,12 @@ void model_detach(struct model *model, struct model_space *space,
 	space->changed = ~0ULL;
 	if (--space->nr_domains)
 		return;
-	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping)))
+	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping))) {
 		mapping_drop(model, mapping);
+		/* From now on a blind device is not why it is reported. */
+		if (space->nr_blind)
+			model_mark(space, mapping->start, mapping->length);
+	}
 }
 
 /*

@@ -102,11 +102,11 @@ static int record_program(struct kunit *test, struct record *record,
 
 static void record_unprogram(struct record *record, struct mock_domain *mock)
 {
-	struct iommu_iotlb_gather gather;
+	struct iopt_flush flush;
 
-	iommu_iotlb_gather_init(&gather);
-	iopt_area_unprogram(record->area, &mock->domain, &gather);
-	iommu_iotlb_sync(&mock->domain, &gather);
+	iopt_flush_start(&flush, &mock->domain);
+	iopt_area_unprogram(record->area, &flush);
+	iopt_flush_end(&flush);
 }
 
 /* At the end nothing is mapped, and what was mapped was valid. */

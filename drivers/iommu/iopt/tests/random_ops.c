@@ -418,7 +418,9 @@ static bool limit_attach(struct random *random)
 		return false;
 	space = &model->space[random_space_of(d)];
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
+	/* What a blind device may have written to meanwhile is dirty. */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
+	    space->nr_blind ||
 	    model_check_attach(space, random->outside[d]))
 		return false;
 	charged = random->charged + model->charged[IOPT_ACCOUNT_USER];

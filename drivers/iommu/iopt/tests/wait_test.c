@@ -8,15 +8,13 @@
  * wait returns, what must wait is seen waiting. No test looks at a clock to
  * decide.
  */
-#include <linux/anon_inodes.h>
 #include <linux/delay.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 
 #include "../io_pagetable.h"
+#include "slow_memory.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL
@@ -289,54 +287,6 @@ static void attach_by_another_pins_mapper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 }
 
-/**
- * struct slow_memory - memory of a driver whose page faults hang
- * @blocked: completed when one does
- * @go_on: it waits for that
- */
-struct slow_memory {
-	struct completion blocked;
-	struct completion go_on;
-};
-
-static vm_fault_t slow_fault(struct vm_fault *vmf)
-{
-	struct slow_memory *slow = vmf->vma->vm_private_data;
-
-	complete(&slow->blocked);
-	wait_for_completion(&slow->go_on);
-	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	return vmf->page ? 0 : VM_FAULT_OOM;
-}
-
-static const struct vm_operations_struct slow_vm_ops = { .fault = slow_fault };
-
-static int slow_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vma->vm_private_data = file->private_data;
-	vma->vm_ops = &slow_vm_ops;
-	return 0;
-}
-
-static const struct file_operations slow_fops = { .mmap = slow_mmap };
-
-static unsigned long slow_memory(struct kunit *test, struct slow_memory *slow,
-				 unsigned long npages)
-{
-	unsigned long uaddr;
-	struct file *file;
-
-	init_completion(&slow->blocked);
-	init_completion(&slow->go_on);
-	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	uaddr = vm_mmap(file, 0, PAGES(npages), PROT_READ | PROT_WRITE,
-			MAP_SHARED, 0);
-	fput(file);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
-	return uaddr;
-}
-
 static void no_unmap(void *data, unsigned long start, unsigned long last)
 {
 }
@@ -393,7 +343,7 @@ static void hanging_pinning_delays_no_other_range(struct kunit *test)
 	struct worker worker;
 
 	test_attach(test, space->mock[0]);
-	worker_start(test, &worker, call_map, slow_memory(test, &slow, 8));
+	worker_start(test, &worker, call_map, test_slow_memory(test, &slow, 8));
 	wait_for_completion(&slow.blocked);
 	expect_others_return(test, uaddr);
 	/* Nor does another domain have to wait. */
@@ -418,7 +368,7 @@ static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
 	struct slow_memory slow;
 	struct worker worker;
 
-	slow_uaddr = slow_memory(test, &slow, 8);
+	slow_uaddr = test_slow_memory(test, &slow, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
 	worker_start(test, &worker, call_attach, 0);
 	wait_for_completion(&slow.blocked);
@@ -457,7 +407,7 @@ static void hanging_access_delays_no_other_range(struct kunit *test)
 	struct worker pin, unmap;
 	struct slow_memory slow;
 
-	slow_uaddr = slow_memory(test, &slow, 8);
+	slow_uaddr = test_slow_memory(test, &slow, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
 	worker_start(test, &pin, call_pin, 0);
 	wait_for_completion(&slow.blocked);

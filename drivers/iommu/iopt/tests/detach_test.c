@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Detach, which cannot be killed, waits only for what ends by itself: for no page
+ * fault that never ends, no driver that never unpins, and for no caller that waits
+ * for such a thing.
+ *
+ * Each case has something that hangs, and detaches beside it. A detach that waits
+ * is noticed after some seconds, and then what hangs goes on.
+ */
+#include <linux/delay.h>
+#include <linux/sizes.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "slow_memory.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
+			8);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, IOVA, 8);
+}
+
+static long call_detach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->data;
+
+	iopt_detach_domain(thread->space->iopt, &mock->domain);
+	mock->attached = false;
+	return 0;
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->data;
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = mock->attached || !rc;
+	return rc;
+}
+
+static long call_orphan(struct test_thread *thread)
+{
+	unsigned long bytes;
+
+	return iopt_orphan(thread->space->iopt, 0, ULONG_MAX, &bytes);
+}
+
+/* Start a call that must return although something hangs. */
+static void start_prompt(struct kunit *test, struct test_thread *thread,
+			 long (*call)(struct test_thread *thread), void *data)
+{
+	test_thread_start(test, thread, call, data, current->mm);
+	KUNIT_EXPECT_NE(test, 0,
+			wait_for_completion_timeout(&thread->done, 5 * HZ));
+	/* For test_thread_join(). */
+	complete_all(&thread->done);
+}
+
+/**
+ * struct hang - what hangs, and how it goes on
+ * @slow: memory that is being pinned
+ * @map: the thread that maps it
+ */
+struct hang {
+	struct slow_memory slow;
+	struct test_thread map;
+};
+
+static void start_hanging_map(struct kunit *test, struct hang *hang)
+{
+	unsigned long uaddr = test_slow_memory(test, &hang->slow, 8);
+
+	test_thread_start(test, &hang->map, call_map, (void *)uaddr,
+			  current->mm);
+	wait_for_completion(&hang->slow.blocked);
+}
+
+static void end_hanging_map(struct kunit *test, struct hang *hang)
+{
+	complete_all(&hang->slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&hang->map));
+}
+
+static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
+				     struct mock_domain *mock)
+{
+	struct test_thread detach;
+
+	test_thread_start(test, &detach, call_detach, mock, current->mm);
+	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
+		KUNIT_FAIL(test, "detach waits for a page fault");
+		complete_all(&hang->slow.go_on);
+	} else {
+		complete(&detach.done);
+	}
+	test_thread_join(&detach);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/* The map puts its pages into the domains that are there in the end. */
+static void detach_beside_pinning(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct hang hang;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 4));
+	start_hanging_map(test, &hang);
+	expect_detach_beside_map(test, &hang, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
+	test_validate(test);
+
+	end_hanging_map(test, &hang);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 12, space->mock[1]->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* With no domain left it unpins what it has pinned for one. */
+static void last_detach_beside_pinning(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct hang hang;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &hang);
+	expect_detach_beside_map(test, &hang, space->mock[0]);
+	end_hanging_map(test, &hang);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_maps);
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
+				IOPT_AREA_LIVE);
+	test_validate(test);
+	/* It is pinned again for the next one. */
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* Nor does it wait for a change of owners that waits for the map. */
+static void detach_beside_waiting_orphan(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread orphan;
+	struct hang hang;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &hang);
+	test_thread_start(test, &orphan, call_orphan, NULL, NULL);
+	test_thread_expect_waiting(&orphan);
+	expect_detach_beside_map(test, &hang, space->mock[0]);
+	test_thread_kill(&orphan);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&orphan));
+	end_hanging_map(test, &hang);
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* Nor for the attach of a domain that would not translate the map. */
+static void detach_beside_waiting_attach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread attach;
+	struct hang hang;
+
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &hang);
+	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
+	test_thread_start(test, &attach, call_attach, space->mock[1],
+			  current->mm);
+	test_thread_expect_waiting(&attach);
+	expect_detach_beside_map(test, &hang, space->mock[0]);
+	test_thread_kill(&attach);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	end_hanging_map(test, &hang);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* Start an unmap that waits for a driver to unpin. */
+static void start_waiting_unmap(struct kunit *test, struct test_access *access,
+				struct test_thread *unmap)
+{
+	struct test_space *space = test->priv;
+
+	access->keep = true;
+	space->uaddr = test_touched(test, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_start(test, unmap, call_unmap, NULL, NULL);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(unmap);
+}
+
+static void expect_detach_beside_unmap(struct kunit *test,
+				       struct test_access *access,
+				       struct mock_domain *mock)
+{
+	struct test_thread detach;
+
+	test_thread_start(test, &detach, call_detach, mock, current->mm);
+	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
+		KUNIT_FAIL(test, "detach waits for a driver");
+		test_unpin(access, IOVA, 8);
+	} else {
+		complete(&detach.done);
+	}
+	test_thread_join(&detach);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/*
+ * Detach takes a mapping out that an unmap cannot free yet, and attach puts it
+ * in again, so that it is translated if the unmap fails.
+ */
+static void detach_beside_waiting_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap;
+
+	test_attach(test, space->mock[0]);
+	start_waiting_unmap(test, access, &unmap);
+	expect_detach_beside_unmap(test, access, space->mock[0]);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[0]->unflushed));
+	/* Only what the driver has pinned is pinned now. */
+	KUNIT_EXPECT_EQ(test, 2, atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
+	test_validate(test);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* If the unmap succeeds the mapping is in no domain, whenever that came. */
+static void attach_beside_waiting_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+	unsigned int i;
+
+	start_waiting_unmap(test, access, &unmap);
+	for (i = 0; i != 2; i++) {
+		start_prompt(test, &attach, call_attach, space->mock[i]);
+		if (!space->mock[i]->attached)
+			break;
+		mock_expect_maps(space->mock[i], IOVA, space->uaddr, 8);
+	}
+	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
+	test_thread_join(&attach);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	for (i = 0; i != 2; i++)
+		KUNIT_EXPECT_EQ(test, 0, space->mock[i]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
+	test_validate(test);
+}
+
+/*
+ * An unmap that an attach makes wait for pinning can be killed, and then the
+ * mapping stays and is translated.
+ */
+static void unmap_beside_pinning_attach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread unmap, attach;
+	struct hang hang;
+
+	access->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA,
+					  test_slow_memory(test, &hang.slow, 8),
+					  8));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), uaddr,
+					  8));
+	test_thread_start(test, &attach, call_attach, space->mock[0],
+			  current->mm);
+	wait_for_completion(&hang.slow.blocked);
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 8));
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	complete_all(&hang.slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+static struct kunit_case detach_cases[] = {
+	KUNIT_CASE(detach_beside_pinning),
+	KUNIT_CASE(last_detach_beside_pinning),
+	KUNIT_CASE(detach_beside_waiting_orphan),
+	KUNIT_CASE(detach_beside_waiting_attach),
+	KUNIT_CASE(detach_beside_waiting_unmap),
+	KUNIT_CASE(attach_beside_waiting_unmap),
+	KUNIT_CASE(unmap_beside_pinning_attach),
+	{}
+};
+
+static struct kunit_suite detach_suite = {
+	.name = "iopt-detach",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = detach_cases,
+};
+
+kunit_test_suite(detach_suite);

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unmapping much: bounded flushes and pieces, many mappings without a long hold of
+ * the lock, and unmaps beside threads that map without pause.
+ */
+#include <linux/delay.h>
+#include <linux/sizes.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/* More areas than some holds of the lock are for. */
+#define NR_MANY	(20UL * IOPT_MAX_STEPS)
+
+/**
+ * struct span - what a domain was asked to unmap between two flushes
+ * @ops: of the domain that counts
+ * @mock: of the mock domain
+ * @start: first IOVA since the last flush
+ * @last: last IOVA
+ * @longest: bytes that one flush spanned at most
+ */
+static struct span {
+	struct iommu_domain_ops ops;
+	const struct iommu_domain_ops *mock;
+	unsigned long start;
+	unsigned long last;
+	unsigned long longest;
+} span;
+
+static size_t span_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t pgcount,
+			       struct iommu_iotlb_gather *gather)
+{
+	span.start = min(span.start, iova);
+	span.last = max(span.last, iova + pgsize * pgcount - 1);
+	return span.mock->unmap_pages(domain, iova, pgsize, pgcount, gather);
+}
+
+static void span_iotlb_sync(struct iommu_domain *domain,
+			    struct iommu_iotlb_gather *gather)
+{
+	if (span.start <= span.last)
+		span.longest = max(span.longest, span.last - span.start + 1);
+	span.start = ULONG_MAX;
+	span.last = 0;
+	span.mock->iotlb_sync(domain, gather);
+}
+
+static void span_watch(struct mock_domain *mock)
+{
+	span.mock = mock->domain.ops;
+	span.ops = *mock->domain.ops;
+	span.ops.unmap_pages = span_unmap_pages;
+	span.ops.iotlb_sync = span_iotlb_sync;
+	span.start = ULONG_MAX;
+	span.last = 0;
+	span.longest = 0;
+	mock->domain.ops = &span.ops;
+}
+
+/* A page each half TiB: two of them are what one flush may span. */
+static void map_far_apart(struct kunit *test, unsigned int nr)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, nr), i;
+
+	for (i = 0; i != nr; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, i * SZ_1T / 2,
+						  uaddr + PAGES(i), 1));
+}
+
+/* No flush of an unmap spans more than a driver can express. */
+static void unmap_flushes_each_TiB(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long bytes;
+
+	test_attach(test, mock);
+	map_far_apart(test, 8);
+	span_watch(mock);
+	mock->nr_flushes = 0;
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(8), bytes);
+	KUNIT_EXPECT_EQ(test, SZ_1T / 2 + PAGE_SIZE, span.longest);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_flushes);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+}
+
+/* Nor does one of a detach. */
+static void detach_flushes_each_TiB(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+
+	test_attach(test, mock);
+	map_far_apart(test, 8);
+	span_watch(mock);
+	mock->nr_flushes = 0;
+	test_detach(test, mock);
+	KUNIT_EXPECT_EQ(test, SZ_1T / 2 + PAGE_SIZE, span.longest);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_flushes);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+}
+
+/*
+ * Mappings of a page that touch each other, without memory behind them. Each copy
+ * doubles their number, because in debug kernels each call checks all of them.
+ */
+static void map_many(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long nr, more, iova;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, SZ_4G, 1));
+	for (nr = 1; nr != NR_MANY; nr += more) {
+		more = min(nr, NR_MANY - nr);
+		iova = IOVA + PAGES(nr);
+		KUNIT_ASSERT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
+						   PAGES(more), TEST_RW,
+						   IOPT_MAP_FIXED));
+	}
+	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
+}
+
+/* How often the lock was dropped in loops over many areas since the last time. */
+static unsigned long breaks(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long nr;
+
+	mutex_lock(&space->iopt->lock);
+	nr = space->iopt->nr_breaks;
+	space->iopt->nr_breaks = 0;
+	mutex_unlock(&space->iopt->lock);
+	return nr;
+}
+
+/* Without what the checks of a debug kernel add. */
+static void expect_breaks(struct kunit *test, unsigned long loops,
+			  unsigned long areas_after)
+{
+	unsigned long nr = breaks(test);
+
+	if (IS_ENABLED(CONFIG_IOPT_DEBUG) && areas_after) {
+		test_validate(test);
+		nr -= breaks(test);
+	}
+	KUNIT_EXPECT_EQ(test, loops, nr);
+}
+
+/*
+ * Each loop over many areas that an unmap makes drops the lock every so many
+ * steps: it takes them back once it found that they are many, checks and takes
+ * them, looks for users, keeps users out and looks again, starts to work and
+ * removes them.
+ */
+static void unmap_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	unsigned long bytes;
+
+	map_many(test);
+	breaks(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+	expect_breaks(test, 1 + 7 * loop, 0);
+	test_validate(test);
+}
+
+/* Likewise what walks all mappings to track them. */
+static void dirty_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query = { .pgsize = SZ_2M };
+	unsigned long bytes;
+
+	map_many(test);
+	breaks(test);
+	/* Each area is found without a bitmap and then with one. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 2 * loop, breaks(test));
+	iopt_dirty_blind(space->iopt);
+	iopt_dirty_unblind(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, loop, breaks(test));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, 0, IOVA +
+						       SZ_2M - 1, &query, 0));
+	breaks(test);
+	test_validate(test);
+	breaks(test);
+	iopt_dirty_stop(space->iopt);
+	KUNIT_EXPECT_EQ(test, loop, breaks(test));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+/* A domain with larger pages walks all areas too. */
+static void attach_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long bytes;
+
+	map_many(test);
+	breaks(test);
+	mock->domain.pgsize_bitmap = SZ_64K;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	/* The first area decides. */
+	KUNIT_EXPECT_EQ(test, 0, breaks(test));
+	/* With no memory behind the areas none of them can be pinned. */
+	mock->domain.pgsize_bitmap = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	expect_breaks(test, loop, NR_MANY);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+/* All become orphans or none, also if the last one cannot. */
+static void orphan_of_many(struct kunit *test)
+{
+	const unsigned long n = 2 * IOPT_MAX_STEPS + 2;
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long i, bytes, iova = 0;
+
+	for (i = 0; i != n; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i),
+						  SZ_4G + PAGES(i), 1));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA +
+					   PAGES(n - 1), PAGE_SIZE, TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_orphan(iopt, IOVA, ULONG_MAX,
+						  &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_orphans);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, iova, 1));
+	breaks(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 2 * 2, breaks(test));
+	KUNIT_EXPECT_EQ(test, PAGES(n), bytes);
+	KUNIT_EXPECT_EQ(test, n, iopt->nr_orphans);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(iopt));
+}
+
+/* All or none, also where that takes several holds of the lock. */
+static void unmap_many_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long bytes, last = IOVA + PAGES(NR_MANY) - 1;
+
+	map_many(test);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, last + 1, SZ_4G, 2));
+	/* The last one sticks out. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(space->iopt, 0,
+						  last + PAGE_SIZE, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_EXPECT_EQ(test, NR_MANY + 1, space->iopt->nr_areas);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, last, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
+}
+
+/* A copy of many mappings takes several holds, too, and is as good as one. */
+static void copy_many(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	const unsigned long n = 3 * IOPT_MAX_STEPS;
+	unsigned long uaddr = test_touched(test, n), iova = 0, i, bytes;
+	struct io_pagetable *iopt = space->iopt;
+
+	for (i = 0; i != n; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i),
+						  uaddr + PAGES(i), 1));
+	test_attach(test, mock);
+	mock->fail_map = n - 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_copy(iopt, &iova, iopt, IOVA,
+						 PAGES(n), TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, n, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, n, iopt->nr_areas);
+	test_validate(test);
+	mock->fail_map = 0;
+	KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA, PAGES(n),
+					   TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, 2 * n, iopt->nr_areas);
+	KUNIT_EXPECT_EQ(test, 2 * n, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(n - 1)),
+			mock_domain_pfn(mock, iova + PAGES(n - 1)));
+	KUNIT_EXPECT_EQ(test, -EEXIST, iopt_copy(iopt, &iova, iopt, IOVA,
+						 PAGES(n), TEST_RW,
+						 IOPT_MAP_FIXED));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+static long call_map(struct test_thread *thread)
+{
+	unsigned long iova = (unsigned long)thread->data;
+
+	return test_map(thread->space->iopt, iova, thread->space->uaddr, 4);
+}
+
+static long call_unmap(struct test_thread *thread)
+{
+	unsigned long bytes;
+	int rc = iopt_unmap(thread->space->iopt, IOVA, IOVA + PAGES(16) - 1,
+			    &bytes);
+
+	return rc ?: bytes >> PAGE_SHIFT;
+}
+
+/* A map that hangs in a domain at @iova. */
+static void start_hanging_map(struct kunit *test, struct test_thread *map,
+			      struct mock_domain *mock, unsigned long iova)
+{
+	mock->block_iova = iova;
+	test_thread_start(test, map, call_map, (void *)iova, current->mm);
+	wait_for_completion(&mock->blocked);
+}
+
+/*
+ * However many threads map in its range without pause, an unmap waits only for
+ * what they had begun before it.
+ */
+static void unmap_waits_for_no_later_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread first, second, unmap;
+	unsigned long bytes;
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	start_hanging_map(test, &first, space->mock[0], IOVA);
+	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_expect_waiting(&unmap);
+	start_hanging_map(test, &second, space->mock[1], IOVA + PAGES(4));
+
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
+	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
+		KUNIT_FAIL(test, "the unmap waits for a later map");
+	else
+		complete(&unmap.done);
+	complete(&space->mock[1]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
+	KUNIT_EXPECT_EQ(test, 4, test_thread_join(&unmap));
+	mock_expect_empty(space->mock[0], IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
+	test_validate(test);
+	/* A later unmap takes it. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
+}
+
+/* Of two unmaps of one range the second waits, and one that is killed is gone. */
+static void killed_unmap_gives_up_its_claim(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread map, first, second;
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, space->mock[0]);
+	start_hanging_map(test, &map, space->mock[0], IOVA);
+	test_thread_start(test, &first, call_unmap, NULL, NULL);
+	test_thread_expect_waiting(&first);
+	test_thread_start(test, &second, call_unmap, NULL, NULL);
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	test_thread_kill(&first);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&first));
+	test_validate(test);
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, 4, test_thread_join(&second));
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&space->iopt->claims.rb_root));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
+}
+
+static struct kunit_case unmap_cases[] = {
+	KUNIT_CASE(unmap_flushes_each_TiB),
+	KUNIT_CASE(detach_flushes_each_TiB),
+	KUNIT_CASE(unmap_of_many_drops_the_lock),
+	KUNIT_CASE(dirty_of_many_drops_the_lock),
+	KUNIT_CASE(attach_of_many_drops_the_lock),
+	KUNIT_CASE(orphan_of_many),
+	KUNIT_CASE(unmap_many_is_all_or_nothing),
+	KUNIT_CASE(copy_many),
+	KUNIT_CASE(unmap_waits_for_no_later_map),
+	KUNIT_CASE(killed_unmap_gives_up_its_claim),
+	{}
+};
+
+static struct kunit_suite unmap_suite = {
+	.name = "iopt-unmap",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = unmap_cases,
+};
+
+kunit_test_suite(unmap_suite);
