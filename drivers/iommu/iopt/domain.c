@@ -24,10 +24,9 @@
 /* How many areas detach takes out with one flush, and keeps busy meanwhile. */
 #define DETACH_BATCH	512
 
-static void area_drop(struct io_pagetable *iopt, struct iopt_area *area,
-		      bool dirty)
+static void area_drop(struct io_pagetable *iopt, struct iopt_area *area)
 {
-	atomic_long_add(iopt_pages_drop(area->pages, &area->slice, dirty),
+	atomic_long_add(iopt_pages_drop(area->pages, &area->slice),
 			&iopt->nr_lost);
 }
 
@@ -41,19 +40,17 @@ static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_pages *pages = area->pages;
 	int rc;
 
-	if (mutex_lock_killable(&pages->mutex))
-		return -EINTR;
 	rc = area->nr_domains ? 0 : iopt_pages_hold(pages, &area->slice);
 	if (rc)
-		goto out;
+		return rc;
+	mutex_lock(&pages->mutex);
 	rc = iopt_area_program(iopt, area, domain->domain);
 	if (!rc) {
 		area->filled = domain->seq;
 		area->nr_domains++;
 	} else if (!area->nr_domains) {
-		area_drop(iopt, area, false);
+		area_drop(iopt, area);
 	}
-out:
 	mutex_unlock(&pages->mutex);
 	return rc;
 }
@@ -195,7 +192,7 @@ void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 		if (area->unneeded) {
 			area->unneeded = false;
 			mutex_lock(&area->pages->mutex);
-			area_drop(iopt, area, area->prot & IOMMU_WRITE);
+			area_drop(iopt, area);
 			mutex_unlock(&area->pages->mutex);
 		}
 		if (!list_is_last(&area->node, areas))

@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/random.h>
 
-#include "../runs.h"
+#include "../runs_packed.h"
 #include "failing.h"
 
 static void append(struct kunit *test, struct iopt_runs *runs,
@@ -253,6 +253,31 @@ static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
 	expect_run(test, &iter, 1, 0, rc ? 9 : 2, IOPT_RUN_HOLE);
 }
 
+/* Move the pages of one record into a hole of another one. */
+static int fill(struct kunit *test, struct iopt_runs *runs, unsigned long first,
+		struct iopt_runs *fresh, gfp_t gfp)
+{
+	struct iopt_run_batch batch = {};
+	struct iopt_run_iter iter;
+	struct iopt_run run;
+	unsigned int pending = test_fail_suspend();
+	int rc;
+
+	batch.packed = kvmalloc_array(fresh->npages, sizeof(u64), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, batch.packed);
+	iopt_run_iter_start(&iter, fresh, 0, fresh->npages - 1);
+	while (iopt_run_iter_next(&iter, &run))
+		iopt_run_batch_add(&batch, &run);
+	test_fail_allocation(pending);
+	rc = iopt_runs_fill(runs, first, &batch, false, gfp);
+	pending = test_fail_suspend();
+	kvfree(batch.packed);
+	if (!rc)
+		iopt_runs_free(fresh);
+	test_fail_allocation(pending);
+	return rc;
+}
+
 /* Pages behind a hole behind the end, with every allocation failing once. */
 static void runs_fill_behind_fails_whole(struct kunit *test)
 {
@@ -268,7 +293,7 @@ static void runs_fill_behind_fails_whole(struct kunit *test)
 		for (i = 0; i != 40; i++)
 			append(test, &fresh, 200 + 2 * i, 1, IOPT_RUN_RAM);
 		test_fail_allocation(n);
-		rc = iopt_runs_fill(&runs, 3, &fresh, GFP_NOWAIT);
+		rc = fill(test, &runs, 3, &fresh, GFP_NOWAIT);
 		unused = test_fail_end();
 		/* Some failures do not matter. */
 		nr_failed += !!rc;
@@ -354,8 +379,8 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 			model->pfn[i] = pfn;
 			model->cut[i] = model->cut[i] && i == run.index;
 		}
-		KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, run.index,
-							&fresh, GFP_KERNEL));
+		KUNIT_ASSERT_EQ(test, 0, fill(test, runs, run.index, &fresh,
+					      GFP_KERNEL));
 		KUNIT_ASSERT_EQ(test, 0, fresh.npages);
 	}
 }
