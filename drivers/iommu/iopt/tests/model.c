@@ -435,7 +435,7 @@ void model_unpin(struct model *model, struct model_mapping *mapping,
 unsigned int model_need(struct model *model, const struct model_space *space,
 			enum iopt_account account)
 {
-	u64 seen[MODEL_MAPPINGS] = {}, absent = model->absent;
+	u64 seen[MODEL_MAPPINGS] = {};
 	struct model_mapping *mapping = NULL;
 	unsigned int need = 0, i;
 
@@ -447,15 +447,10 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 
 		for (i = mapping->first;
 		     i != mapping->first + mapping->length; i++) {
-			u64 slot = BIT_ULL(memory->slot + i);
-
 			if (*done & BIT_ULL(i) || memory->held[i] ||
 			    memory->pinned[i])
 				continue;
 			*done |= BIT_ULL(i);
-			if (absent & slot && !memory->writable)
-				continue;
-			absent &= ~slot;
 			need += memory->account == account;
 		}
 	}
