@@ -33,15 +33,18 @@ struct page;
  * @IOPT_ACCOUNT_MM: the process that mapped them, up to its RLIMIT_MEMLOCK,
  *                   together with what it has locked
  * @IOPT_ACCOUNT_MM_UNLIMITED: likewise, but without a limit
+ * @IOPT_ACCOUNT_MM_PINNED: as @IOPT_ACCOUNT_MM, and counted as pinned too
  *
- * VmLck (mm->locked_vm) counts the pages in the latter two modes, VmPin
- * (mm->pinned_vm) in the others.
+ * VmLck (mm->locked_vm) counts the pages in the latter three modes. VmPin
+ * (mm->pinned_vm) counts them in all but @IOPT_ACCOUNT_MM and
+ * @IOPT_ACCOUNT_MM_UNLIMITED, which count as VFIO type1 always did.
  */
 enum iopt_account {
 	IOPT_ACCOUNT_NONE,
 	IOPT_ACCOUNT_USER,
 	IOPT_ACCOUNT_MM,
 	IOPT_ACCOUNT_MM_UNLIMITED,
+	IOPT_ACCOUNT_MM_PINNED,
 };
 
 /* Map at the IOVA that the caller asks for. */

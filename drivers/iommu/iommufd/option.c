@@ -35,14 +35,14 @@ static int option_rlimit_mode(struct iommufd_ctx *ictx,
 
 	switch (cmd->op) {
 	case IOMMU_OPTION_OP_GET:
-		cmd->val64 = READ_ONCE(ictx->account) == IOPT_ACCOUNT_MM;
+		cmd->val64 = READ_ONCE(ictx->account) == IOPT_ACCOUNT_MM_PINNED;
 		return 0;
 	case IOMMU_OPTION_OP_SET:
 		if (!capable(CAP_SYS_RESOURCE))
 			return -EPERM;
 		if (cmd->val64 > 1)
 			return -EINVAL;
-		return set_account(ictx, cmd->val64 ? IOPT_ACCOUNT_MM :
+		return set_account(ictx, cmd->val64 ? IOPT_ACCOUNT_MM_PINNED :
 						      IOPT_ACCOUNT_USER);
 	}
 	return -EOPNOTSUPP;

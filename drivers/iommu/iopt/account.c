@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounting: who pays for pinned pages.
+ * Accounting of pinned pages.
  *
  * The payer of a mapping is the process that made it and its user, fixed at
- * that time. Rule: pages are charged after they were pinned, so that never
- * more is charged than what is held, and a charge that does not fit changes
- * nothing. So two callers whose sum fits the limit both succeed.
- *
- * A mapping is charged at once when all of it is pinned. Only the account of a
- * process takes its mmap_lock for that, because VmLck is protected by it.
+ * that time. Pages are charged batch by batch, after a batch was pinned and
+ * before the next one: the limit holds while memory is pinned, and what is
+ * charged never exceeds what is pinned. So two callers whose sum fits the limit
+ * both succeed. A charge that does not fit changes nothing.
  *
  * Each map has pages of its own and is charged by itself, however often the
- * same memory is mapped; what of it is charged stands in the kinds of the runs,
- * so that as much is uncharged (H3). A payer keeps the mm_struct and not the
- * address space, or a process could never exit whose memory keeps the file that
- * keeps the mapping (H14).
+ * same memory is mapped. Which of its pages were charged stands in the kinds of
+ * the runs, so that as many are uncharged.
+ *
+ * A payer keeps the mm_struct and not the address space: a process could never
+ * exit otherwise if its memory keeps the file that keeps the mapping.
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
@@ -161,33 +160,6 @@ static void mm_uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /**
- * iopt_charge_fits - would the limit allow a charge?
- * @payer: who would pay
- * @npages: number of pages
- *
- * Lets a mapping that is too large fail before all of it is pinned.
- *
- * Context: any.
- * Return: false if iopt_charge() would fail now for the limit.
- */
-bool iopt_charge_fits(struct iopt_payer *payer, unsigned long npages)
-{
-	unsigned long locked, sum;
-
-	switch (payer->account) {
-	case IOPT_ACCOUNT_USER:
-		locked = atomic_long_read(&payer->user->locked_vm);
-		break;
-	case IOPT_ACCOUNT_MM:
-		locked = READ_ONCE(payer->mm->locked_vm);
-		break;
-	default:
-		return true;
-	}
-	return sum_fits(locked, npages, payer_limit(payer), &sum);
-}
-
-/**
  * iopt_charge - charge pages that were just pinned
  * @payer: who pays
  * @npages: number of pages
@@ -198,12 +170,19 @@ bool iopt_charge_fits(struct iopt_payer *payer, unsigned long npages)
  */
 int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 {
+	int rc;
+
 	if (!npages)
 		return 0;
 	switch (payer->account) {
 	case IOPT_ACCOUNT_MM:
 	case IOPT_ACCOUNT_MM_UNLIMITED:
 		return mm_charge(payer, npages);
+	case IOPT_ACCOUNT_MM_PINNED:
+		rc = mm_charge(payer, npages);
+		if (rc)
+			return rc;
+		break;
 	case IOPT_ACCOUNT_USER:
 		if (!user_charge(payer->user, npages, payer_limit(payer)))
 			return -ENOMEM;
@@ -231,6 +210,9 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	case IOPT_ACCOUNT_MM_UNLIMITED:
 		mm_uncharge(payer, npages);
 		return;
+	case IOPT_ACCOUNT_MM_PINNED:
+		mm_uncharge(payer, npages);
+		break;
 	case IOPT_ACCOUNT_USER:
 		atomic_long_sub(npages, &payer->user->locked_vm);
 		break;

@@ -38,7 +38,6 @@ struct iopt_payer *iopt_payer_get(struct iopt_payer *payer);
 struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 					  enum iopt_account account);
 void iopt_payer_put(struct iopt_payer *payer);
-bool iopt_charge_fits(struct iopt_payer *payer, unsigned long npages);
 int iopt_charge(struct iopt_payer *payer, unsigned long npages);
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages);
 int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,

@@ -1,53 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning user memory, and unpinning it.
+ * Pinning user memory in batches.
  *
- * Rule: the memory is the process' that made the mapping, whoever causes the
- * pinning, and it is worked in batches, each of which is pinned and recorded
- * before the next one. Where a batch ends does not show in the record, nor then
- * in the I/O pages (H19).
+ * The memory is that of the process that made the mapping, whichever process
+ * causes the pinning. A batch is pinned, packed into runs and charged before
+ * the next one starts, so that at no time more is pinned than charged plus one
+ * batch. Where a batch ends shows neither in the record nor in the size of I/O
+ * page table entries.
  *
- * The fast GUP serves the memory of the current process, as far as it gets. The
- * slow one keeps the mmap_lock over all faults, so that memory for which a
- * userfaultfd monitor would have to be asked is an error instead of a wait
- * (H12). Where both find nothing there may be memory without struct page, which
- * is a run of its own kind beside the others (H4).
+ * Pinning and faulting are two steps. Pinning takes only pages that are present
+ * and waits for no file: other callers may need pages of the same batch.
+ * Faulting may wait for ever, for a filesystem that does not answer, but
+ * killably, and without mmap_lock.
+ *
+ * A read-only pin must stay what the process sees. In a private mapping a page
+ * that is not an anonymous page of this process is replaced by one before it is
+ * pinned, as a write of the process would do later.
  */
+#include <linux/hash.h>
 #include <linux/highmem.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
 
 #include "pages.h"
+#include "runs_packed.h"
 #include "trace.h"
 
-#define BATCH_MAX	(PAGE_SIZE / sizeof(struct page *))
-#define BATCH_STACK	16
+#define BATCH_MAX	(PAGE_SIZE / sizeof(u64))
 
 /*
- * The fast GUP looks at page tables alone, and a page table that can be
- * written can be read. So for a read-only pin make sure first that the process
- * itself may read the memory, and leave all else to the slow way, which finds
- * the right errno.
+ * GUP migrates pages that must not stay where they are, out of ZONE_MOVABLE or
+ * CMA. Two callers that try this with the same page at the same time make each
+ * other fail: each sees the reference that the other holds. These mutexes keep
+ * callers apart that work on the same 2 MiB of a file or a process. GUP waits
+ * for no file under them.
  */
-static bool pages_may_read(struct iopt_pages *pages, unsigned long first,
-			   unsigned long npages)
-{
-	unsigned long addr = pages->uaddr + (first << PAGE_SHIFT);
-	unsigned long end = addr + (npages << PAGE_SHIFT);
-	struct mm_struct *mm = pages->payer->mm;
-	struct vm_area_struct *vma;
+#define MIGRATE_BITS	6
+#define MIGRATE_SHIFT	(21 - PAGE_SHIFT)
 
-	mmap_read_lock(mm);
-	while (addr < end) {
-		vma = vma_lookup(mm, addr);
-		if (!vma || !(vma->vm_flags & VM_READ))
-			break;
-		addr = vma->vm_end;
+static struct mutex migrate_mutex[1 << MIGRATE_BITS];
+
+/**
+ * iopt_gup_init() - prepare pinning
+ *
+ * Context: module initialisation.
+ */
+void iopt_gup_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(migrate_mutex); i++)
+		mutex_init(&migrate_mutex[i]);
+}
+
+/* The mutex for the block that @addr is in; @npages is cut to that block. */
+static struct mutex *block_mutex(struct mm_struct *mm,
+				 struct vm_area_struct *vma, unsigned long addr,
+				 unsigned long *npages)
+{
+	unsigned long index = addr >> PAGE_SHIFT;
+	unsigned long key = (unsigned long)mm;
+
+	if (vma && vma->vm_file) {
+		index = linear_page_index(vma, addr);
+		key = (unsigned long)vma->vm_file->f_mapping;
 	}
-	mmap_read_unlock(mm);
-	return addr >= end;
+	*npages = min(*npages, (1UL << MIGRATE_SHIFT) -
+			       (index & ((1UL << MIGRATE_SHIFT) - 1)));
+	return &migrate_mutex[hash_long(key + (index >> MIGRATE_SHIFT),
+					MIGRATE_BITS)];
+}
+
+/*
+ * Does a read-only pin have to break copy-on-write? hugetlb cannot do that in a
+ * mapping that its process may not write to.
+ */
+static bool vma_breaks_cow(const struct vm_area_struct *vma)
+{
+	return is_cow_mapping(vma->vm_flags) &&
+	       (!is_vm_hugetlb_page((struct vm_area_struct *)vma) ||
+		(vma->vm_flags & VM_WRITE));
 }
 
 /* The pfn in a page table entry that user space has no struct page of. */
@@ -84,14 +121,15 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Pages of a VM_PFNMAP mapping from @addr on, which are not pinned: who owns
- * that memory keeps it. Memory that the kernel manages is never taken so.
+ * Pages of a VM_PFNMAP mapping from @addr on, which are not pinned: their owner
+ * keeps them. Memory that the kernel manages is refused. A page table entry that
+ * is there suffices for reading, whatever the protection of the mapping; only a
+ * fault checks that.
  */
 static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 			     unsigned long npages, bool write,
 			     struct iopt_run *run)
 {
-	vm_flags_t need = VM_PFNMAP | (write ? VM_WRITE : VM_READ);
 	struct vm_area_struct *vma;
 	unsigned long pfn;
 	int rc;
@@ -99,12 +137,14 @@ static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 	run->count = 0;
 	while (run->count != npages) {
 		vma = vma_lookup(mm, addr);
-		if (!vma || (vma->vm_flags & need) != need)
+		if (!vma || !(vma->vm_flags & VM_PFNMAP) ||
+		    (write && !(vma->vm_flags & VM_WRITE)))
 			break;
 		rc = follow_pfnmap(vma, addr, write, &pfn);
 		if (rc == -EAGAIN)
 			continue;
-		if (rc || (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn))))
+		if (rc || !iopt_run_pfn_fits(pfn) ||
+		    (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn))))
 			break;
 		if (run->count && pfn != run->pfn + run->count)
 			break;
@@ -118,33 +158,145 @@ static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 	return run->count ? 0 : -EFAULT;
 }
 
+/* How many pages at the start of a batch are anonymous pages. */
+static unsigned long batch_first_anon(struct page **batch, unsigned long npages)
+{
+	unsigned long i;
+
+	for (i = 0; i != npages; i++)
+		if (!PageAnon(batch[i]))
+			break;
+	return i;
+}
+
 /*
- * Pin up to @npages at @addr the slow way. Returns how many, or why none; or 0
- * with @run filled in if the memory has no struct pages.
+ * Pin pages of one VMA that are present. Returns how many, or 0 if the first
+ * page must be faulted in.
  */
-static long gup_slow(struct iopt_pages *pages, unsigned long addr,
-		     unsigned long npages, struct page **batch,
-		     unsigned int flags, struct iopt_run *run)
+static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
+			unsigned long addr, unsigned long npages,
+			struct page **batch)
+{
+	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
+	struct mm_struct *mm = pages->payer->mm;
+	struct mutex *mutex;
+	unsigned long anon;
+	long nr = 0;
+
+	if (vma)
+		npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
+	/* Fast GUP does not check VM_READ, so it follows a look at the VMA. */
+	if (!pages->writable && vma && (vma->vm_flags & VM_READ) &&
+	    mm == current->mm)
+		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
+	if (nr <= 0) {
+		mutex = block_mutex(mm, vma, addr, &npages);
+		if (mutex_lock_killable(mutex))
+			return -EINTR;
+		nr = pin_user_pages_remote(mm, addr, npages,
+					   flags | FOLL_NOFAULT, batch, NULL,
+					   NULL);
+		mutex_unlock(mutex);
+	}
+	/* Whether there is no page yet or no memory shows when it is faulted. */
+	if (nr <= 0)
+		return nr == -EFAULT ? 0 : nr;
+
+	if (!pages->writable && vma && vma_breaks_cow(vma)) {
+		anon = batch_first_anon(batch, nr);
+		unpin_user_pages(batch + anon, nr - anon);
+		nr = anon;
+	}
+	return nr;
+}
+
+/*
+ * Pin up to @npages that are present from @addr on. Returns how many, or 0 if
+ * the first page must be faulted in; if @run has a count it returns that and
+ * the memory has no struct pages.
+ */
+static long gup_pages(struct iopt_pages *pages, unsigned long addr,
+		      unsigned long npages, struct page **batch,
+		      struct iopt_run *run)
 {
 	struct mm_struct *mm = pages->payer->mm;
+	struct vm_area_struct *vma;
+	long nr;
+
+	run->count = 0;
+	if (pages->writable && mm == current->mm) {
+		nr = pin_user_pages_fast_only(addr, npages, FOLL_LONGTERM |
+					      FOLL_WRITE, batch);
+		if (nr > 0)
+			return nr;
+	}
+
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	nr = mmap_read_lock_killable(mm);
+	if (nr)
+		goto out;
+	vma = vma_lookup(mm, addr);
+	if (vma && (vma->vm_flags & VM_PFNMAP) && pages->pfnmap)
+		nr = pfnmap_first_run(mm, addr, npages, pages->writable, run) ?:
+		     run->count;
+	else
+		nr = gup_present(pages, vma, addr, npages, batch);
+	mmap_read_unlock(mm);
+out:
+	mmput(mm);
+	return nr;
+}
+
+/**
+ * iopt_fault_in() - make pages present so that iopt_gup() can pin them
+ * @pages: the pages
+ * @first: index of the first page
+ * @npages: number of pages; one fault that has to wait may end it earlier
+ *
+ * A page that iopt_gup() would pin read-only in a private mapping becomes an
+ * anonymous page of the process. Memory that only a userfaultfd monitor can
+ * provide is an error, not a wait.
+ *
+ * Context: process context; may sleep for ever, killably, without any lock held.
+ * Return: 0, or
+ * * %-EFAULT - there is no memory, or the process may not access it so
+ * * %-ESRCH - the process is gone
+ * * %-EINTR - killed
+ * * %-ENOMEM or another errno of get_user_pages_remote()
+ */
+int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
+		  unsigned long npages)
+{
+	unsigned long addr = pages->uaddr + (first << PAGE_SHIFT);
+	struct mm_struct *mm = pages->payer->mm;
+	struct vm_area_struct *vma;
+	unsigned int flags = 0;
+	int locked = 1;
 	long rc;
 
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
 	rc = mmap_read_lock_killable(mm);
-	if (!rc) {
-		rc = pin_user_pages_remote(mm, addr, npages, flags, batch,
-					   NULL, NULL);
-		/* It found nothing and no reason either. */
-		if (!rc)
-			rc = -EFAULT;
-		if (rc == -EFAULT && pages->pfnmap)
-			rc = pfnmap_first_run(mm, addr, npages,
-					      flags & FOLL_WRITE, run);
+	if (rc)
+		goto out;
+	vma = vma_lookup(mm, addr);
+	rc = -EFAULT;
+	if (!vma || !(vma->vm_flags & (pages->writable ? VM_WRITE : VM_READ)))
+		goto out_unlock;
+	if (pages->writable)
+		flags = FOLL_WRITE;
+	else if (vma_breaks_cow(vma))
+		flags = FOLL_WRITE | FOLL_FORCE;
+	npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
+	rc = get_user_pages_remote(mm, addr, npages, flags, NULL, NULL,
+				   userfaultfd_armed(vma) ? NULL : &locked);
+out_unlock:
+	if (locked)
 		mmap_read_unlock(mm);
-	}
+out:
 	mmput(mm);
-	return rc;
+	return min(rc, 0L);
 }
 
 static enum iopt_run_kind folio_run_kind(struct folio *folio)
@@ -188,7 +340,7 @@ static void batch_first_run(struct page **batch, unsigned long npages,
 	run->count = i;
 }
 
-static void batch_unpin(struct page **batch, unsigned long npages)
+static void pages_unpin(struct page **batch, unsigned long npages)
 {
 	struct iopt_run run;
 	unsigned long i;
@@ -199,133 +351,138 @@ static void batch_unpin(struct page **batch, unsigned long npages)
 	}
 }
 
-/*
- * Take over a batch of pinned pages. A failure leaves what was recorded so far
- * to iopt_unpin_all(), and the rest is unpinned.
- */
-static int batch_record(struct page **batch, unsigned long npages,
-			struct iopt_runs *fresh, unsigned long *nr_ram,
-			gfp_t gfp)
+/* Pack the runs of pages that were pinned. Returns how many are to be charged. */
+static unsigned long batch_pack(struct iopt_batch *batch, unsigned long npages)
 {
+	unsigned long i, nr_ram = 0;
 	struct iopt_run run;
-	unsigned long i;
-	int rc;
 
 	for (i = 0; i != npages; i += run.count) {
-		batch_first_run(batch + i, npages - i, &run);
-		run.index = fresh->npages;
-		rc = iopt_runs_append(fresh, &run, gfp);
-		if (rc) {
-			batch_unpin(batch + i, npages - i);
-			return rc;
-		}
+		batch_first_run(batch->pages + i, npages - i, &run);
+		iopt_run_batch_add(&batch->runs, &run);
 		if (run.kind == IOPT_RUN_RAM)
-			*nr_ram += run.count;
+			nr_ram += run.count;
 	}
-	return 0;
-}
-
-/* Pin and record one batch. */
-static int gup_batch(struct iopt_pages *pages, unsigned long index,
-		     unsigned long npages, struct page **batch, bool fast,
-		     struct iopt_runs *fresh, unsigned long *nr_ram)
-{
-	unsigned long addr = pages->uaddr + (index << PAGE_SHIFT);
-	unsigned int flags = FOLL_LONGTERM;
-	struct iopt_run run;
-	long nr = 0;
-
-	if (pages->writable)
-		flags |= FOLL_WRITE;
-	if (fast)
-		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
-	if (nr <= 0)
-		nr = gup_slow(pages, addr, npages, batch, flags, &run);
-	if (nr < 0)
-		return nr;
-	if (nr)
-		return batch_record(batch, nr, fresh, nr_ram, pages->gfp);
-	run.index = fresh->npages;
-	return iopt_runs_append(fresh, &run, pages->gfp);
+	return nr_ram;
 }
 
 /**
- * iopt_gup - pin pages, record and charge them
- * @pages: the pages
- * @first: index of the first one to pin
- * @npages: how many
- * @fresh: an empty record, which receives them by index from 0 on
- * @nr_charged: receives how many were charged
+ * iopt_batch_init() - get room for a batch
+ * @batch: the batch
+ * @npages: number of pages that are to be pinned in all
+ * @gfp: allocation flags
  *
- * Context: process context, may sleep for long: pages are faulted in.
- * @pages->mutex is held.
- * Return: 0, or -ENOMEM (memory, or the payer's limit), -EFAULT (memory that
- * is not there or may not be accessed so), -ESRCH (its process is gone), -EINTR
- * (killed), -EOPNOTSUPP (memory that cannot be pinned for long) or what else
- * GUP finds. Nothing is pinned, recorded or charged then.
+ * Context: may sleep if @gfp does.
+ * Return: 0 or -ENOMEM.
  */
-int iopt_gup(struct iopt_pages *pages, unsigned long first,
-	     unsigned long npages, struct iopt_runs *fresh,
-	     unsigned long *nr_charged)
+int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp)
 {
-	struct page *few[BATCH_STACK] __uninitialized;
-	unsigned long max = BATCH_STACK, nr_ram = 0;
-	struct page **batch = few;
-	bool fast;
-	int rc = 0;
+	batch->max = IOPT_BATCH_FEW;
+	batch->pages = batch->few_pages;
+	batch->runs.packed = batch->few_packed;
+	if (npages <= IOPT_BATCH_FEW)
+		return 0;
 
-	if (npages > BATCH_STACK) {
-		batch = (struct page **)__get_free_page(pages->gfp);
-		if (!batch)
-			return -ENOMEM;
-		max = BATCH_MAX;
-	}
-
-	fast = pages->payer->mm == current->mm &&
-	       (pages->writable || pages_may_read(pages, first, npages));
-	while (!rc && fresh->npages != npages) {
-		unsigned long left = npages - fresh->npages;
-
-		if (fatal_signal_pending(current)) {
-			rc = -EINTR;
-			break;
-		}
-		if (fresh->npages)
-			cond_resched();
-		rc = gup_batch(pages, first + fresh->npages, min(left, max),
-			       batch, fast, fresh, &nr_ram);
-		if (!rc && nr_ram && !iopt_charge_fits(pages->payer, nr_ram))
-			rc = -ENOMEM;
-	}
-	if (!rc)
-		rc = iopt_charge(pages->payer, nr_ram);
-	if (rc)
-		iopt_unpin_all(fresh);
-	else
-		*nr_charged = nr_ram;
-	if (batch != few)
-		free_page((unsigned long)batch);
-	trace_iopt_pin(pages, first, npages, rc ? 0 : nr_ram, rc);
-	return rc;
+	batch->max = BATCH_MAX;
+	batch->pages = kmalloc_array(BATCH_MAX, sizeof(*batch->pages), gfp);
+	batch->runs.packed = kmalloc_array(BATCH_MAX, sizeof(u64), gfp);
+	if (batch->pages && batch->runs.packed)
+		return 0;
+	kfree(batch->pages);
+	kfree(batch->runs.packed);
+	return -ENOMEM;
 }
 
 /**
- * iopt_unpin_all - unpin a record that nobody wrote to
- * @runs: the record; empty afterwards
+ * iopt_batch_free() - free the room of a batch
+ * @batch: the batch; pages in it stay pinned
  *
- * Context: process context, may sleep. The charge is the caller's.
+ * Context: any that may free memory.
  */
-void iopt_unpin_all(struct iopt_runs *runs)
+void iopt_batch_free(struct iopt_batch *batch)
 {
-	struct iopt_run_iter iter;
-	struct iopt_run run;
-
-	if (!runs->npages)
+	if (batch->max == IOPT_BATCH_FEW)
 		return;
-	iopt_run_iter_start(&iter, runs, 0, runs->npages - 1);
-	while (iopt_run_iter_next(&iter, &run)) {
-		iopt_unpin_run(&run, 0, run.count, false);
-		cond_resched();
+	kfree(batch->pages);
+	kfree(batch->runs.packed);
+}
+
+/**
+ * iopt_batch_undo() - unpin and uncharge pages of a batch
+ * @pages: the pages it was pinned for
+ * @batch: the batch, filled in by iopt_gup()
+ * @first: the first page of the batch to unpin; all after it are
+ *
+ * Context: process context, may sleep.
+ */
+void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
+		     unsigned long first)
+{
+	unsigned long nr = batch->runs.npages - first, i;
+	unsigned long uncharge = 0;
+	struct iopt_run run;
+
+	/* Memory without struct page is in no other batch and is not pinned. */
+	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
+		return;
+	for (i = 0; i != nr; i += run.count) {
+		batch_first_run(batch->pages + first + i, nr - i, &run);
+		if (run.kind == IOPT_RUN_RAM)
+			uncharge += run.count;
 	}
-	iopt_runs_free(runs);
+	pages_unpin(batch->pages + first, nr);
+	iopt_uncharge(pages->payer, uncharge);
+}
+
+/**
+ * iopt_gup() - pin and charge one batch of pages that are present
+ * @pages: the pages; the caller keeps others from pinning the same indexes
+ * @first: index of the first page to pin
+ * @npages: number of pages to pin at most, at least 1
+ * @batch: receives the pages, their runs and the number that was charged
+ *
+ * Context: process context, may sleep, but waits for no file. Must not be
+ * called with @pages->mutex held.
+ * Return: the number of pages from @first on that were pinned, 0 if the first
+ * of them must be faulted in with iopt_fault_in(), or
+ * * %-ENOMEM - out of memory, a page cannot be migrated to where it may stay,
+ *   or the limit of the payer is reached
+ * * %-EFAULT - there is no memory, or the process may not access it so
+ * * %-ESRCH - the process is gone
+ * * %-EINTR - killed
+ * * %-EOPNOTSUPP - memory that cannot be pinned for long
+ * * another errno of GUP
+ *
+ * Unless pages are returned nothing is pinned or charged.
+ */
+long iopt_gup(struct iopt_pages *pages, unsigned long first,
+	      unsigned long npages, struct iopt_batch *batch)
+{
+	unsigned long addr = pages->uaddr + (first << PAGE_SHIFT);
+	struct iopt_run run;
+	int rc = 0;
+	long nr;
+
+	batch->runs.nr = 0;
+	batch->runs.npages = 0;
+	batch->nr_charged = 0;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+
+	nr = gup_pages(pages, addr, min(npages, batch->max), batch->pages,
+		       &run);
+	if (nr > 0 && run.count) {
+		iopt_run_batch_add(&batch->runs, &run);
+	} else if (nr > 0) {
+		batch->nr_charged = batch_pack(batch, nr);
+		rc = iopt_charge(pages->payer, batch->nr_charged);
+	}
+	if (rc) {
+		pages_unpin(batch->pages, nr);
+		nr = rc;
+	}
+	if (nr)
+		trace_iopt_pin(pages, first, max(nr, 1L),
+			       nr > 0 ? batch->nr_charged : 0, min(nr, 0L));
+	return nr;
 }

@@ -125,6 +125,7 @@ static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);
 	iopt_pages_cache = KMEM_CACHE(iopt_pages, 0);
+	iopt_gup_init();
 	iopt_debugfs_init();
 	if (iopt_area_cache && iopt_pages_cache)
 		return 0;

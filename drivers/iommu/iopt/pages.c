@@ -14,11 +14,13 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "pages.h"
+#include "runs_packed.h"
 #include "trace.h"
 
-/* How many pages are unpinned before others may run. */
+/* How many pages are unpinned, or runs passed over, before others may run. */
 #define RELEASE_PAGES	512
 
 struct kmem_cache *iopt_pages_cache;
@@ -84,25 +86,144 @@ void iopt_pages_put(struct iopt_pages *pages)
 	kref_put(&pages->kref, pages_release);
 }
 
-/* Pin pages of a hole. */
-static int hole_pin(struct iopt_pages *pages, unsigned long first,
-		    unsigned long npages)
+/**
+ * iopt_pages_claim() - keep other callers from pinning some indexes
+ * @pages: the pages
+ * @claim: the indexes, of which no other claim has one
+ *
+ * Context: @pages->mutex is held; the caller drops it to pin.
+ */
+void iopt_pages_claim(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
-	struct iopt_runs fresh = {};
-	unsigned long nr_charged;
+	lockdep_assert_held(&pages->mutex);
+	hlist_add_head(&claim->node, &pages->claims);
+}
+
+/**
+ * iopt_pages_unclaim() - let other callers have the indexes of a claim
+ * @pages: the pages
+ * @claim: the claim
+ *
+ * Context: @pages->mutex is held. What was pinned is recorded before the caller
+ * drops it.
+ */
+void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim)
+{
+	lockdep_assert_held(&pages->mutex);
+	hlist_del(&claim->node);
+	if (pages->nr_waiting) {
+		WRITE_ONCE(pages->nr_ended, pages->nr_ended + 1);
+		wake_up_var(&pages->nr_ended);
+	}
+}
+
+/**
+ * iopt_pages_unclaimed() - look for indexes that no other caller claims
+ * @pages: the pages
+ * @first: the first index
+ * @last: the last index; lowered to below the next claim
+ *
+ * Context: @pages->mutex is held.
+ * Return: false if @first is claimed.
+ */
+bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
+		     unsigned long *last)
+{
+	struct iopt_page_claim *claim;
+
+	lockdep_assert_held(&pages->mutex);
+	hlist_for_each_entry(claim, &pages->claims, node) {
+		if (claim->last < first || claim->first > *last)
+			continue;
+		if (claim->first <= first)
+			return false;
+		*last = claim->first - 1;
+	}
+	return true;
+}
+
+/**
+ * iopt_pages_wait() - wait until a claim ends
+ * @pages: the pages
+ *
+ * Claims end soon: they do not last while a page is faulted in.
+ *
+ * Context: @pages->mutex is held, and dropped while waiting.
+ * Return: 0, or -EINTR if killed; the mutex is held either way.
+ */
+int iopt_pages_wait(struct iopt_pages *pages)
+{
+	unsigned int seen = pages->nr_ended;
 	int rc;
 
-	rc = iopt_gup(pages, first, npages, &fresh, &nr_charged);
-	if (rc)
-		return rc;
-	rc = iopt_runs_fill(&pages->runs, first, &fresh, pages->gfp);
+	lockdep_assert_held(&pages->mutex);
+	pages->nr_waiting++;
+	mutex_unlock(&pages->mutex);
+	rc = wait_var_event_killable(&pages->nr_ended,
+				     READ_ONCE(pages->nr_ended) != seen);
+	mutex_lock(&pages->mutex);
+	pages->nr_waiting--;
+	return rc ? -EINTR : 0;
+}
+
+/* Record the pages of a batch, cut where a slice of a holder starts or ends. */
+static int batch_record(struct iopt_pages *pages, unsigned long first,
+			const struct iopt_run_batch *batch)
+{
+	unsigned long last = first + batch->npages - 1;
+	unsigned long before = first ? first - 1 : 0;
+	struct interval_tree_node *slice, *next;
+	bool cut = false;
+	int rc;
+
+	/* Only holders that are being filled meet a hole, so they are few. */
+	slice = interval_tree_iter_first(&pages->holders, before, last);
+	for (next = slice; next && !cut;
+	     next = interval_tree_iter_next(next, before, last))
+		cut = next->start > before || next->last < last;
+
+	rc = iopt_runs_fill(&pages->runs, first, batch, first && !cut,
+			    pages->gfp);
+	for (; !rc && cut && slice;
+	     slice = interval_tree_iter_next(slice, before, last)) {
+		if (slice->start > first)
+			rc = iopt_runs_cut(&pages->runs, slice->start,
+					   pages->gfp);
+		if (!rc && slice->last < last)
+			rc = iopt_runs_cut(&pages->runs, slice->last + 1,
+					   pages->gfp);
+		if (rc)
+			iopt_runs_clear(&pages->runs, first, last);
+	}
+	return rc;
+}
+
+/*
+ * Pin pages of a hole and record them, without the mutex while pinning. Returns
+ * how many, or 0 if the first must be faulted in.
+ */
+static long hole_pin(struct iopt_pages *pages, unsigned long first,
+		     unsigned long last, struct iopt_batch *batch)
+{
+	struct iopt_page_claim claim = { .first = first, .last = last };
+	long nr;
+	int rc;
+
+	iopt_pages_claim(pages, &claim);
+	mutex_unlock(&pages->mutex);
+	nr = iopt_gup(pages, first, last + 1 - first, batch);
+	mutex_lock(&pages->mutex);
+	iopt_pages_unclaim(pages, &claim);
+	if (nr <= 0)
+		return nr;
+
+	rc = batch_record(pages, first, &batch->runs);
 	if (rc) {
-		iopt_unpin_all(&fresh);
-		iopt_uncharge(pages->payer, nr_charged);
+		iopt_batch_undo(pages, batch, 0);
 		return rc;
 	}
-	pages->nr_charged += nr_charged;
-	return 0;
+	pages->nr_charged += batch->nr_charged;
+	return nr;
 }
 
 /* Take over a page of a hole that accesses have pinned, with its charge. */
@@ -115,74 +236,91 @@ static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 		.kind = pin->kind,
 		.lost = pin->lost,
 	};
-	struct iopt_runs fresh = {};
+	u64 packed;
+	struct iopt_run_batch batch = { .packed = &packed };
 	int rc;
 
-	rc = iopt_runs_append(&fresh, &run, pages->gfp);
-	if (!rc)
-		rc = iopt_runs_fill(&pages->runs, index, &fresh, pages->gfp);
-	if (rc) {
-		iopt_runs_free(&fresh);
+	iopt_run_batch_add(&batch, &run);
+	rc = batch_record(pages, index, &batch);
+	if (rc)
 		return rc;
-	}
 	pin->owns = false;
 	pin->lost = false;
 	return 0;
 }
 
-static int hole_fill(struct iopt_pages *pages, unsigned long first,
-		     unsigned long last, unsigned long *filled)
+/*
+ * Fill the start of a hole. Returns how many pages, or 0 if the caller has to
+ * look again: it waited, or the page at @first was faulted in.
+ */
+static long hole_fill(struct iopt_pages *pages, unsigned long first,
+		      unsigned long last, unsigned int *faults,
+		      struct iopt_batch *batch)
 {
-	unsigned long index = last + 1;
-	struct iopt_pin *pin = iopt_pins_first(pages, first, last, &index);
+	struct iopt_pin *pin;
+	unsigned long index;
+	long nr;
 
-	if (pin && index == first) {
-		*filled = 1;
-		return hole_take_pin(pages, first, pin);
+	last = min(last, first + batch->max - 1);
+	if (!iopt_pages_unclaimed(pages, first, &last))
+		return iopt_pages_wait(pages);
+	pin = iopt_pins_first(pages, first, last, &index);
+	if (pin && index == first)
+		return hole_take_pin(pages, first, pin) ?: 1;
+	if (pin)
+		last = index - 1;
+
+	nr = hole_pin(pages, first, last, batch);
+	if (nr) {
+		*faults = 0;
+		return nr;
 	}
-	*filled = (pin ? index : last + 1) - first;
-	return hole_pin(pages, first, *filled);
+	if ((*faults)++ == IOPT_FAULTS_MAX)
+		return -EFAULT;
+	mutex_unlock(&pages->mutex);
+	nr = iopt_fault_in(pages, first, last + 1 - first);
+	mutex_lock(&pages->mutex);
+	return nr;
 }
 
 /* Pin what is not pinned of [@first, @last]. */
 static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
-			    unsigned long last)
+			    unsigned long last, struct iopt_batch *batch)
 {
-	struct iopt_run_iter iter;
-	unsigned long filled;
-	struct iopt_run run;
-	int rc;
-
-	/* Most often nobody has anything pinned yet. */
-	if (!pages->runs.npages && xa_empty(&pages->pins))
-		return hole_pin(pages, first, last + 1 - first);
+	struct iopt_run run __uninitialized;
+	struct iopt_run_iter iter __uninitialized;
+	unsigned int faults = 0, steps = 0;
+	long nr;
 
 	if (iopt_runs_cut(&pages->runs, first, pages->gfp) ||
 	    iopt_runs_cut(&pages->runs, last + 1, pages->gfp))
 		return -ENOMEM;
-	iopt_run_iter_start(&iter, &pages->runs, first, last);
-	while (iopt_run_iter_next(&iter, &run)) {
-		if (run.kind != IOPT_RUN_HOLE)
-			continue;
-		rc = hole_fill(pages, run.index, run.index + run.count - 1,
-			       &filled);
-		if (rc)
-			return rc;
-		/* The record has changed. */
-		first = run.index + filled;
+	while (first <= last) {
 		iopt_run_iter_start(&iter, &pages->runs, first, last);
+		iopt_run_iter_next(&iter, &run);
+		if (run.kind == IOPT_RUN_HOLE) {
+			nr = hole_fill(pages, first, first + run.count - 1,
+				       &faults, batch);
+			if (nr < 0)
+				return nr;
+			first += nr;
+		} else {
+			first += run.count;
+		}
+		if (first <= last && !(++steps % 8))
+			cond_resched();
 	}
 	return 0;
 }
 
 /* Unpin a run. Returns how many of its pages do not pass to accesses. */
 static unsigned long run_release(struct iopt_pages *pages,
-				 const struct iopt_run *run, bool dirty)
+				 const struct iopt_run *run)
 {
 	if (!xa_empty(&pages->pins))
-		return run->count - iopt_pins_inherit(pages, run, dirty);
+		return run->count - iopt_pins_inherit(pages, run);
 	if (!run->lost)
-		iopt_unpin_run(run, 0, run->count, dirty);
+		iopt_unpin_run(run, 0, run->count, pages->writable);
 	return run->count;
 }
 
@@ -191,7 +329,7 @@ static unsigned long run_release(struct iopt_pages *pages,
  * a device may still reach it. Returns how many pages that are.
  */
 static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
-				  unsigned long last, bool dirty)
+				  unsigned long last)
 {
 	unsigned long lost = 0, charged = 0, uncharge = 0, work = 0;
 	struct iopt_run_iter iter __uninitialized;
@@ -208,7 +346,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 			work = 0;
 		}
 		work += run.count;
-		left = run_release(pages, &run, dirty);
+		left = run_release(pages, &run);
 		if (run.kind == IOPT_RUN_RAM)
 			charged += left;
 		if (run.lost && run.kind != IOPT_RUN_ZERO)
@@ -225,8 +363,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 
 /* Likewise all runs of [@first, @last] that no slice covers. */
 static unsigned long unheld_release(struct iopt_pages *pages,
-				    unsigned long first, unsigned long last,
-				    bool dirty)
+				    unsigned long first, unsigned long last)
 {
 	struct interval_tree_node *slice;
 	unsigned long lost = 0;
@@ -234,48 +371,60 @@ static unsigned long unheld_release(struct iopt_pages *pages,
 	while ((slice = interval_tree_iter_first(&pages->holders, first,
 						 last))) {
 		if (slice->start > first)
-			lost += runs_release(pages, first, slice->start - 1,
-					     dirty);
+			lost += runs_release(pages, first, slice->start - 1);
 		if (slice->last >= last)
 			return lost;
 		first = slice->last + 1;
 	}
-	return lost + runs_release(pages, first, last, dirty);
+	return lost + runs_release(pages, first, last);
 }
 
 /**
- * iopt_pages_hold - become a holder of a slice
+ * iopt_pages_hold() - become a holder of a slice
  * @pages: the pages
  * @slice: the first and the last page index; the caller's until it drops it
  *
- * What nobody held is pinned and charged.
+ * Pages that no holder and no access has pinned are pinned and charged.
  *
- * Context: process context, may sleep for long: pages are faulted in.
- * Takes @pages->mutex, killably.
- * Return: 0, -EINTR, or an errno of iopt_gup(). Nothing is pinned or charged by this
- * call then.
+ * Context: process context; takes @pages->mutex, killably. May sleep for ever,
+ * killably, for a page that must be faulted in, but without the mutex: callers
+ * that do not need that page go on.
+ * Return: 0 or an errno of iopt_gup() or iopt_fault_in(); nothing is pinned or
+ * charged by this call then.
  */
 int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
 {
+	struct iopt_batch batch __uninitialized;
 	int rc;
 
-	if (mutex_lock_killable(&pages->mutex))
-		return -EINTR;
-	rc = pages_fill_holes(pages, slice->start, slice->last);
+	rc = iopt_batch_init(&batch, slice->last - slice->start + 1,
+			     pages->gfp);
 	if (rc)
-		unheld_release(pages, slice->start, slice->last, false);
-	else
-		interval_tree_insert(slice, &pages->holders);
+		return rc;
+	rc = mutex_lock_killable(&pages->mutex);
+	if (rc)
+		goto out;
+	/* Pages that others drop meanwhile stay for this slice. */
+	interval_tree_insert(slice, &pages->holders);
+	pages->nr_filling++;
+	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);
+	pages->nr_filling--;
+	if (rc)
+		iopt_pages_drop(pages, slice);
 	mutex_unlock(&pages->mutex);
+out:
+	iopt_batch_free(&batch);
 	return rc;
 }
 
 /**
- * iopt_pages_drop - stop being a holder of a slice
+ * iopt_pages_drop() - stop being a holder of a slice
  * @pages: the pages
  * @slice: the slice
  *
- * What nobody holds any more is unpinned and uncharged, except for lost pages.
+ * Pages that no holder and no access needs any more are unpinned and uncharged,
+ * except for lost pages. They are marked dirty if @pages are writable: what a
+ * device or an access wrote to is not known.
  *
  * Context: process context, may sleep. @pages->mutex is held.
  * Return: the number of lost pages.
@@ -285,8 +434,7 @@ unsigned long iopt_pages_drop(struct iopt_pages *pages,
 {
 	lockdep_assert_held(&pages->mutex);
 	interval_tree_remove(slice, &pages->holders);
-	return unheld_release(pages, slice->start, slice->last,
-			      pages->writable);
+	return unheld_release(pages, slice->start, slice->last);
 }
 
 /**

@@ -55,22 +55,67 @@ struct iopt_pin {
 	u16 owner;
 };
 
+/*
+ * A page that was faulted in may be gone before it is pinned. So often in a row
+ * this is not bad luck.
+ */
+#define IOPT_FAULTS_MAX	64
+
+/* Batches of so few pages need no allocation. */
+#define IOPT_BATCH_FEW	16
+
+/**
+ * struct iopt_batch - pages that are pinned, charged and recorded together
+ * @pages: the pages, unless they have no struct page
+ * @runs: what they are
+ * @nr_charged: number of pages charged
+ * @max: number of pages that there is room for
+ * @few_pages: @pages of a small batch
+ * @few_packed: runs of a small batch
+ */
+struct iopt_batch {
+	struct page **pages;
+	struct iopt_run_batch runs;
+	unsigned long nr_charged;
+	unsigned long max;
+	struct page *few_pages[IOPT_BATCH_FEW];
+	u64 few_packed[IOPT_BATCH_FEW];
+};
+
+/**
+ * struct iopt_page_claim - indexes that a caller is pinning without the mutex
+ * @node: in iopt_pages.claims
+ * @first: the first index
+ * @last: the last index
+ */
+struct iopt_page_claim {
+	struct hlist_node node;
+	unsigned long first;
+	unsigned long last;
+};
+
 /**
  * struct iopt_pages - user memory behind mappings
  * @kref: the mappings that show it
  * @writable: pages are pinned for writing
  * @pfnmap: memory without struct page is fine
  * @gfp: for the record
- * @mutex: protects all below; held while pages are pinned and unpinned and
- *         while domains are programmed from the record, so it may be held for
- *         long
+ * @mutex: protects all below; held while pages are unpinned and while domains
+ *         are programmed from the record, but not while pages are pinned: their
+ *         indexes are claimed first
+ * @nr_waiting: callers that wait for a claim to end
+ * @nr_ended: counts claims that ended while there were such
+ * @nr_filling: holders that do not have all of their pages yet
+ * @claims: &struct iopt_page_claim of each caller that is pinning; each excludes
+ *          other claims of its indexes
  * @uaddr: first byte, page aligned
  * @npages: its length
  * @payer: whose memory it is and who pays
  * @nr_charged: pages charged to @payer
- * @holders: slices that are held, by page index
- * @runs: what the holders need pinned: no hole where one is, and a hole where
- *        none is; runs are cut where a slice starts or ends
+ * @holders: slices that are held or being filled, by page index
+ * @runs: what the holders need pinned: a hole where no holder is, and no hole
+ *        where one is that has been filled; runs are cut where a slice starts or
+ *        ends
  * @pins: the first &struct iopt_pin of each page, by page index
  */
 struct iopt_pages {
@@ -79,6 +124,10 @@ struct iopt_pages {
 	bool pfnmap;
 	gfp_t gfp;
 	struct mutex mutex;	/* all below */
+	unsigned int nr_waiting;
+	unsigned int nr_ended;
+	unsigned int nr_filling;
+	struct hlist_head claims;
 	unsigned long uaddr;
 	unsigned long npages;
 	struct iopt_payer *payer;
@@ -99,6 +148,11 @@ int iopt_pages_hold(struct iopt_pages *pages,
 		    struct interval_tree_node *slice);
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
 			      struct interval_tree_node *slice);
+void iopt_pages_claim(struct iopt_pages *pages, struct iopt_page_claim *claim);
+void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim);
+bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
+		     unsigned long *last);
+int iopt_pages_wait(struct iopt_pages *pages);
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);
 
@@ -115,13 +169,18 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 				 unsigned long last, unsigned long *index);
 unsigned long iopt_pins_inherit(struct iopt_pages *pages,
-				const struct iopt_run *run, bool dirty);
+				const struct iopt_run *run);
 
 /* gup.c */
-int iopt_gup(struct iopt_pages *pages, unsigned long first,
-	     unsigned long npages, struct iopt_runs *fresh,
-	     unsigned long *nr_charged);
-void iopt_unpin_all(struct iopt_runs *runs);
+void iopt_gup_init(void);
+int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp);
+void iopt_batch_free(struct iopt_batch *batch);
+void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
+		     unsigned long first);
+long iopt_gup(struct iopt_pages *pages, unsigned long first,
+	      unsigned long npages, struct iopt_batch *batch);
+int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
+		  unsigned long npages);
 
 /* The tests check that no domain reaches pages that are about to be unpinned. */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
@@ -140,10 +199,12 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 				  unsigned long first, unsigned long npages,
 				  bool dirty)
 {
-	struct page *page = pfn_to_page(run->pfn + first);
+	struct page *page;
 
+	/* Other kinds may have no struct page to look at. */
 	if (run->kind != IOPT_RUN_RAM && run->kind != IOPT_RUN_RESERVED)
 		return;
+	page = pfn_to_page(run->pfn + first);
 	iopt_test_unpin(page, npages);
 	if (npages > 1) {
 		unpin_user_page_range_dirty_lock(page, npages, dirty);

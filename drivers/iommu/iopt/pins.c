@@ -14,44 +14,20 @@
  * what another one owns.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "pages.h"
+#include "runs_packed.h"
 #include "trace.h"
 
-/* What is known about a page: from a holder, or by pinning it now. */
-static int pin_find_page(struct iopt_pages *pages, unsigned long index,
-			 struct iopt_pin *pin)
-{
-	unsigned long nr_charged = 0;
-	struct iopt_runs fresh = {};
-	struct iopt_run_iter iter;
-	struct iopt_run run;
-	int rc;
-
-	iopt_run_iter_start(&iter, &pages->runs, index, index);
-	iopt_run_iter_next(&iter, &run);
-	if (run.kind == IOPT_RUN_HOLE) {
-		rc = iopt_gup(pages, index, 1, &fresh, &nr_charged);
-		if (rc)
-			return rc;
-		iopt_run_iter_start(&iter, &fresh, 0, 0);
-		iopt_run_iter_next(&iter, &run);
-		iopt_runs_free(&fresh);
-		pin->owns = true;
-	}
-	/* Of which nothing is pinned or charged. */
-	if (run.kind == IOPT_RUN_PFNMAP)
-		return -EINVAL;
-	pages->nr_charged += nr_charged;
-	pin->pfn = run.pfn;
-	pin->kind = run.kind;
-	return 0;
-}
-
-/* Give back what pin_find_page() has pinned, or what a holder left. */
+/*
+ * Give back the page of a record that is not needed any more, if the record owns
+ * it. Raises @uncharge by what its payer gets back.
+ */
 static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
-				 const struct iopt_pin *pin, bool dirty)
+				 const struct iopt_pin *pin,
+				 unsigned long *uncharge)
 {
 	const struct iopt_run run = { .pfn = pin->pfn, .kind = pin->kind };
 	bool charged = pin->kind == IOPT_RUN_RAM;
@@ -63,9 +39,8 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 	trace_iopt_unpin(pages, index, index, charged && !pin->lost, pin->lost);
 	if (pin->lost)
 		return 1;
-	iopt_unpin_run(&run, 0, 1, dirty);
-	if (charged)
-		iopt_uncharge(pages->payer, 1);
+	iopt_unpin_run(&run, 0, 1, pages->writable);
+	*uncharge += charged;
 	return 0;
 }
 
@@ -77,9 +52,13 @@ static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 	return pin;
 }
 
-/* Make the first record of a page, or one more after @head. */
+/*
+ * Make the first record of a page that @run says, or one more after @head. A
+ * page that no holder has is owned by its record.
+ */
 static int pin_make(struct iopt_pages *pages, unsigned long index,
-		    struct iopt_pin *head, struct iopt_pinner pinner)
+		    struct iopt_pin *head, struct iopt_pinner pinner,
+		    const struct iopt_run *run, bool owns)
 {
 	struct iopt_pin *pin = kzalloc(sizeof(*pin), pages->gfp);
 	int rc;
@@ -95,23 +74,19 @@ static int pin_make(struct iopt_pages *pages, unsigned long index,
 		return 0;
 	}
 
+	pin->pfn = run->pfn;
+	pin->kind = run->kind;
+	pin->owns = owns;
 	rc = xa_err(xa_store(&pages->pins, index, pin, pages->gfp));
 	if (rc)
-		goto err_free;
-	rc = pin_find_page(pages, index, pin);
-	if (rc)
-		goto err_erase;
-	return 0;
-
-err_erase:
-	xa_erase(&pages->pins, index);
-err_free:
-	kfree(pin);
+		kfree(pin);
 	return rc;
 }
 
-static int pin_add(struct iopt_pages *pages, unsigned long index,
-		   struct iopt_pinner pinner, struct page **page)
+/* Pin once more a page that is pinned already, by accesses or a holder. */
+static int pin_again(struct iopt_pages *pages, unsigned long index,
+		     struct iopt_pinner pinner, const struct iopt_run *run,
+		     struct page **page)
 {
 	struct iopt_pin *head = xa_load(&pages->pins, index);
 	struct iopt_pin *pin = pin_by(head, pinner);
@@ -120,21 +95,118 @@ static int pin_add(struct iopt_pages *pages, unsigned long index,
 
 	if (*nr_pins == UINT_MAX)
 		return -EOVERFLOW;
+	if (!head && run->kind == IOPT_RUN_PFNMAP)
+		return -EINVAL;
 	if (pin)
 		pin->count++;
 	else
-		rc = pin_make(pages, index, head, pinner);
+		rc = pin_make(pages, index, head, pinner, run, false);
 	if (rc)
 		return rc;
 	WRITE_ONCE(*nr_pins, *nr_pins + 1);
-	head = xa_load(&pages->pins, index);
-	*page = pfn_to_page(head->pfn);
+	*page = pfn_to_page(head ? head->pfn : run->pfn);
 	return 0;
+}
+
+/* Make records of pages that were just pinned. @done receives how many. */
+static int batch_record(struct iopt_pages *pages, struct iopt_pinner pinner,
+			unsigned long first, struct iopt_batch *batch,
+			struct page **out, unsigned long *done)
+{
+	unsigned int *nr_pins = pinner.nr_pins, i = 0;
+	struct iopt_run run;
+	int rc = 0;
+
+	for (*done = 0; *done != batch->runs.npages; ++*done) {
+		if (*done == run_batch_end(&batch->runs, i))
+			i++;
+		run.kind = packed_kind(batch->runs.packed[i]);
+		if (run.kind == IOPT_RUN_PFNMAP)
+			return -EINVAL;
+		if (*nr_pins == UINT_MAX)
+			return -EOVERFLOW;
+		run.pfn = page_to_pfn(batch->pages[*done]);
+		rc = pin_make(pages, first + *done, NULL, pinner, &run, true);
+		if (rc)
+			return rc;
+		WRITE_ONCE(*nr_pins, *nr_pins + 1);
+		pages->nr_charged += run.kind == IOPT_RUN_RAM;
+		out[*done] = batch->pages[*done];
+	}
+	return 0;
+}
+
+/*
+ * Pin the start of a range in which no page is pinned. The mutex is dropped
+ * meanwhile. @done receives how many pages; 0 if the caller has to look again,
+ * since the first one was faulted in.
+ */
+static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
+		    unsigned long first, unsigned long last,
+		    unsigned int *faults, struct iopt_batch *batch,
+		    struct page **out, unsigned long *done)
+{
+	struct iopt_page_claim claim = { .first = first, .last = last };
+	long nr;
+	int rc;
+
+	iopt_pages_claim(pages, &claim);
+	mutex_unlock(&pages->mutex);
+	nr = iopt_gup(pages, first, last + 1 - first, batch);
+	mutex_lock(&pages->mutex);
+	iopt_pages_unclaim(pages, &claim);
+	if (nr < 0)
+		return nr;
+	if (nr) {
+		*faults = 0;
+		rc = batch_record(pages, pinner, first, batch, out, done);
+		if (rc)
+			iopt_batch_undo(pages, batch, *done);
+		return rc;
+	}
+
+	if ((*faults)++ == IOPT_FAULTS_MAX)
+		return -EFAULT;
+	mutex_unlock(&pages->mutex);
+	rc = iopt_fault_in(pages, first, last + 1 - first);
+	mutex_lock(&pages->mutex);
+	return rc;
+}
+
+/* Likewise of any range. */
+static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
+		     unsigned long first, unsigned long last,
+		     unsigned int *faults, struct iopt_batch *batch,
+		     struct page **out, unsigned long *done)
+{
+	unsigned long index;
+	struct iopt_run_iter iter;
+	struct iopt_pin *pin;
+	struct iopt_run run;
+	int rc;
+
+	*done = 0;
+	iopt_run_iter_start(&iter, &pages->runs, first, last);
+	iopt_run_iter_next(&iter, &run);
+	pin = iopt_pins_first(pages, first, last, &index);
+	if ((pin && index == first) || run.kind != IOPT_RUN_HOLE) {
+		rc = pin_again(pages, first, pinner, &run, out);
+		*done = !rc;
+		return rc;
+	}
+
+	last = min(run.index + run.count - 1, first + batch->max - 1);
+	if (pin)
+		last = min(last, index - 1);
+	if (!iopt_pages_unclaimed(pages, first, &last))
+		return iopt_pages_wait(pages);
+	return hole_pin(pages, pinner, first, last, faults, batch, out, done);
 }
 
 /* Take a record whose count is 0 out of its page's; the last one unpins. */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
-				struct iopt_pin *head, struct iopt_pin *pin)
+				struct iopt_pin *head, struct iopt_pin *pin,
+				unsigned long *uncharge)
 {
 	struct iopt_pin *next = head->next;
 	unsigned long lost = 0;
@@ -148,7 +220,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 		pin = next;
 	} else if (pin == head) {
 		xa_erase(&pages->pins, index);
-		lost = pin_release(pages, index, pin, pages->writable);
+		lost = pin_release(pages, index, pin, uncharge);
 	} else {
 		while (head->next != pin)
 			head = head->next;
@@ -161,7 +233,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 static unsigned long pins_remove(struct iopt_pages *pages,
 				 struct iopt_pinner pinner, unsigned long first,
 				 unsigned long npages, bool all,
-				 unsigned long *lost)
+				 unsigned long *lost, unsigned long *uncharge)
 {
 	unsigned int *nr_pins = pinner.nr_pins, count;
 	struct iopt_pin *head, *pin;
@@ -170,6 +242,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 	lockdep_assert_held(&pages->mutex);
 	xa_for_each_range(&pages->pins, index, head, first,
 			  first + npages - 1) {
+		cond_resched();
 		pin = pin_by(head, pinner);
 		if (!pin)
 			continue;
@@ -177,48 +250,70 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 		nr += count;
 		pin->count -= count;
 		if (!pin->count)
-			*lost += pin_forget(pages, index, head, pin);
+			*lost += pin_forget(pages, index, head, pin, uncharge);
 	}
 	WRITE_ONCE(*nr_pins, *nr_pins - nr);
 	return nr;
 }
 
 /**
- * iopt_pins_add - pin pages for an access
+ * iopt_pins_add() - pin pages for an access
  * @pages: the pages
- * @pinner: who pins; its counter is protected by @pages->mutex
- * @first: index of the first one
- * @npages: how many, at least 1
+ * @pinner: the access and the mapping; the mapping's counter is protected by
+ *          @pages->mutex
+ * @first: index of the first page
+ * @npages: number of pages, at least 1
  * @out: receives each page, on failure NULL up to the one that could not be
  *       pinned
  * @done: receives how many were pinned, on failure for a while
  *
- * Context: process context, may sleep for long. Takes @pages->mutex, killably.
- * Return: 0, -EINVAL if a page has no struct page, -EOVERFLOW if there are too
- * many pins, or an errno of iopt_gup(). Nothing is pinned then.
+ * Context: process context; takes @pages->mutex, killably. May sleep for ever,
+ * killably, for a page that must be faulted in, but without the mutex.
+ * Return: 0, or
+ * * %-EINVAL - a page has no struct page
+ * * %-EOVERFLOW - the mapping is pinned too often
+ * * an errno of iopt_gup() or iopt_fault_in()
+ *
+ * Nothing is pinned on failure.
  */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out,
 		  unsigned long *done)
 {
-	unsigned long i, lost = 0;
-	int rc = 0;
+	unsigned long i = 0, nr, lost = 0, uncharge = 0;
+	struct iopt_batch batch __uninitialized;
+	unsigned int faults = 0;
+	int rc;
 
 	*done = 0;
-	if (mutex_lock_killable(&pages->mutex))
-		return -EINTR;
-	for (i = 0; i != npages; i++) {
-		rc = pin_add(pages, first + i, pinner, &out[i]);
-		if (rc)
+	rc = iopt_batch_init(&batch, npages, pages->gfp);
+	if (rc) {
+		*out = NULL;
+		return rc;
+	}
+	rc = mutex_lock_killable(&pages->mutex);
+	if (rc)
+		goto out;
+	while (!rc && i != npages) {
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
 			break;
+		}
+		rc = pins_step(pages, pinner, first + i, first + npages - 1,
+			       &faults, &batch, out + i, &nr);
+		i += nr;
+		cond_resched();
 	}
 	/* What was pinned just now was not lost meanwhile. */
 	if (rc && i)
-		pins_remove(pages, pinner, first, i, false, &lost);
+		pins_remove(pages, pinner, first, i, false, &lost, &uncharge);
+	mutex_unlock(&pages->mutex);
+	iopt_uncharge(pages->payer, uncharge);
+	*done = i;
+out:
 	if (rc)
 		memset(out, 0, (i + 1) * sizeof(*out));
-	*done = i;
-	mutex_unlock(&pages->mutex);
+	iopt_batch_free(&batch);
 	return rc;
 }
 
@@ -241,11 +336,12 @@ unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       unsigned long npages, bool all,
 			       unsigned long *lost)
 {
-	unsigned long nr;
+	unsigned long nr, uncharge = 0;
 
 	mutex_lock(&pages->mutex);
-	nr = pins_remove(pages, pinner, first, npages, all, lost);
+	nr = pins_remove(pages, pinner, first, npages, all, lost, &uncharge);
 	mutex_unlock(&pages->mutex);
+	iopt_uncharge(pages->payer, uncharge);
 	return nr;
 }
 
@@ -297,16 +393,16 @@ struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
  * iopt_pins_inherit - unpin a run, but for pages that accesses have pinned
  * @pages: the pages
  * @run: a run that no holder needs any more; of a lost one nothing is unpinned
- * @dirty: somebody may have written to it
  *
  * Context: process context, may sleep. @pages->mutex is held.
  * Return: how many pages passed to the records of accesses.
  */
 unsigned long iopt_pins_inherit(struct iopt_pages *pages,
-				const struct iopt_run *run, bool dirty)
+				const struct iopt_run *run)
 {
 	unsigned long last = run->index + run->count - 1;
 	unsigned long first = run->index, index, nr = 0;
+	bool dirty = pages->writable;
 	struct iopt_pin *pin;
 
 	while (first <= last &&

@@ -26,14 +26,6 @@ const u64 iopt_packed_hole;
 unsigned long iopt_runs_steps;
 #endif
 
-static u64 run_pack(unsigned long offset, const struct iopt_run *run)
-{
-	return FIELD_PREP(PACKED_OFFSET, offset) |
-	       FIELD_PREP(PACKED_KIND, run->kind) |
-	       FIELD_PREP(PACKED_LOST, run->lost) |
-	       FIELD_PREP(PACKED_PFN, (u64)run->pfn);
-}
-
 /**
  * iopt_runs_grow_chunk - have room in a chunk
  * @chunk: the chunk
@@ -165,9 +157,16 @@ static int runs_make_room(struct iopt_runs *runs, gfp_t gfp)
 	return rc;
 }
 
-/* Do these pages continue the last run of a record? */
-static bool run_continues_last(const struct iopt_runs *runs,
-			       const struct iopt_run *run)
+/**
+ * iopt_runs_extend() - let the next pages continue the last run
+ * @runs: the record
+ * @packed: a packed run, with offset 0
+ * @npages: its length
+ *
+ * Context: any; the owner of @runs excludes other callers.
+ * Return: false, and nothing is recorded, if they do not continue it.
+ */
+bool iopt_runs_extend(struct iopt_runs *runs, u64 packed, unsigned long npages)
 {
 	unsigned long distance = runs->npages;
 	u64 last;
@@ -184,7 +183,10 @@ static bool run_continues_last(const struct iopt_runs *runs,
 		last = runs->few[runs->nr_few - 1];
 	}
 	distance -= packed_offset(last);
-	return packed_move(last, distance, 0) == run_pack(0, run);
+	if (packed_move(last, distance, 0) != packed)
+		return false;
+	runs->npages += npages;
+	return true;
 }
 
 /**
@@ -232,9 +234,54 @@ int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
 int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
 		     gfp_t gfp)
 {
-	if (!run_fits_packed(run) || !run_continues_last(runs, run))
-		return iopt_runs_add(runs, run, gfp);
-	runs->npages += run->count;
+	if (run_fits_packed(run) &&
+	    iopt_runs_extend(runs, run_pack(0, run), run->count))
+		return 0;
+	return iopt_runs_add(runs, run, gfp);
+}
+
+/**
+ * iopt_runs_append_batch() - record the pages of a batch
+ * @runs: the record
+ * @batch: the batch
+ * @from: its first run to record; it starts at the end of the record
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
+ * Return: 0, or -ENOMEM with some of the runs recorded.
+ */
+int iopt_runs_append_batch(struct iopt_runs *runs,
+			   const struct iopt_run_batch *batch,
+			   unsigned int from, gfp_t gfp)
+{
+	unsigned long base;
+	unsigned int i = from;
+	int rc;
+
+	if (i == batch->nr)
+		return 0;
+	base = runs->npages - packed_offset(batch->packed[i]);
+	while (i != batch->nr) {
+		struct iopt_run_chunk *chunk;
+
+		rc = runs_make_room(runs, gfp);
+		if (rc)
+			return rc;
+		if (!runs->nr_chunks) {
+			runs->few[runs->nr_few++] =
+				packed_move(batch->packed[i], 0, runs->npages);
+			runs->npages = base + run_batch_end(batch, i++);
+			continue;
+		}
+		chunk = &runs->chunks[runs->nr_chunks - 1];
+		do {
+			chunk->packed[chunk->nr++] =
+				packed_move(batch->packed[i], 0,
+					    runs->npages - chunk->index);
+			runs->npages = base + run_batch_end(batch, i++);
+		} while (i != batch->nr && chunk->nr != chunk->capacity &&
+			 packed_offset_fits(runs->npages - chunk->index));
+	}
 	return 0;
 }
 

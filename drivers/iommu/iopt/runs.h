@@ -93,6 +93,19 @@ struct iopt_runs {
 };
 
 /**
+ * struct iopt_run_batch - runs of pages that were just pinned
+ * @packed: the packed runs, whose offsets count from the first page; as many
+ *          as there are pages at most
+ * @nr: number of runs
+ * @npages: number of pages
+ */
+struct iopt_run_batch {
+	u64 *packed;
+	unsigned int nr;
+	unsigned long npages;
+};
+
+/**
  * struct iopt_run_iter - a walk over some indexes of a record
  * @runs: what is walked; must not change meanwhile
  * @start: where the next run starts
@@ -124,7 +137,7 @@ bool iopt_run_iter_next(struct iopt_run_iter *iter, struct iopt_run *run);
 /* runs_edit.c */
 int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp);
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
-		   struct iopt_runs *fresh, gfp_t gfp);
+		   const struct iopt_run_batch *batch, bool join, gfp_t gfp);
 void iopt_runs_clear(struct iopt_runs *runs, unsigned long first,
 		     unsigned long last);
 void iopt_runs_lose(struct iopt_runs *runs, unsigned long first,

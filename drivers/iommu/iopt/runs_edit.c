@@ -265,52 +265,66 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	return 0;
 }
 
-/* Record pages behind the end of the record, where somebody's may end. */
+/* Record pages behind the end of the record. */
 static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
-			    struct iopt_runs *fresh, gfp_t gfp)
+			    const struct iopt_run_batch *batch, bool join,
+			    gfp_t gfp)
 {
-	unsigned long old = runs->npages;
-	struct iopt_run_iter iter;
-	struct iopt_run run = {
-		.index = old, .count = first - old, .kind = IOPT_RUN_HOLE,
+	const struct iopt_run hole = {
+		.index = runs->npages,
+		.count = first - runs->npages,
+		.kind = IOPT_RUN_HOLE,
 	};
+	unsigned long old = runs->npages, from = old;
+	bool joined = false;
 	int rc = 0;
 
-	if (run.count)
-		rc = iopt_runs_append(runs, &run, gfp);
-	iopt_run_iter_start(&iter, fresh, 0, fresh->npages - 1);
-	while (!rc && iopt_run_iter_next(&iter, &run)) {
-		run.index += first;
-		rc = iopt_runs_add(runs, &run, gfp);
-	}
-	if (rc && runs->npages != old)
-		iopt_runs_clear(runs, old, runs->npages - 1);
+	if (hole.count)
+		rc = iopt_runs_append(runs, &hole, gfp);
+	else if (join)
+		joined = iopt_runs_extend(runs, batch->packed[0],
+					  run_batch_end(batch, 0));
+	if (joined)
+		from = runs->npages;
 	if (!rc)
-		iopt_runs_free(fresh);
+		rc = iopt_runs_append_batch(runs, batch, joined, gfp);
+	if (!rc)
+		return 0;
+
+	if (runs->npages != from)
+		iopt_runs_clear(runs, from, runs->npages - 1);
+	/* The last run reaches to the end of the record. */
+	if (joined)
+		runs->npages = old;
 	return rc;
 }
 
 /**
- * iopt_runs_fill - record pages in a hole
+ * iopt_runs_fill() - record pages in a hole
  * @runs: the record
  * @first: index of the first page, in a run that is a hole
- * @fresh: the pages, by index from 0 on, as many as fit into this run; empty
- *         afterwards
+ * @batch: the pages, which fit into this run
+ * @join: no run has to start at @first: the page before it may be continued
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with both records as they were.
+ * Return: 0, or -ENOMEM with the record as it was.
  */
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
-		   struct iopt_runs *fresh, gfp_t gfp)
+		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
 {
-	if (first < runs->npages)
-		return runs_fill_inside(runs, first, fresh, gfp);
-	if (runs->npages || first)
-		return runs_fill_behind(runs, first, fresh, gfp);
-	*runs = *fresh;
-	memset(fresh, 0, sizeof(*fresh));
-	return 0;
+	struct iopt_runs fresh = {};
+	int rc;
+
+	if (first >= runs->npages)
+		return runs_fill_behind(runs, first, batch, join, gfp);
+
+	rc = iopt_runs_append_batch(&fresh, batch, 0, gfp);
+	if (!rc)
+		rc = runs_fill_inside(runs, first, &fresh, gfp);
+	if (rc)
+		iopt_runs_free(&fresh);
+	return rc;
 }
 
 /*

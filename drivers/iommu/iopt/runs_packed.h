@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a run is packed, for runs.c and runs_edit.c alone.
+ * How a run is packed, for runs.c, runs_edit.c and gup.c.
  *
  * 64 bits: the index of the first page relative to the chunk's, the kind, lost
  * or not, and the pfn. A chunk is allocated small and grows up to one page when
@@ -106,6 +106,40 @@ static inline void runs_chunk_step(unsigned int c)
 		cond_resched();
 }
 
+static inline u64 run_pack(unsigned long offset, const struct iopt_run *run)
+{
+	return FIELD_PREP(PACKED_OFFSET, offset) |
+	       FIELD_PREP(PACKED_KIND, run->kind) |
+	       FIELD_PREP(PACKED_LOST, run->lost) |
+	       FIELD_PREP(PACKED_PFN, (u64)run->pfn);
+}
+
+/* Whether a run can hold a page frame number. */
+static inline bool iopt_run_pfn_fits(unsigned long pfn)
+{
+	return (u64)pfn <= FIELD_MAX(PACKED_PFN);
+}
+
+/* Append a run to a batch that has room for it; its index does not count. */
+static inline void iopt_run_batch_add(struct iopt_run_batch *batch,
+				      const struct iopt_run *run)
+{
+	batch->packed[batch->nr++] = run_pack(batch->npages, run);
+	batch->npages += run->count;
+}
+
+/* The page of a batch after run @i. */
+static inline unsigned long run_batch_end(const struct iopt_run_batch *batch,
+					  unsigned int i)
+{
+	return i + 1 == batch->nr ? batch->npages :
+				    packed_offset(batch->packed[i + 1]);
+}
+
+bool iopt_runs_extend(struct iopt_runs *runs, u64 packed, unsigned long npages);
+int iopt_runs_append_batch(struct iopt_runs *runs,
+			   const struct iopt_run_batch *batch,
+			   unsigned int from, gfp_t gfp);
 int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run,
 		  gfp_t gfp);
 int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp);

@@ -29,7 +29,8 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 
 	slice = interval_tree_iter_first(&pages->holders, run->index, last);
 	if (run->kind == IOPT_RUN_HOLE)
-		return HOLDS(wrong, !slice) && HOLDS(wrong, run->pfn == 0);
+		return HOLDS(wrong, !slice || pages->nr_filling) &&
+		       HOLDS(wrong, run->pfn == 0);
 
 	/* Somebody holds all of it: no slice starts or ends inside. */
 	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))

@@ -30,6 +30,7 @@ static const struct account_case account_cases[] = {
 	{ "user", IOPT_ACCOUNT_USER, .user = true, .pinned = true },
 	{ "mm", IOPT_ACCOUNT_MM, .locked = true },
 	{ "mm unlimited", IOPT_ACCOUNT_MM_UNLIMITED, .locked = true },
+	{ "mm pinned", IOPT_ACCOUNT_MM_PINNED, .locked = true, .pinned = true },
 };
 
 static void account_case_name(const struct account_case *account, char *name)

@@ -82,54 +82,6 @@ static void map_survives_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
 }
 
-/* Pages that are all alike take one run. */
-static void expect_one_run(struct kunit *test, unsigned long npages,
-			   enum iopt_run_kind kind)
-{
-	struct test_space *space = test->priv;
-	struct iopt_run_iter iter;
-	struct iopt_area *area;
-	struct iopt_run run;
-
-	mutex_lock(&space->iopt->lock);
-	area = iopt_area_first(space->iopt, IOVA, IOVA);
-	mutex_unlock(&space->iopt->lock);
-	KUNIT_ASSERT_NOT_NULL(test, area);
-	iopt_run_iter_start(&iter, &area->pages->runs, 0, npages - 1);
-	KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
-	KUNIT_EXPECT_EQ(test, npages, run.count);
-	KUNIT_EXPECT_EQ(test, (int)kind, (int)run.kind);
-}
-
-/* T1-51, C1: untouched memory read-only is the zero page, not pinned. */
-static void map_zero_page_uncharged(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr, i, refs, charged = test_charged();
-	struct page *zero = ZERO_PAGE(0);
-
-	uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
-	test_attach(test, mock);
-	refs = page_ref_count(zero);
-
-	for (i = 0; i != 100; i++) {
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map_prot(iopt, IOVA, uaddr, 3,
-					      IOMMU_READ));
-		KUNIT_EXPECT_EQ(test, page_to_pfn(zero),
-				mock_domain_pfn(mock, IOVA + PAGES(2)));
-		KUNIT_EXPECT_EQ(test, IOMMU_READ,
-				mock_domain_prot(mock, IOVA));
-		KUNIT_EXPECT_EQ(test, charged, test_charged());
-		expect_one_run(test, 3, IOPT_RUN_ZERO);
-		test_validate(test);
-		KUNIT_ASSERT_EQ(test, 0, test_unmap(iopt, IOVA, 3));
-	}
-	KUNIT_EXPECT_EQ(test, refs, page_ref_count(zero));
-}
-
 /* T1-44: what the process may not do, its device may not. */
 static void map_EFAULT(struct kunit *test)
 {
@@ -402,7 +354,6 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_without_domain_pins_nothing),
 	KUNIT_CASE(map_translates),
 	KUNIT_CASE(map_survives_munmap),
-	KUNIT_CASE(map_zero_page_uncharged),
 	KUNIT_CASE(map_EFAULT),
 	KUNIT_CASE(map_write_only_memory),
 	KUNIT_CASE(map_EINVAL_EOVERFLOW),

@@ -71,11 +71,21 @@ static struct vm_area_struct *vma_lock(struct kunit *test, unsigned long uaddr)
 	return vma;
 }
 
+static unsigned long shared_mmap(struct kunit *test, unsigned long npages)
+{
+	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(npages),
+				      PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
+
 /* T1-60: reserved pages are pinned like others, but nobody pays. */
 static void reserved_pages_uncharged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
+	unsigned long uaddr = shared_mmap(test, 3);
 	unsigned long charged = test_charged();
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	struct vm_area_struct *vma;
@@ -114,16 +124,6 @@ static void user_pfnmap(struct kunit *test, unsigned long uaddr,
 	KUNIT_EXPECT_EQ(test, 0, remap_pfn_range(vma, uaddr, pfn,
 						 PAGES(npages), prot));
 	mmap_write_unlock(current->mm);
-}
-
-static unsigned long shared_mmap(struct kunit *test, unsigned long npages)
-{
-	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(npages),
-				      PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, 0);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
-	return uaddr;
 }
 
 /* A space that takes memory without struct page, with a domain. */

@@ -79,7 +79,7 @@ static void frame_pin(struct model *model, unsigned long frame, int change)
 		model->touched[model->nr_touched++] = frame;
 }
 
-/* Somebody needs a page. The zero page is neither pinned nor charged. */
+/* Somebody needs a page. A page that was absent is present once it is pinned. */
 static void page_get(struct model *model, struct model_memory *memory,
 		     unsigned int i, unsigned int *count)
 {
@@ -87,10 +87,6 @@ static void page_get(struct model *model, struct model_memory *memory,
 
 	if ((*count)++ || memory->held[i] + memory->pinned[i] != 1)
 		return;
-	if (model->absent & slot && !memory->writable) {
-		memory->frame[i] = model->zero;
-		return;
-	}
 	if (model->absent & slot)
 		model->now[memory->slot + i] = 0;
 	model->absent &= ~slot;
@@ -104,10 +100,8 @@ static void page_put(struct model *model, struct model_memory *memory,
 {
 	if (--*count || memory->held[i] + memory->pinned[i])
 		return;
-	if (memory->frame[i] != model->zero) {
-		frame_pin(model, memory->frame[i], -1);
-		model->charged[memory->account]--;
-	}
+	frame_pin(model, memory->frame[i], -1);
+	model->charged[memory->account]--;
 	memory->frame[i] = 0;
 }
 
@@ -445,7 +439,7 @@ void model_unpin(struct model *model, struct model_mapping *mapping,
 unsigned int model_need(struct model *model, const struct model_space *space,
 			enum iopt_account account)
 {
-	u64 seen[MODEL_MAPPINGS] = {}, absent = model->absent;
+	u64 seen[MODEL_MAPPINGS] = {};
 	struct model_mapping *mapping = NULL;
 	unsigned int need = 0, i;
 
@@ -457,15 +451,10 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 
 		for (i = mapping->first;
 		     i != mapping->first + mapping->length; i++) {
-			u64 slot = BIT_ULL(memory->slot + i);
-
 			if (*done & BIT_ULL(i) || memory->held[i] ||
 			    memory->pinned[i])
 				continue;
 			*done |= BIT_ULL(i);
-			if (absent & slot && !memory->writable)
-				continue;
-			absent &= ~slot;
 			need += memory->account == account;
 		}
 	}

@@ -335,7 +335,8 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	unsigned long n = attached ? 6 : 2, pfn;
 	bool limited;
 
-	limited = account->account == IOPT_ACCOUNT_MM;
+	limited = account->account == IOPT_ACCOUNT_MM ||
+		  account->account == IOPT_ACCOUNT_MM_PINNED;
 	if (attached)
 		test_attach(test, space->mock[0]);
 	mmgrab(mm);

@@ -242,40 +242,6 @@ static void pins_have_no_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
 }
 
-/* T1-145: read-only memory that was never touched is the zero page. */
-static void pin_zero_page_uncharged(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct test_access *access = test_access_create(test);
-	unsigned long uaddr, charged = test_charged();
-	int refs = page_ref_count(ZERO_PAGE(0));
-	struct page *pages[3];
-	unsigned int i;
-
-	set_limit(0);
-	uaddr = test_mmap(test, 3, PROT_READ | PROT_WRITE);
-	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
-					       IOMMU_READ));
-	for (i = 0; i != 4; i++) {
-		if (i & 1)
-			test_attach(test, space->mock[0]);
-		KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 3, pages,
-							IOPT_ACCESS_READ));
-		KUNIT_EXPECT_TRUE(test, is_zero_page(pages[2]));
-		if (i & 2)
-			test_attach(test, space->mock[1]);
-		test_validate(test);
-		if (i & 1)
-			test_detach(test, space->mock[0]);
-		KUNIT_EXPECT_EQ(test, charged, test_charged());
-		test_validate(test);
-		KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 3));
-		if (i & 2)
-			test_detach(test, space->mock[1]);
-	}
-	KUNIT_EXPECT_EQ(test, refs, page_ref_count(ZERO_PAGE(0)));
-}
-
 /* T1-145: reserved pages are pinned, but not charged. */
 static void pin_reserved_page_uncharged(struct kunit *test)
 {
@@ -411,7 +377,6 @@ static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(pin_unaligned),
 	KUNIT_CASE(unpin_of_unpinned),
 	KUNIT_CASE(pins_have_no_owner),
-	KUNIT_CASE(pin_zero_page_uncharged),
 	KUNIT_CASE(pin_reserved_page_uncharged),
 	KUNIT_CASE(pin_pfnmap_EINVAL),
 	KUNIT_CASE(pin_ENOMEM_at_limit),

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that must be faulted in before they can be pinned, from a file whose
+ * filesystem does not answer.
+ *
+ * A second thread needs such a page and waits. No other call may wait for it
+ * unless it needs the same page: a case in which one does hangs. What is pinned
+ * meanwhile is charged, and the thread that waits can be killed.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/sched/user.h>
+
+#include "../io_pagetable.h"
+#include "../pages.h"
+#include "access.h"
+#include "space.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/**
+ * struct slow_file - a file that lets one of its pages wait
+ * @slow: index of that page
+ * @blocked: completed when a fault waits for it
+ * @go_on: the page is there once this is complete
+ */
+struct slow_file {
+	unsigned long slow;
+	struct completion blocked;
+	struct completion go_on;
+};
+
+/* As a filesystem does: waits killably, with mmap_lock released. */
+static vm_fault_t slow_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct slow_file *file = vma->vm_private_data;
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (vmf->pgoff == file->slow && !completion_done(&file->go_on)) {
+		/* Such a caller would wait with mmap_lock held. */
+		if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY) ||
+		    (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+			return VM_FAULT_SIGBUS;
+		mmap_read_unlock(mm);
+		complete(&file->blocked);
+		/* The caller looks for a signal when it retries. */
+		wait_for_completion_killable(&file->go_on);
+		return VM_FAULT_RETRY;
+	}
+	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_OOM;
+}
+
+static const struct vm_operations_struct slow_vm_ops = { .fault = slow_fault };
+
+static int slow_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_private_data = file->private_data;
+	vma->vm_ops = &slow_vm_ops;
+	return 0;
+}
+
+static const struct file_operations slow_fops = { .mmap = slow_mmap };
+
+/* Map @npages of a file whose page @slow waits; all others are present. */
+static unsigned long slow_memory(struct kunit *test, struct slow_file *slow,
+				 unsigned long npages)
+{
+	unsigned long uaddr, i;
+	struct file *file;
+
+	init_completion(&slow->blocked);
+	init_completion(&slow->go_on);
+	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, PAGES(npages), PROT_READ | PROT_WRITE,
+			MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	for (i = 0; i != npages; i++)
+		if (i != slow->slow)
+			test_touch(test, uaddr + PAGES(i), 1);
+	return uaddr;
+}
+
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, *(unsigned long *)thread->data,
+			8);
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	return iopt_attach_domain(thread->space->iopt,
+				  &thread->space->mock[0]->domain);
+}
+
+/* The limit holds while a map waits: what it has pinned is charged. */
+static void limit_holds_while_a_map_waits(struct kunit *test)
+{
+	unsigned long charged = test_charged(), few = test_touched(test, 2);
+	struct test_space *space = test->priv;
+	struct slow_file slow = { .slow = 7 };
+	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
+	unsigned long before = limit->rlim_cur, uaddr;
+	struct test_thread map;
+
+	uaddr = slow_memory(test, &slow, 8);
+	test_attach(test, space->mock[0]);
+	test_thread_start(test, &map, call_map, &uaddr, current->mm);
+	wait_for_completion(&slow.blocked);
+
+	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
+	limit->rlim_cur = PAGES(charged + 8);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, 0, few, 2));
+	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, few, 1));
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 1));
+	limit->rlim_cur = before;
+
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	test_munmap(test, uaddr, 8);
+}
+
+/*
+ * A space that shares the pages maps, unmaps and detaches while the first domain
+ * of another space waits for one of them; and accesses pin the others.
+ */
+static void sharing_space_does_not_wait(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = UINT_MAX,
+	};
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
+	unsigned long uaddr, bytes, iova = IOVA, charged = test_charged();
+	struct slow_file slow = { .slow = 5 };
+	struct io_pagetable *other;
+	struct test_thread attach;
+
+	uaddr = slow_memory(test, &slow, 8);
+	other = iopt_alloc(&policy);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt, IOVA,
+					   PAGES(4), TEST_RW, IOPT_MAP_FIXED));
+	iova += PAGES(4);
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
+					   IOVA + PAGES(6), PAGES(2), TEST_RW,
+					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
+	KUNIT_EXPECT_EQ(test, charged + 6, test_charged());
+
+	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, IOVA, IOVA + PAGES(4) - 1,
+					    &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
+	iopt_detach_domain(other, &mock->domain);
+	KUNIT_EXPECT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_ptes);
+	iopt_detach_domain(other, &mock->domain);
+	iopt_free(other);
+	KUNIT_EXPECT_FALSE(test, completion_done(&attach.done));
+
+	/* Killed, it gives back what it had. */
+	test_thread_kill(&attach);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	test_munmap(test, uaddr, 8);
+}
+
+/**
+ * struct pin_call - pages that a thread pins
+ * @access: its access
+ * @iova: first IOVA
+ * @npages: number of pages
+ */
+struct pin_call {
+	struct test_access *access;
+	unsigned long iova;
+	unsigned long npages;
+};
+
+static long call_pin(struct test_thread *thread)
+{
+	const struct pin_call *call = thread->data;
+	struct page *pages[8];
+
+	return test_pin_flags(call->access, call->iova, call->npages, pages, 0);
+}
+
+/* Accesses pin other pages of a mapping, and find the same page in the end. */
+static void accesses_pin_around_a_page(struct kunit *test)
+{
+	unsigned long uaddr, charged = test_charged(), i;
+	struct test_space *space = test->priv;
+	struct slow_file slow = { .slow = 3 };
+	struct test_access *access = test_access_create(test);
+	struct test_thread one, two;
+	struct pin_call call[2];
+
+	uaddr = slow_memory(test, &slow, 8);
+	for (i = 0; i != ARRAY_SIZE(call); i++)
+		call[i] = (struct pin_call){ test_access_create(test), IOVA, 8 };
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	test_thread_start(test, &one, call_pin, &call[0], current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(4), 4));
+	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
+
+	/* Another call that needs the page waits too, and pins it once. */
+	reinit_completion(&slow.blocked);
+	test_thread_start(test, &two, call_pin, &call[1], current->mm);
+	wait_for_completion(&slow.blocked);
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&one));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	for (i = 0; i != 8; i++)
+		KUNIT_EXPECT_EQ(test, 1,
+				test_pins(test_user_pfn(test,
+							uaddr + PAGES(i))));
+
+	KUNIT_EXPECT_EQ(test, 8, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 8, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 7, test_unpin(access, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	test_munmap(test, uaddr, 8);
+}
+
+/* A page is written to by the last writer, whichever mapping drops it. */
+static void last_holder_may_be_read_only(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(1), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, 0);
+	unsigned long iova = IOVA + PAGES(1);
+	struct page *page;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	test_touch(test, uaddr, 1);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &iova, space->iopt,
+					   IOVA, PAGES(1), IOMMU_READ,
+					   IOPT_MAP_FIXED));
+	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
+	get_page(page);
+	/* The device writes to the page, which had been written back. */
+	ClearPageDirty(page);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+	KUNIT_EXPECT_FALSE(test, PageDirty(page));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 1));
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	put_page(page);
+	test_munmap(test, uaddr, 1);
+}
+
+static struct kunit_case filling_cases[] = {
+	KUNIT_CASE(limit_holds_while_a_map_waits),
+	KUNIT_CASE(sharing_space_does_not_wait),
+	KUNIT_CASE(accesses_pin_around_a_page),
+	KUNIT_CASE(last_holder_may_be_read_only),
+	{}
+};
+
+static struct kunit_suite filling_suite = {
+	.name = "iopt-filling",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = filling_cases,
+};
+
+kunit_test_suite(filling_suite);
