@@ -301,7 +301,7 @@ static int work_to_the_edge(struct rig *rig)
 	if (map_pages(rig, 0, LIMIT) != 0)
 		return 2;
 	if (counters_of_self("VmLck") != LIMIT * 4 ||
-	    counters_of_self("VmPin") != 0)
+	    counters_of_self("VmPin") != LIMIT * 4)
 		return 3;
 	if (map_pages(rig, LIMIT, 1) != -ENOMEM)
 		return 4;
