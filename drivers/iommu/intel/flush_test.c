@@ -13,6 +13,7 @@
  * page table does not change once a unit uses it.
  */
 #include <kunit/test.h>
+#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/gfp.h>
 #include <linux/iommu.h>
@@ -25,15 +26,15 @@
 #include "trace.h"
 
 #define MAX_FLUSHES	16
-#define SZ_1T		(1UL << 40)
+#define SZ_1T		BIT(40)
 /* page-selective invalidation, of up to 2^18 pages */
-#define CAP_PSI		(1ULL << 39 | 18ULL << 48)
-#define CAP_CACHING	(1ULL << 7)
+#define CAP_PSI		(BIT_ULL(39) | 18ULL << 48)
+#define CAP_CACHING	BIT_ULL(7)
 /* 2 MiB and 1 GiB; page tables of 3, 4 and 5 levels */
 #define CAP_SUPER	(3ULL << 34)
-#define CAP_3_LEVELS	(1ULL << 9)
-#define CAP_4_LEVELS	(1ULL << 10)
-#define CAP_5_LEVELS	(1ULL << 11)
+#define CAP_3_LEVELS	BIT_ULL(9)
+#define CAP_4_LEVELS	BIT_ULL(10)
+#define CAP_5_LEVELS	BIT_ULL(11)
 #define CAP_WIDTH(bits)	((u64)((bits) - 1) << 16)
 #define ECAP_COHERENT	1ULL
 
@@ -125,7 +126,7 @@ static void record_queued(void *data, struct intel_iommu *iommu, u64 qw0,
 		record(type, 0, 52);
 }
 
-/* Whether the flushes of a type cover a range, those of it that touch it. */
+/* Whether one flush of a type covers a range. */
 static bool flushed(u8 type, u64 start, u64 last)
 {
 	unsigned int i;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One unmap of 16 TiB and more.
+ *
+ * One huge page is mapped again and again into the memory of the process, for
+ * 4 GiB, which is mapped into the address space once and copied side by side
+ * until the span is filled. This takes 2 MiB of memory, and 64 MiB of I/O page
+ * tables.
+ *
+ * Rule: after an unmap a device reaches nothing of it, even where it did before
+ * and its IOMMU holds the translation in a cache.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "calls.h"
+#include "rig.h"
+
+#define GIB		(1024ull * 1024 * 1024)
+#define TIB		(1024 * GIB)
+#define AREA		(4 * GIB)
+/* above what x86 reserves, and a multiple of the span */
+#define WIDE_IOVA	(16 * TIB)
+#define BITS_NEEDED	48
+
+NEEDS_EDU
+EXPECTS_DMA_FAULTS
+
+FIXTURE(wide)
+{
+	struct rig rig;
+	char *memory;
+	int file;
+};
+
+static int reserve_huge_pages(unsigned int nr)
+{
+	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "w");
+	int rc = -ENOENT;
+
+	if (!file)
+		return rc;
+	rc = fprintf(file, "%u\n", nr) < 0 ? -errno : 0;
+	if (fclose(file) && !rc)
+		rc = -errno;
+	return rc;
+}
+
+/* AREA bytes of addresses that all show the one huge page of a file. */
+static char *show_repeatedly(int file)
+{
+	char *memory = mmap(NULL, AREA + HUGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t at;
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	memory += HUGE - (unsigned long)memory % HUGE;
+	for (at = 0; at < AREA; at += HUGE)
+		if (mmap(memory + at, HUGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+			return NULL;
+	return memory;
+}
+
+FIXTURE_SETUP(wide)
+{
+	struct iommu_device_get_info info;
+
+	self->memory = NULL;
+	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+				       &info));
+	reserve_huge_pages(1);
+	self->file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	if (info.addr_width < BITS_NEEDED)
+		SKIP(return, "the IOMMU has %u of 48 bits", info.addr_width);
+	if (self->file < 0 || ftruncate(self->file, HUGE))
+		SKIP(return, "no huge page");
+	self->memory = show_repeatedly(self->file);
+	if (!self->memory)
+		SKIP(return, "no memory for %llu mappings", AREA / HUGE);
+}
+
+FIXTURE_TEARDOWN(wide)
+{
+	rig_close(&self->rig);
+	EXPECT_EQ(0, rig_pinned(&self->rig));
+	if (self->file >= 0)
+		close(self->file);
+	reserve_huge_pages(0);
+}
+
+/* All of @span shows the huge page. */
+static int map_span(struct rig *rig, const char *memory, unsigned long long span)
+{
+	unsigned long long at, length;
+	int rc = ioas_map(rig->iommufd, rig->ioas, memory, AREA, WIDE_IOVA,
+			  IOAS_READ_WRITE);
+
+	for (at = AREA; !rc && at < span; at += length) {
+		length = span - at < AREA ? span - at : AREA;
+		rc = ioas_copy(rig->iommufd, rig->ioas, WIDE_IOVA, rig->ioas,
+			       WIDE_IOVA + at, length, IOAS_READ_WRITE);
+	}
+	return rc;
+}
+
+static void unmap_at_once(struct __test_metadata *_metadata, struct rig *rig,
+			  char *memory, unsigned long long span)
+{
+	const unsigned long long samples[] = {
+		0, GIB, GIB + 3 * PAGE, span / 2 - PAGE, span / 2,
+		span - GIB - PAGE, span - PAGE,
+	};
+	struct device *device = &rig->device;
+	__u64 length = span;
+	size_t i;
+
+	ASSERT_EQ(0, rig_attach(rig, device));
+	ASSERT_EQ(0, map_span(rig, memory, span));
+	for (i = 0; i < ARRAY_SIZE(samples); i++) {
+		EXPECT_EQ(1, device_reaches(rig, device, WIDE_IOVA + samples[i],
+					    memory + samples[i] % HUGE)) {
+			TH_LOG("%llx", samples[i]);
+		}
+	}
+
+	EXPECT_EQ(0, ioas_unmap(rig->iommufd, rig->ioas, WIDE_IOVA, &length));
+	EXPECT_EQ(span, length);
+	for (i = 0; i < ARRAY_SIZE(samples); i++) {
+		EXPECT_EQ(1, device_is_blocked(rig, device,
+					       WIDE_IOVA + samples[i],
+					       memory + samples[i] % HUGE)) {
+			TH_LOG("%llx", samples[i]);
+		}
+	}
+}
+
+/* 2^32 pages */
+TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
+{
+	if (!self->memory)
+		SKIP(return, "see above");
+	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB);
+}
+
+/* 2^18 pages more: what is left of the number in 32 bits is not 0 */
+TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
+{
+	if (!self->memory)
+		SKIP(return, "see above");
+	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB + GIB);
+}
+
+TEST_HARNESS_MAIN
