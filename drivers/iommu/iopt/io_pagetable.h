@@ -322,6 +322,11 @@ static inline void iopt_debug_validate(struct io_pagetable *iopt)
 	}
 }
 
+static inline bool iopt_has_claims(const struct io_pagetable *iopt)
+{
+	return !RB_EMPTY_ROOT(&iopt->claims.rb_root);
+}
+
 static inline bool iopt_area_is_held(const struct iopt_area *area)
 {
 	return !RB_EMPTY_NODE(&area->slice.rb);
