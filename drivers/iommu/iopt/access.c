@@ -343,6 +343,10 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	struct iopt_area *area;
 
 	lockdep_assert_held(&iopt->lock);
+	/*
+	 * In one hold of the lock, however many pages the driver asked for: a
+	 * notice in between would make its callback unpin a part of them.
+	 */
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last))
 		if (!iopt_area_is_there(area))

@@ -27,7 +27,7 @@ struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
 	struct interval_tree_node *node;
 
 	lockdep_assert_held(&iopt->lock);
-	if (RB_EMPTY_ROOT(&iopt->claims.rb_root))
+	if (!iopt_has_claims(iopt))
 		return NULL;
 	node = interval_tree_iter_first(&iopt->claims, start, last);
 	return node ? container_of(node, struct iopt_claim, iova) : NULL;
@@ -48,7 +48,7 @@ bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 	struct interval_tree_node *node;
 
 	lockdep_assert_held(&iopt->lock);
-	if (RB_EMPTY_ROOT(&iopt->claims.rb_root))
+	if (!iopt_has_claims(iopt))
 		return false;
 	for (node = interval_tree_iter_first(&iopt->claims, start, last); node;
 	     node = interval_tree_iter_next(node, start, last))

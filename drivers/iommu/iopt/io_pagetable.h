@@ -59,8 +59,8 @@ struct kmem_cache;
  * @nr_settled: counts areas that stopped being busy
  * @settled: waits for @nr_settled to change
  * @policy: of the front end
- * @access_rwsem: protects @accesses; held for reading while they are told of an
- *                unmap, with no other lock of the engine
+ * @access_rwsem: protects @accesses; held for reading while they are notified of
+ *                an unmap, when no other lock of the engine is held
  * @accesses: every &struct iopt_access
  * @owners: numbers in use of accesses that own their pins, from 1 on
  * @track_mutex: serialises the start and the stop of tracking
@@ -76,8 +76,9 @@ struct kmem_cache;
  * Lock order, outermost first::
  *
  *  ============================  ==============================================
- *  @access_rwsem                 held while accesses come, go and are told of an
- *                                unmap, never together with another one
+ *  @access_rwsem                 held while accesses are added, removed and
+ *                                notified of an unmap; their callbacks take
+ *                                the locks below
  *  @attach_mutex                 held while a domain is filled and emptied:
  *                                only other attaches, detaches and changes of
  *                                owners wait. Its holder waits only for what
@@ -319,6 +320,11 @@ static inline void iopt_debug_validate(struct io_pagetable *iopt)
 			 wrong))
 			iopt_dump(iopt);
 	}
+}
+
+static inline bool iopt_has_claims(const struct io_pagetable *iopt)
+{
+	return !RB_EMPTY_ROOT(&iopt->claims.rb_root);
 }
 
 static inline bool iopt_area_is_held(const struct iopt_area *area)

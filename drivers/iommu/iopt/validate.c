@@ -176,8 +176,7 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, area->slice.last < pages->npages) &&
 	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
 						 area->last)) &&
-	       HOLDS(wrong, !area->late ||
-			    !RB_EMPTY_ROOT(&iopt->claims.rb_root)) &&
+	       HOLDS(wrong, !area->late || iopt_has_claims(iopt)) &&
 	       (area->busy || READ_ONCE(area->working) ||
 		settled_area_is_valid(iopt, area, wrong));
 }
@@ -251,8 +250,7 @@ static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 	return HOLDS(wrong, is_power_of_2(iopt->iova_alignment)) &&
 	       HOLDS(wrong, iopt->nr_areas + iopt->nr_claimed <=
 			    iopt->policy.max_areas) &&
-	       HOLDS(wrong, !iopt->filling ||
-			    READ_ONCE(iopt->filling->working));
+	       HOLDS(wrong, !iopt->filling || iopt->filling->working);
 }
 
 /*

@@ -449,12 +449,118 @@ static void map_runs_tells_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, mock->nr_sync_maps);
 }
 
+/**
+ * struct counted - what a domain that maps nothing was asked to unmap
+ * @domain: the domain
+ * @nr_calls: calls of unmap_pages
+ * @nr_flushes: calls of iotlb_sync
+ * @bytes: in all calls
+ * @crossing: calls that crossed a multiple of 1 GiB
+ * @stop: unmap only this much in the call that would go beyond, if not 0
+ */
+struct counted {
+	struct iommu_domain domain;
+	unsigned int nr_calls;
+	unsigned int nr_flushes;
+	unsigned long bytes;
+	unsigned int crossing;
+	unsigned long stop;
+};
+
+static size_t count_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+				size_t pgsize, size_t pgcount,
+				struct iommu_iotlb_gather *gather)
+{
+	struct counted *counted = container_of(domain, struct counted, domain);
+	unsigned long bytes = pgsize * pgcount;
+
+	counted->nr_calls++;
+	if (iova / SZ_1G != (iova + bytes - 1) / SZ_1G)
+		counted->crossing++;
+	if (counted->stop && counted->bytes + bytes > counted->stop)
+		return 0;
+	counted->bytes += bytes;
+	return bytes;
+}
+
+static void count_iotlb_sync(struct iommu_domain *domain,
+			     struct iommu_iotlb_gather *gather)
+{
+	container_of(domain, struct counted, domain)->nr_flushes++;
+}
+
+static const struct iommu_domain_ops count_ops = {
+	.unmap_pages = count_unmap_pages,
+	.iotlb_sync = count_iotlb_sync,
+};
+
+/* Unmap an area of @bytes from a domain that counts. */
+static void count_unprogram(struct kunit *test, struct counted *counted,
+			    unsigned long iova, unsigned long bytes)
+{
+	struct iopt_flush flush;
+	struct record record;
+	LIST_HEAD(areas);
+
+	counted->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	counted->domain.ops = &count_ops;
+	counted->domain.pgsize_bitmap = PAGE_SIZE | SZ_2M | SZ_1G;
+	record_init(test, &record);
+	record.area = iopt_area_alloc(iova, iova + bytes - 1, record.pages, 0,
+				      IOMMU_READ, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, record.area);
+	iopt_flush_start(&flush, &counted->domain);
+	iopt_area_unprogram(record.area, &flush);
+	iopt_flush_end(&flush);
+	iopt_runs_free(&record.pages->runs);
+	list_add(&record.area->node, &areas);
+	iopt_areas_free(&areas);
+	iopt_pages_put(record.pages);
+	iopt_free(record.iopt);
+}
+
+/* A driver is asked for pieces that end soon, and at no place inside a page. */
+static void unmap_in_pieces(struct kunit *test)
+{
+	struct counted counted = {};
+
+	count_unprogram(test, &counted, IOVA + SZ_1G - SZ_2M, 3UL * SZ_1G);
+	/* 2 MiB, 2 times 1 GiB, and what is below the last 1 GiB by 2 MiB. */
+	KUNIT_EXPECT_EQ(test, 4, counted.nr_calls);
+	KUNIT_EXPECT_EQ(test, 0, counted.crossing);
+	KUNIT_EXPECT_EQ(test, 3UL * SZ_1G, counted.bytes);
+	KUNIT_EXPECT_EQ(test, 1, counted.nr_flushes);
+}
+
+/* One area may need several flushes. */
+static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
+{
+	struct counted counted = {};
+
+	count_unprogram(test, &counted, SZ_1T / 2, 2 * SZ_1T + SZ_1G);
+	KUNIT_EXPECT_EQ(test, 2 * SZ_1T + SZ_1G, counted.bytes);
+	KUNIT_EXPECT_EQ(test, 3, counted.nr_flushes);
+}
+
+/* After a piece that fails no other one is unmapped. */
+static void unmap_stops_at_a_piece(struct kunit *test)
+{
+	struct counted counted = { .stop = SZ_1G };
+
+	count_unprogram(test, &counted, IOVA, 3UL * SZ_1G);
+	KUNIT_EXPECT_EQ(test, 2, counted.nr_calls);
+	KUNIT_EXPECT_EQ(test, SZ_1G, counted.bytes);
+}
+
 static struct kunit_case program_cases[] = {
 	KUNIT_CASE_PARAM(scattered_in_few_calls, ways_gen_params),
 	KUNIT_CASE_PARAM(nth_run_fails_leaves_nothing, ways_gen_params),
 	KUNIT_CASE_PARAM(contiguous_joins_across_cuts, ways_gen_params),
 	KUNIT_CASE_PARAM(largest_iopte, ways_gen_params),
 	KUNIT_CASE(calls_are_bounded),
+	KUNIT_CASE(unmap_in_pieces),
+	KUNIT_CASE(unmap_of_one_area_flushes_each_TiB),
+	KUNIT_CASE(unmap_stops_at_a_piece),
 	KUNIT_CASE_PARAM(zero_page_is_repeated, ways_gen_params),
 	KUNIT_CASE_PARAM(coarse_domain_EINVAL, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_EINVAL, ways_gen_params),
