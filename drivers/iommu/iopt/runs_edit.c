@@ -253,7 +253,7 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	e = iopt_chunk_find_entry(chunk, first);
 	if (fresh->nr_chunks == 1)
 		only = &fresh->chunks[0];
-	if (only && chunk->nr + only->nr - 1 <= CHUNK_MAX &&
+	if (only && chunk->nr + only->nr - 1 <= CHUNK_EDIT_MAX &&
 	    packed_offset_fits(first - chunk->index + fresh->npages))
 		rc = fill_inside_chunk(chunk, e, only, gfp);
 	else

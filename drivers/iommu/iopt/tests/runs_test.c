@@ -298,6 +298,13 @@ static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
 	expect_run(test, &iter, 1, 0, rc ? 9 : 2, IOPT_RUN_HOLE);
 }
 
+/* Move the pages of one record into a hole of another one. */
+static int fill(struct kunit *test, struct iopt_runs *runs, unsigned long first,
+		struct iopt_runs *fresh, gfp_t gfp)
+{
+	return iopt_runs_fill(runs, first, fresh, gfp);
+}
+
 /* Pages behind a hole behind the end, with every allocation failing once. */
 static void runs_fill_behind_fails_whole(struct kunit *test)
 {
@@ -313,7 +320,7 @@ static void runs_fill_behind_fails_whole(struct kunit *test)
 		for (i = 0; i != 40; i++)
 			append(test, &fresh, 200 + 2 * i, 1, IOPT_RUN_RAM);
 		test_fail_allocation(n);
-		rc = iopt_runs_fill(&runs, 3, &fresh, GFP_NOWAIT);
+		rc = fill(test, &runs, 3, &fresh, GFP_NOWAIT);
 		unused = test_fail_end();
 		/* Some failures do not matter. */
 		nr_failed += !!rc;
@@ -397,8 +404,8 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		iopt_run_iter_start(&iter, runs, i * unit, last * unit);
 		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
 		KUNIT_ASSERT_EQ(test, IOPT_RUN_HOLE, run.kind);
+		end = i + DIV_ROUND_UP(run.count, unit);
 		start = i;
-		end = start + DIV_ROUND_UP(run.count, unit);
 		model->cut[i] = true;
 		model->cut[end] = true;
 		for (; i != end; i++) {
@@ -407,10 +414,14 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 			append(test, &fresh, pfn * unit, unit, IOPT_RUN_RAM);
 			model->pfn[i] = pfn;
 			model->cut[i] = model->cut[i] && i == start;
+			/* Large units one at a time: a batch is of few pages. */
+			if (unit == 1 && i + 1 != end)
+				continue;
+			KUNIT_ASSERT_EQ(test, 0, fill(test, runs, start * unit,
+						      &fresh, GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0, fresh.npages);
+			start = i + 1;
 		}
-		KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, start * unit,
-							&fresh, GFP_KERNEL));
-		KUNIT_ASSERT_EQ(test, 0, fresh.npages);
 	}
 }
 
@@ -627,6 +638,29 @@ static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
+/* A hole in the middle of each such chunk is filled with scattered pages. */
+static unsigned long fill_full_chunks(struct kunit *test, unsigned int nr)
+{
+	struct iopt_runs runs = {}, fresh = {};
+	unsigned long steps, first;
+	unsigned int i;
+
+	many_chunks(test, &runs, nr, CHUNK_MAX, 2);
+	iopt_runs_steps = 0;
+	for (i = 0; i != nr; i++) {
+		first = 2UL * CHUNK_MAX * i + CHUNK_MAX;
+		iopt_runs_clear(&runs, first, first + 1);
+		append(test, &fresh, 1, 1, IOPT_RUN_RAM);
+		append(test, &fresh, 9, 1, IOPT_RUN_RAM);
+		KUNIT_ASSERT_EQ(test, 0, fill(test, &runs, first, &fresh,
+					      GFP_KERNEL));
+	}
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, nr * (CHUNK_MAX + 1UL), count_runs(&runs));
+	iopt_runs_free(&runs);
+	return steps;
+}
+
 /* One run is cut from its end to its start, each time far from its start. */
 static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 {
@@ -661,6 +695,7 @@ static void runs_change_in_linear_time(struct kunit *test)
 		{ "clear descending", clear_descending, 1U << 12 },
 		{ "clear anywhere", clear_anywhere, 1U << 12 },
 		{ "cut full chunks", cut_full_chunks, 1U << 11 },
+		{ "fill full chunks", fill_full_chunks, 1U << 11 },
 		{ "cut descending", cut_descending, 1U << 12 },
 	};
 	unsigned int i;
