@@ -79,8 +79,8 @@ static bool is_last_pin(struct page *page, unsigned long nr)
 }
 
 /*
- * The engine is about to unpin pages that are contiguous. Unless somebody else
- * has one pinned as well, no domain may reach it.
+ * The engine is about to unpin contiguous pages. No domain may reach a page whose
+ * last pin this is.
  */
 void iopt_test_unpin(struct page *first, unsigned long npages)
 {
@@ -97,7 +97,7 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 		end = min(folio_pfn(folio) + folio_nr_pages(folio),
 			  page_to_pfn(first) + npages);
 		nr = end - max(folio_pfn(folio), page_to_pfn(first));
-		/* Others may unmap and unpin it at this moment. */
+		/* Another thread may have unmapped and unpinned it just now. */
 		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
 	}
 	if (nr_reached)

@@ -557,7 +557,7 @@ static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
-/* Likewise a page in the middle and the last one. */
+/* A page in the middle and the last page are copied, and the rest is unmapped. */
 static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 {
 	unsigned long middle = nr / 2 * CHUNK_PAGES, last, steps;
