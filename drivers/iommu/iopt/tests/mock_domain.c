@@ -32,6 +32,9 @@
 
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
 
+/* What a flush may span: drivers compute its length in narrow types. */
+#define FLUSH_MAX	SZ_1T
+
 /* What a table of each level translates, as a shift. */
 static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
 
@@ -400,6 +403,7 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 		/* Only what this domain has unmapped is gathered. */
 		nr_faults += gather->start < mock->lowest ||
 			     gather->end > mock->highest;
+		nr_faults += gather->end - gather->start >= FLUSH_MAX;
 		nr_faults += mock_flush(mock, gather->start, gather->end,
 					&gather->freelist);
 	}
