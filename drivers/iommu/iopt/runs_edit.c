@@ -2,10 +2,10 @@
 /*
  * The compact record of physical pages, see runs.h: changes in the middle.
  *
- * Holders of parts of the pages come and go. Who comes cuts the runs at his
- * ends and fills holes; what nobody holds any more is cleared to holes again,
- * whole runs of it. Rule: cutting and filling may allocate, and if they fail
- * the record says what it said before; clearing never allocates.
+ * A new holder of a slice cuts the runs at the ends of the slice and fills the
+ * holes in it. Runs that no holder needs are cleared to holes again. Rule: cutting
+ * and filling may allocate, and if they fail the record describes the same pages
+ * as before; clearing never allocates.
  */
 #include <linux/bug.h>
 #include <linux/minmax.h>
@@ -111,10 +111,10 @@ static bool chunk_reaches_back(const struct iopt_run_chunk *chunk,
 }
 
 /*
- * Cut the last run of chunk @c, @distance pages behind its start, which is too
- * far from the start of the chunk: the rest becomes the first run of the next
- * chunk. A new chunk for each such cut would make a chunk of every run that
- * somebody cuts from the end to the start, and every one would move the array.
+ * Cut the last run of chunk @c at @index, @distance pages behind the start of
+ * the run, where @index is too far from the start of the chunk. The rest becomes
+ * the first run of the next chunk. If each such cut opened a chunk, then cutting
+ * a long run from its end to its start would move the array once per cut.
  */
 static int cut_far(struct iopt_runs *runs, unsigned int c,
 		   unsigned long distance, unsigned long index, gfp_t gfp)
@@ -139,19 +139,19 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
 }
 
 /**
- * iopt_runs_cut - let a run start at an index
+ * iopt_runs_cut() - start a run at an index
  * @runs: the record
- * @index: page index; nothing is to be done if it is beyond the record
+ * @index: page index; the call does nothing if it is beyond the record
  * @gfp: allocation flags
  *
- * A new chunk moves the chunks behind it, so there must not be one for each
- * cut: appending fills a chunk to CHUNK_MAX runs, cutting to twice as many, and
- * a chunk that is full is halved. Hence a chunk is halved once in CHUNK_MAX
- * cuts, and on average a cut in the record of 1 TiB of scattered memory moves
- * less than 24 KiB.
+ * A new chunk moves the chunks behind it in the array, so a cut must not open
+ * one each time. Appending fills a chunk to CHUNK_MAX runs, cutting to twice as
+ * many, and then halves it. Hence a chunk is halved at most once in CHUNK_MAX
+ * cuts, and with 1 TiB of scattered memory a cut moves less than 24 KiB of the
+ * array on average.
  *
  * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0 or -ENOMEM. The record says the same as before, either way.
+ * Return: 0 or -ENOMEM. The record describes the same pages either way.
  */
 int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp)
 {
@@ -253,7 +253,7 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	e = iopt_chunk_find_entry(chunk, first);
 	if (fresh->nr_chunks == 1)
 		only = &fresh->chunks[0];
-	if (only && chunk->nr + only->nr - 1 <= CHUNK_MAX &&
+	if (only && chunk->nr + only->nr - 1 <= CHUNK_EDIT_MAX &&
 	    packed_offset_fits(first - chunk->index + fresh->npages))
 		rc = fill_inside_chunk(chunk, e, only, gfp);
 	else
@@ -360,7 +360,7 @@ static bool chunk_is_hole(const struct iopt_run_chunk *chunk)
 	return chunk->nr == 1 && packed_is_hole(chunk->packed[0]);
 }
 
-/* Returns true if it has just become a chunk of one hole. */
+/* Returns true if this call made the chunk one of a single hole. */
 static bool chunk_clear(struct iopt_run_chunk *chunk, unsigned long first,
 			unsigned long last)
 {
@@ -404,7 +404,7 @@ static void runs_trim(struct iopt_runs *runs)
 	}
 }
 
-/* Remove chunks of one hole where the chunk before ends with a hole. */
+/* Remove chunks of one hole that are behind a chunk whose last run is a hole. */
 static void runs_compact(struct iopt_runs *runs)
 {
 	struct iopt_run_chunk *chunk, *before;
@@ -454,15 +454,15 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
 }
 
 /**
- * iopt_runs_clear - make a hole
+ * iopt_runs_clear() - make a hole
  * @runs: the record
- * @first: where it starts: a run starts here or a hole is here
- * @last: its last page; a run ends here, or a hole is here
+ * @first: first page index; a run starts here or a hole is here
+ * @last: last page index; a run ends here or a hole is here
  *
- * This takes time linear in the chunks of [@first, @last], and allocates
- * nothing. Chunks that were cleared as a whole stay in the array until there
- * are half as many as chunks, so that clearing many small slices of a large
- * record does not move the array each time.
+ * The call allocates nothing, and takes time linear in the number of chunks of
+ * [@first, @last]. Chunks that are cleared as a whole stay in the array until
+ * they are half of it, so that clearing many small slices of a large record does
+ * not move the array each time.
  *
  * Context: process context, may sleep: reschedules between chunks. The owner of
  * @runs excludes other callers.
@@ -497,12 +497,13 @@ static void chunk_lose(struct iopt_run_chunk *chunk, unsigned long first,
 }
 
 /**
- * iopt_runs_lose - note that a device may reach pages for ever
+ * iopt_runs_lose() - mark pages that a device may reach for ever
  * @runs: the record
- * @first: index of the first such page
- * @last: of the last one
+ * @first: first page index
+ * @last: last page index
  *
- * Whole runs are noted: cutting could fail.
+ * The call marks whole runs, because cutting them could fail. It takes time
+ * linear in the number of runs of [@first, @last].
  *
  * Context: process context, may sleep: reschedules between chunks. The owner of
  * @runs excludes other callers.

@@ -32,6 +32,9 @@
 
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
 
+/* What a flush may span: drivers compute its length in narrow types. */
+#define FLUSH_MAX	SZ_1T
+
 /* What a table of each level translates, as a shift. */
 static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
 
@@ -79,8 +82,8 @@ static bool is_last_pin(struct page *page, unsigned long nr)
 }
 
 /*
- * The engine is about to unpin pages that are contiguous. Unless somebody else
- * has one pinned as well, no domain may reach it.
+ * The engine is about to unpin contiguous pages. No domain may reach a page whose
+ * last pin this is.
  */
 void iopt_test_unpin(struct page *first, unsigned long npages)
 {
@@ -97,7 +100,7 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 		end = min(folio_pfn(folio) + folio_nr_pages(folio),
 			  page_to_pfn(first) + npages);
 		nr = end - max(folio_pfn(folio), page_to_pfn(first));
-		/* Others may unmap and unpin it at this moment. */
+		/* Another thread may have unmapped and unpinned it just now. */
 		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
 	}
 	if (nr_reached)
@@ -400,6 +403,7 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 		/* Only what this domain has unmapped is gathered. */
 		nr_faults += gather->start < mock->lowest ||
 			     gather->end > mock->highest;
+		nr_faults += gather->end - gather->start >= FLUSH_MAX;
 		nr_faults += mock_flush(mock, gather->start, gather->end,
 					&gather->freelist);
 	}

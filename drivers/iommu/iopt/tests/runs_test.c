@@ -445,8 +445,8 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		iopt_run_iter_start(&iter, runs, i * unit, last * unit);
 		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
 		KUNIT_ASSERT_EQ(test, IOPT_RUN_HOLE, run.kind);
+		end = i + DIV_ROUND_UP(run.count, unit);
 		start = i;
-		end = start + DIV_ROUND_UP(run.count, unit);
 		model->cut[i] = true;
 		model->cut[end] = true;
 		for (; i != end; i++) {
@@ -455,10 +455,14 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 			append(test, &fresh, pfn * unit, unit, IOPT_RUN_RAM);
 			model->pfn[i] = pfn;
 			model->cut[i] = model->cut[i] && i == start;
+			/* Large units one at a time: a batch is of few pages. */
+			if (unit == 1 && i + 1 != end)
+				continue;
+			KUNIT_ASSERT_EQ(test, 0, fill(test, runs, start * unit,
+						      &fresh, GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0, fresh.npages);
+			start = i + 1;
 		}
-		KUNIT_ASSERT_EQ(test, 0, fill(test, runs, start * unit, &fresh,
-					      GFP_KERNEL));
-		KUNIT_ASSERT_EQ(test, 0, fresh.npages);
 	}
 }
 
@@ -594,7 +598,7 @@ static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
-/* Likewise a page in the middle and the last one. */
+/* A page in the middle and the last page are copied, and the rest is unmapped. */
 static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 {
 	unsigned long middle = nr / 2 * CHUNK_PAGES, last, steps;
@@ -675,6 +679,29 @@ static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
+/* A hole in the middle of each such chunk is filled with scattered pages. */
+static unsigned long fill_full_chunks(struct kunit *test, unsigned int nr)
+{
+	struct iopt_runs runs = {}, fresh = {};
+	unsigned long steps, first;
+	unsigned int i;
+
+	many_chunks(test, &runs, nr, CHUNK_MAX, 2);
+	iopt_runs_steps = 0;
+	for (i = 0; i != nr; i++) {
+		first = 2UL * CHUNK_MAX * i + CHUNK_MAX;
+		iopt_runs_clear(&runs, first, first + 1);
+		append(test, &fresh, 1, 1, IOPT_RUN_RAM);
+		append(test, &fresh, 9, 1, IOPT_RUN_RAM);
+		KUNIT_ASSERT_EQ(test, 0, fill(test, &runs, first, &fresh,
+					      GFP_KERNEL));
+	}
+	steps = iopt_runs_steps;
+	KUNIT_EXPECT_EQ(test, nr * (CHUNK_MAX + 1UL), count_runs(&runs));
+	iopt_runs_free(&runs);
+	return steps;
+}
+
 /* One run is cut from its end to its start, each time far from its start. */
 static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 {
@@ -709,6 +736,7 @@ static void runs_change_in_linear_time(struct kunit *test)
 		{ "clear descending", clear_descending, 1U << 12 },
 		{ "clear anywhere", clear_anywhere, 1U << 12 },
 		{ "cut full chunks", cut_full_chunks, 1U << 11 },
+		{ "fill full chunks", fill_full_chunks, 1U << 11 },
 		{ "cut descending", cut_descending, 1U << 12 },
 	};
 	unsigned int i;
