@@ -170,11 +170,9 @@ static int open_and_close(struct worker *worker)
 	__u32 pt_id = race->rig.ioas;
 	int err;
 
-	close(device->fd);
-	device->fd = vfio_open(race->rig.machine.lone[worker->device].text);
-	if (device->fd < 0)
-		return device->fd;
-	err = vfio_bind(device->fd, race->rig.iommufd, &device->id);
+	device_close(device);
+	err = device_open(device, race->rig.machine.lone[worker->device].text,
+			  race->rig.iommufd);
 	return err ? err : vfio_attach(device->fd, &pt_id);
 }
 
