@@ -89,8 +89,6 @@ def settle(out, files, tree=LINUX, strict=True, identity=None):
 @functools.cache
 def build(name, *variables):
     """Apply the series and build the named kernel, once in a command; return its folder."""
-    if name == "preempt" and "REALLY" not in os.environ:  # TEMP
-        name = "debug"  # TEMP
     packages.need(packages.KERNEL)
     series.apply()
     out = BUILD / name
