@@ -184,6 +184,8 @@ void iommufd_object_remove(struct iommufd_object *obj)
 	struct iommufd_ctx *ictx = obj->ictx;
 
 	xa_lock(&ictx->objects);
+	/* Another long-term user would touch the object after it is freed. */
+	WARN_ON_ONCE(obj->users != 1);
 	obj->gone = true;
 	__xa_erase(&ictx->objects, obj->id);
 	xa_unlock(&ictx->objects);
