@@ -134,17 +134,19 @@ def header(out, variables="", plant=None, widened=False):
     if plant:
         script += planted.insmod(planted.build(out), plant)
     if widened:
-        script += widen.insmod(out)
+        script += widen.begin(out)
     return script
 
 
 def boot(name, out, script, widened=False, **fields):
     """Boot a guest for programs; return its outcome, what is wrong with the guest, and what is with its log."""
     fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
+    if widened:
+        fields["args"] = f"{fields.get('args', '')} {widen.ARGS}"
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
-                         script + (widen.rmmod() if widened else ""))
+                         script + (widen.end() if widened else ""))
     wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
-    if widened and not wrong and not widen.delays(outcome):
+    if widened and not wrong and not all(widen.delays(outcome.lines)):
         wrong.append(f"guest {name}: no release of a lock was delayed")
     return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
 

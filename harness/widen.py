@@ -8,8 +8,18 @@ from .shell import Failure, output
 FOLDERS = ("drivers/iommu/iopt", "drivers/iommu/iommufd", "drivers/vfio")
 SYMBOL = re.compile(r"^([0-9a-f]+) +(g|l) +F +\.text\t([0-9a-f]+) +(\w+)$", re.M)
 SECTION = re.compile(r"^ +\d+ +\.text +([0-9a-f]+) ", re.M)
-# What the module reports when it is removed.
-COUNTED = re.compile(r"widen: (\d+) probes, (\d+) delays")
+REPORT = re.compile(r"^# widen: (\d+) delays, \d+ asleep, (\d+) of them long$")
+# Objects that are freed after a grace period are freed soon: the kernel keeps them for seconds unless memory is short.
+# The first write only makes the others silent.
+RECLAIM = """
+echo 4 >/proc/sys/vm/drop_caches
+while sleep 0.1; do
+	echo 2 >/proc/sys/vm/drop_caches
+done &
+reclaim=$!
+"""
+# The kernel's argument that makes grace periods short.
+ARGS = "rcupdate.rcu_expedited=1"
 
 
 def ranges(out):
@@ -41,17 +51,18 @@ def ranges(out):
     return merged
 
 
-def insmod(out):
+def begin(out):
     """The lines of a guest's script that load the module."""
     numbers = ",".join(f"{number:#x}" for place in ranges(out) for number in place)
-    return f"insmod {modules.build('widen', out)} ranges={numbers} || exit\n"
+    return f"insmod {modules.build('widen', out)} ranges={numbers} || exit\n{RECLAIM}"
 
 
-def rmmod():
-    return "rmmod widen\n"
+def end():
+    """The lines of a guest's script that print the module's report."""
+    return 'kill $reclaim\necho "# widen: $(cat /sys/module/widen/parameters/report)"\n'
 
 
-def delays(outcome):
-    """How many delays the module reported when it was removed, or 0."""
-    found = COUNTED.search(outcome.console.read_text(errors="replace"))
-    return int(found.group(2)) if found else 0
+def delays(lines):
+    """How many delays a guest's script reported, the long ones among them: (0, 0) without a report."""
+    found = [tuple(map(int, match.groups())) for match in map(REPORT.match, lines) if match]
+    return found[-1] if found else (0, 0)

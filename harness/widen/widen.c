@@ -3,22 +3,30 @@
  * Delays callers that just released a lock, so that an object which another
  * thread may free from then on is still in use when that happens.
  *
- * A return probe on each function that releases a lock waits for a random time
- * if its caller lies in one of the address ranges given by ranges=. One delay
- * of SELDOM is long, because a whole detach of another thread has to fit in.
- * The probe runs without preemption, so that it takes a second processor to
- * see a race.
+ * A probe on each function that releases a lock redirects a call to a
+ * replacement if the caller lies in one of the address ranges given by ranges=.
+ * The replacement calls the function and waits for a random time: it sleeps
+ * where its caller may sleep, so that RCU's grace periods go on meanwhile. One
+ * delay of SELDOM is long, for the other thread's call and a grace period have
+ * to fit in.
  */
 #define pr_fmt(fmt) "widen: " fmt
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/delay.h>
-#include <linux/hash.h>
+#include <linux/jhash.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
 
 #define MAX_RANGES	64
-#define SELDOM		32
+#define SELDOM		64
 
 static unsigned long ranges[2 * MAX_RANGES];
 static int nr_ranges;
@@ -31,13 +39,106 @@ MODULE_PARM_DESC(min_us, "shortest delay in microseconds");
 
 static uint max_us = 200;
 module_param(max_us, uint, 0);
-MODULE_PARM_DESC(max_us, "longest delay in microseconds");
+MODULE_PARM_DESC(max_us, "longest of the usual delays in microseconds");
 
-static uint long_us = 10000;
-module_param(long_us, uint, 0);
-MODULE_PARM_DESC(long_us, "one delay of 32, in microseconds; 0 for none");
+static uint long_ms = 300;
+module_param(long_ms, uint, 0);
+MODULE_PARM_DESC(long_ms, "a seldom delay in milliseconds; 0 for none");
 
-static atomic_long_t delays;
+static atomic_long_t delays, sleeps, long_sleeps;
+
+/* A caller that is about to wait for an event must not be woken by a sleep. */
+static bool caller_may_sleep(void)
+{
+	return preemptible() && !rcu_preempt_depth() &&
+	       task_is_running(current);
+}
+
+static void delay(void)
+{
+	/* A source of random numbers would take locks. */
+	u32 number = jhash_1word(atomic_long_inc_return(&delays), 0);
+	unsigned int us = min_us + number / SELDOM % (max_us - min_us + 1);
+
+	if (!caller_may_sleep()) {
+		udelay(us);
+		return;
+	}
+	atomic_long_inc(&sleeps);
+	if (long_ms && !(number % SELDOM)) {
+		atomic_long_inc(&long_sleeps);
+		msleep(long_ms);
+	} else {
+		usleep_range(us, us + 1);
+	}
+}
+
+static void widened_mutex_unlock(struct mutex *lock)
+{
+	mutex_unlock(lock);
+	delay();
+}
+
+static void widened_up_read(struct rw_semaphore *sem)
+{
+	up_read(sem);
+	delay();
+}
+
+static void widened_up_write(struct rw_semaphore *sem)
+{
+	up_write(sem);
+	delay();
+}
+
+static void widened_spin_unlock(raw_spinlock_t *lock)
+{
+	_raw_spin_unlock(lock);
+	delay();
+}
+
+static void widened_spin_unlock_irq(raw_spinlock_t *lock)
+{
+	_raw_spin_unlock_irq(lock);
+	delay();
+}
+
+static void widened_spin_unlock_irqrestore(raw_spinlock_t *lock,
+					   unsigned long flags)
+{
+	_raw_spin_unlock_irqrestore(lock, flags);
+	delay();
+}
+
+static void widened_srcu_read_unlock(struct srcu_struct *ssp, int idx)
+{
+	__srcu_read_unlock(ssp, idx);
+	delay();
+}
+
+static void widened_complete(struct completion *done)
+{
+	complete(done);
+	delay();
+}
+
+static void widened_wake_up(struct wait_queue_head *head, unsigned int mode,
+			    int nr, void *key)
+{
+	__wake_up(head, mode, nr, key);
+	delay();
+}
+
+/**
+ * struct widened - a function that releases a lock
+ * @probe: on its first instruction
+ * @replacement: same parameters; calls it, which the probe lets pass, since this
+ *               module is in none of the ranges
+ */
+struct widened {
+	struct kprobe probe;
+	void *replacement;
+};
 
 static bool caller_is_ours(unsigned long address)
 {
@@ -49,73 +150,87 @@ static bool caller_is_ours(unsigned long address)
 	return false;
 }
 
-/* Return: nonzero if the function's return is not probed. */
-static int entered(struct kretprobe_instance *ri, struct pt_regs *regs)
+/* Return: 1 if the call was redirected, else 0. */
+static int called(struct kprobe *probe, struct pt_regs *regs)
 {
-	return !caller_is_ours((unsigned long)get_kretprobe_retaddr(ri));
+	struct widened *this = container_of(probe, struct widened, probe);
+
+	/* On a function's first instruction the stack ends with its caller. */
+	if (!caller_is_ours(*(unsigned long *)regs->sp))
+		return 0;
+	regs->ip = (unsigned long)this->replacement;
+	return 1;
 }
 
-static int returned(struct kretprobe_instance *ri, struct pt_regs *regs)
+/* With a post handler the probe stays a trap, which can redirect. */
+static void passed(struct kprobe *probe, struct pt_regs *regs,
+		   unsigned long flags)
 {
-	/* A source of random numbers would take locks here. */
-	u32 number = hash_32(atomic_long_inc_return(&delays), 32);
-
-	if (long_us && !(number % SELDOM))
-		mdelay(DIV_ROUND_UP(long_us, 1000));
-	else
-		udelay(min_us + number / SELDOM % (max_us - min_us + 1));
-	return 0;
 }
 
-#define RELEASES(function)					\
+#define WIDENED(function, instead)				\
 {								\
-	.kp.symbol_name = #function,				\
-	.entry_handler = entered,				\
-	.handler = returned,					\
-	.maxactive = 64,					\
+	.probe = {						\
+		.symbol_name = #function,			\
+		.pre_handler = called,				\
+		.post_handler = passed,				\
+	},							\
+	.replacement = instead,					\
 }
 
-static struct kretprobe probes[] = {
-	RELEASES(mutex_unlock),
-	RELEASES(up_read),
-	RELEASES(up_write),
-	RELEASES(_raw_spin_unlock),
-	RELEASES(_raw_spin_unlock_irq),
-	RELEASES(_raw_spin_unlock_irqrestore),
-	RELEASES(__srcu_read_unlock),
-	RELEASES(complete),
-	RELEASES(__wake_up),
+static struct widened functions[] = {
+	WIDENED(mutex_unlock, widened_mutex_unlock),
+	WIDENED(up_read, widened_up_read),
+	WIDENED(up_write, widened_up_write),
+	WIDENED(_raw_spin_unlock, widened_spin_unlock),
+	WIDENED(_raw_spin_unlock_irq, widened_spin_unlock_irq),
+	WIDENED(_raw_spin_unlock_irqrestore, widened_spin_unlock_irqrestore),
+	WIDENED(__srcu_read_unlock, widened_srcu_read_unlock),
+	WIDENED(complete, widened_complete),
+	WIDENED(__wake_up, widened_wake_up),
 };
 
-static struct kretprobe *registered[ARRAY_SIZE(probes)];
-static int nr_registered;
+static void remove_probes(int nr)
+{
+	while (nr--)
+		unregister_kprobe(&functions[nr].probe);
+}
 
 static int __init widen_init(void)
 {
 	int i, rc;
 
-	if (nr_ranges < 2 || nr_ranges % 2 || !max_us || max_us > 10000 ||
-	    min_us > max_us || long_us > 100000)
+	if (nr_ranges < 2 || nr_ranges % 2 || min_us > max_us ||
+	    max_us > 10000)
 		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		rc = register_kretprobe(&probes[i]);
-		if (rc)
-			pr_info("no probe on %s: %d\n",
-				probes[i].kp.symbol_name, rc);
-		else
-			registered[nr_registered++] = &probes[i];
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		rc = register_kprobe(&functions[i].probe);
+		if (rc) {
+			pr_err("no probe on %s: %d\n",
+			       functions[i].probe.symbol_name, rc);
+			remove_probes(i);
+			return rc;
+		}
 	}
-	return nr_registered ? 0 : -ENOENT;
+	/* Redirected threads execute the replacements at any later time. */
+	__module_get(THIS_MODULE);
+	return 0;
 }
 
-static void __exit widen_exit(void)
+static int report(char *buffer, const struct kernel_param *param)
 {
-	unregister_kretprobes(registered, nr_registered);
-	pr_info("%d probes, %ld delays\n", nr_registered,
-		atomic_long_read(&delays));
+	return sysfs_emit(buffer, "%ld delays, %ld asleep, %ld of them long\n",
+			  atomic_long_read(&delays), atomic_long_read(&sleeps),
+			  atomic_long_read(&long_sleeps));
 }
+
+static const struct kernel_param_ops report_ops = {
+	.get = report,
+};
+
+module_param_cb(report, &report_ops, NULL, 0444);
+MODULE_PARM_DESC(report, "how many delays there were");
 
 module_init(widen_init);
-module_exit(widen_exit);
 MODULE_DESCRIPTION("Delays after the release of a lock, to widen races");
 MODULE_LICENSE("GPL");
