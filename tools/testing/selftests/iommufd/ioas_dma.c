@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "rig.h"
@@ -250,6 +251,65 @@ TEST_F(dma, copy_on_write_happens_before_the_pin)
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
 	ASSERT_EQ(0, map(&self->rig, fresh, PAGE, RIG_IOVA, IOAS_READ_WRITE));
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, fresh));
+}
+
+/*
+ * Map memory for reading, then write to it as the program: 1 if the device reads
+ * what was written, 0 if not, -errno.
+ */
+static int later_write_is_read(struct rig *rig, struct device *device,
+			       char *memory, unsigned int seed)
+{
+	int rc = map(rig, memory, PAGE, RIG_IOVA, IOAS_READ);
+
+	if (rc)
+		return rc;
+	if (mprotect(memory, PAGE, PROT_READ | PROT_WRITE))
+		return -errno;
+	pattern_fill(memory, TRANSFER, seed);
+	rc = edu_load(&device->edu, RIG_IOVA, 0, TRANSFER);
+	if (!rc)
+		rc = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
+	if (!rc)
+		rc = rig_unmap(rig, RIG_IOVA, PAGE);
+	return rc ? rc : pattern_is(rig->bounce, TRANSFER, seed);
+}
+
+static char *private_page(int prot, int fd)
+{
+	return mmap(NULL, PAGE, prot,
+		    MAP_PRIVATE | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+}
+
+/* A page that the program gets later, as it writes, is the device's as well. */
+TEST_F(dma, READABLE_memory_is_what_the_program_sees)
+{
+	struct device *device = &self->rig.device;
+	int fd = memfd_create("iommufd-test", MFD_CLOEXEC);
+	char *memory[6];
+	unsigned int i;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, PAGE));
+	ASSERT_EQ(0, rig_attach(&self->rig, device));
+	/* never touched, read before, without the right to write to it yet */
+	memory[0] = private_page(PROT_READ | PROT_WRITE, -1);
+	memory[1] = private_page(PROT_READ | PROT_WRITE, -1);
+	memory[2] = private_page(PROT_READ, -1);
+	/* the same of a file */
+	memory[3] = private_page(PROT_READ | PROT_WRITE, fd);
+	memory[4] = private_page(PROT_READ | PROT_WRITE, fd);
+	memory[5] = private_page(PROT_READ, fd);
+	for (i = 0; i < 6; i++) {
+		ASSERT_NE(MAP_FAILED, memory[i]);
+		if (i % 3 == 1) {
+			EXPECT_EQ(0, *(volatile char *)memory[i]);
+		}
+		EXPECT_EQ(1, later_write_is_read(&self->rig, device, memory[i],
+						 3000 + i));
+		munmap(memory[i], PAGE);
+	}
+	close(fd);
 }
 
 TEST_F(dma, detach_blocks_and_attach_opens)
