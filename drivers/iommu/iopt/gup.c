@@ -10,7 +10,7 @@
  *
  * Pinning and faulting are two steps. Pinning takes only pages that are present
  * and waits for no file: other callers may need pages of the same batch.
- * Faulting may wait for ever, for a filesystem that does not answer, but
+ * Faulting may wait without bound, for a filesystem that does not answer, but
  * killably, and without mmap_lock.
  *
  * A read-only pin must stay what the process sees. In a private mapping a page
@@ -179,7 +179,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 {
 	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
 	struct mm_struct *mm = pages->payer->mm;
-	struct mutex *mutex;
+	struct mutex *mutex;	/* of the block */
 	unsigned long anon;
 	long nr = 0;
 
@@ -258,7 +258,7 @@ out:
  * anonymous page of the process. Memory that only a userfaultfd monitor can
  * provide is an error, not a wait.
  *
- * Context: process context; may sleep for ever, killably, without any lock held.
+ * Context: process context; may sleep without bound, killably, with no lock held.
  * Return: 0, or
  * * %-EFAULT - there is no memory, or the process may not access it so
  * * %-ESRCH - the process is gone
@@ -309,9 +309,9 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 }
 
 /*
- * How many pages at the start of the batch make one run. Each page's place is
- * looked at, for the ends of a folio may be where they should while something
- * else was moved in between; what a page is, once per folio.
+ * How many pages at the start of the batch make one run. The place of each page is
+ * checked, because another page may have been moved between the two ends of a
+ * folio; the kind is checked once per folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_pages: user memory, and who holds which slice of it.
+ * iopt_pages: user memory, and the slices of it that areas hold.
  *
- * A holder is someone who needs a slice to stay: a mapping that a domain
- * translates. The first holder of a page pins and charges it, the last one
- * unpins and uncharges it, unless an access has pinned it too: then the pin and
- * the charge pass to the access' record. What is pinned stands in the runs and
- * these records; nobody else knows.
+ * The first holder of a page pins and charges it. The last one unpins and
+ * uncharges it, unless an access has pinned the page too: then the pin and the
+ * charge pass to the record of the access. The runs and these records together
+ * list all pages that are pinned.
  *
- * Rule: who comes may fail and leaves all as it was; leaving never allocates
- * and never fails. Runs are cut at the ends of every slice, so that what
- * nobody holds any more is always whole runs.
+ * Adding a holder may fail and then leaves everything as it was. Removing one
+ * neither allocates nor fails: runs are cut at the ends of each slice, so that
+ * only whole runs are unpinned.
+ *
+ * The mutex is not held while pages are pinned or faulted in. A caller claims
+ * the indexes of a batch first, which keeps other callers from pinning them.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -127,7 +129,7 @@ void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim)
  * Return: false if @first is claimed.
  */
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
-		     unsigned long *last)
+			  unsigned long *last)
 {
 	struct iopt_page_claim *claim;
 
@@ -386,8 +388,8 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  *
  * Pages that no holder and no access has pinned are pinned and charged.
  *
- * Context: process context; takes @pages->mutex, killably. May sleep for ever,
- * killably, for a page that must be faulted in, but without the mutex: callers
+ * Context: process context; takes @pages->mutex, killably. May sleep
+ * without bound, killably, for a page that must be faulted in, but without the mutex: callers
  * that do not need that page go on.
  * Return: 0 or an errno of iopt_gup() or iopt_fault_in(); nothing is pinned or
  * charged by this call then.
@@ -423,8 +425,8 @@ out:
  * @slice: the slice
  *
  * Pages that no holder and no access needs any more are unpinned and uncharged,
- * except for lost pages. They are marked dirty if @pages are writable: what a
- * device or an access wrote to is not known.
+ * except for lost pages. They are marked dirty if @pages are writable, because a
+ * device may have written to any of them.
  *
  * Context: process context, may sleep. @pages->mutex is held.
  * Return: the number of lost pages.

@@ -151,7 +151,7 @@ unsigned long iopt_pages_drop(struct iopt_pages *pages,
 void iopt_pages_claim(struct iopt_pages *pages, struct iopt_page_claim *claim);
 void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim);
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
-		     unsigned long *last);
+			  unsigned long *last);
 int iopt_pages_wait(struct iopt_pages *pages);
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);

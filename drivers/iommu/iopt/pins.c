@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned, and what happens when holders come and go.
+ * Pages that accesses have pinned.
  *
- * Each such page has a record of its own: which page it is and how often it was
- * pinned, by which mapping and, if that owns its pins, by which access. As long
- * as a holder has it pinned too, the pin is the holder's. When the last holder
- * leaves, the pin and its charge pass to the record, and when one comes again,
- * he takes the page that the record has.
+ * Each such page has a record: the page, and how often each mapping, or each
+ * access that owns its pins, has pinned it. While a holder has the page pinned
+ * too, the pin is the holder's. When the last holder is removed the pin and its
+ * charge pass to the record, and a new holder takes over the page of the record.
  *
- * Rule: until the last unpin it is the same page, whatever the process does to
- * its memory and whoever comes and goes; and a page is pinned and charged once.
- * By one mapping nobody unpins what was pinned by another one, nor one access
- * what another one owns.
+ * So an access keeps the same page until its last unpin, whatever the process
+ * does to its memory and whichever domains are attached meanwhile, and a page is
+ * pinned and charged once. A mapping does not unpin what another mapping has
+ * pinned, nor an access what another access owns.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -173,7 +172,7 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 	return rc;
 }
 
-/* Likewise of any range. */
+/* Pin the start of a range, of which pages may be pinned already. */
 static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 		     unsigned long first, unsigned long last,
 		     unsigned int *faults, struct iopt_batch *batch,
@@ -212,7 +211,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 	unsigned long lost = 0;
 
 	if (pin == head && next) {
-		/* The first one tells which page it is: let the next go. */
+		/* The first record holds the page: drop the next one instead. */
 		head->by = next->by;
 		head->owner = next->owner;
 		head->count = next->count;
@@ -267,8 +266,8 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  *       pinned
  * @done: receives how many were pinned, on failure for a while
  *
- * Context: process context; takes @pages->mutex, killably. May sleep for ever,
- * killably, for a page that must be faulted in, but without the mutex.
+ * Context: process context; takes @pages->mutex, killably. May sleep without
+ * bound, killably, for a page that must be faulted in, but without the mutex.
  * Return: 0, or
  * * %-EINVAL - a page has no struct page
  * * %-EOVERFLOW - the mapping is pinned too often
@@ -304,7 +303,7 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		i += nr;
 		cond_resched();
 	}
-	/* What was pinned just now was not lost meanwhile. */
+	/* No page that this call has pinned can be lost yet. */
 	if (rc && i)
 		pins_remove(pages, pinner, first, i, false, &lost, &uncharge);
 	mutex_unlock(&pages->mutex);
