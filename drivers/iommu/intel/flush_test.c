@@ -59,13 +59,13 @@ struct flush {
 };
 
 /**
- * struct rig - what a test works with
+ * struct rig - fixture of a test
  * @iommu: the fake unit
  * @info: its entry in the domain's array
  * @domain: the domain
  * @flushes: the invalidations
  * @nr: their number, MAX_FLUSHES at most
- * @table: a page table whose refcount is recorded, or NULL
+ * @table: a page table, to record its refcount, or NULL
  */
 struct rig {
 	struct intel_iommu iommu;
