@@ -3,7 +3,7 @@
  * Tests of moving the devices of an IOMMU group between domains.
  *
  * A fake IOMMU driver serves a fake bus. It records which domain each device is
- * attached to, and fails to attach a device as often as the test asks for,
+ * attached to, and fails to attach a device as often as the test requests,
  * before it changes anything: the device then stays where it is, which is the
  * worst that a driver can do.
  *
@@ -29,7 +29,7 @@ struct fake_device {
 };
 
 /**
- * struct rig - what a test works with
+ * struct rig - fixture of a test
  * @test: the test
  * @group: a group of all devices
  * @devices: its devices
@@ -178,7 +178,7 @@ static void claim_and_attach(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ(test, rig->user, rig->devices[i]->domain);
 }
 
-/* One failure of a driver does not show: it is asked twice. */
+/* One failure of a driver does not show: the core tries a second time. */
 static void one_failure_is_tried_again(struct kunit *test)
 {
 	struct device *dev = &rig->devices[0]->dev;
@@ -195,7 +195,7 @@ static void one_failure_is_tried_again(struct kunit *test)
 }
 
 /*
- * A device whose driver keeps failing does not hold back the devices behind it
+ * A device that cannot be attached does not hold back the devices behind it
  * in the group, and the domain that it stays attached to is not freed. It
  * follows at the next change.
  */

@@ -20,13 +20,13 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/stddef.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "iommu.h"
 #include "trace.h"
 
 #define MAX_FLUSHES	16
-#define SZ_1T		BIT(40)
 /* page-selective invalidation, of up to 2^18 pages */
 #define CAP_PSI		(BIT_ULL(39) | 18ULL << 48)
 #define CAP_CACHING	BIT_ULL(7)
@@ -59,13 +59,13 @@ struct flush {
 };
 
 /**
- * struct rig - what a test works with
+ * struct rig - fixture of a test
  * @iommu: the fake unit
  * @info: its entry in the domain's array
  * @domain: the domain
  * @flushes: the invalidations
  * @nr: their number, MAX_FLUSHES at most
- * @table: a page table whose refcount is recorded, or NULL
+ * @table: a page table, to record its refcount, or NULL
  */
 struct rig {
 	struct intel_iommu iommu;
@@ -203,6 +203,18 @@ static void stop_queue(void)
 	rig->iommu.qi = NULL;
 }
 
+/*
+ * Unmap a range of which the first page is mapped: without it the driver would
+ * take the range for part of a larger one that is not mapped.
+ */
+static void unmap(struct kunit *test, u64 iova, u64 length)
+{
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, iova, 0, SZ_4K,
+					   IOMMU_READ));
+	rig->nr = 0;
+	KUNIT_EXPECT_EQ(test, length, iommu_unmap(rig->domain, iova, length));
+}
+
 /* The order of a flush is that of the smallest aligned block of the range. */
 static void order_of_range(struct kunit *test)
 {
@@ -237,10 +249,7 @@ static void long_unmaps(struct kunit *test)
 		for (i = 0; i != ARRAY_SIZE(lengths); i++) {
 			u64 iova = 64 * SZ_1T * start;
 
-			rig->nr = 0;
-			KUNIT_ASSERT_EQ(test, lengths[i],
-					iommu_unmap(rig->domain, iova,
-						    lengths[i]));
+			unmap(test, iova, lengths[i]);
 			KUNIT_EXPECT_GT(test, rig->nr, 0);
 			KUNIT_EXPECT_TRUE_MSG(test,
 					      flushed(QI_IOTLB_TYPE, iova,
@@ -254,8 +263,8 @@ static void long_unmaps(struct kunit *test)
 /* A block that page-selective invalidation can express is flushed as such. */
 static void short_unmaps_flush_no_more(struct kunit *test)
 {
-	KUNIT_ASSERT_EQ(test, SZ_8K, iommu_unmap(rig->domain, SZ_1G, SZ_8K));
-	KUNIT_EXPECT_EQ(test, 1, rig->nr);
+	unmap(test, SZ_1G, SZ_8K);
+	KUNIT_ASSERT_EQ(test, 1, rig->nr);
 	KUNIT_EXPECT_EQ(test, SZ_1G, rig->flushes[0].start);
 	KUNIT_EXPECT_EQ(test, SZ_1G + SZ_8K - 1, rig->flushes[0].last);
 }
@@ -289,15 +298,13 @@ static void long_unmaps_flush_device_tlbs(struct kunit *test)
 	list_add(&device.link, &domain->devices);
 	domain->has_iotlb_device = true;
 	for (i = 0; i != ARRAY_SIZE(lengths); i++) {
-		rig->nr = 0;
-		iommu_unmap(rig->domain, 0, lengths[i]);
+		unmap(test, 0, lengths[i]);
 		KUNIT_EXPECT_TRUE_MSG(test,
 				      flushed(QI_DIOTLB_TYPE, 0,
 					      lengths[i] - 1),
 				      "%llx bytes", lengths[i]);
 	}
-	rig->nr = 0;
-	iommu_unmap(rig->domain, SZ_4K, SZ_4K);
+	unmap(test, SZ_4K, SZ_4K);
 	KUNIT_EXPECT_TRUE(test, flushed(QI_DIOTLB_TYPE, SZ_4K, SZ_8K - 1));
 	KUNIT_EXPECT_FALSE(test, flushed(QI_DIOTLB_TYPE, 0, SZ_4K - 1));
 	list_del(&device.link);
@@ -321,8 +328,7 @@ static void first_level_ranges(struct kunit *test)
 	for (i = 0; i != ARRAY_SIZE(ranges); i++) {
 		u64 iova = ranges[i].iova;
 
-		rig->nr = 0;
-		iommu_unmap(rig->domain, iova, ranges[i].bytes);
+		unmap(test, iova, ranges[i].bytes);
 		KUNIT_EXPECT_TRUE_MSG(test,
 				      flushed(QI_EIOTLB_TYPE, iova,
 					      iova + ranges[i].bytes - 1),
@@ -544,14 +550,16 @@ static void first_unit_reaches_mappings(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(rig->domain);
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 1UL << 48, 0, SZ_4K,
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, BIT(48), 0, SZ_4K,
 					   IOMMU_READ));
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			domain_adopt_iommu(domain, &rig->iommu));
 	KUNIT_EXPECT_FALSE(test, domain->adopted);
-	KUNIT_EXPECT_EQ(test, SZ_4K,
-			iommu_unmap(rig->domain, 1UL << 48, SZ_4K));
+	rig->iommu.cap = CAP_PSI | CAP_SUPER | CAP_5_LEVELS | CAP_WIDTH(57);
+	rig->iommu.agaw = 3;
 	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_EXPECT_EQ(test, SZ_4K,
+			iommu_unmap(rig->domain, BIT(48), SZ_4K));
 }
 
 static struct kunit_case flush_cases[] = {

@@ -149,7 +149,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB);
 }
 
-/* 2^18 pages more: what is left of the number in 32 bits is not 0 */
+/* 2^18 pages more, so that the number truncated to 32 bits is not 0 */
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
