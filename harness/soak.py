@@ -17,6 +17,8 @@ STAGES = [
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
     ("everything against everything", lambda: kunit.debug(60 * MINUTES)),
     ("all calls of /dev/iommu at once", lambda: selftest.selftests(only="iommufd/ioctl_stress", variables=STRESS)),
+    ("detach, unset and close against what is in use", lambda: selftest.selftests(
+        only="iommufd/hwpt_race,vfio/container_race,vfio/mdev_race", variables="STRESS_SECONDS=80")),
     ("stock type1 against itself", lambda: check.type1(itself=True)),
     ("differential with more seeds", lambda: check.type1(SEEDS)),
 ]
