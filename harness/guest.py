@@ -9,6 +9,7 @@ from . import cleanlog, ktap, packages
 from .paths import HARNESS, LOG
 from .shell import Progress, lines_of, say, spawn, stop
 
+BOOT = 240      # seconds until the first progress, which a debug kernel on a busy host may need
 QEMU = ["qemu-system-x86_64"]
 IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
@@ -44,7 +45,7 @@ class Guest:
     memory: str = "2G"
     iommu: str = IOMMU
     qemu: list = field(default_factory=lambda: QEMU)    # the command, before QEMU's arguments
-    silence: int = 120              # seconds without a line of the tests' output after which it counts as hung
+    silence: int = 120              # seconds without progress of its tests after which it counts as hung
     timeout: int = 900              # seconds in all
     restarts: int = 1               # times that it is started again after it hung
 
@@ -155,6 +156,7 @@ def boot_once(guest, script, on_line):
     lines, status, reason, hung = [], None, "", False
     progress, place, log_lines = Progress(f"guest {guest.name}"), Place(), Console(console)
     start = heard = time.monotonic()
+    silence = max(guest.silence, BOOT)
     with open(qemu, "wb") as errors, open(LOG / f"{guest.name}.output", "w") as log:
         child = spawn(command(guest, file, console), stderr=errors)
         try:
@@ -162,7 +164,7 @@ def boot_once(guest, script, on_line):
                 now = time.monotonic()
                 results = [place.console(text) for text in log_lines.lines()]
                 if line is not None or any(results):
-                    heard = now
+                    heard, silence = now, guest.silence
                 ended = line is not None and EXIT.match(line)
                 if ended:
                     status = int(ended.group(1))
@@ -172,8 +174,8 @@ def boot_once(guest, script, on_line):
                     place.output(line)
                     if on_line:
                         on_line(line)
-                if now - heard > guest.silence:
-                    hung, reason = True, f"it hung in {place}: no progress for {guest.silence} s"
+                if now - heard > silence:
+                    hung, reason = True, f"it hung in {place}: no progress for {silence} s"
                 elif now - start > guest.timeout:
                     reason = f"it took more than {guest.timeout} s, and was in {place}"
                 if reason:

@@ -81,7 +81,7 @@ def kcsan(seconds=60, cpus=2):
     seconds is for how long threads work against each other, in KUnit and in each program.
     """
     out = kernel.build("kcsan")
-    machine = guest.Guest("kcsan-kunit", kernel.bzimage(out), cpus=cpus, timeout=1800 + 2 * seconds,
+    machine = guest.Guest("kcsan-kunit", kernel.bzimage(out), cpus=cpus, silence=300, timeout=1800 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")
     texts = [outcome.console.read_text(errors="replace")]

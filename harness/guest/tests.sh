@@ -3,6 +3,9 @@
 # prints the program's TAP between a begin line and an end line, which holds the exit status and the number of
 # pages pinned for DMA before and after.
 
+# A task that is blocked is reported, after one to two times as many seconds, before the harness stops the guest.
+[ ! -e /proc/sys/kernel/hung_task_timeout_secs ] || echo 50 >/proc/sys/kernel/hung_task_timeout_secs
+
 pins() {
 	cat /proc/sys/vm/stat_refresh >/dev/null
 	awk '$1 == "nr_foll_pin_acquired" { pinned += $2; found++ }
