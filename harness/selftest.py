@@ -141,8 +141,6 @@ def header(out, variables="", plant=None, widened=False):
 def boot(name, out, script, widened=False, **fields):
     """Boot a guest for programs; return its outcome, what is wrong with the guest, and what is with its log."""
     fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
-    if widened:
-        fields["args"] = f"{fields.get('args', '')} {widen.ARGS}"
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
                          script + (widen.end() if widened else ""))
     wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
