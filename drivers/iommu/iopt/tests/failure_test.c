@@ -447,9 +447,9 @@ struct call {
 
 static const struct call calls[] = {
 	{ "create a space", prepare_maps, call_create, undo_create, { 0, 1 } },
-	{ "map", prepare_domains, call_map, undo_map, { NSTEPS, 4 } },
+	{ "map", prepare_domains, call_map, undo_map, { NSTEPS, 3 } },
 	{ "map anywhere", prepare_domains, call_map_anywhere,
-	  undo_map_anywhere, { NSTEPS, 4 } },
+	  undo_map_anywhere, { NSTEPS, 3 } },
 	{ "map while tracking", prepare_tracking, call_map, undo_map,
 	  { NSTEPS, 5 } },
 	{ "copy", prepare_copy, call_copy, undo_copy, { NSTEPS - 10, 2 } },
