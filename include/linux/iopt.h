@@ -36,8 +36,8 @@ struct page;
  * @IOPT_ACCOUNT_MM_PINNED: as @IOPT_ACCOUNT_MM, and counted as pinned too
  *
  * VmLck (mm->locked_vm) counts the pages in the latter three modes. VmPin
- * (mm->pinned_vm) counts them in all but @IOPT_ACCOUNT_MM and
- * @IOPT_ACCOUNT_MM_UNLIMITED, which count as VFIO type1 always did.
+ * (mm->pinned_vm) counts them in all modes but @IOPT_ACCOUNT_MM and
+ * @IOPT_ACCOUNT_MM_UNLIMITED.
  */
 enum iopt_account {
 	IOPT_ACCOUNT_NONE,
