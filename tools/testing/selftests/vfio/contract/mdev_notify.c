@@ -324,36 +324,6 @@ static void other_group(void)
 	mdev_destroy(&late);
 }
 
-/* A device handles one notice at a time, of whatever mapping. */
-static void one_at_a_time(void)
-{
-	struct unmapper one, two = { .iova = IOVA + 16 * PAGE, .size = PAGE };
-	struct mdev_pin_state state;
-
-	record_within("one_at_a_time");
-	must_map(IOVA, 0, 1);
-	must_map(IOVA + 16 * PAGE, 1, 1);
-	must_pin(&first, IOVA, 1);
-	must_pin(&first, IOVA + 16 * PAGE, 1);
-	begin_unmap(&one, IOVA, PAGE);
-	if (pthread_create(&two.thread, NULL, unmapper_main, &two))
-		die("pthread_create");
-	/* Long enough for a notice to end that does not wait. */
-	usleep(200 * 1000);
-	mdev_state(&first, &state);
-	record("T1-156", "meanwhile", "%llu notices",
-	       state.notices - seen_first);
-	mdev_release(&first);
-	pthread_join(one.thread, NULL);
-	pthread_join(two.thread, NULL);
-	record_rc("T1-156", "one", one.rc);
-	record_rc("T1-156", "two", two.rc);
-	mdev_state(&first, &state);
-	record("T1-156", "overlapped", "%llu", state.overlapped);
-	record_both("T1-156", "end");
-	record_pages("T1-156", "pages");
-}
-
 static void no_notice(void)
 {
 	struct type1 real;
@@ -390,7 +360,6 @@ int main(void)
 	rounds();
 	meanwhile();
 	other_group();
-	one_at_a_time();
 	no_notice();
 	mdev_destroy(&plain);
 	mdev_destroy(&second);
