@@ -173,6 +173,27 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 	return area->nr_users ? -EAGAIN : 0;
 }
 
+/*
+ * Wait until an orphan can be adopted. Both locks are held afterwards, unless it
+ * returns -EINTR.
+ */
+static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
+		       unsigned long last, struct iopt_area **orphan)
+{
+	int rc;
+
+	if (mutex_lock_killable(&iopt->attach_mutex))
+		return -EINTR;
+	mutex_lock(&iopt->lock);
+	do {
+		rc = orphan_find(iopt, start, last, orphan);
+		if (rc == -EAGAIN)
+			rc = wait_settled_detached(iopt, iopt->nr_settled) ?:
+			     -EAGAIN;
+	} while (rc == -EAGAIN);
+	return rc;
+}
+
 static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 		      void __user *uptr, enum iopt_account account)
 {
@@ -224,14 +245,9 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	if (check_add_overflow(uaddr, last - start, &uaddr_last))
 		return -EOVERFLOW;
 
-	if (mutex_lock_killable(&iopt->attach_mutex))
-		return -EINTR;
-	mutex_lock(&iopt->lock);
-	while ((rc = orphan_find(iopt, start, last, &area)) == -EAGAIN) {
-		rc = wait_settled_detached(iopt, iopt->nr_settled);
-		if (rc)
-			return rc;
-	}
+	rc = orphan_lock(iopt, start, last, &area);
+	if (rc == -EINTR)
+		return rc;
 	if (!rc) {
 		area->busy = true;
 		mutex_unlock(&iopt->lock);

@@ -88,28 +88,14 @@ void iopt_pages_put(struct iopt_pages *pages)
 	kref_put(&pages->kref, pages_release);
 }
 
-/**
- * iopt_pages_claim() - keep other callers from pinning some indexes
- * @pages: the pages
- * @claim: the indexes, of which no other claim has one
- *
- * Context: @pages->mutex is held; the caller drops it to pin.
- */
-void iopt_pages_claim(struct iopt_pages *pages, struct iopt_page_claim *claim)
+/* Keep other callers from pinning some indexes, of which none is claimed. */
+static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
 	hlist_add_head(&claim->node, &pages->claims);
 }
 
-/**
- * iopt_pages_unclaim() - let other callers have the indexes of a claim
- * @pages: the pages
- * @claim: the claim
- *
- * Context: @pages->mutex is held. What was pinned is recorded before the caller
- * drops it.
- */
-void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim)
+static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
 	hlist_del(&claim->node);
@@ -168,6 +154,52 @@ int iopt_pages_wait(struct iopt_pages *pages)
 	return rc ? -EINTR : 0;
 }
 
+/**
+ * iopt_pages_pin() - pin pages that no other caller claims
+ * @pages: the pages
+ * @first: the first index
+ * @last: the last index, see iopt_pages_unclaimed()
+ * @batch: receives the pages, which the caller records before it drops the mutex
+ *
+ * Context: process context. @pages->mutex is held, and dropped while pinning.
+ * Return: as iopt_gup().
+ */
+long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
+		    unsigned long last, struct iopt_batch *batch)
+{
+	struct iopt_page_claim claim = { .first = first, .last = last };
+	long nr;
+
+	claim_start(pages, &claim);
+	mutex_unlock(&pages->mutex);
+	nr = iopt_gup(pages, first, last + 1 - first, batch);
+	mutex_lock(&pages->mutex);
+	claim_end(pages, &claim);
+	return nr;
+}
+
+/**
+ * iopt_pages_fault_in() - fault in pages that iopt_pages_pin() did not find
+ * @pages: the pages
+ * @first: the first index
+ * @last: the last index
+ * @faults: counts calls in a row that did not help
+ *
+ * Context: as iopt_fault_in(). @pages->mutex is held, and dropped meanwhile.
+ * Return: as iopt_fault_in(), or -EFAULT after %IOPT_FAULTS_MAX calls in a row.
+ */
+int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
+			unsigned long last, unsigned int *faults)
+{
+	int rc = -EFAULT;
+
+	mutex_unlock(&pages->mutex);
+	if ((*faults)++ != IOPT_FAULTS_MAX)
+		rc = iopt_fault_in(pages, first, last + 1 - first);
+	mutex_lock(&pages->mutex);
+	return rc;
+}
+
 /* Record the pages of a batch, cut where a slice of a holder starts or ends. */
 static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
@@ -201,24 +233,17 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Pin pages of a hole and record them, without the mutex while pinning. Returns
- * how many, or 0 if the first must be faulted in.
+ * Pin pages of a hole and record them. Returns how many, or 0 if the first must
+ * be faulted in.
  */
 static long hole_pin(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct iopt_batch *batch)
 {
-	struct iopt_page_claim claim = { .first = first, .last = last };
-	long nr;
+	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	iopt_pages_claim(pages, &claim);
-	mutex_unlock(&pages->mutex);
-	nr = iopt_gup(pages, first, last + 1 - first, batch);
-	mutex_lock(&pages->mutex);
-	iopt_pages_unclaim(pages, &claim);
 	if (nr <= 0)
 		return nr;
-
 	rc = batch_record(pages, first, &batch->runs);
 	if (rc) {
 		iopt_batch_undo(pages, batch, 0);
@@ -273,15 +298,9 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 		last = index - 1;
 
 	nr = hole_pin(pages, first, last, batch);
-	if (nr) {
-		*faults = 0;
-		return nr;
-	}
-	if ((*faults)++ == IOPT_FAULTS_MAX)
-		return -EFAULT;
-	mutex_unlock(&pages->mutex);
-	nr = iopt_fault_in(pages, first, last + 1 - first);
-	mutex_lock(&pages->mutex);
+	if (!nr)
+		return iopt_pages_fault_in(pages, first, last, faults);
+	*faults = 0;
 	return nr;
 }
 

@@ -148,11 +148,13 @@ int iopt_pages_hold(struct iopt_pages *pages,
 		    struct interval_tree_node *slice);
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
 			      struct interval_tree_node *slice);
-void iopt_pages_claim(struct iopt_pages *pages, struct iopt_page_claim *claim);
-void iopt_pages_unclaim(struct iopt_pages *pages, struct iopt_page_claim *claim);
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
 			  unsigned long *last);
 int iopt_pages_wait(struct iopt_pages *pages);
+long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
+		    unsigned long last, struct iopt_batch *batch);
+int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
+			unsigned long last, unsigned int *faults);
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);
 

@@ -145,30 +145,17 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 		    unsigned int *faults, struct iopt_batch *batch,
 		    struct page **out, unsigned long *done)
 {
-	struct iopt_page_claim claim = { .first = first, .last = last };
-	long nr;
+	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	iopt_pages_claim(pages, &claim);
-	mutex_unlock(&pages->mutex);
-	nr = iopt_gup(pages, first, last + 1 - first, batch);
-	mutex_lock(&pages->mutex);
-	iopt_pages_unclaim(pages, &claim);
 	if (nr < 0)
 		return nr;
-	if (nr) {
-		*faults = 0;
-		rc = batch_record(pages, pinner, first, batch, out, done);
-		if (rc)
-			iopt_batch_undo(pages, batch, *done);
-		return rc;
-	}
-
-	if ((*faults)++ == IOPT_FAULTS_MAX)
-		return -EFAULT;
-	mutex_unlock(&pages->mutex);
-	rc = iopt_fault_in(pages, first, last + 1 - first);
-	mutex_lock(&pages->mutex);
+	if (!nr)
+		return iopt_pages_fault_in(pages, first, last, faults);
+	*faults = 0;
+	rc = batch_record(pages, pinner, first, batch, out, done);
+	if (rc)
+		iopt_batch_undo(pages, batch, *done);
 	return rc;
 }
 

@@ -3,11 +3,12 @@
  * A read-only mapping shows what the process sees, also after the process has
  * written to memory that was never touched, only read, or part of a file.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
-#include <linux/file.h>
+#include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
 #include "access.h"
@@ -70,8 +71,9 @@ static unsigned long memory_make(struct kunit *test,
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
 	for (i = 0; i != COW_PAGES && memory->read; i++)
 		KUNIT_ASSERT_EQ(test, 0,
-				get_user(value, (unsigned long __user *)
-					 (uaddr + PAGES(i))));
+				copy_from_user(&value, (void __user *)
+					       (uaddr + PAGES(i)),
+					       sizeof(value)));
 	if (memory->write)
 		test_touch(test, uaddr, COW_PAGES);
 	return uaddr;
