@@ -47,6 +47,8 @@ GROUPS = [
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
     # IOVAs beyond 39 bits.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}),
+    # Pages that are migrated when they are pinned; most memory is such.
+    Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}),
     RACES,
     # The others in a kernel that preempts nothing, where work without bound becomes a soft lockup.
     Group("others", ("*",), machine={"args": "preempt=none"}),
