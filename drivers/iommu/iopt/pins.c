@@ -148,6 +148,9 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
+	/* A batch that does not fit the limit may start with pages that do. */
+	if (nr == -ENOMEM && first != last)
+		nr = iopt_pages_pin(pages, first, first, batch);
 	if (nr < 0)
 		return nr;
 	if (!nr)
