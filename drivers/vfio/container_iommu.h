@@ -31,23 +31,4 @@ struct vfio_container_iommu *
 vfio_container_iommu_get(struct vfio_container_iommu __rcu **at);
 void vfio_container_iommu_put(struct vfio_container_iommu *iommu);
 
-/*
- * For callers that keep a group in the container, such as an open device does,
- * or that hold the container's group_lock: the driver cannot be released.
- */
-static inline struct vfio_iommu_driver *
-vfio_container_driver(struct vfio_container_iommu __rcu **at)
-{
-	struct vfio_container_iommu *iommu = rcu_dereference_raw(*at);
-
-	return iommu ? iommu->driver : NULL;
-}
-
-static inline void *vfio_container_data(struct vfio_container_iommu __rcu **at)
-{
-	struct vfio_container_iommu *iommu = rcu_dereference_raw(*at);
-
-	return iommu ? iommu->data : NULL;
-}
-
 #endif

@@ -2,12 +2,12 @@
 // Every walker that descends knows that the entry is in memory.
 
 @@
-identifier domain, pte, page, val;
+identifier domain, pte, page, entry;
 @@
 pfn_to_dma_pte(struct dmar_domain *domain, ...)
 {
 	<...
-	if (cmpxchg64(&pte->val, 0ULL, val)) free_pgtable_page(page);
+	if (cmpxchg64(&pte->val, 0ULL, entry)) free_pgtable_page(page);
 -	else
 -		domain_flush_cache(domain, pte, sizeof(*pte));
 	...>

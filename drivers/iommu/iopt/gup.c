@@ -8,8 +8,9 @@
  * batch. Where a batch ends shows neither in the record nor in the size of I/O
  * page table entries.
  *
- * Pinning and faulting are two steps. Pinning takes only pages that are present
- * and waits for no file: other callers may need pages of the same batch.
+ * Pinning and faulting are two steps. Pinning takes only pages that are present,
+ * but for hugetlb, and waits for no file: other callers may need pages of the
+ * same batch.
  * Faulting may wait without bound, for a filesystem that does not answer, but
  * killably, and without mmap_lock.
  *
@@ -21,7 +22,6 @@
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -67,7 +67,7 @@ static struct mutex *block_mutex(struct mm_struct *mm,
 	unsigned long key = (unsigned long)mm;
 
 	if (vma && vma->vm_file) {
-		index = linear_page_index(vma, addr);
+		index = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
 		key = (unsigned long)vma->vm_file->f_mapping;
 	}
 	*npages = min(*npages, (1UL << MIGRATE_SHIFT) -
@@ -132,7 +132,7 @@ static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 {
 	struct vm_area_struct *vma;
 	unsigned long pfn;
-	int rc;
+	int rc = 0;
 
 	run->count = 0;
 	while (run->count != npages) {
@@ -155,7 +155,9 @@ static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 	}
 	run->kind = IOPT_RUN_PFNMAP;
 	run->lost = false;
-	return run->count ? 0 : -EFAULT;
+	if (run->count)
+		return 0;
+	return rc == -EINTR || rc == -ENOMEM ? rc : -EFAULT;
 }
 
 /* How many pages at the start of a batch are anonymous pages. */
@@ -270,9 +272,9 @@ int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 {
 	unsigned long addr = pages->uaddr + (first << PAGE_SHIFT);
 	struct mm_struct *mm = pages->payer->mm;
+	int locked = 1, *may_wait;
 	struct vm_area_struct *vma;
 	unsigned int flags = 0;
-	int locked = 1;
 	long rc;
 
 	if (!mmget_not_zero(mm))
@@ -284,13 +286,20 @@ int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 	rc = -EFAULT;
 	if (!vma || !(vma->vm_flags & (pages->writable ? VM_WRITE : VM_READ)))
 		goto out_unlock;
-	if (pages->writable)
-		flags = FOLL_WRITE;
-	else if (vma_breaks_cow(vma))
-		flags = FOLL_WRITE | FOLL_FORCE;
 	npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
-	rc = get_user_pages_remote(mm, addr, npages, flags, NULL, NULL,
-				   userfaultfd_armed(vma) ? NULL : &locked);
+	if (pages->writable || vma_breaks_cow(vma))
+		flags = FOLL_WRITE;
+	may_wait = userfaultfd_armed(vma) ? NULL : &locked;
+	rc = 0;
+	if (flags && !(vma->vm_flags & VM_WRITE)) {
+		/* With FOLL_FORCE no fault undoes the hints of NUMA balancing. */
+		rc = get_user_pages_remote(mm, addr, npages, 0, NULL, NULL,
+					   may_wait);
+		flags |= FOLL_FORCE;
+	}
+	if (rc >= 0 && locked)
+		rc = get_user_pages_remote(mm, addr, npages, flags, NULL, NULL,
+					   may_wait);
 out_unlock:
 	if (locked)
 		mmap_read_unlock(mm);

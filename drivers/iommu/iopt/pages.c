@@ -101,6 +101,8 @@ static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
 	hlist_del(&claim->node);
 	if (pages->nr_waiting) {
 		WRITE_ONCE(pages->nr_ended, pages->nr_ended + 1);
+		/* A waiter queues itself before it looks at nr_ended again. */
+		smp_mb();
 		wake_up_var(&pages->nr_ended);
 	}
 }
@@ -200,35 +202,45 @@ int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 	return rc;
 }
 
+/* Whether a slice of a holder starts or ends between @first and @last. */
+static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
+			      unsigned long last)
+{
+	struct interval_tree_node *slice;
+
+	for (slice = interval_tree_iter_first(&pages->holders, first, last);
+	     slice; slice = interval_tree_iter_next(slice, first, last))
+		if (slice->start > first || slice->last < last)
+			return true;
+	return false;
+}
+
 /* Record the pages of a batch, cut where a slice of a holder starts or ends. */
 static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
 {
 	unsigned long last = first + batch->npages - 1;
-	unsigned long before = first ? first - 1 : 0;
-	struct interval_tree_node *slice, *next;
-	bool cut = false;
+	struct interval_tree_node *slice;
+	bool join;
 	int rc;
 
+	join = first && !slice_ends_inside(pages, first - 1, last);
+	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
+	if (rc || join)
+		return rc;
 	/* Only holders that are being filled meet a hole, so they are few. */
-	slice = interval_tree_iter_first(&pages->holders, before, last);
-	for (next = slice; next && !cut;
-	     next = interval_tree_iter_next(next, before, last))
-		cut = next->start > before || next->last < last;
-
-	rc = iopt_runs_fill(&pages->runs, first, batch, first && !cut,
-			    pages->gfp);
-	for (; !rc && cut && slice;
-	     slice = interval_tree_iter_next(slice, before, last)) {
+	for (slice = interval_tree_iter_first(&pages->holders, first, last);
+	     slice && !rc;
+	     slice = interval_tree_iter_next(slice, first, last)) {
 		if (slice->start > first)
 			rc = iopt_runs_cut(&pages->runs, slice->start,
 					   pages->gfp);
 		if (!rc && slice->last < last)
 			rc = iopt_runs_cut(&pages->runs, slice->last + 1,
 					   pages->gfp);
-		if (rc)
-			iopt_runs_clear(&pages->runs, first, last);
 	}
+	if (rc)
+		iopt_runs_clear(&pages->runs, first, last);
 	return rc;
 }
 
@@ -304,7 +316,25 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 	return nr;
 }
 
-/* Pin what is not pinned of [@first, @last]. */
+/*
+ * Let a run start where a slice starts, or behind its end. A hole is not cut:
+ * another caller may have claimed it, and batch_record() cuts what fills it.
+ */
+static int run_cut(struct iopt_pages *pages, unsigned long index)
+{
+	struct iopt_run_iter iter __uninitialized;
+	struct iopt_run run __uninitialized;
+
+	if (!index || index >= pages->runs.npages)
+		return 0;
+	iopt_run_iter_start(&iter, &pages->runs, index, index);
+	iopt_run_iter_next(&iter, &run);
+	if (run.kind == IOPT_RUN_HOLE)
+		return 0;
+	return iopt_runs_cut(&pages->runs, index, pages->gfp);
+}
+
+/* Pin the pages of [@first, @last] that are not pinned. */
 static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 			    unsigned long last, struct iopt_batch *batch)
 {
@@ -313,8 +343,7 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 	unsigned int faults = 0, steps = 0;
 	long nr;
 
-	if (iopt_runs_cut(&pages->runs, first, pages->gfp) ||
-	    iopt_runs_cut(&pages->runs, last + 1, pages->gfp))
+	if (run_cut(pages, first) || run_cut(pages, last + 1))
 		return -ENOMEM;
 	while (first <= last) {
 		iopt_run_iter_start(&iter, &pages->runs, first, last);
@@ -350,9 +379,9 @@ static unsigned long run_release(struct iopt_pages *pages,
  * a device may still reach it. Returns how many pages that are.
  */
 static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
-				  unsigned long last)
+				  unsigned long last, unsigned long *uncharge)
 {
-	unsigned long lost = 0, charged = 0, uncharge = 0, work = 0;
+	unsigned long lost = 0, charged = 0, paid = 0, work = 0;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;
 
@@ -373,12 +402,12 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 		if (run.lost && run.kind != IOPT_RUN_ZERO)
 			lost += left;
 		if (!run.lost && run.kind == IOPT_RUN_RAM)
-			uncharge += left;
+			paid += left;
 	}
 	pages->nr_charged -= charged;
 	iopt_runs_clear(&pages->runs, first, last);
-	iopt_uncharge(pages->payer, uncharge);
-	trace_iopt_unpin(pages, first, last, uncharge, lost);
+	*uncharge += paid;
+	trace_iopt_unpin(pages, first, last, paid, lost);
 	return lost;
 }
 
@@ -386,18 +415,26 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 static unsigned long unheld_release(struct iopt_pages *pages,
 				    unsigned long first, unsigned long last)
 {
+	unsigned long lost = 0, uncharge = 0;
 	struct interval_tree_node *slice;
-	unsigned long lost = 0;
+	bool more = true;
 
-	while ((slice = interval_tree_iter_first(&pages->holders, first,
-						 last))) {
-		if (slice->start > first)
-			lost += runs_release(pages, first, slice->start - 1);
-		if (slice->last >= last)
-			return lost;
-		first = slice->last + 1;
+	while (more) {
+		unsigned long end = last;
+
+		slice = interval_tree_iter_first(&pages->holders, first, last);
+		if (slice)
+			end = slice->start - 1;
+		if (!slice || slice->start > first)
+			lost += runs_release(pages, first, end, &uncharge);
+		more = slice && slice->last < last;
+		if (more)
+			first = slice->last + 1;
+		if (more)
+			cond_resched();
 	}
-	return lost + runs_release(pages, first, last);
+	iopt_uncharge(pages->payer, uncharge);
+	return lost;
 }
 
 /**

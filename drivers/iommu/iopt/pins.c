@@ -326,11 +326,15 @@ unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       unsigned long *lost)
 {
 	unsigned long nr, uncharge = 0;
+	struct iopt_payer *payer;
 
 	mutex_lock(&pages->mutex);
 	nr = pins_remove(pages, pinner, first, npages, all, lost, &uncharge);
+	/* Another process may adopt the pages as soon as they are unlocked. */
+	payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
-	iopt_uncharge(pages->payer, uncharge);
+	iopt_uncharge(payer, uncharge);
+	iopt_payer_put(payer);
 	return nr;
 }
 

@@ -106,6 +106,9 @@ static int batch_add_run(struct batch *batch, const struct iopt_run *run)
 	unsigned long i;
 	int rc = 0;
 
+	/* A hole has no address. */
+	if (WARN_ON_ONCE(run->kind == IOPT_RUN_HOLE))
+		return -EINVAL;
 	if (iopt_run_stride(run->kind))
 		return batch_add(batch, phys, run->count << PAGE_SHIFT);
 	for (i = 0; !rc && i != run->count; i++)

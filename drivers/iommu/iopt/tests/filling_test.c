@@ -9,9 +9,11 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
+#include <linux/rwsem.h>
 #include <linux/sched/user.h>
 
 #include "../io_pagetable.h"
@@ -274,10 +276,93 @@ static void last_holder_may_be_read_only(struct kunit *test)
 	test_munmap(test, uaddr, 1);
 }
 
+/**
+ * struct copy_call - a copy that a thread makes into another space
+ * @to: that space
+ * @iova: where to, and where from in the test's space
+ * @npages: number of pages
+ */
+struct copy_call {
+	struct io_pagetable *to;
+	unsigned long iova;
+	unsigned long npages;
+};
+
+static long call_copy(struct test_thread *thread)
+{
+	const struct copy_call *call = thread->data;
+	unsigned long iova = call->iova;
+
+	return iopt_copy(call->to, &iova, thread->space->iopt, iova,
+			 PAGES(call->npages), IOMMU_READ, IOPT_MAP_FIXED);
+}
+
+/*
+ * A holder of some pages of a hole waits for the caller that is pinning all of
+ * them, and both find each page where it belongs.
+ */
+static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = UINT_MAX,
+	};
+	struct io_pagetable *other[2] = { iopt_alloc(&policy),
+					  iopt_alloc(&policy) };
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 64), bytes;
+	struct copy_call whole = { other[0], IOVA, 32 };
+	struct copy_call part = { other[1], IOVA + PAGES(8), 8 };
+	struct copy_call behind = { other[0], IOVA + PAGES(32), 32 };
+	struct test_thread one, two;
+	struct iopt_pages *pages;
+	unsigned int i;
+
+	for (i = 0; i != 2; i++) {
+		KUNIT_ASSERT_FALSE(test, IS_ERR(other[i]));
+		KUNIT_ASSERT_EQ(test, 0,
+				iopt_attach_domain(other[i],
+						   &space->mock[i]->domain));
+	}
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 64,
+					       IOMMU_READ));
+	pages = test_area_at(space, IOVA)->pages;
+	/* The record reaches beyond the hole that is filled. */
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_copy, &behind,
+						 current->mm));
+
+	/* A read-only pin looks at the memory map first. */
+	mmap_write_lock(current->mm);
+	test_thread_start(test, &one, call_copy, &whole, current->mm);
+	while (!rwsem_is_contended(&current->mm->mmap_lock))
+		msleep(20);
+	test_thread_start(test, &two, call_copy, &part, current->mm);
+	while (!READ_ONCE(pages->nr_waiting))
+		msleep(20);
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&one));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
+
+	KUNIT_EXPECT_EQ(test, 64, pages->nr_charged);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 64);
+	mock_expect_maps(space->mock[1], IOVA + PAGES(8), uaddr + PAGES(8), 8);
+	KUNIT_EXPECT_EQ(test, 64, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
+	for (i = 0; i != 2; i++) {
+		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other[i], 0, ULONG_MAX,
+						    &bytes));
+		iopt_detach_domain(other[i], &space->mock[i]->domain);
+		iopt_free(other[i]);
+	}
+	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
+}
+
 static struct kunit_case filling_cases[] = {
 	KUNIT_CASE(limit_holds_while_a_map_waits),
 	KUNIT_CASE(sharing_space_does_not_wait),
 	KUNIT_CASE(accesses_pin_around_a_page),
+	KUNIT_CASE(holder_comes_while_its_pages_are_pinned),
 	KUNIT_CASE(last_holder_may_be_read_only),
 	{}
 };
