@@ -202,6 +202,16 @@ int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 	return rc;
 }
 
+/* The slice that is held if there is only one, as there most often is. */
+static struct interval_tree_node *only_holder(struct iopt_pages *pages)
+{
+	struct rb_node *root = pages->holders.rb_root.rb_node;
+
+	if (!root || root->rb_left || root->rb_right)
+		return NULL;
+	return rb_entry(root, struct interval_tree_node, rb);
+}
+
 /* Whether a slice of a holder starts or ends between @first and @last. */
 static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 			      unsigned long last)
@@ -220,10 +230,13 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
 {
 	unsigned long last = first + batch->npages - 1;
-	struct interval_tree_node *slice;
+	struct interval_tree_node *slice = only_holder(pages);
 	bool join;
 	int rc;
 
+	if (slice)
+		return iopt_runs_fill(&pages->runs, first, batch,
+				      first != slice->start, pages->gfp);
 	join = first && !slice_ends_inside(pages, first - 1, last);
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
@@ -301,7 +314,8 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 	long nr;
 
 	last = min(last, first + batch->max - 1);
-	if (!iopt_pages_unclaimed(pages, first, &last))
+	if (!hlist_empty(&pages->claims) &&
+	    !iopt_pages_unclaimed(pages, first, &last))
 		return iopt_pages_wait(pages);
 	pin = iopt_pins_first(pages, first, last, &index);
 	if (pin && index == first)
@@ -346,8 +360,13 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 	if (run_cut(pages, first) || run_cut(pages, last + 1))
 		return -ENOMEM;
 	while (first <= last) {
-		iopt_run_iter_start(&iter, &pages->runs, first, last);
-		iopt_run_iter_next(&iter, &run);
+		if (first < pages->runs.npages) {
+			iopt_run_iter_start(&iter, &pages->runs, first, last);
+			iopt_run_iter_next(&iter, &run);
+		} else {
+			run.kind = IOPT_RUN_HOLE;
+			run.count = last + 1 - first;
+		}
 		if (run.kind == IOPT_RUN_HOLE) {
 			nr = hole_fill(pages, first, first + run.count - 1,
 				       &faults, batch);

@@ -299,6 +299,20 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 	return rc;
 }
 
+static int runs_fill_batch_inside(struct iopt_runs *runs, unsigned long first,
+				  const struct iopt_run_batch *batch, gfp_t gfp)
+{
+	struct iopt_runs fresh = {};
+	int rc;
+
+	rc = iopt_runs_append_batch(&fresh, batch, 0, gfp);
+	if (!rc)
+		rc = runs_fill_inside(runs, first, &fresh, gfp);
+	if (rc)
+		iopt_runs_free(&fresh);
+	return rc;
+}
+
 /**
  * iopt_runs_fill() - record pages in a hole
  * @runs: the record
@@ -313,18 +327,17 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
 {
-	struct iopt_runs fresh = {};
-	int rc;
-
+	/* Small mappings are many such: as quick as it can be. */
+	if (!runs->npages && !first && batch->nr <= IOPT_RUNS_INLINE) {
+		memcpy(runs->few, batch->packed,
+		       batch->nr * sizeof(*batch->packed));
+		runs->nr_few = batch->nr;
+		runs->npages = batch->npages;
+		return 0;
+	}
 	if (first >= runs->npages)
 		return runs_fill_behind(runs, first, batch, join, gfp);
-
-	rc = iopt_runs_append_batch(&fresh, batch, 0, gfp);
-	if (!rc)
-		rc = runs_fill_inside(runs, first, &fresh, gfp);
-	if (rc)
-		iopt_runs_free(&fresh);
-	return rc;
+	return runs_fill_batch_inside(runs, first, batch, gfp);
 }
 
 /*
