@@ -689,9 +689,9 @@ static void prepare(void)
 
 	/* The last pages are beyond the end of the file. */
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &file) || mmap(memory[OF_FILE], MEMORY_PAGES * PAGE,
-			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
-			   0) == MAP_FAILED)
+	if (fd < 0 || fstat(fd, &file) ||
+	    mmap(memory[OF_FILE], MEMORY_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
 		die("memory of a file");
 	close(fd);
 	if (file.st_size > (off_t)(MEMORY_PAGES * PAGE))
