@@ -318,9 +318,9 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 }
 
 /*
- * How many pages at the start of the batch make one run. The place of each page is
- * checked, because another page may have been moved between the two ends of a
- * folio; the kind is checked once per folio.
+ * How many pages at the start of the batch make one run. The place of each page
+ * is checked, because another page may have been moved between the two ends of
+ * a folio; the kind is checked once per folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)

@@ -463,9 +463,9 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  *
  * Pages that no holder and no access has pinned are pinned and charged.
  *
- * Context: process context; takes @pages->mutex, killably. May sleep
- * without bound, killably, for a page that must be faulted in, but without the mutex: callers
- * that do not need that page go on.
+ * Context: process context; takes @pages->mutex, killably. May sleep without
+ * bound, killably, for a page that must be faulted in, but without the mutex:
+ * callers that do not need that page go on.
  * Return: 0 or an errno of iopt_gup() or iopt_fault_in(); nothing is pinned or
  * charged by this call then.
  */
