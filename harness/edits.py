@@ -3,6 +3,7 @@
 
 Each takes text and gives text. An edit that no longer matches is a Failure that names itself and the file.
 """
+import difflib
 import fnmatch
 import re
 import subprocess
@@ -71,24 +72,78 @@ def parse_insertions(where, text):
 
 # ---- semantic patches ----------------------------------------------------------------------------
 
+HEADER = re.compile(r"^@(.*)@$")
+TOKEN = re.compile(r"\w+|\S")
+
+
+def rules_of(text):
+    """[(metavariables, body)] of a semantic patch's rules that change something."""
+    found, lines = [], iter(text.splitlines())
+    names = body = None
+    for line in lines:
+        if not HEADER.match(line):
+            if body is not None:
+                body.append(line)
+            continue
+        names, body = set(), []
+        if ":" not in line:
+            for declared in lines:
+                if declared.startswith("@@"):
+                    break
+                names.update(re.findall(r"\w+", declared))
+            found.append((names, body))
+    return [(names, body) for names, body in found if any(line[:1] in "+-" for line in body if line)]
+
+
+def differences(old, new, sign):
+    """The lines that were added (+) or removed (-), as one row of tokens."""
+    lines = [line[1:] for line in difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
+             if line.startswith(sign) and not line.startswith(sign * 3)]
+    return "".join(TOKEN.findall("\n".join(lines)))
+
+
+class Rule:
+    """What a rule leaves behind where it matches: each line that it adds, or removes if it adds none.
+
+    A line that it both adds and removes may stay as it is.
+    """
+
+    def __init__(self, names, body):
+        signs = [line for line in body if line[:1] in ("+", "-")]
+        self.sign = "+" if any(line.startswith("+") and TOKEN.search(line[1:]) for line in signs) else "-"
+        both = {line[1:].strip() for line in signs if line[0] != self.sign}
+        self.lines = [line[1:].strip() for line in signs if line[0] == self.sign and TOKEN.search(line[1:])]
+        self.lines = [line for line in self.lines if line not in both]
+        self.traces = [re.compile("".join(".+" if token in names else re.escape(token)
+                                          for token in TOKEN.findall(line.replace("...", " ELLIPSIS ")))
+                                  .replace("ELLIPSIS", ".*")) for line in self.lines]
+
+    def missing(self, changes):
+        """A line of which nothing is seen in the changes, or None."""
+        texts = [differences(old, new, self.sign) for old, new in changes]
+        return next((line for line, trace in zip(self.lines, self.traces)
+                     if not any(trace.search(text) for text in texts)), None)
+
+
 class SemanticPatch:
     """A Coccinelle script whose `// files:` lines say what it must change.
 
     Each file that is named without a wildcard must change, and of each glob at least one file. With a line
-    `// optional-per-file` it is enough that one file of all changes.
+    `// optional-per-file` it is enough that one file of all changes. Each rule must match somewhere.
     """
 
     def __init__(self, where, script):
         self.where, self.script = where, script
         text = script.read_text()
         self.patterns = [word for rest in re.findall(r"^// files:(.*)$", text, re.M) for word in rest.split()]
+        self.rules = [Rule(*rule) for rule in rules_of(text)]
         self.relaxed = bool(re.search(r"^// optional-per-file\s*$", text, re.M))
         if not self.patterns:
             raise Failure(f"{where}: no `// files:` line says what it edits")
 
     def apply(self, tree):
         """Run over the tree's files and return {path: new text} of those that changed."""
-        changed = {}
+        changed, changes = {}, []
         for pattern in self.patterns:
             glob = any(c in pattern for c in "*?[")
             paths = sorted(p for p in tree.paths if fnmatch.fnmatchcase(p, pattern)) if glob else [pattern]
@@ -100,11 +155,15 @@ class SemanticPatch:
                 new = self._spatch(path, old)
                 if new != old:
                     changed[path] = new
+                    changes.append((old, new))
                     hits += 1
             if not hits and not self.relaxed:
                 raise Failure(f"{self.where}: {pattern}: nothing in it matched")
         if not changed:
             raise Failure(f"{self.where}: nothing matched in any of its files")
+        for rule in self.rules:
+            if missing := rule.missing(changes):
+                raise Failure(f"{self.where}: {' '.join(changed)}: a rule did not match, no `{missing}` is there")
         return changed
 
     def _spatch(self, path, text):

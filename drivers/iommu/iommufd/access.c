@@ -22,6 +22,7 @@
 #include <linux/iopt.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
@@ -39,7 +40,7 @@
  * @lock: protects all below; nothing is called under it
  * @ioas: where it is attached, or NULL; stays until it is out
  * @inside: what the engine knows of it, as long as @ioas
- * @leaving: it is on its way out
+ * @leaving: the task that takes it out of @ioas, or NULL
  * @calls: how many are under way
  * @idle: woken when @calls becomes 0
  */
@@ -52,7 +53,7 @@ struct iommufd_access {
 	spinlock_t lock;	/* innermost */
 	struct iommufd_ioas *ioas;
 	struct iopt_access *inside;
-	bool leaving;
+	struct task_struct *leaving;
 	unsigned int calls;
 	wait_queue_head_t idle;
 };
@@ -79,7 +80,7 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	 * -EINTR, and leaves the mapping. A detach goes on, so that it has to
 	 * wait.
 	 */
-	if (READ_ONCE(access->leaving))
+	if (READ_ONCE(access->leaving) == current)
 		mutex_lock(&access->unmap_lock);
 	else if (mutex_lock_killable(&access->unmap_lock))
 		return;
@@ -251,7 +252,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 		return;
 
 	spin_lock(&access->lock);
-	WRITE_ONCE(access->leaving, true);
+	WRITE_ONCE(access->leaving, current);
 	spin_unlock(&access->lock);
 	/* who pins may be kept for long by the memory that it faults in */
 	wait_event_idle(access->idle, access_is_idle(access));
@@ -266,7 +267,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 
 	spin_lock(&access->lock);
 	access->ioas = NULL;
-	WRITE_ONCE(access->leaving, false);
+	WRITE_ONCE(access->leaving, NULL);
 	spin_unlock(&access->lock);
 	iommufd_object_unuse(&ioas->obj);
 }

@@ -7,10 +7,11 @@
  * whichever access.
  *
  * Rule: while an access is at work in an area, the area counts it and stays,
- * without any lock. An unmap tells every access, holding nothing that unpinning
- * needs, as often as the policy says; when it tells for the last time it keeps
- * new pins out, and then it waits for the counts (H1). It tells of whole
- * mappings, and only if something is pinned there.
+ * without any lock. An unmap notifies every access, with no lock held, as often
+ * as the policy says; with the last notice it keeps new pins out, and then it
+ * waits for the counts. Notices are about whole mappings, and only about those
+ * in which something is pinned. The access counts the callbacks that run, so
+ * that who destroys it waits for these and not for those of other accesses.
  *
  * Pins are of the space, so that any access may unpin what another one has
  * pinned, unless an access owns its pins: then nobody else unpins them, and they
@@ -37,13 +38,20 @@
  * @ops: of the user, or NULL
  * @data: for @ops
  * @owner: its number if it owns its pins, else 0
+ * @leaving: no callback is started any more
+ * @nr_callbacks: callbacks of unmaps that run; the access stays in the list
+ *                until there is none
  * @node: in io_pagetable.accesses
+ *
+ * @leaving, @nr_callbacks and @node are protected by io_pagetable.lock.
  */
 struct iopt_access {
 	struct io_pagetable *iopt;
 	const struct iopt_access_ops *ops;
 	void *data;
 	u16 owner;
+	bool leaving;
+	unsigned int nr_callbacks;
 	struct list_head node;
 };
 
@@ -78,9 +86,9 @@ struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 	access->iopt = iopt;
 	access->ops = ops;
 	access->data = data;
-	down_write(&iopt->access_rwsem);
+	mutex_lock(&iopt->lock);
 	list_add(&access->node, &iopt->accesses);
-	up_write(&iopt->access_rwsem);
+	mutex_unlock(&iopt->lock);
 	return access;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
@@ -91,41 +99,56 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
  *
  * No callback runs when it returns.
  *
- * Context: process context, may sleep. Waits for running callbacks; not from
- * one of them.
+ * Context: process context, may sleep. Waits, not killably, for callbacks into
+ * @access that run, but for no other access; not from one of them.
  */
 void iopt_access_destroy(struct iopt_access *access)
 {
-	down_write(&access->iopt->access_rwsem);
+	struct io_pagetable *iopt = access->iopt;
+
+	mutex_lock(&iopt->lock);
+	access->leaving = true;
+	while (access->nr_callbacks)
+		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
-	up_write(&access->iopt->access_rwsem);
+	mutex_unlock(&iopt->lock);
 	if (access->owner)
-		ida_free(&access->iopt->owners, access->owner);
+		ida_free(&iopt->owners, access->owner);
 	kfree(access);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
-static void accesses_notify(struct io_pagetable *iopt, struct list_head *areas)
+/*
+ * Notify accesses that an area is being unmapped. The lock is dropped for each
+ * callback.
+ */
+static void area_notify(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	struct iopt_access *access;
-	struct iopt_area *area;
-	unsigned int steps = 0;
 
-	down_read(&iopt->access_rwsem);
-	list_for_each_entry(area, areas, node) {
-		if (!(++steps % IOPT_MAX_STEPS)) {
-			up_read(&iopt->access_rwsem);
-			cond_resched();
-			down_read(&iopt->access_rwsem);
-		}
-		if (!READ_ONCE(area->nr_pins))
+	list_for_each_entry(access, &iopt->accesses, node) {
+		if (!access->ops || access->leaving)
 			continue;
-		list_for_each_entry(access, &iopt->accesses, node)
-			if (access->ops)
-				access->ops->unmap(access->data, area->start,
-						   area->last);
+		access->nr_callbacks++;
+		mutex_unlock(&iopt->lock);
+		access->ops->unmap(access->data, area->start, area->last);
+		mutex_lock(&iopt->lock);
+		if (!--access->nr_callbacks && access->leaving)
+			iopt_wake_settled(iopt);
 	}
-	up_read(&iopt->access_rwsem);
+}
+
+static void areas_notify(struct io_pagetable *iopt, struct list_head *areas)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	lockdep_assert_held(&iopt->lock);
+	list_for_each_entry(area, areas, node) {
+		if (READ_ONCE(area->nr_pins))
+			area_notify(iopt, area);
+		iopt_lock_break(iopt, &steps);
+	}
 }
 
 static void areas_set_state(struct io_pagetable *iopt, struct list_head *areas,
@@ -153,13 +176,6 @@ static void areas_find_users(struct io_pagetable *iopt, struct list_head *areas,
 		*used = *used || area->nr_users;
 		iopt_lock_break(iopt, &steps);
 	}
-}
-
-static void areas_notify(struct io_pagetable *iopt, struct list_head *areas)
-{
-	mutex_unlock(&iopt->lock);
-	accesses_notify(iopt, areas);
-	mutex_lock(&iopt->lock);
 }
 
 /* An area that accesses no longer find: wait until they have left it. */

@@ -141,6 +141,9 @@ static int areas_track(struct io_pagetable *iopt)
 	bool more = true;
 	int rc = 0;
 
+	/* Maps of many areas that took none along end soon, and no more come. */
+	while (iopt->nr_untracked)
+		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, next, ULONG_MAX))) {
 		/* If that changes meanwhile, this is where to look again. */

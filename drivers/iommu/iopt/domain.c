@@ -48,6 +48,7 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
 
 /**
  * iopt_area_hold() - pin the pages of an area
+ * @iopt: the space
  * @area: the area, which does not hold them
  *
  * Context: process context, may sleep without bound: pages are faulted in. No
@@ -55,12 +56,18 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * Return: 0 or an errno of iopt_pages_hold(); the area does not hold its pages
  * then.
  */
-int iopt_area_hold(struct iopt_area *area)
+int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area)
 {
-	int rc = iopt_pages_hold(area->pages, &area->slice);
+	/* Accesses and copies do not find an area that is being built. */
+	bool alone = area->state == IOPT_AREA_BUILDING &&
+		     kref_read(&area->pages->kref) == 1;
+	unsigned long lost = 0;
+	int rc = iopt_pages_hold(area->pages, &area->slice, alone, &lost);
 
-	if (rc)
+	if (rc) {
 		RB_CLEAR_NODE(&area->slice.rb);
+		atomic_long_add(lost, &iopt->nr_lost);
+	}
 	return rc;
 }
 
@@ -77,7 +84,7 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area)
 
 	mutex_lock(&pages->mutex);
 	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
-	mutex_unlock(&pages->mutex);
+	iopt_pages_unlock(pages);
 	RB_CLEAR_NODE(&area->slice.rb);
 }
 
@@ -123,6 +130,12 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 	return next;
 }
 
+static bool domain_is_last(struct io_pagetable *iopt,
+			   const struct iopt_domain *domain)
+{
+	return READ_ONCE(domain->node.next) == &iopt->domains;
+}
+
 /**
  * iopt_area_fill() - put an area into all open domains that it is not in
  * @iopt: the space
@@ -138,9 +151,14 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 	struct iopt_domain *domain;
 	int rc = 0;
 
-	while (!rc && iopt_area_is_held(area) &&
-	       (domain = area_next_domain(iopt, area)))
-		rc = area_fill_domain(iopt, area, domain);
+	if (!iopt_area_is_held(area))
+		return 0;
+	do {
+		domain = area_next_domain(iopt, area);
+		if (domain)
+			rc = area_fill_domain(iopt, area, domain);
+		/* Whether another one has come is looked at under the lock. */
+	} while (!rc && domain && !domain_is_last(iopt, domain));
 	return rc;
 }
 
@@ -240,13 +258,17 @@ static void areas_clear_domain(struct list_head *areas,
  */
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas)
 {
+	unsigned long seq = 0, newest = 0;
 	struct iopt_domain *domain;
+	unsigned int steps = 0;
 	struct iopt_area *area;
-	unsigned long seq = 0;
 
-	if (list_empty(areas))
-		return;
-	while ((domain = areas_next_domain(iopt, areas, seq))) {
+	list_for_each_entry(area, areas, node) {
+		newest = max(newest, area->filled);
+		iopt_step(&steps);
+	}
+	while (seq < newest &&
+	       (domain = areas_next_domain(iopt, areas, seq))) {
 		areas_clear_domain(areas, domain);
 		seq = domain->seq;
 	}
@@ -276,7 +298,7 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 	mutex_unlock(&iopt->lock);
 
 	if (!iopt_area_is_held(area))
-		rc = iopt_area_hold(area);
+		rc = iopt_area_hold(iopt, area);
 	rc = rc ?: area_fill_domain(iopt, area, domain);
 	if (rc && iopt_area_is_held(area) && !area->nr_domains)
 		iopt_area_drop(iopt, area);

@@ -386,6 +386,7 @@ static unsigned long batch_pack(struct iopt_batch *batch, unsigned long npages)
  */
 int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp)
 {
+	batch->alone = false;
 	batch->max = IOPT_BATCH_FEW;
 	batch->pages = batch->few_pages;
 	batch->runs.packed = batch->few_packed;
@@ -422,25 +423,25 @@ void iopt_batch_free(struct iopt_batch *batch)
  * @batch: the batch, filled in by iopt_gup()
  * @first: the first page of the batch to unpin; all after it are
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep. @pages->mutex is held, and is to be
+ * released with iopt_pages_unlock().
  */
 void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 		     unsigned long first)
 {
-	unsigned long nr = batch->runs.npages - first, i;
-	unsigned long uncharge = 0;
+	unsigned long i;
 	struct iopt_run run;
 
+	lockdep_assert_held(&pages->mutex);
 	/* Memory without struct page is in no other batch and is not pinned. */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
-	for (i = 0; i != nr; i += run.count) {
-		batch_first_run(batch->pages + first + i, nr - i, &run);
+	for (i = first; i != batch->runs.npages; i += run.count) {
+		batch_first_run(batch->pages + i, batch->runs.npages - i, &run);
 		if (run.kind == IOPT_RUN_RAM)
-			uncharge += run.count;
+			pages->nr_unpinned += run.count;
+		iopt_unpin_run(&run, 0, run.count, false);
 	}
-	pages_unpin(batch->pages + first, nr);
-	iopt_uncharge(pages->payer, uncharge);
 }
 
 /**

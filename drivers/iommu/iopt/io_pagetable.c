@@ -46,7 +46,6 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	INIT_LIST_HEAD(&iopt->domains);
 	iopt->next_seq = 1;
 	init_waitqueue_head(&iopt->settled);
-	init_rwsem(&iopt->access_rwsem);
 	INIT_LIST_HEAD(&iopt->accesses);
 	ida_init(&iopt->owners);
 	iopt->policy = *policy;

@@ -22,7 +22,6 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
-#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -36,11 +35,11 @@ struct kmem_cache;
  * struct io_pagetable - one I/O address space
  * @id: its number, for people who debug: no other one ever has it
  * @attach_mutex: serialises attach and detach of domains, and changes of owners
- * @lock: protects the trees, @domains and which of them are open, @nr_settled,
- *        @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
- *        @nr_publishing, @filling, and of areas the state, the marks, the users
- *        and the dirty pages. No loop of a length that the user chooses holds
- *        it for more than %IOPT_MAX_STEPS steps
+ * @lock: protects the trees, @domains and which of them are open, @accesses,
+ *        @nr_settled, @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
+ *        @nr_untracked, @nr_publishing, @filling, and of areas the state, the
+ *        marks, the users and the dirty pages. No loop of a length that the
+ *        user chooses holds it for more than %IOPT_MAX_STEPS steps
  * @areas: every &struct iopt_area by IOVA
  * @highest: the last of them, or NULL
  * @nr_areas: how many
@@ -49,6 +48,7 @@ struct kmem_cache;
  *           chooses IOVAs; if empty it chooses anywhere
  * @claims: every &struct iopt_claim; they do not overlap
  * @nr_claimed: areas that claims are about to insert
+ * @nr_untracked: claims that are inserting areas without a bitmap
  * @nr_publishing: lists of areas that are going live; no domain is opened then
  * @nr_breaks: how often a long loop dropped @lock, for tests
  * @filling: the area that attach is pinning or programming, or NULL
@@ -59,8 +59,6 @@ struct kmem_cache;
  * @nr_settled: counts areas that stopped being busy
  * @settled: waits for @nr_settled to change
  * @policy: of the front end
- * @access_rwsem: protects @accesses; held for reading while they are notified of
- *                an unmap, when no other lock of the engine is held
  * @accesses: every &struct iopt_access
  * @owners: numbers in use of accesses that own their pins, from 1 on
  * @track_mutex: serialises the start and the stop of tracking
@@ -76,9 +74,6 @@ struct kmem_cache;
  * Lock order, outermost first::
  *
  *  ============================  ==============================================
- *  @access_rwsem                 held while accesses are added, removed and
- *                                notified of an unmap; their callbacks take
- *                                the locks below
  *  @attach_mutex                 held while a domain is filled and emptied:
  *                                only other attaches, detaches and changes of
  *                                owners wait. Its holder waits only for what
@@ -86,7 +81,8 @@ struct kmem_cache;
  *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held for looking things up and linking them:
  *                                never while pages are pinned, a domain is
- *                                programmed or user memory is touched
+ *                                programmed, user memory is touched or a
+ *                                callback of an access runs
  *  &iopt_pages.mutex             held while pages are pinned and unpinned and
  *                                domains programmed with them: only who shares
  *                                these pages waits; under @lock it may only be
@@ -122,6 +118,7 @@ struct io_pagetable {
 	struct rb_root_cached allowed;
 	struct rb_root_cached claims;
 	unsigned int nr_claimed;
+	unsigned int nr_untracked;
 	unsigned int nr_publishing;
 	unsigned long nr_breaks;
 	struct iopt_area *filling;
@@ -131,7 +128,6 @@ struct io_pagetable {
 	unsigned long nr_settled;
 	wait_queue_head_t settled;
 	struct iopt_policy policy;
-	struct rw_semaphore access_rwsem;	/* accesses */
 	struct list_head accesses;
 	struct ida owners;
 	struct mutex track_mutex;	/* start and stop of tracking */
@@ -406,7 +402,7 @@ void iopt_flush_end(struct iopt_flush *flush);
 
 /* domain.c */
 bool iopt_domain_is_open(struct io_pagetable *iopt);
-int iopt_area_hold(struct iopt_area *area);
+int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area);
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);

@@ -88,6 +88,25 @@ void iopt_pages_put(struct iopt_pages *pages)
 	kref_put(&pages->kref, pages_release);
 }
 
+/**
+ * iopt_pages_unlock() - release the mutex, and uncharge what was unpinned
+ * @pages: the pages; another process does not adopt them meanwhile, as it does
+ *         not as long as the caller works on an area that shows them
+ *
+ * To uncharge may take the mmap_lock of the process, so nobody has to wait for
+ * that with the mutex.
+ *
+ * Context: process context, may sleep. Releases @pages->mutex.
+ */
+void iopt_pages_unlock(struct iopt_pages *pages)
+{
+	unsigned long npages = pages->nr_unpinned;
+
+	pages->nr_unpinned = 0;
+	mutex_unlock(&pages->mutex);
+	iopt_uncharge(pages->payer, npages);
+}
+
 /* Keep other callers from pinning some indexes, of which none is claimed. */
 static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
@@ -163,7 +182,8 @@ int iopt_pages_wait(struct iopt_pages *pages)
  * @last: the last index, see iopt_pages_unclaimed()
  * @batch: receives the pages, which the caller records before it drops the mutex
  *
- * Context: process context. @pages->mutex is held, and dropped while pinning.
+ * Context: process context. @pages->mutex is held, and dropped while pinning
+ * unless @batch says that nobody else knows @pages.
  * Return: as iopt_gup().
  */
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
@@ -172,6 +192,8 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 	struct iopt_page_claim claim = { .first = first, .last = last };
 	long nr;
 
+	if (batch->alone)
+		return iopt_gup(pages, first, last + 1 - first, batch);
 	claim_start(pages, &claim);
 	mutex_unlock(&pages->mutex);
 	nr = iopt_gup(pages, first, last + 1 - first, batch);
@@ -186,18 +208,24 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
  * @first: the first index
  * @last: the last index
  * @faults: counts calls in a row that did not help
+ * @batch: that was to be pinned
  *
- * Context: as iopt_fault_in(). @pages->mutex is held, and dropped meanwhile.
+ * Context: as iopt_fault_in(). @pages->mutex is held, and dropped meanwhile as
+ * by iopt_pages_pin().
  * Return: as iopt_fault_in(), or -EFAULT after %IOPT_FAULTS_MAX calls in a row.
  */
 int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
-			unsigned long last, unsigned int *faults)
+			unsigned long last, unsigned int *faults,
+			const struct iopt_batch *batch)
 {
-	int rc = -EFAULT;
+	int rc;
 
+	if ((*faults)++ == IOPT_FAULTS_MAX)
+		return -EFAULT;
+	if (batch->alone)
+		return iopt_fault_in(pages, first, last + 1 - first);
 	mutex_unlock(&pages->mutex);
-	if ((*faults)++ != IOPT_FAULTS_MAX)
-		rc = iopt_fault_in(pages, first, last + 1 - first);
+	rc = iopt_fault_in(pages, first, last + 1 - first);
 	mutex_lock(&pages->mutex);
 	return rc;
 }
@@ -325,7 +353,7 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 
 	nr = hole_pin(pages, first, last, batch);
 	if (!nr)
-		return iopt_pages_fault_in(pages, first, last, faults);
+		return iopt_pages_fault_in(pages, first, last, faults, batch);
 	*faults = 0;
 	return nr;
 }
@@ -398,7 +426,7 @@ static unsigned long run_release(struct iopt_pages *pages,
  * a device may still reach it. Returns how many pages that are.
  */
 static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
-				  unsigned long last, unsigned long *uncharge)
+				  unsigned long last)
 {
 	unsigned long lost = 0, charged = 0, paid = 0, work = 0;
 	struct iopt_run_iter iter __uninitialized;
@@ -425,7 +453,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 	}
 	pages->nr_charged -= charged;
 	iopt_runs_clear(&pages->runs, first, last);
-	*uncharge += paid;
+	pages->nr_unpinned += paid;
 	trace_iopt_unpin(pages, first, last, paid, lost);
 	return lost;
 }
@@ -434,42 +462,39 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 static unsigned long unheld_release(struct iopt_pages *pages,
 				    unsigned long first, unsigned long last)
 {
-	unsigned long lost = 0, uncharge = 0;
 	struct interval_tree_node *slice;
-	bool more = true;
+	unsigned long lost = 0;
 
-	while (more) {
-		unsigned long end = last;
-
+	for (;;) {
 		slice = interval_tree_iter_first(&pages->holders, first, last);
-		if (slice)
-			end = slice->start - 1;
-		if (!slice || slice->start > first)
-			lost += runs_release(pages, first, end, &uncharge);
-		more = slice && slice->last < last;
-		if (more)
-			first = slice->last + 1;
-		if (more)
-			cond_resched();
+		if (!slice)
+			return lost + runs_release(pages, first, last);
+		if (slice->start > first)
+			lost += runs_release(pages, first, slice->start - 1);
+		if (slice->last >= last)
+			return lost;
+		first = slice->last + 1;
+		cond_resched();
 	}
-	iopt_uncharge(pages->payer, uncharge);
-	return lost;
 }
 
 /**
  * iopt_pages_hold() - become a holder of a slice
  * @pages: the pages
  * @slice: the first and the last page index; the caller's until it drops it
+ * @alone: nobody else can find @pages as long as the caller does not let them
+ * @lost: raised by the number of pages that stay pinned for ever if this fails
  *
  * Pages that no holder and no access has pinned are pinned and charged.
  *
  * Context: process context; takes @pages->mutex, killably. May sleep without
- * bound, killably, for a page that must be faulted in, but without the mutex:
- * callers that do not need that page go on.
+ * bound, killably, for a page that must be faulted in, but without the mutex
+ * unless @alone: callers that do not need that page go on.
  * Return: 0 or an errno of iopt_gup() or iopt_fault_in(); nothing is pinned or
  * charged by this call then.
  */
-int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
+int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
+		    bool alone, unsigned long *lost)
 {
 	struct iopt_batch batch __uninitialized;
 	int rc;
@@ -478,6 +503,7 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
 			     pages->gfp);
 	if (rc)
 		return rc;
+	batch.alone = alone;
 	rc = mutex_lock_killable(&pages->mutex);
 	if (rc)
 		goto out;
@@ -487,8 +513,8 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice)
 	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);
 	pages->nr_filling--;
 	if (rc)
-		iopt_pages_drop(pages, slice);
-	mutex_unlock(&pages->mutex);
+		*lost += iopt_pages_drop(pages, slice);
+	iopt_pages_unlock(pages);
 out:
 	iopt_batch_free(&batch);
 	return rc;
@@ -503,7 +529,8 @@ out:
  * except for lost pages. They are marked dirty if @pages are writable, because a
  * device may have written to any of them.
  *
- * Context: process context, may sleep. @pages->mutex is held.
+ * Context: process context, may sleep. @pages->mutex is held, and is to be
+ * released with iopt_pages_unlock().
  * Return: the number of lost pages.
  */
 unsigned long iopt_pages_drop(struct iopt_pages *pages,

@@ -70,6 +70,7 @@ struct iopt_pin {
  * @runs: what they are
  * @nr_charged: number of pages charged
  * @max: number of pages that there is room for
+ * @alone: nobody else knows the pages, so that their mutex stays held
  * @few_pages: @pages of a small batch
  * @few_packed: runs of a small batch
  */
@@ -78,6 +79,7 @@ struct iopt_batch {
 	struct iopt_run_batch runs;
 	unsigned long nr_charged;
 	unsigned long max;
+	bool alone;
 	struct page *few_pages[IOPT_BATCH_FEW];
 	u64 few_packed[IOPT_BATCH_FEW];
 };
@@ -99,10 +101,10 @@ struct iopt_page_claim {
  * @kref: the mappings that show it
  * @writable: pages are pinned for writing
  * @pfnmap: memory without struct page is fine
- * @gfp: for the record
- * @mutex: protects all below; held while pages are unpinned and while domains
+ * @mutex: protects all below but @gfp; held while pages are unpinned and while domains
  *         are programmed from the record, but not while pages are pinned: their
  *         indexes are claimed first
+ * @gfp: for the record
  * @nr_waiting: callers that wait for a claim to end
  * @nr_ended: counts claims that ended while there were such
  * @nr_filling: holders that do not have all of their pages yet
@@ -111,7 +113,9 @@ struct iopt_page_claim {
  * @uaddr: first byte, page aligned
  * @npages: its length
  * @payer: whose memory it is and who pays
- * @nr_charged: pages charged to @payer
+ * @nr_charged: pages charged to @payer that are pinned
+ * @nr_unpinned: pages that are still charged until @mutex is released with
+ *               iopt_pages_unlock()
  * @holders: slices that are held or being filled, by page index
  * @runs: what the holders need pinned: a hole where no holder is, and no hole
  *        where one is that has been filled; runs are cut where a slice starts or
@@ -122,8 +126,8 @@ struct iopt_pages {
 	struct kref kref;
 	bool writable;
 	bool pfnmap;
+	struct mutex mutex;	/* all below but gfp */
 	gfp_t gfp;
-	struct mutex mutex;	/* all below */
 	unsigned int nr_waiting;
 	unsigned int nr_ended;
 	unsigned int nr_filling;
@@ -132,6 +136,7 @@ struct iopt_pages {
 	unsigned long npages;
 	struct iopt_payer *payer;
 	unsigned long nr_charged;
+	unsigned long nr_unpinned;
 	struct rb_root_cached holders;
 	struct iopt_runs runs;
 	struct xarray pins;
@@ -144,8 +149,9 @@ struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
 				    bool writable, bool pfnmap,
 				    struct iopt_payer *payer, gfp_t gfp);
 void iopt_pages_put(struct iopt_pages *pages);
-int iopt_pages_hold(struct iopt_pages *pages,
-		    struct interval_tree_node *slice);
+void iopt_pages_unlock(struct iopt_pages *pages);
+int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
+		    bool alone, unsigned long *lost);
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
 			      struct interval_tree_node *slice);
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
@@ -154,7 +160,8 @@ int iopt_pages_wait(struct iopt_pages *pages);
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		    unsigned long last, struct iopt_batch *batch);
 int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
-			unsigned long last, unsigned int *faults);
+			unsigned long last, unsigned int *faults,
+			const struct iopt_batch *batch);
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer);
 

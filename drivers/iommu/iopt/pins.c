@@ -22,11 +22,10 @@
 
 /*
  * Give back the page of a record that is not needed any more, if the record owns
- * it. Raises @uncharge by what its payer gets back.
+ * it. Returns 1 if it is lost.
  */
 static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
-				 const struct iopt_pin *pin,
-				 unsigned long *uncharge)
+				 const struct iopt_pin *pin)
 {
 	const struct iopt_run run = { .pfn = pin->pfn, .kind = pin->kind };
 	bool charged = pin->kind == IOPT_RUN_RAM;
@@ -39,7 +38,7 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 	if (pin->lost)
 		return 1;
 	iopt_unpin_run(&run, 0, 1, pages->writable);
-	*uncharge += charged;
+	pages->nr_unpinned += charged;
 	return 0;
 }
 
@@ -154,7 +153,7 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 	if (nr < 0)
 		return nr;
 	if (!nr)
-		return iopt_pages_fault_in(pages, first, last, faults);
+		return iopt_pages_fault_in(pages, first, last, faults, batch);
 	*faults = 0;
 	rc = batch_record(pages, pinner, first, batch, out, done);
 	if (rc)
@@ -194,8 +193,7 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 
 /* Take a record whose count is 0 out of its page's; the last one unpins. */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
-				struct iopt_pin *head, struct iopt_pin *pin,
-				unsigned long *uncharge)
+				struct iopt_pin *head, struct iopt_pin *pin)
 {
 	struct iopt_pin *next = head->next;
 	unsigned long lost = 0;
@@ -209,7 +207,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 		pin = next;
 	} else if (pin == head) {
 		xa_erase(&pages->pins, index);
-		lost = pin_release(pages, index, pin, uncharge);
+		lost = pin_release(pages, index, pin);
 	} else {
 		while (head->next != pin)
 			head = head->next;
@@ -222,7 +220,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 static unsigned long pins_remove(struct iopt_pages *pages,
 				 struct iopt_pinner pinner, unsigned long first,
 				 unsigned long npages, bool all,
-				 unsigned long *lost, unsigned long *uncharge)
+				 unsigned long *lost)
 {
 	unsigned int *nr_pins = pinner.nr_pins, count;
 	struct iopt_pin *head, *pin;
@@ -239,7 +237,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 		nr += count;
 		pin->count -= count;
 		if (!pin->count)
-			*lost += pin_forget(pages, index, head, pin, uncharge);
+			*lost += pin_forget(pages, index, head, pin);
 	}
 	WRITE_ONCE(*nr_pins, *nr_pins - nr);
 	return nr;
@@ -269,7 +267,7 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out,
 		  unsigned long *done)
 {
-	unsigned long i = 0, nr, lost = 0, uncharge = 0;
+	unsigned long i = 0, nr, lost = 0;
 	struct iopt_batch batch __uninitialized;
 	unsigned int faults = 0;
 	int rc;
@@ -295,9 +293,8 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 	}
 	/* No page that this call has pinned can be lost yet. */
 	if (rc && i)
-		pins_remove(pages, pinner, first, i, false, &lost, &uncharge);
-	mutex_unlock(&pages->mutex);
-	iopt_uncharge(pages->payer, uncharge);
+		pins_remove(pages, pinner, first, i, false, &lost);
+	iopt_pages_unlock(pages);
 	*done = i;
 out:
 	if (rc)
@@ -325,12 +322,14 @@ unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       unsigned long npages, bool all,
 			       unsigned long *lost)
 {
-	unsigned long nr, uncharge = 0;
+	unsigned long nr, uncharge;
 	struct iopt_payer *payer;
 
 	mutex_lock(&pages->mutex);
-	nr = pins_remove(pages, pinner, first, npages, all, lost, &uncharge);
-	/* Another process may adopt the pages as soon as they are unlocked. */
+	nr = pins_remove(pages, pinner, first, npages, all, lost);
+	/* Another process may adopt the pages of an orphan at any time. */
+	uncharge = pages->nr_unpinned;
+	pages->nr_unpinned = 0;
 	payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
 	iopt_uncharge(payer, uncharge);

@@ -4,6 +4,7 @@
  * the lock, and unmaps beside threads that map without pause.
  */
 #include <linux/delay.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
@@ -306,6 +307,60 @@ static void copy_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
+/* Start to track dirty pages in the middle of a copy, or when there is none. */
+static long call_start_tracking(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	bool *copied = thread->data;
+
+	/* Run as soon as the copy drops the lock. */
+	sched_set_fifo(current);
+	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(*copied))
+		usleep_range(10, 20);
+	return iopt_dirty_start(iopt);
+}
+
+static unsigned long nr_untracked(struct io_pagetable *iopt)
+{
+	struct iopt_area *area;
+	unsigned long nr = 0;
+
+	mutex_lock(&iopt->lock);
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, ULONG_MAX))
+		nr += !area->dirty;
+	mutex_unlock(&iopt->lock);
+	return nr;
+}
+
+/* Every mapping is tracked, also if tracking starts while many are copied. */
+static void tracking_starts_in_a_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
+	struct test_thread start;
+	unsigned int i;
+	bool copied;
+
+	map_many(test);
+	for (i = 0; i != 10; i++) {
+		copied = false;
+		test_thread_start(test, &start, call_start_tracking, &copied,
+				  current->mm);
+		KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
+						   PAGES(NR_MANY), TEST_RW,
+						   IOPT_MAP_FIXED));
+		WRITE_ONCE(copied, true);
+		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&start));
+		KUNIT_EXPECT_EQ(test, 0, nr_untracked(iopt));
+		iopt_dirty_stop(iopt);
+		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, iova, ULONG_MAX,
+						    &bytes));
+	}
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+}
+
 static long call_map(struct test_thread *thread)
 {
 	unsigned long iova = (unsigned long)thread->data;
@@ -400,6 +455,7 @@ static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(orphan_of_many),
 	KUNIT_CASE(unmap_many_is_all_or_nothing),
 	KUNIT_CASE(copy_many),
+	KUNIT_CASE(tracking_starts_in_a_copy),
 	KUNIT_CASE(unmap_waits_for_no_later_map),
 	KUNIT_CASE(killed_unmap_gives_up_its_claim),
 	{}
