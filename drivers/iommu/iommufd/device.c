@@ -149,9 +149,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {
+	struct iommufd_ioas *ioas = NULL;
 	struct iommufd_object *obj;
-	struct iommufd_ioas *ioas;
-	struct iommufd_hwpt *hwpt;
+	u32 hwpt_id = 0;
 	int rc;
 
 	if (idev->hwpt)
@@ -162,17 +162,21 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 
 	if (obj->type == &iommufd_ioas_type) {
 		ioas = container_of(obj, struct iommufd_ioas, obj);
-		rc = iommufd_hwpt_attach(idev, ioas, NULL);
 	} else if (obj->type == &iommufd_hwpt_type) {
 		/* an HWPT uses its IOAS, which is there as long as it is */
-		hwpt = container_of(obj, struct iommufd_hwpt, obj);
-		rc = iommufd_hwpt_attach(idev, hwpt->ioas, hwpt);
-	} else {
-		rc = -EINVAL;
+		ioas = container_of(obj, struct iommufd_hwpt, obj)->ioas;
+		hwpt_id = obj->id;
 	}
+	if (ioas)
+		refcount_inc(&ioas->obj.refs);
+	iommufd_object_put(obj);
+	if (!ioas)
+		return -EINVAL;
+
+	rc = iommufd_hwpt_attach(idev, ioas, hwpt_id);
 	if (!rc)
 		*pt_id = idev->hwpt->obj.id;
-	iommufd_object_put(obj);
+	iommufd_object_put(&ioas->obj);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, IOMMUFD);

@@ -191,26 +191,48 @@ static int hwpt_find(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	return hwpt_create(ioas, idev, msi_start);
 }
 
+/* Puts @idev on the HWPT of @ioas that a program names. */
+static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
+			struct iommufd_device *idev, phys_addr_t msi_start)
+{
+	struct iommufd_object *obj;
+	struct iommufd_hwpt *hwpt;
+	int rc = -ENOENT;
+
+	lockdep_assert_held(&ioas->attach_lock);
+	obj = iommufd_object_get(idev->obj.ictx, hwpt_id, &iommufd_hwpt_type);
+	if (!obj)
+		return -ENOENT;
+	hwpt = container_of(obj, struct iommufd_hwpt, obj);
+	/* it may be another one meanwhile, or about to go */
+	if (hwpt->ioas == ioas && (hwpt->keep || hwpt->devices))
+		rc = hwpt_suits(hwpt, idev) ?
+		     hwpt_join(hwpt, idev, msi_start) : -EINVAL;
+	iommufd_object_put(obj);
+	return rc;
+}
+
 /**
  * iommufd_hwpt_attach() - attach a device to an IOAS
  * @idev: the device, not attached
  * @ioas: the IOAS; the caller is its short-term user
- * @hwpt: the HWPT of it to attach to, of which the caller is a short-term user
- *        too; NULL for any
+ * @hwpt_id: ID of the HWPT of it to attach to, or 0 for any
  *
  * Sets @idev's hwpt. From then on the device reaches what is mapped and nothing
  * else.
  *
- * Context: takes the IOAS's attach_lock. Pins memory.
+ * Context: takes the IOAS's attach_lock. Pins memory. The caller is no user of
+ * an HWPT: who destroys that waits for its users, which may wait here for pages
+ * that never come.
  * Return: 0; -EINVAL if the device does not meet the conditions of the IOAS, if
  * its group is attached elsewhere, or if the IOMMU driver finds that it does
- * not fit; -ENOENT if @hwpt was just freed; -EADDRINUSE if something is mapped
+ * not fit; -ENOENT if the HWPT was just freed; -EADDRINUSE if something is mapped
  * where the device or its IOMMU cannot have it; -EINTR on a fatal signal;
  * -ENOMEM; other errnos of the IOMMU driver and of pinning. After a failure
  * DMA of the device is blocked, as it was.
  */
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
-			struct iommufd_hwpt *hwpt)
+			u32 hwpt_id)
 {
 	phys_addr_t msi_start;
 	int rc;
@@ -225,14 +247,10 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (rc)
 		goto out;
 
-	if (!hwpt)
-		rc = hwpt_find(ioas, idev, msi_start);
-	else if (!hwpt->keep && !hwpt->devices)
-		rc = -ENOENT;
-	else if (!hwpt_suits(hwpt, idev))
-		rc = -EINVAL;
+	if (hwpt_id)
+		rc = hwpt_join_id(ioas, hwpt_id, idev, msi_start);
 	else
-		rc = hwpt_join(hwpt, idev, msi_start);
+		rc = hwpt_find(ioas, idev, msi_start);
 	if (rc)
 		iopt_unreserve_device(ioas->iopt, idev->dev);
 out:
@@ -283,30 +301,35 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iommufd_object_put(&ioas->obj);
 }
 
-static int hwpt_alloc_answer(struct iommufd_call *call,
-			     struct iommufd_device *idev,
-			     struct iommufd_ioas *ioas)
+/* An HWPT of the object @pt_id for a device, that stays until it is destroyed. */
+static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
+					  struct iommufd_device *idev)
 {
-	struct iommu_hwpt_alloc *cmd = call->cmd;
-	struct iommufd_hwpt *hwpt;
+	struct iommufd_hwpt *hwpt = ERR_PTR(-EINVAL);
+	struct iommufd_object *parent;
+	struct iommufd_ioas *ioas;
 
-	if (!ioas_takes(ioas, idev))
-		return -EINVAL;
-	hwpt = hwpt_alloc(ioas, idev);
-	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
-	hwpt->keep = true;
-	cmd->out_hwpt_id = hwpt->obj.id;
-	return iommufd_object_answer(&hwpt->obj, call, sizeof(*cmd));
+	parent = iommufd_object_get(ictx, pt_id, NULL);
+	if (!parent)
+		return hwpt;
+	if (parent->type == &iommufd_ioas_type) {
+		ioas = container_of(parent, struct iommufd_ioas, obj);
+		if (ioas_takes(ioas, idev))
+			hwpt = hwpt_alloc(ioas, idev);
+	} else if (parent->type == &iommufd_hwpt_type) {
+		/* one page table below another */
+		hwpt = ERR_PTR(-EOPNOTSUPP);
+	}
+	iommufd_object_put(parent);
+	return hwpt;
 }
 
 int iommufd_hwpt_alloc(struct iommufd_call *call)
 {
 	struct iommu_hwpt_alloc *cmd = call->cmd;
 	bool typed = cmd->data_type != IOMMU_HWPT_DATA_NONE;
-	struct iommufd_object *parent;
 	struct iommufd_device *idev;
-	int rc;
+	struct iommufd_hwpt *hwpt;
 
 	if (cmd->flags || cmd->__reserved || cmd->__reserved2)
 		return -EOPNOTSUPP;
@@ -318,18 +341,12 @@ int iommufd_hwpt_alloc(struct iommufd_call *call)
 	idev = iommufd_device_get(call->ictx, cmd->dev_id);
 	if (!idev)
 		return -ENOENT;
-	rc = -EINVAL;
-	parent = iommufd_object_get(call->ictx, cmd->pt_id, NULL);
-	if (!parent)
-		goto out_device;
-	if (parent->type == &iommufd_ioas_type)
-		rc = hwpt_alloc_answer(call, idev,
-				       container_of(parent, struct iommufd_ioas,
-						    obj));
-	else if (parent->type == &iommufd_hwpt_type)
-		rc = -EOPNOTSUPP;	/* one page table below another */
-	iommufd_object_put(parent);
-out_device:
+	hwpt = hwpt_alloc_in(call->ictx, cmd->pt_id, idev);
+	/* Closing the device does not wait for the answer to be written. */
 	iommufd_object_put(&idev->obj);
-	return rc;
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	hwpt->keep = true;
+	cmd->out_hwpt_id = hwpt->obj.id;
+	return iommufd_object_answer(&hwpt->obj, call, sizeof(*cmd));
 }

@@ -230,7 +230,7 @@ struct iommufd_hwpt {
 extern const struct iommufd_object_type iommufd_hwpt_type;
 
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
-			struct iommufd_hwpt *hwpt);
+			u32 hwpt_id);
 void iommufd_hwpt_detach(struct iommufd_device *idev);
 int iommufd_hwpt_alloc(struct iommufd_call *call);
 

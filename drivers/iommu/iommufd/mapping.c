@@ -56,6 +56,27 @@ static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
 	return -EFAULT;
 }
 
+/*
+ * Find an IOAS in which memory is to be pinned. A page may never come, so that
+ * IOMMU_DESTROY fails meanwhile, and does not wait as it does for short calls.
+ */
+static struct iommufd_ioas *ioas_enter(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_ioas *ioas = iommufd_ioas_get(ictx, id);
+
+	if (ioas && iommufd_object_use(&ioas->obj)) {
+		iommufd_object_put(&ioas->obj);
+		return NULL;
+	}
+	return ioas;
+}
+
+static void ioas_exit(struct iommufd_ioas *ioas)
+{
+	iommufd_object_unuse(&ioas->obj);
+	iommufd_object_put(&ioas->obj);
+}
+
 int iommufd_ioas_map(struct iommufd_call *call)
 {
 	struct iommu_ioas_map __user *answer = call->arg;
@@ -75,7 +96,7 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	    cmd->user_va > ULONG_MAX)
 		return -EOVERFLOW;
 
-	ioas = iommufd_ioas_get(call->ictx, cmd->ioas_id);
+	ioas = ioas_enter(call->ictx, cmd->ioas_id);
 	if (!ioas)
 		return -ENOENT;
 	if (!capable(CAP_IPC_LOCK))
@@ -84,7 +105,7 @@ int iommufd_ioas_map(struct iommufd_call *call)
 			   cmd->length, flags.prot, account, flags.how);
 	if (!rc && !flags.how)
 		rc = mapping_answer(ioas, iova, cmd->length, &answer->iova);
-	iommufd_object_put(&ioas->obj);
+	ioas_exit(ioas);
 	return rc;
 }
 
@@ -104,11 +125,11 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 	    cmd->src_iova >= ULONG_MAX)
 		return -EOVERFLOW;
 
-	src = iommufd_ioas_get(call->ictx, cmd->src_ioas_id);
+	src = ioas_enter(call->ictx, cmd->src_ioas_id);
 	if (!src)
 		return -ENOENT;
 	rc = -ENOENT;
-	dst = iommufd_ioas_get(call->ictx, cmd->dst_ioas_id);
+	dst = ioas_enter(call->ictx, cmd->dst_ioas_id);
 	if (!dst)
 		goto out_src;
 	rc = iopt_copy(dst->iopt, &iova, src->iopt, cmd->src_iova, cmd->length,
@@ -116,9 +137,9 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 	rc = iommufd_pin_errno(rc);
 	if (!rc && !flags.how)
 		rc = mapping_answer(dst, iova, cmd->length, &answer->dst_iova);
-	iommufd_object_put(&dst->obj);
+	ioas_exit(dst);
 out_src:
-	iommufd_object_put(&src->obj);
+	ioas_exit(src);
 	return rc;
 }
 

@@ -651,6 +651,37 @@ static void destroy_waits_for_callback(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
+/* Who destroys an access, or creates one, waits for no callback of another. */
+static void destroy_waits_for_own_callbacks_only(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_access_create(test);
+	struct test_access *two = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread unmap, destroy;
+	struct test_access *three;
+	bool destroyed;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 1));
+	two->block = true;
+	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	wait_for_completion(&two->called);
+	/* It would be notified next. */
+	test_thread_start(test, &destroy, call_destroy, one, current->mm);
+	destroyed = wait_for_completion_timeout(&destroy.done, 5 * HZ);
+	KUNIT_EXPECT_TRUE(test, destroyed);
+	if (destroyed) {
+		complete(&destroy.done);
+		three = test_access_create(test);
+		KUNIT_EXPECT_EQ(test, 0, three->nr_told);
+	}
+	complete(&two->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
 #define STRESS_IOVAS	24U
 #define STRESS_PAGES	16U
 #define STRESS_CALLS	2500U
@@ -861,6 +892,7 @@ static struct kunit_case access_cases[] = {
 	KUNIT_CASE(unmap_meets_pin_in_flight),
 	KUNIT_CASE(unmap_meets_pin_of_several),
 	KUNIT_CASE(destroy_waits_for_callback),
+	KUNIT_CASE(destroy_waits_for_own_callbacks_only),
 	KUNIT_CASE(everybody_unmaps_and_pins),
 	{}
 };
