@@ -3,14 +3,16 @@
  * A module with one bug of each kind that the check of the kernel's log must
  * notice. Loading it with kind= makes exactly that bug.
  */
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 static char *kind;
 module_param(kind, charp, 0);
-MODULE_PARM_DESC(kind, "use-after-free, lock-inversion or leak");
+MODULE_PARM_DESC(kind, "use-after-free, lock-inversion, leak or data-race");
 
 static int use_after_free(void)
 {
@@ -58,6 +60,36 @@ static int leak(void)
 	return 0;
 }
 
+/* Counted by two threads without a lock. */
+static unsigned long counter;
+
+static int count(void *unused)
+{
+	while (!kthread_should_stop()) {
+		counter++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int count_unlocked(void)
+{
+	struct task_struct *task[2];
+	int i, rc = 0;
+
+	for (i = 0; i < ARRAY_SIZE(task); i++)
+		task[i] = kthread_run(count, NULL, "planted");
+	schedule_timeout_uninterruptible(10 * HZ);
+	for (i = 0; i < ARRAY_SIZE(task); i++) {
+		if (IS_ERR(task[i]))
+			rc = PTR_ERR(task[i]);
+		else
+			kthread_stop(task[i]);
+	}
+	pr_info("planted: counted to %lu\n", counter);
+	return rc;
+}
+
 static int __init planted_init(void)
 {
 	if (!kind)
@@ -68,6 +100,8 @@ static int __init planted_init(void)
 		return lock_inversion();
 	if (!strcmp(kind, "leak"))
 		return leak();
+	if (!strcmp(kind, "data-race"))
+		return count_unlocked();
 	return -EINVAL;
 }
 

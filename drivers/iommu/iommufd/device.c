@@ -89,7 +89,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	/* user space could not flush caches */
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
-	if (!allow_unsafe_interrupts && !interrupts_isolated(dev))
+	if (!READ_ONCE(allow_unsafe_interrupts) && !interrupts_isolated(dev))
 		return ERR_PTR(-EPERM);
 
 	idev = iommufd_object_alloc(ictx, sizeof(*idev), &iommufd_device_type);

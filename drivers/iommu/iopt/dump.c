@@ -45,6 +45,7 @@ static const char * const account_names[] = {
 	[IOPT_ACCOUNT_USER] = "user",
 	[IOPT_ACCOUNT_MM] = "mm",
 	[IOPT_ACCOUNT_MM_UNLIMITED] = "unlimited",
+	[IOPT_ACCOUNT_MM_PINNED] = "pinned",
 };
 
 static __printf(2, 3) bool view_print(struct iopt_view *view,

@@ -35,12 +35,14 @@ TRACE_DEFINE_ENUM(IOPT_ACCOUNT_NONE);
 TRACE_DEFINE_ENUM(IOPT_ACCOUNT_USER);
 TRACE_DEFINE_ENUM(IOPT_ACCOUNT_MM);
 TRACE_DEFINE_ENUM(IOPT_ACCOUNT_MM_UNLIMITED);
+TRACE_DEFINE_ENUM(IOPT_ACCOUNT_MM_PINNED);
 
 #define show_account(account) __print_symbolic(account,			\
 				{ IOPT_ACCOUNT_NONE, "none" },		\
 				{ IOPT_ACCOUNT_USER, "user" },		\
 				{ IOPT_ACCOUNT_MM, "mm" },		\
-				{ IOPT_ACCOUNT_MM_UNLIMITED, "unlimited" })
+				{ IOPT_ACCOUNT_MM_UNLIMITED, "unlimited" },\
+				{ IOPT_ACCOUNT_MM_PINNED, "pinned" })
 
 TRACE_EVENT(iopt_map,
 	    TP_PROTO(const struct io_pagetable *iopt, unsigned long iova,

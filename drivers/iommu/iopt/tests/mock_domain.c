@@ -197,6 +197,13 @@ static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 	}
 }
 
+/* Sleep in some calls. Any count may decide which: it is read without lock. */
+static void mock_maybe_sleep(struct mock_domain *mock)
+{
+	if (mock->lazy && READ_ONCE(mock->nr_maps) % 4 == 0)
+		usleep_range(5, 50);
+}
+
 /*
  * One step of mapping. An allocation that fails leaves what is mapped by then,
  * as it may with IOMMU drivers.
@@ -212,8 +219,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	int rc = 0;
 
 	mock_maybe_block(mock, iova, pgsize * pgcount);
-	if (mock->lazy && mock->nr_maps % 4 == 0)
-		usleep_range(5, 50);
+	mock_maybe_sleep(mock);
 	if (mock->fail_map && !--mock->fail_map)
 		return -ENOMEM;
 
@@ -308,8 +314,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	unsigned long i, npages = pgsize * pgcount >> PAGE_SHIFT;
 
 	mock_maybe_block(mock, iova, pgsize * pgcount);
-	if (mock->lazy && mock->nr_maps % 4 == 0)
-		usleep_range(5, 50);
+	mock_maybe_sleep(mock);
 	if (mock->fail_unmap && !--mock->fail_unmap) {
 		mock->keeps_ptes = true;
 		return 0;

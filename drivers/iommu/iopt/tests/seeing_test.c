@@ -256,6 +256,35 @@ static void view_to(struct kunit *test, struct iopt_view *view,
 	} while (strncmp(view->line, prefix, strlen(prefix)));
 }
 
+/* Each mode of accounting has a name. */
+static void view_names_accounts(struct kunit *test)
+{
+	static const char * const names[] = {
+		[IOPT_ACCOUNT_NONE] = " account=none\n",
+		[IOPT_ACCOUNT_USER] = " account=user\n",
+		[IOPT_ACCOUNT_MM] = " account=mm\n",
+		[IOPT_ACCOUNT_MM_UNLIMITED] = " account=unlimited\n",
+		[IOPT_ACCOUNT_MM_PINNED] = " account=pinned\n",
+	};
+	struct test_space *space = test->priv;
+	unsigned long iova = IOVA, uaddr = test_touched(test, 1);
+	enum iopt_account account;
+	const char *text;
+
+	for (account = 0; account != ARRAY_SIZE(names); account++) {
+		KUNIT_ASSERT_EQ(test, 0,
+				iopt_map_user(space->iopt, &iova,
+					      (void __user *)uaddr, PAGE_SIZE,
+					      TEST_RW, account,
+					      IOPT_MAP_FIXED));
+		iova += PAGE_SIZE;
+	}
+	text = view_text(test);
+	for (account = 0; account != ARRAY_SIZE(names); account++)
+		KUNIT_EXPECT_TRUE_MSG(test, strstr(text, names[account]),
+				      "%s", names[account]);
+}
+
 /* Between two lines areas come and go: what is shown next is after them. */
 static void view_survives_unmap(struct kunit *test)
 {
@@ -691,6 +720,7 @@ static struct kunit_case seeing_cases[] = {
 	KUNIT_CASE(view_of_a_copy),
 	KUNIT_CASE(view_of_areas_in_a_domain),
 	KUNIT_CASE(view_ends_at_the_last_byte),
+	KUNIT_CASE(view_names_accounts),
 	KUNIT_CASE(view_survives_unmap),
 	KUNIT_CASE(view_of_a_busy_area),
 	KUNIT_CASE(dump_prints_the_view),
