@@ -239,22 +239,24 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 
 	if (!ioas_takes(ioas, idev))
 		return -EINVAL;
-	if (mutex_lock_killable(&ioas->attach_lock))
-		return -EINTR;
-
-	/* before the domain is there: mappings must know what to avoid */
+	/*
+	 * Before the domain is there: mappings must know what to avoid. This may
+	 * wait for a map, and detach for the lock.
+	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &msi_start);
 	if (rc)
-		goto out;
+		return rc;
 
-	if (hwpt_id)
-		rc = hwpt_join_id(ioas, hwpt_id, idev, msi_start);
-	else
-		rc = hwpt_find(ioas, idev, msi_start);
+	rc = -EINTR;
+	if (!mutex_lock_killable(&ioas->attach_lock)) {
+		if (hwpt_id)
+			rc = hwpt_join_id(ioas, hwpt_id, idev, msi_start);
+		else
+			rc = hwpt_find(ioas, idev, msi_start);
+		mutex_unlock(&ioas->attach_lock);
+	}
 	if (rc)
 		iopt_unreserve_device(ioas->iopt, idev->dev);
-out:
-	mutex_unlock(&ioas->attach_lock);
 	return rc;
 }
 

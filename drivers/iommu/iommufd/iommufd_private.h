@@ -132,7 +132,7 @@ static inline int iommufd_pin_errno(int rc)
 
 /**
  * struct iommufd_ioas - I/O address space
- * @obj: its users are its HWPTs and accesses
+ * @obj: its users are its HWPTs and accesses, and calls that map or copy
  * @iopt: what is mapped, and all that is known about it
  * @enforce_snoop: only devices attach whose DMA can be forced to be coherent
  * @addr_width: only devices attach that translate as many bits; 0 for any

@@ -4,7 +4,7 @@
  *
  * Vocabulary: a short-term user is a call that found the object by its ID and
  * is working with it. A long-term user is another object that needs it for as
- * long as it is set up that way.
+ * long as it is set up that way, or a call that may work with it for long.
  *
  * Rule: an object gets into the reach of others whole, and leaves it before
  * any part of it is taken down. Destroying is fenced: it takes away the ID, so

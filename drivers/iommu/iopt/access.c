@@ -311,7 +311,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned int flags)
 {
 	struct io_pagetable *iopt = access->iopt;
-	unsigned long first, nr, done;
+	unsigned long first, nr, done, lost = 0;
 	struct iopt_area *area;
 	int rc;
 
@@ -321,9 +321,10 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 
 	nr = area_slice(area, start, last, &first);
 	rc = iopt_pins_add(area->pages, pinner(access, area), first, nr, pages,
-			   &done);
+			   &done, &lost);
 	if (!rc)
 		return nr;
+	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
 	/* Who got a page may have written to it. */
 	if (done)

@@ -8,6 +8,11 @@
  * charged never exceeds what is pinned. So two callers whose sum fits the limit
  * both succeed. A charge that does not fit changes nothing.
  *
+ * VmLck is changed under the mmap_lock, which a page fault of the process may hold
+ * for long. So it is not lowered where pages are unpinned, but when the caller
+ * has no lock any more: until then the pages are unsettled, and whoever charges
+ * the same payer settles them first, so that they take away no room.
+ *
  * Each map has pages of its own and is charged by itself, however often the
  * same memory is mapped. Which of its pages were charged stands in the kinds of
  * the runs, so that as many are uncharged.
@@ -26,8 +31,56 @@
 #include <linux/sched/task.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "account.h"
+
+static struct workqueue_struct *settle_wq;
+
+static void payer_settle_locked(struct iopt_payer *payer)
+{
+	unsigned long npages = atomic_long_xchg(&payer->unsettled, 0);
+
+	mmap_assert_write_locked(payer->mm);
+	if (npages)
+		__account_locked_vm(payer->mm, npages, false, payer->task,
+				    true);
+}
+
+static void payer_settle_work(struct work_struct *work)
+{
+	struct iopt_payer *payer = container_of(work, struct iopt_payer,
+						settle);
+
+	mmap_write_lock(payer->mm);
+	payer_settle_locked(payer);
+	mmap_write_unlock(payer->mm);
+	iopt_payer_put(payer);
+}
+
+/**
+ * iopt_account_init() - prepare accounting
+ *
+ * Context: module initialisation.
+ * Return: 0 or -ENOMEM.
+ */
+int iopt_account_init(void)
+{
+	settle_wq = alloc_workqueue("iopt", WQ_UNBOUND, 0);
+	return settle_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * iopt_account_exit() - undo iopt_account_init()
+ *
+ * Context: module exit, also if the initialisation failed. Waits until all is
+ * settled.
+ */
+void iopt_account_exit(void)
+{
+	if (settle_wq)
+		destroy_workqueue(settle_wq);
+}
 
 /**
  * iopt_payer_alloc_current - make the current process a payer
@@ -50,6 +103,7 @@ struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
 	payer->user = get_uid(current_user());
+	INIT_WORK(&payer->settle, payer_settle_work);
 	return payer;
 }
 
@@ -109,6 +163,7 @@ void iopt_payer_put(struct iopt_payer *payer)
 {
 	if (!payer || !refcount_dec_and_test(&payer->users))
 		return;
+	WARN_ON(iopt_is_unsettled(payer));
 	free_uid(payer->user);
 	put_task_struct(payer->task);
 	mmdrop(payer->mm);
@@ -146,17 +201,11 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 
 	if (mmap_write_lock_killable(payer->mm))
 		return -EINTR;
+	payer_settle_locked(payer);
 	rc = __account_locked_vm(payer->mm, npages, true, payer->task,
 				 payer->account == IOPT_ACCOUNT_MM_UNLIMITED);
 	mmap_write_unlock(payer->mm);
 	return rc;
-}
-
-static void mm_uncharge(struct iopt_payer *payer, unsigned long npages)
-{
-	mmap_write_lock(payer->mm);
-	__account_locked_vm(payer->mm, npages, false, payer->task, true);
-	mmap_write_unlock(payer->mm);
 }
 
 /**
@@ -196,10 +245,11 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 
 /**
  * iopt_uncharge - take back a charge
- * @payer: who paid
+ * @payer: who paid; to be settled afterwards
  * @npages: number of pages, at most what is charged
  *
- * Context: process context, may sleep like iopt_charge().
+ * Context: any that keeps others from pinning these pages: what is not charged
+ * any more gives room to them.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -208,10 +258,10 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	switch (payer->account) {
 	case IOPT_ACCOUNT_MM:
 	case IOPT_ACCOUNT_MM_UNLIMITED:
-		mm_uncharge(payer, npages);
+		atomic_long_add(npages, &payer->unsettled);
 		return;
 	case IOPT_ACCOUNT_MM_PINNED:
-		mm_uncharge(payer, npages);
+		atomic_long_add(npages, &payer->unsettled);
 		break;
 	case IOPT_ACCOUNT_USER:
 		atomic_long_sub(npages, &payer->user->locked_vm);
@@ -223,12 +273,35 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /**
+ * iopt_settle() - let VmLck show what was uncharged
+ * @payer: who paid; the caller has a reference
+ *
+ * If the caller is killed while waiting for the mmap_lock, a worker does it.
+ *
+ * Context: process context, may sleep: takes the mmap_lock, killably. The caller
+ * holds no lock that others wait for.
+ */
+void iopt_settle(struct iopt_payer *payer)
+{
+	if (!iopt_is_unsettled(payer))
+		return;
+	if (!mmap_write_lock_killable(payer->mm)) {
+		payer_settle_locked(payer);
+		mmap_write_unlock(payer->mm);
+	} else {
+		iopt_payer_get(payer);
+		if (!queue_work(settle_wq, &payer->settle))
+			iopt_payer_put(payer);
+	}
+}
+
+/**
  * iopt_move_charge - let somebody else pay
  * @from: who paid
  * @to: who pays from now on
  * @npages: number of pages, at most what is charged
  *
- * Somebody pays all the time. A user who runs both processes does not need room
+ * Somebody pays all the time; @from is to be settled afterwards. A user who runs both processes does not need room
  * for the pages twice: they count for his limit already.
  *
  * Context: process context, may sleep like iopt_charge().

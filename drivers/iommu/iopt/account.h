@@ -5,9 +5,11 @@
 #ifndef __IOPT_ACCOUNT_H
 #define __IOPT_ACCOUNT_H
 
+#include <linux/atomic.h>
 #include <linux/iopt.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct mm_struct;
 struct task_struct;
@@ -21,6 +23,8 @@ struct user_struct;
  *      mapping must not keep an address space that maps a device alive
  * @task: leader of the threads of that process, whose RLIMIT_MEMLOCK it is
  * @user: the charged user
+ * @unsettled: pages that were uncharged, but which VmLck of @mm still counts
+ * @settle: settles them for somebody who was killed
  * @rcu: to free it
  */
 struct iopt_payer {
@@ -29,9 +33,13 @@ struct iopt_payer {
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
+	atomic_long_t unsettled;
+	struct work_struct settle;
 	struct rcu_head rcu;
 };
 
+int iopt_account_init(void);
+void iopt_account_exit(void);
 struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 					    gfp_t gfp);
 struct iopt_payer *iopt_payer_get(struct iopt_payer *payer);
@@ -40,7 +48,14 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 void iopt_payer_put(struct iopt_payer *payer);
 int iopt_charge(struct iopt_payer *payer, unsigned long npages);
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages);
+void iopt_settle(struct iopt_payer *payer);
 int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
 		     unsigned long npages);
+
+/* To be looked at while what was uncharged is still kept from being charged. */
+static inline bool iopt_is_unsettled(struct iopt_payer *payer)
+{
+	return atomic_long_read(&payer->unsettled);
+}
 
 #endif /* __IOPT_ACCOUNT_H */

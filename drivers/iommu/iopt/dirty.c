@@ -141,9 +141,6 @@ static int areas_track(struct io_pagetable *iopt)
 	bool more = true;
 	int rc = 0;
 
-	/* Maps of many areas that took none along end soon, and no more come. */
-	while (iopt->nr_untracked)
-		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, next, ULONG_MAX))) {
 		/* If that changes meanwhile, this is where to look again. */
@@ -155,6 +152,19 @@ static int areas_track(struct io_pagetable *iopt)
 		iopt_lock_break(iopt, &steps);
 	}
 	return rc;
+}
+
+/*
+ * Give new areas bitmaps from now on, or none. What is just inserted in many holds
+ * of the lock was made before, so wait until it can be found. That ends soon, and
+ * no more of these come.
+ */
+static void track_new_areas(struct io_pagetable *iopt, bool track)
+{
+	lockdep_assert_held(&iopt->lock);
+	iopt->track_new = track;
+	while (iopt->nr_inserting[!track])
+		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 }
 
 /**
@@ -175,12 +185,13 @@ int iopt_dirty_start(struct io_pagetable *iopt)
 	mutex_lock(&iopt->track_mutex);
 	mutex_lock(&iopt->lock);
 	if (!iopt->tracking) {
-		iopt->track_new = true;
+		track_new_areas(iopt, true);
 		rc = areas_track(iopt);
 		WRITE_ONCE(iopt->tracking, !rc);
-		iopt->track_new = !rc;
-		if (rc)
+		if (rc) {
+			track_new_areas(iopt, false);
 			areas_untrack(iopt);
+		}
 	}
 	mutex_unlock(&iopt->lock);
 	mutex_unlock(&iopt->track_mutex);
@@ -199,7 +210,7 @@ void iopt_dirty_stop(struct io_pagetable *iopt)
 	mutex_lock(&iopt->track_mutex);
 	mutex_lock(&iopt->lock);
 	WRITE_ONCE(iopt->tracking, false);
-	iopt->track_new = false;
+	track_new_areas(iopt, false);
 	areas_untrack(iopt);
 	mutex_unlock(&iopt->lock);
 	mutex_unlock(&iopt->track_mutex);

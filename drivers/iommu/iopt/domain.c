@@ -50,17 +50,17 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * iopt_area_hold() - pin the pages of an area
  * @iopt: the space
  * @area: the area, which does not hold them
+ * @built: the caller is building it, so that accesses and copies do not find it
  *
  * Context: process context, may sleep without bound: pages are faulted in. No
  * lock of the space is held.
  * Return: 0 or an errno of iopt_pages_hold(); the area does not hold its pages
  * then.
  */
-int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area)
+int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
+		   bool built)
 {
-	/* Accesses and copies do not find an area that is being built. */
-	bool alone = area->state == IOPT_AREA_BUILDING &&
-		     kref_read(&area->pages->kref) == 1;
+	bool alone = built && kref_read(&area->pages->kref) == 1;
 	unsigned long lost = 0;
 	int rc = iopt_pages_hold(area->pages, &area->slice, alone, &lost);
 
@@ -298,7 +298,7 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 	mutex_unlock(&iopt->lock);
 
 	if (!iopt_area_is_held(area))
-		rc = iopt_area_hold(iopt, area);
+		rc = iopt_area_hold(iopt, area, false);
 	rc = rc ?: area_fill_domain(iopt, area, domain);
 	if (rc && iopt_area_is_held(area) && !area->nr_domains)
 		iopt_area_drop(iopt, area);

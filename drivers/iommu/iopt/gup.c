@@ -260,7 +260,8 @@ out:
  * anonymous page of the process. Memory that only a userfaultfd monitor can
  * provide is an error, not a wait.
  *
- * Context: process context; may sleep without bound, killably, with no lock held.
+ * Context: process context; may sleep without bound, killably. @pages->mutex is
+ * not held, unless nobody else knows @pages.
  * Return: 0, or
  * * %-EFAULT - there is no memory, or the process may not access it so
  * * %-ESRCH - the process is gone
@@ -439,7 +440,7 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	for (i = first; i != batch->runs.npages; i += run.count) {
 		batch_first_run(batch->pages + i, batch->runs.npages - i, &run);
 		if (run.kind == IOPT_RUN_RAM)
-			pages->nr_unpinned += run.count;
+			iopt_uncharge(pages->payer, run.count);
 		iopt_unpin_run(&run, 0, run.count, false);
 	}
 }
@@ -451,8 +452,8 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * @npages: number of pages to pin at most, at least 1
  * @batch: receives the pages, their runs and the number that was charged
  *
- * Context: process context, may sleep, but waits for no file. Must not be
- * called with @pages->mutex held.
+ * Context: process context, may sleep, but waits for no file. @pages->mutex is
+ * not held, unless nobody else knows @pages.
  * Return: the number of pages from @first on that were pinned, 0 if the first
  * of them must be faulted in with iopt_fault_in(), or
  * * %-ENOMEM - out of memory, a page cannot be migrated to where it may stay,

@@ -115,6 +115,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_free, IOPT);
 static void iopt_exit(void)
 {
 	iopt_debugfs_exit();
+	iopt_account_exit();
 	kmem_cache_destroy(iopt_area_cache);
 	kmem_cache_destroy(iopt_pages_cache);
 }
@@ -126,7 +127,7 @@ static int iopt_init(void)
 	iopt_pages_cache = KMEM_CACHE(iopt_pages, 0);
 	iopt_gup_init();
 	iopt_debugfs_init();
-	if (iopt_area_cache && iopt_pages_cache)
+	if (!iopt_account_init() && iopt_area_cache && iopt_pages_cache)
 		return 0;
 	iopt_exit();
 	return -ENOMEM;

@@ -37,7 +37,7 @@ struct kmem_cache;
  * @attach_mutex: serialises attach and detach of domains, and changes of owners
  * @lock: protects the trees, @domains and which of them are open, @accesses,
  *        @nr_settled, @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
- *        @nr_untracked, @nr_publishing, @filling, and of areas the state, the
+ *        @nr_inserting, @nr_publishing, @filling, and of areas the state, the
  *        marks, the users and the dirty pages. No loop of a length that the
  *        user chooses holds it for more than %IOPT_MAX_STEPS steps
  * @areas: every &struct iopt_area by IOVA
@@ -48,7 +48,7 @@ struct kmem_cache;
  *           chooses IOVAs; if empty it chooses anywhere
  * @claims: every &struct iopt_claim; they do not overlap
  * @nr_claimed: areas that claims are about to insert
- * @nr_untracked: claims that are inserting areas without a bitmap
+ * @nr_inserting: claims that are inserting areas without a bitmap, and with one
  * @nr_publishing: lists of areas that are going live; no domain is opened then
  * @nr_breaks: how often a long loop dropped @lock, for tests
  * @filling: the area that attach is pinning or programming, or NULL
@@ -118,7 +118,7 @@ struct io_pagetable {
 	struct rb_root_cached allowed;
 	struct rb_root_cached claims;
 	unsigned int nr_claimed;
-	unsigned int nr_untracked;
+	unsigned int nr_inserting[2];
 	unsigned int nr_publishing;
 	unsigned long nr_breaks;
 	struct iopt_area *filling;
@@ -402,7 +402,8 @@ void iopt_flush_end(struct iopt_flush *flush);
 
 /* domain.c */
 bool iopt_domain_is_open(struct io_pagetable *iopt);
-int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area);
+int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
+		   bool built);
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);

@@ -125,7 +125,7 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
 	struct iopt_claim claim = { .map = true };
 	struct iopt_area *area, *above;
 	unsigned int steps = 0;
-	bool untracked;
+	bool tracked;
 	int rc;
 
 	*again = iopt_claim_first(iopt, iova, last);
@@ -135,17 +135,17 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
 	if (rc)
 		return rc;
 	iopt->nr_claimed += new->nr;
-	/* Who starts to track dirty pages meanwhile waits for them. */
+	/* All have a bitmap or none has. */
 	area = list_first_entry(&new->list, struct iopt_area, node);
-	untracked = !area->dirty;
-	iopt->nr_untracked += untracked;
+	tracked = area->dirty;
+	iopt->nr_inserting[tracked]++;
 	list_for_each_entry(area, &new->list, node) {
 		above = iopt_area_first(iopt, iova + area->start, ULONG_MAX);
 		area_insert_at(iopt, area, iova, above);
 		iopt->nr_claimed--;
 		iopt_lock_break(iopt, &steps);
 	}
-	iopt->nr_untracked -= untracked;
+	iopt->nr_inserting[tracked]--;
 	iopt_claim_end(iopt, &claim);
 	return 0;
 }
@@ -191,7 +191,7 @@ static int areas_fill(struct new_areas *new, bool *held)
 
 	if (!*held && iopt_domain_is_open(iopt)) {
 		list_for_each_entry(area, &new->list, node) {
-			rc = iopt_area_hold(iopt, area);
+			rc = iopt_area_hold(iopt, area, true);
 			if (rc)
 				return rc;
 			iopt_step(&steps);

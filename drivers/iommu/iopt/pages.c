@@ -11,8 +11,9 @@
  * neither allocates nor fails: runs are cut at the ends of each slice, so that
  * only whole runs are unpinned.
  *
- * The mutex is not held while pages are pinned or faulted in. A caller claims
- * the indexes of a batch first, which keeps other callers from pinning them.
+ * The mutex is not held while pages are pinned or faulted in, unless nobody else
+ * knows them yet. A caller claims the indexes of a batch first, which keeps other
+ * callers from pinning them.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -89,22 +90,26 @@ void iopt_pages_put(struct iopt_pages *pages)
 }
 
 /**
- * iopt_pages_unlock() - release the mutex, and uncharge what was unpinned
- * @pages: the pages; another process does not adopt them meanwhile, as it does
- *         not as long as the caller works on an area that shows them
+ * iopt_pages_unlock() - release the mutex and settle what was uncharged
+ * @pages: the pages
  *
- * To uncharge may take the mmap_lock of the process, so nobody has to wait for
- * that with the mutex.
+ * To settle may take the mmap_lock of the process, so nobody has to wait for that
+ * with the mutex.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
  */
 void iopt_pages_unlock(struct iopt_pages *pages)
 {
-	unsigned long npages = pages->nr_unpinned;
+	struct iopt_payer *payer = NULL;
 
-	pages->nr_unpinned = 0;
+	/* Another process may adopt the pages as soon as they are unlocked. */
+	if (iopt_is_unsettled(pages->payer))
+		payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
-	iopt_uncharge(pages->payer, npages);
+	if (payer) {
+		iopt_settle(payer);
+		iopt_payer_put(payer);
+	}
 }
 
 /* Keep other callers from pinning some indexes, of which none is claimed. */
@@ -453,7 +458,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 	}
 	pages->nr_charged -= charged;
 	iopt_runs_clear(&pages->runs, first, last);
-	pages->nr_unpinned += paid;
+	iopt_uncharge(pages->payer, paid);
 	trace_iopt_unpin(pages, first, last, paid, lost);
 	return lost;
 }
@@ -556,6 +561,7 @@ unsigned long iopt_pages_drop(struct iopt_pages *pages,
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer)
 {
+	struct iopt_payer *old = NULL;
 	int rc = 0;
 
 	if (mutex_lock_killable(&pages->mutex))
@@ -563,12 +569,16 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 	if (payer != pages->payer) {
 		rc = iopt_move_charge(pages->payer, payer, pages->nr_charged);
 		if (!rc) {
-			iopt_payer_put(pages->payer);
+			old = pages->payer;
 			pages->payer = iopt_payer_get(payer);
 		}
 	}
 	if (!rc)
 		pages->uaddr = (unsigned long)untagged_addr(uptr);
 	mutex_unlock(&pages->mutex);
+	if (old) {
+		iopt_settle(old);
+		iopt_payer_put(old);
+	}
 	return rc;
 }

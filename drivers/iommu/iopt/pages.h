@@ -102,8 +102,8 @@ struct iopt_page_claim {
  * @writable: pages are pinned for writing
  * @pfnmap: memory without struct page is fine
  * @mutex: protects all below but @gfp; held while pages are unpinned and while domains
- *         are programmed from the record, but not while pages are pinned: their
- *         indexes are claimed first
+ *         are programmed from the record, but not while pages are pinned that
+ *         others know: their indexes are claimed first
  * @gfp: for the record
  * @nr_waiting: callers that wait for a claim to end
  * @nr_ended: counts claims that ended while there were such
@@ -113,9 +113,7 @@ struct iopt_page_claim {
  * @uaddr: first byte, page aligned
  * @npages: its length
  * @payer: whose memory it is and who pays
- * @nr_charged: pages charged to @payer that are pinned
- * @nr_unpinned: pages that are still charged until @mutex is released with
- *               iopt_pages_unlock()
+ * @nr_charged: pages charged to @payer
  * @holders: slices that are held or being filled, by page index
  * @runs: what the holders need pinned: a hole where no holder is, and no hole
  *        where one is that has been filled; runs are cut where a slice starts or
@@ -136,7 +134,6 @@ struct iopt_pages {
 	unsigned long npages;
 	struct iopt_payer *payer;
 	unsigned long nr_charged;
-	unsigned long nr_unpinned;
 	struct rb_root_cached holders;
 	struct iopt_runs runs;
 	struct xarray pins;
@@ -168,7 +165,7 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 /* pins.c */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages,
-		  struct page **out, unsigned long *done);
+		  struct page **out, unsigned long *done, unsigned long *lost);
 unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       struct iopt_pinner pinner, unsigned long first,
 			       unsigned long npages, bool all,

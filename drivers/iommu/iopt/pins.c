@@ -38,7 +38,7 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 	if (pin->lost)
 		return 1;
 	iopt_unpin_run(&run, 0, 1, pages->writable);
-	pages->nr_unpinned += charged;
+	iopt_uncharge(pages->payer, charged);
 	return 0;
 }
 
@@ -253,6 +253,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * @out: receives each page, on failure NULL up to the one that could not be
  *       pinned
  * @done: receives how many were pinned, on failure for a while
+ * @lost: raised by the number of pages that stay pinned for ever if this fails
  *
  * Context: process context; takes @pages->mutex, killably. May sleep without
  * bound, killably, for a page that must be faulted in, but without the mutex.
@@ -265,9 +266,9 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out,
-		  unsigned long *done)
+		  unsigned long *done, unsigned long *lost)
 {
-	unsigned long i = 0, nr, lost = 0;
+	unsigned long i = 0, nr;
 	struct iopt_batch batch __uninitialized;
 	unsigned int faults = 0;
 	int rc;
@@ -291,9 +292,8 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		i += nr;
 		cond_resched();
 	}
-	/* No page that this call has pinned can be lost yet. */
 	if (rc && i)
-		pins_remove(pages, pinner, first, i, false, &lost);
+		pins_remove(pages, pinner, first, i, false, lost);
 	iopt_pages_unlock(pages);
 	*done = i;
 out:
@@ -322,18 +322,11 @@ unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       unsigned long npages, bool all,
 			       unsigned long *lost)
 {
-	unsigned long nr, uncharge;
-	struct iopt_payer *payer;
+	unsigned long nr;
 
 	mutex_lock(&pages->mutex);
 	nr = pins_remove(pages, pinner, first, npages, all, lost);
-	/* Another process may adopt the pages of an orphan at any time. */
-	uncharge = pages->nr_unpinned;
-	pages->nr_unpinned = 0;
-	payer = iopt_payer_get(pages->payer);
-	mutex_unlock(&pages->mutex);
-	iopt_uncharge(payer, uncharge);
-	iopt_payer_put(payer);
+	iopt_pages_unlock(pages);
 	return nr;
 }
 

@@ -77,9 +77,9 @@ enum {
  *
  * Ends an object that the program made. What the kernel made on its own, such
  * as a bound device or the page table made by an attach, goes away by the call
- * that undoes its making; for those, for an IOAS with an HWPT or with a call that
- * is mapping or copying memory in it, and for an HWPT with a device attached, the
- * result is EBUSY.
+ * that undoes its making; for those, for an IOAS with an HWPT, with an emulated
+ * device attached or with a call that is mapping or copying memory in it, and for
+ * an HWPT with a device attached, the result is EBUSY.
  */
 struct iommu_destroy {
 	__u32 size;

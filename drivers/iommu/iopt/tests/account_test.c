@@ -3,12 +3,14 @@
  * Accounting: exact limits, exact counters.
  */
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
 #include "../account.h"
+#include "thread.h"
 #include "user_mm.h"
 
 static void set_limit(unsigned long npages)
@@ -39,6 +41,7 @@ static void user_limit_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 
 	iopt_uncharge(payer, 10);
+	iopt_settle(payer);
 	KUNIT_EXPECT_EQ(test, before,
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
@@ -58,6 +61,7 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 	set_limit(RLIM_INFINITY);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 1));
 	iopt_uncharge(payer, 1);
+	iopt_settle(payer);
 	iopt_payer_put(payer);
 }
 
@@ -75,6 +79,7 @@ static void none_has_no_limit_but_shows(struct kunit *test)
 			atomic_long_read(&current_user()->locked_vm));
 	KUNIT_EXPECT_EQ(test, 5, atomic64_read(&mm->pinned_vm));
 	iopt_uncharge(payer, 5);
+	iopt_settle(payer);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 	iopt_payer_put(payer);
 }
@@ -108,8 +113,63 @@ static void mm_limit_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 	iopt_uncharge(payer, 7);
+	iopt_settle(payer);
 	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
 	mm->locked_vm = 0;
+	iopt_payer_put(payer);
+}
+
+/* What is uncharged gives room, though VmLck does not show it yet. */
+static void uncharged_gives_room(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	struct iopt_payer *payer;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	set_limit(10);
+	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
+	iopt_uncharge(payer, 7);
+	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
+	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
+	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
+	iopt_uncharge(payer, 10);
+	iopt_settle(payer);
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	iopt_payer_put(payer);
+}
+
+static long call_settle(struct test_thread *thread)
+{
+	iopt_settle(thread->data);
+	return 0;
+}
+
+/* Who is killed while waiting for the mmap_lock leaves nothing charged. */
+static void killed_settles_later(struct kunit *test)
+{
+	struct mm_struct *mm = test_user_mm(test);
+	struct iopt_payer *payer;
+	struct test_thread settle;
+
+	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	set_limit(10);
+	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
+	iopt_uncharge(payer, 10);
+	mmap_read_lock(mm);
+	test_thread_start(test, &settle, call_settle, payer, NULL);
+	while (!mmap_lock_is_contended(mm))
+		msleep(20);
+	test_thread_kill(&settle);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&settle));
+	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+	mmap_read_unlock(mm);
+	flush_work(&payer->settle);
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
 	iopt_payer_put(payer);
 }
 
@@ -125,6 +185,7 @@ static void mm_unlimited_is_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
 	iopt_uncharge(payer, 5);
+	iopt_settle(payer);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	iopt_payer_put(payer);
 }
@@ -142,6 +203,7 @@ static void limit_of_huge_sums(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
 	set_limit(atomic_long_read(&current_user()->locked_vm));
 	iopt_uncharge(payer, 1);
+	iopt_settle(payer);
 	iopt_payer_put(payer);
 }
 
@@ -221,6 +283,8 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(payer_does_not_keep_mm_alive),
 	KUNIT_CASE(mm_limit_is_exact),
 	KUNIT_CASE(mm_unlimited_is_counted),
+	KUNIT_CASE(uncharged_gives_room),
+	KUNIT_CASE(killed_settles_later),
 	KUNIT_CASE(limit_of_huge_sums),
 	KUNIT_CASE(payer_keeps_and_puts),
 	KUNIT_CASE(payer_of_whom),

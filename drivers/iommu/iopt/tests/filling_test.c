@@ -69,21 +69,32 @@ static int slow_mmap(struct file *file, struct vm_area_struct *vma)
 
 static const struct file_operations slow_fops = { .mmap = slow_mmap };
 
-/* Map @npages of a file whose page @slow waits; all others are present. */
-static unsigned long slow_memory(struct kunit *test, struct slow_file *slow,
-				 unsigned long npages)
+/* Map @npages of a file whose page @slow waits. */
+static unsigned long slow_mapping(struct kunit *test, struct slow_file *slow,
+				  unsigned long npages, int prot,
+				  unsigned long flags)
 {
-	unsigned long uaddr, i;
+	unsigned long uaddr;
 	struct file *file;
 
 	init_completion(&slow->blocked);
 	init_completion(&slow->go_on);
 	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	uaddr = vm_mmap(file, 0, PAGES(npages), PROT_READ | PROT_WRITE,
-			MAP_SHARED, 0);
+	uaddr = vm_mmap(file, 0, PAGES(npages), prot, flags, 0);
 	fput(file);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
+
+/* Map @npages of a file whose page @slow waits; all others are present. */
+static unsigned long slow_memory(struct kunit *test, struct slow_file *slow,
+				 unsigned long npages)
+{
+	unsigned long uaddr = slow_mapping(test, slow, npages,
+					   PROT_READ | PROT_WRITE, MAP_SHARED);
+	unsigned long i;
+
 	for (i = 0; i != npages; i++)
 		if (i != slow->slow)
 			test_touch(test, uaddr + PAGES(i), 1);
@@ -299,9 +310,9 @@ static long call_copy(struct test_thread *thread)
 
 /*
  * A holder of some pages of a hole waits for the caller that is pinning all of
- * them, and both find each page where it belongs.
+ * them. Both find each page where it belongs, and keep it when the other leaves.
  */
-static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
+static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL,
@@ -310,12 +321,12 @@ static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
 	struct io_pagetable *other[2] = { iopt_alloc(&policy),
 					  iopt_alloc(&policy) };
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 64), bytes;
 	struct copy_call whole = { other[0], IOVA, 32 };
 	struct copy_call part = { other[1], IOVA + PAGES(8), 8 };
 	struct copy_call behind = { other[0], IOVA + PAGES(32), 32 };
 	struct test_thread one, two;
 	struct iopt_pages *pages;
+	unsigned long bytes;
 	unsigned int i;
 
 	for (i = 0; i != 2; i++) {
@@ -348,6 +359,13 @@ static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
 	mock_expect_maps(space->mock[1], IOVA + PAGES(8), uaddr + PAGES(8), 8);
 	KUNIT_EXPECT_EQ(test, 64, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other[0], IOVA,
+					    IOVA + PAGES(32) - 1, &bytes));
+	KUNIT_EXPECT_EQ(test, 40, pages->nr_charged);
+	for (i = 0; i != 32; i++)
+		KUNIT_EXPECT_EQ(test, i >= 8 && i < 16,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
 	for (i = 0; i != 2; i++) {
 		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other[i], 0, ULONG_MAX,
 						    &bytes));
@@ -358,11 +376,116 @@ static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
 }
 
+static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
+{
+	holder_comes_while_pinning(test, test_touched(test, 64));
+}
+
+/* Of contiguous pages the record is cut where the slice of that holder ends. */
+static void holder_comes_while_a_run_is_pinned(struct kunit *test)
+{
+	unsigned long uaddr = test_contiguous(test, 64);
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	holder_comes_while_pinning(test, uaddr);
+}
+
+/*
+ * A holder that waits for a page keeps those that it has found, though the one
+ * that has pinned them drops them.
+ */
+static void waiting_holder_keeps_what_others_drop(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = UINT_MAX,
+	};
+	struct io_pagetable *other = iopt_alloc(&policy);
+	unsigned long uaddr, bytes, iova = IOVA, charged = test_charged(), i;
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[1];
+	struct slow_file slow = { .slow = 5 };
+	struct test_thread attach;
+	struct iopt_pages *pages;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	uaddr = slow_memory(test, &slow, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	pages = test_area_at(space, IOVA)->pages;
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt, IOVA,
+					   PAGES(4), TEST_RW, IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+
+	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 1, pages->nr_filling);
+	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
+	/* The hole that it waits for is no fault of the other space. */
+	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, 1,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	iopt_detach_domain(other, &mock->domain);
+	iopt_free(other);
+
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	space->mock[0]->attached = true;
+	KUNIT_EXPECT_EQ(test, 0, pages->nr_filling);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	test_munmap(test, uaddr, 8);
+}
+
+static long call_map_one(struct test_thread *thread)
+{
+	return test_map_prot(thread->space->iopt, IOVA,
+			     *(unsigned long *)thread->data, 1, IOMMU_READ);
+}
+
+/*
+ * A private mapping that its process may only read, of a file whose page is not
+ * there yet: after the wait for the page a copy of it is pinned.
+ */
+static void page_that_was_waited_for_is_copied(struct kunit *test)
+{
+	unsigned long uaddr, charged = test_charged();
+	struct test_space *space = test->priv;
+	struct slow_file slow = {};
+	struct test_thread map;
+	struct page *page;
+
+	uaddr = slow_mapping(test, &slow, 1, PROT_READ, MAP_PRIVATE);
+	test_attach(test, space->mock[0]);
+	test_thread_start(test, &map, call_map_one, &uaddr, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 1);
+	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
+	KUNIT_EXPECT_TRUE(test, PageAnon(page));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+	test_munmap(test, uaddr, 1);
+}
+
 static struct kunit_case filling_cases[] = {
 	KUNIT_CASE(limit_holds_while_a_map_waits),
 	KUNIT_CASE(sharing_space_does_not_wait),
 	KUNIT_CASE(accesses_pin_around_a_page),
 	KUNIT_CASE(holder_comes_while_its_pages_are_pinned),
+	KUNIT_CASE(holder_comes_while_a_run_is_pinned),
+	KUNIT_CASE(waiting_holder_keeps_what_others_drop),
+	KUNIT_CASE(page_that_was_waited_for_is_copied),
 	KUNIT_CASE(last_holder_may_be_read_only),
 	{}
 };

@@ -4,6 +4,7 @@
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
 #include "access.h"
@@ -345,6 +346,42 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 }
 
+/*
+ * Of a range that does not fit the limit, the pages that fit are pinned for a
+ * while: they become dirty, and the caller finds none of them.
+ */
+static void pin_beyond_limit_starts(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged, i;
+	struct page *none = ERR_PTR(-1), *pages[4];
+	struct iopt_dirty_query query = { .pgsize = PAGE_SIZE };
+	u64 word;
+
+	query.bitmap = (u64 __user *)test_touched(test, 1);
+	charged = test_charged();
+	memset_p((void **)pages, none, ARRAY_SIZE(pages));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	set_limit(charged + 2);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin_flags(access, IOVA, 4, pages,
+						      0));
+	for (i = 0; i != ARRAY_SIZE(pages); i++)
+		KUNIT_EXPECT_PTR_EQ(test, i < 3 ? NULL : none, pages[i]);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA,
+						 IOVA + PAGES(4) - 1, &query,
+						 0));
+	KUNIT_ASSERT_EQ(test, 0, get_user(word, query.bitmap));
+	KUNIT_EXPECT_EQ(test, 3, word);
+	iopt_dirty_stop(space->iopt);
+}
+
 /* Too many pins: those of before stay as they are. */
 static void pin_EOVERFLOW(struct kunit *test)
 {
@@ -369,6 +406,34 @@ static void pin_EOVERFLOW(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
+/* A reserved page that is one too many gives back what it cost: nothing. */
+static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 3), charged = test_charged();
+	struct page *page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(1)));
+	struct iopt_area *area;
+	unsigned long i;
+
+	SetPageReserved(page);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	area = test_area_at(space, IOVA);
+	area->nr_pins = UINT_MAX - 1;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_pin(access, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, UINT_MAX - 1, area->nr_pins);
+	area->nr_pins = 0;
+	for (i = 0; i != 3; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+	test_validate(test);
+	ClearPageReserved(page);
+}
+
 static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(pin_is_all_or_nothing),
 	KUNIT_CASE(pin_spans_mappings),
@@ -380,7 +445,9 @@ static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(pin_reserved_page_uncharged),
 	KUNIT_CASE(pin_pfnmap_EINVAL),
 	KUNIT_CASE(pin_ENOMEM_at_limit),
+	KUNIT_CASE(pin_beyond_limit_starts),
 	KUNIT_CASE(pin_EOVERFLOW),
+	KUNIT_CASE(pin_EOVERFLOW_of_reserved_page),
 	{}
 };
 

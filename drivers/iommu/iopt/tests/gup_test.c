@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What pinning does to memory: which pages it makes present, for reading or for
+ * writing, and which ones it must not touch.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "../pages.h"
+#include "access.h"
+#include "space.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/* The page table entry of the process at an address; false if there is none. */
+static bool user_pte(unsigned long uaddr, pte_t *entry)
+{
+	spinlock_t *ptl;	/* of the page table */
+	pte_t *ptep;
+	int rc;
+
+	mmap_read_lock(current->mm);
+	rc = follow_pte(current->mm, uaddr, &ptep, &ptl);
+	if (!rc) {
+		*entry = *ptep;
+		pte_unmap_unlock(ptep, ptl);
+	}
+	mmap_read_unlock(current->mm);
+	return !rc;
+}
+
+/* Put memory of another kind over a part of a mapping. */
+static void mmap_over(struct kunit *test, unsigned long uaddr,
+		      unsigned long npages, unsigned long flags)
+{
+	KUNIT_ASSERT_EQ(test, uaddr,
+			vm_mmap(NULL, uaddr, PAGES(npages),
+				PROT_READ | PROT_WRITE,
+				flags | MAP_ANONYMOUS | MAP_FIXED, 0));
+}
+
+/**
+ * struct refused_case - an access that the process itself does not have
+ * @name: what it is
+ * @prot: what the process may do with its memory
+ * @iommu_prot: what the device is to do with it
+ */
+struct refused_case {
+	const char *name;
+	int prot;
+	int iommu_prot;
+};
+
+static const struct refused_case refused_cases[] = {
+	{ "nothing allowed", PROT_NONE, IOMMU_READ },
+	{ "nothing allowed, write", PROT_NONE, TEST_RW },
+	{ "read-only, write", PROT_READ, TEST_RW },
+	{ "write-only, read", PROT_WRITE, IOMMU_READ },
+};
+
+static void refused_case_name(const struct refused_case *refused, char *name)
+{
+	strscpy(name, refused->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
+
+/* Memory that the process may not access so is not even faulted in. */
+static void refused_memory_is_not_touched(struct kunit *test)
+{
+	const struct refused_case *refused = test->param_value;
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap(test, 2, refused->prot);
+	unsigned long charged = test_charged();
+	pte_t pte;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			test_map_prot(space->iopt, IOVA, uaddr, 2,
+				      refused->iommu_prot));
+	KUNIT_EXPECT_FALSE(test, user_pte(uaddr, &pte));
+	KUNIT_EXPECT_FALSE(test, user_pte(uaddr + PAGES(1), &pte));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	test_munmap(test, uaddr, 2);
+}
+
+/*
+ * One range of two kinds of memory: that copy-on-write is to be broken in the
+ * first half says nothing about the second one, which is only read.
+ */
+static void shared_memory_after_private_is_only_read(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap(test, 4, PROT_READ | PROT_WRITE), i;
+	pte_t pte;
+
+	mmap_over(test, uaddr + PAGES(2), 2, MAP_SHARED);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
+					       IOMMU_READ));
+	for (i = 0; i != 4; i++) {
+		KUNIT_ASSERT_TRUE(test, user_pte(uaddr + PAGES(i), &pte));
+		KUNIT_EXPECT_EQ(test, i < 2, !!pte_dirty(pte));
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	test_munmap(test, uaddr, 4);
+}
+
+/* Private memory that follows shared memory is copied before it is pinned. */
+static void private_memory_after_shared_is_copied(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap(test, 4, PROT_READ | PROT_WRITE), i;
+	unsigned long charged = test_charged(), value;
+
+	mmap_over(test, uaddr, 2, MAP_SHARED);
+	test_touch(test, uaddr, 2);
+	for (i = 2; i != 4; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				copy_from_user(&value, (void __user *)
+					       (uaddr + PAGES(i)),
+					       sizeof(value)));
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	test_touch(test, uaddr, 4);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	test_munmap(test, uaddr, 4);
+}
+
+/* The page of a file that was replaced before it was pinned is not pinned. */
+static void replaced_page_is_not_pinned(struct kunit *test)
+{
+	struct file *file = shmem_file_setup("iopt-test", PAGES(1), 0);
+	struct test_space *space = test->priv;
+	unsigned long uaddr, value;
+	struct page *page;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, PAGES(1), PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	KUNIT_ASSERT_EQ(test, 0, copy_from_user(&value, (void __user *)uaddr,
+						sizeof(value)));
+	page = find_get_page(file->f_mapping, 0);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 1,
+					       IOMMU_READ));
+	KUNIT_EXPECT_NE(test, page_to_pfn(page),
+			mock_domain_pfn(space->mock[0], IOVA));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+	put_page(page);
+	test_munmap(test, uaddr, 1);
+	fput(file);
+}
+
+static unsigned int nr_mkwrite;
+
+static vm_fault_t noted_fault(struct vm_fault *vmf)
+{
+	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_OOM;
+}
+
+static vm_fault_t noted_mkwrite(struct vm_fault *vmf)
+{
+	lock_page(vmf->page);
+	nr_mkwrite++;
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct noted_vm_ops = {
+	.fault = noted_fault,
+	.page_mkwrite = noted_mkwrite,
+};
+
+static int noted_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &noted_vm_ops;
+	return 0;
+}
+
+static const struct file_operations noted_fops = { .mmap = noted_mmap };
+
+/*
+ * A filesystem learns that a page of its file is about to be written to when a
+ * device may write to it, and not when a device only reads.
+ */
+static void file_is_told_of_writes(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr;
+	struct file *file;
+
+	file = anon_inode_getfile("[iopt-noted]", &noted_fops, NULL, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, PAGES(3), PROT_READ | PROT_WRITE, MAP_SHARED,
+			0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+
+	nr_mkwrite = 0;
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, 0, nr_mkwrite);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
+	KUNIT_EXPECT_EQ(test, 3, nr_mkwrite);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
+	test_munmap(test, uaddr, 3);
+}
+
+static int unwritable_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma_set_anonymous(vma);
+	vma->vm_flags &= ~VM_MAYWRITE;
+	return 0;
+}
+
+static const struct file_operations unwritable_fops = {
+	.mmap = unwritable_mmap,
+};
+
+/*
+ * Private memory that its process can never write to needs no copy: it is the
+ * zero page, which is neither pinned nor charged, and one run.
+ */
+static void zero_page_of_unwritable_memory(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr, charged = test_charged(), i;
+	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
+	struct test_space *space = test->priv;
+	struct iopt_run_iter iter;
+	struct iopt_pages *pages;
+	struct iopt_run run = {};
+	struct file *file;
+
+	file = anon_inode_getfile("[iopt-zero]", &unwritable_fops, NULL,
+				  O_RDONLY);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	uaddr = vm_mmap(file, 0, PAGES(4), PROT_READ, MAP_PRIVATE, 0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	for (i = 0; i != 4; i++)
+		KUNIT_EXPECT_EQ(test, zero,
+				mock_domain_pfn(space->mock[0],
+						IOVA + PAGES(i)));
+	pages = test_area_at(space, IOVA)->pages;
+	mutex_lock(&pages->mutex);
+	iopt_run_iter_start(&iter, &pages->runs, 0, 3);
+	iopt_run_iter_next(&iter, &run);
+	mutex_unlock(&pages->mutex);
+	KUNIT_EXPECT_TRUE(test, run.kind == IOPT_RUN_ZERO);
+	KUNIT_EXPECT_EQ(test, 4, run.count);
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	test_munmap(test, uaddr, 4);
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[0];
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = !rc;
+	return rc;
+}
+
+/* A read-only mapping shows the mapper's memory too, whoever attaches. */
+static void attach_without_memory_reads_mapper(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
+					       IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_attach, NULL,
+						 NULL));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
+}
+
+/* A reserved page among contiguous ones is a run of its own: it is not charged. */
+static void run_is_of_one_kind(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_contiguous(test, 8);
+	unsigned long charged = test_charged();
+	struct page *page;
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(3)));
+	SetPageReserved(page);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 1, test_pins(page_to_pfn(page)));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
+	ClearPageReserved(page);
+}
+
+/* A run that does not fit the limit is unpinned as a whole. */
+static void run_beyond_limit_is_unpinned(struct kunit *test)
+{
+	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
+	unsigned long before = limit->rlim_cur, i;
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_contiguous(test, 8);
+	unsigned long charged = test_charged();
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	test_attach(test, space->mock[0]);
+	limit->rlim_cur = PAGES(charged + 7);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 8));
+	limit->rlim_cur = before;
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	for (i = 0; i != 8; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+}
+
+/* More pieces of memory than one call may fault in without pinning a page. */
+#define NPIECES	(IOPT_FAULTS_MAX + 8UL)
+
+/* Neighbours differ in kind, so that each page is faulted in by itself. */
+static unsigned long mmap_pieces(struct kunit *test)
+{
+	unsigned long uaddr = test_mmap(test, NPIECES, PROT_READ | PROT_WRITE);
+	unsigned long i;
+
+	for (i = 0; i < NPIECES; i += 2)
+		mmap_over(test, uaddr + PAGES(i), 1, MAP_SHARED);
+	return uaddr;
+}
+
+/* Page faults that help do not count against a mapping, however many. */
+static void many_faults_of_a_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = mmap_pieces(test);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NPIECES));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, NPIECES);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NPIECES));
+	test_munmap(test, uaddr, NPIECES);
+}
+
+/* Page faults that help do not count against a pin of an access either. */
+static void many_faults_of_a_pin(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = mmap_pieces(test), i;
+	struct page **pages = kunit_kcalloc(test, NPIECES, sizeof(*pages),
+					    GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NPIECES));
+	KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, NPIECES, pages,
+						0));
+	for (i = 0; i != NPIECES; i++)
+		KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(i)),
+				page_to_pfn(pages[i]));
+	KUNIT_EXPECT_EQ(test, NPIECES, test_unpin(access, IOVA, NPIECES));
+	test_munmap(test, uaddr, NPIECES);
+}
+
+/* Faults in a row after which no page can be pinned come to an end. */
+static void faults_in_vain_end(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap(test, 1, PROT_READ | PROT_WRITE);
+	struct iopt_batch batch = {};
+	struct iopt_pages *pages;
+	unsigned int faults, i;
+	pte_t pte;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	pages = test_area_at(space, IOVA)->pages;
+	mutex_lock(&pages->mutex);
+	faults = IOPT_FAULTS_MAX;
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
+	KUNIT_EXPECT_FALSE(test, user_pte(uaddr, &pte));
+	for (faults = 0, i = 0; i != IOPT_FAULTS_MAX; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
+	KUNIT_EXPECT_TRUE(test, user_pte(uaddr, &pte));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
+	mutex_unlock(&pages->mutex);
+	test_munmap(test, uaddr, 1);
+}
+
+static struct kunit_case gup_cases[] = {
+	KUNIT_CASE_PARAM(refused_memory_is_not_touched, refused_gen_params),
+	KUNIT_CASE(shared_memory_after_private_is_only_read),
+	KUNIT_CASE(private_memory_after_shared_is_copied),
+	KUNIT_CASE(replaced_page_is_not_pinned),
+	KUNIT_CASE(file_is_told_of_writes),
+	KUNIT_CASE(zero_page_of_unwritable_memory),
+	KUNIT_CASE(attach_without_memory_reads_mapper),
+	KUNIT_CASE(run_is_of_one_kind),
+	KUNIT_CASE(run_beyond_limit_is_unpinned),
+	KUNIT_CASE(many_faults_of_a_map),
+	KUNIT_CASE(many_faults_of_a_pin),
+	KUNIT_CASE(faults_in_vain_end),
+	{}
+};
+
+static struct kunit_suite gup_suite = {
+	.name = "iopt-gup",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = gup_cases,
+};
+
+kunit_test_suite(gup_suite);
