@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/sched.h>
 
+#include "../io_pagetable.h"
 #include "space.h"
 #include "thread.h"
 
@@ -359,6 +360,41 @@ static void killed_attach_waiting(struct kunit *test)
 	mock_expect_maps(mock, IOVA, uaddr, 8);
 }
 
+/* Let a map be going live, one hold of the lock after the other, or be done. */
+static void set_publishing(struct io_pagetable *iopt, int change)
+{
+	mutex_lock(&iopt->lock);
+	iopt->nr_publishing += change;
+	iopt_wake_settled(iopt);
+	mutex_unlock(&iopt->lock);
+}
+
+/*
+ * Attach waits while areas go live that are not in the domain, and the IOVAs
+ * outside of its aperture stay usable until then.
+ */
+static void attach_waits_for_areas_that_go_live(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct test_thread attach;
+	struct iopt_range range;
+
+	space->mock[1]->domain.geometry.aperture_start = PAGE_SIZE;
+	set_publishing(iopt, 1);
+	start(test, &attach, call_attach, 0);
+	test_thread_expect_waiting(&attach);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, 0, range.start);
+	set_publishing(iopt, -1);
+	end(test, &attach, 0);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, range.start);
+	test_detach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, 0, range.start);
+}
+
 static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(unmap_waits_for_attach),
@@ -372,6 +408,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(killed_map_leaves_nothing),
 	KUNIT_CASE(killed_attach_leaves_nothing),
 	KUNIT_CASE(killed_attach_waiting),
+	KUNIT_CASE(attach_waits_for_areas_that_go_live),
 	{}
 };
 

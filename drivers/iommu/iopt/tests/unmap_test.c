@@ -91,6 +91,22 @@ static void unmap_flushes_each_TiB(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
 }
 
+/* What is far from the start of the space needs no flush of its own. */
+static void unmap_far_up_flushes_once(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 1);
+
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 4 * SZ_1T, uaddr, 1));
+	mock->nr_flushes = 0;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 4 * SZ_1T, 1));
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
+	KUNIT_EXPECT_EQ(test, 4 * SZ_1T, mock->lowest);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+}
+
 /* Nor does one of a detach. */
 static void detach_flushes_each_TiB(struct kunit *test)
 {
@@ -295,6 +311,7 @@ static void copy_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA, PAGES(n),
 					   TEST_RW, 0));
 	KUNIT_EXPECT_EQ(test, 2 * n, iopt->nr_areas);
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_claimed);
 	KUNIT_EXPECT_EQ(test, 2 * n, mock->nr_ptes);
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(n - 1)),
 			mock_domain_pfn(mock, iova + PAGES(n - 1)));
@@ -393,6 +410,7 @@ static void killed_unmap_gives_up_its_claim(struct kunit *test)
 
 static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(unmap_flushes_each_TiB),
+	KUNIT_CASE(unmap_far_up_flushes_once),
 	KUNIT_CASE(detach_flushes_each_TiB),
 	KUNIT_CASE(unmap_of_many_drops_the_lock),
 	KUNIT_CASE(dirty_of_many_drops_the_lock),

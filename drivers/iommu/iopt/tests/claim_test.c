@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What waits for a claim of IOVAs, and what does not.
+ *
+ * A case makes a claim of its own, in place of a map or an unmap that has many
+ * areas and drops the lock between them.
+ */
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "slow_memory.h"
+#include "space.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static void claim_start(struct kunit *test, struct iopt_claim *claim,
+			unsigned long iova, unsigned long npages)
+{
+	struct test_space *space = test->priv;
+
+	mutex_lock(&space->iopt->lock);
+	KUNIT_EXPECT_EQ(test, 0, iopt_claim_add(space->iopt, claim, iova,
+						iova + PAGES(npages) - 1));
+	mutex_unlock(&space->iopt->lock);
+}
+
+static void claim_end(struct kunit *test, struct iopt_claim *claim)
+{
+	struct test_space *space = test->priv;
+
+	mutex_lock(&space->iopt->lock);
+	iopt_claim_end(space->iopt, claim);
+	mutex_unlock(&space->iopt->lock);
+}
+
+/* Map 4 pages at the IOVA that is the thread's argument. */
+static long call_map(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, (unsigned long)thread->data, SZ_4G,
+			4);
+}
+
+/* Map 4 pages at IOVAs that the engine chooses; the argument receives them. */
+static long call_map_anywhere(struct test_thread *thread)
+{
+	return iopt_map_user(thread->space->iopt, thread->data,
+			     (void __user *)SZ_4G, PAGES(4), TEST_RW,
+			     IOPT_ACCOUNT_USER, 0);
+}
+
+/* Unmap 8 pages there. */
+static long call_unmap(struct test_thread *thread)
+{
+	return test_unmap(thread->space->iopt, (unsigned long)thread->data, 8);
+}
+
+/* A map waits for another one that is inserting areas there, and only there. */
+static void map_waits_for_a_map(struct kunit *test)
+{
+	struct iopt_claim claim = { .map = true };
+	struct test_space *space = test->priv;
+	struct test_thread map;
+
+	claim_start(test, &claim, IOVA, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(4), SZ_4G,
+					  4));
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), SZ_4G,
+					  4));
+	test_thread_start(test, &map, call_map, (void *)(IOVA + PAGES(4)),
+			  current->mm);
+	test_thread_expect_waiting(&map);
+	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_areas);
+	claim_end(test, &claim);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_areas);
+}
+
+/* A map that chooses its IOVAs there waits too. */
+static void map_anywhere_waits_for_a_map(struct kunit *test)
+{
+	struct iopt_claim claim = { .map = true };
+	struct test_space *space = test->priv;
+	struct test_thread map;
+	unsigned long iova;
+
+	claim_start(test, &claim, 0, SZ_1G >> PAGE_SHIFT);
+	test_thread_start(test, &map, call_map_anywhere, &iova, current->mm);
+	test_thread_expect_waiting(&map);
+	claim_end(test, &claim);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_LT(test, iova, SZ_1G);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 4));
+}
+
+/* A map does not wait for an unmap, which does not take the new areas. */
+static void map_is_late_for_an_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct iopt_claim claim = {};
+	struct iopt_area *area;
+
+	claim_start(test, &claim, IOVA, 8);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, SZ_4G, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), SZ_4G,
+					  4));
+	area = test_area_at(space, IOVA);
+	KUNIT_EXPECT_TRUE(test, area->late);
+	KUNIT_EXPECT_FALSE(test, test_area_at(space, IOVA + PAGES(8))->late);
+	KUNIT_EXPECT_EQ(test, 1, claim.nr_late);
+	test_validate(test);
+	claim_end(test, &claim);
+	KUNIT_EXPECT_FALSE(test, area->late);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 4));
+}
+
+/* An unmap waits for any claim that it meets, killably, and changes nothing. */
+static void unmap_waits_for_a_claim(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread unmap;
+	struct iopt_claim claim = {};
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, SZ_4G, 8));
+	claim_start(test, &claim, IOVA + PAGES(7), 8);
+	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_expect_waiting(&unmap);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
+				IOPT_AREA_LIVE);
+	test_validate(test);
+
+	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
+	claim_end(test, &claim);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
+	KUNIT_EXPECT_FALSE(test, iopt_has_claims(space->iopt));
+}
+
+#define NR_MANY	(IOPT_MAX_STEPS + 1UL)
+
+static long call_copy_many(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	unsigned long iova = (unsigned long)thread->data;
+
+	return iopt_copy(iopt, &iova, iopt, IOVA, PAGES(NR_MANY), TEST_RW,
+			 IOPT_MAP_FIXED);
+}
+
+/*
+ * A map of many areas waits for any claim, and after that it looks again for what
+ * is mapped there.
+ */
+static void map_of_many_looks_again(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long i, bytes, to = 2 * IOVA;
+	struct iopt_claim claim = {};
+	struct test_thread copy;
+
+	for (i = 0; i != NR_MANY; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i), SZ_4G,
+						  1));
+	claim_start(test, &claim, to + PAGES(100), 8);
+	test_thread_start(test, &copy, call_copy_many, (void *)to, current->mm);
+	test_thread_expect_waiting(&copy);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, to + PAGES(100), SZ_4G, 1));
+	claim_end(test, &claim);
+	KUNIT_EXPECT_EQ(test, -EEXIST, test_thread_join(&copy));
+	KUNIT_EXPECT_EQ(test, NR_MANY + 1, iopt->nr_areas);
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_claimed);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY + 1), bytes);
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[0];
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = !rc;
+	return rc;
+}
+
+/* An unmap of 8 pages that waits for an access to unpin the first one. */
+static void unmap_start(struct kunit *test, struct test_thread *unmap,
+			struct test_access *access, unsigned long uaddr)
+{
+	struct test_space *space = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->keep = true;
+	test_thread_start(test, unmap, call_unmap, (void *)IOVA, NULL);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(unmap);
+}
+
+/* An unmap does not wait for an attach that fills an area of a later map. */
+static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread unmap, attach;
+	struct slow_memory slow;
+
+	unmap_start(test, &unmap, access, uaddr);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  test_slow_memory(test, &slow, 4), 4));
+	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
+		KUNIT_FAIL(test, "the unmap waits for an area of a later map");
+	else
+		complete(&unmap.done);
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	/* It unmapped 4 pages of the 8. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(space->mock[0], IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 4));
+}
+
+/* An area that attach is filling makes its unmap wait, which can be killed. */
+static void unmap_waits_killably_for_filling(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct test_thread unmap, attach;
+	struct slow_memory slow;
+	unsigned long uaddr;
+
+	uaddr = test_slow_memory(test, &slow, 4);
+	/* The page that the access pins is there at once. */
+	complete(&slow.go_on);
+	test_touch(test, uaddr, 1);
+	wait_for_completion(&slow.blocked);
+
+	unmap_start(test, &unmap, access, uaddr);
+	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	test_thread_expect_waiting(&unmap);
+	test_thread_kill(&unmap);
+	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
+		KUNIT_FAIL(test, "the unmap cannot be killed");
+	else
+		complete(&unmap.done);
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	test_munmap(test, uaddr, 4);
+}
+
+/* Map 4 pages of the test's memory. */
+static long call_map_memory(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
+}
+
+/* A later map that sticks out of the interval of an unmap does not fail it. */
+static void late_area_may_stick_out(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread map, unmap;
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, mock);
+	mock->block_iova = IOVA;
+	test_thread_start(test, &map, call_map_memory, NULL, current->mm);
+	wait_for_completion(&mock->blocked);
+	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
+					  4));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	/* It unmapped 4 pages of the 8. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(mock, IOVA, 6);
+	mock_expect_maps(mock, IOVA + PAGES(6), uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(6), 4));
+}
+
+/* Whether the claim that has an IOVA is that of an unmap which cannot fail. */
+static bool is_committed(struct kunit *test, unsigned long iova)
+{
+	struct test_space *space = test->priv;
+	struct iopt_claim *claim;
+	bool committed = false;
+
+	mutex_lock(&space->iopt->lock);
+	claim = iopt_claim_first(space->iopt, iova, iova);
+	KUNIT_EXPECT_NOT_NULL(test, claim);
+	if (claim)
+		committed = claim->committed;
+	mutex_unlock(&space->iopt->lock);
+	return committed;
+}
+
+/* An unmap is committed when its accesses have unpinned, and not before. */
+static void unmap_commits_after_accesses(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread unmap;
+
+	test_attach(test, mock);
+	unmap_start(test, &unmap, access, uaddr);
+	KUNIT_EXPECT_FALSE(test, is_committed(test, IOVA));
+	mock->block_iova = IOVA;
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	wait_for_completion(&mock->blocked);
+	KUNIT_EXPECT_TRUE(test, is_committed(test, IOVA));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
+}
+
+/* Attach fills an area that is being unmapped unless the unmap is committed. */
+static void attach_passes_over_committed_unmap(struct kunit *test)
+{
+	struct iopt_claim claim = { .committed = true };
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 4));
+	area = test_area_at(space, IOVA);
+	claim_start(test, &claim, IOVA, 4);
+	area->busy = true;
+	area->state = IOPT_AREA_DYING;
+	test_attach(test, space->mock[0]);
+	mock_expect_empty(space->mock[0], IOVA, 4);
+	mock_expect_maps(space->mock[0], IOVA + PAGES(4), uaddr + PAGES(4), 4);
+	test_detach(test, space->mock[0]);
+
+	claim.committed = false;
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	area->busy = false;
+	area->state = IOPT_AREA_LIVE;
+	claim_end(test, &claim);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/**
+ * struct unmap_dirty_call - an unmap that reports dirty pages
+ * @query: where to report
+ * @npages: number of pages from IOVA on
+ * @bytes: the bytes that it unmapped
+ */
+struct unmap_dirty_call {
+	struct iopt_dirty_query query;
+	unsigned long npages;
+	unsigned long bytes;
+};
+
+static long call_unmap_dirty(struct test_thread *thread)
+{
+	struct unmap_dirty_call *call = thread->data;
+
+	return iopt_unmap_dirty(thread->space->iopt, IOVA,
+				IOVA + PAGES(call->npages) - 1, &call->query,
+				&call->bytes);
+}
+
+/*
+ * An unmap that waits for an access, while attach puts its area into a domain:
+ * then it reports once, with all that a blind device reaches.
+ */
+static void unmap_reports_what_attach_fills(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct unmap_dirty_call call = {
+		.query.pgsize = PAGE_SIZE,
+		.npages = 4,
+	};
+	struct test_thread unmap;
+	u64 word;
+
+	call.query.bitmap = (u64 __user *)test_touched(test, 1);
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	iopt_dirty_blind(space->iopt);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->keep = true;
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&unmap);
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(4), call.bytes);
+	KUNIT_ASSERT_EQ(test, 0, get_user(word, call.query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0xf, word);
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_stop(space->iopt);
+}
+
+/* How many pages a page of a bitmap has bits for. */
+#define PER_PAGE	(PAGE_SIZE * 8)
+
+/*
+ * Attach puts areas into a domain while an unmap is reporting: it reports again,
+ * since a blind device may have written to those that it had reported before.
+ */
+static void unmap_reports_again_after_attach(struct kunit *test)
+{
+	struct unmap_dirty_call call = {
+		.query.pgsize = PAGE_SIZE,
+		.npages = PER_PAGE + 4,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), bitmap;
+	struct slow_memory slow;
+	struct test_thread unmap;
+	u64 word;
+
+	bitmap = test_slow_memory(test, &slow, 2);
+	/* The first page is there at once. */
+	complete(&slow.go_on);
+	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
+	wait_for_completion(&slow.blocked);
+	call.query.bitmap = (u64 __user *)bitmap;
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	iopt_dirty_blind(space->iopt);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
+					  uaddr + PAGES(4), 4));
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0, word);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0xf, word);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap +
+					  PER_PAGE / 64));
+	KUNIT_EXPECT_EQ(test, 0xf, word);
+	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_stop(space->iopt);
+	test_munmap(test, bitmap, 2);
+}
+
+static struct kunit_case claim_cases[] = {
+	KUNIT_CASE(map_waits_for_a_map),
+	KUNIT_CASE(map_anywhere_waits_for_a_map),
+	KUNIT_CASE(map_is_late_for_an_unmap),
+	KUNIT_CASE(unmap_waits_for_a_claim),
+	KUNIT_CASE(map_of_many_looks_again),
+	KUNIT_CASE(unmap_waits_for_no_filling_of_late_areas),
+	KUNIT_CASE(unmap_waits_killably_for_filling),
+	KUNIT_CASE(late_area_may_stick_out),
+	KUNIT_CASE(unmap_commits_after_accesses),
+	KUNIT_CASE(attach_passes_over_committed_unmap),
+	KUNIT_CASE(unmap_reports_what_attach_fills),
+	KUNIT_CASE(unmap_reports_again_after_attach),
+	{}
+};
+
+static struct kunit_suite claim_suite = {
+	.name = "iopt-claim",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = claim_cases,
+};
+
+kunit_test_suite(claim_suite);
