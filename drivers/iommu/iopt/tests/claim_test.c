@@ -270,6 +270,38 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
+/* Map 4 pages of the test's memory. */
+static long call_map_memory(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
+}
+
+/* A later map that sticks out of the interval of an unmap does not fail it. */
+static void late_area_may_stick_out(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread map, unmap;
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, mock);
+	mock->block_iova = IOVA;
+	test_thread_start(test, &map, call_map_memory, NULL, current->mm);
+	wait_for_completion(&mock->blocked);
+	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
+					  4));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	/* It unmapped 4 pages of the 8. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(mock, IOVA, 6);
+	mock_expect_maps(mock, IOVA + PAGES(6), uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(6), 4));
+}
+
 /* Whether the claim that has an IOVA is that of an unmap which cannot fail. */
 static bool is_committed(struct kunit *test, unsigned long iova)
 {
@@ -338,12 +370,14 @@ static void attach_passes_over_committed_unmap(struct kunit *test)
 }
 
 /**
- * struct unmap_dirty_call - an unmap of 4 pages that reports dirty ones
+ * struct unmap_dirty_call - an unmap that reports dirty pages
  * @query: where to report
+ * @npages: number of pages from IOVA on
  * @bytes: the bytes that it unmapped
  */
 struct unmap_dirty_call {
 	struct iopt_dirty_query query;
+	unsigned long npages;
 	unsigned long bytes;
 };
 
@@ -351,8 +385,9 @@ static long call_unmap_dirty(struct test_thread *thread)
 {
 	struct unmap_dirty_call *call = thread->data;
 
-	return iopt_unmap_dirty(thread->space->iopt, IOVA, IOVA + PAGES(4) - 1,
-				&call->query, &call->bytes);
+	return iopt_unmap_dirty(thread->space->iopt, IOVA,
+				IOVA + PAGES(call->npages) - 1, &call->query,
+				&call->bytes);
 }
 
 /*
@@ -364,7 +399,10 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
-	struct unmap_dirty_call call = { .query.pgsize = PAGE_SIZE };
+	struct unmap_dirty_call call = {
+		.query.pgsize = PAGE_SIZE,
+		.npages = 4,
+	};
 	struct test_thread unmap;
 	u64 word;
 
@@ -389,6 +427,55 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 	iopt_dirty_stop(space->iopt);
 }
 
+/* How many pages a page of a bitmap has bits for. */
+#define PER_PAGE	(PAGE_SIZE * 8)
+
+/*
+ * Attach puts areas into a domain while an unmap is reporting: it reports again,
+ * since a blind device may have written to those that it had reported before.
+ */
+static void unmap_reports_again_after_attach(struct kunit *test)
+{
+	struct unmap_dirty_call call = {
+		.query.pgsize = PAGE_SIZE,
+		.npages = PER_PAGE + 4,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), bitmap;
+	struct slow_memory slow;
+	struct test_thread unmap;
+	u64 word;
+
+	bitmap = test_slow_memory(test, &slow, 2);
+	/* The first page is there at once. */
+	complete(&slow.go_on);
+	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
+	wait_for_completion(&slow.blocked);
+	call.query.bitmap = (u64 __user *)bitmap;
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	iopt_dirty_blind(space->iopt);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
+					  uaddr + PAGES(4), 4));
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0, word);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	complete_all(&slow.go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
+	KUNIT_EXPECT_EQ(test, 0xf, word);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap +
+					  PER_PAGE / 64));
+	KUNIT_EXPECT_EQ(test, 0xf, word);
+	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_stop(space->iopt);
+	test_munmap(test, bitmap, 2);
+}
+
 static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(map_waits_for_a_map),
 	KUNIT_CASE(map_anywhere_waits_for_a_map),
@@ -397,9 +484,11 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(map_of_many_looks_again),
 	KUNIT_CASE(unmap_waits_for_no_filling_of_late_areas),
 	KUNIT_CASE(unmap_waits_killably_for_filling),
+	KUNIT_CASE(late_area_may_stick_out),
 	KUNIT_CASE(unmap_commits_after_accesses),
 	KUNIT_CASE(attach_passes_over_committed_unmap),
 	KUNIT_CASE(unmap_reports_what_attach_fills),
+	KUNIT_CASE(unmap_reports_again_after_attach),
 	{}
 };
 
