@@ -48,6 +48,8 @@ GROUPS = [
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
     # IOVAs beyond 39 bits. The debug kernel checks the whole space after each call, which takes hours with so much in it.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release"),
+    # Mappings by the million, for which the debug kernel has neither the time nor the memory.
+    Group("many", ("*/many_*",), machine={"args": "preempt=none", "memory": "3G"}, kernel="bounded"),
     # Pages that are migrated when they are pinned; most memory is such.
     Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}),
     RACES,
@@ -152,10 +154,10 @@ def boot(name, out, script, widened=False, **fields):
     return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
 
 
-def selftests(plant=None, only="", widened=False, **machine):
+def selftests(plant=None, only="", widened=False, variables="", **machine):
     """Run the programs in a guest for each group, on a machine that differs as given.
 
-    With a plant, that bug is made first in each guest.
+    With a plant, that bug is made first in each guest. The programs see the variables NAME=VALUE.
     """
     if plant:
         planted.check_kind(plant)
@@ -169,7 +171,7 @@ def selftests(plant=None, only="", widened=False, **machine):
         delayed = widened and group is RACES
         built_for = kernel.build(group.kernel)
         # What the bug needs is in the debug kernel alone.
-        script = header(built_for, plant=plant if group.kernel == "debug" else None, widened=delayed)
+        script = header(built_for, variables, plant=plant if group.kernel == "debug" else None, widened=delayed)
         script += "".join("run_test {} {} {}\n".format(*program) for program in members)
         outcome, wrong, findings = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines

@@ -106,12 +106,7 @@ FIXTURE_SETUP(many)
 	cpu_set_t one;
 	char text[16];
 
-	*front = (struct front){
-		.type1 = variant->type1,
-		.legacy = { -1, -1, -1 },
-		.iommufd = -1,
-		.device.fd = -1,
-	};
+	*front = NO_FRONT;
 	self->nr = number_wanted();
 	self->page = new_memory(PAGE);
 	ASSERT_NE(NULL, self->page);
@@ -123,16 +118,8 @@ FIXTURE_SETUP(many)
 	snprintf(text, sizeof(text), "%lu", self->nr);
 	ASSERT_EQ(0, exchange(LIMIT, text, self->limit, sizeof(self->limit)));
 
-	if (variant->type1) {
-		ASSERT_EQ(0, mediated_create(&self->device, "mdev_pin",
-					     "notified"));
-		ASSERT_EQ(0, legacy_open_mediated(&front->legacy,
-						  self->device.uuid));
-	} else {
-		front->iommufd = iommu_open();
-		ASSERT_LE(0, front->iommufd);
-		ASSERT_EQ(0, ioas_alloc(front->iommufd, &front->ioas));
-	}
+	ASSERT_EQ(0, mediated_create(&self->device, "mdev_pin", "notified"));
+	ASSERT_EQ(0, front_open_mediated(front, variant->type1, &self->device));
 	/* The threads of a test have one processor. */
 	sched_getaffinity(0, sizeof(self->processors), &self->processors);
 	CPU_ZERO(&one);
@@ -162,8 +149,7 @@ FIXTURE_TEARDOWN(many)
 	char record[1024];
 
 	front_close(&self->front);
-	if (variant->type1)
-		EXPECT_EQ(0, mediated_remove(&self->device));
+	EXPECT_EQ(0, mediated_remove(&self->device));
 	EXPECT_EQ(0, write_text(LIMIT, self->limit));
 	EXPECT_EQ(0, write_text(THRESHOLD, self->threshold));
 	EXPECT_FALSE(locked_up(self->log, record, sizeof(record))) {

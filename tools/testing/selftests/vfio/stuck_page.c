@@ -215,10 +215,9 @@ static long unmap_addresses(void *data)
 static long map_and_unmap(void *data)
 {
 	const struct setup *setup = data;
-	int err = front_map(&setup->front, setup->memory + 8 * PAGE, 8 * PAGE,
-			    FREE_IOVA, true);
 
-	return err ? err : front_unmap(&setup->front, FREE_IOVA, 8 * PAGE);
+	return front_map_and_unmap(&setup->front, setup->memory + 8 * PAGE,
+				   8 * PAGE, FREE_IOVA);
 }
 
 /* Pages of the same file, before and behind the one that does not come. */
@@ -253,16 +252,8 @@ static long attach_and_detach(void *data)
 static long query(void *data)
 {
 	const struct setup *setup = data;
-	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
-	struct iommu_iova_range ranges[8];
-	__u64 alignment;
-	__u32 nr = 8;
 
-	if (setup->front.type1)
-		return ioctl(setup->front.legacy.container,
-			     VFIO_IOMMU_GET_INFO, &info) ? -errno : 0;
-	return ioas_ranges(setup->front.iommufd, setup->front.ioas, ranges, &nr,
-			   &alignment);
+	return front_query(&setup->front);
 }
 
 static long check_extension(void *data)

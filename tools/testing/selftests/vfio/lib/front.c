@@ -6,32 +6,53 @@
 #include <linux/vfio.h>
 
 #include "front.h"
+#include "mdev_rig.h"
+
+static int open_ioas(struct front *front)
+{
+	front->iommufd = iommu_open();
+	if (front->iommufd < 0)
+		return front->iommufd;
+	return ioas_alloc(front->iommufd, &front->ioas);
+}
+
+static int attach(const struct front *front)
+{
+	__u32 pt_id = front->ioas;
+
+	return vfio_attach(front->device.fd, &pt_id);
+}
 
 int front_open(struct front *front, bool type1, const char *address)
 {
 	int err;
 
-	*front = (struct front){
-		.type1 = type1,
-		.legacy = { -1, -1, -1 },
-		.iommufd = -1,
-		.device.fd = -1,
-	};
+	*front = NO_FRONT;
+	front->type1 = type1;
 	if (type1)
 		return legacy_open(&front->legacy, address);
 
-	front->iommufd = iommu_open();
-	if (front->iommufd < 0)
-		return front->iommufd;
-	err = ioas_alloc(front->iommufd, &front->ioas);
+	err = open_ioas(front);
 	if (!err)
 		err = device_open(&front->device, address, front->iommufd);
-	if (!err) {
-		__u32 pt_id = front->ioas;
+	return err ? err : attach(front);
+}
 
-		err = vfio_attach(front->device.fd, &pt_id);
-	}
-	return err;
+int front_open_mediated(struct front *front, bool type1,
+			const struct mediated *device)
+{
+	int err;
+
+	*front = NO_FRONT;
+	front->type1 = type1;
+	if (type1)
+		return legacy_open_mediated(&front->legacy, device->uuid);
+
+	err = open_ioas(front);
+	if (!err)
+		err = mdev_open(device, front->iommufd, &front->device.fd,
+				&front->device.id);
+	return err ? err : attach(front);
 }
 
 void front_close(struct front *front)
@@ -63,6 +84,28 @@ long front_unmap(const struct front *front, __u64 iova, __u64 length)
 	else
 		err = ioas_unmap(front->iommufd, front->ioas, iova, &length);
 	return err ? err : (long)length;
+}
+
+long front_map_and_unmap(const struct front *front, const void *memory,
+			 size_t length, __u64 iova)
+{
+	int err = front_map(front, memory, length, iova, true);
+
+	return err ? err : front_unmap(front, iova, length);
+}
+
+int front_query(const struct front *front)
+{
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+	struct iommu_iova_range ranges[8];
+	__u64 alignment;
+	__u32 nr = 8;
+
+	if (front->type1)
+		return ioctl(front->legacy.container, VFIO_IOMMU_GET_INFO,
+			     &info) ? -errno : 0;
+	return ioas_ranges(front->iommufd, front->ioas, ranges, &nr,
+			   &alignment);
 }
 
 long front_unmap_all(const struct front *front)

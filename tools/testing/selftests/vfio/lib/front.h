@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "legacy.h"
+#include "mediated.h"
 #include "rig.h"
 
 /**
@@ -21,7 +22,8 @@
  * @legacy: the container
  * @iommufd: an open /dev/iommu, or -1
  * @ioas: the address space
- * @device: the device, bound to @iommufd
+ * @device: the device, bound to @iommufd; of a mediated one only the file and
+ *          the ID
  */
 struct front {
 	bool type1;
@@ -31,8 +33,19 @@ struct front {
 	struct device device;
 };
 
+/* What nothing is open of */
+#define NO_FRONT (struct front){		\
+	.legacy = { -1, -1, -1 },		\
+	.iommufd = -1,				\
+	.device.fd = -1,			\
+}
+
 /* With the device attached. */
 int front_open(struct front *front, bool type1, const char *address);
+
+/* Without a device that does DMA: the container has a mediated one. */
+int front_open_mediated(struct front *front, bool type1,
+			const struct mediated *device);
 void front_close(struct front *front);
 
 int front_map(const struct front *front, const void *memory, size_t length,
@@ -41,8 +54,15 @@ int front_map(const struct front *front, const void *memory, size_t length,
 /* Returns the bytes, or -errno. */
 long front_unmap(const struct front *front, __u64 iova, __u64 length);
 
+/* Both; returns the bytes, or -errno. */
+long front_map_and_unmap(const struct front *front, const void *memory,
+			 size_t length, __u64 iova);
+
 /* All mappings; returns the bytes, or -errno. */
 long front_unmap_all(const struct front *front);
+
+/* Asks which IOVAs there are. */
+int front_query(const struct front *front);
 
 /* Attaches one more device, which is bound or a group, and detaches it. */
 int front_attach_and_detach(const struct front *front, int fd);
