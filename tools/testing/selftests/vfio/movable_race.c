@@ -506,11 +506,13 @@ FIXTURE_VARIANT_ADD(killed, iommufd_maps) { .prepare = only_map };
 FIXTURE_VARIANT_ADD(killed, iommufd_pins) { .prepare = only_pin };
 FIXTURE_VARIANT_ADD(killed, iommufd_mix) { .prepare = mix };
 FIXTURE_VARIANT_ADD(killed, iommufd_huge_mix) { .huge = true, .prepare = mix };
+
 FIXTURE_VARIANT_ADD(killed, type1_maps)
 {
 	.type1 = true,
 	.prepare = only_map,
 };
+
 FIXTURE_VARIANT_ADD(killed, type1_pins)
 {
 	.type1 = true,

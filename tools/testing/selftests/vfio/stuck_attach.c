@@ -335,7 +335,10 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	EXPECT_EQ(0, call_sleeps(call)) {
 		TH_LOG("%s", name);
 	}
-	others_do_not_wait(_metadata, setup);
+	/* It delays no call for others, but an UNMAP of all other UNMAPs. */
+	if (work != unmap_all)
+		EXPECT_EQ(4 * (long)PAGE, call_prompt(map_and_unmap, setup));
+	EXPECT_EQ(0, call_prompt(query, setup));
 	took = call_kill(call);
 	EXPECT_LE(0, took) {
 		TH_LOG("%s cannot be killed", name);

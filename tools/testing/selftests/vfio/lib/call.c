@@ -73,6 +73,7 @@ int call_sleeps(const struct call *call)
 		switch (state(call)) {
 		case 'S':
 		case 'D':
+		case 'I':
 			return 0;
 		}
 		usleep(10 * 1000);

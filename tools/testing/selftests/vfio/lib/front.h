@@ -34,11 +34,11 @@ struct front {
 };
 
 /* What nothing is open of */
-#define NO_FRONT (struct front){		\
+#define NO_FRONT ((struct front){		\
 	.legacy = { -1, -1, -1 },		\
 	.iommufd = -1,				\
 	.device.fd = -1,			\
-}
+})
 
 /* With the device attached. */
 int front_open(struct front *front, bool type1, const char *address);
