@@ -51,3 +51,16 @@ identifier group;
 +		return -EINTR;
  	...
  }
+
+@@
+identifier device, ret;
+@@
+ vfio_device_open(struct vfio_device *device)
+ {
+ 	...
+-	mutex_lock(&device->group->group_lock);
++	if (mutex_lock_killable(&device->group->group_lock))
++		return ERR_PTR(-EINTR);
+ 	ret = vfio_device_assign_container(device);
+ 	...
+ }
