@@ -32,6 +32,7 @@ class Group:
     text: str = ""
     machine: dict = field(default_factory=dict)     # what the guest has other than usual
     kernel: str = "debug"
+    variables: str = ""         # NAME=VALUE for its programs
 
     def has(self, program):
         if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
@@ -48,8 +49,11 @@ GROUPS = [
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
     # IOVAs beyond 39 bits. The debug kernel checks the whole space after each call, which takes hours with so much in it.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release"),
+    # Mappings by the million, for which the debug kernel has neither the time nor the memory.
+    Group("many", ("*/many_*",), machine={"args": "preempt=none", "memory": "3G"}, kernel="bounded",
+          variables="TEST_SECONDS=900"),
     # Pages that are migrated when they are pinned; most memory is such.
-    Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}),
+    Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}, variables="TEST_SECONDS=900"),
     RACES,
     # The others in a kernel that preempts nothing, where work without bound becomes a soft lockup.
     Group("others", ("*",), machine={"args": "preempt=none"}),
@@ -152,10 +156,10 @@ def boot(name, out, script, widened=False, **fields):
     return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
 
 
-def selftests(plant=None, only="", widened=False, **machine):
+def selftests(plant=None, only="", widened=False, variables="", **machine):
     """Run the programs in a guest for each group, on a machine that differs as given.
 
-    With a plant, that bug is made first in each guest.
+    With a plant, that bug is made first in each guest. The programs see the variables NAME=VALUE.
     """
     if plant:
         planted.check_kind(plant)
@@ -169,7 +173,8 @@ def selftests(plant=None, only="", widened=False, **machine):
         delayed = widened and group is RACES
         built_for = kernel.build(group.kernel)
         # What the bug needs is in the debug kernel alone.
-        script = header(built_for, plant=plant if group.kernel == "debug" else None, widened=delayed)
+        script = header(built_for, f"{group.variables} {variables}".strip(),
+                        plant if group.kernel == "debug" else None, delayed)
         script += "".join("run_test {} {} {}\n".format(*program) for program in members)
         outcome, wrong, findings = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines

@@ -8,6 +8,9 @@ MINUTES = 30    # of threads against each other
 
 RACE = 600      # seconds of each concurrent program, while the release of locks is delayed
 
+# What more of the same takes: rounds of threads that migrate pages, and mappings.
+LONG = "STRESS_SECONDS=60 MANY_MAPPINGS=4000000 TEST_SECONDS=3600"
+
 WIDE = {"iommu": guest.WIDE, "memory": "3G"}
 
 
@@ -18,6 +21,10 @@ def everything(cpus):
 def races(cpus):
     results, dirty, _ = selftest.races(RACE, widened=True, cpus=cpus)
     return results, dirty
+
+
+def long():
+    return selftest.selftests(only="*/many_*,*/movable_*", variables=LONG, timeout=4 * 3600)
 
 
 STAGES = [
@@ -31,6 +38,7 @@ STAGES = [
     ("everything against everything, four processors", lambda: everything(4)),
     ("concurrent selftests, two processors", lambda: races(2)),
     ("concurrent selftests, four processors", lambda: races(4)),
+    ("many mappings, many rounds of migration", long),
     ("data races", lambda: kcsan.kcsan(300)),
     ("data races, four processors", lambda: kcsan.kcsan(300, cpus=4)),
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),

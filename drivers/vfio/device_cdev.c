@@ -373,6 +373,7 @@ static int vfio_cdev_detach(struct vfio_device *device,
 {
 	size_t minsz = offsetofend(struct vfio_device_detach_iommufd_pt, flags);
 	struct vfio_device_detach_iommufd_pt detach;
+	int ret;
 
 	if (copy_from_user(&detach, arg, minsz))
 		return -EFAULT;
@@ -381,9 +382,11 @@ static int vfio_cdev_detach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	device->ops->detach_ioas(device);
+	ret = vfio_access_leave(device);
+	if (!ret)
+		device->ops->detach_ioas(device);
 	mutex_unlock(&device->iommufd_lock);
-	return 0;
+	return ret;
 }
 
 static long vfio_cdev_ioctl(struct file *file, unsigned int cmd,

@@ -111,6 +111,23 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
 /**
+ * vfio_access_leave - keep the calls of a driver out before a detach
+ * @device: any bound device; nothing happens unless it is emulated
+ *
+ * Context: May sleep, for long, killably: waits for calls that are pinning.
+ *          Holds vfio_device.iommufd_lock. The device is detached next.
+ * Return: 0, or -EINTR when killed; the device is attached as before then.
+ */
+int vfio_access_leave(struct vfio_device *device)
+{
+	lockdep_assert_held(&device->iommufd_lock);
+
+	if (!vfio_has_access(device))
+		return 0;
+	return iommufd_access_leave(device->iommufd_access);
+}
+
+/**
  * vfio_access_quiesce - end the calls of a driver's dma_unmap op
  * @device: any open device; nothing happens unless it is bound and emulated
  *

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Sourced by the scripts of test guests: run_test NAME DIRECTORY PROGRAM
 # prints the program's TAP between a begin line and an end line, which holds the exit status and the number of
-# pages pinned for DMA before and after.
+# pages pinned for DMA before and after. The program has TEST_SECONDS, or 300 without.
 
 # A task that is blocked is reported, after one to two times as many seconds, before the harness stops the guest.
 [ ! -e /proc/sys/kernel/hung_task_timeout_secs ] || echo 50 >/proc/sys/kernel/hung_task_timeout_secs
@@ -16,7 +16,7 @@ pins() {
 run_test() {
 	before=$(pins)
 	echo "# harness: begin $1"
-	( cd "$2" && exec timeout 300 "./$3" )
+	( cd "$2" && exec timeout "${TEST_SECONDS:-300}" "./$3" )
 	status=$?
 	# What a process held is dropped as it exits; a device's last reference may take a moment more.
 	for try in 1 2 3 4 5 6 7 8 9 10; do

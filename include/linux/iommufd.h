@@ -65,6 +65,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 		      u32 *id);
 void iommufd_access_destroy(struct iommufd_access *access);
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
+int iommufd_access_leave(struct iommufd_access *access);
 void iommufd_access_detach(struct iommufd_access *access);
 void iommufd_access_quiesce(struct iommufd_access *access);
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
@@ -129,6 +130,11 @@ static inline int iommufd_access_attach(struct iommufd_access *access,
 					u32 ioas_id)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline int iommufd_access_leave(struct iommufd_access *access)
+{
+	return 0;
 }
 
 static inline void iommufd_access_detach(struct iommufd_access *access)

@@ -40,7 +40,8 @@
  * @lock: protects all below; nothing is called under it
  * @ioas: where it is attached, or NULL; stays until it is out
  * @inside: what the engine knows of it, as long as @ioas
- * @leaving: the task that takes it out of @ioas, or NULL
+ * @leaving: it takes no new pins or copies
+ * @evictor: the task whose detach calls @ops->unmap, or NULL
  * @calls: how many are under way
  * @idle: woken when @calls becomes 0
  */
@@ -53,7 +54,8 @@ struct iommufd_access {
 	spinlock_t lock;	/* innermost */
 	struct iommufd_ioas *ioas;
 	struct iopt_access *inside;
-	struct task_struct *leaving;
+	bool leaving;
+	struct task_struct *evictor;
 	unsigned int calls;
 	wait_queue_head_t idle;
 };
@@ -77,10 +79,10 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	/*
 	 * A driver may be pinning memory in an earlier call, which can take
 	 * long. The engine ends the unmap of a caller that is killed here with
-	 * -EINTR, and leaves the mapping. A detach goes on, so that it has to
-	 * wait.
+	 * -EINTR, and leaves the mapping. A detach that evicts goes on, so that
+	 * it has to wait.
 	 */
-	if (READ_ONCE(access->leaving) == current)
+	if (READ_ONCE(access->evictor) == current)
 		mutex_lock(&access->unmap_lock);
 	else if (mutex_lock_killable(&access->unmap_lock))
 		return;
@@ -221,6 +223,13 @@ static void access_exit(struct iommufd_access *access)
 	spin_unlock(&access->lock);
 }
 
+static void access_set_leaving(struct iommufd_access *access, bool leaving)
+{
+	spin_lock(&access->lock);
+	access->leaving = leaving;
+	spin_unlock(&access->lock);
+}
+
 static bool access_is_idle(struct iommufd_access *access)
 {
 	bool idle;
@@ -230,6 +239,30 @@ static bool access_is_idle(struct iommufd_access *access)
 	spin_unlock(&access->lock);
 	return idle;
 }
+
+/**
+ * iommufd_access_leave() - keep calls out of an access that is to be detached
+ * @access: the access; nothing happens if it is not attached
+ *
+ * A call that is pinning memory may take as long as the memory's filesystem
+ * likes. iommufd_access_detach() would wait for it and could not be killed.
+ *
+ * Context: may sleep without bound, killably. The caller keeps other attaches
+ * and detaches out, and detaches the access next.
+ * Return: 0, or -EINTR if killed; the access takes calls as before then.
+ */
+int iommufd_access_leave(struct iommufd_access *access)
+{
+	if (!access->ioas)
+		return 0;
+
+	access_set_leaving(access, true);
+	if (!wait_event_killable(access->idle, access_is_idle(access)))
+		return 0;
+	access_set_leaving(access, false);
+	return -EINTR;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_access_leave, IOMMUFD);
 
 /**
  * iommufd_access_detach() - undo iommufd_access_attach()
@@ -251,13 +284,13 @@ void iommufd_access_detach(struct iommufd_access *access)
 	if (!ioas)
 		return;
 
-	spin_lock(&access->lock);
-	WRITE_ONCE(access->leaving, current);
-	spin_unlock(&access->lock);
+	access_set_leaving(access, true);
 	/* who pins may be kept for long by the memory that it faults in */
 	wait_event_idle(access->idle, access_is_idle(access));
+	WRITE_ONCE(access->evictor, current);
 	if (access->ops)
 		iopt_access_evict(inside);
+	WRITE_ONCE(access->evictor, NULL);
 
 	spin_lock(&access->lock);
 	access->inside = NULL;
@@ -267,7 +300,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 
 	spin_lock(&access->lock);
 	access->ioas = NULL;
-	WRITE_ONCE(access->leaving, NULL);
+	access->leaving = false;
 	spin_unlock(&access->lock);
 	iommufd_object_unuse(&ioas->obj);
 }

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/vfio.h>
@@ -35,13 +37,12 @@ void legacy_close(struct legacy *legacy)
 	legacy->container = close_one(legacy->container);
 }
 
-static int open_all(struct legacy *legacy, const char *address,
-		    const char *name)
+static int open_all(struct legacy *legacy, int group, const char *name)
 {
 	legacy->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (legacy->container < 0)
 		return -errno;
-	legacy->group = legacy_open_group(pci_group(address));
+	legacy->group = legacy_open_group(group);
 	if (legacy->group < 0)
 		return legacy->group;
 	if (ioctl(legacy->group, VFIO_GROUP_SET_CONTAINER, &legacy->container))
@@ -57,16 +58,41 @@ int legacy_open(struct legacy *legacy, const char *address)
 	return legacy_open_as(legacy, address, address);
 }
 
-int legacy_open_as(struct legacy *legacy, const char *address,
-		   const char *name)
+static int open_group(struct legacy *legacy, int group, const char *name)
 {
 	int err;
 
 	*legacy = (struct legacy){ -1, -1, -1 };
-	err = open_all(legacy, address, name);
+	err = open_all(legacy, group, name);
 	if (err)
 		legacy_close(legacy);
 	return err;
+}
+
+int legacy_open_as(struct legacy *legacy, const char *address,
+		   const char *name)
+{
+	return open_group(legacy, pci_group(address), name);
+}
+
+/* The number of the group of a mediated device. */
+static int mediated_group(const char *uuid)
+{
+	char path[128], target[128];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/iommu_group",
+		 uuid);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = 0;
+	return atoi(strrchr(target, '/') + 1);
+}
+
+int legacy_open_mediated(struct legacy *legacy, const char *uuid)
+{
+	return open_group(legacy, mediated_group(uuid), uuid);
 }
 
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,

@@ -30,6 +30,9 @@ int legacy_open(struct legacy *legacy, const char *address);
 /* @name is what the group is asked for: the address, and a token after it. */
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);
+
+/* The device is a mediated one, which has a group of its own. */
+int legacy_open_mediated(struct legacy *legacy, const char *uuid);
 void legacy_close(struct legacy *legacy);
 
 int legacy_open_group(int number);

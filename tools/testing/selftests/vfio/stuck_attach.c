@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A page that never comes, in a mapping that has been made: what pins it is
+ * attaching the first device, or the driver of a mediated one.
+ *
+ * Rule: as in stuck_page.c. No other call waits for the page unless it needs
+ * the page, the mapping or the same device or group; what waits can be killed
+ * and is gone within a second; and after that nothing is pinned.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "call.h"
+#include "front.h"
+#include "mdev_rig.h"
+#include "record.h"
+#include "stuck_file.h"
+
+#define FILE_PAGES	8
+#define FILE_LENGTH	(FILE_PAGES * PAGE)
+#define STUCK		5u	/* page of the file */
+#define STUCK_IOVA	RIG_IOVA
+#define FREE_IOVA	(RIG_IOVA + 128 * PAGE)
+#define MAX_CALLS	2
+
+NEEDS_EDU
+NEEDS_FUSE
+NEEDS_MDEV_PIN
+RECORDS_NO_ERRNO
+
+/**
+ * struct setup - what the calls work on
+ * @front: the space, with a mediated device, and the file mapped in it
+ * @mediated: that device
+ * @mdev: its file
+ * @file: the file
+ * @pages: the file's pages, mapped
+ * @memory: RIG_LENGTH bytes of other memory
+ * @ioas: another IOAS, that has pages of the file up to the one that is stuck
+ * @device: two devices, bound to /dev/iommu
+ * @group: their groups
+ */
+struct setup {
+	struct front front;
+	struct mediated mediated;
+	int mdev;
+	struct stuck_file file;
+	char *pages;
+	char *memory;
+	__u32 ioas;
+	struct device device[2];
+	int group[2];
+};
+
+FIXTURE(stuck)
+{
+	struct machine machine;
+	struct setup setup;
+	struct call call[MAX_CALLS];
+	long pinned;
+	long locked;
+	long charged;
+};
+
+FIXTURE_VARIANT(stuck)
+{
+	bool type1;
+};
+
+FIXTURE_VARIANT_ADD(stuck, iommufd) { .type1 = false };
+FIXTURE_VARIANT_ADD(stuck, type1) { .type1 = true };
+
+static int copy(const struct setup *setup, __u32 dst_ioas, __u64 dst_iova,
+		__u64 length)
+{
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ,
+		.dst_ioas_id = dst_ioas,
+		.src_ioas_id = setup->front.ioas,
+		.length = length,
+		.dst_iova = dst_iova,
+		.src_iova = STUCK_IOVA,
+	};
+
+	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
+}
+
+static int open_devices(struct setup *setup, const struct machine *machine)
+{
+	int err = 0, i;
+
+	for (i = 0; i < 2 && !err; i++) {
+		if (setup->front.type1) {
+			setup->group[i] = legacy_open_group(pci_group(machine->lone[i].text));
+			err = setup->group[i] < 0 ? setup->group[i] : 0;
+		} else {
+			err = device_open(&setup->device[i],
+					  machine->lone[i].text,
+					  setup->front.iommufd);
+		}
+	}
+	return err;
+}
+
+FIXTURE_SETUP(stuck)
+{
+	struct setup *setup = &self->setup;
+	struct front *front = &setup->front;
+
+	setup->device[0].fd = -1;
+	setup->device[1].fd = -1;
+	setup->group[0] = -1;
+	setup->group[1] = -1;
+	ASSERT_EQ(0, stuck_file_open(&setup->file, FILE_PAGES, STUCK));
+	setup->pages = stuck_file_map(&setup->file, false);
+	ASSERT_NE(NULL, setup->pages);
+	setup->memory = new_memory(RIG_LENGTH);
+	ASSERT_NE(NULL, setup->memory);
+	ASSERT_EQ(0, machine_find(&self->machine));
+	ASSERT_LE(2u, self->machine.nr_lone);
+	self->pinned = counters_pinned();
+	self->locked = counters_of_self("VmLck");
+	self->charged = counters_of_self("VmPin");
+	ASSERT_EQ(0, mediated_create(&setup->mediated, "mdev_pin", "notified"));
+	ASSERT_EQ(0, front_open_mediated(front, variant->type1,
+					 &setup->mediated));
+	setup->mdev = variant->type1 ? front->legacy.device : front->device.fd;
+	ASSERT_EQ(0, open_devices(setup, &self->machine));
+	ASSERT_EQ(0, front_map(front, setup->pages, FILE_LENGTH, STUCK_IOVA,
+			       true));
+	if (variant->type1)
+		return;
+	ASSERT_EQ(0, ioas_alloc(front->iommufd, &setup->ioas));
+	ASSERT_EQ(0, copy(setup, setup->ioas, STUCK_IOVA, STUCK * PAGE));
+}
+
+FIXTURE_TEARDOWN(stuck)
+{
+	struct setup *setup = &self->setup;
+	unsigned int i;
+
+	/* A call that could not be killed gets an error now. */
+	stuck_file_close(&setup->file);
+	for (i = 0; i < MAX_CALLS; i++)
+		EXPECT_LE(0, call_kill(&self->call[i]));
+	for (i = 0; i < 2; i++) {
+		device_close(&setup->device[i]);
+		if (setup->group[i] >= 0)
+			close(setup->group[i]);
+	}
+	front_close(&setup->front);
+	EXPECT_EQ(0, mediated_remove(&setup->mediated));
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
+	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
+}
+
+/* Calls that need the page, the mapping or what the one that waits has. */
+
+static long attach(struct setup *setup, unsigned int i)
+{
+	__u32 pt_id = setup->front.ioas;
+
+	if (setup->front.type1)
+		return ioctl(setup->group[i], VFIO_GROUP_SET_CONTAINER,
+			     &setup->front.legacy.container) ? -errno : 0;
+	return vfio_attach(setup->device[i].fd, &pt_id);
+}
+
+static long attach_first(void *data)
+{
+	return attach(data, 0);
+}
+
+static long attach_second(void *data)
+{
+	return attach(data, 1);
+}
+
+static long pin_stuck(void *data)
+{
+	const struct setup *setup = data;
+
+	return mediated_pin(setup->mdev, STUCK_IOVA, FILE_PAGES, PIN_BOTH);
+}
+
+static long pin_stuck_again(void *data)
+{
+	const struct setup *setup = data;
+	const struct mdev_pin_request request = {
+		.op = MDEV_PIN_OP_PIN,
+		.iova = STUCK_IOVA + STUCK * PAGE,
+		.npage = 1,
+		.prot = PIN_BOTH,
+	};
+
+	return mediated_run(setup->mdev, 1, &request);
+}
+
+static long read_stuck(void *data)
+{
+	const struct setup *setup = data;
+	const struct mdev_pin_request request = {
+		.op = MDEV_PIN_OP_READ,
+		.iova = STUCK_IOVA + STUCK * PAGE,
+		.length = 8,
+	};
+
+	return mediated_run(setup->mdev, 2, &request);
+}
+
+static long unmap_stuck(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap(&setup->front, STUCK_IOVA, FILE_LENGTH);
+}
+
+static long unmap_all(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap_all(&setup->front);
+}
+
+static long detach_mediated(void *data)
+{
+	const struct setup *setup = data;
+
+	return vfio_detach(setup->mdev);
+}
+
+static long check_extension(void *data)
+{
+	const struct setup *setup = data;
+
+	return ioctl(setup->front.legacy.container, VFIO_CHECK_EXTENSION,
+		     VFIO_TYPE1v2_IOMMU);
+}
+
+/* Calls that need none of it. */
+
+static long map_and_unmap(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map_and_unmap(&setup->front, setup->memory, 4 * PAGE,
+				   FREE_IOVA);
+}
+
+static long query(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_query(&setup->front);
+}
+
+static long pin_and_unpin(void *data)
+{
+	const struct setup *setup = data;
+	struct mdev_pin_request request = {
+		.op = MDEV_PIN_OP_PIN,
+		.iova = STUCK_IOVA,
+		.npage = STUCK,
+		.prot = PIN_BOTH,
+	};
+	int rc = mediated_run(setup->mdev, 3, &request);
+
+	if (rc != (int)STUCK)
+		return rc;
+	request.op = MDEV_PIN_OP_UNPIN;
+	return mediated_run(setup->mdev, 3, &request);
+}
+
+/* A copy of the whole mapping, in a space without a domain. */
+static long copy_and_unmap(void *data)
+{
+	const struct setup *setup = data;
+	__u64 length = FILE_LENGTH;
+	int err = copy(setup, setup->ioas, FREE_IOVA, FILE_LENGTH);
+
+	return err ? err : ioas_unmap(setup->front.iommufd, setup->ioas,
+				      FREE_IOVA, &length);
+}
+
+/* The other device, to the space that shares pages. */
+static long attach_and_detach_sharing(void *data)
+{
+	const struct setup *setup = data;
+	__u32 pt_id = setup->ioas;
+	int err = vfio_attach(setup->device[1].fd, &pt_id);
+
+	return err ? err : vfio_detach(setup->device[1].fd);
+}
+
+static void others_do_not_wait(struct __test_metadata *_metadata,
+			       struct setup *setup)
+{
+	EXPECT_EQ(4 * (long)PAGE, call_prompt(map_and_unmap, setup));
+	EXPECT_EQ(0, call_prompt(query, setup));
+	EXPECT_EQ(0, call_prompt(pin_and_unpin, setup));
+	if (setup->front.type1)
+		return;
+	EXPECT_EQ(0, call_prompt(copy_and_unmap, setup));
+	EXPECT_EQ(0, call_prompt(attach_and_detach_sharing, setup));
+}
+
+static int begin(struct call *call, call_fn work, struct setup *setup)
+{
+	int err = call_start(call, work, setup);
+
+	if (!err)
+		err = stuck_file_wait(&setup->file);
+	return err ? err : call_sleeps(call);
+}
+
+static void end_by_kill(struct __test_metadata *_metadata, struct call *call)
+{
+	long took = call_kill(call);
+
+	EXPECT_LE(0, took);
+	EXPECT_GE(PROMPT, took);
+}
+
+static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
+			call_fn work, const char *name, struct setup *setup)
+{
+	long took;
+
+	ASSERT_EQ(0, call_start(call, work, setup));
+	EXPECT_EQ(0, call_sleeps(call)) {
+		TH_LOG("%s", name);
+	}
+	/* It delays no call for others, but an UNMAP of all other UNMAPs. */
+	if (work != unmap_all)
+		EXPECT_EQ(4 * (long)PAGE, call_prompt(map_and_unmap, setup));
+	EXPECT_EQ(0, call_prompt(query, setup));
+	took = call_kill(call);
+	EXPECT_LE(0, took) {
+		TH_LOG("%s cannot be killed", name);
+	}
+	EXPECT_GE(PROMPT, took) {
+		TH_LOG("%s", name);
+	}
+}
+
+#define KILL_WAITER(work) \
+	kill_waiter(_metadata, &self->call[1], work, #work, setup)
+
+/* The mapping is as it was, and can be unmapped. */
+static void expect_untouched(struct __test_metadata *_metadata,
+			     struct setup *setup, long pinned)
+{
+	EXPECT_EQ(pinned, counters_pinned());
+	EXPECT_EQ((long)FILE_LENGTH, front_unmap(&setup->front, STUCK_IOVA,
+						 FILE_LENGTH));
+	EXPECT_EQ(0, attach(setup, 0));
+	EXPECT_EQ(pinned, counters_pinned());
+}
+
+TEST_F(stuck, beside_attach)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
+	others_do_not_wait(_metadata, setup);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	expect_untouched(_metadata, setup, self->pinned);
+}
+
+TEST_F(stuck, killed_waiter_for_attach)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
+	KILL_WAITER(unmap_stuck);
+	KILL_WAITER(unmap_all);
+	KILL_WAITER(pin_stuck_again);
+	KILL_WAITER(read_stuck);
+	KILL_WAITER(attach_second);
+	if (variant->type1)
+		KILL_WAITER(check_extension);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	expect_untouched(_metadata, setup, self->pinned);
+}
+
+TEST_F(stuck, beside_access)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], pin_stuck, setup));
+	others_do_not_wait(_metadata, setup);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	expect_untouched(_metadata, setup, self->pinned);
+}
+
+TEST_F(stuck, killed_waiter_for_access)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], pin_stuck, setup));
+	KILL_WAITER(pin_stuck_again);
+	KILL_WAITER(read_stuck);
+	KILL_WAITER(attach_first);
+	KILL_WAITER(unmap_stuck);
+	KILL_WAITER(unmap_all);
+	if (!variant->type1)
+		KILL_WAITER(detach_mediated);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	expect_untouched(_metadata, setup, self->pinned);
+}
+
+TEST_HARNESS_MAIN

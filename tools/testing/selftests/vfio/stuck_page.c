@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A page that never comes, mapped in a space that has a device.
+ *
+ * The page is of a file whose filesystem does not answer, so that MAP waits for
+ * as long as the filesystem likes.
+ *
+ * Rule: no other call waits for the page unless it needs the page or the
+ * mapping, whatever space or process it is of. What waits can be killed and is
+ * gone within a second; and after that nothing is pinned, charged or mapped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "call.h"
+#include "front.h"
+#include "record.h"
+#include "stuck_file.h"
+
+#define FILE_PAGES	8
+#define FILE_LENGTH	(FILE_PAGES * PAGE)
+#define STUCK		5u	/* page of the file */
+#define STUCK_IOVA	RIG_IOVA
+#define OTHER_IOVA	(RIG_IOVA + 64 * PAGE)
+#define FREE_IOVA	(RIG_IOVA + 128 * PAGE)
+#define AGAIN_IOVA	(RIG_IOVA + 192 * PAGE)
+#define MAX_CALLS	2
+
+NEEDS_EDU
+NEEDS_FUSE
+RECORDS_NO_ERRNO
+
+/**
+ * struct setup - what the calls work on
+ * @front: the space with its device
+ * @file: the file
+ * @writable: the devices may write to the file's pages
+ * @pages: the file's pages, mapped
+ * @memory: RIG_LENGTH bytes of other memory
+ * @other_address: of another device
+ * @other_fd: another device, bound, or its group; -1 if there is none
+ * @ioas: another IOAS, that has what is at OTHER_IOVA too
+ */
+struct setup {
+	struct front front;
+	struct stuck_file file;
+	bool writable;
+	char *pages;
+	char *memory;
+	const char *other_address;
+	int other_fd;
+	__u32 ioas;
+};
+
+FIXTURE(stuck)
+{
+	struct machine machine;
+	struct setup setup;
+	struct device other;
+	struct call call[MAX_CALLS];
+	long pinned;
+	long locked;
+	long charged;
+};
+
+FIXTURE_VARIANT(stuck)
+{
+	bool type1;
+	bool shared;
+};
+
+/* Of private memory a copy is pinned, of shared memory the file's page. */
+FIXTURE_VARIANT_ADD(stuck, iommufd_private) { .shared = false };
+FIXTURE_VARIANT_ADD(stuck, iommufd_shared) { .shared = true };
+FIXTURE_VARIANT_ADD(stuck, type1_private) { .type1 = true };
+FIXTURE_VARIANT_ADD(stuck, type1_shared) { .type1 = true, .shared = true };
+
+FIXTURE_SETUP(stuck)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, stuck_file_open(&setup->file, FILE_PAGES, STUCK));
+	setup->writable = !variant->shared;
+	setup->pages = stuck_file_map(&setup->file, variant->shared);
+	ASSERT_NE(NULL, setup->pages);
+	setup->memory = new_memory(RIG_LENGTH);
+	ASSERT_NE(NULL, setup->memory);
+	ASSERT_EQ(0, machine_find(&self->machine));
+	ASSERT_LE(2u, self->machine.nr_lone);
+	self->pinned = counters_pinned();
+	self->locked = counters_of_self("VmLck");
+	self->charged = counters_of_self("VmPin");
+	ASSERT_EQ(0, front_open(&setup->front, variant->type1,
+				self->machine.lone[0].text));
+
+	self->other.fd = -1;
+	setup->other_address = self->machine.lone[1].text;
+	if (variant->type1) {
+		setup->other_fd =
+			legacy_open_group(pci_group(setup->other_address));
+	} else {
+		ASSERT_EQ(0, device_open(&self->other, setup->other_address,
+					 setup->front.iommufd));
+		setup->other_fd = self->other.fd;
+		ASSERT_EQ(0, ioas_alloc(setup->front.iommufd, &setup->ioas));
+	}
+	ASSERT_LE(0, setup->other_fd);
+	ASSERT_EQ(0, front_map(&setup->front, setup->memory, 8 * PAGE,
+			       OTHER_IOVA, true));
+}
+
+FIXTURE_TEARDOWN(stuck)
+{
+	unsigned int i;
+
+	/* A call that could not be killed gets an error now. */
+	stuck_file_close(&self->setup.file);
+	for (i = 0; i < MAX_CALLS; i++)
+		EXPECT_LE(0, call_kill(&self->call[i]));
+	if (variant->type1)
+		close(self->setup.other_fd);
+	device_close(&self->other);
+	front_close(&self->setup.front);
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
+	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
+}
+
+static long copy(const struct setup *setup, __u64 iova, __u32 dst_ioas,
+		 __u64 dst_iova)
+{
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ,
+		.dst_ioas_id = dst_ioas,
+		.src_ioas_id = setup->front.ioas,
+		.length = 8 * PAGE,
+		.dst_iova = dst_iova,
+		.src_iova = iova,
+	};
+
+	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
+}
+
+/* Calls that need the page or the mapping. */
+
+static long map_stuck(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map(&setup->front, setup->pages, FILE_LENGTH, STUCK_IOVA,
+			 setup->writable);
+}
+
+static long map_stuck_again(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map(&setup->front, setup->pages + STUCK * PAGE, PAGE,
+			 AGAIN_IOVA, setup->writable);
+}
+
+/* Whether that is taken shows when the other MAP has ended. */
+static long map_there(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map(&setup->front, setup->memory, PAGE,
+			 STUCK_IOVA + 2 * PAGE, true);
+}
+
+static long unmap_stuck(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap(&setup->front, STUCK_IOVA, FILE_LENGTH);
+}
+
+static long unmap_more(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap(&setup->front, STUCK_IOVA,
+			   FREE_IOVA - STUCK_IOVA);
+}
+
+static long unmap_all(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap_all(&setup->front);
+}
+
+static long copy_stuck(void *data)
+{
+	const struct setup *setup = data;
+
+	return copy(setup, STUCK_IOVA, setup->ioas, STUCK_IOVA);
+}
+
+/* Mappings lose their addresses, and get them again. */
+static long unmap_addresses(void *data)
+{
+	const struct setup *setup = data;
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = VFIO_DMA_UNMAP_FLAG_VADDR,
+		.iova = STUCK_IOVA,
+		.size = FILE_LENGTH,
+	};
+
+	return ioctl(setup->front.legacy.container, VFIO_IOMMU_UNMAP_DMA,
+		     &unmap) ? -errno : 0;
+}
+
+/* Calls that need neither. */
+
+static long map_and_unmap(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map_and_unmap(&setup->front, setup->memory + 8 * PAGE,
+				   8 * PAGE, FREE_IOVA);
+}
+
+static long map(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_map(&setup->front, setup->memory + 8 * PAGE, 8 * PAGE,
+			 FREE_IOVA, true);
+}
+
+static long unmap(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_unmap(&setup->front, FREE_IOVA, 8 * PAGE);
+}
+
+/* Pages of the same file, before and behind the one that does not come. */
+static long map_other_pages(void *data)
+{
+	const struct setup *setup = data;
+	long rc = front_map(&setup->front, setup->pages, STUCK * PAGE,
+			    FREE_IOVA, setup->writable);
+
+	rc = rc ? rc : front_map(&setup->front,
+				 setup->pages + (STUCK + 1) * PAGE, PAGE,
+				 FREE_IOVA + STUCK * PAGE, setup->writable);
+	return rc ? rc : front_unmap(&setup->front, FREE_IOVA,
+				     FILE_LENGTH);
+}
+
+static long attach_and_detach(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_attach_and_detach(&setup->front, setup->other_fd);
+}
+
+static long query(void *data)
+{
+	const struct setup *setup = data;
+
+	return front_query(&setup->front);
+}
+
+static long check_extension(void *data)
+{
+	const struct setup *setup = data;
+
+	return ioctl(setup->front.legacy.container, VFIO_CHECK_EXTENSION,
+		     VFIO_TYPE1v2_IOMMU);
+}
+
+static long copy_other(void *data)
+{
+	const struct setup *setup = data;
+	int fd = setup->front.iommufd;
+	__u64 length = 8 * PAGE;
+	long err;
+
+	err = copy(setup, OTHER_IOVA, setup->front.ioas, FREE_IOVA);
+	if (!err)
+		err = copy(setup, OTHER_IOVA, setup->ioas, FREE_IOVA);
+	if (!err)
+		err = ioas_unmap(fd, setup->ioas, FREE_IOVA, &length);
+	if (!err)
+		err = ioas_unmap(fd, setup->front.ioas, FREE_IOVA, &length);
+	return err;
+}
+
+/* Another open file, with a space and a mapping of the same memory. */
+static long open_and_close(void *data)
+{
+	const struct setup *setup = data;
+	int fd = iommu_open();
+	__u32 ioas;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = ioas_alloc(fd, &ioas);
+	if (!err)
+		err = ioas_map(fd, ioas, setup->pages, FILE_LENGTH, STUCK_IOVA,
+			       IOAS_READ);
+	close(fd);
+	return err;
+}
+
+/* Another container, with the other device. */
+static long container_open_and_close(void *data)
+{
+	const struct setup *setup = data;
+	struct legacy legacy = { -1, setup->other_fd, -1 };
+	int err = 0;
+
+	legacy.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (legacy.container < 0 ||
+	    ioctl(legacy.group, VFIO_GROUP_SET_CONTAINER, &legacy.container))
+		return -errno;
+	if (ioctl(legacy.container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		err = -errno;
+	if (!err)
+		err = legacy_map(&legacy, setup->memory, PAGE, OTHER_IOVA,
+				 true);
+	if (ioctl(legacy.group, VFIO_GROUP_UNSET_CONTAINER) && !err)
+		err = -errno;
+	close(legacy.container);
+	return err;
+}
+
+/* The space's device goes, and comes again. */
+static long detach_and_attach(void *data)
+{
+	const struct setup *setup = data;
+	__u32 pt_id = setup->front.ioas;
+	int err = vfio_detach(setup->front.device.fd);
+
+	return err ? err : vfio_attach(setup->front.device.fd, &pt_id);
+}
+
+/* As call_prompt(), in a process with memory of its own. */
+static long prompt_elsewhere(call_fn work, struct setup *setup)
+{
+	pid_t child = fork();
+	long start = milliseconds();
+	int status;
+
+	if (!child)
+		_exit(work(setup) < 0);
+	while (waitpid(child, &status, WNOHANG) != child) {
+		if (milliseconds() - start > PROMPT) {
+			kill(child, SIGKILL);
+			return -ETIMEDOUT;
+		}
+		usleep(1000);
+	}
+	return status;
+}
+
+/* MAP waits for the page. */
+static int begin(struct call *call, struct setup *setup)
+{
+	int err = call_start(call, map_stuck, setup);
+
+	if (!err)
+		err = stuck_file_wait(&setup->file);
+	return err ? err : call_sleeps(call);
+}
+
+TEST_F(stuck, others_do_not_wait)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], setup));
+	EXPECT_EQ(8 * (long)PAGE, call_prompt(map_and_unmap, setup));
+	EXPECT_EQ((FILE_PAGES - 2) * (long)PAGE,
+		  call_prompt(map_other_pages, setup));
+	EXPECT_EQ(0, call_prompt(query, setup));
+	EXPECT_EQ(0, prompt_elsewhere(map_and_unmap, setup));
+	EXPECT_EQ(0, prompt_elsewhere(query, setup));
+	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
+	EXPECT_EQ(0, call_prompt(open_and_close, setup));
+	if (variant->type1) {
+		EXPECT_EQ(1, call_prompt(check_extension, setup));
+		EXPECT_EQ(0, call_prompt(container_open_and_close, setup));
+	} else {
+		EXPECT_EQ(0, call_prompt(copy_other, setup));
+		EXPECT_EQ(0, call_prompt(detach_and_attach, setup));
+	}
+	EXPECT_EQ(8 * (long)PAGE, front_unmap(&setup->front, OTHER_IOVA,
+					      8 * PAGE));
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+}
+
+TEST_F(stuck, page_that_comes_ends_the_map)
+{
+	struct setup *setup = &self->setup;
+	struct call *call = &self->call[0];
+
+	ASSERT_EQ(0, begin(call, setup));
+	stuck_file_go_on(&setup->file);
+	EXPECT_EQ(0, call_end(call, 10 * PROMPT));
+	EXPECT_EQ(self->pinned + 8 + FILE_PAGES, counters_pinned());
+	EXPECT_EQ((long)FILE_LENGTH, front_unmap(&setup->front, STUCK_IOVA,
+						 FILE_LENGTH));
+}
+
+/* The kill of the waiting MAP, as if it had not been called. */
+static void end_by_kill(struct __test_metadata *_metadata, struct call *call,
+			struct setup *setup, long pinned)
+{
+	long took = call_kill(call);
+
+	EXPECT_LE(0, took);
+	EXPECT_GE(PROMPT, took);
+	EXPECT_EQ(pinned, counters_pinned());
+	EXPECT_EQ(0, front_map(&setup->front, setup->memory, FILE_LENGTH,
+			       STUCK_IOVA, true));
+	EXPECT_EQ((long)FILE_LENGTH, front_unmap(&setup->front, STUCK_IOVA,
+						 FILE_LENGTH));
+}
+
+TEST_F(stuck, killed_map_leaves_nothing)
+{
+	struct setup *setup = &self->setup;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, begin(&self->call[0], setup));
+		end_by_kill(_metadata, &self->call[0], setup, self->pinned + 8);
+	}
+	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
+	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
+}
+
+static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
+			const char *name, struct call *call,
+			struct setup *setup)
+{
+	long took;
+
+	ASSERT_EQ(0, call_start(call, work, setup));
+	ASSERT_EQ(0, call_sleeps(call)) {
+		TH_LOG("%s", name);
+	}
+	/* It delays no other call, but an UNMAP of all delays other UNMAPs. */
+	EXPECT_EQ(0, call_prompt(map, setup));
+	EXPECT_EQ(0, call_prompt(query, setup));
+	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
+	if (work != unmap_all)
+		EXPECT_EQ(8 * (long)PAGE, call_prompt(unmap, setup));
+	took = call_kill(call);
+	EXPECT_LE(0, took) {
+		TH_LOG("%s cannot be killed", name);
+	}
+	EXPECT_GE(PROMPT, took) {
+		TH_LOG("%s", name);
+	}
+	if (work == unmap_all)
+		EXPECT_EQ(8 * (long)PAGE, call_prompt(unmap, setup));
+}
+
+#define KILL_WAITER(work) \
+	kill_waiter(_metadata, work, #work, &self->call[1], setup)
+
+TEST_F(stuck, killed_waiter_is_gone)
+{
+	struct setup *setup = &self->setup;
+	long pinned = self->pinned + 8;
+
+	ASSERT_EQ(0, begin(&self->call[0], setup));
+	KILL_WAITER(map_stuck_again);
+	KILL_WAITER(map_there);
+	KILL_WAITER(unmap_stuck);
+	KILL_WAITER(unmap_more);
+	KILL_WAITER(unmap_all);
+	if (variant->type1)
+		KILL_WAITER(unmap_addresses);
+	else
+		KILL_WAITER(copy_stuck);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0], setup, pinned);
+	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
+}
+
+/* The kill of the MAP lets all go on that waited for it. */
+TEST_F(stuck, waiter_follows_a_killed_map)
+{
+	struct setup *setup = &self->setup;
+
+	ASSERT_EQ(0, begin(&self->call[0], setup));
+	ASSERT_EQ(0, call_start(&self->call[1], unmap_all, setup));
+	ASSERT_EQ(0, call_sleeps(&self->call[1]));
+	EXPECT_GE(PROMPT, call_kill(&self->call[0]));
+	EXPECT_EQ(8 * (long)PAGE, call_end(&self->call[1], PROMPT));
+	EXPECT_EQ(self->pinned, counters_pinned());
+}
+
+TEST_HARNESS_MAIN
