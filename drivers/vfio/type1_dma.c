@@ -154,6 +154,7 @@ static int unmap_each(struct type1 *type1, struct unmap *unmap)
 		if (mapping.last == unmap->last)
 			break;
 		next = mapping.last + 1;
+		cond_resched();
 	}
 	return rc;
 }

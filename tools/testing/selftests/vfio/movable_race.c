@@ -103,7 +103,7 @@ struct race {
 
 /**
  * struct thread - one thread
- * @race: what it is of
+ * @race: the race that it takes part in
  * @number: counts from 0
  * @iova: where it maps
  * @id: the thread
@@ -239,7 +239,7 @@ static void renew(struct race *race, unsigned int round)
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
-	/* Whoever waits for output sees that there is progress. */
+	/* The harness stops a guest that prints nothing. */
 	printf("# %u rounds\n", round + 1);
 	fflush(stdout);
 }
@@ -546,7 +546,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* What a process held is given back as it exits, and a little later. */
+/* Pages are unpinned as the process exits, and a little later. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;

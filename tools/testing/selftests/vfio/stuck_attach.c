@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A page that never comes, in a mapping that has been made: what pins it is
- * attaching the first device, or the driver of a mediated one.
+ * A page that is never read, in a mapping that exists already: attaching the
+ * first device pins it, or the driver of a mediated device.
  *
  * Rule: as in stuck_page.c. No other call waits for the page unless it needs
  * the page, the mapping or the same device or group; what waits can be killed
@@ -32,7 +32,7 @@ NEEDS_MDEV_PIN
 RECORDS_NO_ERRNO
 
 /**
- * struct setup - what the calls work on
+ * struct setup - objects that the calls use
  * @front: the space, with a mediated device, and the file mapped in it
  * @mediated: that device
  * @mdev: its file
@@ -159,7 +159,7 @@ FIXTURE_TEARDOWN(stuck)
 	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
 }
 
-/* Calls that need the page, the mapping or what the one that waits has. */
+/* Calls that need the page, the mapping, or the same device or group. */
 
 static long attach(struct setup *setup, unsigned int i)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A page that never comes, mapped in a space that has a device.
+ * A page that is never read, mapped in a space that has a device.
  *
- * The page is of a file whose filesystem does not answer, so that MAP waits for
- * as long as the filesystem likes.
+ * The filesystem of the page's file does not answer, so that MAP waits without
+ * bound.
  *
  * Rule: no other call waits for the page unless it needs the page or the
  * mapping, whatever space or process it is of. What waits can be killed and is
@@ -38,7 +38,7 @@ NEEDS_FUSE
 RECORDS_NO_ERRNO
 
 /**
- * struct setup - what the calls work on
+ * struct setup - objects that the calls use
  * @front: the space with its device
  * @file: the file
  * @writable: the devices may write to the file's pages

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Calls that may wait for ever, see call.h. */
+/* Calls that may never return, see call.h. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,7 +45,7 @@ int call_start(struct call *call, call_fn work, void *data)
 	return call->pid < 0 ? -EAGAIN : 0;
 }
 
-/* The state of the process, as /proc tells it. */
+/* The state of the process in /proc. */
 static char state(const struct call *call)
 {
 	char path[32], letter = 'X';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls that may wait for ever, each in a process of its own.
+ * Calls that may never return, each in a process of its own.
  *
  * Such a process has the memory and the open files of the test, as a thread
  * has, but can be killed alone. It shares errno too, so that a call returns
@@ -38,15 +38,15 @@ struct call {
 /* 0 or -errno */
 int call_start(struct call *call, call_fn work, void *data);
 
-/* 0 if it sleeps, -EALREADY if it has returned, -EBUSY if it runs. */
+/* 0 if the call sleeps, -EALREADY if it has returned, -EBUSY if it runs. */
 int call_sleeps(const struct call *call);
 
-/* What it returned, or -ETIMEDOUT; it is not killed then. */
+/* The work's result, or -ETIMEDOUT; the call is not killed then. */
 long call_end(struct call *call, unsigned int milliseconds);
 
 /*
- * Kills it. Returns the milliseconds until the process was gone, or -ETIMEDOUT
- * after five seconds.
+ * Kills the call. Returns the milliseconds until the process was gone, or
+ * -ETIMEDOUT after five seconds.
  */
 long call_kill(struct call *call);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file of which one page is never read: whoever needs that page waits.
+ * A file of which one page is never read: a process that needs it waits.
  *
  * A process serves it by the protocol of /dev/fuse. It answers every request
  * but the READ of that page.
@@ -30,7 +30,7 @@ void fuse_must_be_there(void);
  * @directory: where the filesystem is mounted, empty if it is not
  * @server: the process that serves it, or 0
  * @fd: the file, open for reading and writing, or -1
- * @shared: what this process and the server tell each other
+ * @shared: memory shared with the server
  */
 struct stuck_file {
 	char directory[32];
@@ -46,13 +46,13 @@ struct stuck_file {
 int stuck_file_open(struct stuck_file *file, unsigned int pages,
 		    unsigned int stuck);
 
-/* Ends the server, so that all who wait get an error, and the filesystem. */
+/* Ends the server, so that all waiting calls fail, and the filesystem. */
 void stuck_file_close(struct stuck_file *file);
 
 /* Maps the whole file; NULL if that fails. */
 char *stuck_file_map(const struct stuck_file *file, bool shared);
 
-/* Waits until the page was asked for; -ETIMEDOUT after ten seconds. */
+/* Waits for the READ of the page; -ETIMEDOUT after ten seconds. */
 int stuck_file_wait(const struct stuck_file *file);
 
 /* Lets the server answer for the page from now on. */
