@@ -361,7 +361,7 @@ static void tracking_starts_in_a_copy(struct kunit *test)
 	bool copied;
 
 	map_many(test);
-	for (i = 0; i != 10; i++) {
+	for (i = 0; i != 4; i++) {
 		copied = false;
 		test_thread_start(test, &start, call_start_tracking, &copied,
 				  current->mm);

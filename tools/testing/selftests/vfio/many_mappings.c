@@ -7,8 +7,8 @@
  *
  * Rule: work that grows with the number of mappings lets others run. Another
  * thread on the same processor runs at least every other second while the last
- * file is closed, in a kernel that preempts nothing, and the kernel finds no
- * soft lockup.
+ * file is closed, in a kernel that preempts nothing, and a kernel that looks for
+ * soft lockups finds none.
  *
  * The environment's MANY_MAPPINGS, or 500000 without, is the number. A mapping
  * takes about 340 bytes.
@@ -113,8 +113,11 @@ FIXTURE_SETUP(many)
 	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, self->log);
 	lseek(self->log, 0, SEEK_END);
-	ASSERT_EQ(0, exchange(THRESHOLD, LOCKUP, self->threshold,
-			      sizeof(self->threshold)));
+	self->threshold[0] = 0;
+	if (!access(THRESHOLD, W_OK)) {
+		ASSERT_EQ(0, exchange(THRESHOLD, LOCKUP, self->threshold,
+				      sizeof(self->threshold)));
+	}
 	snprintf(text, sizeof(text), "%lu", self->nr);
 	ASSERT_EQ(0, exchange(LIMIT, text, self->limit, sizeof(self->limit)));
 
@@ -151,7 +154,9 @@ FIXTURE_TEARDOWN(many)
 	front_close(&self->front);
 	EXPECT_EQ(0, mediated_remove(&self->device));
 	EXPECT_EQ(0, write_text(LIMIT, self->limit));
-	EXPECT_EQ(0, write_text(THRESHOLD, self->threshold));
+	if (self->threshold[0]) {
+		EXPECT_EQ(0, write_text(THRESHOLD, self->threshold));
+	}
 	EXPECT_FALSE(locked_up(self->log, record, sizeof(record))) {
 		TH_LOG("%s", record);
 	}
