@@ -348,6 +348,13 @@ static long detach_and_attach(void *data)
 	return err ? err : vfio_attach(setup->front.device.fd, &pt_id);
 }
 
+static long destroy_space(void *data)
+{
+	const struct setup *setup = data;
+
+	return iommu_end(setup->front.iommufd, setup->ioas);
+}
+
 /* As call_prompt(), in a process with memory of its own. */
 static long prompt_elsewhere(call_fn work, struct setup *setup)
 {
@@ -493,6 +500,21 @@ TEST_F(stuck, killed_waiter_is_gone)
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
 	end_by_kill(_metadata, &self->call[0], setup, pinned);
 	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
+}
+
+/* IOMMU_DESTROY fails and does not wait for a call that maps or copies. */
+TEST_F(stuck, space_of_a_waiting_copy_is_EBUSY)
+{
+	struct setup *setup = &self->setup;
+
+	if (variant->type1)
+		SKIP(return, "a container ends with its file");
+	ASSERT_EQ(0, begin(&self->call[0], setup));
+	ASSERT_EQ(0, call_start(&self->call[1], copy_stuck, setup));
+	ASSERT_EQ(0, call_sleeps(&self->call[1]));
+	EXPECT_EQ(-EBUSY, call_prompt(destroy_space, setup));
+	EXPECT_LE(0, call_kill(&self->call[1]));
+	EXPECT_EQ(0, call_prompt(destroy_space, setup));
 }
 
 /* The kill of the MAP lets all go on that waited for it. */
