@@ -13,7 +13,8 @@
  * Eight threads take eight times as long on one processor, or if each has to
  * wait for all others to migrate or pin the same 2 MiB. A kernel with
  * CONFIG_IOPT_DEBUG looks at all records of pins after each pin, of which eight
- * threads have eight times as many: there an access may take four times longer.
+ * threads have eight times as many. So only the time of maps has a limit; that
+ * of pins by an access is printed.
  *
  * Needs a kernel booted with movablecore=. With STRESS_SECONDS in the
  * environment there are 200 rounds, else few.
@@ -37,12 +38,13 @@
 
 #define THREADS		8U
 #define SLOWER		10	/* than a thread alone, at most */
-#define SLOWER_ACCESS	(4 * SLOWER)
+#define UNLIMITED	0
 /* A thread alone may be faster than the processors are shared out. */
 #define LEAST_ALONE	10000	/* microseconds */
 #define ROUNDS_ALONE	5
 #define KILLS		2
-#define GONE		3000	/* milliseconds, on an emulated machine */
+/* Milliseconds in which a process ends that has up to three devices open */
+#define GONE		10000
 #define PIN_PAGES	64	/* of each HUGE bytes, a record each */
 
 NEEDS_EDU
@@ -448,7 +450,8 @@ static void compare(struct __test_metadata *_metadata, struct race *race,
 	EXPECT_EQ(0u, race->failures) {
 		TH_LOG("error %d", race->error);
 	}
-	EXPECT_GE(one * slower, all);
+	if (slower)
+		EXPECT_GE(one * slower, all);
 	printf("# slowest pin: %ld us alone, %ld us of %u threads\n", one, all,
 	       THREADS);
 	fflush(stdout);
@@ -473,7 +476,7 @@ TEST_F_TIMEOUT(movable, access_pins, 1800)
 	if (variant->shared)
 		SKIP(return, "as with memory of its own");
 	ASSERT_EQ(0, pin_all(&self->race, variant->type1));
-	compare(_metadata, &self->race, 4, SLOWER_ACCESS);
+	compare(_metadata, &self->race, 4, UNLIMITED);
 }
 
 /* Two threads attach, three map and three pin by a container. */
@@ -492,7 +495,7 @@ TEST_F_TIMEOUT(movable, all_kinds, 1800)
 	if (variant->type1 || variant->shared)
 		SKIP(return, "done for /dev/iommu, which has many spaces");
 	ASSERT_EQ(0, mix(&self->race));
-	compare(_metadata, &self->race, 4, SLOWER_ACCESS);
+	compare(_metadata, &self->race, 4, UNLIMITED);
 }
 
 FIXTURE(killed)
