@@ -301,8 +301,9 @@ void iopt_settle(struct iopt_payer *payer)
  * @to: who pays from now on
  * @npages: number of pages, at most what is charged
  *
- * Somebody pays all the time; @from is to be settled afterwards. A user who runs both processes does not need room
- * for the pages twice: they count for his limit already.
+ * Somebody pays all the time; @from is to be settled afterwards. A user who runs
+ * both processes does not need room for the pages twice: they count for his limit
+ * already.
  *
  * Context: process context, may sleep like iopt_charge().
  * Return: 0 or an errno of iopt_charge(); @from pays then.

@@ -30,6 +30,8 @@ static bool user_pte(unsigned long uaddr, pte_t *entry)
 	mmap_read_lock(current->mm);
 	rc = follow_pte(current->mm, uaddr, &ptep, &ptl);
 	if (!rc) {
+		/* sparse does not know what follow_pte() takes. */
+		__acquire(ptl);
 		*entry = *ptep;
 		pte_unmap_unlock(ptep, ptl);
 	}

@@ -114,10 +114,9 @@ FIXTURE_SETUP(many)
 	ASSERT_LE(0, self->log);
 	lseek(self->log, 0, SEEK_END);
 	self->threshold[0] = 0;
-	if (!access(THRESHOLD, W_OK)) {
+	if (!access(THRESHOLD, W_OK))
 		ASSERT_EQ(0, exchange(THRESHOLD, LOCKUP, self->threshold,
 				      sizeof(self->threshold)));
-	}
 	snprintf(text, sizeof(text), "%lu", self->nr);
 	ASSERT_EQ(0, exchange(LIMIT, text, self->limit, sizeof(self->limit)));
 
@@ -154,9 +153,8 @@ FIXTURE_TEARDOWN(many)
 	front_close(&self->front);
 	EXPECT_EQ(0, mediated_remove(&self->device));
 	EXPECT_EQ(0, write_text(LIMIT, self->limit));
-	if (self->threshold[0]) {
+	if (self->threshold[0])
 		EXPECT_EQ(0, write_text(THRESHOLD, self->threshold));
-	}
 	EXPECT_FALSE(locked_up(self->log, record, sizeof(record))) {
 		TH_LOG("%s", record);
 	}
