@@ -24,8 +24,8 @@ UNKNOWN = "?"
 # How much the sanitizer looked at, in the guest's debugfs; without it nothing can have been found.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# Not the suites of records and random operations: they have one thread, and compute for long.
-SUITES = "iopt-[!r]*"
+# Not those of records, bitmaps and random operations: they have one thread, and compute for long.
+SUITES = "iopt-[!br]*"
 
 
 @dataclass(frozen=True)
