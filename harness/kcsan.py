@@ -14,8 +14,8 @@ from .shell import output, say
 
 OURS = ("drivers/iommu/iopt/", "drivers/iommu/iommufd/", "drivers/iommu/intel/", "drivers/iommu/iommu.c",
         "drivers/vfio/", "include/linux/iopt.h", "samples/vfio-mdev/pin/")
-# An access made in these is its caller's.
-LIBRARY = ("include/", "lib/", "arch/x86/include/", "arch/x86/lib/", "kernel/kcsan/", "kernel/locking/")
+# An access made in these is its caller's; one that a lock makes to itself is not.
+LIBRARY = ("include/", "lib/", "arch/x86/include/", "arch/x86/lib/", "kernel/kcsan/")
 ACCESS = re.compile(r" to 0x\w+ of \d+ bytes by ")
 FRAME = re.compile(r"^ ([\w.]+)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[(\w+)\])?$")
 SYMBOL = re.compile(r"^([0-9a-f]+) .{7} (\S+)\t([0-9a-f]+) +(?:0x\w+ |\.hidden )?(\S+)$", re.M)
@@ -24,8 +24,8 @@ UNKNOWN = "?"
 # How much the sanitizer looked at, in the guest's debugfs; without it nothing can have been found.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# Not the suites of records and random operations: they have one thread, and compute for long.
-SUITES = "iopt-[!r]*"
+# Not those of records, bitmaps and random operations: they have one thread, and compute for long.
+SUITES = "iopt-[!br]*"
 
 
 @dataclass(frozen=True)
