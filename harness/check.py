@@ -4,10 +4,13 @@
 PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guests; the check must then fail.
 WIDEN=1 delays the threads of concurrent selftests after they release a lock.
 """
+import functools
 import os
 import time
 
-from . import bisect, clients, differential, guest, inversion, ktap, kunit, layers, lint, mail, planted, run, selftest
+from . import (beside, bisect, clients, differential, guest, inversion, ktap, kunit, layers, lint, mail, packages,
+               planted, run, selftest)
+from .paths import LOG
 from .shell import Failure, say
 
 
@@ -37,7 +40,6 @@ def type1(seeds=200, itself=False):
 STAGES = [
     ("series", roundtrip),
     ("layers", layers.layers),
-    ("lint", lint.lint),
     ("sample", sample),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
@@ -46,6 +48,11 @@ STAGES = [
     ("unmaps that race", inversion.ours),
     ("clients", clients.ours),
     ("planted bugs", planted.planted),
+]
+
+# Stages without a guest, which leaves a processor nearly idle: they run beside those above, from the second on.
+BESIDE = [
+    ("lint", lint.lint),
     ("each commit compiles", lambda: bisect.bisect(["y"])),
 ]
 
@@ -83,16 +90,13 @@ def stage(name, work):
     return results, seconds
 
 
-def run_all(stages):
-    """Run the stages and report their times, guests that were restarted, and failures; return whether there was one."""
-    total, times = ktap.Results(), []
-    for name, work in stages:
-        results, seconds = stage(name, work)
-        total.add(results, f"{name}: ")
-        times.append((name, seconds))
+def report(staged):
+    """Report the times of [(name, results, seconds)], guests that were restarted, and failures; return whether any is."""
+    total = ktap.Results()
     say("")
-    for name, seconds in [*times, ("total", sum(seconds for _, seconds in times))]:
+    for name, results, seconds in staged:
         say(f"{clock(seconds):>7}  {name}")
+        total.add(results, f"{name}: ")
     if guest.restarted:
         say("\nrestarted:")
         for what in guest.restarted:
@@ -105,5 +109,23 @@ def run_all(stages):
     return bool(total.failed)
 
 
+def run_all(stages):
+    """Run the stages one after the other and report()."""
+    start = time.monotonic()
+    staged = [(name, *stage(name, work)) for name, work in stages]
+    return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])
+
+
 def main():
-    return run_all(STAGES)
+    start = time.monotonic()
+    # All packages now, for apt-get runs once at a time.
+    packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
+                   *packages.CLIENTS])
+    staged = [(name, *stage(name, work)) for name, work in STAGES[:1]]
+    with beside.started("beside", [functools.partial(stage, name, work) for name, work in BESIDE]) as others:
+        staged += [(name, *stage(name, work)) for name, work in STAGES[1:]]
+        for name, _ in BESIDE:
+            results, seconds = others.result()
+            staged.append((f"{name} (beside the others)", results, seconds))
+    say((LOG / "beside").read_text())
+    return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])

@@ -10,8 +10,6 @@ from .base import git
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, say
 
-JOBS = f"-j{len(os.sched_getaffinity(0))}"
-
 # Fragments on top of tinyconfig, by the name of the kernel.
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
@@ -21,6 +19,11 @@ FRAGMENTS = {
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
+
+
+def jobs():
+    """How many processors this process may run on."""
+    return len(os.sched_getaffinity(0))
 
 
 def environment():
@@ -37,7 +40,7 @@ def environment():
 
 
 def make(out, *goals, tree=LINUX):
-    return ["make", "-C", tree, f"O={out}", JOBS, "CC=ccache gcc", "HOSTCC=ccache gcc", *goals]
+    return ["make", "-C", tree, f"O={out}", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", *goals]
 
 
 def fragments(*names):

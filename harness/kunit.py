@@ -32,7 +32,7 @@ def uml(**parameters):
     packages.need(packages.KERNEL)
     series.apply()
     status, log = logged("kunit on user-mode Linux",
-                         tool("run", BUILD / "uml", [], f"--jobs={kernel.JOBS[2:]}",
+                         tool("run", BUILD / "uml", [], f"--jobs={kernel.jobs()}",
                               *(f"--kernel_args=iopt_test.{key}={value}" for key, value in parameters.items()),
                               f"--timeout={600 + parameters.get('ops', 0) // 100}", "--raw_output=all"),
                          "kunit-uml.log", cwd=LINUX, env=kernel.environment())

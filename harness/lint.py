@@ -21,7 +21,7 @@ COCCI = ["free/*", "locks/*", "null/*", "iterators/*", "tests/*", "misc/*", "api
 def each(title, subjects, check, results):
     """check(subject) -> findings, over all subjects at once; each subject is a case."""
     progress = Progress(title)
-    with ThreadPoolExecutor(int(kernel.JOBS[2:])) as pool:
+    with ThreadPoolExecutor(kernel.jobs()) as pool:
         for subject, findings in zip(subjects, pool.map(check, subjects)):
             progress.tick(str(subject))
             name = f"{title}: {subject.name if hasattr(subject, 'name') else subject}"

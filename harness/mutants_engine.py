@@ -158,7 +158,7 @@ def run(todo):
         return Verdict(mutant, False, "nothing")
 
     progress = Progress("mutants of the engine")
-    with concurrent.futures.ThreadPoolExecutor(int(kernel.JOBS[2:])) as pool:
+    with concurrent.futures.ThreadPoolExecutor(kernel.jobs()) as pool:
         jobs = [pool.submit(judge, mutant) for mutant in todo]
         try:
             while not all(job.done() for job in jobs):
