@@ -29,8 +29,9 @@ def many():
                               timeout=4 * 3600)
 
 
-def movable():
-    return selftest.selftests(only="*/movable_*", variables=LONG, timeout=4 * 3600)
+def movable(kernel, more=""):
+    return selftest.selftests(only="*/movable_*", variables=f"{LONG} {more}", kernels={"movable": kernel},
+                              timeout=4 * 3600)
 
 
 STAGES = [
@@ -45,7 +46,8 @@ STAGES = [
     ("concurrent selftests, two processors", lambda: races(2)),
     ("concurrent selftests, four processors", lambda: races(4)),
     ("four million mappings", many),
-    ("many rounds of migration", movable),
+    ("many rounds of migration", lambda: movable("release")),
+    ("many rounds of migration in the debug kernel", lambda: movable("debug", "UNTIMED=1")),
     ("data races", lambda: kcsan.kcsan(300)),
     ("data races, four processors", lambda: kcsan.kcsan(300, cpus=4)),
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),

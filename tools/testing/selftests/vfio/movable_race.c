@@ -11,10 +11,11 @@
  * process in the midst of it can be killed at any moment, and is soon gone.
  *
  * Eight threads take eight times as long on one processor, or if each has to
- * wait for all others to migrate or pin the same 2 MiB. A kernel with
- * CONFIG_IOPT_DEBUG looks at all records of pins after each pin, of which eight
- * threads have eight times as many. So only the time of maps has a limit; that
- * of pins by an access is printed.
+ * wait for all others to migrate or pin the same 2 MiB.
+ *
+ * A kernel with CONFIG_IOPT_DEBUG checks all records of pins after each pin, of
+ * which eight threads have eight times as many, so that nothing can be said of
+ * the time. With UNTIMED in the environment no time has a limit.
  *
  * Needs a kernel booted with movablecore=. With STRESS_SECONDS in the
  * environment there are 200 rounds, else few.
@@ -38,13 +39,11 @@
 
 #define THREADS		8U
 #define SLOWER		10	/* than a thread alone, at most */
-#define UNLIMITED	0
-/* A thread alone may be faster than the processors are shared out. */
-#define LEAST_ALONE	10000	/* microseconds */
+/* What a busy host takes from a guest may be longer than a thread alone needs. */
+#define LEAST_ALONE	50000	/* microseconds */
 #define ROUNDS_ALONE	5
 #define KILLS		2
-/* Milliseconds in which a process ends that has up to three devices open */
-#define GONE		10000
+#define GONE		1000	/* milliseconds after the kill, at most */
 #define PIN_PAGES	64	/* of each HUGE bytes, a record each */
 
 NEEDS_EDU
@@ -437,21 +436,27 @@ static long alone(struct race *race)
 		slowest = took > slowest ? took : slowest;
 	}
 	race->kind[0] = kind[0];
-	return slowest > LEAST_ALONE ? slowest : LEAST_ALONE;
+	return slowest;
+}
+
+static bool timed(void)
+{
+	return !getenv("UNTIMED");
 }
 
 static void compare(struct __test_metadata *_metadata, struct race *race,
-		    unsigned int few, long slower)
+		    unsigned int few)
 {
 	long one = alone(race), all;
+	long base = one > LEAST_ALONE ? one : LEAST_ALONE;
 
 	all = race_run(race, THREADS, rounds(few));
 	ASSERT_LT(0, all);
 	EXPECT_EQ(0u, race->failures) {
 		TH_LOG("error %d", race->error);
 	}
-	if (slower)
-		EXPECT_GE(one * slower, all);
+	if (timed())
+		EXPECT_GE(SLOWER * base, all);
 	printf("# slowest pin: %ld us alone, %ld us of %u threads\n", one, all,
 	       THREADS);
 	fflush(stdout);
@@ -459,7 +464,7 @@ static void compare(struct __test_metadata *_metadata, struct race *race,
 
 TEST_F_TIMEOUT(movable, maps, 1800)
 {
-	compare(_metadata, &self->race, 8, SLOWER);
+	compare(_metadata, &self->race, 8);
 }
 
 static int pin_all(struct race *race, bool type1)
@@ -476,7 +481,7 @@ TEST_F_TIMEOUT(movable, access_pins, 1800)
 	if (variant->shared)
 		SKIP(return, "as with memory of its own");
 	ASSERT_EQ(0, pin_all(&self->race, variant->type1));
-	compare(_metadata, &self->race, 4, UNLIMITED);
+	compare(_metadata, &self->race, 4);
 }
 
 /* Two threads attach, three map and three pin by a container. */
@@ -495,7 +500,7 @@ TEST_F_TIMEOUT(movable, all_kinds, 1800)
 	if (variant->type1 || variant->shared)
 		SKIP(return, "done for /dev/iommu, which has many spaces");
 	ASSERT_EQ(0, mix(&self->race));
-	compare(_metadata, &self->race, 4, UNLIMITED);
+	compare(_metadata, &self->race, 4);
 }
 
 FIXTURE(killed)
@@ -616,7 +621,8 @@ TEST_F_TIMEOUT(killed, is_soon_gone, 600)
 			mediated_remove(&self->race->device);
 		self->race->device.uuid[0] = 0;
 	}
-	EXPECT_GE(GONE, slowest);
+	if (timed())
+		EXPECT_GE(GONE, slowest);
 	printf("# gone %ld ms after the kill\n", slowest);
 	fflush(stdout);
 }
