@@ -107,6 +107,42 @@ static void area_mark_pinned(struct iopt_area *area, unsigned long first,
 		__set_bit(index - base, area->dirty);
 }
 
+/* The area at @start, if it has @npages and a bitmap. */
+static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
+					 unsigned long start,
+					 unsigned long npages)
+{
+	struct iopt_area *area = iopt_area_first(iopt, start, start);
+
+	if (area && area->start == start && area_npages(area) == npages &&
+	    area->dirty)
+		return area;
+	return NULL;
+}
+
+/*
+ * area_mark_pinned() for all pages of an area that has just got its bitmap, in
+ * which accesses that pin from now on mark pages themselves. May drop the lock.
+ */
+static void area_mark_all_pinned(struct io_pagetable *iopt,
+				 struct iopt_area *area)
+{
+	unsigned long start = area->start, npages = area_npages(area);
+	unsigned long index, next = 0;
+	unsigned int steps = 0;
+
+	while (area && next != npages) {
+		index = area->slice.start + next;
+		if (!xa_find(&area->pages->pins, &index, area->slice.last,
+			     XA_PRESENT))
+			return;
+		next = index - area->slice.start;
+		__set_bit(next++, area->dirty);
+		if (iopt_lock_break(iopt, &steps))
+			area = area_tracked_at(iopt, start, npages);
+	}
+}
+
 /*
  * Give the area at @start a bitmap, if there is still one of @npages there. Drops
  * the lock to allocate.
@@ -127,7 +163,7 @@ static int area_track_at(struct io_pagetable *iopt, unsigned long start,
 	if (area && area->start == start && area_npages(area) == npages &&
 	    !area->dirty) {
 		swap(area->dirty, new.dirty);
-		area_mark_pinned(area, 0, npages);
+		area_mark_all_pinned(iopt, area);
 	}
 	iopt_area_untrack(&new);
 	return 0;

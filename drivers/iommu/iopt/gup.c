@@ -9,8 +9,8 @@
  * page table entries.
  *
  * Pinning and faulting are two steps. Pinning takes only pages that are present,
- * but for hugetlb, and waits for no file: other callers may need pages of the
- * same batch.
+ * but for hugetlb, because other callers may need pages of the same batch. It
+ * does not wait for a file, unless a page has to be migrated, see migration.c.
  * Faulting may wait without bound, for a filesystem that does not answer, but
  * killably, and without mmap_lock.
  *
@@ -18,7 +18,6 @@
  * that is not an anonymous page of this process is replaced by one before it is
  * pinned, as a write of the process would do later.
  */
-#include <linux/hash.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
@@ -27,54 +26,12 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
+#include "migration.h"
 #include "pages.h"
 #include "runs_packed.h"
 #include "trace.h"
 
 #define BATCH_MAX	(PAGE_SIZE / sizeof(u64))
-
-/*
- * GUP migrates pages that must not stay where they are, out of ZONE_MOVABLE or
- * CMA. Two callers that try this with the same page at the same time make each
- * other fail: each sees the reference that the other holds. These mutexes keep
- * callers apart that work on the same 2 MiB of a file or a process. GUP waits
- * for no file under them.
- */
-#define MIGRATE_BITS	6
-#define MIGRATE_SHIFT	(21 - PAGE_SHIFT)
-
-static struct mutex migrate_mutex[1 << MIGRATE_BITS];
-
-/**
- * iopt_gup_init() - prepare pinning
- *
- * Context: module initialisation.
- */
-void iopt_gup_init(void)
-{
-	unsigned int i;
-
-	for (i = 0; i != ARRAY_SIZE(migrate_mutex); i++)
-		mutex_init(&migrate_mutex[i]);
-}
-
-/* The mutex for the block that @addr is in; @npages is cut to that block. */
-static struct mutex *block_mutex(struct mm_struct *mm,
-				 struct vm_area_struct *vma, unsigned long addr,
-				 unsigned long *npages)
-{
-	unsigned long index = addr >> PAGE_SHIFT;
-	unsigned long key = (unsigned long)mm;
-
-	if (vma && vma->vm_file) {
-		index = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
-		key = (unsigned long)vma->vm_file->f_mapping;
-	}
-	*npages = min(*npages, (1UL << MIGRATE_SHIFT) -
-			       (index & ((1UL << MIGRATE_SHIFT) - 1)));
-	return &migrate_mutex[hash_long(key + (index >> MIGRATE_SHIFT),
-					MIGRATE_BITS)];
-}
 
 /*
  * Does a read-only pin have to break copy-on-write? hugetlb cannot do that in a
@@ -181,30 +138,28 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 {
 	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
 	struct mm_struct *mm = pages->payer->mm;
-	struct mutex *mutex;	/* of the block */
+	struct iopt_migration migration;
 	unsigned long anon;
 	long nr = 0;
 
-	if (vma)
-		npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
+	npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
 	/* Fast GUP does not check VM_READ, so it follows a look at the VMA. */
-	if (!pages->writable && vma && (vma->vm_flags & VM_READ) &&
-	    mm == current->mm)
+	if (!pages->writable && (vma->vm_flags & VM_READ) && mm == current->mm)
 		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
 	if (nr <= 0) {
-		mutex = block_mutex(mm, vma, addr, &npages);
-		if (mutex_lock_killable(mutex))
+		iopt_migration_set(&migration, vma, addr, npages);
+		if (iopt_migration_start(&migration))
 			return -EINTR;
 		nr = pin_user_pages_remote(mm, addr, npages,
 					   flags | FOLL_NOFAULT, batch, NULL,
 					   NULL);
-		mutex_unlock(mutex);
+		iopt_migration_end(&migration);
 	}
 	/* Whether there is no page yet or no memory shows when it is faulted. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
-	if (!pages->writable && vma && vma_breaks_cow(vma)) {
+	if (!pages->writable && vma_breaks_cow(vma)) {
 		anon = batch_first_anon(batch, nr);
 		unpin_user_pages(batch + anon, nr - anon);
 		nr = anon;
@@ -242,7 +197,7 @@ static long gup_pages(struct iopt_pages *pages, unsigned long addr,
 	if (vma && (vma->vm_flags & VM_PFNMAP) && pages->pfnmap)
 		nr = pfnmap_first_run(mm, addr, npages, pages->writable, run) ?:
 		     run->count;
-	else
+	else if (vma)
 		nr = gup_present(pages, vma, addr, npages, batch);
 	mmap_read_unlock(mm);
 out:
@@ -452,8 +407,8 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * @npages: number of pages to pin at most, at least 1
  * @batch: receives the pages, their runs and the number that was charged
  *
- * Context: process context, may sleep, but waits for no file. @pages->mutex is
- * not held, unless nobody else knows @pages.
+ * Context: process context, may sleep, but does not wait for a page to be faulted
+ * in. @pages->mutex is not held, unless no other caller knows @pages.
  * Return: the number of pages from @first on that were pinned, 0 if the first
  * of them must be faulted in with iopt_fault_in(), or
  * * %-ENOMEM - out of memory, a page cannot be migrated to where it may stay,

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "io_pagetable.h"
+#include "migration.h"
 #include "pages.h"
 
 static atomic_long_t iopt_last_id = ATOMIC_LONG_INIT(0);
@@ -125,7 +126,7 @@ static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);
 	iopt_pages_cache = KMEM_CACHE(iopt_pages, 0);
-	iopt_gup_init();
+	iopt_migration_init();
 	iopt_debugfs_init();
 	if (!iopt_account_init() && iopt_area_cache && iopt_pages_cache)
 		return 0;

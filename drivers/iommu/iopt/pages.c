@@ -357,10 +357,7 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 		last = index - 1;
 
 	nr = hole_pin(pages, first, last, batch);
-	if (!nr)
-		return iopt_pages_fault_in(pages, first, last, faults, batch);
-	*faults = 0;
-	return nr;
+	return nr ?: iopt_pages_fault_in(pages, first, last, faults, batch);
 }
 
 /*
@@ -381,38 +378,69 @@ static int run_cut(struct iopt_pages *pages, unsigned long index)
 	return iopt_runs_cut(&pages->runs, index, pages->gfp);
 }
 
+/*
+ * Returns the number of pages from @first on that are pinned, of RELEASE_PAGES
+ * runs at most. If there are none, @last is lowered to the end of the hole.
+ */
+static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
+				 unsigned long *last)
+{
+	struct iopt_run_iter iter __uninitialized;
+	struct iopt_run run __uninitialized;
+	unsigned long index = first;
+	unsigned int runs = 0;
+
+	if (first >= pages->runs.npages)
+		return 0;
+	iopt_run_iter_start(&iter, &pages->runs, first, *last);
+	while (runs++ != RELEASE_PAGES && iopt_run_iter_next(&iter, &run)) {
+		if (run.kind == IOPT_RUN_HOLE) {
+			*last = run.index + run.count - 1;
+			break;
+		}
+		index += run.count;
+	}
+	return index - first;
+}
+
+/* Let other callers have the mutex, unless no other caller knows @pages. */
+static void pages_lock_break(struct iopt_pages *pages,
+			     const struct iopt_batch *batch)
+{
+	if (batch->alone) {
+		cond_resched();
+		return;
+	}
+	mutex_unlock(&pages->mutex);
+	cond_resched();
+	mutex_lock(&pages->mutex);
+}
+
 /* Pin the pages of [@first, @last] that are not pinned. */
 static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 			    unsigned long last, struct iopt_batch *batch)
 {
-	struct iopt_run run __uninitialized;
-	struct iopt_run_iter iter __uninitialized;
-	unsigned int faults = 0, steps = 0;
+	unsigned int faults = 0;
+	unsigned long hole_last;
 	long nr;
 
 	if (run_cut(pages, first) || run_cut(pages, last + 1))
 		return -ENOMEM;
-	while (first <= last) {
-		if (first < pages->runs.npages) {
-			iopt_run_iter_start(&iter, &pages->runs, first, last);
-			iopt_run_iter_next(&iter, &run);
-		} else {
-			run.kind = IOPT_RUN_HOLE;
-			run.count = last + 1 - first;
-		}
-		if (run.kind == IOPT_RUN_HOLE) {
-			nr = hole_fill(pages, first, first + run.count - 1,
-				       &faults, batch);
-			if (nr < 0)
-				return nr;
-			first += nr;
-		} else {
-			first += run.count;
-		}
-		if (first <= last && !(++steps % 8))
-			cond_resched();
+	for (;;) {
+		hole_last = last;
+		nr = pinned_from(pages, first, &hole_last) ?:
+		     hole_fill(pages, first, hole_last, &faults, batch);
+		if (nr < 0)
+			return nr;
+		first += nr;
+		if (first > last)
+			return 0;
+		if (nr)
+			faults = 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		pages_lock_break(pages, batch);
 	}
-	return 0;
 }
 
 /* Unpin a run. Returns how many of its pages do not pass to accesses. */

@@ -178,7 +178,6 @@ unsigned long iopt_pins_inherit(struct iopt_pages *pages,
 				const struct iopt_run *run);
 
 /* gup.c */
-void iopt_gup_init(void);
 int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp);
 void iopt_batch_free(struct iopt_batch *batch);
 void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
@@ -197,6 +196,9 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
 }
 #endif
 
+/* The pages of a run that are unpinned before other threads may run. */
+#define IOPT_UNPIN_MAX	(1UL << 15)
+
 /*
  * Unpin @npages of a run from page @first of it on, which may have been written
  * to if @dirty. May sleep. The charge is the caller's.
@@ -205,6 +207,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 				  unsigned long first, unsigned long npages,
 				  bool dirty)
 {
+	unsigned long nr;
 	struct page *page;
 
 	/* Other kinds may have no struct page to look at. */
@@ -212,9 +215,13 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 		return;
 	page = pfn_to_page(run->pfn + first);
 	iopt_test_unpin(page, npages);
-	if (npages > 1) {
-		unpin_user_page_range_dirty_lock(page, npages, dirty);
-	} else if (npages) {
+	for (; npages > 1; page += nr, npages -= nr) {
+		nr = min(npages, IOPT_UNPIN_MAX);
+		unpin_user_page_range_dirty_lock(page, nr, dirty);
+		if (nr != npages)
+			cond_resched();
+	}
+	if (npages) {
 		/* Scattered memory is many such: as quick as it can be. */
 		if (dirty && !PageDirty(page))
 			set_page_dirty_lock(page);

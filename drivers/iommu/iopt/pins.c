@@ -154,7 +154,6 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 		return nr;
 	if (!nr)
 		return iopt_pages_fault_in(pages, first, last, faults, batch);
-	*faults = 0;
 	rc = batch_record(pages, pinner, first, batch, out, done);
 	if (rc)
 		iopt_batch_undo(pages, batch, *done);
@@ -289,6 +288,8 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		}
 		rc = pins_step(pages, pinner, first + i, first + npages - 1,
 			       &faults, &batch, out + i, &nr);
+		if (nr)
+			faults = 0;
 		i += nr;
 		cond_resched();
 	}
@@ -347,9 +348,11 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 	unsigned long index;
 
 	mutex_lock(&pages->mutex);
-	xa_for_each_range(&pages->pins, index, pin, first, first + npages - 1)
+	xa_for_each_range(&pages->pins, index, pin, first, first + npages - 1) {
 		if (pin_by(pin, pinner))
 			break;
+		cond_resched();
+	}
 	mutex_unlock(&pages->mutex);
 	return pin;
 }
@@ -399,6 +402,7 @@ unsigned long iopt_pins_inherit(struct iopt_pages *pages,
 		pin->lost = run->lost;
 		first = index + 1;
 		nr++;
+		cond_resched();
 	}
 	if (!run->lost)
 		iopt_unpin_run(run, first - run->index, last + 1 - first,

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serialisation of callers that may migrate the same pages.
+ *
+ * GUP migrates pages that must not stay where they are, out of ZONE_MOVABLE or
+ * CMA. If two callers do this to a page at the same time both fail, because each
+ * one sees the reference that the other one holds. So callers that pin the same
+ * blocks of a file or of a process take turns in the order of their arrival. A
+ * block is as large as the largest folio that the memory may consist of.
+ *
+ * Migration waits for the lock of a page and for its writeback, which may take
+ * as long as the filesystem likes. Callers that pin other blocks do not wait.
+ */
+#include <linux/hash.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "migration.h"
+
+#define BUCKET_BITS	6
+
+/**
+ * struct bucket - calls whose objects have the same hash
+ * @lock: protects @calls
+ * @calls: &struct iopt_migration of each call, waiting or not
+ * @wait: waits for calls to end
+ */
+static struct bucket {
+	spinlock_t lock;
+	struct list_head calls;
+	wait_queue_head_t wait;
+} buckets[1 << BUCKET_BITS];
+
+static struct bucket *bucket_of(const struct iopt_migration *migration)
+{
+	return &buckets[hash_ptr(migration->object, BUCKET_BITS)];
+}
+
+/**
+ * iopt_migration_init() - prepare the serialisation of migrations
+ *
+ * Context: module initialisation.
+ */
+void iopt_migration_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(buckets); i++) {
+		spin_lock_init(&buckets[i].lock);
+		INIT_LIST_HEAD(&buckets[i].calls);
+		init_waitqueue_head(&buckets[i].wait);
+	}
+}
+
+/**
+ * iopt_migration_set() - name the pages that a call pins
+ * @migration: the call
+ * @vma: the mapping of the pages
+ * @addr: address of the first page
+ * @npages: number of pages, at least 1; none lies behind the end of @vma
+ *
+ * Context: the mmap_lock of @vma's process is held.
+ */
+void iopt_migration_set(struct iopt_migration *migration,
+			struct vm_area_struct *vma, unsigned long addr,
+			unsigned long npages)
+{
+	unsigned long block = PMD_SIZE >> PAGE_SHIFT;
+	unsigned long index = addr >> PAGE_SHIFT;
+
+	migration->object = vma->vm_mm;
+	if (vma->vm_file) {
+		migration->object = vma->vm_file->f_mapping;
+		index = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+	}
+	if (is_vm_hugetlb_page(vma))
+		block = max(block, pages_per_huge_page(hstate_vma(vma)));
+	migration->first = round_down(index, block);
+	migration->last = round_up(index + npages, block) - 1;
+}
+
+/* No earlier call pins any of the same blocks. */
+static bool migration_may_start(struct bucket *bucket,
+				const struct iopt_migration *migration)
+{
+	const struct iopt_migration *earlier;
+	bool may_start = true;
+
+	spin_lock(&bucket->lock);
+	list_for_each_entry(earlier, &bucket->calls, node) {
+		if (earlier == migration)
+			break;
+		if (earlier->object == migration->object &&
+		    earlier->first <= migration->last &&
+		    migration->first <= earlier->last) {
+			may_start = false;
+			break;
+		}
+	}
+	spin_unlock(&bucket->lock);
+	return may_start;
+}
+
+/**
+ * iopt_migration_start() - wait for earlier calls that pin the same blocks
+ * @migration: the call, see iopt_migration_set()
+ *
+ * Context: process context, may sleep.
+ * Return: 0, after which the caller must call iopt_migration_end(), or -EINTR if
+ * killed.
+ */
+int iopt_migration_start(struct iopt_migration *migration)
+{
+	struct bucket *bucket = bucket_of(migration);
+
+	spin_lock(&bucket->lock);
+	list_add_tail(&migration->node, &bucket->calls);
+	spin_unlock(&bucket->lock);
+	if (!wait_event_killable(bucket->wait,
+				 migration_may_start(bucket, migration)))
+		return 0;
+	iopt_migration_end(migration);
+	return -EINTR;
+}
+
+/**
+ * iopt_migration_end() - let later calls that pin the same blocks start
+ * @migration: the call
+ *
+ * Context: any that may take a spinlock.
+ */
+void iopt_migration_end(struct iopt_migration *migration)
+{
+	struct bucket *bucket = bucket_of(migration);
+
+	spin_lock(&bucket->lock);
+	list_del(&migration->node);
+	spin_unlock(&bucket->lock);
+	if (wq_has_sleeper(&bucket->wait))
+		wake_up_all(&bucket->wait);
+}

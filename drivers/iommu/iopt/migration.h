@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __IOPT_MIGRATION_H
+#define __IOPT_MIGRATION_H
+
+#include <linux/list.h>
+
+struct vm_area_struct;
+
+/**
+ * struct iopt_migration - a call of GUP that may migrate pages
+ * @node: in the list of its bucket, in the order of arrival
+ * @object: the address_space or mm_struct that the pages belong to
+ * @first: index of the first page in @object
+ * @last: index of the last page in @object
+ */
+struct iopt_migration {
+	struct list_head node;
+	const void *object;
+	unsigned long first;
+	unsigned long last;
+};
+
+void iopt_migration_init(void);
+void iopt_migration_set(struct iopt_migration *migration,
+			struct vm_area_struct *vma, unsigned long addr,
+			unsigned long npages);
+int iopt_migration_start(struct iopt_migration *migration);
+void iopt_migration_end(struct iopt_migration *migration);
+
+#endif /* __IOPT_MIGRATION_H */
