@@ -82,6 +82,16 @@ void test_access_destroy(struct test_access *access)
 	kfree(access);
 }
 
+/* Expect that notification @i of an access was for @npages from @start on. */
+void test_expect_notified(struct kunit *test, struct test_access *access,
+			  unsigned int i, unsigned long start,
+			  unsigned long npages)
+{
+	KUNIT_ASSERT_LT(test, i, access->nr_told);
+	KUNIT_EXPECT_EQ(test, start, access->told[i].start);
+	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
+}
+
 /* With all that they have pinned. */
 void test_accesses_destroy(struct test_space *space)
 {
