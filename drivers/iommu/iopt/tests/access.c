@@ -36,6 +36,13 @@ static const struct iopt_access_ops owner_ops = {
 	.owns_pins = true,
 };
 
+static void no_unmap(void *data, unsigned long start, unsigned long last)
+{
+}
+
+/* For an access that has no pins when an unmap notifies it. */
+const struct iopt_access_ops test_no_unmap_ops = { .unmap = no_unmap };
+
 static struct test_access *create(struct kunit *test,
 				  const struct iopt_access_ops *ops)
 {

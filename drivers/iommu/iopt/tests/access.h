@@ -43,6 +43,8 @@ struct test_access {
 		     unsigned long last);
 };
 
+extern const struct iopt_access_ops test_no_unmap_ops;
+
 struct test_access *test_access_create(struct kunit *test);
 struct test_access *test_owner_create(struct kunit *test);
 void test_access_destroy(struct test_access *access);
