@@ -80,10 +80,6 @@ def main():
     mine, findings = ours()
     results.add(mine)
     dirty += findings
-    for case in results.failed:
-        say(f"failed: {case}")
-    for finding in dirty:
-        say(f"kernel log: {finding.name}: {finding.line}")
-    passed = not (results.failed or dirty)
-    say(f"RESULT: {'pass' if passed else 'fail'}")
-    return not passed
+    wrong = ktap.report(results, dirty)
+    say(f"RESULT: {'fail' if wrong else 'pass'}")
+    return wrong

@@ -179,10 +179,4 @@ def kcsan(seconds=60, cpus=2):
 
 
 def main():
-    results, dirty = kcsan()
-    for case in results.failed:
-        say(f"failed: {case}")
-    for finding in dirty:
-        say(f"kernel log: {finding.name}: {finding.line}")
-    say(f"{len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
-    return bool(results.failed or dirty or not results.passed)
+    return ktap.report(*kcsan())

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reading TAP as the kernel speaks it: KUnit's nested KTAP in a log, and the TAP of kselftests."""
+"""Results of tests: parsing KUnit's nested KTAP and the TAP of kselftests, and printing what failed."""
 import re
 from dataclasses import dataclass, field
+
+from .shell import say
 
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: (.*?))?(?:\s*# *(SKIP|TODO)\b.*)?$", re.I)
 PLAN = re.compile(r"^( *)1\.\.(\d+)")
@@ -71,3 +73,13 @@ def parse(lines):
                 results.failed.append(name)
     close(0)
     return results
+
+
+def report(results, dirty, prefix=""):
+    """Print failed cases, findings in the kernel's log and the counts; return whether a run is not good."""
+    for case in results.failed:
+        say(f"failed: {prefix}{case}")
+    for finding in dirty:
+        say(f"kernel log: {prefix}{finding.name}: {finding.line}")
+    say(f"{prefix}{len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
+    return bool(results.failed or dirty or not results.passed)

@@ -5,7 +5,7 @@ import sys
 
 from . import cleanlog, guest, kernel, ktap, packages, series
 from .paths import BUILD, LINUX, LOG
-from .shell import Failure, logged, say
+from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
@@ -66,13 +66,5 @@ def debug(seconds=3, cpus=2):
 
 
 def main():
-    bad = 0
-    for name, stage in (("uml", uml), ("debug", debug)):
-        results, dirty = stage()
-        for case in results.failed:
-            say(f"failed: {name}: {case}")
-        for finding in dirty:
-            say(f"kernel log: {name}: {finding.name}: {finding.line}")
-        say(f"{name}: {len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
-        bad += len(results.failed) + len(dirty) + (not results.passed)
-    return bool(bad)
+    wrong = [ktap.report(*stage(), f"{name}: ") for name, stage in (("uml", uml), ("debug", debug))]
+    return any(wrong)

@@ -32,7 +32,7 @@ PATIENCE, LEAST = 5, 20
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "access": "iopt-a*", "owner": "iopt-o*",
          "dirty": "iopt-di*", "domain": "iopt-d*", "iova": "iopt-i*", "unmap": "iopt-u*", "pins": "iopt-p*",
-         "program": "iopt-p*", "dump": "iopt-see*"}
+         "program": "iopt-p*", "dump": "iopt-du*"}
 
 DECLARED = "extern unsigned int iopt_mutant;\n"
 DEFINED = "\nunsigned int iopt_mutant;\ncore_param(iopt_mutant, iopt_mutant, uint, 0);\n"

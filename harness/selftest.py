@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from . import cleanlog, errnos, guest, kernel, ktap, planted, widen
 from .paths import BUILD, HARNESS, LINUX
-from .shell import Failure, must, output, say
+from .shell import Failure, must, output
 
 COLLECTIONS = ("iommufd", "vfio")
 FOLDER = BUILD / "selftest"     # COLLECTION-installed is there
@@ -208,9 +208,4 @@ def races(seconds, kernel_name="debug", widened=False, **machine):
 
 def main():
     results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN")))
-    for case in results.failed:
-        say(f"failed: {case}")
-    for finding in dirty:
-        say(f"kernel log: {finding.name}: {finding.line}")
-    say(f"{len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
-    return bool(results.failed or dirty or not results.passed)
+    return ktap.report(results, dirty)

@@ -130,6 +130,10 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 	return next;
 }
 
+/*
+ * Check whether no other domain follows, to save a walk over the list. Working
+ * areas keep @domain. Another domain may be added at any time.
+ */
 static bool domain_is_last(struct io_pagetable *iopt,
 			   const struct iopt_domain *domain)
 {
@@ -153,12 +157,12 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 
 	if (!iopt_area_is_held(area))
 		return 0;
-	do {
-		domain = area_next_domain(iopt, area);
-		if (domain)
-			rc = area_fill_domain(iopt, area, domain);
-		/* Whether another one has come is looked at under the lock. */
-	} while (!rc && domain && !domain_is_last(iopt, domain));
+	while (!rc && (domain = area_next_domain(iopt, area))) {
+		rc = area_fill_domain(iopt, area, domain);
+		/* The caller checks for later domains under the lock. */
+		if (domain_is_last(iopt, domain))
+			break;
+	}
 	return rc;
 }
 
@@ -258,18 +262,14 @@ static void areas_clear_domain(struct list_head *areas,
  */
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas)
 {
-	unsigned long seq = 0, newest = 0;
 	struct iopt_domain *domain;
-	unsigned int steps = 0;
 	struct iopt_area *area;
+	unsigned long seq = 0;
 
-	list_for_each_entry(area, areas, node) {
-		newest = max(newest, area->filled);
-		iopt_step(&steps);
-	}
-	while (seq < newest &&
-	       (domain = areas_next_domain(iopt, areas, seq))) {
+	while ((domain = areas_next_domain(iopt, areas, seq))) {
 		areas_clear_domain(areas, domain);
+		if (domain_is_last(iopt, domain))
+			break;
 		seq = domain->seq;
 	}
 

@@ -36,6 +36,13 @@ static const struct iopt_access_ops owner_ops = {
 	.owns_pins = true,
 };
 
+static void no_unmap(void *data, unsigned long start, unsigned long last)
+{
+}
+
+/* For an access that has no pins when an unmap notifies it. */
+const struct iopt_access_ops test_no_unmap_ops = { .unmap = no_unmap };
+
 static struct test_access *create(struct kunit *test,
 				  const struct iopt_access_ops *ops)
 {
@@ -80,6 +87,16 @@ void test_access_destroy(struct test_access *access)
 	*link = access->next;
 	iopt_access_destroy(access->access);
 	kfree(access);
+}
+
+/* Expect that notification @i of an access was for @npages from @start on. */
+void test_expect_notified(struct kunit *test, struct test_access *access,
+			  unsigned int i, unsigned long start,
+			  unsigned long npages)
+{
+	KUNIT_ASSERT_LT(test, i, access->nr_told);
+	KUNIT_EXPECT_EQ(test, start, access->told[i].start);
+	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
 }
 
 /* With all that they have pinned. */

@@ -43,10 +43,15 @@ struct test_access {
 		     unsigned long last);
 };
 
+extern const struct iopt_access_ops test_no_unmap_ops;
+
 struct test_access *test_access_create(struct kunit *test);
 struct test_access *test_owner_create(struct kunit *test);
 void test_access_destroy(struct test_access *access);
 void test_accesses_destroy(struct test_space *space);
+void test_expect_notified(struct kunit *test, struct test_access *access,
+			  unsigned int i, unsigned long start,
+			  unsigned long npages);
 int test_pin_flags(struct test_access *access, unsigned long iova,
 		   unsigned long npages, struct page **pages,
 		   unsigned int flags);

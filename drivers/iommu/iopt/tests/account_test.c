@@ -19,92 +19,91 @@ static void set_limit(unsigned long npages)
 		npages == RLIM_INFINITY ? RLIM_INFINITY : npages << PAGE_SHIFT;
 }
 
+static struct iopt_payer *payer_alloc(struct kunit *test,
+				      enum iopt_account account)
+{
+	struct iopt_payer *payer = iopt_payer_alloc_current(account,
+							    GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, payer);
+	return payer;
+}
+
+/* Uncharge pages, and update the counters at once. */
+static void uncharge(struct iopt_payer *payer, unsigned long npages)
+{
+	iopt_uncharge(payer, npages);
+	iopt_settle(payer);
+}
+
 static void user_limit_is_exact(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
-	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer *payer;
+	struct mm_struct *mm = current->mm;
+	unsigned long before = test_charged();
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(before + 10);
 
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 11));
-	KUNIT_EXPECT_EQ(test, before,
-			atomic_long_read(&current_user()->locked_vm));
+	KUNIT_EXPECT_EQ(test, before, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 10));
-	KUNIT_EXPECT_EQ(test, before + 10,
-			atomic_long_read(&current_user()->locked_vm));
+	KUNIT_EXPECT_EQ(test, before + 10, test_charged());
 	KUNIT_EXPECT_EQ(test, 10, atomic64_read(&mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 
-	iopt_uncharge(payer, 10);
-	iopt_settle(payer);
-	KUNIT_EXPECT_EQ(test, before,
-			atomic_long_read(&current_user()->locked_vm));
+	uncharge(payer, 10);
+	KUNIT_EXPECT_EQ(test, before, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 	iopt_payer_put(payer);
 }
 
 static void user_limit_is_read_at_each_charge(struct kunit *test)
 {
-	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer *payer;
+	unsigned long before = test_charged();
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	test_user_mm(test);
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(before);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 	set_limit(RLIM_INFINITY);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 1));
-	iopt_uncharge(payer, 1);
-	iopt_settle(payer);
+	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }
 
 static void none_has_no_limit_but_shows(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
-	unsigned long before = atomic_long_read(&current_user()->locked_vm);
-	struct iopt_payer *payer;
+	struct mm_struct *mm = current->mm;
+	unsigned long before = test_charged();
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_NONE);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_NONE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
-	KUNIT_EXPECT_EQ(test, before,
-			atomic_long_read(&current_user()->locked_vm));
+	KUNIT_EXPECT_EQ(test, before, test_charged());
 	KUNIT_EXPECT_EQ(test, 5, atomic64_read(&mm->pinned_vm));
-	iopt_uncharge(payer, 5);
-	iopt_settle(payer);
+	uncharge(payer, 5);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
 	iopt_payer_put(payer);
 }
 
-/* H14: a mapping keeps the mm_struct, not the address space. */
+/* A payer holds a reference to the mm_struct, not to the address space. */
 static void payer_does_not_keep_mm_alive(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
+	struct mm_struct *mm = current->mm;
 	int users = atomic_read(&mm->mm_users);
-	struct iopt_payer *payer;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	KUNIT_EXPECT_EQ(test, users, atomic_read(&mm->mm_users));
 	iopt_payer_put(payer);
 }
 
-/* VmLck: what a process may lock it may map, with what mlock() took. */
+/* The limit is for the sum of pages of mappings and of mlock(), as in VmLck. */
 static void mm_limit_is_exact(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
-	struct iopt_payer *payer;
+	struct mm_struct *mm = current->mm;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	mm->locked_vm = 3;
 	set_limit(10);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 8));
@@ -112,21 +111,18 @@ static void mm_limit_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
-	iopt_uncharge(payer, 7);
-	iopt_settle(payer);
+	uncharge(payer, 7);
 	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
 	mm->locked_vm = 0;
 	iopt_payer_put(payer);
 }
 
-/* What is uncharged gives room, though VmLck does not show it yet. */
+/* Uncharged pages can be charged again before VmLck is updated. */
 static void uncharged_gives_room(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
-	struct iopt_payer *payer;
+	struct mm_struct *mm = current->mm;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(10);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 7);
@@ -135,8 +131,7 @@ static void uncharged_gives_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
 	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
-	iopt_uncharge(payer, 10);
-	iopt_settle(payer);
+	uncharge(payer, 10);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	iopt_payer_put(payer);
 }
@@ -147,15 +142,14 @@ static long call_settle(struct test_thread *thread)
 	return 0;
 }
 
-/* Who is killed while waiting for the mmap_lock leaves nothing charged. */
+/* A worker updates VmLck if a thread is killed waiting for the mmap_lock. */
 static void killed_settles_later(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
+	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer;
 	struct test_thread settle;
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
+	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 	set_limit(10);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 10);
@@ -173,52 +167,43 @@ static void killed_settles_later(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* CAP_IPC_LOCK: counted, without a limit. */
+/* With CAP_IPC_LOCK pages are counted, without a limit. */
 static void mm_unlimited_is_counted(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
-	struct iopt_payer *payer;
+	struct mm_struct *mm = current->mm;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM_UNLIMITED);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_MM_UNLIMITED, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
-	iopt_uncharge(payer, 5);
-	iopt_settle(payer);
+	uncharge(payer, 5);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	iopt_payer_put(payer);
 }
 
-/* A sum that wraps is no small one. */
+/* The sum of charges must not wrap. */
 static void limit_of_huge_sums(struct kunit *test)
 {
-	struct iopt_payer *payer;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	test_user_mm(test);
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	set_limit(RLIM_INFINITY);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 1));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
-	set_limit(atomic_long_read(&current_user()->locked_vm));
-	iopt_uncharge(payer, 1);
-	iopt_settle(payer);
+	set_limit(test_charged());
+	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }
 
-/* The process, its memory and its user are let go with the last reference. */
+/* The last reference to a payer drops those to process, mm and user. */
 static void payer_keeps_and_puts(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
+	struct mm_struct *mm = current->mm;
 	const struct cred *before = test_be_user(test, 4711);
 	int tasks = refcount_read(&current->group_leader->usage);
 	int users = refcount_read(&current_user()->__count);
 	int mms = atomic_read(&mm->mm_count);
-	struct iopt_payer *payer;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	KUNIT_EXPECT_PTR_EQ(test, payer, iopt_payer_get(payer));
 	iopt_payer_put(payer);
 	iopt_payer_put(NULL);
@@ -248,15 +233,13 @@ static bool pays_now(struct iopt_payer *payer, enum iopt_account account)
 	return found && found == payer;
 }
 
-/* Only the same process, as the same user, with the same limit is the same. */
-static void payer_of_whom(struct kunit *test)
+/* A payer is reused by the same process, user and mode of accounting alone. */
+static void payer_is_reused(struct kunit *test)
 {
-	struct mm_struct *mm = test_user_mm(test);
+	struct mm_struct *mm = current->mm;
 	const struct cred *before;
-	struct iopt_payer *payer;
+	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_USER, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, payer);
 	KUNIT_EXPECT_TRUE(test, pays_now(payer, IOPT_ACCOUNT_USER));
 	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_MM));
 	KUNIT_EXPECT_FALSE(test, pays_now(NULL, IOPT_ACCOUNT_USER));
@@ -268,7 +251,7 @@ static void payer_of_whom(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
 	kthread_use_mm(mm);
 
-	/* Who just let go of the last reference frees it. */
+	/* A payer without references is about to be freed. */
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer->users));
 	refcount_set(&payer->users, 0);
 	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
@@ -287,12 +270,19 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(killed_settles_later),
 	KUNIT_CASE(limit_of_huge_sums),
 	KUNIT_CASE(payer_keeps_and_puts),
-	KUNIT_CASE(payer_of_whom),
+	KUNIT_CASE(payer_is_reused),
 	{}
 };
 
+static int account_init(struct kunit *test)
+{
+	test_user_mm(test);
+	return 0;
+}
+
 static struct kunit_suite account_suite = {
 	.name = "iopt-account",
+	.init = account_init,
 	.test_cases = account_cases,
 };
 

@@ -7,98 +7,47 @@
  * unless it needs the same page: a case in which one does hangs. What is pinned
  * meanwhile is charged, and the thread that waits can be killed.
  */
-#include <linux/anon_inodes.h>
-#include <linux/cred.h>
 #include <linux/delay.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/rwsem.h>
-#include <linux/sched/user.h>
+#include <linux/sched/signal.h>
 
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
+#include "slow_memory.h"
 #include "space.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
 
-/**
- * struct slow_file - a file that lets one of its pages wait
- * @slow: index of that page
- * @blocked: completed when a fault waits for it
- * @go_on: the page is there once this is complete
- */
-struct slow_file {
-	unsigned long slow;
-	struct completion blocked;
-	struct completion go_on;
-};
-
-/* As a filesystem does: waits killably, with mmap_lock released. */
-static vm_fault_t slow_fault(struct vm_fault *vmf)
+/* Map @npages of a file. All but @slow->page are present. */
+static unsigned long slow_page(struct kunit *test, struct slow_memory *slow,
+			       unsigned long npages)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct slow_file *file = vma->vm_private_data;
-	struct mm_struct *mm = vma->vm_mm;
-
-	if (vmf->pgoff == file->slow && !completion_done(&file->go_on)) {
-		/* Such a caller would wait with mmap_lock held. */
-		if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY) ||
-		    (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
-			return VM_FAULT_SIGBUS;
-		mmap_read_unlock(mm);
-		complete(&file->blocked);
-		/* The caller looks for a signal when it retries. */
-		wait_for_completion_killable(&file->go_on);
-		return VM_FAULT_RETRY;
-	}
-	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	return vmf->page ? 0 : VM_FAULT_OOM;
-}
-
-static const struct vm_operations_struct slow_vm_ops = { .fault = slow_fault };
-
-static int slow_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vma->vm_private_data = file->private_data;
-	vma->vm_ops = &slow_vm_ops;
-	return 0;
-}
-
-static const struct file_operations slow_fops = { .mmap = slow_mmap };
-
-/* Map @npages of a file whose page @slow waits. */
-static unsigned long slow_mapping(struct kunit *test, struct slow_file *slow,
-				  unsigned long npages, int prot,
-				  unsigned long flags)
-{
-	unsigned long uaddr;
-	struct file *file;
-
-	init_completion(&slow->blocked);
-	init_completion(&slow->go_on);
-	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	uaddr = vm_mmap(file, 0, PAGES(npages), prot, flags, 0);
-	fput(file);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
-	return uaddr;
-}
-
-/* Map @npages of a file whose page @slow waits; all others are present. */
-static unsigned long slow_memory(struct kunit *test, struct slow_file *slow,
-				 unsigned long npages)
-{
-	unsigned long uaddr = slow_mapping(test, slow, npages,
-					   PROT_READ | PROT_WRITE, MAP_SHARED);
+	unsigned long uaddr = test_slow_file(test, slow, npages,
+					     PROT_READ | PROT_WRITE,
+					     MAP_SHARED);
 	unsigned long i;
 
 	for (i = 0; i != npages; i++)
-		if (i != slow->slow)
+		if (i != slow->page)
 			test_touch(test, uaddr + PAGES(i), 1);
 	return uaddr;
+}
+
+/* Map 8 pages at IOVA, and copy the first 4 into another space. */
+static struct io_pagetable *map_and_share(struct kunit *test,
+					  unsigned long uaddr)
+{
+	struct io_pagetable *other = test_iopt_alloc(test);
+	struct test_space *space = test->priv;
+	unsigned long iova = IOVA;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt, IOVA,
+					   PAGES(4), TEST_RW, IOPT_MAP_FIXED));
+	return other;
 }
 
 static long call_map(struct test_thread *thread)
@@ -118,12 +67,12 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
 {
 	unsigned long charged = test_charged(), few = test_touched(test, 2);
 	struct test_space *space = test->priv;
-	struct slow_file slow = { .slow = 7 };
+	struct slow_memory slow = { .page = 7 };
 	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
 	unsigned long before = limit->rlim_cur, uaddr;
 	struct test_thread map;
 
-	uaddr = slow_memory(test, &slow, 8);
+	uaddr = slow_page(test, &slow, 8);
 	test_attach(test, space->mock[0]);
 	test_thread_start(test, &map, call_map, &uaddr, current->mm);
 	wait_for_completion(&slow.blocked);
@@ -152,24 +101,16 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
  */
 static void sharing_space_does_not_wait(struct kunit *test)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL,
-		.max_areas = UINT_MAX,
-	};
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[1];
-	unsigned long uaddr, bytes, iova = IOVA, charged = test_charged();
-	struct slow_file slow = { .slow = 5 };
+	unsigned long uaddr, bytes, charged = test_charged();
+	unsigned long iova = IOVA + PAGES(4);
+	struct slow_memory slow = { .page = 5 };
 	struct io_pagetable *other;
 	struct test_thread attach;
 
-	uaddr = slow_memory(test, &slow, 8);
-	other = iopt_alloc(&policy);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt, IOVA,
-					   PAGES(4), TEST_RW, IOPT_MAP_FIXED));
-	iova += PAGES(4);
+	uaddr = slow_page(test, &slow, 8);
+	other = map_and_share(test, uaddr);
 	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
 					   IOVA + PAGES(6), PAGES(2), TEST_RW,
 					   IOPT_MAP_FIXED));
@@ -222,12 +163,12 @@ static void accesses_pin_around_a_page(struct kunit *test)
 {
 	unsigned long uaddr, charged = test_charged(), i;
 	struct test_space *space = test->priv;
-	struct slow_file slow = { .slow = 3 };
+	struct slow_memory slow = { .page = 3 };
 	struct test_access *access = test_access_create(test);
 	struct test_thread one, two;
 	struct pin_call call[2];
 
-	uaddr = slow_memory(test, &slow, 8);
+	uaddr = slow_page(test, &slow, 8);
 	for (i = 0; i != ARRAY_SIZE(call); i++)
 		call[i] = (struct pin_call){ test_access_create(test), IOVA, 8 };
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
@@ -314,13 +255,11 @@ static long call_copy(struct test_thread *thread)
  */
 static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL,
-		.max_areas = UINT_MAX,
-	};
-	struct io_pagetable *other[2] = { iopt_alloc(&policy),
-					  iopt_alloc(&policy) };
 	struct test_space *space = test->priv;
+	struct io_pagetable *other[2] = {
+		test_other_space(test, space->mock[0]),
+		test_other_space(test, space->mock[1]),
+	};
 	struct copy_call whole = { other[0], IOVA, 32 };
 	struct copy_call part = { other[1], IOVA + PAGES(8), 8 };
 	struct copy_call behind = { other[0], IOVA + PAGES(32), 32 };
@@ -329,12 +268,6 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 	unsigned long bytes;
 	unsigned int i;
 
-	for (i = 0; i != 2; i++) {
-		KUNIT_ASSERT_FALSE(test, IS_ERR(other[i]));
-		KUNIT_ASSERT_EQ(test, 0,
-				iopt_attach_domain(other[i],
-						   &space->mock[i]->domain));
-	}
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 64,
 					       IOMMU_READ));
 	pages = test_area_at(space, IOVA)->pages;
@@ -366,12 +299,8 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 		KUNIT_EXPECT_EQ(test, i >= 8 && i < 16,
 				test_pins(test_user_pfn(test, uaddr +
 							PAGES(i))));
-	for (i = 0; i != 2; i++) {
-		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other[i], 0, ULONG_MAX,
-						    &bytes));
-		iopt_detach_domain(other[i], &space->mock[i]->domain);
-		iopt_free(other[i]);
-	}
+	for (i = 0; i != 2; i++)
+		test_other_free(test, other[i], space->mock[i]);
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
 }
@@ -397,24 +326,17 @@ static void holder_comes_while_a_run_is_pinned(struct kunit *test)
  */
 static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL,
-		.max_areas = UINT_MAX,
-	};
-	struct io_pagetable *other = iopt_alloc(&policy);
-	unsigned long uaddr, bytes, iova = IOVA, charged = test_charged(), i;
+	unsigned long uaddr, bytes, charged = test_charged(), i;
+	struct io_pagetable *other;
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[1];
-	struct slow_file slow = { .slow = 5 };
+	struct slow_memory slow = { .page = 5 };
 	struct test_thread attach;
 	struct iopt_pages *pages;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
-	uaddr = slow_memory(test, &slow, 8);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	uaddr = slow_page(test, &slow, 8);
+	other = map_and_share(test, uaddr);
 	pages = test_area_at(space, IOVA)->pages;
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt, IOVA,
-					   PAGES(4), TEST_RW, IOPT_MAP_FIXED));
 	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 
@@ -459,11 +381,11 @@ static void page_that_was_waited_for_is_copied(struct kunit *test)
 {
 	unsigned long uaddr, charged = test_charged();
 	struct test_space *space = test->priv;
-	struct slow_file slow = {};
+	struct slow_memory slow = {};
 	struct test_thread map;
 	struct page *page;
 
-	uaddr = slow_mapping(test, &slow, 1, PROT_READ, MAP_PRIVATE);
+	uaddr = test_slow_file(test, &slow, 1, PROT_READ, MAP_PRIVATE);
 	test_attach(test, space->mock[0]);
 	test_thread_start(test, &map, call_map_one, &uaddr, current->mm);
 	wait_for_completion(&slow.blocked);

@@ -15,15 +15,6 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-static void expect_told(struct kunit *test, struct test_access *access,
-			unsigned int i, unsigned long start,
-			unsigned long npages)
-{
-	KUNIT_ASSERT_LT(test, i, access->nr_told);
-	KUNIT_EXPECT_EQ(test, start, access->told[i].start);
-	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
-}
-
 static void expect_pins(struct kunit *test, unsigned long uaddr,
 			unsigned int pins)
 {
@@ -83,8 +74,8 @@ static void evict_tells(struct kunit *test)
 
 	iopt_access_evict(one->access);
 	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
-	expect_told(test, one, 0, IOVA, 4);
-	expect_told(test, one, 1, IOVA + PAGES(8), 4);
+	test_expect_notified(test, one, 0, IOVA, 4);
+	test_expect_notified(test, one, 1, IOVA + PAGES(8), 4);
 	KUNIT_EXPECT_EQ(test, 0, two->nr_told);
 	KUNIT_EXPECT_EQ(test, 0, shared->nr_told);
 	for (i = 0; i != 12; i++)
@@ -146,8 +137,8 @@ static void evict_from_copies(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, COPY, 1));
 	iopt_access_evict(one->access);
 	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
-	expect_told(test, one, 0, IOVA, 2);
-	expect_told(test, one, 1, COPY, 2);
+	test_expect_notified(test, one, 0, IOVA, 2);
+	test_expect_notified(test, one, 1, COPY, 2);
 	expect_pins(test, uaddr, 1);
 	test_validate(test);
 	test_detach(test, space->mock[0]);
@@ -166,7 +157,7 @@ static void evict_from_last_page(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, iova + PAGES(1), 1));
 	iopt_access_evict(one->access);
 	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
-	expect_told(test, one, 0, iova, 2);
+	test_expect_notified(test, one, 0, iova, 2);
 	expect_pins(test, uaddr + PAGES(1), 0);
 }
 
@@ -202,11 +193,6 @@ static void evict_waits_for_pinning(struct kunit *test)
 	expect_pins(test, uaddr, 0);
 }
 
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, IOVA, 2);
-}
-
 /* An unmap that waits for pins goes on when their owner is evicted. */
 static void unmap_waits_for_evict(struct kunit *test)
 {
@@ -218,7 +204,7 @@ static void unmap_waits_for_evict(struct kunit *test)
 	one->keep = true;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
-	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	test_thread_unmap(test, &unmap, IOVA, 2, current->mm);
 	wait_for_completion(&one->called);
 	test_thread_expect_waiting(&unmap);
 	iopt_access_evict(one->access);

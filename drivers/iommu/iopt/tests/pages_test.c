@@ -18,32 +18,6 @@
 
 #define IOVA	0x100000000UL
 
-/* A second space, to hold some of the pages that the test's space has. */
-static struct io_pagetable *other_space(struct kunit *test,
-					struct mock_domain *mock)
-{
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL,
-		.max_areas = UINT_MAX,
-	};
-	struct io_pagetable *other = iopt_alloc(&policy);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
-	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
-	return other;
-}
-
-static void other_free(struct kunit *test, struct io_pagetable *other,
-		       struct mock_domain *mock)
-{
-	unsigned long bytes;
-
-	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
-	iopt_detach_domain(other, &mock->domain);
-	iopt_free(other);
-}
-
 static int copy_to(struct io_pagetable *other, struct test_space *space,
 		   unsigned long iova, unsigned long npages)
 {
@@ -78,7 +52,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 
 	if (!uaddr)
 		kunit_skip(test, "no contiguous memory to be had");
-	other = other_space(test, space->mock[0]);
+	other = test_other_space(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 16));
 	pages = test_area_at(space, IOVA)->pages;
 	KUNIT_ASSERT_EQ(test, 0, copy_to(other, space, IOVA, 8));
@@ -99,7 +73,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	test_detach(test, space->mock[1]);
 	KUNIT_EXPECT_EQ(test, 8, pages->nr_charged);
 	expect_pinned(test, uaddr, 16, 0, 7);
-	other_free(test, other, space->mock[0]);
+	test_other_free(test, other, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 }
 
@@ -139,10 +113,10 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 		kunit_skip(test, "no contiguous memory to be had");
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 32));
 	pages = test_area_at(space, IOVA)->pages;
-	other = other_space(test, space->mock[0]);
+	other = test_other_space(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, copy_to(other, space, IOVA, 8));
 	slice_insert(pages, &filling);
-	other_free(test, other, space->mock[0]);
+	test_other_free(test, other, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 8, pages->nr_charged);
 	slice_insert(pages, &waiting);
 
@@ -166,7 +140,7 @@ static void pins_end_at_pinned_pages(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
-	struct io_pagetable *other = other_space(test, space->mock[0]);
+	struct io_pagetable *other = test_other_space(test, space->mock[0]);
 	struct iopt_pages *pages;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 16));
@@ -181,7 +155,7 @@ static void pins_end_at_pinned_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 5, pages->nr_charged);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 16));
 	expect_pinned(test, uaddr, 16, 12, 15);
-	other_free(test, other, space->mock[0]);
+	test_other_free(test, other, space->mock[0]);
 	expect_pinned(test, uaddr, 16, 16, 16);
 }
 

@@ -34,14 +34,9 @@ struct record {
 
 static void record_init(struct kunit *test, struct record *record)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL,
-		.max_areas = UINT_MAX,
-	};
 	struct iopt_payer *payer;
 
-	record->iopt = iopt_alloc(&policy);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(record->iopt));
+	record->iopt = test_iopt_alloc(test);
 	payer = iopt_payer_alloc_current(IOPT_ACCOUNT_NONE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, payer);
 	record->pages = iopt_pages_alloc(NULL, SZ_4G, true, true, payer,

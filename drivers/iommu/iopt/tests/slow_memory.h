@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory whose page faults hang until a test lets them go on.
+ * Memory whose page faults block until a test lets them continue.
  */
 #ifndef __IOPT_TEST_SLOW_MEMORY_H
 #define __IOPT_TEST_SLOW_MEMORY_H
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/mm_types.h>
 
 /**
- * struct slow_memory - memory of a driver whose page faults hang
- * @blocked: completed when one does
- * @go_on: it waits for that
+ * struct slow_memory - memory whose page faults block
+ * @page: for test_slow_file(), index of the only page whose faults block
+ * @blocked: completed when a fault blocks
+ * @go_on: faults wait for its completion
+ * @fault: handles the faults
  */
 struct slow_memory {
+	unsigned long page;
 	struct completion blocked;
 	struct completion go_on;
+	vm_fault_t (*fault)(struct vm_fault *vmf);
 };
 
 unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 			       unsigned long npages);
+unsigned long test_slow_file(struct kunit *test, struct slow_memory *slow,
+			     unsigned long npages, int prot,
+			     unsigned long flags);
 
 #endif /* __IOPT_TEST_SLOW_MEMORY_H */

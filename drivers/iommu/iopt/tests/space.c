@@ -51,6 +51,41 @@ void test_space_exit(struct kunit *test)
 				atomic64_read(&current->mm->pinned_vm));
 }
 
+/* An empty space, which the caller frees. */
+struct io_pagetable *test_iopt_alloc(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL,
+		.max_areas = UINT_MAX,
+	};
+	struct io_pagetable *iopt = iopt_alloc(&policy);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	return iopt;
+}
+
+/* A second space, with a domain, for copies from the test's space. */
+struct io_pagetable *test_other_space(struct kunit *test,
+				      struct mock_domain *mock)
+{
+	struct io_pagetable *other = test_iopt_alloc(test);
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
+	return other;
+}
+
+/* Unmap all of a space of test_other_space() and free it. */
+void test_other_free(struct kunit *test, struct io_pagetable *other,
+		     struct mock_domain *mock)
+{
+	unsigned long bytes;
+
+	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
+	iopt_detach_domain(other, &mock->domain);
+	iopt_free(other);
+}
+
 void test_attach(struct kunit *test, struct mock_domain *mock)
 {
 	struct test_space *space = test->priv;

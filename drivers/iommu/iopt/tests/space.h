@@ -37,6 +37,11 @@ struct test_space {
 
 int test_space_init(struct kunit *test);
 void test_space_exit(struct kunit *test);
+struct io_pagetable *test_iopt_alloc(struct kunit *test);
+struct io_pagetable *test_other_space(struct kunit *test,
+				      struct mock_domain *mock);
+void test_other_free(struct kunit *test, struct io_pagetable *other,
+		     struct mock_domain *mock);
 void test_attach(struct kunit *test, struct mock_domain *mock);
 void test_detach(struct kunit *test, struct mock_domain *mock);
 void test_validate(struct kunit *test);

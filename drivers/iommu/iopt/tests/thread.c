@@ -75,6 +75,28 @@ long test_thread_run(struct kunit *test,
 	return test_thread_join(&thread);
 }
 
+static long call_unmap(struct test_thread *thread)
+{
+	const struct iopt_range *range = thread->data;
+
+	return test_unmap(thread->space->iopt, range->start,
+			  (range->last - range->start + 1) >> PAGE_SHIFT);
+}
+
+/* Start a thread that unmaps @npages at @iova; see test_thread_start(). */
+void test_thread_unmap(struct kunit *test, struct test_thread *thread,
+		       unsigned long iova, unsigned long npages,
+		       struct mm_struct *mm)
+{
+	struct iopt_range *range = kunit_kzalloc(test, sizeof(*range),
+						 GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, range);
+	range->start = iova;
+	range->last = iova + PAGES(npages) - 1;
+	test_thread_start(test, thread, call_unmap, range, mm);
+}
+
 void test_thread_kill(struct test_thread *thread)
 {
 	send_sig(SIGKILL, thread->task, 1);

@@ -45,6 +45,9 @@ long test_thread_join(struct test_thread *thread);
 long test_thread_run(struct kunit *test,
 		     long (*call)(struct test_thread *thread), void *data,
 		     struct mm_struct *mm);
+void test_thread_unmap(struct kunit *test, struct test_thread *thread,
+		       unsigned long iova, unsigned long npages,
+		       struct mm_struct *mm);
 void test_thread_kill(struct test_thread *thread);
 void test_thread_expect_waiting(struct test_thread *thread);
 

@@ -138,6 +138,33 @@ static struct page *find_neighbours(struct page **block, unsigned int nr,
 	return first;
 }
 
+/* Two blocks in a row, split into pages, or NULL. */
+static struct page *alloc_neighbours(unsigned int order)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN;
+	struct page *block[CONTIGUOUS_TRIES], *first = NULL;
+	unsigned int nr;
+
+	/* In fragmented memory small blocks are seldom neighbours. */
+	if (order + 1 < MAX_ORDER)
+		first = alloc_pages(gfp, order + 1);
+	if (first) {
+		split_page(first, order + 1);
+		return first;
+	}
+	for (nr = 0; nr != CONTIGUOUS_TRIES; nr++) {
+		block[nr] = alloc_pages(gfp, order);
+		if (!block[nr])
+			break;
+	}
+	first = find_neighbours(block, nr, order);
+	if (first) {
+		split_page(first, order);
+		split_page(first + (1UL << order), order);
+	}
+	return first;
+}
+
 static int contiguous_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct contiguous *block = file->private_data;
@@ -160,8 +187,6 @@ static const struct file_operations contiguous_fops = {
  */
 unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 {
-	unsigned int order = order_base_2(DIV_ROUND_UP(npages, 2)), nr;
-	struct page *block[CONTIGUOUS_TRIES];
 	struct contiguous *found;
 	unsigned long uaddr;
 	struct file *file;
@@ -169,20 +194,12 @@ unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 	found = kzalloc(sizeof(*found), GFP_KERNEL);
 	if (!found)
 		return 0;
-	for (nr = 0; nr != CONTIGUOUS_TRIES; nr++) {
-		block[nr] = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
-					order);
-		if (!block[nr])
-			break;
-	}
-	found->order = order;
-	found->first = find_neighbours(block, nr, order);
+	found->order = order_base_2(DIV_ROUND_UP(npages, 2));
+	found->first = alloc_neighbours(found->order);
 	if (!found->first) {
 		kfree(found);
 		return 0;
 	}
-	split_page(found->first, order);
-	split_page(found->first + (1UL << order), order);
 	kunit_alloc_resource(test, NULL, contiguous_free, GFP_KERNEL, found);
 
 	file = anon_inode_getfile("[iopt-test]", &contiguous_fops, found,

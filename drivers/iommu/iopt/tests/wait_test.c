@@ -14,6 +14,7 @@
 #include <linux/sched/mm.h>
 
 #include "../io_pagetable.h"
+#include "access.h"
 #include "slow_memory.h"
 #include "space.h"
 
@@ -287,12 +288,6 @@ static void attach_by_another_pins_mapper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 }
 
-static void no_unmap(void *data, unsigned long start, unsigned long last)
-{
-}
-
-static const struct iopt_access_ops no_unmap_ops = { .unmap = no_unmap };
-
 /*
  * Everything that has to do with another range returns: if it did not, the test
  * case would hang, for nobody lets the fault go on.
@@ -316,7 +311,7 @@ static void expect_others_return(struct kunit *test, unsigned long uaddr)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
 	test_validate(test);
 
-	access = iopt_access_create(iopt, &no_unmap_ops, NULL);
+	access = iopt_access_create(iopt, &test_no_unmap_ops, NULL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(access));
 	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(access, PAGES(2),
 						 PAGES(6) - 1, pages, 0));
@@ -389,7 +384,8 @@ static int call_pin(struct worker *worker)
 	struct page *pages[8];
 	int rc;
 
-	access = iopt_access_create(worker->space->iopt, &no_unmap_ops, NULL);
+	access = iopt_access_create(worker->space->iopt, &test_no_unmap_ops,
+				    NULL);
 	if (IS_ERR(access))
 		return PTR_ERR(access);
 	rc = iopt_access_pin(access, IOVA, IOVA + PAGES(8) - 1, pages, 0);

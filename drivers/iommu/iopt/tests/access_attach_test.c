@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attaching a domain while an unmap waits for pins of an access: the domain
+ * translates the mapping if the unmap fails, and does not if it succeeds.
+ */
+#include <linux/delay.h>
+#include <linux/sizes.h>
+
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->space->mock[1];
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = !rc;
+	return rc;
+}
+
+/* Start an unmap of 4 pages that waits for pins, then an attach. */
+static void start_unmap_and_attach(struct kunit *test,
+				   struct test_access *access,
+				   struct test_thread *unmap,
+				   struct test_thread *attach)
+{
+	struct test_space *space = test->priv;
+
+	access->keep = true;
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_unmap(test, unmap, IOVA, 4, NULL);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(unmap);
+	test_thread_start(test, attach, call_attach, NULL, current->mm);
+	msleep(50);
+}
+
+/* A failed unmap leaves the mapping, also in a domain attached meanwhile. */
+static void attach_meets_killed_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	mock_expect_maps(space->mock[0], IOVA, space->uaddr, 4);
+	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 4);
+	test_validate(test);
+}
+
+/* A domain that is attached meanwhile is empty after a successful unmap. */
+static void attach_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	mock_expect_empty(space->mock[1], IOVA, 4);
+	test_validate(test);
+}
+
+/*
+ * A domain with pages larger than the mapping's alignment can be attached
+ * if the unmap succeeds, and fails to attach if the unmap fails.
+ */
+static void coarse_domain_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&unmap);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	test_detach(test, space->mock[0]);
+
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	reinit_completion(&access->called);
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+	test_validate(test);
+}
+
+/*
+ * An attach that waits for the unmap of a mapping that the domain cannot
+ * translate is killable, and leaves the domain empty.
+ */
+static void killed_attach_meets_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct test_thread unmap, attach;
+
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
+	start_unmap_and_attach(test, access, &unmap, &attach);
+	test_thread_kill(&attach);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
+	test_thread_expect_waiting(&unmap);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	test_validate(test);
+}
+
+static struct kunit_case access_attach_cases[] = {
+	KUNIT_CASE(attach_meets_killed_unmap),
+	KUNIT_CASE(attach_meets_unmap),
+	KUNIT_CASE(coarse_domain_meets_unmap),
+	KUNIT_CASE(killed_attach_meets_unmap),
+	{}
+};
+
+static struct kunit_suite access_attach_suite = {
+	.name = "iopt-access-attach",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = access_attach_cases,
+};
+
+kunit_test_suite(access_attach_suite);

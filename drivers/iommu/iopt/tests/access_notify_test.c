@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Notifications of accesses by an unmap: which accesses receive them, for which
+ * mappings, how often, and what the callback may do.
+ */
+#include "../io_pagetable.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/*
+ * Every access is notified of each mapping that has pins, as a whole, and of no
+ * other mapping.
+ */
+static void unmap_notifies_every_access(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *one = test_access_create(test);
+	struct test_access *two = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 12), bytes, i;
+
+	test_attach(test, space->mock[0]);
+	for (i = 0; i != 3; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, IOVA + PAGES(4 * i),
+					 uaddr + PAGES(4 * i), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(2), 1));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(8), 1));
+
+	/* An unmap that is refused notifies no access. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 11));
+	KUNIT_EXPECT_EQ(test, 0, one->nr_told);
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, IOVA - PAGES(5),
+					    IOVA + PAGES(20) - 1, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(12), bytes);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	test_expect_notified(test, one, 0, IOVA, 4);
+	test_expect_notified(test, one, 1, IOVA + PAGES(8), 4);
+	KUNIT_EXPECT_EQ(test, 2, two->nr_told);
+	test_expect_notified(test, two, 0, IOVA, 4);
+	test_expect_notified(test, two, 1, IOVA + PAGES(8), 4);
+	for (i = 0; i != 12; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				test_pins(test_user_pfn(test, uaddr +
+							PAGES(i))));
+
+	/* All pins of the mapping have been dropped before the unmap. */
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 4));
+	KUNIT_ASSERT_EQ(test, 4, test_unpin(one, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+}
+
+/* Pins of accesses stay when a domain is detached: no access is notified. */
+static void detach_notifies_no_access(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
+}
+
+/* A notification for the last page of the address space does not wrap. */
+static void unmap_notifies_of_last_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 2), iova = -PAGES(2), bytes;
+	struct page *pages[2];
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, iova, uaddr, 2));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(access->access, iova,
+						 ULONG_MAX, pages, 0));
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(1)),
+			page_to_pfn(pages[1]));
+	KUNIT_EXPECT_EQ(test, 2, iopt_access_unpin(access->access, iova,
+						   ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(access->access, iova,
+						 ULONG_MAX, pages, 0));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(2), bytes);
+	test_expect_notified(test, access, 0, iova, 2);
+}
+
+static void try_everything(struct test_access *access, unsigned long start,
+			   unsigned long last)
+{
+	struct io_pagetable *iopt = access->space->iopt;
+	unsigned long iova = IOVA + PAGES(8), bytes;
+	struct iopt_range range;
+	struct page *page;
+	u64 value = 42;
+
+	/* The mapping that is unmapped takes no new pins, but still exists. */
+	WARN_ON(iopt_access_pin(access->access, start, start + PAGES(1) - 1,
+				&page, 0) != -ENOENT);
+	WARN_ON(iopt_access_rw(access->access, start, &value, 8, 0) !=
+		-ENOENT);
+	WARN_ON(!iopt_find_mapping(iopt, start, last, &range));
+	/* Other mappings can be used as before. */
+	WARN_ON(iopt_access_pin(access->access, iova, iova + PAGES(1) - 1,
+				&page, 0));
+	WARN_ON(iopt_access_rw(access->access, iova, &value, 8,
+			       IOPT_ACCESS_WRITE));
+	WARN_ON(iopt_access_unpin(access->access, iova, iova) != 1);
+	WARN_ON(iopt_unmap(iopt, iova, iova + PAGES(4) - 1, &bytes));
+	WARN_ON(test_map(iopt, iova, access->space->uaddr, 4));
+	WARN_ON(iopt_dirty_start(iopt));
+	iopt_dirty_stop(iopt);
+	WARN_ON(iopt_validate(iopt));
+}
+
+/* The callback may call any function of the engine. */
+static void callback_may_do_everything(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 8);
+
+	space->uaddr = uaddr + PAGES(4);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8),
+					  uaddr + PAGES(4), 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->also = try_everything;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	mock_expect_maps(space->mock[0], IOVA + PAGES(8), uaddr + PAGES(4), 4);
+}
+
+static void expect_usable(struct test_access *access, unsigned long start,
+			unsigned long last)
+{
+	struct io_pagetable *iopt = access->space->iopt;
+	bool final = access->nr_told == iopt->policy.notices;
+	int rc = final ? -ENOENT : 0;
+	struct page *page;
+	u64 value = 42;
+
+	/* The mapping is usable until the last notification. */
+	WARN_ON(iopt_access_rw(access->access, start, &value, 8,
+			       IOPT_ACCESS_WRITE) != rc);
+	WARN_ON(iopt_access_pin(access->access, last + 1 - PAGES(1), last,
+				&page, 0) != rc);
+	/* A map that conflicts with it fails, and does not wait for it. */
+	if (!final)
+		WARN_ON(test_map(iopt, start, access->space->uaddr, 1) !=
+			-EEXIST);
+	access->keep = !final;
+}
+
+/* An access that does not unpin is notified as often as the policy says. */
+static void unmap_notifies_again(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+
+	space->iopt->policy.notices = 4;
+	space->uaddr = uaddr;
+	access->also = expect_usable;
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+	test_expect_notified(test, access, 3, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+
+	/* Unpinning ends the notifications; without pins there are none. */
+	access->also = NULL;
+	access->keep = false;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+}
+
+/*
+ * After the last notification the unmap waits for pins. If it is killed then,
+ * the mapping can be pinned again.
+ */
+static void unmap_waits_after_last_notice(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread thread;
+
+	space->iopt->policy.notices = 3;
+	access->keep = true;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&thread);
+	KUNIT_EXPECT_EQ(test, 3, access->nr_told);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
+	test_thread_kill(&thread);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	access->keep = false;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+}
+
+/*
+ * A wait for calls in flight uses up a notification, so that calls that follow
+ * each other cannot keep the mapping.
+ */
+static void calls_in_flight_count_as_rounds(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), i;
+	struct test_thread unmap;
+	struct iopt_area *area;
+	u64 value = 42;
+
+	space->iopt->policy.notices = 3;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	area = test_area_at(space, IOVA);
+	mutex_lock(&space->iopt->lock);
+	area->nr_users++;
+	mutex_unlock(&space->iopt->lock);
+	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
+	/* Each call that returns wakes the unmap, which finds the first one. */
+	for (i = 0; i != 4; i++) {
+		test_thread_expect_waiting(&unmap);
+		KUNIT_EXPECT_EQ(test, i < 2 ? 0 : -ENOENT,
+				iopt_access_rw(access->access, IOVA, &value, 8,
+					       IOPT_ACCESS_WRITE));
+	}
+	mutex_lock(&space->iopt->lock);
+	iopt_area_leave(space->iopt, area);
+	mutex_unlock(&space->iopt->lock);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+}
+
+/*
+ * An access that unpins at the first notification cannot use the mapping again
+ * while it is being unmapped.
+ */
+static void no_use_after_unpin(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread unmap;
+	u64 value = 42;
+
+	space->iopt->policy.notices = 3;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	mock->block_iova = IOVA;
+	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
+	wait_for_completion(&mock->blocked);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iopt_access_rw(access->access, IOVA, &value, 8,
+				       IOPT_ACCESS_WRITE));
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+}
+
+static struct kunit_case access_notify_cases[] = {
+	KUNIT_CASE(unmap_notifies_every_access),
+	KUNIT_CASE(detach_notifies_no_access),
+	KUNIT_CASE(unmap_notifies_of_last_page),
+	KUNIT_CASE(callback_may_do_everything),
+	KUNIT_CASE(unmap_notifies_again),
+	KUNIT_CASE(unmap_waits_after_last_notice),
+	KUNIT_CASE(calls_in_flight_count_as_rounds),
+	KUNIT_CASE(no_use_after_unpin),
+	{}
+};
+
+static struct kunit_suite access_notify_suite = {
+	.name = "iopt-access-notify",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = access_notify_cases,
+};
+
+kunit_test_suite(access_notify_suite);

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An unmap waits until accesses have dropped their pins, and until calls that
+ * are pinning have returned.
+ */
+#include <linux/delay.h>
+
+#include "../io_pagetable.h"
+#include "../pages.h"
+#include "access.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/* An unmap waits until another thread drops the last pin. */
+static void unmap_waits_for_unpin(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread thread;
+
+	access->keep = true;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&thread);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	/* Calls on other ranges do not wait. */
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4), uaddr,
+					  1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 1));
+	test_validate(test);
+	test_thread_expect_waiting(&thread);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
+	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* If the unmap is killed while it waits, the mapping and its pins stay. */
+static void unmap_EINTR_leaves_mapping(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread thread;
+
+	access->keep = true;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&thread);
+	test_thread_kill(&thread);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+
+	mock_expect_maps(mock, IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
+	test_attach(test, space->mock[1]);
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 4);
+	test_detach(test, mock);
+	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
+	access->keep = false;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 2, access->nr_told);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+}
+
+/* An unmap of several mappings unmaps none before all are unpinned. */
+static void unmap_of_several_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4);
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread thread;
+
+	access->keep = true;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
+					  uaddr + PAGES(2), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&thread);
+	test_expect_notified(test, access, 0, IOVA + PAGES(2), 2);
+	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
+	test_thread_kill(&thread);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	mock_expect_maps(mock, IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->keep = false;
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+}
+
+/* Return once @nr calls are in flight in an area. */
+static void wait_for_users(struct test_space *space, struct iopt_area *area,
+			   unsigned int nr)
+{
+	while (READ_ONCE(area->nr_users) != nr)
+		msleep(20);
+}
+
+static long call_pin(struct test_thread *thread)
+{
+	return test_pin(thread->data, IOVA, 4);
+}
+
+/* A call that pins while the mapping is unmapped fails and pins nothing. */
+static void unmap_meets_pin_in_flight(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	struct test_thread pin, unmap;
+	struct iopt_area *area;
+	long rc;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	area = test_area_at(space, IOVA);
+	mutex_lock(&area->pages->mutex);
+	test_thread_start(test, &pin, call_pin, access, current->mm);
+	wait_for_users(space, area, 1);
+	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
+	test_thread_expect_waiting(&unmap);
+	mutex_unlock(&area->pages->mutex);
+	rc = test_thread_join(&pin);
+	KUNIT_EXPECT_EQ(test, -ENOENT, rc);
+	if (!rc)
+		test_unpin(access, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+static long call_pin_unlocked(struct test_thread *thread)
+{
+	struct test_access *access = thread->data;
+	struct page *pages[4];
+
+	return iopt_access_pin(access->access, IOVA, IOVA + PAGES(4) - 1,
+			       pages, 0);
+}
+
+/*
+ * A call that pins several mappings pins all or nothing, also if one of them is
+ * unmapped while the other one is being pinned.
+ */
+static void unmap_meets_pin_of_several(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	struct iopt_area *second;
+	struct test_thread pin, unmap;
+	long rc;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
+					  uaddr + PAGES(2), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
+	second = test_area_at(space, IOVA + PAGES(2));
+	mutex_lock(&second->pages->mutex);
+	test_thread_start(test, &pin, call_pin_unlocked, access, current->mm);
+	wait_for_users(space, second, 1);
+	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
+	while (!wq_has_sleeper(&space->iopt->settled))
+		msleep(20);
+	mutex_unlock(&second->pages->mutex);
+
+	rc = test_thread_join(&pin);
+	KUNIT_EXPECT_EQ(test, -ENOENT, rc);
+	if (!rc)
+		test_unpin(access, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+}
+
+static struct kunit_case access_unmap_cases[] = {
+	KUNIT_CASE(unmap_waits_for_unpin),
+	KUNIT_CASE(unmap_EINTR_leaves_mapping),
+	KUNIT_CASE(unmap_of_several_is_all_or_nothing),
+	KUNIT_CASE(unmap_meets_pin_in_flight),
+	KUNIT_CASE(unmap_meets_pin_of_several),
+	{}
+};
+
+static struct kunit_suite access_unmap_suite = {
+	.name = "iopt-access-unmap",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = access_unmap_cases,
+};
+
+kunit_test_suite(access_unmap_suite);

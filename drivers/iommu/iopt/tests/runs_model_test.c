@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Records of pages that are changed at random, against an array of pages.
+ */
+#include <linux/random.h>
+
+#include "../runs.h"
+#include "runs_lib.h"
+
+#define MODEL_PAGES	4096
+
+/* Each page appended is found, in runs that are as long as possible. */
+static void runs_append_against_model(struct kunit *test)
+{
+	unsigned long *pfns, i, npages = 0;
+	struct iopt_runs runs = {};
+	struct iopt_run_iter iter;
+	struct rnd_state rnd;
+	struct iopt_run run;
+
+	pfns = kunit_kcalloc(test, MODEL_PAGES, sizeof(*pfns), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pfns);
+	prandom_seed_state(&rnd, 20221111);
+
+	while (npages < MODEL_PAGES) {
+		unsigned long pfn = prandom_u32_state(&rnd) % 8 * 3;
+		unsigned long count = prandom_u32_state(&rnd) % 3 + 1;
+
+		count = min(count, MODEL_PAGES - npages);
+		test_runs_append(test, &runs, pfn, count, IOPT_RUN_RAM);
+		for (i = 0; i != count; i++)
+			pfns[npages++] = pfn + i;
+	}
+
+	for (i = 0; i != MODEL_PAGES; i++) {
+		iopt_run_iter_start(&iter, &runs, i,
+				    runs.npages - 1);
+		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
+		KUNIT_ASSERT_EQ(test, i, run.index);
+		KUNIT_ASSERT_EQ(test, pfns[i], run.pfn);
+		/* No run could be longer. */
+		if (run.index + run.count < MODEL_PAGES)
+			KUNIT_ASSERT_NE(test, run.pfn + run.count,
+					pfns[run.index + run.count]);
+	}
+	iopt_runs_free(&runs);
+}
+
+#define EDIT_PAGES	3000U
+
+/**
+ * struct edit_model - what a record of EDIT_PAGES units has to contain
+ * @unit: pages of a unit, a power of two; with a large unit a packed offset
+ *        covers few units
+ * @pfn: by unit, its pfn in units, or 0 for a hole
+ * @cut: by unit, whether a run must not extend across its start
+ */
+struct edit_model {
+	unsigned long unit;
+	unsigned long pfn[EDIT_PAGES];
+	bool cut[EDIT_PAGES + 1];
+};
+
+static void edit_expect(struct kunit *test, struct iopt_runs *runs,
+			struct edit_model *model)
+{
+	struct iopt_run_iter iter;
+	unsigned long i = 0, end = 0, j;
+	struct iopt_run run;
+
+	iopt_run_iter_start(&iter, runs, 0, EDIT_PAGES * model->unit - 1);
+	while (iopt_run_iter_next(&iter, &run)) {
+		KUNIT_ASSERT_EQ(test, i * model->unit, run.index);
+		KUNIT_ASSERT_NE(test, 0, run.count);
+		KUNIT_ASSERT_EQ(test, 0, run.count % model->unit);
+		KUNIT_ASSERT_EQ(test, 0, run.pfn % model->unit);
+		for (j = 0; j != run.count / model->unit; j++, i++) {
+			unsigned long pfn = 0;
+
+			if (run.kind == IOPT_RUN_RAM)
+				pfn = run.pfn / model->unit + j;
+			KUNIT_ASSERT_EQ(test, model->pfn[i], pfn);
+			if (j && pfn)
+				KUNIT_ASSERT_FALSE(test, model->cut[i]);
+			if (pfn)
+				end = i + 1;
+		}
+	}
+	KUNIT_ASSERT_EQ(test, EDIT_PAGES, i);
+	KUNIT_ASSERT_EQ(test, end * model->unit, runs->npages);
+}
+
+/* Does a range consist of holes alone, or of pages alone? */
+static bool edit_is(struct edit_model *model, unsigned long first,
+		    unsigned long last, bool hole)
+{
+	unsigned long i;
+
+	for (i = first; i <= last; i++)
+		if (hole != !model->pfn[i])
+			return false;
+	return true;
+}
+
+/* Fill a range of holes; the record may have several, side by side. */
+static void edit_fill(struct kunit *test, struct iopt_runs *runs,
+		      struct edit_model *model, struct rnd_state *rnd,
+		      unsigned long first, unsigned long last)
+{
+	unsigned long i = first, start, end, pfn = 0;
+	unsigned long unit = model->unit;
+	struct iopt_runs fresh = {};
+	struct iopt_run_iter iter;
+	struct iopt_run run;
+
+	while (i <= last) {
+		iopt_run_iter_start(&iter, runs, i * unit, last * unit);
+		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
+		KUNIT_ASSERT_EQ(test, IOPT_RUN_HOLE, run.kind);
+		end = i + DIV_ROUND_UP(run.count, unit);
+		start = i;
+		model->cut[i] = true;
+		model->cut[end] = true;
+		for (; i != end; i++) {
+			if (!pfn++ || prandom_u32_state(rnd) % 3)
+				pfn = prandom_u32_state(rnd) % 99999 + 1;
+			test_runs_append(test, &fresh, pfn * unit, unit,
+					 IOPT_RUN_RAM);
+			model->pfn[i] = pfn;
+			model->cut[i] = model->cut[i] && i == start;
+			/* Large units one by one: a batch covers few pages. */
+			if (unit == 1 && i + 1 != end)
+				continue;
+			KUNIT_ASSERT_EQ(test, 0,
+					test_runs_fill(test, runs, start * unit,
+						       &fresh, GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0, fresh.npages);
+			start = i + 1;
+		}
+	}
+}
+
+/* Fill holes, or cut and clear, at random. */
+static void edit_against_model(struct kunit *test, unsigned long unit)
+{
+	struct edit_model *model = kunit_kzalloc(test, sizeof(*model),
+						 GFP_KERNEL);
+	unsigned int op, nr_fills = 0, nr_clears = 0, nr_refused = 0;
+	struct iopt_runs runs = {};
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	model->unit = unit;
+	prandom_seed_state(&rnd, 20261124);
+	for (op = 0; op != 20000; op++) {
+		unsigned long n = prandom_u32_state(&rnd) % 40 + 1, i;
+		unsigned long first, last;
+
+		if (prandom_u32_state(&rnd) % 32 == 0)
+			n *= 30;
+		first = prandom_u32_state(&rnd) % (EDIT_PAGES - n + 1);
+		last = first + n - 1;
+		if (edit_is(model, first, last, true)) {
+			edit_fill(test, &runs, model, &rnd, first, last);
+			nr_fills++;
+		} else if (prandom_u32_state(&rnd) % 4) {
+			/* As for a slice: cut at both ends, then clear. */
+			KUNIT_ASSERT_EQ(test, 0,
+					iopt_runs_cut(&runs, first * unit,
+						      GFP_KERNEL));
+			KUNIT_ASSERT_EQ(test, 0,
+					iopt_runs_cut(&runs, (last + 1) * unit,
+						      GFP_KERNEL));
+			model->cut[first] = true;
+			model->cut[last + 1] = true;
+			for (i = first; i <= last; i++)
+				model->pfn[i] = 0;
+			iopt_runs_clear(&runs, first * unit,
+					(last + 1) * unit - 1);
+			nr_clears++;
+		} else {
+			nr_refused++;
+		}
+		edit_expect(test, &runs, model);
+	}
+	kunit_info(test, "%u fills, %u clears, %u refused", nr_fills, nr_clears,
+		   nr_refused);
+	KUNIT_EXPECT_GE(test, nr_fills, 5000);
+	KUNIT_EXPECT_GE(test, nr_clears, 5000);
+	iopt_runs_clear(&runs, 0, EDIT_PAGES * unit - 1);
+	KUNIT_EXPECT_EQ(test, 0, runs.npages);
+	KUNIT_EXPECT_EQ(test, 0, runs.nr_chunks);
+}
+
+static void runs_edit_against_model(struct kunit *test)
+{
+	edit_against_model(test, 1);
+}
+
+/* A chunk covers at most 16 units: most cuts are too far from its start. */
+static void runs_edit_far_against_model(struct kunit *test)
+{
+	edit_against_model(test, 1UL << 16);
+}
+
+static struct kunit_case runs_model_cases[] = {
+	KUNIT_CASE(runs_append_against_model),
+	KUNIT_CASE(runs_edit_against_model),
+	KUNIT_CASE(runs_edit_far_against_model),
+	{}
+};
+
+static struct kunit_suite runs_model_suite = {
+	.name = "iopt-runs-model",
+	.test_cases = runs_model_cases,
+};
+
+kunit_test_suite(runs_model_suite);
