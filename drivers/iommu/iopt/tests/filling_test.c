@@ -7,7 +7,10 @@
  * unless it needs the same page: a case in which one does hangs. What is pinned
  * meanwhile is charged, and the thread that waits can be killed.
  */
+#include <linux/anon_inodes.h>
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
@@ -400,6 +403,184 @@ static void page_that_was_waited_for_is_copied(struct kunit *test)
 	test_munmap(test, uaddr, 1);
 }
 
+/**
+ * struct helped - a file whose pages come one by one, and the call that needs them
+ * @helper: the task whose faults do not block
+ * @blocked: completed when another task faults
+ * @go_on: its fault waits for that, with the mmap_lock released
+ * @uaddr: where the file is mapped
+ */
+struct helped {
+	struct task_struct *helper;
+	struct completion blocked;
+	struct completion go_on;
+	unsigned long uaddr;
+};
+
+/* More faults than a call may make in a row that do not help. */
+#define NR_HELPED	(IOPT_FAULTS_MAX + 8UL)
+
+static vm_fault_t helped_fault(struct vm_fault *vmf)
+{
+	struct helped *helped = vmf->vma->vm_private_data;
+
+	if (current == helped->helper) {
+		vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		return vmf->page ? 0 : VM_FAULT_OOM;
+	}
+	mmap_read_unlock(vmf->vma->vm_mm);
+	complete(&helped->blocked);
+	wait_for_completion(&helped->go_on);
+	return VM_FAULT_RETRY;
+}
+
+static const struct vm_operations_struct helped_vm_ops = {
+	.fault = helped_fault,
+};
+
+static int helped_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_private_data = file->private_data;
+	vma->vm_ops = &helped_vm_ops;
+	return 0;
+}
+
+static const struct file_operations helped_fops = { .mmap = helped_mmap };
+
+static void helped_map(struct kunit *test, struct helped *helped)
+{
+	struct file *file = anon_inode_getfile("[iopt-helped]", &helped_fops,
+					       helped, O_RDWR);
+
+	helped->helper = current;
+	init_completion(&helped->blocked);
+	init_completion(&helped->go_on);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	helped->uaddr = vm_mmap(file, 0, PAGES(NR_HELPED),
+				PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(helped->uaddr));
+}
+
+/* A thread makes @call. Each time that it faults another caller pins the page. */
+static void pin_each_page_first(struct kunit *test,
+				long (*call)(struct test_thread *thread),
+				void *data, struct helped *helped)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *other = test_other_space(test, space->mock[1]);
+	unsigned long i, iova = IOVA;
+	struct test_thread thread;
+
+	test_thread_start(test, &thread, call, data, current->mm);
+	for (i = 0; i != NR_HELPED; i++, iova += PAGE_SIZE) {
+		while (!try_wait_for_completion(&helped->blocked) &&
+		       !completion_done(&thread.done))
+			msleep(20);
+		if (completion_done(&thread.done))
+			break;
+		KUNIT_EXPECT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
+						   iova, PAGE_SIZE, TEST_RW,
+						   IOPT_MAP_FIXED));
+		complete(&helped->go_on);
+	}
+	KUNIT_EXPECT_EQ(test, NR_HELPED, i);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
+	test_other_free(test, other, space->mock[1]);
+}
+
+/* A holder goes on as long as any caller pins the pages that it needs. */
+static void holder_is_helped_by_others(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *other = test_other_space(test, space->mock[0]);
+	struct copy_call copy = { other, IOVA, NR_HELPED };
+	struct helped helped;
+
+	helped_map(test, &helped);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
+					  NR_HELPED));
+	pin_each_page_first(test, call_copy, &copy, &helped);
+	mock_expect_maps(space->mock[0], IOVA, helped.uaddr, NR_HELPED);
+	test_other_free(test, other, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
+	test_munmap(test, helped.uaddr, NR_HELPED);
+}
+
+static long call_pin_helped(struct test_thread *thread)
+{
+	struct page *pages[NR_HELPED];
+
+	return test_pin_flags(thread->data, IOVA, NR_HELPED, pages, 0);
+}
+
+/* An access too. */
+static void access_is_helped_by_others(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct helped helped;
+
+	helped_map(test, &helped);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
+					  NR_HELPED));
+	pin_each_page_first(test, call_pin_helped, access, &helped);
+	KUNIT_EXPECT_EQ(test, NR_HELPED, test_unpin(access, IOVA, NR_HELPED));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
+	test_munmap(test, helped.uaddr, NR_HELPED);
+}
+
+/* More runs than a caller passes before it looks at signals. */
+#define NR_RUNS		1100UL
+
+static long call_hold_killed(struct test_thread *thread)
+{
+	struct interval_tree_node slice = { .last = NR_RUNS - 1 };
+	unsigned long lost = 0;
+
+	send_sig(SIGKILL, current, 1);
+	return iopt_pages_hold(thread->data, &slice, false, &lost);
+}
+
+static void set_reserved(struct kunit *test, unsigned long uaddr,
+			 bool reserved)
+{
+	unsigned long i;
+
+	for (i = 0; i < NR_RUNS; i += 2) {
+		struct page *page = pfn_to_page(test_user_pfn(test, uaddr +
+							      PAGES(i)));
+
+		if (reserved)
+			SetPageReserved(page);
+		else
+			ClearPageReserved(page);
+	}
+}
+
+/* A caller that needs many pages, of which others hold all, can be killed. */
+static void holder_of_held_pages_can_be_killed(struct kunit *test)
+{
+	unsigned long charged = test_charged(), uaddr;
+	struct test_space *space = test->priv;
+	struct iopt_pages *pages;
+
+	uaddr = test_touched(test, NR_RUNS);
+	/* Neighbours differ in kind, so that each page is a run. */
+	set_reserved(test, uaddr, true);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NR_RUNS));
+	KUNIT_EXPECT_EQ(test, charged + NR_RUNS / 2, test_charged());
+	pages = test_area_at(space, IOVA)->pages;
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_run(test, call_hold_killed,
+						      pages, current->mm));
+	KUNIT_EXPECT_EQ(test, charged + NR_RUNS / 2, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_RUNS));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	set_reserved(test, uaddr, false);
+}
+
 static struct kunit_case filling_cases[] = {
 	KUNIT_CASE(limit_holds_while_a_map_waits),
 	KUNIT_CASE(sharing_space_does_not_wait),
@@ -409,6 +590,9 @@ static struct kunit_case filling_cases[] = {
 	KUNIT_CASE(waiting_holder_keeps_what_others_drop),
 	KUNIT_CASE(page_that_was_waited_for_is_copied),
 	KUNIT_CASE(last_holder_may_be_read_only),
+	KUNIT_CASE(holder_is_helped_by_others),
+	KUNIT_CASE(access_is_helped_by_others),
+	KUNIT_CASE(holder_of_held_pages_can_be_killed),
 	{}
 };
 
