@@ -71,8 +71,14 @@ struct type1_group {
  * @access: by which drivers of mediated devices reach memory
  * @v2: version 2
  * @nesting: domains are to be stage 2 of a nested translation
- * @lock: protects @mediated, @domains and what hangs there, for readers; who
- *        changes them holds the container's group_lock for writing as well
+ * @attach_lock: serialises the attach of physical groups, so that two of them
+ *               find the domain that they can share; held while memory is
+ *               pinned. Detach does not take it
+ * @domain_lock: serialises physical groups that join and leave @domains; held
+ *               while the IOMMU driver attaches and detaches them, and never
+ *               while memory is pinned
+ * @lock: protects @mediated, @domains and what hangs there; @domains and the
+ *        groups in them change with @domain_lock held as well
  * @mediated: &struct type1_group without a domain
  * @domains: every &struct type1_domain, the latest one first
  * @pgsizes: bitmap of the page sizes that all domains have
@@ -85,9 +91,9 @@ struct type1_group {
  * @told: &struct vfio_device by iommu_entry, the latest one first
  * @warned: the last process that was warned of its limit, by its number
  *
- * Lock order, outermost first: the container's group_lock, held while groups
- * come and go; @vaddr_lock, never held while something is pinned; @lock, held
- * for a moment, under which the engine takes its short lock at most.
+ * Lock order, outermost first: @attach_lock; @domain_lock; @lock, held for a
+ * moment, under which the engine takes its short lock at most. @vaddr_lock is
+ * taken outside of @lock and is never held while something is pinned.
  *
  * @told_lock is taken in the engine's callback with none of the others held.
  * Drivers take their own locks under it, and pin and unpin with their own locks
@@ -98,7 +104,9 @@ struct type1 {
 	struct iopt_access *access;
 	bool v2;
 	bool nesting;
-	struct mutex lock;		/* groups and domains */
+	struct mutex attach_lock;	/* attach of physical groups */
+	struct mutex domain_lock;	/* groups in domains */
+	struct mutex lock;		/* groups and domains, short */
 	struct list_head mediated;
 	struct list_head domains;
 	unsigned long pgsizes;

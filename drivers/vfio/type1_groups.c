@@ -6,9 +6,9 @@
  * devices reserve, and joins a domain that the container has, or else brings
  * one that the engine fills with what is mapped.
  *
- * Rule: the core lets one group at a time come or go in a container, so that
- * what is looked at here stays as it is. type1.lock is only taken to change
- * what others look at meanwhile, and never while memory is pinned.
+ * Rule: the core attaches and detaches different groups of a container at the
+ * same time. Attaching a physical group may pin memory, and only the attach of
+ * another physical group waits for that, killably. No detach does.
  */
 #include <linux/device.h>
 #include <linux/irqdomain.h>
@@ -35,6 +35,7 @@ static struct type1_group *find_group(struct type1 *type1,
 	struct type1_domain *domain;
 	struct type1_group *group;
 
+	lockdep_assert_held(&type1->lock);
 	list_for_each_entry(group, &type1->mediated, node)
 		if (group->iommu_group == iommu_group)
 			return group;
@@ -184,24 +185,47 @@ static bool domain_suits(const struct type1_domain *domain,
 	       have->aperture_end <= want->aperture_end;
 }
 
+/* Add a group to the domain that it is attached to, which may be a new one. */
+static void add_group(struct type1 *type1, struct type1_group *group,
+		      struct type1_domain *domain)
+{
+	lockdep_assert_held(&type1->domain_lock);
+	group->domain = domain;
+	group->blind = true;
+	iopt_dirty_blind(type1->iopt);
+	mutex_lock(&type1->lock);
+	if (list_empty(&domain->groups)) {
+		list_add(&domain->node, &type1->domains);
+		update_pgsizes(type1);
+	}
+	list_add(&group->node, &domain->groups);
+	WRITE_ONCE(type1->ranges_known, true);
+	mutex_unlock(&type1->lock);
+}
+
 /*
- * Move a group from its own domain to one of the container's. Returns that, or
- * @fresh if none takes it, or an error if it is attached to nothing any more.
+ * Move a group from its own domain to one of the container's and add it there.
+ * Returns that domain, or @fresh if none accepts the group, or an error if the
+ * group is attached to nothing any more.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
-					 struct iommu_group *iommu_group,
+					 struct type1_group *group,
 					 struct type1_domain *fresh)
 {
 	struct type1_domain *domain;
 	int rc;
 
+	lockdep_assert_held(&type1->domain_lock);
 	list_for_each_entry(domain, &type1->domains, node) {
 		if (!domain_suits(domain, fresh))
 			continue;
-		iommu_detach_group(fresh->domain, iommu_group);
-		if (!iommu_attach_group(domain->domain, iommu_group))
+		iommu_detach_group(fresh->domain, group->iommu_group);
+		rc = iommu_attach_group(domain->domain, group->iommu_group);
+		if (!rc) {
+			add_group(type1, group, domain);
 			return domain;
-		rc = iommu_attach_group(fresh->domain, iommu_group);
+		}
+		rc = iommu_attach_group(fresh->domain, group->iommu_group);
 		if (rc)
 			return ERR_PTR(rc);
 	}
@@ -242,6 +266,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	phys_addr_t msi_start;
 	int rc;
 
+	lockdep_assert_held(&type1->attach_lock);
 	fresh = make_domain(type1, group->iommu_group);
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
@@ -255,30 +280,24 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	ops = fresh->domain->ops;
 	fresh->coherent = ops->enforce_cache_coherency &&
 			  ops->enforce_cache_coherency(fresh->domain);
-	domain = share_domain(type1, group->iommu_group, fresh);
+	mutex_lock(&type1->domain_lock);
+	domain = share_domain(type1, group, fresh);
+	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
 		rc = PTR_ERR(domain);
 		goto err_unreserve;
 	}
-	if (domain == fresh) {
-		rc = fill_domain(type1, fresh->domain, msi_start);
-		if (rc)
-			goto err_detach;
+	if (domain != fresh) {
+		free_domain(fresh);
+		return 0;
 	}
 
-	group->blind = true;
-	iopt_dirty_blind(type1->iopt);
-	mutex_lock(&type1->lock);
-	if (domain == fresh) {
-		list_add(&fresh->node, &type1->domains);
-		update_pgsizes(type1);
-	}
-	group->domain = domain;
-	list_add(&group->node, &domain->groups);
-	WRITE_ONCE(type1->ranges_known, true);
-	mutex_unlock(&type1->lock);
-	if (domain != fresh)
-		free_domain(fresh);
+	rc = fill_domain(type1, fresh->domain, msi_start);
+	if (rc)
+		goto err_detach;
+	mutex_lock(&type1->domain_lock);
+	add_group(type1, group, fresh);
+	mutex_unlock(&type1->domain_lock);
 	return 0;
 
 err_detach:
@@ -311,7 +330,8 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * @iommu_group: the group, which belongs to the caller
  * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
  *
- * Context: the container's group_lock is held for writing.
+ * Context: process context, may sleep without bound, killably: memory is pinned.
+ * The caller keeps other calls for the same group out.
  * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
  * there already or what is mapped conflicts with it, -EIO if there is no domain
  * for it, -EPERM if its interrupts are not isolated, -EINTR on a fatal signal,
@@ -326,7 +346,10 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
-	if (find_group(type1, iommu_group))
+	mutex_lock(&type1->lock);
+	group = find_group(type1, iommu_group);
+	mutex_unlock(&type1->lock);
+	if (group)
 		return -EINVAL;
 	group = kzalloc(sizeof(*group), GFP_KERNEL);
 	if (!group)
@@ -334,30 +357,44 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 	group->iommu_group = iommu_group;
 	INIT_LIST_HEAD(&group->devices);
 
-	if (type == VFIO_EMULATED_IOMMU)
+	if (type == VFIO_EMULATED_IOMMU) {
 		rc = attach_mediated(type1, group);
-	else
+	} else if (mutex_lock_killable(&type1->attach_lock)) {
+		rc = -EINTR;
+	} else {
 		rc = attach_physical(type1, group);
+		mutex_unlock(&type1->attach_lock);
+	}
 	if (rc)
 		kfree(group);
 	return rc;
 }
 
-/* A domain without groups goes; mappings stay, for mediated groups. */
+/*
+ * The last group removes its domain. Mappings stay, for mediated groups. The
+ * attach of another group joins the domain before this, or does not find it.
+ */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
 	struct type1_domain *domain = group->domain;
-	bool last = list_empty(&domain->groups);
+	bool last;
 
+	mutex_lock(&type1->domain_lock);
+	mutex_lock(&type1->lock);
+	list_del(&group->node);
+	last = list_empty(&domain->groups);
 	if (last) {
-		mutex_lock(&type1->lock);
 		list_del(&domain->node);
 		update_pgsizes(type1);
-		mutex_unlock(&type1->lock);
-		/* Drivers may change the format of a domain without devices. */
-		iopt_detach_domain(type1->iopt, domain->domain);
 	}
+	mutex_unlock(&type1->lock);
+
+	/* Drivers may change the format of a domain without devices. */
+	if (last)
+		iopt_detach_domain(type1->iopt, domain->domain);
 	iommu_detach_group(domain->domain, group->iommu_group);
+	mutex_unlock(&type1->domain_lock);
+
 	if (last)
 		free_domain(domain);
 	unreserve_devices(type1, group);
@@ -370,18 +407,21 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
  * @data: struct type1 of the container
  * @iommu_group: the group; its devices reach no memory when this returns
  *
- * Context: the container's group_lock is held for writing.
+ * Context: process context, may sleep, but waits for no memory to be pinned.
+ * The caller keeps other calls for the same group out.
  */
 void type1_detach_group(void *data, struct iommu_group *iommu_group)
 {
 	struct type1 *type1 = data;
-	struct type1_group *group = find_group(type1, iommu_group);
+	struct type1_group *group;
 
+	mutex_lock(&type1->lock);
+	group = find_group(type1, iommu_group);
+	if (group && !group->domain)
+		list_del(&group->node);
+	mutex_unlock(&type1->lock);
 	if (!group)
 		return;
-	mutex_lock(&type1->lock);
-	list_del(&group->node);
-	mutex_unlock(&type1->lock);
 	if (group->domain)
 		detach_physical(type1, group);
 	kfree(group);

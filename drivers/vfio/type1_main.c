@@ -89,6 +89,8 @@ static void *type1_open(unsigned long arg)
 	type1->v2 = arg != VFIO_TYPE1_IOMMU;
 	type1->nesting = arg == VFIO_TYPE1_NESTING_IOMMU;
 	type1->pgsizes = PAGE_MASK;
+	mutex_init(&type1->attach_lock);
+	mutex_init(&type1->domain_lock);
 	mutex_init(&type1->lock);
 	INIT_LIST_HEAD(&type1->mediated);
 	INIT_LIST_HEAD(&type1->domains);
@@ -121,6 +123,8 @@ static void type1_release(void *data)
 	mutex_destroy(&type1->told_lock);
 	mutex_destroy(&type1->vaddr_lock);
 	mutex_destroy(&type1->lock);
+	mutex_destroy(&type1->domain_lock);
+	mutex_destroy(&type1->attach_lock);
 	kfree(type1);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A container's ioctls against its last group, with which it loses its IOMMU
- * driver.
+ * driver, and groups of a container against each other.
  *
  * Rule: an ioctl in flight works to its end with what it has begun with, and
  * UNSET_CONTAINER does not wait for it. What the ioctl maps then is in no
- * container any more. A sanitizer in the kernel reports an access to what was
- * freed.
+ * container any more. A group enters and leaves whatever other groups do. A
+ * sanitizer in the kernel reports an access to what was freed.
  *
  * The environment's STRESS_SECONDS, or 4 without, is the time of the race.
  */
@@ -22,17 +22,20 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
+#include "mdev_rig.h"
 #include "record.h"
 #include "rig.h"
 
 #define THREADS	4
 
 NEEDS_EDU
+NEEDS_MDEV_PIN
 RECORDS_NO_ERRNO
 
 /**
@@ -91,10 +94,11 @@ FIXTURE_TEARDOWN(container)
 	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
 }
 
-/* A thread, and an IOVA of its own. */
+/* A thread, with an IOVA or a group of its own. */
 struct worker {
 	struct setup *setup;
 	__u64 iova;
+	int group;
 	unsigned long times;
 	int result;
 	pthread_t thread;
@@ -146,10 +150,66 @@ static void *map_and_unmap(void *argument)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
+/* EINVAL: another group has kept the driver, or has left with it. */
+static int set_iommu(const struct setup *setup)
+{
+	return ioctl(setup->legacy.container, VFIO_SET_IOMMU,
+		     VFIO_TYPE1v2_IOMMU) && errno != EINVAL ? -errno : 0;
+}
+
+static int visit(const struct worker *worker)
+{
+	int container = worker->setup->legacy.container, err;
+
+	if (ioctl(worker->group, VFIO_GROUP_SET_CONTAINER, &container))
+		return -errno;
+	err = set_iommu(worker->setup);
+	if (ioctl(worker->group, VFIO_GROUP_UNSET_CONTAINER))
+		return -errno;
+	return err;
+}
+
+static void *come_and_go(void *argument)
+{
+	struct worker *worker = argument;
+
+	for (; !worker->result && !__atomic_load_n(&worker->setup->stop,
+						   __ATOMIC_ACQUIRE);
+	     worker->times++)
+		worker->result = visit(worker);
+	return NULL;
+}
+
+static time_t time_to_end(void)
 {
 	const char *text = getenv("STRESS_SECONDS");
-	time_t end = time(NULL) + (text ? strtol(text, NULL, 0) : 4);
+
+	return time(NULL) + (text ? strtol(text, NULL, 0) : 4);
+}
+
+static void start(struct __test_metadata *_metadata, struct worker *worker,
+		  void *(*work)(void *argument))
+{
+	ASSERT_EQ(0, pthread_create(&worker->thread, NULL, work, worker));
+}
+
+static void finish(struct __test_metadata *_metadata, struct setup *setup,
+		   struct worker *worker, int nr)
+{
+	int i;
+
+	__atomic_store_n(&setup->stop, 1, __ATOMIC_RELEASE);
+	for (i = 0; i < nr; i++) {
+		pthread_join(worker[i].thread, NULL);
+		EXPECT_EQ(0, worker[i].result)
+			TH_LOG("worker %d", i);
+		EXPECT_LT(2ul, worker[i].times);
+	}
+}
+
+TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
+{
+	time_t end = time_to_end();
 	struct worker worker[THREADS];
 	struct setup *setup = &self->setup;
 	unsigned long rounds = 0;
@@ -160,23 +220,56 @@ TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
 			.setup = setup,
 			.iova = RIG_IOVA * (i + 1),
 		};
-		ASSERT_EQ(0, pthread_create(&worker[i].thread, NULL, i & 1 ?
-					    query : map_and_unmap, &worker[i]));
+		start(_metadata, &worker[i], i & 1 ? query : map_and_unmap);
 	}
 	for (; !err && time(NULL) < end; rounds++) {
 		err = group_leave(&setup->legacy);
 		if (!err)
 			err = group_enter(&setup->legacy);
 	}
-	__atomic_store_n(&setup->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(worker[i].thread, NULL);
-		EXPECT_EQ(0, worker[i].result)
-			TH_LOG("worker %d", i);
-		EXPECT_LT(2ul, worker[i].times);
-	}
+	finish(_metadata, setup, worker, THREADS);
 	EXPECT_EQ(0, err);
 	EXPECT_LT(2ul, rounds);
+}
+
+/*
+ * Two physical groups and a mediated one come and go, each when it likes, so
+ * that each of them is the first and the last now and then.
+ */
+TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
+{
+	time_t end = time_to_end();
+	struct setup *setup = &self->setup;
+	struct mediated mediated;
+	struct worker worker[] = {
+		{ .setup = setup, .group = setup->legacy.group },
+		{ .setup = setup },
+		{ .setup = setup },
+		{ .setup = setup, .iova = RIG_IOVA },
+	};
+
+	ASSERT_LE(2u, self->machine.nr_lone);
+	worker[1].group =
+		legacy_open_group(pci_group(self->machine.lone[1].text));
+	ASSERT_LE(0, worker[1].group);
+	ASSERT_EQ(0, mediated_create(&mediated, "mdev_pin", "notified"));
+	worker[2].group = legacy_open_mediated_group(mediated.uuid);
+	ASSERT_LE(0, worker[2].group);
+	ASSERT_EQ(0, group_leave(&setup->legacy));
+
+	start(_metadata, &worker[0], come_and_go);
+	start(_metadata, &worker[1], come_and_go);
+	start(_metadata, &worker[2], come_and_go);
+	start(_metadata, &worker[3], map_and_unmap);
+	while (time(NULL) < end)
+		usleep(100 * 1000);
+	finish(_metadata, setup, worker, 4);
+
+	close(worker[1].group);
+	close(worker[2].group);
+	EXPECT_EQ(0, mediated_remove(&mediated));
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+	EXPECT_EQ(0, group_enter(&setup->legacy));
 }
 
 /* An ioctl whose argument is in a page that user space is asked for. */

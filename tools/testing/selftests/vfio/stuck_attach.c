@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
 #include "call.h"
@@ -24,6 +25,7 @@
 #define STUCK		5u	/* page of the file */
 #define STUCK_IOVA	RIG_IOVA
 #define FREE_IOVA	(RIG_IOVA + 128 * PAGE)
+#define OTHERS		2
 #define MAX_CALLS	2
 
 NEEDS_EDU
@@ -41,7 +43,10 @@ RECORDS_NO_ERRNO
  * @memory: RIG_LENGTH bytes of other memory
  * @ioas: another IOAS, that has pages of the file up to the one that is stuck
  * @device: two devices, bound to /dev/iommu
- * @group: their groups
+ * @group: their groups, with type1, not in the container
+ * @address: of the first one
+ * @other: with type1, more mediated devices, which are not open
+ * @other_group: their groups, in the container; -1 if closed
  */
 struct setup {
 	struct front front;
@@ -53,6 +58,9 @@ struct setup {
 	__u32 ioas;
 	struct device device[2];
 	int group[2];
+	const char *address;
+	struct mediated other[OTHERS];
+	int other_group[OTHERS];
 };
 
 FIXTURE(stuck)
@@ -106,6 +114,41 @@ static int open_devices(struct setup *setup, const struct machine *machine)
 	return err;
 }
 
+static int set_container(const struct setup *setup, int group)
+{
+	return ioctl(group, VFIO_GROUP_SET_CONTAINER,
+		     &setup->front.legacy.container) ? -errno : 0;
+}
+
+static int open_other_groups(struct setup *setup)
+{
+	int err = 0, i;
+
+	for (i = 0; i < OTHERS && !err; i++) {
+		err = mediated_create(&setup->other[i], "mdev_pin", "notified");
+		if (err)
+			return err;
+		setup->other_group[i] =
+			legacy_open_mediated_group(setup->other[i].uuid);
+		if (setup->other_group[i] < 0)
+			return setup->other_group[i];
+		err = set_container(setup, setup->other_group[i]);
+	}
+	return err;
+}
+
+static void close_other_groups(struct __test_metadata *_metadata,
+			       struct setup *setup)
+{
+	int i;
+
+	for (i = 0; i < OTHERS; i++) {
+		if (setup->other_group[i] >= 0)
+			close(setup->other_group[i]);
+		EXPECT_EQ(0, mediated_remove(&setup->other[i]));
+	}
+}
+
 FIXTURE_SETUP(stuck)
 {
 	struct setup *setup = &self->setup;
@@ -129,7 +172,11 @@ FIXTURE_SETUP(stuck)
 	ASSERT_EQ(0, front_open_mediated(front, variant->type1,
 					 &setup->mediated));
 	setup->mdev = variant->type1 ? front->legacy.device : front->device.fd;
+	front->spare = setup->memory;
+	setup->address = self->machine.lone[0].text;
 	ASSERT_EQ(0, open_devices(setup, &self->machine));
+	if (variant->type1)
+		ASSERT_EQ(0, open_other_groups(setup));
 	ASSERT_EQ(0, front_map(front, setup->pages, FILE_LENGTH, STUCK_IOVA,
 			       true));
 	if (variant->type1)
@@ -153,6 +200,8 @@ FIXTURE_TEARDOWN(stuck)
 			close(setup->group[i]);
 	}
 	front_close(&setup->front);
+	if (variant->type1)
+		close_other_groups(_metadata, setup);
 	EXPECT_EQ(0, mediated_remove(&setup->mediated));
 	EXPECT_EQ(self->pinned, counters_pinned());
 	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
@@ -166,8 +215,7 @@ static long attach(struct setup *setup, unsigned int i)
 	__u32 pt_id = setup->front.ioas;
 
 	if (setup->front.type1)
-		return ioctl(setup->group[i], VFIO_GROUP_SET_CONTAINER,
-			     &setup->front.legacy.container) ? -errno : 0;
+		return set_container(setup, setup->group[i]);
 	return vfio_attach(setup->device[i].fd, &pt_id);
 }
 
@@ -234,29 +282,91 @@ static long detach_mediated(void *data)
 	return vfio_detach(setup->mdev);
 }
 
-static long check_extension(void *data)
+static long set_container_again(void *data)
+{
+	return attach(data, 0);
+}
+
+static long unset_container(void *data)
 {
 	const struct setup *setup = data;
 
-	return ioctl(setup->front.legacy.container, VFIO_CHECK_EXTENSION,
-		     VFIO_TYPE1v2_IOMMU);
+	return ioctl(setup->group[0], VFIO_GROUP_UNSET_CONTAINER) ? -errno : 0;
+}
+
+static long get_status(void *data)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	const struct setup *setup = data;
+
+	return ioctl(setup->group[0], VFIO_GROUP_GET_STATUS, &status) ?
+	       -errno : (long)status.flags;
+}
+
+static long get_device_fd(void *data)
+{
+	const struct setup *setup = data;
+	int fd = ioctl(setup->group[0], VFIO_GROUP_GET_DEVICE_FD,
+		       setup->address);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 /* Calls that need none of it. */
 
-static long map_and_unmap(void *data)
+static long set_iommu(void *data)
 {
 	const struct setup *setup = data;
 
-	return front_map_and_unmap(&setup->front, setup->memory, 4 * PAGE,
-				   FREE_IOVA);
+	return ioctl(setup->front.legacy.container, VFIO_SET_IOMMU,
+		     VFIO_TYPE1v2_IOMMU) ? -errno : 0;
 }
 
-static long query(void *data)
+/* One other group leaves the container, and one is closed. */
+static long unset_other(void *data)
 {
 	const struct setup *setup = data;
 
-	return front_query(&setup->front);
+	return ioctl(setup->other_group[0], VFIO_GROUP_UNSET_CONTAINER) ?
+	       -errno : 0;
+}
+
+static long close_other(void *data)
+{
+	struct setup *setup = data;
+	int fd = setup->other_group[1];
+
+	setup->other_group[1] = -1;
+	return close(fd) ? -errno : 0;
+}
+
+static long set_container_other(void *data)
+{
+	const struct setup *setup = data;
+
+	return set_container(setup, setup->other_group[0]);
+}
+
+/* The device that is open, and its group. */
+static long close_device(void *data)
+{
+	struct setup *setup = data;
+	int fd = setup->front.legacy.device;
+
+	setup->front.legacy.device = -1;
+	return close(fd) ? -errno : 0;
+}
+
+static long close_group(void *data)
+{
+	struct setup *setup = data;
+	int fd = setup->front.legacy.group;
+
+	setup->front.legacy.group = -1;
+	return close(fd) ? -errno : 0;
 }
 
 static long pin_and_unpin(void *data)
@@ -300,11 +410,15 @@ static long attach_and_detach_sharing(void *data)
 static void others_do_not_wait(struct __test_metadata *_metadata,
 			       struct setup *setup)
 {
-	EXPECT_EQ(4 * (long)PAGE, call_prompt(map_and_unmap, setup));
-	EXPECT_EQ(0, call_prompt(query, setup));
+	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
+	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
 	EXPECT_EQ(0, call_prompt(pin_and_unpin, setup));
-	if (setup->front.type1)
+	if (setup->front.type1) {
+		EXPECT_EQ(1, call_prompt(front_call_check_extension,
+					 &setup->front));
+		EXPECT_EQ(-EINVAL, call_prompt(set_iommu, setup));
 		return;
+	}
 	EXPECT_EQ(0, call_prompt(copy_and_unmap, setup));
 	EXPECT_EQ(0, call_prompt(attach_and_detach_sharing, setup));
 }
@@ -337,8 +451,9 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	}
 	/* It delays no call for others, but an UNMAP of all other UNMAPs. */
 	if (work != unmap_all)
-		EXPECT_EQ(4 * (long)PAGE, call_prompt(map_and_unmap, setup));
-	EXPECT_EQ(0, call_prompt(query, setup));
+		EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map,
+						    &setup->front));
+	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
 	took = call_kill(call);
 	EXPECT_LE(0, took) {
 		TH_LOG("%s cannot be killed", name);
@@ -383,8 +498,12 @@ TEST_F(stuck, killed_waiter_for_attach)
 	KILL_WAITER(pin_stuck_again);
 	KILL_WAITER(read_stuck);
 	KILL_WAITER(attach_second);
-	if (variant->type1)
-		KILL_WAITER(check_extension);
+	if (variant->type1) {
+		KILL_WAITER(get_status);
+		KILL_WAITER(get_device_fd);
+		KILL_WAITER(set_container_again);
+		KILL_WAITER(unset_container);
+	}
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
 	end_by_kill(_metadata, &self->call[0]);
 	expect_untouched(_metadata, setup, self->pinned);
@@ -416,6 +535,83 @@ TEST_F(stuck, killed_waiter_for_access)
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
 	end_by_kill(_metadata, &self->call[0]);
 	expect_untouched(_metadata, setup, self->pinned);
+}
+
+/* Other groups leave and enter a container while one is being attached. */
+TEST_F(stuck, other_groups_beside_attach)
+{
+	struct setup *setup = &self->setup;
+
+	if (!variant->type1)
+		SKIP(return, "no groups");
+	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
+	EXPECT_EQ(0, call_prompt(unset_other, setup));
+	EXPECT_EQ(0, call_prompt(close_other, setup));
+	EXPECT_EQ(-EINVAL, call_prompt(unset_other, setup));
+	EXPECT_EQ(0, call_prompt(set_container_other, setup));
+	EXPECT_EQ(0, call_prompt(unset_other, setup));
+	others_do_not_wait(_metadata, setup);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	expect_untouched(_metadata, setup, self->pinned);
+}
+
+static void leave_all_others(struct __test_metadata *_metadata,
+			     struct setup *setup)
+{
+	EXPECT_EQ(0, call_prompt(unset_other, setup));
+	EXPECT_EQ(0, call_prompt(close_other, setup));
+	EXPECT_EQ(0, call_prompt(close_device, setup));
+	EXPECT_EQ(0, call_prompt(close_group, setup));
+}
+
+/* A group that is being attached keeps the container's driver. */
+TEST_F(stuck, group_that_attaches_keeps_the_driver)
+{
+	struct setup *setup = &self->setup;
+	struct call *call = &self->call[0];
+
+	if (!variant->type1)
+		SKIP(return, "no groups");
+	ASSERT_EQ(0, begin(call, attach_first, setup));
+	leave_all_others(_metadata, setup);
+	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
+	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
+	EXPECT_EQ(-EINVAL, call_prompt(set_iommu, setup));
+	EXPECT_EQ(0, call_sleeps(call));
+
+	stuck_file_go_on(&setup->file);
+	EXPECT_EQ(0, call_end(call, 10 * PROMPT));
+	EXPECT_EQ(self->pinned + FILE_PAGES, counters_pinned());
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  get_status(setup));
+	EXPECT_EQ(0, get_device_fd(setup));
+	EXPECT_EQ(0, unset_container(setup));
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(-EINVAL, front_query(&setup->front));
+}
+
+/* If it is the last group and fails to attach, the driver is released. */
+TEST_F(stuck, last_group_fails_to_attach)
+{
+	struct setup *setup = &self->setup;
+
+	if (!variant->type1)
+		SKIP(return, "no groups");
+	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
+	leave_all_others(_metadata, setup);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(-EINVAL, front_query(&setup->front));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, get_status(setup));
+
+	/* The container can be set up anew, without the mapping of before. */
+	EXPECT_EQ(0, attach(setup, 0));
+	EXPECT_EQ(0, set_iommu(setup));
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ(0, front_unmap(&setup->front, STUCK_IOVA, FILE_LENGTH));
+	EXPECT_EQ(SPARE_LENGTH, front_call_map(&setup->front));
 }
 
 TEST_HARNESS_MAIN

@@ -112,6 +112,7 @@ FIXTURE_SETUP(stuck)
 		ASSERT_EQ(0, ioas_alloc(setup->front.iommufd, &setup->ioas));
 	}
 	ASSERT_LE(0, setup->other_fd);
+	setup->front.spare = setup->memory + 8 * PAGE;
 	ASSERT_EQ(0, front_map(&setup->front, setup->memory, 8 * PAGE,
 			       OTHER_IOVA, true));
 }
@@ -222,14 +223,6 @@ static long unmap_addresses(void *data)
 
 /* Calls that need neither. */
 
-static long map_and_unmap(void *data)
-{
-	const struct setup *setup = data;
-
-	return front_map_and_unmap(&setup->front, setup->memory + 8 * PAGE,
-				   8 * PAGE, FREE_IOVA);
-}
-
 static long map(void *data)
 {
 	const struct setup *setup = data;
@@ -264,21 +257,6 @@ static long attach_and_detach(void *data)
 	const struct setup *setup = data;
 
 	return front_attach_and_detach(&setup->front, setup->other_fd);
-}
-
-static long query(void *data)
-{
-	const struct setup *setup = data;
-
-	return front_query(&setup->front);
-}
-
-static long check_extension(void *data)
-{
-	const struct setup *setup = data;
-
-	return ioctl(setup->front.legacy.container, VFIO_CHECK_EXTENSION,
-		     VFIO_TYPE1v2_IOMMU);
 }
 
 static long copy_other(void *data)
@@ -356,14 +334,14 @@ static long destroy_space(void *data)
 }
 
 /* As call_prompt(), in a process with memory of its own. */
-static long prompt_elsewhere(call_fn work, struct setup *setup)
+static long prompt_elsewhere(call_fn work, void *data)
 {
 	pid_t child = fork();
 	long start = milliseconds();
 	int status;
 
 	if (!child)
-		_exit(work(setup) < 0);
+		_exit(work(data) < 0);
 	while (waitpid(child, &status, WNOHANG) != child) {
 		if (milliseconds() - start > PROMPT) {
 			kill(child, SIGKILL);
@@ -389,16 +367,17 @@ TEST_F(stuck, others_do_not_wait)
 	struct setup *setup = &self->setup;
 
 	ASSERT_EQ(0, begin(&self->call[0], setup));
-	EXPECT_EQ(8 * (long)PAGE, call_prompt(map_and_unmap, setup));
+	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
 	EXPECT_EQ((FILE_PAGES - 2) * (long)PAGE,
 		  call_prompt(map_other_pages, setup));
-	EXPECT_EQ(0, call_prompt(query, setup));
-	EXPECT_EQ(0, prompt_elsewhere(map_and_unmap, setup));
-	EXPECT_EQ(0, prompt_elsewhere(query, setup));
+	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
+	EXPECT_EQ(0, prompt_elsewhere(front_call_map, &setup->front));
+	EXPECT_EQ(0, prompt_elsewhere(front_call_query, &setup->front));
 	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
 	EXPECT_EQ(0, call_prompt(open_and_close, setup));
 	if (variant->type1) {
-		EXPECT_EQ(1, call_prompt(check_extension, setup));
+		EXPECT_EQ(1, call_prompt(front_call_check_extension,
+					 &setup->front));
 		EXPECT_EQ(0, call_prompt(container_open_and_close, setup));
 	} else {
 		EXPECT_EQ(0, call_prompt(copy_other, setup));
@@ -464,7 +443,7 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 	}
 	/* It delays no other call, but an UNMAP of all delays other UNMAPs. */
 	EXPECT_EQ(0, call_prompt(map, setup));
-	EXPECT_EQ(0, call_prompt(query, setup));
+	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
 	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
 	if (work != unmap_all)
 		EXPECT_EQ(8 * (long)PAGE, call_prompt(unmap, setup));

@@ -86,14 +86,6 @@ long front_unmap(const struct front *front, __u64 iova, __u64 length)
 	return err ? err : (long)length;
 }
 
-long front_map_and_unmap(const struct front *front, const void *memory,
-			 size_t length, __u64 iova)
-{
-	int err = front_map(front, memory, length, iova, true);
-
-	return err ? err : front_unmap(front, iova, length);
-}
-
 int front_query(const struct front *front)
 {
 	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
@@ -120,6 +112,28 @@ long front_unmap_all(const struct front *front)
 	if (ioctl(front->legacy.container, VFIO_IOMMU_UNMAP_DMA, &unmap))
 		return -errno;
 	return (long)unmap.size;
+}
+
+long front_call_map(void *data)
+{
+	const struct front *front = data;
+	int err = front_map(front, front->spare, SPARE_LENGTH, SPARE_IOVA,
+			    true);
+
+	return err ? err : front_unmap(front, SPARE_IOVA, SPARE_LENGTH);
+}
+
+long front_call_query(void *front)
+{
+	return front_query(front);
+}
+
+long front_call_check_extension(void *data)
+{
+	const struct front *front = data;
+
+	return ioctl(front->legacy.container, VFIO_CHECK_EXTENSION,
+		     VFIO_TYPE1v2_IOMMU);
 }
 
 int front_attach_and_detach(const struct front *front, int fd)

@@ -16,6 +16,11 @@
 #include "mediated.h"
 #include "rig.h"
 
+/* Of memory and of IOVAs that front_call_map() uses */
+#define SPARE_PAGES	4
+#define SPARE_LENGTH	(SPARE_PAGES * (long)PAGE)
+#define SPARE_IOVA	(RIG_IOVA + 1024 * PAGE)
+
 /**
  * struct front - the space and its device
  * @type1: it is a container
@@ -24,6 +29,7 @@
  * @ioas: the address space
  * @device: the device, bound to @iommufd; of a mediated one only the file and
  *          the ID
+ * @spare: SPARE_PAGES pages of memory, set by the test that uses them
  */
 struct front {
 	bool type1;
@@ -31,6 +37,7 @@ struct front {
 	int iommufd;
 	__u32 ioas;
 	struct device device;
+	const char *spare;
 };
 
 /* What nothing is open of */
@@ -54,15 +61,20 @@ int front_map(const struct front *front, const void *memory, size_t length,
 /* Returns the bytes, or -errno. */
 long front_unmap(const struct front *front, __u64 iova, __u64 length);
 
-/* Both; returns the bytes, or -errno. */
-long front_map_and_unmap(const struct front *front, const void *memory,
-			 size_t length, __u64 iova);
-
 /* All mappings; returns the bytes, or -errno. */
 long front_unmap_all(const struct front *front);
 
 /* Asks which IOVAs there are. */
 int front_query(const struct front *front);
+
+/*
+ * Calls for call.h whose data is a struct front: map and unmap the spare pages,
+ * which returns SPARE_LENGTH; front_query(); VFIO_CHECK_EXTENSION of a container,
+ * which returns 1.
+ */
+long front_call_map(void *front);
+long front_call_query(void *front);
+long front_call_check_extension(void *front);
 
 /* Attaches one more device, which is bound or a group, and detaches it. */
 int front_attach_and_detach(const struct front *front, int fd);

@@ -90,6 +90,11 @@ static int mediated_group(const char *uuid)
 	return atoi(strrchr(target, '/') + 1);
 }
 
+int legacy_open_mediated_group(const char *uuid)
+{
+	return legacy_open_group(mediated_group(uuid));
+}
+
 int legacy_open_mediated(struct legacy *legacy, const char *uuid)
 {
 	return open_group(legacy, mediated_group(uuid), uuid);

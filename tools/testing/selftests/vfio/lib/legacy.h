@@ -37,6 +37,9 @@ void legacy_close(struct legacy *legacy);
 
 int legacy_open_group(int number);
 
+/* Opens the group of a mediated device. */
+int legacy_open_mediated_group(const char *uuid);
+
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,
 	       __u64 iova, bool writable);
 
