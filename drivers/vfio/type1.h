@@ -54,14 +54,12 @@ struct type1_domain {
  * @node: in type1.mediated or type1_domain.groups
  * @iommu_group: the group
  * @domain: what it is attached to, NULL if it is a mediated one
- * @devices: every &struct type1_device whose regions may be reserved
  * @blind: its devices may write by DMA without being seen
  */
 struct type1_group {
 	struct list_head node;
 	struct iommu_group *iommu_group;
 	struct type1_domain *domain;
-	struct list_head devices;
 	bool blind;
 };
 

@@ -23,12 +23,6 @@ module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
 		 "Take groups although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
 
-/* A device in type1_group.devices, with a reference: it may leave its group. */
-struct type1_device {
-	struct list_head node;
-	struct device *dev;
-};
-
 static struct type1_group *find_group(struct type1 *type1,
 				      struct iommu_group *iommu_group)
 {
@@ -57,53 +51,36 @@ static void update_pgsizes(struct type1 *type1)
 		pgsizes &= domain->domain->pgsize_bitmap;
 	if (pgsizes & ~PAGE_MASK)
 		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
+	/* Without a common size, mappings are aligned to the largest granule. */
+	if (!pgsizes)
+		pgsizes = iopt_iova_alignment(type1->iopt);
 	WRITE_ONCE(type1->pgsizes, pgsizes);
 }
 
-static int add_device(struct device *dev, void *data)
-{
-	struct type1_group *group = data;
-	struct type1_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
-
-	if (!device)
-		return -ENOMEM;
-	device->dev = get_device(dev);
-	list_add(&device->node, &group->devices);
-	return 0;
-}
-
-/* @msi_start receives where an MSI doorbell is mapped, or PHYS_ADDR_MAX. */
-static int reserve_devices(struct type1 *type1, struct type1_group *group,
+/*
+ * Reserve the regions of the group's devices. Their owner is the group, as a
+ * device may leave it at any time. @msi_start receives the bus address at which
+ * an MSI doorbell is mapped, or PHYS_ADDR_MAX.
+ */
+static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 			   phys_addr_t *msi_start)
 {
-	struct type1_device *device;
-	phys_addr_t start;
+	struct iommu_resv_region *region, *next;
+	LIST_HEAD(regions);
 	int rc;
 
-	*msi_start = PHYS_ADDR_MAX;
-	rc = iommu_group_for_each_dev(group->iommu_group, group, add_device);
-	list_for_each_entry(device, &group->devices, node) {
-		if (!rc)
-			rc = iopt_reserve_device(type1->iopt, device->dev,
-						 &start);
-		if (!rc && start != PHYS_ADDR_MAX)
-			*msi_start = start;
-	}
-	if (!rc && !iopt_iova_ranges(type1->iopt, NULL, 0))
-		rc = -EINVAL;
-	return rc == -EADDRINUSE ? -EINVAL : rc;
-}
-
-/* Those that were not reserved do not mind. */
-static void unreserve_devices(struct type1 *type1, struct type1_group *group)
-{
-	struct type1_device *device, *next;
-
-	list_for_each_entry_safe(device, next, &group->devices, node) {
-		iopt_unreserve_device(type1->iopt, device->dev);
-		put_device(device->dev);
-		kfree(device);
-	}
+	rc = iommu_get_group_resv_regions(iommu_group, &regions);
+	if (!rc)
+		rc = iopt_reserve_regions(type1->iopt, &regions, iommu_group,
+					  msi_start);
+	list_for_each_entry_safe(region, next, &regions, list)
+		kfree(region);
+	if (rc)
+		return rc == -EADDRINUSE ? -EINVAL : rc;
+	if (iopt_iova_ranges(type1->iopt, NULL, 0))
+		return 0;
+	iopt_unreserve(type1->iopt, iommu_group);
+	return -EINVAL;
 }
 
 static int remaps_interrupts(struct device *dev, void *unused)
@@ -270,11 +247,12 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	fresh = make_domain(type1, group->iommu_group);
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
-	rc = reserve_devices(type1, group, &msi_start);
-	if (!rc)
-		rc = check_interrupts(group->iommu_group);
+	rc = reserve_regions(type1, group->iommu_group, &msi_start);
 	if (rc)
 		goto err_detach;
+	rc = check_interrupts(group->iommu_group);
+	if (rc)
+		goto err_unreserve;
 
 	/* Virtual machines save flushes of caches if nothing passes them by. */
 	ops = fresh->domain->ops;
@@ -284,8 +262,10 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	domain = share_domain(type1, group, fresh);
 	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
-		rc = PTR_ERR(domain);
-		goto err_unreserve;
+		/* The group is detached. */
+		iopt_unreserve(type1->iopt, group->iommu_group);
+		free_domain(fresh);
+		return PTR_ERR(domain);
 	}
 	if (domain != fresh) {
 		free_domain(fresh);
@@ -294,16 +274,16 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 
 	rc = fill_domain(type1, fresh->domain, msi_start);
 	if (rc)
-		goto err_detach;
+		goto err_unreserve;
 	mutex_lock(&type1->domain_lock);
 	add_group(type1, group, fresh);
 	mutex_unlock(&type1->domain_lock);
 	return 0;
 
+err_unreserve:
+	iopt_unreserve(type1->iopt, group->iommu_group);
 err_detach:
 	iommu_detach_group(fresh->domain, group->iommu_group);
-err_unreserve:
-	unreserve_devices(type1, group);
 	free_domain(fresh);
 	return rc;
 }
@@ -355,7 +335,6 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 	if (!group)
 		return -ENOMEM;
 	group->iommu_group = iommu_group;
-	INIT_LIST_HEAD(&group->devices);
 
 	if (type == VFIO_EMULATED_IOMMU) {
 		rc = attach_mediated(type1, group);
@@ -397,7 +376,7 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 
 	if (last)
 		free_domain(domain);
-	unreserve_devices(type1, group);
+	iopt_unreserve(type1->iopt, group->iommu_group);
 	if (group->blind)
 		iopt_dirty_unblind(type1->iopt, false);
 }

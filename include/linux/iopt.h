@@ -174,9 +174,12 @@ int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain);
 void iopt_detach_domain(struct io_pagetable *iopt,
 			struct iommu_domain *domain);
 
+int iopt_reserve_regions(struct io_pagetable *iopt,
+			 const struct list_head *regions, const void *owner,
+			 phys_addr_t *sw_msi_start);
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 			phys_addr_t *sw_msi_start);
-void iopt_unreserve_device(struct io_pagetable *iopt, struct device *dev);
+void iopt_unreserve(struct io_pagetable *iopt, const void *owner);
 int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr);
 unsigned int iopt_iova_ranges(struct io_pagetable *iopt,

@@ -256,7 +256,7 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 		mutex_unlock(&ioas->attach_lock);
 	}
 	if (rc)
-		iopt_unreserve_device(ioas->iopt, idev->dev);
+		iopt_unreserve(ioas->iopt, idev->dev);
 	return rc;
 }
 
@@ -287,7 +287,7 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iommu_device_detach_user_dma(idev->dev);
 	if (last)
 		iommu_domain_free(hwpt->domain);
-	iopt_unreserve_device(ioas->iopt, idev->dev);
+	iopt_unreserve(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
 	/*
 	 * Once the lock is dropped, the last device to detach frees @hwpt, or

@@ -131,31 +131,34 @@ static bool region_range(const struct iommu_resv_region *region,
 }
 
 /**
- * iopt_reserve_device - keep mappings out of a device's reserved regions
+ * iopt_reserve_regions() - keep mappings out of reserved regions
  * @iopt: the space
- * @dev: the device that is to use it
- * @sw_msi_start: receives the bus address at which the kernel must map the
- *                device's MSI doorbell, or PHYS_ADDR_MAX if it need not
+ * @regions: list of &struct iommu_resv_region
+ * @owner: the owner of the reservations, see iopt_unreserve()
+ * @sw_msi_start: receives the bus address at which the kernel must map the MSI
+ *                doorbell, or PHYS_ADDR_MAX if it need not
  *
  * Regions that firmware asks for only until a driver takes over do not count.
  *
  * Context: process context, may sleep.
- * Return: 0, -EADDRINUSE if a mapping or an allowed range is in such a region,
- * -ENOMEM, or -EINTR if killed. Nothing is reserved for @dev then.
+ * Return: 0, or
+ * * %-EADDRINUSE - a mapping or an allowed range is in such a region
+ * * %-ENOMEM - out of memory
+ * * %-EINTR - killed
+ *
+ * On failure @owner has no reservation.
  */
-int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			phys_addr_t *sw_msi_start)
+int iopt_reserve_regions(struct io_pagetable *iopt,
+			 const struct list_head *regions, const void *owner,
+			 phys_addr_t *sw_msi_start)
 {
 	struct iommu_resv_region *region;
 	bool hw_msi = false;
-	LIST_HEAD(regions);
 	int rc = 0;
 
 	*sw_msi_start = PHYS_ADDR_MAX;
-	iommu_get_resv_regions(dev, &regions);
-
 	mutex_lock(&iopt->lock);
-	list_for_each_entry(region, &regions, list) {
+	list_for_each_entry(region, regions, list) {
 		struct iopt_range range;
 
 		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
@@ -168,38 +171,60 @@ int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 
 		if (!region_range(region, &range))
 			continue;
-		rc = iopt_reserve_iova(iopt, range.start, range.last, dev);
+		rc = iopt_reserve_iova(iopt, range.start, range.last, owner);
 		if (rc)
 			break;
 	}
 	if (rc)
-		iopt_unreserve_iova(iopt, dev);
+		iopt_unreserve_iova(iopt, owner);
 	mutex_unlock(&iopt->lock);
 
 	/* An interrupt controller with a window of its own needs no mapping. */
 	if (hw_msi)
 		*sw_msi_start = PHYS_ADDR_MAX;
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
+
+/**
+ * iopt_reserve_device() - keep mappings out of a device's reserved regions
+ * @iopt: the space
+ * @dev: the device, which owns the reservations. The caller keeps it from leaving
+ *       its IOMMU
+ * @sw_msi_start: see iopt_reserve_regions()
+ *
+ * Context: process context, may sleep.
+ * Return: see iopt_reserve_regions().
+ */
+int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
+			phys_addr_t *sw_msi_start)
+{
+	LIST_HEAD(regions);
+	int rc;
+
+	iommu_get_resv_regions(dev, &regions);
+	rc = iopt_reserve_regions(iopt, &regions, dev, sw_msi_start);
 	iommu_put_resv_regions(dev, &regions);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
 
 /**
- * iopt_unreserve_device - a device no longer uses a space
+ * iopt_unreserve() - remove the reservations of an owner
  * @iopt: the space
- * @dev: the device
+ * @owner: see iopt_reserve_regions(); a device in case of iopt_reserve_device()
  *
- * Its regions become usable unless somebody else keeps them.
+ * IOVAs become usable unless another owner has reserved them too.
  *
  * Context: process context, may sleep.
  */
-void iopt_unreserve_device(struct io_pagetable *iopt, struct device *dev)
+void iopt_unreserve(struct io_pagetable *iopt, const void *owner)
 {
 	mutex_lock(&iopt->lock);
-	iopt_unreserve_iova(iopt, dev);
+	iopt_unreserve_iova(iopt, owner);
 	mutex_unlock(&iopt->lock);
 }
-EXPORT_SYMBOL_NS_GPL(iopt_unreserve_device, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
 
 /* The smallest page of a domain, in bytes. */
 static unsigned long domain_granule(struct iommu_domain *domain)

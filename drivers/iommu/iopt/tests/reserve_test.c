@@ -104,10 +104,10 @@ static void device_keeps_regions(struct kunit *test)
 	expect_usable(test, -SZ_64K, ULONG_MAX, -EINVAL);
 
 	/* A region that somebody else keeps too stays. */
-	iopt_unreserve_device(space->iopt, dev);
+	iopt_unreserve(space->iopt, dev);
 	expect_usable(test, 0xfee00000, ULONG_MAX, 0);
 	expect_usable(test, SZ_1M, SZ_1M + SZ_64K - 1, -EINVAL);
-	iopt_unreserve_device(space->iopt, other);
+	iopt_unreserve(space->iopt, other);
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 8));
 }
 
@@ -130,8 +130,8 @@ static void device_msi_doorbell(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, window,
 						     &msi));
 	KUNIT_EXPECT_EQ(test, PHYS_ADDR_MAX, msi);
-	iopt_unreserve_device(space->iopt, dev);
-	iopt_unreserve_device(space->iopt, window);
+	iopt_unreserve(space->iopt, dev);
+	iopt_unreserve(space->iopt, window);
 }
 
 /* A device that does not fit takes nothing away. */
@@ -159,7 +159,7 @@ static void device_EADDRINUSE(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
-	iopt_unreserve_device(space->iopt, dev);
+	iopt_unreserve(space->iopt, dev);
 }
 
 static struct kunit_case reserve_cases[] = {
