@@ -140,7 +140,7 @@ static void callback_may_do_everything(struct kunit *test)
 }
 
 static void expect_usable(struct test_access *access, unsigned long start,
-			unsigned long last)
+			  unsigned long last)
 {
 	struct io_pagetable *iopt = access->space->iopt;
 	bool final = access->nr_told == iopt->policy.notices;
