@@ -27,7 +27,8 @@ def rules(mutant):
 def build(mutants):
     """Build the unchanged source and each mutant as a module; return {name: .ko}."""
     out = kernel.build("release")
-    text = {path.name: path.read_text() for path in [SOURCE / "vfio.h", *SOURCE.glob("type1*.[ch]")]}
+    headers = [SOURCE / "vfio.h", SOURCE / "device_kvm.h"]
+    text = {path.name: path.read_text() for path in [*headers, *SOURCE.glob("type1*.[ch]")]}
     for mutant in mutants:
         if mutant.file not in text:
             raise Failure(f"mutant {mutant.name}: no file {mutant.file}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtual machine that a device file belongs to
+ * The virtual machine that a device file or a group belongs to
  *
  * A program tells KVM's vfio device of the files that its machine uses, and
  * KVM tells vfio. That may come before a file is bound, and does where a driver
@@ -9,8 +9,8 @@
  * Rule: KVM takes its word back before the machine is gone, so a link needs no
  * reference, and holding one would keep the machine for as long as an idle file
  * is open. An open device does hold one: its driver may use the machine until
- * it closes. The reference is dropped with no vfio lock held, because the last
- * one ends the machine and with it KVM's vfio device, which calls back here.
+ * it closes. The reference is dropped with no lock held that KVM's vfio device
+ * takes, because the last one ends the machine.
  *
  * vfio is there without KVM, so KVM's functions are looked up as they are
  * needed, and its module stays as long as a machine is held.
@@ -72,7 +72,8 @@ void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link)
  * vfio_kvm_drop - undo vfio_kvm_take()
  * @device: the device, closed
  *
- * Context: May sleep. Holds no lock of vfio.
+ * Context: May sleep. The caller keeps opens of @device out, and holds no lock
+ * that vfio_file_set_kvm() or vfio_file_enforced_coherent() takes.
  */
 void vfio_kvm_drop(struct vfio_device *device)
 {

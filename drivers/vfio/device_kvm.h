@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The virtual machine that a device file belongs to, see device_kvm.c.
+ * The virtual machine that a device file or a group belongs to, see device_kvm.c.
  */
 #ifndef __VFIO_DEVICE_KVM_H__
 #define __VFIO_DEVICE_KVM_H__

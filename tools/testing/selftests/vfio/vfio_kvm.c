@@ -5,7 +5,8 @@
  * Rule: KVM takes a node's file, bound or not, as it takes a group's. It holds
  * the file until it is told otherwise or is closed itself; and a device that is
  * bound through a file that KVM had then holds the virtual machine until it is
- * closed. KVM is told of a device whose DMA cannot be forced to be coherent.
+ * closed. KVM is told of a device whose DMA cannot be forced to be coherent. A
+ * call of KVM that waits for a group can be killed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,14 +22,23 @@
 #include <linux/kvm.h>
 
 #include "../kselftest_harness.h"
+#include "call.h"
+#include "front.h"
 #include "legacy.h"
+#include "mdev_rig.h"
 #include "rig.h"
+#include "stuck_file.h"
 #include "text.h"
 
 #define TRACING		"/sys/kernel/debug/tracing"
 #define MACHINES	"/sys/kernel/debug/kvm"
 
+#define FILE_PAGES	8
+#define STUCK		5u	/* page of the file */
+
 NEEDS_EDU
+NEEDS_FUSE
+NEEDS_MDEV_PIN
 
 static void __attribute__((constructor)) needs_kvm(void)
 {
@@ -381,6 +391,67 @@ TEST_F(kvm, is_told_of_dma_that_is_not_coherent)
 	EXPECT_EQ(0, del(self->tracker, self->fd));
 	probe_off("told");
 	probe_off("untold");
+}
+
+/* KVM, and a group that attaches and waits for a page that is never read. */
+struct waiting {
+	int tracker;
+	int group;
+	struct front front;
+};
+
+static long set_container(void *data)
+{
+	const struct waiting *waiting = data;
+
+	return ioctl(waiting->group, VFIO_GROUP_SET_CONTAINER,
+		     &waiting->front.legacy.container) ? -errno : 0;
+}
+
+static long add_group(void *data)
+{
+	const struct waiting *waiting = data;
+
+	return add(waiting->tracker, waiting->group);
+}
+
+static long del_group(void *data)
+{
+	const struct waiting *waiting = data;
+
+	return del(waiting->tracker, waiting->group);
+}
+
+TEST_F(kvm, killed_waiter_for_a_group)
+{
+	struct waiting waiting = { .tracker = self->tracker };
+	struct call attach, waiter;
+	struct mediated mediated;
+	struct stuck_file file;
+
+	ASSERT_EQ(0, stuck_file_open(&file, FILE_PAGES, STUCK));
+	ASSERT_EQ(0, mediated_create(&mediated, "mdev_pin", "notified"));
+	ASSERT_EQ(0, front_open_mediated(&waiting.front, true, &mediated));
+	ASSERT_EQ(0, front_map(&waiting.front, stuck_file_map(&file, false),
+			       FILE_PAGES * PAGE, RIG_IOVA, true));
+	waiting.group = legacy_open_group(pci_group(self->address));
+	ASSERT_LE(0, waiting.group);
+	ASSERT_EQ(0, call_start(&attach, set_container, &waiting));
+	ASSERT_EQ(0, stuck_file_wait(&file));
+
+	ASSERT_EQ(0, call_start(&waiter, add_group, &waiting));
+	EXPECT_EQ(0, call_sleeps(&waiter));
+	EXPECT_LE(0, call_kill(&waiter));
+	EXPECT_EQ(0, call_prompt(del_group, &waiting));
+	EXPECT_EQ(0, call_sleeps(&attach));
+
+	/* A call that could not be killed gets an error now. */
+	stuck_file_close(&file);
+	EXPECT_LE(0, call_kill(&attach));
+	EXPECT_LE(0, call_kill(&waiter));
+	close(waiting.group);
+	front_close(&waiting.front);
+	EXPECT_EQ(0, mediated_remove(&mediated));
 }
 
 TEST_HARNESS_MAIN

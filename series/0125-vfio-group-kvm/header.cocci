@@ -1,0 +1,10 @@
+#spatch --smpl-spacing
+// files: drivers/vfio/vfio.h
+
+@@
+@@
+ struct vfio_group {
+ 	...
+-	struct kvm *kvm;
+ 	...
+ };
