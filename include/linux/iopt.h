@@ -171,6 +171,9 @@ void iopt_dirty_blind(struct io_pagetable *iopt);
 void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees);
 
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain);
+int iopt_try_attach_domain(struct io_pagetable *iopt,
+			   struct iommu_domain *domain);
+int iopt_attach_wait(struct io_pagetable *iopt, struct iommu_domain *domain);
 void iopt_detach_domain(struct io_pagetable *iopt,
 			struct iommu_domain *domain);
 

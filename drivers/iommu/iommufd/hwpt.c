@@ -32,6 +32,19 @@ const struct iommufd_object_type iommufd_hwpt_type = {
 	.destroy = iommufd_hwpt_destroy,
 };
 
+/**
+ * struct hwpt_attach - an attach that is in progress
+ * @idev: the device
+ * @msi_start: bus address of the window for its MSI doorbell, or PHYS_ADDR_MAX
+ * @refused: a domain, not attached to anything, that the engine does not accept
+ *           until a busy mapping settles; or NULL
+ */
+struct hwpt_attach {
+	struct iommufd_device *idev;
+	phys_addr_t msi_start;
+	struct iommu_domain *refused;
+};
+
 /* Whether @ioas takes devices like @idev at all. */
 static bool ioas_takes(const struct iommufd_ioas *ioas,
 		       const struct iommufd_device *idev)
@@ -86,10 +99,13 @@ static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
 	       hwpt->addr_width <= idev->info.addr_width;
 }
 
-/* Makes the domain of @hwpt with its first device, and fills it. */
-static int hwpt_begin(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
-		      phys_addr_t msi_start)
+/*
+ * Makes the domain of @hwpt with its first device, and fills it. Returns -EAGAIN
+ * with @attach->refused set if the caller must drop attach_lock and wait.
+ */
+static int hwpt_begin(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 {
+	struct iommufd_device *idev = attach->idev;
 	struct iommu_domain *domain;
 	int rc;
 
@@ -105,38 +121,40 @@ static int hwpt_begin(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
 	    (!domain->ops->enforce_cache_coherency ||
 	     !domain->ops->enforce_cache_coherency(domain)))
 		goto err_free;
-	rc = hwpt_msi_window(hwpt, msi_start);
+	rc = hwpt_msi_window(hwpt, attach->msi_start);
 	if (rc)
 		goto err_free;
 	rc = iommu_device_attach_user_dma(idev->dev, domain);
 	if (rc)
 		goto err_free;
-	rc = iopt_attach_domain(hwpt->ioas->iopt, domain);
-	rc = iommufd_pin_errno(rc);
-	if (rc)
-		goto err_detach;
-	return 0;
+	rc = iopt_try_attach_domain(hwpt->ioas->iopt, domain);
+	if (!rc)
+		return 0;
 
-err_detach:
 	iommu_device_detach_user_dma(idev->dev);
+	if (rc > 0) {
+		attach->refused = domain;
+		return -EAGAIN;
+	}
+	rc = iommufd_pin_errno(rc);
 err_free:
 	iommu_domain_free(domain);
 	return rc;
 }
 
-/* Puts @idev on @hwpt. */
-static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
-		     phys_addr_t msi_start)
+/* Puts a device on @hwpt. */
+static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 {
+	struct iommufd_device *idev = attach->idev;
 	int rc;
 
 	rc = iommufd_object_use(&hwpt->obj);
 	if (rc)
 		return rc;
 	if (!hwpt->devices) {
-		rc = hwpt_begin(hwpt, idev, msi_start);
+		rc = hwpt_begin(hwpt, attach);
 	} else {
-		rc = hwpt_msi_window(hwpt, msi_start);
+		rc = hwpt_msi_window(hwpt, attach->msi_start);
 		if (!rc)
 			rc = iommu_device_attach_user_dma(idev->dev,
 							  hwpt->domain);
@@ -150,16 +168,15 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_device *idev,
 	return 0;
 }
 
-/* Puts @idev on an HWPT of its own, which others may join. */
-static int hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
-		       phys_addr_t msi_start)
+/* Puts a device on an HWPT of its own, which others may join. */
+static int hwpt_create(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 {
-	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, idev);
+	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, attach->idev);
 	int rc;
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = hwpt_join(hwpt, idev, msi_start);
+	rc = hwpt_join(hwpt, attach);
 	if (rc) {
 		iommufd_hwpt_destroy(&hwpt->obj);
 		iommufd_object_abort(&hwpt->obj);
@@ -171,30 +188,30 @@ static int hwpt_create(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 }
 
 /*
- * Finds the place of @idev in @ioas. That a device does not accept a domain
+ * Finds the place of a device in @ioas. That a device does not accept a domain
  * shows in many errnos, depending on the driver, so any of them makes it try
  * the next; what counts is what the domain made for itself says.
  */
-static int hwpt_find(struct iommufd_ioas *ioas, struct iommufd_device *idev,
-		     phys_addr_t msi_start)
+static int hwpt_find(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 {
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
 	list_for_each_entry(hwpt, &ioas->hwpts, item) {
-		if (!hwpt_suits(hwpt, idev))
+		if (!hwpt_suits(hwpt, attach->idev))
 			continue;
-		rc = hwpt_join(hwpt, idev, msi_start);
+		rc = hwpt_join(hwpt, attach);
 		if (!rc || rc == -ENOMEM)
 			return rc;
 	}
-	return hwpt_create(ioas, idev, msi_start);
+	return hwpt_create(ioas, attach);
 }
 
-/* Puts @idev on the HWPT of @ioas that a program names. */
+/* Puts a device on the HWPT of @ioas that a program names. */
 static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
-			struct iommufd_device *idev, phys_addr_t msi_start)
+			struct hwpt_attach *attach)
 {
+	struct iommufd_device *idev = attach->idev;
 	struct iommufd_object *obj;
 	struct iommufd_hwpt *hwpt;
 	int rc = -ENOENT;
@@ -206,9 +223,27 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 	hwpt = container_of(obj, struct iommufd_hwpt, obj);
 	/* it may be another one meanwhile, or about to go */
 	if (hwpt->ioas == ioas && (hwpt->keep || hwpt->devices))
-		rc = hwpt_suits(hwpt, idev) ?
-		     hwpt_join(hwpt, idev, msi_start) : -EINVAL;
+		rc = hwpt_suits(hwpt, idev) ? hwpt_join(hwpt, attach) : -EINVAL;
 	iommufd_object_put(obj);
+	return rc;
+}
+
+/*
+ * Look up the HWPT and put the device on it, or have the engine refuse. Nothing
+ * that was looked up is used after attach_lock is dropped.
+ */
+static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
+			    struct hwpt_attach *attach)
+{
+	int rc;
+
+	if (mutex_lock_killable(&ioas->attach_lock))
+		return -EINTR;
+	if (hwpt_id)
+		rc = hwpt_join_id(ioas, hwpt_id, attach);
+	else
+		rc = hwpt_find(ioas, attach);
+	mutex_unlock(&ioas->attach_lock);
 	return rc;
 }
 
@@ -220,6 +255,11 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
  *
  * Sets @idev's hwpt. From then on the device reaches what is mapped and nothing
  * else.
+ *
+ * A mapping that is being built or torn down outside of the new domain's
+ * aperture makes it wait, as long as the mapping's memory or a driver likes.
+ * attach_lock is not held meanwhile, since closing another device takes it, and
+ * the HWPT is looked up again after it.
  *
  * Context: takes the IOAS's attach_lock. Pins memory. The caller is no user of
  * an HWPT: who destroys that waits for its users, which may wait here for pages
@@ -234,7 +274,7 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			u32 hwpt_id)
 {
-	phys_addr_t msi_start;
+	struct hwpt_attach attach = { .idev = idev };
 	int rc;
 
 	if (!ioas_takes(ioas, idev))
@@ -243,17 +283,17 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	 * Before the domain is there: mappings must know what to avoid. This may
 	 * wait for a map, and detach for the lock.
 	 */
-	rc = iopt_reserve_device(ioas->iopt, idev->dev, &msi_start);
+	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
 	if (rc)
 		return rc;
 
-	rc = -EINTR;
-	if (!mutex_lock_killable(&ioas->attach_lock)) {
-		if (hwpt_id)
-			rc = hwpt_join_id(ioas, hwpt_id, idev, msi_start);
-		else
-			rc = hwpt_find(ioas, idev, msi_start);
-		mutex_unlock(&ioas->attach_lock);
+	rc = hwpt_attach_once(ioas, hwpt_id, &attach);
+	while (attach.refused) {
+		rc = iopt_attach_wait(ioas->iopt, attach.refused);
+		iommu_domain_free(attach.refused);
+		attach.refused = NULL;
+		if (!rc)
+			rc = hwpt_attach_once(ioas, hwpt_id, &attach);
 	}
 	if (rc)
 		iopt_unreserve(ioas->iopt, idev->dev);

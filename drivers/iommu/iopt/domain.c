@@ -471,38 +471,68 @@ static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 	kfree_rcu(domain, rcu);
 }
 
+/* Undo iopt_check_domain_fits(): the domain is not opened after all. */
+static void attach_uncheck(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	iopt_unreserve_iova(iopt, domain);
+	iopt_update_alignment(iopt);
+}
+
 /*
- * Take attach_mutex and the lock, and see whether the domain can be opened. No
- * detach waits for what that waits for.
+ * Check whether a domain can be opened. On success the IOVAs outside of its
+ * aperture are reserved. -EAGAIN means that the answer depends on busy areas.
  */
-static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain)
+static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
 	int rc;
 
-	for (;;) {
+	lockdep_assert_held(&iopt->attach_mutex);
+	lockdep_assert_held(&iopt->lock);
+	if (iopt->nr_orphans)
+		return -EBUSY;
+	rc = iopt_check_domain_fits(iopt, domain);
+	if (rc || !iopt->nr_publishing)
+		return rc;
+	/* Areas go live that could not be put into it. */
+	attach_uncheck(iopt, domain);
+	return -EAGAIN;
+}
+
+/*
+ * Take attach_mutex and the lock and check whether the domain can be opened.
+ * With @wait, sleep without either lock until no busy area is in the way: a
+ * detach must not wait for what the busy areas wait for.
+ */
+static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
+		       bool wait)
+{
+	int rc;
+
+	do {
 		if (mutex_lock_killable(&iopt->attach_mutex))
 			return -EINTR;
 		mutex_lock(&iopt->lock);
-		rc = iopt->nr_orphans ? -EBUSY :
-					iopt_check_domain_fits(iopt, domain);
-		if (!rc && !iopt->nr_publishing)
+		rc = attach_check(iopt, domain);
+		if (!rc)
 			return 0;
-		if (!rc) {
-			/* Areas go live that could not be put into it. */
-			iopt_unreserve_iova(iopt, domain);
-			iopt_update_alignment(iopt);
-			rc = -EAGAIN;
-		}
 		mutex_unlock(&iopt->attach_mutex);
-		if (rc == -EAGAIN)
+		if (rc == -EAGAIN && wait)
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE) ?: -EAGAIN;
 		mutex_unlock(&iopt->lock);
-		if (rc != -EAGAIN)
-			return rc;
-	}
+	} while (rc == -EAGAIN && wait);
+	return rc;
 }
 
-static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
+static void attach_unlock(struct io_pagetable *iopt)
+{
+	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->attach_mutex);
+}
+
+/* Returns 1 without @wait if a busy area is in the way. */
+static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
+			 bool wait)
 {
 	struct iopt_domain *new;
 	int rc;
@@ -512,10 +542,10 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 		return -ENOMEM;
 	new->domain = domain;
 
-	rc = attach_lock(iopt, domain);
+	rc = attach_lock(iopt, domain, wait);
 	if (rc) {
 		kfree(new);
-		return rc;
+		return rc == -EAGAIN ? 1 : rc;
 	}
 	new->seq = iopt->next_seq++;
 	new->open = true;
@@ -525,8 +555,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 	rc = areas_fill_new(iopt, new);
 	if (rc)
 		domain_remove(iopt, new);
-	mutex_unlock(&iopt->lock);
-	mutex_unlock(&iopt->attach_mutex);
+	attach_unlock(iopt);
 	iopt_debug_validate(iopt);
 	return rc;
 }
@@ -541,6 +570,11 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
  * unmaps and queries go on meanwhile; only other attaches and detaches wait.
  * The IOVAs outside of the domain's aperture become unusable.
  *
+ * A mapping outside of the aperture that is being built or torn down is waited
+ * for first, with no lock of the engine held. A caller that holds a lock which
+ * its iopt_detach_domain() takes calls iopt_try_attach_domain() instead: the
+ * wait lasts as long as another process or driver likes.
+ *
  * Context: process context, may sleep without bound, killably: the first domain
  * pins.
  * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
@@ -551,12 +585,72 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
  */
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
-	int rc = attach_domain(iopt, domain);
+	int rc = attach_domain(iopt, domain, true);
 
 	trace_iopt_attach(iopt, domain, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
+
+/**
+ * iopt_try_attach_domain() - attach a domain unless a busy mapping is in the way
+ * @iopt: the space
+ * @domain: as for iopt_attach_domain()
+ *
+ * Does what iopt_attach_domain() does, but does not wait for a mapping that is
+ * being built or torn down and that @domain may not be able to translate. The
+ * caller then drops its locks and calls iopt_attach_wait().
+ *
+ * Context: as iopt_attach_domain(). While another domain is attached it waits
+ * only for what ends by itself, so the caller may hold a lock that its
+ * iopt_detach_domain() takes.
+ * Return:
+ * * 0 - @domain is attached.
+ * * 1 - A busy mapping is in the way; see iopt_attach_wait().
+ * * < 0 - An errno of iopt_attach_domain().
+ *
+ * Unless it returns 0 the space is as it was, and @domain is empty.
+ */
+int iopt_try_attach_domain(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	int rc = attach_domain(iopt, domain, false);
+
+	if (rc <= 0)
+		trace_iopt_attach(iopt, domain, rc);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
+
+/**
+ * iopt_attach_wait() - wait until no busy mapping keeps a domain out
+ * @iopt: the space
+ * @domain: the domain for which iopt_try_attach_domain() returned 1. Only its
+ *          aperture and page sizes are read
+ *
+ * The caller tries again after that; another mapping may be in the way by then.
+ *
+ * Context: process context, may sleep without bound, killably. The caller holds
+ * no lock that its iopt_detach_domain() takes.
+ * Return:
+ * * 0 - iopt_try_attach_domain() would not have returned 1.
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or a
+ *   mapping is not aligned to the domain's pages.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-ENOMEM - Out of memory.
+ * * %-EINTR - A fatal signal is pending.
+ */
+int iopt_attach_wait(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	int rc = attach_lock(iopt, domain, true);
+
+	if (rc)
+		return rc;
+	attach_uncheck(iopt, domain);
+	attach_unlock(iopt);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_attach_wait, IOPT);
 
 /**
  * iopt_detach_domain - a domain no longer translates a space

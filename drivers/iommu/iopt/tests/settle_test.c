@@ -260,11 +260,18 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 	test_validate(test);
 }
 
+static long call_attach_wait(struct test_thread *thread)
+{
+	return iopt_attach_wait(thread->space->iopt,
+				&thread->space->mock[1]->domain);
+}
+
 /* Who meets a mapping that is being built. */
 static void killed_while_waiting(struct kunit *test)
 {
 	static long (* const calls[])(struct test_thread *) = {
-		call_map, call_unmap, call_copy,
+		call_map, call_unmap, call_copy, call_attach,
+		call_attach_wait,
 	};
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 10), i;
@@ -274,6 +281,8 @@ static void killed_while_waiting(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
 					  uaddr + PAGES(8), 2));
 	start_hanging(test, &first, call_map, uaddr, space->mock[0], IOVA);
+	/* The calls that attach meet it outside of their domain's aperture. */
+	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 
 	for (i = 0; i != ARRAY_SIZE(calls); i++) {
 		start(test, &second, calls[i], uaddr);

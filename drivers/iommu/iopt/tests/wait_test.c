@@ -355,6 +355,58 @@ static void hanging_pinning_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
+static int call_attach_wait(struct worker *worker)
+{
+	return iopt_attach_wait(worker->space->iopt,
+				&worker->space->mock[1]->domain);
+}
+
+/*
+ * A caller that holds a lock which its detach takes can try to attach: a mapping
+ * that is being pinned outside of the aperture does not delay it. The wait
+ * happens apart from that, and keeps neither a detach waiting nor IOVAs.
+ */
+static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct mock_domain *mock = space->mock[1];
+	struct worker map, attach;
+	struct iopt_range range;
+	struct slow_memory slow;
+
+	test_attach(test, space->mock[0]);
+	worker_start(test, &map, call_map, test_slow_memory(test, &slow, 8));
+	wait_for_completion(&slow.blocked);
+	mock->domain.geometry.aperture_end = IOVA - 1;
+	KUNIT_EXPECT_EQ(test, 1, iopt_try_attach_domain(iopt, &mock->domain));
+	worker_start(test, &attach, call_attach_wait, 0);
+	worker_expect_waiting(test, &attach);
+	KUNIT_EXPECT_EQ(test, 1, iopt_try_attach_domain(iopt, &mock->domain));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, range.last);
+	KUNIT_EXPECT_FALSE(test, completion_done(&attach.done));
+
+	complete_all(&slow.go_on);
+	wait_for_completion(&map.done);
+	wait_for_completion(&attach.done);
+	KUNIT_EXPECT_EQ(test, 0, map.rc);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, attach.rc);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_try_attach_domain(iopt, &mock->domain));
+
+	/* No mapping is in the way now, and the wait has reserved nothing. */
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, iopt_attach_wait(iopt, &mock->domain));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, range.last);
+	KUNIT_EXPECT_EQ(test, 0, iopt_try_attach_domain(iopt, &mock->domain));
+	mock->attached = true;
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
+	KUNIT_EXPECT_EQ(test, IOVA - 1, range.last);
+}
+
 /* Pinning of an attach does. */
 static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
 {
@@ -476,6 +528,7 @@ static struct kunit_case wait_cases[] = {
 	KUNIT_CASE(map_fails_in_late_domain),
 	KUNIT_CASE(attach_by_another_pins_mapper),
 	KUNIT_CASE(hanging_pinning_delays_no_other_range),
+	KUNIT_CASE(hanging_pinning_delays_no_try_to_attach),
 	KUNIT_CASE(hanging_attach_pinning_delays_no_other_range),
 	KUNIT_CASE(hanging_access_delays_no_other_range),
 	KUNIT_CASE(map_of_present_memory_needs_no_mmap_lock),
