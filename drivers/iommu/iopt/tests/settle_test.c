@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 
 #include "../io_pagetable.h"
+#include "access.h"
 #include "space.h"
 #include "thread.h"
 
@@ -103,6 +104,31 @@ static void map_waits_for_unmap(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr +
 							 PAGES(8))));
+}
+
+/*
+ * An unmap that notifies accesses more than once leaves the mapping to them until
+ * the last time: a map of its IOVAs fails at once and does not wait for them.
+ */
+static void map_does_not_wait_for_accesses(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread unmap, map;
+
+	space->iopt->policy.notices = 2;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->block = true;
+	start(test, &unmap, call_unmap, 0);
+	wait_for_completion(&access->called);
+	start(test, &map, call_map, uaddr);
+	test_thread_expect_return(&map);
+	complete_all(&access->go_on);
+	end(test, &map, -EEXIST);
+	end(test, &unmap, 0);
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 /* An unmap of what an attach is filling in waits for that mapping alone. */
@@ -397,6 +423,7 @@ static void attach_waits_for_areas_that_go_live(struct kunit *test)
 
 static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
+	KUNIT_CASE(map_does_not_wait_for_accesses),
 	KUNIT_CASE(unmap_waits_for_attach),
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
