@@ -207,7 +207,7 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
  */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 {
-	unsigned int rounds = max(iopt->policy.notices, 1U);
+	unsigned int rounds = iopt->policy.notices;
 	unsigned int steps = 0;
 	struct iopt_area *area;
 	bool pinned, used;

@@ -362,6 +362,50 @@ static void choose_exact_hole(struct kunit *test)
 	test_validate(test);
 }
 
+/*
+ * Make holes of 2 MiB above 1 GiB that are misaligned and an aligned one above
+ * them, and return where that one starts.
+ */
+static unsigned long make_holes(struct kunit *test, unsigned long nr)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long next = SZ_1G + PAGE_SIZE, aligned;
+
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 0, next));
+	for (; nr != 1; nr--) {
+		next += SZ_2M;
+		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, next, PAGE_SIZE));
+		next += PAGE_SIZE;
+	}
+	next += SZ_2M;
+	aligned = ALIGN(next, SZ_2M);
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, next, aligned - next));
+	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, aligned + SZ_2M, PAGE_SIZE));
+	return aligned;
+}
+
+/*
+ * The search for a hole that fits exactly ends after some that are misaligned:
+ * from there on only a hole counts that fits whatever its alignment.
+ */
+static void choose_ends_search_for_exact_hole(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long aligned, iova, bytes;
+
+	aligned = make_holes(test, 100);
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
+	KUNIT_EXPECT_EQ(test, aligned, iova);
+	KUNIT_ASSERT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+
+	aligned = make_holes(test, 200);
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
+	KUNIT_EXPECT_EQ(test, aligned + 2 * SZ_2M, iova);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+}
+
 /* A coarse domain: memory that starts inside of its pages. */
 static void choose_for_coarse_domain(struct kunit *test)
 {
@@ -453,6 +497,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(choose_at_ends),
 	KUNIT_CASE(choose_aligned_behind_holes),
 	KUNIT_CASE(choose_exact_hole),
+	KUNIT_CASE(choose_ends_search_for_exact_hole),
 	KUNIT_CASE(choose_for_coarse_domain),
 	KUNIT_CASE(choose_for_copy),
 	KUNIT_CASE(choose_not_beyond_allowed),

@@ -78,9 +78,7 @@ static void map_ENOSPC(struct kunit *test)
 	struct test_space *space = test->priv;
 	unsigned long iova = COPY;
 
-	iopt_free(space->iopt);
-	space->iopt = iopt_alloc(&policy);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(space->iopt));
+	test_space_replace(test, &policy);
 	KUNIT_EXPECT_EQ(test, 3, iopt_mappings_left(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, 0, 100));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(100), 0,

@@ -592,6 +592,79 @@ static void orphan_waits_for_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_orphans);
 }
 
+#define NR_MANY	(IOPT_MAX_STEPS + 1UL)
+
+static long call_orphan_many(struct test_thread *thread)
+{
+	unsigned long bytes = 1;
+	int rc;
+
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	rc = iopt_orphan(thread->space->iopt, IOVA, IOVA + PAGES(NR_MANY) - 1,
+			 &bytes);
+	return rc ?: bytes;
+}
+
+/*
+ * Share the pages of the area that is the argument, in the one break of the check
+ * by call_orphan_many(). This thread waits for the lock, and runs as soon as the
+ * other one drops it.
+ */
+static long call_share(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	struct iopt_area *area = thread->data;
+	unsigned int nr_orphans;
+
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	sched_set_fifo(current);
+	mutex_lock(&iopt->lock);
+	kref_get(&area->pages->kref);
+	nr_orphans = iopt->nr_orphans;
+	mutex_unlock(&iopt->lock);
+	return nr_orphans;
+}
+
+static void wait_until_blocked(struct test_thread *thread)
+{
+	while (READ_ONCE(thread->task->__state) != TASK_UNINTERRUPTIBLE)
+		msleep(20);
+}
+
+/*
+ * All mappings become orphans or none, also if one of them is found to be shared
+ * only after some became orphans, because that changed since the check.
+ */
+static void shared_after_check_EBUSY(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct test_thread orphaner, sharer;
+	struct iopt_area *area;
+	unsigned long i, bytes;
+
+	for (i = 0; i != NR_MANY; i++)
+		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i), SZ_4G,
+						  1));
+	area = test_area_at(space, IOVA + PAGES(10));
+	mutex_lock(&iopt->lock);
+	test_thread_start(test, &orphaner, call_orphan_many, NULL, NULL);
+	wait_until_blocked(&orphaner);
+	test_thread_start(test, &sharer, call_share, area, NULL);
+	wait_until_blocked(&sharer);
+	mutex_unlock(&iopt->lock);
+	KUNIT_EXPECT_EQ(test, -EBUSY, test_thread_join(&orphaner));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&sharer));
+	iopt_pages_put(area->pages);
+
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(iopt));
+	for (i = 0; i != NR_MANY; i++)
+		KUNIT_ASSERT_FALSE(test, test_area_at(space, IOVA +
+						      PAGES(i))->orphan);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+}
+
 /* Killed while others attach: nothing has changed. */
 static void change_EINTR(struct kunit *test)
 {
@@ -660,6 +733,7 @@ static struct kunit_case owner_cases[] = {
 	KUNIT_CASE(adopt_waits_for_rw),
 	KUNIT_CASE(unmap_waits_for_adopt),
 	KUNIT_CASE(orphan_waits_for_map),
+	KUNIT_CASE(shared_after_check_EBUSY),
 	KUNIT_CASE(change_EINTR),
 	KUNIT_CASE(adopt_ENOMEM),
 	{}

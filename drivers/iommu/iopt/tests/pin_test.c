@@ -283,9 +283,7 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	struct test_access *access;
 	struct vm_area_struct *vma;
 
-	iopt_free(space->iopt);
-	space->iopt = iopt_alloc(&policy);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(space->iopt));
+	test_space_replace(test, &policy);
 	access = test_access_create(test);
 
 	/* Memory, device memory at an address where nothing is, memory. */

@@ -8,8 +8,10 @@
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "../io_pagetable.h"
+#include "access.h"
 #include "space.h"
 #include "thread.h"
 
@@ -103,6 +105,31 @@ static void map_waits_for_unmap(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr +
 							 PAGES(8))));
+}
+
+/*
+ * An unmap that notifies accesses more than once leaves the mapping to them until
+ * the last time: a map of its IOVAs fails at once and does not wait for them.
+ */
+static void map_does_not_wait_for_accesses(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread unmap, map;
+
+	space->iopt->policy.notices = 2;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	access->block = true;
+	start(test, &unmap, call_unmap, 0);
+	wait_for_completion(&access->called);
+	start(test, &map, call_map, uaddr);
+	test_thread_expect_return(&map);
+	complete_all(&access->go_on);
+	end(test, &map, -EEXIST);
+	end(test, &unmap, 0);
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 /* An unmap of what an attach is filling in waits for that mapping alone. */
@@ -295,6 +322,40 @@ static void killed_while_waiting(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 10, space->mock[0]->nr_ptes);
 }
 
+/*
+ * An unmap that waits for a call in the mapping can be killed, between notices and
+ * after the last one. The mapping then is as before.
+ */
+static void killed_unmap_waiting_for_call(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct test_thread unmap;
+	struct iopt_area *area;
+	unsigned int notices;
+
+	for (notices = 1; notices <= 2; notices++) {
+		iopt->policy.notices = notices;
+		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, SZ_4G, 8));
+		area = test_area_at(space, IOVA);
+		mutex_lock(&iopt->lock);
+		area->nr_users++;
+		mutex_unlock(&iopt->lock);
+		start(test, &unmap, call_unmap, 0);
+		test_thread_expect_waiting(&unmap);
+		test_thread_kill(&unmap);
+		test_thread_expect_return(&unmap);
+		mutex_lock(&iopt->lock);
+		iopt_area_leave(iopt, area);
+		mutex_unlock(&iopt->lock);
+		end(test, &unmap, -EINTR);
+		KUNIT_ASSERT_PTR_EQ(test, area, test_area_at(space, IOVA));
+		KUNIT_EXPECT_TRUE(test, area->state == IOPT_AREA_LIVE);
+		test_validate(test);
+		KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
+	}
+}
+
 #define NR_MANY	80
 
 static long call_map_many(struct test_thread *thread)
@@ -406,6 +467,7 @@ static void attach_waits_for_areas_that_go_live(struct kunit *test)
 
 static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
+	KUNIT_CASE(map_does_not_wait_for_accesses),
 	KUNIT_CASE(unmap_waits_for_attach),
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
@@ -414,6 +476,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(copy_waits_for_map),
 	KUNIT_CASE(late_domain_gets_all_of_a_copy),
 	KUNIT_CASE(killed_while_waiting),
+	KUNIT_CASE(killed_unmap_waiting_for_call),
 	KUNIT_CASE(killed_map_leaves_nothing),
 	KUNIT_CASE(killed_attach_leaves_nothing),
 	KUNIT_CASE(killed_attach_waiting),

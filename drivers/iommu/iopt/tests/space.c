@@ -10,6 +10,37 @@
 #include "access.h"
 #include "space.h"
 
+/* No test case makes a call wait for so long, and a busy host does not either. */
+#define WATCH_PERIOD	(3 * HZ)
+#define WATCH_ROUNDS	4
+
+static void watch_fail(struct test_space *space)
+{
+	KUNIT_FAIL(space->test, "a call waits and no area settles");
+	/* KUnit's last line has no end, so the console shows it with the next one. */
+	kunit_err(space->test, "%lu areas settled before\n",
+		  READ_ONCE(space->iopt->nr_settled));
+}
+
+/*
+ * If a call waits for an area to settle and none does, the test case hangs, in
+ * this call or where it joins the thread that made it. Make it fail first.
+ */
+static void space_watch(struct work_struct *work)
+{
+	struct test_space *space = container_of(to_delayed_work(work),
+						struct test_space, watch);
+	unsigned long nr_settled = READ_ONCE(space->iopt->nr_settled);
+
+	if (!wq_has_sleeper(&space->iopt->settled) ||
+	    nr_settled != space->nr_settled)
+		space->nr_idle = 0;
+	else if (++space->nr_idle == WATCH_ROUNDS)
+		watch_fail(space);
+	space->nr_settled = nr_settled;
+	schedule_delayed_work(&space->watch, WATCH_PERIOD);
+}
+
 /*
  * The allocation flags let allocations fail at a chosen point: fault injection
  * leaves alone what may reclaim.
@@ -31,7 +62,24 @@ int test_space_init(struct kunit *test)
 	space->mock[1] = mock_domain_alloc(test);
 	mock_domain_take_runs(space->mock[1]);
 	space->iopt = iopt_alloc(&policy);
-	return PTR_ERR_OR_ZERO(space->iopt);
+	if (IS_ERR(space->iopt))
+		return PTR_ERR(space->iopt);
+	space->test = test;
+	INIT_DELAYED_WORK(&space->watch, space_watch);
+	schedule_delayed_work(&space->watch, WATCH_PERIOD);
+	return 0;
+}
+
+/* Give the test case an empty space with another policy. */
+void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
+{
+	struct test_space *space = test->priv;
+
+	cancel_delayed_work_sync(&space->watch);
+	iopt_free(space->iopt);
+	space->iopt = iopt_alloc(policy);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(space->iopt));
+	schedule_delayed_work(&space->watch, WATCH_PERIOD);
 }
 
 /* Afterwards nothing is mapped and nothing of the test's memory is pinned. */
@@ -45,6 +93,7 @@ void test_space_exit(struct kunit *test)
 	for (i = 0; i != ARRAY_SIZE(space->mock); i++)
 		if (space->mock[i]->attached)
 			test_detach(test, space->mock[i]);
+	cancel_delayed_work_sync(&space->watch);
 	iopt_free(space->iopt);
 	if (current->mm)
 		KUNIT_EXPECT_EQ(test, 0,

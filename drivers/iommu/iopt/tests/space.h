@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/iommu.h>
 #include <linux/iopt.h>
+#include <linux/workqueue.h>
 
 #include "mock_domain.h"
 #include "user_mm.h"
@@ -26,6 +27,10 @@ struct test_access;
  * @accesses: those that are there; whatever is left at the end goes
  * @uaddr: for the test case's own use: memory
  * @charged: likewise: pages charged before
+ * @test: the test case
+ * @watch: makes the test case fail before it hangs, see space_watch()
+ * @nr_settled: of the space when @watch ran last
+ * @nr_idle: how often in a row @watch found a waiting call and no progress
  */
 struct test_space {
 	struct io_pagetable *iopt;
@@ -33,9 +38,14 @@ struct test_space {
 	struct test_access *accesses;
 	unsigned long uaddr;
 	unsigned long charged;
+	struct kunit *test;
+	struct delayed_work watch;
+	unsigned long nr_settled;
+	unsigned int nr_idle;
 };
 
 int test_space_init(struct kunit *test);
+void test_space_replace(struct kunit *test, const struct iopt_policy *policy);
 void test_space_exit(struct kunit *test);
 struct io_pagetable *test_iopt_alloc(struct kunit *test);
 struct io_pagetable *test_other_space(struct kunit *test,

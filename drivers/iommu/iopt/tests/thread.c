@@ -57,6 +57,15 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 	wait_for_completion(&thread->killable);
 }
 
+/* The call returns though nothing else happens. The thread is still to be joined. */
+void test_thread_expect_return(struct test_thread *thread)
+{
+	if (wait_for_completion_timeout(&thread->done, TEST_PATIENCE))
+		complete(&thread->done);
+	else
+		KUNIT_FAIL(thread->test, "the call does not return");
+}
+
 /* Wait for the call and return what it returned. */
 long test_thread_join(struct test_thread *thread)
 {

@@ -10,6 +10,9 @@
 
 #include "space.h"
 
+/* Within this time a call returns that waits for nothing, on a busy host too. */
+#define TEST_PATIENCE	(10 * HZ)
+
 struct mm_struct;
 struct task_struct;
 
@@ -41,6 +44,7 @@ struct mm_struct *test_other_mm(struct kunit *test);
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
 		       struct mm_struct *mm);
+void test_thread_expect_return(struct test_thread *thread);
 long test_thread_join(struct test_thread *thread);
 long test_thread_run(struct kunit *test,
 		     long (*call)(struct test_thread *thread), void *data,

@@ -143,6 +143,11 @@ static void map_many(struct kunit *test)
 						   IOPT_MAP_FIXED));
 	}
 	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
+	/* Attach and the start of tracking wait for these. */
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_claimed);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[true]);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_publishing);
 }
 
 /* How often the lock was dropped in loops over many areas since the last time. */
