@@ -400,7 +400,7 @@ TEST_F(mdev, detach_tells_and_takes_all)
 	struct mdev_pin_notice notice;
 	const int fd = self->rig.fd;
 
-	ASSERT_EQ(0, mdev_behave(fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(fd, 0));
 	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 4 * PAGE, 4, 4));
@@ -453,7 +453,7 @@ TEST_F(mdev, unpin_is_of_its_own)
 	EXPECT_EQ(4, mdev_pinned(&self->rig));
 
 	/* One that unpins what it is told of without a look, as vfio_ap does */
-	ASSERT_EQ(0, mdev_behave(second, MDEV_PIN_NOTICE_BLIND));
+	ASSERT_EQ(0, mdev_set_flags(second, MDEV_PIN_NOTICE_BLIND));
 	ASSERT_EQ(1, mediated_pin(second, IOVA, 1, PIN_BOTH));
 	ASSERT_EQ(0, vfio_detach(second));
 	EXPECT_EQ(1, notices(second));
@@ -477,7 +477,7 @@ TEST_F(mdev, close_takes_all)
 {
 	const __u32 flags = MDEV_PIN_NOTICE_BLIND;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, flags));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, flags));
 	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 8));
 	ASSERT_EQ(8, mediated_pin(self->rig.fd, IOVA, 8, PIN_BOTH));

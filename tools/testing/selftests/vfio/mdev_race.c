@@ -109,7 +109,7 @@ TEST_F(race, unmap_waits_for_unpin)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
@@ -132,7 +132,7 @@ TEST_F(race, unmap_waits_for_detach)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
 	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
@@ -287,7 +287,7 @@ TEST_F(race, E5_killed_unmap_leaves_mapping)
 {
 	pid_t child;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
 	child = fork();
 	ASSERT_LE(0, child);

@@ -17,18 +17,18 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define FLAG_DEVID	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
 #define FLAG_OWNED	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED)
 #define NOT_OWNED	((__u32)VFIO_PCI_DEVID_NOT_OWNED)
 #define ROOM		4
 
-static void __attribute__((constructor)) needs_family(void)
+static void __attribute__((constructor)) needs_reset_bus(void)
 {
-	struct family family;
+	struct reset_bus bus;
 
-	if (!family_find(&family))
+	if (!reset_bus_find(&bus))
 		return;
 	ksft_exit_skip("needs an edu and a sibling below a bridge\n");
 }
@@ -48,7 +48,7 @@ union reset_call {
 
 FIXTURE(reset)
 {
-	struct family family;
+	struct reset_bus bus;
 	struct rig rig;
 	struct device edu;
 	int sibling;
@@ -58,11 +58,11 @@ FIXTURE_SETUP(reset)
 {
 	self->edu.fd = -1;
 	self->sibling = -1;
-	ASSERT_EQ(0, family_find(&self->family));
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.edu.text));
-	ASSERT_EQ(0, pci_take_from_driver(self->family.sibling.text));
+	ASSERT_EQ(0, reset_bus_find(&self->bus));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.edu.text));
+	ASSERT_EQ(0, pci_take_from_driver(self->bus.sibling.text));
 	ASSERT_EQ(0, rig_open(&self->rig));
-	ASSERT_EQ(0, device_open(&self->edu, self->family.edu.text,
+	ASSERT_EQ(0, device_open(&self->edu, self->bus.edu.text,
 				 self->rig.iommufd));
 }
 
@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN(reset)
 	device_close(&self->edu);
 	rig_close(&self->rig);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	EXPECT_EQ(0, family_sibling_to_kernel(&self->family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&self->bus));
 }
 
 static int call(int fd, unsigned long request, void *argument)
@@ -117,9 +117,9 @@ TEST_F(reset, sibling_without_vfio_driver_EINVAL)
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
 	EXPECT_EQ(FLAG_DEVID, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.edu, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
 	EXPECT_EQ(self->edu.id, id);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ(NOT_OWNED, id);
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(self->edu.fd));
 }
@@ -129,18 +129,18 @@ TEST_F(reset, sibling_that_is_not_open_is_owned)
 	union reset_info info;
 	__u32 id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)VFIO_PCI_DEVID_OWNED, id);
 
 	/* Open is not bound. */
-	self->sibling = vfio_open(self->family.sibling.text);
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)VFIO_PCI_DEVID_OWNED, id);
 	EXPECT_EQ(0, vfio_hot_reset(self->edu.fd));
 }
@@ -150,15 +150,15 @@ TEST_F(reset, resets_both_devices)
 	union reset_info info;
 	__u32 id, sibling_id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	self->sibling = vfio_open(self->family.sibling.text);
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd, &sibling_id));
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.edu, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
 	EXPECT_EQ(self->edu.id, id);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ(sibling_id, id);
 
 	/* The edu has no state that a reset changes; the sibling has. */
@@ -176,8 +176,8 @@ TEST_F(reset, refused_one_resets_nothing)
 {
 	union reset_call reset = { .head = { .argsz = sizeof(reset) } };
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	self->sibling = vfio_open(self->family.sibling.text);
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd,
 			       &(__u32){ 0 }));
@@ -205,7 +205,7 @@ TEST_F(reset, mappings_outlive_it)
 {
 	struct rig *rig = &self->rig;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, rig_map(rig));
 	ASSERT_EQ(0, rig_attach(rig, &self->edu));
 	ASSERT_EQ(1, device_reaches(rig, &self->edu, RIG_IOVA, rig->memory));
@@ -218,7 +218,7 @@ TEST_F(reset, query_without_room_ENOSPC)
 {
 	union reset_info info;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	memset(&info, 0x5a, sizeof(info));
 	EXPECT_EQ(-ENOSPC, vfio_hot_reset_info(self->edu.fd, &info.head, 0));
 	EXPECT_EQ(2u, info.head.count);
@@ -262,18 +262,18 @@ TEST_F(reset, query_arguments)
 TEST_F(reset, by_the_group_as_ever)
 {
 	union reset_call reset = { .head = { .argsz = sizeof(reset) } };
-	int group = pci_group(self->family.edu.text);
+	int group = pci_group(self->bus.edu.text);
 	union reset_info info;
 	struct legacy legacy;
 	__u32 id;
 
 	device_close(&self->edu);
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	ASSERT_EQ(0, legacy_open(&legacy, self->family.edu.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, legacy_open(&legacy, self->bus.edu.text));
 	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head, ROOM));
 	EXPECT_EQ(0u, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)group, id);
 
 	/* Without a file, and with a node's in place of a group's. */

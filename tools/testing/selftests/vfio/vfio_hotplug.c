@@ -17,7 +17,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define NOT_MAPPED	0x50000000ull
 

@@ -16,7 +16,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define THREADS	4
 #define ROUNDS	20
@@ -254,16 +254,16 @@ static void *reset(void *argument)
 TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
 {
 	struct resetter resetter = { 0 };
-	struct family family;
+	struct reset_bus bus;
 	pthread_t thread;
 	int round, fd;
 	__u32 id;
 
-	if (family_find(&family))
+	if (reset_bus_find(&bus))
 		SKIP(return, "needs an edu and a sibling below a bridge");
-	ASSERT_EQ(0, pci_give_to_vfio(family.edu.text));
-	ASSERT_EQ(0, pci_give_to_vfio(family.sibling.text));
-	resetter.fd = vfio_open(family.edu.text);
+	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
+	ASSERT_EQ(0, pci_give_to_vfio(bus.sibling.text));
+	resetter.fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, resetter.fd);
 	ASSERT_EQ(0, vfio_bind(resetter.fd, self->iommufd, &id));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reset, &resetter));
@@ -273,7 +273,7 @@ TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
 			char space[64];
 		} info;
 
-		fd = vfio_open(family.sibling.text);
+		fd = vfio_open(bus.sibling.text);
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(0, vfio_bind(fd, self->iommufd, &id));
 		EXPECT_EQ(0, vfio_hot_reset_info(fd, &info.head, 4));
@@ -285,7 +285,7 @@ TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
 	EXPECT_NE(0ul, resetter.done);
 	EXPECT_EQ(0, resetter.unexpected);
 	close(resetter.fd);
-	EXPECT_EQ(0, family_sibling_to_kernel(&family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 }
 
 TEST_HARNESS_MAIN

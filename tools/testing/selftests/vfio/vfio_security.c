@@ -20,7 +20,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
@@ -250,24 +250,24 @@ TEST_F(security, two_iommufds_with_one_iova)
 
 TEST_F(security, group_with_a_kernel_driver_EPERM)
 {
-	struct family family;
+	struct reset_bus bus;
 	__u32 id;
 	int fd;
 
-	if (family_find(&family))
+	if (reset_bus_find(&bus))
 		SKIP(return, "needs an edu with a sibling");
-	ASSERT_EQ(0, pci_give_to_vfio(family.edu.text));
-	ASSERT_EQ(0, family_sibling_to_kernel(&family));
-	fd = vfio_open(family.edu.text);
+	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
+	ASSERT_EQ(0, reset_bus_sibling_to_virtio(&bus));
+	fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EPERM, vfio_bind(fd, self->rig.iommufd, &id));
 
 	/* Without that driver it can be bound, and then no driver comes. */
-	ASSERT_EQ(0, pci_take_from_driver(family.sibling.text));
+	ASSERT_EQ(0, pci_take_from_driver(bus.sibling.text));
 	ASSERT_EQ(0, vfio_bind(fd, self->rig.iommufd, &id));
-	EXPECT_GT(0, family_sibling_to_kernel(&family));
+	EXPECT_GT(0, reset_bus_sibling_to_virtio(&bus));
 	close(fd);
-	EXPECT_EQ(0, family_sibling_to_kernel(&family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 }
 
 TEST_F(security, group_of_a_container_is_not_to_be_had)
