@@ -38,7 +38,7 @@ RECORDS_NO_ERRNO
  * struct setup - a container and the group that the race adds and removes
  * @legacy: container and group; no device file is open
  * @memory: RIG_LENGTH bytes
- * @stop: tells the worker threads to exit
+ * @stop: set to make the worker threads exit
  */
 struct setup {
 	struct legacy legacy;

@@ -179,7 +179,7 @@ TEST_F(both, pins_outlive_page_table)
  * @iommufd: open /dev/iommu that the mediated device is bound to
  * @device: vfio file that is bound to @iommufd and not attached
  * @id: ID of the mediated device
- * @stop: tells the thread to exit
+ * @stop: set to make the thread exit
  * @times: number of iterations
  * @result: first unexpected result, or 0
  */

@@ -345,7 +345,7 @@ TEST_F(race, overlapping_unmaps_with_slow_notice)
  * @rig: rig with the device and the address space
  * @work: the operation; returns 0 or an unexpected result
  * @number: number of the thread, and of the command slot that it uses
- * @stop: flag shared by all threads, tells them to exit
+ * @stop: flag shared by all threads, set to make them exit
  * @times: number of operations
  * @result: unexpected result that ended the thread, or 0
  * @thread: the thread

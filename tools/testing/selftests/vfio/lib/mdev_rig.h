@@ -20,7 +20,7 @@
 /**
  * struct mdev_rig - resources of one test
  * @pinned_before: number of pages pinned in the system before the test
- * @device: mediated device whose driver implements dma_unmap
+ * @device: mediated device with a driver that implements dma_unmap
  * @fd: file of @device, bound to @iommufd, -1 if not open
  * @id: ID of @device in @iommufd
  * @iommufd: open /dev/iommu, -1 if not open
