@@ -208,8 +208,8 @@ static void *delayed_ioctl(void *argument)
 {
 	struct delayed *delayed = argument;
 
-	delayed->result = ioctl(delayed->fd, delayed->request, delayed->argument) ?
-		       -errno : 0;
+	if (ioctl(delayed->fd, delayed->request, delayed->argument))
+		delayed->result = -errno;
 	return NULL;
 }
 
@@ -274,7 +274,8 @@ TEST_F(container, map_in_flight_during_unset_container)
 		.iova = RIG_IOVA,
 		.size = RIG_LENGTH,
 	};
-	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl, &delayed));
+	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl,
+				    &delayed));
 	ASSERT_EQ(0, userfault_wait(fd));
 
 	/* The ioctl now holds the old driver data; replace it with new data. */
@@ -307,7 +308,8 @@ TEST_F(container, get_info_in_flight_during_unset_container)
 	info = new_memory(PAGE);
 	ASSERT_NE(NULL, info);
 	*info = (struct vfio_iommu_type1_info){ .argsz = sizeof(*info) };
-	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl, &delayed));
+	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl,
+				    &delayed));
 	ASSERT_EQ(0, userfault_wait(fd));
 	EXPECT_EQ(0, group_unset_container(legacy));
 	ASSERT_EQ(0, userfault_fill(fd, delayed.argument, info));

@@ -62,7 +62,7 @@ TEST_F(both, share_data)
 	ASSERT_EQ(2, mediated_pin(self->fd, IOVA + 2 * PAGE, 2, PIN_BOTH));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
 
-	/* Pages pinned before and after the attach, accessed through the pins */
+	/* Pages that were pinned before and after the attach */
 	pattern_fill(data, TRANSFER, 1);
 	ASSERT_EQ(0, mediated_poke(self->fd, IOVA, data, TRANSFER));
 	ASSERT_EQ(0, edu_load(edu, IOVA, 0, TRANSFER));

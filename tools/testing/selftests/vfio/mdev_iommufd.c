@@ -393,7 +393,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
 
-	/* The same holds for the notice of a detach, which keeps the mapping. */
+	/* The same holds for a notice of detach, although the mapping stays. */
 	ASSERT_EQ(0, mediated_control(fd, &control));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));

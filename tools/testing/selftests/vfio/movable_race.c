@@ -44,7 +44,7 @@
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* pages per pin, each with a record of its own */
+#define PIN_PAGES	64	/* pages per pin, each has its own record */
 
 NEEDS_EDU
 NEEDS_MDEV_PIN
@@ -485,7 +485,7 @@ static int prepare_pins(struct race *race, bool type1)
 TEST_F_TIMEOUT(movable, pin, 1800)
 {
 	if (variant->shared)
-		SKIP(return, "shared memory is covered by the test of mappings");
+		SKIP(return, "shared memory is covered by the test map");
 	ASSERT_EQ(0, prepare_pins(&self->race, variant->type1));
 	compare(_metadata, &self->race, 4);
 }

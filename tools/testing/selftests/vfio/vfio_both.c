@@ -191,7 +191,8 @@ static int use_container(struct legacy *legacy, struct edu *edu,
 			return 4;
 		if (!legacy_dma_works(edu, rig, 2 * round))
 			return 5;
-		if (legacy_unmap_pages(legacy, 0, LIMIT) || counter_pages("VmLck"))
+		if (legacy_unmap_pages(legacy, 0, LIMIT) ||
+		    counter_pages("VmLck"))
 			return 6;
 	}
 	return 0;

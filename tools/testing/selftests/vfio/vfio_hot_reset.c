@@ -115,7 +115,8 @@ TEST_F(reset, sibling_without_vfio_driver_EINVAL)
 	union reset_info info;
 	__u32 id;
 
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, MAX_DEVICES));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
@@ -131,7 +132,8 @@ TEST_F(reset, unopened_sibling_is_owned)
 	__u32 id;
 
 	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, MAX_DEVICES));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
@@ -140,7 +142,8 @@ TEST_F(reset, unopened_sibling_is_owned)
 	/* An open file that is not bound does not change the ownership. */
 	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, MAX_DEVICES));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)VFIO_PCI_DEVID_OWNED, id);
 	EXPECT_EQ(0, vfio_hot_reset(self->edu.fd));
@@ -155,7 +158,8 @@ TEST_F(reset, resets_both_devices)
 	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd, &sibling_id));
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, MAX_DEVICES));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
 	EXPECT_EQ(self->edu.id, id);
@@ -271,7 +275,8 @@ TEST_F(reset, reset_through_group)
 	device_close(&self->edu);
 	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, legacy_open(&legacy, self->bus.edu.text));
-	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head, MAX_DEVICES));
+	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(0u, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));

@@ -104,13 +104,14 @@ TEST_F(users, concurrent_binds)
 				.fd = fd,
 				.iommufd = self->iommufd,
 			};
-			ASSERT_EQ(0, pthread_create(&thread[i], NULL, attempt_bind,
-						    &attempt[i]));
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL,
+						    attempt_bind, &attempt[i]));
 		}
 		for (i = 0; i < THREADS; i++) {
 			ASSERT_EQ(0, pthread_join(thread[i], NULL));
 			winners += !attempt[i].result;
-			EXPECT_TRUE(!attempt[i].result || attempt[i].result == -EINVAL);
+			EXPECT_TRUE(!attempt[i].result ||
+				    attempt[i].result == -EINVAL);
 		}
 		EXPECT_EQ(1, winners);
 		for (i = 0; i < THREADS; i++)
@@ -138,7 +139,8 @@ TEST_F(users, bind_races_with_group_open)
 			.number = self->number,
 		};
 		ASSERT_LE(0, bind.fd);
-		ASSERT_EQ(0, pthread_create(&thread, NULL, attempt_bind, &bind));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, attempt_bind,
+					    &bind));
 		attempt_group(&group);
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_TRUE(!bind.result ^ !group.result);

@@ -245,7 +245,7 @@ TEST_F(security, same_iova_in_two_iommufds)
 	EXPECT_EQ(1, device_reaches(&other, &other.device, RIG_IOVA,
 				    other.memory));
 
-	/* The close of one iommufd does not affect the mappings of the other. */
+	/* The close of one iommufd does not affect mappings of the other. */
 	rig_close(&other);
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 }

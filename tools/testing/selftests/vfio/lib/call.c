@@ -81,7 +81,7 @@ int call_sleeps(const struct call *call)
 	return -EBUSY;
 }
 
-/* Wait up to @limit milliseconds for the process to exit, and free its stack. */
+/* Wait up to @limit milliseconds for the process to exit and free its stack. */
 static long reap(struct call *call, long limit)
 {
 	long start = milliseconds();

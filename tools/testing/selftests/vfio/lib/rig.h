@@ -114,7 +114,7 @@ void require_edu(void);
 /* Find the edu devices and bind them to vfio-pci. */
 int machine_find(struct machine *machine);
 
-/* Open and bind a device and map its registers. On error, it is closed again. */
+/* Open and bind a device and map its registers. On error, close it again. */
 int device_open(struct device *device, const char *address, int iommufd);
 void device_close(struct device *device);
 
