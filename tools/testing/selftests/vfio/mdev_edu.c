@@ -147,7 +147,7 @@ TEST_F(both, pins_outlive_page_table)
 	char data[8];
 
 	if (!huge)
-		SKIP(return, "no huge page");
+		SKIP(return, "no huge page available");
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
 			      HUGE_IOVA, IOAS_READ_WRITE));
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));

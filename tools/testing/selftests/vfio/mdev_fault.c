@@ -140,7 +140,7 @@ TEST_F(fault, bind)
 			ASSERT_LE(0, fd);
 		} else if (fired) {
 			EXPECT_TRUE(is_injected_error(rc))
-				TH_LOG("%d at fault %d", rc, n);
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
 		}
 	}
@@ -166,7 +166,7 @@ TEST_F(fault, attach)
 			break;
 		if (rc) {
 			EXPECT_TRUE(is_injected_error(rc))
-				TH_LOG("%d at fault %d", rc, n);
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1,
 							PIN_READ));
 		}
@@ -202,7 +202,7 @@ TEST_F(fault, pin)
 			EXPECT_TRUE(!held || held == 4);
 		} else if (rc != 4) {
 			EXPECT_TRUE(is_injected_error(rc))
-				TH_LOG("%d at fault %d", rc, n);
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(0, held);
 		}
 		EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));

@@ -142,7 +142,7 @@ static unsigned long movable_pages(void)
 static void __attribute__((constructor)) needs_movable(void)
 {
 	if (!movable_pages())
-		ksft_exit_skip("the kernel was not booted with movablecore=\n");
+		ksft_exit_skip("needs a kernel booted with movablecore=\n");
 }
 
 static __u64 iova_of(unsigned int number)
@@ -459,7 +459,7 @@ static void compare(struct __test_metadata *_metadata, struct race *race,
 	all = race_run(race, THREADS, stress_rounds(default_rounds));
 	ASSERT_LT(0, all);
 	EXPECT_EQ(0u, race->failures) {
-		TH_LOG("error %d", race->error);
+		TH_LOG("a pin returned %d", race->error);
 	}
 	if (is_timed())
 		EXPECT_GE(MAX_SLOWDOWN * base, all);

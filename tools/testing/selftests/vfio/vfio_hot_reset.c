@@ -31,7 +31,7 @@ static void __attribute__((constructor)) needs_reset_bus(void)
 
 	if (!reset_bus_find(&bus))
 		return;
-	ksft_exit_skip("needs an edu and a sibling below a bridge\n");
+	ksft_exit_skip("needs an edu and a virtio-rng on a bus below a bridge\n");
 }
 
 /* Argument of the query, with space for MAX_DEVICES results */

@@ -287,7 +287,7 @@ TEST_F(users, hot_reset_races_with_bind_of_sibling)
 	__u32 id;
 
 	if (reset_bus_find(&bus))
-		SKIP(return, "needs an edu and a sibling below a bridge");
+		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
 	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
 	ASSERT_EQ(0, pci_give_to_vfio(bus.sibling.text));
 	resetter.fd = vfio_open(bus.edu.text);

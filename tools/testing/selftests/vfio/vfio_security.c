@@ -257,7 +257,7 @@ TEST_F(security, group_with_a_kernel_driver_EPERM)
 	int fd;
 
 	if (reset_bus_find(&bus))
-		SKIP(return, "needs an edu with a sibling");
+		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
 	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
 	ASSERT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 	fd = vfio_open(bus.edu.text);

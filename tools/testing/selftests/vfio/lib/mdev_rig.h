@@ -51,7 +51,7 @@ int mdev_rig_open(struct mdev_rig *rig);
 /* Close all files and remove the device. */
 void mdev_rig_close(struct mdev_rig *rig);
 
-/* Open @device, the one of the rig or another one, and bind it to @iommufd. */
+/* Open @device, which may be another one than that of the rig, and bind it. */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 
 /* Attach @fd to the address space of the rig. */
