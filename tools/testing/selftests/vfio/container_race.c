@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A container's ioctls against its last group, with which it loses its IOMMU
- * driver, and groups of a container against each other.
+ * Race the ioctls of a container with VFIO_GROUP_UNSET_CONTAINER of its last
+ * group, which also removes the IOMMU driver from the container, and groups of a
+ * container with each other.
  *
- * Rule: an ioctl in flight works to its end with what it has begun with, and
- * UNSET_CONTAINER does not wait for it. What the ioctl maps then is in no
- * container any more. A group enters and leaves whatever other groups do. A
- * sanitizer in the kernel reports an access to what was freed.
+ * An ioctl in flight completes on the driver data that it started with, and
+ * UNSET_CONTAINER does not wait for it. A mapping that such an ioctl creates is
+ * not part of the container. A group enters and leaves independently of other
+ * groups. KASAN reports any use of freed driver data.
  *
- * The environment's STRESS_SECONDS, or 4 without, is the time of the race.
+ * The race lasts STRESS_SECONDS seconds, 4 if the environment does not set it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +40,10 @@ NEEDS_MDEV_PIN
 RECORDS_NO_ERRNO
 
 /**
- * struct setup - a container and a group that comes and goes
- * @legacy: without a device file
+ * struct setup - a container and the group that the race adds and removes
+ * @legacy: container and group; no device file is open
  * @memory: RIG_LENGTH bytes
- * @stop: it is time to end
+ * @stop: set to make the worker threads exit
  */
 struct setup {
 	struct legacy legacy;
@@ -58,7 +59,7 @@ FIXTURE(container)
 	long locked_before;
 };
 
-static int group_enter(struct legacy *legacy)
+static int group_set_container(struct legacy *legacy)
 {
 	if (ioctl(legacy->group, VFIO_GROUP_SET_CONTAINER, &legacy->container))
 		return -errno;
@@ -67,7 +68,7 @@ static int group_enter(struct legacy *legacy)
 	return 0;
 }
 
-static int group_leave(struct legacy *legacy)
+static int group_unset_container(struct legacy *legacy)
 {
 	return ioctl(legacy->group, VFIO_GROUP_UNSET_CONTAINER) ? -errno : 0;
 }
@@ -94,7 +95,15 @@ FIXTURE_TEARDOWN(container)
 	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
 }
 
-/* A thread, with an IOVA or a group of its own. */
+/**
+ * struct worker - a thread that calls ioctls of the container
+ * @setup: the container
+ * @iova: where this thread maps the memory; no other thread uses it
+ * @group: group that this thread moves in and out of the container
+ * @times: number of calls
+ * @result: first unexpected -errno, or 0
+ * @thread: the thread
+ */
 struct worker {
 	struct setup *setup;
 	__u64 iova;
@@ -104,8 +113,8 @@ struct worker {
 	pthread_t thread;
 };
 
-/* EINVAL: the container has no driver at the moment. */
-static int unless_driverless(int err)
+/* A container without a group has no IOMMU driver and returns -EINVAL. */
+static int ignore_no_driver(int err)
 {
 	return err == -EINVAL ? 0 : err;
 }
@@ -125,7 +134,7 @@ static void *query(void *argument)
 	for (; !worker->result && !__atomic_load_n(&worker->setup->stop,
 						   __ATOMIC_ACQUIRE);
 	     worker->times++)
-		worker->result = unless_driverless(get_info(worker));
+		worker->result = ignore_no_driver(get_info(worker));
 	return NULL;
 }
 
@@ -141,23 +150,26 @@ static void *map_and_unmap(void *argument)
 		int err = legacy_map(&setup->legacy, setup->memory, RIG_LENGTH,
 				     worker->iova, true);
 
-		/* EEXIST: the one before was unmapped from a later space. */
+		/*
+		 * -EEXIST: a previous iteration mapped the memory before a
+		 * switch of drivers and unmapped it from the new one.
+		 */
 		if (!err || err == -EEXIST)
 			err = legacy_unmap(&setup->legacy, worker->iova,
 					   &length);
-		worker->result = unless_driverless(err);
+		worker->result = ignore_no_driver(err);
 	}
 	return NULL;
 }
 
-/* EINVAL: another group has kept the driver, or has left with it. */
+/* EINVAL: the container already has a driver, or has no group. */
 static int set_iommu(const struct setup *setup)
 {
 	return ioctl(setup->legacy.container, VFIO_SET_IOMMU,
 		     VFIO_TYPE1v2_IOMMU) && errno != EINVAL ? -errno : 0;
 }
 
-static int visit(const struct worker *worker)
+static int enter_once(const struct worker *worker)
 {
 	int container = worker->setup->legacy.container, err;
 
@@ -169,18 +181,18 @@ static int visit(const struct worker *worker)
 	return err;
 }
 
-static void *come_and_go(void *argument)
+static void *enter_and_leave(void *argument)
 {
 	struct worker *worker = argument;
 
 	for (; !worker->result && !__atomic_load_n(&worker->setup->stop,
 						   __ATOMIC_ACQUIRE);
 	     worker->times++)
-		worker->result = visit(worker);
+		worker->result = enter_once(worker);
 	return NULL;
 }
 
-static time_t time_to_end(void)
+static time_t end_time(void)
 {
 	const char *text = getenv("STRESS_SECONDS");
 
@@ -207,9 +219,9 @@ static void finish(struct __test_metadata *_metadata, struct setup *setup,
 	}
 }
 
-TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
+TEST_F_TIMEOUT(container, ioctls_race_with_unset_container, 4000)
 {
-	time_t end = time_to_end();
+	time_t end = end_time();
 	struct worker worker[THREADS];
 	struct setup *setup = &self->setup;
 	unsigned long rounds = 0;
@@ -223,9 +235,9 @@ TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
 		start(_metadata, &worker[i], i & 1 ? query : map_and_unmap);
 	}
 	for (; !err && time(NULL) < end; rounds++) {
-		err = group_leave(&setup->legacy);
+		err = group_unset_container(&setup->legacy);
 		if (!err)
-			err = group_enter(&setup->legacy);
+			err = group_set_container(&setup->legacy);
 	}
 	finish(_metadata, setup, worker, THREADS);
 	EXPECT_EQ(0, err);
@@ -233,12 +245,12 @@ TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
 }
 
 /*
- * Two physical groups and a mediated one come and go, each when it likes, so
- * that each of them is the first and the last now and then.
+ * Two physical groups and a mediated one enter and leave the container at random
+ * times, so that each of them is its first and its last group at some time.
  */
-TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
+TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 {
-	time_t end = time_to_end();
+	time_t end = end_time();
 	struct setup *setup = &self->setup;
 	struct mediated mediated;
 	struct worker worker[] = {
@@ -255,11 +267,11 @@ TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
 	ASSERT_EQ(0, mediated_create(&mediated, "mdev_pin", "notified"));
 	worker[2].group = legacy_open_mediated_group(mediated.uuid);
 	ASSERT_LE(0, worker[2].group);
-	ASSERT_EQ(0, group_leave(&setup->legacy));
+	ASSERT_EQ(0, group_unset_container(&setup->legacy));
 
-	start(_metadata, &worker[0], come_and_go);
-	start(_metadata, &worker[1], come_and_go);
-	start(_metadata, &worker[2], come_and_go);
+	start(_metadata, &worker[0], enter_and_leave);
+	start(_metadata, &worker[1], enter_and_leave);
+	start(_metadata, &worker[2], enter_and_leave);
 	start(_metadata, &worker[3], map_and_unmap);
 	while (time(NULL) < end)
 		usleep(100 * 1000);
@@ -269,11 +281,18 @@ TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
 	close(worker[2].group);
 	EXPECT_EQ(0, mediated_remove(&mediated));
 	EXPECT_EQ(self->pinned_before, counters_pinned());
-	EXPECT_EQ(0, group_enter(&setup->legacy));
+	EXPECT_EQ(0, group_set_container(&setup->legacy));
 }
 
-/* An ioctl whose argument is in a page that user space is asked for. */
-struct late {
+/**
+ * struct delayed - an ioctl that blocks on a userfault of its argument
+ * @fd: file of the ioctl
+ * @request: request number
+ * @argument: argument, in a page from userfault_page()
+ * @result: 0 or -errno
+ * @thread: thread that calls the ioctl
+ */
+struct delayed {
 	int fd;
 	unsigned long request;
 	void *argument;
@@ -281,16 +300,16 @@ struct late {
 	pthread_t thread;
 };
 
-static void *late_ioctl(void *argument)
+static void *delayed_ioctl(void *argument)
 {
-	struct late *late = argument;
+	struct delayed *delayed = argument;
 
-	late->result = ioctl(late->fd, late->request, late->argument) ?
-		       -errno : 0;
+	if (ioctl(delayed->fd, delayed->request, delayed->argument))
+		delayed->result = -errno;
 	return NULL;
 }
 
-/* A page that is not there before userfault_fill(). */
+/* Map a page that is missing until userfault_fill() provides it. */
 static void *userfault_page(int *fd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -328,11 +347,11 @@ static int userfault_fill(int fd, void *page, const void *content)
 	return ioctl(fd, UFFDIO_COPY, &copy) ? -errno : 0;
 }
 
-TEST_F(container, map_in_flight_outlives_the_group)
+TEST_F(container, map_in_flight_during_unset_container)
 {
 	struct legacy *legacy = &self->setup.legacy;
 	struct vfio_iommu_type1_dma_map *map;
-	struct late late = {
+	struct delayed delayed = {
 		.fd = legacy->container,
 		.request = VFIO_IOMMU_MAP_DMA,
 	};
@@ -340,8 +359,8 @@ TEST_F(container, map_in_flight_outlives_the_group)
 	time_t start;
 	int fd;
 
-	late.argument = userfault_page(&fd);
-	ASSERT_NE(NULL, late.argument);
+	delayed.argument = userfault_page(&fd);
+	ASSERT_NE(NULL, delayed.argument);
 	map = new_memory(PAGE);
 	ASSERT_NE(NULL, map);
 	*map = (struct vfio_iommu_type1_dma_map){
@@ -351,49 +370,51 @@ TEST_F(container, map_in_flight_outlives_the_group)
 		.iova = RIG_IOVA,
 		.size = RIG_LENGTH,
 	};
-	ASSERT_EQ(0, pthread_create(&late.thread, NULL, late_ioctl, &late));
+	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl,
+				    &delayed));
 	ASSERT_EQ(0, userfault_wait(fd));
 
-	/* The ioctl is in the driver, whose data is replaced by new data. */
+	/* The ioctl now holds the old driver data; replace it with new data. */
 	start = time(NULL);
-	EXPECT_EQ(0, group_leave(legacy));
-	EXPECT_EQ(0, group_enter(legacy));
+	EXPECT_EQ(0, group_unset_container(legacy));
+	EXPECT_EQ(0, group_set_container(legacy));
 	EXPECT_GE(2, time(NULL) - start);
 
-	ASSERT_EQ(0, userfault_fill(fd, late.argument, map));
-	pthread_join(late.thread, NULL);
-	EXPECT_EQ(0, late.result);
+	ASSERT_EQ(0, userfault_fill(fd, delayed.argument, map));
+	pthread_join(delayed.thread, NULL);
+	EXPECT_EQ(0, delayed.result);
 	EXPECT_EQ(self->pinned_before, counters_pinned());
 	EXPECT_EQ(0, legacy_unmap(legacy, RIG_IOVA, &length));
 	EXPECT_EQ(0u, length);
 	close(fd);
 }
 
-TEST_F(container, query_in_flight_outlives_the_group)
+TEST_F(container, get_info_in_flight_during_unset_container)
 {
 	struct legacy *legacy = &self->setup.legacy;
 	struct vfio_iommu_type1_info *info, *answer;
-	struct late late = {
+	struct delayed delayed = {
 		.fd = legacy->container,
 		.request = VFIO_IOMMU_GET_INFO,
 	};
 	int fd;
 
-	late.argument = userfault_page(&fd);
-	ASSERT_NE(NULL, late.argument);
+	delayed.argument = userfault_page(&fd);
+	ASSERT_NE(NULL, delayed.argument);
 	info = new_memory(PAGE);
 	ASSERT_NE(NULL, info);
 	*info = (struct vfio_iommu_type1_info){ .argsz = sizeof(*info) };
-	ASSERT_EQ(0, pthread_create(&late.thread, NULL, late_ioctl, &late));
+	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl,
+				    &delayed));
 	ASSERT_EQ(0, userfault_wait(fd));
-	EXPECT_EQ(0, group_leave(legacy));
-	ASSERT_EQ(0, userfault_fill(fd, late.argument, info));
-	pthread_join(late.thread, NULL);
-	EXPECT_EQ(0, late.result);
-	answer = late.argument;
+	EXPECT_EQ(0, group_unset_container(legacy));
+	ASSERT_EQ(0, userfault_fill(fd, delayed.argument, info));
+	pthread_join(delayed.thread, NULL);
+	EXPECT_EQ(0, delayed.result);
+	answer = delayed.argument;
 	EXPECT_TRUE(answer->flags & VFIO_IOMMU_INFO_PGSIZES);
 	EXPECT_EQ(0u, answer->iova_pgsizes & (PAGE - 1));
-	/* Without a group there is no driver for a new one. */
+	/* A new call finds no driver, as the container has no group. */
 	EXPECT_EQ(-1, ioctl(legacy->container, VFIO_IOMMU_GET_INFO, info));
 	EXPECT_EQ(EINVAL, errno);
 	close(fd);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mediated device and a physical one in one address space, with real DMA.
+ * A mediated device and a physical device, which does real DMA, attached to the
+ * same address space.
  *
- * Rule: both see the same memory; a page is pinned once by both together, and
- * stays so until the last of them lets go of it.
+ * Both devices see the same memory. A page that both use is pinned only once,
+ * and stays pinned until neither of them uses it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -48,7 +49,7 @@ FIXTURE_TEARDOWN(both)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(both, see_what_the_other_wrote)
+TEST_F(both, share_data)
 {
 	struct edu *edu = &self->rig.device.edu;
 	char data[TRANSFER];
@@ -61,7 +62,7 @@ TEST_F(both, see_what_the_other_wrote)
 	ASSERT_EQ(2, mediated_pin(self->fd, IOVA + 2 * PAGE, 2, PIN_BOTH));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
 
-	/* Pinned before the other came, and after; by pin and by copy */
+	/* Pages that were pinned before and after the attach */
 	pattern_fill(data, TRANSFER, 1);
 	ASSERT_EQ(0, mediated_poke(self->fd, IOVA, data, TRANSFER));
 	ASSERT_EQ(0, edu_load(edu, IOVA, 0, TRANSFER));
@@ -70,6 +71,7 @@ TEST_F(both, see_what_the_other_wrote)
 	ASSERT_EQ(0, mediated_peek(self->fd, IOVA + 3 * PAGE, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 1));
 
+	/* A page that the mediated device has not pinned */
 	pattern_fill(data, TRANSFER, 2);
 	ASSERT_EQ(0, mediated_write(self->fd, IOVA + 8 * PAGE, data, TRANSFER));
 	ASSERT_EQ(0, edu_load(edu, IOVA + 8 * PAGE, 0, TRANSFER));
@@ -80,8 +82,11 @@ TEST_F(both, see_what_the_other_wrote)
 	EXPECT_TRUE(pattern_is(self->rig.memory + PAGE, TRANSFER, 2));
 }
 
-/* Of a page that was replaced in the process both still have the old one. */
-TEST_F(both, have_the_same_page)
+/*
+ * After the process replaces a page that is pinned, a device that attaches
+ * later uses the pinned page too, not the new page of the process.
+ */
+TEST_F(both, share_replaced_page)
 {
 	struct edu *edu = &self->rig.device.edu;
 	char data[TRANSFER];
@@ -101,7 +106,7 @@ TEST_F(both, have_the_same_page)
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 3));
 }
 
-TEST_F(both, unmap_tells_one_and_blocks_the_other)
+TEST_F(both, unmap_notifies_mdev_and_blocks_dma)
 {
 	struct mdev_pin_notice notice;
 
@@ -117,7 +122,7 @@ TEST_F(both, unmap_tells_one_and_blocks_the_other)
 				       self->rig.memory));
 }
 
-TEST_F(both, detach_of_one_leaves_the_other)
+TEST_F(both, detach_mdev_keeps_edu_attached)
 {
 	char data[8];
 
@@ -133,16 +138,16 @@ TEST_F(both, detach_of_one_leaves_the_other)
 }
 
 /*
- * A2, A3, A4: what a device has pinned in the middle of large pages of an I/O
- * page table stays when that goes, and nothing else does.
+ * Pages that a mediated device has pinned inside a huge page stay pinned when
+ * the I/O page table that maps the huge page is freed. All others are unpinned.
  */
-TEST_F(both, A2_A3_A4_slice_survives_the_page_table)
+TEST_F(both, pins_outlive_page_table)
 {
 	char *huge = new_huge_page();
 	char data[8];
 
 	if (!huge)
-		SKIP(return, "no huge page");
+		SKIP(return, "no huge page available");
 	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
 			      HUGE_IOVA, IOAS_READ_WRITE));
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
@@ -159,7 +164,7 @@ TEST_F(both, A2_A3_A4_slice_survives_the_page_table)
 	ASSERT_EQ(0, mediated_peek(self->fd, HUGE_IOVA + 101 * PAGE, data, 8));
 	EXPECT_EQ(0x33, data[7]);
 
-	/* And it is the same page that a new table has. */
+	/* A new page table maps the pages that are still pinned. */
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(HUGE_PAGES + 1, rig_pinned(&self->rig));
 	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device,
@@ -170,15 +175,15 @@ TEST_F(both, A2_A3_A4_slice_survives_the_page_table)
 }
 
 /**
- * struct search - a thread that uses the ID of a mediated device
- * @iommufd: where it has that
- * @device: a bound device that is attached to nothing
- * @id: the ID
- * @stop: it is time to end
- * @times: how often it did
- * @result: what it may not have got
+ * struct lookup - a thread that looks up the ID of a mediated device
+ * @iommufd: open /dev/iommu that the mediated device is bound to
+ * @device: vfio file that is bound to @iommufd and not attached
+ * @id: ID of the mediated device
+ * @stop: set to make the thread exit
+ * @times: number of iterations
+ * @result: first unexpected result, or 0
  */
-struct search {
+struct lookup {
 	int iommufd;
 	int device;
 	__u32 id;
@@ -187,30 +192,30 @@ struct search {
 	int result;
 };
 
-static void *search(void *data)
+static void *lookup_thread(void *data)
 {
-	struct search *search = data;
+	struct lookup *lookup = data;
 	__u32 id;
 	int rc;
 
-	while (!search->result && !__atomic_load_n(&search->stop,
+	while (!lookup->result && !__atomic_load_n(&lookup->stop,
 						   __ATOMIC_ACQUIRE)) {
-		id = search->id;
-		rc = vfio_attach(search->device, &id);
+		id = lookup->id;
+		rc = vfio_attach(lookup->device, &id);
 		if (rc != -EINVAL && rc != -ENOENT)
-			search->result = rc ? rc : -EPROTO;
-		rc = iommu_end(search->iommufd, search->id);
+			lookup->result = rc ? rc : -EPROTO;
+		rc = iommu_end(lookup->iommufd, lookup->id);
 		if (rc != -EBUSY && rc != -ENOENT)
-			search->result = rc ? rc : -EPROTO;
-		search->times++;
+			lookup->result = rc ? rc : -EPROTO;
+		lookup->times++;
 	}
 	return NULL;
 }
 
-/* B4, B5, B8: it is bound and goes while others find it by its ID. */
-TEST_F(both, B4_B5_B8_goes_while_looked_up)
+/* Threads look up a device by its ID while it is bound and closed. */
+TEST_F(both, bind_and_close_race_with_lookup)
 {
-	struct search searches[2];
+	struct lookup lookups[2];
 	pthread_t thread[2];
 	int i, turn;
 	__u32 id;
@@ -219,25 +224,25 @@ TEST_F(both, B4_B5_B8_goes_while_looked_up)
 	ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd, &self->fd,
 			       &id));
 	for (i = 0; i < 2; i++) {
-		searches[i] = (struct search){
+		lookups[i] = (struct lookup){
 			.iommufd = self->rig.iommufd,
 			.device = self->rig.device.fd,
 			.id = id,
 		};
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, search,
-					    &searches[i]));
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, lookup_thread,
+					    &lookups[i]));
 	}
 	for (turn = 0; turn < 100; turn++) {
 		close(self->fd);
 		ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd,
 				       &self->fd, &id));
-		EXPECT_EQ(searches[0].id, id);
+		EXPECT_EQ(lookups[0].id, id);
 	}
 	for (i = 0; i < 2; i++) {
-		__atomic_store_n(&searches[i].stop, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&lookups[i].stop, 1, __ATOMIC_RELEASE);
 		pthread_join(thread[i], NULL);
-		EXPECT_EQ(0, searches[i].result);
-		EXPECT_LT(100ul, searches[i].times);
+		EXPECT_EQ(0, lookups[i].result);
+		EXPECT_LT(100ul, lookups[i].times);
 	}
 }
 

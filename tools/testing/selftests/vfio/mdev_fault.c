@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The n-th allocation, or copy from and to the program, fails, for each n.
+ * Bind, attach and pin a mediated device with fault injection: fail the n-th
+ * allocation or user copy, for each n.
  *
- * Rule: the call then returns -ENOMEM or -EFAULT and everything is as before
- * it, or it managed without; and with no failure left it succeeds.
+ * A call that hits the fault either returns -ENOMEM or -EFAULT and leaves no
+ * trace, or succeeds regardless. A call without a fault succeeds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +18,9 @@
 
 #define IOVA	RIG_IOVA
 #define DEBUGFS	"/sys/kernel/debug/"
-#define MOST	200
+#define MAX_FAULTS	200
 
-/* What is set while the tests run: all kinds of allocation, and no dumps */
+/* Fault injection during the tests: any allocation may fail, without a dump. */
 static struct setting {
 	const char *path;
 	const char *text;
@@ -48,13 +49,13 @@ FIXTURE(fault)
 	int nth;
 };
 
-static int get(const char *path, char *text, size_t room)
+static int read_setting(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (read(fd, text, room) < 0)
+	if (read(fd, text, size) < 0)
 		err = -errno;
 	close(fd);
 	return err;
@@ -65,11 +66,11 @@ FIXTURE_SETUP(fault)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		/* A kernel need not have all kinds of failures. */
+		/* Each kind of fault has its own config option. */
 		if (access(settings[i].path, F_OK))
 			continue;
-		ASSERT_EQ(0, get(settings[i].path, settings[i].before,
-				 sizeof(settings[i].before) - 1));
+		ASSERT_EQ(0, read_setting(settings[i].path, settings[i].before,
+					  sizeof(settings[i].before) - 1));
 		ASSERT_EQ(0, text_write(settings[i].path, settings[i].text));
 	}
 	ASSERT_EQ(0, mdev_rig_open(&self->rig));
@@ -89,7 +90,8 @@ FIXTURE_TEARDOWN(fault)
 			text_write(settings[i].path, settings[i].before);
 }
 
-static void arm(int nth, int n)
+/* Fail the @n-th allocation or user copy of this thread from now on. */
+static void arm_fault(int nth, int n)
 {
 	char text[16];
 
@@ -98,8 +100,11 @@ static void arm(int nth, int n)
 		abort();
 }
 
-/* Has the call met the failure? If not, these are calls that may. */
-static bool has_fired(int nth)
+/*
+ * Disarm fault injection and return whether the fault was injected. If it was
+ * not, the file operations here may still hit it, so repeat the write.
+ */
+static bool disarm_fault(int nth)
 {
 	char text[16] = "";
 	bool fired;
@@ -110,7 +115,7 @@ static bool has_fired(int nth)
 	return fired;
 }
 
-static bool is_refusal(int rc)
+static bool is_injected_error(int rc)
 {
 	return rc == -ENOMEM || rc == -EFAULT;
 }
@@ -125,17 +130,17 @@ TEST_F(fault, bind)
 	self->rig.fd = -1;
 	fd = mediated_open(&self->rig.device);
 	ASSERT_LE(0, fd);
-	for (n = 1; fired && n < MOST; n++) {
-		arm(self->nth, n);
+	for (n = 1; fired && n < MAX_FAULTS; n++) {
+		arm_fault(self->nth, n);
 		rc = vfio_bind(fd, self->rig.iommufd, &id);
-		fired = has_fired(self->nth);
+		fired = disarm_fault(self->nth);
 		if (!rc && fired) {
 			close(fd);
 			fd = mediated_open(&self->rig.device);
 			ASSERT_LE(0, fd);
 		} else if (fired) {
-			EXPECT_TRUE(is_refusal(rc))
-				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_TRUE(is_injected_error(rc))
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
 		}
 	}
@@ -146,22 +151,22 @@ TEST_F(fault, bind)
 	close(fd);
 }
 
-/* A9: an attach that fails at any step leaves the device attached to nothing. */
-TEST_F(fault, A9_attach)
+/* An attach that fails leaves the device detached. */
+TEST_F(fault, attach)
 {
 	bool fired = true;
 	int rc, n;
 
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	for (n = 1; fired && n < MOST; n++) {
-		arm(self->nth, n);
+	for (n = 1; fired && n < MAX_FAULTS; n++) {
+		arm_fault(self->nth, n);
 		rc = mdev_attach(&self->rig, self->rig.fd);
-		fired = has_fired(self->nth);
+		fired = disarm_fault(self->nth);
 		if (!fired)
 			break;
 		if (rc) {
-			EXPECT_TRUE(is_refusal(rc))
-				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_TRUE(is_injected_error(rc))
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1,
 							PIN_READ));
 		}
@@ -174,7 +179,7 @@ TEST_F(fault, A9_attach)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-/* All pages or none: the driver's own failures, after vfio's success, too. */
+/* A pin is all-or-nothing, even if the driver fails after vfio has pinned. */
 TEST_F(fault, pin)
 {
 	bool fired = true;
@@ -185,19 +190,19 @@ TEST_F(fault, pin)
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
 	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 2 * PAGE, 2, 2));
 	held = -1;
-	for (n = 1; fired && n < MOST; n++) {
-		arm(self->nth, n);
+	for (n = 1; fired && n < MAX_FAULTS; n++) {
+		arm_fault(self->nth, n);
 		rc = mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH);
-		fired = has_fired(self->nth);
+		fired = disarm_fault(self->nth);
 		held = mdev_pinned(&self->rig);
 		if (!fired)
 			break;
-		/* -EIO: writing the command or reading its result */
+		/* -EIO: the fault hit the command or the read of its result */
 		if (rc == -EIO) {
 			EXPECT_TRUE(!held || held == 4);
 		} else if (rc != 4) {
-			EXPECT_TRUE(is_refusal(rc))
-				TH_LOG("%d at failure %d", rc, n);
+			EXPECT_TRUE(is_injected_error(rc))
+				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(0, held);
 		}
 		EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pins, unmaps, detach and close of a mediated device against each other.
+ * Race pins, unmaps, detach and close of a mediated device with each other.
  *
- * Rule: an unmap returns when nobody has pages of it pinned any more, whatever
- * ends that; a call fails for a reason of its own and never because it met
- * another one; and when all is over nothing is pinned.
+ * An unmap waits until no device has a page of the range pinned, whether a pin
+ * ends by unpin, detach or close. A concurrent call never makes another one
+ * fail with an error that it could not return alone. At the end, no page is
+ * pinned.
+ *
+ * A notice is one call of the dma_unmap op of the driver.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,12 +27,12 @@
 NEEDS_MDEV_PIN
 
 /**
- * struct call - an unmap in a thread of its own
- * @rig: where
- * @iova: first byte
+ * struct call - an unmap that runs in a thread
+ * @rig: rig with the address space
+ * @iova: first IOVA of the range
  * @length: bytes
- * @result: what it returned
- * @done: it has
+ * @result: return value of mdev_unmap(), valid once @done is set
+ * @done: the call has returned
  * @thread: the thread
  */
 struct call {
@@ -82,7 +85,7 @@ static long long finish(struct call *call)
 	return call->result;
 }
 
-/* Long enough for a call that does not wait to have returned */
+/* Give a call that does not block enough time to return, then check it. */
 static int is_done(struct call *call)
 {
 	usleep(200 * 1000);
@@ -104,12 +107,12 @@ static int wait_for_notices(int fd, __u64 nr)
 	return -ETIMEDOUT;
 }
 
-/* The driver drops nothing in the notice. */
+/* The driver keeps its pins in the notice and unpins later. */
 TEST_F(race, unmap_waits_for_unpin)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
@@ -118,7 +121,7 @@ TEST_F(race, unmap_waits_for_unpin)
 	EXPECT_EQ(0, is_done(&call));
 	EXPECT_EQ(2, mdev_pinned(&self->rig));
 
-	/* Nobody pins there meanwhile, and elsewhere all goes on. */
+	/* The range cannot be pinned now; other mappings are not affected. */
 	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(1, mediated_pin(self->rig.fd, FAR_IOVA, 1, PIN_READ));
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
@@ -132,7 +135,7 @@ TEST_F(race, unmap_waits_for_detach)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
 	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
 	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
@@ -152,7 +155,7 @@ static void *close_device(void *data)
 	return NULL;
 }
 
-/* A device is not closed while a notice runs, and gets none from then on. */
+/* Close waits for a running notice, and no notice is sent after it. */
 TEST_F(race, close_waits_for_notice)
 {
 	const struct mdev_pin_control control = {
@@ -177,7 +180,7 @@ TEST_F(race, close_waits_for_notice)
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, close_device, &call));
 	self->rig.fd = -1;
 	EXPECT_EQ(0, is_done(&call));
-	/* A signal ends the notice, which then unpins, and the child. */
+	/* SIGKILL interrupts the notice, which unpins; then the child exits. */
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 	pthread_join(call.thread, NULL);
@@ -190,7 +193,7 @@ TEST_F(race, close_waits_for_notice)
 	EXPECT_EQ(0u, state.late);
 }
 
-/* A device handles one notice at a time. */
+/* Notices of one device are serialized. */
 TEST_F(race, notices_do_not_overlap)
 {
 	const struct mdev_pin_control control = {
@@ -208,7 +211,7 @@ TEST_F(race, notices_do_not_overlap)
 	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
 	ASSERT_EQ(0, start(&second, &self->rig, FAR_IOVA, 4 * PAGE));
 	EXPECT_EQ(0, is_done(&second));
-	/* The device can still be used. */
+	/* The device accepts commands during a notice. */
 	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
 	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
 	EXPECT_EQ(BYTES(4), finish(&first));
@@ -219,7 +222,7 @@ TEST_F(race, notices_do_not_overlap)
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
 
-/* Waiting for a device that handles another notice can be ended by a signal. */
+/* An unmap that waits for another notice of the device is killable. */
 TEST_F(race, wait_for_other_notice_is_killable)
 {
 	const struct mdev_pin_control control = {
@@ -250,8 +253,8 @@ TEST_F(race, wait_for_other_notice_is_killable)
 	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
 }
 
-/* No detach returns while a notice is under way. */
-TEST_F(race, detach_during_notice)
+/* Detach waits for a running notice. */
+TEST_F(race, detach_waits_for_notice)
 {
 	const struct mdev_pin_control control = {
 		.flags = MDEV_PIN_NOTICE_UNPIN,
@@ -282,12 +285,12 @@ TEST_F(race, detach_during_notice)
 	EXPECT_EQ(0u, state.pins);
 }
 
-/* E5: who gave up waiting leaves the mapping as it was. */
-TEST_F(race, E5_killed_unmap_leaves_mapping)
+/* An unmap that is killed while it waits does not change the mappings. */
+TEST_F(race, killed_unmap_keeps_mappings)
 {
 	pid_t child;
 
-	ASSERT_EQ(0, mdev_behave(self->rig.fd, 0));
+	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
 	ASSERT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
 	child = fork();
 	ASSERT_LE(0, child);
@@ -308,8 +311,11 @@ TEST_F(race, E5_killed_unmap_leaves_mapping)
 	EXPECT_EQ(BYTES(8), mdev_unmap(&self->rig, 0, -1));
 }
 
-/* A5: an unmap of all and one of a part, with a notice that takes its time. */
-TEST_F(race, A5_two_unmaps_and_a_slow_notice)
+/*
+ * An unmap of everything waits for a slow notice while another unmap covers a
+ * part of its range. The second unmap waits too and then finds no mapping.
+ */
+TEST_F(race, overlapping_unmaps_with_slow_notice)
 {
 	const struct mdev_pin_control control = {
 		.flags = MDEV_PIN_NOTICE_UNPIN,
@@ -317,7 +323,7 @@ TEST_F(race, A5_two_unmaps_and_a_slow_notice)
 	};
 	const struct mdev_pin_request release = { .op = MDEV_PIN_OP_RELEASE };
 	struct call all, part;
-	long long one, two;
+	long long all_result, part_result;
 
 	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
 	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
@@ -327,21 +333,21 @@ TEST_F(race, A5_two_unmaps_and_a_slow_notice)
 	ASSERT_EQ(0, start(&part, &self->rig, FAR_IOVA, 4 * PAGE));
 	EXPECT_EQ(0, is_done(&part));
 	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
-	one = finish(&all);
-	two = finish(&part);
-	EXPECT_EQ(BYTES(8), one);
-	EXPECT_EQ(-ENOENT, two);
+	all_result = finish(&all);
+	part_result = finish(&part);
+	EXPECT_EQ(BYTES(8), all_result);
+	EXPECT_EQ(-ENOENT, part_result);
 	EXPECT_EQ(0, mdev_pinned(&self->rig));
 }
 
 /**
- * struct worker - a thread that repeats its work
- * @rig: what it works on
- * @work: once; 0, or what it may not have got
- * @number: its number, which is its slot of the device, too
- * @stop: shared; it is time to end
- * @times: how often it did its work
- * @result: what ended it
+ * struct worker - a thread that repeats one operation
+ * @rig: rig with the device and the address space
+ * @work: the operation; returns 0 or an unexpected result
+ * @number: number of the thread, and of the command slot that it uses
+ * @stop: flag shared by all threads, set to make them exit
+ * @times: number of operations
+ * @result: unexpected result that ended the thread, or 0
  * @thread: the thread
  */
 struct worker {
@@ -366,7 +372,7 @@ static void *repeat(void *data)
 	return NULL;
 }
 
-static int pins(struct worker *worker)
+static int pin_and_unpin(struct worker *worker)
 {
 	struct mdev_pin_request request = {
 		.op = MDEV_PIN_OP_PIN,
@@ -384,7 +390,7 @@ static int pins(struct worker *worker)
 	return mediated_run(worker->rig->fd, worker->number, &request);
 }
 
-static int copies(struct worker *worker)
+static int copy(struct worker *worker)
 {
 	struct mdev_pin_request request = {
 		.op = worker->times & 1 ? MDEV_PIN_OP_READ : MDEV_PIN_OP_WRITE,
@@ -396,7 +402,7 @@ static int copies(struct worker *worker)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-static int unmaps_and_maps(struct worker *worker)
+static int unmap_and_map(struct worker *worker)
 {
 	bool all = worker->times & 1;
 	long long rc;
@@ -409,7 +415,7 @@ static int unmaps_and_maps(struct worker *worker)
 	return rc == -EEXIST ? 0 : (int)rc;
 }
 
-static int comes_and_goes(struct worker *worker)
+static int attach_and_detach(struct worker *worker)
 {
 	int rc = mdev_attach(worker->rig, worker->rig->fd);
 
@@ -419,11 +425,12 @@ static int comes_and_goes(struct worker *worker)
 	return vfio_detach(worker->rig->fd);
 }
 
-/* A6, B13: pins and copies against unmaps, and against attach and detach. */
-TEST_F(race, A6_B13_everything_at_once)
+/* Pins and copies race with unmaps and with attach and detach. */
+TEST_F(race, all_operations)
 {
 	int (*const work[WORKERS])(struct worker *) = {
-		pins, pins, copies, unmaps_and_maps, comes_and_goes,
+		pin_and_unpin, pin_and_unpin, copy, unmap_and_map,
+		attach_and_detach,
 	};
 	struct worker worker[WORKERS];
 	int i, stop = 0;
@@ -451,10 +458,12 @@ TEST_F(race, A6_B13_everything_at_once)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-/* A6: the same with the device there to the end, which is then closed. */
-TEST_F(race, A6_pins_against_unmaps_then_close)
+/* Pins race with unmaps of an attached device, which is closed at the end. */
+TEST_F(race, pin_races_with_unmap)
 {
-	int (*const work[3])(struct worker *) = { pins, pins, unmaps_and_maps };
+	int (*const work[3])(struct worker *) = {
+		pin_and_unpin, pin_and_unpin, unmap_and_map,
+	};
 	struct worker worker[3];
 	int i, stop = 0;
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that pin the same movable memory at the same time: by MAP through
- * type1 and /dev/iommu, by attaching a device, and as a mediated device.
+ * Threads that pin the same movable memory concurrently: by mapping it through
+ * type1 and /dev/iommu, by attaching a device to an address space that maps it,
+ * and through a mediated device.
  *
- * Memory in ZONE_MOVABLE is migrated when it is pinned. Each round takes fresh
- * memory, so that all threads meet pages that must be migrated.
+ * A longterm pin migrates a page out of ZONE_MOVABLE. Each round starts with
+ * newly allocated memory, so that every thread may have to migrate pages.
  *
- * Rule: no call fails because another one migrates the same page; the slowest
- * takes no more than ten times as long as the slowest of a thread alone; and a
- * process in the midst of it can be killed at any moment, and is soon gone.
+ * No call fails because another one migrates the same page. With eight threads,
+ * the slowest pin takes at most ten times as long as the slowest pin of a
+ * single thread: eight times is what it takes on one CPU, or if each thread
+ * waits for all others to migrate or pin the same 2 MiB. A process can be
+ * killed during its pins and exits promptly.
  *
- * Eight threads take eight times as long on one processor, or if each has to
- * wait for all others to migrate or pin the same 2 MiB.
+ * A kernel with CONFIG_IOPT_DEBUG checks the records of all pins after each
+ * pin, and eight threads have eight times as many, which makes the measured
+ * times meaningless. Set UNTIMED in the environment to skip the time limits.
  *
- * A kernel with CONFIG_IOPT_DEBUG checks all records of pins after each pin, of
- * which eight threads have eight times as many, so that nothing can be said of
- * the time. With UNTIMED in the environment no time has a limit.
- *
- * Needs a kernel booted with movablecore=. With STRESS_SECONDS in the
- * environment there are 200 rounds, else few.
+ * The kernel must be booted with movablecore=. If STRESS_SECONDS is set in the
+ * environment, each test runs 200 rounds.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -38,13 +38,13 @@
 #include "record.h"
 
 #define THREADS		8U
-#define SLOWER		10	/* than a thread alone, at most */
-/* What a busy host takes from a guest may be longer than a thread alone needs. */
-#define LEAST_ALONE	50000	/* microseconds */
-#define ROUNDS_ALONE	5
+#define MAX_SLOWDOWN	10	/* limit relative to a single thread */
+/* A busy host may steal more time from a guest than a single thread needs. */
+#define MIN_BASE	50000	/* microseconds */
+#define BASE_ROUNDS	5
 #define KILLS		2
-#define GONE		1000	/* milliseconds after the kill, at most */
-#define PIN_PAGES	64	/* of each HUGE bytes, a record each */
+#define MAX_EXIT	1000	/* milliseconds from kill to exit */
+#define PIN_PAGES	64	/* pages per pin, each has its own record */
 
 NEEDS_EDU
 NEEDS_MDEV_PIN
@@ -53,9 +53,9 @@ RECORDS_NO_ERRNO
 struct thread;
 
 /**
- * struct kind - one way of pinning
- * @pin: does it; 0 or -errno
- * @undo: unpins
+ * struct kind - one way to pin the memory
+ * @pin: pin the memory; return 0 or -errno
+ * @undo: unpin the memory
  */
 struct kind {
 	int (*pin)(struct thread *thread);
@@ -64,23 +64,23 @@ struct kind {
 
 /**
  * struct race - memory and the threads that pin it
- * @machine: the devices
- * @front: the space that is mapped in
- * @device: a mediated device
- * @mdev: its file
- * @mdev_space: the space it is in, by either of the two ways
- * @other: devices that are attached, each to an IOAS of its own
- * @other_ioas: these
+ * @machine: edu devices of the machine
+ * @front: address space that threads of kind map_kind map the memory into
+ * @device: mediated device of threads of kind pin_kind
+ * @mdev: file of @device
+ * @mdev_space: address space that @device is attached to
+ * @other: devices that threads of kind attach_kind attach, by thread number
+ * @other_ioas: address space of each entry of @other, which maps the memory
  * @memory: the memory
- * @length: its length in bytes
- * @huge: it is of huge pages
- * @kind: of each thread
- * @threads: how many
+ * @length: size of the memory in bytes
+ * @huge: the memory consists of huge pages
+ * @kind: how each thread pins the memory
+ * @threads: number of threads
  * @rounds: number of rounds
- * @barrier: before and after the pins of a round
+ * @barrier: separates the pins of a round from what precedes and follows them
  * @failures: number of pins that failed
- * @error: of one of them
- * @slowest: the longest pin, in microseconds
+ * @error: -errno of one of these
+ * @slowest: duration of the slowest pin in microseconds
  */
 struct race {
 	struct machine machine;
@@ -103,10 +103,10 @@ struct race {
 };
 
 /**
- * struct thread - one thread
- * @race: the race that it takes part in
- * @number: counts from 0
- * @iova: where it maps
+ * struct thread - one thread of a race
+ * @race: the race
+ * @number: index of the thread, from 0
+ * @iova: where the memory is mapped for this thread
  * @id: the thread
  */
 struct thread {
@@ -116,7 +116,7 @@ struct thread {
 	pthread_t id;
 };
 
-/* Pages of ZONE_MOVABLE that the kernel manages. */
+/* Return the number of managed pages in ZONE_MOVABLE. */
 static unsigned long movable_pages(void)
 {
 	FILE *file = fopen("/proc/zoneinfo", "re");
@@ -135,11 +135,14 @@ static unsigned long movable_pages(void)
 	return pages;
 }
 
-/* Called before any test, because the harness runs one that setup skipped. */
+/*
+ * Skip the whole program before any test starts, because the harness runs a
+ * test even if its setup was skipped.
+ */
 static void __attribute__((constructor)) needs_movable(void)
 {
 	if (!movable_pages())
-		ksft_exit_skip("the kernel was not booted with movablecore=\n");
+		ksft_exit_skip("needs a kernel booted with movablecore=\n");
 }
 
 static __u64 iova_of(unsigned int number)
@@ -160,7 +163,7 @@ static void unmap(struct thread *thread)
 	front_unmap(&thread->race->front, thread->iova, thread->race->length);
 }
 
-/* In a slot of the thread's own, pages that are mapped for it. */
+/* Each thread uses its own command slot of the device, and its own mapping. */
 static int pin(struct thread *thread)
 {
 	struct mdev_pin_request request = {
@@ -198,9 +201,9 @@ static void detach(struct thread *thread)
 	vfio_detach(thread->race->other[thread->number].fd);
 }
 
-static const struct kind maps = { map, unmap };
-static const struct kind pins = { pin, unpin };
-static const struct kind attaches = { attach, detach };
+static const struct kind map_kind = { map, unmap };
+static const struct kind pin_kind = { pin, unpin };
+static const struct kind attach_kind = { attach, detach };
 
 static long microseconds(void)
 {
@@ -233,14 +236,14 @@ static void pin_once(struct thread *thread)
 		kind->undo(thread);
 }
 
-/* Fresh memory for the next round. */
-static void renew(struct race *race, unsigned int round)
+/* Replace the memory with newly allocated pages. */
+static void renew_memory(struct race *race, unsigned int round)
 {
 	madvise(race->memory, race->length, MADV_DONTNEED);
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
-	/* The harness stops a guest that prints nothing. */
+	/* The harness kills a guest that prints nothing for too long. */
 	printf("# %u rounds\n", round + 1);
 	fflush(stdout);
 }
@@ -253,7 +256,7 @@ static void *run(void *argument)
 
 	for (round = 0; round < race->rounds; round++) {
 		if (!thread->number)
-			renew(race, round);
+			renew_memory(race, round);
 		pthread_barrier_wait(&race->barrier);
 		pin_once(thread);
 		pthread_barrier_wait(&race->barrier);
@@ -261,7 +264,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* Returns the microseconds of the slowest pin, or -errno. */
+/* Return the duration of the slowest pin in microseconds, or -errno. */
 static long race_run(struct race *race, unsigned int threads,
 		     unsigned int rounds)
 {
@@ -288,13 +291,13 @@ static long race_run(struct race *race, unsigned int threads,
 	return race->slowest;
 }
 
-static unsigned int rounds(unsigned int few)
+static unsigned int stress_rounds(unsigned int default_rounds)
 {
-	return getenv("STRESS_SECONDS") ? 200 : few;
+	return getenv("STRESS_SECONDS") ? 200 : default_rounds;
 }
 
-/* Small pages of a process, huge ones, or pages that processes share. */
-static int take_memory(struct race *race, int sharing)
+/* Allocate private memory of small or huge pages, or shared memory. */
+static int alloc_memory(struct race *race, int sharing)
 {
 	char *memory = mmap(NULL, race->length + HUGE, PROT_READ | PROT_WRITE,
 			    sharing | MAP_ANONYMOUS, -1, 0);
@@ -308,7 +311,7 @@ static int take_memory(struct race *race, int sharing)
 		       MADV_HUGEPAGE : MADV_NOHUGEPAGE) ? -errno : 0;
 }
 
-/* The mediated device, and the memory mapped for each of the threads. */
+/* Open the mediated device and map the memory for each thread. */
 static int open_mdev(struct race *race, bool type1)
 {
 	struct front *space = &race->mdev_space;
@@ -325,7 +328,10 @@ static int open_mdev(struct race *race, bool type1)
 	return err;
 }
 
-/* Devices that are attached, to a space each in which the memory is mapped. */
+/*
+ * Open the devices to attach, and map the memory in an address space for each
+ * of them.
+ */
 static int open_others(struct race *race)
 {
 	const char *address[2] = {
@@ -362,8 +368,8 @@ static int race_open(struct race *race, bool type1, bool huge, int sharing)
 		.huge = huge,
 	};
 	for (i = 0; i < THREADS; i++)
-		race->kind[i] = &maps;
-	err = take_memory(race, sharing);
+		race->kind[i] = &map_kind;
+	err = alloc_memory(race, sharing);
 	if (!err)
 		err = machine_find(&race->machine);
 	if (!err)
@@ -420,8 +426,8 @@ FIXTURE_TEARDOWN(movable)
 	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
 }
 
-/* The slowest pin of a thread alone, of any of the kinds. */
-static long alone(struct race *race)
+/* Return the duration of the slowest pin of a single thread, of all kinds. */
+static long single_thread(struct race *race)
 {
 	const struct kind *kind[THREADS];
 	long slowest = 0, took;
@@ -432,74 +438,75 @@ static long alone(struct race *race)
 		if (i && kind[i] == kind[i - 1])
 			continue;
 		race->kind[0] = kind[i];
-		took = race_run(race, 1, ROUNDS_ALONE);
+		took = race_run(race, 1, BASE_ROUNDS);
 		slowest = took > slowest ? took : slowest;
 	}
 	race->kind[0] = kind[0];
 	return slowest;
 }
 
-static bool timed(void)
+static bool is_timed(void)
 {
 	return !getenv("UNTIMED");
 }
 
 static void compare(struct __test_metadata *_metadata, struct race *race,
-		    unsigned int few)
+		    unsigned int default_rounds)
 {
-	long one = alone(race), all;
-	long base = one > LEAST_ALONE ? one : LEAST_ALONE;
+	long one = single_thread(race), all;
+	long base = one > MIN_BASE ? one : MIN_BASE;
 
-	all = race_run(race, THREADS, rounds(few));
+	all = race_run(race, THREADS, stress_rounds(default_rounds));
 	ASSERT_LT(0, all);
 	EXPECT_EQ(0u, race->failures) {
-		TH_LOG("error %d", race->error);
+		TH_LOG("a pin returned %d", race->error);
 	}
-	if (timed())
-		EXPECT_GE(SLOWER * base, all);
-	printf("# slowest pin: %ld us alone, %ld us of %u threads\n", one, all,
-	       THREADS);
+	if (is_timed())
+		EXPECT_GE(MAX_SLOWDOWN * base, all);
+	printf("# slowest pin: %ld us with 1 thread, %ld us with %u threads\n",
+	       one, all, THREADS);
 	fflush(stdout);
 }
 
-TEST_F_TIMEOUT(movable, maps, 1800)
+TEST_F_TIMEOUT(movable, map, 1800)
 {
 	compare(_metadata, &self->race, 8);
 }
 
-static int pin_all(struct race *race, bool type1)
+static int prepare_pins(struct race *race, bool type1)
 {
 	unsigned int i;
 
 	for (i = 0; i < THREADS; i++)
-		race->kind[i] = &pins;
+		race->kind[i] = &pin_kind;
 	return open_mdev(race, type1);
 }
 
-TEST_F_TIMEOUT(movable, access_pins, 1800)
+TEST_F_TIMEOUT(movable, pin, 1800)
 {
 	if (variant->shared)
-		SKIP(return, "as with memory of its own");
-	ASSERT_EQ(0, pin_all(&self->race, variant->type1));
+		SKIP(return, "shared memory is covered by the test map");
+	ASSERT_EQ(0, prepare_pins(&self->race, variant->type1));
 	compare(_metadata, &self->race, 4);
 }
 
-/* Two threads attach, three map and three pin by a container. */
-static int mix(struct race *race)
+/* Two threads attach, three map, and three pin through a container. */
+static int prepare_mix(struct race *race)
 {
 	unsigned int i;
 	int err = open_mdev(race, true);
 
 	for (i = 0; i < THREADS; i++)
-		race->kind[i] = i < 2 ? &attaches : i < 5 ? &maps : &pins;
+		race->kind[i] = i < 2 ? &attach_kind :
+				i < 5 ? &map_kind : &pin_kind;
 	return err ? err : open_others(race);
 }
 
 TEST_F_TIMEOUT(movable, all_kinds, 1800)
 {
 	if (variant->type1 || variant->shared)
-		SKIP(return, "done for /dev/iommu, which has many spaces");
-	ASSERT_EQ(0, mix(&self->race));
+		SKIP(return, "needs several address spaces of private memory");
+	ASSERT_EQ(0, prepare_mix(&self->race));
 	compare(_metadata, &self->race, 4);
 }
 
@@ -517,31 +524,36 @@ FIXTURE_VARIANT(killed)
 	int (*prepare)(struct race *race);
 };
 
-static int only_map(struct race *race)
+static int prepare_maps_only(struct race *race)
 {
 	return 0;
 }
 
-static int only_pin(struct race *race)
+static int prepare_pins_only(struct race *race)
 {
-	return pin_all(race, race->front.type1);
+	return prepare_pins(race, race->front.type1);
 }
 
-FIXTURE_VARIANT_ADD(killed, iommufd_maps) { .prepare = only_map };
-FIXTURE_VARIANT_ADD(killed, iommufd_pins) { .prepare = only_pin };
-FIXTURE_VARIANT_ADD(killed, iommufd_mix) { .prepare = mix };
-FIXTURE_VARIANT_ADD(killed, iommufd_huge_mix) { .huge = true, .prepare = mix };
+FIXTURE_VARIANT_ADD(killed, iommufd_map) { .prepare = prepare_maps_only };
+FIXTURE_VARIANT_ADD(killed, iommufd_pin) { .prepare = prepare_pins_only };
+FIXTURE_VARIANT_ADD(killed, iommufd_mix) { .prepare = prepare_mix };
 
-FIXTURE_VARIANT_ADD(killed, type1_maps)
+FIXTURE_VARIANT_ADD(killed, iommufd_huge_mix)
 {
-	.type1 = true,
-	.prepare = only_map,
+	.huge = true,
+	.prepare = prepare_mix,
 };
 
-FIXTURE_VARIANT_ADD(killed, type1_pins)
+FIXTURE_VARIANT_ADD(killed, type1_map)
 {
 	.type1 = true,
-	.prepare = only_pin,
+	.prepare = prepare_maps_only,
+};
+
+FIXTURE_VARIANT_ADD(killed, type1_pin)
+{
+	.type1 = true,
+	.prepare = prepare_pins_only,
 };
 
 FIXTURE_SETUP(killed)
@@ -554,7 +566,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* Pages are unpinned as the process exits, and a little later. */
+/* The unpin of all pages may complete shortly after the process has exited. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;
@@ -564,9 +576,9 @@ FIXTURE_TEARDOWN(killed)
 	EXPECT_EQ(self->pinned, counters_pinned());
 }
 
-/* Races until it is killed. */
-static void race_for_ever(struct race *race, int *ready, bool type1, bool huge,
-			  int (*prepare)(struct race *race))
+/* Body of the child: set @ready and race until it is killed. */
+static void race_until_killed(struct race *race, int *ready, bool type1,
+			      bool huge, int (*prepare)(struct race *race))
 {
 	int err = race_open(race, type1, huge, MAP_PRIVATE);
 
@@ -600,7 +612,7 @@ static long kill_and_wait(pid_t child)
 	return milliseconds() - start;
 }
 
-TEST_F_TIMEOUT(killed, is_soon_gone, 600)
+TEST_F_TIMEOUT(killed, exits_promptly, 600)
 {
 	unsigned int kills = getenv("STRESS_SECONDS") ? 20 : KILLS, i;
 	long took, slowest = 0;
@@ -611,8 +623,9 @@ TEST_F_TIMEOUT(killed, is_soon_gone, 600)
 		child = fork();
 		ASSERT_LE(0, child);
 		if (!child)
-			race_for_ever(self->race, self->ready, variant->type1,
-				      variant->huge, variant->prepare);
+			race_until_killed(self->race, self->ready,
+					  variant->type1, variant->huge,
+					  variant->prepare);
 		EXPECT_EQ(1, wait_ready(self->ready));
 		usleep((200 + 37 * (i % 8)) * 1000);
 		took = kill_and_wait(child);
@@ -621,9 +634,9 @@ TEST_F_TIMEOUT(killed, is_soon_gone, 600)
 			mediated_remove(&self->race->device);
 		self->race->device.uuid[0] = 0;
 	}
-	if (timed())
-		EXPECT_GE(GONE, slowest);
-	printf("# gone %ld ms after the kill\n", slowest);
+	if (is_timed())
+		EXPECT_GE(MAX_EXIT, slowest);
+	printf("# exit took %ld ms after the kill\n", slowest);
 	fflush(stdout);
 }
 

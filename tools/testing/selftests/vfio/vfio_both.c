@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A container with type1 and a /dev/iommu at the same time, each with a device
- * in a group of its own.
+ * A type1 container and a /dev/iommu in use at the same time, each with a
+ * device in a group of its own.
  *
- * Rule: they share an engine and nothing else. What one has mapped, pinned and
- * charged stays as it is whatever the other does, and each has its own limit:
- * type1 that of locked memory of the process, /dev/iommu that of the user.
+ * They share code but no state. Operations on one never change the mappings,
+ * pins and charges of the other. Their limits are separate too: type1 charges
+ * the locked_vm of the process, and /dev/iommu the locked memory of the user.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 #include "rig.h"
 #include "user.h"
 
-/* A user that owns nothing else, and how many pages it may lock. */
+/* A user ID without other processes, and its RLIMIT_MEMLOCK in pages */
 #define USER	54323
 #define LIMIT	8
 #define ROUNDS	40
@@ -54,20 +54,22 @@ FIXTURE_TEARDOWN(both)
 	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
 }
 
-static long pages_of(const char *counter)
+/* Convert a counter of this process, such as VmLck, to pages. */
+static long counter_pages(const char *counter)
 {
 	return counters_of_self(counter) * 1024 / (long)PAGE;
 }
 
-/* Pages of the rig's memory, for the container; IOVA is as for the rig. */
-static int legacy_pages(struct legacy *legacy, struct rig *rig,
-			unsigned int first, unsigned int pages)
+/* Map pages of the rig in the container, at the IOVA that rig_map() uses. */
+static int legacy_map_pages(struct legacy *legacy, struct rig *rig,
+			    unsigned int first, unsigned int pages)
 {
 	return legacy_map(legacy, rig->memory + first * PAGE, pages * PAGE,
 			  RIG_IOVA + first * PAGE, true);
 }
 
-static int rig_pages(struct rig *rig, unsigned int first, unsigned int pages)
+static int rig_map_pages(struct rig *rig, unsigned int first,
+			 unsigned int pages)
 {
 	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
 			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
@@ -82,8 +84,9 @@ static int legacy_unmap_pages(struct legacy *legacy, unsigned int first,
 	return err ? err : length == pages * PAGE ? 0 : -EIO;
 }
 
-/* From one page of the memory to the next one, by the container's device. */
-static bool legacy_copies(struct edu *edu, struct rig *rig, unsigned int seed)
+/* Copy the first page of the memory to the second through the container. */
+static bool legacy_dma_works(struct edu *edu, struct rig *rig,
+			     unsigned int seed)
 {
 	pattern_fill(rig->memory, TRANSFER, seed);
 	pattern_fill(rig->memory + PAGE, TRANSFER, seed + 1);
@@ -92,108 +95,110 @@ static bool legacy_copies(struct edu *edu, struct rig *rig, unsigned int seed)
 	       pattern_is(rig->memory + PAGE, TRANSFER, seed);
 }
 
-TEST_F(both, same_memory_at_the_same_iova)
+TEST_F(both, map_same_memory_at_same_iova)
 {
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
-	/* Each has pinned it, and the bounce is the rig's. */
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
+	/* Both pin the memory; only the rig has a bounce page. */
 	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(RIG_PAGES, pages_of("VmLck"));
+	EXPECT_EQ(RIG_PAGES, counter_pages("VmLck"));
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	EXPECT_TRUE(legacy_copies(&self->edu, rig, 1));
+	EXPECT_TRUE(legacy_dma_works(&self->edu, rig, 1));
 }
 
-TEST_F(both, unmap_of_the_container_leaves_the_other)
+TEST_F(both, container_unmap_keeps_ioas)
 {
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
 	ASSERT_EQ(0, legacy_unmap_pages(&self->legacy, 0, RIG_PAGES));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(0, pages_of("VmLck"));
-	EXPECT_FALSE(legacy_copies(&self->edu, rig, 3));
+	EXPECT_EQ(0, counter_pages("VmLck"));
+	EXPECT_FALSE(legacy_dma_works(&self->edu, rig, 3));
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 }
 
-TEST_F(both, unmap_of_the_other_leaves_the_container)
+TEST_F(both, ioas_unmap_keeps_container)
 {
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_pages(&self->legacy, rig, 0, RIG_PAGES));
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
 	ASSERT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(RIG_PAGES, pages_of("VmLck"));
+	EXPECT_EQ(RIG_PAGES, counter_pages("VmLck"));
 	EXPECT_EQ(1, device_is_blocked(rig, &rig->device, RIG_IOVA,
 				       rig->memory));
-	EXPECT_TRUE(legacy_copies(&self->edu, rig, 5));
+	EXPECT_TRUE(legacy_dma_works(&self->edu, rig, 5));
 }
 
-static int work_to_both_edges(struct rig *rig, struct legacy *legacy)
+/* Body of a child: use up both limits. Return the first step that failed. */
+static int check_limits(struct rig *rig, struct legacy *legacy)
 {
 	struct steps steps = { 0 };
 
 	step(&steps, user_become(USER, LIMIT) == 0);
-	step(&steps, rig_pages(rig, 0, LIMIT) == 0);
-	step(&steps, legacy_pages(legacy, rig, 0, LIMIT) == 0);
-	step(&steps, rig_pages(rig, LIMIT, 1) == -ENOMEM);
-	step(&steps, legacy_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
-	step(&steps, pages_of("VmPin") == LIMIT);
-	step(&steps, pages_of("VmLck") == LIMIT);
-	/* What one gives back is not the other's to take. */
+	step(&steps, rig_map_pages(rig, 0, LIMIT) == 0);
+	step(&steps, legacy_map_pages(legacy, rig, 0, LIMIT) == 0);
+	step(&steps, rig_map_pages(rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, legacy_map_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, counter_pages("VmPin") == LIMIT);
+	step(&steps, counter_pages("VmLck") == LIMIT);
+	/* An unmap of one gives no room to the other. */
 	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
-	step(&steps, legacy_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
-	step(&steps, pages_of("VmPin") == 0);
-	step(&steps, pages_of("VmLck") == LIMIT);
-	step(&steps, rig_pages(rig, 0, LIMIT) == 0);
+	step(&steps, legacy_map_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, counter_pages("VmPin") == 0);
+	step(&steps, counter_pages("VmLck") == LIMIT);
+	step(&steps, rig_map_pages(rig, 0, LIMIT) == 0);
 	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
-	step(&steps, rig_pages(rig, LIMIT, 1) == -ENOMEM);
-	step(&steps, pages_of("VmPin") == LIMIT);
-	step(&steps, pages_of("VmLck") == 0);
-	step(&steps, legacy_pages(legacy, rig, 0, LIMIT) == 0);
+	step(&steps, rig_map_pages(rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, counter_pages("VmPin") == LIMIT);
+	step(&steps, counter_pages("VmLck") == 0);
+	step(&steps, legacy_map_pages(legacy, rig, 0, LIMIT) == 0);
 	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
 	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
 	return steps.failed;
 }
 
-TEST_F(both, limits_are_exact_and_apart)
+TEST_F(both, separate_limits)
 {
 	pid_t child = fork();
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(work_to_both_edges(&self->rig, &self->legacy));
+		_exit(check_limits(&self->rig, &self->legacy));
 	EXPECT_EQ(0, user_wait(child));
 	EXPECT_EQ(1, rig_pinned(&self->rig));
 }
 
-/* The container's work of two processes; its memory is the child's. */
-static int work_with_the_container(struct legacy *legacy, struct edu *edu,
-				   struct rig *rig)
+/* Body of the child that uses the container, and maps its own memory. */
+static int use_container(struct legacy *legacy, struct edu *edu,
+			 struct rig *rig)
 {
 	unsigned int round;
 
 	if (user_become(USER, LIMIT))
 		return 1;
 	for (round = 0; round < ROUNDS; round++) {
-		if (legacy_pages(legacy, rig, 0, LIMIT))
+		if (legacy_map_pages(legacy, rig, 0, LIMIT))
 			return 2;
-		if (legacy_pages(legacy, rig, LIMIT, 1) != -ENOMEM)
+		if (legacy_map_pages(legacy, rig, LIMIT, 1) != -ENOMEM)
 			return 3;
-		if (pages_of("VmLck") != LIMIT || pages_of("VmPin"))
+		if (counter_pages("VmLck") != LIMIT || counter_pages("VmPin"))
 			return 4;
-		if (!legacy_copies(edu, rig, 2 * round))
+		if (!legacy_dma_works(edu, rig, 2 * round))
 			return 5;
-		if (legacy_unmap_pages(legacy, 0, LIMIT) || pages_of("VmLck"))
+		if (legacy_unmap_pages(legacy, 0, LIMIT) ||
+		    counter_pages("VmLck"))
 			return 6;
 	}
 	return 0;
 }
 
-TEST_F(both, in_two_processes)
+TEST_F(both, concurrent_processes)
 {
 	struct rig *rig = &self->rig;
 	pid_t child = fork();
@@ -201,10 +206,10 @@ TEST_F(both, in_two_processes)
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(work_with_the_container(&self->legacy, &self->edu, rig));
+		_exit(use_container(&self->legacy, &self->edu, rig));
 	for (round = 0; round < ROUNDS; round++) {
 		EXPECT_EQ(0, rig_map(rig));
-		EXPECT_EQ(0, pages_of("VmLck"));
+		EXPECT_EQ(0, counter_pages("VmLck"));
 		EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA,
 					    rig->memory));
 		EXPECT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
@@ -213,20 +218,23 @@ TEST_F(both, in_two_processes)
 	EXPECT_EQ(1, rig_pinned(rig));
 }
 
-/* The device is where it was opened, so that only this process has it. */
-static void hold_a_container(struct rig *rig, int ready)
+/*
+ * Body of the child to kill. It opens the device itself, so that no other
+ * process has the files.
+ */
+static void hold_container(struct rig *rig, int ready)
 {
 	struct legacy legacy;
 
 	if (legacy_open(&legacy, rig->machine.lone[1].text) ||
-	    legacy_pages(&legacy, rig, 0, RIG_PAGES) ||
+	    legacy_map_pages(&legacy, rig, 0, RIG_PAGES) ||
 	    write(ready, "", 1) != 1)
 		_exit(1);
 	pause();
 	_exit(1);
 }
 
-TEST_F(both, killed_with_the_container)
+TEST_F(both, killed_container_owner)
 {
 	struct rig *rig = &self->rig;
 	int ready[2], status;
@@ -240,7 +248,7 @@ TEST_F(both, killed_with_the_container)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
-		hold_a_container(rig, ready[1]);
+		hold_container(rig, ready[1]);
 	close(ready[1]);
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
 	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/vfio/devices/vfioN: what its file answers, from open to close.
+ * Test the interface of /dev/vfio/devices/vfioN, from open to close.
  *
- * Rule: before BIND the file does nothing for anyone; one open file at a time
- * binds; what fails leaves the file as it was.
+ * A file is inert until VFIO_DEVICE_BIND_IOMMUFD succeeds. Only one file of a
+ * device can be bound at a time. A call that fails does not change the state of
+ * the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 #define NO_SUCH_ID	0x7ffffff0u
 #define UNKNOWN_FLAG	0x80000000u
 
-/* Bytes of BIND's struct for programs from before it had a token. */
+/* Size of struct vfio_device_bind_iommufd before it had a token */
 #define BIND_WITHOUT_TOKEN	\
 	offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr)
 
@@ -69,15 +70,15 @@ static int bind_to(int fd, int iommufd)
 	return vfio_bind(fd, iommufd, &id);
 }
 
-/* Is it as inert as it was when it was opened? */
-static int says_nothing(int fd)
+/* Access the device. Return 0 if the file is bound, -EINVAL if it is inert. */
+static int try_access(int fd)
 {
 	struct vfio_region_info info;
 
 	return vfio_region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
 }
 
-TEST_F(cdev, node_is_a_character_device_of_root)
+TEST_F(cdev, node_type_and_owner)
 {
 	struct stat stat;
 
@@ -113,7 +114,7 @@ TEST_F(cdev, inert_ioctls_EINVAL)
 
 TEST_F(cdev, inert_read_write_mmap_EINVAL)
 {
-	/* Where vfio-pci has the config space of a bound device. */
+	/* Offset of the config space in the file of a bound device */
 	const off_t config = (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40;
 	__u32 word = 0;
 
@@ -126,7 +127,7 @@ TEST_F(cdev, inert_read_write_mmap_EINVAL)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-TEST_F(cdev, bind_opens_all_of_them)
+TEST_F(cdev, bind_enables_ioctls)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	struct vfio_region_info config;
@@ -159,7 +160,7 @@ TEST_F(cdev, bind_arguments_EINVAL)
 	bind = good;
 	bind.iommufd = -1;
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
-	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	EXPECT_EQ(-EINVAL, try_access(self->fd));
 
 	bind = good;
 	EXPECT_EQ(0, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
@@ -167,13 +168,13 @@ TEST_F(cdev, bind_arguments_EINVAL)
 	EXPECT_NE(self->ioas, bind.out_devid);
 }
 
-TEST_F(cdev, bind_with_the_struct_from_before_tokens)
+TEST_F(cdev, bind_struct_without_token)
 {
 	char *memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct vfio_device_bind_iommufd *bind;
 
-	/* Nothing beyond it is touched. */
+	/* An access past the end of the shorter struct would fault. */
 	ASSERT_NE(MAP_FAILED, (void *)memory);
 	ASSERT_EQ(0, munmap(memory + PAGE, PAGE));
 	bind = (void *)(memory + PAGE - BIND_WITHOUT_TOKEN);
@@ -183,7 +184,7 @@ TEST_F(cdev, bind_with_the_struct_from_before_tokens)
 	EXPECT_NE(0u, bind->out_devid);
 }
 
-TEST_F(cdev, bind_to_what_is_no_iommufd)
+TEST_F(cdev, bind_to_bad_fd)
 {
 	int closed = dup(self->iommufd), null = open("/dev/null", O_RDWR);
 
@@ -193,12 +194,12 @@ TEST_F(cdev, bind_to_what_is_no_iommufd)
 	EXPECT_EQ(-EBADF, bind_to(self->fd, closed));
 	EXPECT_EQ(-EBADFD, bind_to(self->fd, null));
 	EXPECT_EQ(-EBADFD, bind_to(self->fd, self->fd));
-	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	EXPECT_EQ(-EINVAL, try_access(self->fd));
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 	close(null);
 }
 
-TEST_F(cdev, bind_that_cannot_answer_EFAULT)
+TEST_F(cdev, bind_to_read_only_argument_EFAULT)
 {
 	struct vfio_device_bind_iommufd *bind;
 	__u32 id;
@@ -211,8 +212,8 @@ TEST_F(cdev, bind_that_cannot_answer_EFAULT)
 	ASSERT_EQ(0, mprotect(bind, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, bind));
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
-	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
-	/* The device is in no /dev/iommu, and free. */
+	EXPECT_EQ(-EINVAL, try_access(self->fd));
+	/* The device has no ID in the /dev/iommu and can be bound again. */
 	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas + 1));
 	EXPECT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
 }
@@ -238,11 +239,11 @@ TEST_F(cdev, second_file_of_a_bound_device_EINVAL)
 	ASSERT_LE(0, second);
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
 	EXPECT_EQ(-EINVAL, bind_to(second, self->iommufd));
-	EXPECT_EQ(-EINVAL, says_nothing(second));
-	/* Once the first is closed it is the second's turn. */
+	EXPECT_EQ(-EINVAL, try_access(second));
+	/* Once the first file is closed, the second one can be bound. */
 	close(self->fd);
 	EXPECT_EQ(0, bind_to(second, self->iommufd));
-	EXPECT_EQ(0, says_nothing(second));
+	EXPECT_EQ(0, try_access(second));
 	self->fd = second;
 }
 
@@ -267,7 +268,7 @@ TEST_F(cdev, attach_arguments)
 	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &pt_id));
 	EXPECT_EQ(self->ioas, attach.pt_id);
 
-	/* What cannot be told is undone. */
+	/* An attach is rolled back if its result cannot be copied out. */
 	fixed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)fixed);
@@ -295,17 +296,17 @@ TEST_F(cdev, attach_twice_EBUSY)
 	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
 }
 
-TEST_F(cdev, attach_to_a_space_of_another_iommufd_ENOENT)
+TEST_F(cdev, attach_to_ioas_of_other_iommufd_ENOENT)
 {
 	int other = iommu_open();
-	__u32 theirs = 0;
+	__u32 other_ioas = 0;
 
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	/* Until its ID is one that ours does not have. */
-	while (theirs < 8)
-		ASSERT_EQ(0, ioas_alloc(other, &theirs));
-	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &theirs));
+	/* Allocate until the ID does not exist in self->iommufd. */
+	while (other_ioas < 8)
+		ASSERT_EQ(0, ioas_alloc(other, &other_ioas));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &other_ioas));
 	close(other);
 }
 
@@ -318,7 +319,7 @@ TEST_F(cdev, detach_arguments)
 	__u32 pt_id = self->ioas;
 
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	/* Of nothing, it is fine. */
+	/* Detach of a device that is not attached succeeds. */
 	EXPECT_EQ(0, vfio_detach(self->fd));
 	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
@@ -334,7 +335,7 @@ TEST_F(cdev, detach_arguments)
 	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
 }
 
-TEST_F(cdev, close_gives_the_device_back)
+TEST_F(cdev, close_unbinds_device)
 {
 	struct iommu_device_get_info info;
 	__u32 id, pt_id = self->ioas;
@@ -348,11 +349,11 @@ TEST_F(cdev, close_gives_the_device_back)
 
 	self->fd = vfio_open(self->address);
 	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(-EINVAL, says_nothing(self->fd));
+	EXPECT_EQ(-EINVAL, try_access(self->fd));
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
-TEST_F(cdev, close_stops_bus_mastering)
+TEST_F(cdev, close_clears_bus_mastering)
 {
 	struct vfio_region_info config;
 	__u16 command;
@@ -370,7 +371,7 @@ TEST_F(cdev, close_stops_bus_mastering)
 	EXPECT_EQ(0, command & PCI_COMMAND_MASTER);
 }
 
-TEST_F(cdev, file_works_as_long_as_any_copy_is_open)
+TEST_F(cdev, file_works_until_last_close)
 {
 	int copy;
 
@@ -378,7 +379,7 @@ TEST_F(cdev, file_works_as_long_as_any_copy_is_open)
 	copy = dup(self->fd);
 	ASSERT_LE(0, copy);
 	close(self->fd);
-	EXPECT_EQ(0, says_nothing(copy));
+	EXPECT_EQ(0, try_access(copy));
 	self->fd = copy;
 }
 

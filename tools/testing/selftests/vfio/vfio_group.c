@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The two ways to a device, by its group and by its own node, and whom a group
- * may belong to.
+ * Exclusion between the two interfaces to a device, its group and its own
+ * character device, and ownership of groups.
  *
- * Rule: a group in use one way cannot be used the other way, and all devices
- * of a group belong to one /dev/iommu or to none. Opening a node is not use.
+ * A group that is open excludes binding its devices, and a bound device
+ * excludes opening its group. Opening the character device alone excludes
+ * nothing. All bound devices of a group must belong to the same /dev/iommu.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,7 @@ static int bind_to(int fd, int iommufd)
 	return vfio_bind(fd, iommufd, &id);
 }
 
-TEST_F(group, opens_while_a_node_is_open_and_not_bound)
+TEST_F(group, open_with_unbound_node)
 {
 	int group = legacy_open_group(self->number);
 
@@ -61,7 +62,7 @@ TEST_F(group, opens_while_a_node_is_open_and_not_bound)
 	close(group);
 }
 
-TEST_F(group, open_refuses_bind_EBUSY)
+TEST_F(group, bind_with_open_group_EBUSY)
 {
 	int group = legacy_open_group(self->number);
 
@@ -71,7 +72,7 @@ TEST_F(group, open_refuses_bind_EBUSY)
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
-TEST_F(group, bound_device_refuses_open_EBUSY)
+TEST_F(group, open_with_bound_device_EBUSY)
 {
 	int group;
 
@@ -84,7 +85,7 @@ TEST_F(group, bound_device_refuses_open_EBUSY)
 	self->fd = -1;
 }
 
-TEST_F(group, failed_bind_excludes_nobody)
+TEST_F(group, open_after_failed_bind)
 {
 	int group;
 
@@ -94,7 +95,7 @@ TEST_F(group, failed_bind_excludes_nobody)
 	close(group);
 }
 
-TEST_F(group, device_file_of_a_group_refuses_bind_EINVAL)
+TEST_F(group, bind_group_device_file_EINVAL)
 {
 	struct legacy legacy;
 
@@ -105,7 +106,7 @@ TEST_F(group, device_file_of_a_group_refuses_bind_EINVAL)
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
-TEST_F(group, device_file_of_a_group_refuses_attach)
+TEST_F(group, attach_group_device_file)
 {
 	struct legacy legacy;
 	__u32 pt_id = 1;
@@ -116,7 +117,7 @@ TEST_F(group, device_file_of_a_group_refuses_attach)
 	legacy_close(&legacy);
 }
 
-TEST_F(group, other_groups_are_not_concerned)
+TEST_F(group, other_groups_unaffected)
 {
 	struct legacy legacy;
 
@@ -127,7 +128,7 @@ TEST_F(group, other_groups_are_not_concerned)
 	legacy_close(&legacy);
 }
 
-TEST_F(group, one_bound_device_refuses_the_open_of_all)
+TEST_F(group, open_until_last_device_unbound)
 {
 	const struct pci_address *pair = self->machine.pair;
 	int number, first, second;
@@ -150,7 +151,7 @@ TEST_F(group, one_bound_device_refuses_the_open_of_all)
 	close(first);
 }
 
-TEST_F(group, devices_of_one_group_in_one_iommufd)
+TEST_F(group, bind_to_second_iommufd_EPERM)
 {
 	const struct pci_address *pair = self->machine.pair;
 	int first, second, other;
@@ -167,7 +168,7 @@ TEST_F(group, devices_of_one_group_in_one_iommufd)
 	EXPECT_EQ(-EPERM, bind_to(second, other));
 	EXPECT_EQ(0, bind_to(second, self->iommufd));
 
-	/* With one of them left the group is still that iommufd's. */
+	/* The first iommufd owns the group until its last device is closed. */
 	close(first);
 	first = vfio_open(pair[0].text);
 	ASSERT_LE(0, first);

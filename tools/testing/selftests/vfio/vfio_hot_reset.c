@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reset of a bus by one who has devices of it.
+ * Test VFIO_DEVICE_PCI_HOT_RESET and its query.
  *
- * Rule: by a device node, it is allowed if the caller's /dev/iommu owns all
- * devices of the bus; those that are not open count with their group. By a
- * group it is allowed if the files of all groups are shown, as ever.
+ * Through a device node, a reset is allowed if the /dev/iommu that the device
+ * is bound to owns all devices of the bus. It owns a device that is not open if
+ * it owns the group of the device. Through a group, a reset is allowed if the
+ * caller passes the files of all affected groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,30 +18,30 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define FLAG_DEVID	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
 #define FLAG_OWNED	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED)
 #define NOT_OWNED	((__u32)VFIO_PCI_DEVID_NOT_OWNED)
-#define ROOM		4
+#define MAX_DEVICES		4
 
-static void __attribute__((constructor)) needs_family(void)
+static void __attribute__((constructor)) needs_reset_bus(void)
 {
-	struct family family;
+	struct reset_bus bus;
 
-	if (!family_find(&family))
+	if (!reset_bus_find(&bus))
 		return;
-	ksft_exit_skip("needs an edu and a sibling below a bridge\n");
+	ksft_exit_skip("needs an edu and a virtio-rng on a bus below a bridge\n");
 }
 
-/* The argument of the query, with room at its end. */
+/* Argument of the query, with space for MAX_DEVICES results */
 union reset_info {
 	struct vfio_pci_hot_reset_info head;
 	char space[sizeof(struct vfio_pci_hot_reset_info) +
-		   ROOM * sizeof(struct vfio_pci_dependent_device)];
+		   MAX_DEVICES * sizeof(struct vfio_pci_dependent_device)];
 };
 
-/* The argument of the reset, with one file. */
+/* Argument of the reset, with space for group files */
 union reset_call {
 	struct vfio_pci_hot_reset head;
 	char space[sizeof(struct vfio_pci_hot_reset) + 2 * sizeof(__s32)];
@@ -48,7 +49,7 @@ union reset_call {
 
 FIXTURE(reset)
 {
-	struct family family;
+	struct reset_bus bus;
 	struct rig rig;
 	struct device edu;
 	int sibling;
@@ -58,11 +59,11 @@ FIXTURE_SETUP(reset)
 {
 	self->edu.fd = -1;
 	self->sibling = -1;
-	ASSERT_EQ(0, family_find(&self->family));
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.edu.text));
-	ASSERT_EQ(0, pci_take_from_driver(self->family.sibling.text));
+	ASSERT_EQ(0, reset_bus_find(&self->bus));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.edu.text));
+	ASSERT_EQ(0, pci_take_from_driver(self->bus.sibling.text));
 	ASSERT_EQ(0, rig_open(&self->rig));
-	ASSERT_EQ(0, device_open(&self->edu, self->family.edu.text,
+	ASSERT_EQ(0, device_open(&self->edu, self->bus.edu.text,
 				 self->rig.iommufd));
 }
 
@@ -72,7 +73,7 @@ FIXTURE_TEARDOWN(reset)
 	device_close(&self->edu);
 	rig_close(&self->rig);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	EXPECT_EQ(0, family_sibling_to_kernel(&self->family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&self->bus));
 }
 
 static int call(int fd, unsigned long request, void *argument)
@@ -80,7 +81,7 @@ static int call(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
-/* What the query says of a function; the test fails if it says nothing. */
+/* Find the ID that the query reports for a device, or return -ENOENT. */
 static int find_id(const struct vfio_pci_hot_reset_info *info,
 		   const struct pci_address *address, __u32 *id)
 {
@@ -100,12 +101,12 @@ static int find_id(const struct vfio_pci_hot_reset_info *info,
 	return -ENOENT;
 }
 
-TEST_F(reset, on_the_root_bus_ENODEV)
+TEST_F(reset, root_bus_ENODEV)
 {
 	union reset_info info;
 
 	EXPECT_EQ(-ENODEV, vfio_hot_reset_info(self->rig.device.fd, &info.head,
-					       ROOM));
+					       MAX_DEVICES));
 	EXPECT_EQ(-ENODEV, vfio_hot_reset(self->rig.device.fd));
 }
 
@@ -114,33 +115,36 @@ TEST_F(reset, sibling_without_vfio_driver_EINVAL)
 	union reset_info info;
 	__u32 id;
 
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.edu, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
 	EXPECT_EQ(self->edu.id, id);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ(NOT_OWNED, id);
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(self->edu.fd));
 }
 
-TEST_F(reset, sibling_that_is_not_open_is_owned)
+TEST_F(reset, unopened_sibling_is_owned)
 {
 	union reset_info info;
 	__u32 id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)VFIO_PCI_DEVID_OWNED, id);
 
-	/* Open is not bound. */
-	self->sibling = vfio_open(self->family.sibling.text);
+	/* An open file that is not bound does not change the ownership. */
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)VFIO_PCI_DEVID_OWNED, id);
 	EXPECT_EQ(0, vfio_hot_reset(self->edu.fd));
 }
@@ -150,18 +154,19 @@ TEST_F(reset, resets_both_devices)
 	union reset_info info;
 	__u32 id, sibling_id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	self->sibling = vfio_open(self->family.sibling.text);
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd, &sibling_id));
-	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head, ROOM));
+	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.edu, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.edu, &id));
 	EXPECT_EQ(self->edu.id, id);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ(sibling_id, id);
 
-	/* The edu has no state that a reset changes; the sibling has. */
+	/* Only the sibling has state that shows a reset. */
 	ASSERT_EQ(0, sibling_set_state(self->sibling, 1));
 	ASSERT_EQ(1, sibling_get_state(self->sibling));
 	ASSERT_EQ(0, vfio_hot_reset(self->edu.fd));
@@ -172,12 +177,12 @@ TEST_F(reset, resets_both_devices)
 	EXPECT_EQ(0, sibling_get_state(self->sibling));
 }
 
-TEST_F(reset, refused_one_resets_nothing)
+TEST_F(reset, failed_reset_keeps_state)
 {
 	union reset_call reset = { .head = { .argsz = sizeof(reset) } };
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	self->sibling = vfio_open(self->family.sibling.text);
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
 	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd,
 			       &(__u32){ 0 }));
@@ -201,11 +206,11 @@ TEST_F(reset, refused_one_resets_nothing)
 	EXPECT_EQ(1, sibling_get_state(self->sibling));
 }
 
-TEST_F(reset, mappings_outlive_it)
+TEST_F(reset, mappings_survive_reset)
 {
 	struct rig *rig = &self->rig;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, rig_map(rig));
 	ASSERT_EQ(0, rig_attach(rig, &self->edu));
 	ASSERT_EQ(1, device_reaches(rig, &self->edu, RIG_IOVA, rig->memory));
@@ -214,11 +219,11 @@ TEST_F(reset, mappings_outlive_it)
 	EXPECT_EQ(1, device_reaches(rig, &self->edu, RIG_IOVA, rig->memory));
 }
 
-TEST_F(reset, query_without_room_ENOSPC)
+TEST_F(reset, query_short_buffer_ENOSPC)
 {
 	union reset_info info;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
 	memset(&info, 0x5a, sizeof(info));
 	EXPECT_EQ(-ENOSPC, vfio_hot_reset_info(self->edu.fd, &info.head, 0));
 	EXPECT_EQ(2u, info.head.count);
@@ -243,7 +248,7 @@ TEST_F(reset, query_arguments)
 	EXPECT_EQ(-EFAULT, call(self->edu.fd,
 				VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, NULL));
 
-	/* Room that is promised and not there. */
+	/* The buffer is shorter than argsz says. */
 	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)memory);
@@ -251,32 +256,33 @@ TEST_F(reset, query_arguments)
 	EXPECT_EQ(-EFAULT, vfio_hot_reset_info(self->edu.fd,
 					       (void *)(memory + PAGE -
 							sizeof(info.head)),
-					       ROOM));
-	/* All the room that can be promised is not allocated. */
+					       MAX_DEVICES));
+	/* The kernel does not allocate a buffer of argsz bytes. */
 	info.head.argsz = ~0u;
 	EXPECT_EQ(0, call(self->edu.fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
 			  &info));
 	EXPECT_EQ(2u, info.head.count);
 }
 
-TEST_F(reset, by_the_group_as_ever)
+TEST_F(reset, reset_through_group)
 {
 	union reset_call reset = { .head = { .argsz = sizeof(reset) } };
-	int group = pci_group(self->family.edu.text);
+	int group = pci_group(self->bus.edu.text);
 	union reset_info info;
 	struct legacy legacy;
 	__u32 id;
 
 	device_close(&self->edu);
-	ASSERT_EQ(0, pci_give_to_vfio(self->family.sibling.text));
-	ASSERT_EQ(0, legacy_open(&legacy, self->family.edu.text));
-	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head, ROOM));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, legacy_open(&legacy, self->bus.edu.text));
+	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head,
+					 MAX_DEVICES));
 	EXPECT_EQ(0u, info.head.flags);
 	ASSERT_EQ(2u, info.head.count);
-	ASSERT_EQ(0, find_id(&info.head, &self->family.sibling, &id));
+	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)group, id);
 
-	/* Without a file, and with a node's in place of a group's. */
+	/* A reset without a group file, and with a device file instead */
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(legacy.device));
 	reset.head.count = 1;
 	reset.head.group_fds[0] = self->rig.device.fd;

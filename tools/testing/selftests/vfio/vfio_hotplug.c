@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices that come to a group, and leave it, while it is in use.
+ * Hotplug of a device in a group that is in use.
  *
- * Rule: a device that joins a group that belongs to a /dev/iommu reaches what
- * the group's devices are attached to, or nothing, before anybody binds it; it
- * can then be bound where the others are. A device that left is gone for those
- * who have its file open and did not bind it.
+ * A device that is added to a group owned by a /dev/iommu reaches only the
+ * address space that the group is attached to, and nothing if the group is not
+ * attached, even before vfio binds to it. It can be bound only to the same
+ * /dev/iommu. Files of a removed device that were open but not bound return
+ * -ENODEV.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,7 +18,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define NOT_MAPPED	0x50000000ull
 
@@ -35,10 +36,10 @@ static void __attribute__((constructor)) needs_pair(void)
 FIXTURE(hotplug)
 {
 	struct rig rig;
-	const char *stays, *leaves;
-	struct device device;		/* the one that stays */
-	struct edu raw;			/* the one that comes, without vfio */
-	int second;			/* its file */
+	const char *stays, *replugged;	/* addresses */
+	struct device device;		/* the device that stays */
+	struct edu raw;			/* the replugged device without vfio */
+	int second;			/* file of the replugged device */
 };
 
 FIXTURE_SETUP(hotplug)
@@ -48,7 +49,7 @@ FIXTURE_SETUP(hotplug)
 	self->raw = (struct edu){ .fd = -1 };
 	ASSERT_EQ(0, rig_open(&self->rig));
 	self->stays = self->rig.machine.pair[0].text;
-	self->leaves = self->rig.machine.pair[1].text;
+	self->replugged = self->rig.machine.pair[1].text;
 	ASSERT_EQ(0, device_open(&self->device, self->stays,
 				 self->rig.iommufd));
 }
@@ -68,8 +69,8 @@ FIXTURE_TEARDOWN(hotplug)
 	EXPECT_EQ(0, rescan());
 }
 
-/* Takes the device out and puts it back, and begins to drive it without vfio. */
-static int comes_back(struct edu *raw, const char *address)
+/* Remove the device, rescan the bus to add it again, and open it as raw. */
+static int replug_raw(struct edu *raw, const char *address)
 {
 	int group = pci_group(address), err;
 
@@ -88,26 +89,26 @@ static int comes_back(struct edu *raw, const char *address)
 	return raw_start(raw, address);
 }
 
-/* As device_reaches(), of the newcomer. */
-static int newcomer_reaches(struct rig *rig, struct edu *raw, __u64 iova,
-			    char *memory)
+/* device_reaches() for a raw device */
+static int raw_reaches(struct rig *rig, struct edu *raw, __u64 iova,
+		       char *memory)
 {
 	struct device device = { .fd = -1, .edu = *raw };
 
 	return device_reaches(rig, &device, iova, memory);
 }
 
-static int newcomer_is_blocked(struct rig *rig, struct edu *raw, __u64 iova,
-			       char *memory)
+/* device_is_blocked() for a raw device */
+static int raw_is_blocked(struct rig *rig, struct edu *raw, __u64 iova,
+			  char *memory)
 {
 	struct device device = { .fd = -1, .edu = *raw };
 
 	return device_is_blocked(rig, &device, iova, memory);
 }
 
-/* For when there is no bounce: does what it writes leave the memory alone? */
-static int newcomer_writes_nothing(struct rig *rig, struct edu *raw,
-				   __u64 iova)
+/* Check that a write does not reach memory, if no bounce page is mapped. */
+static int raw_write_is_blocked(struct rig *rig, struct edu *raw, __u64 iova)
 {
 	int err;
 
@@ -116,42 +117,42 @@ static int newcomer_writes_nothing(struct rig *rig, struct edu *raw,
 	return err ? err : pattern_is(rig->memory, RIG_LENGTH, 77);
 }
 
-TEST_F(hotplug, newcomer_to_an_attached_group)
+TEST_F(hotplug, add_to_attached_group)
 {
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
 	ASSERT_EQ(0, rig_attach(rig, &self->device));
-	ASSERT_EQ(0, comes_back(&self->raw, self->leaves));
-	EXPECT_EQ(1, newcomer_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
-	EXPECT_EQ(1, newcomer_is_blocked(rig, &self->raw, NOT_MAPPED,
-					 rig->memory));
+	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	EXPECT_EQ(1, raw_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
+	EXPECT_EQ(1, raw_is_blocked(rig, &self->raw, NOT_MAPPED,
+				    rig->memory));
 	EXPECT_EQ(1, device_reaches(rig, &self->device, RIG_IOVA, rig->memory));
 
-	/* It goes the way of the group. */
+	/* The device follows the group through detach, attach and close. */
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
-	EXPECT_EQ(1, newcomer_writes_nothing(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
 	ASSERT_EQ(0, rig_attach(rig, &self->device));
-	EXPECT_EQ(1, newcomer_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
+	EXPECT_EQ(1, raw_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
 	device_close(&self->device);
-	EXPECT_EQ(1, newcomer_writes_nothing(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
 }
 
-TEST_F(hotplug, newcomer_to_a_bound_group_is_blocked)
+TEST_F(hotplug, add_to_bound_group)
 {
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, comes_back(&self->raw, self->leaves));
-	EXPECT_EQ(1, newcomer_writes_nothing(rig, &self->raw, RIG_IOVA));
+	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
 
-	/* Also a mapping of the same address that another group reaches. */
+	/* The attach of another group does not let the device through. */
 	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	EXPECT_EQ(1, newcomer_writes_nothing(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 }
 
-TEST_F(hotplug, newcomer_is_bound_where_the_others_are)
+TEST_F(hotplug, bind_added_device)
 {
 	struct rig *rig = &self->rig;
 	int other = iommu_open();
@@ -161,30 +162,30 @@ TEST_F(hotplug, newcomer_is_bound_where_the_others_are)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, rig_map(rig));
 	ASSERT_EQ(0, rig_attach(rig, &self->device));
-	ASSERT_EQ(0, comes_back(&self->raw, self->leaves));
+	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
 	raw_stop(&self->raw);
-	ASSERT_EQ(0, pci_give_to_vfio(self->leaves));
-	self->second = vfio_open(self->leaves);
+	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
+	self->second = vfio_open(self->replugged);
 	ASSERT_LE(0, self->second);
 	EXPECT_EQ(-EPERM, vfio_bind(self->second, other, &id));
 	close(other);
 	close(self->second);
 	self->second = -1;
 
-	ASSERT_EQ(0, device_open(&second, self->leaves, rig->iommufd));
+	ASSERT_EQ(0, device_open(&second, self->replugged, rig->iommufd));
 	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &elsewhere));
 	EXPECT_EQ(-EINVAL, vfio_attach(second.fd, &elsewhere));
 	ASSERT_EQ(0, rig_attach(rig, &second));
 	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
 
-	/* The first one leaves; the group stays with the second. */
+	/* The group stays attached when the first device is closed. */
 	device_close(&self->device);
 	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
 	device_close(&second);
 }
 
-TEST_F(hotplug, second_device_is_bound_late)
+TEST_F(hotplug, bind_second_device_of_attached_group)
 {
 	struct rig *rig = &self->rig;
 	struct device second;
@@ -193,8 +194,8 @@ TEST_F(hotplug, second_device_is_bound_late)
 	ASSERT_EQ(0, rig_attach(rig, &self->device));
 	ASSERT_EQ(1, device_reaches(rig, &self->device, RIG_IOVA, rig->memory));
 
-	/* Bound and not attached, its group is attached all the same. */
-	ASSERT_EQ(0, device_open(&second, self->leaves, rig->iommufd));
+	/* The device is not attached itself, but its group is. */
+	ASSERT_EQ(0, device_open(&second, self->replugged, rig->iommufd));
 	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
 	ASSERT_EQ(0, rig_attach(rig, &second));
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
@@ -208,35 +209,35 @@ TEST_F(hotplug, second_device_is_bound_late)
 	device_close(&second);
 }
 
-TEST_F(hotplug, inert_file_of_what_left_ENODEV)
+TEST_F(hotplug, inert_file_of_removed_device_ENODEV)
 {
 	__u32 id;
 
-	self->second = vfio_open(self->leaves);
+	self->second = vfio_open(self->replugged);
 	ASSERT_LE(0, self->second);
-	/* It keeps nobody waiting. */
-	ASSERT_EQ(0, pci_write(self->leaves, "remove", "1"));
+	/* An inert file does not delay the removal. */
+	ASSERT_EQ(0, pci_write(self->replugged, "remove", "1"));
 	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->rig.iommufd, &id));
 	id = self->rig.ioas;
 	EXPECT_EQ(-ENODEV, vfio_attach(self->second, &id));
 	EXPECT_EQ(-ENODEV, vfio_detach(self->second));
 
-	/* What comes is another device, with a file of its own. */
+	/* After the rescan, only newly opened files reach the device. */
 	ASSERT_EQ(0, rescan());
-	ASSERT_EQ(0, pci_give_to_vfio(self->leaves));
+	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
 	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->rig.iommufd, &id));
 	close(self->second);
-	self->second = vfio_open(self->leaves);
+	self->second = vfio_open(self->replugged);
 	ASSERT_LE(0, self->second);
 	EXPECT_EQ(0, vfio_bind(self->second, self->rig.iommufd, &id));
 }
 
-TEST_F(hotplug, newcomer_is_not_a_way_around_the_exclusion)
+TEST_F(hotplug, open_group_with_added_device_EBUSY)
 {
-	int number = pci_group(self->leaves);
+	int number = pci_group(self->replugged);
 
-	ASSERT_EQ(0, comes_back(&self->raw, self->leaves));
-	ASSERT_EQ(0, pci_give_to_vfio(self->leaves));
+	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
 	EXPECT_EQ(-EBUSY, legacy_open_group(number));
 	device_close(&self->device);
 	self->second = legacy_open_group(number);

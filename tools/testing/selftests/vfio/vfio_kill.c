@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program that dies between any two steps of using a device.
+ * Kill a process after each step of using a device, from open to DMA.
  *
- * Rule: afterwards no page is pinned and the next program can do all steps.
+ * The exit of the process unpins all pages, and another process can then use
+ * the device.
  */
 #include <errno.h>
 #include <signal.h>
@@ -55,8 +56,11 @@ FIXTURE_TEARDOWN(killed)
 	EXPECT_EQ(self->pinned_before, counters_pinned());
 }
 
-/* Goes on until it is there; the device then works or waits. -errno. */
-static int go(struct rig *rig, const char *address, enum step until)
+/*
+ * Do all steps up to and including @until. RUNNING leaves the device with a
+ * transfer in progress. Return -errno if a step fails.
+ */
+static int run_steps(struct rig *rig, const char *address, enum step until)
 {
 	__u32 pt_id;
 	int err;
@@ -89,7 +93,7 @@ static int go(struct rig *rig, const char *address, enum step until)
 	return edu_begin_store(&rig->device.edu, RIG_IOVA, 0, TRANSFER);
 }
 
-TEST_F(killed, leaves_nothing)
+TEST_F(killed, releases_everything)
 {
 	const char *address = self->machine.lone[0].text;
 	struct rig rig;
@@ -101,7 +105,7 @@ TEST_F(killed, leaves_nothing)
 	if (!child) {
 		memset(&rig, 0, sizeof(rig));
 		__atomic_store_n(self->reached,
-				 go(&rig, address, variant->step) < 0 ? 0 : 1,
+				 run_steps(&rig, address, variant->step) >= 0,
 				 __ATOMIC_RELEASE);
 		pause();
 		_exit(0);
@@ -118,7 +122,7 @@ TEST_F(killed, leaves_nothing)
 	EXPECT_EQ(self->pinned_before, counters_pinned());
 
 	memset(&rig, 0, sizeof(rig));
-	EXPECT_EQ(0, go(&rig, address, RUNNING));
+	EXPECT_EQ(0, run_steps(&rig, address, RUNNING));
 	EXPECT_EQ(self->pinned_before + RIG_PAGES, counters_pinned());
 	EXPECT_EQ(0, edu_wait(&rig.device.edu));
 	rig_close(&rig);

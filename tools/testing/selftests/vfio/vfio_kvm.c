@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of device nodes, given to KVM's vfio device.
+ * Test KVM_DEV_VFIO_FILE of the vfio device of KVM with files of device nodes.
  *
- * Rule: KVM takes a node's file, bound or not, as it takes a group's. It holds
- * the file until it is told otherwise or is closed itself; and a device that is
- * bound through a file that KVM had then holds the virtual machine until it is
- * closed. KVM is told of a device whose DMA cannot be forced to be coherent. A
- * call of KVM that waits for a group can be killed.
+ * KVM accepts the file of a device node, bound or not, like the file of a
+ * group. It keeps a reference to the file until the file is deleted from the
+ * KVM device or the KVM device is closed. A device that is bound through a file
+ * that KVM already has keeps the virtual machine alive until it is closed. KVM
+ * is informed if DMA of a device cannot be forced to be coherent. A call of KVM
+ * that waits for a group is killable.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +32,7 @@
 #include "text.h"
 
 #define TRACING		"/sys/kernel/debug/tracing"
-#define MACHINES	"/sys/kernel/debug/kvm"
+#define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 
 #define FILE_PAGES	8
 #define STUCK		5u	/* page of the file */
@@ -51,7 +52,7 @@ FIXTURE(kvm)
 {
 	struct machine machine;
 	const char *address;
-	int system, vm, tracker;	/* /dev/kvm, the machine, its vfio device */
+	int kvm, vm, kvm_vfio;	/* /dev/kvm, the machine, its vfio device */
 	int iommufd, fd;
 };
 
@@ -62,12 +63,12 @@ FIXTURE_SETUP(kvm)
 	ASSERT_EQ(0, machine_find(&self->machine));
 	ASSERT_LE(1u, self->machine.nr_lone);
 	self->address = self->machine.lone[0].text;
-	self->system = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->system);
-	self->vm = ioctl(self->system, KVM_CREATE_VM, 0);
+	self->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->kvm);
+	self->vm = ioctl(self->kvm, KVM_CREATE_VM, 0);
 	ASSERT_LE(0, self->vm);
 	ASSERT_EQ(0, ioctl(self->vm, KVM_CREATE_DEVICE, &create));
-	self->tracker = (int)create.fd;
+	self->kvm_vfio = (int)create.fd;
 	self->iommufd = iommu_open();
 	ASSERT_LE(0, self->iommufd);
 	self->fd = vfio_open(self->address);
@@ -78,31 +79,31 @@ FIXTURE_TEARDOWN(kvm)
 {
 	close(self->fd);
 	close(self->iommufd);
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	close(self->system);
+	close(self->kvm);
 }
 
-static int tell(int tracker, __u64 what, int fd)
+static int set_file(int kvm_vfio, __u64 attribute, int fd)
 {
 	__s32 value = fd;
 	struct kvm_device_attr attr = {
 		.group = KVM_DEV_VFIO_FILE,
-		.attr = what,
+		.attr = attribute,
 		.addr = (uintptr_t)&value,
 	};
 
-	return ioctl(tracker, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
+	return ioctl(kvm_vfio, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
 }
 
-static int add(int tracker, int fd)
+static int add(int kvm_vfio, int fd)
 {
-	return tell(tracker, KVM_DEV_VFIO_FILE_ADD, fd);
+	return set_file(kvm_vfio, KVM_DEV_VFIO_FILE_ADD, fd);
 }
 
-static int del(int tracker, int fd)
+static int del(int kvm_vfio, int fd)
 {
-	return tell(tracker, KVM_DEV_VFIO_FILE_DEL, fd);
+	return set_file(kvm_vfio, KVM_DEV_VFIO_FILE_DEL, fd);
 }
 
 static int bind_to(int fd, int iommufd)
@@ -112,37 +113,37 @@ static int bind_to(int fd, int iommufd)
 	return vfio_bind(fd, iommufd, &id);
 }
 
-/* Whether the virtual machine is still there; its files may be closed. */
-static bool machine_is_there(int vm)
+/* Look up the machine in debugfs, which works after its file is closed. */
+static bool vm_exists(int vm)
 {
 	char name[NAME_MAX + 1];
-	DIR *machines = opendir(MACHINES);
+	DIR *directory = opendir(KVM_DEBUGFS);
 	struct dirent *entry;
 	bool found = false;
 
-	if (!machines)
+	if (!directory)
 		return false;
 	snprintf(name, sizeof(name), "%d-%d", getpid(), vm);
-	while ((entry = readdir(machines)))
+	while ((entry = readdir(directory)))
 		found |= !strcmp(entry->d_name, name);
-	closedir(machines);
+	closedir(directory);
 	return found;
 }
 
-/* It ends a moment after its last file is closed. */
-static bool machine_ends(int vm)
+/* Wait until the machine is freed, shortly after its last file is closed. */
+static bool vm_is_freed(int vm)
 {
 	int tries;
 
 	for (tries = 0; tries < 500; tries++) {
-		if (!machine_is_there(vm))
+		if (!vm_exists(vm))
 			return true;
 		usleep(10 * 1000);
 	}
 	return false;
 }
 
-TEST_F(kvm, names_of_groups_and_files_are_one)
+TEST_F(kvm, group_attributes_are_aliases)
 {
 	EXPECT_EQ(KVM_DEV_VFIO_GROUP, KVM_DEV_VFIO_FILE);
 	EXPECT_EQ(KVM_DEV_VFIO_GROUP_ADD, KVM_DEV_VFIO_FILE_ADD);
@@ -151,46 +152,46 @@ TEST_F(kvm, names_of_groups_and_files_are_one)
 
 TEST_F(kvm, inert_file)
 {
-	EXPECT_EQ(0, add(self->tracker, self->fd));
-	EXPECT_EQ(-EEXIST, add(self->tracker, self->fd));
-	EXPECT_EQ(0, del(self->tracker, self->fd));
-	EXPECT_EQ(-ENOENT, del(self->tracker, self->fd));
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(-EEXIST, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
+	EXPECT_EQ(-ENOENT, del(self->kvm_vfio, self->fd));
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
 TEST_F(kvm, bound_file)
 {
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	EXPECT_EQ(0, add(self->tracker, self->fd));
-	EXPECT_EQ(-EEXIST, add(self->tracker, self->fd));
-	EXPECT_EQ(0, del(self->tracker, self->fd));
-	EXPECT_EQ(-ENOENT, del(self->tracker, self->fd));
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(-EEXIST, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
+	EXPECT_EQ(-ENOENT, del(self->kvm_vfio, self->fd));
 }
 
-TEST_F(kvm, files_that_are_not_fit)
+TEST_F(kvm, invalid_files)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), closed = dup(null);
 
 	ASSERT_LE(0, null);
 	ASSERT_LE(0, closed);
 	close(closed);
-	EXPECT_EQ(-EBADF, add(self->tracker, closed));
-	EXPECT_EQ(-EINVAL, add(self->tracker, null));
-	EXPECT_EQ(-EINVAL, add(self->tracker, self->iommufd));
-	EXPECT_EQ(-EINVAL, add(self->tracker, self->vm));
+	EXPECT_EQ(-EBADF, add(self->kvm_vfio, closed));
+	EXPECT_EQ(-EINVAL, add(self->kvm_vfio, null));
+	EXPECT_EQ(-EINVAL, add(self->kvm_vfio, self->iommufd));
+	EXPECT_EQ(-EINVAL, add(self->kvm_vfio, self->vm));
 	close(null);
 }
 
-TEST_F(kvm, groups_as_ever)
+TEST_F(kvm, group_files)
 {
 	struct legacy legacy;
 
 	ASSERT_EQ(0, legacy_open(&legacy, self->address));
-	EXPECT_EQ(-EINVAL, add(self->tracker, legacy.device));
-	EXPECT_EQ(-EINVAL, add(self->tracker, legacy.container));
-	EXPECT_EQ(0, add(self->tracker, legacy.group));
-	EXPECT_EQ(0, add(self->tracker, self->fd));
-	EXPECT_EQ(0, del(self->tracker, legacy.group));
+	EXPECT_EQ(-EINVAL, add(self->kvm_vfio, legacy.device));
+	EXPECT_EQ(-EINVAL, add(self->kvm_vfio, legacy.container));
+	EXPECT_EQ(0, add(self->kvm_vfio, legacy.group));
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(0, del(self->kvm_vfio, legacy.group));
 	legacy_close(&legacy);
 }
 
@@ -199,133 +200,136 @@ TEST_F(kvm, holds_the_file)
 	int second;
 
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
 	close(self->fd);
 	self->fd = -1;
 
-	/* So the device is bound still. */
+	/* The reference of KVM keeps the device bound. */
 	second = vfio_open(self->address);
 	ASSERT_LE(0, second);
 	EXPECT_EQ(-EINVAL, bind_to(second, self->iommufd));
-	close(self->tracker);
-	self->tracker = -1;
+	close(self->kvm_vfio);
+	self->kvm_vfio = -1;
 	EXPECT_EQ(0, bind_to(second, self->iommufd));
 	close(second);
 }
 
-TEST_F(kvm, bound_device_holds_the_machine)
+TEST_F(kvm, bound_device_holds_vm)
 {
-	ASSERT_TRUE(machine_is_there(self->vm));
-	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_TRUE(vm_exists(self->vm));
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_FALSE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_FALSE(vm_is_freed(self->vm));
 	close(self->fd);
-	EXPECT_TRUE(machine_ends(self->vm));
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->fd = -1;
 	self->vm = -1;
 }
 
-TEST_F(kvm, inert_file_holds_no_machine)
+TEST_F(kvm, inert_file_does_not_hold_vm)
 {
-	ASSERT_EQ(0, add(self->tracker, self->fd));
-	close(self->tracker);
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_TRUE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->vm = -1;
-	/* And does not look for the one that is gone. */
+	/* A later bind does not use the machine that was freed. */
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
-TEST_F(kvm, told_after_bind_holds_no_machine)
+TEST_F(kvm, add_after_bind_does_not_hold_vm)
 {
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	ASSERT_EQ(0, add(self->tracker, self->fd));
-	close(self->tracker);
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_TRUE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->vm = -1;
 }
 
-TEST_F(kvm, machine_of_another_file_is_not_held)
+TEST_F(kvm, other_file_does_not_hold_vm)
 {
 	int other = vfio_open(self->address);
 
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, add(self->tracker, other));
+	ASSERT_EQ(0, add(self->kvm_vfio, other));
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_TRUE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->vm = -1;
 	close(other);
 }
 
-/* Two programs have the node open, each with a machine of its own. */
-TEST_F(kvm, each_file_has_its_own_machine)
+/* Two files of one device node are added to different machines. */
+TEST_F(kvm, bind_holds_vm_of_its_file)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
 	int other = vfio_open(self->address);
-	int vm = ioctl(self->system, KVM_CREATE_VM, 0);
+	int vm = ioctl(self->kvm, KVM_CREATE_VM, 0);
 
 	ASSERT_LE(0, other);
 	ASSERT_LE(0, vm);
 	ASSERT_EQ(0, ioctl(vm, KVM_CREATE_DEVICE, &create));
-	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
 	ASSERT_EQ(0, add((int)create.fd, other));
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_FALSE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_FALSE(vm_is_freed(self->vm));
 	close((int)create.fd);
 	close(vm);
-	EXPECT_TRUE(machine_ends(vm));
+	EXPECT_TRUE(vm_is_freed(vm));
 	close(self->fd);
-	EXPECT_TRUE(machine_ends(self->vm));
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->fd = -1;
 	self->vm = -1;
 	close(other);
 }
 
-/* What KVM takes back for one file leaves the other's machine alone. */
-TEST_F(kvm, machine_outlasts_that_of_another_file)
+/* The delete of one file does not affect the machine of another file. */
+TEST_F(kvm, delete_of_other_file_keeps_vm)
 {
 	int other = vfio_open(self->address);
 
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, add(self->tracker, self->fd));
-	ASSERT_EQ(0, add(self->tracker, other));
-	ASSERT_EQ(0, del(self->tracker, other));
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
+	ASSERT_EQ(0, add(self->kvm_vfio, other));
+	ASSERT_EQ(0, del(self->kvm_vfio, other));
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_FALSE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_FALSE(vm_is_freed(self->vm));
 	close(self->fd);
-	EXPECT_TRUE(machine_ends(self->vm));
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->fd = -1;
 	self->vm = -1;
 	close(other);
 }
 
-TEST_F(kvm, refused_bind_holds_no_machine)
+TEST_F(kvm, failed_bind_does_not_hold_vm)
 {
-	ASSERT_EQ(0, add(self->tracker, self->fd));
+	ASSERT_EQ(0, add(self->kvm_vfio, self->fd));
 	EXPECT_EQ(-EBADF, bind_to(self->fd, 1000));
-	close(self->tracker);
+	close(self->kvm_vfio);
 	close(self->vm);
-	self->tracker = -1;
-	EXPECT_TRUE(machine_ends(self->vm));
+	self->kvm_vfio = -1;
+	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->vm = -1;
 }
 
-/* A probe counts how often KVM is told of it, as nothing else shows it. */
+/*
+ * Nothing but a kprobe shows whether KVM is informed of noncoherent DMA, so
+ * count the hits of one.
+ */
 static int probe_on(const char *name, const char *function)
 {
 	char text[128];
@@ -364,7 +368,7 @@ static long probe_hits(const char *name)
 	return result;
 }
 
-TEST_F(kvm, is_told_of_dma_that_is_not_coherent)
+TEST_F(kvm, noncoherent_dma)
 {
 	struct iommu_device_get_info info;
 	long expected;
@@ -376,26 +380,31 @@ TEST_F(kvm, is_told_of_dma_that_is_not_coherent)
 	ASSERT_EQ(0, iommu_device_info(self->iommufd, id, &info));
 	expected = !(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
 
-	ASSERT_EQ(0, probe_on("told", "kvm_arch_register_noncoherent_dma"));
-	ASSERT_EQ(0, probe_on("untold", "kvm_arch_unregister_noncoherent_dma"));
-	EXPECT_EQ(0, add(self->tracker, self->fd));
-	EXPECT_EQ(expected, probe_hits("told"));
-	EXPECT_EQ(0, probe_hits("untold"));
-	EXPECT_EQ(0, del(self->tracker, self->fd));
-	EXPECT_EQ(expected, probe_hits("untold"));
-	/* Before bind it is told the same. */
+	ASSERT_EQ(0, probe_on("reg", "kvm_arch_register_noncoherent_dma"));
+	ASSERT_EQ(0, probe_on("unreg", "kvm_arch_unregister_noncoherent_dma"));
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(expected, probe_hits("reg"));
+	EXPECT_EQ(0, probe_hits("unreg"));
+	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
+	EXPECT_EQ(expected, probe_hits("unreg"));
+	/* A file that is not bound gives the same result. */
 	close(self->fd);
 	self->fd = vfio_open(self->address);
-	EXPECT_EQ(0, add(self->tracker, self->fd));
-	EXPECT_EQ(2 * expected, probe_hits("told"));
-	EXPECT_EQ(0, del(self->tracker, self->fd));
-	probe_off("told");
-	probe_off("untold");
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	EXPECT_EQ(2 * expected, probe_hits("reg"));
+	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
+	probe_off("reg");
+	probe_off("unreg");
 }
 
-/* KVM, and a group that attaches and waits for a page that is never read. */
+/**
+ * struct waiting - a group whose attach blocks on a page that is never read
+ * @kvm_vfio: vfio device of KVM
+ * @group: group file
+ * @front: container that the group is attached to
+ */
 struct waiting {
-	int tracker;
+	int kvm_vfio;
 	int group;
 	struct front front;
 };
@@ -412,19 +421,19 @@ static long add_group(void *data)
 {
 	const struct waiting *waiting = data;
 
-	return add(waiting->tracker, waiting->group);
+	return add(waiting->kvm_vfio, waiting->group);
 }
 
 static long del_group(void *data)
 {
 	const struct waiting *waiting = data;
 
-	return del(waiting->tracker, waiting->group);
+	return del(waiting->kvm_vfio, waiting->group);
 }
 
 TEST_F(kvm, killed_waiter_for_a_group)
 {
-	struct waiting waiting = { .tracker = self->tracker };
+	struct waiting waiting = { .kvm_vfio = self->kvm_vfio };
 	struct call attach, waiter;
 	struct mediated mediated;
 	struct stuck_file file;
@@ -445,7 +454,7 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	EXPECT_EQ(0, call_prompt(del_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&attach));
 
-	/* A call that could not be killed gets an error now. */
+	/* A call that the kill did not end returns an error now. */
 	stuck_file_close(&file);
 	EXPECT_LE(0, call_kill(&attach));
 	EXPECT_LE(0, call_kill(&waiter));

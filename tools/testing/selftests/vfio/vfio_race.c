@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users of one device, or of one group, against each other.
+ * Race several users of one device or one group with each other.
  *
- * Rule: a device has one user at a time, whoever was first, and who was refused
- * or has left is no longer counted. Closing waits for nobody who only looks.
+ * A device has one user at a time, and concurrent attempts to use it have
+ * exactly one winner. A failed bind and a close leave no reference behind. A
+ * lookup of the device by its ID does not delay its close.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,7 +17,7 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 #define THREADS	4
 #define ROUNDS	20
@@ -46,8 +47,16 @@ FIXTURE_TEARDOWN(users)
 	close(self->iommufd);
 }
 
-/* One thread's try; @result is 0 or -errno, and @fd is open if it is 0. */
-struct try {
+/**
+ * struct attempt - one attempt to use the device, made in a thread
+ * @start: barrier that starts all attempts at the same time
+ * @address: address of the device
+ * @number: number of the group to open
+ * @iommufd: /dev/iommu to bind the device to
+ * @fd: file of the device, or of the group if @result is 0
+ * @result: 0 or -errno
+ */
+struct attempt {
 	pthread_barrier_t *start;
 	const char *address;
 	int number;
@@ -56,29 +65,29 @@ struct try {
 	int result;
 };
 
-static void *try_bind(void *argument)
+static void *attempt_bind(void *argument)
 {
-	struct try *try = argument;
+	struct attempt *attempt = argument;
 	__u32 id;
 
-	pthread_barrier_wait(try->start);
-	try->result = vfio_bind(try->fd, try->iommufd, &id);
+	pthread_barrier_wait(attempt->start);
+	attempt->result = vfio_bind(attempt->fd, attempt->iommufd, &id);
 	return NULL;
 }
 
-static void *try_group(void *argument)
+static void *attempt_group(void *argument)
 {
-	struct try *try = argument;
+	struct attempt *attempt = argument;
 
-	pthread_barrier_wait(try->start);
-	try->fd = legacy_open_group(try->number);
-	try->result = try->fd < 0 ? try->fd : 0;
+	pthread_barrier_wait(attempt->start);
+	attempt->fd = legacy_open_group(attempt->number);
+	attempt->result = attempt->fd < 0 ? attempt->fd : 0;
 	return NULL;
 }
 
-TEST_F(users, of_many_binds_one_wins)
+TEST_F(users, concurrent_binds)
 {
-	struct try try[THREADS];
+	struct attempt attempt[THREADS];
 	pthread_t thread[THREADS];
 	pthread_barrier_t start;
 	int round, i;
@@ -90,47 +99,49 @@ TEST_F(users, of_many_binds_one_wins)
 		for (i = 0; i < THREADS; i++) {
 			fd = vfio_open(self->address);
 			ASSERT_LE(0, fd);
-			try[i] = (struct try){
+			attempt[i] = (struct attempt){
 				.start = &start,
 				.fd = fd,
 				.iommufd = self->iommufd,
 			};
-			ASSERT_EQ(0, pthread_create(&thread[i], NULL, try_bind,
-						    &try[i]));
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL,
+						    attempt_bind, &attempt[i]));
 		}
 		for (i = 0; i < THREADS; i++) {
 			ASSERT_EQ(0, pthread_join(thread[i], NULL));
-			winners += !try[i].result;
-			EXPECT_TRUE(!try[i].result || try[i].result == -EINVAL);
+			winners += !attempt[i].result;
+			EXPECT_TRUE(!attempt[i].result ||
+				    attempt[i].result == -EINVAL);
 		}
 		EXPECT_EQ(1, winners);
 		for (i = 0; i < THREADS; i++)
-			close(try[i].fd);
+			close(attempt[i].fd);
 	}
 	pthread_barrier_destroy(&start);
 }
 
-TEST_F(users, bind_and_group_never_both)
+TEST_F(users, bind_races_with_group_open)
 {
-	struct try bind, group;
+	struct attempt bind, group;
 	pthread_barrier_t start;
 	pthread_t thread;
 	int round;
 
 	ASSERT_EQ(0, pthread_barrier_init(&start, NULL, 2));
 	for (round = 0; round < ROUNDS; round++) {
-		bind = (struct try){
+		bind = (struct attempt){
 			.start = &start,
 			.fd = vfio_open(self->address),
 			.iommufd = self->iommufd,
 		};
-		group = (struct try){
+		group = (struct attempt){
 			.start = &start,
 			.number = self->number,
 		};
 		ASSERT_LE(0, bind.fd);
-		ASSERT_EQ(0, pthread_create(&thread, NULL, try_bind, &bind));
-		try_group(&group);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, attempt_bind,
+					    &bind));
+		attempt_group(&group);
 		ASSERT_EQ(0, pthread_join(thread, NULL));
 		EXPECT_TRUE(!bind.result ^ !group.result);
 		EXPECT_EQ(-EBUSY, bind.result ? bind.result : group.result);
@@ -141,55 +152,61 @@ TEST_F(users, bind_and_group_never_both)
 	pthread_barrier_destroy(&start);
 }
 
-/* Someone who looks at a device by its ID all the time. */
-struct looker {
+/**
+ * struct lookup - a thread that queries a device by its ID in a loop
+ * @iommufd: the /dev/iommu that the device is bound to
+ * @id: ID of the device
+ * @stop: set to make the thread exit
+ * @found: number of queries that found the device
+ */
+struct lookup {
 	int iommufd;
 	__u32 id;
 	bool stop;
-	unsigned long seen;
+	unsigned long found;
 };
 
-static void *look(void *argument)
+static void *lookup_thread(void *argument)
 {
-	struct looker *looker = argument;
+	struct lookup *lookup = argument;
 	struct iommu_device_get_info info;
 
-	while (!__atomic_load_n(&looker->stop, __ATOMIC_RELAXED)) {
-		__u32 id = __atomic_load_n(&looker->id, __ATOMIC_RELAXED);
+	while (!__atomic_load_n(&lookup->stop, __ATOMIC_RELAXED)) {
+		__u32 id = __atomic_load_n(&lookup->id, __ATOMIC_RELAXED);
 
-		if (!iommu_device_info(looker->iommufd, id, &info))
-			looker->seen++;
+		if (!iommu_device_info(lookup->iommufd, id, &info))
+			lookup->found++;
 	}
 	return NULL;
 }
 
-TEST_F(users, B8_close_while_others_look)
+TEST_F(users, close_races_with_lookup)
 {
-	struct looker looker = { .iommufd = self->iommufd };
+	struct lookup lookup = { .iommufd = self->iommufd };
 	pthread_t thread[2];
 	int round, fd;
 	__u32 id;
 
-	ASSERT_EQ(0, pthread_create(&thread[0], NULL, look, &looker));
-	ASSERT_EQ(0, pthread_create(&thread[1], NULL, look, &looker));
+	ASSERT_EQ(0, pthread_create(&thread[0], NULL, lookup_thread, &lookup));
+	ASSERT_EQ(0, pthread_create(&thread[1], NULL, lookup_thread, &lookup));
 	for (round = 0; round < ROUNDS; round++) {
 		struct iommu_device_get_info info;
 
 		fd = vfio_open(self->address);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(0, vfio_bind(fd, self->iommufd, &id));
-		__atomic_store_n(&looker.id, id, __ATOMIC_RELAXED);
+		__atomic_store_n(&lookup.id, id, __ATOMIC_RELAXED);
 		usleep(2000);
 		close(fd);
 		EXPECT_EQ(-ENOENT, iommu_device_info(self->iommufd, id, &info));
 	}
-	__atomic_store_n(&looker.stop, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&lookup.stop, true, __ATOMIC_RELAXED);
 	ASSERT_EQ(0, pthread_join(thread[0], NULL));
 	ASSERT_EQ(0, pthread_join(thread[1], NULL));
-	EXPECT_NE(0ul, looker.seen);
+	EXPECT_NE(0ul, lookup.found);
 }
 
-TEST_F(users, B20_refused_binds_are_not_counted)
+TEST_F(users, failed_bind_leaves_no_reference)
 {
 	struct vfio_device_bind_iommufd *fixed;
 	struct legacy legacy;
@@ -204,7 +221,7 @@ TEST_F(users, B20_refused_binds_are_not_counted)
 	EXPECT_EQ(-EBUSY, vfio_bind(fd, self->iommufd, &id));
 	close(group);
 
-	/* It gets as far as opening the device, and takes it all back. */
+	/* This bind opens the device and fails after that. */
 	fixed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)fixed);
@@ -215,7 +232,10 @@ TEST_F(users, B20_refused_binds_are_not_counted)
 	EXPECT_EQ(EFAULT, errno);
 	close(fd);
 
-	/* A count too high keeps the driver; one too low opens a device twice. */
+	/*
+	 * A leaked reference would block the unbind of the driver, and a
+	 * missing one would let the device be opened twice.
+	 */
 	ASSERT_EQ(0, legacy_open(&legacy, self->address));
 	fd = vfio_open(self->address);
 	ASSERT_LE(0, fd);
@@ -226,7 +246,14 @@ TEST_F(users, B20_refused_binds_are_not_counted)
 	EXPECT_EQ(0, pci_give_to_vfio(self->address));
 }
 
-/* Someone who resets a bus all the time. */
+/**
+ * struct resetter - a thread that resets a bus in a loop
+ * @fd: bound device of the bus
+ * @stop: set to make the thread exit
+ * @done: number of resets
+ * @refused: number of calls that returned -EBUSY or -EAGAIN
+ * @unexpected: any other -errno
+ */
 struct resetter {
 	int fd;
 	bool stop;
@@ -251,19 +278,19 @@ static void *reset(void *argument)
 	return NULL;
 }
 
-TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
+TEST_F(users, hot_reset_races_with_bind_of_sibling)
 {
 	struct resetter resetter = { 0 };
-	struct family family;
+	struct reset_bus bus;
 	pthread_t thread;
 	int round, fd;
 	__u32 id;
 
-	if (family_find(&family))
-		SKIP(return, "needs an edu and a sibling below a bridge");
-	ASSERT_EQ(0, pci_give_to_vfio(family.edu.text));
-	ASSERT_EQ(0, pci_give_to_vfio(family.sibling.text));
-	resetter.fd = vfio_open(family.edu.text);
+	if (reset_bus_find(&bus))
+		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
+	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
+	ASSERT_EQ(0, pci_give_to_vfio(bus.sibling.text));
+	resetter.fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, resetter.fd);
 	ASSERT_EQ(0, vfio_bind(resetter.fd, self->iommufd, &id));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reset, &resetter));
@@ -273,7 +300,7 @@ TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
 			char space[64];
 		} info;
 
-		fd = vfio_open(family.sibling.text);
+		fd = vfio_open(bus.sibling.text);
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(0, vfio_bind(fd, self->iommufd, &id));
 		EXPECT_EQ(0, vfio_hot_reset_info(fd, &info.head, 4));
@@ -285,7 +312,7 @@ TEST_F(users, hot_resets_while_the_sibling_comes_and_goes)
 	EXPECT_NE(0ul, resetter.done);
 	EXPECT_EQ(0, resetter.unexpected);
 	close(resetter.fd);
-	EXPECT_EQ(0, family_sibling_to_kernel(&family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 }
 
 TEST_HARNESS_MAIN

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device cannot reach, whatever state its last user left it in.
+ * Test that DMA of a device is confined to the memory that its user has mapped,
+ * regardless of the state in which a previous user left the device.
  *
- * Rule: from bind to close a device reaches the memory that its user mapped or
- * none, and after close none of it. That a device was set to do DMA, by a
- * program that died or by whoever had it before vfio, changes nothing. Nobody
- * has a device of a group that a kernel driver, or another user, is in.
+ * From bind to close, a device reaches only mapped memory, and after close it
+ * reaches none. This holds even if a killed process, or a driver before vfio,
+ * left the device with bus mastering enabled and a transfer in progress. A
+ * device cannot be bound while a native kernel driver or another user has a
+ * device of its group.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +22,12 @@
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "rig.h"
-#include "unlike.h"
+#include "pci_rig.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
 
-/* Longer than an edu takes to begin a transfer that it was told to do. */
+/* Upper bound for the time that an edu takes to start a transfer */
 #define TRANSFER_DELAY_US	(400 * 1000)
 
 FIXTURE(security)
@@ -33,7 +35,7 @@ FIXTURE(security)
 	struct rig rig;
 	struct edu raw;
 	const char *address;
-	int *ready;		/* a child's word */
+	int *ready;		/* shared with a child, which sets it */
 };
 
 FIXTURE_SETUP(security)
@@ -53,8 +55,8 @@ FIXTURE_TEARDOWN(security)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* Does a write of the device, driven by anyone, leave the memory alone? */
-static int writes_nothing(struct rig *rig, struct edu *edu, __u64 iova)
+/* Check that a write of the device to @iova does not change the memory. */
+static int write_is_blocked(struct rig *rig, struct edu *edu, __u64 iova)
 {
 	int err;
 
@@ -63,7 +65,7 @@ static int writes_nothing(struct rig *rig, struct edu *edu, __u64 iova)
 	return err ? err : pattern_is(rig->memory, RIG_LENGTH, 55);
 }
 
-/* Where the memory is for one who is behind no IOMMU. */
+/* Return the physical address, at which DMA without an IOMMU would work. */
 static __u64 physical(const void *memory)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -85,9 +87,9 @@ TEST_F(security, before_bind)
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
 	ASSERT_NE(0ull, physical(rig->memory));
-	EXPECT_EQ(1, writes_nothing(rig, &self->raw, physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, physical(rig->memory)));
 	ASSERT_EQ(0, rig_map(rig));
-	EXPECT_EQ(1, writes_nothing(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, RIG_IOVA));
 }
 
 TEST_F(security, bound_not_attached)
@@ -95,12 +97,12 @@ TEST_F(security, bound_not_attached)
 	struct rig *rig = &self->rig;
 
 	ASSERT_EQ(0, rig_map(rig));
-	EXPECT_EQ(1, writes_nothing(rig, &rig->device.edu, RIG_IOVA));
-	EXPECT_EQ(1, writes_nothing(rig, &rig->device.edu,
-				    physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu, RIG_IOVA));
+	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
+				      physical(rig->memory)));
 }
 
-TEST_F(security, attached_reaches_what_is_mapped_and_nothing_else)
+TEST_F(security, attached)
 {
 	struct rig *rig = &self->rig;
 
@@ -109,8 +111,8 @@ TEST_F(security, attached_reaches_what_is_mapped_and_nothing_else)
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 	EXPECT_EQ(1, device_is_blocked(rig, &rig->device,
 				       RIG_IOVA + RIG_LENGTH, rig->memory));
-	EXPECT_EQ(1, writes_nothing(rig, &rig->device.edu,
-				    physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
+				      physical(rig->memory)));
 }
 
 TEST_F(security, detached)
@@ -121,9 +123,9 @@ TEST_F(security, detached)
 	ASSERT_EQ(0, rig_attach(rig, &rig->device));
 	ASSERT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 	ASSERT_EQ(0, vfio_detach(rig->device.fd));
-	EXPECT_EQ(1, writes_nothing(rig, &rig->device.edu, RIG_IOVA));
-	EXPECT_EQ(1, writes_nothing(rig, &rig->device.edu,
-				    physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu, RIG_IOVA));
+	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
+				      physical(rig->memory)));
 }
 
 TEST_F(security, closed)
@@ -136,11 +138,11 @@ TEST_F(security, closed)
 	device_close(&rig->device);
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
-	EXPECT_EQ(1, writes_nothing(rig, &self->raw, RIG_IOVA));
-	EXPECT_EQ(1, writes_nothing(rig, &self->raw, physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, physical(rig->memory)));
 }
 
-/* A user who has the device write to RIG_IOVA, again and again. */
+/* Body of a child: let the device write to RIG_IOVA in a loop. */
 static void keep_writing(const char *address, int *ready)
 {
 	struct rig rig;
@@ -162,7 +164,7 @@ static void keep_writing(const char *address, int *ready)
 	}
 }
 
-TEST_F(security, killed_while_the_device_writes)
+TEST_F(security, killed_during_dma)
 {
 	struct rig *rig = &self->rig;
 	pid_t child;
@@ -184,7 +186,7 @@ TEST_F(security, killed_while_the_device_writes)
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 
-	/* The next user maps other memory where the first one's was. */
+	/* The next user has other memory mapped at the same IOVA. */
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
 	pattern_fill(rig->memory, RIG_LENGTH, 56);
 	rig->device.fd = vfio_open(self->address);
@@ -204,7 +206,7 @@ TEST_F(security, bus_mastering_left_on_before_bind)
 	ASSERT_EQ(0, rig_map(rig));
 	pattern_fill(rig->memory, RIG_LENGTH, 57);
 
-	/* It writes, and will go on to, while its user binds and attaches it. */
+	/* Start a transfer that is in progress during bind and attach. */
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
 	ASSERT_EQ(0, edu_begin_store(&self->raw, RIG_IOVA, 0, TRANSFER));
 	rig->device.fd = vfio_open(self->address);
@@ -216,7 +218,7 @@ TEST_F(security, bus_mastering_left_on_before_bind)
 	EXPECT_TRUE(pattern_is(rig->memory, RIG_LENGTH, 57));
 }
 
-TEST_F(security, two_iommufds_with_one_iova)
+TEST_F(security, same_iova_in_two_iommufds)
 {
 	struct rig *rig = &self->rig, other;
 
@@ -243,34 +245,34 @@ TEST_F(security, two_iommufds_with_one_iova)
 	EXPECT_EQ(1, device_reaches(&other, &other.device, RIG_IOVA,
 				    other.memory));
 
-	/* One of them goes; the other's stays what it was. */
+	/* The close of one iommufd does not affect mappings of the other. */
 	rig_close(&other);
 	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
 }
 
 TEST_F(security, group_with_a_kernel_driver_EPERM)
 {
-	struct family family;
+	struct reset_bus bus;
 	__u32 id;
 	int fd;
 
-	if (family_find(&family))
-		SKIP(return, "needs an edu with a sibling");
-	ASSERT_EQ(0, pci_give_to_vfio(family.edu.text));
-	ASSERT_EQ(0, family_sibling_to_kernel(&family));
-	fd = vfio_open(family.edu.text);
+	if (reset_bus_find(&bus))
+		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
+	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
+	ASSERT_EQ(0, reset_bus_sibling_to_virtio(&bus));
+	fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EPERM, vfio_bind(fd, self->rig.iommufd, &id));
 
-	/* Without that driver it can be bound, and then no driver comes. */
-	ASSERT_EQ(0, pci_take_from_driver(family.sibling.text));
+	/* A bind works without that driver, and then keeps the driver out. */
+	ASSERT_EQ(0, pci_take_from_driver(bus.sibling.text));
 	ASSERT_EQ(0, vfio_bind(fd, self->rig.iommufd, &id));
-	EXPECT_GT(0, family_sibling_to_kernel(&family));
+	EXPECT_GT(0, reset_bus_sibling_to_virtio(&bus));
 	close(fd);
-	EXPECT_EQ(0, family_sibling_to_kernel(&family));
+	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 }
 
-TEST_F(security, group_of_a_container_is_not_to_be_had)
+TEST_F(security, bind_with_group_in_container_EBUSY)
 {
 	struct legacy legacy;
 

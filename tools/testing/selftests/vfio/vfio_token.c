@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The token that the users of a PF and of its VFs share, given to BIND.
+ * Test the VF token, which the users of a PF and of its VFs share, as an
+ * argument of VFIO_DEVICE_BIND_IOMMUFD.
  *
- * Rule: with the PF at vfio-pci nobody has a VF without the token, nor the PF
- * while a VF is in use, whichever way they come; who is refused changed
+ * If vfio-pci drives the PF, both interfaces to a VF require the token, and so
+ * does the PF while a VF is in use. A bind without the right token changes
  * nothing.
  */
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "legacy.h"
 #include "rig.h"
 
-#define RIGHT_AS_TEXT "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
+#define RIGHT_TEXT "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
 
 static const __u8 right[16] = {
 	0xbd, 0x8d, 0x9d, 0x2b, 0x5a, 0x5f, 0x4f, 0x5a,
@@ -80,8 +81,8 @@ static int call_bind(int fd, struct vfio_device_bind_iommufd *bind)
 	return ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, bind) ? -errno : 0;
 }
 
-/* Closes and opens again, for that is the way out of BIND. */
-static int again(int fd, const struct pci_address *address)
+/* Close and reopen the file, which is the only way to unbind the device. */
+static int reopen(int fd, const struct pci_address *address)
 {
 	close(fd);
 	return vfio_open(address->text);
@@ -99,7 +100,7 @@ static int set_token(int pf, const __u8 *token)
 	return ioctl(pf, VFIO_DEVICE_FEATURE, feature) ? -errno : 0;
 }
 
-TEST_F(token, vf_without_one_EACCES)
+TEST_F(token, vf_without_token_EACCES)
 {
 	struct vfio_region_info info;
 
@@ -107,16 +108,16 @@ TEST_F(token, vf_without_one_EACCES)
 	EXPECT_EQ(-EINVAL, vfio_region(self->vf, 0, &info));
 }
 
-TEST_F(token, vf_with_a_guess_EACCES)
+TEST_F(token, vf_before_token_is_set_EACCES)
 {
-	/* Nobody has set one, and it is no fixed value then either. */
+	/* The initial token is random. */
 	const __u8 zero[16] = { 0 };
 
 	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, right));
 	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, zero));
 }
 
-TEST_F(token, that_of_the_pf_user_opens_the_vf)
+TEST_F(token, vf_with_token_of_pf_user)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, NULL));
@@ -124,7 +125,7 @@ TEST_F(token, that_of_the_pf_user_opens_the_vf)
 	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
 }
 
-TEST_F(token, users_of_pf_and_vf_need_not_share_an_iommufd)
+TEST_F(token, pf_and_vf_in_different_iommufds)
 {
 	int other = iommu_open();
 
@@ -135,39 +136,39 @@ TEST_F(token, users_of_pf_and_vf_need_not_share_an_iommufd)
 	close(other);
 }
 
-TEST_F(token, stays_when_the_pf_is_closed)
+TEST_F(token, survives_close_of_pf)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
-	self->pf = again(self->pf, &self->pf_address);
+	self->pf = reopen(self->pf, &self->pf_address);
 	ASSERT_LE(0, self->pf);
 	EXPECT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
 	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
 }
 
-TEST_F(token, pf_with_a_vf_in_use_EACCES)
+TEST_F(token, pf_with_vf_in_use_EACCES)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
-	self->pf = again(self->pf, &self->pf_address);
+	self->pf = reopen(self->pf, &self->pf_address);
 	ASSERT_LE(0, self->pf);
 	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, NULL));
 	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, wrong));
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, right));
 }
 
-TEST_F(token, pf_without_vf_in_use_is_free_and_sets_it)
+TEST_F(token, pf_without_vf_in_use_sets_token)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
-	self->pf = again(self->pf, &self->pf_address);
-	self->vf = again(self->vf, &self->vf_address);
+	self->pf = reopen(self->pf, &self->pf_address);
+	self->vf = reopen(self->vf, &self->vf_address);
 	ASSERT_LE(0, self->pf);
 	ASSERT_LE(0, self->vf);
-	/* Without one it stays what it was. */
+	/* A bind without a token keeps the one that is set. */
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
-	self->pf = again(self->pf, &self->pf_address);
-	self->vf = again(self->vf, &self->vf_address);
+	self->pf = reopen(self->pf, &self->pf_address);
+	self->vf = reopen(self->vf, &self->vf_address);
 	ASSERT_LE(0, self->pf);
 	ASSERT_LE(0, self->vf);
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, wrong));
@@ -175,16 +176,16 @@ TEST_F(token, pf_without_vf_in_use_is_free_and_sets_it)
 	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, wrong));
 }
 
-TEST_F(token, refused_vf_is_not_in_use)
+TEST_F(token, failed_bind_does_not_use_vf)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	ASSERT_EQ(-EACCES, bind_with(self->vf, self->iommufd, wrong));
-	self->pf = again(self->pf, &self->pf_address);
+	self->pf = reopen(self->pf, &self->pf_address);
 	ASSERT_LE(0, self->pf);
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 }
 
-TEST_F(token, set_as_a_feature_of_the_pf)
+TEST_F(token, set_by_device_feature)
 {
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 	ASSERT_EQ(0, set_token(self->pf, right));
@@ -192,7 +193,7 @@ TEST_F(token, set_as_a_feature_of_the_pf)
 	EXPECT_EQ(0, bind_with(self->vf, self->iommufd, right));
 }
 
-TEST_F(token, is_that_of_the_group_path)
+TEST_F(token, shared_with_group_interface)
 {
 	char name[64];
 	struct legacy legacy;
@@ -200,10 +201,10 @@ TEST_F(token, is_that_of_the_group_path)
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	EXPECT_EQ(-EACCES, legacy_open(&legacy, self->vf_address.text));
 	snprintf(name, sizeof(name), "%s vf_token=%s", self->vf_address.text,
-		 RIGHT_AS_TEXT);
+		 RIGHT_TEXT);
 	ASSERT_EQ(0, legacy_open_as(&legacy, self->vf_address.text, name));
-	/* Its user counts as well. */
-	self->pf = again(self->pf, &self->pf_address);
+	/* A VF that was opened through its group is in use, too. */
+	self->pf = reopen(self->pf, &self->pf_address);
 	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, NULL));
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, right));
 	legacy_close(&legacy);
@@ -231,7 +232,7 @@ TEST_F(token, arguments)
 	bind.token_uuid_ptr = 0;
 	EXPECT_EQ(-EFAULT, call_bind(self->vf, &bind));
 
-	/* One byte of it is out of reach. */
+	/* The last byte of the token is not mapped. */
 	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)memory);
@@ -244,7 +245,7 @@ TEST_F(token, arguments)
 	EXPECT_EQ(0, call_bind(self->vf, &bind));
 }
 
-TEST_F(token, without_its_flag_the_pointer_is_not_looked_at)
+TEST_F(token, pointer_without_flag_is_ignored)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind),
@@ -255,7 +256,7 @@ TEST_F(token, without_its_flag_the_pointer_is_not_looked_at)
 	EXPECT_EQ(0, call_bind(self->pf, &bind));
 }
 
-TEST_F(token, where_none_is_wanted_EINVAL)
+TEST_F(token, device_without_token_EINVAL)
 {
 	struct machine machine;
 	int fd;

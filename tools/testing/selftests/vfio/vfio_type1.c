@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Containers, groups and type1 in a kernel that has /dev/iommu too.
+ * Containers, groups and type1 in a kernel that also has /dev/iommu.
  *
- * Rule: the older way to a device works as if the newer one were not there,
- * and each can follow the other on the same device.
+ * A container works as it does in a kernel without /dev/iommu. A device can be
+ * used through a container and through /dev/iommu in turn.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ static long locked_pages(long before)
 	return (counters_of_self("VmLck") - before) * 1024 / (long)PAGE;
 }
 
-TEST_F(type1, map_pins_and_charges_and_unmap_gives_back)
+TEST_F(type1, map_and_unmap_accounting)
 {
 	__u64 length = RIG_LENGTH;
 
@@ -69,17 +69,17 @@ TEST_F(type1, map_pins_and_charges_and_unmap_gives_back)
 
 TEST_F(type1, dma)
 {
-	char *there = self->memory + 8 * PAGE;
+	char *destination = self->memory + 8 * PAGE;
 
 	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
 				RIG_IOVA, true));
 	pattern_fill(self->memory, TRANSFER, 1);
 	ASSERT_EQ(0, edu_load(&self->edu, RIG_IOVA, 0, TRANSFER));
 	ASSERT_EQ(0, edu_store(&self->edu, RIG_IOVA + 8 * PAGE, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(there, TRANSFER, 1));
+	EXPECT_TRUE(pattern_is(destination, TRANSFER, 1));
 }
 
-TEST_F(type1, unmap_blocks)
+TEST_F(type1, unmap_blocks_dma)
 {
 	__u64 length = RIG_LENGTH;
 
@@ -93,7 +93,7 @@ TEST_F(type1, unmap_blocks)
 	EXPECT_TRUE(pattern_is(self->memory, TRANSFER, 3));
 }
 
-TEST_F(type1, read_only_is_not_written)
+TEST_F(type1, read_only_mapping_blocks_write)
 {
 	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
 				RIG_IOVA, false));
@@ -104,7 +104,7 @@ TEST_F(type1, read_only_is_not_written)
 	EXPECT_TRUE(pattern_is(self->memory, TRANSFER, 5));
 }
 
-TEST_F(type1, close_gives_everything_back)
+TEST_F(type1, close_unpins_and_uncharges)
 {
 	ASSERT_EQ(0, legacy_map(&self->legacy, self->memory, RIG_LENGTH,
 				RIG_IOVA, true));
@@ -114,7 +114,7 @@ TEST_F(type1, close_gives_everything_back)
 	EXPECT_EQ(0, locked_pages(self->locked_before));
 }
 
-TEST_F(type1, and_dev_iommu_by_turns)
+TEST_F(type1, switch_between_container_and_dev_iommu)
 {
 	unsigned int turn;
 	struct rig rig;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What counts as locked memory, whose, against which limit. */
+/*
+ * Record how type1 charges pinned pages: which pages count, which process they
+ * are charged to, and how RLIMIT_MEMLOCK and CAP_IPC_LOCK apply.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,7 +27,7 @@ static void counters(void)
 	struct type1 other;
 	int second;
 
-	record_within("counter");
+	record_set_prefix("counter");
 	map(type1.container, IOVA, memory, 16 * PAGE, READ_WRITE);
 	record("T1-58", "map", "VmLck %ld VmPin %ld",
 	       counters_of_self("VmLck") / 4, counters_of_self("VmPin") / 4);
@@ -51,8 +54,8 @@ static void counters(void)
 	record_pages("T1-69", "unmap_both.pages");
 }
 
-/* Lines of the kernel's log that tell of the limit. */
-static unsigned int told(void)
+/* Count the lines of the kernel log that report the limit. */
+static unsigned int count_limit_messages(void)
 {
 	static char log[1 << 20];
 	int length = klogctl(3, log, sizeof(log) - 1);
@@ -70,14 +73,15 @@ static unsigned int told(void)
 static void limits(void)
 {
 	char *memory = new_pages(2000);
-	unsigned int before = told();
+	unsigned int before = count_limit_messages();
 
-	record_within("limit");
+	record_set_prefix("limit");
 	limit_locked(false, 8);
 	record_rc_pages("T1-62", "map_9",
 			map(type1.container, IOVA, memory, 9 * PAGE,
 			    READ_WRITE));
-	record("T1-07", "map_9.log", "lines %u", told() - before);
+	record("T1-07", "map_9.log", "lines %u",
+	       count_limit_messages() - before);
 	record("T1-62,T1-71", "map_9.avail", "%u", avail(type1.container));
 	record_rc_pages("T1-62", "map_8",
 			map(type1.container, IOVA, memory, 8 * PAGE,
@@ -96,7 +100,7 @@ static void limits(void)
 			    READ_WRITE));
 	clear();
 
-	/* The budget is one with mlock(). */
+	/* Pages locked by mlock() count towards the same limit. */
 	record_rc("T1-58", "mlock_5", mlock(memory, 5 * PAGE) ? -errno : 0);
 	record_rc_pages("T1-58", "map_4_beside",
 			map(type1.container, IOVA, memory, 4 * PAGE,
@@ -110,7 +114,7 @@ static void limits(void)
 	munlock(memory, 5 * PAGE);
 	record_pages("T1-58", "unlocked");
 
-	/* What does not count needs no room. */
+	/* Pages that are not charged can be mapped with a limit of 0. */
 	limit_locked(false, 0);
 	record_rc_pages("T1-60,T1-62", "zero_map_1",
 			map(type1.container, IOVA, memory, PAGE, READ_WRITE));
@@ -119,7 +123,7 @@ static void limits(void)
 			    READ_ONLY));
 	clear();
 
-	/* More than one batch, the limit in the second. */
+	/* A mapping of two batches that exceeds the limit in the second one */
 	limit_locked(false, 1000);
 	record_rc_pages("T1-62,T1-71", "map_1001",
 			map(type1.container, IOVA, memory, 1001 * PAGE,
@@ -135,7 +139,7 @@ static void capability_to_lock(void)
 {
 	char *memory = new_pages(16);
 
-	record_within("capable");
+	record_set_prefix("capable");
 	limit_locked(true, 4);
 	record_rc_pages("T1-61", "beyond_limit",
 			map(type1.container, IOVA, memory, 16 * PAGE,
@@ -154,8 +158,8 @@ static void capability_to_lock(void)
 	clear();
 }
 
-/* Runs in a child, which has the container's file too. */
-static void in_child(int (*run)(void *), void *arg)
+/* Run a function in a child, which inherits the file of the container. */
+static void run_in_child(int (*run)(void *), void *arg)
 {
 	int status;
 	pid_t child = fork();
@@ -188,7 +192,7 @@ static int child_maps(void *arg)
 	return 0;
 }
 
-static int executes(void *arg)
+static int child_execs(void *arg)
 {
 	record_rc("T1-67", "exec.rc",
 		  map(type1.container, IOVA, arg, 8 * PAGE, READ_WRITE));
@@ -201,39 +205,39 @@ static void processes(void)
 {
 	char *memory = new_pages(16);
 
-	record_within("process");
+	record_set_prefix("process");
 	map(type1.container, IOVA, memory, 8 * PAGE, READ_WRITE);
 	map(type1.container, 2 * IOVA, memory + 8 * PAGE, 8 * PAGE,
 	    READ_WRITE);
 	record_pages("T1-66", "parent");
-	in_child(child_of_mapper, NULL);
+	run_in_child(child_of_mapper, NULL);
 	record_pages("T1-66", "parent_after_child");
 	record_reach("T1-66", "parent_page", &type1, 2 * IOVA,
 		     memory + 8 * PAGE);
 	clear();
 
-	in_child(child_maps, memory);
+	run_in_child(child_maps, memory);
 	record_pages("T1-64,T1-67", "child_ended");
 	record("T1-67", "child_ended.avail", "%u", avail(type1.container));
 	record_unmap("T1-64,T1-67", "child_ended.unmap", type1.container, IOVA,
 		     8 * PAGE, 0);
 	record_pages("T1-64,T1-67", "child_ended.pages");
 
-	in_child(executes, memory);
+	run_in_child(child_execs, memory);
 	record_pages("T1-67", "child_executed");
 	record_unmap("T1-67", "child_executed.unmap", type1.container, IOVA,
 		     8 * PAGE, 0);
 	record_pages("T1-67", "child_executed.pages");
 }
 
-/* After a fork the device and the parent still see one page. */
+/* After a fork, the device and the parent still share the pinned pages. */
 static void copy_on_write(void)
 {
 	char *memory = new_pages(2);
 	int status;
 	pid_t child;
 
-	record_within("fork");
+	record_set_prefix("fork");
 	map(type1.container, IOVA, memory, 2 * PAGE, READ_WRITE);
 	child = fork();
 	if (!child) {
@@ -259,7 +263,7 @@ int main(void)
 	processes();
 	copy_on_write();
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15", "end");
 	return 0;
 }

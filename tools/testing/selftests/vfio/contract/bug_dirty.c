@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queries about dirty pages that stock type1 answers with more than there is:
- * it shifts its bitmap in place for the user's first bit, and leaves it so.
+ * Record queries of dirty pages for which stock type1 reports too many pages.
+ * It shifts its own bitmap to the first bit of the user and does not shift it
+ * back.
  */
 #include <errno.h>
 #include <string.h>
@@ -59,7 +60,7 @@ int main(void)
 	    query(VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, NULL))
 		die("a mapping to track");
 
-	/* Pages 2 to 4 are mapped, and dirty whenever they are asked for. */
+	/* Pages 2 to 4 are mapped, and every query has to report them dirty. */
 	record_get("shifted", IOVA, 64 * PAGE, 0);
 	record_get("shifted_again", IOVA, 64 * PAGE, 0);
 	record_get("shifted_third", IOVA, 64 * PAGE, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The last page of the address space: where stock type1 forms the end of a
- * range, it is 0.
+ * Record mappings that contain the last page of the address space, for which
+ * stock type1 computes an exclusive end that wraps to 0.
  */
 #include <stdio.h>
 
@@ -18,7 +18,7 @@ int main(void)
 		type1_open(&type1, type);
 		c = type1.container;
 		snprintf(name, sizeof(name), "v%lu", type == 1 ? 1ul : 2ul);
-		record_within(name);
+		record_set_prefix(name);
 		if (map(c, IOVA, memory, 4 * PAGE, READ_WRITE))
 			die("a mapping");
 		record_unmap("T1-90", "unmap_from_0_to_end", c, IOVA, -IOVA,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings made without a domain are pinned when a group brings one. Stock
- * type1 then takes the pages of whoever adds the group, at the addresses of
- * whoever mapped them.
+ * Record which process provides the pages of a mapping that was created without
+ * a domain and is pinned when a group adds one. Stock type1 uses the addresses
+ * of the process that created the mapping, but looks them up in the process
+ * that adds the group.
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #define OURS	31u
 #define THEIRS	32u
 
-/* The group joins in a child, which has other data at the address. */
+/* Add the group in a child, which has other data at the same address. */
 static void join_in_child(int group, int container, void *memory)
 {
 	int status;
@@ -42,7 +43,7 @@ int main(void)
 	type1.group = new_group(&devices()->lone[0]);
 	join_in_child(type1.group, type1.container, memory);
 	type1_device(&type1);
-	device_fetch(&type1, IOVA, seen);
+	device_load(&type1, IOVA, seen);
 	record_yes("T1-126", "reads_of_mapper",
 		   pattern_is(seen, TRANSFER, OURS));
 	record_yes("T1-126", "reads_of_child",

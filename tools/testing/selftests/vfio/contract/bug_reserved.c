@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The vdso is memory of the kernel's image: pages that are reserved and have
- * a struct page. Stock type1 pins them and does not unpin them.
+ * Record a mapping of the vDSO, which is part of the kernel image. Its pages
+ * are reserved and have a struct page. Stock type1 pins such pages and never
+ * unpins them.
  */
 #include <stdint.h>
 #include <sys/auxv.h>

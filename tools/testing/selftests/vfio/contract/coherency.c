@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine whose IOMMU can force DMA to be coherent: what containers say of
- * it. Run with snoop control.
+ * Record what containers report about DMA coherency on a machine with an IOMMU
+ * that can enforce it. Run on a machine that has snoop control.
  */
 #include <unistd.h>
 

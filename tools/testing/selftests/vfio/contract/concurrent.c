@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Threads and signals against one container. */
+/* Record concurrent maps and unmaps, and kills during a map. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,13 +58,13 @@ static void *own_range(void *arg)
 	return NULL;
 }
 
-static void together(const char *rules, const char *name,
-		     void *(*run)(void *))
+static void run_threads(const char *rules, const char *name,
+			void *(*run)(void *))
 {
 	pthread_t threads[THREADS];
 	unsigned long i;
 
-	record_within(name);
+	record_set_prefix(name);
 	won = 0;
 	refused = 0;
 	other = 0;
@@ -82,7 +82,7 @@ static void together(const char *rules, const char *name,
 	record(rules, "avail", "%u", avail(type1.container));
 }
 
-/* A child of its own container is killed while it maps. */
+/* Kill children while they map and unmap memory in the container. */
 static void killed(void)
 {
 	const unsigned int nr = 20000;
@@ -90,7 +90,7 @@ static void killed(void)
 	int status, c;
 	pid_t child;
 
-	record_within("killed");
+	record_set_prefix("killed");
 	for (round = 0; round < 8; round++) {
 		child = fork();
 		if (!child) {
@@ -123,11 +123,11 @@ int main(void)
 {
 	memory = new_pages(16);
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
-	together("T1-164,T1-171", "same", same_range);
-	together("T1-164,T1-171", "apart", own_range);
+	run_threads("T1-164,T1-171", "same", same_range);
+	run_threads("T1-164,T1-171", "apart", own_range);
 	killed();
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15", "end");
 	return 0;
 }

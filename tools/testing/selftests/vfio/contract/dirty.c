@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What VFIO_IOMMU_DIRTY_PAGES refuses, reports, and forgets. */
+/*
+ * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages are reported
+ * by it and by an unmap with a dirty bitmap, and when tracking ends.
+ */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,7 +44,7 @@ static long control(int container, __u32 flags)
 	return raw(container, &arg);
 }
 
-static void ask(struct query *query, __u64 iova, __u64 size)
+static void fill_query(struct query *query, __u64 iova, __u64 size)
 {
 	query->head.argsz = sizeof(*query);
 	query->head.flags = GET;
@@ -59,7 +62,7 @@ static void record_get(const char *rules, const char *name, int container,
 	char bytes[48];
 
 	memset(bits, FILLER, sizeof(bits));
-	ask(&query, iova, size);
+	fill_query(&query, iova, size);
 	record_rc(rules, name, raw(container, &query));
 	snprintf(bytes, sizeof(bytes), "%s.bits", name);
 	record_bytes(rules, bytes, bits, sizeof(bits));
@@ -96,7 +99,7 @@ static void flags(int container, const char *rules)
 	munmap(page, PAGE);
 }
 
-static void refused(int container, char *memory)
+static void query_errors(int container, char *memory)
 {
 	struct query query;
 	char *page = new_pages(2);
@@ -106,22 +109,22 @@ static void refused(int container, char *memory)
 	record_get("T1-106", "get_not_tracking", container, IOVA, 4 * PAGE);
 	record_rc("T1-105", "start", control(container, START));
 	record_rc("T1-105", "start_again", control(container, START));
-	ask(&query, IOVA, 4 * PAGE);
+	fill_query(&query, IOVA, 4 * PAGE);
 	query.head.argsz = 47;
 	record_rc("T1-106", "get_argsz_47", raw(container, &query));
-	ask(&query, IOVA, 4 * PAGE);
+	fill_query(&query, IOVA, 4 * PAGE);
 	memcpy(page + PAGE - 40, &query, 40);
 	record_rc("T1-106", "get_cut", raw(container, page + PAGE - 40));
-	ask(&query, -PAGE, PAGE);
+	fill_query(&query, -PAGE, PAGE);
 	record_rc("T1-106", "get_to_the_end", raw(container, &query));
-	ask(&query, -PAGE, 2 * PAGE);
+	fill_query(&query, -PAGE, 2 * PAGE);
 	record_rc("T1-106", "get_wrap", raw(container, &query));
-	ask(&query, IOVA, 4 * PAGE);
+	fill_query(&query, IOVA, 4 * PAGE);
 	query.get.bitmap.data = (void *)-PAGE;
 	record_rc("T1-106", "get_kernel_address", raw(container, &query));
 	query.get.bitmap.data = NULL;
 	record_rc("T1-106", "get_null_bitmap", raw(container, &query));
-	ask(&query, IOVA, 4 * PAGE);
+	fill_query(&query, IOVA, 4 * PAGE);
 	query.get.bitmap.size = 7;
 	record_rc("T1-82,T1-106", "get_bitmap_7", raw(container, &query));
 	query.get.bitmap.size = 8;
@@ -130,7 +133,7 @@ static void refused(int container, char *memory)
 	record_rc("T1-82,T1-107", "get_bitmap_max", raw(container, &query));
 	query.get.bitmap.size = (1ull << 28) + 1;
 	record_rc("T1-82,T1-107", "get_bitmap_more", raw(container, &query));
-	ask(&query, IOVA, 4 * PAGE);
+	fill_query(&query, IOVA, 4 * PAGE);
 	query.get.bitmap.pgsize = 2 * PAGE;
 	record_rc("T1-106,T1-107", "get_pgsize_8192", raw(container, &query));
 	query.get.bitmap.pgsize = HUGE;
@@ -152,7 +155,7 @@ static void refused(int container, char *memory)
 	munmap(page, PAGE);
 }
 
-/* Pages 2-3, 70-74 and 130 of the range are mapped. */
+/* Map pages 2-3, 70-74 and 130 of the range. */
 static void map_pieces(int container, char *memory)
 {
 	if (map(container, IOVA + 2 * PAGE, memory, 2 * PAGE, READ_WRITE) ||
@@ -161,7 +164,7 @@ static void map_pieces(int container, char *memory)
 		die("the pieces to track");
 }
 
-/* Each query is the first of its tracking, so that no other shows in it. */
+/* Restart tracking before the query, so that earlier ones do not affect it. */
 static void record_first_get(const char *rules, const char *name,
 			     int container, __u64 iova, __u64 size)
 {
@@ -170,7 +173,7 @@ static void record_first_get(const char *rules, const char *name,
 	record_get(rules, name, container, iova, size);
 }
 
-static void reported(int container, char *memory)
+static void query_results(int container, char *memory)
 {
 	map_pieces(container, memory);
 	record_rc("T1-105", "track.start", control(container, START));
@@ -230,8 +233,8 @@ static void record_unmap_dirty(const char *rules, const char *name,
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }
 
-/* What is refused although pages are tracked. */
-static void refused_unmap(int container)
+/* Unmaps with a dirty bitmap that fail although tracking is on. */
+static void unmap_errors(int container)
 {
 	struct unmap_dirty arg = {
 		.unmap = {
@@ -256,13 +259,13 @@ static void refused_unmap(int container)
 	record("T1-81", "unmap.refused.left", "%u", 65535 - avail(container));
 }
 
-static void with_unmap(int container, char *memory)
+static void unmap_dirty(int container, char *memory)
 {
 	char *page = new_pages(2);
 
 	map_pieces(container, memory);
 	control(container, START);
-	refused_unmap(container);
+	unmap_errors(container);
 	record_unmap_dirty("T1-81,T1-86", "unmap.half", container,
 			   IOVA + 2 * PAGE, PAGE, bits);
 	record_unmap_dirty("T1-109,T1-111", "unmap.one", container,
@@ -273,7 +276,7 @@ static void with_unmap(int container, char *memory)
 			   192 * PAGE, bits);
 	record_pages("T1-109", "unmap.pages");
 
-	/* The bitmap's second half is not there: the first mapping goes. */
+	/* Only the first part of the bitmap can be written. */
 	map_pieces(container, memory);
 	munmap(page + PAGE, PAGE);
 	memset(page, 0, PAGE);
@@ -290,7 +293,7 @@ static void with_unmap(int container, char *memory)
 	munmap(page, PAGE);
 }
 
-static void by_device(struct type1 *type1, char *memory)
+static void device_dma(struct type1 *type1, char *memory)
 {
 	int container = type1->container;
 
@@ -302,7 +305,7 @@ static void by_device(struct type1 *type1, char *memory)
 	control(container, STOP);
 	unmap(container, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, NULL);
 
-	/* Tracking ends with the driver of the container. */
+	/* Leave tracking on for the release of the driver. */
 	control(container, START);
 }
 
@@ -311,18 +314,18 @@ int main(void)
 	char *memory = new_pages(8);
 	struct type1 type1;
 
-	record_within("v1");
+	record_set_prefix("v1");
 	type1_open(&type1, VFIO_TYPE1_IOMMU);
 	flags(type1.container, "T1-104");
 	record_rc("T1-104", "start", control(type1.container, START));
 	type1_close(&type1);
 
-	record_within("v2");
+	record_set_prefix("v2");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	flags(type1.container, "T1-104,T1-106");
-	refused(type1.container, memory);
-	reported(type1.container, memory);
-	with_unmap(type1.container, memory);
+	query_errors(type1.container, memory);
+	query_results(type1.container, memory);
+	unmap_dirty(type1.container, memory);
 	record_rc("T1-12", "track_and_leave", control(type1.container, START));
 	leave(type1.group);
 	join(type1.group, type1.container);
@@ -331,9 +334,9 @@ int main(void)
 	record_get("T1-12", "track_forgotten", type1.container, IOVA, PAGE);
 	unmap(type1.container, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, NULL);
 	type1_device(&type1);
-	by_device(&type1, memory);
+	device_dma(&type1, memory);
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15", "end");
 	return 0;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What VFIO_CHECK_EXTENSION answers, before a driver is set and after. */
+/* Record VFIO_CHECK_EXTENSION of containers with and without a driver. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "type1.h"
 
-static void ask(const char *rules, const char *when, int container)
+static void record_extensions(const char *rules, const char *when,
+			      int container)
 {
 	static const unsigned long wide[] = {
 		0x100000001ul, 0x100000003ul, 1ul << 63, -1ul,
@@ -13,7 +14,7 @@ static void ask(const char *rules, const char *when, int container)
 	char name[32];
 	unsigned long i;
 
-	record_within(when);
+	record_set_prefix(when);
 	for (i = 0; i < 16; i++) {
 		snprintf(name, sizeof(name), "%lu", i);
 		record_rc(i == 4 ? "T1-22" : i == 10 ? "T1-21" : rules, name,
@@ -32,38 +33,38 @@ int main(void)
 	struct type1 type1;
 	long fd;
 
-	ask("T1-19", "no_group", container);
+	record_extensions("T1-19", "no_group", container);
 	record_rc("T1-19", "join", join(group, container));
-	ask("T1-19", "no_driver", container);
+	record_extensions("T1-19", "no_driver", container);
 	close(group);
 	close(container);
 
 	type1_open(&type1, VFIO_TYPE1_IOMMU);
-	ask("T1-20", "v1", type1.container);
+	record_extensions("T1-20", "v1", type1.container);
 	type1_close(&type1);
 
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
-	ask("T1-20", "v2", type1.container);
+	record_extensions("T1-20", "v2", type1.container);
 	if (devices()->nr_lone > 1) {
 		int second = new_group(&devices()->lone[1]);
 
 		record_rc("T1-22", "join_second",
 			  join(second, type1.container));
-		ask("T1-20", "two_groups", type1.container);
+		record_extensions("T1-20", "two_groups", type1.container);
 		close(second);
-		ask("T1-20", "one_group_again", type1.container);
+		record_extensions("T1-20", "one_group_again", type1.container);
 	}
 	type1_close(&type1);
 
-	/* What it says about nesting says nothing about the hardware. */
-	record_within("nesting");
+	/* The extension for nesting does not depend on the hardware. */
+	record_set_prefix("nesting");
 	record_rc("T1-20", "set_iommu",
 		  type1_try(&type1, VFIO_TYPE1_NESTING_IOMMU));
-	ask("T1-20", "nesting", type1.container);
+	record_extensions("T1-20", "nesting", type1.container);
 	record_rc("T1-20", "leave", leave(type1.group));
-	ask("T1-19", "left", type1.container);
+	record_extensions("T1-19", "left", type1.container);
 	fd = get_device(type1.group, &devices()->lone[0]);
-	record_within("left");
+	record_set_prefix("left");
 	record_rc("T1-14", "get_device", fd < 0 ? fd : 0);
 	type1_close(&type1);
 	return 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What VFIO_IOMMU_GET_INFO answers, byte by byte, for every size given. */
+/*
+ * Record the result of VFIO_IOMMU_GET_INFO byte by byte for different values
+ * of argsz, and how mappings change it.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +12,7 @@
 
 #define FILLER 0xa5
 
-/* Bytes that a kernel has no business with keep the filler. */
+/* Bytes that the kernel does not write keep the filler. */
 static void sizes(int container, __u32 needed)
 {
 	const __u32 argsz[] = {
@@ -80,8 +83,8 @@ static void decoded(int container)
 	record("T1-30", "avail", "%u", avail(container));
 }
 
-/* The header as it lies there, which may be where it cannot be written. */
-static long ask(int container, void *header)
+/* Call GET_INFO with a header that may be in inaccessible memory. */
+static long get_info_at(int container, void *header)
 {
 	return ioctl(container, VFIO_IOMMU_GET_INFO, header) < 0 ? -errno : 0;
 }
@@ -92,31 +95,31 @@ static void faults(int container, __u32 needed)
 	struct vfio_iommu_type1_info *header;
 
 	munmap(end, PAGE);
-	record_within("fault");
-	record_rc("T1-24", "null", ask(container, NULL));
+	record_set_prefix("fault");
+	record_rc("T1-24", "null", get_info_at(container, NULL));
 
 	header = (void *)(end - 12);
 	header->argsz = 24;
-	record_rc("T1-24", "half_header", ask(container, header));
+	record_rc("T1-24", "half_header", get_info_at(container, header));
 
-	/* The header is there, and some of what follows. */
+	/* The header and a part of the capabilities can be written. */
 	memset(pages, FILLER, PAGE);
 	header = (void *)(end - 24 - 32);
 	header->argsz = needed;
-	record_rc("T1-27", "cut_caps", ask(container, header));
+	record_rc("T1-27", "cut_caps", get_info_at(container, header));
 	record_bytes("T1-27", "cut_caps.header", header, 24);
 
 	memset(pages, FILLER, PAGE);
 	header = (void *)pages;
 	header->argsz = 20;
 	mprotect(pages, PAGE, PROT_READ);
-	record_rc("T1-24", "read_only", ask(container, header));
+	record_rc("T1-24", "read_only", get_info_at(container, header));
 	header = (void *)(end - 16);
 	mprotect(pages, PAGE, PROT_READ | PROT_WRITE);
 	header->argsz = 20;
-	record_rc("T1-25", "no_cap_offset", ask(container, header));
+	record_rc("T1-25", "no_cap_offset", get_info_at(container, header));
 	header->argsz = 16;
-	record_rc("T1-25", "just_16", ask(container, header));
+	record_rc("T1-25", "just_16", get_info_at(container, header));
 	munmap(pages, PAGE);
 }
 
@@ -127,11 +130,11 @@ static void changes(int container)
 	unsigned int i;
 	char name[32];
 
-	record_within("flags_in");
+	record_set_prefix("flags_in");
 	record_rc("T1-24", "rc", get_info(container, &header, 20));
 	record("T1-24,T1-26", "flags", "%#x", header.flags);
 
-	record_within("avail");
+	record_set_prefix("avail");
 	for (i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "map_%u", i);
 		record_rc("T1-30", name,
@@ -164,7 +167,7 @@ int main(void)
 	__u32 needed;
 
 	for (i = 0; i < 2; i++) {
-		record_within(types[i].name);
+		record_set_prefix(types[i].name);
 		type1_open(&type1, types[i].type);
 		needed = needed_by(type1.container);
 		record("T1-27,T1-28", "needed", "%u", needed);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Groups that come and go while others, and mappings, are there. */
+/*
+ * Record adding and removing groups of a container that has mappings and other
+ * groups, and devices that share a group.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -12,13 +15,13 @@ static void record_info(const char *rules, const char *name, int container)
 
 	if (get_info(container, info, sizeof(info)))
 		die("GET_INFO");
-	/* Without the size that was asked for. */
+	/* Skip argsz. */
 	record_bytes(rules, name, info + 4, 124);
 }
 
-/* The same container, driven through another device. */
-static struct type1 other_device(int container, int group,
-				 const struct pci_address *address)
+/* Open another device of the container, for DMA. */
+static struct type1 open_device(int container, int group,
+				const struct pci_address *address)
 {
 	struct type1 other = { .container = container, .group = group };
 	long fd = get_device(group, address);
@@ -29,7 +32,7 @@ static struct type1 other_device(int container, int group,
 	return other;
 }
 
-static void end_device(struct type1 *other)
+static void close_device(struct type1 *other)
 {
 	edu_stop(&other->edu);
 	close(other->device);
@@ -44,7 +47,7 @@ static void two_groups(void)
 
 	if (devices()->nr_lone < 2)
 		die("needs two edu devices with groups of their own");
-	record_within("two");
+	record_set_prefix("two");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	c = type1.container;
 	record_info("T1-122,T1-134", "info", c);
@@ -54,7 +57,7 @@ static void two_groups(void)
 	record_rc_pages("T1-118", "join", join(group, c));
 	record_rc("T1-114", "join_again", join(group, c));
 	record_info("T1-33,T1-118,T1-122", "info_joined", c);
-	second = other_device(c, group, &devices()->lone[1]);
+	second = open_device(c, group, &devices()->lone[1]);
 	type1_device(&type1);
 	record_reach("T1-118,T1-125", "second_reaches_old", &second,
 		     IOVA + PAGE, memory + PAGE);
@@ -69,34 +72,34 @@ static void two_groups(void)
 	record_reach("T1-98,T1-170", "second_blocked", &second, IOVA + PAGE,
 		     memory + PAGE);
 	record_rc("T1-14", "leave_with_device", leave(group));
-	end_device(&second);
+	close_device(&second);
 	record_rc_pages("T1-132,T1-133", "leave", leave(group));
 	record_info("T1-134", "info_left", c);
 	record_reach("T1-132,T1-133", "first_still_reaches", &type1, 2 * IOVA,
 		     memory);
 	record_rc("T1-118,T1-134", "join_back", join(group, c));
 
-	/* The first group goes, the second keeps what there is. */
-	end_device(&type1);
+	/* Remove the first group; the mappings stay for the second. */
+	close_device(&type1);
 	edu_stop(&type1.edu);
 	record_rc_pages("T1-132,T1-133", "first_leaves", leave(type1.group));
-	second = other_device(c, group, &devices()->lone[1]);
+	second = open_device(c, group, &devices()->lone[1]);
 	record_reach("T1-132,T1-133", "second_reaches", &second, 2 * IOVA,
 		     memory);
 	record_info("T1-134", "info_first_left", c);
-	end_device(&second);
+	close_device(&second);
 	record_rc_pages("T1-12,T1-132", "second_leaves", leave(group));
 	close(group);
 	type1_close(&type1);
 }
 
-/* Both groups are there before the driver. */
+/* Set the driver after both groups were added. */
 static void both_at_once(void)
 {
 	int c = new_container(), one, two;
 	char *memory = new_pages(2);
 
-	record_within("at_once");
+	record_set_prefix("at_once");
 	one = new_group(&devices()->lone[0]);
 	two = new_group(&devices()->lone[1]);
 	record_rc("T1-11", "join_one", join(one, c));
@@ -114,7 +117,7 @@ static void both_at_once(void)
 	close(c);
 }
 
-/* Two devices that the IOMMU cannot tell apart. */
+/* Two devices that share a group */
 static void pair(void)
 {
 	char *memory = new_pages(2);
@@ -124,7 +127,7 @@ static void pair(void)
 
 	if (!devices()->has_pair)
 		die("needs two edu devices in one group");
-	record_within("pair");
+	record_set_prefix("pair");
 	c = new_container();
 	group = new_group(&devices()->pair[0]);
 	fd = open_group(&devices()->pair[1]);
@@ -133,14 +136,14 @@ static void pair(void)
 	record_rc("T1-114", "set_iommu", set_iommu(c, 3));
 	record_rc_pages("T1-114", "map", map(c, IOVA, memory, 2 * PAGE,
 					     READ_WRITE));
-	one = other_device(c, group, &devices()->pair[0]);
-	two = other_device(c, group, &devices()->pair[1]);
+	one = open_device(c, group, &devices()->pair[0]);
+	two = open_device(c, group, &devices()->pair[1]);
 	record_reach("T1-114", "first", &one, IOVA, memory);
 	record_reach("T1-114", "second", &two, IOVA + PAGE, memory + PAGE);
-	end_device(&one);
+	close_device(&one);
 	record_rc("T1-14", "leave_with_one", leave(group));
 	record_reach("T1-14", "second_alone", &two, IOVA, memory);
-	end_device(&two);
+	close_device(&two);
 	record_rc_pages("T1-14,T1-132", "leave", leave(group));
 	close(group);
 	close(c);
@@ -149,18 +152,18 @@ static void pair(void)
 static void containers(void)
 {
 	struct type1 type1;
-	int other = new_container(), not_one;
+	int other = new_container(), null;
 
-	record_within("containers");
+	record_set_prefix("containers");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	record_rc("T1-114", "join_other", join(type1.group, other));
-	not_one = open("/dev/null", O_RDWR | O_CLOEXEC);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	record_rc("T1-114", "leave", leave(type1.group));
-	record_rc("T1-114", "join_null", join(type1.group, not_one));
+	record_rc("T1-114", "join_null", join(type1.group, null));
 	record_rc("T1-114", "join_other_free", join(type1.group, other));
 	record_rc("T1-114", "set_iommu_other", set_iommu(other, 1));
 	record_rc("T1-12", "set_iommu_first", set_iommu(type1.container, 3));
-	close(not_one);
+	close(null);
 	close(other);
 	type1_close(&type1);
 	record_pages("T1-15", "closed");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine whose IOMMU does not isolate interrupts: which groups a container
- * takes there. Run without interrupt remapping.
+ * Record which groups a container accepts if the IOMMU does not isolate
+ * interrupts. Run without interrupt remapping.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the container's file to its end: which driver it gets, when, what a
- * container without one answers, and what keeps mappings alive.
+ * Record the life of a container: which drivers can be set and when, how ioctls
+ * fail without a driver, and which open files keep mappings alive.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 #include "type1.h"
 
-static long command(int fd, unsigned long request, void *arg)
+static long do_ioctl(int fd, unsigned long request, void *arg)
 {
 	int rc = ioctl(fd, request, arg);
 
@@ -38,27 +38,27 @@ static void dispatch(int container)
 	unsigned int i;
 
 	record_rc("T1-17", "api_version",
-		  command(container, VFIO_GET_API_VERSION, NULL));
+		  do_ioctl(container, VFIO_GET_API_VERSION, NULL));
 	record_rc("T1-17", "get_info",
-		  command(container, VFIO_IOMMU_GET_INFO, zero));
+		  do_ioctl(container, VFIO_IOMMU_GET_INFO, zero));
 	record_rc("T1-17", "map",
-		  command(container, VFIO_IOMMU_MAP_DMA, zero));
+		  do_ioctl(container, VFIO_IOMMU_MAP_DMA, zero));
 	record_rc("T1-17", "unmap",
-		  command(container, VFIO_IOMMU_UNMAP_DMA, zero));
+		  do_ioctl(container, VFIO_IOMMU_UNMAP_DMA, zero));
 	record_rc("T1-17", "dirty",
-		  command(container, VFIO_IOMMU_DIRTY_PAGES, zero));
+		  do_ioctl(container, VFIO_IOMMU_DIRTY_PAGES, zero));
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
 		snprintf(name, sizeof(name), "%s", others[i].name);
 		record_rc("T1-17", name,
-			  command(container,
-				  _IO(VFIO_TYPE, VFIO_BASE + others[i].number),
+			  do_ioctl(container,
+				   _IO(VFIO_TYPE, VFIO_BASE + others[i].number),
 				  zero));
 	}
 	record_rc("T1-17", "other_type",
-		  command(container, _IO('x', VFIO_BASE), zero));
+		  do_ioctl(container, _IO('x', VFIO_BASE), zero));
 }
 
-static void which_type(void)
+static void set_iommu_types(void)
 {
 	static const unsigned long refused[] = {
 		0, 2, 4, 5, 7, 8, 9, 10, 11, 100, 0x100000001ul, -1ul,
@@ -67,17 +67,17 @@ static void which_type(void)
 	char name[32];
 	unsigned int i;
 
-	record_within("no_group");
+	record_set_prefix("no_group");
 	dispatch(container);
 	record_rc("T1-08", "set_iommu_v2", set_iommu(container, 3));
 	record_rc("T1-08", "set_iommu_none", set_iommu(container, 4));
 
-	record_within("no_driver");
+	record_set_prefix("no_driver");
 	group = new_group(&devices()->lone[0]);
 	record_rc("T1-08", "join", join(group, container));
 	dispatch(container);
 
-	record_within("set_iommu");
+	record_set_prefix("set_iommu");
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		snprintf(name, sizeof(name), "type_%#lx", refused[i]);
 		record_rc("T1-08,T1-09", name,
@@ -88,12 +88,12 @@ static void which_type(void)
 	record_rc("T1-08", "again_v1", set_iommu(container, 1));
 	record_rc("T1-08", "again_refused", set_iommu(container, 4));
 
-	record_within("with_driver");
+	record_set_prefix("with_driver");
 	dispatch(container);
 	close(group);
 	close(container);
 
-	record_within("set_iommu");
+	record_set_prefix("set_iommu");
 	for (i = 1; i <= 6; i += i == 1 ? 2 : 3) {
 		struct type1 type1;
 
@@ -109,28 +109,28 @@ static void which_type(void)
 	}
 }
 
-static void same_number(void)
+static void spapr_get_info(void)
 {
 	struct type1 type1;
 	char info[INFO_ROOM];
 
-	record_within("spapr");
+	record_set_prefix("spapr");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	((struct vfio_iommu_type1_info *)info)->argsz = 20;
 	record_rc("T1-17", "get_info",
-		  command(type1.container, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
-			  info));
+		  do_ioctl(type1.container, VFIO_IOMMU_SPAPR_TCE_GET_INFO,
+			   info));
 	record_bytes("T1-17", "bytes", info, 16);
 	type1_close(&type1);
 }
 
-/* Nothing is remembered once the last group has left. */
-static void from_the_start(void)
+/* The container keeps no state once its last group is removed. */
+static void restart(void)
 {
 	char *memory = new_pages(4);
 	struct type1 type1;
 
-	record_within("restart");
+	record_set_prefix("restart");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	record_rc_pages("T1-12", "map", map(type1.container, IOVA, memory,
 					    4 * PAGE, READ_WRITE));
@@ -152,7 +152,7 @@ static void from_the_start(void)
 	record_pages("T1-15", "closed");
 }
 
-/* Does the device copy from one mapped page to the next? */
+/* Record whether the device can copy a mapped page to the next one. */
 static void record_copy(const char *rules, const char *name,
 			struct type1 *type1, char *memory, __u32 seed)
 {
@@ -163,13 +163,13 @@ static void record_copy(const char *rules, const char *name,
 	record_yes(rules, name, pattern_is(memory + PAGE, TRANSFER, seed));
 }
 
-static void who_keeps_it(void)
+static void mapping_lifetime(void)
 {
 	char *memory = new_pages(4);
 	struct type1 type1;
 	long fd;
 
-	record_within("close");
+	record_set_prefix("close");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	type1_device(&type1);
 	record_rc_pages("T1-13", "map", map(type1.container, IOVA, memory,
@@ -190,7 +190,7 @@ static void who_keeps_it(void)
 	type1_close(&type1);
 	record_pages("T1-14,T1-15", "device_closed");
 
-	/* The registers alone, mapped, keep the device's file. */
+	/* A mapping of the registers keeps the device file open. */
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	type1_device(&type1);
 	record_rc("T1-14", "map_again", map(type1.container, IOVA, memory,
@@ -212,7 +212,7 @@ static void killed(void)
 	char byte = 0;
 	pid_t child;
 
-	record_within("killed");
+	record_set_prefix("killed");
 	if (pipe(ready))
 		die("pipe");
 	child = fork();
@@ -242,10 +242,10 @@ static void killed(void)
 
 int main(void)
 {
-	which_type();
-	same_number();
-	from_the_start();
-	who_keeps_it();
+	set_iommu_types();
+	spapr_get_info();
+	restart();
+	mapping_lifetime();
 	killed();
 	return 0;
 }

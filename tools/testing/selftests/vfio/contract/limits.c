@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* As many mappings as there may be, and one more. */
+/* Record what happens at the maximum number of mappings of a container. */
 #include "type1.h"
 
 #define NR 65535u

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which MAPs are refused, by which errno, and which check comes first. */
+/*
+ * Record the errnos of VFIO_IOMMU_MAP_DMA for invalid arguments, and the order
+ * of its checks.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -63,7 +66,7 @@ static void argument(int container, void *memory)
 static const struct {
 	const char *name;
 	__u64 iova;
-	__u64 vaddr_plus;	/* ~0: the last page of the address space */
+	__u64 vaddr_offset;	/* ~0: use the last page of the address space */
 	__u64 size;
 } ranges[] = {
 	{ "size_zero", IOVA, 0, 0 },
@@ -89,8 +92,8 @@ static void range(int container, char *memory)
 	void *vaddr;
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		vaddr = memory + ranges[i].vaddr_plus;
-		if (!~ranges[i].vaddr_plus)
+		vaddr = memory + ranges[i].vaddr_offset;
+		if (!~ranges[i].vaddr_offset)
 			vaddr = (void *)-PAGE;
 		record_rc("T1-35,T1-37", ranges[i].name,
 			  map(container, ranges[i].iova, vaddr, ranges[i].size,
@@ -103,7 +106,7 @@ static void range(int container, char *memory)
 	record("T1-39", "avail_after_failures", "%u", avail(container));
 }
 
-/* One mapping of four pages at IOVA. */
+/* Map ranges that overlap, or touch, a mapping of four pages at IOVA. */
 static void overlap(int container, char *memory)
 {
 	static const struct {
@@ -122,7 +125,7 @@ static void overlap(int container, char *memory)
 	};
 	unsigned int i;
 
-	record_within("overlap");
+	record_set_prefix("overlap");
 	record_rc("T1-38", "first",
 		  map(container, IOVA, memory, 4 * PAGE, READ_WRITE));
 	for (i = 0; i < ARRAY_SIZE(second); i++)
@@ -168,7 +171,7 @@ static void valid_ranges(int container, char *memory)
 	};
 	unsigned int i;
 
-	record_within("range");
+	record_set_prefix("range");
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		record_rc("T1-50", places[i].name,
 			  map(container, places[i].iova, memory,
@@ -187,8 +190,8 @@ static void set_limit(const char *text)
 	close(fd);
 }
 
-/* A container that takes one mapping, and has it. */
-static void priorities(unsigned long type, char *memory)
+/* Record the order of the checks in a container that is full at one mapping. */
+static void check_order(unsigned long type, char *memory)
 {
 	struct type1 type1;
 	int container;
@@ -197,7 +200,7 @@ static void priorities(unsigned long type, char *memory)
 	type1_open(&type1, type);
 	set_limit("65535");
 	container = type1.container;
-	record_within(type == VFIO_TYPE1_IOMMU ? "order_v1" : "order_v2");
+	record_set_prefix(type == VFIO_TYPE1_IOMMU ? "order_v1" : "order_v2");
 	record_rc("T1-36", "range_before_pin",
 		  map(container, 0xfee00000, BOGUS, PAGE, READ_WRITE));
 	record_rc("T1-36", "pin", map(container, 0, BOGUS, PAGE, READ_WRITE));
@@ -234,7 +237,7 @@ int main(void)
 	unsigned long type;
 
 	for (type = VFIO_TYPE1_IOMMU; type <= VFIO_TYPE1v2_IOMMU; type += 2) {
-		record_within(type == VFIO_TYPE1_IOMMU ? "v1" : "v2");
+		record_set_prefix(type == VFIO_TYPE1_IOMMU ? "v1" : "v2");
 		type1_open(&type1, type);
 		argument(type1.container, memory);
 		range(type1.container, memory);
@@ -244,8 +247,8 @@ int main(void)
 	overlap(type1.container, memory);
 	valid_ranges(type1.container, memory);
 	type1_close(&type1);
-	priorities(VFIO_TYPE1_IOMMU, memory);
-	priorities(VFIO_TYPE1v2_IOMMU, memory);
+	check_order(VFIO_TYPE1_IOMMU, memory);
+	check_order(VFIO_TYPE1v2_IOMMU, memory);
 	record_pages("T1-15,T1-71", "end");
 	return 0;
 }

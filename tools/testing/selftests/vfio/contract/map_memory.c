@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What memory of each kind MAP takes, what it pins, and what devices see. */
+/*
+ * Record which kinds of memory VFIO_IOMMU_MAP_DMA accepts, how many pages it
+ * pins, and what devices can access.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -18,15 +21,15 @@
 
 static struct type1 type1;
 
-static void forget(const char *rules, const char *name)
+static void unmap_all(const char *rules, const char *name)
 {
 	record_unmap(rules, name, type1.container, 0, 0,
 		     VFIO_DMA_UNMAP_FLAG_ALL);
 }
 
-/* Maps @vaddr for each direction, says what it took, and unmaps. */
-static void directions(const char *rules, const char *kind, const void *vaddr,
-		       unsigned int nr)
+/* Map @vaddr for each direction of DMA, record the accounting, and unmap. */
+static void record_map(const char *rules, const char *kind,
+		       const void *vaddr, unsigned int nr)
 {
 	static const struct {
 		const char *name;
@@ -51,7 +54,7 @@ static void directions(const char *rules, const char *kind, const void *vaddr,
 	}
 }
 
-static void *with_protection(int protection)
+static void *new_protected(int protection)
 {
 	char *memory = new_pages(NR);
 
@@ -60,14 +63,14 @@ static void *with_protection(int protection)
 	return memory;
 }
 
-static void *of_file(int fd, int protection, int flags, unsigned int nr)
+static void *map_file(int fd, int protection, int flags, unsigned int nr)
 {
 	void *memory = mmap(NULL, nr * PAGE, protection, flags, fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static int memory_file(unsigned int flags, unsigned long size)
+static int create_memfd(unsigned int flags, unsigned long size)
 {
 	int fd = memfd_create("contract", MFD_CLOEXEC | flags);
 
@@ -80,52 +83,52 @@ static void private_memory(void)
 {
 	char *hole = new_pages(NR);
 
-	record_within("anonymous");
-	directions("T1-44", "present", new_pages(NR), NR);
-	directions("T1-44", "fresh", fresh_pages(NR), NR);
-	directions("T1-44", "prot_read", with_protection(PROT_READ), NR);
-	directions("T1-44", "prot_write", with_protection(PROT_WRITE), NR);
-	directions("T1-44", "prot_none", with_protection(PROT_NONE), NR);
-	directions("T1-44", "prot_exec", with_protection(PROT_EXEC), NR);
+	record_set_prefix("anonymous");
+	record_map("T1-44", "present", new_pages(NR), NR);
+	record_map("T1-44", "fresh", fresh_pages(NR), NR);
+	record_map("T1-44", "prot_read", new_protected(PROT_READ), NR);
+	record_map("T1-44", "prot_write", new_protected(PROT_WRITE), NR);
+	record_map("T1-44", "prot_none", new_protected(PROT_NONE), NR);
+	record_map("T1-44", "prot_exec", new_protected(PROT_EXEC), NR);
 	munmap(hole + PAGE, PAGE);
-	directions("T1-46,T1-48", "hole", hole, NR);
-	directions("T1-46", "hole_first", hole + PAGE, 2);
-	directions("T1-48", "before_hole", hole, 1);
-	directions("T1-46", "kernel", (void *)-(1ul << 40), 1);
-	directions("T1-46", "null", NULL, 1);
+	record_map("T1-46,T1-48", "hole", hole, NR);
+	record_map("T1-46", "hole_first", hole + PAGE, 2);
+	record_map("T1-48", "before_hole", hole, 1);
+	record_map("T1-46", "kernel", (void *)-(1ul << 40), 1);
+	record_map("T1-46", "null", NULL, 1);
 }
 
 static void files(void)
 {
-	int fd = memory_file(0, NR * PAGE), huge, own, secret;
+	int fd = create_memfd(0, NR * PAGE), huge, own, secret;
 	void *memory;
 
-	record_within("file");
-	directions("T1-44", "shared",
-		   of_file(fd, PROT_READ | PROT_WRITE, MAP_SHARED, NR), NR);
-	directions("T1-44", "shared_read",
-		   of_file(fd, PROT_READ, MAP_SHARED, NR), NR);
-	directions("T1-44", "private",
-		   of_file(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE, NR), NR);
-	directions("T1-44", "private_read",
-		   of_file(fd, PROT_READ, MAP_PRIVATE, NR), NR);
-	directions("T1-46", "beyond_end",
-		   of_file(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 2 * NR),
+	record_set_prefix("file");
+	record_map("T1-44", "shared",
+		   map_file(fd, PROT_READ | PROT_WRITE, MAP_SHARED, NR), NR);
+	record_map("T1-44", "shared_read",
+		   map_file(fd, PROT_READ, MAP_SHARED, NR), NR);
+	record_map("T1-44", "private",
+		   map_file(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE, NR), NR);
+	record_map("T1-44", "private_read",
+		   map_file(fd, PROT_READ, MAP_PRIVATE, NR), NR);
+	record_map("T1-46", "beyond_end",
+		   map_file(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 2 * NR),
 		   2 * NR);
 	own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	memory = of_file(own, PROT_READ, MAP_PRIVATE, 1);
+	memory = map_file(own, PROT_READ, MAP_PRIVATE, 1);
 	if (!memory)
 		die("the program's own file");
-	directions("T1-44", "program", memory, 1);
+	record_map("T1-44", "program", memory, 1);
 	close(own);
 	close(fd);
 
-	huge = memory_file(MFD_HUGETLB, HUGE);
+	huge = create_memfd(MFD_HUGETLB, HUGE);
 	memory = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, huge, 0);
 	record_yes("T1-59", "huge.there", memory != MAP_FAILED);
 	if (memory != MAP_FAILED) {
-		directions("T1-54,T1-59", "huge", memory, HUGE / PAGE);
-		directions("T1-59", "huge_part", memory + 3 * PAGE, 2);
+		record_map("T1-54,T1-59", "huge", memory, HUGE / PAGE);
+		record_map("T1-59", "huge_part", memory + 3 * PAGE, 2);
 		munmap(memory, HUGE);
 	}
 	close(huge);
@@ -133,51 +136,54 @@ static void files(void)
 	secret = (int)syscall(SYS_memfd_secret, 0);
 	record_yes("T1-46", "secret.there", secret >= 0);
 	if (secret >= 0 && !ftruncate(secret, NR * PAGE)) {
-		memory = of_file(secret, PROT_READ | PROT_WRITE, MAP_SHARED,
-				 NR);
+		memory = map_file(secret, PROT_READ | PROT_WRITE, MAP_SHARED,
+				  NR);
 		if (memory)
-			directions("T1-46", "secret", memory, NR);
+			record_map("T1-46", "secret", memory, NR);
 	}
 }
 
-/* Reading does not make memory: one page of zeros stands for all. */
+/* A read-only mapping of untouched memory may use the zero page. */
 static void zero_page(void)
 {
 	char *memory = fresh_pages(NR), seen[TRANSFER], zero[TRANSFER] = "";
 
-	record_within("zero");
+	record_set_prefix("zero");
 	record_rc_pages("T1-49,T1-51", "map",
 			map(type1.container, IOVA, memory, NR * PAGE,
 			    READ_ONLY));
-	device_fetch(&type1, IOVA, seen);
+	device_load(&type1, IOVA, seen);
 	record_yes("T1-51", "reads_zero", !memcmp(seen, zero, TRANSFER));
 	record_yes("T1-51", "later_writes_seen",
 		   device_reads(&type1, IOVA, memory));
-	device_puts(&type1, IOVA, 4711);
+	device_store(&type1, IOVA, 4711);
 	record_yes("T1-55", "device_writes",
 		   pattern_is(memory, TRANSFER, 4711));
-	forget("T1-49", "unmap");
+	unmap_all("T1-49", "unmap");
 	record_pages("T1-49,T1-60", "unmapped");
 }
 
-/* What one direction lets through, and what stays as the memory goes. */
+/*
+ * DMA through mappings for one direction, and after the process has replaced or
+ * unmapped the memory
+ */
 static void reach(void)
 {
 	char *memory = new_pages(NR), *moved, seen[TRANSFER];
 
-	record_within("reach");
+	record_set_prefix("reach");
 	map(type1.container, IOVA, memory, NR * PAGE, READ_ONLY);
 	record_reach("T1-55", "read_only", &type1, IOVA, memory);
-	forget("T1-55", "unmap_read_only");
+	unmap_all("T1-55", "unmap_read_only");
 	map(type1.container, IOVA, memory, NR * PAGE, WRITE_ONLY);
 	record_reach("T1-55", "write_only", &type1, IOVA, memory);
-	forget("T1-55", "unmap_write_only");
+	unmap_all("T1-55", "unmap_write_only");
 
 	map(type1.container, IOVA, memory, NR * PAGE, READ_WRITE);
 	pattern_fill(memory + PAGE, TRANSFER, 17);
 	madvise(memory + PAGE, PAGE, MADV_DONTNEED);
 	record_pages("T1-43", "dontneed");
-	device_fetch(&type1, IOVA + PAGE, seen);
+	device_load(&type1, IOVA + PAGE, seen);
 	record_yes("T1-43", "dontneed.device_has_old",
 		   pattern_is(seen, TRANSFER, 17));
 	record_reach("T1-43", "dontneed.new_page", &type1, IOVA + PAGE,
@@ -190,14 +196,14 @@ static void reach(void)
 	pattern_fill(memory, TRANSFER, 18);
 	munmap(memory, PAGE);
 	record_pages("T1-43", "munmap");
-	device_fetch(&type1, IOVA, seen);
+	device_load(&type1, IOVA, seen);
 	record_yes("T1-43", "munmap.device_has_old",
 		   pattern_is(seen, TRANSFER, 18));
-	forget("T1-43", "unmap");
+	unmap_all("T1-43", "unmap");
 	record_pages("T1-43", "unmapped");
 }
 
-/* Scattered pages, more than one batch of them, and pieces of huge ones. */
+/* Scattered pages, in more than one batch, and parts of huge pages */
 static void batches(void)
 {
 	const unsigned int nr = 1500;
@@ -207,7 +213,7 @@ static void batches(void)
 	char *memory = fresh_pages(nr), *huge, name[32];
 	unsigned int i;
 
-	record_within("batches");
+	record_set_prefix("batches");
 	for (i = 0; i < nr; i++)
 		memory[(i * 701 % nr) * PAGE] = 1;
 	record_rc_pages("T1-54", "map", map(type1.container, IOVA, memory,
@@ -217,7 +223,7 @@ static void batches(void)
 		record_reach("T1-54", name, &type1, IOVA + probed[i] * PAGE,
 			     memory + probed[i] * PAGE);
 	}
-	forget("T1-54,T1-100", "unmap");
+	unmap_all("T1-54,T1-100", "unmap");
 	record_pages("T1-98,T1-100", "unmapped");
 
 	huge = mmap(NULL, 4 * HUGE, PROT_READ | PROT_WRITE,
@@ -232,13 +238,13 @@ static void batches(void)
 		     101 * HUGE - PAGE, huge + HUGE - PAGE);
 	record_reach("T1-54", "huge.first_of_second", &type1, 101 * HUGE,
 		     huge + HUGE);
-	forget("T1-54,T1-100", "huge.unmap");
+	unmap_all("T1-54,T1-100", "huge.unmap");
 	record_rc_pages("T1-54", "huge.odd_map",
 			map(type1.container, IOVA + PAGE, huge + 3 * PAGE,
 			    HUGE, READ_WRITE));
 	record_reach("T1-54", "huge.odd", &type1, IOVA + HUGE,
 		     huge + HUGE + 2 * PAGE);
-	forget("T1-54,T1-100", "huge.odd_unmap");
+	unmap_all("T1-54,T1-100", "huge.odd_unmap");
 	record_pages("T1-98,T1-100", "huge.unmapped");
 }
 
@@ -257,15 +263,15 @@ static void *bar_at(void *place, int protection)
 	return bar;
 }
 
-/* Registers of a device are memory without pages. */
+/* Memory without struct pages: the registers of a device */
 static void registers(void)
 {
 	char *both = fresh_pages(3), *place;
 
-	record_within("bar");
-	directions("T1-47,T1-49,T1-60", "writable",
+	record_set_prefix("bar");
+	record_map("T1-47,T1-49,T1-60", "writable",
 		   bar_at(NULL, PROT_READ | PROT_WRITE), 1);
-	directions("T1-47", "read_only", bar_at(NULL, PROT_READ), 1);
+	record_map("T1-47", "read_only", bar_at(NULL, PROT_READ), 1);
 	place = bar_at(both + PAGE, PROT_READ | PROT_WRITE);
 	record_rc_pages("T1-48,T1-60", "between_memory",
 			map(type1.container, IOVA, both, 3 * PAGE,
@@ -275,11 +281,11 @@ static void registers(void)
 		     both + 2 * PAGE);
 	munmap(place, PAGE);
 	record_pages("T1-47", "munmap");
-	forget("T1-47", "unmap");
+	unmap_all("T1-47", "unmap");
 	record_pages("T1-47,T1-60", "unmapped");
 }
 
-/* The kernel's own data page: special, present at once or not at all. */
+/* Special pages: the vvar area, which is either populated or inaccessible */
 static void kernel_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -289,11 +295,11 @@ static void kernel_page(void)
 	while (maps && fgets(line, sizeof(line), maps))
 		if (strstr(line, "[vvar]"))
 			start = strtoul(line, NULL, 16);
-	record_within("vvar");
+	record_set_prefix("vvar");
 	record_yes("T1-47", "there", start);
 	if (start) {
-		directions("T1-47,T1-49", "data", (void *)start, 1);
-		directions("T1-47", "absent", (void *)start + PAGE, 1);
+		record_map("T1-47,T1-49", "data", (void *)start, 1);
+		record_map("T1-47", "absent", (void *)start + PAGE, 1);
 	}
 	if (maps)
 		fclose(maps);
@@ -306,14 +312,14 @@ static void userfault(void)
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	char *memory = fresh_pages(NR);
 
-	record_within("userfault");
+	record_set_prefix("userfault");
 	reg.range.start = (uintptr_t)memory;
 	reg.range.len = NR * PAGE;
 	record_yes("T1-45", "there", fd >= 0 && !ioctl(fd, UFFDIO_API, &api) &&
 		   !ioctl(fd, UFFDIO_REGISTER, &reg));
-	directions("T1-45", "missing", memory, NR);
+	record_map("T1-45", "missing", memory, NR);
 	close(fd);
-	directions("T1-45", "closed", memory, NR);
+	record_map("T1-45", "closed", memory, NR);
 }
 
 static void protection_key(void)
@@ -321,14 +327,14 @@ static void protection_key(void)
 	char *memory = new_pages(NR);
 	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
 
-	record_within("pkey");
+	record_set_prefix("pkey");
 	record_yes("T1-44", "there", key >= 0 &&
 		   !pkey_mprotect(memory, NR * PAGE, PROT_READ | PROT_WRITE,
 				  key));
-	directions("T1-44", "no_access", memory, NR);
+	record_map("T1-44", "no_access", memory, NR);
 }
 
-/* Whether the kernel holds the page behind @memory for changed. */
+/* Return whether the page at @memory is marked dirty. */
 static bool page_dirty(const void *memory)
 {
 	__u64 place = 0, flags = 0;
@@ -347,31 +353,31 @@ static bool page_dirty(const void *memory)
 	return flags & 1ull << 4;
 }
 
-/* What may have been written counts as written, once it is let go. */
-static void dirtied(void)
+/* The unpin of a page marks it dirty if the device was able to write to it. */
+static void dirty_pages(void)
 {
 	char *memory = new_pages(2);
 
-	record_within("dirty");
+	record_set_prefix("dirty");
 	record_yes("T1-70", "at_first", page_dirty(memory));
 	map(type1.container, IOVA, memory, PAGE, READ_ONLY);
-	forget("T1-70", "unmap_read");
+	unmap_all("T1-70", "unmap_read");
 	record_yes("T1-70", "after_read", page_dirty(memory));
 	map(type1.container, IOVA, memory, 2 * PAGE, READ_WRITE);
 	record_yes("T1-70", "mapped_writable", page_dirty(memory));
-	forget("T1-70", "unmap_writable");
+	unmap_all("T1-70", "unmap_writable");
 	record_yes("T1-70", "after_writable", page_dirty(memory));
 	record_yes("T1-70", "after_writable.second",
 		   page_dirty(memory + PAGE));
 }
 
-/* Fails in its last page; nothing of the others stays. */
-static void unwinding(void)
+/* A map that fails at its last page is rolled back completely. */
+static void rollback(void)
 {
 	const unsigned int nr = 600;
 	char *memory = new_pages(nr);
 
-	record_within("unwind");
+	record_set_prefix("unwind");
 	munmap(memory + (nr - 1) * PAGE, PAGE);
 	record_rc_pages("T1-71", "map", map(type1.container, IOVA, memory,
 					    nr * PAGE, READ_WRITE));
@@ -381,7 +387,7 @@ static void unwinding(void)
 	record_rc_pages("T1-71", "map_shorter",
 			map(type1.container, IOVA, memory, (nr - 1) * PAGE,
 			    READ_WRITE));
-	forget("T1-71", "unmap_shorter");
+	unmap_all("T1-71", "unmap_shorter");
 	record_pages("T1-71", "unmapped");
 }
 
@@ -398,10 +404,10 @@ int main(void)
 	kernel_page();
 	userfault();
 	protection_key();
-	dirtied();
-	unwinding();
+	dirty_pages();
+	rollback();
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15,T1-71", "end");
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What pins by a device are charged: without a domain they are, with one they
- * have been when the memory was mapped; and what happens in between.
+ * Record how pins of a mediated device are charged, and how a domain that is
+ * added or removed changes the charges. Without a domain, a pin charges its
+ * page; with a domain, the page was charged when it was mapped.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static void must_map(__u64 iova, unsigned int page, unsigned int pages)
 
 static void matrix(void)
 {
-	record_within("matrix");
+	record_set_prefix("matrix");
 	must_map(IOVA, 0, 8);
 	record_pages("T1-42,T1-68", "map_without_domain");
 	record_pin("T1-68", "pin_without_domain", &mdev, IOVA, 4, PIN_BOTH);
@@ -56,8 +57,8 @@ static void matrix(void)
 
 static void limits(void)
 {
-	record_within("limit");
-	mdev_letters_anew();
+	record_set_prefix("limit");
+	mdev_reset_letters();
 	limit_locked(false, 4);
 	must_map(IOVA, 0, 8);
 	record_pages("T1-42,T1-62", "map_beyond");
@@ -73,16 +74,16 @@ static void limits(void)
 	record_unmap("T1-62", "unmap", container, IOVA, 8 * PAGE, 0);
 	record_pages("T1-62", "unmap.pages");
 
-	record_within("capable");
-	mdev_letters_anew();
+	record_set_prefix("capable");
+	mdev_reset_letters();
 	must_map(IOVA, 0, 8);
 	limit_locked(false, 4);
 	record_pin("T1-61,T1-145", "beyond", &mdev, IOVA, 8, PIN_BOTH);
 	record_unpin("T1-61", "unpin", &mdev, IOVA, 8);
 	record_unmap("T1-61", "unmap", container, IOVA, 8 * PAGE, 0);
 
-	/* What is pinned already needs no room with a domain. */
-	record_within("with_domain");
+	/* With a domain, a pin charges nothing and succeeds at the limit. */
+	record_set_prefix("with_domain");
 	record_rc("T1-145", "join", join(group, container));
 	must_map(IOVA, 0, 4);
 	record_pin("T1-68,T1-145", "full", &mdev, IOVA, 4, PIN_BOTH);

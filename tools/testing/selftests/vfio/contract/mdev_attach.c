@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A container whose groups have no IOMMU: what comes and goes with them, and
- * with a group that has one.
+ * Record mappings, IOVA ranges and page sizes of a container that has only
+ * mediated devices, and what changes when a group with an IOMMU is added.
  */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "mdev.h"
 
-/* Beyond what any IOMMU here translates, but not beyond 2^64 */
+/* An IOVA that no IOMMU supports */
 #define FAR 0x4000000000000000ull
 
 static char *memory;
 
-/* The ranges in one line, or that there is no such capability */
+/* Record the IOVA ranges in one line, or "none" without the capability. */
 static void record_ranges(const char *rules, const char *name, int container)
 {
 	const struct vfio_iommu_type1_info_cap_iova_range *ranges;
@@ -47,7 +47,7 @@ static void alone(void)
 	struct mdev one, two;
 	int container = mdev_container(&one, "notified", VFIO_TYPE1v2_IOMMU);
 
-	record_within("alone");
+	record_set_prefix("alone");
 	record_ranges("T1-31,T1-115", "ranges", container);
 	record_pgsizes("T1-26,T1-115", "pgsizes", container);
 	record("T1-30", "avail", "%u", avail(container));
@@ -83,14 +83,14 @@ static void alone(void)
 	close(container);
 }
 
-/* A group with an IOMMU joins what was mapped without one. */
-static void a_domain_comes(void)
+/* Add a group with an IOMMU to a container that has mappings. */
+static void add_domain(void)
 {
 	int group = new_group(&devices()->lone[0]), container;
 	struct mdev mdev;
 	long rc;
 
-	record_within("domain");
+	record_set_prefix("domain");
 	container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
 	rc = map(container, IOVA, memory, 8 * PAGE, READ_WRITE);
 	record_rc("T1-42", "map", rc);
@@ -122,7 +122,7 @@ static void a_domain_comes(void)
 	record_pgsizes("T1-132", "leave.pgsizes", container);
 	record("T1-132", "leave.avail", "%u", avail(container));
 
-	/* Now the ranges are known, and a conflict is found by them. */
+	/* The IOVA ranges of the last domain are kept and checked here. */
 	record_rc("T1-42", "map_far_again",
 		  map(container, FAR, memory, PAGE, READ_WRITE));
 	record_rc_pages("T1-120,T1-135", "join_far_again",
@@ -137,13 +137,13 @@ static void a_domain_comes(void)
 	record_pages("T1-15", "closed");
 }
 
-/* While an address is taken back, no group comes. */
-static void no_address(void)
+/* Add a group while the address of a mapping is invalid. */
+static void invalid_vaddr(void)
 {
 	struct type1 real;
 	struct mdev mdev;
 
-	record_within("no_vaddr");
+	record_set_prefix("no_vaddr");
 	mdev_create(&mdev, "notified");
 	type1_open(&real, VFIO_TYPE1v2_IOMMU);
 	record_rc("T1-43", "map", map(real.container, IOVA, memory, 2 * PAGE,
@@ -170,7 +170,7 @@ int main(void)
 {
 	memory = new_pages(8);
 	alone();
-	a_domain_comes();
-	no_address();
+	add_domain();
+	invalid_vaddr();
 	return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pins of an IOVA that is not a page's first byte, where stock type1 goes
- * wrong: before the start of a mapping, and when a domain comes later, which
- * does not find them and charges their pages again. The charge may be lost
- * for good, so the process ends after this.
+ * Record pins of an IOVA that is not page aligned, for which stock type1 is
+ * wrong in two ways: it can pin the page before the start of a mapping, and a
+ * domain that is added later does not find the pin and charges its page again.
+ * The charge may be leaked, so the program does nothing else.
  */
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ int main(void)
 	long rc;
 
 	container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
-	record_within("bug.unaligned");
+	record_set_prefix("bug.unaligned");
 	memory[PAGE - 8] = 'b';
 	rc = map(container, IOVA, memory + PAGE, 2 * PAGE, READ_WRITE);
 	record_rc("T1-147", "map", rc);
@@ -29,7 +29,7 @@ int main(void)
 		mdev_unpin(&mdev, IOVA - 8, 1);
 	record_pages("T1-147", "before_start.unpinned");
 
-	mdev_letters_anew();
+	mdev_reset_letters();
 	record_pin("T1-147", "pin", &mdev, IOVA + 8, 1, PIN_BOTH);
 	record_rc_pages("T1-147", "domain_comes", join(group, container));
 	record_unpin("T1-147", "unpin", &mdev, IOVA + 8, 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which pages pins and writes of a device make dirty. */
+/* Record which pages become dirty by pins and writes of a mediated device. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static long dirty(__u32 flags)
 	return ioctl(container, VFIO_IOMMU_DIRTY_PAGES, &arg) ? -errno : 0;
 }
 
-/* As text: a digit a page, the lowest IOVA first */
+/* Format a bitmap as text, one digit per page from the lowest IOVA on. */
 static const char *bits(__u64 word)
 {
 	static char text[PAGES + 1];
@@ -119,7 +119,7 @@ static void pins(void)
 	record_dirty("T1-146", "unaligned");
 	mdev_unpin(&mdev, IOVA + 8, 1);
 
-	/* A pin that fails has made dirty what it came past. */
+	/* A pin that fails may mark the pages before the failure dirty. */
 	record_dirty("T1-109", "clear");
 	record_rc("T1-141", "failing_pin",
 		  mdev_pin(&mdev, IOVA + 6 * PAGE, 3, PIN_READ));
@@ -132,7 +132,7 @@ static void writes(void)
 	char data[2 * PAGE];
 
 	memset(data, 0, sizeof(data));
-	record_within("rw");
+	record_set_prefix("rw");
 	record_rc("T1-155", "read", mdev_read(&mdev, IOVA, data, 8));
 	record_dirty("T1-155", "after_read");
 	record_rc("T1-155", "write", mdev_write(&mdev, IOVA, data, 8));
@@ -156,7 +156,7 @@ static void unmaps(void)
 {
 	char data[8] = "";
 
-	record_within("unmap");
+	record_set_prefix("unmap");
 	mdev_write(&mdev, IOVA + 7 * PAGE, data, 8);
 	record_unmap_dirty("T1-92,T1-109", "pinned");
 	record_pages("T1-92", "pinned.pages");
@@ -174,12 +174,12 @@ static void unmaps(void)
 	record_dirty("T1-105,T1-108", "started_again");
 }
 
-/* A group that never pins makes all dirty, but not by its coming alone. */
-static void with_a_group(void)
+/* With a group that does DMA, all pages count as dirty. */
+static void with_group(void)
 {
 	int group = new_group(&devices()->lone[0]);
 
-	record_within("group");
+	record_set_prefix("group");
 	record_rc("T1-110", "join", join(group, container));
 	record_dirty("T1-108,T1-110", "joined");
 	must_pin(IOVA + 3 * PAGE, 1);
@@ -194,11 +194,11 @@ int main(void)
 {
 	memory = new_pages(PAGES);
 	container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
-	record_within("pins");
+	record_set_prefix("pins");
 	pins();
 	writes();
 	unmaps();
-	with_a_group();
+	with_group();
 	mdev_destroy(&mdev);
 	close(container);
 	return 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two orders of two locks: a device that is opened takes the container's lock
- * and then that of the list of devices; a notice comes under the latter, and
- * the device unpins in it, which takes the former. One thread shows both
- * orders to lockdep; none of them waits. The kernel's log tells the result.
+ * Trigger a lock inversion of stock type1. The open of a device takes the lock
+ * of the container and then the lock of the device list. A notice is sent with
+ * the lock of the list held, and the driver unpins in it, which takes the lock
+ * of the container. A single thread uses both orders, so that lockdep reports
+ * them in the kernel log without a deadlock.
  */
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ int main(void)
 	struct mdev mdev;
 	int container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
 
-	record_within("bug.inversion");
+	record_set_prefix("bug.inversion");
 	record_rc("T1-169", "map", map(container, IOVA, new_pages(1), PAGE,
 				       READ_WRITE));
 	record_pin("T1-169", "pin", &mdev, IOVA, 1, PIN_BOTH);

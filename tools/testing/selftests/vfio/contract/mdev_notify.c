@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notices of unmaps: who is told, of what, by whom, and what may happen while
- * one goes on.
+ * Record the notices of unmaps: which devices receive them, for which ranges,
+ * in which order and thread, and which calls work during a notice.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@ static char *memory;
 static int container;
 static struct mdev first, second, plain;
 
-/* Notices of a device that were recorded already */
+/* Number of notices of each device that were recorded already */
 static __u64 seen_first, seen_second, seen_plain;
 
 static void must_map(__u64 iova, unsigned int page, unsigned int pages)
@@ -36,8 +36,8 @@ static void must_pin(const struct mdev *mdev, __u64 iova, int npage)
 		die("pin: %s", rc_text(rc));
 }
 
-static void behave(const struct mdev *mdev, __u32 flags, __u32 hold, __u32 skip,
-		   __u32 repin)
+static void set_control(const struct mdev *mdev, __u32 flags, __u32 hold,
+			__u32 skip, __u32 repin)
 {
 	const struct mdev_pin_control control = {
 		.flags = flags,
@@ -50,7 +50,7 @@ static void behave(const struct mdev *mdev, __u32 flags, __u32 hold, __u32 skip,
 	mdev_control(mdev, &control);
 }
 
-/* Records each notice that is new, and how many pins are left. */
+/* Record the number of pins that are left, and each new notice. */
 static void record_notices(const char *rules, const char *name,
 			   const struct mdev *mdev, __u64 *seen)
 {
@@ -93,7 +93,7 @@ static const struct mdev_pin_notice *last_notice(const struct mdev *mdev,
 
 static void bounds(void)
 {
-	record_within("bounds");
+	record_set_prefix("bounds");
 	must_map(IOVA, 0, 4);
 	must_map(IOVA + 4 * PAGE, 4, 4);
 	must_map(IOVA + 16 * PAGE, 8, 2);
@@ -131,16 +131,17 @@ static void bounds(void)
 	record_pages("T1-92,T1-146", "counted.pages");
 }
 
-static void who_is_told(void)
+static void notified_devices(void)
 {
 	struct mdev_pin_state one, two;
 	const struct mdev_pin_notice *notice;
 	__u64 older, newer;
 
-	record_within("told");
+	record_set_prefix("told");
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
-	behave(&first, MDEV_PIN_NOTICE_UNPIN | MDEV_PIN_NOTICE_READ, 0, 0, 0);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN | MDEV_PIN_NOTICE_READ, 0, 0,
+		    0);
 	record_unmap("T1-157", "unmap", container, IOVA, PAGE, 0);
 	older = last_notice(&first, &one)->sequence;
 	newer = last_notice(&second, &two)->sequence;
@@ -154,7 +155,7 @@ static void who_is_told(void)
 
 	mdev_close(&first);
 	mdev_open(&first);
-	behave(&first, MDEV_PIN_NOTICE_UNPIN, 0, 0, 0);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN, 0, 0, 0);
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
 	record_unmap("T1-156", "reopened", container, IOVA, PAGE, 0);
@@ -164,12 +165,12 @@ static void who_is_told(void)
 	seen_first = one.notices;
 	seen_second = two.notices;
 
-	/* One that is told drops what another has pinned, and does not know. */
+	/* A notified driver unpins a page that another device has pinned. */
 	must_map(IOVA, 0, 2);
 	must_pin(&plain, IOVA, 2);
-	behave(&second, MDEV_PIN_NOTICE_BLIND, 0, 0, 0);
+	set_control(&second, MDEV_PIN_NOTICE_BLIND, 0, 0, 0);
 	record_unmap("T1-149,T1-158", "blind", container, IOVA, 2 * PAGE, 0);
-	behave(&second, MDEV_PIN_NOTICE_UNPIN, 0, 0, 0);
+	set_control(&second, MDEV_PIN_NOTICE_UNPIN, 0, 0, 0);
 	record_both("T1-148,T1-158", "blind");
 	record_notices("T1-156,T1-158", "blind.plain", &plain, &seen_plain);
 	record_rc("T1-149", "plain_forgets", mdev_forget(&plain, IOVA, 2));
@@ -185,23 +186,23 @@ static void who_is_told(void)
 
 static void rounds(void)
 {
-	record_within("rounds");
+	record_set_prefix("rounds");
 	must_map(IOVA, 0, 2);
 	must_pin(&first, IOVA, 2);
-	behave(&first, MDEV_PIN_NOTICE_UNPIN, 0, 3, 0);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN, 0, 3, 0);
 	record_unmap("T1-94,T1-151", "slow", container, IOVA, 2 * PAGE, 0);
 	record_both("T1-94,T1-151", "slow");
 
 	must_map(IOVA, 0, 2);
 	must_pin(&first, IOVA, 2);
-	behave(&first, MDEV_PIN_NOTICE_UNPIN, 0, 10, 0);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN, 0, 10, 0);
 	record_unmap("T1-94", "slowest", container, IOVA, 2 * PAGE, 0);
 	record_both("T1-94", "slowest");
 
 	must_map(IOVA, 0, 2);
 	must_map(IOVA + 2 * PAGE, 2, 2);
 	must_pin(&first, IOVA, 4);
-	behave(&first, MDEV_PIN_NOTICE_UNPIN, 0, 0, 2);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN, 0, 0, 2);
 	record_unmap("T1-151,T1-157", "repin", container, IOVA, 4 * PAGE, 0);
 	record_both("T1-151,T1-157", "repin");
 	record_pages("T1-151", "repin.pages");
@@ -223,11 +224,11 @@ static void *unmapper_main(void *arg)
 	return NULL;
 }
 
-/* An unmap whose first notice does not end before end_unmap(). */
+/* Start an unmap in a thread; end_unmap() lets its first notice return. */
 static void begin_unmap(struct unmapper *unmapper, __u64 iova, __u64 size)
 {
 	*unmapper = (struct unmapper){ .iova = iova, .size = size };
-	behave(&first, MDEV_PIN_NOTICE_UNPIN, 1, 0, 0);
+	set_control(&first, MDEV_PIN_NOTICE_UNPIN, 1, 0, 0);
 	if (pthread_create(&unmapper->thread, NULL, unmapper_main, unmapper))
 		die("pthread_create");
 	mdev_wait_held(&first, 1);
@@ -254,12 +255,12 @@ static long dirty(__u32 flags)
 	return ioctl(container, VFIO_IOMMU_DIRTY_PAGES, &arg) ? -errno : 0;
 }
 
-static void meanwhile(void)
+static void calls_during_notice(void)
 {
 	struct unmapper unmapper;
 	char data[8];
 
-	record_within("window");
+	record_set_prefix("window");
 	must_map(IOVA, 0, 2);
 	must_map(IOVA + 16 * PAGE, 2, 1);
 	must_pin(&first, IOVA, 1);
@@ -281,14 +282,14 @@ static void meanwhile(void)
 	record_unmap("T1-165", "rest", container, 0, 0,
 		     VFIO_DMA_UNMAP_FLAG_ALL);
 
-	record_within("pin_in_window");
+	record_set_prefix("pin_in_window");
 	must_map(IOVA, 0, 2);
 	must_pin(&first, IOVA, 1);
 	begin_unmap(&unmapper, IOVA, 2 * PAGE);
 	record_pin("T1-151", "pin", &second, IOVA + PAGE, 1, PIN_BOTH);
 	end_unmap(&unmapper, "T1-94,T1-151", "end");
 
-	record_within("map_in_window");
+	record_set_prefix("map_in_window");
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
 	begin_unmap(&unmapper, IOVA, 4 * PAGE);
@@ -296,8 +297,8 @@ static void meanwhile(void)
 	end_unmap(&unmapper, "T1-93", "end");
 	record("T1-93", "avail", "%u", avail(container));
 
-	/* Which part is told is what a later kernel may not change. */
-	record_within("bug.bisect_in_window");
+	/* The range of the notice must not change with other kernels. */
+	record_set_prefix("bug.bisect_in_window");
 	must_map(IOVA, 0, 1);
 	must_map(IOVA + PAGE, 1, 1);
 	must_pin(&first, IOVA + PAGE, 1);
@@ -308,12 +309,12 @@ static void meanwhile(void)
 		     VFIO_DMA_UNMAP_FLAG_ALL);
 }
 
-static void other_group(void)
+static void group_during_notice(void)
 {
 	struct unmapper unmapper;
 	struct mdev late;
 
-	record_within("group_in_window");
+	record_set_prefix("group_in_window");
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
 	mdev_create(&late, "plain");
@@ -324,12 +325,12 @@ static void other_group(void)
 	mdev_destroy(&late);
 }
 
-static void no_notice(void)
+static void detach_without_notice(void)
 {
 	struct type1 real;
 	long rc;
 
-	record_within("detach");
+	record_set_prefix("detach");
 	real.group = new_group(&devices()->lone[0]);
 	must_map(IOVA, 0, 4);
 	must_pin(&first, IOVA, 1);
@@ -356,11 +357,11 @@ int main(void)
 	mdev_join(&second, "notified", container);
 	mdev_join(&plain, "plain", container);
 	bounds();
-	who_is_told();
+	notified_devices();
 	rounds();
-	meanwhile();
-	other_group();
-	no_notice();
+	calls_during_notice();
+	group_during_notice();
+	detach_without_notice();
 	mdev_destroy(&plain);
 	mdev_destroy(&second);
 	mdev_destroy(&first);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio_pin_pages() and vfio_unpin_pages(): what is refused in which order,
- * which page comes, what it is charged, and when it is let go.
+ * Record vfio_pin_pages() and vfio_unpin_pages(): errnos and the order of
+ * checks, which page a pin returns, how it is charged, and which unpin releases
+ * it.
  */
 #include <limits.h>
 #include <string.h>
@@ -31,11 +32,11 @@ static void must_unmap_all(void)
 		die("unmap of all: %s", rc_text(rc));
 }
 
-/* Names and letters of what follows */
+/* Start a section with its own prefix of names and its own page letters. */
 static void section(const char *name)
 {
-	record_within(name);
-	mdev_letters_anew();
+	record_set_prefix(name);
+	mdev_reset_letters();
 }
 
 static void count_of_pages(void)
@@ -62,7 +63,7 @@ static void count_of_pages(void)
 	must_unmap_all();
 	record_pages("T1-92", "unmapped");
 
-	mdev_letters_anew();
+	mdev_reset_letters();
 	must_map(IOVA, fresh_pages(512), 512 * PAGE, READ_WRITE);
 	record_pin("T1-138,T1-141", "512", &mdev, IOVA, 512, PIN_READ);
 	record_unpin("T1-143", "unpin_512", &mdev, IOVA, 512);
@@ -112,7 +113,7 @@ static void order_of_checks(void)
 	must_unmap_all();
 }
 
-/* A page of the device's own view, and what the process sees of it */
+/* Record whether the pinned page is the one that the process has mapped. */
 static void record_same(const char *rules, const char *name, __u64 iova,
 			const char *vaddr)
 {
@@ -183,7 +184,10 @@ static void record_flags(const char *rules, const char *name, __u64 iova)
 		mdev_unpin(&mdev, iova, 1);
 }
 
-/* Every mapping here is made without a look at the memory: there is no domain. */
+/*
+ * Pins of different kinds of memory. A map without a domain does not access
+ * the memory, so only a pin can fail.
+ */
 static void kinds_of_memory(void)
 {
 	char *fresh = fresh_pages(4), *guarded = new_pages(3);
@@ -223,7 +227,7 @@ static void kinds_of_memory(void)
 	type1_close(&other);
 }
 
-static void below_a_page(void)
+static void unaligned_iova(void)
 {
 	section("unaligned");
 	must_map(IOVA, memory + PAGE, 2 * PAGE, READ_WRITE);
@@ -239,7 +243,7 @@ static void below_a_page(void)
 	must_unmap_all();
 }
 
-static void loose_unpin(void)
+static void unpin_unpinned(void)
 {
 	struct mdev other;
 
@@ -266,8 +270,8 @@ static void loose_unpin(void)
 	must_unmap_all();
 }
 
-/* Who may pin: a device that is told of unmaps has to be there. */
-static void who_may(void)
+/* A pin requires that a notified device is open in the container. */
+static void pin_of_plain_device(void)
 {
 	struct mdev plain;
 	int alone = mdev_container(&plain, "plain", VFIO_TYPE1v2_IOMMU), first;
@@ -351,9 +355,9 @@ int main(void)
 	order_of_checks();
 	which_page();
 	kinds_of_memory();
-	below_a_page();
-	loose_unpin();
-	who_may();
+	unaligned_iova();
+	unpin_unpinned();
+	pin_of_plain_device();
 	at_open_and_close();
 	version_1();
 	return 0;

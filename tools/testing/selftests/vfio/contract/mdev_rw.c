@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vfio_dma_rw(): the device reads and writes the memory of its user. */
+/* Record vfio_dma_rw(), by which a driver copies from and to mapped memory. */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -27,7 +27,7 @@ static void must_unmap_all(void)
 		die("unmap of all: %s", rc_text(rc));
 }
 
-/* Each page holds its number, and the data is what it should be, or not. */
+/* Record the result of a read and whether it has all the expected data. */
 static void record_read(const char *rules, const char *name, __u64 iova,
 			const void *expected, unsigned int length)
 {
@@ -41,7 +41,7 @@ static void record_read(const char *rules, const char *name, __u64 iova,
 	       expected && !memcmp(data, expected, length) ? "all" : "not all");
 }
 
-/* What is written, and how many bytes of it are there. */
+/* Record the result of a write and how many bytes reached the memory. */
 static void record_write(const char *rules, const char *name, __u64 iova,
 			 const char *target, unsigned int length)
 {
@@ -66,7 +66,7 @@ static void arguments(const char *prefix)
 		.length = 8,
 	};
 
-	record_within(prefix);
+	record_set_prefix(prefix);
 	must_map(IOVA, memory, PAGE, READ_WRITE);
 	record_rc("T1-152", "no_data", mdev_run(&mdev, &request));
 	request.flags = 0;
@@ -83,7 +83,7 @@ static void arguments(const char *prefix)
 
 static void permissions(void)
 {
-	record_within("prot");
+	record_set_prefix("prot");
 	must_map(IOVA, memory, PAGE, READ_ONLY);
 	must_map(IOVA + PAGE, memory + PAGE, PAGE, WRITE_ONLY);
 	must_map(IOVA + 2 * PAGE, memory + 2 * PAGE, PAGE, READ_WRITE);
@@ -101,7 +101,7 @@ static void permissions(void)
 
 static void spans(void)
 {
-	record_within("span");
+	record_set_prefix("span");
 	must_map(IOVA, memory, 2 * PAGE, READ_WRITE);
 	must_map(IOVA + 2 * PAGE, memory + 2 * PAGE, PAGE, READ_WRITE);
 	must_map(IOVA + 3 * PAGE, memory + 3 * PAGE, PAGE, READ_ONLY);
@@ -119,11 +119,11 @@ static void spans(void)
 	must_unmap_all();
 }
 
-static void memory_of_today(void)
+static void changed_memory(void)
 {
 	char *pages = new_pages(4);
 
-	record_within("memory");
+	record_set_prefix("memory");
 	must_map(IOVA, pages, 4 * PAGE, READ_WRITE);
 	memset(pages, 'o', PAGE);
 	if (mprotect(pages + PAGE, PAGE, PROT_READ) ||
@@ -147,8 +147,8 @@ static void memory_of_today(void)
 	munmap(pages, 3 * PAGE);
 }
 
-/* Whose memory it is: the mapper's, not the caller's. */
-static void whose_memory(void)
+/* A copy uses the memory of the process that created the mapping. */
+static void calling_process(void)
 {
 	struct mdev_pin_request request = {
 		.op = MDEV_PIN_OP_READ,
@@ -160,7 +160,7 @@ static void whose_memory(void)
 	pid_t child;
 	int status;
 
-	record_within("process");
+	record_set_prefix("process");
 	must_map(IOVA, memory, PAGE, READ_WRITE);
 	record_rc("T1-153", "kthread_read", mdev_run(&mdev, &request));
 	mdev_write(&mdev, 0, data, sizeof(data));
@@ -213,11 +213,11 @@ static void whose_memory(void)
 	must_unmap_all();
 }
 
-static void with_a_domain(void)
+static void with_domain(void)
 {
 	int group = new_group(&devices()->lone[0]);
 
-	record_within("domain");
+	record_set_prefix("domain");
 	record_rc("T1-154", "join", join(group, container));
 	must_map(IOVA, memory, 2 * PAGE, READ_WRITE);
 	record_read("T1-154", "read", IOVA + 4, memory + 4, PAGE);
@@ -253,9 +253,9 @@ int main(void)
 	arguments("args");
 	permissions();
 	spans();
-	memory_of_today();
-	whose_memory();
-	with_a_domain();
+	changed_memory();
+	calling_process();
+	with_domain();
 	without_notices();
 	mdev_destroy(&mdev);
 	return 0;

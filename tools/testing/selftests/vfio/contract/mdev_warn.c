@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unpins that no driver should do. Each makes the kernel warn, once a place,
- * so this does not belong where the kernel's log has to be clean.
+ * Record invalid unpins, which no driver should do. The kernel warns about each
+ * of them once, so do not run this program where the kernel log must be clean.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ int main(void)
 	int container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
 
 	puts("# expects: warning");
-	record_within("v2");
+	record_set_prefix("v2");
 	must_map(container, IOVA, memory, PAGE);
 	must_map(container, IOVA + 2 * PAGE, memory, PAGE);
 	record_pin("T1-148", "pin", &mdev, IOVA, 1, PIN_BOTH);
@@ -37,7 +37,7 @@ int main(void)
 	mdev_destroy(&mdev);
 	close(container);
 
-	record_within("v1");
+	record_set_prefix("v1");
 	container = mdev_container(&mdev, "notified", VFIO_TYPE1_IOMMU);
 	must_map(container, IOVA, memory, PAGE);
 	record_unpin("T1-148", "unpin", &mdev, IOVA, 1);

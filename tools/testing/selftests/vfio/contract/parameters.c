@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module's parameters: where they are, what they take, when they count. */
+/*
+ * Record the parameters of the module: permissions, accepted values, and when a
+ * change takes effect.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,7 +123,7 @@ static void limit(void)
 	set("dma_entry_limit", "65535");
 }
 
-/* What it changes is speed; that is not to be seen in results. */
+/* disable_hugepages affects only the speed, not the results. */
 static void small_pages(void)
 {
 	char *memory = new_pages(600);
@@ -146,7 +149,7 @@ static void small_pages(void)
 	type1_close(&type1);
 }
 
-/* Where interrupts are isolated, it makes no difference. */
+/* allow_unsafe_interrupts has no effect if interrupts are isolated. */
 static void unsafe_interrupts(void)
 {
 	struct type1 type1;

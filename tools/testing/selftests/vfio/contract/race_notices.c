@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * T1-169: two threads unmap what a device has pinned, a mapping each, while a
- * third one opens and closes another device that is told of unmaps too. Unlike
- * its neighbours this program judges: no notice of a device may run while
- * another one of it does, and none may be missing. The kernel's log tells
- * whether locks were taken in two orders.
+ * T1-169: Two threads each unmap a mapping that a device has pinned, while a
+ * third thread opens and closes another notified device. Unlike the other
+ * programs, this one checks the result: notices of a device must not overlap,
+ * and none may be missing. Lockdep reports lock inversions in the kernel log.
  *
- * race_notices [ROUNDS]
+ * Usage: race_notices [ROUNDS]
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +17,7 @@
 
 static char *memory;
 static int container;
-static struct mdev pinning, coming;
+static struct mdev pinning, reopened;
 static unsigned int rounds = 100;
 static pthread_barrier_t barrier;
 static atomic_bool done;
@@ -47,8 +46,8 @@ static void *unmapper(void *arg)
 static void *opener(void *arg)
 {
 	while (!atomic_load(&done)) {
-		mdev_close(&coming);
-		mdev_open(&coming);
+		mdev_close(&reopened);
+		mdev_open(&reopened);
 		openings++;
 	}
 	return NULL;
@@ -65,7 +64,7 @@ int main(int argc, char **argv)
 		rounds = strtoul(argv[1], NULL, 0);
 	memory = new_pages(2);
 	container = mdev_container(&pinning, "notified", VFIO_TYPE1v2_IOMMU);
-	mdev_join(&coming, "notified", container);
+	mdev_join(&reopened, "notified", container);
 	pthread_barrier_init(&barrier, NULL, 2);
 	if (pthread_create(&third, NULL, opener, NULL))
 		die("pthread_create");
@@ -82,7 +81,7 @@ int main(int argc, char **argv)
 	       rounds, state.notices, state.overlapped, openings, state.pins);
 	good = state.notices == 2 * rounds && !state.overlapped && openings &&
 	       !state.pins;
-	mdev_destroy(&coming);
+	mdev_destroy(&reopened);
 	mdev_destroy(&pinning);
 	close(container);
 	printf("race: %s\n", good ? "good" : "bad");

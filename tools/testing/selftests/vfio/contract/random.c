@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sequences of calls that nobody thought of: from each seed a container, and
- * operations on it one after the other.
+ * Record random sequences of operations. Each seed gives a sequence, which runs
+ * on a container of its own.
  *
- * Vocabulary: an operation's trace is what it gave, each byte of it, and what
- * the process was charged after; now and then what is pinned. A stretch is so
- * many operations in a row, of which a line shows the hash of all traces; at
- * its end the trace says of each page of some memory whether it is pinned.
+ * The trace of an operation consists of its results, byte by byte, of the
+ * number of charged pages and, for every tenth operation, of the number of
+ * pinned pages. A stretch is STRETCH consecutive operations. At its end, the
+ * trace has a map of the pinned pages of two memory areas, and a line with the
+ * hash of all traces so far is printed.
  *
- * Rule: what is drawn depends on the seed and on earlier results alone. With
- * CONTRACT_SEED=n in the environment that seed alone runs, and prints each
- * operation as it is.
+ * Random numbers depend only on the seed and on earlier results. If
+ * CONTRACT_SEED is set in the environment, only the sequence of that seed runs,
+ * and each operation is printed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@
 #define BITMAP_BYTES	512u
 #define PINS		8u
 
-/* The bits of an entry of /proc/self/pagemap that say which page it is */
+/* PFN bits of an entry of /proc/self/pagemap */
 #define PAGEMAP_PFN	((1ull << 55) - 1)
 
 #define ALL		VFIO_DMA_UNMAP_FLAG_ALL
@@ -45,7 +46,8 @@
 #define DIRTY		VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP
 
 enum kind {
-	PRESENT, FRESH, SHARED, READABLE, ZERO, HUGETLB, THP, HOLE, OF_FILE, BAR,
+	PRESENT, FRESH, SHARED, READABLE, ZERO, HUGETLB, THP, HOLE,
+	PRIVATE_FILE, BAR,
 	KINDS
 };
 
@@ -59,12 +61,15 @@ struct query {
 	struct vfio_iommu_type1_dirty_bitmap_get get;
 };
 
-/* What the program believes to be mapped, so that it can aim. */
+/*
+ * Expected mappings, from which operations choose likely targets. @stale is set
+ * if the process has changed the memory since it was mapped.
+ */
 static struct {
 	__u64 size;
 	const char *vaddr;
 	__u32 prot;
-	bool lost;
+	bool no_vaddr;
 	bool stale;
 } slots[SLOTS];
 
@@ -96,7 +101,7 @@ static void trace(const void *bytes, size_t length)
 }
 
 __printf(1, 2)
-static void tell(const char *format, ...)
+static void tracef(const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
@@ -134,9 +139,9 @@ static void forget_range(__u64 iova, __u64 size)
 }
 
 /*
- * Make pages the process' own. A MAP that fails may have faulted in some of its
- * memory, which is no rule; and a read-only pin of a page that is not the process'
- * own is an allowed difference, see the other programs.
+ * Give the process private copies of its pages. Kernels may differ in how much
+ * memory a failed map faults in, and in read-only pins of a page that is not
+ * private to the process; other programs record that.
  */
 static void touch(enum kind kind, const char *vaddr, __u64 size)
 {
@@ -184,13 +189,13 @@ static bool do_map(void)
 	    (kind == PRESENT || kind == FRESH))
 		touch(kind, vaddr, size);
 	rc = map(type1.container, iova, vaddr, size, flags);
-	tell("map kind %u iova %llx size %llx flags %x: %s", kind, iova, size,
-	     flags, rc_text(rc));
+	tracef("map kind %u iova %llx size %llx flags %x: %s", kind, iova, size,
+	       flags, rc_text(rc));
 	if (!rc && iova == iova_of(slot)) {
 		slots[slot].size = size;
 		slots[slot].vaddr = vaddr;
 		slots[slot].prot = flags & PIN_BOTH;
-		slots[slot].lost = false;
+		slots[slot].no_vaddr = false;
 		slots[slot].stale = false;
 	}
 	if (rc == -ENOMEM && (flags & VFIO_DMA_MAP_FLAG_WRITE) &&
@@ -199,23 +204,24 @@ static bool do_map(void)
 	return !rc;
 }
 
-static bool do_give(void)
+static bool do_update_vaddr(void)
 {
 	unsigned int slot = draw_slot(true), i;
 	long rc;
 
-	for (i = 0; i < SLOTS && !(slots[slot].size && slots[slot].lost); i++)
-		slot = (slot + 1) % SLOTS;
+	for (i = 0; i < SLOTS; i++, slot = (slot + 1) % SLOTS)
+		if (slots[slot].size && slots[slot].no_vaddr)
+			break;
 	rc = map(type1.container, iova_of(slot), slots[slot].vaddr,
 		 slots[slot].size + (chance(10) ? PAGE : 0),
 		 VFIO_DMA_MAP_FLAG_VADDR);
-	tell("give slot %u: %s", slot, rc_text(rc));
+	tracef("give slot %u: %s", slot, rc_text(rc));
 	if (!rc)
-		slots[slot].lost = false;
+		slots[slot].no_vaddr = false;
 	return !rc;
 }
 
-/* Where an UNMAP or a query goes: one mapping, several, or whatever. */
+/* Choose the range of an unmap: a mapping, several of them, or any range. */
 static void draw_range(__u64 *iova, __u64 *size)
 {
 	unsigned int slot = draw_slot(true), nr = 1 + draw(6);
@@ -249,23 +255,23 @@ static bool do_unmap(void)
 	if (chance(3))
 		flags |= draw(16);
 	rc = unmap(type1.container, iova, size, flags, &done);
-	tell("unmap iova %llx size %llx flags %x: %s size %llx", iova, size,
-	     flags, rc_text(rc), done);
+	tracef("unmap iova %llx size %llx flags %x: %s size %llx", iova, size,
+	       flags, rc_text(rc), done);
 	if (!rc && !(flags & VADDR))
 		forget_range(iova, flags & ALL ? -1ull : size);
 	return !rc;
 }
 
-static bool do_lose(void)
+static bool do_invalidate_vaddr(void)
 {
 	unsigned int slot = draw_slot(true);
 	__u64 done;
 	long rc = unmap(type1.container, iova_of(slot), slots[slot].size,
 			VADDR, &done);
 
-	tell("lose slot %u: %s size %llx", slot, rc_text(rc), done);
+	tracef("lose slot %u: %s size %llx", slot, rc_text(rc), done);
 	if (!rc && done)
-		slots[slot].lost = true;
+		slots[slot].no_vaddr = true;
 	return !rc;
 }
 
@@ -291,8 +297,8 @@ static bool do_unmap_dirty(void)
 	arg.unmap.size = size;
 	memset(bits, 0, sizeof(bits));
 	rc = ioctl(type1.container, VFIO_IOMMU_UNMAP_DMA, &arg) ? -errno : 0;
-	tell("unmap dirty iova %llx size %llx bitmap %llu: %s size %llx", iova,
-	     size, arg.bitmap.size, rc_text(rc), arg.unmap.size);
+	tracef("unmap dirty iova %llx size %llx bitmap %llu: %s size %llx",
+	       iova, size, arg.bitmap.size, rc_text(rc), arg.unmap.size);
 	if (!rc) {
 		trace(bits, sizeof(bits));
 		forget_range(iova, size);
@@ -312,15 +318,15 @@ static bool do_track(void)
 	if (chance(10))
 		arg.flags = draw(16);
 	rc = ioctl(type1.container, VFIO_IOMMU_DIRTY_PAGES, &arg) ? -errno : 0;
-	tell("track flags %x: %s", arg.flags, rc_text(rc));
+	tracef("track flags %x: %s", arg.flags, rc_text(rc));
 	if (!rc)
 		tracking = arg.flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
 	return !rc;
 }
 
 /*
- * The range starts where a mapping does, and holds it alone: what stock type1
- * says of others is wrong the second time, and bug_dirty shows it.
+ * Query exactly one mapping. For other ranges, stock type1 returns wrong bits
+ * from the second query on, which bug_dirty records.
  */
 static bool do_query(void)
 {
@@ -345,7 +351,7 @@ static bool do_query(void)
 
 	memset(bits, 0, sizeof(bits));
 	rc = ioctl(type1.container, VFIO_IOMMU_DIRTY_PAGES, &arg) ? -errno : 0;
-	tell("query slot %u size %llx: %s", slot, arg.get.size, rc_text(rc));
+	tracef("query slot %u size %llx: %s", slot, arg.get.size, rc_text(rc));
 	trace(bits, sizeof(bits));
 	return !rc;
 }
@@ -358,7 +364,7 @@ static bool do_info(void)
 
 	memset(info, 0xa5, sizeof(info));
 	rc = get_info(type1.container, info, argsz);
-	tell("info argsz %u: %s", argsz, rc_text(rc));
+	tracef("info argsz %u: %s", argsz, rc_text(rc));
 	trace(info, sizeof(info));
 	return !rc;
 }
@@ -369,7 +375,7 @@ static bool do_extension(void)
 	unsigned long extension = chance(60) ? known[draw(5)] : draw(16);
 	long rc = check_extension(type1.container, extension);
 
-	tell("extension %lu: %s", extension, rc_text(rc));
+	tracef("extension %lu: %s", extension, rc_text(rc));
 	return rc > 0;
 }
 
@@ -377,7 +383,7 @@ static bool do_group(void)
 {
 	long rc = joined ? leave(second) : join(second, type1.container);
 
-	tell("%s: %s", joined ? "leave" : "join", rc_text(rc));
+	tracef("%s: %s", joined ? "leave" : "join", rc_text(rc));
 	if (!rc)
 		joined = !joined;
 	return !rc;
@@ -395,15 +401,16 @@ static bool do_mdev(void)
 		if (!rc)
 			mdev_open(&mdev);
 	}
-	tell("mdev %s: %s", mdev_joined ? "leaves" : "joins", rc_text(rc));
+	tracef("mdev %s: %s", mdev_joined ? "leaves" : "joins", rc_text(rc));
 	if (!rc)
 		mdev_joined = !mdev_joined;
 	return !rc;
 }
 
 /*
- * A mapping whose memory is what it was: of other memory a kernel may pin the
- * page of now, or the one that the domain maps. mdev_pin shows which.
+ * Choose a mapping of memory that has not changed. For changed memory, a kernel
+ * may pin the new page or the page that the domain maps, which mdev_pin
+ * records.
  */
 static unsigned int draw_pinnable(void)
 {
@@ -429,16 +436,16 @@ static bool do_pin(void)
 		iova += draw(SLOT_PAGES) * PAGE;
 	if (slots[slot].stale)
 		return true;
-	mdev_letters_anew();
+	mdev_reset_letters();
 	rc = mdev_pin(&mdev, iova, (int)nr, prot);
-	tell("pin iova %llx pages %u prot %u: %s %s", iova, nr, prot,
-	     rc_text(rc), mdev_pages_text(&mdev, nr));
+	tracef("pin iova %llx pages %u prot %u: %s %s", iova, nr, prot,
+	       rc_text(rc), mdev_pages_text(&mdev, nr));
 	return rc > 0;
 }
 
 /*
- * Of what a pin just now got: to unpin where nothing is mapped is a warning of
- * the kernel, which mdev_warn shows.
+ * Unpin pages that were pinned just before, because the kernel warns about an
+ * unpin of an IOVA that is not mapped. mdev_warn records that.
  */
 static bool do_unpin(void)
 {
@@ -455,12 +462,12 @@ static bool do_unpin(void)
 	if (rc == (long)nr)
 		mdev_unpin(&mdev, iova_of(slot), (int)less);
 	mdev_state(&mdev, &state);
-	tell("pin slot %u pages %u: %s, unpin %u: held %u", slot, nr,
-	     rc_text(rc), less, state.pins);
+	tracef("pin slot %u pages %u: %s, unpin %u: held %u", slot, nr,
+	       rc_text(rc), less, state.pins);
 	return rc == (long)nr;
 }
 
-/* The device's registers are left alone: to write there starts things. */
+/* Skip the registers of the device, as a write may start an operation. */
 static bool do_rw(void)
 {
 	unsigned int slot = draw_slot(true);
@@ -484,8 +491,8 @@ static bool do_rw(void)
 	memset(data, (int)draw(256), sizeof(data));
 	rc = write ? mdev_write(&mdev, iova_of(slot) + offset, data, length) :
 		     mdev_read(&mdev, iova_of(slot) + offset, data, length);
-	tell("%s slot %u offset %llx length %llx: %s",
-	     write ? "write" : "read", slot, offset, length, rc_text(rc));
+	tracef("%s slot %u offset %llx length %llx: %s",
+	       write ? "write" : "read", slot, offset, length, rc_text(rc));
 	if (!rc)
 		trace(data, length);
 	return !rc;
@@ -496,7 +503,7 @@ static bool do_limit(void)
 	long pages = chance(50) ? (long)draw(400) : -1l;
 
 	limit_locked(pages < 0, pages);
-	tell("limit %ld", pages);
+	tracef("limit %ld", pages);
 	return true;
 }
 
@@ -520,11 +527,11 @@ static bool do_change(void)
 		 page)
 		die("memory in place of other memory");
 	touch(kind, page, PAGE);
-	tell("page %s", how < 2 ? "gone" : how < 4 ? "written" : "replaced");
+	tracef("page %s", how < 2 ? "gone" : how < 4 ? "written" : "replaced");
 	return true;
 }
 
-/* From one mapped page to another, or to where nothing is. */
+/* Copy a mapped page to another one, or to an IOVA that is not mapped. */
 static bool do_dma(void)
 {
 	unsigned int from = draw_slot(true), to = draw_slot(chance(70));
@@ -537,7 +544,7 @@ static bool do_dma(void)
 	if (slots[to].size && page >= memory[PRESENT] &&
 	    page < memory[PRESENT] + MEMORY_PAGES * PAGE)
 		memcpy(&seen, page, sizeof(seen));
-	tell("dma %u to %u: %llx", from, to, seen);
+	tracef("dma %u to %u: %llx", from, to, seen);
 	return true;
 }
 
@@ -551,8 +558,8 @@ static struct {
 	{ "map", "T1-35", do_map, 300, 0, 0 },
 	{ "unmap", "T1-81", do_unmap, 140, 0, 0 },
 	{ "unmap_dirty", "T1-109", do_unmap_dirty, 40, 0, 0 },
-	{ "lose", "T1-95", do_lose, 20, 0, 0 },
-	{ "give", "T1-75", do_give, 30, 0, 0 },
+	{ "lose", "T1-95", do_invalidate_vaddr, 20, 0, 0 },
+	{ "give", "T1-75", do_update_vaddr, 30, 0, 0 },
 	{ "track", "T1-105", do_track, 30, 0, 0 },
 	{ "query", "T1-106", do_query, 50, 0, 0 },
 	{ "info", "T1-27", do_info, 50, 0, 0 },
@@ -567,32 +574,36 @@ static struct {
 	{ "dma", "T1-170", do_dma, 3, 0, 0 },
 };
 
-static bool any_slot(bool lost)
+static bool any_slot(bool no_vaddr)
 {
 	unsigned int slot;
 
 	for (slot = 0; slot < SLOTS; slot++)
-		if (slots[slot].size && slots[slot].lost == lost)
+		if (slots[slot].size && slots[slot].no_vaddr == no_vaddr)
 			return true;
 	return false;
 }
 
-/* Mostly what can work is tried: first there must be what it works on. */
-static bool (*aim(bool (*run)(void)))(void)
+/*
+ * Most of the time, replace an operation that cannot succeed by one that
+ * creates its precondition.
+ */
+static bool (*adjust_operation(bool (*run)(void)))(void)
 {
 	if ((run == do_pin || run == do_unpin || run == do_rw) && !mdev_joined)
 		return do_mdev;
 	if (chance(10))
 		return run;
-	if ((run == do_lose || run == do_give) && mdev_joined)
+	if ((run == do_invalidate_vaddr || run == do_update_vaddr) &&
+	    mdev_joined)
 		return do_mdev;
 	if ((run == do_query || run == do_unmap_dirty) && !tracking)
 		return version_1 ? do_unmap : do_track;
 	if (run == do_track && version_1)
 		return do_info;
-	if (run == do_give && !any_slot(true))
-		return do_lose;
-	if (run != do_map && run != do_give && !any_slot(false))
+	if (run == do_update_vaddr && !any_slot(true))
+		return do_invalidate_vaddr;
+	if (run != do_map && run != do_update_vaddr && !any_slot(false))
 		return do_map;
 	return run;
 }
@@ -608,16 +619,16 @@ static void operate(unsigned int number)
 	at = draw(sum);
 	for (i = 0; at >= operations[i].weight; i++)
 		at -= operations[i].weight;
-	run = aim(operations[i].run);
+	run = adjust_operation(operations[i].run);
 	for (i = 0; operations[i].run != run; i++)
 		;
 	operations[i].tried++;
 	operations[i].done += run();
 	charged = pages_charged();
 	trace(&charged, sizeof(charged));
-	/* How often a page is pinned that a device has pinned is no rule. */
+	/* Kernels may pin a page again that a device has already pinned. */
 	if (number % 10 == 0 && !mdev_joined)
-		tell("charged %ld pinned %ld", charged, pages_pinned());
+		tracef("charged %ld pinned %ld", charged, pages_pinned());
 }
 
 static void read_pagemap(const char *pages, __u64 *entries)
@@ -633,39 +644,39 @@ static void read_pagemap(const char *pages, __u64 *entries)
 }
 
 /*
- * A child shares the private pages of its parent, but for those that may be
- * pinned: it is given copies of them at once.
+ * Find the pages that may be pinned: fork() copies them at once, while the
+ * child shares all other private pages with its parent.
  */
-static void tell_pinned(const char *name, const char *pages)
+static void trace_pinned(const char *name, const char *pages)
 {
-	__u64 mine[MEMORY_PAGES], theirs[MEMORY_PAGES];
+	__u64 parent[MEMORY_PAGES], copy[MEMORY_PAGES];
 	char text[MEMORY_PAGES + 1] = "";
 	unsigned int i;
 	int ends[2];
 	pid_t child;
 
-	read_pagemap(pages, mine);
+	read_pagemap(pages, parent);
 	if (pipe(ends))
 		die("a pipe");
 	child = fork();
 	if (child < 0)
 		die("a child");
 	if (!child) {
-		read_pagemap(pages, theirs);
-		_exit(write(ends[1], theirs, sizeof(theirs)) < 0);
+		read_pagemap(pages, copy);
+		_exit(write(ends[1], copy, sizeof(copy)) < 0);
 	}
 	close(ends[1]);
-	if (read(ends[0], theirs, sizeof(theirs)) != sizeof(theirs))
+	if (read(ends[0], copy, sizeof(copy)) != sizeof(copy))
 		die("what the child sees");
 	close(ends[0]);
 	waitpid(child, NULL, 0);
 	for (i = 0; i < MEMORY_PAGES; i++)
-		text[i] = (mine[i] & PAGEMAP_PFN) &&
-			  ((mine[i] ^ theirs[i]) & PAGEMAP_PFN) ? 'p' : '-';
-	tell("%s pages %s", name, text);
+		text[i] = (parent[i] & PAGEMAP_PFN) &&
+			  ((parent[i] ^ copy[i]) & PAGEMAP_PFN) ? 'p' : '-';
+	tracef("%s pages %s", name, text);
 }
 
-/* Each sequence has memory of its own, as no earlier one left it. */
+/* Allocate memory of each kind, anew for each sequence. */
 static void prepare(void)
 {
 	struct vfio_region_info bar;
@@ -687,16 +698,17 @@ static void prepare(void)
 		die("shared memory");
 	close(fd);
 
-	/* The last pages are beyond the end of the file. */
+	/* Touch only the pages up to the end of the file. */
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &file) ||
-	    mmap(memory[OF_FILE], MEMORY_PAGES * PAGE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+	    mmap(memory[PRIVATE_FILE], MEMORY_PAGES * PAGE,
+		 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+		 0) == MAP_FAILED)
 		die("memory of a file");
 	close(fd);
 	if (file.st_size > (off_t)(MEMORY_PAGES * PAGE))
 		file.st_size = MEMORY_PAGES * PAGE;
-	touch(OF_FILE, memory[OF_FILE],
+	touch(PRIVATE_FILE, memory[PRIVATE_FILE],
 	      ((__u64)file.st_size + PAGE - 1) & ~(__u64)(PAGE - 1));
 
 	munmap(memory[THP], MEMORY_PAGES * PAGE);
@@ -731,7 +743,7 @@ static void clean_up(void)
 		       MEMORY_PAGES * PAGE);
 }
 
-/* One container in eight has nesting, if the IOMMU can do it. */
+/* Use nesting for one seed in eight, if the IOMMU supports it. */
 static void open_container(unsigned int seed)
 {
 	long rc;
@@ -743,7 +755,7 @@ static void open_container(unsigned int seed)
 		return;
 	}
 	rc = type1_try(&type1, VFIO_TYPE1_NESTING_IOMMU);
-	tell("nesting: %s", rc_text(rc));
+	tracef("nesting: %s", rc_text(rc));
 	if (rc && set_iommu(type1.container, VFIO_TYPE1v2_IOMMU))
 		die("a container without nesting");
 }
@@ -768,8 +780,8 @@ static void sequence(unsigned int seed)
 		operate(i);
 		if (i % STRETCH != STRETCH - 1)
 			continue;
-		tell_pinned("present", memory[PRESENT]);
-		tell_pinned("fresh", memory[FRESH]);
+		trace_pinned("present", memory[PRESENT]);
+		trace_pinned("fresh", memory[FRESH]);
 		snprintf(name, sizeof(name), "seed_%u.to_%u", seed, i);
 		record("T1-164", name, "%016llx", hash);
 	}
@@ -781,8 +793,8 @@ static void sequence(unsigned int seed)
 	limit_locked(true, -1);
 	clean_up();
 	type1_close(&type1);
-	tell("closed: charged %ld pinned %ld", pages_charged(),
-	     pages_pinned());
+	tracef("closed: charged %ld pinned %ld", pages_charged(),
+	       pages_pinned());
 	snprintf(name, sizeof(name), "seed_%u.closed", seed);
 	record("T1-15", name, "%016llx", hash);
 }

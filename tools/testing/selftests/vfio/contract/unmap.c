@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which UNMAPs are refused, what each form ends, and what it reports. */
+/*
+ * Record which calls of VFIO_IOMMU_UNMAP_DMA fail, which mappings the others
+ * remove, and the size that they return.
+ */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +15,7 @@
 #define VADDR	VFIO_DMA_UNMAP_FLAG_VADDR
 #define DIRTY	VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP
 
-/* An UNMAP with the room that GET_DIRTY wants after it. */
+/* Argument of an unmap with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP */
 struct unmap_dirty {
 	struct vfio_iommu_type1_dma_unmap unmap;
 	struct vfio_bitmap bitmap;
@@ -23,7 +26,7 @@ static long raw(int container, void *arg)
 	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, arg) < 0 ? -errno : 0;
 }
 
-/* Three mappings of two pages, a hole of two pages before each. */
+/* Create three mappings of two pages, each after a hole of two pages. */
 static void map_three(int container, char *memory)
 {
 	int i;
@@ -74,7 +77,7 @@ static void argument(int container, char *memory)
 		clear(container);
 	}
 
-	/* What comes back may not fit where the argument lies. */
+	/* An argument that is too short in memory, and one that is read-only */
 	arg = (struct vfio_iommu_type1_dma_unmap){
 		.argsz = sizeof(arg),
 		.iova = IOVA,
@@ -151,10 +154,10 @@ static void range(int container, char *memory, const char *rules)
 	record_unmap("T1-86", "range_of_nothing", container, IOVA, PAGE, 0);
 }
 
-/* What a device reaches after some of three mappings are gone. */
+/* Record DMA to three mappings while they are removed and created again. */
 static void reach(struct type1 *type1, char *memory)
 {
-	record_within("reach");
+	record_set_prefix("reach");
 	map_three(type1->container, memory);
 	record_reach("T1-43", "mapped", type1, IOVA + 2 * PAGE, memory);
 	record_unmap("T1-98", "unmap_second", type1->container,
@@ -243,14 +246,14 @@ int main(void)
 	char *memory = new_pages(8);
 	struct type1 type1;
 
-	record_within("v1");
+	record_set_prefix("v1");
 	type1_open(&type1, VFIO_TYPE1_IOMMU);
 	argument(type1.container, memory);
 	range(type1.container, memory, "T1-81,T1-87,T1-88,T1-89");
 	get_dirty(type1.container, memory, "T1-81,T1-85");
 	type1_close(&type1);
 
-	record_within("v2");
+	record_set_prefix("v2");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	argument(type1.container, memory);
 	range(type1.container, memory, "T1-81,T1-86,T1-88,T1-89");
@@ -258,7 +261,7 @@ int main(void)
 	type1_device(&type1);
 	reach(&type1, memory);
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15", "end");
 	return 0;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Taking the address away from mappings and giving them another. */
+/*
+ * Record how the virtual address of mappings is invalidated, by
+ * VFIO_DMA_UNMAP_FLAG_VADDR, and updated, by VFIO_DMA_MAP_FLAG_VADDR.
+ */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,8 +12,8 @@
 #include "type1.h"
 
 #define ALL	VFIO_DMA_UNMAP_FLAG_ALL
-#define LOSE	VFIO_DMA_UNMAP_FLAG_VADDR
-#define GIVE	VFIO_DMA_MAP_FLAG_VADDR
+#define INVALIDATE	VFIO_DMA_UNMAP_FLAG_VADDR
+#define UPDATE	VFIO_DMA_MAP_FLAG_VADDR
 #define BOGUS	((void *)0x7000)
 
 static struct type1 type1;
@@ -28,98 +31,99 @@ static void clear(void)
 	unmap(type1.container, 0, 0, ALL, NULL);
 }
 
-static void lose(char *memory)
+static void invalidate(char *memory)
 {
 	int c = type1.container;
 
-	record_unmap("T1-95", "lose.nothing", c, IOVA, PAGE, LOSE);
-	record_unmap("T1-95", "lose.nothing_all", c, 0, 0, LOSE | ALL);
+	record_unmap("T1-95", "lose.nothing", c, IOVA, PAGE, INVALIDATE);
+	record_unmap("T1-95", "lose.nothing_all", c, 0, 0, INVALIDATE | ALL);
 	two_mappings(memory);
-	record_unmap("T1-95", "lose.first", c, IOVA, 4 * PAGE, LOSE);
+	record_unmap("T1-95", "lose.first", c, IOVA, 4 * PAGE, INVALIDATE);
 	record_pages("T1-95", "lose.first.pages");
-	record_unmap("T1-95", "lose.first_again", c, IOVA, 4 * PAGE, LOSE);
-	record_unmap("T1-95", "lose.both", c, IOVA, 16 * PAGE, LOSE);
+	record_unmap("T1-95", "lose.first_again", c, IOVA, 4 * PAGE,
+		     INVALIDATE);
+	record_unmap("T1-95", "lose.both", c, IOVA, 16 * PAGE, INVALIDATE);
 	record_unmap("T1-95", "lose.second", c, IOVA + 8 * PAGE, 4 * PAGE,
-		     LOSE);
-	record_unmap("T1-95", "lose.half", c, IOVA, PAGE, LOSE);
+		     INVALIDATE);
+	record_unmap("T1-95", "lose.half", c, IOVA, PAGE, INVALIDATE);
 	record("T1-95,T1-96", "lose.avail", "%u", avail(c));
 	clear();
 	two_mappings(memory);
 	record_unmap("T1-95", "lose.second_first", c, IOVA + 8 * PAGE,
-		     4 * PAGE, LOSE);
-	/* The first is marked and then, at the second, unmarked again. */
-	record_unmap("T1-95", "lose.reverted", c, 0, 0, LOSE | ALL);
+		     4 * PAGE, INVALIDATE);
+	/* The first mapping is invalidated, then restored at the second. */
+	record_unmap("T1-95", "lose.reverted", c, 0, 0, INVALIDATE | ALL);
 	record_rc("T1-75,T1-95", "lose.reverted.give_first",
-		  map(c, IOVA, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	record_rc("T1-75,T1-95", "lose.reverted.give_second",
-		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, UPDATE));
 	clear();
 }
 
-static void give(char *memory)
+static void update(char *memory)
 {
 	int c = type1.container;
 	char *other = new_pages(8);
 
 	two_mappings(memory);
-	record_rc("T1-75", "give.valid", map(c, IOVA, other, 4 * PAGE, GIVE));
-	record_unmap("T1-75", "give.lose_all", c, 0, 0, LOSE | ALL);
+	record_rc("T1-75", "give.valid", map(c, IOVA, other, 4 * PAGE, UPDATE));
+	record_unmap("T1-75", "give.lose_all", c, 0, 0, INVALIDATE | ALL);
 	record_rc("T1-75", "give.nothing_there",
-		  map(c, 2 * IOVA, other, 4 * PAGE, GIVE));
+		  map(c, 2 * IOVA, other, 4 * PAGE, UPDATE));
 	record_rc("T1-75,T1-77", "give.nothing_in_reserved",
-		  map(c, 0xfee00000, other, 4 * PAGE, GIVE));
-	record_rc("T1-75", "give.smaller", map(c, IOVA, other, PAGE, GIVE));
+		  map(c, 0xfee00000, other, 4 * PAGE, UPDATE));
+	record_rc("T1-75", "give.smaller", map(c, IOVA, other, PAGE, UPDATE));
 	record_rc("T1-75", "give.larger",
-		  map(c, IOVA, other, 5 * PAGE, GIVE));
+		  map(c, IOVA, other, 5 * PAGE, UPDATE));
 	record_rc("T1-75", "give.shifted",
-		  map(c, IOVA + PAGE, other, 4 * PAGE, GIVE));
+		  map(c, IOVA + PAGE, other, 4 * PAGE, UPDATE));
 	record_rc("T1-75", "give.from_below",
-		  map(c, IOVA - PAGE, other, 4 * PAGE, GIVE));
+		  map(c, IOVA - PAGE, other, 4 * PAGE, UPDATE));
 	record_rc("T1-75", "give.both",
-		  map(c, IOVA, other, 12 * PAGE, GIVE));
-	record_rc("T1-75", "give.size_zero", map(c, IOVA, other, 0, GIVE));
+		  map(c, IOVA, other, 12 * PAGE, UPDATE));
+	record_rc("T1-75", "give.size_zero", map(c, IOVA, other, 0, UPDATE));
 	record_rc("T1-75", "give.misaligned",
-		  map(c, IOVA, other + 1, 4 * PAGE, GIVE));
+		  map(c, IOVA, other + 1, 4 * PAGE, UPDATE));
 	record_rc("T1-75", "give.wrap",
-		  map(c, IOVA, (void *)-PAGE, 4 * PAGE, GIVE));
+		  map(c, IOVA, (void *)-PAGE, 4 * PAGE, UPDATE));
 	record_rc("T1-75", "give.with_read",
-		  map(c, IOVA, other, 4 * PAGE, GIVE | READ_ONLY));
+		  map(c, IOVA, other, 4 * PAGE, UPDATE | READ_ONLY));
 	record_pages("T1-76", "give.before");
 	record_rc_pages("T1-76", "give.first",
-			map(c, IOVA, other, 4 * PAGE, GIVE));
+			map(c, IOVA, other, 4 * PAGE, UPDATE));
 	record_rc_pages("T1-76", "give.second_bogus",
-			map(c, IOVA + 8 * PAGE, BOGUS, 4 * PAGE, GIVE));
+			map(c, IOVA + 8 * PAGE, BOGUS, 4 * PAGE, UPDATE));
 	record("T1-77", "give.avail", "%u", avail(c));
 	record_rc("T1-75", "give.first_again",
-		  map(c, IOVA, other, 4 * PAGE, GIVE));
+		  map(c, IOVA, other, 4 * PAGE, UPDATE));
 	clear();
 	record_pages("T1-76", "give.cleared");
 }
 
-/* The pages stay those of before, for the device. */
+/* The device uses the same pages before and after an update. */
 static void reach(char *memory)
 {
 	char *other = new_pages(4);
 	int c = type1.container;
 
 	map(c, IOVA, memory, 4 * PAGE, READ_WRITE);
-	unmap(c, IOVA, 4 * PAGE, LOSE, NULL);
+	unmap(c, IOVA, 4 * PAGE, INVALIDATE, NULL);
 	record_reach("T1-95", "reach.lost", &type1, IOVA, memory);
-	map(c, IOVA, other, 4 * PAGE, GIVE);
+	map(c, IOVA, other, 4 * PAGE, UPDATE);
 	record_reach("T1-76", "reach.old_memory", &type1, IOVA, memory);
 	record_reach("T1-76", "reach.new_memory", &type1, IOVA, other);
 	record_unmap("T1-76,T1-99", "reach.unmap", c, IOVA, 4 * PAGE, 0);
 	record_pages("T1-76,T1-99", "reach.unmapped");
 }
 
-static void meanwhile(char *memory)
+static void while_invalid(char *memory)
 {
 	int c = type1.container, second;
 	struct vfio_iommu_type1_info info;
 	__u64 done;
 
 	two_mappings(memory);
-	unmap(c, IOVA, 4 * PAGE, LOSE, NULL);
+	unmap(c, IOVA, 4 * PAGE, INVALIDATE, NULL);
 	record_rc("T1-96,T1-160", "meanwhile.map",
 		  map(c, 2 * IOVA, memory, PAGE, READ_WRITE));
 	record_rc("T1-96", "meanwhile.overlap",
@@ -131,11 +135,11 @@ static void meanwhile(char *memory)
 		second = new_group(&devices()->lone[1]);
 		record_rc("T1-96,T1-114,T1-160", "meanwhile.join",
 			  join(second, c));
-		map(c, IOVA, memory, 4 * PAGE, GIVE);
+		map(c, IOVA, memory, 4 * PAGE, UPDATE);
 		record_rc("T1-96,T1-114", "meanwhile.join_after",
 			  join(second, c));
 		record_rc("T1-96", "meanwhile.leave", leave(second));
-		unmap(c, IOVA, 4 * PAGE, LOSE, NULL);
+		unmap(c, IOVA, 4 * PAGE, INVALIDATE, NULL);
 		record_unmap("T1-96", "meanwhile.unmap_lost", c, IOVA,
 			     4 * PAGE, 0);
 		record_rc("T1-96,T1-114", "meanwhile.join_unmapped",
@@ -146,7 +150,7 @@ static void meanwhile(char *memory)
 	record_pages("T1-96", "meanwhile.cleared");
 }
 
-static void forked(int (*run)(void *memory), void *memory)
+static void run_in_child(int (*run)(void *memory), void *memory)
 {
 	int status;
 	pid_t child = fork();
@@ -160,34 +164,34 @@ static void forked(int (*run)(void *memory), void *memory)
 		die("the child failed");
 }
 
-static int takes_over(void *memory)
+static int child_updates(void *memory)
 {
 	int c = type1.container;
 
 	limit_locked(false, 3);
 	record_rc("T1-79", "owner.child_limit",
-		  map(c, IOVA, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	record("T1-79", "owner.child_limit.VmLck", "%ld",
 	       counters_of_self("VmLck") / 4);
 	limit_locked(false, 4);
 	record_rc("T1-79", "owner.child",
-		  map(c, IOVA, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	record("T1-79", "owner.child.VmLck", "%ld",
 	       counters_of_self("VmLck") / 4);
 	record_rc("T1-79", "owner.child_second",
-		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, UPDATE));
 	limit_locked(true, -1);
 	record_rc("T1-79", "owner.child_capable",
-		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, GIVE));
+		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, UPDATE));
 	record("T1-79", "owner.child_capable.VmLck", "%ld",
 	       counters_of_self("VmLck") / 4);
 	return 0;
 }
 
-static int gives_up(void *memory)
+static int child_invalidates(void *memory)
 {
 	two_mappings(memory);
-	unmap(type1.container, 0, 0, LOSE | ALL, NULL);
+	unmap(type1.container, 0, 0, INVALIDATE | ALL, NULL);
 	record("T1-80", "update.old.VmLck", "%ld",
 	       counters_of_self("VmLck") / 4);
 	return 0;
@@ -197,32 +201,32 @@ static void owners(char *memory)
 {
 	int c = type1.container;
 
-	/* From this process to a child, which ends. */
+	/* A child updates mappings of this process and exits. */
 	two_mappings(memory);
-	record_unmap("T1-79", "owner.lose", c, 0, 0, LOSE | ALL);
+	record_unmap("T1-79", "owner.lose", c, 0, 0, INVALIDATE | ALL);
 	record_pages("T1-79", "owner.before");
-	forked(takes_over, memory);
+	run_in_child(child_updates, memory);
 	record_pages("T1-79", "owner.after");
 	record_unmap("T1-79,T1-64", "owner.unmap", c, 0, 0, ALL);
 	record_pages("T1-79,T1-64", "owner.unmapped");
 
-	/* From a child that is gone to this process. */
-	forked(gives_up, memory);
+	/* This process updates mappings of a child that has exited. */
+	run_in_child(child_invalidates, memory);
 	record_pages("T1-80", "update.between");
 	record_rc_pages("T1-80", "update.first",
-			map(c, IOVA, memory, 4 * PAGE, GIVE));
+			map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	record_rc_pages("T1-80", "update.second",
 			map(c, IOVA + 8 * PAGE, memory + 4 * PAGE, 4 * PAGE,
-			    GIVE));
+			    UPDATE));
 	record_unmap("T1-69,T1-80", "update.unmap", c, 0, 0, ALL);
 	record_pages("T1-69,T1-80", "update.unmapped");
 
-	/* The same process: nothing is asked or charged again. */
+	/* An update by the same process is neither limited nor charged. */
 	two_mappings(memory);
-	unmap(c, IOVA, 4 * PAGE, LOSE, NULL);
+	unmap(c, IOVA, 4 * PAGE, INVALIDATE, NULL);
 	limit_locked(false, 2);
 	record_rc_pages("T1-78", "same.give",
-			map(c, IOVA, memory, 4 * PAGE, GIVE));
+			map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	limit_locked(true, -1);
 	clear();
 	record_pages("T1-78", "same.unmapped");
@@ -234,20 +238,20 @@ int main(void)
 	unsigned long type;
 
 	for (type = VFIO_TYPE1_IOMMU; type <= VFIO_TYPE1v2_IOMMU; type += 2) {
-		record_within(type == VFIO_TYPE1_IOMMU ? "v1" : "v2");
+		record_set_prefix(type == VFIO_TYPE1_IOMMU ? "v1" : "v2");
 		type1_open(&type1, type);
-		lose(memory);
-		give(memory);
+		invalidate(memory);
+		update(memory);
 		type1_close(&type1);
 	}
-	record_within("v2");
+	record_set_prefix("v2");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	type1_device(&type1);
 	reach(memory);
-	meanwhile(memory);
+	while_invalid(memory);
 	owners(memory);
 	type1_close(&type1);
-	record_within("");
+	record_set_prefix("");
 	record_pages("T1-15", "end");
 	return 0;
 }

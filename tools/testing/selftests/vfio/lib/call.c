@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Calls that may never return, see call.h. */
+/* Run a call that may never return in a process of its own, see call.h. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,8 +45,8 @@ int call_start(struct call *call, call_fn work, void *data)
 	return call->pid < 0 ? -EAGAIN : 0;
 }
 
-/* The state of the process in /proc. */
-static char state(const struct call *call)
+/* Return the state letter of /proc/PID/stat, 'X' if there is no process. */
+static char process_state(const struct call *call)
 {
 	char path[32], letter = 'X';
 	FILE *file;
@@ -65,12 +65,12 @@ int call_sleeps(const struct call *call)
 {
 	int i;
 
-	/* Long enough for a call that does not wait to have returned. */
+	/* Give a call that does not block enough time to return. */
 	usleep(300 * 1000);
 	for (i = 0; i < 100; i++) {
 		if (__atomic_load_n(&call->done, __ATOMIC_ACQUIRE))
 			return -EALREADY;
-		switch (state(call)) {
+		switch (process_state(call)) {
 		case 'S':
 		case 'D':
 		case 'I':
@@ -81,7 +81,7 @@ int call_sleeps(const struct call *call)
 	return -EBUSY;
 }
 
-/* Waits until the process is gone; -ETIMEDOUT if it is not by then. */
+/* Wait up to @limit milliseconds for the process to exit and free its stack. */
 static long reap(struct call *call, long limit)
 {
 	long start = milliseconds();

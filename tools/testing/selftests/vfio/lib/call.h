@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls that may never return, each in a process of its own.
+ * Run a call that may never return in a process of its own.
  *
- * Such a process has the memory and the open files of the test, as a thread
- * has, but can be killed alone. It shares errno too, so that a call returns
- * -errno by itself.
+ * The process shares memory and open files with the test, like a thread, but
+ * it can be killed without killing the test. It also shares errno, so a call
+ * must return -errno instead of leaving its error there.
  */
 #ifndef SELFTESTS_VFIO_CALL_H
 #define SELFTESTS_VFIO_CALL_H
@@ -12,19 +12,19 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Milliseconds in which a call returns that waits for nothing. */
+/* Upper bound in milliseconds for a call that does not block */
 #define PROMPT	1000
 
 typedef long (*call_fn)(void *data);
 
 /**
- * struct call - a call
- * @work: does it
- * @data: for @work
- * @result: what @work returned
- * @done: it did
- * @stack: of the process
- * @pid: the process, or 0
+ * struct call - a call and the process that runs it
+ * @work: function to run
+ * @data: argument of @work
+ * @result: return value of @work, valid once @done is set
+ * @done: @work has returned
+ * @stack: stack of the process
+ * @pid: process ID, 0 once the process has been reaped
  */
 struct call {
 	call_fn work;
@@ -35,25 +35,31 @@ struct call {
 	pid_t pid;
 };
 
-/* 0 or -errno */
+/* Start @work in a new process. Return 0 or -errno. */
 int call_start(struct call *call, call_fn work, void *data);
 
-/* 0 if the call sleeps, -EALREADY if it has returned, -EBUSY if it runs. */
+/*
+ * Return 0 if the call sleeps, -EALREADY if it has returned, and -EBUSY if it
+ * keeps running.
+ */
 int call_sleeps(const struct call *call);
 
-/* The work's result, or -ETIMEDOUT; the call is not killed then. */
+/*
+ * Return the result of the call, or -ETIMEDOUT if it takes longer than
+ * @milliseconds. A call that times out is not killed.
+ */
 long call_end(struct call *call, unsigned int milliseconds);
 
 /*
- * Kills the call. Returns the milliseconds until the process was gone, or
+ * Kill the call. Return the milliseconds that its process took to exit, or
  * -ETIMEDOUT after five seconds.
  */
 long call_kill(struct call *call);
 
-/* The work's result; -ETIMEDOUT if it took longer than PROMPT. */
+/* Run @work. Return its result, or kill it after PROMPT: -ETIMEDOUT. */
 long call_prompt(call_fn work, void *data);
 
-/* The time, in milliseconds. */
+/* Monotonic time in milliseconds */
 long milliseconds(void);
 
 #endif

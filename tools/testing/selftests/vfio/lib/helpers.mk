@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The drivers that tests share with samples/iommufd, and rig.c on top of them.
-# Include this after lib.mk.
+# Sources that tests share with samples/iommufd, and the common test setup that
+# is built on them. Include this file after lib.mk.
 
 SAMPLE_DIR := $(top_srcdir)/samples/iommufd
 RIG_DIR := $(selfdir)/vfio/lib
@@ -20,5 +20,5 @@ RIG_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(RIG_DIR)/*.h)
 $(TEST_GEN_PROGS): $(RIG_HEADERS)
 LOCAL_HDRS += $(RIG_HEADERS)
 
-# See record.c.
+# record.c wraps ioctl() to record errnos.
 LDFLAGS += -Wl,--wrap=ioctl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A device the older way, see legacy.h. */
+/* Access to a device through its group, see legacy.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ int legacy_open_group(int number)
 	return fd < 0 ? -errno : fd;
 }
 
-static int close_one(int fd)
+static int close_file(int fd)
 {
 	if (fd >= 0)
 		close(fd);
@@ -32,9 +32,9 @@ static int close_one(int fd)
 
 void legacy_close(struct legacy *legacy)
 {
-	legacy->device = close_one(legacy->device);
-	legacy->group = close_one(legacy->group);
-	legacy->container = close_one(legacy->container);
+	legacy->device = close_file(legacy->device);
+	legacy->group = close_file(legacy->group);
+	legacy->container = close_file(legacy->container);
 }
 
 static int open_all(struct legacy *legacy, int group, const char *name)
@@ -75,7 +75,7 @@ int legacy_open_as(struct legacy *legacy, const char *address,
 	return open_group(legacy, pci_group(address), name);
 }
 
-/* The number of the group of a mediated device. */
+/* Return the group number of a mediated device. */
 static int mediated_group(const char *uuid)
 {
 	char path[128], target[128];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device the older way: a container with type1, the device's group, and a
- * device file from the group.
+ * Access to a device through its group: a container with type1, the group of
+ * the device, and the device file obtained from the group.
  *
- * Rule: 0 (or an fd) or -errno.
+ * Functions return 0, or a file descriptor where noted, or -errno.
  */
 #ifndef SELFTESTS_VFIO_LEGACY_H
 #define SELFTESTS_VFIO_LEGACY_H
@@ -13,10 +13,10 @@
 #include <linux/types.h>
 
 /**
- * struct legacy - what the older way holds open
- * @container: /dev/vfio/vfio, with type1 v2
- * @group: /dev/vfio/GROUP, in the container
- * @device: the device file, from the group
+ * struct legacy - open files of the group interface, each -1 if not open
+ * @container: /dev/vfio/vfio, driven by type1 v2
+ * @group: /dev/vfio/GROUP, attached to @container
+ * @device: device file, from VFIO_GROUP_GET_DEVICE_FD
  */
 struct legacy {
 	int container;
@@ -24,17 +24,21 @@ struct legacy {
 	int device;
 };
 
-/* After an error nothing is open. */
+/* On error, all files are closed again. */
 int legacy_open(struct legacy *legacy, const char *address);
 
-/* @name is what the group is asked for: the address, and a token after it. */
+/*
+ * Pass @name, instead of the plain @address, to VFIO_GROUP_GET_DEVICE_FD. A
+ * name is an address that options, such as a VF token, may follow.
+ */
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);
 
-/* The device is a mediated one, which has a group of its own. */
+/* Open a mediated device, which has a group of its own. */
 int legacy_open_mediated(struct legacy *legacy, const char *uuid);
 void legacy_close(struct legacy *legacy);
 
+/* Return the file descriptor of /dev/vfio/@number. */
 int legacy_open_group(int number);
 
 /* Opens the group of a mediated device. */
@@ -43,7 +47,7 @@ int legacy_open_mediated_group(const char *uuid);
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,
 	       __u64 iova, bool writable);
 
-/* @length is set to what was unmapped. */
+/* On success, @length is set to the number of bytes unmapped. */
 int legacy_unmap(struct legacy *legacy, __u64 iova, __u64 *length);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What tests of mediated devices stand on, see mdev_rig.h. */
+/* Common setup of tests of mediated devices, see mdev_rig.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include "mdev_rig.h"
 #include "../../kselftest.h"
 
-void mdev_pin_must_be_there(void)
+void require_mdev_pin(void)
 {
 	if (!access("/sys/class/mdev_pin/mdev_pin", F_OK))
 		return;
@@ -91,7 +91,7 @@ long mdev_pinned(const struct mdev_rig *rig)
 	return counters_pinned() - rig->pinned_before;
 }
 
-int mdev_behave(int fd, __u32 flags)
+int mdev_set_flags(int fd, __u32 flags)
 {
 	const struct mdev_pin_control control = { .flags = flags };
 

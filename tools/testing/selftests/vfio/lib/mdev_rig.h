@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of mediated devices stand on: one of mdev_pin, bound to an open
- * /dev/iommu with an address space, and memory.
+ * Common setup of tests of mediated devices: a device of the mdev_pin driver,
+ * bound to an open /dev/iommu that has an address space, and memory.
  *
- * Rule: as in rig.h. A device is made for each rig and gone with it.
+ * mdev_rig_open() creates the device and mdev_rig_close() removes it. Unless
+ * noted otherwise, functions return 0 or -errno.
  */
 #ifndef SELFTESTS_VFIO_MDEV_RIG_H
 #define SELFTESTS_VFIO_MDEV_RIG_H
@@ -13,18 +14,18 @@
 
 #define PIN_BOTH (PIN_READ | PIN_WRITE)
 
-/* What mdev_unmap() returns for so many pages */
+/* Return value of mdev_unmap() for a number of pages */
 #define BYTES(pages) ((long long)((pages) * PAGE))
 
 /**
- * struct mdev_rig - the usual things a test needs
- * @pinned_before: pages pinned in the system before the test
- * @device: a device that is told of unmaps
- * @fd: its file, bound, -1 if not open
- * @id: its ID in @iommufd
- * @iommufd: an open /dev/iommu, -1 if not open
- * @ioas: an empty address space of it, to which @fd is not attached
- * @memory: RIG_LENGTH bytes, present and writable, not mapped
+ * struct mdev_rig - resources of one test
+ * @pinned_before: number of pages pinned in the system before the test
+ * @device: mediated device with a driver that implements dma_unmap
+ * @fd: file of @device, bound to @iommufd, -1 if not open
+ * @id: ID of @device in @iommufd
+ * @iommufd: open /dev/iommu, -1 if not open
+ * @ioas: ID of an empty address space of @iommufd; @fd is not attached to it
+ * @memory: RIG_LENGTH bytes of present and writable memory, mapped nowhere
  */
 struct mdev_rig {
 	long pinned_before;
@@ -36,46 +37,55 @@ struct mdev_rig {
 	char *memory;
 };
 
-/* Ends the program as skipped if the module mdev_pin is not loaded. */
-void mdev_pin_must_be_there(void);
+/* Skip the whole program unless the module mdev_pin is loaded. */
+void require_mdev_pin(void);
 
 #define NEEDS_MDEV_PIN						\
 	static void __attribute__((constructor)) needs_mdev_pin(void)	\
 	{							\
-		mdev_pin_must_be_there();			\
+		require_mdev_pin();				\
 	}
 
 int mdev_rig_open(struct mdev_rig *rig);
 
-/* Closes what is open and removes the device. */
+/* Close all files and remove the device. */
 void mdev_rig_close(struct mdev_rig *rig);
 
-/* Opens and binds the rig's device, or one more. */
+/* Open @device, which may be another one than that of the rig, and bind it. */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 
-/* To the rig's address space */
+/* Attach @fd to the address space of the rig. */
 int mdev_attach(const struct mdev_rig *rig, int fd);
 
-/* Some of the rig's memory, for both directions */
+/*
+ * Map @pages pages of the memory of the rig, from its page number @page on,
+ * readable and writable at @iova.
+ */
 int mdev_map(const struct mdev_rig *rig, __u64 iova, unsigned int page,
 	     unsigned int pages);
 
-/* Ends the mappings in an interval; the bytes, or -errno. */
+/* Unmap a range of the address space. Return the bytes unmapped or -errno. */
 long long mdev_unmap(const struct mdev_rig *rig, __u64 iova, __u64 length);
 
-/* Pages pinned since the rig was opened. */
+/* Return how many more pages are pinned than when the rig was opened. */
 long mdev_pinned(const struct mdev_rig *rig);
 
-/* Flags of struct mdev_pin_control, with all else 0 */
-int mdev_behave(int fd, __u32 flags);
+/* Set the flags of struct mdev_pin_control and clear its other members. */
+int mdev_set_flags(int fd, __u32 flags);
 
-/* Waits until so many notices are held; -ETIMEDOUT after ten seconds. */
+/* Wait until the driver holds @nr notices; -ETIMEDOUT after ten seconds. */
 int mdev_wait_held(int fd, unsigned int nr);
 
-/* The n-th notice from the last one on, 0 for that, if it is in the ring. */
+/*
+ * Get a recent notice: the last one if @n is 0, the one before if it is 1 and
+ * so on. Return -ENOENT if the ring of the driver does not hold it.
+ */
 int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice);
 
-/* The pins of pages from @iova on are forgotten by the driver; how many. */
+/*
+ * Make the driver drop its records of the pins of @npage pages from @iova on
+ * without unpinning them. Return the number of pins.
+ */
 int mdev_forget(int fd, __u64 iova, int npage);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which command of /dev/iommu or of a vfio device failed with which errno.
+ * Record the errnos with which commands of /dev/iommu and of vfio devices fail.
  *
- * Rule: a test says how each of its calls has to end; so whatever errno a test
- * saw that passed, it looked for. Each is printed once for each test, as
- * "# errno: NUMBER ERRNO", for whoever compares them with what is documented.
+ * A test checks the result of every call, so each errno that is seen by a test
+ * that passes is an expected one. Print it as "# errno: NUMBER ERRNO", once per
+ * test. The harness compares these lines with the documented errnos.
  *
- * Linked with --wrap=ioctl: calls of ioctl() come here.
+ * Programs are linked with --wrap=ioctl, which redirects ioctl() to this file.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -23,10 +23,10 @@
 
 bool record_nothing;
 
-/* A test is a process of its own, so this is what one test saw. */
+/* The harness runs each test in its own process, so this is per test. */
 static bool seen[NUMBERS][ERRNOS];
 
-static void note(unsigned int number, int err)
+static void record_errno(unsigned int number, int err)
 {
 	if (record_nothing || err <= 0 || err >= ERRNOS || seen[number][err])
 		return;
@@ -47,7 +47,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	result = __real_ioctl(fd, request, argument);
 	if (result < 0 && _IOC_TYPE(request) == IOMMUFD_TYPE) {
 		err = errno;
-		note(_IOC_NR(request), err);
+		record_errno(_IOC_NR(request), err);
 		errno = err;
 	}
 	return result;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What most device tests stand on, see rig.h. */
+/* Common setup of device tests, see rig.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define MAX_EDU 16
 
-/* No test uses equal data twice, so that old data is never taken for new. */
+/* Every transfer uses new data, so that stale data is never mistaken for it. */
 static __u32 next_seed = 1;
 
 static void sort_devices(struct machine *machine, struct pci_address *found,
@@ -58,7 +58,7 @@ int machine_find(struct machine *machine)
 	return 0;
 }
 
-void machine_must_have_edu(void)
+void require_edu(void)
 {
 	struct pci_address any;
 
@@ -191,7 +191,7 @@ int device_reaches(struct rig *rig, struct device *device, __u64 iova,
 	__u32 in = next_seed++, out = next_seed++;
 	int err;
 
-	/* In: memory to device, and look at it through the bounce. */
+	/* Load from memory and read the buffer back through the bounce page. */
 	pattern_fill(memory, TRANSFER, in);
 	memset(rig->bounce, 0, PAGE);
 	err = edu_load(&device->edu, iova, 0, TRANSFER);
@@ -202,7 +202,7 @@ int device_reaches(struct rig *rig, struct device *device, __u64 iova,
 	if (!pattern_is(rig->bounce, TRANSFER, in))
 		return 0;
 
-	/* Out: new data into the device through the bounce, then to memory. */
+	/* Fill the buffer through the bounce page and store it to memory. */
 	pattern_fill(rig->bounce, TRANSFER, out);
 	err = edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (!err)
@@ -228,7 +228,7 @@ int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
 	if (!pattern_is(memory, TRANSFER, mine))
 		return 0;
 
-	/* The buffer holds "theirs"; a load that works would bring "mine". */
+	/* The buffer holds @theirs; a load that is not blocked brings @mine. */
 	err = edu_load(&device->edu, iova, 0, TRANSFER);
 	if (!err)
 		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);

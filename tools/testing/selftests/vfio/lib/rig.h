@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What most device tests stand on: a machine's edu devices, and one open
+ * Common setup of device tests: the edu devices of the machine, and an open
  * /dev/iommu with an address space, a bound device and memory.
  *
- * Vocabulary: a lone device has an IOMMU group of its own; a pair are two
- * devices of one group. A bounce is a mapped page through which a test sees
- * what a device has in its buffer.
+ * A lone device has an IOMMU group of its own; a pair is two devices of one
+ * group. The bounce page is mapped so that a test can move data between memory
+ * and the internal buffer of a device.
  *
- * Rule: functions return 0 or -errno, so that a test compares the errno
- * itself. The drivers of /dev/iommu, vfio and edu are those of samples/iommufd.
+ * Unless noted otherwise, functions return 0 or -errno.
  */
 #ifndef SELFTESTS_VFIO_RIG_H
 #define SELFTESTS_VFIO_RIG_H
@@ -33,22 +32,22 @@
 #define TRANSFER	3000u
 
 /*
- * Of kselftest_harness.h, for tests from here on: an emulated machine whose
- * kernel checks everything may need minutes.
+ * Override the default of kselftest_harness.h: a debug kernel in an emulated
+ * machine may need minutes for a test.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	240	/* seconds */
 
-/* x86 devices interrupt by writing here, so no memory is ever mapped here. */
+/* MSI window of x86, which can never be mapped */
 #define MSI_START	0xfee00000ull
 #define MSI_LAST	0xfeefffffull
 
 /**
- * struct machine - the edu devices there are, all with vfio-pci
- * @lone: devices with groups of their own
- * @nr_lone: how many, at most 2
- * @pair: two devices of one group
- * @has_pair: whether there are any
+ * struct machine - the edu devices of the machine, all bound to vfio-pci
+ * @lone: addresses of devices that have a group of their own
+ * @nr_lone: number of entries in @lone, at most 2
+ * @pair: addresses of two devices that share a group
+ * @has_pair: @pair is valid
  */
 struct machine {
 	struct pci_address lone[2];
@@ -58,10 +57,10 @@ struct machine {
 };
 
 /**
- * struct device - one device, open and bound
- * @fd: its vfio file, -1 if not open
- * @id: its ID in the /dev/iommu it is bound to
- * @edu: its registers
+ * struct device - an edu device that is open and bound
+ * @fd: vfio file, -1 if not open
+ * @id: ID of the device in the /dev/iommu that it is bound to
+ * @edu: registers
  */
 struct device {
 	int fd;
@@ -70,14 +69,14 @@ struct device {
 };
 
 /**
- * struct rig - the usual things a test needs
- * @machine: the devices there are
- * @pinned_before: pages pinned in the system before the test
- * @iommufd: an open /dev/iommu
- * @ioas: an empty address space of it
- * @device: the first lone device, bound, not attached
- * @memory: RIG_LENGTH bytes, present and writable, not mapped
- * @bounce: a page, mapped into no address space until rig_attach()
+ * struct rig - resources of one test
+ * @machine: edu devices of the machine
+ * @pinned_before: number of pages pinned in the system before the test
+ * @iommufd: open /dev/iommu
+ * @ioas: ID of an empty address space of @iommufd
+ * @device: first lone device, bound to @iommufd but not attached
+ * @memory: RIG_LENGTH bytes of present and writable memory, mapped nowhere
+ * @bounce: bounce page; rig_attach() maps it
  */
 struct rig {
 	struct machine machine;
@@ -90,20 +89,21 @@ struct rig {
 };
 
 /*
- * Ends the program as skipped if no edu device is there. Called before any
- * test runs, because the harness runs a test whose setup was skipped.
+ * Skip the whole program if the machine has no edu device. This must happen
+ * before any test starts, because the harness runs a test even if its setup
+ * was skipped.
  */
-void machine_must_have_edu(void);
+void require_edu(void);
 
 #define NEEDS_EDU						\
 	static void __attribute__((constructor)) needs_edu(void)	\
 	{							\
-		machine_must_have_edu();			\
+		require_edu();					\
 	}
 
 /*
- * For a program that lets devices try what they may not: tells whoever reads
- * the kernel log that the IOMMU's lines about it are expected.
+ * For a program that makes devices attempt DMA that the IOMMU must block:
+ * announce that the kernel log will have DMA fault reports.
  */
 #define EXPECTS_DMA_FAULTS					\
 	static void __attribute__((constructor)) expects_faults(void)	\
@@ -111,46 +111,48 @@ void machine_must_have_edu(void);
 		puts("# expects: dma-fault");			\
 	}
 
-/* Finds the devices and gives them to vfio-pci. */
+/* Find the edu devices and bind them to vfio-pci. */
 int machine_find(struct machine *machine);
 
-/* Opens, binds and finds the registers. After an error nothing is open. */
+/* Open and bind a device and map its registers. On error, close it again. */
 int device_open(struct device *device, const char *address, int iommufd);
 void device_close(struct device *device);
 
-/* Present, writable, private memory; NULL if there is none. */
+/* Return present, writable, private memory, or NULL on failure. */
 void *new_memory(size_t length);
 
-/* As new_memory(), HUGE bytes in one huge page; NULL if there is none. */
+/* Return HUGE bytes of private memory in one huge page, or NULL on failure. */
 void *new_huge_page(void);
 
 int rig_open(struct rig *rig);
 
-/* Maps the bounce and attaches @device to the rig's address space. */
+/* Map the bounce page and attach @device to the address space of the rig. */
 int rig_attach(struct rig *rig, struct device *device);
 
-/* Closes everything; the mappings go with it. */
+/* Close all files, which removes the mappings too. */
 void rig_close(struct rig *rig);
 
-/* Pages pinned since the rig was opened. */
+/* Return how many more pages are pinned than when the rig was opened. */
 long rig_pinned(const struct rig *rig);
 
-/* Maps the rig's whole memory for both directions at RIG_IOVA. */
+/* Map all memory of the rig at RIG_IOVA, readable and writable. */
 int rig_map(struct rig *rig);
 
-/* Ends the mappings in an interval; the bytes unmapped are not looked at. */
+/* Unmap a range, without reporting how many bytes were mapped in it. */
 int rig_unmap(struct rig *rig, __u64 iova, __u64 length);
 
 /*
- * Does the device see @memory at @iova, both ways? Two transfers and a change
- * of @memory, which is TRANSFER bytes. 1 yes, 0 no, -errno.
+ * Check by DMA in both directions that the device reaches @memory at @iova.
+ * Return 1 if it does, 0 if not, or -errno. The first TRANSFER bytes of
+ * @memory are overwritten. The bounce page has to be mapped.
  */
 int device_reaches(struct rig *rig, struct device *device, __u64 iova,
 		   char *memory);
 
 /*
- * Is the device kept from both reading and writing @memory at @iova? 1 yes, 0
- * if either got through, -errno. The bounce has to be mapped.
+ * Check that the device can neither read nor write @memory at @iova. Return 1
+ * if both are blocked, 0 if either is not, or -errno. The first TRANSFER bytes
+ * of @memory are overwritten. The bounce page has to be mapped.
  */
 int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
 		      char *memory);

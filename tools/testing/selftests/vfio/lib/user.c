@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Children without privilege.
- */
+/* Unprivileged child processes, see user.h. */
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,7 +16,7 @@ int user_become(uid_t user, unsigned int pages)
 		return -errno;
 	if (setresgid(user, user, user) || setresuid(user, user, user))
 		return -errno;
-	/* Without it /proc/self is root's. */
+	/* A process that is not dumpable cannot read its own /proc/self. */
 	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Children without privilege, who work with what root has opened for them and
- * answer by their exit status.
+ * Unprivileged child processes that use files opened by root and report through
+ * their exit status.
  */
 #ifndef SELFTESTS_VFIO_USER_H
 #define SELFTESTS_VFIO_USER_H
@@ -11,29 +11,39 @@
 
 #include "rig.h"
 
-/* What such a child counts: how far it is, and which step was the first bad. */
+/**
+ * struct steps - progress of a child
+ * @number: number of steps done
+ * @failed: number of the first step that failed, counting from 1, or 0
+ */
 struct steps {
 	int number;
 	int failed;
 };
 
-static inline void step(struct steps *steps, bool held)
+static inline void step(struct steps *steps, bool passed)
 {
 	steps->number++;
-	if (!held && !steps->failed)
+	if (!passed && !steps->failed)
 		steps->failed = steps->number;
 }
 
-/* One test's work: 0, or the number of the step that failed. */
+/* Body of a child. Return 0 or the number of the first step that failed. */
 typedef int (*work_fn)(struct rig *rig);
 
-/* Lets this process be of @user, who may lock so many pages. 0 or -errno. */
+/*
+ * Switch the calling process to @user and set RLIMIT_MEMLOCK to @pages pages.
+ * Return 0 or -errno.
+ */
 int user_become(uid_t user, unsigned int pages);
 
-/* The exit status of a child that ended by itself, or -ECHILD. */
+/* Return the exit status of @child, or -ECHILD if a signal ended it. */
 int user_wait(pid_t child);
 
-/* What @work returned to a child of @user; 99 if there is no such user. */
+/*
+ * Run @work in a child that belongs to @user. Return its result, or 99 if
+ * switching to @user failed.
+ */
 int user_run(uid_t user, unsigned int pages, work_fn work, struct rig *rig);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices of mdev_pin, see mdev.h. */
+/* Mediated devices of the mdev_pin driver, see mdev.h. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 
 static unsigned int created;
 
-/* What a program that was killed has left behind */
-static void remove_old(const char *uuid)
+/* Remove a device, which may be a leftover of a program that was killed. */
+static void remove_device(const char *uuid)
 {
 	char path[128];
 
@@ -26,7 +26,7 @@ static void remove_old(const char *uuid)
 	text_write(path, "1");
 }
 
-static int group_of(const char *uuid)
+static int open_mdev_group(const char *uuid)
 {
 	char path[128], target[256];
 	ssize_t length;
@@ -47,12 +47,12 @@ void mdev_create(struct mdev *mdev, const char *type)
 	*mdev = (struct mdev){ .group = -1, .device = -1 };
 	snprintf(mdev->uuid, sizeof(mdev->uuid),
 		 "00000000-0000-4000-8000-%012x", ++created);
-	remove_old(mdev->uuid);
+	remove_device(mdev->uuid);
 	snprintf(path, sizeof(path), TYPES "/mdev_pin-%s/create", type);
 	ret = text_write(path, mdev->uuid);
 	if (ret)
 		die("a device of mdev_pin, %s: %s", type, rc_text(ret));
-	mdev->group = group_of(mdev->uuid);
+	mdev->group = open_mdev_group(mdev->uuid);
 	if (mdev->group < 0)
 		die("the group of a mediated device: %s", rc_text(mdev->group));
 }
@@ -63,7 +63,7 @@ void mdev_destroy(struct mdev *mdev)
 	if (mdev->group >= 0)
 		close(mdev->group);
 	mdev->group = -1;
-	remove_old(mdev->uuid);
+	remove_device(mdev->uuid);
 }
 
 void mdev_open(struct mdev *mdev)
@@ -233,11 +233,11 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 	get(mdev, slot_of(mdev) + MDEV_PIN_PAGES, pages, nr * sizeof(*pages));
 }
 
-/* Pages that have a letter, the first 'a' */
+/* Identities of the pages that have a letter, in the order of the letters */
 static __u64 seen[26];
 static unsigned int nr_seen;
 
-void mdev_letters_anew(void)
+void mdev_reset_letters(void)
 {
 	nr_seen = 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What devices see and what the kernel holds, see type1.h. */
+/* DMA of devices and accounting of pages, see type1.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "type1.h"
 
-/* No probe uses equal data twice, so that old data is never taken for new. */
+/* Every transfer uses new data, so that stale data is never mistaken for it. */
 static __u32 next_seed = 1;
 
 static long pinned_before, charged_before;
@@ -70,11 +70,11 @@ static void unmap_bounce(struct type1 *type1)
 		die("unmap of the bounce left it");
 }
 
-void device_fetch(struct type1 *type1, __u64 iova, void *data)
+void device_load(struct type1 *type1, __u64 iova, void *data)
 {
 	char *bounce = map_bounce(type1);
 
-	/* A refused load leaves what the device had, which is this. */
+	/* A load that is blocked leaves this filler in the buffer. */
 	memset(bounce, 0xee, TRANSFER);
 	must(edu_load(&type1->edu, BOUNCE_IOVA, 0, TRANSFER), "load");
 	must(edu_load(&type1->edu, iova, 0, TRANSFER), "load");
@@ -83,7 +83,7 @@ void device_fetch(struct type1 *type1, __u64 iova, void *data)
 	unmap_bounce(type1);
 }
 
-void device_puts(struct type1 *type1, __u64 iova, __u32 seed)
+void device_store(struct type1 *type1, __u64 iova, __u32 seed)
 {
 	char *bounce = map_bounce(type1);
 
@@ -99,7 +99,7 @@ bool device_reads(struct type1 *type1, __u64 iova, void *memory)
 	char data[TRANSFER];
 
 	pattern_fill(memory, TRANSFER, seed);
-	device_fetch(type1, iova, data);
+	device_load(type1, iova, data);
 	return pattern_is(data, TRANSFER, seed);
 }
 
@@ -107,7 +107,7 @@ bool device_writes(struct type1 *type1, __u64 iova, const void *memory)
 {
 	__u32 seed = next_seed++;
 
-	device_puts(type1, iova, seed);
+	device_store(type1, iova, seed);
 	return pattern_is(memory, TRANSFER, seed);
 }
 
@@ -153,7 +153,7 @@ void limit_locked(bool capable, long pages)
 	struct __user_cap_data_struct data[2];
 	struct rlimit limit;
 
-	/* Only the effective set, so that it can come back. */
+	/* Change only the effective set, so that this can be undone. */
 	if (syscall(SYS_capget, &header, data))
 		die("capget: %s", strerror(errno));
 	data[0].effective &= ~bit;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The lines of a contract program, see record.h. */
+/* Output of a contract program, see record.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +7,25 @@
 
 #include "record.h"
 
-static char within[32];
+static char name_prefix[32];
 
-/* Lines survive a crash of the kernel that the next call causes. */
-static void __attribute__((constructor)) print_at_once(void)
+/* Print each line at once, in case the next call crashes the kernel. */
+static void __attribute__((constructor)) set_line_buffering(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-void record_within(const char *prefix)
+void record_set_prefix(const char *prefix)
 {
-	snprintf(within, sizeof(within), "%s%s", prefix, *prefix ? "." : "");
+	snprintf(name_prefix, sizeof(name_prefix), "%s%s", prefix,
+		 *prefix ? "." : "");
 }
 
 void record(const char *rules, const char *name, const char *format, ...)
 {
 	va_list arguments;
 
-	printf("%s %s%s: ", rules, within, name);
+	printf("%s %s%s: ", rules, name_prefix, name);
 	va_start(arguments, format);
 	vprintf(format, arguments);
 	va_end(arguments);
@@ -61,7 +62,7 @@ void record_bytes(const char *rules, const char *name, const void *bytes,
 	const unsigned char *byte = bytes;
 	size_t i;
 
-	printf("%s %s%s:", rules, within, name);
+	printf("%s %s%s:", rules, name_prefix, name);
 	for (i = 0; i < length; i++)
 		printf("%s%02x", i % 4 ? "" : " ", byte[i]);
 	putchar('\n');

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a contract program prints: one line per observation,
+ * Output of a contract program. It prints one line per observation,
  *
  *	T1-35 map.size_zero: -EINVAL
  *
- * the rules it shows (several are joined by commas), what was tried, and what
- * came of it. The program's output under two kernels is compared line by line.
+ * which has the numbers of the rules that it shows, separated by commas, the
+ * name of the observation, and the result. The output under two kernels is
+ * compared line by line.
  *
- * Rule: a line holds nothing that differs from run to run: no address, page
- * frame, process or time. A name is printed once in a program. A program that
- * cannot go on says why in a line of its own and exits with status 1.
+ * A line must not contain anything that differs from run to run, such as an
+ * address, a PFN, a PID or a time. Names are unique in a program. A program
+ * that cannot continue prints the reason and exits with status 1.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_RECORD_H
 #define SELFTESTS_VFIO_CONTRACT_RECORD_H
@@ -21,25 +22,25 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
-/* Goes before all names that follow, with a dot; "" for none. */
-void record_within(const char *prefix);
+/* Set the prefix, followed by a dot, of all later names; "" for none. */
+void record_set_prefix(const char *prefix);
 
 __printf(3, 4)
 void record(const char *rules, const char *name, const char *format, ...);
 
-/* What a call gave: "0", another number that is not negative, or "-EINVAL". */
+/* Record the result of a call as a number, or as a name such as "-EINVAL". */
 void record_rc(const char *rules, const char *name, long rc);
 
-/* Bytes as hexadecimal digits, in groups of four bytes. */
+/* Record bytes as hexadecimal digits in groups of four bytes. */
 void record_bytes(const char *rules, const char *name, const void *bytes,
 		  size_t length);
 
 void record_yes(const char *rules, const char *name, bool yes);
 
-/* The text of record_rc(); the last eight results stay valid. */
+/* Return the text of record_rc(). The last eight return values stay valid. */
 const char *rc_text(long rc);
 
-/* The machine is not as the program needs it. */
+/* Print the reason and exit, if the machine lacks what the program needs. */
 __printf(1, 2)
 __noreturn void die(const char *format, ...);
 

@@ -213,7 +213,7 @@ void type1_device(struct type1 *type1)
 		die("edu does not answer: %s", rc_text(err));
 }
 
-static void close_one(int *fd)
+static void close_file(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -223,7 +223,7 @@ static void close_one(int *fd)
 void type1_close(struct type1 *type1)
 {
 	edu_stop(&type1->edu);
-	close_one(&type1->device);
-	close_one(&type1->group);
-	close_one(&type1->container);
+	close_file(&type1->device);
+	close_file(&type1->group);
+	close_file(&type1->container);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Containers, groups and the ioctls of type1, and what edu sees through them.
+ * Containers, groups and the ioctls of type1, and DMA of edu devices.
  *
- * Vocabulary: a lone device is an edu with a group of its own; a pair are two
- * of one group. A bounce is a page that a probe maps for its own duration, to
- * see what the device has in its buffer.
+ * A lone device is an edu that has an IOMMU group of its own; a pair is two
+ * devices of one group. The bounce page is mapped for the duration of a
+ * transfer, to move data between memory and the internal buffer of the device.
  *
- * Rule: ioctls give what the kernel gave, as a number or -errno, and are not
- * judged here. What has to work for a program to make sense ends it when it
- * does not.
+ * Functions that call an ioctl return its result, a number or -errno. Functions
+ * that set up the test end the program on failure.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_TYPE1_H
 #define SELFTESTS_VFIO_CONTRACT_TYPE1_H
@@ -35,16 +34,16 @@
 #define WRITE_ONLY	VFIO_DMA_MAP_FLAG_WRITE
 #define READ_WRITE	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
-/* Offsets of struct vfio_iommu_type1_info, which has no name for its size. */
+/* Size of struct vfio_iommu_type1_info, and of a buffer with capabilities */
 #define INFO_SIZE	24u
 #define INFO_ROOM	4096u
 
 /**
- * struct devices - the machine's edu devices, all with vfio-pci
- * @lone: those with groups of their own
- * @nr_lone: how many, at most 2
- * @pair: two of one group
- * @has_pair: whether there are any
+ * struct devices - the edu devices of the machine, all bound to vfio-pci
+ * @lone: addresses of devices that have a group of their own
+ * @nr_lone: number of entries in @lone, at most 2
+ * @pair: addresses of two devices that share a group
+ * @has_pair: @pair is valid
  */
 struct devices {
 	struct pci_address lone[2];
@@ -54,11 +53,11 @@ struct devices {
 };
 
 /**
- * struct type1 - one container that a program works with
- * @container: with type1, or -1
- * @group: of the first lone device, in it, or -1
- * @device: that device, or -1
- * @edu: its registers, once type1_device() was called
+ * struct type1 - a container with the first lone device
+ * @container: file of the container, or -1
+ * @group: file of the group of the device, in @container, or -1
+ * @device: file of the device, or -1
+ * @edu: registers of the device, valid after type1_device()
  */
 struct type1 {
 	int container;
@@ -67,14 +66,17 @@ struct type1 {
 	struct edu edu;
 };
 
-/* Finds them on the first call; at least one lone device, or the end. */
+/*
+ * Return the devices, which the first call looks for. End the program if there
+ * is no lone device.
+ */
 const struct devices *devices(void);
 
-/* Files; the end if they cannot be opened. */
+/* Open a container or a group. End the program on failure. */
 int new_container(void);
 int new_group(const struct pci_address *device);
 
-/* -errno, as a group may be in use. */
+/* Open a group. Return -errno on failure, for example if it is in use. */
 long open_group(const struct pci_address *device);
 long get_device(int group, const struct pci_address *device);
 
@@ -86,62 +88,74 @@ long check_extension(int container, unsigned long extension);
 long map(int container, __u64 iova, const void *vaddr, __u64 size,
 	 __u32 flags);
 
-/* @done, if any, is set to what the kernel left in size. */
+/* If @done is not NULL, it is set to the size that the kernel returned. */
 long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done);
 
-/* Records "rc" and, if that is 0, the size that came back. */
+/* Unmap a range and record the result and the size that was returned. */
 void record_unmap(const char *rules, const char *name, int container,
 		  __u64 iova, __u64 size, __u32 flags);
 
-/* @argsz as the user says it; the buffer has INFO_ROOM bytes. */
+/* Call VFIO_IOMMU_GET_INFO with @argsz; @info has INFO_ROOM bytes. */
 long get_info(int container, void *info, __u32 argsz);
 
-/* A capability of what get_info() gave, or NULL. */
+/* Find a capability in the result of get_info(). Return NULL if it has none. */
 const void *capability(const void *info, __u16 id);
 
-/* The DMA_AVAIL capability; the end if there is none. */
+/* Return the DMA_AVAIL capability. End the program if there is none. */
 unsigned int avail(int container);
 
-/* A container with the group of the first lone device and this type. */
+/*
+ * Open a container with the group of the first lone device and the IOMMU driver
+ * @type.
+ */
 void type1_open(struct type1 *type1, unsigned long type);
 
-/* The same; on -errno the container is there, without a driver. */
+/* Like type1_open(), but on -errno leave a container without a driver. */
 long type1_try(struct type1 *type1, unsigned long type);
 
-/* Opens the device as well, for DMA. */
+/* Open the device and map its registers, for DMA. */
 void type1_device(struct type1 *type1);
 void type1_close(struct type1 *type1);
 
-/* Private memory, present, filled; or never touched. The end if none. */
+/*
+ * Allocate private memory: new_pages() fills it, fresh_pages() leaves it
+ * untouched. End the program on failure.
+ */
 void *new_pages(unsigned int nr);
 void *fresh_pages(unsigned int nr);
 
 /*
- * Does the device read, or write, @memory at @iova? The memory is changed by
- * the process, or by the device, in its first TRANSFER bytes.
+ * Check by DMA that the device can read, or write, @memory at @iova. The first
+ * TRANSFER bytes of @memory are overwritten.
  */
 bool device_reads(struct type1 *type1, __u64 iova, void *memory);
 bool device_writes(struct type1 *type1, __u64 iova, const void *memory);
 
-/* What the device finds at @iova, into @data, TRANSFER bytes. */
-void device_fetch(struct type1 *type1, __u64 iova, void *data);
+/* Let the device read TRANSFER bytes at @iova into @data. */
+void device_load(struct type1 *type1, __u64 iova, void *data);
 
-/* Lets the device write a pattern that names @seed. */
-void device_puts(struct type1 *type1, __u64 iova, __u32 seed);
+/* Let the device write the pattern of @seed to @iova. */
+void device_store(struct type1 *type1, __u64 iova, __u32 seed);
 
-/* Records "reads yes writes no". */
+/* Record whether the device reaches the memory, as "reads yes writes no". */
 void record_reach(const char *rules, const char *name, struct type1 *type1,
 		  __u64 iova, void *memory);
 
-/* Pages since the program began. */
+/* Pages that were pinned, or charged, since the program started */
 long pages_pinned(void);
 long pages_charged(void);
 
-/* Records "charged 16 pinned 16", and the same of another call's result. */
+/*
+ * Record both numbers as "charged 16 pinned 16", the second function after the
+ * result of a call.
+ */
 void record_pages(const char *rules, const char *name);
 void record_rc_pages(const char *rules, const char *name, long rc);
 
-/* Without CAP_IPC_LOCK (or with it again) and with a limit, in pages. */
+/*
+ * Set or clear CAP_IPC_LOCK in the effective set, and set RLIMIT_MEMLOCK to
+ * @pages pages, or to its maximum if @pages is negative.
+ */
 void limit_locked(bool capable, long pages);
 
 #endif

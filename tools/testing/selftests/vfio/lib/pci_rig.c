@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices that are not like the others, see unlike.h. */
+/* PCI devices for tests of bus resets, see pci_rig.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,17 +10,17 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
-#include "unlike.h"
+#include "pci_rig.h"
 #include "vfio.h"
 
 #define MAX_EDU		16
 #define ROOT_BUS	"0000:00:"
 
-/* In struct virtio_pci_common_cfg, which QEMU puts first in this BAR. */
+/* device_status of struct virtio_pci_common_cfg, which QEMU puts at BAR 4 */
 #define STATE_BAR	VFIO_PCI_BAR4_REGION_INDEX
 #define STATE_OFFSET	20
 
-int family_find(struct family *family)
+int reset_bus_find(struct reset_bus *bus)
 {
 	struct pci_address edu[MAX_EDU];
 	int nr, i;
@@ -29,26 +29,26 @@ int family_find(struct family *family)
 	for (i = 0; i < nr; i++) {
 		if (!strncmp(edu[i].text, ROOT_BUS, strlen(ROOT_BUS)))
 			continue;
-		if (pci_group_mates(edu[i].text, &family->sibling, 1) != 1)
+		if (pci_group_mates(edu[i].text, &bus->sibling, 1) != 1)
 			continue;
-		family->edu = edu[i];
+		bus->edu = edu[i];
 		return 0;
 	}
 	return -ENODEV;
 }
 
-int family_sibling_to_kernel(const struct family *family)
+int reset_bus_sibling_to_virtio(const struct reset_bus *bus)
 {
-	int err = pci_take_from_driver(family->sibling.text);
+	int err = pci_take_from_driver(bus->sibling.text);
 
 	if (err)
 		return err;
-	return pci_write(family->sibling.text,
+	return pci_write(bus->sibling.text,
 			 "subsystem/drivers/virtio-pci/bind",
-			 family->sibling.text);
+			 bus->sibling.text);
 }
 
-static int state_at(int fd, off_t *where)
+static int find_state(int fd, off_t *where)
 {
 	struct vfio_region_info bar;
 	int err = vfio_enable_dma(fd, true);
@@ -64,7 +64,7 @@ int sibling_get_state(int fd)
 {
 	off_t where;
 	__u8 state;
-	int err = state_at(fd, &where);
+	int err = find_state(fd, &where);
 
 	if (err)
 		return err;
@@ -74,7 +74,7 @@ int sibling_get_state(int fd)
 int sibling_set_state(int fd, __u8 state)
 {
 	off_t where;
-	int err = state_at(fd, &where);
+	int err = find_state(fd, &where);
 
 	if (err)
 		return err;
