@@ -281,7 +281,7 @@ static void show_read_only(struct device *device, int iommufd, __u32 ioas,
 	check_write_is_blocked(device, iova, memory, 200);
 	check_call(ioas_unmap(iommufd, ioas, iova, &length),
 		   "IOMMU_IOAS_UNMAP");
-	check(length == LENGTH, "not all of it was unmapped");
+	check(length == LENGTH, "unmapped length is wrong");
 	step_ok("the device can read the memory but not write to it");
 }
 
@@ -295,14 +295,14 @@ static void show_unmap(struct device *device, int iommufd, __u32 ioas,
 	check(ioas_unmap(iommufd, ioas, IOVA_2, &length) == -ENOENT,
 	      "a mapping was split");
 	check_call(edu_store(&device->edu, IOVA_2, 16, TRANSFER), "DMA write");
-	check(pattern_is(memory_2, TRANSFER, 200), "the mapping is gone");
+	check(pattern_is(memory_2, TRANSFER, 200), "the mapping was removed");
 	step_ok("rejected, the mapping still works");
 
 	step_begin("unmap, then repeat the DMA");
 	length = LENGTH;
 	check_call(ioas_unmap(iommufd, ioas, IOVA_2, &length),
 		   "IOMMU_IOAS_UNMAP");
-	check(length == LENGTH, "not all of it was unmapped");
+	check(length == LENGTH, "unmapped length is wrong");
 	check(counters_pinned() == before->pinned + (long)PAGES,
 	      "unmapped pages are still pinned");
 	log = faultlog_open();
@@ -405,7 +405,7 @@ static void show_detach(struct device *device, int iommufd, __u32 ioas,
 			char *memory)
 {
 	step_begin("destroy an address space in use");
-	check(iommu_end(iommufd, ioas) == -EBUSY, "it was destroyed");
+	check(iommu_end(iommufd, ioas) == -EBUSY, "the address space was destroyed");
 	transfer_and_verify(device, IOVA, memory, 600);
 	step_ok("rejected, DMA still works");
 

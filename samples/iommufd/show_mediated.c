@@ -98,7 +98,7 @@ static void show_dma_unmap(int fd, int iommufd, __u32 ioas, long pinned)
 	check_call(ioas_map(iommufd, ioas, other, length, OTHER_IOVA,
 			    IOAS_READ_WRITE), "IOMMU_IOAS_MAP");
 	check(mediated_pin(fd, OTHER_IOVA + PAGE, 1, PIN_READ) == 1,
-	      "vfio_pin_pages() refused");
+	      "vfio_pin_pages() failed");
 	check_call(ioas_unmap(iommufd, ioas, OTHER_IOVA, &length),
 		   "IOMMU_IOAS_UNMAP");
 	check_call(mediated_state(fd, &state), "reading the device state");

@@ -4,7 +4,7 @@
  * runs once per command.
  *
  * A command accepts any size from that of its first version upwards, provided
- * that all bytes beyond the struct the kernel knows are zero. A shorter struct
+ * that all bytes beyond the current struct are zero. A shorter struct
  * fails with EINVAL, a nonzero tail with E2BIG.
  *
  * Commands on a device are given an ID that does not exist, so a well-formed

@@ -160,7 +160,7 @@ TEST_F(bound, attach_errno)
 	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
 	id = 0;
 	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
-	/* Neither an address space nor a page table. */
+	/* A device ID identifies neither an address space nor a page table. */
 	id = self->rig.device.id;
 	EXPECT_EQ(-EINVAL, vfio_attach(self->rig.device.fd, &id));
 	EXPECT_EQ(self->rig.device.id, id);

@@ -153,7 +153,7 @@ TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(hwpt, destroy_of_its_ioas_EBUSY)
+TEST_F(hwpt, destroy_ioas_in_use_EBUSY)
 {
 	__u32 hwpt;
 
