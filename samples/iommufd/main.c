@@ -405,7 +405,8 @@ static void show_detach(struct device *device, int iommufd, __u32 ioas,
 			char *memory)
 {
 	step_begin("destroy an address space in use");
-	check(iommu_end(iommufd, ioas) == -EBUSY, "the address space was destroyed");
+	check(iommu_end(iommufd, ioas) == -EBUSY,
+	      "the address space was destroyed");
 	transfer_and_verify(device, IOVA, memory, 600);
 	step_ok("rejected, DMA still works");
 

@@ -4,8 +4,8 @@
  * runs once per command.
  *
  * A command accepts any size from that of its first version upwards, provided
- * that all bytes beyond the current struct are zero. A shorter struct
- * fails with EINVAL, a nonzero tail with E2BIG.
+ * that all bytes beyond the current struct are zero. A shorter struct fails
+ * with EINVAL, a nonzero tail with E2BIG.
  *
  * Commands on a device are given an ID that does not exist, so a well-formed
  * call returns -ENOENT and the test needs no device.
