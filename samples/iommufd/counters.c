@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the kernel says it holds on behalf of programs, see counters.h. */
+/* Kernel counters of pinned and locked memory, see counters.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -9,8 +9,8 @@
 
 #include "counters.h"
 
-/* The number after the first line that starts with @name and @separator. */
-static long number_in(const char *path, const char *name, char separator)
+/* Return the number that follows @name and @separator in a line of a file. */
+static long read_value(const char *path, const char *name, char separator)
 {
 	FILE *file = fopen(path, "re");
 	size_t length = strlen(name);
@@ -30,7 +30,7 @@ static long number_in(const char *path, const char *name, char separator)
 	return value;
 }
 
-static int fold_counters(void)
+static int refresh_vmstat(void)
 {
 	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
 	char unused[8];
@@ -47,12 +47,12 @@ static int fold_counters(void)
 long counters_pinned(void)
 {
 	long acquired, released;
-	int err = fold_counters();
+	int err = refresh_vmstat();
 
 	if (err)
 		return err;
-	acquired = number_in("/proc/vmstat", "nr_foll_pin_acquired", ' ');
-	released = number_in("/proc/vmstat", "nr_foll_pin_released", ' ');
+	acquired = read_value("/proc/vmstat", "nr_foll_pin_acquired", ' ');
+	released = read_value("/proc/vmstat", "nr_foll_pin_released", ' ');
 	if (acquired < 0)
 		return acquired;
 	if (released < 0)
@@ -62,12 +62,12 @@ long counters_pinned(void)
 
 long counters_of_self(const char *name)
 {
-	return number_in("/proc/self/status", name, ':');
+	return read_value("/proc/self/status", name, ':');
 }
 
 long counters_of_system(const char *name)
 {
-	int err = fold_counters();
+	int err = refresh_vmstat();
 
-	return err ? err : number_in("/proc/meminfo", name, ':');
+	return err ? err : read_value("/proc/meminfo", name, ':');
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel says it holds on behalf of programs.
+ * Kernel counters of pinned and locked memory.
  *
- * Rule: all counters are exact when they are read while nothing else in the
- * system pins memory. -errno if the kernel does not offer one.
+ * The counters of the whole system are only exact if no other process pins or
+ * unpins memory while they are read.
  */
 #ifndef SAMPLES_IOMMUFD_COUNTERS_H
 #define SAMPLES_IOMMUFD_COUNTERS_H
 
 /**
- * counters_pinned() - pages pinned for DMA in the whole system
+ * counters_pinned() - count the pages pinned for DMA in the whole system
  *
- * The kernel keeps this sum per CPU and folds it now and then; this asks for
- * it to be folded first, which needs root.
+ * The kernel counts per CPU and updates the sum periodically. This function
+ * writes to /proc/sys/vm/stat_refresh to force an update, which needs root.
  *
- * Return: pages, or -errno.
+ * Return: number of pages, or -errno.
  */
 long counters_pinned(void);
 
 /**
- * counters_of_self() - one line of /proc/self/status
+ * counters_of_self() - read a line of /proc/self/status
  * @name: "VmLck" or "VmPin"
  *
  * Return: KiB, or -errno.
@@ -27,7 +27,7 @@ long counters_pinned(void);
 long counters_of_self(const char *name);
 
 /**
- * counters_of_system() - one line of /proc/meminfo
+ * counters_of_system() - read a line of /proc/meminfo
  * @name: such as "AnonHugePages"
  *
  * Return: KiB, or -errno.

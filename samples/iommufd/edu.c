@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A driver in user space for QEMU's edu device, see edu.h. */
+/* Userspace driver for QEMU's edu device, see edu.h. */
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -16,25 +16,28 @@
 #define EDU_DMA_COMMAND		0x98
 
 #define EDU_ID_VALUE		0x010000ed
-/* Where the device itself sees its buffer. */
+/* Address of the buffer in the address space of the device. */
 #define EDU_BUFFER		0x40000
 
 #define EDU_COMMAND_START	0x1
 #define EDU_COMMAND_STORE	0x2
 
-/* Transfers take 100 ms of the device's clock, which may be a slow one. */
-#define EDU_PATIENCE_S		20
+/* A transfer takes 100 ms of guest time; allow for a slow host. */
+#define EDU_TIMEOUT_S		20
 
-/* Release and acquire: the data in memory is ordered against the registers. */
-static void set_register(struct edu *edu, unsigned int where, __u64 value)
+/*
+ * Release and acquire order accesses to DMA memory against accesses to the
+ * registers.
+ */
+static void set_register(struct edu *edu, unsigned int offset, __u64 value)
 {
-	__atomic_store_n(edu->registers + where / sizeof(value), value,
+	__atomic_store_n(edu->registers + offset / sizeof(value), value,
 			 __ATOMIC_RELEASE);
 }
 
-static __u64 get_register(struct edu *edu, unsigned int where)
+static __u64 get_register(struct edu *edu, unsigned int offset)
 {
-	return __atomic_load_n(edu->registers + where / sizeof(__u64),
+	return __atomic_load_n(edu->registers + offset / sizeof(__u64),
 			       __ATOMIC_ACQUIRE);
 }
 
@@ -54,7 +57,7 @@ int edu_start(struct edu *edu, int fd)
 	    bar.size < EDU_DMA_COMMAND + sizeof(__u64))
 		return -ENXIO;
 
-	/* The BAR answers once the command register lets it. */
+	/* BAR accesses need PCI_COMMAND_MEMORY. */
 	err = vfio_enable_dma(fd, true);
 	if (err)
 		return err;
@@ -94,16 +97,16 @@ int edu_wait(struct edu *edu)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (get_register(edu, EDU_DMA_COMMAND) & EDU_COMMAND_START) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - start.tv_sec > EDU_PATIENCE_S)
+		if (now.tv_sec - start.tv_sec > EDU_TIMEOUT_S)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}
 	return 0;
 }
 
-/* Which register holds the memory's address depends on the direction. */
-static int begin(struct edu *edu, bool store, __u64 iova, unsigned int offset,
-		 unsigned int length)
+/* The direction decides which of the two registers holds the IOVA. */
+static int start_transfer(struct edu *edu, bool store, __u64 iova,
+			  unsigned int offset, unsigned int length)
 {
 	__u64 buffer = EDU_BUFFER + offset;
 
@@ -122,7 +125,7 @@ static int begin(struct edu *edu, bool store, __u64 iova, unsigned int offset,
 int edu_load(struct edu *edu, __u64 iova, unsigned int offset,
 	     unsigned int length)
 {
-	int err = begin(edu, false, iova, offset, length);
+	int err = start_transfer(edu, false, iova, offset, length);
 
 	return err ? err : edu_wait(edu);
 }
@@ -130,13 +133,13 @@ int edu_load(struct edu *edu, __u64 iova, unsigned int offset,
 int edu_begin_store(struct edu *edu, __u64 iova, unsigned int offset,
 		    unsigned int length)
 {
-	return begin(edu, true, iova, offset, length);
+	return start_transfer(edu, true, iova, offset, length);
 }
 
 int edu_store(struct edu *edu, __u64 iova, unsigned int offset,
 	      unsigned int length)
 {
-	int err = begin(edu, true, iova, offset, length);
+	int err = start_transfer(edu, true, iova, offset, length);
 
 	return err ? err : edu_wait(edu);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver in user space for QEMU's edu device, a PCI function that does DMA
- * between memory and a buffer of its own.
+ * Userspace driver for QEMU's edu device, a PCI function that does DMA between
+ * memory and an internal buffer.
  *
- * Vocabulary: to load is DMA from memory into the device's buffer, to store is
- * DMA from the buffer to memory. Memory is named by IOVA, the buffer by offset.
+ * A load transfers data from memory to the buffer, a store transfers data from
+ * the buffer to memory. Memory is addressed by IOVA, the buffer by offset.
  *
- * Rule: a transfer that the IOMMU refuses ends like any other, as the device
- * has no way to report it: look at the data. The device starts a transfer
- * about a tenth of a second after it was told to.
+ * The device does not report a transfer that the IOMMU blocked. A caller has to
+ * compare the data to find out. The device moves the data about 100 ms after
+ * the driver starts the transfer.
  */
 #ifndef SAMPLES_IOMMUFD_EDU_H
 #define SAMPLES_IOMMUFD_EDU_H
@@ -20,16 +20,16 @@
 #define EDU_DEVICE	0x11e8
 
 /*
- * The buffer has 4096 bytes, but a transfer that touches its last one makes
- * QEMU 7.2 stop with an error.
+ * The buffer has 4096 bytes, but QEMU 7.2 aborts if a transfer includes the
+ * last byte.
  */
 #define EDU_BUFFER_SIZE	4088
 
 /**
- * struct edu - one device in use
- * @fd: its vfio file, bound; not owned
- * @size: bytes of BAR 0
- * @registers: BAR 0, mapped
+ * struct edu - an edu device in use
+ * @fd: vfio device file, owned by the caller
+ * @size: size of BAR 0 in bytes
+ * @registers: mapping of BAR 0
  */
 struct edu {
 	int fd;
@@ -38,60 +38,62 @@ struct edu {
 };
 
 /**
- * edu_start() - begin to drive a device
- * @edu: filled
- * @fd: its vfio file, bound
+ * edu_start() - map the registers and enable DMA
+ * @edu: device to initialize
+ * @fd: vfio device file that is bound to /dev/iommu
  *
- * Maps the registers, checks that they are edu's and lets the device do DMA.
- *
- * Return: 0; -ENXIO if the device is not an edu; -errno.
+ * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
  */
 int edu_start(struct edu *edu, int fd);
 
 /**
- * edu_stop() - give the registers back
- * @edu: from edu_start(), or all zeros
+ * edu_stop() - unmap the registers
+ * @edu: device initialized by edu_start(), or all zeroes
  */
 void edu_stop(struct edu *edu);
 
 /**
- * edu_load() - DMA from memory into the device, to its end
+ * edu_load() - transfer data from memory to the device and wait
  * @edu: the device
- * @iova: first byte in memory
- * @offset: first byte in the buffer
- * @length: bytes, within EDU_BUFFER_SIZE
+ * @iova: IOVA of the first byte in memory
+ * @offset: offset of the first byte in the buffer
+ * @length: number of bytes
  *
- * Return: 0; -EINVAL outside of the buffer; -ETIMEDOUT if it does not end.
+ * Return: 0, -EINVAL if the transfer exceeds EDU_BUFFER_SIZE, or -ETIMEDOUT if
+ * the device does not complete the transfer.
  */
 int edu_load(struct edu *edu, __u64 iova, unsigned int offset,
 	     unsigned int length);
 
 /**
- * edu_store() - DMA from the device into memory, to its end
+ * edu_store() - transfer data from the device to memory and wait
  * @edu: the device
- * @iova: first byte in memory
- * @offset: first byte in the buffer
- * @length: bytes, within EDU_BUFFER_SIZE
+ * @iova: IOVA of the first byte in memory
+ * @offset: offset of the first byte in the buffer
+ * @length: number of bytes
  *
- * Return: as edu_load().
+ * Return: 0, -EINVAL if the transfer exceeds EDU_BUFFER_SIZE, or -ETIMEDOUT if
+ * the device does not complete the transfer.
  */
 int edu_store(struct edu *edu, __u64 iova, unsigned int offset,
 	      unsigned int length);
 
 /**
- * edu_begin_store() - as edu_store(), without waiting for the end
+ * edu_begin_store() - start a transfer from the device to memory
  * @edu: the device
- * @iova: first byte in memory
- * @offset: first byte in the buffer
- * @length: bytes, within EDU_BUFFER_SIZE
+ * @iova: IOVA of the first byte in memory
+ * @offset: offset of the first byte in the buffer
+ * @length: number of bytes
  *
- * Return: 0; -EINVAL outside of the buffer.
+ * The caller waits for the end of the transfer with edu_wait().
+ *
+ * Return: 0, or -EINVAL if the transfer exceeds EDU_BUFFER_SIZE.
  */
 int edu_begin_store(struct edu *edu, __u64 iova, unsigned int offset,
 		    unsigned int length);
 
 /**
- * edu_wait() - until the device is idle
+ * edu_wait() - wait until the device is idle
  * @edu: the device
  *
  * Return: 0 or -ETIMEDOUT.

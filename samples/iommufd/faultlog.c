@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* DMA that an Intel IOMMU refused, see faultlog.h. */
+/* DMA faults that an Intel IOMMU reports, see faultlog.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,13 +29,13 @@ int faultlog_open(void)
 	return fd;
 }
 
-/* The log names a function without its PCI domain: "[00:03.0]". */
-static bool line_tells(const char *line, const char *address, bool store,
-		       __u64 iova)
+/* The log prints the PCI address without its domain, as in "[00:03.0]". */
+static bool line_matches(const char *line, const char *address, bool store,
+			 __u64 iova)
 {
 	const char *bus = strchr(address, ':');
 	unsigned long long page;
-	const char *where;
+	const char *fault;
 	char device[32];
 
 	if (!strstr(line, "DMAR"))
@@ -45,8 +45,8 @@ static bool line_tells(const char *line, const char *address, bool store,
 	snprintf(device, sizeof(device), "[%s]", bus ? bus + 1 : address);
 	if (!strstr(line, device))
 		return false;
-	where = strstr(line, "fault addr ");
-	if (!where || sscanf(where, "fault addr %llx", &page) != 1)
+	fault = strstr(line, "fault addr ");
+	if (!fault || sscanf(fault, "fault addr %llx", &page) != 1)
 		return false;
 	return page >> 12 == iova >> 12;
 }
@@ -55,18 +55,18 @@ bool faultlog_has(int fd, const char *address, bool store, __u64 iova)
 {
 	unsigned int try = 0;
 	char line[1024];
-	ssize_t got;
+	ssize_t nr_read;
 
 	while (try < TRIES) {
-		got = read(fd, line, sizeof(line) - 1);
-		if (got > 0) {
-			line[got] = 0;
-			if (line_tells(line, address, store, iova))
+		nr_read = read(fd, line, sizeof(line) - 1);
+		if (nr_read > 0) {
+			line[nr_read] = 0;
+			if (line_matches(line, address, store, iova))
 				return true;
 			continue;
 		}
-		/* EPIPE: the log went past us. What is left is read on. */
-		if (got < 0 && errno == EPIPE)
+		/* -EPIPE means that records were overwritten. Read the rest. */
+		if (nr_read < 0 && errno == EPIPE)
 			continue;
 		try++;
 		usleep(PAUSE_US);

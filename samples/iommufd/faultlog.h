@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DMA that an Intel IOMMU refused, as the kernel log tells it.
+ * DMA faults that an Intel IOMMU reports in the kernel log.
  *
- * Rule: only what is logged after faultlog_open() counts. The log is for
- * people and the kernel limits its rate, so a line that is missing proves
- * nothing by itself: the data does.
+ * Only faults after faultlog_open() are considered. The messages are rate
+ * limited, so a missing message does not prove that the DMA was permitted.
  */
 #ifndef SAMPLES_IOMMUFD_FAULTLOG_H
 #define SAMPLES_IOMMUFD_FAULTLOG_H
@@ -13,20 +12,21 @@
 #include <linux/types.h>
 
 /**
- * faultlog_open() - begin to follow the log
+ * faultlog_open() - open the kernel log at its current end
  *
- * Return: an fd; -ENODEV if the machine's IOMMU is of another kind; -errno.
+ * Return: a file descriptor, -ENODEV if the machine has no Intel IOMMU, or
+ * another -errno.
  */
 int faultlog_open(void);
 
 /**
- * faultlog_has() - wait for the line about one refused transfer
- * @fd: from faultlog_open()
- * @address: the PCI function that did it
- * @store: whether it wrote to memory
- * @iova: the page it went to
+ * faultlog_has() - wait for the message about a fault
+ * @fd: file descriptor returned by faultlog_open()
+ * @address: PCI address of the device
+ * @store: true for a write to memory, false for a read
+ * @iova: any address in the faulting page
  *
- * Return: whether the line came within two seconds.
+ * Return: true if the message is logged within two seconds.
  */
 bool faultlog_has(int fd, const char *address, bool store, __u64 iova);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Address spaces for devices, made with /dev/iommu.
+ * Wrappers for the ioctls of /dev/iommu.
  *
- * Vocabulary: an IOAS is a map from the addresses that a device puts on the
- * bus (IOVAs) to memory of this process. Every object of an open /dev/iommu
- * has an ID in it.
+ * An I/O address space (IOAS) maps the addresses that a device uses for DMA
+ * (IOVAs) to memory of a process. It is identified by an ID, as are all objects
+ * of an open /dev/iommu file.
  *
- * Rule: 0 (or an fd) or -errno, and nothing printed.
+ * All functions return 0 or a file descriptor on success and -errno on failure.
+ * They print nothing.
  */
 #ifndef SAMPLES_IOMMUFD_IOAS_H
 #define SAMPLES_IOMMUFD_IOAS_H
@@ -22,37 +23,37 @@
 /**
  * iommu_open() - open /dev/iommu
  *
- * Return: the fd or -errno.
+ * Return: a file descriptor, or -errno.
  */
 int iommu_open(void);
 
 /**
- * iommu_call() - one ioctl
- * @iommufd: from iommu_open()
- * @request: IOMMU_*
- * @argument: its struct
+ * iommu_call() - call ioctl()
+ * @iommufd: open /dev/iommu file
+ * @request: IOMMU_* command
+ * @argument: struct of the command
  *
  * Return: 0 or -errno.
  */
 int iommu_call(int iommufd, unsigned long request, void *argument);
 
 /**
- * ioas_alloc() - make an empty address space
- * @iommufd: from iommu_open()
- * @ioas_id: set to its ID
+ * ioas_alloc() - allocate an empty address space
+ * @iommufd: open /dev/iommu file
+ * @ioas_id: returns the ID of the address space
  *
  * Return: 0 or -errno.
  */
 int ioas_alloc(int iommufd, __u32 *ioas_id);
 
 /**
- * ioas_map() - let the devices of an address space reach memory
- * @iommufd: from iommu_open()
- * @ioas_id: the address space
- * @memory: first byte
- * @length: bytes
- * @iova: where devices see it
- * @access: IOAS_READ, IOAS_WRITE or both: what devices may do
+ * ioas_map() - map memory at a fixed IOVA
+ * @iommufd: open /dev/iommu file
+ * @ioas_id: ID of the address space
+ * @memory: start of the memory
+ * @length: number of bytes
+ * @iova: IOVA to map the memory at
+ * @access: IOAS_READ, IOAS_WRITE or both, the access to permit to devices
  *
  * Return: 0 or -errno.
  */
@@ -60,34 +61,34 @@ int ioas_map(int iommufd, __u32 ioas_id, const void *memory, size_t length,
 	     __u64 iova, __u32 access);
 
 /**
- * ioas_unmap() - end all mappings inside an interval
- * @iommufd: from iommu_open()
- * @ioas_id: the address space
- * @iova: start of the interval
- * @length: bytes; set to the bytes that were mapped; may not be NULL
+ * ioas_unmap() - remove all mappings in a range
+ * @iommufd: open /dev/iommu file
+ * @ioas_id: ID of the address space
+ * @iova: start of the range
+ * @length: size of the range in bytes; returns the number of bytes unmapped
  *
  * Return: 0 or -errno.
  */
 int ioas_unmap(int iommufd, __u32 ioas_id, __u64 iova, __u64 *length);
 
 /**
- * ioas_ranges() - which IOVAs can be mapped
- * @iommufd: from iommu_open()
- * @ioas_id: the address space
- * @ranges: filled
- * @nr: elements of @ranges; set to the number of ranges there are
- * @alignment: set to the bytes that a mapping's ends are multiples of
+ * ioas_ranges() - query the ranges of usable IOVAs
+ * @iommufd: open /dev/iommu file
+ * @ioas_id: ID of the address space
+ * @ranges: array for the result
+ * @nr: number of elements of @ranges; returns the total number of ranges
+ * @alignment: returns the required alignment of mappings in bytes
  *
- * Return: 0; -EMSGSIZE if there are more than fit; -errno.
+ * Return: 0, -EMSGSIZE if @ranges is too small, or another -errno.
  */
 int ioas_ranges(int iommufd, __u32 ioas_id, struct iommu_iova_range *ranges,
 		__u32 *nr, __u64 *alignment);
 
 /**
- * iommu_device_info() - what the IOMMU can do for a device
- * @iommufd: from iommu_open()
- * @dev_id: the device's ID, from binding it
- * @info: filled
+ * iommu_device_info() - query the IOMMU capabilities of a device
+ * @iommufd: open /dev/iommu file
+ * @dev_id: device ID, returned by vfio_bind()
+ * @info: result
  *
  * Return: 0 or -errno.
  */
@@ -96,10 +97,10 @@ int iommu_device_info(int iommufd, __u32 dev_id,
 
 /**
  * iommu_end() - destroy an object
- * @iommufd: from iommu_open()
- * @id: the object
+ * @iommufd: open /dev/iommu file
+ * @id: ID of the object
  *
- * Return: 0; -EBUSY if something uses it; -errno.
+ * Return: 0, -EBUSY if the object is in use, or another -errno.
  */
 int iommu_end(int iommufd, __u32 id);
 

@@ -20,7 +20,7 @@ int mediated_create(struct mediated *device, const char *driver,
 {
 	char path[PATH_MAX];
 
-	/* Names of a process are its own, as it may fork */
+	/* The PID keeps UUIDs of concurrent processes distinct. */
 	snprintf(device->uuid, sizeof(device->uuid),
 		 "00000000-0000-4000-9000-%06x%06x", getpid() & 0xffffff,
 		 ++created & 0xffffff);
@@ -51,12 +51,12 @@ int mediated_open(const struct mediated *device)
 	return fd < 0 ? -errno : fd;
 }
 
-static int get(int fd, off_t offset, void *data, size_t length)
+static int read_region(int fd, off_t offset, void *data, size_t length)
 {
 	return pread(fd, data, length, offset) == (ssize_t)length ? 0 : -EIO;
 }
 
-static int set(int fd, off_t offset, const void *data, size_t length)
+static int write_region(int fd, off_t offset, const void *data, size_t length)
 {
 	return pwrite(fd, data, length, offset) == (ssize_t)length ? 0 : -EIO;
 }
@@ -67,9 +67,10 @@ int mediated_run(int fd, unsigned int slot,
 	struct mdev_pin_result result;
 	int err;
 
-	err = set(fd, MDEV_PIN_SLOT(slot), request, sizeof(*request));
+	err = write_region(fd, MDEV_PIN_SLOT(slot), request, sizeof(*request));
 	if (!err)
-		err = get(fd, MDEV_PIN_SLOT(slot), &result, sizeof(result));
+		err = read_region(fd, MDEV_PIN_SLOT(slot), &result,
+				  sizeof(result));
 	return err ? err : (int)result.rc;
 }
 
@@ -96,7 +97,7 @@ int mediated_unpin(int fd, __u64 iova, int npage)
 	return mediated_run(fd, 0, &request);
 }
 
-static int fetch(int fd, __u32 op, __u64 iova, void *data, size_t length)
+static int run_and_read(int fd, __u32 op, __u64 iova, void *data, size_t length)
 {
 	const struct mdev_pin_request request = {
 		.op = op,
@@ -107,10 +108,12 @@ static int fetch(int fd, __u32 op, __u64 iova, void *data, size_t length)
 
 	if (rc)
 		return rc;
-	return get(fd, MDEV_PIN_SLOT(0) + MDEV_PIN_WINDOW, data, length);
+	return read_region(fd, MDEV_PIN_SLOT(0) + MDEV_PIN_WINDOW, data,
+			   length);
 }
 
-static int store(int fd, __u32 op, __u64 iova, const void *data, size_t length)
+static int write_and_run(int fd, __u32 op, __u64 iova, const void *data,
+			 size_t length)
 {
 	const struct mdev_pin_request request = {
 		.op = op,
@@ -119,36 +122,37 @@ static int store(int fd, __u32 op, __u64 iova, const void *data, size_t length)
 	};
 	int err;
 
-	err = set(fd, MDEV_PIN_SLOT(0) + MDEV_PIN_WINDOW, data, length);
+	err = write_region(fd, MDEV_PIN_SLOT(0) + MDEV_PIN_WINDOW, data,
+			   length);
 	return err ? err : mediated_run(fd, 0, &request);
 }
 
 int mediated_read(int fd, __u64 iova, void *data, size_t length)
 {
-	return fetch(fd, MDEV_PIN_OP_READ, iova, data, length);
+	return run_and_read(fd, MDEV_PIN_OP_READ, iova, data, length);
 }
 
 int mediated_write(int fd, __u64 iova, const void *data, size_t length)
 {
-	return store(fd, MDEV_PIN_OP_WRITE, iova, data, length);
+	return write_and_run(fd, MDEV_PIN_OP_WRITE, iova, data, length);
 }
 
 int mediated_peek(int fd, __u64 iova, void *data, size_t length)
 {
-	return fetch(fd, MDEV_PIN_OP_PEEK, iova, data, length);
+	return run_and_read(fd, MDEV_PIN_OP_PEEK, iova, data, length);
 }
 
 int mediated_poke(int fd, __u64 iova, const void *data, size_t length)
 {
-	return store(fd, MDEV_PIN_OP_POKE, iova, data, length);
+	return write_and_run(fd, MDEV_PIN_OP_POKE, iova, data, length);
 }
 
 int mediated_state(int fd, struct mdev_pin_state *state)
 {
-	return get(fd, MDEV_PIN_STATE, state, sizeof(*state));
+	return read_region(fd, MDEV_PIN_STATE, state, sizeof(*state));
 }
 
 int mediated_control(int fd, const struct mdev_pin_control *control)
 {
-	return set(fd, MDEV_PIN_CONTROL, control, sizeof(*control));
+	return write_region(fd, MDEV_PIN_CONTROL, control, sizeof(*control));
 }

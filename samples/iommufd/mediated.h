@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mediated devices, which a driver emulates, and the commands of one of them.
+ * Mediated devices, which a driver emulates in software.
  *
- * Vocabulary: a device is made from a type of its driver and named by a UUID.
- * One of the driver mdev_pin (samples/vfio-mdev/pin) does what it is told to
- * with the memory of its user: it pins pages and has them for itself, or lets
- * the kernel copy.
+ * A mediated device is created from one of the types of its driver and
+ * identified by a UUID. A device of the driver mdev_pin (samples/vfio-mdev/pin)
+ * executes commands: it pins and unpins memory of its user and copies data from
+ * and to that memory.
  *
- * Rule: 0 (or what it was asked for, if that is not negative) or -errno, and
- * nothing printed. What vfio gave to mdev_pin's driver is returned as it is;
- * -EIO if the device file does not answer.
+ * Functions return 0 or a result that is not negative on success, -errno on
+ * failure, and print nothing. A command returns the result of the vfio function
+ * that mdev_pin called, or -EIO if the device file cannot be read or written.
  */
 #ifndef SAMPLES_IOMMUFD_MEDIATED_H
 #define SAMPLES_IOMMUFD_MEDIATED_H
@@ -19,65 +19,68 @@
 
 #include "../vfio-mdev/pin/mdev_pin.h"
 
-/* For the protection; the kernel's IOMMU_READ and IOMMU_WRITE */
+/* Values of @prot, the same as IOMMU_READ and IOMMU_WRITE in the kernel. */
 #define PIN_READ	1u
 #define PIN_WRITE	2u
 
 /**
- * struct mediated - one device
- * @uuid: its name
+ * struct mediated - a mediated device
+ * @uuid: UUID of the device
  */
 struct mediated {
 	char uuid[40];
 };
 
 /**
- * mediated_create() - make a device
- * @device: filled
- * @driver: its driver, such as "mdev_pin"
- * @type: one of the driver's types, such as "notified"
+ * mediated_create() - create a device
+ * @device: device to initialize
+ * @driver: name of the driver, such as "mdev_pin"
+ * @type: name of a type of the driver, such as "notified"
  *
- * Return: 0; -ENOENT if there is no such driver or type; -errno.
+ * Return: 0, -ENOENT if the driver or the type does not exist, or another
+ * -errno.
  */
 int mediated_create(struct mediated *device, const char *driver,
 		    const char *type);
 
 /**
- * mediated_remove() - end a device, whose file is closed
- * @device: from mediated_create()
+ * mediated_remove() - remove a device
+ * @device: device created by mediated_create(), not open
  *
  * Return: 0 or -errno.
  */
 int mediated_remove(const struct mediated *device);
 
 /**
- * mediated_open() - open the device file
- * @device: from mediated_create()
+ * mediated_open() - open the vfio device file
+ * @device: device created by mediated_create()
  *
- * Return: the fd, for vfio_bind(); -ENODEV if vfio made none; -errno.
+ * Return: a file descriptor for vfio_bind(), -ENODEV if there is no device
+ * file, or another -errno.
  */
 int mediated_open(const struct mediated *device);
 
 /*
- * Commands of a device of mdev_pin, bound, in its slot 0. The first two are
- * vfio_pin_pages(), which returns the number of pages, and vfio_unpin_pages().
+ * Commands of a bound mdev_pin device, executed in slot 0. mediated_pin() calls
+ * vfio_pin_pages() and returns the number of pinned pages, mediated_unpin()
+ * calls vfio_unpin_pages().
  */
 int mediated_pin(int fd, __u64 iova, int npage, __u32 prot);
 int mediated_unpin(int fd, __u64 iova, int npage);
 
-/* vfio_dma_rw() from and to the memory at an IOVA, up to 64 KiB */
+/* Copy up to 64 KiB with vfio_dma_rw(). */
 int mediated_read(int fd, __u64 iova, void *data, size_t length);
 int mediated_write(int fd, __u64 iova, const void *data, size_t length);
 
-/* From and to the page that is pinned as this IOVA, with no call of vfio */
+/* Copy from or to the page pinned at this IOVA, without calling vfio. */
 int mediated_peek(int fd, __u64 iova, void *data, size_t length);
 int mediated_poke(int fd, __u64 iova, const void *data, size_t length);
 
-/* A command as it stands in @request, in a slot */
+/* Execute a command in a given slot. */
 int mediated_run(int fd, unsigned int slot,
 		 const struct mdev_pin_request *request);
 
-/* What happened to it, and how it behaves of itself */
+/* Read the state of the device, or set how it reacts to events. */
 int mediated_state(int fd, struct mdev_pin_state *state);
 int mediated_control(int fd, const struct mdev_pin_control *control);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes that can be told from any other bytes.
+ * Byte patterns to verify data transfers with.
  *
- * Rule: a pattern is named by a seed; equal seeds give equal bytes at equal
- * offsets, and no pattern has a zero byte.
+ * A pattern is defined by its seed: equal seeds give equal bytes at equal
+ * offsets. No pattern contains a zero byte.
  */
 #ifndef SAMPLES_IOMMUFD_PATTERN_H
 #define SAMPLES_IOMMUFD_PATTERN_H
@@ -30,7 +30,7 @@ static inline void pattern_fill(void *memory, size_t length, __u32 seed)
 		byte[i] = pattern_byte(seed, i);
 }
 
-/* Whether the memory holds the pattern from its first byte to its last. */
+/* Returns true if @memory holds the pattern. */
 static inline bool pattern_is(const void *memory, size_t length, __u32 seed)
 {
 	const __u8 *byte = memory;
@@ -42,14 +42,14 @@ static inline bool pattern_is(const void *memory, size_t length, __u32 seed)
 	return true;
 }
 
-/* Whether not one byte of the pattern stands in its place. */
+/* Returns true if no part of the pattern is in @memory. */
 static inline bool pattern_is_absent(const void *memory, size_t length,
 				     __u32 seed)
 {
 	const __u8 *byte = memory;
 	size_t same = 0, i;
 
-	/* By chance one byte in 255 is the same. */
+	/* In unrelated data, one byte in 255 is equal by chance. */
 	for (i = 0; i < length; i++)
 		same += byte[i] == pattern_byte(seed, i);
 	return same <= length / 32;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* PCI functions as sysfs shows them, see pci.h. */
+/* Access to PCI functions through sysfs, see pci.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 static int read_number(const char *address, const char *attribute)
 {
 	char path[PATH_MAX], text[32];
-	ssize_t got;
+	ssize_t nr_read;
 	int fd;
 
 	snprintf(path, sizeof(path), PCI_BUS "/devices/%s/%s", address,
@@ -27,109 +27,111 @@ static int read_number(const char *address, const char *attribute)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	got = read(fd, text, sizeof(text) - 1);
+	nr_read = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (got <= 0)
+	if (nr_read <= 0)
 		return -EIO;
-	text[got] = 0;
+	text[nr_read] = 0;
 	return (int)strtoul(text, NULL, 0);
 }
 
-/* The last component of what a function's symbolic link points to. */
+/* Read the last path component of the target of a symbolic link. */
 static int link_name(const char *address, const char *link, char *name,
 		     size_t size)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 	const char *last;
-	ssize_t got;
+	ssize_t nr_read;
 	int length;
 
 	snprintf(path, sizeof(path), PCI_BUS "/devices/%s/%s", address, link);
-	got = readlink(path, target, sizeof(target) - 1);
-	if (got < 0)
+	nr_read = readlink(path, target, sizeof(target) - 1);
+	if (nr_read < 0)
 		return -errno;
-	target[got] = 0;
+	target[nr_read] = 0;
 	last = strrchr(target, '/');
 	length = snprintf(name, size, "%s", last ? last + 1 : target);
 	return length < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-static int by_text(const void *a, const void *b)
+static int compare_addresses(const void *a, const void *b)
 {
 	const struct pci_address *first = a, *second = b;
 
 	return strcmp(first->text, second->text);
 }
 
-/* Functions in a folder of sysfs that @wanted picks, in order. */
-static int find_in(const char *folder, struct pci_address *found,
-		   unsigned int room,
-		   bool (*wanted)(const char *address, const void *data),
+/* Find the functions in a sysfs directory that match, sorted by address. */
+static int find_functions(const char *path, struct pci_address *found,
+			  unsigned int max,
+		   bool (*match)(const char *address, const void *data),
 		   const void *data)
 {
-	DIR *dir = opendir(folder);
+	DIR *dir = opendir(path);
 	struct dirent *entry;
 	unsigned int nr = 0;
 
 	if (!dir)
 		return -errno;
-	while (nr < room && (entry = readdir(dir))) {
+	while (nr < max && (entry = readdir(dir))) {
 		const char *name = entry->d_name;
 
 		if (name[0] == '.' || strlen(name) >= sizeof(found->text) ||
-		    !wanted(name, data))
+		    !match(name, data))
 			continue;
 		strcpy(found[nr++].text, name);
 	}
 	closedir(dir);
-	qsort(found, nr, sizeof(*found), by_text);
+	qsort(found, nr, sizeof(*found), compare_addresses);
 	return (int)nr;
 }
 
-struct kind {
+struct pci_id {
 	unsigned int vendor, device;
 };
 
-static bool is_of_kind(const char *address, const void *data)
+static bool match_pci_id(const char *address, const void *data)
 {
-	const struct kind *kind = data;
+	const struct pci_id *pci_id = data;
 
-	return read_number(address, "vendor") == (int)kind->vendor &&
-	       read_number(address, "device") == (int)kind->device;
+	return read_number(address, "vendor") == (int)pci_id->vendor &&
+	       read_number(address, "device") == (int)pci_id->device;
 }
 
-static bool is_other(const char *address, const void *data)
+static bool match_other(const char *address, const void *data)
 {
 	return strcmp(address, data);
 }
 
-static bool can_have_vfs(const char *address, const void *data)
+static bool match_sriov(const char *address, const void *data)
 {
 	(void)data;
 	return read_number(address, "sriov_totalvfs") > 0;
 }
 
 int pci_find(unsigned int vendor, unsigned int device,
-	     struct pci_address *found, unsigned int room)
+	     struct pci_address *found, unsigned int max)
 {
-	struct kind kind = { vendor, device };
+	struct pci_id pci_id = { vendor, device };
 
-	return find_in(PCI_BUS "/devices", found, room, is_of_kind, &kind);
+	return find_functions(PCI_BUS "/devices", found, max, match_pci_id,
+			      &pci_id);
 }
 
 int pci_group_mates(const char *address, struct pci_address *found,
-		    unsigned int room)
+		    unsigned int max)
 {
-	char folder[PATH_MAX];
+	char path[PATH_MAX];
 
-	snprintf(folder, sizeof(folder),
+	snprintf(path, sizeof(path),
 		 PCI_BUS "/devices/%s/iommu_group/devices", address);
-	return find_in(folder, found, room, is_other, address);
+	return find_functions(path, found, max, match_other, address);
 }
 
 int pci_find_sriov(struct pci_address *found)
 {
-	int nr = find_in(PCI_BUS "/devices", found, 1, can_have_vfs, NULL);
+	int nr = find_functions(PCI_BUS "/devices", found, 1, match_sriov,
+				NULL);
 
 	return nr > 0 ? 0 : -ENODEV;
 }
@@ -151,7 +153,7 @@ int pci_sriov_enable(const char *address, unsigned int nr)
 	err = text_write("/sys/module/vfio_pci/parameters/enable_sriov", "Y");
 	if (err)
 		return err;
-	/* In QEMU 7.2 a reset of the function takes its VFs away for good. */
+	/* In QEMU 7.2, a reset of the PF permanently removes its VFs. */
 	pci_write(address, "reset_method", "\n");
 	snprintf(text, sizeof(text), "%u", nr);
 	return pci_write(address, "sriov_numvfs", text);
@@ -171,7 +173,7 @@ int pci_take_from_driver(const char *address)
 	char driver[NAME_MAX + 1];
 	int err;
 
-	/* Empty, it lets any driver have the function that asks. */
+	/* Clear the override so that any matching driver can bind again. */
 	err = pci_write(address, "driver_override", "\n");
 	if (err || link_name(address, "driver", driver, sizeof(driver)))
 		return err;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI functions as sysfs shows them.
+ * Access to PCI functions through sysfs.
  *
- * Vocabulary: an address is the text "0000:00:03.0" that names a function; a
- * group is the number of its IOMMU group, the smallest set of functions that
- * the IOMMU can tell from all others.
+ * A function is identified by its address, a string such as "0000:00:03.0". Its
+ * IOMMU group is the smallest set of functions that the IOMMU can isolate from
+ * all others.
  *
- * Rule: every function returns 0 (or what it was asked for, if that is not
- * negative) or -errno, and prints nothing.
+ * All functions return 0 or a result that is not negative on success and -errno
+ * on failure. They print nothing.
  */
 #ifndef SAMPLES_IOMMUFD_PCI_H
 #define SAMPLES_IOMMUFD_PCI_H
@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 /**
- * struct pci_address - the name of one function
+ * struct pci_address - address of a PCI function
  * @text: "domain:bus:device.function" in hexadecimal
  */
 struct pci_address {
@@ -23,97 +23,98 @@ struct pci_address {
 };
 
 /**
- * pci_find() - look for functions of one kind
- * @vendor: PCI vendor number
- * @device: PCI device number
- * @found: filled with addresses, in ascending order
- * @room: elements of @found
+ * pci_find() - find functions by vendor and device ID
+ * @vendor: PCI vendor ID
+ * @device: PCI device ID
+ * @found: array for the addresses, in ascending order
+ * @max: number of elements of @found
  *
- * Return: how many were found, at most @room; -errno.
+ * Return: number of functions found, at most @max, or -errno.
  */
 int pci_find(unsigned int vendor, unsigned int device,
-	     struct pci_address *found, unsigned int room);
+	     struct pci_address *found, unsigned int max);
 
 /**
- * pci_group() - which IOMMU group a function belongs to
- * @address: the function
+ * pci_group() - get the IOMMU group of a function
+ * @address: address of the function
  *
- * Return: the group's number; -ENOENT if no IOMMU serves the function.
+ * Return: number of the group, or -ENOENT if the function has no IOMMU.
  */
 int pci_group(const char *address);
 
 /**
- * pci_give_to_vfio() - make vfio-pci the driver of a function
- * @address: the function
+ * pci_give_to_vfio() - bind a function to vfio-pci
+ * @address: address of the function
  *
- * Takes the function from any other driver. Needs root. What is bound already
- * stays as it is.
+ * Unbinds any other driver first. Does nothing if vfio-pci is already bound.
+ * Needs root.
  *
- * Return: 0; -ENODEV if vfio-pci is not there or does not take the function.
+ * Return: 0, -ENODEV if vfio-pci is not available or does not bind to the
+ * function, or another -errno.
  */
 int pci_give_to_vfio(const char *address);
 
 /**
- * pci_take_from_driver() - leave a function without a driver
- * @address: the function
+ * pci_take_from_driver() - unbind a function from its driver
+ * @address: address of the function
  *
  * Return: 0 or -errno.
  */
 int pci_take_from_driver(const char *address);
 
 /**
- * pci_probe() - let the drivers that there are have a function without one
- * @address: the function
+ * pci_probe() - let the kernel find a driver for an unbound function
+ * @address: address of the function
  *
  * Return: 0 or -errno.
  */
 int pci_probe(const char *address);
 
 /**
- * pci_write() - write an attribute of a function
- * @address: the function
- * @attribute: such as "remove"
- * @text: what to write
+ * pci_write() - write to a sysfs attribute of a function
+ * @address: address of the function
+ * @attribute: name of the attribute, such as "remove"
+ * @text: value to write
  *
  * Return: 0 or -errno.
  */
 int pci_write(const char *address, const char *attribute, const char *text);
 
 /**
- * pci_group_mates() - the other functions of a function's group
- * @address: the function
- * @found: filled with addresses, in ascending order
- * @room: elements of @found
+ * pci_group_mates() - find the other functions of an IOMMU group
+ * @address: address of a function of the group
+ * @found: array for the addresses, in ascending order
+ * @max: number of elements of @found
  *
- * Return: how many were found, at most @room; -errno.
+ * Return: number of functions found, at most @max, or -errno.
  */
 int pci_group_mates(const char *address, struct pci_address *found,
-		    unsigned int room);
+		    unsigned int max);
 
 /**
- * pci_find_sriov() - look for a function that can have virtual functions
- * @found: set to the first one
+ * pci_find_sriov() - find a function that supports SR-IOV
+ * @found: returns the address of the first one
  *
- * Return: 0; -ENODEV if there is none.
+ * Return: 0, or -ENODEV if there is none.
  */
 int pci_find_sriov(struct pci_address *found);
 
 /**
- * pci_sriov_enable() - give a function of vfio-pci virtual functions
- * @address: the physical function
- * @nr: how many; 0 takes them away
+ * pci_sriov_enable() - enable or disable virtual functions
+ * @address: address of the physical function, bound to vfio-pci
+ * @nr: number of virtual functions; 0 disables them
  *
- * They go to vfio-pci, as the physical function does.
+ * The virtual functions are bound to vfio-pci as well.
  *
  * Return: 0 or -errno.
  */
 int pci_sriov_enable(const char *address, unsigned int nr);
 
 /**
- * pci_sriov_vf() - name a virtual function
- * @address: its physical function
- * @nr: which one, from 0
- * @found: set to it
+ * pci_sriov_vf() - get the address of a virtual function
+ * @address: address of the physical function
+ * @nr: index of the virtual function
+ * @found: returns the address of the virtual function
  *
  * Return: 0 or -errno.
  */
@@ -121,12 +122,12 @@ int pci_sriov_vf(const char *address, unsigned int nr,
 		 struct pci_address *found);
 
 /**
- * pci_vfio_node() - the character device that vfio made for a function
- * @address: the function, bound to vfio-pci
- * @path: set to "/dev/vfio/devices/vfioN"
- * @size: bytes at @path
+ * pci_vfio_node() - get the path of the vfio device file of a function
+ * @address: address of the function, bound to vfio-pci
+ * @path: returns "/dev/vfio/devices/vfioN"
+ * @size: size of @path in bytes
  *
- * Return: 0; -ENODEV if vfio has no such device.
+ * Return: 0, or -ENODEV if the function has no vfio device file.
  */
 int pci_vfio_node(const char *address, char *path, size_t size);
 

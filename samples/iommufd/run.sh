@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run the sample with every edu device of this machine, as root:
+# Run the sample with all edu devices of the machine. Needs root.
 #
-#	run.sh DIR	DIR is where iommufd-dma was built, "." if not given
+#	run.sh [DIR]	DIR is the directory of iommufd-dma, "." by default
 #
-# The exit status is the program's; 4 if there is no device.
+# The exit status is that of iommufd-dma, or 4 if there is no edu device.
 
 dir=${1:-.}
 found=
@@ -17,9 +17,9 @@ for function in /sys/bus/pci/devices/*; do
 done
 
 if [ -z "$found" ]; then
-	echo "no edu device (PCI 1234:11e8); give QEMU -device edu" >&2
+	echo "no edu device (PCI 1234:11e8); run QEMU with -device edu" >&2
 	exit 4
 fi
 
-# shellcheck disable=SC2086 # one argument for each address
+# shellcheck disable=SC2086 # one argument per address
 exec "$dir/iommufd-dma" $found

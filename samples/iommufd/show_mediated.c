@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The steps with a mediated device, see show_mediated.h. */
+/* Steps with a mediated device, see show_mediated.h. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,33 +18,35 @@
 #define OTHER_IOVA	0x300000000ull
 #define OTHER_PAGES	4ul
 
-static bool create(struct mediated *device)
+static bool create_device(struct mediated *device)
 {
 	int err;
 
-	step_begins("make a mediated device");
+	step_begin("create a mediated device");
 	err = mediated_create(device, "mdev_pin", "notified");
 	if (err == -ENOENT) {
-		step_skipped("needs the module mdev_pin");
+		step_skipped("needs the mdev_pin module");
 		return false;
 	}
-	must_do(err, "creating a device of mdev_pin");
+	check_call(err, "creating an mdev_pin device");
 	step_ok("%s", device->uuid);
 	return true;
 }
 
-static int join(const struct mediated *device, int iommufd, __u32 ioas,
-		long pinned)
+static int attach_device(const struct mediated *device, int iommufd, __u32 ioas,
+			 long pinned)
 {
 	__u32 id, pt_id = ioas;
 	int fd;
 
-	step_begins("put it into the address space of the physical device");
-	fd = must_do(mediated_open(device), "open");
-	must_do(vfio_bind(fd, iommufd, &id), "VFIO_DEVICE_BIND_IOMMUFD");
-	must_do(vfio_attach(fd, &pt_id), "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
-	must(counters_pinned() == pinned, "the number of pinned pages changed");
-	step_ok("access ID %u, IOAS ID %u, nothing more is pinned", id, pt_id);
+	step_begin("attach it to the address space of the physical device");
+	fd = check_call(mediated_open(device), "open");
+	check_call(vfio_bind(fd, iommufd, &id), "VFIO_DEVICE_BIND_IOMMUFD");
+	check_call(vfio_attach(fd, &pt_id), "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
+	check(counters_pinned() == pinned,
+	      "the number of pinned pages changed");
+	step_ok("device ID %u, IOAS ID %u, no additional pages pinned", id,
+		pt_id);
 	return fd;
 }
 
@@ -54,60 +56,60 @@ static void show_data(int fd, struct edu *edu, char *memory, __u64 iova,
 	const __u64 there = iova + PAGE, back = iova + 2 * PAGE;
 	char data[TRANSFER];
 
-	step_begins("data from the mediated device to the physical one");
-	must(mediated_pin(fd, iova, 3, PIN_READ | PIN_WRITE) == 3,
-	     "vfio_pin_pages() refused");
-	must(counters_pinned() == pinned, "a page is pinned more than once");
+	step_begin("transfer data from the mediated to the physical device");
+	check(mediated_pin(fd, iova, 3, PIN_READ | PIN_WRITE) == 3,
+	      "vfio_pin_pages() failed");
+	check(counters_pinned() == pinned, "a page is pinned more than once");
 	pattern_fill(data, TRANSFER, 800);
-	must_do(mediated_poke(fd, iova, data, TRANSFER), "writing the page");
-	must(pattern_is(memory, TRANSFER, 800), "memory has other data");
-	must_do(edu_load(edu, iova, 0, TRANSFER), "DMA read");
-	must_do(edu_store(edu, there, 0, TRANSFER), "DMA write");
-	must(pattern_is(memory + PAGE, TRANSFER, 800),
-	     "the data did not arrive as it was sent");
-	step_ok("%u bytes, equal; three pages pinned by both, once each",
+	check_call(mediated_poke(fd, iova, data, TRANSFER), "writing the page");
+	check(pattern_is(memory, TRANSFER, 800), "memory has different data");
+	check_call(edu_load(edu, iova, 0, TRANSFER), "DMA read");
+	check_call(edu_store(edu, there, 0, TRANSFER), "DMA write");
+	check(pattern_is(memory + PAGE, TRANSFER, 800),
+	      "the transferred data is wrong");
+	step_ok("%u bytes match, pages shared by both devices are pinned once",
 		TRANSFER);
 
-	step_begins("and back");
+	step_begin("transfer data from the physical to the mediated device");
 	pattern_fill(memory, TRANSFER, 801);
-	must_do(edu_load(edu, iova, 0, TRANSFER), "DMA read");
-	must_do(edu_store(edu, back, 0, TRANSFER), "DMA write");
+	check_call(edu_load(edu, iova, 0, TRANSFER), "DMA read");
+	check_call(edu_store(edu, back, 0, TRANSFER), "DMA write");
 	memset(data, 0, TRANSFER);
-	must_do(mediated_peek(fd, back, data, TRANSFER), "reading the page");
-	must(pattern_is(data, TRANSFER, 801),
-	     "the data did not arrive as it was sent");
+	check_call(mediated_peek(fd, back, data, TRANSFER), "reading the page");
+	check(pattern_is(data, TRANSFER, 801),
+	      "the transferred data is wrong");
 	memset(data, 0, TRANSFER);
-	must_do(mediated_read(fd, back, data, TRANSFER), "vfio_dma_rw()");
-	must(pattern_is(data, TRANSFER, 801), "the CPU reads other data");
-	step_ok("%u bytes, equal", TRANSFER);
+	check_call(mediated_read(fd, back, data, TRANSFER), "vfio_dma_rw()");
+	check(pattern_is(data, TRANSFER, 801), "vfio_dma_rw() read wrong data");
+	step_ok("%u bytes match", TRANSFER);
 }
 
-static void show_notice(int fd, int iommufd, __u32 ioas, long pinned)
+static void show_dma_unmap(int fd, int iommufd, __u32 ioas, long pinned)
 {
 	__u64 length = OTHER_PAGES * PAGE;
 	struct mdev_pin_state state;
 	struct mdev_pin_notice *notice;
 	char *other;
 
-	step_begins("unmap what the mediated device has pinned");
+	step_begin("unmap memory that the mediated device has pinned");
 	other = mmap(NULL, length, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(other != MAP_FAILED, "mmap of anonymous memory");
-	must_do(ioas_map(iommufd, ioas, other, length, OTHER_IOVA,
-			 IOAS_READ_WRITE), "IOMMU_IOAS_MAP");
-	must(mediated_pin(fd, OTHER_IOVA + PAGE, 1, PIN_READ) == 1,
-	     "vfio_pin_pages() refused");
-	must_do(ioas_unmap(iommufd, ioas, OTHER_IOVA, &length),
-		"IOMMU_IOAS_UNMAP");
-	must_do(mediated_state(fd, &state), "reading its state");
-	must(state.notices == 1, "it was not told once");
+	check(other != MAP_FAILED, "mmap of anonymous memory");
+	check_call(ioas_map(iommufd, ioas, other, length, OTHER_IOVA,
+			    IOAS_READ_WRITE), "IOMMU_IOAS_MAP");
+	check(mediated_pin(fd, OTHER_IOVA + PAGE, 1, PIN_READ) == 1,
+	      "vfio_pin_pages() failed");
+	check_call(ioas_unmap(iommufd, ioas, OTHER_IOVA, &length),
+		   "IOMMU_IOAS_UNMAP");
+	check_call(mediated_state(fd, &state), "reading the device state");
+	check(state.notices == 1, "not exactly one dma_unmap notification");
 	notice = &state.ring[0];
-	must(notice->iova == OTHER_IOVA &&
-	     notice->length == OTHER_PAGES * PAGE,
-	     "it was told of something else");
-	must(counters_pinned() == pinned, "unmapped pages are still pinned");
+	check(notice->iova == OTHER_IOVA &&
+	      notice->length == OTHER_PAGES * PAGE,
+	      "the notification has another range");
+	check(counters_pinned() == pinned, "unmapped pages are still pinned");
 	munmap(other, OTHER_PAGES * PAGE);
-	step_ok("it was told of %llu bytes at IOVA %#llx, and unpinned %u page",
+	step_ok("notified of %llu bytes at IOVA %#llx, unpinned %u page",
 		(unsigned long long)notice->length,
 		(unsigned long long)notice->iova, notice->dropped);
 }
@@ -117,20 +119,20 @@ static void show_detach(int fd, struct edu *edu, char *memory, __u64 iova)
 	struct mdev_pin_state state;
 	char data[8];
 
-	step_begins("detach the mediated device");
-	must_do(vfio_detach(fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
-	must_do(mediated_state(fd, &state), "reading its state");
-	must(state.pins == 0, "it still has pages pinned");
-	must(mediated_read(fd, iova, data, sizeof(data)) == -ENOENT,
-	     "it still reads memory");
-	must(mediated_pin(fd, iova, 1, PIN_READ) == -ENOENT,
-	     "it still pins memory");
+	step_begin("detach the mediated device");
+	check_call(vfio_detach(fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
+	check_call(mediated_state(fd, &state), "reading the device state");
+	check(state.pins == 0, "the device still has pages pinned");
+	check(mediated_read(fd, iova, data, sizeof(data)) == -ENOENT,
+	      "the device can still read memory");
+	check(mediated_pin(fd, iova, 1, PIN_READ) == -ENOENT,
+	      "the device can still pin memory");
 	pattern_fill(memory, TRANSFER, 802);
-	must_do(edu_load(edu, iova, 0, TRANSFER), "DMA read");
-	must_do(edu_store(edu, iova + PAGE, 0, TRANSFER), "DMA write");
-	must(pattern_is(memory + PAGE, TRANSFER, 802),
-	     "DMA of the physical device does not work");
-	step_ok("it reaches nothing, the physical device works as before");
+	check_call(edu_load(edu, iova, 0, TRANSFER), "DMA read");
+	check_call(edu_store(edu, iova + PAGE, 0, TRANSFER), "DMA write");
+	check(pattern_is(memory + PAGE, TRANSFER, 802),
+	      "DMA of the physical device does not work");
+	step_ok("it cannot access memory, the physical device still can");
 }
 
 void show_mediated(struct edu *edu, int iommufd, __u32 ioas, char *memory,
@@ -140,13 +142,13 @@ void show_mediated(struct edu *edu, int iommufd, __u32 ioas, char *memory,
 	struct mediated device;
 	int fd;
 
-	if (!create(&device))
+	if (!create_device(&device))
 		return;
-	fd = join(&device, iommufd, ioas, pinned);
+	fd = attach_device(&device, iommufd, ioas, pinned);
 	show_data(fd, edu, memory, iova, pinned);
-	show_notice(fd, iommufd, ioas, pinned);
+	show_dma_unmap(fd, iommufd, ioas, pinned);
 	show_detach(fd, edu, memory, iova);
 	close(fd);
-	must_do(mediated_remove(&device), "removing the mediated device");
-	must(counters_pinned() == pinned, "pages are still pinned");
+	check_call(mediated_remove(&device), "removing the mediated device");
+	check(counters_pinned() == pinned, "pages are still pinned");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The steps with a device that has no DMA: one that its driver emulates, in the
- * address space of a physical device.
+ * Steps with a mediated device, which does no DMA, in the address space of a
+ * physical device.
  */
 #ifndef SAMPLES_IOMMUFD_SHOW_MEDIATED_H
 #define SAMPLES_IOMMUFD_SHOW_MEDIATED_H
@@ -11,12 +11,12 @@
 #include "edu.h"
 
 /**
- * show_mediated() - data from one device to the other and back
- * @edu: the physical device, attached to the address space
- * @iommufd: an open /dev/iommu
- * @ioas: the address space
- * @memory: some pages that are mapped there
- * @iova: where
+ * show_mediated() - transfer data between a mediated and a physical device
+ * @edu: physical device, attached to the address space
+ * @iommufd: open /dev/iommu file
+ * @ioas: ID of the address space
+ * @memory: memory that is mapped in the address space
+ * @iova: IOVA that @memory is mapped at
  */
 void show_mediated(struct edu *edu, int iommufd, __u32 ioas, char *memory,
 		   __u64 iova);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What vfio refuses for the sake of others, see show_refusals.h. */
+/* Requests that vfio rejects to protect other users, see show_refusals.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,69 +17,71 @@ static const __u8 token[16] = {
 	0x8e, 0x3b, 0x60, 0xd2, 0x7a, 0xc4, 0x19, 0xb5,
 };
 
-static const __u8 guess[16] = { 0x4f };
+static const __u8 wrong_token[16] = { 0x4f };
 
-/* One user has the physical function, another wants a virtual one. */
+/* The physical and the virtual function belong to two different users. */
 static void show_token(void)
 {
 	struct pci_address pf, vf;
-	int ours, theirs, pf_file, vf_file;
+	int pf_iommufd, vf_iommufd, pf_fd, vf_fd;
 	__u32 id;
 
-	step_begins("bind a virtual function without its token");
+	step_begin("bind a virtual function without its token");
 	if (pci_find_sriov(&pf)) {
 		step_skipped("needs a function with SR-IOV");
 		return;
 	}
-	must_do(pci_give_to_vfio(pf.text), pf.text);
-	must_do(pci_sriov_enable(pf.text, 1), "making a virtual function");
-	must_do(pci_sriov_vf(pf.text, 0, &vf), "finding the virtual function");
-	ours = must_do(iommu_open(), "/dev/iommu");
-	theirs = must_do(iommu_open(), "/dev/iommu");
-	pf_file = must_do(vfio_open(pf.text), "open");
-	must_do(vfio_bind_with_token(pf_file, ours, token, &id),
-		"VFIO_DEVICE_BIND_IOMMUFD of the physical function");
-	vf_file = must_do(vfio_open(vf.text), "open");
-	must(vfio_bind(vf_file, theirs, &id) == -EACCES,
-	     "it was not refused");
-	must(vfio_bind_with_token(vf_file, theirs, guess, &id) == -EACCES,
-	     "a wrong token was not refused");
-	step_ok("%s of %s: refused, and with a wrong one too", vf.text,
+	check_call(pci_give_to_vfio(pf.text), pf.text);
+	check_call(pci_sriov_enable(pf.text, 1), "enabling SR-IOV");
+	check_call(pci_sriov_vf(pf.text, 0, &vf),
+		   "finding the virtual function");
+	pf_iommufd = check_call(iommu_open(), "/dev/iommu");
+	vf_iommufd = check_call(iommu_open(), "/dev/iommu");
+	pf_fd = check_call(vfio_open(pf.text), "open");
+	check_call(vfio_bind_with_token(pf_fd, pf_iommufd, token, &id),
+		   "VFIO_DEVICE_BIND_IOMMUFD of the physical function");
+	vf_fd = check_call(vfio_open(vf.text), "open");
+	check(vfio_bind(vf_fd, vf_iommufd, &id) == -EACCES,
+	      "bind without token did not fail with EACCES");
+	check(vfio_bind_with_token(vf_fd, vf_iommufd, wrong_token,
+				   &id) == -EACCES,
+	      "bind with a wrong token did not fail with EACCES");
+	step_ok("%s of %s: rejected, also with a wrong token", vf.text,
 		pf.text);
 
-	step_begins("bind it with the token that the other user set");
-	must_do(vfio_bind_with_token(vf_file, theirs, token, &id),
-		"VFIO_DEVICE_BIND_IOMMUFD");
+	step_begin("bind it with the token of the physical function");
+	check_call(vfio_bind_with_token(vf_fd, vf_iommufd, token, &id),
+		   "VFIO_DEVICE_BIND_IOMMUFD");
 	step_ok("device ID %u", id);
 
-	close(vf_file);
-	close(pf_file);
-	close(theirs);
-	close(ours);
-	must_do(pci_sriov_enable(pf.text, 0), "ending the virtual function");
+	close(vf_fd);
+	close(pf_fd);
+	close(vf_iommufd);
+	close(pf_iommufd);
+	check_call(pci_sriov_enable(pf.text, 0), "disabling SR-IOV");
 }
 
-/* A device with one of another kind beside it. */
-static const char *find_one_with_mate(char **addresses, unsigned int nr,
-				      struct pci_address *mate)
+/* Find a device that shares its group with a device not in @addresses. */
+static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
+					     struct pci_address *neighbor)
 {
 	unsigned int i, j;
 
 	for (i = 0; i < nr; i++) {
-		bool like = false;
+		bool in_list = false;
 
-		if (pci_group_mates(addresses[i], mate, 1) != 1)
+		if (pci_group_mates(addresses[i], neighbor, 1) != 1)
 			continue;
 		for (j = 0; j < nr; j++)
-			like |= !strcmp(mate->text, addresses[j]);
-		if (!like)
+			in_list |= !strcmp(neighbor->text, addresses[j]);
+		if (!in_list)
 			return addresses[i];
 	}
 	return NULL;
 }
 
-/* How many affected devices are not ours to reset. */
-static unsigned int foreign_devices(int fd)
+/* Count the affected devices that the /dev/iommu of @fd does not own. */
+static unsigned int count_foreign_devices(int fd)
 {
 	union {
 		struct vfio_pci_hot_reset_info head;
@@ -87,58 +89,62 @@ static unsigned int foreign_devices(int fd)
 			   MAX_AFFECTED *
 			   sizeof(struct vfio_pci_dependent_device)];
 	} info;
-	unsigned int i, foreign = 0;
+	unsigned int i, nr_foreign = 0;
 
-	must_do(vfio_hot_reset_info(fd, &info.head, MAX_AFFECTED),
-		"VFIO_DEVICE_GET_PCI_HOT_RESET_INFO");
+	check_call(vfio_hot_reset_info(fd, &info.head, MAX_AFFECTED),
+		   "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO");
 	for (i = 0; i < info.head.count; i++)
-		foreign += info.head.devices[i].devid ==
+		nr_foreign += info.head.devices[i].devid ==
 			   (__u32)VFIO_PCI_DEVID_NOT_OWNED;
-	must(!foreign == !!(info.head.flags &
+	check(!nr_foreign == !!(info.head.flags &
 			    VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED),
-	     "the flag does not say what the devices say");
-	return foreign;
+	      "DEV_ID_OWNED flag does not match the list of devices");
+	return nr_foreign;
 }
 
-static void show_bus(char **addresses, unsigned int nr)
+static void show_bus_reset(char **addresses, unsigned int nr)
 {
-	struct pci_address mate;
+	struct pci_address neighbor;
 	const char *address;
-	int iommufd, file;
+	int iommufd, fd;
 	__u32 id;
 
-	step_begins("bind a device while a kernel driver has its neighbour");
-	address = find_one_with_mate(addresses, nr, &mate);
+	step_begin("bind a device while a kernel driver uses its group");
+	address = find_device_with_neighbor(addresses, nr, &neighbor);
 	if (!address) {
-		step_skipped("needs a device of another kind in its group");
+		step_skipped("needs a group with a device that is not listed");
 		return;
 	}
-	iommufd = must_do(iommu_open(), "/dev/iommu");
-	file = must_do(vfio_open(address), "open");
-	must(vfio_bind(file, iommufd, &id) == -EPERM, "it was not refused");
-	step_ok("%s beside %s: refused", address, mate.text);
+	iommufd = check_call(iommu_open(), "/dev/iommu");
+	fd = check_call(vfio_open(address), "open");
+	check(vfio_bind(fd, iommufd, &id) == -EPERM,
+	      "bind did not fail with EPERM");
+	step_ok("%s, which shares a group with %s: rejected", address,
+		neighbor.text);
 
-	step_begins("reset their bus while nobody answers for the neighbour");
-	must_do(pci_take_from_driver(mate.text), mate.text);
-	must_do(vfio_bind(file, iommufd, &id), "VFIO_DEVICE_BIND_IOMMUFD");
-	must(foreign_devices(file) == 1, "the neighbour counts as ours");
-	must(vfio_hot_reset(file) == -EINVAL, "it was not refused");
-	step_ok("refused");
+	step_begin("reset the bus while another device is not owned");
+	check_call(pci_take_from_driver(neighbor.text), neighbor.text);
+	check_call(vfio_bind(fd, iommufd, &id), "VFIO_DEVICE_BIND_IOMMUFD");
+	check(count_foreign_devices(fd) == 1,
+	      "the device without a driver is reported as owned");
+	check(vfio_hot_reset(fd) == -EINVAL,
+	      "the reset did not fail with EINVAL");
+	step_ok("rejected");
 
-	step_begins("reset the bus when all devices on it are ours");
-	must_do(pci_give_to_vfio(mate.text), mate.text);
-	must(!foreign_devices(file), "a device is not ours");
-	must_do(vfio_hot_reset(file), "VFIO_DEVICE_PCI_HOT_RESET");
-	step_ok("%s and %s are reset", address, mate.text);
+	step_begin("reset the bus when all devices on it are owned");
+	check_call(pci_give_to_vfio(neighbor.text), neighbor.text);
+	check(!count_foreign_devices(fd), "a device is reported as not owned");
+	check_call(vfio_hot_reset(fd), "VFIO_DEVICE_PCI_HOT_RESET");
+	step_ok("%s and %s are reset", address, neighbor.text);
 
-	close(file);
+	close(fd);
 	close(iommufd);
-	must_do(pci_take_from_driver(mate.text), mate.text);
-	must_do(pci_probe(mate.text), mate.text);
+	check_call(pci_take_from_driver(neighbor.text), neighbor.text);
+	check_call(pci_probe(neighbor.text), neighbor.text);
 }
 
 void show_refusals(char **addresses, unsigned int nr)
 {
 	show_token();
-	show_bus(addresses, nr);
+	show_bus_reset(addresses, nr);
 }

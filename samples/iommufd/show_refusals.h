@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What vfio refuses to one who has a device, for the sake of others: a virtual
- * function without the token, a group that a kernel driver uses, and the reset
- * of a bus with somebody else's device on it.
+ * Steps that show which requests vfio rejects to protect other users of a
+ * device or bus: to bind a virtual function without its token, to bind a device
+ * of a group that a kernel driver uses, and to reset a bus that has a device of
+ * another user.
  *
- * Rule: a step each, see steps.h, with a /dev/iommu of its own; afterwards all
- * devices are where they were.
+ * Each function opens its own /dev/iommu and restores the drivers of all
+ * devices.
  */
 #ifndef SAMPLES_IOMMUFD_SHOW_REFUSALS_H
 #define SAMPLES_IOMMUFD_SHOW_REFUSALS_H
 
 /*
- * @addresses are @nr devices that vfio-pci has. The steps about a bus are for
- * one that has a device of another kind beside it, in its group.
+ * @addresses has @nr devices that are bound to vfio-pci. The bus reset steps
+ * need one that shares its IOMMU group with a device not in @addresses.
  */
 void show_refusals(char **addresses, unsigned int nr);
 

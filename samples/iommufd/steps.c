@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One line for each thing the program shows, see steps.h. */
+/* Output of the program, one line per step, see steps.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,23 +8,23 @@
 
 static const char *current = "start";
 static unsigned int number = 1;
-static unsigned int held_so_far;
+static unsigned int nr_passed;
 
-void step_begins(const char *what)
+void step_begin(const char *what)
 {
 	current = what;
 }
 
-void step_line_begins(void)
+void step_print_head(void)
 {
 	printf("step %02u ok: %s: ", number++, current);
 }
 
-void step_line_ends(void)
+void step_print_tail(void)
 {
 	printf("\n");
 	fflush(stdout);
-	held_so_far++;
+	nr_passed++;
 }
 
 void step_skipped(const char *why)
@@ -41,20 +41,20 @@ static void fail(const char *detail, const char *reason)
 	exit(1);
 }
 
-void must(bool held, const char *detail)
+void check(bool passed, const char *detail)
 {
-	if (!held)
+	if (!passed)
 		fail(detail, NULL);
 }
 
-int must_do(int result, const char *call)
+int check_call(int result, const char *call)
 {
 	if (result < 0)
 		fail(call, strerror(-result));
 	return result;
 }
 
-unsigned int steps_held(void)
+unsigned int steps_passed(void)
 {
-	return held_so_far;
+	return nr_passed;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One line for each thing the program shows.
+ * Output of the program, one line per step.
  *
- * Rule: "step NN ok: ..." when it held; the first time one does not hold,
- * "step NN failed: ..." with the reason, and the program ends with status 1.
+ * A step that passes prints "step NN ok: ...". The first step that fails prints
+ * "step NN failed: ..." with the reason and terminates the program with status
+ * 1.
  */
 #ifndef SAMPLES_IOMMUFD_STEPS_H
 #define SAMPLES_IOMMUFD_STEPS_H
@@ -11,30 +12,30 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* What the step that now begins is about, for the line if it fails. */
-void step_begins(const char *what);
+/* Start a step. @what describes it in the line that the step prints. */
+void step_begin(const char *what);
 
-/* The two halves of step_ok(). */
-void step_line_begins(void);
-void step_line_ends(void);
+/* Helpers for step_ok(). */
+void step_print_head(void);
+void step_print_tail(void);
 
-/* The step held; prints its line, which ends with what printf() makes. */
+/* End a step that passed. The arguments are those of printf(). */
 #define step_ok(...) do {		\
-	step_line_begins();		\
+	step_print_head();		\
 	printf(__VA_ARGS__);		\
-	step_line_ends();		\
+	step_print_tail();		\
 } while (0)
 
-/* The step is impossible with the devices given; prints why. */
+/* End a step that is not possible with the given devices. */
 void step_skipped(const char *why);
 
-/* Ends the program unless @held. @detail says what was expected. */
-void must(bool held, const char *detail);
+/* Fail the step unless @passed. @detail describes the failure. */
+void check(bool passed, const char *detail);
 
-/* Ends the program unless @result is not negative. @call says what failed. */
-int must_do(int result, const char *call);
+/* Fail the step if @result is an -errno. @call names the call that failed. */
+int check_call(int result, const char *call);
 
-/* How many steps held. */
-unsigned int steps_held(void);
+/* Return the number of steps that passed. */
+unsigned int steps_passed(void);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A device through its vfio file, see vfio.h. */
+/* Wrappers for vfio device files, see vfio.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -74,9 +74,9 @@ int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
 }
 
 int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
-			unsigned int room)
+			unsigned int max)
 {
-	info->argsz = sizeof(*info) + room * sizeof(info->devices[0]);
+	info->argsz = sizeof(*info) + max * sizeof(info->devices[0]);
 	info->flags = 0;
 	info->count = 0;
 	return call(fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
@@ -125,17 +125,17 @@ int vfio_enable_dma(int fd, bool on)
 	const __u16 bits = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	struct vfio_region_info config;
 	__u16 command;
-	off_t where;
+	off_t offset;
 	int err;
 
 	err = vfio_region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &config);
 	if (err)
 		return err;
-	where = (off_t)config.offset + PCI_COMMAND;
-	if (pread(fd, &command, sizeof(command), where) != sizeof(command))
+	offset = (off_t)config.offset + PCI_COMMAND;
+	if (pread(fd, &command, sizeof(command), offset) != sizeof(command))
 		return -EIO;
 	command = on ? command | bits : command & ~bits;
-	if (pwrite(fd, &command, sizeof(command), where) != sizeof(command))
+	if (pwrite(fd, &command, sizeof(command), offset) != sizeof(command))
 		return -EIO;
 	return 0;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device through its vfio file: /dev/vfio/devices/vfioN.
+ * Wrappers for vfio device files, /dev/vfio/devices/vfioN.
  *
- * Vocabulary: to bind is to hand the device to one open /dev/iommu, after
- * which it has an ID there and the file answers at all; to attach is to let
- * the device's DMA go through an address space of that /dev/iommu. A region is
- * a window of the file: a BAR, or the PCI config space.
+ * A device is first bound to an open /dev/iommu file, which assigns an ID to
+ * it. Before that, all other ioctls of the device file fail. The device can
+ * then be attached to an address space of that /dev/iommu, which its DMA uses
+ * until it is detached. A region is a part of the device file that gives access
+ * to a BAR or to the PCI config space.
  *
- * Rule: 0 (or an fd) or -errno, and nothing printed. There is no unbind:
- * close() of the file ends both.
+ * All functions return 0 or a file descriptor on success and -errno on failure.
+ * They print nothing. close() detaches and unbinds the device.
  */
 #ifndef SAMPLES_IOMMUFD_VFIO_H
 #define SAMPLES_IOMMUFD_VFIO_H
@@ -19,97 +20,99 @@
 #include <linux/vfio.h>
 
 /**
- * vfio_node() - the character device that vfio made for a device
- * @device: the device's folder in sysfs
- * @path: set to "/dev/vfio/devices/vfioN"
- * @size: bytes at @path
+ * vfio_node() - get the path of the vfio device file of a device
+ * @device: sysfs directory of the device
+ * @path: returns "/dev/vfio/devices/vfioN"
+ * @size: size of @path in bytes
  *
- * Return: 0; -ENODEV if vfio has no such device.
+ * Return: 0, or -ENODEV if the device has no vfio device file.
  */
 int vfio_node(const char *device, char *path, size_t size);
 
 /**
- * vfio_open() - open the device file of a PCI function
- * @address: the function, bound to vfio-pci
+ * vfio_open() - open the vfio device file of a PCI function
+ * @address: address of the function, bound to vfio-pci
  *
- * Return: the fd, which answers nothing before vfio_bind(); -errno.
+ * Return: a file descriptor for vfio_bind(), or -errno.
  */
 int vfio_open(const char *address);
 
 /**
- * vfio_bind() - hand the device to a /dev/iommu
- * @fd: from vfio_open()
- * @iommufd: an open /dev/iommu
- * @dev_id: set to the device's ID there
+ * vfio_bind() - bind a device to /dev/iommu
+ * @fd: vfio device file
+ * @iommufd: open /dev/iommu file
+ * @dev_id: returns the device ID
  *
  * Return: 0 or -errno.
  */
 int vfio_bind(int fd, int iommufd, __u32 *dev_id);
 
 /**
- * vfio_bind_with_token() - as vfio_bind(), of a device that wants a token
- * @fd: from vfio_open()
- * @iommufd: an open /dev/iommu
- * @token: 16 bytes that the users of a PF and its VFs share
- * @dev_id: set to the device's ID there
+ * vfio_bind_with_token() - bind a device that requires a token
+ * @fd: vfio device file
+ * @iommufd: open /dev/iommu file
+ * @token: UUID of 16 bytes, shared by the users of a PF and its VFs, or NULL
+ * @dev_id: returns the device ID
  *
- * Return: 0; -EACCES if it is not the device's token; -errno.
+ * Return: 0, -EACCES if the token is wrong, or another -errno.
  */
 int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
 			 __u32 *dev_id);
 
 /**
- * vfio_hot_reset_info() - which functions a reset of the bus would affect
- * @fd: a bound device
- * @info: filled
- * @room: elements at the end of @info
+ * vfio_hot_reset_info() - query the functions that a bus reset affects
+ * @fd: file of a bound device
+ * @info: result
+ * @max: number of elements of the array at the end of @info
  *
- * Return: 0; -ENOSPC if there are more, with their number in @info; -ENODEV if
- * there is no such reset; -errno.
+ * Return: 0, or
+ * -ENOSPC if the array is too small; @info has the number of functions,
+ * -ENODEV if the device does not support the reset,
+ * or another -errno.
  */
 int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
-			unsigned int room);
+			unsigned int max);
 
 /**
- * vfio_hot_reset() - reset all functions of the device's bus
- * @fd: a bound device
+ * vfio_hot_reset() - reset the bus of a device
+ * @fd: file of a bound device
  *
- * Return: 0; -EINVAL if the device's /dev/iommu does not own all of them;
- * -errno.
+ * Return: 0, -EINVAL if the /dev/iommu that the device is bound to does not own
+ * all affected functions, or another -errno.
  */
 int vfio_hot_reset(int fd);
 
 /**
- * vfio_attach() - let the device's DMA go through an address space
- * @fd: a bound device
- * @pt_id: ID of the address space; set to the I/O page table's ID
+ * vfio_attach() - attach a device to an address space
+ * @fd: file of a bound device
+ * @pt_id: ID of the address space; returns the ID of the page table in use
  *
  * Return: 0 or -errno.
  */
 int vfio_attach(int fd, __u32 *pt_id);
 
 /**
- * vfio_detach() - let the device's DMA go nowhere
- * @fd: a bound device
+ * vfio_detach() - detach a device and block its DMA
+ * @fd: file of a bound device
  *
  * Return: 0 or -errno.
  */
 int vfio_detach(int fd);
 
 /**
- * vfio_region() - where a region is and what may be done with it
- * @fd: a bound device
+ * vfio_region() - query the offset, size and flags of a region
+ * @fd: file of a bound device
  * @index: one of VFIO_PCI_*_REGION_INDEX
- * @info: filled
+ * @info: result
  *
  * Return: 0 or -errno.
  */
 int vfio_region(int fd, __u32 index, struct vfio_region_info *info);
 
 /**
- * vfio_enable_dma() - set the PCI command bits that a driver sets
- * @fd: a bound device
- * @on: whether the device shall answer in memory space and master the bus
+ * vfio_enable_dma() - set or clear memory space and bus master enable
+ * @fd: file of a bound device
+ * @on: true to set the bits of the PCI command register, false to clear them
  *
  * Return: 0 or -errno.
  */

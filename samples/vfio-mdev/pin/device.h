@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The inside of mdev_pin. The book says which pins a device holds, a slot runs
- * commands, notices are the calls of the dma_unmap op.
+ * Internal interfaces of mdev_pin. The pin table records the pins of a device,
+ * a slot runs commands, and a notice is a call of the dma_unmap op.
  *
- * Rule: no lock of this driver but a slot's is held while vfio is called, for
- * a notice may come under locks of vfio that the called function takes.
+ * The lock of a slot is the only lock that is held while the driver calls vfio:
+ * vfio may call dma_unmap with locks held that the called function takes.
  */
 #ifndef MDEV_PIN_DEVICE_H
 #define MDEV_PIN_DEVICE_H
@@ -18,46 +18,45 @@
 #include "mdev_pin.h"
 
 /**
- * struct pin_book - the pins of a device
- * @entries: struct pin_entry by the IOVA as it was given
- * @count: pins in all
- * @moving: calls of vfio that the book does not show yet
- * @settled: woken when @moving becomes 0
+ * struct pin_table - record of the pins of a device
+ * @entries: struct pin_entry, indexed by IOVA
+ * @count: total number of pins
+ * @calls: calls of vfio in progress that the table does not reflect yet
+ * @idle: woken when @calls drops to 0
  */
-struct pin_book {
+struct pin_table {
 	struct xarray entries;
 	unsigned int count;
-	atomic_t moving;
-	wait_queue_head_t settled;
+	atomic_t calls;
+	wait_queue_head_t idle;
 };
 
 /**
- * struct pin_slot - place for one command at a time
- * @lock: held while a command runs or its result or data are copied
- * @result: of the last command
- * @pages: MDEV_PIN_MAX_PAGES pointers to be filled by vfio
- * @facts: MDEV_PIN_MAX_PAGES of them, about @pages
- * @window: MDEV_PIN_WINDOW_SIZE bytes
- *
- * Lock order: @lock, then what vfio takes.
+ * struct pin_slot - runs one command at a time
+ * @lock: held while a command runs or while its result or data is copied;
+ *        nests outside of all locks of vfio
+ * @result: result of the last command
+ * @pages: array of MDEV_PIN_MAX_PAGES pages for vfio_pin_pages()
+ * @page_info: description of each page in @pages
+ * @window: data buffer of MDEV_PIN_WINDOW_SIZE bytes
  */
 struct pin_slot {
-	struct mutex lock;	/* before all locks of vfio */
+	struct mutex lock;	/* outside of all locks of vfio */
 	struct mdev_pin_result result;
 	struct page **pages;
-	struct mdev_pin_page *facts;
+	struct mdev_pin_page *page_info;
 	void *window;
 };
 
 /**
- * struct pin_notices - notices, ended and going on
- * @lock: of all here, innermost
- * @control: what user space wants of the device
- * @state: all but the number of pins
- * @active: notices going on
- * @releases: how often held notices were released
- * @closing: no notice waits or pins any more
- * @changed: woken when one of the last three changes
+ * struct pin_notices - completed notices and notices in progress
+ * @lock: protects all members; innermost lock
+ * @control: settings of user space
+ * @state: state to report, except for the number of pins
+ * @active: number of notices in progress
+ * @releases: number of MDEV_PIN_OP_RELEASE commands
+ * @closing: set to prevent notices from waiting and pinning
+ * @changed: woken when @active, @releases or @closing changes
  */
 struct pin_notices {
 	spinlock_t lock;	/* innermost */
@@ -71,14 +70,14 @@ struct pin_notices {
 
 /**
  * struct pin_device - a mediated device
- * @vdev: what vfio knows of it
- * @book: its pins
- * @notices: its notices
- * @slot: its slots
+ * @vdev: vfio device
+ * @table: record of its pins
+ * @notices: notices and settings
+ * @slot: slots for commands
  */
 struct pin_device {
 	struct vfio_device vdev;
-	struct pin_book book;
+	struct pin_table table;
 	struct pin_notices notices;
 	struct pin_slot slot[MDEV_PIN_SLOTS];
 };
@@ -88,27 +87,27 @@ static inline struct pin_device *to_pin_device(struct vfio_device *vdev)
 	return container_of(vdev, struct pin_device, vdev);
 }
 
-void book_init(struct pin_book *book);
-void book_destroy(struct pin_book *book);
-int book_add(struct pin_book *book, unsigned long iova, struct page *page,
-	     u64 *identity);
-bool book_take(struct pin_book *book, unsigned long iova);
-bool book_take_first(struct pin_book *book, unsigned long first,
-		     unsigned long last, unsigned long *iova);
-unsigned int book_count(struct pin_book *book);
-int book_copy(struct pin_book *book, unsigned long iova, void *data,
-	      size_t length, bool write);
-void book_move(struct pin_book *book);
-void book_moved(struct pin_book *book);
-void book_wait(struct pin_book *book);
+void pin_table_init(struct pin_table *table);
+void pin_table_destroy(struct pin_table *table);
+int pin_table_add(struct pin_table *table, unsigned long iova,
+		  struct page *page, u64 *identity);
+bool pin_table_remove(struct pin_table *table, unsigned long iova);
+bool pin_table_remove_first(struct pin_table *table, unsigned long first,
+			    unsigned long last, unsigned long *iova);
+unsigned int pin_table_count(struct pin_table *table);
+int pin_table_copy(struct pin_table *table, unsigned long iova, void *data,
+		   size_t length, bool write);
+void pin_table_begin_call(struct pin_table *table);
+void pin_table_end_call(struct pin_table *table);
+void pin_table_wait(struct pin_table *table);
 
 int slot_init(struct pin_slot *slot);
 void slot_destroy(struct pin_slot *slot);
 int slot_run(struct pin_device *pin, struct pin_slot *slot,
 	     const struct mdev_pin_request *request);
 int pin_one(struct pin_device *pin, unsigned long iova, u32 prot);
-unsigned int pin_drop(struct pin_device *pin, unsigned long first,
-		      unsigned long last);
+unsigned int pin_release(struct pin_device *pin, unsigned long first,
+			 unsigned long last);
 
 void notices_init(struct pin_notices *notices);
 void notices_open(struct pin_device *pin);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mdev_pin: a mediated device without hardware that pins, unpins, reads and
- * writes the memory of its user as its user says, for tests of vfio.
+ * mdev_pin: a mediated device that pins, unpins, reads and writes memory of its
+ * user on command, to test vfio. It needs no hardware.
+ *
+ * To create a device:
  *
  *   echo UUID > /sys/class/mdev_pin/mdev_pin/mdev_supported_types/TYPE/create
  *
- * makes one. The types differ in one thing: mdev_pin-notified has the
- * dma_unmap op, mdev_pin-plain has not. The registers are in mdev_pin.h.
+ * The type mdev_pin-notified has the dma_unmap op, mdev_pin-plain does not.
+ * mdev_pin.h describes the user interface.
  */
 #include <linux/mdev.h>
 #include <linux/module.h>
@@ -17,12 +19,12 @@
 
 static struct mdev_type plain_type = {
 	.sysfs_name = "plain",
-	.pretty_name = "pins on command, is not told of unmaps",
+	.pretty_name = "pins on command, without dma_unmap op",
 };
 
 static struct mdev_type notified_type = {
 	.sysfs_name = "notified",
-	.pretty_name = "pins on command, is told of unmaps",
+	.pretty_name = "pins on command, with dma_unmap op",
 };
 
 static struct mdev_type *types[] = { &plain_type, &notified_type };
@@ -33,7 +35,7 @@ static int init_device(struct vfio_device *vdev)
 	unsigned int i;
 	int ret = 0;
 
-	book_init(&pin->book);
+	pin_table_init(&pin->table);
 	notices_init(&pin->notices);
 	for (i = 0; i < MDEV_PIN_SLOTS; i++)
 		ret = slot_init(&pin->slot[i]) ?: ret;
@@ -50,7 +52,7 @@ static void release_device(struct vfio_device *vdev)
 
 	for (i = 0; i < MDEV_PIN_SLOTS; i++)
 		slot_destroy(&pin->slot[i]);
-	book_destroy(&pin->book);
+	pin_table_destroy(&pin->table);
 	vfio_free_device(vdev);
 }
 
@@ -78,9 +80,9 @@ static struct pin_slot *find_slot(struct pin_device *pin, u64 *offset)
 	return &pin->slot[number];
 }
 
-/* All of a block from its start, or some bytes from its start */
-static ssize_t give(char __user *buf, size_t count, const void *block,
-		    size_t size)
+/* Copy the first @count bytes of a block. */
+static ssize_t copy_block(char __user *buf, size_t count, const void *block,
+			  size_t size)
 {
 	if (count > size)
 		return -EINVAL;
@@ -94,12 +96,14 @@ static ssize_t read_slot(struct pin_slot *slot, u64 offset, char __user *buf,
 
 	mutex_lock(&slot->lock);
 	if (!offset)
-		ret = give(buf, count, &slot->result, sizeof(slot->result));
+		ret = copy_block(buf, count, &slot->result,
+				 sizeof(slot->result));
 	else if (offset == MDEV_PIN_PAGES)
-		ret = give(buf, count, slot->facts,
-			   MDEV_PIN_MAX_PAGES * sizeof(*slot->facts));
+		ret = copy_block(buf, count, slot->page_info,
+				 MDEV_PIN_MAX_PAGES * sizeof(*slot->page_info));
 	else if (offset == MDEV_PIN_WINDOW)
-		ret = give(buf, count, slot->window, MDEV_PIN_WINDOW_SIZE);
+		ret = copy_block(buf, count, slot->window,
+				 MDEV_PIN_WINDOW_SIZE);
 	mutex_unlock(&slot->lock);
 	return ret;
 }
@@ -114,7 +118,7 @@ static ssize_t read_state(struct pin_device *pin, char __user *buf,
 	if (!state)
 		return -ENOMEM;
 	notices_state(pin, state);
-	ret = give(buf, count, state, sizeof(*state));
+	ret = copy_block(buf, count, state, sizeof(*state));
 	kfree(state);
 	return ret;
 }
@@ -135,7 +139,7 @@ static ssize_t read_device(struct vfio_device *vdev, char __user *buf,
 	if (offset != MDEV_PIN_CONTROL)
 		return -EINVAL;
 	notices_control(&pin->notices, &control, false);
-	return give(buf, count, &control, sizeof(control));
+	return copy_block(buf, count, &control, sizeof(control));
 }
 
 static ssize_t write_slot(struct pin_device *pin, struct pin_slot *slot,
@@ -291,4 +295,4 @@ module_init(pin_init);
 module_exit(pin_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Mediated device that pins on command, for tests");
+MODULE_DESCRIPTION("Mediated device that pins pages on command");

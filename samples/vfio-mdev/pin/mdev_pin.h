@@ -1,49 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registers of mdev_pin, a mediated device that pins what it is told to.
+ * User interface of mdev_pin, a mediated device that pins pages on command.
  *
- * Vocabulary: the region is what pread() and pwrite() of the device file
- * reach. A slot is a place of the region for one command at a time; threads
- * use slots of their own. A notice is one call of the driver's dma_unmap op.
- * A pin is one page of one pin command, by the IOVA that was given for it.
+ * User space accesses the region of the device with pread() and pwrite() of the
+ * device file. The region has several slots, each of which executes one command
+ * at a time. Threads that run commands in parallel use different slots.
  *
- * Rule: a command is one pwrite() of a whole struct mdev_pin_request; when it
- * returns, the command has ended, and its result is read at the same offset.
- * What is set in struct mdev_pin_control stays when the device is closed.
- * Numbers that differ from run to run (PFNs, addresses) are not shown.
+ * A command is written as a whole struct mdev_pin_request with one pwrite().
+ * When pwrite() returns, the command is complete and its result can be read at
+ * the same offset. The settings in struct mdev_pin_control are kept when the
+ * device is closed.
+ *
+ * A notice is one call of the dma_unmap op of the driver. A pin is one page of
+ * one pin command, identified by its IOVA.
+ *
+ * No output depends on values that differ between runs, such as PFNs and
+ * addresses.
  */
 #ifndef MDEV_PIN_H
 #define MDEV_PIN_H
 
 #include <linux/types.h>
 
-/* Offsets: struct mdev_pin_control, read or written as a whole */
+/* Offset of struct mdev_pin_control, which is written as a whole */
 #define MDEV_PIN_CONTROL	0x0
-/* struct mdev_pin_state, to be read */
+/* Offset of struct mdev_pin_state, which is read-only */
 #define MDEV_PIN_STATE		0x1000
-/* Slots: a request is written and a result read at its start */
+/* Offset of a slot; requests are written and results are read there */
 #define MDEV_PIN_SLOTS		8
 #define MDEV_PIN_SLOT(n)	(0x100000 + (n) * 0x40000)
-/* In a slot: one struct mdev_pin_page a page of the last pin command */
+/* Offset in a slot: a struct mdev_pin_page per page of the last pin command */
 #define MDEV_PIN_PAGES		0x10000
-/* In a slot: the data of commands that move data */
+/* Offset in a slot: data buffer of the commands that copy data */
 #define MDEV_PIN_WINDOW		0x20000
 #define MDEV_PIN_WINDOW_SIZE	0x10000
 
-/* As many pages as a request may name; vfio takes fewer. */
+/* Maximum number of pages of a request, which exceeds the limit of vfio */
 #define MDEV_PIN_MAX_PAGES	1024
 
 /**
  * enum mdev_pin_op - commands
- * @MDEV_PIN_OP_PIN: vfio_pin_pages() of npage pages from iova
- * @MDEV_PIN_OP_UNPIN: vfio_unpin_pages() of npage pages from iova
- * @MDEV_PIN_OP_READ: vfio_dma_rw(), length bytes at iova to the window
- * @MDEV_PIN_OP_WRITE: vfio_dma_rw(), length bytes of the window to iova
- * @MDEV_PIN_OP_PEEK: length bytes of the page pinned as iova to the window
- * @MDEV_PIN_OP_POKE: length bytes of the window to the page pinned as iova
- * @MDEV_PIN_OP_FORGET: the pins of npage pages from iova are gone without
- *                      this device having dropped them; the result counts them
- * @MDEV_PIN_OP_RELEASE: let the notices end that are held
+ * @MDEV_PIN_OP_PIN: call vfio_pin_pages() for npage pages at iova
+ * @MDEV_PIN_OP_UNPIN: call vfio_unpin_pages() for npage pages at iova
+ * @MDEV_PIN_OP_READ: call vfio_dma_rw() to copy length bytes from iova to the
+ *                    window
+ * @MDEV_PIN_OP_WRITE: call vfio_dma_rw() to copy length bytes from the window
+ *                     to iova
+ * @MDEV_PIN_OP_PEEK: copy length bytes from the page pinned at iova to the
+ *                    window, without calling vfio
+ * @MDEV_PIN_OP_POKE: copy length bytes from the window to the page pinned at
+ *                    iova, without calling vfio
+ * @MDEV_PIN_OP_FORGET: remove the pins of npage pages at iova from the record
+ *                      of the device without unpinning them; returns their
+ *                      number
+ * @MDEV_PIN_OP_RELEASE: let all held notices continue
  */
 enum mdev_pin_op {
 	MDEV_PIN_OP_PIN,
@@ -56,20 +66,20 @@ enum mdev_pin_op {
 	MDEV_PIN_OP_RELEASE,
 };
 
-/* Pass NULL for the array of pages, or for the data */
+/* Pass NULL as the array of pages or as the data buffer */
 #define MDEV_PIN_NULL		0x1
-/* Run the command in a kernel thread, which has no memory of its own */
+/* Run the command in a kernel thread, which has no mm */
 #define MDEV_PIN_KTHREAD	0x2
 
 /**
  * struct mdev_pin_request - a command
  * @op: enum mdev_pin_op
  * @flags: MDEV_PIN_NULL, MDEV_PIN_KTHREAD
- * @iova: where, any number
- * @length: bytes, at most MDEV_PIN_WINDOW_SIZE
- * @npage: pages, passed on as it is; at most MDEV_PIN_MAX_PAGES, may be less
- *         than 0 for a pin
- * @prot: passed on as it is; 1 is IOMMU_READ, 2 is IOMMU_WRITE
+ * @iova: IOVA, not checked by the driver
+ * @length: number of bytes, at most MDEV_PIN_WINDOW_SIZE
+ * @npage: number of pages, at most MDEV_PIN_MAX_PAGES; may be negative for a
+ *         pin, to test the check in vfio
+ * @prot: IOMMU_READ (1) and IOMMU_WRITE (2), not checked by the driver
  */
 struct mdev_pin_request {
 	__u32 op;
@@ -81,29 +91,29 @@ struct mdev_pin_request {
 };
 
 /**
- * struct mdev_pin_result - what became of a slot's last command
- * @rc: what the function returned; 0 if it returns nothing
+ * struct mdev_pin_result - result of the last command of a slot
+ * @rc: return value of the function, or 0 if it has none
  */
 struct mdev_pin_result {
 	__s64 rc;
 };
 
-/* The call wrote NULL into this place of the array */
+/* The call stored NULL in this element of the array */
 #define MDEV_PIN_NO_PAGE	0ull
-/* The call did not write this place of the array */
+/* The call did not write to this element of the array */
 #define MDEV_PIN_UNTOUCHED	(~0ull)
 
-/* Page flags: PageReserved; the zero page; part of a larger page; has pins */
+/* PageReserved(), the zero page, PageCompound(), page_maybe_dma_pinned() */
 #define MDEV_PIN_PAGE_RESERVED	0x1
 #define MDEV_PIN_PAGE_ZERO	0x2
 #define MDEV_PIN_PAGE_COMPOUND	0x4
 #define MDEV_PIN_PAGE_PINNED	0x8
 
 /**
- * struct mdev_pin_page - one place of the array of pages
- * @identity: equal for equal pages, over all devices of this driver, as long
- *            as one of them holds a pin of the page; else MDEV_PIN_NO_PAGE or
- *            MDEV_PIN_UNTOUCHED
+ * struct mdev_pin_page - one element of the array of pages
+ * @identity: number that is equal for equal pages across all devices of this
+ *            driver, as long as one of them has pinned the page;
+ *            MDEV_PIN_NO_PAGE or MDEV_PIN_UNTOUCHED if there is no page
  * @flags: MDEV_PIN_PAGE_*
  * @reserved: 0
  */
@@ -113,26 +123,27 @@ struct mdev_pin_page {
 	__u32 reserved;
 };
 
-/* In a notice, drop what this device has pinned in the range */
+/* On a notice, unpin the pages that this device has pinned in the range */
 #define MDEV_PIN_NOTICE_UNPIN	0x1
-/* In a notice, call vfio_unpin_pages() for the whole range, as vfio_ap does */
+/* On a notice, call vfio_unpin_pages() for the whole range, as vfio_ap does */
 #define MDEV_PIN_NOTICE_BLIND	0x2
-/* In a notice, read 8 bytes at the range's start by vfio_dma_rw() */
+/* On a notice, read 8 bytes at the start of the range with vfio_dma_rw() */
 #define MDEV_PIN_NOTICE_READ	0x4
 /* Pin a page in open_device(), or at the start of close_device() */
 #define MDEV_PIN_AT_OPEN	0x8
 #define MDEV_PIN_AT_CLOSE	0x10
 
 /**
- * struct mdev_pin_control - how the device behaves of itself
- * @flags: MDEV_PIN_NOTICE_*, MDEV_PIN_AT_*; at first MDEV_PIN_NOTICE_UNPIN
- * @hold: in so many notices to come, wait for MDEV_PIN_OP_RELEASE before
- *        anything else (30 seconds at most)
- * @skip: in so many notices to come, drop no pin
- * @repin: in so many notices to come, at last pin the range's first page
- * @prot: of that pin, and of the pins at open and close
+ * struct mdev_pin_control - how the device reacts to notices, open and close
+ * @flags: MDEV_PIN_NOTICE_* and MDEV_PIN_AT_*; MDEV_PIN_NOTICE_UNPIN by default
+ * @hold: number of following notices that first wait for MDEV_PIN_OP_RELEASE,
+ *        30 seconds at most
+ * @skip: number of following notices that do not unpin
+ * @repin: number of following notices that finally pin the first page of the
+ *         range
+ * @prot: protection of these pins and of the pins at open and close
  * @reserved: 0
- * @iova: of the pins at open and close
+ * @iova: IOVA of the pins at open and close
  */
 struct mdev_pin_control {
 	__u32 flags;
@@ -146,14 +157,14 @@ struct mdev_pin_control {
 
 /**
  * struct mdev_pin_notice - one call of the dma_unmap op
- * @iova: its first argument
- * @length: its second argument
- * @sequence: number among the notices of all devices of the driver
- * @dropped: pins of this device that it dropped
- * @tgid: the calling process, as itself sees it
- * @tid: the calling thread
- * @read_rc: of MDEV_PIN_NOTICE_READ; 1 if it was not done
- * @repin_rc: of the pin of a range's first page; 0 if it was not done
+ * @iova: first argument, start of the range
+ * @length: second argument, size of the range in bytes
+ * @sequence: sequence number across all devices of the driver
+ * @dropped: number of pins that the device released
+ * @tgid: process ID of the caller in its own namespace
+ * @tid: thread ID of the caller in its own namespace
+ * @read_rc: result of MDEV_PIN_NOTICE_READ; 1 if the flag is not set
+ * @repin_rc: result of the pin of the first page; 0 if it was not requested
  * @reserved: 0
  */
 struct mdev_pin_notice {
@@ -171,16 +182,17 @@ struct mdev_pin_notice {
 #define MDEV_PIN_RING		32
 
 /**
- * struct mdev_pin_state - what the device has and what happened to it
- * @pins: pins that the device holds
- * @holding: notices that wait for MDEV_PIN_OP_RELEASE
- * @open_rc: of the pin in the last open_device(); 0 if it was not done
- * @close_rc: of the pin in the last close_device(); 0 if it was not done
- * @notices: notices that ended
- * @overlapped: those among them that began while another one of this device had
- *              not ended
- * @late: notices that ran while the device was being closed, or was closed
- * @ring: of notice n, counted from 0, at n % MDEV_PIN_RING
+ * struct mdev_pin_state - state of the device
+ * @pins: number of pins of the device
+ * @holding: number of notices that wait for MDEV_PIN_OP_RELEASE
+ * @open_rc: result of the pin in the last open_device(); 0 if not requested
+ * @close_rc: result of the pin in the last close_device(); 0 if not requested
+ * @notices: number of completed notices
+ * @overlapped: number of notices that started while another notice of this
+ *              device was in progress
+ * @late: number of notices that ran while the device was being closed or was
+ *        closed
+ * @ring: the last notices; notice n, counted from 0, is at n % MDEV_PIN_RING
  */
 struct mdev_pin_state {
 	__u32 pins;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notices: what the device does when vfio says that a mapping goes away.
+ * The dma_unmap op: how the device reacts to the removal of a mapping.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>
 
 #include "device.h"
 
-/* Shorter than what counts as a hung task */
+/* Shorter than the default timeout of the hung task detector */
 #define HOLD_JIFFIES	(30 * HZ)
 
 static atomic64_t last_sequence;
@@ -34,7 +34,7 @@ void notices_control(struct pin_notices *notices,
 
 void notices_state(struct pin_device *pin, struct mdev_pin_state *state)
 {
-	unsigned int pins = book_count(&pin->book);
+	unsigned int pins = pin_table_count(&pin->table);
 
 	spin_lock(&pin->notices.lock);
 	*state = pin->notices.state;
@@ -52,7 +52,7 @@ void notices_release(struct pin_device *pin)
 	wake_up_all(&notices->changed);
 }
 
-/* What open_device() does: pin, if that is wanted. */
+/* Called by open_device(). Pins a page if MDEV_PIN_AT_OPEN is set. */
 void notices_open(struct pin_device *pin)
 {
 	struct pin_notices *notices = &pin->notices;
@@ -68,7 +68,7 @@ void notices_open(struct pin_device *pin)
 	spin_unlock(&notices->lock);
 }
 
-/* What close_device() does: pin, if that is wanted, and end with no pin. */
+/* Called by close_device(). Finally releases all pins. */
 void notices_close(struct pin_device *pin)
 {
 	struct pin_notices *notices = &pin->notices;
@@ -85,13 +85,13 @@ void notices_close(struct pin_device *pin)
 
 	if (control.flags & MDEV_PIN_AT_CLOSE)
 		rc = pin_one(pin, control.iova, control.prot);
-	pin_drop(pin, 0, ULONG_MAX);
+	pin_release(pin, 0, ULONG_MAX);
 	spin_lock(&notices->lock);
 	notices->state.close_rc = rc;
 	spin_unlock(&notices->lock);
 }
 
-static void hold(struct pin_notices *notices)
+static void wait_for_release(struct pin_notices *notices)
 {
 	unsigned int releases;
 
@@ -109,41 +109,43 @@ static void hold(struct pin_notices *notices)
 	spin_unlock(&notices->lock);
 }
 
-/* vfio_unpin_pages() of a whole range, whoever has pinned what there. */
-static unsigned int drop_blindly(struct pin_device *pin, u64 iova, u64 length)
+/* Unpin the whole range, including pages that this device has not pinned. */
+static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {
-	u64 left = length >> PAGE_SHIFT, i, nr;
+	u64 npages = length >> PAGE_SHIFT, i, nr;
 	unsigned int dropped = 0;
 
-	for (; left; left -= nr, iova += nr * PAGE_SIZE) {
-		nr = min_t(u64, left, VFIO_PIN_PAGES_MAX_ENTRIES);
+	for (; npages; npages -= nr, iova += nr * PAGE_SIZE) {
+		nr = min_t(u64, npages, VFIO_PIN_PAGES_MAX_ENTRIES);
 		for (i = 0; i < nr; i++)
-			dropped += book_take(&pin->book, iova + i * PAGE_SIZE);
+			dropped += pin_table_remove(&pin->table,
+						    iova + i * PAGE_SIZE);
 		vfio_unpin_pages(&pin->vdev, iova, nr);
 	}
 	return dropped;
 }
 
-static bool spend(u32 *budget)
+static bool consume(u32 *count)
 {
-	if (!*budget)
+	if (!*count)
 		return false;
-	(*budget)--;
+	(*count)--;
 	return true;
 }
 
-static void act(struct pin_device *pin, const struct mdev_pin_control *once,
-		struct mdev_pin_notice *notice)
+static void handle_notice(struct pin_device *pin,
+			  const struct mdev_pin_control *once,
+			  struct mdev_pin_notice *notice)
 {
 	u64 iova = notice->iova, length = notice->length, data;
 
 	if (once->hold)
-		hold(&pin->notices);
-	book_wait(&pin->book);
+		wait_for_release(&pin->notices);
+	pin_table_wait(&pin->table);
 	if (!once->skip && once->flags & MDEV_PIN_NOTICE_UNPIN)
-		notice->dropped += pin_drop(pin, iova, iova + length - 1);
+		notice->dropped += pin_release(pin, iova, iova + length - 1);
 	if (!once->skip && once->flags & MDEV_PIN_NOTICE_BLIND)
-		notice->dropped += drop_blindly(pin, iova, length);
+		notice->dropped += unpin_range(pin, iova, length);
 	if (once->flags & MDEV_PIN_NOTICE_READ)
 		notice->read_rc = vfio_dma_rw(&pin->vdev, iova, &data,
 					      sizeof(data), false);
@@ -172,12 +174,12 @@ void pin_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	if (notices->closing)
 		notices->state.late++;
 	once = *control;
-	once.hold = spend(&control->hold);
-	once.skip = spend(&control->skip);
-	once.repin = spend(&control->repin);
+	once.hold = consume(&control->hold);
+	once.skip = consume(&control->skip);
+	once.repin = consume(&control->repin);
 	spin_unlock(&notices->lock);
 
-	act(pin, &once, &notice);
+	handle_notice(pin, &once, &notice);
 
 	spin_lock(&notices->lock);
 	notices->state.ring[notices->state.notices++ % MDEV_PIN_RING] = notice;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands: one call of vfio each, and what it returned.
+ * Execution of commands. Most commands consist of one call of vfio.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -8,7 +8,7 @@
 
 #include "device.h"
 
-/* What no call of vfio puts into an array of pages */
+/* Marks elements of the array of pages that vfio has not written */
 #define UNTOUCHED	((struct page *)ERR_PTR(-ENODATA))
 
 struct command {
@@ -24,20 +24,20 @@ int slot_init(struct pin_slot *slot)
 	mutex_init(&slot->lock);
 	slot->pages = kvcalloc(MDEV_PIN_MAX_PAGES, sizeof(*slot->pages),
 			       GFP_KERNEL);
-	slot->facts = kvcalloc(MDEV_PIN_MAX_PAGES, sizeof(*slot->facts),
-			       GFP_KERNEL);
+	slot->page_info = kvcalloc(MDEV_PIN_MAX_PAGES, sizeof(*slot->page_info),
+				   GFP_KERNEL);
 	slot->window = kvzalloc(MDEV_PIN_WINDOW_SIZE, GFP_KERNEL);
-	return slot->pages && slot->facts && slot->window ? 0 : -ENOMEM;
+	return slot->pages && slot->page_info && slot->window ? 0 : -ENOMEM;
 }
 
 void slot_destroy(struct pin_slot *slot)
 {
 	kvfree(slot->pages);
-	kvfree(slot->facts);
+	kvfree(slot->page_info);
 	kvfree(slot->window);
 }
 
-static u32 page_facts(struct page *page)
+static u32 get_page_flags(struct page *page)
 {
 	u32 flags = 0;
 
@@ -52,24 +52,25 @@ static u32 page_facts(struct page *page)
 	return flags;
 }
 
-/* Enter the pages of a pin that was done, all or, without memory, none. */
-static int enter_pages(struct pin_device *pin, struct pin_slot *slot,
-		       unsigned long iova, long nr)
+/* Record all pages of a successful pin, or unpin them if out of memory. */
+static int record_pages(struct pin_device *pin, struct pin_slot *slot,
+			unsigned long iova, long nr)
 {
 	long i;
 	int ret;
 
 	for (i = 0; i < nr; i++) {
-		ret = book_add(&pin->book, iova + i * PAGE_SIZE, slot->pages[i],
-			       &slot->facts[i].identity);
+		ret = pin_table_add(&pin->table, iova + i * PAGE_SIZE,
+				    slot->pages[i],
+				    &slot->page_info[i].identity);
 		if (ret)
 			goto undo;
-		slot->facts[i].flags = page_facts(slot->pages[i]);
+		slot->page_info[i].flags = get_page_flags(slot->pages[i]);
 	}
 	return 0;
 undo:
 	while (i--)
-		book_take(&pin->book, iova + i * PAGE_SIZE);
+		pin_table_remove(&pin->table, iova + i * PAGE_SIZE);
 	vfio_unpin_pages(&pin->vdev, iova, nr);
 	return ret;
 }
@@ -77,43 +78,44 @@ undo:
 static long run_pin(struct command *command)
 {
 	const struct mdev_pin_request *request = command->request;
-	bool none = request->flags & MDEV_PIN_NULL;
+	bool no_buffer = request->flags & MDEV_PIN_NULL;
 	struct pin_slot *slot = command->slot;
-	struct pin_book *book = &command->pin->book;
+	struct pin_table *table = &command->pin->table;
 	long rc, i;
 	int ret;
 
 	for (i = 0; i < MDEV_PIN_MAX_PAGES; i++)
 		slot->pages[i] = UNTOUCHED;
-	memset(slot->facts, 0, MDEV_PIN_MAX_PAGES * sizeof(*slot->facts));
+	memset(slot->page_info, 0,
+	       MDEV_PIN_MAX_PAGES * sizeof(*slot->page_info));
 
-	book_move(book);
+	pin_table_begin_call(table);
 	rc = vfio_pin_pages(&command->pin->vdev, request->iova, request->npage,
-			    request->prot, none ? NULL : slot->pages);
+			    request->prot, no_buffer ? NULL : slot->pages);
 	if (rc > 0 && rc <= MDEV_PIN_MAX_PAGES) {
-		ret = enter_pages(command->pin, slot, request->iova, rc);
+		ret = record_pages(command->pin, slot, request->iova, rc);
 		if (ret)
 			rc = ret;
 	}
-	book_moved(book);
+	pin_table_end_call(table);
 
 	for (i = max(rc, 0L); i < MDEV_PIN_MAX_PAGES; i++)
 		if (slot->pages[i])
-			slot->facts[i].identity = MDEV_PIN_UNTOUCHED;
+			slot->page_info[i].identity = MDEV_PIN_UNTOUCHED;
 	return rc;
 }
 
 static long run_unpin(struct command *command)
 {
 	const struct mdev_pin_request *request = command->request;
-	struct pin_book *book = &command->pin->book;
+	struct pin_table *table = &command->pin->table;
 	long i;
 
-	book_move(book);
+	pin_table_begin_call(table);
 	for (i = 0; i < request->npage; i++)
-		book_take(book, request->iova + i * PAGE_SIZE);
+		pin_table_remove(table, request->iova + i * PAGE_SIZE);
 	vfio_unpin_pages(&command->pin->vdev, request->iova, request->npage);
-	book_moved(book);
+	pin_table_end_call(table);
 	return 0;
 }
 
@@ -123,7 +125,7 @@ static long run_forget(struct command *command)
 	long i, forgotten = 0;
 
 	for (i = 0; i < request->npage; i++)
-		forgotten += book_take(&command->pin->book,
+		forgotten += pin_table_remove(&command->pin->table,
 				       request->iova + i * PAGE_SIZE);
 	return forgotten;
 }
@@ -131,14 +133,14 @@ static long run_forget(struct command *command)
 static long run_rw(struct command *command, bool write)
 {
 	const struct mdev_pin_request *request = command->request;
-	bool none = request->flags & MDEV_PIN_NULL;
+	bool no_buffer = request->flags & MDEV_PIN_NULL;
 
 	return vfio_dma_rw(&command->pin->vdev, request->iova,
-			   none ? NULL : command->slot->window,
+			   no_buffer ? NULL : command->slot->window,
 			   request->length, write);
 }
 
-static void run(struct work_struct *work)
+static void run_command(struct work_struct *work)
 {
 	struct command *command = container_of(work, struct command, work);
 	const struct mdev_pin_request *request = command->request;
@@ -156,9 +158,11 @@ static void run(struct work_struct *work)
 		break;
 	case MDEV_PIN_OP_PEEK:
 	case MDEV_PIN_OP_POKE:
-		command->rc = book_copy(&command->pin->book, request->iova,
-					command->slot->window, request->length,
-					request->op == MDEV_PIN_OP_POKE);
+		command->rc = pin_table_copy(&command->pin->table,
+					     request->iova,
+					     command->slot->window,
+					     request->length,
+					     request->op == MDEV_PIN_OP_POKE);
 		break;
 	case MDEV_PIN_OP_FORGET:
 		command->rc = run_forget(command);
@@ -169,7 +173,7 @@ static void run(struct work_struct *work)
 	}
 }
 
-/* Run a command to its end; -EINVAL if it is none. */
+/* Run a command and wait for it. Returns -EINVAL if the request is invalid. */
 int slot_run(struct pin_device *pin, struct pin_slot *slot,
 	     const struct mdev_pin_request *request)
 {
@@ -186,46 +190,46 @@ int slot_run(struct pin_device *pin, struct pin_slot *slot,
 	    request->npage > MDEV_PIN_MAX_PAGES)
 		return -EINVAL;
 
-	INIT_WORK_ONSTACK(&command.work, run);
+	INIT_WORK_ONSTACK(&command.work, run_command);
 	if (request->flags & MDEV_PIN_KTHREAD) {
 		queue_work(system_unbound_wq, &command.work);
 		flush_work(&command.work);
 	} else {
-		run(&command.work);
+		run_command(&command.work);
 	}
 	destroy_work_on_stack(&command.work);
 	slot->result.rc = command.rc;
 	return 0;
 }
 
-/* Pin a page without a slot; 1 or what vfio_pin_pages() returned. */
+/* Pin one page without a slot. Returns 1, or an error of vfio_pin_pages(). */
 int pin_one(struct pin_device *pin, unsigned long iova, u32 prot)
 {
 	struct page *page = NULL;
 	u64 identity;
 	int rc, ret;
 
-	book_move(&pin->book);
+	pin_table_begin_call(&pin->table);
 	rc = vfio_pin_pages(&pin->vdev, iova, 1, prot, &page);
 	if (rc == 1) {
-		ret = book_add(&pin->book, iova, page, &identity);
+		ret = pin_table_add(&pin->table, iova, page, &identity);
 		if (ret) {
 			vfio_unpin_pages(&pin->vdev, iova, 1);
 			rc = ret;
 		}
 	}
-	book_moved(&pin->book);
+	pin_table_end_call(&pin->table);
 	return rc;
 }
 
-/* Unpin all that the device has pinned in an interval; how many pins. */
-unsigned int pin_drop(struct pin_device *pin, unsigned long first,
-		      unsigned long last)
+/* Release all pins of the device in a range. Returns their number. */
+unsigned int pin_release(struct pin_device *pin, unsigned long first,
+			 unsigned long last)
 {
 	unsigned int dropped = 0;
 	unsigned long iova;
 
-	while (book_take_first(&pin->book, first, last, &iova)) {
+	while (pin_table_remove_first(&pin->table, first, last, &iova)) {
 		vfio_unpin_pages(&pin->vdev, iova, 1);
 		dropped++;
 	}

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each call with its first, second, third... allocation failing.
+ * Fault injection for every ioctl of /dev/iommu: fail the first, the second and
+ * every later allocation or user copy of a call.
  *
- * Vocabulary: a point is a place of a call where the kernel allocates memory or
- * copies from or to the caller; of what lies below the call every place counts,
- * so that at some of them a failure is overcome and the call succeeds. Caches
- * fill and empty, so the n-th is not the same place each time.
+ * A call must fail with ENOMEM if an allocation fails and with EFAULT if a user
+ * copy fails, and must roll back completely: the same call succeeds afterwards,
+ * and once that is undone, no page is pinned or charged and no object is left.
  *
- * Rule: a call that runs out of memory says ENOMEM, one that cannot copy EFAULT,
- * and everything is as it was before: the same call then succeeds, and when it
- * was undone nothing is pinned, charged or left.
+ * A fault point is an allocation or a user copy anywhere below the system call.
+ * The kernel recovers from a failure at some of these points, and the call then
+ * succeeds. The number of points varies from call to call because the slab and
+ * page caches fill and drain.
  *
- * Needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
- * CONFIG_FAULT_INJECTION_USERCOPY, and debugfs.
+ * Needs debugfs, CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
+ * CONFIG_FAULT_INJECTION_USERCOPY.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -28,28 +29,28 @@
 #include "rig.h"
 #include "text.h"
 
-#define POINTS		100
-#define OTHER_IOVA	0x20000000ull
-/* Touched in an order that keeps most of them from being neighbours. */
-#define MANY		64
+#define MAX_POINTS	100
+#define SRC_IOVA	0x20000000ull
+/* Pages to map; env_open() populates them so that they are not contiguous. */
+#define NR_PAGES	64
 #define DEBUGFS		"/sys/kernel/debug/"
 
 NEEDS_EDU
 
 /**
- * struct scene - what the calls work with
- * @rig: its memory is charged to this process
- * @second: another device, bound, attached if the call is to fill two tables
- * @other: another IOAS
- * @memory: MANY pages
- * @iova: where a call put something
- * @id: what a call made or is to destroy
- * @fd: what a call opened or is to bind
+ * struct env - objects that the tested calls work on
+ * @rig: test rig, in the mode that charges pinned pages to this process
+ * @second: second bound device, attached by the tests that fill two page tables
+ * @src_ioas: source IOAS of the copy test
+ * @memory: NR_PAGES pages to map
+ * @iova: IOVA that IOMMU_IOAS_MAP chose
+ * @id: object that a call created or is to destroy
+ * @fd: file that a call opened or device that it is to bind
  */
-struct scene {
+struct env {
 	struct rig rig;
 	struct device second;
-	__u32 other;
+	__u32 src_ioas;
 	char *memory;
 	__u64 iova;
 	__u32 id;
@@ -61,288 +62,291 @@ static int attach(struct device *device, __u32 pt_id)
 	return vfio_attach(device->fd, &pt_id);
 }
 
-static int end_id(struct scene *scene)
+static int destroy_object(struct env *env)
 {
-	return iommu_end(scene->rig.iommufd, scene->id);
+	return iommu_end(env->rig.iommufd, env->id);
 }
 
-static int end_fd(struct scene *scene)
+static int close_fd(struct env *env)
 {
-	return close(scene->fd) ? -errno : 0;
+	return close(env->fd) ? -errno : 0;
 }
 
-static int call_open(struct scene *scene)
+static int call_open(struct env *env)
 {
-	scene->fd = iommu_open();
-	return scene->fd < 0 ? scene->fd : 0;
+	env->fd = iommu_open();
+	return env->fd < 0 ? env->fd : 0;
 }
 
-static int call_ioas_alloc(struct scene *scene)
+static int call_ioas_alloc(struct env *env)
 {
-	return ioas_alloc(scene->rig.iommufd, &scene->id);
+	return ioas_alloc(env->rig.iommufd, &env->id);
 }
 
-static int call_ioasid_alloc(struct scene *scene)
+static int call_ioasid_alloc(struct env *env)
 {
 	struct iommu_ioasid_alloc alloc = { .size = sizeof(alloc) };
-	int err = iommu_call(scene->rig.iommufd, IOMMU_IOASID_ALLOC, &alloc);
+	int err = iommu_call(env->rig.iommufd, IOMMU_IOASID_ALLOC, &alloc);
 
-	scene->id = alloc.out_ioasid;
+	env->id = alloc.out_ioasid;
 	return err;
 }
 
-static int call_allow(struct scene *scene)
+static int call_allow(struct env *env)
 {
 	static const struct iommu_iova_range ranges[] = {
 		{ RIG_IOVA, 2 * RIG_IOVA - 1 }, { PAGE, 2 * PAGE - 1 },
 		{ 4 * RIG_IOVA, 5 * RIG_IOVA - 1 },
 	};
 
-	return ioas_allow(scene->rig.iommufd, scene->rig.ioas, ranges, 3);
+	return ioas_allow(env->rig.iommufd, env->rig.ioas, ranges, 3);
 }
 
-static int allow_nothing(struct scene *scene)
+static int clear_allowed(struct env *env)
 {
-	return ioas_allow(scene->rig.iommufd, scene->rig.ioas, NULL, 0);
+	return ioas_allow(env->rig.iommufd, env->rig.ioas, NULL, 0);
 }
 
-static int call_ranges(struct scene *scene)
+static int call_ranges(struct env *env)
 {
 	static struct iommu_iova_range ranges[8];
 	__u64 alignment;
 	__u32 nr = 8;
 
-	return ioas_ranges(scene->rig.iommufd, scene->rig.ioas, ranges, &nr,
+	return ioas_ranges(env->rig.iommufd, env->rig.ioas, ranges, &nr,
 			   &alignment);
 }
 
-static int attach_first(struct scene *scene)
+static int attach_first(struct env *env)
 {
-	return attach(&scene->rig.device, scene->rig.ioas);
+	return attach(&env->rig.device, env->rig.ioas);
 }
 
-/* Each device has a page table of its own. */
-static int attach_both(struct scene *scene)
+/* Attach both devices to the IOAS, each with its own page table. */
+static int attach_both(struct env *env)
 {
 	int err;
 
-	err = hwpt_alloc(scene->rig.iommufd, scene->second.id, scene->rig.ioas,
-			 &scene->id);
+	err = hwpt_alloc(env->rig.iommufd, env->second.id, env->rig.ioas,
+			 &env->id);
 	if (!err)
-		err = attach(&scene->second, scene->id);
-	return err ? err : attach_first(scene);
+		err = attach(&env->second, env->id);
+	return err ? err : attach_first(env);
 }
 
-static int detach_first(struct scene *scene)
+static int detach_first(struct env *env)
 {
-	return vfio_detach(scene->rig.device.fd);
+	return vfio_detach(env->rig.device.fd);
 }
 
-static int detach_both(struct scene *scene)
+static int detach_both(struct env *env)
 {
-	int err = vfio_detach(scene->second.fd);
+	int err = vfio_detach(env->second.fd);
 
 	if (!err)
-		err = end_id(scene);
-	return err ? err : detach_first(scene);
+		err = destroy_object(env);
+	return err ? err : detach_first(env);
 }
 
-static int call_map(struct scene *scene)
+static int call_map(struct env *env)
 {
-	return ioas_map(scene->rig.iommufd, scene->rig.ioas, scene->memory,
-			MANY * PAGE, RIG_IOVA, IOAS_READ_WRITE);
+	return ioas_map(env->rig.iommufd, env->rig.ioas, env->memory,
+			NR_PAGES * PAGE, RIG_IOVA, IOAS_READ_WRITE);
 }
 
-static int unmap(struct scene *scene)
+static int unmap(struct env *env)
 {
-	long long bytes = ioas_unmap_all(scene->rig.iommufd, scene->rig.ioas);
+	long long bytes = ioas_unmap_all(env->rig.iommufd, env->rig.ioas);
 
-	return bytes == (long long)(MANY * PAGE) ? 0 : -EPROTO;
+	return bytes == (long long)(NR_PAGES * PAGE) ? 0 : -EPROTO;
 }
 
-static int unmap_and_detach(struct scene *scene)
+static int unmap_and_detach(struct env *env)
 {
-	int err = unmap(scene);
+	int err = unmap(env);
 
-	return err ? err : detach_first(scene);
+	return err ? err : detach_first(env);
 }
 
-static int unmap_and_detach_both(struct scene *scene)
+static int unmap_and_detach_both(struct env *env)
 {
-	int err = unmap(scene);
+	int err = unmap(env);
 
-	return err ? err : detach_both(scene);
+	return err ? err : detach_both(env);
 }
 
-/* Memory that no page is behind yet. */
-static int attach_and_renew(struct scene *scene)
+/* Replace the memory by a mapping that has no pages yet. */
+static int attach_with_unpopulated(struct env *env)
 {
-	char *fresh = mmap(scene->memory, MANY * PAGE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *unpopulated = mmap(env->memory, NR_PAGES * PAGE,
+				 PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				 -1, 0);
 
-	return fresh == MAP_FAILED ? -errno : attach_first(scene);
+	return unpopulated == MAP_FAILED ? -errno : attach_first(env);
 }
 
-static int call_map_anywhere(struct scene *scene)
+static int call_map_anywhere(struct env *env)
 {
-	return ioas_map_anywhere(scene->rig.iommufd, scene->rig.ioas,
-				 scene->memory, MANY * PAGE, IOAS_READ_WRITE,
-				 &scene->iova);
+	return ioas_map_anywhere(env->rig.iommufd, env->rig.ioas,
+				 env->memory, NR_PAGES * PAGE, IOAS_READ_WRITE,
+				 &env->iova);
 }
 
-/* In the IOAS of no device; to be copied into the one of a device. */
-static int attach_and_map_other(struct scene *scene)
+/* Map in an IOAS without device, as the source of a copy. */
+static int attach_and_map_src(struct env *env)
 {
 	int err;
 
-	err = ioas_map(scene->rig.iommufd, scene->other, scene->memory,
-		       MANY * PAGE, OTHER_IOVA, IOAS_READ_WRITE);
-	return err ? err : attach_first(scene);
+	err = ioas_map(env->rig.iommufd, env->src_ioas, env->memory,
+		       NR_PAGES * PAGE, SRC_IOVA, IOAS_READ_WRITE);
+	return err ? err : attach_first(env);
 }
 
-static int call_copy(struct scene *scene)
+static int call_copy(struct env *env)
 {
-	return ioas_copy(scene->rig.iommufd, scene->other, OTHER_IOVA,
-			 scene->rig.ioas, RIG_IOVA, MANY * PAGE,
+	return ioas_copy(env->rig.iommufd, env->src_ioas, SRC_IOVA,
+			 env->rig.ioas, RIG_IOVA, NR_PAGES * PAGE,
 			 IOAS_READ_WRITE);
 }
 
-static int unmap_all_and_detach(struct scene *scene)
+static int unmap_all_and_detach(struct env *env)
 {
-	if (ioas_unmap_all(scene->rig.iommufd, scene->other) !=
-	    (long long)(MANY * PAGE))
+	if (ioas_unmap_all(env->rig.iommufd, env->src_ioas) !=
+	    (long long)(NR_PAGES * PAGE))
 		return -EPROTO;
-	return unmap_and_detach(scene);
+	return unmap_and_detach(env);
 }
 
-static int attach_and_map(struct scene *scene)
+static int attach_and_map(struct env *env)
 {
-	int err = attach_first(scene);
+	int err = attach_first(env);
 
-	return err ? err : call_map(scene);
+	return err ? err : call_map(env);
 }
 
-static int call_unmap(struct scene *scene)
+static int call_unmap(struct env *env)
 {
-	__u64 length = MANY * PAGE;
+	__u64 length = NR_PAGES * PAGE;
 
-	return ioas_unmap(scene->rig.iommufd, scene->rig.ioas, RIG_IOVA,
+	return ioas_unmap(env->rig.iommufd, env->rig.ioas, RIG_IOVA,
 			  &length);
 }
 
-static int call_option_set(struct scene *scene)
+static int call_option_set(struct env *env)
 {
-	return option_set(scene->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
-			  scene->rig.ioas, 0);
+	return option_set(env->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
+			  env->rig.ioas, 0);
 }
 
-static int call_option_get(struct scene *scene)
+static int call_option_get(struct env *env)
 {
 	__u64 value = 0;
 
-	return option_get(scene->rig.iommufd, IOMMU_OPTION_RLIMIT_MODE, 0,
+	return option_get(env->rig.iommufd, IOMMU_OPTION_RLIMIT_MODE, 0,
 			  &value);
 }
 
-static int huge_pages_again(struct scene *scene)
+static int enable_huge_pages(struct env *env)
 {
-	return option_set(scene->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
-			  scene->rig.ioas, 1);
+	return option_set(env->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
+			  env->rig.ioas, 1);
 }
 
-static int call_hwpt_alloc(struct scene *scene)
+static int call_hwpt_alloc(struct env *env)
 {
-	return hwpt_alloc(scene->rig.iommufd, scene->rig.device.id,
-			  scene->rig.ioas, &scene->id);
+	return hwpt_alloc(env->rig.iommufd, env->rig.device.id,
+			  env->rig.ioas, &env->id);
 }
 
-static int call_hw_info(struct scene *scene)
+static int call_hw_info(struct env *env)
 {
 	static struct iommu_hw_info_vtd vtd;
 	struct iommu_hw_info info = {
 		.size = sizeof(info),
-		.dev_id = scene->rig.device.id,
+		.dev_id = env->rig.device.id,
 		.data_len = sizeof(vtd),
 		.data_uptr = (uintptr_t)&vtd,
 	};
 
-	return iommu_call(scene->rig.iommufd, IOMMU_GET_HW_INFO, &info);
+	return iommu_call(env->rig.iommufd, IOMMU_GET_HW_INFO, &info);
 }
 
-static int call_device_info(struct scene *scene)
+static int call_device_info(struct env *env)
 {
 	struct iommu_device_get_info info;
 
-	return iommu_device_info(scene->rig.iommufd, scene->rig.device.id,
+	return iommu_device_info(env->rig.iommufd, env->rig.device.id,
 				 &info);
 }
 
-static int call_set_cookie(struct scene *scene)
+static int call_set_cookie(struct env *env)
 {
 	struct iommu_device_set_cookie cookie = {
 		.size = sizeof(cookie),
-		.dev_id = scene->rig.device.id,
+		.dev_id = env->rig.device.id,
 	};
 
-	return iommu_call(scene->rig.iommufd, IOMMU_DEVICE_SET_COOKIE, &cookie);
+	return iommu_call(env->rig.iommufd, IOMMU_DEVICE_SET_COOKIE, &cookie);
 }
 
-static int call_check_extension(struct scene *scene)
+static int call_check_extension(struct env *env)
 {
 	struct iommu_check_extension check = { .size = sizeof(check) };
 
-	return iommu_call(scene->rig.iommufd, IOMMU_CHECK_EXTENSION, &check);
+	return iommu_call(env->rig.iommufd, IOMMU_CHECK_EXTENSION, &check);
 }
 
-static int map_for_attach(struct scene *scene)
+static int map_before_attach(struct env *env)
 {
-	return call_map(scene);
+	return call_map(env);
 }
 
-static int detach_and_unmap(struct scene *scene)
+static int detach_and_unmap(struct env *env)
 {
-	int err = detach_first(scene);
+	int err = detach_first(env);
 
-	return err ? err : unmap(scene);
+	return err ? err : unmap(env);
 }
 
-static int hwpt_and_map(struct scene *scene)
+static int alloc_hwpt_and_map(struct env *env)
 {
-	int err = call_hwpt_alloc(scene);
+	int err = call_hwpt_alloc(env);
 
-	return err ? err : call_map(scene);
+	return err ? err : call_map(env);
 }
 
-static int call_attach_hwpt(struct scene *scene)
+static int call_attach_hwpt(struct env *env)
 {
-	return attach(&scene->rig.device, scene->id);
+	return attach(&env->rig.device, env->id);
 }
 
-static int detach_unmap_and_end(struct scene *scene)
+static int detach_unmap_and_destroy(struct env *env)
 {
-	int err = detach_and_unmap(scene);
+	int err = detach_and_unmap(env);
 
-	return err ? err : end_id(scene);
+	return err ? err : destroy_object(env);
 }
 
-/* The second page table of what another device has pinned already. */
-static int attach_second_and_map(struct scene *scene)
+/* The second page table maps pages that another device has already pinned. */
+static int attach_second_and_map(struct env *env)
 {
-	int err = attach(&scene->second, scene->rig.ioas);
+	int err = attach(&env->second, env->rig.ioas);
 
-	return err ? err : hwpt_and_map(scene);
+	return err ? err : alloc_hwpt_and_map(env);
 }
 
-static int leave_second_too(struct scene *scene)
+static int detach_both_unmap_and_destroy(struct env *env)
 {
-	int err = vfio_detach(scene->second.fd);
+	int err = vfio_detach(env->second.fd);
 
-	return err ? err : detach_unmap_and_end(scene);
+	return err ? err : detach_unmap_and_destroy(env);
 }
 
 /*
- * A device that is enabled anyway: then binding does not ask the firmware about
- * its interrupt, which copes badly with a lack of memory.
+ * Enable a device before it is bound. pci_enable_device() then returns early
+ * instead of evaluating ACPI methods for the interrupt routing, which do not
+ * handle allocation failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {
@@ -357,20 +361,20 @@ static int set_enabled(const char *address, const char *enabled)
 	return err ? err : pci_give_to_vfio(address);
 }
 
-static int open_second(struct scene *scene)
+static int open_second(struct env *env)
 {
-	scene->fd = vfio_open(scene->rig.machine.lone[1].text);
-	return scene->fd < 0 ? scene->fd : 0;
+	env->fd = vfio_open(env->rig.machine.lone[1].text);
+	return env->fd < 0 ? env->fd : 0;
 }
 
-static int call_bind(struct scene *scene)
+static int call_bind(struct env *env)
 {
-	return vfio_bind(scene->fd, scene->rig.iommufd, &scene->id);
+	return vfio_bind(env->fd, env->rig.iommufd, &env->id);
 }
 
 FIXTURE(failing)
 {
-	struct scene scene;
+	struct env env;
 	long charged;
 	int spaces;
 	int fail_nth;
@@ -378,50 +382,51 @@ FIXTURE(failing)
 
 FIXTURE_VARIANT(failing)
 {
-	/* Before the call and after it; may be NULL. */
-	int (*prepare)(struct scene *scene);
-	int (*call)(struct scene *scene);
-	int (*undo)(struct scene *scene);
-	/* It does not need memory. */
-	bool never;
+	/* Runs before the call; may be NULL. */
+	int (*prepare)(struct env *env);
+	int (*call)(struct env *env);
+	/* Runs after the call; may be NULL. */
+	int (*undo)(struct env *env);
+	/* The call does not allocate memory. */
+	bool no_alloc;
 };
 
 FIXTURE_VARIANT_ADD(failing, open)
 {
 	.call = call_open,
-	.undo = end_fd,
+	.undo = close_fd,
 };
 
 FIXTURE_VARIANT_ADD(failing, destroy)
 {
 	.prepare = call_ioas_alloc,
-	.call = end_id,
-	.never = true,
+	.call = destroy_object,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, destroy_hwpt)
 {
 	.prepare = call_hwpt_alloc,
-	.call = end_id,
-	.never = true,
+	.call = destroy_object,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, ioas_alloc)
 {
 	.call = call_ioas_alloc,
-	.undo = end_id,
+	.undo = destroy_object,
 };
 
 FIXTURE_VARIANT_ADD(failing, ioasid_alloc)
 {
 	.call = call_ioasid_alloc,
-	.undo = end_id,
+	.undo = destroy_object,
 };
 
 FIXTURE_VARIANT_ADD(failing, allow_iovas)
 {
 	.call = call_allow,
-	.undo = allow_nothing,
+	.undo = clear_allowed,
 };
 
 FIXTURE_VARIANT_ADD(failing, iova_ranges)
@@ -444,14 +449,14 @@ FIXTURE_VARIANT_ADD(failing, map)
 	.undo = unmap_and_detach,
 };
 
-FIXTURE_VARIANT_ADD(failing, map_fresh_memory)
+FIXTURE_VARIANT_ADD(failing, map_unpopulated)
 {
-	.prepare = attach_and_renew,
+	.prepare = attach_with_unpopulated,
 	.call = call_map,
 	.undo = unmap_and_detach,
 };
 
-FIXTURE_VARIANT_ADD(failing, map_for_two_tables)
+FIXTURE_VARIANT_ADD(failing, map_in_two_hwpts)
 {
 	.prepare = attach_both,
 	.call = call_map,
@@ -467,7 +472,7 @@ FIXTURE_VARIANT_ADD(failing, map_anywhere)
 
 FIXTURE_VARIANT_ADD(failing, copy)
 {
-	.prepare = attach_and_map_other,
+	.prepare = attach_and_map_src,
 	.call = call_copy,
 	.undo = unmap_all_and_detach,
 };
@@ -477,71 +482,71 @@ FIXTURE_VARIANT_ADD(failing, unmap)
 	.prepare = attach_and_map,
 	.call = call_unmap,
 	.undo = detach_first,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, option_set)
 {
 	.call = call_option_set,
-	.undo = huge_pages_again,
-	.never = true,
+	.undo = enable_huge_pages,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, option_get)
 {
 	.call = call_option_get,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, hwpt_alloc)
 {
 	.call = call_hwpt_alloc,
-	.undo = end_id,
+	.undo = destroy_object,
 };
 
 FIXTURE_VARIANT_ADD(failing, get_hw_info)
 {
 	.call = call_hw_info,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, device_get_info)
 {
 	.call = call_device_info,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, device_set_cookie)
 {
 	.call = call_set_cookie,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, check_extension)
 {
 	.call = call_check_extension,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, attach)
 {
-	.prepare = map_for_attach,
+	.prepare = map_before_attach,
 	.call = attach_first,
 	.undo = detach_and_unmap,
 };
 
 FIXTURE_VARIANT_ADD(failing, attach_hwpt)
 {
-	.prepare = hwpt_and_map,
+	.prepare = alloc_hwpt_and_map,
 	.call = call_attach_hwpt,
-	.undo = detach_unmap_and_end,
+	.undo = detach_unmap_and_destroy,
 };
 
-FIXTURE_VARIANT_ADD(failing, attach_second_table)
+FIXTURE_VARIANT_ADD(failing, attach_second_hwpt)
 {
 	.prepare = attach_second_and_map,
 	.call = call_attach_hwpt,
-	.undo = leave_second_too,
+	.undo = detach_both_unmap_and_destroy,
 };
 
 FIXTURE_VARIANT_ADD(failing, detach)
@@ -549,17 +554,17 @@ FIXTURE_VARIANT_ADD(failing, detach)
 	.prepare = attach_and_map,
 	.call = detach_first,
 	.undo = unmap,
-	.never = true,
+	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, bind)
 {
 	.prepare = open_second,
 	.call = call_bind,
-	.undo = end_fd,
+	.undo = close_fd,
 };
 
-/* Not even root is exempt from being charged without it. */
+/* Without CAP_IPC_LOCK, pinned pages are charged to root as well. */
 static int drop_ipc_lock(void)
 {
 	struct __user_cap_header_struct header = {
@@ -573,8 +578,8 @@ static int drop_ipc_lock(void)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-/* Every allocation of this process counts, and none that fails is reported. */
-static int set_faults_up(void)
+/* Make all allocations eligible and do not log the injected failures. */
+static int setup_fault_injection(void)
 {
 	int err = text_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
 
@@ -592,7 +597,7 @@ static int set_faults_up(void)
 	return err;
 }
 
-/* How many address spaces there are in the system, see debugfs-iopt. */
+/* Count the address spaces in the system; see ABI/testing/debugfs-iopt. */
 static int count_spaces(void)
 {
 	struct dirent *entry;
@@ -609,25 +614,24 @@ static int count_spaces(void)
 	return spaces;
 }
 
-static void __attribute__((constructor)) needs_faults(void)
+static void __attribute__((constructor)) require_fault_injection(void)
 {
-	if (set_faults_up() || count_spaces() < 0)
+	if (setup_fault_injection() || count_spaces() < 0)
 		ksft_exit_skip("needs fault injection and debugfs\n");
 }
 
-static int scene_open(struct scene *scene)
+static int env_open(struct env *env)
 {
-	struct rig *rig = &scene->rig;
+	struct rig *rig = &env->rig;
 	unsigned int i;
 	int err;
 
-	scene->second.fd = -1;
+	env->second.fd = -1;
 	err = rig_open(rig);
 	if (err)
 		return err;
 	if (rig->machine.nr_lone < 2)
 		return -ENODEV;
-	/* Once more, with what is pinned charged to this process. */
 	device_close(&rig->device);
 	close(rig->iommufd);
 	rig->iommufd = iommu_open();
@@ -637,31 +641,31 @@ static int scene_open(struct scene *scene)
 	if (!err)
 		err = ioas_alloc(rig->iommufd, &rig->ioas);
 	if (!err)
-		err = ioas_alloc(rig->iommufd, &scene->other);
+		err = ioas_alloc(rig->iommufd, &env->src_ioas);
 	if (!err)
 		err = device_open(&rig->device, rig->machine.lone[0].text,
 				  rig->iommufd);
 	if (!err)
-		err = device_open(&scene->second, rig->machine.lone[1].text,
+		err = device_open(&env->second, rig->machine.lone[1].text,
 				  rig->iommufd);
 	if (err)
 		return err;
 
-	scene->memory = mmap(NULL, MANY * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (scene->memory == MAP_FAILED)
+	env->memory = mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (env->memory == MAP_FAILED)
 		return -errno;
-	for (i = 0; i < MANY; i++)
-		scene->memory[(i * 37) % MANY * PAGE] = 1;
+	for (i = 0; i < NR_PAGES; i++)
+		env->memory[(i * 37) % NR_PAGES * PAGE] = 1;
 	return drop_ipc_lock();
 }
 
 FIXTURE_SETUP(failing)
 {
-	ASSERT_EQ(0, scene_open(&self->scene));
+	ASSERT_EQ(0, env_open(&self->env));
 	if (variant->call == call_bind) {
-		device_close(&self->scene.second);
-		ASSERT_EQ(0, set_enabled(self->scene.rig.machine.lone[1].text,
+		device_close(&self->env.second);
+		ASSERT_EQ(0, set_enabled(self->env.rig.machine.lone[1].text,
 					 "1"));
 	}
 	self->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
@@ -672,12 +676,12 @@ FIXTURE_SETUP(failing)
 
 FIXTURE_TEARDOWN(failing)
 {
-	device_close(&self->scene.second);
+	device_close(&self->env.second);
 	if (variant->call == call_bind)
-		EXPECT_EQ(0, set_enabled(self->scene.rig.machine.lone[1].text,
+		EXPECT_EQ(0, set_enabled(self->env.rig.machine.lone[1].text,
 					 "0"));
-	rig_close(&self->scene.rig);
-	EXPECT_EQ(0, rig_pinned(&self->scene.rig));
+	rig_close(&self->env.rig);
+	EXPECT_EQ(0, rig_pinned(&self->env.rig));
 }
 
 static int arm(int fail_nth, unsigned int n)
@@ -688,13 +692,13 @@ static int arm(int fail_nth, unsigned int n)
 	return pwrite(fail_nth, number, length, 0) == length ? 0 : -errno;
 }
 
-/* Whether the call got as far as the point. */
+/* Disarm fault injection. Returns true if the call reached the fault point. */
 static bool disarm(int fail_nth)
 {
 	char number[16] = { 0 };
 	unsigned int tries;
 
-	/* If not, these are calls that may fail instead. */
+	/* If the call did not reach the point, pread() and pwrite() may. */
 	if (pread(fail_nth, number, sizeof(number) - 1, 0) > 0 &&
 	    !strtoul(number, NULL, 10))
 		return true;
@@ -704,35 +708,35 @@ static bool disarm(int fail_nth)
 	return false;
 }
 
-TEST_F(failing, at_each_point_leaves_nothing)
+TEST_F(failing, leaves_nothing_behind)
 {
-	unsigned int n, faults = 0, allocations = 0, overcome = 0;
-	struct scene *scene = &self->scene;
-	bool more = true;
+	unsigned int n, faults = 0, allocations = 0, recovered = 0;
+	struct env *env = &self->env;
+	bool reached = true;
 	int result;
 
-	/* Once in peace: then what it takes from this process is there. */
-	for (n = 0; n <= POINTS && more; n++) {
+	/* Round 0 runs without fault to warm up the caches of this process. */
+	for (n = 0; n <= MAX_POINTS && reached; n++) {
 		if (variant->prepare)
-			ASSERT_EQ(0, variant->prepare(scene));
+			ASSERT_EQ(0, variant->prepare(env));
 		ASSERT_EQ(0, arm(self->fail_nth, n));
-		result = variant->call(scene);
-		more = disarm(self->fail_nth);
+		result = variant->call(env);
+		reached = disarm(self->fail_nth);
 		faults += result == -EFAULT;
 		allocations += result == -ENOMEM;
-		overcome += n && more && !result;
+		recovered += n && reached && !result;
 		EXPECT_TRUE(!result || result == -EFAULT || result == -ENOMEM)
 			TH_LOG("point %u: %d", n, result);
-		/* What failed did nothing: the same is possible now. */
+		/* After rollback the same call has to succeed. */
 		if (result) {
-			ASSERT_EQ(0, variant->call(scene))
+			ASSERT_EQ(0, variant->call(env))
 				TH_LOG("after point %u: %d", n, result);
 		}
 		if (variant->undo) {
-			ASSERT_EQ(0, variant->undo(scene))
+			ASSERT_EQ(0, variant->undo(env))
 				TH_LOG("after point %u: %d", n, result);
 		}
-		EXPECT_EQ(0, rig_pinned(&scene->rig))
+		EXPECT_EQ(0, rig_pinned(&env->rig))
 			TH_LOG("after point %u: %d", n, result);
 		EXPECT_EQ(self->charged, counters_of_self("VmLck"))
 			TH_LOG("after point %u: %d", n, result);
@@ -740,9 +744,9 @@ TEST_F(failing, at_each_point_leaves_nothing)
 			TH_LOG("after point %u: %d", n, result);
 		ASSERT_TRUE(_metadata->passed);
 	}
-	printf("# points: %u, ENOMEM at %u, EFAULT at %u, overcome at %u\n",
-	       n - 1 - !more, allocations, faults, overcome);
-	EXPECT_EQ(variant->never, !allocations);
+	printf("# fault points: %u, ENOMEM: %u, EFAULT: %u, recovered: %u\n",
+	       n - 1 - !reached, allocations, faults, recovered);
+	EXPECT_EQ(variant->no_alloc, !allocations);
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Commands of /dev/iommu that only tests call. The others are in ioas.h, with
- * the same rule: 0 or -errno.
+ * Wrappers for the /dev/iommu commands that only the selftests use. ioas.h of
+ * samples/iommufd has the other ones. Wrappers return 0 or -errno.
  */
 #ifndef SELFTESTS_IOMMUFD_CALLS_H
 #define SELFTESTS_IOMMUFD_CALLS_H
@@ -10,7 +10,7 @@
 
 #include "ioas.h"
 
-/* No object has it. */
+/* An ID that is never allocated. */
 #define NO_SUCH_ID	0x7ffffff0u
 
 static inline int ioas_allow(int iommufd, __u32 ioas_id,
@@ -26,7 +26,7 @@ static inline int ioas_allow(int iommufd, __u32 ioas_id,
 	return iommu_call(iommufd, IOMMU_IOAS_ALLOW_IOVAS, &allow);
 }
 
-/* @iova is set to where the kernel put it. */
+/* Map at an IOVA that the kernel chooses and returns in @iova. */
 static inline int ioas_map_anywhere(int iommufd, __u32 ioas_id,
 				    const void *memory, size_t length,
 				    __u32 access, __u64 *iova)
@@ -74,7 +74,7 @@ static inline int option_set(int iommufd, __u32 option, __u32 object,
 	return iommu_call(iommufd, IOMMU_OPTION, &set);
 }
 
-/* @value is what it was if there is no answer. */
+/* If the ioctl fails, @value keeps its old value. */
 static inline int option_get(int iommufd, __u32 option, __u32 object,
 			     __u64 *value)
 {
@@ -105,7 +105,7 @@ static inline int hwpt_alloc(int iommufd, __u32 dev_id, __u32 pt_id,
 	return err;
 }
 
-/* Ends all mappings. Returns how many bytes they were, or -errno. */
+/* Remove all mappings. Returns the number of bytes unmapped, or -errno. */
 static inline long long ioas_unmap_all(int iommufd, __u32 ioas)
 {
 	__u64 length = ~0ull;

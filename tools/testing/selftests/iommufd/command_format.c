@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What holds for every command of /dev/iommu, whatever it does: how its struct
- * is read. Each test runs once for each command.
+ * Extensible struct handling, common to all commands of /dev/iommu. Each test
+ * runs once per command.
  *
- * Vocabulary: well formed is a call that is right as a struct. Those that name
- * a device name one that does not exist, so ENOENT is how they end.
+ * A command accepts any size from that of its first version upwards, provided
+ * that all bytes beyond the current struct are zero. A shorter struct fails
+ * with EINVAL, a nonzero tail with E2BIG.
+ *
+ * Commands on a device are given an ID that does not exist, so a well-formed
+ * call returns -ENOENT and the test needs no device.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,20 +25,20 @@ FIXTURE(command)
 	int iommufd;
 	__u32 ioas;
 	char *memory;
-	/* A page, with a page after it that cannot be accessed. */
+	/* A page that is followed by an inaccessible one. */
 	char *page;
-	/* The struct. Its last byte is the last one of the page. */
-	char *at_edge;
-	/* The size that the command's first version had. */
-	__u32 least;
+	/* A copy of the struct that ends at the end of the page. */
+	char *at_page_end;
+	/* The size of the first version of the struct. */
+	__u32 min_size;
 };
 
 FIXTURE_VARIANT(command)
 {
 	unsigned long request;
 	__u32 size;
-	/* 0 if it is the same. */
-	__u32 least;
+	/* 0 if the struct never grew. */
+	__u32 min_size;
 	int result;
 	void (*fill)(void *argument, __u32 ioas, void *memory);
 };
@@ -54,7 +58,7 @@ FIXTURE_VARIANT_ADD(command, destroy)
 	.fill = fill_destroy,
 };
 
-static void fill_nothing(void *argument, __u32 ioas, void *memory)
+static void fill_none(void *argument, __u32 ioas, void *memory)
 {
 	(void)argument;
 	(void)ioas;
@@ -65,7 +69,7 @@ FIXTURE_VARIANT_ADD(command, ioas_alloc)
 {
 	.request = IOMMU_IOAS_ALLOC,
 	.size = sizeof(struct iommu_ioas_alloc),
-	.fill = fill_nothing,
+	.fill = fill_none,
 };
 
 static void fill_allow(void *argument, __u32 ioas, void *memory)
@@ -87,7 +91,7 @@ FIXTURE_VARIANT_ADD(command, ioas_allow_iovas)
 	.fill = fill_allow,
 };
 
-/* Of nothing that is mapped. */
+/* The source range is not mapped, hence -ENOENT. */
 static void fill_copy(void *argument, __u32 ioas, void *memory)
 {
 	struct iommu_ioas_copy *copy = argument;
@@ -190,7 +194,7 @@ FIXTURE_VARIANT_ADD(command, hwpt_alloc)
 {
 	.request = IOMMU_HWPT_ALLOC,
 	.size = sizeof(struct iommu_hwpt_alloc),
-	.least = 24,
+	.min_size = 24,
 	.result = -ENOENT,
 	.fill = fill_hwpt,
 };
@@ -209,7 +213,7 @@ FIXTURE_VARIANT_ADD(command, get_hw_info)
 {
 	.request = IOMMU_GET_HW_INFO,
 	.size = sizeof(struct iommu_hw_info),
-	.least = 32,
+	.min_size = 32,
 	.result = -ENOENT,
 	.fill = fill_hw_info,
 };
@@ -235,14 +239,14 @@ FIXTURE_VARIANT_ADD(command, check_extension)
 {
 	.request = IOMMU_CHECK_EXTENSION,
 	.size = sizeof(struct iommu_check_extension),
-	.fill = fill_nothing,
+	.fill = fill_none,
 };
 
 FIXTURE_VARIANT_ADD(command, ioasid_alloc)
 {
 	.request = IOMMU_IOASID_ALLOC,
 	.size = sizeof(struct iommu_ioasid_alloc),
-	.fill = fill_nothing,
+	.fill = fill_none,
 };
 
 static void fill_cookie(void *argument, __u32 ioas, void *memory)
@@ -275,13 +279,12 @@ FIXTURE_SETUP(command)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->page);
 	ASSERT_EQ(0, mprotect(self->page + PAGE, PAGE, PROT_NONE));
-	self->at_edge = self->page + PAGE - variant->size;
-	self->least = variant->least ? variant->least : variant->size;
+	self->at_page_end = self->page + PAGE - variant->size;
+	self->min_size = variant->min_size ? variant->min_size : variant->size;
 
-	/* Both places hold the well formed struct. */
 	variant->fill(self->page, self->ioas, self->memory);
 	*(__u32 *)self->page = variant->size;
-	memcpy(self->at_edge, self->page, variant->size);
+	memcpy(self->at_page_end, self->page, variant->size);
 }
 
 FIXTURE_TEARDOWN(command)
@@ -295,12 +298,12 @@ TEST_F(command, well_formed)
 					      self->page));
 }
 
-TEST_F(command, any_shorter_size_EINVAL)
+TEST_F(command, shorter_size_EINVAL)
 {
 	char before[64];
 	__u32 size;
 
-	for (size = 0; size < self->least; size++) {
+	for (size = 0; size < self->min_size; size++) {
 		*(__u32 *)self->page = size;
 		memcpy(before, self->page, sizeof(before));
 		EXPECT_EQ(-EINVAL, iommu_call(self->iommufd, variant->request,
@@ -313,12 +316,12 @@ TEST_F(command, any_shorter_size_EINVAL)
 					      self->page));
 }
 
-/* A program that was compiled when the struct was shorter. */
-TEST_F(command, size_of_an_earlier_version_is_accepted)
+/* A program may have been compiled with an earlier, shorter struct. */
+TEST_F(command, size_of_earlier_version_is_accepted)
 {
 	__u32 size;
 
-	for (size = self->least; size < variant->size; size += 4) {
+	for (size = self->min_size; size < variant->size; size += 4) {
 		*(__u32 *)self->page = size;
 		EXPECT_EQ(variant->result, iommu_call(self->iommufd,
 						      variant->request,
@@ -327,14 +330,14 @@ TEST_F(command, size_of_an_earlier_version_is_accepted)
 	}
 }
 
-TEST_F(command, longer_size_with_zeros_is_accepted)
+TEST_F(command, longer_size_with_zero_tail_is_accepted)
 {
 	*(__u32 *)self->page = variant->size + 200;
 	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
 					      self->page));
 }
 
-TEST_F(command, longer_size_with_a_last_byte_E2BIG)
+TEST_F(command, longer_size_with_nonzero_last_byte_E2BIG)
 {
 	char before[64];
 
@@ -346,7 +349,7 @@ TEST_F(command, longer_size_with_a_last_byte_E2BIG)
 	EXPECT_EQ(0, memcmp(before, self->page, sizeof(before)));
 }
 
-TEST_F(command, longer_size_with_a_next_byte_E2BIG)
+TEST_F(command, longer_size_with_nonzero_next_byte_E2BIG)
 {
 	*(__u32 *)self->page = variant->size + 1;
 	self->page[variant->size] = 1;
@@ -357,28 +360,28 @@ TEST_F(command, longer_size_with_a_next_byte_E2BIG)
 TEST_F(command, reads_nothing_beyond_size)
 {
 	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
-					      self->at_edge));
+					      self->at_page_end));
 }
 
-TEST_F(command, tail_that_cannot_be_read_EFAULT)
+TEST_F(command, unreadable_tail_EFAULT)
 {
-	*(__u32 *)self->at_edge = variant->size + 8;
+	*(__u32 *)self->at_page_end = variant->size + 8;
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
-				      self->at_edge));
+				      self->at_page_end));
 }
 
-TEST_F(command, struct_that_cannot_be_read_EFAULT)
+TEST_F(command, unreadable_struct_EFAULT)
 {
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request, NULL));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
 				      self->page + PAGE));
-	/* The first word can be read, the rest cannot. */
+	/* Only the first word is readable. */
 	*(__u32 *)(self->page + PAGE - 4) = variant->size;
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, variant->request,
 				      self->page + PAGE - 4));
 }
 
-TEST_F(command, number_with_direction_or_size_ENOTTY)
+TEST_F(command, direction_or_size_in_number_ENOTTY)
 {
 	unsigned int nr = _IOC_NR(variant->request);
 
@@ -390,7 +393,7 @@ TEST_F(command, number_with_direction_or_size_ENOTTY)
 					   variant->size), self->page));
 }
 
-TEST_F(command, number_of_another_type_ENOTTY)
+TEST_F(command, other_ioctl_type_ENOTTY)
 {
 	EXPECT_EQ(-ENOTTY, iommu_call(self->iommufd,
 				      _IO('<', _IOC_NR(variant->request)),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/iommu from a 32-bit program on a 64-bit kernel.
+ * /dev/iommu as seen by a 32-bit program on a 64-bit kernel.
  *
- * Rule: all structs are the same on both, addresses are 64 bits wide in them,
- * and IOVAs are not limited by what the program itself can address.
+ * The uAPI structs have the same layout on both. Their addresses are 64 bits
+ * wide, so a 32-bit program can use IOVAs beyond 4 GiB.
  *
- * It is built without a C library, as few machines have one for 32 bits, so it
- * has what it needs of one: system calls, and TAP.
+ * Few machines have a 32-bit C library, so this program is freestanding. It
+ * makes its own system calls and prints its own TAP output.
  */
 #include <asm/unistd_32.h>
 #include <linux/errno.h>
@@ -14,9 +14,9 @@
 
 #define O_RDWR		2
 #define PROT_RW		3
-#define MAP_ANON	0x22	/* private and anonymous */
+#define MAP_ANON	0x22	/* MAP_PRIVATE | MAP_ANONYMOUS */
 #define PAGE		4096u
-#define BEYOND		0x1234500000ull
+#define HIGH_IOVA	0x1234500000ull
 #define NR_TESTS	9
 
 static long call3(long number, long a, long b, long c)
@@ -30,7 +30,7 @@ static long call3(long number, long a, long b, long c)
 	return result;
 }
 
-static unsigned int length_of(const char *text)
+static unsigned int string_length(const char *text)
 {
 	unsigned int length = 0;
 
@@ -41,13 +41,13 @@ static unsigned int length_of(const char *text)
 
 static void print(const char *text)
 {
-	call3(__NR_write, 1, (long)text, (long)length_of(text));
+	call3(__NR_write, 1, (long)text, (long)string_length(text));
 }
 
 static unsigned int tests;
-static int failed;
+static int any_failed;
 
-static void test(int passed, const char *name)
+static void report(int passed, const char *name)
 {
 	char number[] = " 0 ";
 
@@ -56,12 +56,12 @@ static void test(int passed, const char *name)
 	print(number);
 	print(name);
 	print("\n");
-	failed |= !passed;
+	any_failed |= !passed;
 }
 
 static int fd;
 
-/* 0 or -errno. */
+/* Returns 0 or -errno. */
 static int iommu(unsigned long request, void *argument)
 {
 	return (int)call3(__NR_ioctl, fd, (long)request, (long)argument);
@@ -72,28 +72,28 @@ static __u64 address_of(const void *memory)
 	return (unsigned long)memory;
 }
 
-/* Old mmap() takes its arguments as an array. */
-static char *new_page(void)
+/* The i386 mmap() system call takes its arguments as an array. */
+static char *mmap_page(void)
 {
 	unsigned long arguments[6] = { 0, PAGE, PROT_RW, MAP_ANON, -1ul, 0 };
 
 	return (char *)call3(__NR_mmap, (long)arguments, 0, 0);
 }
 
-static void test_spaces(__u32 *ioas, __u32 *other)
+static void test_alloc(__u32 *ioas, __u32 *other)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct iommu_ioasid_alloc alloc2 = {
-		.size = sizeof(alloc2),
+	struct iommu_ioasid_alloc ioasid = {
+		.size = sizeof(ioasid),
 		.addr_width = 39,
 	};
 	int result = iommu(IOMMU_IOAS_ALLOC, &alloc);
 
-	test(!result && alloc.out_ioas_id == 1, "IOAS_ALLOC");
+	report(!result && alloc.out_ioas_id == 1, "IOAS_ALLOC");
 	*ioas = alloc.out_ioas_id;
-	result = iommu(IOMMU_IOASID_ALLOC, &alloc2);
-	test(!result && alloc2.out_ioasid == 2, "IOASID_ALLOC");
-	*other = alloc2.out_ioasid;
+	result = iommu(IOMMU_IOASID_ALLOC, &ioasid);
+	report(!result && ioasid.out_ioasid == 2, "IOASID_ALLOC");
+	*other = ioasid.out_ioasid;
 }
 
 static void test_ranges(__u32 ioas)
@@ -113,12 +113,12 @@ static void test_ranges(__u32 ioas)
 	};
 	int result = iommu(IOMMU_IOAS_IOVA_RANGES, &query);
 
-	test(!result && query.num_iovas == 1 && !range.start &&
-	     range.last == ~0ull && query.out_iova_alignment == PAGE,
-	     "IOAS_IOVA_RANGES tells 64 bits");
-	range.start = BEYOND;
-	range.last = BEYOND + PAGE - 1;
-	test(!iommu(IOMMU_IOAS_ALLOW_IOVAS, &allow), "IOAS_ALLOW_IOVAS");
+	report(!result && query.num_iovas == 1 && !range.start &&
+	       range.last == ~0ull && query.out_iova_alignment == PAGE,
+	       "IOAS_IOVA_RANGES returns 64-bit IOVAs");
+	range.start = HIGH_IOVA;
+	range.last = HIGH_IOVA + PAGE - 1;
+	report(!iommu(IOMMU_IOAS_ALLOW_IOVAS, &allow), "IOAS_ALLOW_IOVAS");
 }
 
 static void test_mappings(__u32 ioas, __u32 other, char *page)
@@ -136,8 +136,8 @@ static void test_mappings(__u32 ioas, __u32 other, char *page)
 		.dst_ioas_id = other,
 		.src_ioas_id = ioas,
 		.length = PAGE,
-		.dst_iova = 2 * BEYOND,
-		.src_iova = BEYOND,
+		.dst_iova = 2 * HIGH_IOVA,
+		.src_iova = HIGH_IOVA,
 	};
 	struct iommu_ioas_unmap unmap = {
 		.size = sizeof(unmap),
@@ -147,11 +147,11 @@ static void test_mappings(__u32 ioas, __u32 other, char *page)
 	};
 	int result = iommu(IOMMU_IOAS_MAP, &map);
 
-	test(!result && map.iova == BEYOND,
-	     "IOAS_MAP at an IOVA beyond 32 bits");
-	test(!iommu(IOMMU_IOAS_COPY, &copy), "IOAS_COPY");
+	report(!result && map.iova == HIGH_IOVA,
+	       "IOAS_MAP at an IOVA above 4 GiB");
+	report(!iommu(IOMMU_IOAS_COPY, &copy), "IOAS_COPY");
 	result = iommu(IOMMU_IOAS_UNMAP, &unmap);
-	test(!result && unmap.length == PAGE, "IOAS_UNMAP of all 64 bits");
+	report(!result && unmap.length == PAGE, "IOAS_UNMAP of all IOVAs");
 }
 
 static void test_errnos(__u32 ioas, char *page)
@@ -171,10 +171,10 @@ static void test_errnos(__u32 ioas, char *page)
 	struct iommu_destroy *destroy = (void *)page;
 	int result = iommu(IOMMU_OPTION, &option);
 
-	test(!result && option.val64 == 1 &&
-	     iommu(IOMMU_HWPT_ALLOC, &hwpt) == -ENOENT &&
-	     iommu(IOMMU_GET_HW_INFO, &info) == -ENOENT,
-	     "OPTION, HWPT_ALLOC, GET_HW_INFO");
+	report(!result && option.val64 == 1 &&
+	       iommu(IOMMU_HWPT_ALLOC, &hwpt) == -ENOENT &&
+	       iommu(IOMMU_GET_HW_INFO, &info) == -ENOENT,
+	       "OPTION, HWPT_ALLOC, GET_HW_INFO");
 
 	destroy->size = sizeof(*destroy) + 1;
 	destroy->id = ioas;
@@ -183,9 +183,9 @@ static void test_errnos(__u32 ioas, char *page)
 	destroy->size = sizeof(*destroy) - 1;
 	result = result && iommu(IOMMU_DESTROY, destroy) == -EINVAL;
 	destroy->size = sizeof(*destroy);
-	test(result && !iommu(IOMMU_DESTROY, destroy) &&
-	     iommu(IOMMU_DESTROY, destroy) == -ENOENT,
-	     "DESTROY, and a struct too long or too short");
+	report(result && !iommu(IOMMU_DESTROY, destroy) &&
+	       iommu(IOMMU_DESTROY, destroy) == -ENOENT,
+	       "DESTROY, also with a wrong struct size");
 }
 
 void _start(void);
@@ -198,11 +198,11 @@ void _start(void)
 
 	print("TAP version 13\n1..9\n");
 	fd = (int)call3(__NR_open, (long)"/dev/iommu", O_RDWR, 0);
-	page = new_page();
-	test_spaces(&ioas, &other);
+	page = mmap_page();
+	test_alloc(&ioas, &other);
 	test_ranges(ioas);
 	test_mappings(ioas, other, page);
 	test_errnos(ioas, page);
-	call3(__NR_exit, failed || tests != NR_TESTS, 0, 0);
+	call3(__NR_exit, any_failed || tests != NR_TESTS, 0, 0);
 	__builtin_unreachable();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /dev/iommu tells about a bound device, and which address spaces take
- * it.
+ * Information about a bound device, and which address spaces it can be attached
+ * to.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ TEST_F(bound, info)
 				       &info));
 	EXPECT_EQ(self->rig.device.id, info.dev_id);
 	EXPECT_EQ(0u, info.flags & ~known);
-	/* x86 DMA is coherent unless it asks not to be. */
+	/* DMA is coherent on x86 unless a request sets the no-snoop bit. */
 	EXPECT_NE(0u, info.flags & IOMMU_DEVICE_INFO_COHERENT);
 	EXPECT_NE(0u, info.flags & IOMMU_DEVICE_INFO_PGSIZES);
 	EXPECT_EQ(PAGE, info.pgsize_bitmap & PAGE);
@@ -64,10 +64,10 @@ TEST_F(bound, info)
 	EXPECT_GE(64u, info.addr_width);
 }
 
-TEST_F(bound, info_reads_no_flags)
+TEST_F(bound, info_ignores_output_fields)
 {
-	struct iommu_device_get_info plain, asked = {
-		.size = sizeof(asked),
+	struct iommu_device_get_info zeroed, garbage = {
+		.size = sizeof(garbage),
 		.dev_id = self->rig.device.id,
 		.flags = ~0u,
 		.addr_width = ~0u,
@@ -76,13 +76,13 @@ TEST_F(bound, info_reads_no_flags)
 	};
 
 	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
-				       &plain));
+				       &zeroed));
 	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_DEVICE_GET_INFO,
-				&asked));
-	EXPECT_EQ(0, memcmp(&plain, &asked, sizeof(plain)));
+				&garbage));
+	EXPECT_EQ(0, memcmp(&zeroed, &garbage, sizeof(zeroed)));
 }
 
-TEST_F(bound, info_width_is_that_of_the_ranges)
+TEST_F(bound, info_width_matches_iova_ranges)
 {
 	struct iommu_iova_range ranges[16];
 	struct iommu_device_get_info info;
@@ -98,7 +98,7 @@ TEST_F(bound, info_width_is_that_of_the_ranges)
 	EXPECT_EQ(info.addr_width, (__u32)(64 - __builtin_clzll(last)));
 }
 
-TEST_F(bound, cookie_comes_back)
+TEST_F(bound, cookie_is_returned_by_info)
 {
 	struct iommu_device_set_cookie cookie = {
 		.size = sizeof(cookie),
@@ -115,12 +115,12 @@ TEST_F(bound, cookie_comes_back)
 	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
 				       &info));
 	EXPECT_EQ(cookie.cookie, info.dev_cookie);
-	/* It names nothing. */
+	/* A cookie is not an ID. */
 	EXPECT_EQ(-ENOENT, iommu_device_info(self->rig.iommufd, 0xcafebeef,
 					     &info));
 }
 
-TEST_F(bound, device_id_where_an_ioas_is_wanted_ENOENT)
+TEST_F(bound, device_id_as_ioas_id_ENOENT)
 {
 	const __u32 id = self->rig.device.id;
 	struct iommu_iova_range range;
@@ -135,7 +135,7 @@ TEST_F(bound, device_id_where_an_ioas_is_wanted_ENOENT)
 				       &alignment));
 }
 
-TEST_F(bound, device_is_not_destroyed_EBUSY)
+TEST_F(bound, destroy_bound_device_EBUSY)
 {
 	struct iommu_device_get_info info;
 
@@ -144,7 +144,7 @@ TEST_F(bound, device_is_not_destroyed_EBUSY)
 				       &info));
 }
 
-TEST_F(bound, device_id_is_gone_after_close)
+TEST_F(bound, device_id_after_close_ENOENT)
 {
 	struct iommu_device_get_info info;
 	const __u32 id = self->rig.device.id;
@@ -160,13 +160,13 @@ TEST_F(bound, attach_errno)
 	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
 	id = 0;
 	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
-	/* Neither an address space nor a page table. */
+	/* A device ID identifies neither an address space nor a page table. */
 	id = self->rig.device.id;
 	EXPECT_EQ(-EINVAL, vfio_attach(self->rig.device.fd, &id));
 	EXPECT_EQ(self->rig.device.id, id);
 }
 
-TEST_F(bound, attached_space_and_page_table_are_not_destroyed_EBUSY)
+TEST_F(bound, destroy_attached_ioas_or_hwpt_EBUSY)
 {
 	__u32 pt_id = self->rig.ioas;
 
@@ -175,12 +175,12 @@ TEST_F(bound, attached_space_and_page_table_are_not_destroyed_EBUSY)
 	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
 	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, pt_id));
 	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	/* The page table was the kernel's own; it went with the detach. */
+	/* The last detach frees a page table that the kernel allocated. */
 	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, pt_id));
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(bound, two_devices_of_one_space_share_the_page_table)
+TEST_F(bound, two_devices_share_the_page_table)
 {
 	__u32 first = self->rig.ioas, second = self->rig.ioas;
 	struct device other;
@@ -193,7 +193,7 @@ TEST_F(bound, two_devices_of_one_space_share_the_page_table)
 	EXPECT_EQ(0, vfio_attach(self->rig.device.fd, &first));
 	EXPECT_EQ(0, vfio_attach(other.fd, &second));
 	EXPECT_EQ(first, second);
-	/* It stays for the one when the other leaves. */
+	/* The page table stays until the last device is detached. */
 	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
 	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, second));
 	EXPECT_EQ(0, vfio_detach(other.fd));
@@ -201,7 +201,7 @@ TEST_F(bound, two_devices_of_one_space_share_the_page_table)
 	device_close(&other);
 }
 
-TEST_F(bound, space_wider_than_the_iommu_EINVAL)
+TEST_F(bound, ioas_wider_than_the_iommu_EINVAL)
 {
 	struct iommu_device_get_info info;
 	__u32 wide, narrow;
@@ -217,19 +217,19 @@ TEST_F(bound, space_wider_than_the_iommu_EINVAL)
 	EXPECT_EQ(-EINVAL, vfio_attach(self->rig.device.fd, &wide));
 }
 
-TEST_F(bound, space_that_enforces_snooping)
+TEST_F(bound, ioas_that_enforces_snooping)
 {
 	struct iommu_device_get_info info;
-	__u32 space;
-	bool able;
+	__u32 ioas;
+	bool supported;
 
 	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
 				       &info));
-	able = info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP;
+	supported = info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP;
 	ASSERT_EQ(0, alloc(self->rig.iommufd, IOMMU_IOASID_ENFORCE_SNOOP, 0,
-			   &space));
-	EXPECT_EQ(able ? 0 : -EINVAL,
-		  vfio_attach(self->rig.device.fd, &space));
+			   &ioas));
+	EXPECT_EQ(supported ? 0 : -EINVAL,
+		  vfio_attach(self->rig.device.fd, &ioas));
 }
 
 static int hw_info(int iommufd, __u32 dev_id, void *buffer, __u32 *length,
@@ -247,13 +247,13 @@ static int hw_info(int iommufd, __u32 dev_id, void *buffer, __u32 *length,
 
 	*length = info.data_len;
 	*type = info.out_data_type;
-	/* Nothing that is told here is offered. */
+	/* None of the optional capabilities is supported. */
 	if (!err && info.out_capabilities)
 		return -EPROTO;
 	return err;
 }
 
-TEST_F(bound, registers_are_those_of_the_iommu)
+TEST_F(bound, hw_info_matches_device_info)
 {
 	struct iommu_hw_info_vtd vtd;
 	struct iommu_device_get_info info;
@@ -267,7 +267,7 @@ TEST_F(bound, registers_are_those_of_the_iommu)
 	EXPECT_EQ(sizeof(vtd), length);
 	EXPECT_EQ(0u, vtd.flags);
 	EXPECT_EQ(0u, vtd.__reserved);
-	/* Bits 21:16, and bit 7 for snoop control. */
+	/* CAP_REG.MGAW is in bits 21:16, ECAP_REG.SC is bit 7. */
 	mgaw = ((vtd.cap_reg >> 16) & 0x3f) + 1;
 	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
 				       &info));
@@ -276,40 +276,40 @@ TEST_F(bound, registers_are_those_of_the_iommu)
 		  (vtd.ecap_reg >> 7) & 1);
 }
 
-TEST_F(bound, registers_in_a_buffer_of_any_length)
+TEST_F(bound, hw_info_buffer_of_any_length)
 {
 	const __u32 full = sizeof(struct iommu_hw_info_vtd);
-	unsigned char whole[64], part[64];
-	__u32 length, room, type, i;
+	unsigned char complete[64], partial[64];
+	__u32 length, size, type, i;
 
-	length = sizeof(whole);
-	memset(whole, 0x77, sizeof(whole));
-	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, whole,
+	length = sizeof(complete);
+	memset(complete, 0x77, sizeof(complete));
+	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, complete,
 			     &length, &type));
 	ASSERT_EQ(full, length);
-	/* The end of a longer buffer is zeros. */
-	for (i = full; i < sizeof(whole); i++)
-		EXPECT_EQ(0, whole[i]);
-	/* A shorter one is filled as far as it goes, and not beyond. */
-	for (room = 0; room < full; room++) {
-		memset(part, 0x77, sizeof(part));
-		length = room;
+	/* The rest of a larger buffer is zeroed. */
+	for (i = full; i < sizeof(complete); i++)
+		EXPECT_EQ(0, complete[i]);
+	/* A smaller buffer is filled up to its end and not beyond. */
+	for (size = 0; size < full; size++) {
+		memset(partial, 0x77, sizeof(partial));
+		length = size;
 		EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id,
-				     part, &length, &type));
+				     partial, &length, &type));
 		EXPECT_EQ(full, length);
-		EXPECT_EQ(0, memcmp(part, whole, room));
-		EXPECT_EQ(0x77, part[room]);
+		EXPECT_EQ(0, memcmp(partial, complete, size));
+		EXPECT_EQ(0x77, partial[size]);
 	}
 }
 
-TEST_F(bound, registers_into_memory_that_is_not_there_EFAULT)
+TEST_F(bound, hw_info_to_unmapped_buffer_EFAULT)
 {
 	char *page = new_memory(2 * PAGE);
 	__u32 length = 24, type;
 
 	EXPECT_EQ(-EFAULT, hw_info(self->rig.iommufd, self->rig.device.id,
 				   NULL, &length, &type));
-	/* Where the registers go is there, where the zeros go is not. */
+	/* Only the zeroed tail of the buffer is on the unmapped page. */
 	ASSERT_NE(NULL, page);
 	ASSERT_EQ(0, munmap(page + PAGE, PAGE));
 	length = 25;
@@ -324,7 +324,7 @@ TEST_F(bound, registers_into_memory_that_is_not_there_EFAULT)
 			     &length, &type));
 }
 
-TEST_F(bound, registers_ids_ENOENT)
+TEST_F(bound, hw_info_bad_ids_ENOENT)
 {
 	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.ioas };
 	__u32 length = 0, type;
@@ -336,7 +336,7 @@ TEST_F(bound, registers_ids_ENOENT)
 	}
 }
 
-TEST_F(bound, registers_flags_and_reserved_EOPNOTSUPP)
+TEST_F(bound, hw_info_flags_and_reserved_EOPNOTSUPP)
 {
 	struct iommu_hw_info info = {
 		.size = sizeof(info),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O page tables that a program makes itself.
+ * IOMMU_HWPT_ALLOC: page tables that userspace allocates.
  *
- * Rule: each shows the same mappings of the IOAS to the devices attached to it,
- * and stays until the program destroys it; those that the kernel makes go with
- * their last device.
+ * All page tables of an IOAS map the same memory. One that userspace allocated
+ * stays until userspace destroys it, one that the kernel allocated for an
+ * attach is freed with the last detach.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ FIXTURE(hwpt)
 {
 	struct rig rig;
 	struct device second;
-	/* Well formed, for each test to change one thing of. */
+	/* A valid command, of which each test modifies one field. */
 	struct iommu_hwpt_alloc alloc;
 };
 
@@ -43,9 +43,9 @@ FIXTURE_TEARDOWN(hwpt)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-static int alloc(int iommufd, struct iommu_hwpt_alloc *argument)
+static int alloc(int iommufd, struct iommu_hwpt_alloc *cmd)
 {
-	return iommu_call(iommufd, IOMMU_HWPT_ALLOC, argument);
+	return iommu_call(iommufd, IOMMU_HWPT_ALLOC, cmd);
 }
 
 static int attach(struct device *device, __u32 pt_id)
@@ -74,8 +74,8 @@ TEST_F(hwpt, reserved_fields_EOPNOTSUPP)
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
 }
 
-/* B14: data has a type and a length, or neither. */
-TEST_F(hwpt, data_type_and_length_EINVAL_or_EOPNOTSUPP)
+/* Data type and length must both be set, or both be 0. */
+TEST_F(hwpt, data_type_and_length)
 {
 	char data[64] = { 0 };
 
@@ -89,34 +89,34 @@ TEST_F(hwpt, data_type_and_length_EINVAL_or_EOPNOTSUPP)
 	self->alloc.data_type = IOMMU_HWPT_DATA_NONE;
 	EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
-	/* With neither, where the data would be does not matter. */
+	/* Without data, the pointer is ignored. */
 	self->alloc.data_len = 0;
 	EXPECT_EQ(0, alloc(self->rig.iommufd, &self->alloc));
 }
 
 TEST_F(hwpt, device_ids_ENOENT)
 {
-	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.ioas };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.ioas };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		self->alloc.dev_id = bad[i];
+	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
+		self->alloc.dev_id = invalid[i];
 		EXPECT_EQ(-ENOENT, alloc(self->rig.iommufd, &self->alloc));
 	}
 }
 
-TEST_F(hwpt, of_what_is_no_ioas_EINVAL)
+TEST_F(hwpt, parent_not_an_ioas_EINVAL)
 {
-	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.device.id };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.device.id };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		self->alloc.pt_id = bad[i];
+	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
+		self->alloc.pt_id = invalid[i];
 		EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
 	}
 }
 
-TEST_F(hwpt, of_an_hwpt_EOPNOTSUPP)
+TEST_F(hwpt, parent_is_an_hwpt_EOPNOTSUPP)
 {
 	__u32 hwpt;
 
@@ -126,7 +126,7 @@ TEST_F(hwpt, of_an_hwpt_EOPNOTSUPP)
 	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
 }
 
-TEST_F(hwpt, of_an_ioas_whose_conditions_the_device_does_not_meet_EINVAL)
+TEST_F(hwpt, parent_wider_than_the_iommu_EINVAL)
 {
 	struct iommu_ioasid_alloc wide = {
 		.size = sizeof(wide),
@@ -139,21 +139,21 @@ TEST_F(hwpt, of_an_ioas_whose_conditions_the_device_does_not_meet_EINVAL)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, wide.out_ioasid));
 }
 
-TEST_F(hwpt, that_cannot_be_told_EFAULT_is_not_left)
+TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
 {
-	struct iommu_hwpt_alloc *there = new_memory(PAGE);
+	struct iommu_hwpt_alloc *read_only = new_memory(PAGE);
 	__u32 next;
 
-	ASSERT_NE(NULL, there);
-	*there = self->alloc;
-	ASSERT_EQ(0, mprotect(there, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, alloc(self->rig.iommufd, there));
-	/* It would keep the IOAS. */
+	ASSERT_NE(NULL, read_only);
+	*read_only = self->alloc;
+	ASSERT_EQ(0, mprotect(read_only, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, alloc(self->rig.iommufd, read_only));
+	/* A leaked page table would make this fail with -EBUSY. */
 	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &next));
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(hwpt, keeps_its_ioas_EBUSY)
+TEST_F(hwpt, destroy_ioas_in_use_EBUSY)
 {
 	__u32 hwpt;
 
@@ -166,7 +166,7 @@ TEST_F(hwpt, keeps_its_ioas_EBUSY)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(hwpt, stays_when_its_device_leaves)
+TEST_F(hwpt, survives_detach)
 {
 	struct device *device = &self->rig.device;
 	unsigned int i;
@@ -191,7 +191,7 @@ TEST_F(hwpt, stays_when_its_device_leaves)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(hwpt, outlives_the_device_it_was_made_for)
+TEST_F(hwpt, survives_unbind)
 {
 	struct device *device = &self->rig.device;
 	__u32 hwpt;
@@ -207,8 +207,8 @@ TEST_F(hwpt, outlives_the_device_it_was_made_for)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-/* What nobody destroyed goes with the file, an IOAS after its page tables. */
-TEST_F(hwpt, goes_with_the_file)
+/* close() destroys all objects, page tables before the IOAS they refer to. */
+TEST_F(hwpt, is_freed_by_close)
 {
 	__u32 hwpt, other;
 
@@ -223,7 +223,7 @@ TEST_F(hwpt, goes_with_the_file)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(hwpt, is_none_that_an_ioas_gives_away)
+TEST_F(hwpt, is_not_used_by_attach_to_ioas)
 {
 	__u32 hwpt, pt_id = self->rig.ioas;
 
@@ -236,7 +236,7 @@ TEST_F(hwpt, is_none_that_an_ioas_gives_away)
 	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, pt_id));
 }
 
-TEST_F(hwpt, failed_attach_leaves_it_as_it_was)
+TEST_F(hwpt, failed_attach_changes_nothing)
 {
 	__u32 hwpt;
 
@@ -258,8 +258,8 @@ static int open_second(struct rig *rig, struct device *second)
 	return device_open(second, rig->machine.lone[1].text, rig->iommufd);
 }
 
-/* Two page tables of one IOAS: what is mapped before and after is in both. */
-TEST_F(hwpt, two_of_one_ioas_show_the_same)
+/* Both page tables have what was mapped before and after the attach. */
+TEST_F(hwpt, two_hwpts_of_one_ioas)
 {
 	struct device *device = &self->rig.device;
 	__u32 first, second;
@@ -278,7 +278,7 @@ TEST_F(hwpt, two_of_one_ioas_show_the_same)
 	ASSERT_EQ(0, attach(device, first));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	ASSERT_EQ(0, attach(&self->second, second));
-	/* Each page is pinned once, not once for each. */
+	/* Pages are pinned once, not once per page table. */
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
 	EXPECT_EQ(1, device_reaches(&self->rig, device, RIG_IOVA,
 				    self->rig.memory));
@@ -293,7 +293,7 @@ TEST_F(hwpt, two_of_one_ioas_show_the_same)
 				       RIG_IOVA + 9 * PAGE,
 				       self->rig.memory + 9 * PAGE));
 
-	/* The first table's device leaves; the second table serves on. */
+	/* Detaching from one page table does not affect the other. */
 	ASSERT_EQ(0, rig_map(&self->rig));
 	ASSERT_EQ(0, vfio_detach(device->fd));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
@@ -303,8 +303,7 @@ TEST_F(hwpt, two_of_one_ioas_show_the_same)
 	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, second));
 }
 
-/* B1: two devices on one page table that was made by name. */
-TEST_F(hwpt, two_devices_share_one)
+TEST_F(hwpt, two_devices_in_one_hwpt)
 {
 	struct device *device = &self->rig.device;
 	__u32 hwpt;
@@ -329,11 +328,11 @@ TEST_F(hwpt, two_devices_share_one)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(hwpt, of_two_for_one_group_EINVAL)
+TEST_F(hwpt, one_group_in_two_hwpts_EINVAL)
 {
 	const struct pci_address *pair = self->rig.machine.pair;
 	struct device first;
-	__u32 one, two;
+	__u32 first_hwpt, second_hwpt;
 
 	if (!self->rig.machine.has_pair)
 		SKIP(return, "needs two edu devices of one group");
@@ -341,16 +340,16 @@ TEST_F(hwpt, of_two_for_one_group_EINVAL)
 	EXPECT_EQ(0, device_open(&self->second, pair[1].text,
 				 self->rig.iommufd));
 	EXPECT_EQ(0, hwpt_alloc(self->rig.iommufd, first.id, self->rig.ioas,
-				&one));
+				&first_hwpt));
 	EXPECT_EQ(0, hwpt_alloc(self->rig.iommufd, self->second.id,
-				self->rig.ioas, &two));
-	EXPECT_EQ(0, attach(&first, one));
-	/* The IOMMU cannot tell them apart. */
-	EXPECT_EQ(-EINVAL, attach(&self->second, two));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, two));
-	EXPECT_EQ(0, attach(&self->second, one));
+				self->rig.ioas, &second_hwpt));
+	EXPECT_EQ(0, attach(&first, first_hwpt));
+	/* Devices of a group are not isolated from each other. */
+	EXPECT_EQ(-EINVAL, attach(&self->second, second_hwpt));
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, second_hwpt));
+	EXPECT_EQ(0, attach(&self->second, first_hwpt));
 	device_close(&first);
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, one));
+	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, first_hwpt));
 }
 
 TEST_HARNESS_MAIN

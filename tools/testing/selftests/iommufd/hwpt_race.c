@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two devices of one address space, each attached and detached by a thread of
- * its own.
+ * Lifetime of a page table that two devices attach to and detach from in
+ * parallel.
  *
- * Rule: an I/O page table lives until the last call that works with it has
- * ended, whichever device is detached last. The kernel warns of one that is
- * freed while it has a user; a preemptible kernel is more likely to show it.
+ * A page table must not be freed before the last call that uses it returns, no
+ * matter which device is detached last. The tests rely on the kernel to warn
+ * about a use after free. A preemptible kernel makes the race more likely.
  *
- * The environment's STRESS_SECONDS, or 4 without, is the time of each test.
+ * The environment variable STRESS_SECONDS sets the run time of each test. The
+ * default is 4.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,31 +29,31 @@ RECORDS_NO_ERRNO
 struct race;
 
 /**
- * struct worker - a thread that repeats its work
- * @race: what it works on
- * @work: once; 0, or the errno that it must not get
- * @device: which of the devices
- * @times: how often it did its work
- * @result: what ended it
- * @thread: the thread
+ * struct worker - a thread that calls @work in a loop
+ * @race: state shared by all threads
+ * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
+ * @device: index of the device to work on
+ * @iterations: number of calls of @work
+ * @result: last return value of @work
+ * @thread: thread handle
  */
 struct worker {
 	struct race *race;
 	int (*work)(struct worker *worker);
 	unsigned int device;
-	unsigned long times;
+	unsigned long iterations;
 	int result;
 	pthread_t thread;
 };
 
 /**
- * struct race - what the threads share
- * @rig: an address space
- * @device: two devices with groups of their own, bound
- * @hwpt: an I/O page table of the program's own, or 0
- * @stop: it is time to end
+ * struct race - state shared by all threads
+ * @rig: test rig with the address space
+ * @device: two bound devices in separate groups
+ * @hwpt: ID of a page table allocated by userspace, or 0
+ * @stop: set to end all threads
  * @worker: the threads
- * @nr: how many
+ * @nr_workers: number of threads in @worker
  */
 struct race {
 	struct rig rig;
@@ -60,7 +61,7 @@ struct race {
 	__u32 hwpt;
 	int stop;
 	struct worker worker[MAX_WORKERS];
-	unsigned int nr;
+	unsigned int nr_workers;
 };
 
 FIXTURE(race)
@@ -88,7 +89,7 @@ FIXTURE_TEARDOWN(race)
 {
 	struct race *race = &self->race;
 
-	/* Nothing is left that needs the address space. */
+	/* -EBUSY here means that a page table was leaked. */
 	device_close(&race->device[1]);
 	race->rig.device = race->device[0];
 	device_close(&race->rig.device);
@@ -99,52 +100,53 @@ FIXTURE_TEARDOWN(race)
 }
 
 /*
- * Device 1's thread runs on the same processor as that of device 0 and before
- * it. So it interrupts the other one when that drops a lock for which it waits.
+ * Run all threads on CPU 0, those of device 1 with real-time priority. A thread
+ * of device 1 thus preempts a thread of device 0 as soon as that releases a
+ * lock the former waits for.
  */
-static void choose_processor(unsigned int device)
+static void set_priority(unsigned int device)
 {
-	const struct sched_param first = { .sched_priority = 1 };
+	const struct sched_param fifo = { .sched_priority = 1 };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 	if (device)
-		sched_setscheduler(0, SCHED_FIFO, &first);
+		sched_setscheduler(0, SCHED_FIFO, &fifo);
 }
 
-static void *repeat(void *argument)
+static void *run_worker(void *argument)
 {
 	struct worker *worker = argument;
 
-	choose_processor(worker->device);
+	set_priority(worker->device);
 	while (!worker->result &&
 	       !__atomic_load_n(&worker->race->stop, __ATOMIC_ACQUIRE)) {
 		worker->result = worker->work(worker);
-		worker->times++;
-		/* Let the other one get into the middle of its work. */
+		worker->iterations++;
+		/* Sleep to let the low-priority threads run. */
 		if (worker->device)
-			usleep(worker->times % 16 * 100);
+			usleep(worker->iterations % 16 * 100);
 	}
 	return NULL;
 }
 
-static void add(struct race *race, int (*work)(struct worker *),
-		unsigned int device)
+static void start_worker(struct race *race, int (*work)(struct worker *),
+			 unsigned int device)
 {
-	struct worker *worker = &race->worker[race->nr++];
+	struct worker *worker = &race->worker[race->nr_workers++];
 
 	*worker = (struct worker){
 		.race = race,
 		.work = work,
 		.device = device,
 	};
-	if (pthread_create(&worker->thread, NULL, repeat, worker))
+	if (pthread_create(&worker->thread, NULL, run_worker, worker))
 		abort();
 }
 
-/* The first errno that a worker must not get, or 0. */
+/* Stop all threads. Returns the first unexpected -errno, or 0. */
 static int finish(struct race *race)
 {
 	const char *text = getenv("STRESS_SECONDS");
@@ -153,14 +155,14 @@ static int finish(struct race *race)
 
 	sleep(text ? (unsigned int)strtoul(text, NULL, 0) : 4);
 	__atomic_store_n(&race->stop, 1, __ATOMIC_RELEASE);
-	for (i = 0; i < race->nr; i++) {
+	for (i = 0; i < race->nr_workers; i++) {
 		pthread_join(race->worker[i].thread, NULL);
 		if (!result)
 			result = race->worker[i].result;
-		if (!result && race->worker[i].times < 2)
+		if (!result && race->worker[i].iterations < 2)
 			result = -ETIME;
 	}
-	race->nr = 0;
+	race->nr_workers = 0;
 	return result;
 }
 
@@ -173,13 +175,13 @@ static int attach_and_detach(struct worker *worker)
 	return err ? err : vfio_detach(fd);
 }
 
-/* Each device of a page table that goes with the last one. */
-TEST_F_TIMEOUT(race, detach_against_detach, 4000)
+/* The last detach frees the page table. */
+TEST_F_TIMEOUT(race, detach_races_with_detach, 4000)
 {
 	if (self->race.rig.machine.nr_lone < 2)
 		SKIP(return, "needs two edu devices with own groups");
-	add(&self->race, attach_and_detach, 0);
-	add(&self->race, attach_and_detach, 1);
+	start_worker(&self->race, attach_and_detach, 0);
+	start_worker(&self->race, attach_and_detach, 1);
 	EXPECT_EQ(0, finish(&self->race));
 }
 
@@ -196,16 +198,16 @@ static int open_and_close(struct worker *worker)
 	return err ? err : vfio_attach(device->fd, &pt_id);
 }
 
-TEST_F_TIMEOUT(race, close_against_detach, 4000)
+TEST_F_TIMEOUT(race, close_races_with_detach, 4000)
 {
 	if (self->race.rig.machine.nr_lone < 2)
 		SKIP(return, "needs two edu devices with own groups");
-	add(&self->race, attach_and_detach, 0);
-	add(&self->race, open_and_close, 1);
+	start_worker(&self->race, attach_and_detach, 0);
+	start_worker(&self->race, open_and_close, 1);
 	EXPECT_EQ(0, finish(&self->race));
 }
 
-/* An HWPT of the program's own, destroyed as soon as it has no device. */
+/* destroy_and_realloc() replaces the page table whenever it has no device. */
 static int attach_to_hwpt(struct worker *worker)
 {
 	int fd = worker->race->device[worker->device].fd;
@@ -214,11 +216,11 @@ static int attach_to_hwpt(struct worker *worker)
 
 	if (!err)
 		return vfio_detach(fd);
-	/* It was destroyed. */
+	/* The page table has just been destroyed. */
 	return err == -ENOENT ? 0 : err;
 }
 
-static int destroy_and_make_anew(struct worker *worker)
+static int destroy_and_realloc(struct worker *worker)
 {
 	struct race *race = worker->race;
 	__u32 id;
@@ -235,7 +237,7 @@ static int destroy_and_make_anew(struct worker *worker)
 	return err;
 }
 
-TEST_F_TIMEOUT(race, destroy_against_detach, 4000)
+TEST_F_TIMEOUT(race, destroy_races_with_detach, 4000)
 {
 	struct race *race = &self->race;
 
@@ -243,9 +245,9 @@ TEST_F_TIMEOUT(race, destroy_against_detach, 4000)
 		SKIP(return, "needs two edu devices with own groups");
 	ASSERT_EQ(0, hwpt_alloc(race->rig.iommufd, race->rig.device.id,
 				race->rig.ioas, &race->hwpt));
-	add(race, attach_to_hwpt, 0);
-	add(race, attach_to_hwpt, 1);
-	add(race, destroy_and_make_anew, 0);
+	start_worker(race, attach_to_hwpt, 0);
+	start_worker(race, attach_to_hwpt, 1);
+	start_worker(race, destroy_and_realloc, 0);
 	EXPECT_EQ(0, finish(race));
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which IOVAs must stay usable, and which ones the kernel chooses.
+ * IOMMU_IOAS_ALLOW_IOVAS: ranges that the kernel chooses IOVAs from.
  *
- * Rule: what is allowed and what a device takes away exclude each other; the
- * one that comes second fails and changes nothing. What the kernel chooses is
- * allowed, free and usable.
+ * An allowed range must not intersect with a range that an attached device
+ * reserves. Whichever of the two requests comes second fails and changes
+ * nothing. An IOVA that the kernel chooses is in an allowed range and is not in
+ * use.
  */
 #include <errno.h>
 #include <limits.h>
@@ -39,15 +40,15 @@ static int allow_ranges(struct rig *rig, const struct iommu_iova_range *ranges,
 	return ioas_allow(rig->iommufd, rig->ioas, ranges, nr);
 }
 
-static int allow_one(struct rig *rig, __u64 start, __u64 last)
+static int allow_range(struct rig *rig, __u64 start, __u64 last)
 {
 	const struct iommu_iova_range range = { start, last };
 
 	return allow_ranges(rig, &range, 1);
 }
 
-/* Where the kernel puts so many pages, or -errno. */
-static long long choose(struct rig *rig, unsigned int pages)
+/* Map at an IOVA that the kernel chooses. Returns the IOVA, or -errno. */
+static long long map_pages(struct rig *rig, unsigned int pages)
 {
 	__u64 iova;
 	int err;
@@ -80,28 +81,28 @@ TEST_F(allow, ids_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, ioas_allow(self->rig.iommufd, NO_SUCH_ID, NULL, 0));
 	EXPECT_EQ(-ENOENT, ioas_allow(self->rig.iommufd, 0, NULL, 0));
-	/* Good, but of a device. */
+	/* A valid ID, but not that of an IOAS. */
 	EXPECT_EQ(-ENOENT, ioas_allow(self->rig.iommufd, self->rig.device.id,
 				      NULL, 0));
 }
 
-TEST_F(allow, array_that_cannot_be_read_EFAULT)
+TEST_F(allow, unreadable_array_EFAULT)
 {
 	struct iommu_iova_range *ranges = (void *)self->rig.memory;
 
 	EXPECT_EQ(-EFAULT, allow_ranges(&self->rig, NULL, 1));
-	/* The first one can be read, the second cannot. */
+	/* Only the first range is readable. */
 	ASSERT_EQ(0, munmap(self->rig.memory + PAGE, PAGE));
 	ranges = (void *)(self->rig.memory + PAGE - sizeof(*ranges));
 	*ranges = (struct iommu_iova_range){ 4 * PAGE, 8 * PAGE - 1 };
 	EXPECT_EQ(-EFAULT, allow_ranges(&self->rig, ranges, 2));
-	/* It was not taken. */
-	EXPECT_EQ((long long)PAGE, choose(&self->rig, 1));
+	/* The failed call did not set the first range either. */
+	EXPECT_EQ((long long)PAGE, map_pages(&self->rig, 1));
 	EXPECT_EQ(0, allow_ranges(&self->rig, ranges, 1));
-	EXPECT_EQ((long long)(4 * PAGE), choose(&self->rig, 1));
+	EXPECT_EQ((long long)(4 * PAGE), map_pages(&self->rig, 1));
 }
 
-/* B15: a count that no program has costs neither time nor memory. */
+/* An absurd count is rejected before memory is allocated for it. */
 TEST_F(allow, huge_count_ENOMEM)
 {
 	EXPECT_EQ(-ENOMEM, allow_ranges(&self->rig, (void *)self->rig.memory,
@@ -110,7 +111,7 @@ TEST_F(allow, huge_count_ENOMEM)
 					65537));
 }
 
-TEST_F(allow, as_many_ranges_as_there_may_be)
+TEST_F(allow, maximum_count)
 {
 	struct iommu_iova_range *ranges;
 	unsigned int i;
@@ -122,22 +123,22 @@ TEST_F(allow, as_many_ranges_as_there_may_be)
 		ranges[i].last = ranges[i].start + PAGE - 1;
 	}
 	EXPECT_EQ(0, allow_ranges(&self->rig, ranges, 65536));
-	EXPECT_EQ(-ENOSPC, choose(&self->rig, 2));
-	EXPECT_EQ((long long)(2 * PAGE), choose(&self->rig, 1));
-	EXPECT_EQ((long long)(4 * PAGE), choose(&self->rig, 1));
+	EXPECT_EQ(-ENOSPC, map_pages(&self->rig, 2));
+	EXPECT_EQ((long long)(2 * PAGE), map_pages(&self->rig, 1));
+	EXPECT_EQ((long long)(4 * PAGE), map_pages(&self->rig, 1));
 }
 
-TEST_F(allow, ranges_that_are_none_EINVAL)
+TEST_F(allow, invalid_ranges_EINVAL)
 {
-	EXPECT_EQ(-EINVAL, allow_one(&self->rig, 2 * PAGE, PAGE));
-	EXPECT_EQ(-EINVAL, allow_one(&self->rig, ~0ull, 0));
-	/* One byte is none either. */
-	EXPECT_EQ(-EINVAL, allow_one(&self->rig, PAGE, PAGE));
-	EXPECT_EQ(0, allow_one(&self->rig, PAGE, 2 * PAGE - 1));
-	EXPECT_EQ(0, allow_one(&self->rig, 0, ~0ull));
+	EXPECT_EQ(-EINVAL, allow_range(&self->rig, 2 * PAGE, PAGE));
+	EXPECT_EQ(-EINVAL, allow_range(&self->rig, ~0ull, 0));
+	/* A range must be longer than one byte. */
+	EXPECT_EQ(-EINVAL, allow_range(&self->rig, PAGE, PAGE));
+	EXPECT_EQ(0, allow_range(&self->rig, PAGE, 2 * PAGE - 1));
+	EXPECT_EQ(0, allow_range(&self->rig, 0, ~0ull));
 }
 
-TEST_F(allow, ranges_that_overlap_EINVAL_leave_the_earlier_ones)
+TEST_F(allow, overlapping_ranges_EINVAL)
 {
 	const struct iommu_iova_range overlap[] = {
 		{ 100 * PAGE, 200 * PAGE - 1 },
@@ -145,41 +146,41 @@ TEST_F(allow, ranges_that_overlap_EINVAL_leave_the_earlier_ones)
 		{ 399 * PAGE, 500 * PAGE - 1 },
 	};
 
-	ASSERT_EQ(0, allow_one(&self->rig, 7 * PAGE, 8 * PAGE - 1));
+	ASSERT_EQ(0, allow_range(&self->rig, 7 * PAGE, 8 * PAGE - 1));
 	EXPECT_EQ(-EINVAL, allow_ranges(&self->rig, overlap, 3));
-	EXPECT_EQ((long long)(7 * PAGE), choose(&self->rig, 1));
-	EXPECT_EQ(-ENOSPC, choose(&self->rig, 1));
+	EXPECT_EQ((long long)(7 * PAGE), map_pages(&self->rig, 1));
+	EXPECT_EQ(-ENOSPC, map_pages(&self->rig, 1));
 	EXPECT_EQ(0, allow_ranges(&self->rig, overlap, 2));
-	EXPECT_EQ((long long)(100 * PAGE), choose(&self->rig, 1));
+	EXPECT_EQ((long long)(100 * PAGE), map_pages(&self->rig, 1));
 }
 
-TEST_F(allow, an_empty_list_ends_the_one_before)
+TEST_F(allow, empty_list_allows_all)
 {
-	ASSERT_EQ(0, allow_one(&self->rig, 7 * PAGE, 8 * PAGE - 1));
-	EXPECT_EQ(-ENOSPC, choose(&self->rig, 2));
+	ASSERT_EQ(0, allow_range(&self->rig, 7 * PAGE, 8 * PAGE - 1));
+	EXPECT_EQ(-ENOSPC, map_pages(&self->rig, 2));
 	ASSERT_EQ(0, allow_ranges(&self->rig, NULL, 0));
-	EXPECT_EQ((long long)PAGE, choose(&self->rig, 2));
+	EXPECT_EQ((long long)PAGE, map_pages(&self->rig, 2));
 }
 
-TEST_F(allow, fixed_iovas_need_not_be_allowed)
+TEST_F(allow, fixed_iovas_ignore_the_list)
 {
-	ASSERT_EQ(0, allow_one(&self->rig, 7 * PAGE, 8 * PAGE - 1));
+	ASSERT_EQ(0, allow_range(&self->rig, 7 * PAGE, 8 * PAGE - 1));
 	EXPECT_EQ(0, rig_map(&self->rig));
 }
 
-TEST_F(allow, chosen_iovas_are_free_ones)
+TEST_F(allow, chosen_iovas_are_free)
 {
-	ASSERT_EQ(0, allow_one(&self->rig, RIG_IOVA - PAGE,
-			       RIG_IOVA + RIG_LENGTH + 3 * PAGE - 1));
+	ASSERT_EQ(0, allow_range(&self->rig, RIG_IOVA - PAGE,
+				 RIG_IOVA + RIG_LENGTH + 3 * PAGE - 1));
 	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ((long long)(RIG_IOVA - PAGE), choose(&self->rig, 1));
-	EXPECT_EQ(-ENOSPC, choose(&self->rig, 4));
-	EXPECT_EQ((long long)(RIG_IOVA + RIG_LENGTH), choose(&self->rig, 3));
-	EXPECT_EQ(-ENOSPC, choose(&self->rig, 1));
+	EXPECT_EQ((long long)(RIG_IOVA - PAGE), map_pages(&self->rig, 1));
+	EXPECT_EQ(-ENOSPC, map_pages(&self->rig, 4));
+	EXPECT_EQ((long long)(RIG_IOVA + RIG_LENGTH), map_pages(&self->rig, 3));
+	EXPECT_EQ(-ENOSPC, map_pages(&self->rig, 1));
 }
 
-/* A11: an alignment never takes a large length out of the address space. */
-TEST_F(allow, huge_lengths_find_no_place)
+/* Aligning a huge mapping must not overflow the address space. */
+TEST_F(allow, huge_lengths_ENOSPC)
 {
 	const __u64 lengths[] = {
 		1ull << 62, 1ull << 63, 0 - 2 * HUGE, 0 - (1ull << 30),
@@ -203,31 +204,31 @@ TEST_F(allow, huge_lengths_find_no_place)
 	EXPECT_EQ(0, ioas_unmap_all(self->rig.iommufd, self->rig.ioas));
 }
 
-TEST_F(allow, what_a_device_needs_EADDRINUSE)
+TEST_F(allow, reserved_by_the_device_EADDRINUSE)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(-EADDRINUSE, allow_one(&self->rig, MSI_START, MSI_LAST));
-	EXPECT_EQ(-EADDRINUSE, allow_one(&self->rig, 0, ~0ull));
-	EXPECT_EQ(-EADDRINUSE, allow_one(&self->rig, MSI_LAST - PAGE,
-					 MSI_LAST + PAGE));
-	EXPECT_EQ(0, allow_one(&self->rig, MSI_LAST + 1, MSI_LAST + PAGE));
-	EXPECT_EQ((long long)(MSI_LAST + 1), choose(&self->rig, 1));
+	EXPECT_EQ(-EADDRINUSE, allow_range(&self->rig, MSI_START, MSI_LAST));
+	EXPECT_EQ(-EADDRINUSE, allow_range(&self->rig, 0, ~0ull));
+	EXPECT_EQ(-EADDRINUSE, allow_range(&self->rig, MSI_LAST - PAGE,
+					   MSI_LAST + PAGE));
+	EXPECT_EQ(0, allow_range(&self->rig, MSI_LAST + 1, MSI_LAST + PAGE));
+	EXPECT_EQ((long long)(MSI_LAST + 1), map_pages(&self->rig, 1));
 }
 
-TEST_F(allow, a_device_that_takes_some_away_EADDRINUSE)
+TEST_F(allow, attach_reserves_allowed_iovas_EADDRINUSE)
 {
-	ASSERT_EQ(0, allow_one(&self->rig, MSI_START - PAGE, MSI_START));
+	ASSERT_EQ(0, allow_range(&self->rig, MSI_START - PAGE, MSI_START));
 	EXPECT_EQ(-EADDRINUSE, attach(&self->rig));
-	/* And so does the end of what the IOMMU can address. */
-	ASSERT_EQ(0, allow_one(&self->rig, ~0ull - PAGE, ~0ull));
+	/* The IOMMU cannot address the last IOVAs. */
+	ASSERT_EQ(0, allow_range(&self->rig, ~0ull - PAGE, ~0ull));
 	EXPECT_EQ(-EADDRINUSE, attach(&self->rig));
-	ASSERT_EQ(0, allow_one(&self->rig, RIG_IOVA, RIG_IOVA + PAGE - 1));
+	ASSERT_EQ(0, allow_range(&self->rig, RIG_IOVA, RIG_IOVA + PAGE - 1));
 	EXPECT_EQ(0, attach(&self->rig));
-	EXPECT_EQ((long long)RIG_IOVA, choose(&self->rig, 1));
+	EXPECT_EQ((long long)RIG_IOVA, map_pages(&self->rig, 1));
 	EXPECT_EQ(1, rig_pinned(&self->rig));
 }
 
-TEST_F(allow, chosen_iovas_are_reached)
+TEST_F(allow, chosen_iovas_are_accessible)
 {
 	__u64 iova;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device really reaches, shown by its DMA.
+ * DMA of a device through an IOAS.
  *
- * Rule: a device reaches what is mapped, in the directions that were allowed,
- * from map or attach until unmap, detach or close, and nothing else. Both
- * directions are looked at, and always the data.
+ * A device can access mapped memory, in the directions that the mapping
+ * permits, from map or attach to unmap, detach or close, and nothing else. The
+ * tests transfer data in both directions and compare it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -72,12 +72,12 @@ TEST_F(dma, mapped_after_attach)
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	/* A transfer across the edge of two pages. */
+	/* This transfer crosses a page boundary. */
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA + 5 * PAGE - 1500,
 			     self->rig.memory + 5 * PAGE - 1500));
 }
 
-TEST_F_TIMEOUT(dma, each_page_is_in_its_place, 60)
+TEST_F_TIMEOUT(dma, each_page_has_its_own_data, 60)
 {
 	struct device *device = &self->rig.device;
 	unsigned int i;
@@ -97,7 +97,7 @@ TEST_F_TIMEOUT(dma, each_page_is_in_its_place, 60)
 	}
 }
 
-TEST_F(dma, two_mappings_of_one_memory)
+TEST_F(dma, memory_mapped_twice)
 {
 	struct device *device = &self->rig.device;
 
@@ -111,11 +111,11 @@ TEST_F(dma, two_mappings_of_one_memory)
 	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, neighbours_are_not_mixed_up)
+TEST_F(dma, adjacent_mappings)
 {
 	struct device *device = &self->rig.device;
 
-	/* Side by side in IOVA, in the reverse order in memory. */
+	/* Two pages, mapped in reverse order. */
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
 	ASSERT_EQ(0, map(&self->rig, self->rig.memory + PAGE, PAGE, RIG_IOVA,
 			 IOAS_READ_WRITE));
@@ -173,12 +173,12 @@ TEST_F(dma, unmap_blocks)
 	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
 	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA + 15 * PAGE,
 				self->rig.memory + 15 * PAGE));
-	/* The bounce was not part of it. */
+	/* The bounce buffer is still mapped. */
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, new_memory_at_an_old_iova)
+TEST_F(dma, remap_iova_to_other_memory)
 {
 	struct device *device = &self->rig.device;
 
@@ -203,7 +203,7 @@ TEST_F(dma, failed_map_gives_no_access)
 	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, READABLE_alone_is_not_written)
+TEST_F(dma, READABLE_alone)
 {
 	struct device *device = &self->rig.device;
 
@@ -221,10 +221,10 @@ TEST_F(dma, READABLE_alone_is_not_written)
 }
 
 /*
- * That it is not read cannot be asked for: the page tables of an Intel IOMMU
- * let read whatever can be written.
+ * Do not test that reads are blocked: VT-d page tables map write-only memory
+ * as readable, too.
  */
-TEST_F(dma, WRITEABLE_alone_is_written)
+TEST_F(dma, WRITEABLE_alone)
 {
 	struct device *device = &self->rig.device;
 
@@ -238,27 +238,28 @@ TEST_F(dma, WRITEABLE_alone_is_written)
 	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2100));
 }
 
-/* DMA goes to a page of the program's own, not to one that it shares. */
-TEST_F(dma, copy_on_write_happens_before_the_pin)
+/* Pinning replaces the shared zero page by a page of the process. */
+TEST_F(dma, copy_on_write_is_broken_by_the_pin)
 {
 	struct device *device = &self->rig.device;
-	char *fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+	char *unpopulated = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	ASSERT_NE(MAP_FAILED, fresh);
-	/* Reading shows zeros; the page behind it is everybody's. */
-	EXPECT_EQ(0, fresh[0]);
+	ASSERT_NE(MAP_FAILED, unpopulated);
+	/* A read fault maps the zero page. */
+	EXPECT_EQ(0, unpopulated[0]);
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, fresh, PAGE, RIG_IOVA, IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, fresh));
+	ASSERT_EQ(0, map(&self->rig, unpopulated, PAGE, RIG_IOVA,
+			 IOAS_READ_WRITE));
+	EXPECT_EQ(1, REACHES(device, RIG_IOVA, unpopulated));
 }
 
 /*
- * Map memory for reading, then write to it as the program: 1 if the device reads
- * what was written, 0 if not, -errno.
+ * Map @memory READABLE and write to it afterwards. Returns 1 if the device
+ * reads the new data, 0 if it does not, or -errno.
  */
-static int later_write_is_read(struct rig *rig, struct device *device,
-			       char *memory, unsigned int seed)
+static int reads_later_write(struct rig *rig, struct device *device,
+			     char *memory, unsigned int seed)
 {
 	int rc = map(rig, memory, PAGE, RIG_IOVA, IOAS_READ);
 
@@ -281,8 +282,11 @@ static char *private_page(int prot, int fd)
 		    MAP_PRIVATE | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
 }
 
-/* A page that the program gets later, as it writes, is the device's as well. */
-TEST_F(dma, READABLE_memory_is_what_the_program_sees)
+/*
+ * Pinning must break copy-on-write even for a READABLE mapping. Otherwise a
+ * later write of the process allocates a page that the device does not see.
+ */
+TEST_F(dma, READABLE_private_memory_stays_coherent)
 {
 	struct device *device = &self->rig.device;
 	int fd = memfd_create("iommufd-test", MFD_CLOEXEC);
@@ -292,11 +296,11 @@ TEST_F(dma, READABLE_memory_is_what_the_program_sees)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, PAGE));
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	/* never touched, read before, without the right to write to it yet */
+	/* Anonymous memory: not populated, populated by a read, read-only. */
 	memory[0] = private_page(PROT_READ | PROT_WRITE, -1);
 	memory[1] = private_page(PROT_READ | PROT_WRITE, -1);
 	memory[2] = private_page(PROT_READ, -1);
-	/* the same of a file */
+	/* The same for a private file mapping. */
 	memory[3] = private_page(PROT_READ | PROT_WRITE, fd);
 	memory[4] = private_page(PROT_READ | PROT_WRITE, fd);
 	memory[5] = private_page(PROT_READ, fd);
@@ -304,14 +308,14 @@ TEST_F(dma, READABLE_memory_is_what_the_program_sees)
 		ASSERT_NE(MAP_FAILED, memory[i]);
 		before = i % 3 == 1 ? memory[i][0] : 0;
 		EXPECT_EQ(0, before);
-		EXPECT_EQ(1, later_write_is_read(&self->rig, device, memory[i],
-						 3000 + i));
+		EXPECT_EQ(1, reads_later_write(&self->rig, device, memory[i],
+					       3000 + i));
 		munmap(memory[i], PAGE);
 	}
 	close(fd);
 }
 
-TEST_F(dma, detach_blocks_and_attach_opens)
+TEST_F(dma, detach_blocks_until_attach)
 {
 	struct device *device = &self->rig.device;
 
@@ -320,7 +324,7 @@ TEST_F(dma, detach_blocks_and_attach_opens)
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 	ASSERT_EQ(0, vfio_detach(device->fd));
 
-	/* Neither a write comes through nor what a read would have brought. */
+	/* A write does not reach memory, a read does not reach the device. */
 	pattern_fill(self->rig.memory, TRANSFER, 2200);
 	ASSERT_EQ(0, edu_store(&device->edu, RIG_IOVA, 0, TRANSFER));
 	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2200));
@@ -332,23 +336,23 @@ TEST_F(dma, detach_blocks_and_attach_opens)
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 }
 
-/* Whether it is one byte over and over, as what a refused read may leave. */
+/* A blocked read may return a single byte value for the whole transfer. */
 static bool is_uniform(const char *memory, size_t length)
 {
 	return !memcmp(memory, memory + 1, length - 1);
 }
 
 /*
- * Before the first attach a bound device reaches nothing: above all not the
- * physical memory whose address it puts on the bus.
+ * Before the first attach, DMA of a bound device is blocked. It must not access
+ * physical memory at the address it uses.
  */
 TEST_F(dma, bound_but_not_attached_is_blocked)
 {
 	struct device *device = &self->rig.device;
-	/* Where x86 kernels begin. */
+	/* Physical address that an x86 kernel is loaded at. */
 	const __u64 kernel = 0x1000000;
 
-	/* Leave a pattern in the device, which a new bind does not change. */
+	/* The buffer of the device keeps this pattern across the new bind. */
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
 	pattern_fill(self->rig.bounce, TRANSFER, 2250);
 	ASSERT_EQ(0, edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
@@ -365,7 +369,7 @@ TEST_F(dma, bound_but_not_attached_is_blocked)
 		    pattern_is(self->rig.bounce, TRANSFER, 2250));
 }
 
-TEST_F(dma, close_of_the_device_blocks_what_runs)
+TEST_F(dma, close_of_the_device_during_dma)
 {
 	struct device *device = &self->rig.device;
 
@@ -373,7 +377,7 @@ TEST_F(dma, close_of_the_device_blocks_what_runs)
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 	pattern_fill(self->rig.memory, TRANSFER, 2300);
-	/* It moves the data a tenth of a second after this. */
+	/* The edu device transfers the data 100 ms later. */
 	ASSERT_EQ(0, edu_begin_store(&device->edu, RIG_IOVA, 0, TRANSFER));
 	device_close(device);
 	usleep(400 * 1000);
@@ -386,7 +390,7 @@ TEST_F(dma, close_of_the_device_blocks_what_runs)
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, unmap_while_a_transfer_waits)
+TEST_F(dma, unmap_during_dma)
 {
 	struct device *device = &self->rig.device;
 
@@ -400,7 +404,7 @@ TEST_F(dma, unmap_while_a_transfer_waits)
 	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2400));
 }
 
-TEST_F(dma, close_of_iommu_alone_changes_nothing)
+TEST_F(dma, close_of_iommufd_changes_nothing)
 {
 	struct device *device = &self->rig.device;
 
@@ -411,7 +415,7 @@ TEST_F(dma, close_of_iommu_alone_changes_nothing)
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, two_devices_in_one_space)
+TEST_F(dma, two_devices_in_one_ioas)
 {
 	struct device *device = &self->rig.device;
 
@@ -429,7 +433,7 @@ TEST_F(dma, two_devices_in_one_space)
 	EXPECT_EQ(1, IS_BLOCKED(&self->second, RIG_IOVA, self->rig.memory));
 }
 
-TEST_F(dma, one_of_two_devices_leaves)
+TEST_F(dma, detach_one_of_two_devices)
 {
 	struct device *device = &self->rig.device;
 
@@ -447,23 +451,23 @@ TEST_F(dma, one_of_two_devices_leaves)
 	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2500));
 }
 
-TEST_F(dma, two_spaces_keep_their_devices_apart)
+TEST_F(dma, two_ioas_are_isolated)
 {
 	struct device *device = &self->rig.device;
-	__u32 space;
+	__u32 other_ioas;
 
 	if (self->rig.machine.nr_lone < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	ASSERT_EQ(0, device_open(&self->second, self->rig.machine.lone[1].text,
 				 self->rig.iommufd));
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &space));
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other_ioas));
 	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, attach_to(&self->second, space));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, space, self->rig.bounce, PAGE,
-			      BOUNCE_IOVA, IOAS_READ_WRITE));
+	ASSERT_EQ(0, attach_to(&self->second, other_ioas));
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other_ioas, self->rig.bounce,
+			      PAGE, BOUNCE_IOVA, IOAS_READ_WRITE));
 	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA,
 			 IOAS_READ_WRITE));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, space,
+	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other_ioas,
 			      self->rig.memory + PAGE, PAGE, RIG_IOVA,
 			      IOAS_READ_WRITE));
 	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
@@ -491,13 +495,13 @@ TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
 	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
 
-	/* The first leaves and comes back; the second never notices. */
+	/* Detaching the first device does not affect the second. */
 	EXPECT_EQ(0, vfio_detach(first.fd));
 	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
 	EXPECT_EQ(0, rig_attach(&self->rig, &first));
 	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
 
-	/* The first closes; then the second leaves, and all is blocked. */
+	/* Once the last device of the group is detached, DMA is blocked. */
 	device_close(&first);
 	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
 	EXPECT_EQ(0, vfio_detach(self->second.fd));
@@ -507,23 +511,23 @@ TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(dma, one_group_in_two_spaces_EINVAL)
+TEST_F(dma, one_group_in_two_ioas_EINVAL)
 {
 	const struct pci_address *pair = self->rig.machine.pair;
 	struct device first;
-	__u32 space;
+	__u32 other_ioas;
 
 	if (!self->rig.machine.has_pair)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &space));
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other_ioas));
 	ASSERT_EQ(0, device_open(&first, pair[0].text, self->rig.iommufd));
 	EXPECT_EQ(0, device_open(&self->second, pair[1].text,
 				 self->rig.iommufd));
 	EXPECT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(0, rig_attach(&self->rig, &first));
-	EXPECT_EQ(-EINVAL, attach_to(&self->second, space));
-	/* That changed nothing, for either. */
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, space));
+	EXPECT_EQ(-EINVAL, attach_to(&self->second, other_ioas));
+	/* The failed attach changed neither device. */
+	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other_ioas));
 	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->second));
 	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What memory is pinned, from map to unmap and from attach to detach, counted.
+ * Number of pages that IOMMU_IOAS_MAP pins.
  *
- * Rule: pages are pinned while a device could reach them, each once, and what
- * fails pins nothing.
+ * Pages are pinned while they are mapped in an IOAS that a device is attached
+ * to. Each page of a mapping is pinned once, and a call that fails leaves no
+ * page pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ FIXTURE_TEARDOWN(pins)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* Attach without mapping the bounce, so that the counts are the test's. */
+/* Unlike rig_attach(), do not map the bounce buffer, which is counted too. */
 static int attach(struct rig *rig)
 {
 	__u32 pt_id = rig->ioas;
@@ -53,7 +54,7 @@ TEST_F(pins, none_before_attach)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, attach_pins_what_is_mapped)
+TEST_F(pins, attach_pins_existing_mappings)
 {
 	ASSERT_EQ(0, map(&self->rig, self->rig.memory, 5 * PAGE, RIG_IOVA,
 			 IOAS_READ));
@@ -71,7 +72,7 @@ TEST_F(pins, map_after_attach)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, unmap_takes_exactly_its_own)
+TEST_F(pins, unmap_unpins_only_its_range)
 {
 	unsigned int i;
 
@@ -89,7 +90,7 @@ TEST_F(pins, unmap_takes_exactly_its_own)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, unmap_partial_ENOENT_takes_none)
+TEST_F(pins, partial_unmap_ENOENT_unpins_none)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
@@ -100,7 +101,7 @@ TEST_F(pins, unmap_partial_ENOENT_takes_none)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, overlap_EEXIST_adds_none)
+TEST_F(pins, overlap_EEXIST_pins_none)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
@@ -109,19 +110,19 @@ TEST_F(pins, overlap_EEXIST_adds_none)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, detach_takes_all_and_attach_brings_them_back)
+TEST_F(pins, detach_unpins_and_attach_repins)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	/* The mapping is still there. */
+	/* Detach unpins the pages but keeps the mapping. */
 	EXPECT_EQ(-EEXIST, rig_map(&self->rig));
 	ASSERT_EQ(0, attach(&self->rig));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, destroy_takes_all)
+TEST_F(pins, destroy_after_detach)
 {
 	__u32 ioas = self->rig.ioas;
 
@@ -134,7 +135,7 @@ TEST_F(pins, destroy_takes_all)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, close_of_the_device_takes_all)
+TEST_F(pins, close_of_the_device_unpins_all)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
@@ -142,13 +143,13 @@ TEST_F(pins, close_of_the_device_takes_all)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, close_of_iommu_alone_takes_none)
+TEST_F(pins, close_of_iommufd_unpins_none)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	close(self->rig.iommufd);
 	self->rig.iommufd = -1;
-	/* The bound device holds it open. */
+	/* The bound device holds a reference to the file. */
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 	device_close(&self->rig.device);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
@@ -174,22 +175,22 @@ TEST_F(pins, two_devices_pin_a_page_once)
 	device_close(&other);
 }
 
-TEST_F(pins, two_spaces_are_independent)
+TEST_F(pins, two_ioas_are_independent)
 {
 	struct device other;
-	__u32 space, pt_id;
+	__u32 other_ioas, pt_id;
 
 	if (self->rig.machine.nr_lone < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	ASSERT_EQ(0, device_open(&other, self->rig.machine.lone[1].text,
 				 self->rig.iommufd));
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &space));
-	pt_id = space;
+	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other_ioas));
+	pt_id = other_ioas;
 	ASSERT_EQ(0, vfio_attach(other.fd, &pt_id));
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
-	EXPECT_EQ(0, ioas_map(self->rig.iommufd, space, self->rig.memory,
+	EXPECT_EQ(0, ioas_map(self->rig.iommufd, other_ioas, self->rig.memory,
 			      2 * PAGE, RIG_IOVA, IOAS_READ));
 	EXPECT_EQ(RIG_PAGES + 2, rig_pinned(&self->rig));
 	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
@@ -198,20 +199,20 @@ TEST_F(pins, two_spaces_are_independent)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, memory_that_is_not_there_EFAULT)
+TEST_F(pins, unmapped_memory_EFAULT)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, munmap(self->rig.memory + 9 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, rig_map(&self->rig));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	/* Nothing is left of it. */
+	/* The failed map left no mapping. */
 	EXPECT_EQ(-ENOENT, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, map(&self->rig, self->rig.memory, 9 * PAGE, RIG_IOVA,
 			 IOAS_READ_WRITE));
 	EXPECT_EQ(9, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, attach_to_memory_that_is_not_there_EFAULT)
+TEST_F(pins, attach_with_unmapped_memory_EFAULT)
 {
 	ASSERT_EQ(0, rig_map(&self->rig));
 	ASSERT_EQ(0, map(&self->rig, self->rig.bounce, PAGE, BOUNCE_IOVA,
@@ -220,14 +221,14 @@ TEST_F(pins, attach_to_memory_that_is_not_there_EFAULT)
 	EXPECT_EQ(-EFAULT, attach(&self->rig));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 
-	/* It was not attached: a map pins nothing, and another attach works. */
+	/* The device is not attached, and a later attach succeeds. */
 	ASSERT_EQ(0, rig_unmap(&self->rig, BOUNCE_IOVA, PAGE));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 	EXPECT_EQ(0, attach(&self->rig));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, read_only_memory_as_WRITEABLE_EFAULT)
+TEST_F(pins, WRITEABLE_mapping_of_read_only_memory_EFAULT)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, mprotect(self->rig.memory, RIG_LENGTH, PROT_READ));
@@ -240,7 +241,7 @@ TEST_F(pins, read_only_memory_as_WRITEABLE_EFAULT)
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, memory_without_access_EFAULT)
+TEST_F(pins, PROT_NONE_memory_EFAULT)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, mprotect(self->rig.memory, RIG_LENGTH, PROT_NONE));
@@ -249,7 +250,7 @@ TEST_F(pins, memory_without_access_EFAULT)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, registers_of_a_device_as_memory_EFAULT)
+TEST_F(pins, device_registers_EFAULT)
 {
 	ASSERT_EQ(0, attach(&self->rig));
 	EXPECT_EQ(-EFAULT, map(&self->rig, self->rig.device.edu.registers,
@@ -271,31 +272,31 @@ TEST_F(pins, misaligned_EINVAL)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(pins, memory_not_touched_yet)
+TEST_F(pins, unpopulated_memory)
 {
-	char *fresh = mmap(NULL, RIG_LENGTH, PROT_READ | PROT_WRITE,
+	char *unpopulated = mmap(NULL, RIG_LENGTH, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	ASSERT_NE(MAP_FAILED, fresh);
+	ASSERT_NE(MAP_FAILED, unpopulated);
 	ASSERT_EQ(0, attach(&self->rig));
-	ASSERT_EQ(0, map(&self->rig, fresh, RIG_LENGTH, RIG_IOVA,
+	ASSERT_EQ(0, map(&self->rig, unpopulated, RIG_LENGTH, RIG_IOVA,
 			 IOAS_READ_WRITE));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* Also memory that was never touched, so that later writes are seen. */
-TEST_F(pins, untouched_memory_for_reading)
+/* Unpopulated memory is pinned for reading, too, to see later writes. */
+TEST_F(pins, unpopulated_memory_READABLE)
 {
-	const char *fresh = mmap(NULL, RIG_LENGTH, PROT_READ,
+	const char *unpopulated = mmap(NULL, RIG_LENGTH, PROT_READ,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int i;
 
-	ASSERT_NE(MAP_FAILED, (void *)fresh);
+	ASSERT_NE(MAP_FAILED, (void *)unpopulated);
 	ASSERT_EQ(0, attach(&self->rig));
 	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(0, map(&self->rig, fresh, RIG_LENGTH, RIG_IOVA,
+		ASSERT_EQ(0, map(&self->rig, unpopulated, RIG_LENGTH, RIG_IOVA,
 				 IOAS_READ));
 		EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 		ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
@@ -303,7 +304,7 @@ TEST_F(pins, untouched_memory_for_reading)
 	}
 }
 
-TEST_F(pins, shared_memory_of_a_file)
+TEST_F(pins, shared_file_mapping)
 {
 	int fd = memfd_create("iommufd-test", MFD_CLOEXEC);
 	char *shared;
@@ -317,7 +318,7 @@ TEST_F(pins, shared_memory_of_a_file)
 	ASSERT_EQ(0, map(&self->rig, shared, RIG_LENGTH, RIG_IOVA,
 			 IOAS_READ_WRITE));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
-	/* Pins outlive the program's own view of the memory. */
+	/* The pages stay pinned when the process unmaps the memory. */
 	ASSERT_EQ(0, munmap(shared, RIG_LENGTH));
 	close(fd);
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
@@ -332,7 +333,7 @@ TEST_F(pins, huge_page)
 	if (!huge)
 		SKIP(return, "needs transparent huge pages and madvise()");
 	ASSERT_EQ(0, attach(&self->rig));
-	/* From its middle, the whole, and around one that is mapped. */
+	/* Map a part of the huge page first, then all of it. */
 	ASSERT_EQ(0, map(&self->rig, huge + 3 * PAGE, 7 * PAGE, RIG_IOVA,
 			 IOAS_READ_WRITE));
 	EXPECT_EQ(7, rig_pinned(&self->rig));

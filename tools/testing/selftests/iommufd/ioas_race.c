@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls against each other: several threads on one address space, while a
- * device comes and goes.
+ * Concurrent calls on one address space, while a device is attached and
+ * detached.
  *
- * Vocabulary: a worker is a thread that repeats its work until it is told to
- * stop, or until a call returns what it may not; that result is what the
- * worker ends with.
- *
- * Rule: a call succeeds or fails for a reason of its own, never because it met
- * another one; and when all is over nothing is pinned.
+ * A call must not fail merely because another call runs at the same time, and
+ * no page may be left pinned. Each worker thread repeats one kind of call until
+ * the test ends or until the call returns an unexpected error.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -30,21 +27,21 @@ struct worker;
 typedef int (*work_fn)(struct worker *worker);
 
 /**
- * struct worker - a thread and its place
- * @rig: what it works on
- * @work: once; 0 or what it may not have got
- * @number: its number, which chooses its IOVAs
- * @stop: shared; not 0 when it is time to end
- * @times: how often its work was done
- * @result: what ended it
- * @thread: the thread
+ * struct worker - a thread that calls @work in a loop
+ * @rig: test rig, shared by all threads
+ * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
+ * @index: index of the thread, selects a private range of IOVAs
+ * @stop: shared flag, set to end all threads
+ * @iterations: number of successful calls of @work
+ * @result: last return value of @work
+ * @thread: thread handle
  */
 struct worker {
 	struct rig *rig;
 	work_fn work;
-	unsigned int number;
+	unsigned int index;
 	int *stop;
-	unsigned long times;
+	unsigned long iterations;
 	int result;
 	pthread_t thread;
 };
@@ -67,7 +64,7 @@ FIXTURE_TEARDOWN(race)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-static void *repeat(void *argument)
+static void *run_worker(void *argument)
 {
 	struct worker *worker = argument;
 
@@ -75,13 +72,13 @@ static void *repeat(void *argument)
 		worker->result = worker->work(worker);
 		if (worker->result)
 			break;
-		worker->times++;
+		worker->iterations++;
 	}
 	return NULL;
 }
 
-static void start(struct worker *workers, const work_fn *work,
-		  struct rig *rig, int *stop)
+static void start_workers(struct worker *workers, const work_fn *work,
+			  struct rig *rig, int *stop)
 {
 	unsigned int i;
 
@@ -89,17 +86,17 @@ static void start(struct worker *workers, const work_fn *work,
 		workers[i] = (struct worker){
 			.rig = rig,
 			.work = work[i],
-			.number = i,
+			.index = i,
 			.stop = stop,
 		};
-		if (pthread_create(&workers[i].thread, NULL, repeat,
+		if (pthread_create(&workers[i].thread, NULL, run_worker,
 				   &workers[i]))
 			abort();
 	}
 }
 
-/* Lets them work for a while. The first bad result, or 0. */
-static int finish(struct worker *workers, int *stop)
+/* Stop all threads after SECONDS. Returns the first unexpected -errno, or 0. */
+static int stop_workers(struct worker *workers, int *stop)
 {
 	int result = 0;
 	unsigned int i;
@@ -110,26 +107,26 @@ static int finish(struct worker *workers, int *stop)
 		pthread_join(workers[i].thread, NULL);
 		if (!result)
 			result = workers[i].result;
-		if (!result && !workers[i].times)
+		if (!result && !workers[i].iterations)
 			result = -ETIME;
 	}
 	return result;
 }
 
-/* One page of its own, at one of many IOVAs of its own. */
+/* Map and unmap a page at an IOVA that no other worker uses. */
 static int map_own(struct worker *worker)
 {
-	const __u64 iova = ((__u64)worker->number + 1) << 32 |
-			   worker->times % 1000 * PAGE;
+	const __u64 iova = ((__u64)worker->index + 1) << 32 |
+			   worker->iterations % 1000 * PAGE;
 	int err;
 
 	err = ioas_map(worker->rig->iommufd, worker->rig->ioas,
-		       worker->rig->memory + worker->number * PAGE, PAGE, iova,
+		       worker->rig->memory + worker->index * PAGE, PAGE, iova,
 		       IOAS_READ_WRITE);
 	return err ? err : rig_unmap(worker->rig, iova, PAGE);
 }
 
-/* All of the memory at an IOVA that others want as well. */
+/* Map all memory at an IOVA that other workers use as well. */
 static int map_shared(struct worker *worker)
 {
 	int err = rig_map(worker->rig);
@@ -157,8 +154,8 @@ static int attach_and_detach(struct worker *worker)
 	return err ? err : vfio_detach(worker->rig->device.fd);
 }
 
-/* An attach takes its ranges away one by one, but the list is always one. */
-static int query(struct worker *worker)
+/* The list must be sorted and not overlap, even while an attach updates it. */
+static int check_ranges(struct worker *worker)
 {
 	struct iommu_iova_range range[8];
 	__u64 alignment;
@@ -169,7 +166,7 @@ static int query(struct worker *worker)
 			  &alignment);
 	if (err)
 		return err;
-	/* At the start of the space nothing is ever taken. */
+	/* The device reserves nothing below MSI_START. */
 	if (!nr || nr > 3 || range[0].start || range[0].last < MSI_START - 1)
 		return -EUCLEAN;
 	for (i = 1; i < nr; i++)
@@ -179,8 +176,7 @@ static int query(struct worker *worker)
 	return 0;
 }
 
-/* A space that lives for as long as it takes. */
-static int make_and_destroy(struct worker *worker)
+static int alloc_and_destroy(struct worker *worker)
 {
 	const int iommufd = worker->rig->iommufd;
 	__u32 ioas;
@@ -194,10 +190,10 @@ static int make_and_destroy(struct worker *worker)
 	return err ? err : iommu_end(iommufd, ioas);
 }
 
-/* Whatever the IDs that come and go stand for at the moment. */
-static int use_any_id(struct worker *worker)
+/* Look up an ID that alloc_and_destroy() keeps freeing and reusing. */
+static int use_recycled_id(struct worker *worker)
 {
-	const __u32 id = worker->rig->ioas + 1 + worker->times % 4;
+	const __u32 id = worker->rig->ioas + 1 + worker->iterations % 4;
 	struct iommu_iova_range range[8];
 	__u64 alignment;
 	__u32 nr = 8;
@@ -212,66 +208,66 @@ TEST_F(race, disjoint_maps)
 	const work_fn work[WORKERS] = { map_own, map_own, map_own, map_own };
 
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	start(self->worker, work, &self->rig, &self->stop);
-	EXPECT_EQ(0, finish(self->worker, &self->stop));
-	/* The bounce is all there is. */
+	start_workers(self->worker, work, &self->rig, &self->stop);
+	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
+	/* Only the bounce buffer is left. */
 	EXPECT_EQ(1, rig_pinned(&self->rig));
 }
 
-TEST_F(race, maps_and_unmaps_of_one_iova)
+TEST_F(race, map_and_unmap_of_one_iova)
 {
 	const work_fn work[WORKERS] = { map_shared, unmap_shared, map_shared,
 					unmap_all };
 
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	start(self->worker, work, &self->rig, &self->stop);
-	EXPECT_EQ(0, finish(self->worker, &self->stop));
+	start_workers(self->worker, work, &self->rig, &self->stop);
+	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, unmap_all(&self->worker[0]));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(race, attach_against_maps)
+TEST_F(race, attach_races_with_map)
 {
 	const work_fn work[WORKERS] = { map_own, attach_and_detach, map_own,
-					query };
+					check_ranges };
 
 	ASSERT_EQ(0, rig_map(&self->rig));
-	start(self->worker, work, &self->rig, &self->stop);
-	EXPECT_EQ(0, finish(self->worker, &self->stop));
+	start_workers(self->worker, work, &self->rig, &self->stop);
+	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	/* And what was mapped all the time is what a device gets. */
+	/* The mapping that existed all along is still intact. */
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
 	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, RIG_IOVA,
 				    self->rig.memory));
 }
 
-TEST_F(race, attach_against_unmap_all)
+TEST_F(race, attach_races_with_unmap_all)
 {
 	const work_fn work[WORKERS] = { map_shared, attach_and_detach,
-					unmap_all, query };
+					unmap_all, check_ranges };
 
-	start(self->worker, work, &self->rig, &self->stop);
-	EXPECT_EQ(0, finish(self->worker, &self->stop));
+	start_workers(self->worker, work, &self->rig, &self->stop);
+	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(race, destroy_against_users_of_the_id)
+TEST_F(race, destroy_races_with_lookup)
 {
-	const work_fn work[WORKERS] = { make_and_destroy, use_any_id,
-					make_and_destroy, use_any_id };
+	const work_fn work[WORKERS] = { alloc_and_destroy, use_recycled_id,
+					alloc_and_destroy, use_recycled_id };
 
-	start(self->worker, work, &self->rig, &self->stop);
-	EXPECT_EQ(0, finish(self->worker, &self->stop));
+	start_workers(self->worker, work, &self->rig, &self->stop);
+	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 }
 
-TEST_F(race, close_while_all_of_them_work)
+TEST_F(race, close_races_with_ioctls)
 {
 	const work_fn work[WORKERS] = { map_own, attach_and_detach, unmap_all,
-					query };
+					check_ranges };
 	unsigned int i;
 
-	start(self->worker, work, &self->rig, &self->stop);
+	start_workers(self->worker, work, &self->rig, &self->stop);
 	usleep(300 * 1000);
 	close(self->rig.device.fd);
 	usleep(100 * 1000);
@@ -282,7 +278,7 @@ TEST_F(race, close_while_all_of_them_work)
 
 		pthread_join(self->worker[i].thread, NULL);
 		result = self->worker[i].result;
-		/* unmap_all may take what map_own is about to unmap. */
+		/* unmap_all() may remove a page before its owner unmaps it. */
 		EXPECT_TRUE(!result || result == -EBADF || result == -ENOENT)
 			TH_LOG("worker %u: %d", i, result);
 	}
@@ -291,13 +287,13 @@ TEST_F(race, close_while_all_of_them_work)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(race, killed_while_all_of_them_work)
+TEST_F(race, kill_races_with_ioctls)
 {
 	const work_fn work[WORKERS] = { map_own, attach_and_detach, map_shared,
 					unmap_shared };
-	unsigned int turn;
+	unsigned int round;
 
-	for (turn = 0; turn < 4; turn++) {
+	for (round = 0; round < 4; round++) {
 		pid_t child;
 
 		rig_close(&self->rig);
@@ -306,7 +302,8 @@ TEST_F(race, killed_while_all_of_them_work)
 		if (!child) {
 			if (rig_open(&self->rig))
 				_exit(1);
-			start(self->worker, work, &self->rig, &self->stop);
+			start_workers(self->worker, work, &self->rig,
+				      &self->stop);
 			for (;;)
 				pause();
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which errno tells which mistake, command by command, without a device.
+ * Error codes of every command that works without a device.
  *
- * Rule: after a mistake everything is as it was before.
+ * A command that fails must leave the address space unchanged.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +23,7 @@ FIXTURE(space)
 	int iommufd;
 	__u32 ioas;
 	char *memory;
-	/* Well formed, for each test to change one thing of. */
+	/* A valid command, of which each test modifies one field. */
 	struct iommu_ioas_map map;
 };
 
@@ -55,7 +55,7 @@ static int do_map(int iommufd, struct iommu_ioas_map *map)
 	return iommu_call(iommufd, IOMMU_IOAS_MAP, map);
 }
 
-/* Ends all mappings. Returns how many bytes they were, or -errno. */
+/* Remove all mappings. Returns the number of bytes unmapped, or -errno. */
 static long long unmap_all(int iommufd, __u32 ioas)
 {
 	__u64 length = ~0ull;
@@ -86,7 +86,7 @@ TEST_F(space, unknown_numbers_ENOTTY)
 	}
 }
 
-TEST_F(space, read_write_and_mmap_fail)
+TEST_F(space, read_write_mmap_fail)
 {
 	char byte;
 
@@ -124,7 +124,7 @@ TEST_F(space, alloc_with_flags_EOPNOTSUPP)
 	EXPECT_EQ(0u, alloc.out_ioas_id);
 }
 
-TEST_F(space, alloc_that_cannot_answer_EFAULT_leaves_no_object)
+TEST_F(space, alloc_failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_alloc *alloc;
 	__u32 next;
@@ -136,13 +136,13 @@ TEST_F(space, alloc_that_cannot_answer_EFAULT_leaves_no_object)
 	ASSERT_EQ(0, mprotect(alloc, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_ALLOC, alloc));
 
-	/* The ID after ours is free, or it was given out and cannot be found. */
+	/* No object is left at the ID that was allocated and freed again. */
 	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas + 1));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
 	EXPECT_EQ(0, iommu_end(self->iommufd, next));
 }
 
-TEST_F(space, destroy_ENOENT)
+TEST_F(space, destroy_invalid_ids_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, 0));
 	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, NO_SUCH_ID));
@@ -162,7 +162,7 @@ TEST_F(space, destroy_with_mappings)
 	EXPECT_EQ(0, unmap_all(self->iommufd, next));
 }
 
-TEST_F(space, dead_ids_ENOENT)
+TEST_F(space, invalid_ids_ENOENT)
 {
 	struct iommu_iova_range range;
 	struct iommu_device_get_info info;
@@ -178,7 +178,7 @@ TEST_F(space, dead_ids_ENOENT)
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, NO_SUCH_ID, 0, ~0ull));
 	EXPECT_EQ(-ENOENT, ioas_ranges(self->iommufd, NO_SUCH_ID, &range, &nr,
 				       &alignment));
-	/* An ID is good, but of an object of another kind. */
+	/* A valid ID, but not that of a device. */
 	EXPECT_EQ(-ENOENT, iommu_device_info(self->iommufd, self->ioas, &info));
 	EXPECT_EQ(-ENOENT, iommu_call(self->iommufd, IOMMU_DEVICE_SET_COOKIE,
 				      &cookie));
@@ -230,7 +230,7 @@ TEST_F(space, map_each_direction)
 	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-/* Without FIXED the IOVA is an answer, and what it was does not matter. */
+/* Without FIXED_IOVA, the iova field is an output only. */
 TEST_F(space, map_without_FIXED_chooses_the_iova)
 {
 	self->map.flags = IOAS_READ_WRITE;
@@ -243,8 +243,8 @@ TEST_F(space, map_without_FIXED_chooses_the_iova)
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
 }
 
-/* A mapping whose IOVA cannot be told is not left behind. */
-TEST_F(space, map_with_no_place_for_the_answer_EFAULT)
+/* If the IOVA cannot be returned, the mapping is removed again. */
+TEST_F(space, map_failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_map *map = (void *)self->memory;
 
@@ -262,7 +262,7 @@ TEST_F(space, map_length_0_EINVAL)
 	EXPECT_EQ(-EINVAL, do_map(self->iommufd, &self->map));
 }
 
-TEST_F(space, map_iova_beyond_the_end_EOVERFLOW)
+TEST_F(space, map_iova_EOVERFLOW)
 {
 	self->map.iova = 0 - 2 * PAGE;
 	EXPECT_EQ(-EOVERFLOW, do_map(self->iommufd, &self->map));
@@ -282,7 +282,7 @@ TEST_F(space, map_up_to_the_last_iova)
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, map_memory_beyond_the_end_EOVERFLOW)
+TEST_F(space, map_user_va_EOVERFLOW)
 {
 	self->map.user_va = 0 - PAGE;
 	EXPECT_EQ(-EOVERFLOW, do_map(self->iommufd, &self->map));
@@ -297,13 +297,13 @@ TEST_F(space, map_overlap_EEXIST)
 	const struct {
 		__u64 iova, length;
 	} overlap[] = {
-		{ IOVA, 4 * PAGE },			/* the same */
-		{ IOVA, PAGE },				/* its head */
-		{ IOVA + 3 * PAGE, PAGE },		/* its tail */
-		{ IOVA + PAGE, PAGE },			/* inside */
-		{ IOVA - PAGE, 2 * PAGE },		/* over its head */
-		{ IOVA + 3 * PAGE, 2 * PAGE },		/* over its tail */
-		{ IOVA - PAGE, 6 * PAGE },		/* around */
+		{ IOVA, 4 * PAGE },			/* identical */
+		{ IOVA, PAGE },				/* first page */
+		{ IOVA + 3 * PAGE, PAGE },		/* last page */
+		{ IOVA + PAGE, PAGE },			/* page inside */
+		{ IOVA - PAGE, 2 * PAGE },		/* across the start */
+		{ IOVA + 3 * PAGE, 2 * PAGE },		/* across the end */
+		{ IOVA - PAGE, 6 * PAGE },		/* superset */
 	};
 	size_t i;
 
@@ -314,7 +314,7 @@ TEST_F(space, map_overlap_EEXIST)
 		EXPECT_EQ(-EEXIST, do_map(self->iommufd, &self->map))
 			TH_LOG("overlap %zu", i);
 	}
-	/* Side by side is no overlap. */
+	/* Adjacent mappings do not overlap. */
 	self->map.length = PAGE;
 	self->map.iova = IOVA - PAGE;
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
@@ -323,7 +323,7 @@ TEST_F(space, map_overlap_EEXIST)
 	EXPECT_EQ(6 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, map_that_cannot_answer_maps_whole_or_not)
+TEST_F(space, map_fixed_failed_copy_to_user)
 {
 	struct iommu_ioas_map *map;
 	int result;
@@ -339,8 +339,11 @@ TEST_F(space, map_that_cannot_answer_maps_whole_or_not)
 		  unmap_all(self->iommufd, self->ioas));
 }
 
-/* What cannot be undone is not begun if its answer cannot be told. */
-TEST_F(space, unmap_with_no_place_for_the_answer_EFAULT)
+/*
+ * An unmap cannot be rolled back, so the kernel has to detect that it cannot
+ * return the length before it unmaps anything.
+ */
+TEST_F(space, unmap_failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_unmap *unmap = (void *)self->memory;
 
@@ -357,7 +360,7 @@ TEST_F(space, unmap_with_no_place_for_the_answer_EFAULT)
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, unmap_nothing_ENOENT)
+TEST_F(space, unmap_unmapped_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA, PAGE));
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
@@ -381,12 +384,12 @@ TEST_F(space, unmap_partial_ENOENT)
 				 4 * PAGE));
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA,
 				 4 * PAGE - 1));
-	/* It is whole. */
+	/* The mapping is intact. */
 	EXPECT_EQ(-EEXIST, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, unmap_one_whole_and_one_partial_ENOENT)
+TEST_F(space, unmap_second_mapping_partial_ENOENT)
 {
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	self->map.iova += 4 * PAGE;
@@ -395,7 +398,7 @@ TEST_F(space, unmap_one_whole_and_one_partial_ENOENT)
 	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, unmap_superset_counts_what_was_mapped)
+TEST_F(space, unmap_superset_returns_bytes)
 {
 	__u64 length = 100 * PAGE;
 
@@ -407,7 +410,7 @@ TEST_F(space, unmap_superset_counts_what_was_mapped)
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, unmap_all_of_nothing)
+TEST_F(space, unmap_all_of_empty_ioas)
 {
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
@@ -420,7 +423,7 @@ TEST_F(space, unmap_length_0_EINVAL)
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, unmap_beyond_the_end_EOVERFLOW)
+TEST_F(space, unmap_EOVERFLOW)
 {
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(-EOVERFLOW, unmap(self->iommufd, self->ioas, PAGE, ~0ull));
@@ -437,7 +440,7 @@ TEST_F(space, unmap_up_to_the_last_iova)
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
 }
 
-TEST_F(space, check_extension_of_unknown_number_is_0)
+TEST_F(space, check_extension_unknown_is_0)
 {
 	const __u32 unknown[] = { 0, 100, 0x7fffffff, UINT_MAX };
 	struct iommu_check_extension check = { .size = sizeof(check) };
@@ -452,11 +455,11 @@ TEST_F(space, check_extension_of_unknown_number_is_0)
 	}
 }
 
-static __u32 extension(int iommufd, __u32 which)
+static __u32 extension(int iommufd, __u32 number)
 {
 	struct iommu_check_extension check = {
 		.size = sizeof(check),
-		.extension = which,
+		.extension = number,
 		.out_value = 99,
 	};
 
@@ -465,7 +468,7 @@ static __u32 extension(int iommufd, __u32 which)
 	return check.out_value;
 }
 
-TEST_F(space, check_extension_means_that_the_try_succeeds)
+TEST_F(space, check_extension_matches_behavior)
 {
 	struct iommu_ioasid_alloc alloc = {
 		.size = sizeof(alloc),
@@ -505,7 +508,7 @@ TEST_F(space, ioasid_alloc_unknown_flags_EOPNOTSUPP)
 	EXPECT_EQ(0u, alloc.out_ioasid);
 }
 
-TEST_F(space, ioasid_alloc_of_65_bits_EINVAL)
+TEST_F(space, ioasid_alloc_width_EINVAL)
 {
 	struct iommu_ioasid_alloc alloc = {
 		.size = sizeof(alloc),
@@ -550,7 +553,7 @@ TEST_F(space, ranges_reserved_EOPNOTSUPP)
 	EXPECT_EQ(0ull, range.last);
 }
 
-TEST_F(space, ranges_of_a_new_space)
+TEST_F(space, ranges_of_new_ioas)
 {
 	struct iommu_iova_range range[2] = { { 7, 7 }, { 8, 8 } };
 	__u64 alignment;
@@ -561,14 +564,14 @@ TEST_F(space, ranges_of_a_new_space)
 	EXPECT_EQ(1u, nr);
 	EXPECT_EQ(0ull, range[0].start);
 	EXPECT_EQ(~0ull, range[0].last);
-	/* What is not needed stays as it was. */
+	/* Unused array entries are not written to. */
 	EXPECT_EQ(8ull, range[1].start);
 	EXPECT_LE(1ull, alignment);
 	EXPECT_GE(PAGE, alignment);
 	EXPECT_EQ(0ull, alignment & (alignment - 1));
 }
 
-TEST_F(space, ranges_without_room_EMSGSIZE)
+TEST_F(space, ranges_without_array_EMSGSIZE)
 {
 	__u64 alignment = 0;
 	__u32 nr = 0;
@@ -579,7 +582,7 @@ TEST_F(space, ranges_without_room_EMSGSIZE)
 	EXPECT_NE(0ull, alignment);
 }
 
-TEST_F(space, ranges_array_that_cannot_be_written_EFAULT)
+TEST_F(space, ranges_unwritable_array_EFAULT)
 {
 	__u64 alignment;
 	__u32 nr = 1;

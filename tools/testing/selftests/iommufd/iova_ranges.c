@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which IOVAs an address space has while devices are attached.
+ * IOMMU_IOAS_IOVA_RANGES: usable IOVAs while devices are attached.
  *
- * Rule: IOMMU_IOAS_IOVA_RANGES tells the truth. What it lists can be mapped,
- * to the byte; what it does not list cannot.
+ * The ranges are exact: every page inside a range can be mapped, any page
+ * outside fails with EINVAL.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -11,13 +11,13 @@
 #include "../kselftest_harness.h"
 #include "rig.h"
 
-#define MAX 16
+#define MAX_RANGES 16
 
 NEEDS_EDU
 
-/* What the query told: ranges, how many, and the alignment. */
-struct answer {
-	struct iommu_iova_range range[MAX];
+/* The output of IOMMU_IOAS_IOVA_RANGES. */
+struct iova_list {
+	struct iommu_iova_range range[MAX_RANGES];
 	__u64 alignment;
 	__u32 nr;
 };
@@ -25,7 +25,7 @@ struct answer {
 FIXTURE(ranges)
 {
 	struct rig rig;
-	struct answer now;
+	struct iova_list list;
 };
 
 FIXTURE_SETUP(ranges)
@@ -39,19 +39,19 @@ FIXTURE_TEARDOWN(ranges)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-static int get(struct rig *rig, struct answer *answer)
+static int query(struct rig *rig, struct iova_list *list)
 {
-	answer->nr = MAX;
-	return ioas_ranges(rig->iommufd, rig->ioas, answer->range, &answer->nr,
-			   &answer->alignment);
+	list->nr = MAX_RANGES;
+	return ioas_ranges(rig->iommufd, rig->ioas, list->range, &list->nr,
+			   &list->alignment);
 }
 
-static bool listed(const struct answer *answer, __u64 iova)
+static bool contains(const struct iova_list *list, __u64 iova)
 {
-	const struct iommu_iova_range *range = answer->range;
+	const struct iommu_iova_range *range = list->range;
 	__u32 i;
 
-	for (i = 0; i < answer->nr; i++)
+	for (i = 0; i < list->nr; i++)
 		if (range[i].start <= iova && iova <= range[i].last)
 			return true;
 	return false;
@@ -63,39 +63,39 @@ static int map_page(struct rig *rig, __u64 iova)
 			IOAS_READ_WRITE);
 }
 
-TEST_F(ranges, full_before_attach)
+TEST_F(ranges, unlimited_before_attach)
 {
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_EQ(1u, self->now.nr);
-	EXPECT_EQ(0ull, self->now.range[0].start);
-	EXPECT_EQ(~0ull, self->now.range[0].last);
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_EQ(1u, self->list.nr);
+	EXPECT_EQ(0ull, self->list.range[0].start);
+	EXPECT_EQ(~0ull, self->list.range[0].last);
 }
 
-TEST_F(ranges, sorted_and_apart)
+TEST_F(ranges, sorted_and_disjoint)
 {
 	__u32 i;
 
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	ASSERT_LE(2u, self->now.nr);
-	for (i = 0; i < self->now.nr; i++) {
-		EXPECT_LE(self->now.range[i].start, self->now.range[i].last);
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_LE(2u, self->list.nr);
+	for (i = 0; i < self->list.nr; i++) {
+		EXPECT_LE(self->list.range[i].start, self->list.range[i].last);
 		if (i) {
-			EXPECT_LT(self->now.range[i - 1].last + 1,
-				  self->now.range[i].start);
+			EXPECT_LT(self->list.range[i - 1].last + 1,
+				  self->list.range[i].start);
 		}
 	}
-	EXPECT_EQ(PAGE, self->now.alignment);
+	EXPECT_EQ(PAGE, self->list.alignment);
 }
 
-TEST_F(ranges, interrupt_window_is_out)
+TEST_F(ranges, msi_window_is_reserved)
 {
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_TRUE(listed(&self->now, MSI_START - 1));
-	EXPECT_FALSE(listed(&self->now, MSI_START));
-	EXPECT_FALSE(listed(&self->now, MSI_LAST));
-	EXPECT_TRUE(listed(&self->now, MSI_LAST + 1));
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_TRUE(contains(&self->list, MSI_START - 1));
+	EXPECT_FALSE(contains(&self->list, MSI_START));
+	EXPECT_FALSE(contains(&self->list, MSI_LAST));
+	EXPECT_TRUE(contains(&self->list, MSI_LAST + 1));
 
 	EXPECT_EQ(0, map_page(&self->rig, MSI_START - PAGE));
 	EXPECT_EQ(-EINVAL, map_page(&self->rig, MSI_START));
@@ -106,74 +106,75 @@ TEST_F(ranges, interrupt_window_is_out)
 				    MSI_START - 4 * PAGE, IOAS_READ));
 }
 
-TEST_F(ranges, every_edge_is_true)
+TEST_F(ranges, range_boundaries_are_exact)
 {
 	__u32 i;
 
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	for (i = 0; i < self->now.nr; i++) {
-		const __u64 start = self->now.range[i].start;
-		const __u64 last = self->now.range[i].last;
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	for (i = 0; i < self->list.nr; i++) {
+		const __u64 start = self->list.range[i].start;
+		const __u64 last = self->list.range[i].last;
 
 		EXPECT_EQ(0, map_page(&self->rig, start));
 		EXPECT_EQ(0, map_page(&self->rig, last - PAGE + 1));
-		/* Before 0 is the very last page, which no IOMMU here has. */
+		/* If start is 0, this is the last page of the 64-bit space. */
 		EXPECT_EQ(-EINVAL, map_page(&self->rig, start - PAGE));
 		EXPECT_EQ(-EINVAL, map_page(&self->rig, last + 1));
 	}
-	/* And the bounce. */
-	EXPECT_EQ(2 * (long)self->now.nr + 1, rig_pinned(&self->rig));
+	/* Two pages per range, plus the bounce buffer. */
+	EXPECT_EQ(2 * (long)self->list.nr + 1, rig_pinned(&self->rig));
 }
 
-TEST_F(ranges, too_little_room_EMSGSIZE)
+TEST_F(ranges, short_array_EMSGSIZE)
 {
-	struct iommu_iova_range few[MAX];
+	struct iommu_iova_range range[MAX_RANGES];
 	__u64 alignment;
-	__u32 nr, room;
+	__u32 nr, size;
 
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	for (room = 0; room < self->now.nr; room++) {
-		memset(few, 0xee, sizeof(few));
-		nr = room;
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	for (size = 0; size < self->list.nr; size++) {
+		memset(range, 0xee, sizeof(range));
+		nr = size;
 		alignment = 0;
 		EXPECT_EQ(-EMSGSIZE, ioas_ranges(self->rig.iommufd,
-						 self->rig.ioas, few, &nr,
+						 self->rig.ioas, range, &nr,
 						 &alignment));
-		EXPECT_EQ(self->now.nr, nr);
-		EXPECT_EQ(self->now.alignment, alignment);
-		EXPECT_EQ(0, memcmp(few, self->now.range, room * sizeof(few[0])));
-		EXPECT_EQ(0xeeeeeeeeeeeeeeeeull, few[room].start);
-		EXPECT_EQ(0xeeeeeeeeeeeeeeeeull, few[room].last);
+		EXPECT_EQ(self->list.nr, nr);
+		EXPECT_EQ(self->list.alignment, alignment);
+		EXPECT_EQ(0, memcmp(range, self->list.range,
+				    size * sizeof(range[0])));
+		EXPECT_EQ(0xeeeeeeeeeeeeeeeeull, range[size].start);
+		EXPECT_EQ(0xeeeeeeeeeeeeeeeeull, range[size].last);
 	}
-	nr = self->now.nr;
-	EXPECT_EQ(0, ioas_ranges(self->rig.iommufd, self->rig.ioas, few, &nr,
+	nr = self->list.nr;
+	EXPECT_EQ(0, ioas_ranges(self->rig.iommufd, self->rig.ioas, range, &nr,
 				 &alignment));
 }
 
-TEST_F(ranges, detach_brings_them_back)
+TEST_F(ranges, detach_restores_ranges)
 {
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	ASSERT_EQ(-EINVAL, map_page(&self->rig, MSI_START));
 	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_EQ(1u, self->now.nr);
-	EXPECT_EQ(0ull, self->now.range[0].start);
-	EXPECT_EQ(~0ull, self->now.range[0].last);
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_EQ(1u, self->list.nr);
+	EXPECT_EQ(0ull, self->list.range[0].start);
+	EXPECT_EQ(~0ull, self->list.range[0].last);
 	EXPECT_EQ(0, map_page(&self->rig, MSI_START));
 }
 
-TEST_F(ranges, close_of_the_device_brings_them_back)
+TEST_F(ranges, close_of_the_device_restores_ranges)
 {
 	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	device_close(&self->rig.device);
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_EQ(1u, self->now.nr);
-	EXPECT_EQ(~0ull, self->now.range[0].last);
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_EQ(1u, self->list.nr);
+	EXPECT_EQ(~0ull, self->list.range[0].last);
 }
 
-TEST_F(ranges, last_device_to_leave_brings_them_back)
+TEST_F(ranges, last_detach_restores_ranges)
 {
 	struct device other;
 
@@ -184,35 +185,35 @@ TEST_F(ranges, last_device_to_leave_brings_them_back)
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(0, rig_attach(&self->rig, &other));
 	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_FALSE(listed(&self->now, MSI_START));
+	EXPECT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_FALSE(contains(&self->list, MSI_START));
 	EXPECT_EQ(0, vfio_detach(other.fd));
-	EXPECT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_TRUE(listed(&self->now, MSI_START));
+	EXPECT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_TRUE(contains(&self->list, MSI_START));
 	device_close(&other);
 }
 
-TEST_F(ranges, mapping_in_the_interrupt_window_refuses_the_attach)
+TEST_F(ranges, attach_with_mapping_in_msi_window_EADDRINUSE)
 {
 	ASSERT_EQ(0, map_page(&self->rig, MSI_START + PAGE));
 	EXPECT_EQ(-EADDRINUSE, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_TRUE(listed(&self->now, MSI_START));
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_TRUE(contains(&self->list, MSI_START));
 	ASSERT_EQ(0, rig_unmap(&self->rig, MSI_START + PAGE, PAGE));
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 }
 
-TEST_F(ranges, mapping_beyond_the_iommu_refuses_the_attach)
+TEST_F(ranges, attach_with_mapping_beyond_the_iommu_EADDRINUSE)
 {
 	const __u64 high = 1ull << 62;
 
 	ASSERT_EQ(0, map_page(&self->rig, high));
 	EXPECT_EQ(-EADDRINUSE, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
-	ASSERT_EQ(0, get(&self->rig, &self->now));
-	EXPECT_TRUE(listed(&self->now, MSI_START));
-	EXPECT_TRUE(listed(&self->now, high));
+	ASSERT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_TRUE(contains(&self->list, MSI_START));
+	EXPECT_TRUE(contains(&self->list, high));
 	ASSERT_EQ(0, rig_unmap(&self->rig, high, PAGE));
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 }

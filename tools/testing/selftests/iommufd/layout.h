@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The binary interface of /dev/iommu, as numbers.
+ * Expected command numbers, flags, struct sizes and field offsets of the
+ * /dev/iommu uAPI.
  *
- * Rule: a number here is never derived from the header it checks. Those of
- * commands that Linux 6.6 and later have are theirs. They hold on 32 and on 64
- * bits: no struct has padding that a compiler chose.
+ * All values are literals and must never be derived from the uAPI header, or
+ * the check would compare the header with itself. Commands that exist in Linux
+ * 6.6 or later use the upstream values. The table is the same for 32-bit and
+ * 64-bit programs because no struct has implicit padding.
  *
- * This is a table without a guard: who includes it, inside of an initializer,
- * first defines what a row becomes.
+ * This file has no include guard. A test defines the macros below and then
+ * includes the file inside an array initializer, possibly more than once.
  *
- *	NUMBER(name, value)			a command or a flag
- *	ALIAS(name, value)			its name in the first proposal
- *	SIZE(struct, bytes)
- *	FIELD(struct, field, offset, bytes)
+ *	NUMBER(name, value)			command or flag
+ *	ALIAS(name, value)			name used by the first proposal
+ *	SIZE(struct, bytes)			size of a struct
+ *	FIELD(struct, field, offset, bytes)	offset and size of a field
  */
 
 NUMBER(IOMMU_DESTROY, 0x3b80),

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much memory a user may have pinned: RLIMIT_MEMLOCK, to the page.
+ * RLIMIT_MEMLOCK and the charge of pinned pages to a user.
  *
- * Rule: what is pinned is charged to the user who mapped it, for all of that
- * user's processes together, and the charge is given back with the pin. Who
- * has CAP_IPC_LOCK is not charged.
+ * Pinned pages are charged to the user that mapped them, for all processes of
+ * that user together, and are uncharged when they are unpinned. A process with
+ * CAP_IPC_LOCK is not charged.
  *
- * The device is bound and attached by root; a child without privilege then
- * works with the /dev/iommu that it inherited. It answers by its exit status.
+ * Root binds and attaches the device. user_run() then forks an unprivileged
+ * child that uses the inherited file descriptors and returns its result as exit
+ * status.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,9 +18,9 @@
 #include "rig.h"
 #include "user.h"
 
-/* Users that own nothing else. */
-#define USER_A	54321
-#define USER_B	54322
+/* UIDs that no other process uses. */
+#define USER_1	54321
+#define USER_2	54322
 #define LIMIT	8
 
 NEEDS_EDU
@@ -47,7 +48,7 @@ static int attach(struct rig *rig)
 	return vfio_attach(rig->device.fd, &pt_id);
 }
 
-/* Maps pages of the rig's memory; IOVA tells where they lie in it. */
+/* Map pages of the rig's memory at the same offset from RIG_IOVA. */
 static int map_pages(struct rig *rig, unsigned int first, unsigned int pages)
 {
 	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
@@ -59,14 +60,14 @@ static int unmap_pages(struct rig *rig, unsigned int first, unsigned int pages)
 	return rig_unmap(rig, RIG_IOVA + first * PAGE, pages * PAGE);
 }
 
-static int work_to_the_edge(struct rig *rig)
+static int map_up_to_limit(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
 	step(&steps, map_pages(rig, 0, LIMIT) == 0);
 	step(&steps, map_pages(rig, LIMIT, 1) == -ENOMEM);
 	step(&steps, unmap_pages(rig, 0, LIMIT) == 0);
-	/* All of it came back, to the page. */
+	/* The unmap uncharged all pages. */
 	step(&steps, map_pages(rig, 0, LIMIT) == 0);
 	step(&steps, map_pages(rig, LIMIT, 1) == -ENOMEM);
 	return steps.failed;
@@ -75,20 +76,20 @@ static int work_to_the_edge(struct rig *rig)
 TEST_F(limit, is_exact)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_to_the_edge, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_up_to_limit, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 	EXPECT_EQ(0, unmap_pages(&self->rig, 0, LIMIT));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-static int work_over_the_limit(struct rig *rig)
+static int map_beyond_limit(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
 	step(&steps, map_pages(rig, 0, LIMIT + 1) == -ENOMEM);
 	step(&steps, map_pages(rig, 0, RIG_PAGES) == -ENOMEM);
 	step(&steps, unmap_pages(rig, 0, RIG_PAGES) == -ENOENT);
-	/* What failed is not charged. */
+	/* A failed map leaves no charge. */
 	step(&steps, map_pages(rig, 0, LIMIT) == 0);
 	step(&steps, unmap_pages(rig, 0, LIMIT) == 0);
 	return steps.failed;
@@ -97,11 +98,11 @@ static int work_over_the_limit(struct rig *rig)
 TEST_F(limit, exceeded_ENOMEM_pins_nothing)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_over_the_limit, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_beyond_limit, &self->rig));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-static int work_in_parts(struct rig *rig)
+static int map_single_pages(struct rig *rig)
 {
 	struct steps steps = { 0 };
 	unsigned int i;
@@ -115,14 +116,14 @@ static int work_in_parts(struct rig *rig)
 	return steps.failed;
 }
 
-TEST_F(limit, is_for_all_mappings_together)
+TEST_F(limit, is_shared_by_all_mappings)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_in_parts, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_single_pages, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 }
 
-static int work_leave_five(struct rig *rig)
+static int map_five_pages(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
@@ -130,7 +131,7 @@ static int work_leave_five(struct rig *rig)
 	return steps.failed;
 }
 
-static int work_three_more(struct rig *rig)
+static int map_remaining_pages(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
@@ -139,7 +140,7 @@ static int work_three_more(struct rig *rig)
 	return steps.failed;
 }
 
-static int work_all(struct rig *rig)
+static int map_limit(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
@@ -147,47 +148,47 @@ static int work_all(struct rig *rig)
 	return steps.failed;
 }
 
-TEST_F(limit, is_for_all_processes_of_a_user)
+TEST_F(limit, is_shared_by_all_processes_of_a_user)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	/* What a process mapped stays, and stays charged, when it ends. */
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_leave_five, &self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_three_more, &self->rig));
+	/* Mappings and their charge outlive the process. */
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_five_pages, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_remaining_pages, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
-	/* Root unmaps, and user A has it back. */
+	/* The user is uncharged even if another user unmaps. */
 	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->rig));
 }
 
-static int work_one_page(struct rig *rig)
+static int map_one_page(struct rig *rig)
 {
 	return map_pages(rig, LIMIT, 1);
 }
 
-TEST_F(limit, is_not_shared_by_users)
+TEST_F(limit, is_per_user)
 {
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
-	/* A has no page left; B has all of its own. */
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->rig));
+	/* The first user is at the limit, the second user is not. */
 	EXPECT_EQ((-ENOMEM) & 0xff,
-		  user_run(USER_A, LIMIT, work_one_page, &self->rig));
-	EXPECT_EQ(0, user_run(USER_B, LIMIT, work_one_page, &self->rig));
+		  user_run(USER_1, LIMIT, map_one_page, &self->rig));
+	EXPECT_EQ(0, user_run(USER_2, LIMIT, map_one_page, &self->rig));
 	EXPECT_EQ(LIMIT + 1, rig_pinned(&self->rig));
 }
 
-static int work_without_device(struct rig *rig)
+static int map_before_attach(struct rig *rig)
 {
 	struct steps steps = { 0 };
 
-	/* Nothing is pinned, so nothing is charged. */
+	/* Without a device, pages are neither pinned nor charged. */
 	step(&steps, map_pages(rig, 0, RIG_PAGES) == 0);
-	/* Now it would be. */
+	/* Attach has to pin and charge all of them. */
 	step(&steps, attach(rig) == -ENOMEM);
 	step(&steps, unmap_pages(rig, 0, RIG_PAGES) == 0);
 	step(&steps, map_pages(rig, 0, LIMIT) == 0);
 	step(&steps, attach(rig) == 0);
 	step(&steps, map_pages(rig, LIMIT, 1) == -ENOMEM);
-	/* Not pinned, not charged: detach gives all of it back. */
+	/* Detach unpins and uncharges all pages. */
 	step(&steps, vfio_detach(rig->device.fd) == 0);
 	step(&steps, map_pages(rig, LIMIT, 1) == 0);
 	step(&steps, attach(rig) == -ENOMEM);
@@ -198,16 +199,16 @@ static int work_without_device(struct rig *rig)
 
 TEST_F(limit, is_checked_by_attach)
 {
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_without_device, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_before_attach, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
 }
 
-TEST_F(limit, is_given_back_by_close)
+TEST_F(limit, is_uncharged_by_close)
 {
 	__u32 pt_id;
 
 	ASSERT_EQ(0, attach(&self->rig));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->rig));
 	device_close(&self->rig.device);
 	close(self->rig.iommufd);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
@@ -220,10 +221,10 @@ TEST_F(limit, is_given_back_by_close)
 				 self->rig.iommufd));
 	pt_id = self->rig.ioas;
 	ASSERT_EQ(0, vfio_attach(self->rig.device.fd, &pt_id));
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->rig));
 }
 
-TEST_F(limit, does_not_hold_for_CAP_IPC_LOCK)
+TEST_F(limit, is_ignored_with_CAP_IPC_LOCK)
 {
 	const struct rlimit none = { 0, 0 };
 
@@ -232,8 +233,8 @@ TEST_F(limit, does_not_hold_for_CAP_IPC_LOCK)
 	EXPECT_EQ(0, map_pages(&self->rig, 0, RIG_PAGES));
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 	EXPECT_EQ(0, unmap_pages(&self->rig, 0, RIG_PAGES));
-	/* It took nothing from those for whom it does hold. */
-	EXPECT_EQ(0, user_run(USER_A, LIMIT, work_all, &self->rig));
+	/* The privileged mapping left no charge on another user. */
+	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->rig));
 }
 
 TEST_HARNESS_MAIN

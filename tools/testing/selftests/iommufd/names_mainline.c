@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program as one writes it for Linux 6.12, from the first open to the last
- * close. Rule: it names nothing that 6.12 does not have.
+ * A complete program written against the uAPI of Linux 6.12, from open to
+ * close. It must only use names that Linux 6.12 has.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ FIXTURE(program)
 	struct rig rig;
 };
 
-/* Machine and memory are the rig's; all calls are this program's. */
+/* The rig finds the device and allocates memory. The test makes all calls. */
 FIXTURE_SETUP(program)
 {
 	ASSERT_EQ(0, rig_open(&self->rig));
@@ -31,8 +31,8 @@ FIXTURE_TEARDOWN(program)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* The order in which a virtual machine monitor goes about it. */
-TEST_F(program, of_linux_6_12)
+/* The calls are in the order that a virtual machine monitor uses. */
+TEST_F(program, linux_6_12)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct vfio_device_attach_iommufd_pt attach = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program with the names that the first proposal of /dev/iommu gave to
- * commands, from the first open to the last close. The structs are today's.
+ * A complete program, from open to close, that uses the command names of the
+ * first /dev/iommu proposal together with the current structs.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ FIXTURE(program)
 	struct rig rig;
 };
 
-/* Machine and memory are the rig's; all calls are this program's. */
+/* The rig finds the device and allocates memory. The test makes all calls. */
 FIXTURE_SETUP(program)
 {
 	ASSERT_EQ(0, rig_open(&self->rig));
@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(program)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(program, of_the_first_proposal)
+TEST_F(program, first_proposal)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct vfio_device_attach_iommufd_pt attach = {
@@ -59,7 +59,7 @@ TEST_F(program, of_the_first_proposal)
 		.iova = RIG_IOVA,
 		.length = RIG_LENGTH,
 	};
-	struct iommu_destroy free = { .size = sizeof(free) };
+	struct iommu_destroy destroy = { .size = sizeof(destroy) };
 	int iommufd = iommu_open();
 	int device = vfio_open(self->rig.machine.lone[0].text);
 
@@ -90,8 +90,8 @@ TEST_F(program, of_the_first_proposal)
 	unmap.ioas_id = alloc.out_ioasid;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_UNMAP_DMA, &unmap));
 	EXPECT_EQ(0, ioctl(device, VFIO_DEVICE_DETACH_IOASID, &detach));
-	free.id = alloc.out_ioasid;
-	EXPECT_EQ(0, ioctl(iommufd, IOMMU_IOASID_FREE, &free));
+	destroy.id = alloc.out_ioasid;
+	EXPECT_EQ(0, ioctl(iommufd, IOMMU_IOASID_FREE, &destroy));
 	close(device);
 	close(iommufd);
 }

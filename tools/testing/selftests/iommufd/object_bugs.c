@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bugs that other implementations of the same interface once had: one test each.
+ * Regression tests for bugs that other implementations of this uAPI had:
  *
- *	told_bytes	answers carried bytes that the kernel had not written
- *	destroy_once	a lookup made a concurrent destroy fail, or two succeed
- *	fenced		an object was used after the destroyer had freed it
- *	attach_again	an attach of what is attached, or was not, went astray
- *	unbind		unbinding did not wait for calls that use the device
- *	order		files were closed with objects that use each other
+ *  - ioctls returned uninitialized bytes to userspace;
+ *  - a concurrent lookup made IOMMU_DESTROY fail, two concurrent destroys both
+ *    succeeded, or a lookup used an object after it was freed;
+ *  - an attach of an already attached device left it half attached;
+ *  - unbinding a device did not wait for calls that still used it;
+ *  - close() destroyed objects before the objects that refer to them.
  *
- * Those about page tables, data types and lengths are in hwpt_alloc.c and
- * ioas_allow.c, those about struct padding in uapi_layout.c.
+ * Regression tests of page tables, data types and lengths are in hwpt_alloc.c
+ * and ioas_allow.c, those of struct padding in uapi_layout.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@
 #include "record.h"
 #include "rig.h"
 
-#define THREADS	4
+#define NR_THREADS	4
 #define ROUNDS	300
 
 NEEDS_EDU
@@ -43,8 +43,8 @@ FIXTURE_TEARDOWN(bug)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* B2: whatever was in the struct, what comes back is what is told. */
-TEST_F(bug, told_bytes_do_not_depend_on_what_was_there)
+/* The kernel must write all output bytes, regardless of their old values. */
+TEST_F(bug, output_does_not_depend_on_input)
 {
 	struct iommu_device_get_info info[2];
 	struct iommu_hw_info hw[2];
@@ -76,8 +76,8 @@ TEST_F(bug, told_bytes_do_not_depend_on_what_was_there)
 	EXPECT_EQ(0, memcmp(data[0], data[1], sizeof(data[0])));
 }
 
-/* B3: an answer as long as the longest struct fits where it is kept. */
-TEST_F(bug, told_bytes_end_with_the_struct)
+/* For a size larger than the struct, the kernel must not copy out its tail. */
+TEST_F(bug, output_ends_with_the_struct)
 {
 	struct {
 		struct iommu_hwpt_alloc alloc;
@@ -97,25 +97,25 @@ TEST_F(bug, told_bytes_end_with_the_struct)
 }
 
 /**
- * struct crew - threads that begin a round together
- * @iommufd: where they work
- * @id: the object of this round
- * @begin: the start of a round, and its end
- * @destroyed: how many of them destroyed it
- * @odd: a result that no thread should see, or 0
- * @stop: no more rounds
+ * struct race - state shared by threads that run in rounds
+ * @iommufd: /dev/iommu file that @id belongs to
+ * @id: object to use and to destroy in this round
+ * @barrier: separates the rounds
+ * @destroyed: number of threads that destroyed the object
+ * @unexpected: an error that no thread should get, or 0
+ * @stop: set to end the threads at the start of a round
  */
-struct crew {
+struct race {
 	int iommufd;
 	__u32 id;
-	pthread_barrier_t begin;
+	pthread_barrier_t barrier;
 	int destroyed;
-	int odd;
+	int unexpected;
 	bool stop;
 };
 
-/* Uses the object until it is gone, half of the crew; the others destroy it. */
-static void work_round(struct crew *crew, bool destroys)
+/* Either destroy the object or use it until a lookup fails. */
+static void run_round(struct race *race, bool destroys)
 {
 	struct iommu_iova_range range[4];
 	__u64 alignment;
@@ -124,77 +124,77 @@ static void work_round(struct crew *crew, bool destroys)
 
 	do {
 		if (destroys) {
-			result = iommu_end(crew->iommufd, crew->id);
+			result = iommu_end(race->iommufd, race->id);
 			if (!result)
-				__atomic_add_fetch(&crew->destroyed, 1,
+				__atomic_add_fetch(&race->destroyed, 1,
 						   __ATOMIC_RELAXED);
 		} else {
 			nr = 4;
-			result = ioas_ranges(crew->iommufd, crew->id, range,
+			result = ioas_ranges(race->iommufd, race->id, range,
 					     &nr, &alignment);
 		}
 	} while (!result && !destroys);
 	if (result && result != -ENOENT)
-		__atomic_store_n(&crew->odd, result, __ATOMIC_RELAXED);
+		__atomic_store_n(&race->unexpected, result, __ATOMIC_RELAXED);
 }
 
-static void *work_as_user(void *argument)
+static void *run_user(void *argument)
 {
-	struct crew *crew = argument;
+	struct race *race = argument;
 
 	for (;;) {
-		pthread_barrier_wait(&crew->begin);
-		if (crew->stop)
+		pthread_barrier_wait(&race->barrier);
+		if (race->stop)
 			return NULL;
-		work_round(crew, false);
-		pthread_barrier_wait(&crew->begin);
+		run_round(race, false);
+		pthread_barrier_wait(&race->barrier);
 	}
 }
 
-static void *work_as_destroyer(void *argument)
+static void *run_destroyer(void *argument)
 {
-	struct crew *crew = argument;
+	struct race *race = argument;
 
 	for (;;) {
-		pthread_barrier_wait(&crew->begin);
-		if (crew->stop)
+		pthread_barrier_wait(&race->barrier);
+		if (race->stop)
 			return NULL;
-		work_round(crew, true);
-		pthread_barrier_wait(&crew->begin);
+		run_round(race, true);
+		pthread_barrier_wait(&race->barrier);
 	}
 }
 
-/* B4, B5: calls that use an object neither fail its end nor survive it. */
-TEST_F(bug, destroy_once_and_fenced)
+/* Exactly one thread destroys the object; lookups fail only with -ENOENT. */
+TEST_F(bug, destroy_races_with_lookup)
 {
-	struct crew crew = { .iommufd = self->rig.iommufd };
-	pthread_t thread[THREADS];
+	struct race race = { .iommufd = self->rig.iommufd };
+	pthread_t thread[NR_THREADS];
 	unsigned int i;
 
-	ASSERT_EQ(0, pthread_barrier_init(&crew.begin, NULL, THREADS + 1));
-	for (i = 0; i < THREADS; i++) {
+	ASSERT_EQ(0, pthread_barrier_init(&race.barrier, NULL, NR_THREADS + 1));
+	for (i = 0; i < NR_THREADS; i++) {
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL,
-					    i % 2 ? work_as_user :
-						    work_as_destroyer, &crew));
+					    i % 2 ? run_user :
+						    run_destroyer, &race));
 	}
 	for (i = 0; i < ROUNDS; i++) {
-		crew.destroyed = 0;
-		ASSERT_EQ(0, ioas_alloc(crew.iommufd, &crew.id));
-		pthread_barrier_wait(&crew.begin);
-		pthread_barrier_wait(&crew.begin);
-		EXPECT_EQ(1, crew.destroyed)
+		race.destroyed = 0;
+		ASSERT_EQ(0, ioas_alloc(race.iommufd, &race.id));
+		pthread_barrier_wait(&race.barrier);
+		pthread_barrier_wait(&race.barrier);
+		EXPECT_EQ(1, race.destroyed)
 			TH_LOG("round %u", i);
-		EXPECT_EQ(0, crew.odd)
+		EXPECT_EQ(0, race.unexpected)
 			TH_LOG("round %u", i);
 	}
-	crew.stop = true;
-	pthread_barrier_wait(&crew.begin);
-	for (i = 0; i < THREADS; i++)
+	race.stop = true;
+	pthread_barrier_wait(&race.barrier);
+	for (i = 0; i < NR_THREADS; i++)
 		pthread_join(thread[i], NULL);
 }
 
-/* B6, B7: no attach replaces one, so nothing is half replaced. */
-TEST_F(bug, attach_again_EBUSY_changes_nothing)
+/* An attach never replaces an existing one, so it cannot fail halfway. */
+TEST_F(bug, second_attach_EBUSY)
 {
 	__u32 first = self->rig.ioas, other, hwpt;
 
@@ -214,67 +214,67 @@ TEST_F(bug, attach_again_EBUSY_changes_nothing)
 	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other));
 }
 
-struct looker {
+struct reader {
 	int iommufd;
 	__u32 id;
 	bool stop;
-	int odd;
-	unsigned long found;
+	int unexpected;
+	unsigned long successes;
 };
 
-static void *look_at_device(void *argument)
+static void *read_device_info(void *argument)
 {
-	struct looker *looker = argument;
+	struct reader *reader = argument;
 	struct iommu_device_get_info info;
 	int result;
 
-	while (!__atomic_load_n(&looker->stop, __ATOMIC_RELAXED)) {
-		result = iommu_device_info(looker->iommufd,
-					   __atomic_load_n(&looker->id,
+	while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
+		result = iommu_device_info(reader->iommufd,
+					   __atomic_load_n(&reader->id,
 							   __ATOMIC_RELAXED),
 					   &info);
 		if (!result)
-			looker->found++;
+			reader->successes++;
 		else if (result != -ENOENT)
-			looker->odd = result;
+			reader->unexpected = result;
 	}
 	return NULL;
 }
 
-/* B8: a device leaves while calls look at it. */
-TEST_F(bug, unbind_under_load)
+/* Unbind waits for calls that still use the device. */
+TEST_F(bug, unbind_races_with_info)
 {
-	struct looker looker[2] = { { .iommufd = self->rig.iommufd },
+	struct reader reader[2] = { { .iommufd = self->rig.iommufd },
 				    { .iommufd = self->rig.iommufd } };
 	struct device *device = &self->rig.device;
 	pthread_t thread[2];
-	unsigned int i, turn;
+	unsigned int i, round;
 
 	for (i = 0; i < 2; i++) {
-		looker[i].id = device->id;
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, look_at_device,
-					    &looker[i]));
+		reader[i].id = device->id;
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, read_device_info,
+					    &reader[i]));
 	}
-	for (turn = 0; turn < 20; turn++) {
+	for (round = 0; round < 20; round++) {
 		device_close(device);
 		ASSERT_EQ(0, device_open(device,
 					 self->rig.machine.lone[0].text,
 					 self->rig.iommufd));
 		for (i = 0; i < 2; i++)
-			__atomic_store_n(&looker[i].id, device->id,
+			__atomic_store_n(&reader[i].id, device->id,
 					 __ATOMIC_RELAXED);
 		usleep(1000);
 	}
 	for (i = 0; i < 2; i++) {
-		__atomic_store_n(&looker[i].stop, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&reader[i].stop, true, __ATOMIC_RELAXED);
 		pthread_join(thread[i], NULL);
-		EXPECT_EQ(0, looker[i].odd);
-		EXPECT_NE(0ul, looker[i].found);
+		EXPECT_EQ(0, reader[i].unexpected);
+		EXPECT_NE(0ul, reader[i].successes);
 	}
 }
 
-/* An IOAS has a lower ID than its page tables, and must go after them. */
-TEST_F(bug, order_of_the_end_of_a_file)
+/* The IOAS has a lower ID than its page tables but must be destroyed last. */
+TEST_F(bug, close_destroys_in_order)
 {
 	__u32 hwpt[8];
 	unsigned int i;

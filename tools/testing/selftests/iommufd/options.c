@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_OPTION: whom pinned memory is charged to, and how large I/O pages are.
+ * IOMMU_OPTION: charging mode of pinned memory and maximum size of I/O page
+ * table entries.
  *
- * Rule: an option changes only while nothing depends on it, and what was set is
- * what is told and what is done.
+ * An option can only be changed while no object depends on it. The tests check
+ * both the value that IOMMU_OPTION_OP_GET returns and the effect of the option.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include "rig.h"
 #include "user.h"
 
-/* A user that owns nothing else, and how many pages it may lock. */
+/* A UID that no other process uses, and its RLIMIT_MEMLOCK in pages. */
 #define USER	54321
 #define LIMIT	8
 
@@ -29,7 +30,7 @@ NEEDS_EDU
 FIXTURE(option)
 {
 	struct rig rig;
-	/* Another /dev/iommu, without an object. */
+	/* A second /dev/iommu file without any objects. */
 	int empty;
 };
 
@@ -47,8 +48,8 @@ FIXTURE_TEARDOWN(option)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-/* What is told, or -errno. */
-static long long get(int iommufd, __u32 option, __u32 object)
+/* Returns the value of the option, or -errno. */
+static long long get_value(int iommufd, __u32 option, __u32 object)
 {
 	__u64 value = 99;
 	int err = option_get(iommufd, option, object, &value);
@@ -63,11 +64,11 @@ static int attach(struct rig *rig)
 	return vfio_attach(rig->device.fd, &pt_id);
 }
 
-TEST_F(option, unknown_ones_EOPNOTSUPP)
+TEST_F(option, unknown_options_EOPNOTSUPP)
 {
 	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, 2, 0, 0));
 	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, ~0u, 0, 0));
-	EXPECT_EQ(-EOPNOTSUPP, get(self->empty, 2, 0));
+	EXPECT_EQ(-EOPNOTSUPP, get_value(self->empty, 2, 0));
 }
 
 TEST_F(option, unknown_operations_EOPNOTSUPP)
@@ -97,7 +98,7 @@ TEST_F(option, reserved_field_EOPNOTSUPP)
 	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->empty, IOMMU_OPTION, &option));
 }
 
-TEST_F(option, answer_that_cannot_be_written_EFAULT)
+TEST_F(option, unwritable_struct_EFAULT)
 {
 	struct iommu_option *option = new_memory(PAGE);
 
@@ -113,34 +114,34 @@ TEST_F(option, answer_that_cannot_be_written_EFAULT)
 
 TEST_F(option, rlimit_mode)
 {
-	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, get_value(self->empty, RLIMIT_MODE, 0));
 	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 1));
-	EXPECT_EQ(1, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(1, get_value(self->empty, RLIMIT_MODE, 0));
 	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 0));
-	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, get_value(self->empty, RLIMIT_MODE, 0));
 }
 
-TEST_F(option, rlimit_mode_other_values_EINVAL)
+TEST_F(option, rlimit_mode_values_EINVAL)
 {
 	EXPECT_EQ(-EINVAL, option_set(self->empty, RLIMIT_MODE, 0, 2));
 	EXPECT_EQ(-EINVAL, option_set(self->empty, RLIMIT_MODE, 0,
 				      1ull << 32));
-	EXPECT_EQ(0, get(self->empty, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, get_value(self->empty, RLIMIT_MODE, 0));
 }
 
-TEST_F(option, rlimit_mode_of_an_object_EOPNOTSUPP)
+TEST_F(option, rlimit_mode_with_object_id_EOPNOTSUPP)
 {
 	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, RLIMIT_MODE, 1, 1));
-	EXPECT_EQ(-EOPNOTSUPP, get(self->rig.iommufd, RLIMIT_MODE,
-				   self->rig.ioas));
+	EXPECT_EQ(-EOPNOTSUPP, get_value(self->rig.iommufd, RLIMIT_MODE,
+					 self->rig.ioas));
 }
 
-TEST_F(option, rlimit_mode_with_objects_EBUSY)
+TEST_F(option, rlimit_mode_after_first_object_EBUSY)
 {
 	__u32 ioas;
 
 	EXPECT_EQ(-EBUSY, option_set(self->rig.iommufd, RLIMIT_MODE, 0, 1));
-	EXPECT_EQ(0, get(self->rig.iommufd, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, get_value(self->rig.iommufd, RLIMIT_MODE, 0));
 	ASSERT_EQ(0, ioas_alloc(self->empty, &ioas));
 	EXPECT_EQ(-EBUSY, option_set(self->empty, RLIMIT_MODE, 0, 0));
 	ASSERT_EQ(0, iommu_end(self->empty, ioas));
@@ -152,36 +153,37 @@ TEST_F(option, huge_pages)
 	const int iommufd = self->rig.iommufd;
 	const __u32 ioas = self->rig.ioas;
 
-	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
-	EXPECT_EQ(0, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(0, get_value(iommufd, HUGE_PAGES, ioas));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
-	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
 }
 
-TEST_F(option, huge_pages_other_values_EINVAL)
+TEST_F(option, huge_pages_values_EINVAL)
 {
 	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
 				      self->rig.ioas, 2));
 	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
 				      self->rig.ioas, ~0ull));
-	EXPECT_EQ(1, get(self->rig.iommufd, HUGE_PAGES, self->rig.ioas));
+	EXPECT_EQ(1, get_value(self->rig.iommufd, HUGE_PAGES, self->rig.ioas));
 }
 
-TEST_F(option, huge_pages_of_what_is_no_ioas_ENOENT)
+TEST_F(option, huge_pages_invalid_ids_ENOENT)
 {
-	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.device.id };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.device.id };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
 		EXPECT_EQ(-ENOENT, option_set(self->rig.iommufd, HUGE_PAGES,
-					      bad[i], 0));
-		EXPECT_EQ(-ENOENT, get(self->rig.iommufd, HUGE_PAGES, bad[i]));
+					      invalid[i], 0));
+		EXPECT_EQ(-ENOENT, get_value(self->rig.iommufd, HUGE_PAGES,
+					     invalid[i]));
 	}
 }
 
-/* What is mapped for a device has large pages already. */
-TEST_F(option, huge_pages_that_are_in_use_EINVAL)
+/* Existing mappings may use large page table entries. */
+TEST_F(option, huge_pages_in_use_EINVAL)
 {
 	const int iommufd = self->rig.iommufd;
 	const __u32 ioas = self->rig.ioas;
@@ -189,8 +191,8 @@ TEST_F(option, huge_pages_that_are_in_use_EINVAL)
 	ASSERT_EQ(0, attach(&self->rig));
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(-EINVAL, option_set(iommufd, HUGE_PAGES, ioas, 0));
-	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
-	/* Without a mapping they are not, and without a device neither. */
+	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
+	/* Without a mapping or without a device, no entry exists. */
 	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
@@ -198,12 +200,15 @@ TEST_F(option, huge_pages_that_are_in_use_EINVAL)
 	ASSERT_EQ(0, rig_map(&self->rig));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	ASSERT_EQ(0, attach(&self->rig));
-	/* Back to large ones at any time. */
+	/* Large entries can be enabled at any time. */
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
-	EXPECT_EQ(1, get(iommufd, HUGE_PAGES, ioas));
+	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
 }
 
-/* What the kernel says of the address space made last; see debugfs-iopt. */
+/*
+ * Read the maximum size of a page table entry of the newest address space; see
+ * ABI/testing/debugfs-iopt. Returns 0 if it is not available.
+ */
 static unsigned long largest_iopte(void)
 {
 	char path[64], line[256];
@@ -233,7 +238,7 @@ static unsigned long largest_iopte(void)
 	return size;
 }
 
-TEST_F(option, huge_pages_do_what_they_say)
+TEST_F(option, huge_pages_limit_iopte_size)
 {
 	char *huge = new_huge_page();
 
@@ -253,8 +258,8 @@ TEST_F(option, huge_pages_do_what_they_say)
 	EXPECT_EQ(512 + 1, rig_pinned(&self->rig));
 }
 
-/* A new /dev/iommu for the rig, in that mode, with its device attached. */
-static int start_over(struct rig *rig, __u64 mode)
+/* Reopen /dev/iommu in the given mode and attach the device of the rig. */
+static int reopen(struct rig *rig, __u64 mode)
 {
 	int err;
 
@@ -272,11 +277,11 @@ static int start_over(struct rig *rig, __u64 mode)
 	return err ? err : attach(rig);
 }
 
-static int work_set(struct rig *rig)
+static int set_without_capability(struct rig *rig)
 {
 	int empty = iommu_open();
 
-	/* The file's mode is 0660; where root let the user in, this holds. */
+	/* If the user may not open /dev/iommu, use the file of the parent. */
 	if (empty < 0)
 		empty = dup(rig->iommufd);
 	return option_set(empty, RLIMIT_MODE, 0, 1) == -EPERM ? 0 : 1;
@@ -284,8 +289,8 @@ static int work_set(struct rig *rig)
 
 TEST_F(option, rlimit_mode_without_CAP_SYS_RESOURCE_EPERM)
 {
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_set, &self->rig));
-	EXPECT_EQ(0, get(self->rig.iommufd, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, user_run(USER, LIMIT, set_without_capability, &self->rig));
+	EXPECT_EQ(0, get_value(self->rig.iommufd, RLIMIT_MODE, 0));
 }
 
 static int map_pages(struct rig *rig, unsigned int first, unsigned int pages)
@@ -294,7 +299,7 @@ static int map_pages(struct rig *rig, unsigned int first, unsigned int pages)
 			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
 }
 
-static int work_to_the_edge(struct rig *rig)
+static int map_up_to_limit(struct rig *rig)
 {
 	if (map_pages(rig, 0, LIMIT + 1) != -ENOMEM)
 		return 1;
@@ -312,30 +317,30 @@ static int work_to_the_edge(struct rig *rig)
 	return map_pages(rig, 0, LIMIT) ? 7 : 0;
 }
 
-TEST_F(option, process_mode_is_exact)
+TEST_F(option, process_mode_limit)
 {
-	ASSERT_EQ(0, start_over(&self->rig, 1));
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_to_the_edge, &self->rig));
+	ASSERT_EQ(0, reopen(&self->rig, 1));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->rig));
 	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
-	/* Its charge went with it: each process has a limit of its own. */
+	/* The limit is per process, so a new process starts without charge. */
 	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_to_the_edge, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->rig));
 }
 
-static int work_half(struct rig *rig)
+static int map_limit(struct rig *rig)
 {
 	return map_pages(rig, LIMIT / 2, LIMIT) ? 1 : 0;
 }
 
-TEST_F(option, process_mode_counts_each_process_by_itself)
+TEST_F(option, process_mode_limit_is_per_process)
 {
-	ASSERT_EQ(0, start_over(&self->rig, 1));
+	ASSERT_EQ(0, reopen(&self->rig, 1));
 	EXPECT_EQ(0, map_pages(&self->rig, 0, LIMIT / 2));
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_half, &self->rig));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_limit, &self->rig));
 	EXPECT_EQ(LIMIT + LIMIT / 2, rig_pinned(&self->rig));
 }
 
-static int work_with_locked_memory(struct rig *rig)
+static int mlock_process_mode(struct rig *rig)
 {
 	char *own = new_memory(LIMIT * PAGE);
 
@@ -354,13 +359,13 @@ static int work_with_locked_memory(struct rig *rig)
 	return 0;
 }
 
-TEST_F(option, process_mode_counts_what_is_locked_too)
+TEST_F(option, process_mode_includes_mlock)
 {
-	ASSERT_EQ(0, start_over(&self->rig, 1));
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_with_locked_memory, &self->rig));
+	ASSERT_EQ(0, reopen(&self->rig, 1));
+	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_process_mode, &self->rig));
 }
 
-static int work_beside_locked_memory(struct rig *rig)
+static int mlock_user_mode(struct rig *rig)
 {
 	char *own = new_memory(LIMIT * PAGE);
 
@@ -376,17 +381,17 @@ static int work_beside_locked_memory(struct rig *rig)
 	return 0;
 }
 
-TEST_F(option, user_mode_does_not_count_what_is_locked)
+TEST_F(option, user_mode_excludes_mlock)
 {
-	ASSERT_EQ(0, start_over(&self->rig, 0));
-	EXPECT_EQ(0, user_run(USER, LIMIT, work_beside_locked_memory, &self->rig));
+	ASSERT_EQ(0, reopen(&self->rig, 0));
+	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_user_mode, &self->rig));
 }
 
 TEST_F(option, CAP_IPC_LOCK_is_not_charged_in_process_mode)
 {
 	const struct rlimit none = { 0, 0 };
 
-	ASSERT_EQ(0, start_over(&self->rig, 1));
+	ASSERT_EQ(0, reopen(&self->rig, 1));
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
 	EXPECT_EQ(0, map_pages(&self->rig, 0, RIG_PAGES));
 	EXPECT_EQ(0, counters_of_self("VmLck"));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is left when a process forks, execs, ends or is killed.
+ * Release of resources when a process forks, execs, exits or is killed.
  *
- * Rule: what a /dev/iommu holds lives as long as it is open anywhere; then
- * nothing is pinned, and the device is free for the next program. Memory stays
- * that of the process that mapped it, whoever holds the file.
+ * The objects of a /dev/iommu file live until its last reference is dropped.
+ * After that no page is pinned and another process can use the device. A
+ * mapping always refers to the memory of the process that created it, no matter
+ * which process uses the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +23,8 @@
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
 
-/* Where a child tells how far it is; shared with the parent. */
-struct board {
+/* Progress of the child, in memory shared with the parent. */
+struct shared {
 	int ready;
 	int failed;
 };
@@ -31,15 +32,15 @@ struct board {
 FIXTURE(process)
 {
 	struct rig rig;
-	struct board *board;
+	struct shared *shared;
 };
 
 FIXTURE_SETUP(process)
 {
 	ASSERT_EQ(0, rig_open(&self->rig));
-	self->board = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)self->board);
+	self->shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->shared);
 }
 
 FIXTURE_TEARDOWN(process)
@@ -55,18 +56,18 @@ static int attach(struct rig *rig)
 	return vfio_attach(rig->device.fd, &pt_id);
 }
 
-static void tell(int *word, int value)
+static void publish(int *word, int value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* Until the child told that it is ready; false if it never does. */
-static bool wait_until_ready(struct board *board)
+/* Returns false if the child is not ready within 20 s. */
+static bool wait_until_ready(struct shared *shared)
 {
 	unsigned int i;
 
 	for (i = 0; i < 2000; i++) {
-		if (__atomic_load_n(&board->ready, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
 			return true;
 		usleep(10 * 1000);
 	}
@@ -82,17 +83,17 @@ static int wait_for(pid_t child)
 	return status;
 }
 
-/* All of a rig from the first open on, in this process. */
-static void hold_everything(struct board *board)
+/* Open a rig in this process, attach its device and map its memory. */
+static void open_attach_and_map(struct shared *shared)
 {
-	static struct rig mine;
+	static struct rig child_rig;
 
-	if (rig_open(&mine) || attach(&mine) || rig_map(&mine))
-		tell(&board->failed, 1);
-	tell(&board->ready, 1);
+	if (rig_open(&child_rig) || attach(&child_rig) || rig_map(&child_rig))
+		publish(&shared->failed, 1);
+	publish(&shared->ready, 1);
 }
 
-TEST_F(process, killed_leaves_nothing)
+TEST_F(process, kill_releases_all)
 {
 	pid_t child;
 	int status;
@@ -101,19 +102,19 @@ TEST_F(process, killed_leaves_nothing)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		hold_everything(self->board);
+		open_attach_and_map(self->shared);
 		pause();
 		_exit(1);
 	}
-	ASSERT_TRUE(wait_until_ready(self->board));
-	EXPECT_EQ(0, self->board->failed);
+	ASSERT_TRUE(wait_until_ready(self->shared));
+	EXPECT_EQ(0, self->shared->failed);
 	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	status = wait_for(child);
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 
-	/* And the device is anyone's. */
+	/* Another process can open the device. */
 	EXPECT_EQ(0, rig_open(&self->rig));
 	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
 	EXPECT_EQ(0, rig_map(&self->rig));
@@ -121,7 +122,7 @@ TEST_F(process, killed_leaves_nothing)
 				    self->rig.memory));
 }
 
-TEST_F(process, killed_while_the_device_writes)
+TEST_F(process, kill_during_dma)
 {
 	pid_t child;
 
@@ -129,23 +130,24 @@ TEST_F(process, killed_while_the_device_writes)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		static struct rig mine;
+		static struct rig child_rig;
 
-		if (rig_open(&mine) || attach(&mine) || rig_map(&mine))
-			tell(&self->board->failed, 1);
-		tell(&self->board->ready, 1);
+		if (rig_open(&child_rig) || attach(&child_rig) ||
+		    rig_map(&child_rig))
+			publish(&self->shared->failed, 1);
+		publish(&self->shared->ready, 1);
 		for (;;)
-			edu_store(&mine.device.edu, RIG_IOVA, 0, TRANSFER);
+			edu_store(&child_rig.device.edu, RIG_IOVA, 0, TRANSFER);
 	}
-	ASSERT_TRUE(wait_until_ready(self->board));
-	EXPECT_EQ(0, self->board->failed);
+	ASSERT_TRUE(wait_until_ready(self->shared));
+	EXPECT_EQ(0, self->shared->failed);
 	usleep(50 * 1000);
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	wait_for(child);
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(process, exit_without_close_leaves_nothing)
+TEST_F(process, exit_without_close_releases_all)
 {
 	pid_t child;
 
@@ -153,14 +155,14 @@ TEST_F(process, exit_without_close_leaves_nothing)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		hold_everything(self->board);
-		_exit(self->board->failed);
+		open_attach_and_map(self->shared);
+		_exit(self->shared->failed);
 	}
 	EXPECT_EQ(0, wait_for(child));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(process, exec_closes)
+TEST_F(process, exec_releases_all)
 {
 	int input[2];
 	pid_t child;
@@ -175,24 +177,24 @@ TEST_F(process, exec_closes)
 	if (!child) {
 		close(input[1]);
 		close(done[0]);
-		hold_everything(self->board);
+		open_attach_and_map(self->shared);
 		if (dup2(input[0], STDIN_FILENO) == STDIN_FILENO)
 			execlp("cat", "cat", (char *)NULL);
-		tell(&self->board->failed, 2);
+		publish(&self->shared->failed, 2);
 		_exit(1);
 	}
 	close(done[1]);
-	/* The end of that pipe comes with exec, as do the ends of the files. */
+	/* exec closes this pipe and the O_CLOEXEC files of the rig. */
 	EXPECT_EQ(0, read(done[0], &byte, 1));
-	ASSERT_TRUE(wait_until_ready(self->board));
-	EXPECT_EQ(0, self->board->failed);
+	ASSERT_TRUE(wait_until_ready(self->shared));
+	EXPECT_EQ(0, self->shared->failed);
 	EXPECT_EQ(0, kill(child, 0));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 	close(input[1]);
 	EXPECT_EQ(0, wait_for(child));
 }
 
-TEST_F(process, fork_shares_the_file_and_not_the_memory)
+TEST_F(process, fork_does_not_redirect_dma)
 {
 	pid_t child;
 
@@ -201,7 +203,7 @@ TEST_F(process, fork_shares_the_file_and_not_the_memory)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* Copies, to this process; the device sees the parent's. */
+		/* This write copies the pages, the device uses the parent's. */
 		memset(self->rig.memory, 0, RIG_LENGTH);
 		_exit(0);
 	}
@@ -211,8 +213,8 @@ TEST_F(process, fork_shares_the_file_and_not_the_memory)
 				    self->rig.memory));
 }
 
-/* A child maps its own memory into the parent's address space. */
-TEST_F(process, memory_of_a_child)
+/* A child maps its own memory in an IOAS of the parent. */
+TEST_F(process, child_maps_its_memory)
 {
 	struct device *device = &self->rig.device;
 	pid_t child;
@@ -226,7 +228,7 @@ TEST_F(process, memory_of_a_child)
 	}
 	pattern_fill(self->rig.memory, TRANSFER, 3001);
 	EXPECT_EQ(0, wait_for(child));
-	/* It is gone; what it mapped is not. */
+	/* The mapping outlives the child. */
 	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
 	EXPECT_EQ(0, edu_load(&device->edu, RIG_IOVA, 0, TRANSFER));
 	EXPECT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
@@ -235,7 +237,7 @@ TEST_F(process, memory_of_a_child)
 	EXPECT_EQ(1, rig_pinned(&self->rig));
 }
 
-TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_EFAULT)
+TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 {
 	pid_t child = fork();
 
@@ -243,14 +245,14 @@ TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_EFAULT)
 	if (!child)
 		_exit(-rig_map(&self->rig));
 	EXPECT_EQ(0, wait_for(child));
-	/* Nothing was pinned while it lived, so there is nothing to pin now. */
+	/* The pages were not pinned before the child exited. */
 	EXPECT_EQ(-EFAULT, attach(&self->rig));
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
 	EXPECT_EQ(0, attach(&self->rig));
 }
 
-TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_by_copy_EFAULT)
+TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 {
 	struct rig *rig = &self->rig;
 	__u64 length = RIG_LENGTH;
@@ -271,15 +273,12 @@ TEST_F(process, memory_of_a_gone_process_cannot_be_pinned_by_copy_EFAULT)
 	EXPECT_EQ(-ENOENT, ioas_unmap(rig->iommufd, other, RIG_IOVA, &length));
 }
 
-/*
- * Memory that no page is behind yet, so that to map it for a device takes long:
- * each of its pages is made then.
- */
+/* Mapping a large unpopulated area takes long because all pages are faulted. */
 #define LARGE		(96ul << 20)
 #define LARGE_IOVA	0x40000000ull
-/* The middle is wherever it is after so many ms. */
-#define TURNS		6
-#define TURN_MS		40
+/* Round n kills the child n * ROUND_MS after it starts. */
+#define ROUNDS		6
+#define ROUND_MS	40
 
 static int map_large(struct rig *rig)
 {
@@ -301,96 +300,97 @@ static long long now_ms(void)
 }
 
 /*
- * Kills a child TURN_MS * @turn after it began @work. Whether it was still at
- * it: 1 or 0; -errno. It has to be gone long before the work would be done.
+ * Run @work in a child and kill the child after @round * ROUND_MS. Returns 1 if
+ * the kill interrupted @work, 0 if @work was already done, or -errno. -ETIME
+ * means that the child did not react to the signal in time.
  */
-static int kill_at_work(struct board *board, unsigned int turn,
-			int (*work)(struct rig *rig))
+static int kill_during(struct shared *shared, unsigned int round,
+		       int (*work)(struct rig *rig))
 {
 	long long begin;
 	pid_t child;
 	int status;
 
-	*board = (struct board){ 0 };
+	*shared = (struct shared){ 0 };
 	child = fork();
 	if (child < 0)
 		return -errno;
 	if (!child) {
-		static struct rig mine;
+		static struct rig child_rig;
 
-		if (rig_open(&mine))
-			tell(&board->failed, 1);
-		tell(&board->ready, 1);
-		if (work(&mine))
-			tell(&board->failed, 2);
-		tell(&board->ready, 2);
+		if (rig_open(&child_rig))
+			publish(&shared->failed, 1);
+		publish(&shared->ready, 1);
+		if (work(&child_rig))
+			publish(&shared->failed, 2);
+		publish(&shared->ready, 2);
 		pause();
 		_exit(1);
 	}
-	if (!wait_until_ready(board))
+	if (!wait_until_ready(shared))
 		return -ETIMEDOUT;
-	usleep(turn * TURN_MS * 1000);
+	usleep(round * ROUND_MS * 1000);
 	begin = now_ms();
 	if (kill(child, SIGKILL))
 		return -errno;
 	status = wait_for(child);
-	if (!WIFSIGNALED(status) || board->failed)
+	if (!WIFSIGNALED(status) || shared->failed)
 		return -EPROTO;
-	/* E8: it does not go on with what nobody waits for. */
+	/* A killed process must stop pinning pages. */
 	if (now_ms() - begin > 20 * 1000)
 		return -ETIME;
-	return board->ready == 1;
+	return shared->ready == 1;
 }
 
-static int work_attach_then_map(struct rig *rig)
+static int attach_then_map(struct rig *rig)
 {
 	int err = attach(rig);
 
 	return err ? err : map_large(rig);
 }
 
-static int work_map_then_attach(struct rig *rig)
+static int map_then_attach(struct rig *rig)
 {
 	int err = map_large(rig);
 
 	return err ? err : attach(rig);
 }
 
-TEST_F(process, killed_in_the_middle_of_a_large_map)
+TEST_F(process, kill_during_map)
 {
-	unsigned int turn;
-	int at_work = 0;
+	unsigned int round;
+	int interrupted = 0;
 
 	rig_close(&self->rig);
-	for (turn = 0; turn < TURNS; turn++) {
-		int result = kill_at_work(self->board, turn,
-					  work_attach_then_map);
+	for (round = 0; round < ROUNDS; round++) {
+		int result = kill_during(self->shared, round,
+					  attach_then_map);
 
 		EXPECT_LE(0, result);
 		EXPECT_EQ(0, rig_pinned(&self->rig));
-		at_work += result == 1;
+		interrupted += result == 1;
 	}
-	EXPECT_NE(0, at_work);
-	/* Nothing of it keeps the device. */
+	EXPECT_NE(0, interrupted);
+	/* The killed processes left no reference to the device. */
 	EXPECT_EQ(0, rig_open(&self->rig));
 	EXPECT_EQ(0, attach(&self->rig));
 }
 
-TEST_F(process, killed_in_the_middle_of_a_large_attach)
+TEST_F(process, kill_during_attach)
 {
-	unsigned int turn;
-	int at_work = 0;
+	unsigned int round;
+	int interrupted = 0;
 
 	rig_close(&self->rig);
-	for (turn = 0; turn < TURNS; turn++) {
-		int result = kill_at_work(self->board, turn,
-					  work_map_then_attach);
+	for (round = 0; round < ROUNDS; round++) {
+		int result = kill_during(self->shared, round,
+					  map_then_attach);
 
 		EXPECT_LE(0, result);
 		EXPECT_EQ(0, rig_pinned(&self->rig));
-		at_work += result == 1;
+		interrupted += result == 1;
 	}
-	EXPECT_NE(0, at_work);
+	EXPECT_NE(0, interrupted);
 	EXPECT_EQ(0, rig_open(&self->rig));
 	EXPECT_EQ(0, attach(&self->rig));
 }
@@ -400,7 +400,7 @@ static void *map_in_thread(void *argument)
 	return (void *)(long)map_large(argument);
 }
 
-TEST_F(process, forks_in_the_middle_of_a_large_map)
+TEST_F(process, fork_during_map)
 {
 	unsigned int children = 0;
 	pthread_t thread;
@@ -424,7 +424,7 @@ TEST_F(process, forks_in_the_middle_of_a_large_map)
 	EXPECT_EQ(0, rig_pinned(&self->rig));
 }
 
-TEST_F(process, execs_in_the_middle_of_a_large_map)
+TEST_F(process, exec_during_map)
 {
 	pid_t child;
 
@@ -432,13 +432,13 @@ TEST_F(process, execs_in_the_middle_of_a_large_map)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		static struct rig mine;
+		static struct rig child_rig;
 		pthread_t thread;
 
-		if (rig_open(&mine) || attach(&mine) ||
-		    pthread_create(&thread, NULL, map_in_thread, &mine))
+		if (rig_open(&child_rig) || attach(&child_rig) ||
+		    pthread_create(&thread, NULL, map_in_thread, &child_rig))
 			_exit(1);
-		usleep(2 * TURN_MS * 1000);
+		usleep(2 * ROUND_MS * 1000);
 		execlp("true", "true", (char *)NULL);
 		_exit(2);
 	}
@@ -447,13 +447,13 @@ TEST_F(process, execs_in_the_middle_of_a_large_map)
 	EXPECT_EQ(0, rig_open(&self->rig));
 }
 
-TEST_F(process, files_outlive_the_process_that_opened_them)
+TEST_F(process, attach_outlives_the_process)
 {
 	pid_t child = fork();
 
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* Ends with its copies of the parent's files open. */
+		/* The parent still has the files open when the child exits. */
 		_exit(-attach(&self->rig));
 	}
 	EXPECT_EQ(0, wait_for(child));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Are numbers, sizes and offsets of the uAPI what programs were compiled with?
+ * Compare the numbers, sizes and offsets of the uAPI headers with the values in
+ * layout.h, which existing programs were compiled with.
  *
- * The numbers stand in layout.h. uapi_layout_32.c checks the same ones when it
- * is compiled, for a 32-bit machine.
+ * uapi_layout_32.c checks the same values for 32-bit programs at compile time.
  */
 #include <stddef.h>
 #include <linux/iommufd.h>
@@ -11,29 +11,29 @@
 
 #include "../kselftest_harness.h"
 
-enum kind { NOTHING, A_NUMBER, AN_ALIAS, A_SIZE, A_FIELD };
+enum kind { IGNORED, KIND_NUMBER, KIND_ALIAS, KIND_SIZE, KIND_FIELD };
 
 /**
- * struct expectation - a row of the table
- * @what: its name
- * @kind: which test looks at it
- * @expected: what the table says: value, size or offset
- * @seen: what the compiler says
+ * struct expectation - a row of layout.h
+ * @name: command, flag, struct or field
+ * @kind: selects the test that checks the row
+ * @expected: value, size or offset according to layout.h
+ * @actual: value, size or offset according to the uAPI header
  */
 struct expectation {
-	const char *what;
+	const char *name;
 	enum kind kind;
 	unsigned long expected;
-	unsigned long seen;
+	unsigned long actual;
 };
 
-#define NUMBER(name, value)	{ #name, A_NUMBER, value, name }
-#define ALIAS(name, value)	{ #name, AN_ALIAS, value, name }
-#define SIZE(type, bytes)	{ #type, A_SIZE, bytes, sizeof(struct type) }
+#define NUMBER(name, value)	{ #name, KIND_NUMBER, value, name }
+#define ALIAS(name, value)	{ #name, KIND_ALIAS, value, name }
+#define SIZE(type, bytes)	{ #type, KIND_SIZE, bytes, sizeof(struct type) }
 #define FIELD(type, field, offset, bytes) \
-	{ #type "." #field, A_FIELD, offset, offsetof(struct type, field) }
+	{ #type "." #field, KIND_FIELD, offset, offsetof(struct type, field) }
 
-static const struct expectation table[] = {
+static const struct expectation values[] = {
 #include "layout.h"
 };
 
@@ -42,22 +42,23 @@ static const struct expectation table[] = {
 #undef SIZE
 #undef FIELD
 
-/* The same rows; of a field, now its size. */
-#define NUMBER(name, value)	{ .kind = NOTHING }
-#define ALIAS(name, value)	{ .kind = NOTHING }
-#define SIZE(type, bytes)	{ .kind = NOTHING }
+/* The same rows again, now with the sizes of the fields. */
+#define NUMBER(name, value)	{ .kind = IGNORED }
+#define ALIAS(name, value)	{ .kind = IGNORED }
+#define SIZE(type, bytes)	{ .kind = IGNORED }
 #define FIELD(type, field, offset, bytes) \
-	{ #type "." #field, A_FIELD, bytes, sizeof(((struct type){ }).field) }
+	{ #type "." #field, KIND_FIELD, bytes, \
+	  sizeof(((struct type){ }).field) }
 
-static const struct expectation table_of_bytes[] = {
+static const struct expectation field_sizes[] = {
 #include "layout.h"
 };
 
 static void check_row(struct __test_metadata *_metadata,
 		      const struct expectation *row)
 {
-	EXPECT_EQ(row->expected, row->seen)
-		TH_LOG("%s", row->what);
+	EXPECT_EQ(row->expected, row->actual)
+		TH_LOG("%s", row->name);
 }
 
 static void check(struct __test_metadata *_metadata, enum kind kind)
@@ -65,67 +66,68 @@ static void check(struct __test_metadata *_metadata, enum kind kind)
 	unsigned int rows = 0;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		if (table[i].kind != kind)
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		if (values[i].kind != kind)
 			continue;
-		check_row(_metadata, &table[i]);
-		check_row(_metadata, &table_of_bytes[i]);
+		check_row(_metadata, &values[i]);
+		check_row(_metadata, &field_sizes[i]);
 		rows++;
 	}
 	EXPECT_NE(0u, rows);
 }
 
-TEST(numbers_of_commands_and_flags)
+TEST(command_numbers_and_flags)
 {
-	check(_metadata, A_NUMBER);
+	check(_metadata, KIND_NUMBER);
 }
 
-TEST(names_of_the_first_proposal)
+TEST(first_proposal_aliases)
 {
-	check(_metadata, AN_ALIAS);
+	check(_metadata, KIND_ALIAS);
 }
 
 TEST(struct_sizes)
 {
-	check(_metadata, A_SIZE);
+	check(_metadata, KIND_SIZE);
 }
 
 TEST(field_offsets_and_sizes)
 {
-	check(_metadata, A_FIELD);
+	check(_metadata, KIND_FIELD);
 }
 
-/* Bytes of all fields of a struct; those of a union stand at one offset. */
-static unsigned long sum_of_fields(const char *name)
+/* Add up the sizes of all fields; members of a union share an offset. */
+static unsigned long sum_of_field_sizes(const char *name)
 {
 	const size_t length = strlen(name);
 	unsigned long sum = 0;
 	long offset = -1;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(table_of_bytes); i++) {
-		const struct expectation *row = &table_of_bytes[i];
+	for (i = 0; i < ARRAY_SIZE(field_sizes); i++) {
+		const struct expectation *row = &field_sizes[i];
 
-		if (row->kind != A_FIELD || strncmp(row->what, name, length) ||
-		    row->what[length] != '.')
+		if (row->kind != KIND_FIELD ||
+		    strncmp(row->name, name, length) ||
+		    row->name[length] != '.')
 			continue;
-		if (offset != (long)table[i].seen)
-			sum += row->seen;
-		offset = table[i].seen;
+		if (offset != (long)values[i].actual)
+			sum += row->actual;
+		offset = values[i].actual;
 	}
 	return sum;
 }
 
-/* B17: padding that nobody named differs between ABIs, and may leak memory. */
-TEST(structs_are_their_fields_and_nothing_else)
+/* Implicit padding differs between ABIs and may leak kernel memory. */
+TEST(no_implicit_padding)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		if (table[i].kind != A_SIZE)
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		if (values[i].kind != KIND_SIZE)
 			continue;
-		EXPECT_EQ(table[i].seen, sum_of_fields(table[i].what))
-			TH_LOG("%s", table[i].what);
+		EXPECT_EQ(values[i].actual, sum_of_field_sizes(values[i].name))
+			TH_LOG("%s", values[i].name);
 	}
 }
 

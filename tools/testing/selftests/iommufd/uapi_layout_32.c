@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The uAPI's numbers once more, for a 32-bit machine. This is compiled and not
- * run: a number that is wrong is a division by zero, which is no initializer.
+ * Compile-time check of the uAPI layout for 32-bit programs. A wrong value
+ * results in a division by zero, which is not a constant expression, so that
+ * this file does not compile.
  */
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
 
-const char compiled_for_32_bits[] = { 1 / (sizeof(void *) == 4) };
+const char pointers_are_32_bits[] = { 1 / (sizeof(void *) == 4) };
 
 #define NUMBER(name, value)	(1 / ((name) == (value)))
 #define ALIAS(name, value)	(1 / ((name) == (value)))
@@ -14,7 +15,7 @@ const char compiled_for_32_bits[] = { 1 / (sizeof(void *) == 4) };
 #define FIELD(type, field, offset, bytes) \
 	(1 / (__builtin_offsetof(struct type, field) == (offset)))
 
-const char numbers[] = {
+const char expected_values[] = {
 #include "layout.h"
 };
 
@@ -22,6 +23,6 @@ const char numbers[] = {
 #define FIELD(type, field, offset, bytes) \
 	(1 / (sizeof(((struct type){ 0 }).field) == (bytes)))
 
-const char numbers_with_bytes[] = {
+const char expected_field_sizes[] = {
 #include "layout.h"
 };
