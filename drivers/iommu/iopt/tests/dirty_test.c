@@ -282,6 +282,25 @@ static void pinned_behind_a_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 128));
 }
 
+/* Pages that many pins keep when tracking starts are dirty once unpinned. */
+static void many_pins_when_tracking_starts(struct kunit *test)
+{
+	const unsigned long n = 2 * IOPT_MAX_STEPS + 64;
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, n), i;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, n));
+	area = test_area_at(space, IOVA);
+	for (i = 0; i != n; i += 64)
+		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(i),
+						  64));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, n, test_unpin(access, IOVA, n));
+	KUNIT_EXPECT_EQ(test, n, bitmap_weight(area->dirty, n));
+}
+
 /* T1-110, C20: what a device reaches that is not seen. */
 static void blind_device(struct kunit *test)
 {
@@ -557,6 +576,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(pinned_is_dirty),
 	KUNIT_CASE(pinned_is_dirty_in_copies),
 	KUNIT_CASE(pinned_behind_a_copy),
+	KUNIT_CASE(many_pins_when_tracking_starts),
 	KUNIT_CASE(blind_device),
 	KUNIT_CASE(map_while_tracking),
 	KUNIT_CASE(too_large_to_track),

@@ -447,19 +447,24 @@ static int helped_mmap(struct file *file, struct vm_area_struct *vma)
 
 static const struct file_operations helped_fops = { .mmap = helped_mmap };
 
+/* Each page is a mapping of its own, so that a fault is about one page only. */
 static void helped_map(struct kunit *test, struct helped *helped)
 {
 	struct file *file = anon_inode_getfile("[iopt-helped]", &helped_fops,
 					       helped, O_RDWR);
+	unsigned long i;
 
 	helped->helper = current;
 	init_completion(&helped->blocked);
 	init_completion(&helped->go_on);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	helped->uaddr = vm_mmap(file, 0, PAGES(NR_HELPED),
-				PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	helped->uaddr = test_mmap(test, NR_HELPED, PROT_READ | PROT_WRITE);
+	for (i = 0; i != NR_HELPED; i++)
+		KUNIT_ASSERT_EQ(test, helped->uaddr + PAGES(i),
+				vm_mmap(file, helped->uaddr + PAGES(i),
+					PAGES(1), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_FIXED, 0));
 	fput(file);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(helped->uaddr));
 }
 
 /* A thread makes @call. Each time that it faults another caller pins the page. */
