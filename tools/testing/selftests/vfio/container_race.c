@@ -169,7 +169,7 @@ static int visit(const struct worker *worker)
 	return err;
 }
 
-static void *come_and_go(void *argument)
+static void *enter_and_leave(void *argument)
 {
 	struct worker *worker = argument;
 
@@ -233,8 +233,8 @@ TEST_F_TIMEOUT(container, ioctls_against_unset_container, 4000)
 }
 
 /*
- * Two physical groups and a mediated one come and go, each when it likes, so
- * that each of them is the first and the last now and then.
+ * Two physical groups and a mediated one enter and leave the container at the
+ * same time, so that each of them is the first and the last now and then.
  */
 TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
 {
@@ -257,9 +257,9 @@ TEST_F_TIMEOUT(container, groups_against_each_other, 4000)
 	ASSERT_LE(0, worker[2].group);
 	ASSERT_EQ(0, group_leave(&setup->legacy));
 
-	start(_metadata, &worker[0], come_and_go);
-	start(_metadata, &worker[1], come_and_go);
-	start(_metadata, &worker[2], come_and_go);
+	start(_metadata, &worker[0], enter_and_leave);
+	start(_metadata, &worker[1], enter_and_leave);
+	start(_metadata, &worker[2], enter_and_leave);
 	start(_metadata, &worker[3], map_and_unmap);
 	while (time(NULL) < end)
 		usleep(100 * 1000);
