@@ -345,6 +345,16 @@ err_unclaim:
 	return ret;
 }
 
+/* Fails if the caller is killed while the driver's calls pin memory. */
+static int vfio_cdev_leave(struct vfio_device *device)
+{
+	int ret = vfio_access_leave(device);
+
+	if (!ret)
+		device->ops->detach_ioas(device);
+	return ret;
+}
+
 static int vfio_cdev_attach(struct vfio_device *device,
 			    struct vfio_device_attach_iommufd_pt __user *arg)
 {
@@ -360,10 +370,8 @@ static int vfio_cdev_attach(struct vfio_device *device,
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
 	ret = device->ops->attach_ioas(device, &attach.pt_id);
-	if (!ret && put_user(attach.pt_id, &arg->pt_id)) {
-		device->ops->detach_ioas(device);
-		ret = -EFAULT;
-	}
+	if (!ret && put_user(attach.pt_id, &arg->pt_id))
+		ret = vfio_cdev_leave(device) ?: -EFAULT;
 	mutex_unlock(&device->iommufd_lock);
 	return ret;
 }
@@ -382,9 +390,7 @@ static int vfio_cdev_detach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	ret = vfio_access_leave(device);
-	if (!ret)
-		device->ops->detach_ioas(device);
+	ret = vfio_cdev_leave(device);
 	mutex_unlock(&device->iommufd_lock);
 	return ret;
 }

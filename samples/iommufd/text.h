@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Returns 0 or -errno. */
+/* Writes without truncating the file. Returns 0 or -errno. */
 static inline int text_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -21,6 +21,32 @@ static inline int text_write(const char *path, const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+/* Reads up to @size - 1 bytes and ends them with 0. Returns 0 or -errno. */
+static inline int text_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0)
+		err = -errno;
+	else
+		text[length] = 0;
+	close(fd);
+	return err;
+}
+
+/* Reads the former content before it writes. Returns 0 or -errno. */
+static inline int text_exchange(const char *path, const char *text,
+				char *before, size_t size)
+{
+	int err = text_read(path, before, size);
+
+	return err ? err : text_write(path, text);
 }
 
 #endif

@@ -22,6 +22,7 @@
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "rig.h"
+#include "text.h"
 
 #define GIB		(1024ull * 1024 * 1024)
 #define TIB		(1024 * GIB)
@@ -116,23 +117,21 @@ static int map_span(struct rig *rig, const char *memory, unsigned long long span
 #define TRACING	"/sys/kernel/debug/tracing/"
 #define QI_EVENT	TRACING "events/intel_iommu/qi_submit/enable"
 
-static int tracing_write(const char *path, const char *text)
+/* Opening the trace with O_TRUNC empties it. */
+static int trace_clear(void)
 {
-	int file = open(path, O_WRONLY | O_TRUNC), rc = 0;
+	int fd = open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
 
-	if (file < 0)
+	if (fd < 0)
 		return -errno;
-	if (*text && write(file, text, strlen(text)) < 0)
-		rc = -errno;
-	close(file);
-	return rc;
+	close(fd);
+	return 0;
 }
 
 /* Trace what VT-d is asked to invalidate. Other IOMMUs have no such event. */
 static bool trace_start(void)
 {
-	return !tracing_write(TRACING "trace", "") &&
-	       !tracing_write(QI_EVENT, "1");
+	return !trace_clear() && !text_write(QI_EVENT, "1");
 }
 
 /* How many invalidations of the IOTLB there were. */
@@ -142,7 +141,7 @@ static unsigned int trace_stop(void)
 	char line[256];
 	FILE *file;
 
-	tracing_write(QI_EVENT, "0");
+	text_write(QI_EVENT, "0");
 	file = fopen(TRACING "trace", "r");
 	while (file && fgets(line, sizeof(line), file))
 		nr += !!strstr(line, "qi_submit: iotlb_inv");

@@ -28,6 +28,7 @@
 #include "front.h"
 #include "mdev_rig.h"
 #include "record.h"
+#include "text.h"
 
 #define FIRST_IOVA	(4ull << 30)
 #define THRESHOLD	"/proc/sys/kernel/watchdog_thresh"
@@ -59,45 +60,11 @@ FIXTURE_VARIANT(many)
 FIXTURE_VARIANT_ADD(many, iommufd) { .type1 = false };
 FIXTURE_VARIANT_ADD(many, type1) { .type1 = true };
 
-static int read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (length < 0)
-		return -EIO;
-	text[length] = 0;
-	return 0;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static unsigned long number_wanted(void)
 {
 	const char *text = getenv("MANY_MAPPINGS");
 
 	return text ? strtoul(text, NULL, 0) : 500000;
-}
-
-/* Sets a parameter and keeps its old value. */
-static int exchange(const char *path, const char *text, char *before,
-		    size_t size)
-{
-	int err = read_text(path, before, size);
-
-	return err ? err : write_text(path, text);
 }
 
 FIXTURE_SETUP(many)
@@ -115,10 +82,12 @@ FIXTURE_SETUP(many)
 	lseek(self->log, 0, SEEK_END);
 	self->threshold[0] = 0;
 	if (!access(THRESHOLD, W_OK))
-		ASSERT_EQ(0, exchange(THRESHOLD, LOCKUP, self->threshold,
-				      sizeof(self->threshold)));
+		ASSERT_EQ(0, text_exchange(THRESHOLD, LOCKUP,
+					   self->threshold,
+					   sizeof(self->threshold)));
 	snprintf(text, sizeof(text), "%lu", self->nr);
-	ASSERT_EQ(0, exchange(LIMIT, text, self->limit, sizeof(self->limit)));
+	ASSERT_EQ(0, text_exchange(LIMIT, text, self->limit,
+				   sizeof(self->limit)));
 
 	ASSERT_EQ(0, mediated_create(&self->device, "mdev_pin", "notified"));
 	ASSERT_EQ(0, front_open_mediated(front, variant->type1, &self->device));
@@ -152,9 +121,9 @@ FIXTURE_TEARDOWN(many)
 
 	front_close(&self->front);
 	EXPECT_EQ(0, mediated_remove(&self->device));
-	EXPECT_EQ(0, write_text(LIMIT, self->limit));
+	EXPECT_EQ(0, text_write(LIMIT, self->limit));
 	if (self->threshold[0])
-		EXPECT_EQ(0, write_text(THRESHOLD, self->threshold));
+		EXPECT_EQ(0, text_write(THRESHOLD, self->threshold));
 	EXPECT_FALSE(locked_up(self->log, record, sizeof(record))) {
 		TH_LOG("%s", record);
 	}

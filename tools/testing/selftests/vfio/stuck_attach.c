@@ -8,9 +8,15 @@
  * and is gone within a second; and after that nothing is pinned.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
@@ -45,6 +51,7 @@ RECORDS_NO_ERRNO
  * @device: two devices, bound to /dev/iommu
  * @group: their groups, with type1, not in the container
  * @address: of the first one
+ * @argument: of an ATTACH of @mdev
  * @other: with type1, more mediated devices, which are not open
  * @other_group: their groups, in the container; -1 if closed
  */
@@ -59,6 +66,7 @@ struct setup {
 	struct device device[2];
 	int group[2];
 	const char *address;
+	struct vfio_device_attach_iommufd_pt *argument;
 	struct mediated other[OTHERS];
 	int other_group[OTHERS];
 };
@@ -535,6 +543,78 @@ TEST_F(stuck, killed_waiter_for_access)
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
 	end_by_kill(_metadata, &self->call[0]);
 	expect_untouched(_metadata, setup, self->pinned);
+}
+
+static long attach_mediated(void *data)
+{
+	const struct setup *setup = data;
+
+	return ioctl(setup->mdev, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+		     setup->argument) ? -errno : 0;
+}
+
+/* Lets a write to a page wait; returns a userfaultfd, or -errno. */
+static int protect(void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, PAGE },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)page, PAGE },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &reg) ||
+	    ioctl(fd, UFFDIO_WRITEPROTECT, &wp))
+		return -errno;
+	return fd;
+}
+
+/* Lets the write that waits fail. */
+static int refuse(int fd, void *page)
+{
+	struct uffdio_range range = { (uintptr_t)page, PAGE };
+
+	return mprotect(page, PAGE, PROT_READ) ||
+	       ioctl(fd, UFFDIO_WAKE, &range) ? -errno : 0;
+}
+
+/*
+ * ATTACH of a mediated device cannot return its result and detaches the device,
+ * whose driver is pinning memory by then.
+ */
+TEST_F(stuck, killed_attach_without_result)
+{
+	struct setup *setup = &self->setup;
+	struct pollfd poller = { .events = POLLIN };
+
+	if (variant->type1)
+		SKIP(return, "a group's device is not attached");
+	setup->argument = new_memory(PAGE);
+	ASSERT_NE(NULL, setup->argument);
+	*setup->argument = (struct vfio_device_attach_iommufd_pt){
+		.argsz = sizeof(*setup->argument),
+		.pt_id = setup->front.ioas,
+	};
+	poller.fd = protect(setup->argument);
+	ASSERT_LE(0, poller.fd);
+	ASSERT_EQ(0, vfio_detach(setup->mdev));
+	ASSERT_EQ(0, call_start(&self->call[0], attach_mediated, setup));
+	ASSERT_EQ(1, poll(&poller, 1, 10 * PROMPT));
+	ASSERT_EQ(0, begin(&self->call[1], pin_stuck, setup));
+	ASSERT_EQ(0, refuse(poller.fd, setup->argument));
+
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	end_by_kill(_metadata, &self->call[0]);
+	EXPECT_EQ(0, call_sleeps(&self->call[1]));
+	end_by_kill(_metadata, &self->call[1]);
+	EXPECT_EQ(0, vfio_detach(setup->mdev));
+	expect_untouched(_metadata, setup, self->pinned);
+	close(poller.fd);
 }
 
 /* Other groups leave and enter a container while one is being attached. */
