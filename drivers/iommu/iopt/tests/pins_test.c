@@ -128,6 +128,24 @@ static void pin_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
+/* A pin that fails at its third page leaves no counter raised by the first two. */
+static void failed_pin_charges_nothing(struct kunit *test)
+{
+	const struct account_case *account = test->param_value;
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 4), user = test_charged();
+	unsigned long iova = IOVA;
+
+	test_munmap(test, uaddr + PAGES(2), 1);
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_map_user(space->iopt, &iova, (void __user *)uaddr,
+				      PAGES(4), TEST_RW, account->account,
+				      IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 4));
+	expect_charges(test, user, 0);
+}
+
 /* Let the process have another page at an address. */
 static void replace_page(struct kunit *test, unsigned long uaddr)
 {
@@ -508,6 +526,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 static struct kunit_case pins_cases[] = {
 	KUNIT_CASE(pin_counts),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
+	KUNIT_CASE_PARAM(failed_pin_charges_nothing, account_gen_params),
 	KUNIT_CASE(domain_maps_what_access_pinned),
 	KUNIT_CASE(domain_needs_no_memory_where_pinned),
 	KUNIT_CASE(unpin_dirties),

@@ -132,6 +132,41 @@ static void map_does_not_wait_for_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
+static long call_destroy(struct test_thread *thread)
+{
+	test_access_destroy(thread->data);
+	return 0;
+}
+
+/*
+ * Destroying an access returns when its callback has, though the unmap that called
+ * it goes on waiting for another access to unpin.
+ */
+static void destroy_waits_for_callback_only(struct kunit *test)
+{
+	struct test_access *pinner = test_access_create(test);
+	struct test_access *other = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread unmap, destroy;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(pinner, IOVA, 1));
+	pinner->keep = true;
+	other->keep = true;
+	other->block = true;
+	start(test, &unmap, call_unmap, 0);
+	wait_for_completion(&other->called);
+	test_thread_start(test, &destroy, call_destroy, other, NULL);
+	test_thread_expect_waiting(&destroy);
+	complete(&other->go_on);
+	test_thread_expect_return(&destroy);
+	KUNIT_EXPECT_FALSE(test, completion_done(&unmap.done));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(pinner, IOVA, 1));
+	end(test, &destroy, 0);
+	end(test, &unmap, 0);
+}
+
 /* An unmap of what an attach is filling in waits for that mapping alone. */
 static void unmap_waits_for_attach(struct kunit *test)
 {
@@ -465,9 +500,61 @@ static void attach_waits_for_areas_that_go_live(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, range.start);
 }
 
+static long call_dirty_start(struct test_thread *thread)
+{
+	return iopt_dirty_start(thread->space->iopt);
+}
+
+static long call_dirty_stop(struct test_thread *thread)
+{
+	iopt_dirty_stop(thread->space->iopt);
+	return 0;
+}
+
+/* Let a claim be inserting areas with a bitmap or without, or be done. */
+static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
+{
+	mutex_lock(&iopt->lock);
+	iopt->nr_inserting[tracked] += change;
+	iopt_wake_settled(iopt);
+	mutex_unlock(&iopt->lock);
+}
+
+/*
+ * The start and the stop of tracking wait while areas are inserted that have no
+ * bitmap yet, or still have one, and do not wait for other areas.
+ */
+static void tracking_waits_for_insertions(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct test_thread call;
+
+	set_inserting(iopt, true, 1);
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(iopt));
+	set_inserting(iopt, true, -1);
+	set_inserting(iopt, false, 1);
+	iopt_dirty_stop(iopt);
+
+	start(test, &call, call_dirty_start, 0);
+	test_thread_expect_waiting(&call);
+	KUNIT_EXPECT_FALSE(test, iopt_dirty_tracking(iopt));
+	set_inserting(iopt, false, -1);
+	end(test, &call, 0);
+	KUNIT_EXPECT_TRUE(test, iopt_dirty_tracking(iopt));
+
+	set_inserting(iopt, true, 1);
+	start(test, &call, call_dirty_stop, 0);
+	test_thread_expect_waiting(&call);
+	set_inserting(iopt, true, -1);
+	end(test, &call, 0);
+	KUNIT_EXPECT_FALSE(test, iopt_dirty_tracking(iopt));
+}
+
 static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(map_does_not_wait_for_accesses),
+	KUNIT_CASE(destroy_waits_for_callback_only),
 	KUNIT_CASE(unmap_waits_for_attach),
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
@@ -481,6 +568,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(killed_attach_leaves_nothing),
 	KUNIT_CASE(killed_attach_waiting),
 	KUNIT_CASE(attach_waits_for_areas_that_go_live),
+	KUNIT_CASE(tracking_waits_for_insertions),
 	{}
 };
 

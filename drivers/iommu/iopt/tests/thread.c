@@ -57,7 +57,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 	wait_for_completion(&thread->killable);
 }
 
-/* The call returns though nothing else happens. The thread is still to be joined. */
+/* The call returns though nothing else happens. Join the thread afterwards. */
 void test_thread_expect_return(struct test_thread *thread)
 {
 	if (wait_for_completion_timeout(&thread->done, TEST_PATIENCE))
