@@ -9,9 +9,11 @@
  * both succeed. A charge that does not fit changes nothing.
  *
  * VmLck is changed under the mmap_lock, which a page fault of the process may hold
- * for long. So it is not lowered where pages are unpinned, but when the caller
- * has no lock any more: until then the pages are unsettled, and whoever charges
- * the same payer settles them first, so that they take away no room.
+ * for ever. So it is not lowered where pages are unpinned. Until it is lowered the
+ * pages are unsettled, and a caller that charges the same payer settles them first,
+ * so that they take away no room. A caller waits for the mmap_lock of its own
+ * process only, and only when no other thread waits for the caller: otherwise it
+ * takes the lock if that is free, and leaves the rest to a worker.
  *
  * Each map has pages of its own and is charged by itself, however often the
  * same memory is mapped. Which of its pages were charged stands in the kinds of
@@ -272,26 +274,85 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	atomic64_sub(npages, &payer->mm->pinned_vm);
 }
 
-/**
- * iopt_settle() - let VmLck show what was uncharged
- * @payer: who paid; the caller has a reference
- *
- * If the caller is killed while waiting for the mmap_lock, a worker does it.
- *
- * Context: process context, may sleep: takes the mmap_lock, killably. The caller
- * holds no lock that others wait for.
- */
-void iopt_settle(struct iopt_payer *payer)
+/* Settle if the caller got the mmap_lock, which is released; else a worker does. */
+static void payer_settle(struct iopt_payer *payer, bool locked)
 {
-	if (!iopt_is_unsettled(payer))
-		return;
-	if (!mmap_write_lock_killable(payer->mm)) {
+	if (locked) {
 		payer_settle_locked(payer);
 		mmap_write_unlock(payer->mm);
 	} else {
 		iopt_payer_get(payer);
 		if (!queue_work(settle_wq, &payer->settle))
 			iopt_payer_put(payer);
+	}
+}
+
+/**
+ * iopt_try_settle() - let VmLck show what was uncharged, without waiting for it
+ * @payer: who paid; the caller has a reference
+ *
+ * If the mmap_lock is not free a worker waits for it.
+ *
+ * Context: process context; other threads may wait for the caller.
+ */
+void iopt_try_settle(struct iopt_payer *payer)
+{
+	if (iopt_is_unsettled(payer))
+		payer_settle(payer, mmap_write_trylock(payer->mm));
+}
+
+/**
+ * iopt_settle() - let VmLck show what was uncharged
+ * @payer: who paid; the caller has a reference
+ *
+ * If the caller is killed while waiting for the mmap_lock, or if it is not the
+ * process that pays, a worker waits for it.
+ *
+ * Context: process context, may sleep without bound, killably: takes the mmap_lock.
+ * The caller holds no lock and no mark that others wait for.
+ */
+void iopt_settle(struct iopt_payer *payer)
+{
+	if (payer->mm != current->mm)
+		iopt_try_settle(payer);
+	else if (iopt_is_unsettled(payer))
+		payer_settle(payer, !mmap_write_lock_killable(payer->mm));
+}
+
+/**
+ * iopt_settle_later() - note a payer for iopt_settle_noted()
+ * @noted: the payer that is noted, or NULL; replaced by @payer
+ * @payer: who paid
+ *
+ * Most operations uncharge one payer. Of several ones only the last one is noted,
+ * and the others are settled as by iopt_try_settle().
+ *
+ * Context: process context; something keeps @payer.
+ */
+void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
+{
+	struct iopt_payer *before = *noted;
+
+	if (payer == before)
+		return;
+	*noted = iopt_payer_get(payer);
+	if (before) {
+		iopt_try_settle(before);
+		iopt_payer_put(before);
+	}
+}
+
+/**
+ * iopt_settle_noted() - settle the payer that was noted
+ * @noted: the payer of iopt_settle_later(), or NULL
+ *
+ * Context: as iopt_settle().
+ */
+void iopt_settle_noted(struct iopt_payer *noted)
+{
+	if (noted) {
+		iopt_settle(noted);
+		iopt_payer_put(noted);
 	}
 }
 

@@ -87,7 +87,9 @@ struct kmem_cache;
  *                                domains programmed with them: only who shares
  *                                these pages waits; under @lock it may only be
  *                                tried
- *  mmap_lock of the user's mm    inside GUP
+ *  mmap_lock of the user's mm    inside GUP, and to charge; to lower VmLck it is
+ *                                waited for without any lock or mark, or by a
+ *                                worker
  *  ============================  ==============================================
  *
  * The marks are no locks: a caller that finds a conflicting area sleeps without
@@ -387,7 +389,8 @@ int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
 void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim);
 
 /* unmap.c */
-void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas);
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsettled);
 
 /* map.c */
 struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
@@ -404,10 +407,12 @@ void iopt_flush_end(struct iopt_flush *flush);
 bool iopt_domain_is_open(struct io_pagetable *iopt);
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built);
-void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area);
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
+		    struct iopt_payer **unsettled);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas);
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
+		      struct iopt_payer **unsettled);
 
 /* access.c */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);

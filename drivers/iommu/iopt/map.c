@@ -28,6 +28,7 @@
  * @nr: how many
  * @length: of all, in bytes
  * @uaddr: where the memory of the first one starts
+ * @unsettled: the payer of what was unpinned again, or NULL
  */
 struct new_areas {
 	struct io_pagetable *iopt;
@@ -35,6 +36,7 @@ struct new_areas {
 	unsigned int nr;
 	unsigned long length;
 	unsigned long uaddr;
+	struct iopt_payer *unsettled;
 };
 
 /*
@@ -237,7 +239,7 @@ static void areas_drop_unneeded(struct new_areas *new)
 
 	list_for_each_entry_safe(area, next, &new->list, node) {
 		mutex_unlock(&iopt->lock);
-		iopt_area_drop(iopt, area);
+		iopt_area_drop(iopt, area, &new->unsettled);
 		cond_resched();
 		mutex_lock(&iopt->lock);
 		list_del_init(&area->node);
@@ -311,7 +313,8 @@ static int areas_map(struct new_areas *new, unsigned long *iova,
 		rc = areas_fill(new, &held);
 	} while (!rc && !areas_publish(new, held));
 	if (rc)
-		iopt_areas_destroy(iopt, &new->list);
+		iopt_areas_destroy(iopt, &new->list, &new->unsettled);
+	iopt_settle_noted(new->unsettled);
 	iopt_debug_validate(iopt);
 	return rc;
 }

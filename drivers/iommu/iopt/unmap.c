@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 
+#include "account.h"
 #include "io_pagetable.h"
 #include "trace.h"
 
@@ -23,15 +24,17 @@
  * @iopt: the space
  * @areas: list by iopt_area.node, in the tree and busy for the caller; those
  *         that are in a domain are working
+ * @unsettled: notes a payer for iopt_settle_noted()
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
-void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas)
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsettled)
 {
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	iopt_areas_clear(iopt, areas);
+	iopt_areas_clear(iopt, areas, unsettled);
 
 	mutex_lock(&iopt->lock);
 	list_for_each_entry(area, areas, node) {
@@ -52,6 +55,7 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas)
  * @areas: what it unmaps, by iopt_area.node
  * @bytes: in them
  * @claim: made unless the unmap is done with in one hold of the lock
+ * @unsettled: the payer of what it unpinned, or NULL
  */
 struct unmap {
 	struct io_pagetable *iopt;
@@ -61,6 +65,7 @@ struct unmap {
 	struct list_head areas;
 	unsigned long bytes;
 	struct iopt_claim claim;
+	struct iopt_payer *unsettled;
 };
 
 static bool area_sticks_out(const struct unmap *unmap,
@@ -297,12 +302,13 @@ static int unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 	if (list_empty(&unmap.areas))
 		rc = start == 0 && last == ULONG_MAX ? 0 : -ENOENT;
 	else
-		iopt_areas_destroy(iopt, &unmap.areas);
+		iopt_areas_destroy(iopt, &unmap.areas, &unmap.unsettled);
 	if (claimed) {
 		mutex_lock(&iopt->lock);
 		iopt_claim_end(iopt, &unmap.claim);
 		mutex_unlock(&iopt->lock);
 	}
+	iopt_settle_noted(unmap.unsettled);
 	iopt_debug_validate(iopt);
 	*unmapped = unmap.bytes;
 	return rc;
