@@ -356,32 +356,50 @@ void iopt_settle_noted(struct iopt_payer *noted)
 	}
 }
 
+/* The pages count for the limit of the user already. */
+static bool same_user_pays(const struct iopt_payer *from,
+			   const struct iopt_payer *to)
+{
+	return from->account == IOPT_ACCOUNT_USER &&
+	       to->account == IOPT_ACCOUNT_USER && from->user == to->user;
+}
+
 /**
- * iopt_move_charge - let somebody else pay
- * @from: who paid
- * @to: who pays from now on
- * @npages: number of pages, at most what is charged
+ * iopt_move_charge_begin() - charge a second payer for pages
+ * @from: the payer that is charged
+ * @to: the payer that is to be charged instead
+ * @npages: number of pages
  *
- * Somebody pays all the time; @from is to be settled afterwards. A user who runs
- * both processes does not need room for the pages twice: they count for his limit
- * already.
+ * Both payers are charged until iopt_move_charge_end(), so that the pages are
+ * charged all the time. A user who runs both processes does not need room for the
+ * pages twice.
  *
  * Context: process context, may sleep like iopt_charge().
- * Return: 0 or an errno of iopt_charge(); @from pays then.
+ * Return: 0 or an errno of iopt_charge(); only @from is charged then.
  */
-int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
-		     unsigned long npages)
+int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
+			   unsigned long npages)
 {
-	int rc;
+	return same_user_pays(from, to) ? 0 : iopt_charge(to, npages);
+}
 
-	if (from->account == IOPT_ACCOUNT_USER &&
-	    to->account == IOPT_ACCOUNT_USER && from->user == to->user) {
-		atomic64_add(npages, &to->mm->pinned_vm);
-		atomic64_sub(npages, &from->mm->pinned_vm);
-		return 0;
+/**
+ * iopt_move_charge_end() - uncharge the first payer of pages
+ * @from: the payer that was charged before iopt_move_charge_begin()
+ * @to: the payer that is charged from now on
+ * @npages: number of pages passed to iopt_move_charge_begin()
+ * @left: how many of them @from was not uncharged for meanwhile
+ *
+ * Context: as iopt_uncharge(). Both payers are to be settled afterwards.
+ */
+void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
+			  unsigned long npages, unsigned long left)
+{
+	if (same_user_pays(from, to)) {
+		atomic64_add(left, &to->mm->pinned_vm);
+		atomic64_sub(left, &from->mm->pinned_vm);
+		return;
 	}
-	rc = iopt_charge(to, npages);
-	if (!rc)
-		iopt_uncharge(from, npages);
-	return rc;
+	iopt_uncharge(to, npages - left);
+	iopt_uncharge(from, left);
 }

@@ -52,8 +52,10 @@ void iopt_try_settle(struct iopt_payer *payer);
 void iopt_settle(struct iopt_payer *payer);
 void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer);
 void iopt_settle_noted(struct iopt_payer *noted);
-int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
-		     unsigned long npages);
+int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
+			   unsigned long npages);
+void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
+			  unsigned long npages, unsigned long left);
 
 /* To be looked at while what was uncharged is still kept from being charged. */
 static inline bool iopt_is_unsettled(struct iopt_payer *payer)

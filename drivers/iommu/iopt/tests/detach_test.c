@@ -8,6 +8,7 @@
  * is noticed after some seconds, and then what hangs goes on.
  */
 #include <linux/delay.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
@@ -417,6 +418,54 @@ static void detach_beside_settling_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
+/* Map memory of its own. */
+static long call_map_own(struct test_thread *thread)
+{
+	thread->space->uaddr = test_touched(thread->test, 8);
+	return call_map_locked(thread);
+}
+
+static long call_adopt(struct test_thread *thread)
+{
+	return iopt_adopt(thread->space->iopt, IOVA, IOVA + PAGES(8) - 1,
+			  (void __user *)thread->data, IOPT_ACCOUNT_MM);
+}
+
+/*
+ * Nor for a process that adopts a mapping and waits for it to be charged. What
+ * detach unpins meanwhile is charged to neither process in the end.
+ */
+static void detach_beside_adopt(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mm_struct *other = test_other_mm(test);
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread adopter;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_own, NULL,
+						 other));
+	KUNIT_EXPECT_EQ(test, 8, other->locked_vm);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_orphan, NULL,
+						 NULL));
+	mmap_read_lock(current->mm);
+	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
+			  current->mm);
+	wait_for_contention(&adopter);
+	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, other->locked_vm);
+	test_validate(test);
+
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	mmput(other);
+}
+
 static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_pinning),
 	KUNIT_CASE(last_detach_beside_pinning),
@@ -428,6 +477,7 @@ static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_mmap_lock),
 	KUNIT_CASE(detach_beside_settling_unmap),
 	KUNIT_CASE(detach_beside_settling_map),
+	KUNIT_CASE(detach_beside_adopt),
 	{}
 };
 
