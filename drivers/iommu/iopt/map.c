@@ -194,8 +194,12 @@ static int areas_fill(struct new_areas *new, bool *held)
 	if (!*held && iopt_domain_is_open(iopt)) {
 		list_for_each_entry(area, &new->list, node) {
 			rc = iopt_area_hold(iopt, area, true);
-			if (rc)
+			if (rc) {
+				/* A worker may still have to lower VmLck. */
+				iopt_settle_later(&new->unsettled,
+						  area->pages->payer);
 				return rc;
+			}
 			iopt_step(&steps);
 		}
 		*held = true;

@@ -93,8 +93,8 @@ void iopt_pages_put(struct iopt_pages *pages)
  * iopt_pages_unlock() - release the mutex and settle what was uncharged
  * @pages: the pages
  *
- * To settle may take the mmap_lock of the process, so nobody has to wait for that
- * with the mutex.
+ * It does not wait for the mmap_lock: the caller may be a driver that holds a lock
+ * of its own, or its callback, for which other threads wait not killably.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
  */
@@ -107,7 +107,7 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 		payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
 	if (payer) {
-		iopt_settle(payer);
+		iopt_try_settle(payer);
 		iopt_payer_put(payer);
 	}
 }

@@ -466,6 +466,45 @@ static void detach_beside_adopt(struct kunit *test)
 	mmput(other);
 }
 
+static long call_destroy(struct test_thread *thread)
+{
+	test_access_destroy(thread->data);
+	return 0;
+}
+
+/*
+ * Nor does an access that leaves, and that waits for its callback in which an
+ * unmap makes it unpin.
+ */
+static void destroy_beside_unpinning_callback(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct test_thread unmap, destroy;
+	struct iopt_payer *payer;
+
+	space->uaddr = test_touched(test, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_locked, NULL,
+						 current->mm));
+	payer = iopt_payer_get(test_area_at(space, IOVA)->pages->payer);
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 2, current->mm->locked_vm);
+	mmap_read_lock(current->mm);
+	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	wait_for_contention(&unmap);
+	test_thread_start(test, &destroy, call_destroy, access, NULL);
+	if (!wait_for_completion_timeout(&destroy.done, 5 * HZ))
+		KUNIT_FAIL(test, "an access waits for the mmap_lock");
+	else
+		complete(&destroy.done);
+	mmap_read_unlock(current->mm);
+	test_thread_join(&destroy);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	flush_work(&payer->settle);
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	iopt_payer_put(payer);
+}
+
 static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_pinning),
 	KUNIT_CASE(last_detach_beside_pinning),
@@ -478,6 +517,7 @@ static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_settling_unmap),
 	KUNIT_CASE(detach_beside_settling_map),
 	KUNIT_CASE(detach_beside_adopt),
+	KUNIT_CASE(destroy_beside_unpinning_callback),
 	{}
 };
 
