@@ -103,15 +103,9 @@ static int areas_place(struct new_areas *new, unsigned long *iova,
 static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
 			   unsigned long iova, struct iopt_area *above)
 {
-	struct iopt_claim *claim;
-
 	area->start += iova;
 	area->last += iova;
-	claim = iopt_claim_first(iopt, area->start, area->last);
-	if (claim && !claim->map) {
-		area->late = true;
-		claim->nr_late++;
-	}
+	iopt_claims_note_area(iopt, area);
 	iopt_area_insert(iopt, area, above);
 }
 

@@ -147,17 +147,18 @@ static int unmap_check(struct unmap *unmap)
 
 	if (unmap->query)
 		rc = iopt_dirty_check(iopt, unmap->start, unmap->last,
-				      unmap->query, false);
+				      unmap->query, &unmap->claim);
 	area = iopt_area_first(iopt, unmap->start, unmap->last);
 	while (!rc && area) {
 		unsigned long next = max(area->start, unmap->start);
+		bool late = iopt_area_is_late(&unmap->claim, area);
 
-		if (!area->late && (area->busy || READ_ONCE(area->working))) {
+		if (!late && (area->busy || READ_ONCE(area->working))) {
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 			area = iopt_area_first(iopt, next, unmap->last);
 			continue;
 		}
-		if (!area->late && area_sticks_out(unmap, area))
+		if (!late && area_sticks_out(unmap, area))
 			rc = -ENOENT;
 		else
 			area = iopt_area_walk(iopt, area, unmap->last, &steps);
@@ -213,8 +214,9 @@ static bool unmap_is_filled(const struct unmap *unmap)
 {
 	const struct iopt_area *area = unmap->iopt->filling;
 
-	return area && !area->late && area->start >= unmap->start &&
-	       area->start <= unmap->last;
+	return area && area->start >= unmap->start &&
+	       area->start <= unmap->last &&
+	       !iopt_area_is_late(&unmap->claim, area);
 }
 
 /*
