@@ -111,6 +111,8 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
+	/* An unmap that waits for pins gives up when no access is left. */
+	iopt_wake_settled(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
 		ida_free(&iopt->owners, access->owner);

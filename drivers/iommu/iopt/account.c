@@ -9,9 +9,11 @@
  * both succeed. A charge that does not fit changes nothing.
  *
  * VmLck is changed under the mmap_lock, which a page fault of the process may hold
- * for long. So it is not lowered where pages are unpinned, but when the caller
- * has no lock any more: until then the pages are unsettled, and whoever charges
- * the same payer settles them first, so that they take away no room.
+ * for ever. So it is not lowered where pages are unpinned. Until it is lowered the
+ * pages are unsettled, and a caller that charges the same payer settles them first,
+ * so that they take away no room. A caller waits for the mmap_lock of its own
+ * process only, and only when no other thread waits for the caller: otherwise it
+ * takes the lock if that is free, and leaves the rest to a worker.
  *
  * Each map has pages of its own and is charged by itself, however often the
  * same memory is mapped. Which of its pages were charged stands in the kinds of
@@ -272,20 +274,10 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	atomic64_sub(npages, &payer->mm->pinned_vm);
 }
 
-/**
- * iopt_settle() - let VmLck show what was uncharged
- * @payer: who paid; the caller has a reference
- *
- * If the caller is killed while waiting for the mmap_lock, a worker does it.
- *
- * Context: process context, may sleep: takes the mmap_lock, killably. The caller
- * holds no lock that others wait for.
- */
-void iopt_settle(struct iopt_payer *payer)
+/* Settle if the caller got the mmap_lock, which is released; else a worker does. */
+static void payer_settle(struct iopt_payer *payer, bool locked)
 {
-	if (!iopt_is_unsettled(payer))
-		return;
-	if (!mmap_write_lock_killable(payer->mm)) {
+	if (locked) {
 		payer_settle_locked(payer);
 		mmap_write_unlock(payer->mm);
 	} else {
@@ -296,31 +288,118 @@ void iopt_settle(struct iopt_payer *payer)
 }
 
 /**
- * iopt_move_charge - let somebody else pay
- * @from: who paid
- * @to: who pays from now on
- * @npages: number of pages, at most what is charged
+ * iopt_try_settle() - let VmLck show what was uncharged, without waiting for it
+ * @payer: who paid; the caller has a reference
  *
- * Somebody pays all the time; @from is to be settled afterwards. A user who runs
- * both processes does not need room for the pages twice: they count for his limit
- * already.
+ * If the mmap_lock is not free a worker waits for it.
+ *
+ * Context: process context; other threads may wait for the caller.
+ */
+void iopt_try_settle(struct iopt_payer *payer)
+{
+	if (iopt_is_unsettled(payer))
+		payer_settle(payer, mmap_write_trylock(payer->mm));
+}
+
+/**
+ * iopt_settle() - let VmLck show what was uncharged
+ * @payer: who paid; the caller has a reference
+ *
+ * If the caller is killed while waiting for the mmap_lock, or if it is not the
+ * process that pays, a worker waits for it.
+ *
+ * Context: process context, may sleep without bound, killably: takes the mmap_lock.
+ * The caller holds no lock and no mark that others wait for.
+ */
+void iopt_settle(struct iopt_payer *payer)
+{
+	if (payer->mm != current->mm)
+		iopt_try_settle(payer);
+	else if (iopt_is_unsettled(payer))
+		payer_settle(payer, !mmap_write_lock_killable(payer->mm));
+}
+
+/**
+ * iopt_settle_later() - note a payer for iopt_settle_noted()
+ * @noted: the payer that is noted, or NULL; replaced by @payer
+ * @payer: who paid
+ *
+ * Most operations uncharge one payer. Of several ones only the last one is noted,
+ * and the others are settled as by iopt_try_settle().
+ *
+ * Context: process context; something keeps @payer.
+ */
+void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
+{
+	struct iopt_payer *before = *noted;
+
+	if (payer == before)
+		return;
+	*noted = iopt_payer_get(payer);
+	if (before) {
+		iopt_try_settle(before);
+		iopt_payer_put(before);
+	}
+}
+
+/**
+ * iopt_settle_noted() - settle the payer that was noted
+ * @noted: the payer of iopt_settle_later(), or NULL
+ *
+ * Context: as iopt_settle().
+ */
+void iopt_settle_noted(struct iopt_payer *noted)
+{
+	if (noted) {
+		iopt_settle(noted);
+		iopt_payer_put(noted);
+	}
+}
+
+/* The pages count for the limit of the user already. */
+static bool same_user_pays(const struct iopt_payer *from,
+			   const struct iopt_payer *to)
+{
+	return from->account == IOPT_ACCOUNT_USER &&
+	       to->account == IOPT_ACCOUNT_USER && from->user == to->user;
+}
+
+/**
+ * iopt_move_charge_begin() - charge a second payer for pages
+ * @from: the payer that is charged
+ * @to: the payer that is to be charged instead
+ * @npages: number of pages
+ *
+ * Both payers are charged until iopt_move_charge_end(), so that the pages are
+ * charged all the time. A user who runs both processes does not need room for the
+ * pages twice.
  *
  * Context: process context, may sleep like iopt_charge().
- * Return: 0 or an errno of iopt_charge(); @from pays then.
+ * Return: 0 or an errno of iopt_charge(); only @from is charged then.
  */
-int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
-		     unsigned long npages)
+int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
+			   unsigned long npages)
 {
-	int rc;
+	return same_user_pays(from, to) ? 0 : iopt_charge(to, npages);
+}
 
-	if (from->account == IOPT_ACCOUNT_USER &&
-	    to->account == IOPT_ACCOUNT_USER && from->user == to->user) {
-		atomic64_add(npages, &to->mm->pinned_vm);
-		atomic64_sub(npages, &from->mm->pinned_vm);
-		return 0;
+/**
+ * iopt_move_charge_end() - uncharge the first payer of pages
+ * @from: the payer that was charged before iopt_move_charge_begin()
+ * @to: the payer that is charged from now on
+ * @npages: number of pages passed to iopt_move_charge_begin()
+ * @left: how many of them @from was not uncharged for meanwhile
+ *
+ * Context: as iopt_uncharge(). Both payers are to be settled afterwards.
+ */
+void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
+			  unsigned long npages, unsigned long left)
+{
+	if (same_user_pays(from, to)) {
+		atomic64_add(left, &to->mm->pinned_vm);
+		atomic64_sub(left, &from->mm->pinned_vm);
+		return;
 	}
-	rc = iopt_charge(to, npages);
-	if (!rc)
-		iopt_uncharge(from, npages);
-	return rc;
+	iopt_uncharge(to, npages - left);
+	iopt_uncharge(from, left);
 }

@@ -24,7 +24,7 @@ struct user_struct;
  * @task: leader of the threads of that process, whose RLIMIT_MEMLOCK it is
  * @user: the charged user
  * @unsettled: pages that were uncharged, but which VmLck of @mm still counts
- * @settle: settles them for somebody who was killed
+ * @settle: settles them for a caller that must not wait, or was killed
  * @rcu: to free it
  */
 struct iopt_payer {
@@ -48,9 +48,14 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 void iopt_payer_put(struct iopt_payer *payer);
 int iopt_charge(struct iopt_payer *payer, unsigned long npages);
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages);
+void iopt_try_settle(struct iopt_payer *payer);
 void iopt_settle(struct iopt_payer *payer);
-int iopt_move_charge(struct iopt_payer *from, struct iopt_payer *to,
-		     unsigned long npages);
+void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer);
+void iopt_settle_noted(struct iopt_payer *noted);
+int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
+			   unsigned long npages);
+void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
+			  unsigned long npages, unsigned long left);
 
 /* To be looked at while what was uncharged is still kept from being charged. */
 static inline bool iopt_is_unsettled(struct iopt_payer *payer)

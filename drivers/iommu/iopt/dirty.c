@@ -319,14 +319,14 @@ static bool query_suits(const struct iopt_dirty_query *query,
  * @start: first byte of the interval
  * @last: last byte
  * @query: the query
- * @late: also for areas that an unmap of the interval leaves alone
+ * @claim: of the unmap that reports, which leaves late areas alone, or NULL
  *
  * Context: @iopt->lock is held, and may be dropped in between.
  * Return: 0 or -EINVAL, see iopt_dirty_read().
  */
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
-		     bool late)
+		     const struct iopt_claim *claim)
 {
 	unsigned int steps = 0;
 	struct iopt_area *area;
@@ -338,7 +338,7 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		return -EINVAL;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_walk(iopt, area, last, &steps))
-		if ((late || !area->late) &&
+		if (!(claim && iopt_area_is_late(claim, area)) &&
 		    !query_suits(query, area, start, last))
 			return -EINVAL;
 	return 0;
@@ -507,7 +507,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	rc = iopt_dirty_check(iopt, start, last, query, true);
+	rc = iopt_dirty_check(iopt, start, last, query, NULL);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
 		if (iopt_area_is_there(area)) {
 			/* Mapped after the check. */

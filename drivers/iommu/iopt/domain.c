@@ -75,17 +75,39 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * iopt_area_drop() - unpin the pages of an area
  * @iopt: the space
  * @area: an area that holds them and is in no domain
+ * @unsettled: notes the payer for iopt_settle_noted()
  *
- * Context: process context, may sleep. Takes @area->pages->mutex.
+ * Context: process context, may sleep. Takes @area->pages->mutex, but waits for no
+ * mmap_lock: other threads may wait for @area, not killably.
  */
-void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area)
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
+		    struct iopt_payer **unsettled)
 {
 	struct iopt_pages *pages = area->pages;
 
 	mutex_lock(&pages->mutex);
 	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
-	iopt_pages_unlock(pages);
+	/* Another process may adopt the pages as soon as they are unlocked. */
+	if (iopt_is_unsettled(pages->payer))
+		iopt_settle_later(unsettled, pages->payer);
+	mutex_unlock(&pages->mutex);
 	RB_CLEAR_NODE(&area->slice.rb);
+}
+
+/*
+ * Unpin the pages of an area with attach_mutex held, which detach waits for: so
+ * VmLck is lowered at once or by a worker.
+ */
+static void area_drop_attached(struct io_pagetable *iopt,
+			       struct iopt_area *area)
+{
+	struct iopt_payer *unsettled = NULL;
+
+	iopt_area_drop(iopt, area, &unsettled);
+	if (unsettled) {
+		iopt_try_settle(unsettled);
+		iopt_payer_put(unsettled);
+	}
 }
 
 /* Put an area that holds its pages into a domain. */
@@ -254,13 +276,15 @@ static void areas_clear_domain(struct list_head *areas,
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, busy for the caller; those that are
  *         in a domain are working
+ * @unsettled: notes a payer for iopt_settle_noted(), when the areas are gone
  *
  * The pages are dropped after all flushes, of which there are as many as the
  * IOMMU driver and the span of a flush need, but not one for each area.
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas)
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
+		      struct iopt_payer **unsettled)
 {
 	struct iopt_domain *domain;
 	struct iopt_area *area;
@@ -276,7 +300,7 @@ void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas)
 	list_for_each_entry(area, areas, node) {
 		WRITE_ONCE(area->nr_domains, 0);
 		if (iopt_area_is_held(area))
-			iopt_area_drop(iopt, area);
+			iopt_area_drop(iopt, area, unsettled);
 		if (!list_is_last(&area->node, areas))
 			cond_resched();
 	}
@@ -301,7 +325,7 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 		rc = iopt_area_hold(iopt, area, false);
 	rc = rc ?: area_fill_domain(iopt, area, domain);
 	if (rc && iopt_area_is_held(area) && !area->nr_domains)
-		iopt_area_drop(iopt, area);
+		area_drop_attached(iopt, area);
 
 	mutex_lock(&iopt->lock);
 	iopt->filling = NULL;
@@ -374,7 +398,7 @@ static void areas_leave_domain(struct io_pagetable *iopt,
 	if (area->nr_domains)
 		return;
 	mutex_unlock(&iopt->lock);
-	iopt_area_drop(iopt, area);
+	area_drop_attached(iopt, area);
 	cond_resched();
 	mutex_lock(&iopt->lock);
 }

@@ -87,7 +87,9 @@ struct kmem_cache;
  *                                domains programmed with them: only who shares
  *                                these pages waits; under @lock it may only be
  *                                tried
- *  mmap_lock of the user's mm    inside GUP
+ *  mmap_lock of the user's mm    inside GUP, and to charge; to lower VmLck it is
+ *                                waited for without any lock or mark, or by a
+ *                                worker
  *  ============================  ==============================================
  *
  * The marks are no locks: a caller that finds a conflicting area sleeps without
@@ -172,7 +174,8 @@ enum iopt_area_state {
  * @state: see &enum iopt_area_state
  * @busy: see above
  * @orphan: nobody knows where its memory is
- * @late: it was inserted while an unmap claimed its IOVAs, which leaves it alone
+ * @late: it was inserted while an unmap claimed all of its IOVAs, which leaves it
+ *        alone; of an area that sticks out of a claim, the claim notes that
  * @working: see above; set under the lock, or by the owner of an area that is
  *           being built
  * @nr_pins: pages that accesses have pinned here and not unpinned; protected by
@@ -225,13 +228,18 @@ struct iopt_interval {
  *       which leaves alone what others map meanwhile
  * @committed: the unmap can no longer fail
  * @refilled: attach has put an area of it into a domain
- * @nr_late: areas that were inserted meanwhile
+ * @late_below: an area that contains the first byte and the one below it was
+ *              inserted meanwhile
+ * @late_above: an area that contains the last byte and the one above it was
+ * @nr_late: areas inside of the interval that were inserted meanwhile
  */
 struct iopt_claim {
 	struct interval_tree_node iova;
 	bool map;
 	bool committed;
 	bool refilled;
+	bool late_below;
+	bool late_above;
 	unsigned int nr_late;
 };
 
@@ -382,12 +390,16 @@ struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
 				    unsigned long start, unsigned long last);
 bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long last);
+void iopt_claims_note_area(struct io_pagetable *iopt, struct iopt_area *area);
+bool iopt_area_is_late(const struct iopt_claim *claim,
+		       const struct iopt_area *area);
 int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
 		   unsigned long start, unsigned long last);
 void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim);
 
 /* unmap.c */
-void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas);
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsettled);
 
 /* map.c */
 struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
@@ -404,10 +416,12 @@ void iopt_flush_end(struct iopt_flush *flush);
 bool iopt_domain_is_open(struct io_pagetable *iopt);
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built);
-void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area);
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
+		    struct iopt_payer **unsettled);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas);
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
+		      struct iopt_payer **unsettled);
 
 /* access.c */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
@@ -423,7 +437,7 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 		     unsigned int flags);
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
-		     bool late);
+		     const struct iopt_claim *claim);
 
 /* iova.c */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,

@@ -28,6 +28,7 @@
  * @nr: how many
  * @length: of all, in bytes
  * @uaddr: where the memory of the first one starts
+ * @unsettled: the payer of what was unpinned again, or NULL
  */
 struct new_areas {
 	struct io_pagetable *iopt;
@@ -35,6 +36,7 @@ struct new_areas {
 	unsigned int nr;
 	unsigned long length;
 	unsigned long uaddr;
+	struct iopt_payer *unsettled;
 };
 
 /*
@@ -101,15 +103,9 @@ static int areas_place(struct new_areas *new, unsigned long *iova,
 static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
 			   unsigned long iova, struct iopt_area *above)
 {
-	struct iopt_claim *claim;
-
 	area->start += iova;
 	area->last += iova;
-	claim = iopt_claim_first(iopt, area->start, area->last);
-	if (claim && !claim->map) {
-		area->late = true;
-		claim->nr_late++;
-	}
+	iopt_claims_note_area(iopt, area);
 	iopt_area_insert(iopt, area, above);
 }
 
@@ -192,8 +188,12 @@ static int areas_fill(struct new_areas *new, bool *held)
 	if (!*held && iopt_domain_is_open(iopt)) {
 		list_for_each_entry(area, &new->list, node) {
 			rc = iopt_area_hold(iopt, area, true);
-			if (rc)
+			if (rc) {
+				/* A worker may still have to lower VmLck. */
+				iopt_settle_later(&new->unsettled,
+						  area->pages->payer);
 				return rc;
+			}
 			iopt_step(&steps);
 		}
 		*held = true;
@@ -237,7 +237,7 @@ static void areas_drop_unneeded(struct new_areas *new)
 
 	list_for_each_entry_safe(area, next, &new->list, node) {
 		mutex_unlock(&iopt->lock);
-		iopt_area_drop(iopt, area);
+		iopt_area_drop(iopt, area, &new->unsettled);
 		cond_resched();
 		mutex_lock(&iopt->lock);
 		list_del_init(&area->node);
@@ -311,7 +311,8 @@ static int areas_map(struct new_areas *new, unsigned long *iova,
 		rc = areas_fill(new, &held);
 	} while (!rc && !areas_publish(new, held));
 	if (rc)
-		iopt_areas_destroy(iopt, &new->list);
+		iopt_areas_destroy(iopt, &new->list, &new->unsettled);
+	iopt_settle_noted(new->unsettled);
 	iopt_debug_validate(iopt);
 	return rc;
 }

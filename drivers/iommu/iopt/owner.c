@@ -249,8 +249,13 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	if (rc == -EINTR)
 		return rc;
 	if (!rc) {
+		/*
+		 * The busy mark keeps the area. To charge may wait for the
+		 * mmap_lock, and detach, which cannot be killed, must not.
+		 */
 		area->busy = true;
 		mutex_unlock(&iopt->lock);
+		mutex_unlock(&iopt->attach_mutex);
 		rc = area_adopt(iopt, area, uptr, account);
 		mutex_lock(&iopt->lock);
 		area->busy = false;
@@ -259,9 +264,10 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 			iopt->nr_orphans--;
 		}
 		iopt_wake_settled(iopt);
+	} else {
+		mutex_unlock(&iopt->attach_mutex);
 	}
 	mutex_unlock(&iopt->lock);
-	mutex_unlock(&iopt->attach_mutex);
 	iopt_debug_validate(iopt);
 	return rc;
 }

@@ -93,8 +93,8 @@ void iopt_pages_put(struct iopt_pages *pages)
  * iopt_pages_unlock() - release the mutex and settle what was uncharged
  * @pages: the pages
  *
- * To settle may take the mmap_lock of the process, so nobody has to wait for that
- * with the mutex.
+ * It does not wait for the mmap_lock: the caller may be a driver that holds a lock
+ * of its own, or its callback, for which other threads wait not killably.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
  */
@@ -107,7 +107,7 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 		payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
 	if (payer) {
-		iopt_settle(payer);
+		iopt_try_settle(payer);
 		iopt_payer_put(payer);
 	}
 }
@@ -576,37 +576,45 @@ unsigned long iopt_pages_drop(struct iopt_pages *pages,
 
 /**
  * iopt_pages_adopt - let pages be memory of another process, or at another place
- * @pages: the pages, which nobody shares
+ * @pages: the pages of one mapping, which the caller keeps busy: other callers may
+ *         unpin some of them meanwhile, but pin none
  * @uptr: where the same memory is now, page aligned
  * @payer: the process, who pays from now on; a reference is taken
  *
  * What is pinned stays so. What is pinned later is looked up at @uptr.
  *
- * Context: process context, may sleep. Takes @pages->mutex, killably.
+ * Context: process context, may sleep without bound, killably: takes the mmap_lock
+ * to charge @payer, but not with @pages->mutex held.
  * Return: 0, or -ENOMEM if the new payer's limit does not allow it, or -EINTR;
  * the old one pays then, as before.
  */
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer)
 {
-	struct iopt_payer *old = NULL;
-	int rc = 0;
+	struct iopt_payer *old;
+	unsigned long npages;
+	int rc;
 
 	if (mutex_lock_killable(&pages->mutex))
 		return -EINTR;
-	if (payer != pages->payer) {
-		rc = iopt_move_charge(pages->payer, payer, pages->nr_charged);
-		if (!rc) {
-			old = pages->payer;
-			pages->payer = iopt_payer_get(payer);
-		}
+	old = pages->payer;
+	npages = pages->nr_charged;
+	if (payer != old) {
+		/* Detach, which cannot be killed, waits for the mutex. */
+		mutex_unlock(&pages->mutex);
+		rc = iopt_move_charge_begin(old, payer, npages);
+		if (rc)
+			return rc;
+		mutex_lock(&pages->mutex);
+		iopt_move_charge_end(old, payer, npages, pages->nr_charged);
+		pages->payer = iopt_payer_get(payer);
 	}
-	if (!rc)
-		pages->uaddr = (unsigned long)untagged_addr(uptr);
+	pages->uaddr = (unsigned long)untagged_addr(uptr);
 	mutex_unlock(&pages->mutex);
-	if (old) {
+	if (payer != old) {
+		iopt_settle(payer);
 		iopt_settle(old);
 		iopt_payer_put(old);
 	}
-	return rc;
+	return 0;
 }

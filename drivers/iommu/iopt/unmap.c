@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 
+#include "account.h"
 #include "io_pagetable.h"
 #include "trace.h"
 
@@ -23,15 +24,17 @@
  * @iopt: the space
  * @areas: list by iopt_area.node, in the tree and busy for the caller; those
  *         that are in a domain are working
+ * @unsettled: notes a payer for iopt_settle_noted()
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
-void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas)
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsettled)
 {
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	iopt_areas_clear(iopt, areas);
+	iopt_areas_clear(iopt, areas, unsettled);
 
 	mutex_lock(&iopt->lock);
 	list_for_each_entry(area, areas, node) {
@@ -52,6 +55,7 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas)
  * @areas: what it unmaps, by iopt_area.node
  * @bytes: in them
  * @claim: made unless the unmap is done with in one hold of the lock
+ * @unsettled: the payer of what it unpinned, or NULL
  */
 struct unmap {
 	struct io_pagetable *iopt;
@@ -61,6 +65,7 @@ struct unmap {
 	struct list_head areas;
 	unsigned long bytes;
 	struct iopt_claim claim;
+	struct iopt_payer *unsettled;
 };
 
 static bool area_sticks_out(const struct unmap *unmap,
@@ -142,17 +147,18 @@ static int unmap_check(struct unmap *unmap)
 
 	if (unmap->query)
 		rc = iopt_dirty_check(iopt, unmap->start, unmap->last,
-				      unmap->query, false);
+				      unmap->query, &unmap->claim);
 	area = iopt_area_first(iopt, unmap->start, unmap->last);
 	while (!rc && area) {
 		unsigned long next = max(area->start, unmap->start);
+		bool late = iopt_area_is_late(&unmap->claim, area);
 
-		if (!area->late && (area->busy || READ_ONCE(area->working))) {
+		if (!late && (area->busy || READ_ONCE(area->working))) {
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 			area = iopt_area_first(iopt, next, unmap->last);
 			continue;
 		}
-		if (!area->late && area_sticks_out(unmap, area))
+		if (!late && area_sticks_out(unmap, area))
 			rc = -ENOENT;
 		else
 			area = iopt_area_walk(iopt, area, unmap->last, &steps);
@@ -208,8 +214,9 @@ static bool unmap_is_filled(const struct unmap *unmap)
 {
 	const struct iopt_area *area = unmap->iopt->filling;
 
-	return area && !area->late && area->start >= unmap->start &&
-	       area->start <= unmap->last;
+	return area && area->start >= unmap->start &&
+	       area->start <= unmap->last &&
+	       !iopt_area_is_late(&unmap->claim, area);
 }
 
 /*
@@ -297,12 +304,13 @@ static int unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 	if (list_empty(&unmap.areas))
 		rc = start == 0 && last == ULONG_MAX ? 0 : -ENOENT;
 	else
-		iopt_areas_destroy(iopt, &unmap.areas);
+		iopt_areas_destroy(iopt, &unmap.areas, &unmap.unsettled);
 	if (claimed) {
 		mutex_lock(&iopt->lock);
 		iopt_claim_end(iopt, &unmap.claim);
 		mutex_unlock(&iopt->lock);
 	}
+	iopt_settle_noted(unmap.unsettled);
 	iopt_debug_validate(iopt);
 	*unmapped = unmap.bytes;
 	return rc;

@@ -161,6 +161,17 @@ static bool settled_area_is_valid(struct io_pagetable *iopt,
 	return valid;
 }
 
+/* Only an area inside of a claim is marked as late. */
+static bool late_area_is_claimed(struct io_pagetable *iopt,
+				 const struct iopt_area *area)
+{
+	const struct iopt_claim *claim =
+		iopt_claim_first(iopt, area->start, area->last);
+
+	return claim && claim->iova.start <= area->start &&
+	       claim->iova.last >= area->last;
+}
+
 static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 			  const struct iopt_area *below, const char **wrong)
 {
@@ -176,7 +187,7 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, area->slice.last < pages->npages) &&
 	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
 						 area->last)) &&
-	       HOLDS(wrong, !area->late || iopt_has_claims(iopt)) &&
+	       HOLDS(wrong, !area->late || late_area_is_claimed(iopt, area)) &&
 	       (area->busy || READ_ONCE(area->working) ||
 		settled_area_is_valid(iopt, area, wrong));
 }

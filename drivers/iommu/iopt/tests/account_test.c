@@ -154,7 +154,7 @@ static void killed_settles_later(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 10);
 	mmap_read_lock(mm);
-	test_thread_start(test, &settle, call_settle, payer, NULL);
+	test_thread_start(test, &settle, call_settle, payer, mm);
 	while (!mmap_lock_is_contended(mm))
 		msleep(20);
 	test_thread_kill(&settle);
@@ -165,6 +165,73 @@ static void killed_settles_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
 	iopt_payer_put(payer);
+}
+
+static long call_try_settle(struct test_thread *thread)
+{
+	iopt_try_settle(thread->data);
+	return 0;
+}
+
+/* A caller that must not wait for the mmap_lock leaves it to a worker. */
+static void busy_lock_settles_later(struct kunit *test)
+{
+	static long (* const calls[])(struct test_thread *) = {
+		call_try_settle, call_try_settle, call_settle,
+	};
+	struct mm_struct *mm = current->mm;
+	/* The last call is that of another process. */
+	struct mm_struct *mms[] = { mm, NULL, NULL };
+	struct iopt_payer *payer;
+	unsigned int i;
+
+	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
+	set_limit(10);
+	for (i = 0; i != ARRAY_SIZE(calls); i++) {
+		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
+		iopt_uncharge(payer, 10);
+		mmap_read_lock(mm);
+		test_thread_run(test, calls[i], payer, mms[i]);
+		KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+		mmap_read_unlock(mm);
+		flush_work(&payer->settle);
+		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+
+		/* If it is free nothing is left to do. */
+		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
+		iopt_uncharge(payer, 10);
+		test_thread_run(test, calls[i], payer, mms[i]);
+		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	}
+	iopt_payer_put(payer);
+}
+
+/* Of several payers that an operation uncharges none is forgotten. */
+static void each_noted_payer_is_settled(struct kunit *test)
+{
+	struct mm_struct *mm = current->mm;
+	struct iopt_payer *payer[2], *noted = NULL;
+	unsigned int i;
+
+	set_limit(10);
+	for (i = 0; i != ARRAY_SIZE(payer); i++) {
+		payer[i] = payer_alloc(test, IOPT_ACCOUNT_MM);
+		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer[i], 5));
+	}
+	for (i = 0; i != ARRAY_SIZE(payer); i++) {
+		iopt_uncharge(payer[i], 5);
+		iopt_settle_later(&noted, payer[i]);
+		iopt_settle_later(&noted, payer[i]);
+		KUNIT_EXPECT_EQ(test, 2, refcount_read(&payer[i]->users));
+	}
+	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
+	iopt_settle_noted(noted);
+	iopt_settle_noted(NULL);
+	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	for (i = 0; i != ARRAY_SIZE(payer); i++) {
+		KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer[i]->users));
+		iopt_payer_put(payer[i]);
+	}
 }
 
 /* With CAP_IPC_LOCK pages are counted, without a limit. */
@@ -268,6 +335,8 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(mm_unlimited_is_counted),
 	KUNIT_CASE(uncharged_gives_room),
 	KUNIT_CASE(killed_settles_later),
+	KUNIT_CASE(busy_lock_settles_later),
+	KUNIT_CASE(each_noted_payer_is_settled),
 	KUNIT_CASE(limit_of_huge_sums),
 	KUNIT_CASE(payer_keeps_and_puts),
 	KUNIT_CASE(payer_is_reused),

@@ -302,6 +302,101 @@ static void late_area_may_stick_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(6), 4));
 }
 
+/*
+ * Two unmaps claim [IOVA, IOVA + 4 pages) and [ABOVE, ABOVE + 8 pages), and a map
+ * between them sticks out of both intervals.
+ */
+#define ABOVE	(IOVA + PAGES(8))
+#define ACROSS	(IOVA + PAGES(2))
+#define INSIDE	(ABOVE + PAGES(4))
+
+static void map_across(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, ACROSS,
+					  test_touched(test, 8), 8));
+	test_validate(test);
+}
+
+/* Whether the unmap that has claimed an IOVA leaves the area at another one alone. */
+static bool is_late(struct kunit *test, unsigned long claimed,
+		    unsigned long iova)
+{
+	struct test_space *space = test->priv;
+	struct iopt_claim *claim;
+	struct iopt_area *area;
+	bool late = false;
+
+	mutex_lock(&space->iopt->lock);
+	claim = iopt_claim_first(space->iopt, claimed, claimed);
+	area = iopt_area_first(space->iopt, iova, iova);
+	if (claim && area)
+		late = iopt_area_is_late(claim, area);
+	mutex_unlock(&space->iopt->lock);
+	return late;
+}
+
+/* Map 4 pages of the test's memory where the second unmap is. */
+static long call_map_inside(struct test_thread *thread)
+{
+	return test_map(thread->space->iopt, INSIDE, thread->space->uaddr, 4);
+}
+
+/* A map is late for each unmap that it touches, even if the other one ends. */
+static void map_is_late_for_two_unmaps(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread map, unmap;
+	struct iopt_claim claim = {};
+
+	space->uaddr = test_touched(test, 4);
+	test_attach(test, mock);
+	mock->block_iova = INSIDE;
+	test_thread_start(test, &map, call_map_inside, NULL, current->mm);
+	wait_for_completion(&mock->blocked);
+	claim_start(test, &claim, IOVA, 4);
+	test_thread_start(test, &unmap, call_unmap, (void *)ABOVE, NULL);
+	test_thread_expect_waiting(&unmap);
+	map_across(test);
+	KUNIT_EXPECT_TRUE(test, is_late(test, IOVA, ACROSS));
+	claim_end(test, &claim);
+	KUNIT_EXPECT_TRUE(test, is_late(test, ABOVE, ACROSS));
+
+	complete(&mock->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	/* It unmapped 4 pages of the 8. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(mock, INSIDE, 4);
+	KUNIT_EXPECT_EQ(test, 8, mock->nr_ptes);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, ACROSS, 8));
+}
+
+/* It is late for no unmap that starts after it, while the other one goes on. */
+static void map_is_not_late_for_a_later_unmap(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct iopt_claim below = {}, above = {};
+
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, INSIDE,
+					  test_touched(test, 4), 4));
+	claim_start(test, &below, IOVA, 4);
+	claim_start(test, &above, ABOVE, 8);
+	map_across(test);
+	/* The unmap claims its interval because of that. */
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, ACROSS, 1));
+	claim_end(test, &above);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, ABOVE, 8));
+	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_areas);
+	claim_end(test, &below);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, ACROSS, 1));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, ACROSS, 8));
+}
+
 /* Whether the claim that has an IOVA is that of an unmap which cannot fail. */
 static bool is_committed(struct kunit *test, unsigned long iova)
 {
@@ -485,6 +580,8 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(unmap_waits_for_no_filling_of_late_areas),
 	KUNIT_CASE(unmap_waits_killably_for_filling),
 	KUNIT_CASE(late_area_may_stick_out),
+	KUNIT_CASE(map_is_late_for_two_unmaps),
+	KUNIT_CASE(map_is_not_late_for_a_later_unmap),
 	KUNIT_CASE(unmap_commits_after_accesses),
 	KUNIT_CASE(attach_passes_over_committed_unmap),
 	KUNIT_CASE(unmap_reports_what_attach_fills),

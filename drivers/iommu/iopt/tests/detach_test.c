@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Detach, which cannot be killed, waits only for what ends by itself: for no page
- * fault that never ends, no driver that never unpins, and for no caller that waits
- * for such a thing.
+ * fault that never ends, no mmap_lock, no driver that never unpins, and for no
+ * caller that waits for such a thing.
  *
  * Each case has something that hangs, and detaches beside it. A detach that waits
  * is noticed after some seconds, and then what hangs goes on.
  */
 #include <linux/delay.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
+#include "../pages.h"
 #include "access.h"
 #include "slow_memory.h"
 #include "thread.h"
@@ -311,6 +313,198 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
+/* Map 8 pages of the test's memory, charged to VmLck. */
+static long call_map_locked(struct test_thread *thread)
+{
+	unsigned long iova = IOVA;
+
+	return iopt_map_user(thread->space->iopt, &iova,
+			     (void __user *)thread->space->uaddr, PAGES(8),
+			     TEST_RW, IOPT_ACCOUNT_MM, IOPT_MAP_FIXED);
+}
+
+/* Return once a thread waits for the mmap_lock, which the caller has, or ended. */
+static void wait_for_contention(struct test_thread *thread)
+{
+	while (!mmap_lock_is_contended(current->mm) &&
+	       !completion_done(&thread->done))
+		msleep(20);
+}
+
+/* Detach while the caller has the mmap_lock, which it drops if detach waits. */
+static void expect_detach_beside_mmap_lock(struct kunit *test,
+					   struct mock_domain *mock,
+					   struct mm_struct *mm)
+{
+	struct test_thread detach;
+
+	test_thread_start(test, &detach, call_detach, mock, mm);
+	if (!wait_for_completion_timeout(&detach.done, 5 * HZ))
+		KUNIT_FAIL(test, "detach waits for the mmap_lock");
+	else
+		complete(&detach.done);
+	mmap_read_unlock(current->mm);
+	test_thread_join(&detach);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/*
+ * A page fault may hold the mmap_lock for ever. Detach does not wait for it to
+ * lower VmLck, whether its caller is the process that pays or another one.
+ */
+static void detach_beside_mmap_lock(struct kunit *test)
+{
+	struct mm_struct *mms[] = { NULL, current->mm };
+	struct test_space *space = test->priv;
+	struct iopt_payer *payer;
+	unsigned int i;
+
+	space->uaddr = test_touched(test, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_locked, NULL,
+						 current->mm));
+	payer = test_area_at(space, IOVA)->pages->payer;
+	for (i = 0; i != ARRAY_SIZE(mms); i++) {
+		test_attach(test, space->mock[i]);
+		KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
+		mmap_read_lock(current->mm);
+		expect_detach_beside_mmap_lock(test, space->mock[i], mms[i]);
+		flush_work(&payer->settle);
+		KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+		test_validate(test);
+	}
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+}
+
+/* Nor for an unmap that waits for it, when its mappings are gone. */
+static void detach_beside_settling_unmap(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_thread unmap;
+
+	space->uaddr = test_touched(test, 8);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_locked, NULL,
+						 current->mm));
+	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
+	mmap_read_lock(current->mm);
+	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	wait_for_contention(&unmap);
+	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
+	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+}
+
+/* Nor for a map that fails and waits for it. */
+static void detach_beside_settling_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread map;
+
+	space->uaddr = test_touched(test, 8);
+	test_attach(test, mock);
+	mock->fail_map = 1;
+	mock->block_iova = IOVA;
+	test_thread_start(test, &map, call_map_locked, NULL, current->mm);
+	wait_for_completion(&mock->blocked);
+	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
+	mmap_read_lock(current->mm);
+	complete(&mock->go_on);
+	wait_for_contention(&map);
+	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
+	expect_detach_beside_mmap_lock(test, mock, NULL);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+}
+
+/* Map memory of its own. */
+static long call_map_own(struct test_thread *thread)
+{
+	thread->space->uaddr = test_touched(thread->test, 8);
+	return call_map_locked(thread);
+}
+
+static long call_adopt(struct test_thread *thread)
+{
+	return iopt_adopt(thread->space->iopt, IOVA, IOVA + PAGES(8) - 1,
+			  (void __user *)thread->data, IOPT_ACCOUNT_MM);
+}
+
+/*
+ * Nor for a process that adopts a mapping and waits for it to be charged. What
+ * detach unpins meanwhile is charged to neither process in the end.
+ */
+static void detach_beside_adopt(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mm_struct *other = test_other_mm(test);
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread adopter;
+
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_own, NULL,
+						 other));
+	KUNIT_EXPECT_EQ(test, 8, other->locked_vm);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_orphan, NULL,
+						 NULL));
+	mmap_read_lock(current->mm);
+	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
+			  current->mm);
+	wait_for_contention(&adopter);
+	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, other->locked_vm);
+	test_validate(test);
+
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	mmput(other);
+}
+
+static long call_destroy(struct test_thread *thread)
+{
+	test_access_destroy(thread->data);
+	return 0;
+}
+
+/*
+ * Nor does an access that leaves, and that waits for its callback in which an
+ * unmap makes it unpin.
+ */
+static void destroy_beside_unpinning_callback(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct test_thread unmap, destroy;
+	struct iopt_payer *payer;
+
+	space->uaddr = test_touched(test, 8);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_locked, NULL,
+						 current->mm));
+	payer = iopt_payer_get(test_area_at(space, IOVA)->pages->payer);
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	KUNIT_EXPECT_EQ(test, 2, current->mm->locked_vm);
+	mmap_read_lock(current->mm);
+	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	wait_for_contention(&unmap);
+	test_thread_start(test, &destroy, call_destroy, access, NULL);
+	if (!wait_for_completion_timeout(&destroy.done, 5 * HZ))
+		KUNIT_FAIL(test, "an access waits for the mmap_lock");
+	else
+		complete(&destroy.done);
+	mmap_read_unlock(current->mm);
+	test_thread_join(&destroy);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	flush_work(&payer->settle);
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	iopt_payer_put(payer);
+}
+
 static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_pinning),
 	KUNIT_CASE(last_detach_beside_pinning),
@@ -319,6 +513,11 @@ static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(detach_beside_waiting_unmap),
 	KUNIT_CASE(attach_beside_waiting_unmap),
 	KUNIT_CASE(unmap_beside_pinning_attach),
+	KUNIT_CASE(detach_beside_mmap_lock),
+	KUNIT_CASE(detach_beside_settling_unmap),
+	KUNIT_CASE(detach_beside_settling_map),
+	KUNIT_CASE(detach_beside_adopt),
+	KUNIT_CASE(destroy_beside_unpinning_callback),
 	{}
 };
 

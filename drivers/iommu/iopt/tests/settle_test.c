@@ -551,6 +551,38 @@ static void tracking_waits_for_insertions(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_dirty_tracking(iopt));
 }
 
+static long call_wait_settled(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	int rc;
+
+	mutex_lock(&iopt->lock);
+	rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+	mutex_unlock(&iopt->lock);
+	return rc;
+}
+
+/*
+ * An unmap gives up waiting for pins when no access is left, so it has to be
+ * woken when one leaves.
+ */
+static void leaving_access_wakes_waiters(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_thread wait;
+
+	start(test, &wait, call_wait_settled, 0);
+	test_thread_expect_waiting(&wait);
+	test_access_destroy(access);
+	if (!wait_for_completion_timeout(&wait.done, 5 * HZ)) {
+		KUNIT_FAIL(test, "not woken");
+		test_thread_kill(&wait);
+	} else {
+		complete(&wait.done);
+	}
+	end(test, &wait, 0);
+}
+
 static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(map_does_not_wait_for_accesses),
@@ -569,6 +601,7 @@ static struct kunit_case settle_cases[] = {
 	KUNIT_CASE(killed_attach_waiting),
 	KUNIT_CASE(attach_waits_for_areas_that_go_live),
 	KUNIT_CASE(tracking_waits_for_insertions),
+	KUNIT_CASE(leaving_access_wakes_waiters),
 	{}
 };
 
