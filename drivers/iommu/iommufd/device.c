@@ -17,7 +17,9 @@
 #include <linux/export.h>
 #include <linux/iommufd.h>
 #include <linux/irqdomain.h>
+#include <linux/minmax.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
 #include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
@@ -248,6 +250,23 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	return iommufd_respond(call, sizeof(*cmd));
 }
 
+/* Clear memory of a length that user space chooses, which may be gigabytes. */
+static int clear_user_killable(char __user *buffer, size_t length)
+{
+	while (length) {
+		size_t part = min_t(size_t, length, PAGE_SIZE);
+
+		if (clear_user(buffer, part))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		buffer += part;
+		length -= part;
+	}
+	return 0;
+}
+
 /* Registers as the hardware has them, for whoever emulates it. */
 int iommufd_device_get_hw_info(struct iommufd_call *call)
 {
@@ -256,6 +275,7 @@ int iommufd_device_get_hw_info(struct iommufd_call *call)
 	void __user *buffer = u64_to_user_ptr(cmd->data_uptr);
 	struct iommufd_device *idev;
 	u32 known = 0, copied;
+	int rc;
 
 	if (cmd->flags || cmd->__reserved)
 		return -EOPNOTSUPP;
@@ -273,9 +293,11 @@ int iommufd_device_get_hw_info(struct iommufd_call *call)
 	iommufd_object_put(&idev->obj);
 
 	copied = min(known, cmd->data_len);
-	if (copy_to_user(buffer, &vtd, copied) ||
-	    clear_user(buffer + copied, cmd->data_len - copied))
+	if (copy_to_user(buffer, &vtd, copied))
 		return -EFAULT;
+	rc = clear_user_killable(buffer + copied, cmd->data_len - copied);
+	if (rc)
+		return rc;
 	cmd->data_len = known;
 	cmd->out_capabilities = 0;
 	return iommufd_respond(call, sizeof(*cmd));

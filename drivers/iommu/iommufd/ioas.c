@@ -9,14 +9,15 @@
 #include <linux/iopt.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
 
 /*
- * The most ranges of IOMMU_IOAS_ALLOW_IOVAS: no program has so many, and the
- * engine looks at all of them while other calls wait.
+ * The most ranges of IOMMU_IOAS_ALLOW_IOVAS: no program has so many, and a map
+ * that chooses its IOVA may check all of them while other calls wait.
  */
 #define ALLOWED_MAX	65536
 
@@ -153,6 +154,7 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 			rc = -EFAULT;
 			break;
 		}
+		cond_resched();
 	}
 	kvfree(ranges);
 	if (!rc)
@@ -191,6 +193,7 @@ static struct iopt_range *allowed_ranges(struct iommu_iova_range __user *array,
 		}
 		ranges[i].start = range.start;
 		ranges[i].last = range.last;
+		cond_resched();
 	}
 	return ranges;
 }

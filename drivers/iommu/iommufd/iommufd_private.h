@@ -17,7 +17,10 @@
  *
  * Lock order, outermost first. None is held around a map, unmap or query:
  *
- *	iommufd_ioas::attach_lock	around attach, detach and HUGE_PAGES
+ *	iommufd_ioas::attach_lock	around attach, detach and HUGE_PAGES. Detach
+ *					is not killable, so a holder waits for
+ *					memory or a driver only while no device
+ *					is attached
  *	locks of the engine and of the IOMMU core
  *	iommufd_access::unmap_lock	around a driver's unmap callback
  *	locks of that driver

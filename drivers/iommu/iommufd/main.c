@@ -169,6 +169,9 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 		return -EFAULT;
 	if (call.size < command->least)
 		return -EINVAL;
+	/* The bytes that are not known here are all read. Bound their number. */
+	if (call.size > PAGE_SIZE)
+		return -E2BIG;
 	rc = copy_struct_from_user(&cmd, command->size, call.arg, call.size);
 	if (rc)
 		return rc;

@@ -18,6 +18,7 @@
 #include <linux/errno.h>
 #include <linux/err.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -233,7 +234,8 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 
 /*
  * Destroys what is left when nobody has the context any more. What is used goes
- * after its users.
+ * after its users. HWPTs use IOASes and nothing uses HWPTs by now, so that the
+ * second round destroys the last object.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {
@@ -244,6 +246,7 @@ void iommufd_objects_release(struct iommufd_ctx *ictx)
 	do {
 		more = false;
 		xa_for_each(&ictx->objects, id, obj) {
+			cond_resched();
 			if (obj->users)
 				continue;
 			xa_erase(&ictx->objects, id);

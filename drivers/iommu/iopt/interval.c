@@ -59,11 +59,12 @@ int iopt_interval_add(struct rb_root_cached *tree, unsigned long start,
  * @tree: the tree
  * @owner: whose
  *
- * Context: the lock of @tree is held.
+ * Context: process context, may sleep; the lock of @tree is held.
  */
 void iopt_intervals_drop(struct rb_root_cached *tree, const void *owner)
 {
 	struct interval_tree_node *node, *next;
+	unsigned int steps = 0;
 
 	for (node = interval_tree_iter_first(tree, 0, ULONG_MAX); node;
 	     node = next) {
@@ -75,6 +76,7 @@ void iopt_intervals_drop(struct rb_root_cached *tree, const void *owner)
 			interval_tree_remove(node, tree);
 			kfree(interval);
 		}
+		iopt_step(&steps);
 	}
 }
 

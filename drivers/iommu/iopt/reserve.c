@@ -65,6 +65,23 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
 	iopt_intervals_drop(&iopt->reserved, owner);
 }
 
+/*
+ * Does a range of @allowed touch what is reserved? Few intervals are reserved,
+ * while the user chooses how many are allowed, so loop over the former.
+ */
+static bool allowed_is_reserved(struct io_pagetable *iopt,
+				struct rb_root_cached *allowed)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&iopt->lock);
+	for (node = interval_tree_iter_first(&iopt->reserved, 0, ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX))
+		if (iopt_interval_first(allowed, node->start, node->last))
+			return true;
+	return false;
+}
+
 /**
  * iopt_allow_iova - say which IOVAs must stay usable
  * @iopt: the space
@@ -83,10 +100,11 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr)
 {
 	struct rb_root_cached allowed = RB_ROOT_CACHED;
-	unsigned int i;
+	unsigned int i, steps = 0;
 	int rc = 0;
 
 	for (i = 0; i != nr && !rc; i++) {
+		iopt_step(&steps);
 		if (ranges[i].last < ranges[i].start ||
 		    iopt_interval_first(&allowed, ranges[i].start,
 					ranges[i].last))
@@ -98,10 +116,8 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 	}
 
 	mutex_lock(&iopt->lock);
-	for (i = 0; i != nr && !rc; i++)
-		if (iopt_interval_first(&iopt->reserved, ranges[i].start,
-					ranges[i].last))
-			rc = -EADDRINUSE;
+	if (!rc && allowed_is_reserved(iopt, &allowed))
+		rc = -EADDRINUSE;
 	if (!rc)
 		swap(iopt->allowed, allowed);
 	mutex_unlock(&iopt->lock);

@@ -35,7 +35,8 @@
  * ENOTTY     there is no command of this number
  * EINVAL     @size ends before the last field of the command's first
  *            version, or a field holds a value that is never right
- * E2BIG      a byte after the end of the struct known here is not zero
+ * E2BIG      a byte after the end of the struct known here is not zero, or
+ *            @size is larger than a page
  * EOPNOTSUPP a flag, or a value reserved for one, is not known here
  * EFAULT     the struct, or memory it points to, is not accessible
  * ENOENT     no object of the right kind has this ID, or nothing is mapped

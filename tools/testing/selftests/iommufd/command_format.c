@@ -337,6 +337,20 @@ TEST_F(command, longer_size_with_zero_tail_is_accepted)
 					      self->page));
 }
 
+/* A size of more than a page is refused before the struct is read. */
+TEST_F(command, size_beyond_a_page_E2BIG)
+{
+	*(__u32 *)self->page = PAGE + 1;
+	EXPECT_EQ(-E2BIG, iommu_call(self->iommufd, variant->request,
+				     self->page));
+	*(__u32 *)self->page = ~0u;
+	EXPECT_EQ(-E2BIG, iommu_call(self->iommufd, variant->request,
+				     self->page));
+	*(__u32 *)self->page = PAGE;
+	EXPECT_EQ(variant->result, iommu_call(self->iommufd, variant->request,
+					      self->page));
+}
+
 TEST_F(command, longer_size_with_nonzero_last_byte_E2BIG)
 {
 	char before[64];

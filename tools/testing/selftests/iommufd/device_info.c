@@ -4,8 +4,11 @@
  * to.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
@@ -322,6 +325,72 @@ TEST_F(bound, hw_info_to_unmapped_buffer_EFAULT)
 	length = 0;
 	EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, NULL,
 			     &length, &type));
+}
+
+#define TILE	(2ul << 20)
+#define TILES	2046ul
+
+static bool map_shared(int fd, char *address, size_t length, off_t offset)
+{
+	return mmap(address, length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, fd, offset) == address;
+}
+
+/*
+ * Almost 4 GiB of addresses: the first two pages and the last one are apart from
+ * each other, and those between them are the same 2 MiB again and again.
+ */
+static char *huge_buffer(void)
+{
+	const size_t length = (TILES + 2) * TILE;
+	int fd = memfd_create("iommufd-test", MFD_CLOEXEC);
+	char *start, *last;
+	size_t i;
+
+	if (fd < 0 || ftruncate(fd, TILE + 3 * PAGE))
+		return NULL;
+	start = mmap(NULL, length, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return NULL;
+	last = start + 2 * PAGE + TILES * TILE;
+	for (i = 0; i < TILES; i++)
+		if (!map_shared(fd, start + 2 * PAGE + i * TILE, TILE, 0))
+			return NULL;
+	if (!map_shared(fd, start, 2 * PAGE, TILE) ||
+	    !map_shared(fd, last, PAGE, TILE + 2 * PAGE))
+		return NULL;
+	close(fd);
+	memset(start, 0x77, 2 * PAGE);
+	memset(last, 0x77, PAGE);
+	return start;
+}
+
+/* A fatal signal ends the clearing of a huge buffer. */
+TEST_F(bound, hw_info_of_huge_buffer_is_killable)
+{
+	const __u32 full = 2 * PAGE + TILES * TILE + PAGE;
+	char *buffer = huge_buffer();
+	__u32 length = full, type;
+	int status;
+	pid_t pid;
+
+	ASSERT_NE(NULL, buffer);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		hw_info(self->rig.iommufd, self->rig.device.id, buffer,
+			&length, &type);
+		_exit(0);
+	}
+	while (buffer[2 * PAGE - 1] && !waitpid(pid, &status, WNOHANG))
+		;
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(0, buffer[2 * PAGE - 1]);
+	EXPECT_EQ(0x77, buffer[full - 1]);
+	munmap(buffer, (TILES + 2) * TILE);
 }
 
 TEST_F(bound, hw_info_bad_ids_ENOENT)
