@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses: users of the memory inside of the kernel.
+ * Accesses: in-kernel users of the mapped memory.
  *
- * An access pins pages by IOVA, unpins them, and reads and writes the memory
- * with the CPU. It is told when a mapping goes in which pages are pinned, by
- * whichever access.
+ * An access pins and unpins pages by IOVA, and reads and writes the memory with
+ * the CPU. It is notified when a mapping that has pinned pages is unmapped, no
+ * matter which access pinned them.
  *
- * Rule: while an access is at work in an area, the area counts it and stays,
- * without any lock. An unmap notifies every access, with no lock held, as often
- * as the policy says; with the last notice it keeps new pins out, and then it
- * waits for the counts. Notices are about whole mappings, and only about those
- * in which something is pinned. The access counts the callbacks that run, so
- * that who destroys it waits for these and not for those of other accesses.
+ * A call of an access counts itself in iopt_area.nr_users while it works in an
+ * area. The count keeps the area in place, so the call needs no lock. An unmap
+ * notifies every access without any lock held, up to iopt_policy.notices times.
+ * Before the last notification it blocks new pins, and afterwards it waits
+ * until the area has no pins and no users. A notification covers a whole
+ * mapping, and mappings without pinned pages cause none. Each access counts the
+ * callbacks that run in it, so that iopt_access_destroy() waits for these only.
  *
- * Pins are of the space, so that any access may unpin what another one has
- * pinned, unless an access owns its pins: then nobody else unpins them, and they
- * can be found when it leaves.
+ * Pins belong to the space: any access may unpin pages that another one pinned.
+ * The exception is an access that owns its pins. Other accesses cannot remove
+ * its pins, and iopt_access_evict() can find them when the access leaves.
  */
 #include <linux/idr.h>
 #include <linux/iommu.h>
@@ -33,15 +34,15 @@
 #include "trace.h"
 
 /**
- * struct iopt_access - a user of a space inside of the kernel
+ * struct iopt_access - an in-kernel user of a space
  * @iopt: the space
- * @ops: of the user, or NULL
- * @data: for @ops
- * @owner: its number if it owns its pins, else 0
- * @leaving: no callback is started any more
- * @nr_callbacks: callbacks of unmaps that run; the access stays in the list
- *                until there is none
- * @node: in io_pagetable.accesses
+ * @ops: callbacks of the user; NULL for an access that never pins
+ * @data: argument of the callbacks in @ops
+ * @owner: unique number of an access that owns its pins, 0 for all others
+ * @leaving: no new callback is started
+ * @nr_callbacks: running callbacks of unmaps; the access stays on the list
+ *                until they have returned
+ * @node: entry in io_pagetable.accesses
  *
  * @leaving, @nr_callbacks and @node are protected by io_pagetable.lock.
  */
@@ -56,14 +57,16 @@ struct iopt_access {
 };
 
 /**
- * iopt_access_create - become an access
- * @iopt: the space, which stays until iopt_access_destroy()
- * @ops: what to call; NULL for an access that never pins
- * @data: for @ops
+ * iopt_access_create() - create an access to a space
+ * @iopt: the space; it must outlive the access
+ * @ops: callbacks, or NULL for an access that never pins
+ * @data: argument of the callbacks
  *
- * Context: process context, may sleep. Not from a callback of @ops.
- * Return: the access or an ERR_PTR of -ENOMEM, or -ENOSPC if 65535 accesses of
- * the space own their pins.
+ * Context: process context, may sleep. Must not be called from a callback in
+ * @ops.
+ * Return: the access, or an ERR_PTR():
+ * * %-ENOMEM - Out of memory.
+ * * %-ENOSPC - 65535 accesses of the space own their pins already.
  */
 struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
@@ -94,13 +97,14 @@ struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
 
 /**
- * iopt_access_destroy - stop being an access
- * @access: the access, which has nothing pinned any more
+ * iopt_access_destroy() - destroy an access
+ * @access: the access, which must have unpinned all pages it pinned
  *
- * No callback runs when it returns.
+ * No callback of @access runs once this function has returned.
  *
- * Context: process context, may sleep. Waits, not killably, for callbacks into
- * @access that run, but for no other access; not from one of them.
+ * Context: process context, may sleep. Waits, not killably, for running
+ * callbacks into @access, but not for those into other accesses. Must not be
+ * called from a callback into @access.
  */
 void iopt_access_destroy(struct iopt_access *access)
 {
@@ -111,7 +115,7 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
-	/* An unmap that waits for pins gives up when no access is left. */
+	/* An unmap that waits for pins gives up once the list is empty. */
 	iopt_wake_settled(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
@@ -121,8 +125,8 @@ void iopt_access_destroy(struct iopt_access *access)
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
 /*
- * Notify accesses that an area is being unmapped. The lock is dropped for each
- * callback.
+ * Notify all accesses that an area is being unmapped. The lock is dropped for
+ * each callback.
  */
 static void area_notify(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -180,7 +184,7 @@ static void areas_find_users(struct io_pagetable *iopt, struct list_head *areas,
 	}
 }
 
-/* An area that accesses no longer find: wait until they have left it. */
+/* Wait until a dying area, which accesses no longer find, is unused. */
 static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	int rc = 0;
@@ -198,14 +202,14 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_areas_quiesce() - get accesses out of areas
+ * iopt_areas_quiesce() - make all accesses stop using areas
  * @iopt: the space
- * @areas: list by iopt_area.node, leaving or dying; afterwards they are dying
- *         and no access uses them
+ * @areas: list of areas by iopt_area.node, all leaving or dying
  *
- * Context: @iopt->lock is held, and dropped while accesses are notified and
- * waited for.
- * Return: 0, or -EINTR if killed while waiting.
+ * Context: process context, may sleep without bound, killably. @iopt->lock is
+ * held, and dropped while accesses are notified and waited for.
+ * Return: 0 if the areas are dying and no access uses them any more, or
+ * * %-EINTR - A fatal signal is pending. The caller makes the areas live again.
  */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 {
@@ -232,7 +236,10 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 			return rc;
 	}
 
-	/* The last notice is for what was pinned before no access comes in. */
+	/*
+	 * Accesses no longer find dying areas. The last notification thus
+	 * covers all pins there are, and no new ones can follow.
+	 */
 	areas_set_state(iopt, areas, IOPT_AREA_DYING);
 	areas_find_users(iopt, areas, &pinned, &used);
 	if (pinned)
@@ -253,7 +260,7 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
 	return !(flags & IOPT_ACCESS_WRITE) || (area->prot & IOMMU_WRITE);
 }
 
-/* Enter the area at an IOVA; it stays until iopt_area_leave(). */
+/* Find the area at an IOVA and keep it in place until iopt_area_leave(). */
 static struct iopt_area *area_enter(struct io_pagetable *iopt,
 				    unsigned long iova, unsigned int flags)
 {
@@ -274,9 +281,10 @@ static struct iopt_area *area_enter(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_leave - let an area go that a call was at work in
+ * iopt_area_leave() - stop using an area
  * @iopt: the space
- * @area: the area, that the call has counted in iopt_area.nr_users
+ * @area: an area that the caller has counted itself in, see iopt_area.nr_users;
+ *        it may be freed once the lock is dropped
  *
  * Context: @iopt->lock is held.
  */
@@ -284,12 +292,15 @@ void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	lockdep_assert_held(&iopt->lock);
 	area->nr_users--;
-	/* Somebody may wait for that. */
+	/* Only unmap and iopt_adopt() wait for users. */
 	if (area->state != IOPT_AREA_LIVE || area->orphan)
 		iopt_wake_settled(iopt);
 }
 
-/* The pages from @start on that are in the area, up to @last. */
+/*
+ * Clip [@start, @last], which starts in the area, to the area. Returns the
+ * number of pages in it, and the index of the first one in @first.
+ */
 static unsigned long area_slice(const struct iopt_area *area,
 				unsigned long start, unsigned long last,
 				unsigned long *first)
@@ -307,7 +318,10 @@ static struct iopt_pinner pinner(const struct iopt_access *access,
 	return (struct iopt_pinner){ &area->nr_pins, access->owner };
 }
 
-/* Pin the pages of one area and stay in it. Returns how many. */
+/*
+ * Pin the pages of [@start, @last] that are in one area. Returns their number
+ * with the area still entered, or a negative errno with the area left.
+ */
 static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
 		     unsigned int flags)
@@ -328,7 +342,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return nr;
 	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
-	/* Who got a page may have written to it. */
+	/* These pages were pinned for a while: assume that they were written. */
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
@@ -337,7 +351,10 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 	return rc;
 }
 
-/* Unpin the pages of one area that are in [@start, @last], once or for good. */
+/*
+ * Unpin the pages of one area that are in [@start, @last]: one pin of each
+ * page, or with @all as many as there are.
+ */
 static unsigned long area_unpin(struct iopt_access *access,
 				struct iopt_area *area, unsigned long start,
 				unsigned long last, bool all)
@@ -352,9 +369,10 @@ static unsigned long area_unpin(struct iopt_access *access,
 }
 
 /*
- * All of [@start, @last] was pinned by us, who are in all its areas: leave them
- * with their pages pinned. That is too late if one of them is being unmapped:
- * everybody was told but us, who did not know yet what we have.
+ * The caller has pinned all of [@start, @last] and is a user of each area in
+ * it. Leave these areas with their pages pinned, or return -ENOENT if an unmap
+ * has sent its last notification for one of them. The driver did not know yet
+ * which pages it would get, so it cannot have unpinned them in its callback.
  */
 static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 			      unsigned long last)
@@ -363,8 +381,9 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 
 	lockdep_assert_held(&iopt->lock);
 	/*
-	 * In one hold of the lock, however many pages the driver asked for: a
-	 * notice in between would make its callback unpin a part of them.
+	 * Do not drop the lock, however many areas there are: a notification in
+	 * between would make the driver's callback unpin only some of the
+	 * pages.
 	 */
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last))
@@ -379,7 +398,7 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Likewise, but with nothing pinned. */
+/* Undo the pins in [@start, @last] and leave the areas, on the error path. */
 static void areas_leave_unpinned(struct iopt_access *access,
 				 unsigned long start, unsigned long last)
 {
@@ -436,27 +455,35 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 }
 
 /**
- * iopt_access_pin - pin pages
+ * iopt_access_pin() - pin the pages of an IOVA range
  * @access: the access
  * @start: first IOVA
  * @last: last IOVA; the range may span mappings
- * @pages: receives the pages, the first one for the page of @start; on failure
- *         NULL up to the one that could not be pinned
- * @flags: %IOPT_ACCESS_READ, %IOPT_ACCESS_WRITE: what the mappings must allow;
- *         %IOPT_ACCESS_UNALIGNED: @start and @last may be inside of pages
+ * @pages: array that receives the pages, starting with the page of @start; on
+ *         failure it is NULL up to the page that could not be pinned
+ * @flags: %IOPT_ACCESS_READ and %IOPT_ACCESS_WRITE are the rights that the
+ *         mappings must grant; with %IOPT_ACCESS_UNALIGNED the range need not
+ *         be page aligned
  *
- * A page that is pinned already, by whichever access, is pinned once more and
- * stays the same page until it was unpinned as often. It is pinned as the
- * mapping allows, and charged to whom mapped it.
+ * Pinning a page that is pinned already adds one more pin, whichever access
+ * pinned it first, and returns the same page until all pins are removed. The
+ * protection of the mapping, not @flags, decides whether pages are pinned for
+ * writing. Pages are charged to the payer of the mapping.
  *
- * Context: process context, may sleep for long.
- * Return: 0, -EINVAL if the range is not aligned or backwards, a page has no
- * struct page, or @access cannot be told of an unmap, -ENOENT if not all of it
- * is mapped, -EPERM if a mapping does not allow that, -EBUSY if one is an
- * orphan, -EOVERFLOW if one is pinned too often, -ESRCH if the process is gone
- * whose memory it is, or an errno of pinning, see iopt_map_user(). Nothing is
- * pinned then, but pages up to the one that failed were for a while, and are
- * dirty.
+ * Context: process context, may sleep without bound, killably: pages may have
+ * to be faulted in.
+ * Return: 0 if all pages were pinned, or
+ * * %-EINVAL - The range is empty or misaligned, a page has no struct page, or
+ *   @access has no callbacks and so cannot be notified of an unmap.
+ * * %-ENOENT - A part of the range is not mapped, or its unmap blocks new pins.
+ * * %-EPERM - A mapping does not grant the rights in @flags.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-EOVERFLOW - A mapping has too many pins.
+ * * %-ESRCH - The process that owns the memory has exited.
+ * * Another errno of pinning, see iopt_map_user().
+ *
+ * Nothing is pinned on failure. Pages before the failing one were pinned
+ * temporarily, and are marked dirty.
  */
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages, unsigned int flags)
@@ -469,17 +496,18 @@ int iopt_access_pin(struct iopt_access *access, unsigned long start,
 EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
 
 /**
- * iopt_access_unpin - unpin pages
+ * iopt_access_unpin() - unpin the pages of an IOVA range
  * @access: the access
- * @start: first IOVA; may be inside of a page
+ * @start: first IOVA; need not be page aligned
  * @last: last IOVA
  *
- * Each page once. What is not mapped or not pinned by this mapping is left
- * alone, as is what this access has not pinned if it owns its pins: callers may
- * unpin all of a range that they are told of.
+ * Removes one pin from each page. Skips IOVAs that are not mapped, pages that
+ * were not pinned through this mapping and, if @access owns its pins, pages
+ * that it did not pin. A callback may therefore unpin the whole range it is
+ * notified of.
  *
  * Context: process context, may sleep. May be called from a callback.
- * Return: how many pages were pinned.
+ * Return: the number of pins removed.
  */
 unsigned long iopt_access_unpin(struct iopt_access *access,
 				unsigned long start, unsigned long last)
@@ -513,14 +541,15 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
 
 /**
- * iopt_access_evict - take back all that an access has pinned
- * @access: the access, which owns its pins and does not pin while this runs
+ * iopt_access_evict() - remove all pins of an access
+ * @access: an access that owns its pins and does not pin concurrently
  *
- * It is told of each mapping in which it has pages pinned, as if that were
- * unmapped. Pages that it has not unpinned when it returns are unpinned.
+ * Calls the unmap callback for each mapping in which @access has pages pinned,
+ * as if that mapping were being unmapped, and then unpins the pages that the
+ * callback left pinned.
  *
- * Context: process context, may sleep. Not from a callback, and with no lock
- * held that the callback takes.
+ * Context: process context, may sleep. Must not be called from a callback, nor
+ * with a lock held that the callback takes.
  */
 void iopt_access_evict(struct iopt_access *access)
 {
@@ -556,8 +585,8 @@ void iopt_access_evict(struct iopt_access *access)
 EXPORT_SYMBOL_NS_GPL(iopt_access_evict, IOPT);
 
 /*
- * Copy between a buffer and memory of a process, who may not be the current:
- * a kernel thread that has no memory of its own borrows it.
+ * Copy between a buffer and the memory of a process. Unless @mm is that of the
+ * current process, only a kernel thread without an mm of its own can use it.
  */
 static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		   unsigned long length, bool write)
@@ -585,22 +614,28 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 }
 
 /**
- * iopt_access_rw - read or write memory with the CPU
+ * iopt_access_rw() - read or write mapped memory with the CPU
  * @access: the access
- * @iova: where
- * @buffer: to copy to or from
- * @length: in bytes, not 0; the range may span mappings
- * @flags: %IOPT_ACCESS_WRITE to write, otherwise it reads; with
- *         %IOPT_ACCESS_READ the mappings must allow reading in any case
+ * @iova: first IOVA
+ * @buffer: kernel buffer to copy to or from
+ * @length: length in bytes, not 0; the range may span mappings
+ * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads; with
+ *         %IOPT_ACCESS_READ a write also requires that mappings permit reading
  *
- * It is the memory of the process as it is now that is accessed.
+ * The copy uses the current page tables of the process, not pinned pages.
  *
- * Context: process context of the process that mapped the memory, or a kernel
- * thread; may sleep for long.
- * Return: 0, -EINVAL if @length is 0, -EOVERFLOW if the range wraps, -ENOENT
- * if not all of it is mapped, -EPERM if a mapping does not allow that or the
- * process is gone, -EBUSY if a mapping is an orphan, -EFAULT if it is another
- * process' memory or there is none. What was copied up to there stays so.
+ * Context: in the process that mapped the memory, or in a kernel thread without
+ * an mm; may sleep without bound for page faults.
+ * Return: 0 if all bytes were copied, or
+ * * %-EINVAL - @length is 0.
+ * * %-EOVERFLOW - The range wraps.
+ * * %-ENOENT - A part of the range is not mapped, or its unmap blocks new users.
+ * * %-EPERM - A mapping does not permit the access, or the process has exited.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-EFAULT - The memory belongs to another process and the caller is not a
+ *   kernel thread, or the process cannot access the address.
+ *
+ * Bytes that were copied before the failure stay copied.
  */
 int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		   unsigned long length, unsigned int flags)
@@ -629,7 +664,7 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
 			     write);
 		mutex_lock(&iopt->lock);
-		/* If it failed, it may still have written some of it. */
+		/* A failed copy may have written a part of the range. */
 		if (write)
 			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
 		iopt_area_leave(iopt, area);
