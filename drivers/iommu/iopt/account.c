@@ -2,25 +2,28 @@
 /*
  * Accounting of pinned pages.
  *
- * The payer of a mapping is the process that made it and its user, fixed at
- * that time. Pages are charged batch by batch, after a batch was pinned and
- * before the next one: the limit holds while memory is pinned, and what is
- * charged never exceeds what is pinned. So two callers whose sum fits the limit
- * both succeed. A charge that does not fit changes nothing.
+ * The payer of a mapping is the process that made it, together with its user.
+ * Pinning from another process does not change it; only iopt_adopt() does. Each
+ * batch of pages is charged after it was pinned and before the next batch is
+ * pinned, so that the limit takes effect while memory is being pinned. Charges
+ * never exceed the pinned pages, and a failed charge changes nothing: two
+ * callers that together stay within the limit both succeed.
  *
- * VmLck is changed under the mmap_lock, which a page fault of the process may hold
- * for ever. So it is not lowered where pages are unpinned. Until it is lowered the
- * pages are unsettled, and a caller that charges the same payer settles them first,
- * so that they take away no room. A caller waits for the mmap_lock of its own
- * process only, and only when no other thread waits for the caller: otherwise it
- * takes the lock if that is free, and leaves the rest to a worker.
+ * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
+ * the process may hold without bound. Unpinning therefore does not lower VmLck
+ * at once: the pages stay unsettled until some thread lowers it. A caller that
+ * charges the same payer settles first, so that unsettled pages do not count
+ * against the limit. A thread waits for the mmap_lock only if it is that of its
+ * own process and no other thread waits for the caller. Otherwise it tries the
+ * lock, and leaves the work to a workqueue if the lock is taken.
  *
- * Each map has pages of its own and is charged by itself, however often the
- * same memory is mapped. Which of its pages were charged stands in the kinds of
- * the runs, so that as many are uncharged.
+ * Each map has its own pages object and its own charge, even if the same memory
+ * is mapped twice. The kinds of the runs record which pages were charged, so
+ * that the same number is uncharged.
  *
- * A payer keeps the mm_struct and not the address space: a process could never
- * exit otherwise if its memory keeps the file that keeps the mapping.
+ * A payer holds a reference to the mm_struct (mmgrab()), not to the address
+ * space (mmget()). Otherwise a process that maps the file behind the space
+ * would keep its own address space alive, and never release it.
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
@@ -61,10 +64,11 @@ static void payer_settle_work(struct work_struct *work)
 }
 
 /**
- * iopt_account_init() - prepare accounting
+ * iopt_account_init() - set up accounting
  *
- * Context: module initialisation.
- * Return: 0 or -ENOMEM.
+ * Context: module initialisation, may sleep.
+ * Return: 0, or
+ * * %-ENOMEM - The workqueue could not be allocated.
  */
 int iopt_account_init(void)
 {
@@ -73,10 +77,11 @@ int iopt_account_init(void)
 }
 
 /**
- * iopt_account_exit() - undo iopt_account_init()
+ * iopt_account_exit() - tear down accounting
  *
- * Context: module exit, also if the initialisation failed. Waits until all is
- * settled.
+ * May be called after iopt_account_init() has failed, too.
+ *
+ * Context: module exit, may sleep. Waits until all payers are settled.
  */
 void iopt_account_exit(void)
 {
@@ -85,12 +90,12 @@ void iopt_account_exit(void)
 }
 
 /**
- * iopt_payer_alloc_current - make the current process a payer
- * @account: what its limit is
+ * iopt_payer_alloc_current() - allocate a payer for the current process
+ * @account: accounting mode, which selects the limit
  * @gfp: allocation flags
  *
- * Context: process context with an mm, may sleep if @gfp does.
- * Return: the payer with one reference, or NULL.
+ * Context: process context with an mm; may sleep if @gfp allows it.
+ * Return: the payer with one reference, or NULL if out of memory.
  */
 struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 					    gfp_t gfp)
@@ -109,7 +114,7 @@ struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 	return payer;
 }
 
-/* Would the current process pay as this one? */
+/* Check whether a new payer for the current process would be the same. */
 static bool payer_is_current(const struct iopt_payer *payer,
 			     enum iopt_account account)
 {
@@ -120,10 +125,10 @@ static bool payer_is_current(const struct iopt_payer *payer,
 }
 
 /**
- * iopt_payer_get - take a reference
+ * iopt_payer_get() - take a reference to a payer
  * @payer: the payer
  *
- * Context: any.
+ * Context: any context.
  * Return: @payer.
  */
 struct iopt_payer *iopt_payer_get(struct iopt_payer *payer)
@@ -133,12 +138,13 @@ struct iopt_payer *iopt_payer_get(struct iopt_payer *payer)
 }
 
 /**
- * iopt_payer_get_current - take a reference if the current process pays so
- * @from: where a payer or NULL is; it may be replaced meanwhile
- * @account: what the limit is to be
+ * iopt_payer_get_current() - reuse a payer for the current process
+ * @from: RCU pointer to a payer or NULL; may be replaced concurrently
+ * @account: accounting mode that the payer must have
  *
  * Context: process context.
- * Return: the payer, if a new one would be the same, or NULL.
+ * Return: the payer with a new reference, or NULL if it is not equivalent to
+ * one that iopt_payer_alloc_current() would return.
  */
 struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 					  enum iopt_account account)
@@ -155,9 +161,9 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 }
 
 /**
- * iopt_payer_put - drop a reference
- * @payer: the payer, with nothing charged any more if it is the last one; or
- *         NULL
+ * iopt_payer_put() - drop a reference to a payer
+ * @payer: the payer, or NULL; nothing may be charged to it or unsettled when
+ *         the last reference is dropped
  *
  * Context: process context.
  */
@@ -196,7 +202,10 @@ static bool user_charge(struct user_struct *user, unsigned long npages,
 	return true;
 }
 
-/* VmLck, as mlock() changes it. */
+/*
+ * Charge VmLck under the lock that mlock() takes, after settling what was
+ * uncharged before.
+ */
 static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 {
 	int rc;
@@ -211,13 +220,18 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /**
- * iopt_charge - charge pages that were just pinned
- * @payer: who pays
+ * iopt_charge() - charge pages that were just pinned
+ * @payer: the payer
  * @npages: number of pages
  *
- * Context: process context, may sleep: %IOPT_ACCOUNT_MM takes the mmap_lock.
- * Return: 0, -ENOMEM if the limit does not allow it, or -EINTR if killed while
- * waiting for the mmap_lock; nothing is charged then.
+ * Context: process context. May sleep without bound, killably, for the
+ * mmap_lock of the payer, which all modes but %IOPT_ACCOUNT_NONE and
+ * %IOPT_ACCOUNT_USER take.
+ * Return: 0, or
+ * * %-ENOMEM - The pages exceed the limit.
+ * * %-EINTR - A fatal signal arrived while waiting for the mmap_lock.
+ *
+ * Nothing is charged on failure.
  */
 int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -246,12 +260,14 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /**
- * iopt_uncharge - take back a charge
- * @payer: who paid; to be settled afterwards
- * @npages: number of pages, at most what is charged
+ * iopt_uncharge() - undo a charge
+ * @payer: the payer; the caller settles it afterwards
+ * @npages: number of pages, at most as many as are charged
  *
- * Context: any that keeps others from pinning these pages: what is not charged
- * any more gives room to them.
+ * Does not take the mmap_lock. VmLck shows the change once @payer is settled.
+ *
+ * Context: any context. The caller keeps other threads from pinning the same
+ * pages, because the limit has room for new charges from here on.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -274,7 +290,10 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	atomic64_sub(npages, &payer->mm->pinned_vm);
 }
 
-/* Settle if the caller got the mmap_lock, which is released; else a worker does. */
+/*
+ * Settle a payer, and release its mmap_lock, if the caller holds the lock for
+ * writing. Otherwise let a worker do so.
+ */
 static void payer_settle(struct iopt_payer *payer, bool locked)
 {
 	if (locked) {
@@ -288,12 +307,12 @@ static void payer_settle(struct iopt_payer *payer, bool locked)
 }
 
 /**
- * iopt_try_settle() - let VmLck show what was uncharged, without waiting for it
- * @payer: who paid; the caller has a reference
+ * iopt_try_settle() - lower VmLck by the uncharged pages without waiting
+ * @payer: the payer, to which the caller has a reference
  *
- * If the mmap_lock is not free a worker waits for it.
+ * If the mmap_lock is taken, a worker waits for it and lowers VmLck later.
  *
- * Context: process context; other threads may wait for the caller.
+ * Context: process context; other threads may be waiting for the caller.
  */
 void iopt_try_settle(struct iopt_payer *payer)
 {
@@ -302,14 +321,15 @@ void iopt_try_settle(struct iopt_payer *payer)
 }
 
 /**
- * iopt_settle() - let VmLck show what was uncharged
- * @payer: who paid; the caller has a reference
+ * iopt_settle() - lower VmLck by the uncharged pages
+ * @payer: the payer, to which the caller has a reference
  *
- * If the caller is killed while waiting for the mmap_lock, or if it is not the
- * process that pays, a worker waits for it.
+ * Waits for the mmap_lock if @payer is the current process. For another
+ * process, or if a fatal signal arrives during the wait, a worker lowers VmLck
+ * when the lock is not free.
  *
- * Context: process context, may sleep without bound, killably: takes the mmap_lock.
- * The caller holds no lock and no mark that others wait for.
+ * Context: process context, may sleep without bound, killably, for the
+ * mmap_lock. The caller holds no lock and no mark that other threads wait for.
  */
 void iopt_settle(struct iopt_payer *payer)
 {
@@ -321,13 +341,13 @@ void iopt_settle(struct iopt_payer *payer)
 
 /**
  * iopt_settle_later() - note a payer for iopt_settle_noted()
- * @noted: the payer that is noted, or NULL; replaced by @payer
- * @payer: who paid
+ * @noted: the payer noted so far, or NULL; replaced by @payer
+ * @payer: the payer of pages that were uncharged
  *
- * Most operations uncharge one payer. Of several ones only the last one is noted,
- * and the others are settled as by iopt_try_settle().
+ * Most operations uncharge one payer only. If an operation uncharges several,
+ * the last one stays noted and the others are settled by iopt_try_settle().
  *
- * Context: process context; something keeps @payer.
+ * Context: process context; the caller keeps @payer from being freed.
  */
 void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
 {
@@ -343,8 +363,8 @@ void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
 }
 
 /**
- * iopt_settle_noted() - settle the payer that was noted
- * @noted: the payer of iopt_settle_later(), or NULL
+ * iopt_settle_noted() - settle the noted payer and drop the reference to it
+ * @noted: the payer that iopt_settle_later() noted, or NULL
  *
  * Context: as iopt_settle().
  */
@@ -356,7 +376,7 @@ void iopt_settle_noted(struct iopt_payer *noted)
 	}
 }
 
-/* The pages count for the limit of the user already. */
+/* Pages that move between two such payers stay charged to the same user. */
 static bool same_user_pays(const struct iopt_payer *from,
 			   const struct iopt_payer *to)
 {
@@ -366,16 +386,16 @@ static bool same_user_pays(const struct iopt_payer *from,
 
 /**
  * iopt_move_charge_begin() - charge a second payer for pages
- * @from: the payer that is charged
- * @to: the payer that is to be charged instead
+ * @from: the payer that is charged now
+ * @to: the payer to charge instead
  * @npages: number of pages
  *
  * Both payers are charged until iopt_move_charge_end(), so that the pages are
- * charged all the time. A user who runs both processes does not need room for the
- * pages twice.
+ * never without a charge. If both payers charge the same user, the user's limit
+ * need not have room for the pages twice.
  *
- * Context: process context, may sleep like iopt_charge().
- * Return: 0 or an errno of iopt_charge(); only @from is charged then.
+ * Context: as iopt_charge().
+ * Return: 0, or an errno of iopt_charge() with only @from charged.
  */
 int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 			   unsigned long npages)
@@ -386,11 +406,14 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 /**
  * iopt_move_charge_end() - uncharge the first payer of pages
  * @from: the payer that was charged before iopt_move_charge_begin()
- * @to: the payer that is charged from now on
+ * @to: the payer that stays charged
  * @npages: number of pages passed to iopt_move_charge_begin()
- * @left: how many of them @from was not uncharged for meanwhile
+ * @left: number of these pages that are still charged to @from; pages that were
+ *        unpinned in between have been uncharged from it
  *
- * Context: as iopt_uncharge(). Both payers are to be settled afterwards.
+ * The caller settles both payers afterwards.
+ *
+ * Context: as iopt_uncharge().
  */
 void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Accounting: who pays for pinned pages.
- */
+/* Accounting of pinned pages: payers, and how they are charged. */
 #ifndef __IOPT_ACCOUNT_H
 #define __IOPT_ACCOUNT_H
 
@@ -16,16 +14,17 @@ struct task_struct;
 struct user_struct;
 
 /**
- * struct iopt_payer - who pays for pages
- * @users: references, of each iopt_pages and of the space that made it
- * @account: what the limit is
- * @mm: the process whose memory it is; kept from being freed, not alive: a
- *      mapping must not keep an address space that maps a device alive
- * @task: leader of the threads of that process, whose RLIMIT_MEMLOCK it is
- * @user: the charged user
- * @unsettled: pages that were uncharged, but which VmLck of @mm still counts
- * @settle: settles them for a caller that must not wait, or was killed
- * @rcu: to free it
+ * struct iopt_payer - the process and user that pinned pages are charged to
+ * @users: references, held by each iopt_pages and by io_pagetable.payer
+ * @account: accounting mode, which selects the counters and the limit
+ * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
+ *      because a mapping must not keep alive an address space that maps the
+ *      device
+ * @task: thread group leader of that process; its RLIMIT_MEMLOCK is the limit
+ * @user: user that %IOPT_ACCOUNT_USER charges
+ * @unsettled: number of uncharged pages that VmLck of @mm still includes
+ * @settle: lowers VmLck for callers that must not wait or were killed
+ * @rcu: frees the payer after a grace period, for iopt_payer_get_current()
  */
 struct iopt_payer {
 	refcount_t users;
@@ -57,7 +56,11 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left);
 
-/* To be looked at while what was uncharged is still kept from being charged. */
+/*
+ * Check whether VmLck is still to be lowered. A caller that has just uncharged
+ * pages checks this before it lets other threads pin these pages or change
+ * their payer.
+ */
 static inline bool iopt_is_unsettled(struct iopt_payer *payer)
 {
 	return atomic_long_read(&payer->unsettled);
