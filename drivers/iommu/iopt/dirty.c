@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages: which ones somebody may have written to.
+ * Dirty page tracking.
  *
  * Vocabulary:
- *  tracking  between start and stop each area has a bitmap, a bit a page
- *  blind     a device may write by DMA without being seen, unless it is known
- *            to write only to pages that an access pins for it
+ *  tracking  between start and stop, each area has a bitmap with a bit per page
+ *  blind     a blind device writes by DMA without the engine's knowledge. A
+ *            device is not blind if it writes only to pages that an access pins
+ *            for it
  *
- * Dirty is what an access has written or pinned since it was last told, what it
- * has pinned now, and, with a blind device in the space, all that a domain
- * translates. What was told is clean afterwards, except for pages that are
+ * A page is dirty if an access wrote or pinned it since it was last reported,
+ * or has it pinned now. While the space has a blind device, all pages that a
+ * domain translates are dirty, too. A reported page becomes clean unless it is
  * still pinned.
  *
- * Rule: no dirty page is forgotten. A bit is taken out of the bitmap before it
- * is told, so that writes meanwhile count for the next time, and put back if
- * telling fails.
+ * Rule: no dirty page is lost. Bits are cleared before they are reported, so
+ * that concurrent writes count for the next report, and are set again if the
+ * report fails.
  */
 #include <linux/bitmap.h>
 #include <linux/log2.h>
@@ -31,13 +32,15 @@ static unsigned long area_npages(const struct iopt_area *area)
 }
 
 /**
- * iopt_area_track - give an area a bitmap
- * @area: the area; nothing is to be done if it has one
+ * iopt_area_track() - allocate the bitmap of an area
+ * @area: the area; may have a bitmap already
  * @gfp: allocation flags
  *
- * Context: the lock of the space is held or the area is in none; may sleep if
- * @gfp does.
- * Return: 0, -EINVAL if the area is too large, or -ENOMEM.
+ * Context: io_pagetable.lock is held, or @area is not in a space; may sleep if
+ * @gfp allows it.
+ * Return: 0, or
+ * * %-EINVAL - The area has too many pages for a bitmap.
+ * * %-ENOMEM - Out of memory.
  */
 int iopt_area_track(struct iopt_area *area, gfp_t gfp)
 {
@@ -51,10 +54,10 @@ int iopt_area_track(struct iopt_area *area, gfp_t gfp)
 }
 
 /**
- * iopt_area_untrack - take an area's bitmap away, if it has one
- * @area: the area
+ * iopt_area_untrack() - free the bitmap of an area
+ * @area: the area; need not have a bitmap
  *
- * Context: the lock of the space is held or the area is in none.
+ * Context: io_pagetable.lock is held, or @area is not in a space; may sleep.
  */
 void iopt_area_untrack(struct iopt_area *area)
 {
@@ -73,12 +76,12 @@ static void areas_untrack(struct io_pagetable *iopt)
 }
 
 /**
- * iopt_area_mark_dirty - note that pages were written to
- * @area: the area
- * @start: first IOVA
- * @last: last IOVA
+ * iopt_area_mark_dirty() - mark pages of an area as dirty
+ * @area: the area; nothing happens if it is not tracked
+ * @start: first IOVA, in @area
+ * @last: last IOVA, in @area
  *
- * Context: the lock of the space is held.
+ * Context: io_pagetable.lock is held.
  */
 void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 			  unsigned long last)
@@ -91,9 +94,10 @@ void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 }
 
 /*
- * Pages that accesses have pinned are written to until they are unpinned. They
- * are looked up without the lock of the pages: who pins marks what he pinned
- * before he uses it, who unpins has stopped using it.
+ * Mark pages that accesses have pinned, because these may be written to until
+ * they are unpinned. The lookup does not need iopt_pages.mutex:
+ * iopt_access_pin() marks pages before it returns them to its caller, and a
+ * caller stops using pages before it unpins them.
  */
 static void area_mark_pinned(struct iopt_area *area, unsigned long first,
 			     unsigned long npages)
@@ -107,7 +111,7 @@ static void area_mark_pinned(struct iopt_area *area, unsigned long first,
 		__set_bit(index - base, area->dirty);
 }
 
-/* The area at @start, if it has @npages and a bitmap. */
+/* Find the tracked area of @npages at @start. */
 static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 					 unsigned long start,
 					 unsigned long npages)
@@ -121,8 +125,8 @@ static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 }
 
 /*
- * area_mark_pinned() for all pages of an area that has just got its bitmap, in
- * which accesses that pin from now on mark pages themselves. May drop the lock.
+ * Mark all pinned pages of an area that has just got its bitmap. Pages that are
+ * pinned from now on are marked by iopt_access_pin(). May drop the lock.
  */
 static void area_mark_all_pinned(struct io_pagetable *iopt,
 				 struct iopt_area *area)
@@ -144,8 +148,8 @@ static void area_mark_all_pinned(struct io_pagetable *iopt,
 }
 
 /*
- * Give the area at @start a bitmap, if there is still one of @npages there. Drops
- * the lock to allocate.
+ * Add a bitmap to the area of @npages at @start. Drops the lock to allocate,
+ * and does nothing if the area has been unmapped or tracked by then.
  */
 static int area_track_at(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long npages)
@@ -179,7 +183,7 @@ static int areas_track(struct io_pagetable *iopt)
 
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, next, ULONG_MAX))) {
-		/* If that changes meanwhile, this is where to look again. */
+		/* The lock may be dropped: look up areas by IOVA each time. */
 		if (area->dirty)
 			more = iopt_next_start(area->last, &next);
 		else
@@ -191,9 +195,10 @@ static int areas_track(struct io_pagetable *iopt)
 }
 
 /*
- * Give new areas bitmaps from now on, or none. What is just inserted in many holds
- * of the lock was made before, so wait until it can be found. That ends soon, and
- * no more of these come.
+ * Let maps create areas with or without bitmaps from now on. A map that is
+ * inserting its areas in several holds of the lock may have created them in the
+ * other mode, so wait until all of them are in the tree. The wait is short, and
+ * no further map in the other mode starts to insert.
  */
 static void track_new_areas(struct io_pagetable *iopt, bool track)
 {
@@ -204,15 +209,18 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
 }
 
 /**
- * iopt_dirty_start() - start to track dirty pages
+ * iopt_dirty_start() - start tracking of dirty pages
  * @iopt: the space
  *
- * Nothing is dirty but what accesses have pinned and what blind devices reach.
- * If it was started already, it goes on.
+ * At first only pages that accesses have pinned, or that a domain translates
+ * for a blind device, are dirty. If tracking is on already, nothing changes.
  *
  * Context: process context, may sleep.
- * Return: 0, -EINVAL if a mapping is too large, or -ENOMEM; pages are not
- * tracked then.
+ * Return: 0, or
+ * * %-EINVAL - A mapping has too many pages for a bitmap.
+ * * %-ENOMEM - Out of memory.
+ *
+ * On failure dirty pages are not tracked.
  */
 int iopt_dirty_start(struct io_pagetable *iopt)
 {
@@ -236,8 +244,8 @@ int iopt_dirty_start(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_start, IOPT);
 
 /**
- * iopt_dirty_stop() - stop to track dirty pages
- * @iopt: the space; nothing is to be done if it was not started
+ * iopt_dirty_stop() - stop tracking of dirty pages
+ * @iopt: the space; tracking need not be on
  *
  * Context: process context, may sleep.
  */
@@ -254,8 +262,11 @@ void iopt_dirty_stop(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_stop, IOPT);
 
 /**
- * iopt_dirty_blind - a device comes whose writes are not seen
+ * iopt_dirty_blind() - add a blind device to a space
  * @iopt: the space
+ *
+ * All pages that a domain translates are reported as dirty until the matching
+ * iopt_dirty_unblind().
  *
  * Context: process context, may sleep.
  */
@@ -268,10 +279,13 @@ void iopt_dirty_blind(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_blind, IOPT);
 
 /**
- * iopt_dirty_unblind - there is one such device less
+ * iopt_dirty_unblind() - remove a blind device from a space
  * @iopt: the space
- * @sees: it is there, but from now on writes to pages only that an access pins
- *        for it; otherwise it is gone, and what it reached stays dirty
+ * @sees: true if the device stays and from now on writes only to pages that an
+ *        access pins for it; false if the device leaves the space
+ *
+ * If the device leaves, all mapped pages are marked as dirty, because it may
+ * have written to any of them.
  *
  * Context: process context, may sleep.
  */
@@ -285,17 +299,17 @@ void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees)
 		area = iopt_area_first(iopt, 0, ULONG_MAX);
 	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_mark_dirty(area, area->start, area->last);
-	/* All that domains translate is reported as dirty until here. */
+	/* Reports include all translated pages until here. */
 	iopt->nr_blind--;
 	mutex_unlock(&iopt->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_unblind, IOPT);
 
 /**
- * iopt_dirty_tracking - are dirty pages tracked?
+ * iopt_dirty_tracking() - check whether dirty pages are tracked
  * @iopt: the space
  *
- * Context: any; it may change at any time.
+ * Context: any context; the result may be outdated when it is returned.
  * Return: true between iopt_dirty_start() and iopt_dirty_stop().
  */
 bool iopt_dirty_tracking(struct io_pagetable *iopt)
@@ -304,7 +318,10 @@ bool iopt_dirty_tracking(struct io_pagetable *iopt)
 }
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_tracking, IOPT);
 
-/* Does a query tell of all of the area, each page by bits of its own? */
+/*
+ * Check that a query covers the whole area, and that no bit of its bitmap
+ * stands for pages in and outside of the area.
+ */
 static bool query_suits(const struct iopt_dirty_query *query,
 			const struct iopt_area *area, unsigned long start,
 			unsigned long last)
@@ -314,15 +331,17 @@ static bool query_suits(const struct iopt_dirty_query *query,
 }
 
 /**
- * iopt_dirty_check - can a query be answered?
+ * iopt_dirty_check() - check whether dirty pages can be reported
  * @iopt: the space
  * @start: first byte of the interval
- * @last: last byte
- * @query: the query
- * @claim: of the unmap that reports, which leaves late areas alone, or NULL
+ * @last: last byte of the interval
+ * @query: destination and granularity of the report
+ * @claim: claim of the unmap that reports, which excludes late areas, or NULL
  *
- * Context: @iopt->lock is held, and may be dropped in between.
- * Return: 0 or -EINVAL, see iopt_dirty_read().
+ * Context: @iopt->lock is held, and may be dropped and taken again.
+ * Return: 0, or
+ * * %-EINVAL - The arguments do not suit each other or a mapping, see
+ *   iopt_dirty_read().
  */
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
@@ -345,8 +364,10 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Write some bits of a word that user space has; they are the low ones. What is
- * written wholly need not be readable.
+ * Update the bits [@shift, @shift + @nr) of a word of the user's bitmap from
+ * the low bits of @bits. With @whole, a word that starts with these bits is
+ * written without being read, so it need not be readable, and bits of any other
+ * word are only set, never cleared.
  */
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 		       u64 bits, bool whole)
@@ -362,10 +383,10 @@ static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 }
 
 /**
- * struct portion - the part of an area that one word tells of
- * @first: its first page, in the area
- * @per_bit: pages for each bit
- * @nr: of bits
+ * struct portion - the pages of an area that one word of a bitmap stands for
+ * @first: index of the first page, relative to the start of the area
+ * @per_bit: number of pages per bit
+ * @nr: number of bits
  */
 struct portion {
 	unsigned long first;
@@ -373,7 +394,10 @@ struct portion {
 	unsigned int nr;
 };
 
-/* Take what is dirty out of the bitmap, a bit for each I/O page. */
+/*
+ * Collect the dirty pages of one word, one bit for each @per_bit pages, and
+ * clear them in the bitmap of the area unless %IOPT_DIRTY_KEEP is set.
+ */
 static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 			  const struct portion *portion, unsigned int flags,
 			  u64 *taken)
@@ -382,11 +406,11 @@ static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 	unsigned long end = portion->first + npages, page;
 
 	lockdep_assert_held(&iopt->lock);
-	/* It was stopped meanwhile. */
+	/* Tracking was stopped after the check. */
 	if (!area->dirty)
 		return -EINVAL;
 	*taken = 0;
-	/* Other mappings of the pages may have pinned some meanwhile. */
+	/* Pins through other mappings of the pages are not marked here. */
 	area_mark_pinned(area, portion->first, npages);
 	for (page = find_next_bit(area->dirty, end, portion->first); page < end;
 	     page = find_next_bit(area->dirty, end, page)) {
@@ -414,7 +438,7 @@ static void area_put_bits_back(struct iopt_area *area,
 				   portion->per_bit);
 }
 
-/* Tell of one word's pages. What could not be told stays dirty. */
+/* Report the pages of one word. They stay dirty if the write fails. */
 static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 			    const struct portion *portion, u64 __user *word,
 			    unsigned int shift, unsigned int flags, bool whole)
@@ -440,17 +464,22 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_report - tell which pages of an area are dirty
+ * iopt_area_report() - report the dirty pages of an area
  * @iopt: the space
- * @area: an area that stays and that suits the query, see iopt_dirty_check()
- * @query: where to tell
- * @start: first byte of the interval that the query is about
+ * @area: an area that suits @query, see iopt_dirty_check(); the caller keeps it
+ *        in place
+ * @query: destination and granularity of the report
+ * @start: first byte of the queried interval, which bit 0 stands for
  * @flags: %IOPT_DIRTY_KEEP or 0
  *
- * Context: process context, may sleep: user memory is touched; no lock of the
+ * Context: process context, may sleep: user memory is accessed. No lock of the
  * space is held.
- * Return: 0, -EFAULT if a word of the bitmap cannot be read and written, or
- * -EINVAL if pages are no longer tracked. Words before that are told.
+ * Return: 0, or
+ * * %-EFAULT - A word of the bitmap cannot be read or written.
+ * * %-EINVAL - Tracking was stopped.
+ *
+ * Words before the failing one have been written. Their pages count as
+ * reported, all others stay dirty.
  */
 int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 		     const struct iopt_dirty_query *query, unsigned long start,
@@ -479,22 +508,28 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_dirty_read - tell which pages were written to
+ * iopt_dirty_read() - report and clear the dirty pages of an interval
  * @iopt: the space
  * @start: first byte, a multiple of @query->pgsize
- * @last: last byte; the length is a multiple of @query->pgsize too
- * @query: where to tell
- * @flags: %IOPT_DIRTY_KEEP or 0
+ * @last: last byte; the length is a multiple of @query->pgsize
+ * @query: destination and granularity of the report
+ * @flags: %IOPT_DIRTY_KEEP to leave reported pages dirty, or 0
  *
- * What was told is clean afterwards, unless @flags say otherwise. Mappings that
- * are just made or unmapped have nothing to tell.
+ * Mappings that are being built, and those that an unmap has finally taken, are
+ * left out.
  *
- * Context: process context, may sleep. Waits for nobody's pinning.
- * Return: 0, -EINVAL if pages are not tracked, the interval is empty or not
- * aligned to @query->pgsize, that is no power of two from the page size on, or
- * a mapping sticks out of the interval or is not aligned to it; nothing is told
- * then. -EFAULT if the bitmap cannot be read and written; what was told up to
- * there is told, the rest stays dirty.
+ * Context: process context, may sleep: user memory is accessed. Does not wait
+ * for pages to be pinned.
+ * Return: 0, or
+ * * %-EINVAL - Dirty pages are not tracked; @query->pgsize is not a power of
+ *   two or smaller than a page; the interval is empty or misaligned; or a
+ *   mapping extends beyond the interval or is not aligned to @query->pgsize.
+ * * %-EFAULT - A word of the bitmap cannot be read or written.
+ *
+ * After -EINVAL from the checks at the start, nothing was reported. -EINVAL is
+ * also returned if tracking stops or an unsuitable mapping is inserted during
+ * the call. Pages of words that were written before a later failure count as
+ * reported, and all others stay dirty.
  */
 int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
@@ -510,7 +545,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 	rc = iopt_dirty_check(iopt, start, last, query, NULL);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
 		if (iopt_area_is_there(area)) {
-			/* Mapped after the check. */
+			/* It may have been mapped after the check. */
 			if (!query_suits(query, area, start, last)) {
 				rc = -EINVAL;
 				break;
