@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Domains: attaching and detaching, and which areas are in which.
+ * Attaching and detaching of IOMMU domains.
  *
- * Attach opens the domain first. From then on every area that is being built
- * puts itself into it before it goes live, while attach fills in the areas
- * that were live already. Detach closes the domain first, so that no area
- * enters it any more, and then takes the areas out.
+ * Attach opens the domain before it fills in the live areas. From then on each
+ * map puts its own areas into the domain before they go live, so that no area
+ * is missed. Detach closes the domain, so that no more areas are put into it,
+ * and then takes the areas out.
  *
  * Rule: pages are unpinned after every domain was unmapped and its IOTLB
- * flushed. Taking out never allocates and never fails. No domain is asked what
- * it translates, so any may leave first, and areas leave as a whole, so that no
- * driver has to unmap from inside of a large I/O page (H2).
+ * flushed. Taking an area out of a domain does not allocate and cannot fail.
+ * I/O page tables are never read, so domains may be detached in any order.
+ * Areas are unmapped as a whole, so that no IOMMU driver has to split a large
+ * I/O page.
  */
 #include <linux/iommu.h>
 #include <linux/rculist.h>
@@ -21,15 +22,15 @@
 #include "pages.h"
 #include "trace.h"
 
-/* How many areas detach takes out with one flush, and keeps busy meanwhile. */
+/* Number of areas that detach unmaps with one flush; they work meanwhile. */
 #define DETACH_BATCH	512
 
 /**
- * iopt_domain_is_open() - check whether new areas must be put into some domain
+ * iopt_domain_is_open() - check whether new areas must be put into a domain
  * @iopt: the space
  *
- * Context: any; it may change at any time.
- * Return: true if one is open.
+ * Context: any context; the result may be outdated when it is returned.
+ * Return: true if at least one domain is open.
  */
 bool iopt_domain_is_open(struct io_pagetable *iopt)
 {
@@ -47,15 +48,15 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
 }
 
 /**
- * iopt_area_hold() - pin the pages of an area
+ * iopt_area_hold() - pin the pages of an area and make it a holder
  * @iopt: the space
- * @area: the area, which does not hold them
- * @built: the caller is building it, so that accesses and copies do not find it
+ * @area: an area that does not hold its pages
+ * @built: the caller is building @area, so that accesses and copies cannot find
+ *         it
  *
- * Context: process context, may sleep without bound: pages are faulted in. No
- * lock of the space is held.
- * Return: 0 or an errno of iopt_pages_hold(); the area does not hold its pages
- * then.
+ * Context: process context, may sleep without bound, killably: pages are
+ * faulted in. No lock of the space is held.
+ * Return: 0, or an errno of iopt_pages_hold() if @area does not hold its pages.
  */
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built)
@@ -72,13 +73,13 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_drop() - unpin the pages of an area
+ * iopt_area_drop() - unpin the pages of an area that no domain translates
  * @iopt: the space
- * @area: an area that holds them and is in no domain
+ * @area: an area that holds its pages and is in no domain
  * @unsettled: notes the payer for iopt_settle_noted()
  *
- * Context: process context, may sleep. Takes @area->pages->mutex, but waits for no
- * mmap_lock: other threads may wait for @area, not killably.
+ * Context: process context, may sleep. Takes @area->pages->mutex, but no
+ * mmap_lock, because other threads may be waiting for @area, not killably.
  */
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 		    struct iopt_payer **unsettled)
@@ -95,8 +96,9 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Unpin the pages of an area with attach_mutex held, which detach waits for: so
- * VmLck is lowered at once or by a worker.
+ * Unpin the pages of an area with attach_mutex held. Detach waits for that
+ * mutex, so do not wait for the mmap_lock: a worker lowers VmLck if the lock is
+ * taken.
  */
 static void area_drop_attached(struct io_pagetable *iopt,
 			       struct iopt_area *area)
@@ -110,7 +112,6 @@ static void area_drop_attached(struct io_pagetable *iopt,
 	}
 }
 
-/* Put an area that holds its pages into a domain. */
 static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 			    const struct iopt_domain *domain)
 {
@@ -129,8 +130,9 @@ static int area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * The next open domain to put an area into, which stays because the area works.
- * The area will never be in closed ones on the way, and does not keep them.
+ * Find the next open domain to put an area into. The domain cannot be freed
+ * because the area is working. Closed domains on the way are marked as skipped,
+ * because the area never enters them, and may be freed at any time.
  */
 static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 					    struct iopt_area *area)
@@ -153,8 +155,8 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 }
 
 /*
- * Check whether no other domain follows, to save a walk over the list. Working
- * areas keep @domain. Another domain may be added at any time.
+ * Check whether a domain is the last one, to save a walk over the list. Working
+ * areas keep @domain from being freed. A domain may be added at any time.
  */
 static bool domain_is_last(struct io_pagetable *iopt,
 			   const struct iopt_domain *domain)
@@ -163,14 +165,17 @@ static bool domain_is_last(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_fill() - put an area into all open domains that it is not in
+ * iopt_area_fill() - put an area into all open domains that it is not in yet
  * @iopt: the space
- * @area: busy for the caller and working. If it does not hold its pages nothing
- *        is done
+ * @area: an area that is working and busy for the caller; nothing happens if it
+ *        does not hold its pages
  *
- * Context: process context, may sleep; no lock of the space is held.
- * Return: 0, an errno of the IOMMU driver, or -EINTR; the area may be in some of
- * the domains then.
+ * Context: process context, may sleep. No lock of the space is held.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ * * Another errno of iopt_area_program().
+ *
+ * On failure the area may be in some of the domains.
  */
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -181,7 +186,9 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 		return 0;
 	while (!rc && (domain = area_next_domain(iopt, area))) {
 		rc = area_fill_domain(iopt, area, domain);
-		/* The caller checks for later domains under the lock. */
+		/*
+		 * The caller checks under the lock whether others were added.
+		 */
 		if (domain_is_last(iopt, domain))
 			break;
 	}
@@ -189,12 +196,12 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_area_is_filled - is an area in all open domains?
+ * iopt_area_is_filled() - check whether an area is in all open domains
  * @iopt: the space
- * @area: busy for the caller and working
+ * @area: an area that is working and busy for the caller
  *
- * Context: @iopt->lock is held: no domain is opened meanwhile.
- * Return: true if it is.
+ * Context: @iopt->lock is held, so that no domain is opened meanwhile.
+ * Return: true if @area is in all open domains.
  */
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -215,7 +222,7 @@ static bool some_area_is_in(struct list_head *areas, unsigned long seq)
 	return false;
 }
 
-/* The first domain whose number is at least @seq. */
+/* Find the first domain with a sequence number of at least @seq. */
 static struct iopt_domain *domain_from(struct io_pagetable *iopt,
 				       unsigned long seq)
 {
@@ -228,9 +235,9 @@ static struct iopt_domain *domain_from(struct io_pagetable *iopt,
 }
 
 /*
- * The next domain after @seq that areas are in: these keep it, because they
- * work. Others may be freed as soon as the RCU read lock is dropped, so that of
- * them only the number is used.
+ * Find the next domain after @seq that any of the areas is in. Such a domain
+ * stays because the areas are working. Other domains may be freed as soon as
+ * the RCU read lock is dropped, so only their sequence numbers are used.
  */
 static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 					     struct list_head *areas,
@@ -254,7 +261,6 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 	}
 }
 
-/* Unmap areas from a domain. */
 static void areas_clear_domain(struct list_head *areas,
 			       const struct iopt_domain *domain)
 {
@@ -272,16 +278,17 @@ static void areas_clear_domain(struct list_head *areas,
 }
 
 /**
- * iopt_areas_clear() - take areas out of all domains that they are in
+ * iopt_areas_clear() - take areas out of all domains and unpin their pages
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, busy for the caller; those that are
+ * @areas: list of areas by iopt_area.node, busy for the caller; areas that are
  *         in a domain are working
- * @unsettled: notes a payer for iopt_settle_noted(), when the areas are gone
+ * @unsettled: notes a payer for iopt_settle_noted(), which the caller calls
+ *             once the areas are gone
  *
- * The pages are dropped after all flushes, of which there are as many as the
- * IOMMU driver and the span of a flush need, but not one for each area.
+ * Pages are unpinned after the last flush. The number of flushes depends on the
+ * IOMMU driver and on the span of the areas, but not on their number.
  *
- * Context: process context, may sleep; no lock of the space is held.
+ * Context: process context, may sleep. No lock of the space is held.
  */
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 		      struct iopt_payer **unsettled)
@@ -307,8 +314,8 @@ void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 }
 
 /*
- * Put an area into the domain that was just opened. If this is the only domain
- * its pages are pinned, which may take without bound.
+ * Put an area into a domain that attach has just opened. Pins its pages, which
+ * may sleep without bound, unless another domain translates it.
  */
 static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 			 const struct iopt_domain *domain)
@@ -337,7 +344,7 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 	return rc;
 }
 
-/* Will an area that is being unmapped surely be gone? */
+/* Check whether the unmap of an area can no longer fail. */
 static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	struct iopt_claim *claim;
@@ -349,8 +356,10 @@ static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /*
- * Put every area into the domain that was just opened, unless it is being built
- * or surely goes: if an unmap fails, its areas must be in every domain.
+ * Put all areas into a domain that attach has just opened. Skip areas that are
+ * being built, because their map does so, and areas of an unmap that can no
+ * longer fail. Other areas that are being unmapped are put in, because they
+ * must be in every domain if the unmap fails.
  */
 static int areas_fill_new(struct io_pagetable *iopt,
 			  const struct iopt_domain *domain)
@@ -366,7 +375,9 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_going(area);
 
-		/* The map that has made it drops pages that it did not need. */
+		/*
+		 * Wait until its map has dropped pages that no domain needed.
+		 */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 			continue;
@@ -382,9 +393,10 @@ static int areas_fill_new(struct io_pagetable *iopt,
 }
 
 /*
- * Areas have left a domain, after its flush. What a device whose writes are not
- * seen may have written to becomes dirty before nr_domains says that no device
- * reaches it. Drops the lock to unpin what no domain translates any more.
+ * Account for an area that was unmapped from a domain and flushed. A blind
+ * device may have written to its pages, so mark them dirty before nr_domains
+ * shows that no device reaches them. Drops the lock to unpin pages that no
+ * domain translates any more.
  */
 static void areas_leave_domain(struct io_pagetable *iopt,
 			       struct iopt_area *area,
@@ -403,7 +415,7 @@ static void areas_leave_domain(struct io_pagetable *iopt,
 	mutex_lock(&iopt->lock);
 }
 
-/* Take live areas that were made to work out of a domain. */
+/* Take live areas, which the caller has made working, out of a domain. */
 static void clear_and_settle(struct io_pagetable *iopt,
 			     struct list_head *areas,
 			     struct iopt_domain *domain)
@@ -421,7 +433,7 @@ static void clear_and_settle(struct io_pagetable *iopt,
 	iopt_wake_settled(iopt);
 }
 
-/* Take an area whose unmap waits for something else out of a domain. */
+/* Take an area out of a domain while the unmap of the area still waits. */
 static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 			  struct iopt_domain *domain)
 {
@@ -439,8 +451,8 @@ static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Take all areas out of a domain that is closed. Waits for working areas alone:
- * one that is being built and does not work yet will find the domain closed.
+ * Take all areas out of a closed domain. Only working areas need a wait: areas
+ * that are being built and do not work yet will find the domain closed.
  */
 static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
@@ -480,13 +492,16 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 		clear_and_settle(iopt, &areas, domain);
 }
 
-/* Close a domain, empty it and forget it. */
+/* Close and empty a domain, remove it from the space and free it. */
 static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
 	lockdep_assert_held(&iopt->attach_mutex);
 	lockdep_assert_held(&iopt->lock);
 	WRITE_ONCE(domain->open, false);
-	/* Pairs with that of areas_fill(): one of both sees the other. */
+	/*
+	 * Pairs with the barrier in areas_fill(): either the map finds the
+	 * domain closed, or domain_empty() finds the areas of the map working.
+	 */
 	smp_mb();
 	domain_empty(iopt, domain);
 	list_del_rcu(&domain->node);
@@ -495,7 +510,7 @@ static void domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 	kfree_rcu(domain, rcu);
 }
 
-/* Undo iopt_check_domain_fits(): the domain is not opened after all. */
+/* Undo iopt_check_domain_fits() for a domain that is not opened. */
 static void attach_uncheck(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
@@ -504,8 +519,8 @@ static void attach_uncheck(struct io_pagetable *iopt,
 }
 
 /*
- * Check whether a domain can be opened. On success the IOVAs outside of its
- * aperture are reserved. -EAGAIN means that the answer depends on busy areas.
+ * Check whether a domain can be opened, and reserve the IOVAs outside of its
+ * aperture if so. Returns -EAGAIN if the result depends on busy areas.
  */
 static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
@@ -518,15 +533,16 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 	rc = iopt_check_domain_fits(iopt, domain);
 	if (rc || !iopt->nr_publishing)
 		return rc;
-	/* Areas go live that could not be put into it. */
+	/* Areas of a map are going live and can no longer enter the domain. */
 	attach_uncheck(iopt, domain);
 	return -EAGAIN;
 }
 
 /*
- * Take attach_mutex and the lock and check whether the domain can be opened.
- * With @wait, sleep without either lock until no busy area is in the way: a
- * detach must not wait for what the busy areas wait for.
+ * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
+ * Returns 0 with both held. With @wait, sleep with neither held until no busy
+ * area is in the way: detach takes attach_mutex, and must not wait for the
+ * accesses or page faults that busy areas may wait for.
  */
 static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		       bool wait)
@@ -554,7 +570,7 @@ static void attach_unlock(struct io_pagetable *iopt)
 	mutex_unlock(&iopt->attach_mutex);
 }
 
-/* Returns 1 without @wait if a busy area is in the way. */
+/* Without @wait, returns 1 if a busy area is in the way. */
 static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
 			 bool wait)
 {
@@ -585,27 +601,34 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
 }
 
 /**
- * iopt_attach_domain - let a domain translate a space
+ * iopt_attach_domain() - attach an IOMMU domain to a space
  * @iopt: the space
- * @domain: an unmanaged domain, empty, in no space; it stays the caller's, who
- *          keeps it until iopt_detach_domain()
+ * @domain: an empty, unmanaged domain that is attached to no space. The caller
+ *          still owns it, and keeps it until iopt_detach_domain()
  *
- * Every mapping that exists is put into the domain, and every later one. Maps,
- * unmaps and queries go on meanwhile; only other attaches and detaches wait.
- * The IOVAs outside of the domain's aperture become unusable.
+ * Puts all mappings into the domain, and all that are made until it is
+ * detached. IOVAs outside of the aperture of the domain become unusable. Maps,
+ * unmaps and queries may run concurrently; only other attaches, detaches and
+ * changes of owners wait.
  *
- * A mapping outside of the aperture that is being built or torn down is waited
- * for first, with no lock of the engine held. A caller that holds a lock which
- * its iopt_detach_domain() takes calls iopt_try_attach_domain() instead: the
- * wait lasts as long as another process or driver likes.
+ * If a mapping that the domain may be unable to translate is being built or
+ * torn down, the function first waits until that is done, with no lock of the
+ * engine held. Another process or driver determines how long that takes. A
+ * caller that holds a lock which it also takes for iopt_detach_domain() must
+ * use iopt_try_attach_domain() instead.
  *
  * Context: process context, may sleep without bound, killably: the first domain
- * pins.
- * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
- * aperture or a mapping not aligned to the domain's pages, -EBUSY if a mapping
- * is an orphan, -ESRCH if the process is gone whose memory a mapping is, -ENOMEM,
- * -EINTR, an errno that pinning a mapping gives, see iopt_map_user(), or one of
- * the IOMMU driver. The space is as it was then, and @domain is empty.
+ * pins the memory.
+ * Return: 0, or
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-ESRCH - The process that owns the memory of a mapping has exited.
+ * * %-ENOMEM - Out of memory, or the limit on locked memory was exceeded.
+ * * %-EINTR - A fatal signal is pending.
+ * * Another errno of pinning, see iopt_map_user(), or of the IOMMU driver.
+ *
+ * On failure the space is unchanged and @domain is empty.
  */
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
@@ -617,23 +640,24 @@ int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
 
 /**
- * iopt_try_attach_domain() - attach a domain unless a busy mapping is in the way
+ * iopt_try_attach_domain() - attach a domain unless a busy mapping is in the
+ * way
  * @iopt: the space
  * @domain: as for iopt_attach_domain()
  *
- * Does what iopt_attach_domain() does, but does not wait for a mapping that is
- * being built or torn down and that @domain may not be able to translate. The
- * caller then drops its locks and calls iopt_attach_wait().
+ * Like iopt_attach_domain(), but does not wait for mappings that are being
+ * built or torn down and that @domain may be unable to translate. If it returns
+ * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
- * Context: as iopt_attach_domain(). While another domain is attached it waits
- * only for what ends by itself, so the caller may hold a lock that its
- * iopt_detach_domain() takes.
+ * Context: as iopt_attach_domain(). While another domain is attached, the
+ * function waits only for work that finishes by itself, so that the caller may
+ * hold a lock which it also takes for iopt_detach_domain().
  * Return:
  * * 0 - @domain is attached.
- * * 1 - A busy mapping is in the way; see iopt_attach_wait().
+ * * 1 - A busy mapping is in the way.
  * * < 0 - An errno of iopt_attach_domain().
  *
- * Unless it returns 0 the space is as it was, and @domain is empty.
+ * Unless the function returns 0, the space is unchanged and @domain is empty.
  */
 int iopt_try_attach_domain(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
@@ -647,19 +671,19 @@ int iopt_try_attach_domain(struct io_pagetable *iopt,
 EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
 
 /**
- * iopt_attach_wait() - wait until no busy mapping keeps a domain out
+ * iopt_attach_wait() - wait until no busy mapping blocks the attach of a domain
  * @iopt: the space
- * @domain: the domain for which iopt_try_attach_domain() returned 1. Only its
+ * @domain: the domain for which iopt_try_attach_domain() returned 1; only its
  *          aperture and page sizes are read
  *
- * The caller tries again after that; another mapping may be in the way by then.
+ * The caller then calls iopt_try_attach_domain() again, which may find another
+ * busy mapping.
  *
  * Context: process context, may sleep without bound, killably. The caller holds
- * no lock that its iopt_detach_domain() takes.
- * Return:
- * * 0 - iopt_try_attach_domain() would not have returned 1.
- * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or a
- *   mapping is not aligned to the domain's pages.
+ * no lock that it also takes for iopt_detach_domain().
+ * Return: 0 if no busy mapping was in the way at the end of the wait, or
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.
@@ -677,15 +701,16 @@ int iopt_attach_wait(struct io_pagetable *iopt, struct iommu_domain *domain)
 EXPORT_SYMBOL_NS_GPL(iopt_attach_wait, IOPT);
 
 /**
- * iopt_detach_domain - a domain no longer translates a space
+ * iopt_detach_domain() - detach an IOMMU domain from a space
  * @iopt: the space
- * @domain: an attached domain; empty afterwards
+ * @domain: an attached domain, which is empty afterwards
  *
- * Mappings stay; what no domain translates any more is unpinned.
+ * Mappings stay. Pages that no other domain translates are unpinned, unless an
+ * access has them pinned.
  *
  * Context: process context, may sleep. Waits, not killably, for mappings that
- * are programmed or unmapped in a domain at the moment, but not for any that is
- * being pinned or in use by an access.
+ * other threads are programming or unmapping at the moment. Does not wait for
+ * mappings because of accesses to them, nor for pages that are being pinned.
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
