@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas: allocation, the tree of them, and waiting for busy ones.
+ * Areas: allocation, the tree of a space, and waits for busy areas.
  *
- * Areas do not overlap, so they stand in a plain search tree. It is augmented
- * with the holes between them, to find one of a given size. One map is one area
- * from then on until it is unmapped: never merged, never split (H7).
+ * Areas do not overlap, so a plain search tree by IOVA holds them. The tree is
+ * augmented with the holes between areas, so that a hole of a given size can be
+ * found in logarithmic time. An area is never split or merged between map and
+ * unmap.
+ *
+ * An area settles when a thread that worked on it or used it is done: the area
+ * is no longer busy or working, has lost a user, or is gone.
  *
  * Rule: lookups need iopt->lock. A caller that finds a conflicting area sleeps
- * until an area of the space settles, then restarts its lookup: nothing that it
- * saw before the wait is still true.
+ * until an area of the space settles, and then restarts its lookup, because any
+ * area may have changed during the wait.
  */
 #include <linux/mm.h>
 #include <linux/rbtree_augmented.h>
@@ -44,16 +48,17 @@ RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
 			 unsigned long, max_hole, area_hole);
 
 /**
- * iopt_area_alloc - make an area that is not in any space yet
+ * iopt_area_alloc() - allocate an area
  * @start: first IOVA
  * @last: last IOVA
- * @pages: the memory; the area takes a reference of its own
- * @first: index of the first page
- * @prot: IOMMU_READ and so on
+ * @pages: the memory; the area takes its own reference
+ * @first: index of the first page in @pages
+ * @prot: protection, %IOMMU_READ and the like
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does.
- * Return: the area, busy and being built, or NULL.
+ * Context: may sleep if @gfp allows it.
+ * Return: an area that is busy, being built and in no space, or NULL if out of
+ * memory.
  */
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 				  struct iopt_pages *pages, unsigned long first,
@@ -81,8 +86,8 @@ struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 }
 
 /**
- * iopt_areas_free - free areas that are in no space and in no domain
- * @areas: list by iopt_area.node
+ * iopt_areas_free() - free areas that are in no space and in no domain
+ * @areas: list of areas by iopt_area.node; empty afterwards
  *
  * Context: process context, may sleep.
  */
@@ -108,7 +113,10 @@ static void area_set_hole(struct iopt_area *area, unsigned long bytes)
 	area_holes.propagate(&area->rb, NULL);
 }
 
-/* Likewise if it becomes larger: only who had none so large is to be told. */
+/*
+ * Like area_set_hole() for a hole that becomes larger, but stop at the first
+ * ancestor that has a hole at least as large in its subtree.
+ */
 static void area_grow_hole(struct iopt_area *area, unsigned long bytes)
 {
 	struct rb_node *rb;
@@ -120,9 +128,9 @@ static void area_grow_hole(struct iopt_area *area, unsigned long bytes)
 }
 
 /**
- * iopt_area_insert - put an area into the tree
+ * iopt_area_insert() - insert an area into the tree of a space
  * @iopt: the space
- * @area: an area whose IOVAs no other area has
+ * @area: the area; no other area of @iopt has any of its IOVAs
  * @above: the next area above these IOVAs, or NULL
  *
  * Context: @iopt->lock is held.
@@ -158,7 +166,7 @@ void iopt_area_insert(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_remove - take an area out of the tree
+ * iopt_area_remove() - remove an area from the tree of a space
  * @iopt: the space
  * @area: the area
  *
@@ -174,7 +182,7 @@ void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 	else if (rb_first_cached(&iopt->areas) == &area->rb)
 		area_set_hole(rb_to_area(above), 0);
 	else
-		/* Before, so that no largest hole becomes smaller between. */
+		/* Before the erase, so that no max_hole shrinks in between. */
 		area_grow_hole(rb_to_area(above),
 			       rb_to_area(above)->start - area->start +
 			       area->hole);
@@ -184,13 +192,13 @@ void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_area_first - the lowest area that intersects an interval
+ * iopt_area_first() - find the lowest area that intersects an interval
  * @iopt: the space
- * @start: first byte
- * @last: last byte
+ * @start: first byte of the interval
+ * @last: last byte of the interval
  *
  * Context: @iopt->lock is held.
- * Return: the area or NULL.
+ * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 				  unsigned long start, unsigned long last)
@@ -200,7 +208,10 @@ struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 	struct iopt_area *found = NULL;
 
 	lockdep_assert_held(&iopt->lock);
-	/* Memory is mapped upwards, and unmapped from below: look there first. */
+	/*
+	 * Users tend to map upwards and to unmap from the lowest area on, so
+	 * try both ends of the tree first.
+	 */
 	if (!lowest || iopt->highest->last < start)
 		return NULL;
 	if (rb_to_area(lowest)->last >= start) {
@@ -221,12 +232,12 @@ struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_next - the area after another one
- * @area: where to go on from
- * @last: last byte of the interval that is walked
+ * iopt_area_next() - find the next area of an interval
+ * @area: the current area
+ * @last: last byte of the interval
  *
- * Context: the space's lock has been held since @area was found.
- * Return: the area or NULL.
+ * Context: io_pagetable.lock is held, and has been since @area was found.
+ * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
 {
@@ -236,15 +247,16 @@ struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
 }
 
 /**
- * iopt_area_walk() - the area after another one, in a walk of any length
+ * iopt_area_walk() - find the next area of an interval with any number of areas
  * @iopt: the space
- * @area: where to go on from
- * @last: last byte of the interval that is walked
- * @steps: counts the steps of the walk
+ * @area: the current area
+ * @last: last byte of the interval
+ * @steps: step counter of the walk, 0 at its start
  *
- * Context: @iopt->lock is held, and dropped every %IOPT_MAX_STEPS steps: areas
- * that are not the caller's may come and go then.
- * Return: the area or NULL.
+ * Context: @iopt->lock is held, and dropped every %IOPT_MAX_STEPS steps. Other
+ * threads may insert areas then, and remove those that do not belong to the
+ * caller.
+ * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_walk(struct io_pagetable *iopt,
 				 struct iopt_area *area, unsigned long last,
@@ -267,7 +279,7 @@ static bool subtree_has_hole(struct rb_node *rb, unsigned long bytes)
 	return rb && rb_to_area(rb)->max_hole >= bytes;
 }
 
-/* The lowest area of a subtree that has such a hole below it; it has one. */
+/* Find the lowest such hole in a subtree that is known to have one. */
 static struct iopt_area *subtree_first_hole(struct rb_node *rb,
 					    unsigned long bytes)
 {
@@ -283,13 +295,14 @@ static struct iopt_area *subtree_first_hole(struct rb_node *rb,
 }
 
 /**
- * iopt_area_next_hole - the next area with a large hole below it
- * @area: where to go on from; the hole below it does not count
- * @bytes: how large, at least
+ * iopt_area_next_hole() - find the next area with a large hole below it
+ * @area: the area to start after; the hole below it does not count
+ * @bytes: minimum size of the hole in bytes
  *
- * Context: the space's lock has been held since @area was found; takes time
- * logarithmic in the number of areas.
- * Return: the area or NULL.
+ * Takes time logarithmic in the number of areas.
+ *
+ * Context: io_pagetable.lock is held, and has been since @area was found.
+ * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 				      unsigned long bytes)
@@ -310,15 +323,17 @@ struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 }
 
 /**
- * iopt_wait_settled_since() - wait until some area settles
+ * iopt_wait_settled_since() - wait until an area settles after a point in time
  * @iopt: the space
  * @seen: io_pagetable.nr_settled when the caller started its lookup
- * @state: TASK_KILLABLE, or TASK_UNINTERRUPTIBLE for callers that must not
- *         fail: they wait only for areas that are programmed or unmapped at the
- *         moment
+ * @state: %TASK_KILLABLE; or %TASK_UNINTERRUPTIBLE for callers that must not
+ *         fail, which may only wait for work that finishes by itself
  *
  * Context: @iopt->lock is held, and dropped while waiting.
- * Return: 0, or -EINTR if a fatal signal came; the lock is held either way.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ *
+ * The lock is held again in both cases.
  */
 int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
 			    unsigned int state)
@@ -334,13 +349,16 @@ int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
 }
 
 /**
- * iopt_wait_settled() - wait until some area settles
+ * iopt_wait_settled() - wait until an area settles
  * @iopt: the space
  * @state: see iopt_wait_settled_since()
  *
- * Context: @iopt->lock is held, has been since the caller found what it waits
- * for, and is dropped while waiting.
- * Return: 0, or -EINTR if a fatal signal came; the lock is held either way.
+ * Context: @iopt->lock is held, and has been since the caller found the area
+ * that it waits for. It is dropped while waiting.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ *
+ * The lock is held again in both cases.
  */
 int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
 {
@@ -348,10 +366,10 @@ int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
 }
 
 /**
- * iopt_wake_settled - tell that areas are no longer busy, or gone
+ * iopt_wake_settled() - wake up all waiters after areas have settled
  * @iopt: the space
  *
- * Context: @iopt->lock is held, as it was when the areas changed.
+ * Context: @iopt->lock is held, and has been since the areas changed.
  */
 void iopt_wake_settled(struct io_pagetable *iopt)
 {

@@ -2,28 +2,31 @@
 /*
  * Claims: intervals in which an operation walks many areas in batches.
  *
- * An unmap or a map of many areas drops the lock of the space between batches. A
- * claim keeps other unmaps, and during a map other maps, out of its interval
- * until it ends. An unmap does not delay maps: an area that they insert into its
- * interval meanwhile is late, and the unmap leaves it alone, as if it was mapped
- * after the unmap. So an unmap ends however often other threads map there.
+ * An unmap or a map of many areas drops io_pagetable.lock between batches.
+ * Until it ends, its claim keeps other unmaps out of the interval, and the
+ * claim of a map keeps other maps out as well. The claim of an unmap delays
+ * only maps that need a claim themselves. An area that another map inserts into
+ * the interval of an unmap is late, and the unmap skips it as if it were mapped
+ * after the unmap. An unmap therefore terminates, no matter how often other
+ * threads map in its interval.
  *
- * An area that sticks out of an interval may touch several claims, and be late for
- * some of them only. So each claim itself notes that an area across its lower or
- * its upper end is late. If one is, then so is every later one across that end.
+ * An area that extends beyond an interval may intersect several claims and be
+ * late for only some of them. For such areas each claim has a flag for its
+ * lower and one for its upper end. Once an area across an end is late, all
+ * later areas across that end are late, too.
  *
- * Rule: claims do not overlap, and a caller waits for one before it owns an area.
+ * Rule: claims do not overlap. A caller waits for claims before it owns areas.
  */
 #include "io_pagetable.h"
 
 /**
  * iopt_claim_first() - find the lowest claim that intersects an interval
  * @iopt: the space
- * @start: first byte
- * @last: last byte
+ * @start: first byte of the interval
+ * @last: last byte of the interval
  *
  * Context: @iopt->lock is held.
- * Return: the claim or NULL.
+ * Return: the claim, or NULL if there is none.
  */
 struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
 				    unsigned long start, unsigned long last)
@@ -38,13 +41,13 @@ struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_map_is_claimed() - check whether others must not map in an interval now
+ * iopt_map_is_claimed() - check whether a claim blocks maps in an interval
  * @iopt: the space
- * @start: first byte
- * @last: last byte
+ * @start: first byte of the interval
+ * @last: last byte of the interval
  *
  * Context: @iopt->lock is held.
- * Return: true if a claim there ends soon, for which a map has to wait.
+ * Return: true if a map must wait for a claim. The wait is short.
  */
 bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long last)
@@ -62,9 +65,9 @@ bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_claims_note_area() - note that an area is late for each unmap of its IOVAs
+ * iopt_claims_note_area() - mark an area as late for the unmaps of its IOVAs
  * @iopt: the space
- * @area: an area that is being inserted
+ * @area: an area that the caller is about to insert
  *
  * Context: @iopt->lock is held.
  */
@@ -96,12 +99,12 @@ void iopt_claims_note_area(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_area_is_late() - check whether an unmap leaves an area alone
+ * iopt_area_is_late() - check whether an unmap skips an area
  * @claim: the claim of the unmap
- * @area: an area in its interval, or that sticks out of it
+ * @area: an area that intersects the claim
  *
  * Context: io_pagetable.lock is held.
- * Return: true if the area was inserted after the interval was claimed.
+ * Return: true if @area was inserted after the interval was claimed.
  */
 bool iopt_area_is_late(const struct iopt_claim *claim,
 		       const struct iopt_area *area)
@@ -116,12 +119,14 @@ bool iopt_area_is_late(const struct iopt_claim *claim,
 /**
  * iopt_claim_add() - claim an interval
  * @iopt: the space
- * @claim: the claim, on the caller's stack
- * @start: first byte
- * @last: last byte
+ * @claim: the claim, on the stack of the caller
+ * @start: first byte of the interval
+ * @last: last byte of the interval
  *
- * Context: @iopt->lock is held, and dropped while another claim is in the way.
- * Return: 0, or -EINTR if killed while waiting.
+ * Context: @iopt->lock is held, and dropped while waiting, killably, for claims
+ * that overlap.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending. Nothing is claimed.
  */
 int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
 		   unsigned long start, unsigned long last)
@@ -143,7 +148,7 @@ int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
  * @iopt: the space
  * @claim: the claim
  *
- * Context: @iopt->lock is held, and may be dropped in between.
+ * Context: @iopt->lock is held, and may be dropped and taken again.
  */
 void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 {
@@ -151,7 +156,7 @@ void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 	struct iopt_area *area = NULL;
 	unsigned int steps = 0;
 
-	/* From now on maps wait, so that this walk finds every marked area. */
+	/* Block maps from here on, so that the walk finds all late areas. */
 	claim->map = true;
 	if (claim->nr_late)
 		area = iopt_area_first(iopt, start, last);
