@@ -2,10 +2,10 @@
 /*
  * /sys/kernel/debug/iopt/: a file for each space, named by its number.
  *
- * The lines are those of dump.c, made one by one as they are read, however
- * large the space is. Rule: a space exists without its file, if debugfs fails;
- * a file never exists without its space, because removing the file waits for
- * whoever is just reading it.
+ * dump.c formats the lines one by one as they are read, so that a large space
+ * needs no large buffer. Rule: a space may lack a file, because errors of
+ * debugfs are ignored, but a file never outlives its space, because removing it
+ * waits until running reads of the file have returned.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -15,10 +15,10 @@
 #include "io_pagetable.h"
 
 /**
- * struct reader - an open file
- * @view: the line that was made last, to be shown at @pos
- * @pos: its number, as seq_file counts
- * @more: it is one; otherwise the end was reached
+ * struct reader - an open debugfs file of a space
+ * @view: iterator over the lines, with the line to show at @pos
+ * @pos: number of that line, as seq_file counts positions
+ * @more: @view has a line for @pos; false after the last line
  */
 struct reader {
 	struct iopt_view view;
@@ -33,7 +33,10 @@ static void *reader_step(struct reader *reader, loff_t pos)
 	return reader->more ? reader : NULL;
 }
 
-/* Lines are asked for one after the other, or all from the beginning. */
+/*
+ * A dump can only move forward. seq_file repeats the current position, or
+ * starts again at 0; any other position ends the file.
+ */
 static void *view_seq_start(struct seq_file *m, loff_t *pos)
 {
 	struct reader *reader = m->private;
@@ -86,10 +89,12 @@ static const struct file_operations view_fops = {
 static struct dentry *iopt_debugfs_dir;
 
 /**
- * iopt_debugfs_add - show a space
- * @iopt: the space, whole but for its file
+ * iopt_debugfs_add() - create the file of a space
+ * @iopt: the space, otherwise fully set up
  *
- * Context: process context, may sleep. Whether it fails does not matter.
+ * Errors are ignored, because a space works without its file.
+ *
+ * Context: process context, may sleep.
  */
 void iopt_debugfs_add(struct io_pagetable *iopt)
 {
@@ -101,11 +106,11 @@ void iopt_debugfs_add(struct io_pagetable *iopt)
 }
 
 /**
- * iopt_debugfs_remove - no longer show a space
+ * iopt_debugfs_remove() - remove the file of a space
  * @iopt: the space
  *
- * Context: process context, may sleep; no lock of the space is held. Waits for
- * who is reading the file.
+ * Context: process context, may sleep; no lock of the space is held. Waits
+ * until running reads of the file have returned.
  */
 void iopt_debugfs_remove(struct io_pagetable *iopt)
 {
@@ -113,7 +118,7 @@ void iopt_debugfs_remove(struct io_pagetable *iopt)
 }
 
 /**
- * iopt_debugfs_init - make the directory
+ * iopt_debugfs_init() - create the directory of the engine
  *
  * Context: process context, may sleep.
  */
@@ -123,7 +128,9 @@ void iopt_debugfs_init(void)
 }
 
 /**
- * iopt_debugfs_exit - remove the directory, with nothing in it
+ * iopt_debugfs_exit() - remove the directory of the engine
+ *
+ * All spaces, and with them all files, are gone by then.
  *
  * Context: process context, may sleep.
  */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a space holds, in lines of text for people who debug.
+ * Dump of a space, as lines of text.
  *
- * First the space itself, its domains and the IOVAs that are usable or allowed,
- * then each area, and below it its pages, the runs of its slice of them and what
- * accesses have pinned of it. Documentation/ABI/testing/debugfs-iopt says what
- * the lines mean; debugfs and iopt_dump() show the same.
+ * The dump starts with the space, its domains and its usable and allowed IOVAs.
+ * Each area follows with its pages, the runs of its slice and the pages that
+ * accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt describes
+ * the lines. The file in debugfs and iopt_dump() print the same lines.
  *
- * Rule: it is no snapshot. Each line is true at one moment, for which the locks
- * are held, and then the view goes on from the next IOVA or page index,
- * whatever came and went meanwhile. So it delays nobody however much is mapped,
- * ends even if others map all the time, and waits for nobody's pinning: pages
- * that are being worked on are told as busy.
+ * Rule: a dump is not a snapshot. Each line is consistent in itself, because
+ * the locks are held while it is formatted. The dump then continues at the next
+ * IOVA or page index, whatever has changed in between. It does not delay other
+ * threads however much is mapped, and it ends even if other threads keep
+ * mapping. It does not wait for pages to be pinned either: pages that another
+ * thread has locked are printed as busy.
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>
@@ -22,7 +23,7 @@
 #include "io_pagetable.h"
 #include "pages.h"
 
-/* What iopt_dump() shows at most: who floods the log helps nobody. */
+/* Maximum number of lines of iopt_dump(), to keep it from flooding the log. */
 #define DUMP_MAX_LINES	1000
 
 static const char * const state_names[] = {
@@ -59,7 +60,7 @@ static __printf(2, 3) bool view_print(struct iopt_view *view,
 	return true;
 }
 
-/* Let the next line be the first one of a part. */
+/* Continue with the first line of a part. */
 static void view_enter(struct iopt_view *view, enum iopt_view_part part)
 {
 	view->part = part;
@@ -67,7 +68,7 @@ static void view_enter(struct iopt_view *view, enum iopt_view_part part)
 	view->done = false;
 }
 
-/* Go on after @last, if there is something. */
+/* Continue after @last. The part ends if no number follows. */
 static void view_move(struct iopt_view *view, unsigned long last)
 {
 	view->done = !iopt_next_start(last, &view->next);
@@ -206,7 +207,10 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 			  pin->owns, pin->lost);
 }
 
-/* A line below an area, which may be gone or another one by now. */
+/*
+ * Format a line below an area. There is none if the area was removed or
+ * replaced since its own line was formatted.
+ */
 static bool view_below(struct iopt_view *view)
 {
 	struct iopt_area *area = iopt_area_first(view->iopt, view->start,
@@ -250,7 +254,7 @@ static bool view_part(struct iopt_view *view)
 	}
 }
 
-/* A part has no more lines: go to the next one, or back to the areas. */
+/* Leave a finished part. The pins of an area are followed by the next area. */
 static bool view_next_part(struct iopt_view *view)
 {
 	switch (view->part) {
@@ -267,11 +271,11 @@ static bool view_next_part(struct iopt_view *view)
 }
 
 /**
- * iopt_view_start - look at a space from the beginning
- * @view: the view
- * @iopt: the space, which stays
+ * iopt_view_start() - start a dump of a space
+ * @view: iterator over the lines
+ * @iopt: the space; it must outlive the dump
  *
- * Context: any.
+ * Context: any context.
  */
 void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt)
 {
@@ -280,10 +284,11 @@ void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt)
 }
 
 /**
- * iopt_view_next - make the next line
- * @view: the view; receives the line in @view->line, without a newline
+ * iopt_view_next() - format the next line of a dump
+ * @view: iterator over the lines; receives the line, without a newline, in
+ *        @view->line
  *
- * Context: process context, may sleep. Waits for nobody's pinning.
+ * Context: process context, may sleep; does not wait for pages to be pinned.
  * Return: false if there are no more lines.
  */
 bool iopt_view_next(struct iopt_view *view)
@@ -299,13 +304,14 @@ bool iopt_view_next(struct iopt_view *view)
 }
 
 /**
- * iopt_dump - print a space to the kernel's log
- * @iopt: the space; others may use it meanwhile
+ * iopt_dump() - print a space to the kernel log
+ * @iopt: the space; other threads may use it concurrently
  *
- * The same lines as in debugfs, not more of them than one can read.
+ * Prints the lines that the file of the space in debugfs shows, but at most
+ * %DUMP_MAX_LINES of them.
  *
- * Context: process context, may sleep; no lock of the space is held. Waits for
- * nobody's pinning.
+ * Context: process context, may sleep; no lock of the space is held. Does not
+ * wait for pages to be pinned.
  */
 void iopt_dump(struct io_pagetable *iopt)
 {

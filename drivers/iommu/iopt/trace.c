@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The bodies of the tracepoints, once.
- */
+/* Instantiates the tracepoints of the engine. */
 #include <linux/iommu.h>
 
 #include "io_pagetable.h"

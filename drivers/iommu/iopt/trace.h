@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of the engine: one for each operation, after it, with what it
- * was asked for and what came of it.
+ * Tracepoints of the engine. Each event fires at the end of an operation,
+ * whether it failed or not, and shows its arguments and results.
  *
- * A space is named by its number, as in debugfs. Events of pages, which may be
- * shown in several spaces, name them by their address. A failed call's event
- * has its errno in rc; what it then says that was received, like a chosen IOVA,
- * means nothing.
+ * A space is identified by its number, as in debugfs. Several spaces may share
+ * pages, so events about pages show the address of the pages object instead. If
+ * rc is a negative errno, results in the same event, like a chosen IOVA, are
+ * undefined.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM iopt
@@ -145,7 +145,9 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 		      const struct iommu_domain *domain, int rc),
 	     TP_ARGS(iopt, domain, rc));
 
-/* Pages of a process are pinned and charged: for a domain or an access. */
+/*
+ * A batch of pages was pinned and charged for a holder or an access, or failed.
+ */
 TRACE_EVENT(iopt_pin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long npages, unsigned long charged, int rc),
@@ -166,7 +168,11 @@ TRACE_EVENT(iopt_pin,
 		      __entry->pages, __entry->uaddr, __entry->first,
 		      __entry->npages, __entry->charged, __entry->rc));
 
-/* Nobody holds pages any more: unpinned, but for what accesses have pinned. */
+/*
+ * The last holder, or the last access without one, released pages. They were
+ * unpinned, except for pages that an access still has pinned and for lost
+ * pages.
+ */
 TRACE_EVENT(iopt_unpin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, unsigned long uncharged,

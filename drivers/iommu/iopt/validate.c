@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checking the invariants of a space.
+ * Checks of the invariants of a space.
  *
- * What can be checked while others work: the trees under the lock, and of
- * areas that are not busy also their domains, pages and runs. Rule: it reads
- * only, takes no time that depends on pinning, and names the first thing wrong.
+ * The checks may run at any time. They cover the trees, under
+ * io_pagetable.lock, and the domains, pages and runs of areas that are not busy
+ * or working. Rule: checks do not modify the space, do not wait for pages to be
+ * pinned, and report the first condition that does not hold.
  */
 #include <linux/iommu.h>
 
 #include "io_pagetable.h"
 #include "pages.h"
 
-/* Each check is true if its conditions hold, or tells in @wrong which not. */
+/*
+ * Each check returns true if all of its conditions hold. Otherwise it returns
+ * false, with the text of the failed condition in @wrong.
+ */
 #define HOLDS(wrong, condition) note_if_not(wrong, condition, #condition)
 
 static bool note_if_not(const char **wrong, bool holds, const char *condition)
@@ -32,7 +36,9 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 		return HOLDS(wrong, !slice || pages->nr_filling) &&
 		       HOLDS(wrong, run->pfn == 0);
 
-	/* Somebody holds all of it: no slice starts or ends inside. */
+	/*
+	 * Runs are cut where slices start and end, so each spans the whole run.
+	 */
 	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))
 		if (!HOLDS(wrong, slice->start <= run->index) ||
 		    !HOLDS(wrong, slice->last >= last))
@@ -42,7 +48,10 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 	       HOLDS(wrong, run->kind <= IOPT_RUN_PFNMAP);
 }
 
-/* A page that accesses have pinned: theirs, or a holder's. */
+/*
+ * The pin belongs to the accesses if no holder has the page pinned. Otherwise
+ * both use the page of the run.
+ */
 static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
 			 unsigned long index, const char **wrong)
 {
@@ -57,7 +66,7 @@ static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
 	       HOLDS(wrong, pin->owns || pin->pfn == run.pfn);
 }
 
-/* An area counts what was pinned by it. */
+/* Check that an area counts the pins made through it. */
 static bool area_pins_are_valid(const struct iopt_area *area,
 				const char **wrong)
 {
@@ -102,7 +111,7 @@ static bool runs_are_valid(struct iopt_pages *pages, const char **wrong)
 	       HOLDS(wrong, pages->nr_charged == nr_ram);
 }
 
-/* Of all areas that hold the same pages one is enough to check the runs. */
+/* The runs of shared pages are checked once, for the first holder. */
 static bool slice_is_first(struct iopt_pages *pages,
 			   struct interval_tree_node *slice)
 {
@@ -126,7 +135,7 @@ static bool slice_is_held(struct iopt_pages *pages,
 	return false;
 }
 
-/* While tracking starts or stops some areas have a bitmap and some have none. */
+/* During start and stop of tracking only some areas have bitmaps. */
 static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
 			    const char **wrong)
 {
@@ -136,7 +145,7 @@ static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, iopt->tracking == iopt->track_new);
 }
 
-/* An area that is neither busy nor working. */
+/* Check an area that is neither busy nor working. */
 static bool settled_area_is_valid(struct io_pagetable *iopt,
 				  struct iopt_area *area, const char **wrong)
 {
@@ -149,7 +158,7 @@ static bool settled_area_is_valid(struct io_pagetable *iopt,
 			     (area->nr_domains != 0)) &&
 		area_is_tracked(iopt, area, wrong);
 
-	/* Somebody else may be pinning for another area of the same pages. */
+	/* The mutex may be held on behalf of another area of the same pages. */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
 	valid = HOLDS(wrong, slice_is_held(pages, &area->slice) ==
@@ -161,7 +170,7 @@ static bool settled_area_is_valid(struct io_pagetable *iopt,
 	return valid;
 }
 
-/* Only an area inside of a claim is marked as late. */
+/* Areas that extend beyond a claim are not marked: the claim has flags. */
 static bool late_area_is_claimed(struct io_pagetable *iopt,
 				 const struct iopt_area *area)
 {
@@ -192,7 +201,10 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 		settled_area_is_valid(iopt, area, wrong));
 }
 
-/* The areas from @start on, however many there are. */
+/*
+ * Check the areas from @start on, with lock breaks. The area below each one is
+ * looked up, because other threads may have changed it during a break.
+ */
 static bool more_areas_are_valid(struct io_pagetable *iopt, unsigned long start,
 				 const char **wrong)
 {
@@ -223,7 +235,7 @@ static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 		below = area;
 		nr_areas++;
 		next = area->last;
-		/* What is above may change then: go on without the sums. */
+		/* Areas may have changed: do not compare sums any more. */
 		if (iopt_lock_break(iopt, &steps))
 			return !iopt_next_start(next, &next) ||
 			       more_areas_are_valid(iopt, next, wrong);
@@ -233,7 +245,7 @@ static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 	       HOLDS(wrong, nr_areas <= iopt->policy.max_areas);
 }
 
-/* What is allowed is not reserved. */
+/* Check that no allowed IOVA is reserved. */
 static bool intervals_are_valid(struct io_pagetable *iopt, const char **wrong)
 {
 	struct interval_tree_node *node;
@@ -265,8 +277,8 @@ static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 }
 
 /*
- * With no attach or detach in progress, an area is in every domain and in nothing
- * else, unless it is being built or taken out.
+ * With attach_mutex held, an area is in all domains of the list and in no other
+ * one, unless it is being built or taken out.
  */
 static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 			   const char **wrong)
@@ -283,7 +295,7 @@ static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 	return HOLDS(wrong, area->nr_domains == nr);
 }
 
-/* Attach passes over an area that surely goes. */
+/* Attach skips areas of an unmap that can no longer fail. */
 static bool area_is_passed_over(struct io_pagetable *iopt,
 				struct iopt_area *area)
 {
@@ -309,11 +321,15 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
 }
 
 /**
- * iopt_validate - check the invariants of a space
- * @iopt: the space; others may use it meanwhile
+ * iopt_validate() - check the invariants of a space
+ * @iopt: the space; other threads may use it concurrently
  *
- * Context: process context, may sleep.
- * Return: NULL, or the condition that does not hold, for a person to read.
+ * Areas that other threads are working on are not checked. Whether areas are in
+ * all domains is checked only if no attach, detach or change of owners runs.
+ *
+ * Context: process context, may sleep; no lock of the space is held.
+ * Return: NULL if all checked invariants hold, or the text of the first
+ * condition that does not.
  */
 const char *iopt_validate(struct io_pagetable *iopt)
 {
