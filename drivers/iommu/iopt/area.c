@@ -182,7 +182,7 @@ void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 	else if (rb_first_cached(&iopt->areas) == &area->rb)
 		area_set_hole(rb_to_area(above), 0);
 	else
-		/* Before the erase, so that no max_hole shrinks in between. */
+		/* Grow it first, so that no max_hole shrinks in between. */
 		area_grow_hole(rb_to_area(above),
 			       rb_to_area(above)->start - area->start +
 			       area->hole);

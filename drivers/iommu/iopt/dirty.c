@@ -149,7 +149,8 @@ static void area_mark_all_pinned(struct io_pagetable *iopt,
 
 /*
  * Add a bitmap to the area of @npages at @start. Drops the lock to allocate,
- * and does nothing if the area has been unmapped or tracked by then.
+ * and does nothing if there is no such area any more or if it is tracked by
+ * then.
  */
 static int area_track_at(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long npages)
@@ -515,21 +516,21 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
  * @query: destination and granularity of the report
  * @flags: %IOPT_DIRTY_KEEP to leave reported pages dirty, or 0
  *
- * Mappings that are being built, and those that an unmap has finally taken, are
- * left out.
+ * Skips mappings that are being built, and mappings that accesses can no longer
+ * use because an unmap has taken them.
  *
  * Context: process context, may sleep: user memory is accessed. Does not wait
  * for pages to be pinned.
  * Return: 0, or
- * * %-EINVAL - Dirty pages are not tracked; @query->pgsize is not a power of
- *   two or smaller than a page; the interval is empty or misaligned; or a
+ * * %-EINVAL - Dirty pages are not tracked; @query->pgsize is smaller than a
+ *   page or not a power of two; the interval is empty or misaligned; or a
  *   mapping extends beyond the interval or is not aligned to @query->pgsize.
  * * %-EFAULT - A word of the bitmap cannot be read or written.
  *
- * After -EINVAL from the checks at the start, nothing was reported. -EINVAL is
- * also returned if tracking stops or an unsuitable mapping is inserted during
- * the call. Pages of words that were written before a later failure count as
- * reported, and all others stay dirty.
+ * All arguments and mappings are checked before the first word is written. If
+ * tracking stops or an unsuitable mapping is inserted after these checks,
+ * %-EINVAL may follow a partial report. On any failure, pages of words that
+ * were written count as reported, and all others stay dirty.
  */
 int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,

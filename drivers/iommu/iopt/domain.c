@@ -78,8 +78,9 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * @area: an area that holds its pages and is in no domain
  * @unsettled: notes the payer for iopt_settle_noted()
  *
- * Context: process context, may sleep. Takes @area->pages->mutex, but no
- * mmap_lock, because other threads may be waiting for @area, not killably.
+ * Context: process context, may sleep. Takes @area->pages->mutex, but does not
+ * wait for an mmap_lock, because other threads may be waiting, not killably,
+ * for @area.
  */
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 		    struct iopt_payer **unsettled)
@@ -186,9 +187,7 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 		return 0;
 	while (!rc && (domain = area_next_domain(iopt, area))) {
 		rc = area_fill_domain(iopt, area, domain);
-		/*
-		 * The caller checks under the lock whether others were added.
-		 */
+		/* The caller rechecks for new domains under the lock. */
 		if (domain_is_last(iopt, domain))
 			break;
 	}
@@ -375,9 +374,7 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_going(area);
 
-		/*
-		 * Wait until its map has dropped pages that no domain needed.
-		 */
+		/* Its map is still dropping pages that no domain needs. */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
 			continue;
@@ -640,8 +637,7 @@ int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
 
 /**
- * iopt_try_attach_domain() - attach a domain unless a busy mapping is in the
- * way
+ * iopt_try_attach_domain() - attach a domain without waiting for busy mappings
  * @iopt: the space
  * @domain: as for iopt_attach_domain()
  *
@@ -709,8 +705,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_wait, IOPT);
  * access has them pinned.
  *
  * Context: process context, may sleep. Waits, not killably, for mappings that
- * other threads are programming or unmapping at the moment. Does not wait for
- * mappings because of accesses to them, nor for pages that are being pinned.
+ * other threads are programming or unmapping at the moment. Accesses that use a
+ * mapping, and threads that pin its pages, do not delay the function.
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

@@ -68,7 +68,7 @@ static void view_enter(struct iopt_view *view, enum iopt_view_part part)
 	view->done = false;
 }
 
-/* Continue after @last. The part ends if no number follows. */
+/* Continue after @last, or end the part if that is the highest number. */
 static void view_move(struct iopt_view *view, unsigned long last)
 {
 	view->done = !iopt_next_start(last, &view->next);

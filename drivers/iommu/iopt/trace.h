@@ -145,9 +145,7 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 		      const struct iommu_domain *domain, int rc),
 	     TP_ARGS(iopt, domain, rc));
 
-/*
- * A batch of pages was pinned and charged for a holder or an access, or failed.
- */
+/* Fires for each batch of pages that is pinned and charged, or fails to be. */
 TRACE_EVENT(iopt_pin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long npages, unsigned long charged, int rc),
@@ -169,9 +167,9 @@ TRACE_EVENT(iopt_pin,
 		      __entry->npages, __entry->charged, __entry->rc));
 
 /*
- * The last holder, or the last access without one, released pages. They were
- * unpinned, except for pages that an access still has pinned and for lost
- * pages.
+ * Fires when the last holder of pages, or the last access if there is no
+ * holder, releases them. Pages that an access still has pinned, and lost pages,
+ * stay pinned.
  */
 TRACE_EVENT(iopt_unpin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,

@@ -36,9 +36,7 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 		return HOLDS(wrong, !slice || pages->nr_filling) &&
 		       HOLDS(wrong, run->pfn == 0);
 
-	/*
-	 * Runs are cut where slices start and end, so each spans the whole run.
-	 */
+	/* Runs are cut at the ends of slices, so each slice spans the run. */
 	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))
 		if (!HOLDS(wrong, slice->start <= run->index) ||
 		    !HOLDS(wrong, slice->last >= last))
