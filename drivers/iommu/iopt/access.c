@@ -342,7 +342,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return nr;
 	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
-	/* These pages were pinned for a while: assume that they were written. */
+	/* These pages were pinned for a while and may have been written to. */
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
@@ -629,7 +629,7 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps.
- * * %-ENOENT - A part of the range is not mapped, or its unmap blocks new users.
+ * * %-ENOENT - A part of the range is not mapped, or its unmap blocks access.
  * * %-EPERM - A mapping does not permit the access, or the process has exited.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EFAULT - The memory belongs to another process and the caller is not a
