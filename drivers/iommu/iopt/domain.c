@@ -546,7 +546,7 @@ static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 {
 	int rc;
 
-	do {
+	for (;;) {
 		if (mutex_lock_killable(&iopt->attach_mutex))
 			return -EINTR;
 		mutex_lock(&iopt->lock);
@@ -557,8 +557,9 @@ static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		if (rc == -EAGAIN && wait)
 			rc = iopt_wait_settled(iopt, TASK_KILLABLE) ?: -EAGAIN;
 		mutex_unlock(&iopt->lock);
-	} while (rc == -EAGAIN && wait);
-	return rc;
+		if (rc != -EAGAIN || !wait)
+			return rc;
+	}
 }
 
 static void attach_unlock(struct io_pagetable *iopt)

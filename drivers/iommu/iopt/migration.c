@@ -28,7 +28,7 @@
  * @wait: waits for calls to end
  */
 static struct bucket {
-	spinlock_t lock;
+	spinlock_t lock;	/* calls */
 	struct list_head calls;
 	wait_queue_head_t wait;
 } buckets[1 << BUCKET_BITS];

@@ -197,7 +197,7 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
 #endif
 
 /* The pages of a run that are unpinned before other threads may run. */
-#define IOPT_UNPIN_MAX	(1UL << 15)
+#define IOPT_UNPIN_MAX	32768UL
 
 /*
  * Unpin @npages of a run from page @first of it on, which may have been written
