@@ -156,7 +156,7 @@ static bool region_range(const struct iommu_resv_region *region,
 }
 
 /**
- * iopt_reserve_regions() - keep mappings out of the reserved regions of a device
+ * iopt_reserve_regions() - keep mappings out of reserved regions
  * @iopt: the space
  * @regions: list of &struct iommu_resv_region
  * @owner: owner of the reservations, see iopt_unreserve()
