@@ -18,8 +18,8 @@
  *
  * A page that is pinned read-only must remain the page that the process sees.
  * In a private mapping a page that is not an anonymous page of the process
- * would be replaced when the process writes to it. It is replaced by an
- * anonymous page before it is pinned instead.
+ * would be replaced when the process writes to it. Such a page is replaced by
+ * an anonymous page before it is pinned.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -159,9 +159,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 					   NULL);
 		iopt_migration_end(&migration);
 	}
-	/*
-	 * -EFAULT may also mean that no memory is mapped: faulting finds out.
-	 */
+	/* Faulting finds out whether there is memory at all. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
@@ -402,9 +400,7 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	struct iopt_run run;
 
 	lockdep_assert_held(&pages->mutex);
-	/*
-	 * A batch of memory without struct page has one run, and is not pinned.
-	 */
+	/* Memory without struct page is not pinned. It has its own batch. */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
 	for (i = first; i != batch->runs.npages; i += run.count) {

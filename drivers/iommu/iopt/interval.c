@@ -3,8 +3,8 @@
  * Trees of IOVA intervals with owners, used for reserved and allowed IOVAs.
  *
  * Intervals of one tree may overlap, and may end at the last byte of the
- * address space. Callers hold the lock that protects the tree; a tree that no other
- * thread can find needs none.
+ * address space. Callers hold the lock that protects the tree; a tree that no
+ * other thread can find needs none.
  */
 #include <linux/slab.h>
 

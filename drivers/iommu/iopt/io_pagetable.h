@@ -9,7 +9,7 @@
  *   working   a thread is adding the area to domains or removing it from them,
  *             without a lock
  *   settle    an area settles when it stops being busy or working, when it is
- *             removed, or when its last user leaves it
+ *             removed, or when a call stops using it
  *   claim     an IOVA interval in which an operation walks areas in batches
  *   holder    an area that keeps its slice pinned, see pages.h
  *   in        an area is in a domain if the domain translates it
@@ -66,7 +66,8 @@ struct kmem_cache;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: required alignment of IOVAs and lengths in bytes
- * @nr_settled: incremented each time areas settle
+ * @nr_settled: incremented each time an area settles, a claim ends, or an
+ *              access is destroyed
  * @settled: wait queue for changes of @nr_settled
  * @policy: options of the front end
  * @accesses: all &struct iopt_access

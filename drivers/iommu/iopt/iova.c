@@ -12,7 +12,7 @@
 
 #include "io_pagetable.h"
 
-/* Misaligned holes to check before the search skips all but larger ones. */
+/* Number of misaligned holes to check before small holes are skipped. */
 #define MAX_TRIES	128
 
 /**
@@ -184,7 +184,9 @@ static bool wish_fits_anywhere(struct io_pagetable *iopt, struct wish *wish,
  * @start: receives the first IOVA
  *
  * Context: @iopt->lock is held. Takes time logarithmic in the number of areas.
- * Return: 0, -EINVAL if @length is misaligned, or -ENOSPC.
+ * Return: 0, or
+ * * %-EINVAL - @length is misaligned
+ * * %-ENOSPC - no suitable IOVAs are left
  */
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)

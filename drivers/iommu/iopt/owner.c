@@ -100,10 +100,7 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 		return rc;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_walk(iopt, area, last, &steps)) {
-		/*
-		 * Check again: the lock may have been dropped since the first
-		 * pass.
-		 */
+		/* The lock may have been dropped since the first check. */
 		rc = area_check_orphan(area, start, last);
 		if (rc) {
 			areas_unorphan(iopt, start, area->start);
@@ -221,10 +218,7 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/*
-	 * @slice may be a part of the pages, if areas with other parts are
-	 * gone.
-	 */
+	/* The area may map only a part of the pages: compute their start. */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);

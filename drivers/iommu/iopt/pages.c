@@ -129,7 +129,7 @@ static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
 	hlist_del(&claim->node);
 	if (pages->nr_waiting) {
 		WRITE_ONCE(pages->nr_ended, pages->nr_ended + 1);
-		/* Pairs with the barrier of set_current_state() in the waiter. */
+		/* Pairs with set_current_state() in the waiter. */
 		smp_mb();
 		wake_up_var(&pages->nr_ended);
 	}
@@ -284,10 +284,7 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
 		return rc;
-	/*
-	 * Only holders that are being filled cover a hole, so the loop is
-	 * short.
-	 */
+	/* Only holders that are being filled cover a hole: they are few. */
 	for (slice = interval_tree_iter_first(&pages->holders, first, last);
 	     slice && !rc;
 	     slice = interval_tree_iter_next(slice, first, last)) {
@@ -559,10 +556,7 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 	rc = mutex_lock_killable(&pages->mutex);
 	if (rc)
 		goto out;
-	/*
-	 * From here on pages that other holders drop stay pinned for this
-	 * slice.
-	 */
+	/* From here on pages that other holders drop stay pinned. */
 	interval_tree_insert(slice, &pages->holders);
 	pages->nr_filling++;
 	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);

@@ -217,9 +217,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 	unsigned long nr;
 	struct page *page;
 
-	/*
-	 * Pages of the other kinds are not pinned, and may have no struct page.
-	 */
+	/* Other kinds are not pinned, and may have no struct page. */
 	if (run->kind != IOPT_RUN_RAM && run->kind != IOPT_RUN_RESERVED)
 		return;
 	page = pfn_to_page(run->pfn + first);

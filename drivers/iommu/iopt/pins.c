@@ -9,9 +9,11 @@
  * the next holder of the page when one is added.
  *
  * An access therefore keeps the same page until its last unpin, even if the
- * process remaps its memory or domains are attached and detached, and the page
- * is pinned and charged once. Pins that belong to another mapping, or to
- * another access that owns its pins, are not affected by an unpin.
+ * process remaps its memory or domains are attached and detached. A page is
+ * pinned and charged only once, however many holders and records it has.
+ *
+ * An unpin does not affect the pins of another mapping, nor those of another
+ * access that owns its pins.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -203,10 +205,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 	unsigned long lost = 0;
 
 	if (pin == head && next) {
-		/*
-		 * The first record describes the page: reuse it for the next
-		 * one.
-		 */
+		/* The first record describes the page: remove the second. */
 		head->by = next->by;
 		head->owner = next->owner;
 		head->count = next->count;

@@ -118,7 +118,7 @@ static int batch_add_run(struct batch *batch, const struct iopt_run *run)
 	return rc;
 }
 
-/* Prevent that pages beyond the first @safe bytes of an area are unpinned. */
+/* Mark the pages beyond the first @safe bytes of an area as lost. */
 static void area_lose(struct iopt_area *area, unsigned long safe)
 {
 	lockdep_assert_held(&area->pages->mutex);
@@ -233,7 +233,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 {
 	unsigned long granule = granule_of(domain);
 	unsigned long max_iopte = READ_ONCE(iopt->policy.max_iopte);
-	/* More than 512 bytes. Do not initialise entries that are not used. */
+	/* More than 512 bytes: leave unused entries uninitialised. */
 	struct batch batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;

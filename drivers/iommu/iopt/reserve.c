@@ -260,9 +260,9 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 }
 
 /*
- * Raise the alignment of the space to @granule and check that all areas comply.
- * Areas that are inserted from now on do, and areas do not have to be checked
- * if the alignment was sufficient before.
+ * Raise the alignment of the space to @granule, which areas that are inserted
+ * from now on comply with, and check all existing areas. The check can be
+ * skipped if the alignment was sufficient before.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -271,7 +271,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 
 	if (granule <= iopt->iova_alignment)
 		return 0;
-	/* The IOVAs of these areas were checked against the old alignment. */
+	/* Claims are inserting areas that passed the old alignment check. */
 	if (iopt->nr_claimed)
 		return -EAGAIN;
 	WRITE_ONCE(iopt->iova_alignment, granule);

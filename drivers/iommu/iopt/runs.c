@@ -9,8 +9,8 @@
  * followed by one in the chunk.
  *
  * A chunk is allocated small and grows up to one page before a new chunk is
- * started. A run also starts a new chunk if the distance between their starts
- * is too large to be packed.
+ * started. A new chunk is also started for a run that is too far from the start
+ * of the last chunk for its offset to be packed.
  *
  * Appending may allocate memory and fail. Iterating and freeing never do.
  */

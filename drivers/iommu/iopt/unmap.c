@@ -7,8 +7,7 @@
  * freed. If a range has many areas, or areas that other callers use, a claim
  * makes this look like a single operation, see claim.c.
  *
- * All checks are made before the first area is changed; after that an unmap
- * cannot fail.
+ * An unmap can fail only before it removes the first area from a domain.
  *
  * Mappings are never split. A front end with a uAPI that defines what happens
  * to a mapping that is only partly covered, such as the first version of type1,
