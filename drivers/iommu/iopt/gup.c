@@ -159,7 +159,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 					   NULL);
 		iopt_migration_end(&migration);
 	}
-	/* Faulting finds out whether there is memory at all. */
+	/* -EFAULT: faulting finds out whether there is memory at all. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
