@@ -41,9 +41,9 @@ struct new_areas {
 };
 
 /*
- * Allocate dirty bitmaps for new areas while dirty pages are tracked or tracking
- * is being started. Otherwise free those that were allocated. Sets @dropped if
- * the lock was dropped for that.
+ * Allocate dirty bitmaps for new areas while dirty pages are tracked or
+ * tracking is being started. Otherwise free those that were allocated. Sets
+ * @dropped if the lock was dropped for that.
  */
 static int areas_track(struct new_areas *new, bool *dropped)
 {
