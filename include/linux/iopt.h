@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The I/O page table engine: user memory mapped into I/O address spaces.
+ * I/O page table engine: maps user memory into I/O address spaces.
  *
- * An io_pagetable is one I/O address space. Its user maps ranges of a
- * process' memory at I/O virtual addresses, and attaches IOMMU domains to it;
- * every attached domain then translates every mapping. The engine pins the
- * memory, charges it, keeps the record of what is pinned and programs the
- * domains. It knows nothing of who uses it: uAPI structures, file descriptors
- * and policies stay with the front ends.
+ * A struct io_pagetable is one I/O address space. A front end maps ranges of a
+ * process' memory at I/O virtual addresses (IOVAs) and attaches IOMMU domains
+ * to the space; every attached domain translates every mapping. The engine pins
+ * the memory, charges it, records which pages are pinned and programs the
+ * domains. uAPI structures, file descriptors and policies belong to the front
+ * ends.
  *
- * Vocabulary: an IOVA range is always a closed interval [start, last] in
- * bytes, so a mapping may end at the last byte of the address space. See
+ * An IOVA range is always a closed interval [start, last] in bytes, so that a
+ * mapping can end at the last byte of the address space. See
  * Documentation/driver-api/iopt.rst.
  */
 #ifndef __LINUX_IOPT_H
@@ -26,17 +26,18 @@ struct iopt_access;
 struct page;
 
 /**
- * enum iopt_account - whom pinned pages are charged to
- * @IOPT_ACCOUNT_NONE: nobody's limit
- * @IOPT_ACCOUNT_USER: the user who mapped them, up to RLIMIT_MEMLOCK of the
- *                     mapping process
- * @IOPT_ACCOUNT_MM: the process that mapped them, up to its RLIMIT_MEMLOCK,
- *                   together with what it has locked
- * @IOPT_ACCOUNT_MM_UNLIMITED: likewise, but without a limit
- * @IOPT_ACCOUNT_MM_PINNED: as @IOPT_ACCOUNT_MM, and counted as pinned too
+ * enum iopt_account - how pinned pages are charged
+ * @IOPT_ACCOUNT_NONE: no limit applies
+ * @IOPT_ACCOUNT_USER: charge the user that mapped the pages, up to
+ *                     RLIMIT_MEMLOCK of the mapping process
+ * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK, which
+ *                   also limits the memory that the process locks itself
+ * @IOPT_ACCOUNT_MM_UNLIMITED: charge the mapping process without a limit
+ * @IOPT_ACCOUNT_MM_PINNED: same as @IOPT_ACCOUNT_MM, and add the pages to VmPin
+ *                          as well
  *
- * VmLck (mm->locked_vm) counts the pages in the latter three modes. VmPin
- * (mm->pinned_vm) counts them in all modes but @IOPT_ACCOUNT_MM and
+ * VmLck (mm->locked_vm) includes pages in the last three modes. VmPin
+ * (mm->pinned_vm) includes pages in all modes except @IOPT_ACCOUNT_MM and
  * @IOPT_ACCOUNT_MM_UNLIMITED.
  */
 enum iopt_account {
@@ -47,22 +48,23 @@ enum iopt_account {
 	IOPT_ACCOUNT_MM_PINNED,
 };
 
-/* Map at the IOVA that the caller asks for. */
+/* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
 /**
- * struct iopt_policy - what differs between users of the engine
- * @gfp: flags of every allocation whose size the user controls
- * @max_areas: how many mappings there may be; UINT_MAX for any number
- * @max_iopte: bytes of the largest I/O page, 0 as large as can be; see
- *             iopt_limit_iopte()
- * @notices: how often accesses are told of an unmap, as long as they have
- *           something pinned, before it waits for them; until the last time
- *           they may pin, read and write there as ever. 0 is as 1
- * @pfnmap: memory without struct page may be mapped, unpinned: device memory
- *          that a driver has mapped into the process
- * @mixed_iopte: @max_iopte may be lowered while domains have larger I/O pages,
- *               which they keep
+ * struct iopt_policy - options of a space that its front end chooses
+ * @gfp: flags of every allocation of user-controlled size
+ * @max_areas: maximum number of mappings, UINT_MAX for no limit
+ * @max_iopte: size of the largest I/O page in bytes, 0 for the maximum of 1
+ *             GiB; see iopt_limit_iopte()
+ * @notices: number of times that an unmap notifies accesses of a mapping in
+ *           which pages are still pinned, before it waits for them to unpin.
+ *           Accesses may pin, read and write in the mapping until the last
+ *           notice. 0 is the same as 1
+ * @pfnmap: allow mappings of memory without struct page, such as device memory
+ *          that a driver has mapped into the process. This memory is not pinned
+ * @mixed_iopte: @max_iopte can be lowered while domains contain larger I/O
+ *               pages, which they keep
  */
 struct iopt_policy {
 	gfp_t gfp;
@@ -84,14 +86,17 @@ struct iopt_range {
 };
 
 /**
- * struct iopt_dirty_query - where to tell which pages were written to
- * @bitmap: a bit for each @pgsize bytes of the interval that is asked for, bit
- *          0 for its first; in words of 64 bits, at any address. Words with no
- *          mapped page are not touched, nor are the bits of other pages
- * @pgsize: a power of two, at least the page size
- * @whole_words: a word whose first bit is for a page of a mapping is written
- *               wholly, bits of other pages as 0; to any other one dirty pages
- *               are added, and none is taken away
+ * struct iopt_dirty_query - destination and format of a dirty page report
+ * @bitmap: one bit for each @pgsize bytes of the queried interval, starting
+ *          with bit 0, in words of 64 bits. The address may have any alignment.
+ *          Words without a bit of a mapped page are not accessed, and bits of
+ *          other pages are preserved, subject to @whole_words
+ * @pgsize: bytes of memory that one bit stands for, a power of two, at least
+ *          the page size
+ * @whole_words: a word in which bit 0 belongs to a page of a mapping is
+ *               overwritten as a whole, with the bits of other pages set to 0.
+ *               In any other word of the mapping dirty bits are set and none is
+ *               cleared
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;
@@ -99,25 +104,31 @@ struct iopt_dirty_query {
 	bool whole_words;
 };
 
-/* Keep what was told dirty for the next time. */
+/* Flag of iopt_dirty_read(): pages that are reported stay dirty. */
 #define IOPT_DIRTY_KEEP	BIT(0)
 
 /**
- * struct iopt_access_ops - what an access can do for the engine
- * @unmap: a mapping goes, [start, last] is all of it: unpin what is pinned
- *         there, now or soon, and pin nothing there again. Called again if that
- *         was not done, as often as iopt_policy.notices says. In process
- *         context with no lock of the engine held but one that
- *         iopt_access_create() and iopt_access_destroy() take
- * @owns_pins: what it pins no other access unpins, and iopt_access_evict() can
- *             be used
+ * struct iopt_access_ops - operations and properties of an access
+ * @unmap: called when the mapping [start, last] is being unmapped. The access
+ *         must unpin its pages there, before it returns or later, and must not
+ *         pin there again: the unmap waits for that. If pages are still pinned
+ *         the callback is called again, see iopt_policy.notices. Runs in
+ *         process context and may sleep. No lock of the engine is held, but
+ *         iopt_access_destroy() waits for the callback to return
+ * @owns_pins: other accesses cannot unpin the pages that this access has
+ *             pinned, and iopt_access_evict() can be used
  */
 struct iopt_access_ops {
 	void (*unmap)(void *data, unsigned long start, unsigned long last);
 	bool owns_pins;
 };
 
-/* What the mapping has to allow; to write, for the CPU; any address. */
+/*
+ * Flags of accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are permissions
+ * that the mapping must have, and IOPT_ACCESS_WRITE makes iopt_access_rw()
+ * write. IOPT_ACCESS_UNALIGNED allows a pinned range to start and end inside a
+ * page.
+ */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)
 #define IOPT_ACCESS_UNALIGNED	BIT(2)

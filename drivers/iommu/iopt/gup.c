@@ -3,20 +3,23 @@
  * Pinning user memory in batches.
  *
  * The memory is that of the process that made the mapping, whichever process
- * causes the pinning. A batch is pinned, packed into runs and charged before
- * the next one starts, so that at no time more is pinned than charged plus one
- * batch. Where a batch ends shows neither in the record nor in the size of I/O
- * page table entries.
+ * triggers the pinning. Each batch is pinned, packed into runs and charged
+ * before the next one starts, so that the number of pinned pages never exceeds
+ * the number of charged pages by more than one batch for each thread. Batch
+ * boundaries are visible neither in the runs nor in the size of I/O page table
+ * entries.
  *
- * Pinning and faulting are two steps. Pinning takes only pages that are present,
- * but for hugetlb, because other callers may need pages of the same batch. It
- * does not wait for a file, unless a page has to be migrated, see migration.c.
- * Faulting may wait without bound, for a filesystem that does not answer, but
- * killably, and without mmap_lock.
+ * Pinning and faulting are two separate steps. Except for hugetlb, only pages
+ * that are present are pinned, because other callers may need pages of the same
+ * batch: pinning does not wait for a filesystem, unless a page has to be
+ * migrated, see migration.c. Faulting may block indefinitely on a filesystem
+ * that does not respond, but it is killable and mmap_lock is dropped while it
+ * blocks.
  *
- * A read-only pin must stay what the process sees. In a private mapping a page
- * that is not an anonymous page of this process is replaced by one before it is
- * pinned, as a write of the process would do later.
+ * A page that is pinned read-only must remain the page that the process sees.
+ * In a private mapping a page that is not an anonymous page of the process
+ * would be replaced when the process writes to it. Such a page is replaced by
+ * an anonymous page before it is pinned.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -34,8 +37,8 @@
 #define BATCH_MAX	(PAGE_SIZE / sizeof(u64))
 
 /*
- * Does a read-only pin have to break copy-on-write? hugetlb cannot do that in a
- * mapping that its process may not write to.
+ * True if a read-only pin has to break copy-on-write. hugetlb cannot do that in
+ * a VMA without VM_WRITE.
  */
 static bool vma_breaks_cow(const struct vm_area_struct *vma)
 {
@@ -44,11 +47,11 @@ static bool vma_breaks_cow(const struct vm_area_struct *vma)
 		(vma->vm_flags & VM_WRITE));
 }
 
-/* The pfn in a page table entry that user space has no struct page of. */
+/* Look up the pfn of a page table entry in a VM_PFNMAP mapping. */
 static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 			 bool write, unsigned long *pfn)
 {
-	spinlock_t *ptl;	/* of the page table */
+	spinlock_t *ptl;	/* page table lock */
 	pte_t *ptep;
 	int rc;
 
@@ -59,7 +62,7 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 		rc = fixup_user_fault(vma->vm_mm, addr, FAULT_FLAG_REMOTE |
 				      (write ? FAULT_FLAG_WRITE : 0),
 				      &unlocked);
-		/* The vma may be gone: look again. */
+		/* mmap_lock was dropped, so the VMA may be stale. */
 		if (unlocked)
 			return -EAGAIN;
 		if (!rc)
@@ -67,7 +70,7 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 		if (rc)
 			return rc;
 	}
-	/* sparse does not know what follow_pte() takes. */
+	/* follow_pte() takes the lock, but is not annotated for sparse. */
 	__acquire(ptl);
 	if (write && !pte_write(*ptep))
 		rc = -EFAULT;
@@ -78,10 +81,11 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Pages of a VM_PFNMAP mapping from @addr on, which are not pinned: their owner
- * keeps them. Memory that the kernel manages is refused. A page table entry that
- * is there suffices for reading, whatever the protection of the mapping; only a
- * fault checks that.
+ * Look up contiguous pages of VM_PFNMAP mappings, starting at @addr. They are
+ * not pinned, since the driver that mapped them keeps them. Memory that the
+ * kernel manages is refused. For reading, a present page table entry is
+ * sufficient even without VM_READ, because only faults check the protection of
+ * the VMA.
  */
 static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 			     unsigned long npages, bool write,
@@ -117,7 +121,7 @@ static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 	return rc == -EINTR || rc == -ENOMEM ? rc : -EFAULT;
 }
 
-/* How many pages at the start of a batch are anonymous pages. */
+/* Return the number of anonymous pages at the start of a batch. */
 static unsigned long batch_first_anon(struct page **batch, unsigned long npages)
 {
 	unsigned long i;
@@ -129,8 +133,8 @@ static unsigned long batch_first_anon(struct page **batch, unsigned long npages)
 }
 
 /*
- * Pin pages of one VMA that are present. Returns how many, or 0 if the first
- * page must be faulted in.
+ * Pin pages of one VMA that are present. Returns the number of pages, 0 if the
+ * first page must be faulted in, or an errno.
  */
 static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 			unsigned long addr, unsigned long npages,
@@ -143,7 +147,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 	long nr = 0;
 
 	npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
-	/* Fast GUP does not check VM_READ, so it follows a look at the VMA. */
+	/* Fast GUP does not check VM_READ, so check it in the VMA. */
 	if (!pages->writable && (vma->vm_flags & VM_READ) && mm == current->mm)
 		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
 	if (nr <= 0) {
@@ -155,7 +159,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 					   NULL);
 		iopt_migration_end(&migration);
 	}
-	/* Whether there is no page yet or no memory shows when it is faulted. */
+	/* -EFAULT: faulting finds out whether there is memory at all. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
@@ -168,9 +172,10 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 }
 
 /*
- * Pin up to @npages that are present from @addr on. Returns how many, or 0 if
- * the first page must be faulted in; if @run has a count it returns that and
- * the memory has no struct pages.
+ * Pin up to @npages pages that are present, starting at @addr. Returns the
+ * number of pages, 0 if the first page must be faulted in, or an errno. If
+ * @run->count is not 0 on return, it is the number of pages, and they are
+ * memory without struct page.
  */
 static long gup_pages(struct iopt_pages *pages, unsigned long addr,
 		      unsigned long npages, struct page **batch,
@@ -209,17 +214,17 @@ out:
  * iopt_fault_in() - make pages present so that iopt_gup() can pin them
  * @pages: the pages
  * @first: index of the first page
- * @npages: number of pages; one fault that has to wait may end it earlier
+ * @npages: number of pages. Fewer are faulted in if one fault has to wait
  *
- * A page that iopt_gup() would pin read-only in a private mapping becomes an
- * anonymous page of the process. Memory that only a userfaultfd monitor can
- * provide is an error, not a wait.
+ * In a private mapping, pages that iopt_gup() would pin read-only are replaced
+ * by anonymous pages of the process. Pages that only a userfaultfd monitor can
+ * provide are an error: the function does not wait for a monitor.
  *
- * Context: process context; may sleep without bound, killably. @pages->mutex is
- * not held, unless nobody else knows @pages.
+ * Context: process context; may block indefinitely, killable. @pages->mutex is
+ * not held, unless no other caller can find @pages.
  * Return: 0, or
- * * %-EFAULT - there is no memory, or the process may not access it so
- * * %-ESRCH - the process is gone
+ * * %-EFAULT - there is no memory, or it does not permit the access
+ * * %-ESRCH - the process has exited
  * * %-EINTR - killed
  * * %-ENOMEM or another errno of get_user_pages_remote()
  */
@@ -248,7 +253,11 @@ int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 	may_wait = userfaultfd_armed(vma) ? NULL : &locked;
 	rc = 0;
 	if (flags && !(vma->vm_flags & VM_WRITE)) {
-		/* With FOLL_FORCE no fault undoes the hints of NUMA balancing. */
+		/*
+		 * With FOLL_FORCE, GUP does not fault in pages that are
+		 * PROT_NONE for NUMA balancing. Fault them in for reading
+		 * first.
+		 */
 		rc = get_user_pages_remote(mm, addr, npages, 0, NULL, NULL,
 					   may_wait);
 		flags |= FOLL_FORCE;
@@ -274,9 +283,10 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 }
 
 /*
- * How many pages at the start of the batch make one run. The place of each page
- * is checked, because another page may have been moved between the two ends of
- * a folio; the kind is checked once per folio.
+ * Find the run at the start of a batch. The pfn of each page is compared,
+ * because a page in the middle of the address range of a folio may have been
+ * replaced by a page of another folio. The kind is the same for all pages of a
+ * folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)
@@ -316,7 +326,7 @@ static void pages_unpin(struct page **batch, unsigned long npages)
 	}
 }
 
-/* Pack the runs of pages that were pinned. Returns how many are to be charged. */
+/* Pack pinned pages into runs. Returns the number of pages to charge. */
 static unsigned long batch_pack(struct iopt_batch *batch, unsigned long npages)
 {
 	unsigned long i, nr_ram = 0;
@@ -332,12 +342,12 @@ static unsigned long batch_pack(struct iopt_batch *batch, unsigned long npages)
 }
 
 /**
- * iopt_batch_init() - get room for a batch
+ * iopt_batch_init() - initialise a batch and allocate its arrays
  * @batch: the batch
- * @npages: number of pages that are to be pinned in all
+ * @npages: number of pages that are going to be pinned in total
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does.
+ * Context: may sleep if @gfp allows it.
  * Return: 0 or -ENOMEM.
  */
 int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp)
@@ -360,10 +370,10 @@ int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp)
 }
 
 /**
- * iopt_batch_free() - free the room of a batch
- * @batch: the batch; pages in it stay pinned
+ * iopt_batch_free() - free the arrays of a batch
+ * @batch: the batch; its pages stay pinned
  *
- * Context: any that may free memory.
+ * Context: any context that may call kfree().
  */
 void iopt_batch_free(struct iopt_batch *batch)
 {
@@ -375,12 +385,13 @@ void iopt_batch_free(struct iopt_batch *batch)
 
 /**
  * iopt_batch_undo() - unpin and uncharge pages of a batch
- * @pages: the pages it was pinned for
- * @batch: the batch, filled in by iopt_gup()
- * @first: the first page of the batch to unpin; all after it are
+ * @pages: the pages that the batch was pinned for
+ * @batch: the batch, filled by iopt_gup()
+ * @first: position in the batch of the first page to unpin; all later pages are
+ *         unpinned too
  *
- * Context: process context, may sleep. @pages->mutex is held, and is to be
- * released with iopt_pages_unlock().
+ * Context: process context, may sleep. @pages->mutex is held; the caller
+ * releases it with iopt_pages_unlock().
  */
 void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 		     unsigned long first)
@@ -389,7 +400,7 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	struct iopt_run run;
 
 	lockdep_assert_held(&pages->mutex);
-	/* Memory without struct page is in no other batch and is not pinned. */
+	/* Memory without struct page is not pinned. It has its own batch. */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
 	for (i = first; i != batch->runs.npages; i += run.count) {
@@ -402,24 +413,26 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 
 /**
  * iopt_gup() - pin and charge one batch of pages that are present
- * @pages: the pages; the caller keeps others from pinning the same indexes
+ * @pages: the pages. The caller keeps other callers from pinning the same
+ *         indexes
  * @first: index of the first page to pin
- * @npages: number of pages to pin at most, at least 1
- * @batch: receives the pages, their runs and the number that was charged
+ * @npages: maximum number of pages to pin, at least 1
+ * @batch: receives the pages, their runs and the number of pages charged
  *
- * Context: process context, may sleep, but does not wait for a page to be faulted
- * in. @pages->mutex is not held, unless no other caller knows @pages.
- * Return: the number of pages from @first on that were pinned, 0 if the first
- * of them must be faulted in with iopt_fault_in(), or
- * * %-ENOMEM - out of memory, a page cannot be migrated to where it may stay,
- *   or the limit of the payer is reached
- * * %-EFAULT - there is no memory, or the process may not access it so
- * * %-ESRCH - the process is gone
+ * Context: process context, may sleep, but does not wait for a page to be
+ * faulted in. @pages->mutex is not held, unless no other caller can find
+ * @pages.
+ * Return: the number of pages pinned, starting at @first, 0 if the first page
+ * must be faulted in with iopt_fault_in(), or
+ * * %-ENOMEM - out of memory, a page cannot be migrated out of movable memory,
+ *   or the limit of the payer is exceeded
+ * * %-EFAULT - there is no memory, or it does not permit the access
+ * * %-ESRCH - the process has exited
  * * %-EINTR - killed
- * * %-EOPNOTSUPP - memory that cannot be pinned for long
+ * * %-EOPNOTSUPP - the memory cannot be pinned for long
  * * another errno of GUP
  *
- * Unless pages are returned nothing is pinned or charged.
+ * Unless the return value is positive nothing is pinned or charged.
  */
 long iopt_gup(struct iopt_pages *pages, unsigned long first,
 	      unsigned long npages, struct iopt_batch *batch)

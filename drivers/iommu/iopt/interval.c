@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trees of IOVA intervals with owners: what is reserved, what is allowed.
+ * Trees of IOVA intervals with owners, used for reserved and allowed IOVAs.
  *
- * Intervals of one tree may overlap and may end at the last byte of the address
- * space. Rule: whoever owns the tree holds the lock.
+ * Intervals of one tree may overlap, and may end at the last byte of the
+ * address space. Callers hold the lock that protects the tree; a tree that no
+ * other thread can find needs none.
  */
 #include <linux/slab.h>
 
 #include "io_pagetable.h"
 
 /**
- * iopt_interval_first - the interval with the lowest start of those that
- *                       intersect another one
- * @tree: where to look
- * @start: first byte
- * @last: last byte
+ * iopt_interval_first() - find the lowest interval that intersects a range
+ * @tree: the tree
+ * @start: first byte of the range
+ * @last: last byte of the range
  *
  * Context: the lock of @tree is held.
- * Return: the interval or NULL.
+ * Return: the intersecting interval with the lowest start, or NULL.
  */
 struct iopt_interval *iopt_interval_first(struct rb_root_cached *tree,
 					  unsigned long start,
@@ -30,14 +30,14 @@ struct iopt_interval *iopt_interval_first(struct rb_root_cached *tree,
 }
 
 /**
- * iopt_interval_add - add an interval to a tree
+ * iopt_interval_add() - add an interval to a tree
  * @tree: the tree
  * @start: first byte
  * @last: last byte
- * @owner: whose it is
+ * @owner: owner of the interval
  * @gfp: allocation flags
  *
- * Context: the lock of @tree is held, may sleep if @gfp does.
+ * Context: the lock of @tree is held; may sleep if @gfp allows it.
  * Return: 0 or -ENOMEM.
  */
 int iopt_interval_add(struct rb_root_cached *tree, unsigned long start,
@@ -55,9 +55,9 @@ int iopt_interval_add(struct rb_root_cached *tree, unsigned long start,
 }
 
 /**
- * iopt_intervals_drop - drop all intervals of an owner
+ * iopt_intervals_drop() - remove and free all intervals of an owner
  * @tree: the tree
- * @owner: whose
+ * @owner: the owner
  *
  * Context: process context, may sleep; the lock of @tree is held.
  */
@@ -81,14 +81,14 @@ void iopt_intervals_drop(struct rb_root_cached *tree, const void *owner)
 }
 
 /**
- * iopt_interval_gap - the lowest gap between intervals
- * @tree: the intervals
- * @start: first byte of where to look
- * @last: last byte
+ * iopt_interval_gap() - find the lowest gap between intervals
+ * @tree: the tree
+ * @start: first byte of the range to search
+ * @last: last byte of the range to search
  * @gap: receives the gap, cut to [@start, @last]
  *
  * Context: the lock of @tree is held.
- * Return: false if the intervals leave nothing of [@start, @last].
+ * Return: false if intervals cover all of [@start, @last], otherwise true.
  */
 bool iopt_interval_gap(struct rb_root_cached *tree, unsigned long start,
 		       unsigned long last, struct iopt_range *gap)

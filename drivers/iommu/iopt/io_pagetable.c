@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The I/O address space: making one, its options, freeing it.
+ * Allocation, options and freeing of an I/O address space.
  *
- * Rule: what front ends do differently is an option, and is not known by name.
- * So also whether memory is charged to a memory cgroup: that is in the flags of
- * all allocations whose size the user controls (H22).
+ * Differences between front ends are options in struct iopt_policy; the engine
+ * does not know its front ends. This includes charging memory to a memory
+ * cgroup: iopt_policy.gfp has the flags for all allocations of user-controlled
+ * size.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -21,10 +22,10 @@
 static atomic_long_t iopt_last_id = ATOMIC_LONG_INIT(0);
 
 /**
- * iopt_alloc - make an empty I/O address space
- * @policy: of the front end, copied
+ * iopt_alloc() - allocate an empty I/O address space
+ * @policy: options of the front end, copied
  *
- * Everything is usable and nothing mapped.
+ * All IOVAs are usable and nothing is mapped.
  *
  * Context: process context, may sleep.
  * Return: the space, to be freed with iopt_free(), or ERR_PTR(-ENOMEM).
@@ -60,16 +61,19 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
 
 /**
- * iopt_limit_iopte - limit the size of I/O pages
+ * iopt_limit_iopte() - limit the size of I/O pages
  * @iopt: the space
- * @bytes: of the largest one that may be used from now on, a power of two, at
- *         least the page size
+ * @bytes: size in bytes of the largest I/O page that may be used from now on, a
+ *         power of two, at least the page size
  *
- * Domains with larger pages only are still served with those.
+ * In a domain that supports only larger pages, its smallest page size is used.
  *
  * Context: process context, may sleep.
- * Return: 0, -EINVAL if @bytes is no such size, or -EBUSY if something is mapped
- * in a domain, which may have larger ones, and the policy does not want that.
+ * Return: 0, or
+ * * %-EINVAL - @bytes is not a valid size
+ * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
+ *   domain, which may contain larger I/O pages, and the policy does not allow
+ *   mixed sizes
  */
 int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {
@@ -89,8 +93,9 @@ int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 EXPORT_SYMBOL_NS_GPL(iopt_limit_iopte, IOPT);
 
 /**
- * iopt_free - unmap everything and free a space
- * @iopt: the space; nobody else uses it: no domain, no access
+ * iopt_free() - unmap everything and free a space
+ * @iopt: the space, without domains, accesses and reservations. No other caller
+ *        uses it
  *
  * Context: process context, may sleep.
  */
@@ -100,7 +105,7 @@ void iopt_free(struct io_pagetable *iopt)
 
 	iopt_debugfs_remove(iopt);
 	WARN_ON(!list_empty(&iopt->domains) || !list_empty(&iopt->accesses));
-	/* Nobody builds, so there is nothing to wait for that could fail. */
+	/* Cannot fail: there are no other callers to wait for. */
 	WARN_ON(iopt_unmap(iopt, 0, ULONG_MAX, &unmapped));
 	WARN_ON(!RB_EMPTY_ROOT(&iopt->reserved.rb_root));
 	iopt_intervals_drop(&iopt->allowed, NULL);
@@ -121,7 +126,7 @@ static void iopt_exit(void)
 	kmem_cache_destroy(iopt_pages_cache);
 }
 
-/* Mappings come by the ten thousand: their structs are packed tightly. */
+/* Users create tens of thousands of mappings: do not pad the objects. */
 static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The engine's private structures: the space, its areas and its domains.
+ * Private structures of the engine: the space, its areas and its domains.
  *
  * Vocabulary:
- *  area      one mapping, an IOVA interval onto an iopt_pages
- *  busy      a caller owns the area: it maps, unmaps or adopts it
- *  working   a thread changes which domains the area is in, without any lock
- *  claim     IOVAs in which a long operation walks the areas in batches
- *  holds     an area "is in" a domain if the domain translates it
- *  open      a domain that new areas must be put into: attached, not leaving
- *  orphan    an area whose memory is somewhere else than it was, see owner.c
- *  hole      IOVAs between two areas that no area has
+ *   space     an I/O address space, struct io_pagetable
+ *   area      one mapping, an IOVA interval that maps a slice of an iopt_pages
+ *   busy      a caller owns the area: it is mapping, unmapping or adopting it
+ *   working   a thread is adding the area to domains or removing it from them,
+ *             without a lock
+ *   settle    an area settles when it stops being busy or working, when it is
+ *             removed, or when a call stops using it
+ *   claim     an IOVA interval in which an operation walks areas in batches
+ *   holder    an area that keeps its slice pinned, see pages.h
+ *   in        an area is in a domain if the domain translates it
+ *   open      a domain is open if new areas must be added to it: it is attached
+ *             and not being detached
+ *   orphan    an area with memory that has moved to another process or address,
+ *             see owner.c
+ *   hole      unmapped IOVAs between two adjacent areas
  */
 #ifndef __IOPT_IO_PAGETABLE_H
 #define __IOPT_IO_PAGETABLE_H
@@ -33,86 +40,96 @@ struct kmem_cache;
 
 /**
  * struct io_pagetable - one I/O address space
- * @id: its number, for people who debug: no other one ever has it
+ * @id: number of the space for debugging, never reused
  * @attach_mutex: serialises attach and detach of domains, and changes of owners
- * @lock: protects the trees, @domains and which of them are open, @accesses,
+ * @lock: protects the trees, @domains and iopt_domain.open, @accesses,
  *        @nr_settled, @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
- *        @nr_inserting, @nr_publishing, @filling, and of areas the state, the
- *        marks, the users and the dirty pages. No loop of a length that the
- *        user chooses holds it for more than %IOPT_MAX_STEPS steps
- * @areas: every &struct iopt_area by IOVA
- * @highest: the last of them, or NULL
- * @nr_areas: how many
- * @reserved: every &struct iopt_interval that must not be mapped, by IOVA
- * @allowed: likewise those that must not be reserved, and in which the engine
- *           chooses IOVAs; if empty it chooses anywhere
- * @claims: every &struct iopt_claim; they do not overlap
- * @nr_claimed: areas that claims are about to insert
- * @nr_inserting: claims that are inserting areas without a bitmap, and with one
- * @nr_publishing: lists of areas that are going live; no domain is opened then
- * @nr_breaks: how often a long loop dropped @lock, for tests
+ *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
+ *        and dirty bitmap of each area. A loop of user-controlled length
+ *        holds it for at most %IOPT_MAX_STEPS steps
+ * @areas: all &struct iopt_area, sorted by IOVA
+ * @highest: the area with the highest IOVA, or NULL
+ * @nr_areas: number of areas in @areas
+ * @reserved: all &struct iopt_interval that must not be mapped, sorted by IOVA
+ * @allowed: all &struct iopt_interval that must not be reserved, sorted by
+ *           IOVA. The engine chooses IOVAs in them only, or anywhere if the
+ *           tree is empty
+ * @claims: all &struct iopt_claim, which do not overlap
+ * @nr_claimed: number of areas that claims are about to insert
+ * @nr_inserting: number of claims that are inserting areas without a bitmap [0]
+ *                and with one [1]
+ * @nr_publishing: number of maps that are making their areas live; no
+ *                 domain is opened while it is not 0
+ * @nr_breaks: number of times that a long loop dropped @lock, for tests
  * @filling: the area that attach is pinning or programming, or NULL
- * @domains: every &struct iopt_domain in the order of iopt_domain.seq; changed
- *           under @lock and read under RCU too
- * @next_seq: of the next domain; protected by @attach_mutex
- * @iova_alignment: what IOVAs and lengths are multiples of, in bytes
- * @nr_settled: counts areas that stopped being busy
- * @settled: waits for @nr_settled to change
- * @policy: of the front end
- * @accesses: every &struct iopt_access
- * @owners: numbers in use of accesses that own their pins, from 1 on
- * @track_mutex: serialises the start and the stop of tracking
- * @track_new: new areas get a bitmap
+ * @domains: all &struct iopt_domain, sorted by iopt_domain.seq; modified under
+ *           @lock, also read under RCU
+ * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
+ * @iova_alignment: required alignment of IOVAs and lengths in bytes
+ * @nr_settled: incremented each time an area settles, a claim ends, or an
+ *              access is destroyed
+ * @settled: wait queue for changes of @nr_settled
+ * @policy: options of the front end
+ * @accesses: all &struct iopt_access
+ * @owners: allocated numbers of accesses that own their pins, starting at 1
+ * @track_mutex: serialises start and stop of dirty tracking
+ * @track_new: new areas are given a bitmap
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
- * @nr_orphans: areas that are orphans
- * @nr_blind: devices whose writes are not seen, see iopt_dirty_blind()
- * @payer: of the last mapping, and likely of the next one; changed under @lock
- *         and read under RCU
- * @nr_lost: pages given up because an IOMMU driver failed to unmap
- * @debugfs: shows it; may be an error
+ * @nr_orphans: number of areas that are orphans
+ * @nr_blind: number of devices that can write without being tracked, see
+ *            iopt_dirty_blind()
+ * @payer: payer of the last mapping, cached for the next one; modified under
+ *         @lock and read under RCU
+ * @nr_lost: number of pages that stay pinned because an IOMMU driver failed to
+ *           unmap them
+ * @debugfs: the file of the space in debugfs, may be an ERR_PTR
  *
  * Lock order, outermost first::
  *
  *  ============================  ==============================================
- *  @attach_mutex                 held while a domain is filled and emptied:
- *                                only other attaches, detaches and changes of
- *                                owners wait. Its holder waits only for what
- *                                ends by itself, unless no domain is attached
+ *  @attach_mutex                 held while a domain is filled or emptied: only
+ *                                attach, detach and changes of owners contend
+ *                                for it. Unless no other domain is attached,
+ *                                its holder waits only for operations that
+ *                                finish on their own
  *  @track_mutex                  held while bitmaps are allocated and freed
- *  @lock                         held for looking things up and linking them:
+ *  @lock                         held to look up, link and unlink objects;
  *                                never while pages are pinned, a domain is
- *                                programmed, user memory is touched or a
+ *                                programmed, user memory is accessed or a
  *                                callback of an access runs
- *  &iopt_pages.mutex             held while pages are pinned and unpinned and
- *                                domains programmed with them: only who shares
- *                                these pages waits; under @lock it may only be
- *                                tried
- *  mmap_lock of the user's mm    inside GUP, and to charge; to lower VmLck it is
- *                                waited for without any lock or mark, or by a
- *                                worker
+ *  &iopt_pages.mutex             held while pages are unpinned and domains are
+ *                                programmed with them, and in some cases while
+ *                                pages are pinned: only callers that share the
+ *                                pages contend for it. Under @lock only
+ *                                mutex_trylock() is allowed
+ *  mmap_lock of the user's mm    taken by GUP and to charge pages. To lower
+ *                                VmLck a caller waits for it without any lock
+ *                                or mark, or leaves that to a worker
  *  ============================  ==============================================
  *
- * The marks are no locks: a caller that finds a conflicting area sleeps without
- * any lock until an area of the space settles, and restarts its lookup.
+ * The busy and working marks are not locks: a caller that finds a conflicting
+ * area sleeps without any lock until an area of the space settles, and then
+ * restarts its lookup.
  *
- * A busy area stays, and its @iopt_area.node is its owner's. A caller that owns
- * areas waits for areas above them only, so that two callers never wait for each
- * other.
+ * A busy area stays in the tree, and its @iopt_area.node belongs to the caller
+ * that owns it. A caller that owns areas waits only for areas at higher IOVAs,
+ * so that two callers cannot wait for each other.
  *
- * The thread that made an area work may change which domains it is in, and the
- * area stays. Only work that ends by itself makes other threads wait that cannot
- * be killed: pages are pinned before an area of a map starts to work. Attach
- * alone pins while an area works, if no other domain is attached.
+ * Only the thread that marked an area as working may add it to domains or
+ * remove it from them, and the area stays in the tree meanwhile.
+ * Uninterruptible waits, as in detach, are only for work that finishes on its
+ * own: a map pins its pages before it marks its areas as working. Attach alone
+ * pins pages while an area is working, and only if no other domain is attached.
  *
- * A domain stays while an area works that is in it or may be put into it: detach
- * closes the domain first and then waits for every working area that it finds.
- * An area that is busy but not working is taken out by detach itself, and put
- * into a new domain by attach.
+ * A domain stays attached while an area is working that is in it or may be
+ * added to it: detach closes the domain first and then waits for every working
+ * area. If an area is busy but not working, detach removes it from the domain
+ * itself, and attach adds it to the new domain.
  */
 struct io_pagetable {
 	unsigned long id;
-	struct mutex attach_mutex;	/* outermost */
-	struct mutex lock;		/* short */
+	struct mutex attach_mutex;	/* outermost lock */
+	struct mutex lock;		/* never held for long */
 	struct rb_root_cached areas;
 	struct iopt_area *highest;
 	unsigned int nr_areas;
@@ -132,7 +149,7 @@ struct io_pagetable {
 	struct iopt_policy policy;
 	struct list_head accesses;
 	struct ida owners;
-	struct mutex track_mutex;	/* start and stop of tracking */
+	struct mutex track_mutex;	/* serialises start and stop */
 	bool track_new;
 	bool tracking;
 	unsigned int nr_orphans;
@@ -143,12 +160,11 @@ struct io_pagetable {
 };
 
 /**
- * enum iopt_area_state - where an area is in its life
- * @IOPT_AREA_BUILDING: being mapped, always busy; may still fail and vanish
+ * enum iopt_area_state - life cycle of an area
+ * @IOPT_AREA_BUILDING: being mapped, always busy; removed if the map fails
  * @IOPT_AREA_LIVE: mapped
- * @IOPT_AREA_LEAVING: being unmapped, always busy, but accesses may still use it
- *                     as if it were not
- * @IOPT_AREA_DYING: being unmapped, always busy
+ * @IOPT_AREA_LEAVING: being unmapped, always busy; accesses can still use it
+ * @IOPT_AREA_DYING: being unmapped, always busy; accesses do not find it
  */
 enum iopt_area_state {
 	IOPT_AREA_BUILDING,
@@ -159,34 +175,40 @@ enum iopt_area_state {
 
 /**
  * struct iopt_area - one mapping
- * @rb: in io_pagetable.areas
+ * @rb: node in io_pagetable.areas
  * @start: first IOVA
  * @last: last IOVA
- * @hole: bytes of the hole below @start; 0 for the lowest area
+ * @hole: size of the hole below @start in bytes, 0 for the lowest area
  * @max_hole: the largest @hole in the subtree of @rb
- * @pages: the memory
- * @slice: which of its pages, by index; its node is linked while the area is a
- *         holder of them, which it is whenever @nr_domains is not 0
- * @filled: it is in every attached domain up to this iopt_domain.seq
- * @skips: except for this one: domains leave one at a time
- * @nr_domains: in how many domains it is
- * @prot: IOMMU_READ, IOMMU_WRITE and the like, for iommu_map()
+ * @pages: the mapped memory
+ * @slice: interval of page indexes of @pages that is mapped. The node is linked
+ *         in iopt_pages.holders while the area is a holder, which is always the
+ *         case while @nr_domains is not 0
+ * @filled: the area is in every attached domain up to this iopt_domain.seq,
+ *          with the exception of @skips
+ * @skips: iopt_domain.seq of a domain that the area is not in. One exception is
+ *         enough because domains are detached one at a time
+ * @nr_domains: number of domains that the area is in
+ * @prot: protection for iommu_map(): IOMMU_READ, IOMMU_WRITE etc.
  * @state: see &enum iopt_area_state
- * @busy: see above
- * @orphan: nobody knows where its memory is
- * @late: it was inserted while an unmap claimed all of its IOVAs, which leaves it
- *        alone; of an area that sticks out of a claim, the claim notes that
- * @working: see above; set under the lock, or by the owner of an area that is
- *           being built
- * @nr_pins: pages that accesses have pinned here and not unpinned; protected by
+ * @busy: a caller owns the area, see the vocabulary
+ * @orphan: the location of the memory is unknown, see owner.c
+ * @late: the area was inserted inside the interval that an unmap had claimed,
+ *        so that the unmap ignores it. An area that extends beyond the claim is
+ *        noted in the claim instead
+ * @working: a thread is changing the domains that the area is in, see the
+ *           vocabulary; set under io_pagetable.lock, or by the owner of an area
+ *           that is being built
+ * @nr_pins: number of pins that accesses hold in this area; protected by
  *           iopt_pages.mutex
- * @nr_users: calls of accesses that are at work in it: who wants to unmap it
- *            waits until both are 0
- * @dirty: a bit for each page, if dirty pages are tracked; see dirty.c
- * @node: in the list of its owner, or of detach while it is live and working
+ * @nr_users: number of calls that are using the area. An unmap waits until both
+ *            @nr_pins and @nr_users are 0
+ * @dirty: one bit for each page while dirty pages are tracked, see dirty.c
+ * @node: entry in the list of the owner, or in the list of detach while the
+ *        area is live and working
  *
- * A sequence number is never used again, so that @skips may stay when the
- * domain is long gone.
+ * @skips may name a domain that was detached long ago, because sequence numbers
+ * are never reused.
  */
 struct iopt_area {
 	struct rb_node rb;
@@ -212,9 +234,9 @@ struct iopt_area {
 };
 
 /**
- * struct iopt_interval - IOVAs that are reserved or allowed
- * @iova: the interval, in io_pagetable.reserved or .allowed
- * @owner: who reserved it and takes it back, a device or a domain
+ * struct iopt_interval - an interval of reserved or allowed IOVAs
+ * @iova: the interval, a node in io_pagetable.reserved or io_pagetable.allowed
+ * @owner: the device or domain that reserved the interval, or NULL
  */
 struct iopt_interval {
 	struct interval_tree_node iova;
@@ -222,16 +244,16 @@ struct iopt_interval {
 };
 
 /**
- * struct iopt_claim - IOVAs in which an operation walks the areas in batches
- * @iova: the interval, in io_pagetable.claims
- * @map: areas are being inserted and other maps wait; otherwise it is an unmap,
- *       which leaves alone what others map meanwhile
+ * struct iopt_claim - an IOVA interval in which areas are walked in batches
+ * @iova: the interval, a node in io_pagetable.claims
+ * @map: areas are being inserted, and other maps have to wait. If false the
+ *       claim is that of an unmap, which ignores areas that are inserted
+ *       meanwhile
  * @committed: the unmap can no longer fail
- * @refilled: attach has put an area of it into a domain
- * @late_below: an area that contains the first byte and the one below it was
- *              inserted meanwhile
- * @late_above: an area that contains the last byte and the one above it was
- * @nr_late: areas inside of the interval that were inserted meanwhile
+ * @refilled: attach has added an area of the interval to a domain
+ * @late_below: an area that extends below the interval was inserted meanwhile
+ * @late_above: an area that extends above the interval was inserted meanwhile
+ * @nr_late: number of areas inside the interval that were inserted meanwhile
  */
 struct iopt_claim {
 	struct interval_tree_node iova;
@@ -244,11 +266,11 @@ struct iopt_claim {
 };
 
 /**
- * struct iopt_flush - what was unmapped from a domain since its last IOTLB flush
+ * struct iopt_flush - IOVAs unmapped from a domain since its last IOTLB flush
  * @domain: the domain
- * @start: first IOVA, or ULONG_MAX
- * @last: last IOVA, or 0
- * @gather: what the IOMMU driver collects
+ * @start: first IOVA, or ULONG_MAX if there is none
+ * @last: last IOVA, or 0 if there is none
+ * @gather: state of the IOMMU driver
  */
 struct iopt_flush {
 	struct iommu_domain *domain;
@@ -259,11 +281,11 @@ struct iopt_flush {
 
 /**
  * struct iopt_domain - an attached IOMMU domain
- * @node: in io_pagetable.domains
- * @domain: the domain, written and never read
- * @seq: larger than that of every domain that was attached before it
- * @open: areas are put into it
- * @rcu: to free it
+ * @node: entry in io_pagetable.domains
+ * @domain: the IOMMU domain; the engine never looks up translations in it
+ * @seq: larger than the number of every domain that was attached earlier
+ * @open: new areas must be added to the domain
+ * @rcu: for kfree_rcu()
  */
 struct iopt_domain {
 	struct list_head node;
@@ -274,8 +296,9 @@ struct iopt_domain {
 };
 
 /*
- * The one place that forms the byte after an interval. False if there is none,
- * because the interval ends at the last byte of the address space.
+ * Compute the first byte after a closed interval. Returns false if the interval
+ * ends at the last byte of the address space, so that no such byte exists. All
+ * code that walks intervals uses this helper to avoid the overflow.
  */
 static inline bool iopt_next_start(unsigned long last, unsigned long *start)
 {
@@ -283,7 +306,7 @@ static inline bool iopt_next_start(unsigned long last, unsigned long *start)
 	return *start != 0;
 }
 
-/* The bytes of a closed interval; 0 stands for the whole address space. */
+/* Length of a closed interval in bytes; 0 means the whole address space. */
 static inline unsigned long iopt_length(unsigned long start, unsigned long last)
 {
 	return last - start + 1;
@@ -294,14 +317,14 @@ static inline unsigned long iopt_area_length(const struct iopt_area *area)
 	return iopt_length(area->start, area->last);
 }
 
-/* Do accesses find it? */
+/* Accesses find areas in these states only. */
 static inline bool iopt_area_is_there(const struct iopt_area *area)
 {
 	return area->state == IOPT_AREA_LIVE ||
 	       area->state == IOPT_AREA_LEAVING;
 }
 
-/* Is it being unmapped? It stays after all if that fails. */
+/* True while an area is being unmapped. If the unmap fails the area stays. */
 static inline bool iopt_area_is_going(const struct iopt_area *area)
 {
 	return area->state == IOPT_AREA_LEAVING ||
@@ -314,7 +337,7 @@ static inline bool iopt_area_is_in(const struct iopt_area *area,
 	return seq <= area->filled && seq != area->skips;
 }
 
-/* After each operation, in kernels for those who change the engine. */
+/* Validate the space after each operation, if CONFIG_IOPT_DEBUG is set. */
 static inline void iopt_debug_validate(struct io_pagetable *iopt)
 {
 	if (IS_ENABLED(CONFIG_IOPT_DEBUG)) {
@@ -336,12 +359,13 @@ static inline bool iopt_area_is_held(const struct iopt_area *area)
 	return !RB_EMPTY_NODE(&area->slice.rb);
 }
 
-/* How many steps of a loop run in one hold of a lock, and without a break. */
+/* Steps of a loop before it drops its lock or calls cond_resched(). */
 #define IOPT_MAX_STEPS	512
 
 /*
- * Count a step of a loop under iopt->lock and drop the lock now and then.
- * Returns true if it was dropped, so that areas may have come and gone.
+ * Count a step of a loop under iopt->lock, and drop the lock every
+ * IOPT_MAX_STEPS steps. Returns true if the lock was dropped: areas may have
+ * been inserted or removed meanwhile.
  */
 static inline bool iopt_lock_break(struct io_pagetable *iopt,
 				   unsigned int *steps)
@@ -355,7 +379,7 @@ static inline bool iopt_lock_break(struct io_pagetable *iopt,
 	return true;
 }
 
-/* Likewise in a loop that holds no lock. */
+/* Count a step of a loop that holds no lock, and reschedule if necessary. */
 static inline void iopt_step(unsigned int *steps)
 {
 	if (!(++*steps % IOPT_MAX_STEPS))
@@ -466,8 +490,8 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 void iopt_update_alignment(struct io_pagetable *iopt);
 
 /*
- * What a view shows next: the parts in this order, where those from
- * IOPT_VIEW_PAGES on are below an area and lead to the next area.
+ * Parts of a dump, in the order in which they are shown. The parts from
+ * IOPT_VIEW_PAGES on belong to one area and are repeated for each.
  */
 enum iopt_view_part {
 	IOPT_VIEW_SPACE,
@@ -481,14 +505,14 @@ enum iopt_view_part {
 };
 
 /**
- * struct iopt_view - somebody looks at a space, line by line
+ * struct iopt_view - iterator over the lines of a dump
  * @iopt: the space
- * @part: what the next line is of
- * @next: from where on: a sequence number, an IOVA or a page index
- * @done: the part has nothing more
- * @start: first IOVA of the area that is looked at
- * @last: its last one
- * @line: the line that was made last
+ * @part: part that the next line belongs to
+ * @next: position in the part: a sequence number, an IOVA or a page index
+ * @done: the part has no more lines
+ * @start: first IOVA of the area that is being shown
+ * @last: last IOVA of the area that is being shown
+ * @line: the most recent line
  */
 struct iopt_view {
 	struct io_pagetable *iopt;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which IOVAs a mapping gets: those its user asks for, or some that the engine
- * chooses, and what can be had.
+ * Checking, choosing and reporting IOVAs.
  *
- * Rule: a chosen IOVA is the lowest one that lets the mapping have I/O pages as
- * large as its memory can have, and only if there is none the lowest one.
+ * The engine chooses the lowest IOVA that allows I/O pages as large as the
+ * memory permits. If there is none it chooses the lowest IOVA that fits.
  */
 #include <linux/align.h>
 #include <linux/module.h>
@@ -13,7 +12,7 @@
 
 #include "io_pagetable.h"
 
-/* How many misaligned holes are checked for one that fits exactly. */
+/* Number of misaligned holes to check before small holes are skipped. */
 #define MAX_TRIES	128
 
 /**
@@ -23,9 +22,11 @@
  * @last: last byte
  *
  * Context: @iopt->lock is held.
- * Return: 0, -EEXIST if something is mapped there, or -EAGAIN if a mapping there
- * is being built or torn down, which may wait for accesses to unpin: the caller
- * waits for an area to settle and checks again.
+ * Return: 0, or
+ * * %-EEXIST - there is a mapping in the interval
+ * * %-EAGAIN - a mapping in the interval is being built or torn down, which may
+ *   wait for accesses to unpin. The caller waits for an area to settle and
+ *   calls again
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
 			unsigned long last)
@@ -42,19 +43,24 @@ int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @above: receives the next area above it, or NULL, if it can
+ * @above: on success, receives the next area above the interval, or NULL
  *
- * Context: @iopt->lock is held, and dropped while a mapping there that is
- * being built or torn down is waited for.
- * Return: 0, -EINVAL if the interval is misaligned or touches a reserved one,
- * -EEXIST if something is mapped there, -EINTR if killed while waiting.
+ * Context: @iopt->lock is held, and dropped while waiting, killable, for a
+ * mapping in the interval that is being built or torn down.
+ * Return: 0, or
+ * * %-EINVAL - the interval is misaligned or reserved
+ * * %-EEXIST - there is a mapping in the interval
+ * * %-EINTR - killed while waiting
  */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, struct iopt_area **above)
 {
 	int rc;
 
-	/* What may not be mapped does not wait; after a wait it may be new. */
+	/*
+	 * Fail before waiting if possible. Check again after each wait, since
+	 * domains and reservations may have been added.
+	 */
 	do {
 		if (!IS_ALIGNED(start | iopt_length(start, last),
 				iopt->iova_alignment) ||
@@ -72,12 +78,12 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * struct wish - what IOVAs are looked for
- * @length: in bytes
+ * struct wish - requirements for IOVAs that the engine chooses
+ * @length: length in bytes
  * @alignment: a power of two
- * @offset: what the first IOVA is modulo @alignment
- * @surely: a hole of so many bytes surely fits, whatever its own alignment
- * @tries: how many holes that may be too small are still to be checked
+ * @offset: required value of the first IOVA modulo @alignment
+ * @surely: a hole of this size in bytes fits whatever its alignment is
+ * @tries: number of holes smaller than @surely that are still to be checked
  */
 struct wish {
 	unsigned long length;
@@ -87,7 +93,7 @@ struct wish {
 	unsigned int tries;
 };
 
-/* Does it fit into [@start, @last]? */
+/* Check whether [@start, @last] has room. */
 static bool wish_fits(const struct wish *wish, unsigned long start,
 		      unsigned long last, unsigned long *iova)
 {
@@ -100,9 +106,10 @@ static bool wish_fits(const struct wish *wish, unsigned long start,
 }
 
 /*
- * Does it fit between the areas in [@start, @last]? Each hole that is large enough
- * is checked, from the lowest on. After some that are misaligned only those count
- * that surely fit, so that the time stays bounded.
+ * Check whether the holes between areas in [@start, @last] have room. All holes
+ * of at least the required length are checked in ascending order. After
+ * MAX_TRIES misaligned ones only holes that are certain to fit are considered,
+ * to bound the time.
  */
 static bool wish_fits_between(struct io_pagetable *iopt, struct wish *wish,
 			      unsigned long start, unsigned long last,
@@ -131,7 +138,7 @@ static bool wish_fits_between(struct io_pagetable *iopt, struct wish *wish,
 	       wish_fits(wish, start, last, iova);
 }
 
-/* Does it fit into what is usable of [@start, @last]? */
+/* Check whether the usable IOVAs of [@start, @last] have room. */
 static bool wish_fits_usable(struct io_pagetable *iopt, struct wish *wish,
 			     unsigned long start, unsigned long last,
 			     unsigned long *iova)
@@ -148,7 +155,10 @@ static bool wish_fits_usable(struct io_pagetable *iopt, struct wish *wish,
 	return false;
 }
 
-/* Does it fit anywhere? IOVA 0 and the last page are left to those who ask. */
+/*
+ * Check whether there is room anywhere. The first and the last page of the
+ * address space are not chosen, but can be mapped at a fixed IOVA.
+ */
 static bool wish_fits_anywhere(struct io_pagetable *iopt, struct wish *wish,
 			       unsigned long *iova)
 {
@@ -167,14 +177,16 @@ static bool wish_fits_anywhere(struct io_pagetable *iopt, struct wish *wish,
 }
 
 /**
- * iopt_choose_iova - find IOVAs for a mapping
+ * iopt_choose_iova() - choose IOVAs for a mapping
  * @iopt: the space
- * @uaddr: the address of the memory, or where else its large pages start
- * @length: in bytes
+ * @uaddr: user address of the memory, which determines where large pages start
+ * @length: length in bytes
  * @start: receives the first IOVA
  *
- * Context: @iopt->lock is held; takes time logarithmic in the number of areas.
- * Return: 0, -EINVAL if @length is misaligned, or -ENOSPC.
+ * Context: @iopt->lock is held. Takes time logarithmic in the number of areas.
+ * Return: 0, or
+ * * %-EINVAL - @length is misaligned
+ * * %-ENOSPC - no suitable IOVAs are left
  */
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)
@@ -207,17 +219,17 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 }
 
 /**
- * iopt_find_mapping - the lowest mapping that intersects an interval
+ * iopt_find_mapping() - find the lowest mapping that intersects an interval
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @mapping: receives its IOVAs
+ * @mapping: receives the IOVAs of the mapping
  *
- * For front ends whose rules need to know where mappings start and end.
+ * For front ends with a uAPI that depends on the boundaries of mappings.
  *
- * Context: process context, may sleep. A mapping that is being built or torn
- * down is found too: nobody is waited for.
- * Return: false if there is none.
+ * Context: process context, may sleep. The function does not wait for mappings
+ * that are being built or torn down, but returns them too.
+ * Return: true if there is a mapping, otherwise false.
  */
 bool iopt_find_mapping(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_range *mapping)
@@ -234,11 +246,11 @@ bool iopt_find_mapping(struct io_pagetable *iopt, unsigned long start,
 EXPORT_SYMBOL_NS_GPL(iopt_find_mapping, IOPT);
 
 /**
- * iopt_mappings_left - how many more mappings there may be
+ * iopt_mappings_left() - query how many more mappings the policy allows
  * @iopt: the space
  *
- * Context: any; it may change at any time.
- * Return: what the policy allows beyond what there is.
+ * Context: any; the result may change at any time.
+ * Return: number of mappings that can be added.
  */
 unsigned int iopt_mappings_left(struct io_pagetable *iopt)
 {
@@ -247,10 +259,10 @@ unsigned int iopt_mappings_left(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_mappings_left, IOPT);
 
 /**
- * iopt_iova_alignment - what IOVAs and lengths must be multiples of
+ * iopt_iova_alignment() - query the required alignment of IOVAs and lengths
  * @iopt: the space
  *
- * Context: any; the value may change when domains come and go.
+ * Context: any; the value may change when a domain is attached or detached.
  * Return: the alignment in bytes, a power of two, at least the page size.
  */
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt)
@@ -260,15 +272,15 @@ unsigned long iopt_iova_alignment(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
 
 /**
- * iopt_iova_ranges - tell the usable IOVAs
+ * iopt_iova_ranges() - query the usable IOVAs
  * @iopt: the space
- * @ranges: array to fill in, in ascending order; ranges neither touch nor
- *          intersect each other
+ * @ranges: array that receives the ranges in ascending order. They do not touch
+ *          each other
  * @nr: size of the array
  *
- * Context: process context, may sleep. Waits for nobody's pinning.
- * Return: how many ranges there are, which may be more than @nr; then the
- * first @nr were filled in.
+ * Context: process context, may sleep. Does not wait while pages are pinned.
+ * Return: the number of usable ranges. If it exceeds @nr only the first @nr
+ * ranges were returned.
  */
 unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping: memory of a process, or what is mapped already.
+ * Mapping of process memory, and of memory that is mapped already.
  *
- * New areas enter the tree first, busy, so that their IOVAs are taken. Then,
- * without any lock, all are pinned if a domain is open, which takes as long as
- * page faults do; and then each is put into one domain after the other until it
- * is in every open one, for which alone detach waits. At last all go live
- * together.
+ * New areas are inserted into the tree first, marked as busy, which allocates
+ * their IOVAs. If a domain is open all of them are then pinned without any
+ * lock, because page faults can take arbitrarily long. After that each area is
+ * added to one domain after the other until it is in every open domain; detach
+ * waits for this step only. Finally all areas become live together.
  *
- * Rule: all or nothing. A map that fails leaves nothing.
+ * A map is all-or-nothing: if it fails everything it has done is rolled back.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -21,14 +21,15 @@
 #include "trace.h"
 
 /**
- * struct new_areas - areas to be mapped together
+ * struct new_areas - areas that are mapped together
  * @iopt: the space
- * @list: the areas by iopt_area.node, in ascending order with nothing between
- *        them; before they are inserted their IOVAs count from 0
- * @nr: how many
- * @length: of all, in bytes
- * @uaddr: where the memory of the first one starts
- * @unsettled: the payer of what was unpinned again, or NULL
+ * @list: the areas by iopt_area.node, in ascending order without gaps. Until
+ *        they are inserted their IOVAs are relative to the first one
+ * @nr: number of areas
+ * @length: length of all areas in bytes
+ * @uaddr: user address of the first area
+ * @unsettled: payer of pages that were unpinned on failure, or NULL; see
+ *             iopt_settle_noted()
  */
 struct new_areas {
 	struct io_pagetable *iopt;
@@ -40,8 +41,9 @@ struct new_areas {
 };
 
 /*
- * Give new areas a bitmap each if those of the space have one, else take theirs
- * away. Drops the lock to do so, and then says so.
+ * Allocate dirty bitmaps for new areas while dirty pages are tracked or
+ * tracking is being started. Otherwise free those that were allocated. Sets
+ * @dropped if the lock was dropped for that.
  */
 static int areas_track(struct new_areas *new, bool *dropped)
 {
@@ -51,7 +53,7 @@ static int areas_track(struct new_areas *new, bool *dropped)
 	bool track = iopt->track_new;
 	int rc = 0;
 
-	/* All have one, or none has. */
+	/* Either all new areas have a bitmap, or none has. */
 	area = list_first_entry(&new->list, struct iopt_area, node);
 	*dropped = track == !area->dirty;
 	if (!*dropped)
@@ -72,7 +74,8 @@ static int areas_track(struct new_areas *new, bool *dropped)
 }
 
 /*
- * Find IOVAs for new areas, see areas_reserve(), and what is next @above them.
+ * Find IOVAs for new areas, see areas_reserve(). @above receives the next area
+ * above them, or NULL.
  */
 static int areas_place(struct new_areas *new, unsigned long *iova,
 		       unsigned int flags, struct iopt_area **above)
@@ -110,8 +113,9 @@ static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Insert more areas than one hold of the lock is for. They may not go where there
- * is a claim.
+ * Insert more areas than can be inserted without dropping the lock. A claim
+ * keeps other maps out of the interval. Sets @again without inserting anything
+ * if another claim intersects the interval, after waiting for it.
  */
 static int areas_insert_many(struct new_areas *new, unsigned long iova,
 			     bool *again)
@@ -131,7 +135,7 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
 	if (rc)
 		return rc;
 	iopt->nr_claimed += new->nr;
-	/* All have a bitmap or none has. */
+	/* Either all new areas have a bitmap, or none has. */
 	area = list_first_entry(&new->list, struct iopt_area, node);
 	tracked = area->dirty;
 	iopt->nr_inserting[tracked]++;
@@ -147,8 +151,8 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
 }
 
 /*
- * Take the IOVAs of new areas. @iova says where the first one is to be, or
- * receives it.
+ * Allocate IOVAs for new areas and insert them. @iova is the first IOVA if
+ * IOPT_MAP_FIXED is set, otherwise it receives the first IOVA.
  */
 static int areas_reserve(struct new_areas *new, unsigned long *iova,
 			 unsigned int flags)
@@ -175,8 +179,8 @@ static int areas_reserve(struct new_areas *new, unsigned long *iova,
 }
 
 /*
- * Pin all new areas if a domain needs them, which takes without bound, and only
- * then put all of them into the open domains. Sets @held if they are pinned.
+ * Pin all new areas if a domain is open, which may take arbitrarily long, and
+ * only then add them to the open domains. Sets @held once they are pinned.
  */
 static int areas_fill(struct new_areas *new, bool *held)
 {
@@ -189,7 +193,7 @@ static int areas_fill(struct new_areas *new, bool *held)
 		list_for_each_entry(area, &new->list, node) {
 			rc = iopt_area_hold(iopt, area, true);
 			if (rc) {
-				/* A worker may still have to lower VmLck. */
+				/* VmLck may still have to be lowered. */
 				iopt_settle_later(&new->unsettled,
 						  area->pages->payer);
 				return rc;
@@ -203,8 +207,8 @@ static int areas_fill(struct new_areas *new, bool *held)
 		iopt_step(&steps);
 	}
 	/*
-	 * Pairs with that of domain_remove(): either that domain is seen to be
-	 * closed here, or detach sees that these areas work and waits for them.
+	 * Pairs with the barrier in domain_remove(): either this function finds
+	 * the domain closed, or detach finds these areas working and waits.
 	 */
 	smp_mb();
 	list_for_each_entry(area, &new->list, node) {
@@ -229,7 +233,10 @@ static bool areas_are_filled(struct new_areas *new)
 	return true;
 }
 
-/* The domains are gone for which areas were pinned. */
+/*
+ * Unpin areas that were pinned for domains that are detached by now. Drops the
+ * lock for each area.
+ */
 static void areas_drop_unneeded(struct new_areas *new)
 {
 	struct io_pagetable *iopt = new->iopt;
@@ -246,7 +253,10 @@ static void areas_drop_unneeded(struct new_areas *new)
 	iopt_wake_settled(iopt);
 }
 
-/* Areas that are not pinned must not work while they are: stop that. */
+/*
+ * Areas that are not pinned must not be working while they are pinned, because
+ * detach waits uninterruptibly for working areas. Clear the marks first.
+ */
 static void areas_stop_work(struct new_areas *new)
 {
 	struct iopt_area *area;
@@ -260,8 +270,9 @@ static void areas_stop_work(struct new_areas *new)
 }
 
 /*
- * Go live together, unless there is another domain to be put into. No domain is
- * opened in between.
+ * Make all areas live together. Returns false if a domain was opened meanwhile
+ * that they must be added to first. No domain can be opened while this function
+ * runs.
  */
 static bool areas_publish(struct new_areas *new, bool held)
 {
@@ -294,7 +305,7 @@ static bool areas_publish(struct new_areas *new, bool held)
 	return filled;
 }
 
-/* Map new areas, which are freed if that fails; see areas_reserve(). */
+/* Map new areas, see areas_reserve(). The areas are freed on failure. */
 static int areas_map(struct new_areas *new, unsigned long *iova,
 		     unsigned int flags)
 {
@@ -318,14 +329,14 @@ static int areas_map(struct new_areas *new, unsigned long *iova,
 }
 
 /**
- * iopt_current_payer - who pays for what the current process maps
+ * iopt_current_payer() - get the payer for mappings of the current process
  * @iopt: the space
- * @account: whom to charge
+ * @account: accounting mode
  *
- * Usually that is who did so before.
+ * The payer of the last mapping is reused if it matches.
  *
  * Context: process context with an mm, may sleep.
- * Return: the payer, with a reference for the caller, or NULL.
+ * Return: the payer with a reference for the caller, or NULL.
  */
 struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 				      enum iopt_account account)
@@ -402,28 +413,38 @@ static int map_user(struct io_pagetable *iopt, unsigned long *iova,
 }
 
 /**
- * iopt_map_user - map memory of the current process
+ * iopt_map_user() - map memory of the current process
  * @iopt: the space
- * @iova: where, in bytes, a multiple of iopt_iova_alignment(); without
- *        %IOPT_MAP_FIXED it is not looked at and receives what was chosen
- * @uptr: first byte of the memory, page aligned
- * @length: in bytes, a multiple of iopt_iova_alignment(), not 0
- * @prot: IOMMU_READ, IOMMU_WRITE or both, and what else iommu_map() takes
- * @account: whom to charge the pages to
+ * @iova: first IOVA, a multiple of iopt_iova_alignment(). Without
+ *        %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that the
+ *        engine chooses
+ * @uptr: user address of the first byte, page aligned
+ * @length: length in bytes, a nonzero multiple of iopt_iova_alignment()
+ * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
+ * @account: accounting mode of the pages
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * When it returns every attached domain translates the mapping. Without one
- * nothing is pinned or looked at before a domain is attached.
+ * When this function returns, every attached domain translates the mapping. If
+ * no domain is attached the memory is neither pinned nor accessed before one
+ * is.
  *
- * Context: process context with an mm, may sleep for long. Callers hold no
- * lock that others wait for: maps of other ranges run in parallel.
- * Return: 0, -EINVAL if an argument is 0 or misaligned, @prot allows nothing
- * or the IOVAs are not usable, -EOVERFLOW if a range wraps, -EEXIST if
- * something is mapped there, -ENOSPC if there are no such IOVAs to choose or
- * as many mappings as the policy allows, -ENOMEM for memory or the limit on
- * locked memory, -EFAULT if there is no memory or it may not be accessed so,
- * -EINTR if killed, -EOPNOTSUPP if it cannot be pinned for long, or an errno of
- * the IOMMU driver. Nothing is mapped, pinned or charged then.
+ * Context: process context with an mm, may sleep for a long time, killable.
+ * Callers should not hold contended locks: maps of other ranges run in
+ * parallel.
+ * Return: 0, or
+ * * %-EINVAL - an argument is 0 or misaligned, @prot allows no access, or the
+ *   IOVAs are not usable
+ * * %-EOVERFLOW - a range wraps around
+ * * %-EEXIST - some of the IOVAs are mapped already
+ * * %-ENOSPC - no suitable IOVAs are left, or the policy allows no more
+ *   mappings
+ * * %-ENOMEM - out of memory, or the limit on locked memory is exceeded
+ * * %-EFAULT - there is no memory at @uptr, or it does not permit the access
+ * * %-EINTR - killed
+ * * %-EOPNOTSUPP - the memory cannot be pinned for long
+ * * an errno of the IOMMU driver
+ *
+ * On failure nothing is mapped, pinned or charged.
  */
 int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,
@@ -437,11 +458,11 @@ int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 EXPORT_SYMBOL_NS_GPL(iopt_map_user, IOPT);
 
 /**
- * struct source - a range of mappings to be copied
- * @iopt: their space
+ * struct source - a range of mappings to copy
+ * @iopt: space of the mappings
  * @start: first IOVA
  * @last: last IOVA
- * @prot: what the copy is to allow
+ * @prot: protection of the copy
  */
 struct source {
 	struct io_pagetable *iopt;
@@ -450,7 +471,10 @@ struct source {
 	int prot;
 };
 
-/* What a copy cannot be made of now, or at all. */
+/*
+ * Check whether an area can be copied. -EAGAIN means that it is being built or
+ * torn down: the caller waits for an area to settle.
+ */
 static int source_check(const struct source *source,
 			const struct iopt_area *area)
 {
@@ -462,8 +486,9 @@ static int source_check(const struct source *source,
 }
 
 /*
- * Add an area that shows what @area does from @next on, up to the end of the
- * range. Drops the lock to allocate; the caller is a user of @area.
+ * Add an area that maps the same pages as @area, from IOVA @next to the end of
+ * the range. Drops the lock to allocate memory. The caller has added a user to
+ * @area, so that it stays.
  */
 static int slice_add(const struct source *source, struct iopt_area *area,
 		     unsigned long next, struct new_areas *new)
@@ -476,7 +501,10 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 
 	if (next == source->start)
 		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
-	/* Mappings that are shared cannot become orphans: share it here. */
+	/*
+	 * A shared mapping cannot become an orphan: take the reference under
+	 * the lock.
+	 */
 	kref_get(&pages->kref);
 	mutex_unlock(&source->iopt->lock);
 	slice = iopt_area_alloc(next - source->start, end - source->start,
@@ -493,7 +521,7 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 	return 0;
 }
 
-/* Be no longer a user of the mappings up to @last. */
+/* Remove this user from all areas up to @last. */
 static void source_leave(const struct source *source, unsigned long last)
 {
 	struct io_pagetable *iopt = source->iopt;
@@ -506,9 +534,10 @@ static void source_leave(const struct source *source, unsigned long last)
 }
 
 /*
- * Take apart a range of mappings, each of which is cut to the range. They are in
- * use until all are found, so that all of them existed at one time. The new
- * areas count their IOVAs from the start of the range.
+ * Build new areas from a range of mappings, of which the first and the last are
+ * cut to the range. IOVAs of the new areas are relative to the start of the
+ * range. Each mapping has a user until all of them have been found, so that
+ * there was one point in time at which all of them existed.
  */
 static int areas_slice(const struct source *source, struct new_areas *new)
 {
@@ -532,7 +561,7 @@ static int areas_slice(const struct source *source, struct new_areas *new)
 		if (rc)
 			break;
 	}
-	/* An area that starts where the last one ended is not in use. */
+	/* An area that starts where the last one ended has no user. */
 	if (next != source->start || !more)
 		source_leave(source, more ? min(source->last, next - 1) :
 					    source->last);
@@ -589,26 +618,31 @@ static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
 }
 
 /**
- * iopt_copy - map what is mapped elsewhere
+ * iopt_copy() - map memory that is already mapped elsewhere
  * @dst: the space to map in, may be the same as @src
- * @dst_iova: where in @dst, a multiple of iopt_iova_alignment(); without
- *            %IOPT_MAP_FIXED it is not looked at and receives what was chosen
- * @src: the space where it is mapped
- * @src_iova: where in @src, page aligned; it may be inside of a mapping
- * @length: in bytes, a multiple of iopt_iova_alignment(), not 0; the range may
- *          span mappings, but must not touch what is not mapped
- * @prot: IOMMU_READ, IOMMU_WRITE or both, and what else iommu_map() takes
+ * @dst_iova: first IOVA in @dst, a multiple of iopt_iova_alignment(). Without
+ *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
+ *            the engine chooses
+ * @src: the space of the existing mappings
+ * @src_iova: first IOVA in @src, page aligned; may be inside a mapping
+ * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
+ *          range in @src may span mappings, but must not contain a hole
+ * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * The memory, its pins and who pays for them are shared with the mappings in
- * @src, which may go at any time.
+ * The copy shares the memory, its pins and its payer with the mappings in @src,
+ * which can be unmapped independently.
  *
- * Context: process context, may sleep for long.
- * Return: 0, -ENOENT if not all of the range is mapped, -EPERM if @prot allows
- * writing to memory that was mapped read-only, -EBUSY if a mapping is an orphan,
- * -EINTR if killed while waiting for a mapping in the range that is being built
- * or torn down, or an errno of iopt_map_user(). Nothing is mapped, pinned or
- * charged then.
+ * Context: process context, may sleep for a long time. Waits, killable, for
+ * mappings in the source range that are being built or torn down.
+ * Return: 0, or
+ * * %-ENOENT - part of the source range is not mapped
+ * * %-EPERM - @prot allows writing, but the memory was mapped read-only
+ * * %-EBUSY - a mapping in the source range is an orphan
+ * * %-ESRCH - a domain needs the memory pinned, but its process has exited
+ * * an errno of iopt_map_user()
+ *
+ * On failure nothing is mapped, pinned or charged.
  */
 int iopt_copy(struct io_pagetable *dst, unsigned long *dst_iova,
 	      struct io_pagetable *src, unsigned long src_iova,

@@ -2,14 +2,16 @@
 /*
  * Serialisation of callers that may migrate the same pages.
  *
- * GUP migrates pages that must not stay where they are, out of ZONE_MOVABLE or
- * CMA. If two callers do this to a page at the same time both fail, because each
- * one sees the reference that the other one holds. So callers that pin the same
- * blocks of a file or of a process take turns in the order of their arrival. A
- * block is as large as the largest folio that the memory may consist of.
+ * GUP migrates pages out of ZONE_MOVABLE and CMA before it pins them for long.
+ * If two callers do this to the same page at the same time, both fail, because
+ * each of them finds the page reference of the other one. Therefore callers
+ * that pin the same blocks of a file or of a process take turns in order of
+ * their arrival. A block is as large as the largest folio that the memory may
+ * consist of.
  *
- * Migration waits for the lock of a page and for its writeback, which may take
- * as long as the filesystem likes. Callers that pin other blocks do not wait.
+ * Migration waits for the page lock and for writeback, which may take
+ * arbitrarily long if the filesystem does not respond. Callers that pin other
+ * blocks do not wait.
  */
 #include <linux/hash.h>
 #include <linux/hugetlb.h>
@@ -22,10 +24,10 @@
 #define BUCKET_BITS	6
 
 /**
- * struct bucket - calls whose objects have the same hash
+ * struct bucket - calls with objects that have the same hash
  * @lock: protects @calls
- * @calls: &struct iopt_migration of each call, waiting or not
- * @wait: waits for calls to end
+ * @calls: list of the &struct iopt_migration of all calls, waiting or running
+ * @wait: wait queue for the end of a call
  */
 static struct bucket {
 	spinlock_t lock;	/* calls */
@@ -39,7 +41,7 @@ static struct bucket *bucket_of(const struct iopt_migration *migration)
 }
 
 /**
- * iopt_migration_init() - prepare the serialisation of migrations
+ * iopt_migration_init() - initialise the serialisation of migrations
  *
  * Context: module initialisation.
  */
@@ -55,13 +57,13 @@ void iopt_migration_init(void)
 }
 
 /**
- * iopt_migration_set() - name the pages that a call pins
+ * iopt_migration_set() - set the pages that a call is going to pin
  * @migration: the call
- * @vma: the mapping of the pages
- * @addr: address of the first page
- * @npages: number of pages, at least 1; none lies behind the end of @vma
+ * @vma: the VMA of the pages
+ * @addr: user address of the first page
+ * @npages: number of pages, at least 1; all of them are inside @vma
  *
- * Context: the mmap_lock of @vma's process is held.
+ * Context: the mmap_lock of @vma->vm_mm is held.
  */
 void iopt_migration_set(struct iopt_migration *migration,
 			struct vm_area_struct *vma, unsigned long addr,
@@ -81,7 +83,7 @@ void iopt_migration_set(struct iopt_migration *migration,
 	migration->last = round_up(index + npages, block) - 1;
 }
 
-/* No earlier call pins any of the same blocks. */
+/* True if no earlier call pins any of the same blocks. */
 static bool migration_may_start(struct bucket *bucket,
 				const struct iopt_migration *migration)
 {
@@ -107,9 +109,9 @@ static bool migration_may_start(struct bucket *bucket,
  * iopt_migration_start() - wait for earlier calls that pin the same blocks
  * @migration: the call, see iopt_migration_set()
  *
- * Context: process context, may sleep.
- * Return: 0, after which the caller must call iopt_migration_end(), or -EINTR if
- * killed.
+ * Context: process context, may sleep, killable.
+ * Return: 0, or -EINTR if killed. On success the caller must call
+ * iopt_migration_end().
  */
 int iopt_migration_start(struct iopt_migration *migration)
 {
@@ -126,10 +128,10 @@ int iopt_migration_start(struct iopt_migration *migration)
 }
 
 /**
- * iopt_migration_end() - let later calls that pin the same blocks start
+ * iopt_migration_end() - let later calls that pin the same blocks proceed
  * @migration: the call
  *
- * Context: any that may take a spinlock.
+ * Context: any context that may take a spinlock.
  */
 void iopt_migration_end(struct iopt_migration *migration)
 {

@@ -8,10 +8,10 @@ struct vm_area_struct;
 
 /**
  * struct iopt_migration - a call of GUP that may migrate pages
- * @node: in the list of its bucket, in the order of arrival
+ * @node: entry in the list of the bucket, in order of arrival
  * @object: the address_space or mm_struct that the pages belong to
- * @first: index of the first page in @object
- * @last: index of the last page in @object
+ * @first: index of the first page of the blocks in @object
+ * @last: index of the last page of the blocks in @object
  */
 struct iopt_migration {
 	struct list_head node;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose memory a mapping is, and how that changes.
+ * Transfer of mappings to another process or address.
  *
- * A process may replace itself by another one that has the same memory, at
- * another address. It first declares the mappings orphans: their pages stay
- * pinned and translated, but nobody knows where they are in which process, so
- * that nothing new can be pinned, read or written. The new process then adopts
- * them one by one.
+ * A process may replace itself with another one that has the same memory at a
+ * different address. It first declares its mappings orphans: their pages stay
+ * pinned and translated, but it is unknown in which process and at which
+ * address they are, so that nothing can be pinned, read or written through
+ * them. The new process then adopts the mappings one by one.
  *
- * Rule: what is pinned stays pinned, and somebody pays for it all the time.
+ * Pinned pages stay pinned, and are charged at all times.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -18,15 +18,16 @@
 #include "io_pagetable.h"
 #include "pages.h"
 
-/* Do other mappings, here or in other spaces, show the same pages? */
+/* True if other mappings, in this or in another space, share the pages. */
 static bool area_is_shared(const struct iopt_area *area)
 {
 	return kref_read(&area->pages->kref) != 1;
 }
 
 /*
- * Both locks are held; drop both while waiting, because detach, which cannot be
- * killed, takes attach_mutex too.
+ * Wait for an area to settle. Called with both locks held. attach_mutex is
+ * dropped too, because detach takes it and is not killable. On failure neither
+ * lock is held on return.
  */
 static int wait_settled_detached(struct io_pagetable *iopt, unsigned long seen)
 {
@@ -42,7 +43,7 @@ static int wait_settled_detached(struct io_pagetable *iopt, unsigned long seen)
 	return rc;
 }
 
-/* May a mapping of [@start, @last] become an orphan? */
+/* Check whether an area in [@start, @last] can become an orphan. */
 static int area_check_orphan(const struct iopt_area *area, unsigned long start,
 			     unsigned long last)
 {
@@ -68,7 +69,10 @@ static int areas_check_orphan(struct io_pagetable *iopt, unsigned long start,
 	return rc;
 }
 
-/* Undo what areas_orphan() did below @end: nobody else makes or ends orphans. */
+/*
+ * Roll back areas_orphan() below @end. The caller holds attach_mutex, so that
+ * none of the orphans can be adopted meanwhile.
+ */
 static void areas_unorphan(struct io_pagetable *iopt, unsigned long start,
 			   unsigned long end)
 {
@@ -82,7 +86,7 @@ static void areas_unorphan(struct io_pagetable *iopt, unsigned long start,
 	}
 }
 
-/* Make all mappings of an interval orphans, or none. */
+/* Make all mappings of an interval orphans, or none of them. */
 static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 			unsigned long last, unsigned long *bytes)
 {
@@ -96,7 +100,7 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 		return rc;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_walk(iopt, area, last, &steps)) {
-		/* The lock may have been dropped since the check. */
+		/* The lock may have been dropped since the first check. */
 		rc = area_check_orphan(area, start, last);
 		if (rc) {
 			areas_unorphan(iopt, start, area->start);
@@ -111,22 +115,26 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_orphan - the memory of mappings is no longer where it was
+ * iopt_orphan() - declare that the memory of mappings has moved
  * @iopt: the space
  * @start: first byte of an interval
- * @last: last byte
- * @bytes: receives the bytes of the mappings in it, 0 on failure
+ * @last: last byte of the interval
+ * @bytes: receives the length of the mappings in bytes, 0 on failure
  *
- * Each mapping in the interval becomes an orphan: domains translate it as
- * before and it can be unmapped, but accesses cannot pin, read or write, it
- * cannot be copied, and no domain can be attached, until iopt_adopt().
+ * Each mapping in the interval becomes an orphan: domains still translate it
+ * and it can be unmapped, but until iopt_adopt() accesses cannot pin, read or
+ * write in it, it cannot be copied, and no domain can be attached to the space.
  *
- * Context: process context, may sleep. Waits, killably, for mappings in the
- * interval that are being built or torn down, and for attaches and detaches.
- * Return: 0, -ENOENT if a mapping sticks out of the interval, or if there is
- * none and the interval is not the whole address space, -EINVAL if one is an
- * orphan already, -EBUSY if a copy of one shares its pages, -EINTR if killed.
- * Nothing has changed then.
+ * Context: process context, may sleep. Waits, killable, for mappings in the
+ * interval that are being built or torn down, and for attach and detach.
+ * Return: 0, or
+ * * %-ENOENT - a mapping extends beyond the interval, or there is no mapping
+ *   and the interval is not the whole address space
+ * * %-EINVAL - a mapping is an orphan already
+ * * %-EBUSY - a copy shares the pages of a mapping
+ * * %-EINTR - killed
+ *
+ * On failure nothing has changed.
  */
 int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 		unsigned long last, unsigned long *bytes)
@@ -155,7 +163,10 @@ int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 }
 EXPORT_SYMBOL_NS_GPL(iopt_orphan, IOPT);
 
-/* The orphan that is exactly [@start, @last], with nobody at work in it. */
+/*
+ * Find the orphan that is mapped at exactly [@start, @last]. -EAGAIN means that
+ * it is busy or that accesses are using it.
+ */
 static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)
 {
@@ -174,8 +185,8 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Wait until an orphan can be adopted. Both locks are held afterwards, unless it
- * returns -EINTR.
+ * Wait until an orphan can be adopted. On return both locks are held, unless
+ * the return value is -EINTR.
  */
 static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)
@@ -200,14 +211,14 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_payer *payer = area->pages->payer;
 	int rc;
 
-	/* The process that has it need not pay anew for another address. */
+	/* Memory that moved within the process is charged already. */
 	if (payer->mm == current->mm)
 		payer = iopt_payer_get(payer);
 	else
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/* It may be a part of the pages, if others that were copied are gone. */
+	/* The area may map only a part of the pages: compute their start. */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);
@@ -215,23 +226,29 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_adopt - the memory of an orphan is now here
+ * iopt_adopt() - declare the new location of the memory of an orphan
  * @iopt: the space
  * @start: first byte of the mapping
- * @last: its last byte
- * @uptr: where its memory is in the current process, page aligned
- * @account: whom to charge, if that was another process before
+ * @last: last byte of the mapping
+ * @uptr: user address of the memory in the current process, page aligned
+ * @account: accounting mode, if the mapping belonged to another process before
  *
- * That it is the same memory is up to the caller: it is not looked at. If the
- * process is the same it pays as before, whatever @account says.
+ * The caller is responsible for @uptr being the same memory: the engine does
+ * not check that. If the mapping belonged to the current process already, its
+ * accounting mode does not change.
  *
- * Context: process context with an mm, may sleep. Waits, killably, for a
- * mapping there that is being built or torn down, for accesses at work and for
- * attaches and detaches.
- * Return: 0, -ENOENT if nothing is mapped there, -EINVAL if it is no orphan or
- * not exactly that mapping or @uptr is misaligned, -EOVERFLOW if the memory
- * wraps, -EBUSY if a copy shares the pages, -ENOMEM for memory or the limit on
- * locked memory, -EINTR if killed. It is an orphan as before then.
+ * Context: process context with an mm, may sleep. Waits, killable, for a
+ * mapping in the interval that is being built or torn down, for accesses that
+ * use the mapping, and for attach and detach.
+ * Return: 0, or
+ * * %-ENOENT - nothing is mapped in the interval
+ * * %-EINVAL - the interval is not exactly one orphan, or @uptr is misaligned
+ * * %-EOVERFLOW - the memory wraps around
+ * * %-EBUSY - a copy shares the pages
+ * * %-ENOMEM - out of memory, or the limit on locked memory is exceeded
+ * * %-EINTR - killed
+ *
+ * On failure the mapping remains an orphan.
  */
 int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	       unsigned long last, void __user *uptr, enum iopt_account account)
@@ -250,8 +267,9 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 		return rc;
 	if (!rc) {
 		/*
-		 * The busy mark keeps the area. To charge may wait for the
-		 * mmap_lock, and detach, which cannot be killed, must not.
+		 * The busy mark keeps the area in the tree. Both locks are
+		 * dropped because charging may wait for the mmap_lock, which
+		 * detach must not do because it is not killable.
 		 */
 		area->busy = true;
 		mutex_unlock(&iopt->lock);
@@ -274,11 +292,11 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 EXPORT_SYMBOL_NS_GPL(iopt_adopt, IOPT);
 
 /**
- * iopt_has_orphans - are there orphans?
+ * iopt_has_orphans() - check whether a space has orphans
  * @iopt: the space
  *
- * Context: any; it may change at any time.
- * Return: true if a mapping waits to be adopted.
+ * Context: any; the result may change at any time.
+ * Return: true if a mapping is waiting to be adopted.
  */
 bool iopt_has_orphans(struct io_pagetable *iopt)
 {

@@ -2,18 +2,18 @@
 /*
  * iopt_pages: user memory, and the slices of it that areas hold.
  *
- * The first holder of a page pins and charges it. The last one unpins and
- * uncharges it, unless an access has pinned the page too: then the pin and the
- * charge pass to the record of the access. The runs and these records together
- * list all pages that are pinned.
+ * A page is pinned and charged for its first holder, and is unpinned and
+ * uncharged when its last holder is removed. If an access has pinned the page
+ * as well, the pin and the charge are transferred to the record of the access
+ * instead. The runs and these records together list all pinned pages.
  *
- * Adding a holder may fail and then leaves everything as it was. Removing one
- * neither allocates nor fails: runs are cut at the ends of each slice, so that
- * only whole runs are unpinned.
+ * Adding a holder may fail, in which case all changes are rolled back. Removing
+ * a holder neither allocates memory nor fails: runs are cut at both ends of
+ * each slice, so that only whole runs are unpinned.
  *
- * The mutex is not held while pages are pinned or faulted in, unless nobody else
- * knows them yet. A caller claims the indexes of a batch first, which keeps other
- * callers from pinning them.
+ * The mutex is dropped while pages are pinned or faulted in, unless no other
+ * caller can find the iopt_pages yet. To keep other callers from pinning the
+ * same pages, a caller claims the indexes of a batch first.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -23,23 +23,24 @@
 #include "runs_packed.h"
 #include "trace.h"
 
-/* How many pages are unpinned, or runs passed over, before others may run. */
+/* Number of pages to unpin, or of runs to skip, before rescheduling. */
 #define RELEASE_PAGES	512
 
 struct kmem_cache *iopt_pages_cache;
 
 /**
- * iopt_pages_alloc - describe memory of a process
- * @uptr: first byte, page aligned
- * @length: in bytes, a multiple of the page size, not 0
- * @writable: devices may write to it
- * @pfnmap: it may be memory without struct page
- * @payer: the process and whom pins are charged to; a reference is taken
- * @gfp: allocation flags, now and for the record of pins
+ * iopt_pages_alloc() - allocate the description of memory of a process
+ * @uptr: user address of the first byte, page aligned
+ * @length: length in bytes, a nonzero multiple of the page size
+ * @writable: devices may write to the memory
+ * @pfnmap: allow memory without struct page
+ * @payer: the process that the memory belongs to and that is charged for it; a
+ *         reference is taken
+ * @gfp: flags for this and for later allocations
  *
- * Nothing is looked up and nothing pinned before the first holder comes.
+ * The memory is not accessed before the first holder or access needs it.
  *
- * Context: may sleep if @gfp does.
+ * Context: may sleep if @gfp allows it.
  * Return: the pages with one reference, or NULL.
  */
 struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
@@ -79,8 +80,9 @@ static void pages_release(struct kref *kref)
 }
 
 /**
- * iopt_pages_put - drop a reference
- * @pages: the pages; without holders and pins if this is the last reference
+ * iopt_pages_put() - drop a reference
+ * @pages: the pages, which have no holders and no pins if this is the last
+ *         reference
  *
  * Context: process context, may sleep.
  */
@@ -90,11 +92,13 @@ void iopt_pages_put(struct iopt_pages *pages)
 }
 
 /**
- * iopt_pages_unlock() - release the mutex and settle what was uncharged
+ * iopt_pages_unlock() - release the mutex and lower VmLck
  * @pages: the pages
  *
- * It does not wait for the mmap_lock: the caller may be a driver that holds a lock
- * of its own, or its callback, for which other threads wait not killably.
+ * Pages that were uncharged under the mutex are subtracted from VmLck here. If
+ * the mmap_lock is contended a worker does that later: the caller may be a
+ * driver that holds locks of its own, or a callback that other threads wait for
+ * uninterruptibly.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
  */
@@ -102,7 +106,7 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 {
 	struct iopt_payer *payer = NULL;
 
-	/* Another process may adopt the pages as soon as they are unlocked. */
+	/* iopt_pages_adopt() may change the payer after the unlock. */
 	if (iopt_is_unsettled(pages->payer))
 		payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
@@ -112,7 +116,7 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 	}
 }
 
-/* Keep other callers from pinning some indexes, of which none is claimed. */
+/* Claim indexes, none of which is claimed yet. */
 static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
@@ -125,20 +129,20 @@ static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
 	hlist_del(&claim->node);
 	if (pages->nr_waiting) {
 		WRITE_ONCE(pages->nr_ended, pages->nr_ended + 1);
-		/* A waiter queues itself before it looks at nr_ended again. */
+		/* Pairs with set_current_state() in the waiter. */
 		smp_mb();
 		wake_up_var(&pages->nr_ended);
 	}
 }
 
 /**
- * iopt_pages_unclaimed() - look for indexes that no other caller claims
+ * iopt_pages_unclaimed() - find indexes that no other caller has claimed
  * @pages: the pages
- * @first: the first index
- * @last: the last index; lowered to below the next claim
+ * @first: first index
+ * @last: last index; lowered to the index before the next claim
  *
  * Context: @pages->mutex is held.
- * Return: false if @first is claimed.
+ * Return: true if @first is not claimed, otherwise false.
  */
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
 			  unsigned long *last)
@@ -160,10 +164,11 @@ bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
  * iopt_pages_wait() - wait until a claim ends
  * @pages: the pages
  *
- * Claims end soon: they do not last while a page is faulted in.
+ * The wait is short, because no claim is held while a page is faulted in.
  *
- * Context: @pages->mutex is held, and dropped while waiting.
- * Return: 0, or -EINTR if killed; the mutex is held either way.
+ * Context: @pages->mutex is held, and dropped while waiting; killable.
+ * Return: 0 if a claim has ended, or -EINTR if killed. The mutex is held in
+ * both cases.
  */
 int iopt_pages_wait(struct iopt_pages *pages)
 {
@@ -181,15 +186,16 @@ int iopt_pages_wait(struct iopt_pages *pages)
 }
 
 /**
- * iopt_pages_pin() - pin pages that no other caller claims
+ * iopt_pages_pin() - pin pages that no other caller has claimed
  * @pages: the pages
- * @first: the first index
- * @last: the last index, see iopt_pages_unclaimed()
- * @batch: receives the pages, which the caller records before it drops the mutex
+ * @first: first index
+ * @last: last index, see iopt_pages_unclaimed()
+ * @batch: receives the pages, which the caller must record before it drops the
+ *         mutex
  *
  * Context: process context. @pages->mutex is held, and dropped while pinning
- * unless @batch says that nobody else knows @pages.
- * Return: as iopt_gup().
+ * unless @batch->alone is set.
+ * Return: see iopt_gup().
  */
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		    unsigned long last, struct iopt_batch *batch)
@@ -208,16 +214,17 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 }
 
 /**
- * iopt_pages_fault_in() - fault in pages that iopt_pages_pin() did not find
+ * iopt_pages_fault_in() - fault in pages that iopt_pages_pin() could not pin
  * @pages: the pages
- * @first: the first index
- * @last: the last index
- * @faults: counts calls in a row that did not help
- * @batch: that was to be pinned
+ * @first: first index
+ * @last: last index
+ * @faults: number of calls in a row after which the page was still not present
+ * @batch: the batch that was passed to iopt_pages_pin()
  *
- * Context: as iopt_fault_in(). @pages->mutex is held, and dropped meanwhile as
- * by iopt_pages_pin().
- * Return: as iopt_fault_in(), or -EFAULT after %IOPT_FAULTS_MAX calls in a row.
+ * Context: see iopt_fault_in(). @pages->mutex is held, and dropped while
+ * faulting unless @batch->alone is set.
+ * Return: see iopt_fault_in(); also -EFAULT after %IOPT_FAULTS_MAX calls in a
+ * row.
  */
 int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 			unsigned long last, unsigned int *faults,
@@ -235,7 +242,10 @@ int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 	return rc;
 }
 
-/* The slice that is held if there is only one, as there most often is. */
+/*
+ * Return the slice of the only holder, or NULL if there are more or none. A
+ * single holder is the common case.
+ */
 static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 {
 	struct rb_node *root = pages->holders.rb_root.rb_node;
@@ -245,7 +255,7 @@ static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 	return rb_entry(root, struct interval_tree_node, rb);
 }
 
-/* Whether a slice of a holder starts or ends between @first and @last. */
+/* True if the slice of a holder starts or ends between @first and @last. */
 static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 			      unsigned long last)
 {
@@ -258,7 +268,7 @@ static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 	return false;
 }
 
-/* Record the pages of a batch, cut where a slice of a holder starts or ends. */
+/* Record the pages of a batch. Runs are cut where slices start or end. */
 static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
 {
@@ -274,7 +284,7 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
 		return rc;
-	/* Only holders that are being filled meet a hole, so they are few. */
+	/* Only holders that are being filled cover a hole: they are few. */
 	for (slice = interval_tree_iter_first(&pages->holders, first, last);
 	     slice && !rc;
 	     slice = interval_tree_iter_next(slice, first, last)) {
@@ -291,8 +301,8 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Pin pages of a hole and record them. Returns how many, or 0 if the first must
- * be faulted in.
+ * Pin pages of a hole and record them. Returns the number of pages, 0 if the
+ * first one must be faulted in, or an errno.
  */
 static long hole_pin(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct iopt_batch *batch)
@@ -311,7 +321,7 @@ static long hole_pin(struct iopt_pages *pages, unsigned long first,
 	return nr;
 }
 
-/* Take over a page of a hole that accesses have pinned, with its charge. */
+/* Transfer a page that accesses have pinned, and its charge, to the holder. */
 static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 			 struct iopt_pin *pin)
 {
@@ -335,8 +345,9 @@ static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 }
 
 /*
- * Fill the start of a hole. Returns how many pages, or 0 if the caller has to
- * look again: it waited, or the page at @first was faulted in.
+ * Fill the start of a hole. Returns the number of pages, or 0 if the caller has
+ * to retry because this function waited for a claim or faulted in the page at
+ * @first.
  */
 static long hole_fill(struct iopt_pages *pages, unsigned long first,
 		      unsigned long last, unsigned int *faults,
@@ -361,8 +372,9 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Let a run start where a slice starts, or behind its end. A hole is not cut:
- * another caller may have claimed it, and batch_record() cuts what fills it.
+ * Cut the run at the start of a slice, or after its end. Holes are not cut:
+ * another caller may have claimed the indexes, and batch_record() cuts the runs
+ * that fill the hole.
  */
 static int run_cut(struct iopt_pages *pages, unsigned long index)
 {
@@ -379,8 +391,9 @@ static int run_cut(struct iopt_pages *pages, unsigned long index)
 }
 
 /*
- * Returns the number of pages from @first on that are pinned, of RELEASE_PAGES
- * runs at most. If there are none, @last is lowered to the end of the hole.
+ * Return the number of pinned pages from @first on, within RELEASE_PAGES runs
+ * at most. If the page at @first is not pinned return 0 and lower @last to the
+ * end of the hole.
  */
 static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 				 unsigned long *last)
@@ -403,7 +416,7 @@ static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 	return index - first;
 }
 
-/* Let other callers have the mutex, unless no other caller knows @pages. */
+/* Give other callers a chance to take the mutex, if any can find @pages. */
 static void pages_lock_break(struct iopt_pages *pages,
 			     const struct iopt_batch *batch)
 {
@@ -416,7 +429,7 @@ static void pages_lock_break(struct iopt_pages *pages,
 	mutex_lock(&pages->mutex);
 }
 
-/* Pin the pages of [@first, @last] that are not pinned. */
+/* Pin all pages of [@first, @last] that are not pinned yet. */
 static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 			    unsigned long last, struct iopt_batch *batch)
 {
@@ -443,7 +456,7 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 	}
 }
 
-/* Unpin a run. Returns how many of its pages do not pass to accesses. */
+/* Unpin a run. Returns the number of pages not transferred to accesses. */
 static unsigned long run_release(struct iopt_pages *pages,
 				 const struct iopt_run *run)
 {
@@ -455,8 +468,8 @@ static unsigned long run_release(struct iopt_pages *pages,
 }
 
 /*
- * Unpin and forget whole runs. What is lost stays pinned and charged for ever:
- * a device may still reach it. Returns how many pages that are.
+ * Unpin and clear whole runs. Lost pages stay pinned and charged to the process
+ * permanently, because a device may still reach them. Returns their number.
  */
 static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 				  unsigned long last)
@@ -491,7 +504,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 	return lost;
 }
 
-/* Likewise all runs of [@first, @last] that no slice covers. */
+/* Unpin all runs of [@first, @last] that no slice of a holder covers. */
 static unsigned long unheld_release(struct iopt_pages *pages,
 				    unsigned long first, unsigned long last)
 {
@@ -512,19 +525,22 @@ static unsigned long unheld_release(struct iopt_pages *pages,
 }
 
 /**
- * iopt_pages_hold() - become a holder of a slice
+ * iopt_pages_hold() - add a holder of a slice
  * @pages: the pages
- * @slice: the first and the last page index; the caller's until it drops it
- * @alone: nobody else can find @pages as long as the caller does not let them
- * @lost: raised by the number of pages that stay pinned for ever if this fails
+ * @slice: first and last page index; must stay valid until iopt_pages_drop()
+ * @alone: no other caller can find @pages until the caller publishes them
+ * @lost: on failure, incremented by the number of pages that stay pinned
+ *        permanently
  *
- * Pages that no holder and no access has pinned are pinned and charged.
+ * Pages of the slice that no holder and no access has pinned are pinned and
+ * charged.
  *
- * Context: process context; takes @pages->mutex, killably. May sleep without
- * bound, killably, for a page that must be faulted in, but without the mutex
- * unless @alone: callers that do not need that page go on.
- * Return: 0 or an errno of iopt_gup() or iopt_fault_in(); nothing is pinned or
- * charged by this call then.
+ * Context: process context; takes @pages->mutex, killable. May sleep
+ * indefinitely, killable, until a page is faulted in. The mutex is dropped
+ * meanwhile unless @alone is set, so that callers that do not need that page
+ * can proceed.
+ * Return: 0, or an errno of iopt_gup() or iopt_fault_in(). On failure nothing
+ * is pinned or charged by this call.
  */
 int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 		    bool alone, unsigned long *lost)
@@ -540,7 +556,7 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 	rc = mutex_lock_killable(&pages->mutex);
 	if (rc)
 		goto out;
-	/* Pages that others drop meanwhile stay for this slice. */
+	/* From here on pages that other holders drop stay pinned. */
 	interval_tree_insert(slice, &pages->holders);
 	pages->nr_filling++;
 	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);
@@ -554,16 +570,16 @@ out:
 }
 
 /**
- * iopt_pages_drop() - stop being a holder of a slice
+ * iopt_pages_drop() - remove a holder of a slice
  * @pages: the pages
  * @slice: the slice
  *
- * Pages that no holder and no access needs any more are unpinned and uncharged,
- * except for lost pages. They are marked dirty if @pages are writable, because a
- * device may have written to any of them.
+ * Pages that no other holder and no access needs are unpinned and uncharged,
+ * with the exception of lost pages. If @pages are writable the unpinned pages
+ * are marked dirty, because a device may have written to any of them.
  *
- * Context: process context, may sleep. @pages->mutex is held, and is to be
- * released with iopt_pages_unlock().
+ * Context: process context, may sleep. @pages->mutex is held; the caller
+ * releases it with iopt_pages_unlock().
  * Return: the number of lost pages.
  */
 unsigned long iopt_pages_drop(struct iopt_pages *pages,
@@ -575,18 +591,22 @@ unsigned long iopt_pages_drop(struct iopt_pages *pages,
 }
 
 /**
- * iopt_pages_adopt - let pages be memory of another process, or at another place
- * @pages: the pages of one mapping, which the caller keeps busy: other callers may
- *         unpin some of them meanwhile, but pin none
- * @uptr: where the same memory is now, page aligned
- * @payer: the process, who pays from now on; a reference is taken
+ * iopt_pages_adopt() - transfer pages to another process or address
+ * @pages: pages that only one mapping uses. The caller keeps the mapping busy:
+ *         other callers may unpin pages meanwhile, but cannot pin any
+ * @uptr: new user address of the same memory, page aligned
+ * @payer: the process that the memory belongs to now, and that is charged for
+ *         it from now on; a reference is taken
  *
- * What is pinned stays so. What is pinned later is looked up at @uptr.
+ * Pinned pages stay pinned. Pages that are pinned later are looked up at @uptr.
  *
- * Context: process context, may sleep without bound, killably: takes the mmap_lock
- * to charge @payer, but not with @pages->mutex held.
- * Return: 0, or -ENOMEM if the new payer's limit does not allow it, or -EINTR;
- * the old one pays then, as before.
+ * Context: process context, may sleep indefinitely, killable. Takes the
+ * mmap_lock to charge @payer, without holding @pages->mutex.
+ * Return: 0, or
+ * * %-ENOMEM - the limit of @payer does not allow the charge
+ * * %-EINTR - killed
+ *
+ * On failure the old payer is charged as before.
  */
 int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 		     struct iopt_payer *payer)
@@ -600,7 +620,7 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 	old = pages->payer;
 	npages = pages->nr_charged;
 	if (payer != old) {
-		/* Detach, which cannot be killed, waits for the mutex. */
+		/* Uninterruptible callers such as detach wait for the mutex. */
 		mutex_unlock(&pages->mutex);
 		rc = iopt_move_charge_begin(old, payer, npages);
 		if (rc)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * iopt_pages: user memory that can be pinned, by holders and by accesses.
+ * iopt_pages: user memory that holders and accesses can pin.
  *
  * Vocabulary:
- *  holder    a mapping that a domain translates, and the slice of the pages it
- *            shows: these pages are pinned as long as it holds them
- *  pin       a page that an access has pinned, see pins.c
- *  owns      the pin of the page is the access' own; otherwise a holder's
+ *   holder    an area that needs its slice of the pages pinned because a domain
+ *             translates it. The pages of the slice stay pinned as long as the
+ *             area is a holder
+ *   pin       the record of a page that an access has pinned, see pins.c
+ *   owns      a pin owns its page if no holder has it pinned: the last unpin of
+ *             the accesses then unpins the page
  */
 #ifndef __IOPT_PAGES_H
 #define __IOPT_PAGES_H
@@ -23,9 +25,9 @@
 struct kmem_cache;
 
 /**
- * struct iopt_pinner - who pins
- * @nr_pins: by which mapping: its counter of pins stands for it
- * @owner: by which access, if it owns its pins; 0 for all others
+ * struct iopt_pinner - mapping and access that a pin belongs to
+ * @nr_pins: pin counter of the mapping, which also identifies the mapping
+ * @owner: number of the access if it owns its pins, 0 for all other accesses
  */
 struct iopt_pinner {
 	unsigned int *nr_pins;
@@ -33,15 +35,16 @@ struct iopt_pinner {
 };
 
 /**
- * struct iopt_pin - a page that accesses have pinned, by one pinner
- * @pfn: the page
+ * struct iopt_pin - a page that accesses have pinned, for one pinner
+ * @pfn: page frame number of the page
  * @by: iopt_pinner.nr_pins
- * @next: the same page pinned by another one; of those after the first only
- *        @by, @next, @count and @owner matter
- * @count: how often
- * @kind: of the run it is from
- * @owns: no holder has it pinned
- * @lost: likewise, but a device may still reach it: it is never unpinned
+ * @next: pin of the same page by another pinner. Only @by, @next, @count and
+ *        @owner are valid in pins other than the first one of a page
+ * @count: number of times that the pinner has pinned the page
+ * @kind: kind of the run that the page belongs to
+ * @owns: no holder has the page pinned
+ * @lost: no holder has the page pinned, but a device may still reach it, so
+ *        that it is never unpinned
  * @owner: iopt_pinner.owner
  */
 struct iopt_pin {
@@ -56,23 +59,24 @@ struct iopt_pin {
 };
 
 /*
- * A page that was faulted in may be gone before it is pinned. So often in a row
- * this is not bad luck.
+ * A page may be reclaimed between being faulted in and being pinned. Fail after
+ * so many unsuccessful faults in a row.
  */
 #define IOPT_FAULTS_MAX	64
 
-/* Batches of so few pages need no allocation. */
+/* Batches of at most so many pages need no allocation. */
 #define IOPT_BATCH_FEW	16
 
 /**
  * struct iopt_batch - pages that are pinned, charged and recorded together
- * @pages: the pages, unless they have no struct page
- * @runs: what they are
+ * @pages: the pages; not valid for memory without struct page
+ * @runs: runs of the pages
  * @nr_charged: number of pages charged
- * @max: number of pages that there is room for
- * @alone: nobody else knows the pages, so that their mutex stays held
- * @few_pages: @pages of a small batch
- * @few_packed: runs of a small batch
+ * @max: capacity in pages
+ * @alone: no other caller can find the iopt_pages, so that its mutex is not
+ *         dropped while pages are pinned
+ * @few_pages: storage for @pages of a small batch
+ * @few_packed: storage for @runs of a small batch
  */
 struct iopt_batch {
 	struct page **pages;
@@ -86,9 +90,9 @@ struct iopt_batch {
 
 /**
  * struct iopt_page_claim - indexes that a caller is pinning without the mutex
- * @node: in iopt_pages.claims
- * @first: the first index
- * @last: the last index
+ * @node: entry in iopt_pages.claims
+ * @first: first index
+ * @last: last index
  */
 struct iopt_page_claim {
 	struct hlist_node node;
@@ -98,33 +102,35 @@ struct iopt_page_claim {
 
 /**
  * struct iopt_pages - user memory behind mappings
- * @kref: the mappings that show it
+ * @kref: references of the areas that map the pages
  * @writable: pages are pinned for writing
- * @pfnmap: memory without struct page is fine
- * @mutex: protects all below but @gfp; held while pages are unpinned and while domains
- *         are programmed from the record, but not while pages are pinned that
- *         others know: their indexes are claimed first
- * @gfp: for the record
- * @nr_waiting: callers that wait for a claim to end
- * @nr_ended: counts claims that ended while there were such
- * @nr_filling: holders that do not have all of their pages yet
- * @claims: &struct iopt_page_claim of each caller that is pinning; each excludes
- *          other claims of its indexes
- * @uaddr: first byte, page aligned
- * @npages: its length
- * @payer: whose memory it is and who pays
- * @nr_charged: pages charged to @payer
- * @holders: slices that are held or being filled, by page index
- * @runs: what the holders need pinned: a hole where no holder is, and no hole
- *        where one is that has been filled; runs are cut where a slice starts or
- *        ends
+ * @pfnmap: memory without struct page is allowed
+ * @mutex: protects all members below except @gfp. Held while pages are unpinned
+ *         and while domains are programmed from @runs. Dropped while pages are
+ *         pinned, unless no other caller can find the iopt_pages: the caller
+ *         claims the indexes first
+ * @gfp: allocation flags for @runs and @pins
+ * @nr_waiting: number of callers that are waiting for a claim to end
+ * @nr_ended: incremented when a claim ends while @nr_waiting is not 0
+ * @nr_filling: number of holders with pages that are not pinned yet
+ * @claims: list of the &struct iopt_page_claim of all callers that are pinning
+ *          pages. Claims do not overlap
+ * @uaddr: user address of the first byte, page aligned
+ * @npages: length in pages
+ * @payer: process that the memory belongs to and that is charged for it
+ * @nr_charged: number of pages charged to @payer
+ * @holders: slices of all holders, including those that are being filled, by
+ *           page index
+ * @runs: the pages that are pinned for holders. An index is in a hole if no
+ *        holder covers it, and is not if a holder covers it that has been
+ *        filled. Runs are cut where the slice of a holder starts or ends
  * @pins: the first &struct iopt_pin of each page, by page index
  */
 struct iopt_pages {
 	struct kref kref;
 	bool writable;
 	bool pfnmap;
-	struct mutex mutex;	/* all below but gfp */
+	struct mutex mutex;	/* protects all below but gfp */
 	gfp_t gfp;
 	unsigned int nr_waiting;
 	unsigned int nr_ended;
@@ -187,7 +193,7 @@ long iopt_gup(struct iopt_pages *pages, unsigned long first,
 int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 		  unsigned long npages);
 
-/* The tests check that no domain reaches pages that are about to be unpinned. */
+/* The tests check that no domain translates pages that are being unpinned. */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 void iopt_test_unpin(struct page *first, unsigned long npages);
 #else
@@ -196,12 +202,13 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
 }
 #endif
 
-/* The pages of a run that are unpinned before other threads may run. */
+/* Number of pages of a run to unpin between calls of cond_resched(). */
 #define IOPT_UNPIN_MAX	32768UL
 
 /*
- * Unpin @npages of a run from page @first of it on, which may have been written
- * to if @dirty. May sleep. The charge is the caller's.
+ * Unpin @npages pages of a run, starting at page @first of the run. @dirty says
+ * whether the pages may have been written to. May sleep. The caller is
+ * responsible for uncharging the pages.
  */
 static inline void iopt_unpin_run(const struct iopt_run *run,
 				  unsigned long first, unsigned long npages,
@@ -210,7 +217,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 	unsigned long nr;
 	struct page *page;
 
-	/* Other kinds may have no struct page to look at. */
+	/* Other kinds are not pinned, and may have no struct page. */
 	if (run->kind != IOPT_RUN_RAM && run->kind != IOPT_RUN_RESERVED)
 		return;
 	page = pfn_to_page(run->pfn + first);
@@ -222,7 +229,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 			cond_resched();
 	}
 	if (npages) {
-		/* Scattered memory is many such: as quick as it can be. */
+		/* Fast path: scattered memory consists of runs of one page. */
 		if (dirty && !PageDirty(page))
 			set_page_dirty_lock(page);
 		unpin_user_page(page);

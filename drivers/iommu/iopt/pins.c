@@ -2,15 +2,18 @@
 /*
  * Pages that accesses have pinned.
  *
- * Each such page has a record: the page, and how often each mapping, or each
- * access that owns its pins, has pinned it. While a holder has the page pinned
- * too, the pin is the holder's. When the last holder is removed the pin and its
- * charge pass to the record, and a new holder takes over the page of the record.
+ * Each of these pages has a record of its pfn, and of the number of times that
+ * each mapping, or each access that owns its pins, has pinned it. While a
+ * holder has the page pinned too, the pin and the charge belong to the holder.
+ * They are transferred to the record when the last holder is removed, and to
+ * the next holder of the page when one is added.
  *
- * So an access keeps the same page until its last unpin, whatever the process
- * does to its memory and whichever domains are attached meanwhile, and a page is
- * pinned and charged once. A mapping does not unpin what another mapping has
- * pinned, nor an access what another access owns.
+ * An access therefore keeps the same page until its last unpin, even if the
+ * process remaps its memory or domains are attached and detached. A page is
+ * pinned and charged only once, however many holders and records it has.
+ *
+ * An unpin does not affect the pins of another mapping, nor those of another
+ * access that owns its pins.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -21,8 +24,8 @@
 #include "trace.h"
 
 /*
- * Give back the page of a record that is not needed any more, if the record owns
- * it. Returns 1 if it is lost.
+ * Unpin and uncharge the page of a record that is being removed, if the record
+ * owns it. Returns 1 if the page is lost and therefore stays pinned.
  */
 static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 				 const struct iopt_pin *pin)
@@ -42,7 +45,7 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 	return 0;
 }
 
-/* The record of what one pinner has pinned of a page, in a list of them. */
+/* Find the record of one pinner in the list of records of a page. */
 static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 {
 	while (pin && (pin->by != pinner.nr_pins || pin->owner != pinner.owner))
@@ -51,8 +54,9 @@ static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 }
 
 /*
- * Make the first record of a page that @run says, or one more after @head. A
- * page that no holder has is owned by its record.
+ * Allocate a record of a page. With @head it is linked after @head. Without, it
+ * becomes the first record and describes the page in @run; @owns says that no
+ * holder has the page pinned.
  */
 static int pin_make(struct iopt_pages *pages, unsigned long index,
 		    struct iopt_pin *head, struct iopt_pinner pinner,
@@ -81,7 +85,7 @@ static int pin_make(struct iopt_pages *pages, unsigned long index,
 	return rc;
 }
 
-/* Pin once more a page that is pinned already, by accesses or a holder. */
+/* Pin a page that accesses or a holder have pinned already. */
 static int pin_again(struct iopt_pages *pages, unsigned long index,
 		     struct iopt_pinner pinner, const struct iopt_run *run,
 		     struct page **page)
@@ -106,7 +110,7 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
 	return 0;
 }
 
-/* Make records of pages that were just pinned. @done receives how many. */
+/* Add records for a batch of new pins. @done receives their number. */
 static int batch_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 			unsigned long first, struct iopt_batch *batch,
 			struct page **out, unsigned long *done)
@@ -135,9 +139,9 @@ static int batch_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /*
- * Pin the start of a range in which no page is pinned. The mutex is dropped
- * meanwhile. @done receives how many pages; 0 if the caller has to look again,
- * since the first one was faulted in.
+ * Pin the start of a range in which no page is pinned. Drops the mutex. @done
+ * receives the number of pages, which is 0 if the caller has to retry because
+ * the first page was faulted in.
  */
 static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 		    unsigned long first, unsigned long last,
@@ -147,7 +151,7 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	/* A batch that does not fit the limit may start with pages that do. */
+	/* A single page may fit the limit even if the batch does not. */
 	if (nr == -ENOMEM && first != last)
 		nr = iopt_pages_pin(pages, first, first, batch);
 	if (nr < 0)
@@ -160,7 +164,7 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 	return rc;
 }
 
-/* Pin the start of a range, of which pages may be pinned already. */
+/* Pin the start of a range in which some pages may be pinned already. */
 static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 		     unsigned long first, unsigned long last,
 		     unsigned int *faults, struct iopt_batch *batch,
@@ -190,7 +194,10 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 	return hole_pin(pages, pinner, first, last, faults, batch, out, done);
 }
 
-/* Take a record whose count is 0 out of its page's; the last one unpins. */
+/*
+ * Remove a record with a count of 0. If it is the last record of its page the
+ * page is unpinned. Returns the number of lost pages.
+ */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 				struct iopt_pin *head, struct iopt_pin *pin)
 {
@@ -198,7 +205,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 	unsigned long lost = 0;
 
 	if (pin == head && next) {
-		/* The first record holds the page: drop the next one instead. */
+		/* The first record describes the page: remove the second. */
 		head->by = next->by;
 		head->owner = next->owner;
 		head->count = next->count;
@@ -245,23 +252,25 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 /**
  * iopt_pins_add() - pin pages for an access
  * @pages: the pages
- * @pinner: the access and the mapping; the mapping's counter is protected by
- *          @pages->mutex
+ * @pinner: the access and the mapping. The counter of the mapping is protected
+ *          by @pages->mutex
  * @first: index of the first page
  * @npages: number of pages, at least 1
- * @out: receives each page, on failure NULL up to the one that could not be
- *       pinned
- * @done: receives how many were pinned, on failure for a while
- * @lost: raised by the number of pages that stay pinned for ever if this fails
+ * @out: receives the pages. On failure, entries up to and including that of the
+ *       page that could not be pinned are set to NULL
+ * @done: receives the number of pages pinned. On failure, the number that had
+ *        been pinned before the rollback
+ * @lost: on failure, incremented by the number of pages that stay pinned
+ *        permanently
  *
- * Context: process context; takes @pages->mutex, killably. May sleep without
- * bound, killably, for a page that must be faulted in, but without the mutex.
+ * Context: process context; takes @pages->mutex, killable. May sleep
+ * indefinitely, killable and without the mutex, until a page is faulted in.
  * Return: 0, or
  * * %-EINVAL - a page has no struct page
- * * %-EOVERFLOW - the mapping is pinned too often
+ * * %-EOVERFLOW - the pin counter of the mapping would overflow
  * * an errno of iopt_gup() or iopt_fault_in()
  *
- * Nothing is pinned on failure.
+ * On failure nothing is pinned by this call.
  */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out,
@@ -305,18 +314,18 @@ out:
 }
 
 /**
- * iopt_pins_remove - unpin pages of an access
+ * iopt_pins_remove() - unpin pages of an access
  * @pages: the pages
- * @pinner: who has pinned
- * @first: index of the first one
- * @npages: how many, at least 1; those that @pinner has not pinned are left
- *          alone
- * @all: as often as they are pinned, and not once
- * @lost: raised by the number of pages that stay pinned for ever, because a
- *        device may still reach them
+ * @pinner: the access and the mapping
+ * @first: index of the first page
+ * @npages: number of pages, at least 1. Pages that @pinner has not pinned are
+ *          skipped
+ * @all: remove all pins of each page instead of one
+ * @lost: incremented by the number of pages that stay pinned permanently,
+ *        because a device may still reach them
  *
  * Context: process context, may sleep. Takes @pages->mutex.
- * Return: how many pins were taken back.
+ * Return: the number of pins removed.
  */
 unsigned long iopt_pins_remove(struct iopt_pages *pages,
 			       struct iopt_pinner pinner, unsigned long first,
@@ -332,14 +341,14 @@ unsigned long iopt_pins_remove(struct iopt_pages *pages,
 }
 
 /**
- * iopt_pins_any - is any of some pages pinned by somebody
+ * iopt_pins_any() - check whether a pinner has pinned any page of a range
  * @pages: the pages
- * @pinner: who
- * @first: index of the first one
- * @npages: how many, at least 1
+ * @pinner: the access and the mapping
+ * @first: index of the first page
+ * @npages: number of pages, at least 1
  *
  * Context: process context, may sleep. Takes @pages->mutex.
- * Return: whether it is.
+ * Return: true if @pinner has pinned a page of the range, otherwise false.
  */
 bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 		   unsigned long first, unsigned long npages)
@@ -358,14 +367,14 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /**
- * iopt_pins_first - the first pinned page of some
+ * iopt_pins_first() - find the first page of a range that an access has pinned
  * @pages: the pages
- * @first: the first index to look at
- * @last: the last one
+ * @first: first index of the range
+ * @last: last index of the range
  * @index: receives the index of the page
  *
  * Context: @pages->mutex is held.
- * Return: the first record of the page, or NULL.
+ * Return: the first record of the page, or NULL if there is none.
  */
 struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 				 unsigned long last, unsigned long *index)
@@ -378,12 +387,15 @@ struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 }
 
 /**
- * iopt_pins_inherit - unpin a run, but for pages that accesses have pinned
+ * iopt_pins_inherit() - unpin a run, except for pages that accesses have pinned
  * @pages: the pages
- * @run: a run that no holder needs any more; of a lost one nothing is unpinned
+ * @run: a run that no holder needs any more. If it is lost no page is unpinned
+ *
+ * Pages that accesses have pinned are transferred to the records of the
+ * accesses.
  *
  * Context: process context, may sleep. @pages->mutex is held.
- * Return: how many pages passed to the records of accesses.
+ * Return: the number of pages transferred.
  */
 unsigned long iopt_pins_inherit(struct iopt_pages *pages,
 				const struct iopt_run *run)

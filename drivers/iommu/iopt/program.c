@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Programming one domain with one area.
+ * Programming of one area into one domain.
  *
- * A domain is only ever written: what to write stands in the runs of the pages.
- * Rule: all of an area or nothing. Unmapping never allocates and never fails; if
- * an IOMMU driver unmaps less than it was asked to, the pages behind are given
- * up as lost: better lost than overwritten.
+ * The runs of the pages say what to map; translations are never read from a
+ * domain. An area is mapped as a whole or not at all. Unmapping neither
+ * allocates memory nor fails: if an IOMMU driver unmaps less than requested,
+ * the pages that it may still translate are marked as lost and stay pinned,
+ * because the device could otherwise overwrite memory that has been freed.
  */
 #include <linux/iommu.h>
 #include <linux/sched/signal.h>
@@ -14,11 +15,11 @@
 #include "io_pagetable.h"
 #include "pages.h"
 
-/* What goes into one call, so that it ends soon. */
+/* Limits of one call to the IOMMU driver, to bound its latency. */
 #define BATCH_RUNS	32
 #define BATCH_BYTES	((unsigned long)SZ_1G)
 
-/* What one flush spans at most. */
+/* Maximum span of one IOTLB flush. */
 #define FLUSH_BYTES	SZ_1T
 
 static unsigned long granule_of(struct iommu_domain *domain)
@@ -27,14 +28,14 @@ static unsigned long granule_of(struct iommu_domain *domain)
 }
 
 /**
- * struct batch - what is to be mapped with the next call
- * @domain: where
- * @prot: IOMMU_READ and the like
- * @gfp: flags for the IOMMU driver's allocations
- * @max_iopte: bytes of the largest I/O page, and the most that a run has
- * @iova: where the first run goes; all of the area below is mapped
- * @bytes: of all runs
- * @nr: how many runs
+ * struct batch - runs to map with the next call of iommu_map_runs()
+ * @domain: the domain
+ * @prot: protection, IOMMU_READ etc.
+ * @gfp: flags for allocations of the IOMMU driver
+ * @max_iopte: size in bytes of the largest I/O page; no run is larger
+ * @iova: IOVA of the first run; the area is mapped up to here
+ * @bytes: length of all runs
+ * @nr: number of runs
  * @runs: the runs
  */
 struct batch {
@@ -64,9 +65,10 @@ static int batch_map(struct batch *batch)
 }
 
 /*
- * Contiguous memory becomes one run however often its record was cut, but is
- * cut at multiples of the largest I/O page: an I/O page lies in one run. What
- * is in a batch is complete when the batch is mapped, but for such a cut.
+ * Contiguous memory is merged into one run even if its record is cut, but runs
+ * are split at multiples of the largest I/O page, so that each I/O page is
+ * inside one run. A batch ends at such a multiple or where contiguous memory
+ * ends, so that batches do not make I/O pages smaller.
  */
 static int batch_add(struct batch *batch, phys_addr_t phys, unsigned long bytes)
 {
@@ -106,7 +108,7 @@ static int batch_add_run(struct batch *batch, const struct iopt_run *run)
 	unsigned long i;
 	int rc = 0;
 
-	/* A hole has no address. */
+	/* Slices of holders that have been filled have no holes. */
 	if (WARN_ON_ONCE(run->kind == IOPT_RUN_HOLE))
 		return -EINVAL;
 	if (iopt_run_stride(run->kind))
@@ -116,7 +118,7 @@ static int batch_add_run(struct batch *batch, const struct iopt_run *run)
 	return rc;
 }
 
-/* All but the first @safe bytes of an area must not be unpinned ever. */
+/* Mark the pages beyond the first @safe bytes of an area as lost. */
 static void area_lose(struct iopt_area *area, unsigned long safe)
 {
 	lockdep_assert_held(&area->pages->mutex);
@@ -126,7 +128,7 @@ static void area_lose(struct iopt_area *area, unsigned long safe)
 }
 
 /**
- * iopt_flush_start() - start to collect what is unmapped from a domain
+ * iopt_flush_start() - start to collect unmapped IOVAs of a domain
  * @flush: the flush
  * @domain: the domain
  *
@@ -141,7 +143,7 @@ void iopt_flush_start(struct iopt_flush *flush, struct iommu_domain *domain)
 }
 
 /**
- * iopt_flush_end() - flush what was collected
+ * iopt_flush_end() - flush the IOTLB for the IOVAs collected
  * @flush: the flush
  *
  * Context: process context, may sleep.
@@ -152,8 +154,8 @@ void iopt_flush_end(struct iopt_flush *flush)
 }
 
 /*
- * Drivers compute the length of a flush in types that are narrower than an
- * address space, so it never spans more than FLUSH_BYTES.
+ * Some drivers compute the length of a flush in types that are narrower than
+ * the address space, so a flush spans at most FLUSH_BYTES.
  */
 static void flush_extend(struct iopt_flush *flush, unsigned long start,
 			 unsigned long last)
@@ -171,8 +173,9 @@ static void flush_extend(struct iopt_flush *flush, unsigned long start,
 }
 
 /*
- * Unmap in pieces that end where no I/O page goes on: drivers that clear entry
- * by entry do not reschedule. Returns how many bytes from @iova on were unmapped.
+ * Unmap in pieces that end at boundaries of I/O pages and reschedule in
+ * between, because drivers that clear entry by entry do not reschedule. Returns
+ * the number of bytes unmapped, starting at @iova.
  */
 static unsigned long unmap_pieces(struct iopt_flush *flush, unsigned long iova,
 				  unsigned long bytes)
@@ -212,21 +215,25 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
 }
 
 /**
- * iopt_area_program - map all of an area in a domain
+ * iopt_area_program() - map an area in a domain
  * @iopt: the space
  * @area: an area that is a holder of its pages
- * @domain: where nothing is mapped at the area's IOVAs
+ * @domain: the domain, with nothing mapped at the IOVAs of @area
  *
- * Context: process context, may sleep. @area->pages->mutex is held.
- * Return: 0, -EINVAL if the memory does not suit the domain's pages, -EINTR if
- * killed, or an errno of the IOMMU driver; nothing is mapped then.
+ * Context: process context, may sleep, killable. @area->pages->mutex is held.
+ * Return: 0, or
+ * * %-EINVAL - the memory is not aligned to the page sizes of the domain
+ * * %-EINTR - killed
+ * * an errno of the IOMMU driver
+ *
+ * On failure nothing is mapped.
  */
 int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
 	unsigned long granule = granule_of(domain);
 	unsigned long max_iopte = READ_ONCE(iopt->policy.max_iopte);
-	/* More than half a KiB, of which only what was written is read. */
+	/* More than 512 bytes: leave unused entries uninitialised. */
 	struct batch batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;
@@ -253,12 +260,12 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_unprogram() - unmap all of an area in a domain
- * @area: the area, mapped in the flush's domain
- * @flush: to be ended by the caller before any of the pages is unpinned
+ * iopt_area_unprogram() - unmap an area in a domain
+ * @area: the area, mapped in the domain of @flush
+ * @flush: the caller must end it before it unpins any of the pages
  *
- * Context: process context, may sleep. Takes @area->pages->mutex if the driver
- * fails.
+ * Context: process context, may sleep. Takes @area->pages->mutex if the IOMMU
+ * driver fails.
  */
 void iopt_area_unprogram(struct iopt_area *area, struct iopt_flush *flush)
 {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What takes IOVAs away: reserved regions of devices, apertures and page sizes
- * of domains; and the allowed ranges, which nothing may take away.
+ * Restrictions on usable IOVAs: reserved regions of devices, apertures and page
+ * sizes of domains, and allowed ranges, which must stay usable.
  *
- * What no mapping may touch is kept as a tree of reserved intervals, each with
- * its owner: a device for the regions its bus or platform keeps, a domain for
- * what is outside of its aperture. Usable is what nobody reserved.
+ * IOVAs that must not be mapped are kept in a tree of reserved intervals. Each
+ * has an owner: a device for the regions that its bus or platform reserves, a
+ * domain for the IOVAs outside of its aperture. An IOVA is usable if no owner
+ * has reserved it.
  *
- * Rule: a reservation excludes mappings and allowed ranges, and they exclude
- * it; whoever comes second fails and leaves all as it was.
+ * A reservation must intersect neither a mapping nor an allowed range.
+ * Whichever is requested later fails and changes nothing.
  */
 #include <linux/iommu.h>
 
@@ -28,16 +29,19 @@ static int try_reserve(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_reserve_iova() - keep mappings out of an interval
+ * iopt_reserve_iova() - reserve an interval, so that it cannot be mapped
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @owner: whose reservation it is
+ * @owner: owner of the reservation
  *
- * Context: @iopt->lock is held, and may be dropped in between; may sleep.
- * Return: 0, -EADDRINUSE if a mapping or an allowed range is there, -ENOMEM,
- * or -EINTR if killed while waiting for a mapping that is being built or torn
- * down.
+ * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep,
+ * killable.
+ * Return: 0, or
+ * * %-EADDRINUSE - a mapping or an allowed range is in the interval
+ * * %-ENOMEM - out of memory
+ * * %-EINTR - killed while waiting for a mapping that is being built or torn
+ *   down
  */
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 		      unsigned long last, const void *owner)
@@ -53,9 +57,9 @@ int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_unreserve_iova - take back all reservations of an owner
+ * iopt_unreserve_iova() - remove all reservations of an owner
  * @iopt: the space
- * @owner: whose
+ * @owner: the owner
  *
  * Context: @iopt->lock is held.
  */
@@ -66,8 +70,8 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
 }
 
 /*
- * Does a range of @allowed touch what is reserved? Few intervals are reserved,
- * while the user chooses how many are allowed, so loop over the former.
+ * True if a range of @allowed is reserved. The user chooses the number of
+ * allowed ranges while few intervals are reserved, so loop over the latter.
  */
 static bool allowed_is_reserved(struct io_pagetable *iopt,
 				struct rb_root_cached *allowed)
@@ -83,18 +87,23 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_allow_iova - say which IOVAs must stay usable
+ * iopt_allow_iova() - set the IOVAs that must stay usable
  * @iopt: the space
- * @ranges: the ranges, which replace all earlier ones
- * @nr: how many; 0 allows everything, and nothing in particular
+ * @ranges: the allowed ranges, which replace all earlier ones
+ * @nr: number of ranges. With 0 the engine chooses IOVAs anywhere, and all
+ *      IOVAs can become reserved
  *
- * The engine chooses IOVAs in allowed ranges only, and no device or domain that
- * would take some of them away can come. Fixed IOVAs need not be allowed.
+ * The engine chooses IOVAs in allowed ranges only, and devices and domains that
+ * would reserve some of them cannot be attached. Mappings at fixed IOVAs may be
+ * anywhere.
  *
- * Context: process context, may sleep. Waits for nobody's pinning.
- * Return: 0, -EINVAL if ranges overlap or one ends before it starts,
- * -EADDRINUSE if one touches what is reserved, or -ENOMEM; the earlier ranges
- * stay then.
+ * Context: process context, may sleep. Does not wait while pages are pinned.
+ * Return: 0, or
+ * * %-EINVAL - ranges overlap, or a range ends before it starts
+ * * %-EADDRINUSE - a range is reserved
+ * * %-ENOMEM - out of memory
+ *
+ * On failure the earlier ranges remain in effect.
  */
 int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr)
@@ -128,8 +137,8 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
 
 /*
- * Physical addresses may be wider than IOVAs: cut a region to the address space.
- * False if it is outside.
+ * Cut a region to the address space, since physical addresses may be wider than
+ * IOVAs. Returns false if the region is outside of the address space.
  */
 static bool region_range(const struct iommu_resv_region *region,
 			 struct iopt_range *range)
@@ -150,15 +159,16 @@ static bool region_range(const struct iommu_resv_region *region,
  * iopt_reserve_regions() - keep mappings out of reserved regions
  * @iopt: the space
  * @regions: list of &struct iommu_resv_region
- * @owner: the owner of the reservations, see iopt_unreserve()
+ * @owner: owner of the reservations, see iopt_unreserve()
  * @sw_msi_start: receives the bus address at which the kernel must map the MSI
- *                doorbell, or PHYS_ADDR_MAX if it need not
+ *                doorbell, or PHYS_ADDR_MAX if no mapping is necessary
  *
- * Regions that firmware asks for only until a driver takes over do not count.
+ * Regions that firmware needs only until a driver takes over the device are
+ * ignored.
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep, killable.
  * Return: 0, or
- * * %-EADDRINUSE - a mapping or an allowed range is in such a region
+ * * %-EADDRINUSE - a mapping or an allowed range is in a region
  * * %-ENOMEM - out of memory
  * * %-EINTR - killed
  *
@@ -195,7 +205,7 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 		iopt_unreserve_iova(iopt, owner);
 	mutex_unlock(&iopt->lock);
 
-	/* An interrupt controller with a window of its own needs no mapping. */
+	/* No mapping is necessary if the hardware has an MSI window. */
 	if (hw_msi)
 		*sw_msi_start = PHYS_ADDR_MAX;
 	return rc;
@@ -203,13 +213,13 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
 
 /**
- * iopt_reserve_device() - keep mappings out of a device's reserved regions
+ * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
- * @dev: the device, which owns the reservations. The caller keeps it from leaving
- *       its IOMMU
+ * @dev: the device, which becomes the owner of the reservations. The caller
+ *       keeps it from being removed from its IOMMU
  * @sw_msi_start: see iopt_reserve_regions()
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep, killable.
  * Return: see iopt_reserve_regions().
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
@@ -226,11 +236,12 @@ int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
 
 /**
- * iopt_unreserve() - remove the reservations of an owner
+ * iopt_unreserve() - remove all reservations of an owner
  * @iopt: the space
- * @owner: see iopt_reserve_regions(); a device in case of iopt_reserve_device()
+ * @owner: owner that was passed to iopt_reserve_regions(), or the device in
+ *         case of iopt_reserve_device()
  *
- * IOVAs become usable unless another owner has reserved them too.
+ * IOVAs become usable again unless another owner has reserved them as well.
  *
  * Context: process context, may sleep.
  */
@@ -242,15 +253,16 @@ void iopt_unreserve(struct io_pagetable *iopt, const void *owner)
 }
 EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
 
-/* The smallest page of a domain, in bytes. */
+/* Return the size of the smallest page of a domain in bytes. */
 static unsigned long domain_granule(struct iommu_domain *domain)
 {
 	return 1UL << __ffs(domain->pgsize_bitmap);
 }
 
 /*
- * Are all areas aligned to @granule? New areas are from now on, and all are to the
- * alignment that the space has.
+ * Raise the alignment of the space to @granule, which areas that are inserted
+ * from now on comply with, and check all existing areas. The check can be
+ * skipped if the alignment was sufficient before.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -259,7 +271,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 
 	if (granule <= iopt->iova_alignment)
 		return 0;
-	/* Areas are being inserted that were checked before. */
+	/* Claims are inserting areas that passed the old alignment check. */
 	if (iopt->nr_claimed)
 		return -EAGAIN;
 	WRITE_ONCE(iopt->iova_alignment, granule);
@@ -270,12 +282,12 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 	return 0;
 }
 
-/* What is below and above of a domain's aperture becomes reserved. */
+/* Reserve the IOVAs outside of the aperture of a domain. */
 static int reserve_outside(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
 	const struct iommu_domain_geometry *geometry = &domain->geometry;
-	/* Wider than IOVAs, on some machines. */
+	/* The aperture may be wider than IOVAs. */
 	u64 start = geometry->aperture_start, last = geometry->aperture_end;
 	int rc = 0;
 
@@ -290,16 +302,20 @@ static int reserve_outside(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_check_domain_fits() - check whether a domain can translate what is mapped
+ * iopt_check_domain_fits() - check whether a domain can translate all mappings
  * @iopt: the space
- * @domain: the domain; what is outside of its aperture becomes reserved, in
- *          its name
+ * @domain: the domain. IOVAs outside of its aperture become reserved, with
+ *          @domain as the owner
  *
- * Context: @iopt->lock is held, and may be dropped in between; may sleep.
- * Return: 0, -EADDRINUSE if a mapping or an allowed range is outside of the
- * aperture or a mapping not aligned to the domain's pages, -ENOMEM, or -EAGAIN
- * if that depends on a mapping that is being built or torn down: the caller waits
- * for an area to settle and checks again. Nothing is reserved on failure.
+ * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep.
+ * Return: 0, or
+ * * %-EADDRINUSE - a mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain
+ * * %-ENOMEM - out of memory
+ * * %-EAGAIN - the result depends on a mapping that is being built or torn
+ *   down. The caller waits for an area to settle and calls again
+ *
+ * On failure @domain has no reservation.
  */
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
@@ -316,7 +332,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment - find the alignment after domains came or went
+ * iopt_update_alignment() - compute the alignment from the attached domains
  * @iopt: the space
  *
  * Context: @iopt->lock is held.

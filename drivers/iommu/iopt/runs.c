@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The compact record of physical pages, see runs.h: appending and walking.
+ * Compact record of physical pages, see runs.h: appending and iteration.
  *
- * Lengths are not stored: a run ends where the next one of its chunk starts,
- * the last one of a chunk where the next chunk starts, the very last one at
- * runs->npages. So appending pages that continue the last run changes one
- * counter, and finding an index is a binary search over the chunks and then
- * inside one.
+ * Lengths are not stored: a run ends where the next run of its chunk starts,
+ * the last run of a chunk where the next chunk starts, and the last run of all
+ * at runs->npages. Appending pages that continue the last run therefore only
+ * increments a counter. Finding an index is a binary search over the chunks,
+ * followed by one in the chunk.
  *
- * A chunk is allocated small and grows up to one page; only then comes the
- * next one. A run whose start is too far from its chunk's opens a new chunk.
- * Rule: recording may allocate and fail, walking and freeing never do.
+ * A chunk is allocated small and grows up to one page before a new chunk is
+ * started. A new chunk is also started for a run that is too far from the start
+ * of the last chunk for its offset to be packed.
+ *
+ * Appending may allocate memory and fail. Iterating and freeing never do.
  */
 #include <linux/bug.h>
 #include <linux/minmax.h>
@@ -27,13 +29,13 @@ unsigned long iopt_runs_steps;
 #endif
 
 /**
- * iopt_runs_grow_chunk - have room in a chunk
+ * iopt_runs_grow_chunk() - make room in a chunk
  * @chunk: the chunk
- * @room: for how many more packed runs
+ * @room: number of packed runs that are going to be added
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does.
- * Return: 0, or -ENOMEM; the chunk holds what it held either way.
+ * Context: may sleep if @gfp allows it.
+ * Return: 0 or -ENOMEM. The contents of the chunk do not change.
  */
 int iopt_runs_grow_chunk(struct iopt_run_chunk *chunk, unsigned int room,
 			 gfp_t gfp)
@@ -61,13 +63,13 @@ int iopt_runs_grow_chunk(struct iopt_run_chunk *chunk, unsigned int room,
 }
 
 /**
- * iopt_runs_grow_array - have room for more chunks
+ * iopt_runs_grow_array() - make room for more chunks
  * @runs: a record that is not inline
- * @room: for how many more
+ * @room: number of chunks that are going to be added
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does.
- * Return: 0, or -ENOMEM; the record is as it was either way.
+ * Context: may sleep if @gfp allows it.
+ * Return: 0 or -ENOMEM. The contents of the record do not change.
  */
 int iopt_runs_grow_array(struct iopt_runs *runs, unsigned int room, gfp_t gfp)
 {
@@ -91,12 +93,12 @@ int iopt_runs_grow_array(struct iopt_runs *runs, unsigned int room, gfp_t gfp)
 }
 
 /**
- * iopt_runs_leave_inline - move the inline runs into a chunk
+ * iopt_runs_leave_inline() - move the inline runs into a chunk
  * @runs: the record
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does.
- * Return: 0, or -ENOMEM; the record holds what it held either way.
+ * Context: may sleep if @gfp allows it.
+ * Return: 0 or -ENOMEM. The contents of the record do not change.
  */
 int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
 {
@@ -126,7 +128,7 @@ int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
 	return 0;
 }
 
-/* Have room for one more packed run that starts at runs->npages. */
+/* Make room for one packed run that starts at runs->npages. */
 static int runs_make_room(struct iopt_runs *runs, gfp_t gfp)
 {
 	struct iopt_run_chunk *chunk;
@@ -158,13 +160,13 @@ static int runs_make_room(struct iopt_runs *runs, gfp_t gfp)
 }
 
 /**
- * iopt_runs_extend() - let the next pages continue the last run
+ * iopt_runs_extend() - append pages if they continue the last run
  * @runs: the record
- * @packed: a packed run, with offset 0
- * @npages: its length
+ * @packed: packed run of the pages, with offset 0
+ * @npages: number of pages
  *
- * Context: any; the owner of @runs excludes other callers.
- * Return: false, and nothing is recorded, if they do not continue it.
+ * Context: any; callers serialise access to @runs.
+ * Return: true if the pages were appended, otherwise false.
  */
 bool iopt_runs_extend(struct iopt_runs *runs, u64 packed, unsigned long npages)
 {
@@ -190,14 +192,17 @@ bool iopt_runs_extend(struct iopt_runs *runs, u64 packed, unsigned long npages)
 }
 
 /**
- * iopt_runs_add - record the next pages, as a run of their own
+ * iopt_runs_add() - append pages as a new run
  * @runs: the record
  * @run: the pages; its index must be @runs->npages
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, -ENOMEM, or -EFAULT if a pfn is 2^40 or more, which a packed run
- * has no room for; nothing is recorded on failure.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0, or
+ * * %-ENOMEM - out of memory
+ * * %-EFAULT - a pfn is 2^40 or larger and cannot be packed
+ *
+ * On failure the record does not change.
  */
 int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
 {
@@ -220,16 +225,19 @@ int iopt_runs_add(struct iopt_runs *runs, const struct iopt_run *run, gfp_t gfp)
 }
 
 /**
- * iopt_runs_append - record the next pages
+ * iopt_runs_append() - append pages
  * @runs: the record
  * @run: the pages; its index must be @runs->npages
  * @gfp: allocation flags
  *
  * Pages that continue the last run extend it.
  *
- * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, -ENOMEM, or -EFAULT if a pfn is 2^40 or more, which a packed run
- * has no room for; nothing is recorded on failure.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0, or
+ * * %-ENOMEM - out of memory
+ * * %-EFAULT - a pfn is 2^40 or larger and cannot be packed
+ *
+ * On failure the record does not change.
  */
 int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
 		     gfp_t gfp)
@@ -241,14 +249,15 @@ int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
 }
 
 /**
- * iopt_runs_append_batch() - record the pages of a batch
+ * iopt_runs_append_batch() - append the pages of a batch
  * @runs: the record
  * @batch: the batch
- * @from: its first run to record; it starts at the end of the record
+ * @from: position of the first run in @batch to append; earlier ones are
+ *        recorded already
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with some of the runs recorded.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0 or -ENOMEM. On failure some of the runs may have been appended.
  */
 int iopt_runs_append_batch(struct iopt_runs *runs,
 			   const struct iopt_run_batch *batch,
@@ -286,11 +295,11 @@ int iopt_runs_append_batch(struct iopt_runs *runs,
 }
 
 /**
- * iopt_runs_free - forget all runs
- * @runs: the record; empty and usable again afterwards
+ * iopt_runs_free() - remove all runs
+ * @runs: the record, which is empty afterwards and can be used again
  *
- * Context: process context, may sleep: reschedules between chunks. The owner of
- * @runs excludes other callers.
+ * Context: process context, may sleep: reschedules between chunks. Callers
+ * serialise access to @runs.
  */
 void iopt_runs_free(struct iopt_runs *runs)
 {
@@ -307,19 +316,19 @@ void iopt_runs_free(struct iopt_runs *runs)
 }
 
 /**
- * iopt_runs_find_chunk - the chunk that holds an index
+ * iopt_runs_find_chunk() - find the chunk of an index
  * @runs: a record that is not inline
- * @index: page index, below @runs->npages
+ * @index: page index, less than @runs->npages
  *
  * Context: any; takes time logarithmic in the number of chunks.
- * Return: the number of the chunk.
+ * Return: position of the chunk in @runs.
  */
 unsigned int iopt_runs_find_chunk(const struct iopt_runs *runs,
 				  unsigned long index)
 {
 	unsigned int low = 0, high = runs->nr_chunks, middle;
 
-	/* @low starts at or before @index, @high after it. */
+	/* Chunk low starts at or before index, chunk high after it. */
 	while (high - low > 1) {
 		runs_count_steps(1);
 		middle = low + (high - low) / 2;
@@ -332,12 +341,12 @@ unsigned int iopt_runs_find_chunk(const struct iopt_runs *runs,
 }
 
 /**
- * iopt_chunk_find_entry - the packed run that holds an index
- * @chunk: the chunk that holds it
+ * iopt_chunk_find_entry() - find the packed run of an index in its chunk
+ * @chunk: the chunk that contains @index
  * @index: page index
  *
- * Context: any; takes time logarithmic in the number of runs of the chunk.
- * Return: the number of the packed run in @chunk.
+ * Context: any; takes time logarithmic in the number of runs of @chunk.
+ * Return: position of the packed run in @chunk.
  */
 unsigned int iopt_chunk_find_entry(const struct iopt_run_chunk *chunk,
 				   unsigned long index)
@@ -356,7 +365,7 @@ unsigned int iopt_chunk_find_entry(const struct iopt_run_chunk *chunk,
 	return low;
 }
 
-/* Go to the first packed run of a chunk, or behind the record. */
+/* Advance to the first run of a chunk, or to the end of the record. */
 static void iter_enter_chunk(struct iopt_run_iter *iter, unsigned int nr)
 {
 	const struct iopt_runs *runs = iter->runs;
@@ -379,11 +388,12 @@ static void iter_enter_chunk(struct iopt_run_iter *iter, unsigned int nr)
 }
 
 /**
- * iopt_run_iter_start - walk the runs of some indexes
+ * iopt_run_iter_start() - start to iterate over the runs of an index range
  * @iter: the iterator
- * @runs: the record; must not change while it is walked
- * @first: the first index
- * @last: the last index; may be beyond the record's end, where a hole is
+ * @runs: the record, which must not change during the iteration
+ * @first: first index
+ * @last: last index; may be beyond the end of the record, where a hole is
+ *        returned
  *
  * Context: any; takes time logarithmic in the number of runs.
  */
@@ -411,12 +421,12 @@ void iopt_run_iter_start(struct iopt_run_iter *iter,
 }
 
 /**
- * iopt_run_iter_next - take the next run
+ * iopt_run_iter_next() - get the next run
  * @iter: the iterator
- * @run: receives the run, cut to the indexes that are walked
+ * @run: receives the run, cut to the index range
  *
  * Context: any.
- * Return: true with @run filled in, or false at the end of the walk.
+ * Return: true if there is another run, or false at the end of the range.
  */
 bool iopt_run_iter_next(struct iopt_run_iter *iter, struct iopt_run *run)
 {

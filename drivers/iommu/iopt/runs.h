@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs: the compact record of which physical pages stand behind a range.
+ * Runs: a compact record of the physical pages behind a range.
  *
- * A run is a number of consecutive page indexes whose pages are physically
- * contiguous, or that all are one and the same page, or a hole of which nothing
- * is known. The record of an iopt_pages is its runs in the order of their
- * indexes, eight bytes a run.
+ * A run is a number of consecutive page indexes with physically contiguous
+ * pages, or with the same page repeated, or without pages, which is a hole. The
+ * record of an iopt_pages is a sequence of runs sorted by index, which takes
+ * eight bytes for each run.
  */
 #ifndef __IOPT_RUNS_H
 #define __IOPT_RUNS_H
@@ -13,11 +13,11 @@
 #include <linux/types.h>
 
 /**
- * enum iopt_run_kind - what is known about the pages of a run
- * @IOPT_RUN_HOLE: nothing: not pinned
+ * enum iopt_run_kind - type and state of the pages of a run
+ * @IOPT_RUN_HOLE: no pages are recorded, and none is pinned for a holder
  * @IOPT_RUN_RAM: pinned and charged
- * @IOPT_RUN_RESERVED: pinned but not charged: PageReserved memory
- * @IOPT_RUN_ZERO: one page repeated, neither pinned nor charged: the zero page
+ * @IOPT_RUN_RESERVED: PageReserved memory, pinned but not charged
+ * @IOPT_RUN_ZERO: the zero page, repeated, neither pinned nor charged
  * @IOPT_RUN_PFNMAP: memory without struct page, neither pinned nor charged
  */
 enum iopt_run_kind {
@@ -30,11 +30,12 @@ enum iopt_run_kind {
 
 /**
  * struct iopt_run - one run, unpacked
- * @index: page index of its first page in the iopt_pages
+ * @index: page index of the first page in the iopt_pages
  * @count: number of pages
- * @pfn: of the first page; 0 for a hole
+ * @pfn: page frame number of the first page, 0 for a hole
  * @kind: see &enum iopt_run_kind
- * @lost: a device may still reach the pages when nobody holds them any more
+ * @lost: a device may still reach the pages after the last holder is removed,
+ *        so that they must not be unpinned
  */
 struct iopt_run {
 	unsigned long index;
@@ -44,16 +45,16 @@ struct iopt_run {
 	bool lost;
 };
 
-/* From one page of such a run to the next one, how far the pfn goes on. */
+/* Return the difference of the pfns of two adjacent pages of a run. */
 static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 {
 	return kind != IOPT_RUN_HOLE && kind != IOPT_RUN_ZERO;
 }
 
 /*
- * Packed runs are kept in chunks. A packed run holds where it starts, relative
- * to its chunk; it ends where the next one starts. The first few live in the
- * struct itself.
+ * Packed runs are stored in chunks. A packed run contains its start relative to
+ * the start of the chunk, and extends to the start of the next run. The first
+ * few runs are stored in struct iopt_runs itself.
  */
 #define IOPT_RUNS_INLINE	2
 
@@ -65,16 +66,18 @@ struct iopt_run_chunk {
 };
 
 /**
- * struct iopt_runs - the record of one iopt_pages
- * @npages: where the record ends: everything from this index on is a hole
- * @nr_chunks: chunks in use; 0 while the runs fit into @few
- * @nr_few: runs in @few
- * @max_chunks: size of the @chunks array
- * @few: packed runs, as of a chunk with index 0
- * @chunks: the chunks once @few was too small
- * @nr_cleared: chunks cleared as a whole since the last compaction of @chunks
+ * struct iopt_runs - the runs of one iopt_pages
+ * @npages: end of the record; all indexes from here on are a hole
+ * @nr_chunks: number of chunks in use, 0 while the runs fit into @few
+ * @nr_few: number of runs in @few
+ * @max_chunks: capacity of @chunks
+ * @few: packed runs, relative to index 0
+ * @chunks: array of chunks, used if the runs do not fit into @few
+ * @nr_cleared: number of chunks that were cleared as a whole since @chunks was
+ *              last compacted
  *
- * An all-zero struct is an empty record. The iopt_pages' mutex protects it.
+ * A zeroed struct is an empty record. The record is protected by the mutex of
+ * its iopt_pages.
  */
 struct iopt_runs {
 	unsigned long npages;
@@ -93,9 +96,8 @@ struct iopt_runs {
 };
 
 /**
- * struct iopt_run_batch - runs of pages that were just pinned
- * @packed: the packed runs, whose offsets count from the first page; as many
- *          as there are pages at most
+ * struct iopt_run_batch - runs of pages that have just been pinned
+ * @packed: the packed runs, relative to the first page; at most one a page
  * @nr: number of runs
  * @npages: number of pages
  */
@@ -106,14 +108,14 @@ struct iopt_run_batch {
 };
 
 /**
- * struct iopt_run_iter - a walk over some indexes of a record
- * @runs: what is walked; must not change meanwhile
- * @start: where the next run starts
- * @end: the index after the last one
- * @packed: the next run, if @start is inside of the record
- * @entry: its number in the chunk
- * @nr_chunk: the number of the chunk
- * @chunk: the chunk
+ * struct iopt_run_iter - iterator over the runs of an index range
+ * @runs: the record, which must not change during the iteration
+ * @start: start of the next run
+ * @end: end of the range, exclusive
+ * @packed: the next run, if @start is less than the end of the record
+ * @entry: position of the next run in @chunk
+ * @nr_chunk: position of @chunk in the record
+ * @chunk: copy of the current chunk
  */
 struct iopt_run_iter {
 	const struct iopt_runs *runs;

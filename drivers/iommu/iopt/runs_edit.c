@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The compact record of physical pages, see runs.h: changes in the middle.
+ * Compact record of physical pages, see runs.h: changes in the middle.
  *
- * A new holder of a slice cuts the runs at the ends of the slice and fills the
- * holes in it. Runs that no holder needs are cleared to holes again. Rule: cutting
- * and filling may allocate, and if they fail the record describes the same pages
- * as before; clearing never allocates.
+ * Adding a holder cuts runs at both ends of its slice and fills the holes in
+ * the slice. When no holder needs runs any more they are cleared, and become a
+ * hole.
+ *
+ * Cutting and filling may allocate memory. If that fails the record describes
+ * the same pages as before. Clearing never allocates.
  */
 #include <linux/bug.h>
 #include <linux/minmax.h>
@@ -14,7 +16,7 @@
 
 #include "runs_packed.h"
 
-/* The index after the last page of a packed run. */
+/* Return the end of a packed run, exclusive. */
 static unsigned long entry_end(const struct iopt_runs *runs, unsigned int c,
 			       unsigned int e)
 {
@@ -27,7 +29,7 @@ static unsigned long entry_end(const struct iopt_runs *runs, unsigned int c,
 	return runs->npages;
 }
 
-/* Open a gap of @n packed runs before entry @e; there is room for them. */
+/* Open a gap of @n packed runs before entry @e. The caller has made room. */
 static void chunk_open(struct iopt_run_chunk *chunk, unsigned int e,
 		       unsigned int n)
 {
@@ -37,7 +39,7 @@ static void chunk_open(struct iopt_run_chunk *chunk, unsigned int e,
 	chunk->nr += n;
 }
 
-/* Likewise of @n chunks before chunk @c. */
+/* Open a gap of @n chunks before chunk @c. The caller has made room. */
 static void array_open(struct iopt_runs *runs, unsigned int c, unsigned int n)
 {
 	runs_count_steps(runs->nr_chunks - c);
@@ -56,8 +58,8 @@ static void array_remove(struct iopt_runs *runs, unsigned int c)
 }
 
 /*
- * Start a new chunk at @index, which is in run @e of chunk @c or right behind
- * it: the new one gets what is left of this run, and the runs after it.
+ * Start a new chunk at @index, which is inside run @e of chunk @c or at its
+ * end. The new chunk receives the rest of this run, and all runs after it.
  */
 static int chunk_split(struct iopt_runs *runs, unsigned int c, unsigned int e,
 		       unsigned long index, gfp_t gfp)
@@ -90,7 +92,7 @@ static int chunk_split(struct iopt_runs *runs, unsigned int c, unsigned int e,
 	return 0;
 }
 
-/* Move the second half of a chunk's runs into a new chunk behind it. */
+/* Move the second half of the runs of a chunk into a new chunk after it. */
 static int chunk_halve(struct iopt_runs *runs, unsigned int c, gfp_t gfp)
 {
 	const struct iopt_run_chunk *chunk = &runs->chunks[c];
@@ -100,7 +102,10 @@ static int chunk_halve(struct iopt_runs *runs, unsigned int c, gfp_t gfp)
 			   chunk->index + packed_offset(chunk->packed[e]), gfp);
 }
 
-/* Can the chunk start at @index, which is before it, with one more run? */
+/*
+ * Check whether a chunk can be extended to start at @index, which is before its
+ * current start, and can take one more run there.
+ */
 static bool chunk_reaches_back(const struct iopt_run_chunk *chunk,
 			       unsigned long index)
 {
@@ -111,10 +116,11 @@ static bool chunk_reaches_back(const struct iopt_run_chunk *chunk,
 }
 
 /*
- * Cut the last run of chunk @c at @index, @distance pages behind the start of
- * the run, where @index is too far from the start of the chunk. The rest becomes
- * the first run of the next chunk. If each such cut opened a chunk, then cutting
- * a long run from its end to its start would move the array once per cut.
+ * Cut the last run of chunk @c at @index, which is @distance pages after the
+ * start of the run and too far from the start of the chunk to be packed. The
+ * rest of the run becomes the first run of the next chunk, if possible. If
+ * every such cut added a chunk, cutting a long run repeatedly from its end to
+ * its start would move the array once for each cut.
  */
 static int cut_far(struct iopt_runs *runs, unsigned int c,
 		   unsigned long distance, unsigned long index, gfp_t gfp)
@@ -139,19 +145,19 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
 }
 
 /**
- * iopt_runs_cut() - start a run at an index
+ * iopt_runs_cut() - start a new run at an index
  * @runs: the record
- * @index: page index; the call does nothing if it is beyond the record
+ * @index: page index; nothing is done if it is beyond the end of the record
  * @gfp: allocation flags
  *
- * A new chunk moves the chunks behind it in the array, so a cut must not open
- * one each time. Appending fills a chunk to CHUNK_MAX runs, cutting to twice as
- * many, and then halves it. Hence a chunk is halved at most once in CHUNK_MAX
- * cuts, and with 1 TiB of scattered memory a cut moves less than 24 KiB of the
- * array on average.
+ * A new chunk moves all later chunks in the array, so a cut should rarely add
+ * one. Appending fills a chunk with CHUNK_MAX runs and cutting fills it with up
+ * to twice as many, after which the chunk is split in halves. Hence a chunk is
+ * split at most once in CHUNK_MAX cuts, and with 1 TiB of scattered memory a
+ * cut moves less than 24 KiB of the array on average.
  *
- * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0 or -ENOMEM. The record describes the same pages either way.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0 or -ENOMEM. In both cases the record describes the same pages.
  */
 int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp)
 {
@@ -188,7 +194,7 @@ int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp)
 	return 0;
 }
 
-/* Move the runs of @fresh into one chunk, in the place of hole @e. */
+/* Replace hole @e of a chunk with the runs of @fresh, and free the latter. */
 static int fill_inside_chunk(struct iopt_run_chunk *chunk, unsigned int e,
 			     const struct iopt_run_chunk *fresh, gfp_t gfp)
 {
@@ -206,7 +212,7 @@ static int fill_inside_chunk(struct iopt_run_chunk *chunk, unsigned int e,
 	return 0;
 }
 
-/* Put the chunks of @fresh between chunks, in the place of hole @e. */
+/* Replace hole @e of chunk @c with the chunks of @fresh. */
 static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 			       unsigned int e, struct iopt_runs *fresh,
 			       gfp_t gfp)
@@ -221,7 +227,9 @@ static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 	if (iopt_runs_grow_array(runs, fresh->nr_chunks, gfp))
 		return -ENOMEM;
 
-	/* The hole is the last run of its chunk now, and may be the only one */
+	/*
+	 * The hole is the last run of its chunk now, and may be the only one.
+	 */
 	if (--runs->chunks[c].nr)
 		c++;
 	else
@@ -234,7 +242,7 @@ static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 	return 0;
 }
 
-/* Fill a hole inside of the record. */
+/* Fill a hole that is not at the end of the record. */
 static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 			    struct iopt_runs *fresh, gfp_t gfp)
 {
@@ -265,7 +273,7 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	return 0;
 }
 
-/* Record pages behind the end of the record. */
+/* Append pages after the end of the record. The gap becomes a hole. */
 static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 			    const struct iopt_run_batch *batch, bool join,
 			    gfp_t gfp)
@@ -293,7 +301,7 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 
 	if (runs->npages != from)
 		iopt_runs_clear(runs, from, runs->npages - 1);
-	/* The last run reaches to the end of the record. */
+	/* The last run extends to the end of the record: shorten it again. */
 	if (joined)
 		runs->npages = old;
 	return rc;
@@ -316,18 +324,20 @@ static int runs_fill_batch_inside(struct iopt_runs *runs, unsigned long first,
 /**
  * iopt_runs_fill() - record pages in a hole
  * @runs: the record
- * @first: index of the first page, in a run that is a hole
- * @batch: the pages, which fit into this run
- * @join: no run has to start at @first: the page before it may be continued
+ * @first: index of the first page, inside a hole
+ * @batch: the pages, which must fit into the hole
+ * @join: the pages may continue the run before @first, since no run must start
+ *        there
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp does; the owner of @runs excludes other callers.
- * Return: 0, or -ENOMEM with the record as it was.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0 or -ENOMEM. On failure the record describes the same pages as
+ * before.
  */
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
 {
-	/* Small mappings are many such: as quick as it can be. */
+	/* Fast path for small mappings, of which there can be many. */
 	if (!runs->npages && !first && batch->nr <= IOPT_RUNS_INLINE) {
 		memcpy(runs->few, batch->packed,
 		       batch->nr * sizeof(*batch->packed));
@@ -341,8 +351,8 @@ int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 }
 
 /*
- * Make one hole of packed runs [@e, @end) and of the holes beside them. Returns
- * how many packed runs there are then.
+ * Replace packed runs [@e, @end) and adjacent holes with a single hole. Returns
+ * the new number of packed runs.
  */
 static unsigned int packed_clear(u64 *packed, unsigned int nr, unsigned int e,
 				 unsigned int end)
@@ -357,7 +367,7 @@ static unsigned int packed_clear(u64 *packed, unsigned int nr, unsigned int e,
 	return nr - (end - e - 1);
 }
 
-/* The packed runs of a chunk that [@first, @last] covers, up to before @end. */
+/* Find the packed runs [@e, @end) of a chunk that [@first, @last] covers. */
 static void chunk_find_covered(const struct iopt_run_chunk *chunk,
 			       unsigned long first, unsigned long last,
 			       unsigned int *e, unsigned int *end)
@@ -373,7 +383,7 @@ static bool chunk_is_hole(const struct iopt_run_chunk *chunk)
 	return chunk->nr == 1 && packed_is_hole(chunk->packed[0]);
 }
 
-/* Returns true if this call made the chunk one of a single hole. */
+/* Returns true if this call has turned the chunk into a single hole. */
 static bool chunk_clear(struct iopt_run_chunk *chunk, unsigned long first,
 			unsigned long last)
 {
@@ -395,7 +405,7 @@ static bool chunk_clear(struct iopt_run_chunk *chunk, unsigned long first,
 	return true;
 }
 
-/* The record ends with its last run that is no hole. */
+/* Truncate the record after its last run that is not a hole. */
 static void runs_trim(struct iopt_runs *runs)
 {
 	struct iopt_run_chunk *chunk = &runs->chunks[runs->nr_chunks - 1];
@@ -417,7 +427,7 @@ static void runs_trim(struct iopt_runs *runs)
 	}
 }
 
-/* Remove chunks of one hole that are behind a chunk whose last run is a hole. */
+/* Remove chunks that are a single hole and follow another hole. */
 static void runs_compact(struct iopt_runs *runs)
 {
 	struct iopt_run_chunk *chunk, *before;
@@ -467,18 +477,18 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
 }
 
 /**
- * iopt_runs_clear() - make a hole
+ * iopt_runs_clear() - replace runs with a hole
  * @runs: the record
- * @first: first page index; a run starts here or a hole is here
- * @last: last page index; a run ends here or a hole is here
+ * @first: first page index; must be the start of a run or inside a hole
+ * @last: last page index; must be the end of a run or inside a hole
  *
- * The call allocates nothing, and takes time linear in the number of chunks of
- * [@first, @last]. Chunks that are cleared as a whole stay in the array until
- * they are half of it, so that clearing many small slices of a large record does
- * not move the array each time.
+ * The call does not allocate memory, and takes time linear in the number of
+ * chunks of [@first, @last]. Chunks that are cleared as a whole stay in the
+ * array until they are half of it, so that clearing many small slices of a
+ * large record does not move the array each time.
  *
- * Context: process context, may sleep: reschedules between chunks. The owner of
- * @runs excludes other callers.
+ * Context: process context, may sleep: reschedules between chunks. Callers
+ * serialise access to @runs.
  */
 void iopt_runs_clear(struct iopt_runs *runs, unsigned long first,
 		     unsigned long last)
@@ -510,16 +520,17 @@ static void chunk_lose(struct iopt_run_chunk *chunk, unsigned long first,
 }
 
 /**
- * iopt_runs_lose() - mark pages that a device may reach for ever
+ * iopt_runs_lose() - mark pages that a device may still reach as lost
  * @runs: the record
  * @first: first page index
  * @last: last page index
  *
- * The call marks whole runs, because cutting them could fail. It takes time
- * linear in the number of runs of [@first, @last].
+ * Lost pages are never unpinned. The call marks whole runs, because cutting
+ * them could fail. It takes time linear in the number of runs of [@first,
+ * @last].
  *
- * Context: process context, may sleep: reschedules between chunks. The owner of
- * @runs excludes other callers.
+ * Context: process context, may sleep: reschedules between chunks. Callers
+ * serialise access to @runs.
  */
 void iopt_runs_lose(struct iopt_runs *runs, unsigned long first,
 		    unsigned long last)

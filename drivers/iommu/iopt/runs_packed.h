@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a run is packed, for runs.c, runs_edit.c and gup.c.
+ * Format of packed runs, for runs.c, runs_edit.c and gup.c.
  *
- * 64 bits: the index of the first page relative to the chunk's, the kind, lost
- * or not, and the pfn. A chunk is allocated small and grows up to one page when
- * pages are appended, and up to two when runs are cut, see iopt_runs_cut().
+ * A packed run has 64 bits: the index of its first page relative to the chunk,
+ * the kind, the lost flag, and the pfn. A chunk is allocated small. It grows up
+ * to one page when pages are appended, and up to two pages when runs are cut,
+ * see iopt_runs_cut().
  */
 #ifndef __IOPT_RUNS_PACKED_H
 #define __IOPT_RUNS_PACKED_H
@@ -26,7 +27,7 @@
 #define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
 #define CHUNK_EDIT_MAX	(2 * CHUNK_MAX)
 
-/* How many chunks are worked on before another thread may run. */
+/* Number of chunks to process before rescheduling. */
 #define RESCHED_CHUNKS	512
 
 static inline unsigned long packed_offset(u64 packed)
@@ -44,7 +45,7 @@ static inline enum iopt_run_kind packed_kind(u64 packed)
 	return FIELD_GET(PACKED_KIND, packed);
 }
 
-/* Has a packed run room for the pfn of each of these pages? */
+/* Check whether the pfns of all pages of a run can be packed. */
 static inline bool run_fits_packed(const struct iopt_run *run)
 {
 	u64 first = run->pfn, last = first;
@@ -54,7 +55,7 @@ static inline bool run_fits_packed(const struct iopt_run *run)
 	return first <= last && last <= FIELD_MAX(PACKED_PFN);
 }
 
-/* A packed run as it starts @distance pages later, in the chunk at @offset. */
+/* Remove the first @distance pages of a packed run, and set its offset. */
 static inline u64 packed_move(u64 packed, unsigned long distance,
 			      unsigned long offset)
 {
@@ -70,7 +71,7 @@ static inline bool packed_is_hole(u64 packed)
 
 /*
  * The only packed run of a chunk that was cleared as a whole. Such a chunk has
- * a capacity of 0 and no memory of its own.
+ * a capacity of 0, and no memory of its own is allocated for it.
  */
 extern const u64 iopt_packed_hole;
 
@@ -81,15 +82,15 @@ static inline void chunk_free(struct iopt_run_chunk *chunk)
 }
 
 /*
- * Count the packed runs and chunks that a call visits or moves, for the tests,
- * which change records in one thread at a time.
+ * Count the packed runs and chunks that a call visits or moves. Only for tests,
+ * in which a single thread changes records.
  */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 extern unsigned long iopt_runs_steps;
 
 static inline void runs_count_steps(unsigned long n)
 {
-	/* Only a test reads it, while no other thread changes a record. */
+	/* Tests read the counter while no other thread changes a record. */
 	data_race(iopt_runs_steps += n);
 }
 #else
@@ -98,7 +99,7 @@ static inline void runs_count_steps(unsigned long n)
 }
 #endif
 
-/* Call it for each chunk of a loop over chunks, with the chunk's number. */
+/* To be called for each chunk in a loop, with the position of the chunk. */
 static inline void runs_chunk_step(unsigned int c)
 {
 	runs_count_steps(1);
@@ -114,13 +115,13 @@ static inline u64 run_pack(unsigned long offset, const struct iopt_run *run)
 	       FIELD_PREP(PACKED_PFN, (u64)run->pfn);
 }
 
-/* Whether a run can hold a page frame number. */
+/* Check whether a pfn can be packed. */
 static inline bool iopt_run_pfn_fits(unsigned long pfn)
 {
 	return (u64)pfn <= FIELD_MAX(PACKED_PFN);
 }
 
-/* Append a run to a batch that has room for it; its index does not count. */
+/* Append a run to a batch that has room for it. The index is ignored. */
 static inline void iopt_run_batch_add(struct iopt_run_batch *batch,
 				      const struct iopt_run *run)
 {
@@ -128,7 +129,7 @@ static inline void iopt_run_batch_add(struct iopt_run_batch *batch,
 	batch->npages += run->count;
 }
 
-/* The page of a batch after run @i. */
+/* Return the end of run @i of a batch, exclusive. */
 static inline unsigned long run_batch_end(const struct iopt_run_batch *batch,
 					  unsigned int i)
 {

@@ -2,15 +2,16 @@
 /*
  * Unmapping.
  *
- * All areas of the range become busy, and accesses are notified to unpin. Then
- * the areas are taken out of the domains and the tree, and are freed. A claim
- * makes a range with many areas, or with areas that others work on or use, look
- * as if that was done at once: see claim.c.
- * Rule: it decides before it changes the first area; after that nothing can fail.
+ * All areas of the range become busy, and accesses are notified to unpin their
+ * pages. Then the areas are removed from the domains and from the tree, and are
+ * freed. If a range has many areas, or areas that other callers use, a claim
+ * makes this look like a single operation, see claim.c.
  *
- * No mapping is ever split. A front end whose rules say what becomes of one that
- * sticks out, as those of type1's first version do, asks iopt_find_mapping() and
- * unmaps whole ones.
+ * An unmap can fail only before it removes the first area from a domain.
+ *
+ * Mappings are never split. A front end with a uAPI that defines what happens
+ * to a mapping that is only partly covered, such as the first version of type1,
+ * calls iopt_find_mapping() and unmaps whole mappings.
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -20,11 +21,11 @@
 #include "trace.h"
 
 /**
- * iopt_areas_destroy() - undo and free areas
+ * iopt_areas_destroy() - remove areas from domains and tree, and free them
  * @iopt: the space
- * @areas: list by iopt_area.node, in the tree and busy for the caller; those
- *         that are in a domain are working
- * @unsettled: notes a payer for iopt_settle_noted()
+ * @areas: list by iopt_area.node of areas that the caller owns. Those that are
+ *         in a domain are working
+ * @unsettled: receives a payer for iopt_settle_noted()
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
@@ -47,15 +48,16 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
 }
 
 /**
- * struct unmap - an unmap
+ * struct unmap - state of an unmap
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @query: where to report what is dirty, or NULL
- * @areas: what it unmaps, by iopt_area.node
- * @bytes: in them
- * @claim: made unless the unmap is done with in one hold of the lock
- * @unsettled: the payer of what it unpinned, or NULL
+ * @query: destination of the dirty page report, or NULL
+ * @areas: areas to unmap, by iopt_area.node
+ * @bytes: length of @areas
+ * @claim: claim of the interval, unless all areas could be taken without
+ *         dropping the lock
+ * @unsettled: payer of the unpinned pages, or NULL
  */
 struct unmap {
 	struct io_pagetable *iopt;
@@ -98,8 +100,8 @@ static void unmap_undo(struct unmap *unmap)
 }
 
 /*
- * Most often there are few areas that nobody else works on or uses: take them in
- * one hold of the lock. Otherwise take none.
+ * Fast path for few areas that no other caller works on or uses: take all of
+ * them without dropping the lock, or none.
  */
 static int unmap_take_few(struct unmap *unmap)
 {
@@ -135,8 +137,8 @@ static int unmap_take_few(struct unmap *unmap)
 }
 
 /*
- * Wait until no area is mapped, unmapped, filled or emptied, and see whether all
- * of them may be unmapped. The claim keeps their number from growing.
+ * Wait until no area is busy or working, and check whether all areas may be
+ * unmapped. The claim keeps the number of such areas from growing.
  */
 static int unmap_check(struct unmap *unmap)
 {
@@ -192,7 +194,7 @@ static int unmap_take_all(struct unmap *unmap)
 	return rc;
 }
 
-/* Areas stay dirty in case that not all can be reported. */
+/* Keep the dirty bits, because a later area may fail to be reported. */
 static int unmap_report(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
@@ -220,10 +222,11 @@ static bool unmap_is_filled(const struct unmap *unmap)
 }
 
 /*
- * The point of no return: attach no longer touches the areas. What domains
- * translate is reported as dirty if a device writes unseen, so that it does not
- * matter that they still do; but what attach has put into a domain since the
- * report has to be reported again.
+ * Point of no return: from here on attach skips the areas. If a device writes
+ * without being tracked, pages that a domain translates are reported as dirty
+ * in any case, so that it is correct to report before removing the areas from
+ * their domains. But areas that attach has added to a domain since the report
+ * have to be reported again.
  */
 static int unmap_commit(struct unmap *unmap)
 {
@@ -241,7 +244,7 @@ static int unmap_commit(struct unmap *unmap)
 	return rc;
 }
 
-/* Detach may be taking some of the areas out of its domain. */
+/* Detach may still be removing some of the areas from its domain. */
 static void unmap_start_work(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
@@ -317,26 +320,33 @@ static int unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_unmap_dirty - unmap, and tell which pages were written to
+ * iopt_unmap_dirty() - unmap an interval and report dirty pages
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @query: where to tell, see iopt_dirty_read(), or NULL
- * @unmapped: receives the bytes unmapped, 0 on failure
+ * @query: destination of the report, see iopt_dirty_read(), or NULL
+ * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
- * Mappings are not split: each one must lie in the interval as a whole. Who
- * accesses pages of them is told to let go. When it returns nobody reaches the
- * memory and it is unpinned.
+ * Mappings are not split: each one must be inside the interval. Accesses that
+ * have pages of them pinned are notified to unpin them. When this function
+ * returns neither devices nor accesses can reach the memory, and it is
+ * unpinned.
  *
- * What other threads map in the interval meanwhile may stay.
+ * Mappings that other threads add to the interval while this function runs may
+ * remain.
  *
- * Context: process context, may sleep. Waits, killably, for a mapping in the
- * interval that is being built, filled or torn down, and for accesses to unpin.
- * Callers hold no lock that the unmap callback of an access takes.
- * Return: 0, -ENOENT if a mapping sticks out of the interval, or if there is
- * none and the interval is not the whole address space, -EINVAL if @last is
- * before @start, -EINTR if killed while waiting, or for @query an errno of
- * iopt_dirty_read(). Nothing is unmapped then.
+ * Context: process context, may sleep. Waits, killable, for mappings in the
+ * interval that are being built, filled or torn down, and for accesses to
+ * unpin. Callers must not hold a lock that the unmap callback of an access
+ * takes.
+ * Return: 0, or
+ * * %-ENOENT - a mapping extends beyond the interval, or there is no mapping
+ *   and the interval is not the whole address space
+ * * %-EINVAL - @last is less than @start
+ * * %-EINTR - killed while waiting
+ * * with @query, an errno of iopt_dirty_read()
+ *
+ * On failure nothing is unmapped.
  */
 int iopt_unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
@@ -350,14 +360,14 @@ int iopt_unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 EXPORT_SYMBOL_NS_GPL(iopt_unmap_dirty, IOPT);
 
 /**
- * iopt_unmap - unmap every mapping in an interval
+ * iopt_unmap() - unmap all mappings in an interval
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @unmapped: receives the bytes unmapped, 0 on failure
+ * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
- * Context: as iopt_unmap_dirty().
- * Return: as iopt_unmap_dirty(); nothing is unmapped on failure.
+ * Context: see iopt_unmap_dirty().
+ * Return: see iopt_unmap_dirty(). On failure nothing is unmapped.
  */
 int iopt_unmap(struct io_pagetable *iopt, unsigned long start,
 	       unsigned long last, unsigned long *unmapped)
