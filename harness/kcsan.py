@@ -64,7 +64,7 @@ def reports(text):
 def addresses(file, frames):
     """Return {frame: address} in an object file.
 
-    Functions of the same name are told apart by size, which kallsyms counts up to the start of the next function.
+    Functions of the same name are distinguished by size, which kallsyms counts up to the start of the next function.
     """
     section = [] if file.suffix != ".ko" else ["-j", ".text"]
     symbols = [(int(start, 16), name) for start, _, _, name in
