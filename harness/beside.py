@@ -38,7 +38,7 @@ class Beside:
             raise Failure(f"a background job died, see {LOG / self.name}") from None
 
     def stop(self):
-        self.process.terminate()    # SIGTERM raises an exception there, whose handlers stop its children
+        self.process.terminate()    # SIGTERM raises an exception there, and handlers of that stop its children
         self.process.join()
 
 

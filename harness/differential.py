@@ -162,7 +162,7 @@ def table(name, columns, separator=None):
             continue
         parts = [part.strip() for part in line.split(separator, columns - 1)]
         if len(parts) != columns:
-            raise Failure(f"harness/contract/{name}:{number}: {len(parts)} columns instead of {columns}")
+            raise Failure(f"harness/contract/{name}:{number}: the line must have {columns} columns")
         entries.append(tuple(parts))
     return entries
 
@@ -206,7 +206,7 @@ def judge(stock, other, allowed, whole):
         if whole and rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
             wrong.append(f"{rule} has no line, and no reason in harness/contract/unseen: {about}")
         if rule in seen and rule in unseen:
-            wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen: {about}")
+            wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen")
     wrong += [f"{rule}: not in harness/contract/rules" for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
     counted = {kind: [sum(1 for rule, (k, _) in kinds.items() if k == kind and rule in seen),
                       sum(1 for k, _ in kinds.values() if k == kind)] for kind in ("ABI", "QUIRK", "BUG")}

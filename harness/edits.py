@@ -130,7 +130,7 @@ class Rule:
 
 
 class SemanticPatch:
-    """A Coccinelle script whose `// files:` lines list the paths and globs of the files that it changes.
+    """A Coccinelle script. Its `// files:` lines list the paths and globs of the files that it changes.
 
     Each path must change, and at least one file of each glob; with a line `// optional-per-file` one file of all is
     enough. Each rule must match in at least one file.
@@ -189,7 +189,7 @@ OBJECT = re.compile(r"^\s*([\w-]+?)-(?:\$\([^)]*\)|y|m|objs)\s*[:+]?=\s*(.*?)\s*
 
 
 def grow_makefile(where, text, directory, exists):
-    """Return the Makefile without the objects whose source does not exist at this commit, according to exists(path).
+    """Return the Makefile without the objects that have no source at this commit, according to exists(path).
 
     The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if one of its parts is.
     """

@@ -21,7 +21,7 @@ BEGIN = re.compile(r"^bench: begin (\S+)$")
 VALUE = re.compile(r"^bench: (\S+) (-?\d+)$")
 FAILED = re.compile(r"^bench: failed: (.*)$")
 
-# COUNTING: one vCPU whose TSC counts instructions. PARALLEL: two vCPUs that run at the same time.
+# COUNTING: one vCPU with a TSC that counts instructions. PARALLEL: two vCPUs that run at the same time.
 COUNTING = {"cpus": 1, "accel": "tcg,thread=single", "options": ["-icount", "shift=0,sleep=off"]}
 PARALLEL = {"cpus": 2}
 
