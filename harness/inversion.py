@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make inversion: show the lock-order inversion of type1 with lockdep in debug kernels.
 
-Drivers unpin pages, under the lock of the container, while they are notified under the lock of the device list. Other
-operations take the two locks in the opposite order. Rule T1-169 in harness/contract/rules is about this.
+Stock type1 notifies drivers of an unmap under the lock of the device list, and drivers that unpin then take the lock of
+the container. Other operations take the two locks in the opposite order. This is rule T1-169 of harness/contract/rules.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
 it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
