@@ -46,7 +46,7 @@ def inversion():
     for name, holds in [("the program exits", outcome.status is not None),
                         ("lockdep reports a circular dependency", bool(start)),
                         *((f"the report names {lock}", lock in report) for lock in LOCKS)]:
-        (results.passed if holds else results.failed).append(f"stock type1, T1-169: {name}")
+        (results.passed if holds else results.failed).append(f"lock inversion, stock type1: {name}")
     return results
 
 
@@ -69,7 +69,7 @@ def ours(rounds=ROUNDS):
                         ("no two notifications overlap", counted and counted[2] == 0),
                         ("devices are opened meanwhile", counted and counted[3] > 0),
                         ("no page stays pinned", counted and counted[4] == 0)]:
-        (results.passed if holds else results.failed).append(f"our type1, T1-169: {name}")
+        (results.passed if holds else results.failed).append(f"lock inversion, our type1: {name}")
     return results, cleanlog.of(outcome)
 
 
