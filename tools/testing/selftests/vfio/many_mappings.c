@@ -98,7 +98,7 @@ FIXTURE_SETUP(many)
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
 }
 
-/* Search the new records of the kernel log for a lockup; return it in @record. */
+/* Search new records of the kernel log for a lockup; return it in @record. */
 static bool locked_up(int log, char *record, size_t size)
 {
 	ssize_t length;
