@@ -12,8 +12,8 @@ pins() {
 	     END { print found == 2 ? pinned : "unknown" }' /proc/vmstat
 }
 
-# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, or 300 by default. Its output is printed between
-# a begin line and an end line, which has the exit status and the number of pinned pages before and after.
+# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, 300 by default. Its output is between a begin
+# line and an end line, which has the exit status and the number of pinned pages before and after.
 run_test() {
 	before=$(pins)
 	echo "# harness: begin $1"
