@@ -26,7 +26,7 @@ EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
        "edu,dma_mask=0xffffffffffffffff,addr=5.0,multifunction=on",
        "edu,dma_mask=0xffffffffffffffff,addr=5.1,multifunction=on"]
 # Devices for error paths of vfio. One group contains an edu and a function that a kernel driver uses, on a bus that can
-# be reset; another device is a PF with VFs. The port of that bus has a speed of 5 GT/s, which is too low for link active
+# be reset; another device is a PF with VFs. The port of that bus has a speed of 5 GT/s, too low for link active
 # reporting, because QEMU reports the link wrongly.
 UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
           "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
