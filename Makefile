@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The front door. Everything is done by the Python package in harness/.
+# Commands of the project. Each is implemented by a module of the Python package in harness/.
 
 COMMANDS := run check soak kunit selftest differential mutants bench clients inversion kcsan kernel series lint bisect coverage clean
 
@@ -16,5 +16,5 @@ python:
 	@command -v python3 >/dev/null || \
 		{ apt-get update && apt-get install -y --no-install-recommends python3; }
 
-# Variables of the command line reach the harness through the environment.
+# Pass variables of the command line to the harness.
 export KERNEL PLANT ONLY WIDEN

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The base: an unpacked Linux 6.1, imported as the first commit of the git tree build/linux."""
+"""The base kernel: Linux 6.1, unpacked and imported as the first commit of the git tree build/linux."""
 import os
 import re
 import shutil
@@ -11,9 +11,9 @@ from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
 OLDEST = 187
-IDENTITY = "base-identity"      # in .git: what the base was made from
+IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
-# Nothing of the user's git configuration reaches the tree, and commits repeat bit for bit.
+# Ignore the user's git configuration and fix names and dates, so that the same input gives the same commit hashes.
 AUTHOR = "IOPT maintainers"
 EMAIL = "iopt@example.org"
 DATE = "1767225600 +0000"
@@ -29,7 +29,7 @@ def git(*argv, env=None, data=None, text=True, tree=LINUX):
 
 
 def source():
-    """The tree or tarball to start from: KERNEL=, or Debian's package."""
+    """Return the path of the tree or tarball to import: KERNEL= if set, else the tarball of Debian's package."""
     named = os.environ.get("KERNEL")
     if named:
         path = Path(named).resolve()
@@ -41,7 +41,7 @@ def source():
 
 
 def check_version(tree):
-    """The base is 6.1.187 or a later 6.1."""
+    """Fail unless the tree is Linux 6.1.187 or a later 6.1."""
     try:
         text = (tree / "Makefile").read_text()
         major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))
@@ -53,7 +53,7 @@ def check_version(tree):
 
 
 def fetch():
-    """Make build/linux hold the base as a commit tagged `base`, unless it already does."""
+    """Import the base into build/linux as a commit tagged `base`, unless it is there already."""
     packages.need(packages.BASE)
     origin = source()
     stat = (origin / "Makefile" if origin.is_dir() else origin).stat()
@@ -73,7 +73,7 @@ def fetch():
              ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
     check_version(fresh)
     if (fresh / ".config").exists():
-        raise Failure(f"{origin} has been built in: make mrproper there first")
+        raise Failure(f"{origin} contains a build: run make mrproper there first")
     git("init", "-q", "-b", "series", tree=fresh)
     for key, value in (("core.compression", "1"), ("gc.auto", "0"), ("core.autocrlf", "false"),
                        ("advice.detachedHead", "false")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Work in a process of its own, confined to one processor, while this process goes on."""
+"""Background jobs: they run in a separate process that is confined to one processor."""
 import multiprocessing
 import os
 from contextlib import contextmanager
@@ -17,34 +17,34 @@ def _work(name, jobs, pipe):
 
 
 class Beside:
-    """Jobs that run one after the other, with their output in build/log/NAME."""
+    """A background process that runs jobs one after the other, with their output in build/log/NAME."""
 
     def __init__(self, name, jobs):
         self.name = name
         self.pipe, end = multiprocessing.Pipe(duplex=False)
-        # A fork, so that what this process has found out or built counts there too.
+        # Fork, so that the jobs inherit the cached results of functions such as kernel.build().
         self.process = multiprocessing.get_context("fork").Process(target=_work, args=(name, jobs, end))
         self.process.start()
         end.close()
 
     def result(self):
-        """What the next job returns; a job that dies is a Failure."""
+        """Wait for the next job and return its result; raise Failure if the process died."""
         progress = Progress(f"wait for build/log/{self.name}")
         while not self.pipe.poll(0.5):
             progress.tick()
         try:
             return self.pipe.recv()
         except EOFError:
-            raise Failure(f"a job ended without a result, see {LOG / self.name}") from None
+            raise Failure(f"a background job died, see {LOG / self.name}") from None
 
     def stop(self):
-        self.process.terminate()    # which leaves by exception and stops what it started
+        self.process.terminate()    # SIGTERM raises an exception there, and handlers of that stop its children
         self.process.join()
 
 
 @contextmanager
 def started(name, jobs):
-    """Start the jobs; none goes on when the block is left."""
+    """Context manager that starts the jobs and stops those still running at the end of the block."""
     LOG.mkdir(parents=True, exist_ok=True)
     running = Beside(name, jobs)
     try:

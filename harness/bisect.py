@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bisect: every commit compiles what it touches, with the series' parts built in and as modules.
+"""make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
-make check leaves the modules to the last commit.
+For each commit only the folders that it touches are compiled. make check compiles each commit with y, and with m the
+last one only.
 """
 import shutil
 
@@ -15,7 +16,7 @@ VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "mod
 
 
 def touched(commit):
-    """The folders to compile for a commit; a header counts for all of those that the series edits."""
+    """Return the folders to compile for a commit. A header makes it all of drivers/iommu and drivers/vfio."""
     folders = set()
     for path in git("diff", "--name-only", f"{commit}~", commit).split():
         if path.startswith("include/"):
@@ -25,12 +26,12 @@ def touched(commit):
         elif path.startswith("samples/vfio-mdev/"):
             folders.add("samples/vfio-mdev/")
         elif path.startswith("virt/kvm/"):
-            folders.add("arch/x86/kvm/")    # which builds it
+            folders.add("arch/x86/kvm/")    # its Makefile builds virt/kvm
     return sorted(folders)
 
 
 def objects(patches, variant):
-    """The objects of the files that patches bring; the KUnit suites are only ever built in."""
+    """Return the objects of the sources that the patches add; with m without KUnit suites, which are never modules."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant == "m":
@@ -39,18 +40,18 @@ def objects(patches, variant):
 
 
 def compile_commit(title, patches, folders, variant, last):
-    """Compile folders in TREE, of what patches bring all; return what is wrong."""
+    """Compile the folders in TREE, and all objects that the patches add; return a list of errors."""
     out = BUILD / f"bisect-{variant}"
-    # A symbol may come with a later commit; at the last one all of them must be there.
+    # A commit in the middle of the series need not define all symbols of the fragments, but the last one must.
     kernel.settle(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
-    # CONFIG_IOPT is selected by what comes after the engine, so the engine's commits need it said.
+    # The front ends select CONFIG_IOPT, but later commits add them: set it for the commits of the engine.
     argv = kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", tree=TREE)
     file = f"bisect-{patches[-1].name}-{variant}.build"
     status, log = logged(f"compile {title}", [*argv, *folders], file, env=kernel.environment())
-    # What a later commit links.
+    # Kbuild skips an object that only a later commit links: compile it by name.
     if not status and (missing := [name for name in wanted if not (out / name).exists()]):
         status, log = logged("compile what is not linked yet", [*argv, *missing], file, env=kernel.environment())
     if status:
@@ -59,7 +60,7 @@ def compile_commit(title, patches, folders, variant, last):
 
 
 def bisect(every=tuple(VARIANTS)):
-    """Compile each commit in these variants, and at the last one all of the series in the others."""
+    """Compile each commit in the given variants, and the whole series in the other ones at the last commit."""
     packages.need(packages.KERNEL)
     made = series.apply()
     results = ktap.Results()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make check: every stage a submission must pass, and one line that counts it all.
+"""make check: run all stages that a submission must pass, and print the number of passed and failed cases.
 
-PLANT=use-after-free, lock-inversion or leak makes that bug in the selftests' guests; the check must then fail.
-WIDEN=1 delays the threads of concurrent selftests after they release a lock.
+PLANT=use-after-free, lock-inversion or leak triggers that bug in the guests of the selftests, and make check must then
+fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 """
 import functools
 import os
@@ -17,7 +17,7 @@ from .shell import Failure, say
 def roundtrip():
     mail.write()
     mail.prove()
-    return ktap.Results(passed=["git am of the series gives the tree that is built"])
+    return ktap.Results(passed=["git am of the series results in the tree that is built"])
 
 
 def sample():
@@ -29,11 +29,11 @@ def sample():
 
 
 def type1(seeds=200, itself=False):
-    """Type1 of the stock kernel against ours, or against itself: the contract programs say the same twice."""
+    """Compare type1 of the stock kernel with ours or, if itself is set, with a second run of the stock kernel."""
     wrong = differential.differential(seeds, itself)
     results = ktap.Results(failed=wrong)
     if not wrong:
-        results.passed.append("type1: no line differs but those that are to")
+        results.passed.append("type1: all lines are the same, except for intended differences")
     return results
 
 
@@ -45,12 +45,13 @@ STAGES = [
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
     ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"), widened=bool(os.environ.get("WIDEN")))),
     ("differential", type1),
-    ("unmaps that race", inversion.ours),
+    ("racing unmaps", inversion.ours),
     ("clients", clients.ours),
     ("planted bugs", planted.planted),
 ]
 
-# Stages without a guest, which leaves a processor nearly idle: they run beside those above, from the second on.
+# Stages that need no guest. A guest leaves one processor nearly idle, so these run in the background, started after the
+# first of the stages above.
 BESIDE = [
     ("lint", lint.lint),
     ("each commit compiles", lambda: bisect.bisect(["y"])),
@@ -62,9 +63,9 @@ def clock(seconds):
 
 
 def stage(name, work):
-    """Run one stage and return its results and seconds.
+    """Run one stage and return (results, seconds).
 
-    A log that must be clean is a case of its own, and a Failure fails.
+    A Failure is a failed case. If the stage returns findings of the kernel's log too, the log counts as one more case.
     """
     say(f"\n== {name}")
     start = time.monotonic()
@@ -77,9 +78,9 @@ def stage(name, work):
         if dirty:
             results.failed += [f"kernel log: {finding.name}: {finding.line}" for finding in dirty]
         else:
-            results.passed.append("the kernel's log is clean")
+            results.passed.append("the kernel log is clean")
     if not results.total():
-        results.failed.append("nothing was tested")
+        results.failed.append("the stage ran no test")
     for case in results.failed:
         say(f"failed: {case}")
     for case in results.skipped:
@@ -91,14 +92,14 @@ def stage(name, work):
 
 
 def report(staged):
-    """Report the times of [(name, results, seconds)], guests that were restarted, and failures; return whether any is."""
+    """Print times, restarted guests and failures of [(name, results, seconds)]; return whether any case failed."""
     total = ktap.Results()
     say("")
     for name, results, seconds in staged:
         say(f"{clock(seconds):>7}  {name}")
         total.add(results, f"{name}: ")
     if guest.restarted:
-        say("\nrestarted:")
+        say("\nrestarted guests:")
         for what in guest.restarted:
             say(f"  {what}")
     if total.failed:
@@ -110,7 +111,7 @@ def report(staged):
 
 
 def run_all(stages):
-    """Run the stages one after the other and report()."""
+    """Run the stages one after the other and print their report; return whether any case failed."""
     start = time.monotonic()
     staged = [(name, *stage(name, work)) for name, work in stages]
     return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])
@@ -118,7 +119,7 @@ def run_all(stages):
 
 def main():
     start = time.monotonic()
-    # All packages now, for apt-get runs once at a time.
+    # Install all packages now: the background stages must not run apt-get at the same time.
     packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
                    *packages.CLIENTS])
     staged = [(name, *stage(name, work)) for name, work in STAGES[:1]]
@@ -126,6 +127,6 @@ def main():
         staged += [(name, *stage(name, work)) for name, work in STAGES[1:]]
         for name, _ in BESIDE:
             results, seconds = others.result()
-            staged.append((f"{name} (beside the others)", results, seconds))
+            staged.append((f"{name} (in the background)", results, seconds))
     say((LOG / "beside").read_text())
     return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])

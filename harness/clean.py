@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make clean: nothing outside of build/ was made."""
+"""make clean: remove build/, which holds everything that the harness creates."""
 import shutil
 
 from .paths import BUILD

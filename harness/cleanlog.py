@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel's log must not hold after a test."""
+"""Search a kernel log for reports of bugs, which fail a test."""
 import re
 from dataclasses import dataclass
 
-# The first pattern that matches a line names the finding.
+# (name of the finding, pattern). The first pattern that matches a line decides its name.
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("data-race", r"BUG: KCSAN"),
     ("use-after-free", r"BUG: KASAN: (slab-)?use-after-free"),
@@ -37,7 +37,7 @@ class Finding:
 
 
 def findings(text, allowed=()):
-    """All findings of a console log, in order, but for the kinds that the test declares as its purpose."""
+    """Return the findings in a console log, in order, except for the names in allowed, which the test provokes."""
     found = []
     for line in text.splitlines():
         for name, pattern in PATTERNS:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make clients: programs that nobody here wrote, on type1.
+"""make clients: run an independent user of type1, DPDK's testpmd.
 
-DPDK's testpmd forwards between two emulated NICs through vfio-pci. The frames come from outside of the guest and are
-compared there; the NICs' counters, the process' VmLck, the pins and the kernel's log are looked at too.
+testpmd forwards frames between two emulated NICs through vfio-pci. The host sends the frames and compares those that
+arrive. The NICs' counters, VmLck of the process, the number of pinned pages and the kernel log are checked as well.
 """
 import re
 
@@ -17,9 +17,10 @@ FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
 
 
 def forward(name, bzimage, restarts):
-    """Boot a kernel and forward frames with testpmd; return the guest's outcome, the traffic, and what testpmd printed.
+    """Boot a kernel and forward frames with testpmd; return the outcome, the traffic and {name: value} of the guest.
 
-    The traffic is one guest's, so that a guest that hung is started again with new traffic.
+    The sockets of the traffic belong to one guest. A guest that hung is therefore restarted here with new traffic, and
+    not by guest.boot().
     """
     traffic = Traffic(FRAMES)
     devices = [f"e1000e,netdev=e{i},addr={address}" for i, address in enumerate(NICS)]
@@ -47,22 +48,22 @@ def forward(name, bzimage, restarts):
 
 
 def clients(name, bzimage):
-    """Forward frames with testpmd under a kernel; return its results and the log's findings."""
+    """Forward frames with testpmd under a kernel; return the results and the findings in its log."""
     packages.need(packages.CLIENTS)
     outcome, traffic, facts = forward(name, bzimage, restarts=1)
     counted = [tuple(map(int, facts.get(key, "-1").split())) for key in ("rx0", "rx1", "tx0", "tx1")]
     total, arrived = 2 * FRAMES, sum(traffic.arrived)
-    say(f"{name}: sent {sum(traffic.sent)}, arrived {arrived}, changed {traffic.wrong}; testpmd "
+    say(f"{name}: sent {sum(traffic.sent)}, received {arrived}, corrupted {traffic.wrong}; testpmd "
         + ", ".join(f"{key} {facts.get(key, '?')}" for key in ("rx0", "tx0", "rx1", "tx1"))
-        + f"; VmLck {facts.get('vmlck', '?')} kB; pins {facts.get('pins', '?')}")
+        + f"; VmLck {facts.get('vmlck', '?')} kB; pinned pages {facts.get('pins', '?')}")
     results = ktap.Results()
     for case, holds in [
-            (f"testpmd ends with status 0 ({facts.get('status', outcome.reason)})", facts.get("status") == "0"),
-            (f"{total} frames sent and {total} arrived", arrived == total == sum(traffic.sent)),
-            ("each as it was sent", traffic.wrong == 0 and arrived),
-            ("testpmd received and sent as many at each port", all(count == (FRAMES, 0) for count in counted)),
-            ("its memory was locked", int(facts.get("vmlck", 0)) > 0),
-            ("afterwards as many pages are pinned as before", len(set(facts.get("pins", "1 2").split())) == 1)]:
+            (f"the exit status is 0 ({facts.get('status', outcome.reason)})", facts.get("status") == "0"),
+            (f"{total} frames were sent and {total} received", arrived == total == sum(traffic.sent)),
+            ("no frame is corrupted", traffic.wrong == 0 and arrived),
+            ("the counters of both ports agree and show no drop", all(count == (FRAMES, 0) for count in counted)),
+            ("the memory is charged to VmLck", int(facts.get("vmlck", 0)) > 0),
+            ("no page stays pinned", len(set(facts.get("pins", "1 2").split())) == 1)]:
         (results.passed if holds else results.failed).append(f"testpmd on {name}: {case}")
     return results, cleanlog.of(outcome)
 

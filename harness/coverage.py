@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make coverage: the lines and branches of the engine that its KUnit suites reach, by gcov on x86-64.
+"""make coverage: measure with gcov on x86-64 which lines and branches of the engine its KUnit suites reach.
 
-And how often each kind of random operation succeeded, of many on user-mode Linux with KASAN.
+It also prints how many random operations of each kind succeeded, from a long run on user-mode Linux with KASAN.
 """
 import base64
 import io
@@ -15,10 +15,10 @@ from .shell import Failure, output, say
 
 ENGINE = "drivers/iommu/iopt"
 
-# Kbuild asks this of each folder: the engine alone is instrumented, not its tests.
+# Kbuild evaluates this in each folder. It instruments the engine itself, but not its tests.
 PROFILE = f"GCOV_PROFILE=$(if $(filter {ENGINE},$(obj)),y)"
 
-# debugfs says that a counter file is empty, so each is read to its end before it is packed.
+# Files in debugfs have size 0, for which tar would pack no data: copy each counter file first.
 COLLECT = f"""
 cd /sys/kernel/debug/gcov || exit
 find . -name '*.gcda' | grep /{ENGINE}/ | while read -r file; do
@@ -29,12 +29,12 @@ cd /tmp && tar -cf - *.gcda | base64
 
 
 def measure():
-    """{file: ({line: count}, {(line, branch): count})} of the engine's sources; a header's sum over its users."""
+    """Return {file: ({line: count}, {(line, branch): count})} of the engine; headers are summed over their users."""
     out = kernel.build("coverage", PROFILE)
     outcome = guest.boot(guest.Guest("coverage", kernel.bzimage(out), args="kunit.enable=1"), COLLECT)
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
     if outcome.status or not results.passed or results.failed:
-        raise Failure(f"the suites did not pass ({outcome.reason or results.failed or 'none ran'}), see {outcome.console}")
+        raise Failure(f"the suites failed ({outcome.reason or results.failed or 'none ran'}), see {outcome.console}")
     folder = out / ENGINE
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode("".join(outcome.lines)))) as counters:
         counters.extractall(folder)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make differential: what type1 does, under the stock kernel and under ours, compared line by line.
+"""make differential: compare the behaviour of type1 under the stock kernel and under ours, line by line.
 
-The programs are tools/testing/selftests/vfio/contract; each of their lines names the rules that it shows.
-harness/contract/ holds
-  rules     one rule a line: its number, its kind (ABI, QUIRK, BUG, DEAD, NOTE) and what it is about
-  unseen    rules of which no program has a line, each with the reason
-  allowed   differences that are wanted: program | line | stock | ours
+The contract programs are in tools/testing/selftests/vfio/contract. Each line that they print starts with the numbers of
+the rules that it shows, has a name that is unique in the program, and the observed text. harness/contract/ contains
+  rules     one rule a line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
+  unseen    rules that no program shows: number and reason
+  allowed   intended differences: program | line | stock | ours
 
-ONLY= names programs, with wildcards, separated by commas: then rules that have no line do not count.
+ONLY= selects programs by patterns separated by commas. Rules without a line then are no failure.
 """
 import fnmatch
 import itertools
@@ -29,8 +29,9 @@ BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (\S+) (\S+)$")
 NOTHING = "(no line)"
 
-# Machines: how QEMU shows them, and which programs run there; on the usual one all that name no other. What runs
-# in several places is named program@machine in all but the usual one.
+# The emulated machines and their arguments for guest.Guest. ONLY lists the programs that run on one machine only, and
+# ALSO those that run there in addition; all others run on the usual one. Results are named program@machine, except on
+# the usual machine.
 MACHINES = {
     "usual": {},
     "unsafe": {"iommu": "intel-iommu,intremap=off"},
@@ -40,23 +41,23 @@ MACHINES = {
 }
 ONLY = {"unsafe": ["interrupts"], "snoop": ["coherency"], "amd": [], "warn": ["mdev_inversion", "mdev_warn"]}
 ALSO = {"amd": ["bug_end", "get_info"]}
-# There the kernel's warnings are what is looked at: each is a line, of this rule.
+# On this machine warnings of the kernel are expected. Each is compared as a line of this rule.
 WARNINGS = {"warn": "T1-148"}
-# The mediated device that the programs mdev_* drive.
+# The mediated device that the programs mdev_* use.
 MODULE = "samples/vfio-mdev/pin"
 SETUP = "echo 16 >/proc/sys/vm/nr_hugepages\n"
 
 
 @dataclass
 class Side:
-    """What one kernel gave: {(program, line's name): (rules, text)}, and what went wrong besides."""
+    """Results of one kernel: lines is {(program, name of the line): (rules, text)}, wrong lists other failures."""
     name: str
     lines: dict = field(default_factory=dict)
     wrong: list = field(default_factory=list)
 
 
 def stock_kernel():
-    """Build the base as it is, with the release kernel's configuration but for what the series adds."""
+    """Build the unmodified base, configured like the release kernel without what the series adds; return its folder."""
     base.fetch()
     packages.need(packages.KERNEL)
     if f"worktree {STOCK}\n" not in git("worktree", "list", "--porcelain") or not (STOCK / "Makefile").exists():
@@ -67,7 +68,7 @@ def stock_kernel():
     if git("rev-parse", "HEAD", tree=STOCK).strip() != commit:
         git("checkout", "-q", "--detach", commit, tree=STOCK)
     if git("diff", "--name-only", "HEAD", tree=STOCK).strip():
-        raise Failure(f"{STOCK} is the stock kernel, but was edited: git -C {STOCK} checkout .")
+        raise Failure(f"{STOCK} must be the unmodified base, but was edited: run git -C {STOCK} checkout .")
     out = BUILD / "stock-release"
     kernel.settle(out, kernel.fragments(*(name for name in kernel.FRAGMENTS["release"] if name != "iommufd")), STOCK)
     must("build the stock kernel", kernel.make(out, "bzImage", "modules", tree=STOCK), "stock-release.build",
@@ -76,7 +77,7 @@ def stock_kernel():
 
 
 def build_programs():
-    """Build the programs as the tree's lib.mk does; return their folder and names."""
+    """Build the contract programs with the lib.mk of the tree; return their folder and names."""
     series.apply()
     source, out = LINUX / SOURCE, BUILD / "contract"
     if not source.is_dir():
@@ -90,9 +91,9 @@ def build_programs():
 
 
 def build_module(name, out, tree):
-    """Build the mediated device for a kernel, outside of its tree, as the sources need not be in it.
+    """Build the mediated device for a kernel as an external module; return the .ko.
 
-    They are the repository's: in the series' tree the driver has operations that stock vfio does not know.
+    The sources are taken from the repository. Those in build/linux use operations that stock vfio does not have.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -104,7 +105,7 @@ def build_module(name, out, tree):
 
 
 def parse(side, lines, machine):
-    """Sort a guest's output into the side's lines."""
+    """Add the lines that a guest printed to the side."""
     program, suffix = None, "" if machine == "usual" else f"@{machine}"
     for line in lines:
         begin, end, found = BEGIN.match(line), END.match(line), LINE.match(line)
@@ -113,23 +114,23 @@ def parse(side, lines, machine):
         elif end:
             if end.group(2) != "0":
                 side.wrong.append(f"{program}: exit status {end.group(2)}")
-            # What a program of a bug leaves behind, its own lines tell.
+            # The bug_* programs print themselves how many pages a bug leaves pinned.
             if end.group(3) != end.group(4) and not program.startswith("bug_"):
-                side.wrong.append(f"{program}: pages pinned before {end.group(3)}, after {end.group(4)}")
+                side.wrong.append(f"{program}: {end.group(3)} pages pinned before, {end.group(4)} after")
             program = None
         elif program and found:
             key = (program, found.group(2))
             if key in side.lines:
-                side.wrong.append(f"{program}: {found.group(2)} is printed twice")
+                side.wrong.append(f"{program}: line {found.group(2)} is printed twice")
             side.lines[key] = (found.group(1).split(","), found.group(3))
         elif program and line.strip() and not line.startswith("#"):
             side.wrong.append(f"{program}: {line}")
     if program:
-        side.wrong.append(f"{program}: it did not end")
+        side.wrong.append(f"{program}: did not exit")
 
 
 def record(name, bzimage, module, folder, programs, seeds=200):
-    """Boot the kernel on each machine, and run there what is to run there; seeds is how many random sequences."""
+    """Run the programs under a kernel on each machine; return the Side. seeds is the number of random sequences."""
     side = Side(name)
     elsewhere = [program for those in ONLY.values() for program in those]
     for machine, arguments in MACHINES.items():
@@ -154,20 +155,20 @@ def record(name, bzimage, module, folder, programs, seeds=200):
 
 
 def table(name, columns, separator=None):
-    """The entries of harness/contract/NAME, comments left out."""
+    """Return the entries of harness/contract/NAME as tuples, without comments."""
     entries = []
     for number, line in enumerate((DATA / name).read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(separator, columns - 1)]
         if len(parts) != columns:
-            raise Failure(f"harness/contract/{name}:{number}: not {columns} columns")
+            raise Failure(f"harness/contract/{name}:{number}: the line must have {columns} columns")
         entries.append(tuple(parts))
     return entries
 
 
 def compare(stock, other, allowed):
-    """Yield (program, line, stock's text, other's text, whether it is wanted) for each difference."""
+    """Yield (program, line, text of stock, text of other, whether it is allowed) for each difference."""
     for key in list(stock.lines) + [key for key in other.lines if key not in stock.lines]:
         one, two = (side.lines[key][1] if key in side.lines else NOTHING for side in (stock, other))
         if one != two:
@@ -175,13 +176,16 @@ def compare(stock, other, allowed):
 
 
 def judge(stock, other, allowed, whole):
-    """All that is wrong, and the table of rules; prints both. If not all programs ran, some have no line."""
+    """Print the table of rules and return a list of failures.
+
+    If not all programs ran (whole is false), rules and allowed differences without a line are no failure.
+    """
     differences = list(compare(stock, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (stock, other) for text in side.wrong]
     wrong += [f"{program}: {line}: stock {one}, {other.name} {two}" for program, line, one, two, wanted in differences
               if not wanted]
     used = {difference[:4] for difference in differences}
-    wrong += [f"allowed, but it did not happen: {' | '.join(entry)}" for entry in allowed
+    wrong += [f"allowed difference that did not occur: {' | '.join(entry)}" for entry in allowed
               if entry not in used and (whole or entry[:2] in stock.lines)]
 
     kinds = {number: (kind, about) for number, kind, about in table("rules", 3)}
@@ -200,9 +204,9 @@ def judge(stock, other, allowed, whole):
         where = " ".join(sorted(seen[rule])) if rule in seen else unseen.get(rule, "")
         say(f"{rule:8}{kind:7}{lines:6}  {verdict:12}{where}")
         if whole and rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
-            wrong.append(f"{rule} ({about}): no line, and no reason in harness/contract/unseen")
+            wrong.append(f"{rule} has no line, and no reason in harness/contract/unseen: {about}")
         if rule in seen and rule in unseen:
-            wrong.append(f"{rule}: it has lines, and a reason for none in harness/contract/unseen")
+            wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen")
     wrong += [f"{rule}: not in harness/contract/rules" for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
     counted = {kind: [sum(1 for rule, (k, _) in kinds.items() if k == kind and rule in seen),
                       sum(1 for k, _ in kinds.values() if k == kind)] for kind in ("ABI", "QUIRK", "BUG")}
@@ -213,20 +217,20 @@ def judge(stock, other, allowed, whole):
 
 
 def success(side):
-    """Print how many of each kind of random operation succeeded; half of them have to."""
+    """Print how many random operations of each kind succeeded; return a failure for each kind below one half."""
     counts = [(line, *map(int, found.groups())) for (program, line), (_, text) in side.lines.items()
               if program == "random" and (found := re.match(r"tried (\d+) succeeded (\d+)$", text))]
     say(f"{'operation':12}{'tried':>8}{'succeeded':>11}")
     for line, tried, succeeded in counts:
         say(f"{line:12}{tried:8}{succeeded:11}{100 * succeeded // max(tried, 1):5} %")
     if not counts:
-        return ["random: it counted no operation"]
+        return ["random: no operation was counted"]
     return [f"random: {line}: {succeeded} of {tried} succeeded, less than half"
             for line, tried, succeeded in counts if 2 * succeeded < tried or not tried]
 
 
 def explain(wrong, kernels, folder):
-    """Where a random sequence differs, run its seed once more under both kernels: which operation was the first?"""
+    """If a random sequence differs, trace its seed under both kernels; return the first operation that differs."""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
@@ -238,11 +242,11 @@ def explain(wrong, kernels, folder):
     for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=NOTHING), 1):
         if one != two:
             return [f"random: seed {seeds[0]}, line {number} of the trace: stock {one}, other {two}"]
-    return [f"random: seed {seeds[0]} alone does not differ"]
+    return [f"random: seed {seeds[0]} does not differ when run alone"]
 
 
 def chosen(programs):
-    """Those of the programs that ONLY= names, and whether that is all."""
+    """Return the programs that ONLY= selects, and whether it is unset."""
     patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
     found = [name for name in programs if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
     if not found:
@@ -251,7 +255,7 @@ def chosen(programs):
 
 
 def differential(seeds=200, itself=False):
-    """Record the stock kernel and ours, or the stock kernel itself again, and compare; return what is wrong."""
+    """Compare the stock kernel with ours or, if itself is set, with a second run of it; return a list of failures."""
     folder, programs = build_programs()
     programs, whole = chosen(programs)
     out = stock_kernel()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Edits of files that are the kernel's: anchored insertions, semantic patches, Makefiles that grow.
+"""Edits of files of the base kernel: anchored insertions and semantic patches; and Makefiles that grow with the series.
 
-Each takes text and gives text. An edit that no longer matches is a Failure that names itself and the file.
+An edit transforms text. If it no longer matches, it raises a Failure with its own name and that of the file.
 """
 import difflib
 import fnmatch
@@ -16,7 +16,10 @@ from .shell import Failure
 # ---- anchored insertions -------------------------------------------------------------------------
 
 class Insertion:
-    """Lines that go after or before the one line of a file that equals the anchor."""
+    """Lines to insert after or before the only line of a file that equals the anchor.
+
+    With `within:` it is the first such line below the only line that equals that.
+    """
 
     def __init__(self, where, path):
         self.where, self.path = where, path
@@ -28,7 +31,7 @@ class Insertion:
 
     def apply(self, text):
         if self.anchor is None or not self.lines:
-            self.fail("an insertion needs an `after:` or `before:` and lines that start with `+ `")
+            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ `")
         lines = text.splitlines()
         first = 0
         if self.within is not None:
@@ -44,12 +47,12 @@ class Insertion:
     def _only(self, lines, wanted, first):
         found = [n for n in range(first, len(lines)) if lines[n].strip() == wanted]
         if len(found) != 1:
-            self.fail(f"{len(found)} lines equal the anchor `{wanted}`, there must be one")
+            self.fail(f"{len(found)} lines equal the anchor `{wanted}`, exactly one must")
         return found[0]
 
 
 def parse_insertions(where, text):
-    """The insertions of one `insert` file, in order."""
+    """Return the insertions of an `insert` file, in order."""
     found, path, current = [], None, None
     for number, line in enumerate(text.splitlines(), 1):
         key, _, rest = line.partition(":")
@@ -66,7 +69,7 @@ def parse_insertions(where, text):
         elif current and (line.startswith("+ ") or line == "+"):
             current.lines.append(line[2:])
         elif line.strip() and not line.startswith("#"):
-            raise Failure(f"{where}: line {number} is not understood: {line}")
+            raise Failure(f"{where}: line {number} is invalid: {line}")
     return found
 
 
@@ -77,7 +80,7 @@ TOKEN = re.compile(r"\w+|\S")
 
 
 def rules_of(text):
-    """[(metavariables, body)] of a semantic patch's rules that change something."""
+    """Return [(metavariables, body)] of the rules of a semantic patch that add or remove lines."""
     found, lines = [], iter(text.splitlines())
     names = body = None
     for line in lines:
@@ -96,16 +99,17 @@ def rules_of(text):
 
 
 def differences(old, new, sign):
-    """The lines that were added (+) or removed (-), as one row of tokens."""
+    """Return the tokens of all added (+) or removed (-) lines as one string, without white space."""
     lines = [line[1:] for line in difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
              if line.startswith(sign) and not line.startswith(sign * 3)]
     return "".join(TOKEN.findall("\n".join(lines)))
 
 
 class Rule:
-    """What a rule leaves behind where it matches: each line that it adds, or removes if it adds none.
+    """The traces of a rule in the files that it changes, to detect a rule that does not match any more.
 
-    A line that it both adds and removes may stay as it is.
+    Each line that the rule adds must be among the added lines or, if it adds none, each line that it removes among the
+    removed ones. A line that it both adds and removes does not count.
     """
 
     def __init__(self, names, body):
@@ -119,17 +123,17 @@ class Rule:
                                   .replace("ELLIPSIS", ".*")) for line in self.lines]
 
     def missing(self, changes):
-        """A line of which nothing is seen in the changes, or None."""
+        """Return a line of the rule that left no trace in the changes, or None."""
         texts = [differences(old, new, self.sign) for old, new in changes]
         return next((line for line, trace in zip(self.lines, self.traces)
                      if not any(trace.search(text) for text in texts)), None)
 
 
 class SemanticPatch:
-    """A Coccinelle script whose `// files:` lines say what it must change.
+    """A Coccinelle script. Its `// files:` lines list the paths and globs of the files that it changes.
 
-    Each file that is named without a wildcard must change, and of each glob at least one file. With a line
-    `// optional-per-file` it is enough that one file of all changes. Each rule must match somewhere.
+    Each path must change, and at least one file of each glob; with a line `// optional-per-file` one file of all is
+    enough. Each rule must match in at least one file.
     """
 
     def __init__(self, where, script):
@@ -139,10 +143,10 @@ class SemanticPatch:
         self.rules = [Rule(*rule) for rule in rules_of(text)]
         self.relaxed = bool(re.search(r"^// optional-per-file\s*$", text, re.M))
         if not self.patterns:
-            raise Failure(f"{where}: no `// files:` line says what it edits")
+            raise Failure(f"{where}: it needs a `// files:` line with the files to edit")
 
     def apply(self, tree):
-        """Run over the tree's files and return {path: new text} of those that changed."""
+        """Run the script on the files of the tree; return {path: new text} of those that changed."""
         changed, changes = {}, []
         for pattern in self.patterns:
             glob = any(c in pattern for c in "*?[")
@@ -158,12 +162,12 @@ class SemanticPatch:
                     changes.append((old, new))
                     hits += 1
             if not hits and not self.relaxed:
-                raise Failure(f"{self.where}: {pattern}: nothing in it matched")
+                raise Failure(f"{self.where}: {pattern}: no rule matched")
         if not changed:
-            raise Failure(f"{self.where}: nothing matched in any of its files")
+            raise Failure(f"{self.where}: no rule matched in any file")
         for rule in self.rules:
             if missing := rule.missing(changes):
-                raise Failure(f"{self.where}: {' '.join(changed)}: a rule did not match, no `{missing}` is there")
+                raise Failure(f"{self.where}: {' '.join(changed)}: a rule did not match: `{missing}` is missing")
         return changed
 
     def _spatch(self, path, text):
@@ -185,9 +189,9 @@ OBJECT = re.compile(r"^\s*([\w-]+?)-(?:\$\([^)]*\)|y|m|objs)\s*[:+]?=\s*(.*?)\s*
 
 
 def grow_makefile(where, text, directory, exists):
-    """The Makefile with only those object lines whose source exists(path) at this commit.
+    """Return the Makefile without the objects that have no source at this commit, according to exists(path).
 
-    A composite object, `obj-... += x.o` with `x-y += part.o`, is there when one of its parts is.
+    The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if one of its parts is.
     """
     def value(line):
         match = OBJECT.match(line)
@@ -195,7 +199,7 @@ def grow_makefile(where, text, directory, exists):
         if not words or not all(w.endswith((".o", "/")) for w in words):
             return None
         if len(words) > 1:
-            raise Failure(f"{where}: one object a line, not `{line.strip()}`")
+            raise Failure(f"{where}: only one object a line is supported: `{line.strip()}`")
         return match.group(1), words[0]
 
     def there(word):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which errno of which command the tests hit, against what Documentation/userspace-api/iommufd.rst says.
+"""Compare the errnos that the tests see with those that Documentation/userspace-api/iommufd.rst documents.
 
-The tests print an errno that a call gave as "# errno: NUMBER ERRNO" (tools/testing/selftests/vfio/lib/record.c); what a
-test that passed printed counts. The tables below the document's "Errors" say which there are: a table below the name of
-a command, and one below EVERY for all of /dev/iommu. Either may lack nothing that the other has.
+The tests print each errno that an ioctl returned as "# errno: NUMBER ERRNO", see
+tools/testing/selftests/vfio/lib/record.c. Only tests that pass count. The section "Errors" of the document has a table
+for each command, and one below EVERY that holds for all commands of /dev/iommu. An errno that is missing on either side
+is a failure.
 """
 import errno
 import re
@@ -23,13 +24,13 @@ RESULT = re.compile(r"^(not )?ok \d+ (?:- )?(\S+)")
 
 
 def commands():
-    """{number: name} of the ioctls of /dev/iommu and those that connect a device with it."""
+    """Return {number: name} of the ioctls of /dev/iommu and of those that attach a vfio device to it."""
     return {int(value, 16): name
             for name, value in re.findall(r"^NUMBER\((\w+), 0x3b([0-9a-f]{2})\)", LAYOUT.read_text(), re.M)}
 
 
 def documented():
-    """{(command, errno)}: the rows of the tables."""
+    """Return the set of (command, errno) in the tables of the document."""
     text = DOCUMENT.read_text()
     section = re.search(r"^Errors\n=+\n(.*?)^[^\n]+\n=+\n(?=\n)", text, re.M | re.S).group(1)
     parts = re.split(r"^([^\n]+)\n-+\n", section, flags=re.M)[1:]
@@ -41,7 +42,7 @@ def documented():
 
 
 def hit(lines, program):
-    """{(command, errno): [test]} of what one program printed."""
+    """Return {(command, errno): [test]} of the lines that one program printed."""
     names, found, pending = commands(), defaultdict(list), defaultdict(set)
     test = None
     for line in lines:
@@ -60,19 +61,19 @@ def hit(lines, program):
 
 
 def judge(found):
-    """Print the table; a case for each documented errno, and for each command that gave one that is not."""
+    """Print the table; return a case for each pair of command and errno that is documented or seen."""
     results, wanted = ktap.Results(), documented()
     missing = {name for name in commands().values()} - {command for command, _ in wanted}
     order = list(commands().values())
-    say(f"{'command':30}{'errno':12}{'tests':>5}  the first one")
+    say(f"{'command':30}{'errno':12}{'tests':>5}  first test")
     for command, name in sorted(wanted | set(found), key=lambda pair: (order.index(pair[0]), pair[1])):
         tests = found.get((command, name), [])
         say(f"{command:30}{name:12}{len(tests):5}  {tests[0] if tests else '-'}")
         if not tests:
-            results.failed.append(f"errno: {command} {name} is documented, and no test sees it")
+            results.failed.append(f"errno: {command} {name} is documented, but no test sees it")
         elif (command, name) not in wanted:
-            results.failed.append(f"errno: {command} {name} is not documented, and {tests[0]} sees it")
+            results.failed.append(f"errno: {command} {name} is seen by {tests[0]}, but not documented")
         else:
             results.passed.append(f"errno: {command} {name}")
-    results.failed += [f"errno: {command} has no table of errnos" for command in missing]
+    results.failed += [f"errno: {command} has no table in the document" for command in missing]
     return results

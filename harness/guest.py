@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A QEMU guest: q35 with VT-d, without KVM, on the host's root, that runs one shell script and stops."""
+"""Boot a kernel in QEMU (q35 with VT-d, emulated) and run one shell script in it.
+
+The guest mounts the host's root read-only over 9p, below an overlay in memory; see guest/init.
+"""
 import re
 import time
 from dataclasses import dataclass, field
@@ -9,7 +12,7 @@ from . import cleanlog, ktap, packages
 from .paths import HARNESS, LOG
 from .shell import Progress, lines_of, say, spawn, stop
 
-BOOT = 240      # seconds until the first progress, which a debug kernel on a busy host may need
+BOOT = 240      # seconds that a boot may take: a debug kernel is slow on a busy host
 QEMU = ["qemu-system-x86_64"]
 IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
@@ -17,13 +20,14 @@ WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
 EXIT = re.compile(r"^guest: exit status (\d+)$")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
-# QEMU's teaching device that does DMA; two alone in their groups and two functions of one device, that share one.
+# QEMU's edu devices, which do DMA: two that are alone in their IOMMU groups, and two functions that share a group.
 EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
        "edu,dma_mask=0xffffffffffffffff,addr=4.0",
        "edu,dma_mask=0xffffffffffffffff,addr=5.0,multifunction=on",
        "edu,dma_mask=0xffffffffffffffff,addr=5.1,multifunction=on"]
-# What makes vfio refuse: a bus that can be reset, with an edu and a function that a kernel driver has, in one group;
-# and a function with virtual functions. The bus hangs on a port too slow to report its link, for QEMU's report is wrong.
+# Devices for error paths of vfio. One group contains an edu and a function that a kernel driver uses, on a bus that can
+# be reset; another device is a PF with VFs. The port of that bus has a speed of 5 GT/s, too low for link active
+# reporting, because QEMU reports the link wrongly.
 UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
           "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
           "virtio-rng-pci,bus=port1,addr=0.1,multifunction=on",
@@ -34,43 +38,43 @@ UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
 
 @dataclass
 class Guest:
-    """How to boot: the kernel, and what differs from one stage to another."""
-    name: str                       # of the logs: build/log/NAME.{console,output,qemu}
+    """How to boot a guest: the kernel, the machine and the timeouts."""
+    name: str                       # names the logs: build/log/NAME.{console,output,qemu}
     bzimage: Path
     devices: list = field(default_factory=list)
-    options: list = field(default_factory=list)     # more of QEMU's arguments
-    args: str = ""                  # more kernel arguments
+    options: list = field(default_factory=list)     # additional arguments of QEMU
+    args: str = ""                  # additional kernel parameters
     cpus: int = 2
     accel: str = "tcg,thread=multi"
     memory: str = "2G"
     iommu: str = IOMMU
-    qemu: list = field(default_factory=lambda: QEMU)    # the command, before QEMU's arguments
-    silence: int = 120              # seconds without progress of its tests after which it counts as hung
-    timeout: int = 900              # seconds in all
-    restarts: int = 1               # times that it is started again after it hung
+    qemu: list = field(default_factory=lambda: QEMU)    # command that runs QEMU
+    silence: int = 120              # seconds without progress until it counts as hung
+    timeout: int = 900              # seconds that it may run
+    restarts: int = 1               # number of restarts after a hang
 
 
 @dataclass
 class Outcome:
-    status: int                     # the script's; None when the guest did not get to its end
-    reason: str                     # why not
-    lines: list                     # what the script printed
-    console: Path                   # the kernel's log
-    hung: bool = False              # no test made progress
+    status: int                     # exit status of the script, None if the guest stopped before its end
+    reason: str                     # why status is None
+    lines: list                     # output of the script
+    console: Path                   # file with the kernel log
+    hung: bool = False              # stopped for lack of progress
 
 
-# Each guest that hung and was started again; the reports of the commands end with them.
+# A message for each guest that hung and was restarted; make check and make soak list them in their report.
 restarted = []
 
 
 class Console:
-    """The kernel's log as it grows, where KUnit reports."""
+    """Reader of the kernel log while it grows. KUnit prints its results there."""
 
     def __init__(self, path):
         self.path, self.read, self.rest = path, 0, ""
 
     def lines(self):
-        """The lines that were written since the last call."""
+        """Return the complete lines that were written since the last call."""
         if self.path.stat().st_size == self.read:
             return []
         with open(self.path, "rb") as file:
@@ -82,7 +86,7 @@ class Console:
 
 
 class Place:
-    """Which test a guest is in, by what its script and KUnit print."""
+    """The test that a guest is running, derived from the output of its script and of KUnit."""
     BEGIN = re.compile(r"^# harness: begin (\S+)$")
     RUN = re.compile(r"^# +RUN +(\S+)")
 
@@ -99,7 +103,7 @@ class Place:
             self.case = f"what follows {result.group(4) or result.group(3)}"
 
     def console(self, line):
-        """Whether a line of the kernel's log is KUnit's, and so is progress."""
+        """Evaluate a line of the kernel log; return whether KUnit printed it, which counts as progress."""
         line = ktap.STAMP.sub("", line.rstrip("\r"))
         subtest, result = ktap.SUBTEST.match(line), ktap.RESULT.match(line)
         if subtest:
@@ -113,7 +117,7 @@ class Place:
 
 
 def command(guest, script, console):
-    # Where the host is busy an emulated timer may be late, and the kernel would take it for one that does not work.
+    # no_timer_check: on a busy host emulated timer interrupts are late, and the kernel would report a broken timer.
     kernel_args = (f"console=ttyS0 panic=-1 oops=panic no_timer_check intel_iommu=on "
                    f"root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
                    f"init={HARNESS}/guest/init GUEST_RUN={script} {guest.args}")
@@ -130,14 +134,14 @@ def command(guest, script, console):
 
 
 def explain(console, qemu, lines):
-    """Why a guest stopped before its script's end, and the last that was heard of it."""
+    """Return the reason why a guest stopped before the end of its script, with the last lines of its logs."""
     text = console.read_text(errors="replace")
     panic = PANIC.search(text)
     if panic:
         return f"the kernel panicked: {panic.group(1)}"
     if not text:
-        return f"QEMU did not start it: {qemu.read_text(errors='replace').strip()}"
-    return "it stopped before the script's end" + tail(text, lines)
+        return f"QEMU did not start: {qemu.read_text(errors='replace').strip()}"
+    return "it stopped before the end of its script" + tail(text, lines)
 
 
 def tail(text, lines):
@@ -145,10 +149,10 @@ def tail(text, lines):
 
 
 def boot_once(guest, script, on_line):
-    """Boot, run the shell script there, and return its outcome.
+    """Boot a guest once, run the shell script in it and return the Outcome.
 
-    A line of the script's output or a result of KUnit is progress. Another line of the kernel's log is not: a kernel
-    whose processors wait for each other reports stalls without end.
+    Output of the script and results of KUnit count as progress. Other lines of the kernel log do not, because a kernel
+    that hangs may report stalls endlessly.
     """
     console, qemu, file = (LOG / f"{guest.name}.{kind}" for kind in ("console", "qemu", "sh"))
     file.write_text(script)
@@ -183,7 +187,7 @@ def boot_once(guest, script, on_line):
                 progress.tick(lines[-1] if lines else str(place))
         finally:
             stop(child)
-    # A guest whose script ended and that does not stop has done its work.
+    # If the script ended, the result is complete even if the guest failed to stop.
     hung = hung and status is None
     if status is None:
         reason = reason + tail(console.read_text(errors="replace"), lines) if reason else explain(console, qemu, lines)
@@ -192,23 +196,23 @@ def boot_once(guest, script, on_line):
 
 
 def restartable(outcome):
-    """Whether a guest hung and its kernel's log does not say why: stalls are what any hang makes it report."""
+    """Return whether a guest hung and its log has no finding other than stalls, which any hang causes."""
     return outcome.hung and not cleanlog.of(outcome, ["stall"])
 
 
 def note_restart(guest, outcome):
-    """Keep the logs of a guest that hung, and report that it is started again."""
+    """Save the logs of a guest that hung, and report that it is restarted."""
     for kind in ("console", "output"):
         (LOG / f"{guest.name}.{kind}").replace(LOG / f"{guest.name}.hung.{kind}")
-    restarted.append(f"the emulator's guest {guest.name} hung and was started again: {outcome.reason}")
+    restarted.append(f"guest {guest.name} hung and was restarted: {outcome.reason}")
     say(restarted[-1])
 
 
 def boot(guest, script, on_line=None):
-    """Boot, run the shell script there, and return its outcome; on_line(text) sees each line it prints.
+    """Boot a guest, run the shell script in it and return the Outcome; call on_line(text) for each line it prints.
 
-    An emulated machine of several processors can hang through no fault of its kernel: a guest that hangs is started
-    again, which is reported, and fails if it hangs again.
+    QEMU's emulation of several processors can hang without a fault of the kernel. Therefore a guest that hangs is
+    restarted, guest.restarts times, and each restart is reported.
     """
     packages.need(packages.GUEST)
     LOG.mkdir(parents=True, exist_ok=True)

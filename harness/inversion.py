@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make inversion: the lock-order inversion of type1 (T1-169), as a report of lockdep in debug kernels.
+"""make inversion: show the lock-order inversion of type1 with lockdep in debug kernels.
 
-The stock kernel has to show it, which is the control: the contract program mdev_inversion drives it there with the
-mediated device that pins. Ours must show none, in that program and in race_notices, where unmaps race with each other
-and with devices that come and go, and a device must be told of one unmap at a time.
+Stock type1 notifies drivers of an unmap under the lock of the device list, and drivers that unpin then take the lock of
+the container. Other operations take the two locks in the opposite order. This is rule T1-169 of harness/contract/rules.
+
+As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
+it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
+race_notices, which runs unmaps against each other and against devices that are opened and closed. There a device must
+be notified of one unmap at a time.
 """
 import re
 
@@ -11,7 +15,7 @@ from . import cleanlog, differential, guest, kernel, ktap
 from .paths import BUILD, HARNESS, LINUX
 from .shell import must, say
 
-# The two locks, as lockdep names them: the container's, and that of the list of devices.
+# The lockdep names of the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
 ROUNDS = 100
@@ -19,7 +23,7 @@ RACE = re.compile(r"rounds (\d+) notices (\d+) overlapped (\d+) openings (\d+) p
 
 
 def stock_debug_kernel():
-    """The stock kernel as the debug kernel is configured, without what the series adds."""
+    """Build the stock kernel with the configuration of the debug kernel, without what the series adds."""
     differential.stock_kernel()
     out = BUILD / "stock-debug"
     kernel.settle(out, kernel.fragments("common", "debug"), differential.STOCK)
@@ -39,33 +43,33 @@ def inversion():
     results = ktap.Results()
     start = CIRCLE.search(log)
     report = log[start.start():] if start else ""
-    for name, holds in [("the program ends", outcome.status is not None),
-                        ("lockdep reports a circle", bool(start)),
-                        *((f"it names {lock}", lock in report) for lock in LOCKS)]:
-        (results.passed if holds else results.failed).append(f"stock type1, T1-169: {name}")
+    for name, holds in [("the program exits", outcome.status is not None),
+                        ("lockdep reports a circular dependency", bool(start)),
+                        *((f"the report names {lock}", lock in report) for lock in LOCKS)]:
+        (results.passed if holds else results.failed).append(f"lock inversion, stock type1: {name}")
     return results
 
 
 def ours(rounds=ROUNDS):
-    """Our debug kernel; return the results and what its log has."""
+    """Run both programs in our debug kernel; return the results and the findings in its log."""
     out = kernel.build("debug")
     folder, _ = differential.build_programs()
     mdev = differential.build_module("ours-debug", out, LINUX)
     script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
               f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")
-    # race_notices prints only at its end.
+    # race_notices prints nothing until its end, so the timeout for progress has to cover it.
     machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds,
                           timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)
     results = ktap.Results()
-    for name, holds in [(f"the programs end well ({outcome.reason or outcome.status})", outcome.status == 0),
-                        (f"{rounds} rounds of unmaps that race are told of ({counted})",
+    for name, holds in [(f"the programs succeed ({outcome.reason or outcome.status})", outcome.status == 0),
+                        (f"the device is notified of both unmaps in {rounds} rounds ({counted})",
                          counted and counted[:2] == [rounds, 2 * rounds]),
-                        ("a device is told of one at a time", counted and counted[2] == 0),
-                        ("while devices are opened", counted and counted[3] > 0),
-                        ("nothing stays pinned", counted and counted[4] == 0)]:
-        (results.passed if holds else results.failed).append(f"our type1, T1-169: {name}")
+                        ("no two notifications overlap", counted and counted[2] == 0),
+                        ("devices are opened meanwhile", counted and counted[3] > 0),
+                        ("no page stays pinned", counted and counted[4] == 0)]:
+        (results.passed if holds else results.failed).append(f"lock inversion, our type1: {name}")
     return results, cleanlog.of(outcome)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make kcsan: data races that KCSAN finds while threads work against each other, in KUnit and in the selftests.
+"""make kcsan: search for data races with KCSAN, in the concurrent KUnit suites and selftests.
 
-A report fails if one of its two accesses is made by code of ours, or if it is not known where one was made; those of
-the rest of the kernel are counted only. A race that is planted in a guest of its own has to be found.
+A report is a failure if our code makes one of its two accesses, or if the source of one is unknown; reports from the
+rest of the kernel are only counted. As a control, KCSAN has to find a race that the module `planted` makes.
 """
 import re
 from bisect import bisect_right
@@ -14,17 +14,18 @@ from .shell import output, say
 
 OURS = ("drivers/iommu/iopt/", "drivers/iommu/iommufd/", "drivers/iommu/intel/", "drivers/iommu/iommu.c",
         "drivers/vfio/", "include/linux/iopt.h", "samples/vfio-mdev/pin/")
-# An access made in these is its caller's; one that a lock makes to itself is not.
+# An access made by inlined or library code is attributed to its caller. Lock functions are not in here, so accesses to
+# the lock itself are not attributed to the code that takes it.
 LIBRARY = ("include/", "lib/", "arch/x86/include/", "arch/x86/lib/", "kernel/kcsan/")
 ACCESS = re.compile(r" to 0x\w+ of \d+ bytes by ")
 FRAME = re.compile(r"^ ([\w.]+)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[(\w+)\])?$")
 SYMBOL = re.compile(r"^([0-9a-f]+) .{7} (\S+)\t([0-9a-f]+) +(?:0x\w+ |\.hidden )?(\S+)$", re.M)
 PLACE = re.compile(r"^(?:\S*?/build/(?:[\w-]+/\.\./)?linux/|\.\./linux/)?(\S+:(?:\d+|\?))")
 UNKNOWN = "?"
-# How much the sanitizer looked at, in the guest's debugfs; without it nothing can have been found.
+# The number of watchpoints that KCSAN set up, in the guest's debugfs. If it is 0, KCSAN cannot have found anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# Not those of records, bitmaps and random operations: they have one thread, and compute for long.
+# All suites but those of runs, bitmaps and random operations, which are single-threaded and slow.
 SUITES = "iopt-[!br]*"
 
 
@@ -32,18 +33,18 @@ SUITES = "iopt-[!br]*"
 class Frame:
     function: str
     offset: int
-    size: int           # of the function
+    size: int           # size of the function
     module: str         # "" for the kernel itself
 
 
 @dataclass
 class Report:
     title: str
-    stacks: list        # of the two accesses: [Frame, ...], the innermost one first
+    stacks: list        # for each of the two accesses [Frame, ...], innermost first
 
 
 def reports(text):
-    """The reports in a kernel's log."""
+    """Return the reports in a kernel log."""
     found, report = [], None
     for line in text.splitlines():
         line = ktap.STAMP.sub("", line.rstrip("\r"))
@@ -61,7 +62,10 @@ def reports(text):
 
 
 def addresses(file, frames):
-    """{frame: address} in an object file. A function's size, as the kernel has it, ends where the next one starts."""
+    """Return {frame: address} in an object file.
+
+    Functions of the same name are distinguished by size, which kallsyms counts up to the start of the next function.
+    """
     section = [] if file.suffix != ".ko" else ["-j", ".text"]
     symbols = [(int(start, 16), name) for start, _, _, name in
                SYMBOL.findall(output("objdump", "-t", *section, file))]
@@ -77,7 +81,7 @@ def addresses(file, frames):
     for frame in frames:
         all_of_name = by_name.get(frame.function, set())
         same = [start for start in all_of_name if size(start) == frame.size] or list(all_of_name)
-        # An address in a stack is where a call returns to.
+        # Stack entries are return addresses: subtract 1 to get an address inside of the call.
         if len(same) == 1:
             found[frame] = same[0] + frame.offset - 1
     return found
@@ -92,7 +96,7 @@ def object_file(out, module):
 
 
 def places(out, frames):
-    """{frame: [file:line, ...]}, what is inlined first."""
+    """Return {frame: [file:line, ...]}, inlined functions first."""
     found = {}
     for module in {frame.module for frame in frames}:
         file = object_file(out, module)
@@ -113,13 +117,13 @@ def places(out, frames):
 
 
 def accessed(stack, known):
-    """Where the access was made: the innermost place that is not in a library."""
+    """Return the file:line that an access is attributed to: the innermost one outside of LIBRARY."""
     every = [place for frame in stack for place in known.get(frame) or [UNKNOWN]]
     return next((place for place in every if not place.startswith(LIBRARY)), every[0] if every else UNKNOWN)
 
 
 def judge(out, texts):
-    """[(title, places, whether it counts)] of the reports in logs, each pair of places once."""
+    """Return [(title, places, whether it is a failure)] of the reports in the logs, once for each pair of places."""
     every = [report for text in texts for report in reports(text)]
     known = places(out, {frame for report in every for stack in report.stacks for frame in stack})
     found = {}
@@ -131,27 +135,27 @@ def judge(out, texts):
 
 
 def watched(lines):
-    """Whether the sanitizer looked at something, by what the guest printed."""
+    """Return whether KCSAN set up watchpoints, according to the output of the guest."""
     return any(int(match.group(1)) for match in map(COUNTED.match, lines) if match)
 
 
 def control(out):
-    """A race that is made on purpose has to be found where it is."""
+    """Check that KCSAN reports a planted race at its place; return the results."""
     script = planted.insmod(planted.build(out), "data-race") + COUNTS
     outcome = guest.boot(guest.Guest("kcsan-planted", kernel.bzimage(out)), script)
     found = judge(out, [outcome.console.read_text(errors="replace")])
     noticed = any(all("planted.c:" in place for place in where) for _, where, _ in found)
     results = ktap.Results()
     for case, holds in [("a planted data race is found", noticed),
-                        ("the sanitizer counts what it looks at", watched(outcome.lines))]:
+                        ("KCSAN sets up watchpoints", watched(outcome.lines))]:
         (results.passed if holds else results.failed).append(case)
     return results
 
 
 def kcsan(seconds=60, cpus=2):
-    """Run the suites and the concurrent selftests, and judge what KCSAN reports.
+    """Run the suites and the concurrent selftests; return the results and the other findings in the logs.
 
-    seconds is for how long threads work against each other, in KUnit and in each program.
+    seconds is how long concurrent KUnit cases run, and each selftest.
     """
     out = kernel.build("kcsan")
     results = control(out)
@@ -163,7 +167,7 @@ def kcsan(seconds=60, cpus=2):
     if outcome.status is None:
         results.failed.append(f"guest: {outcome.reason}")
     elif not watched(outcome.lines):
-        results.failed.append("the sanitizer looked at nothing")
+        results.failed.append("KCSAN set up no watchpoint")
     dirty = cleanlog.of(outcome, ["data-race"])
     programs, more, logs = selftest.races(seconds, "kcsan", cpus=cpus)
     results.add(programs)

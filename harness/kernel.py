@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Configuring and building a kernel of build/linux in a folder of its own under build/."""
+"""Configure and build kernels from build/linux, each in its own folder under build/."""
 import functools
 import hashlib
 import os
@@ -10,7 +10,7 @@ from .base import git
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, say
 
-# Fragments on top of tinyconfig, by the name of the kernel.
+# {name of a kernel: fragments in harness/config that are merged into tinyconfig}
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
@@ -22,16 +22,16 @@ FRAGMENTS = {
 
 
 def jobs():
-    """How many processors this process may run on."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def environment():
-    """For the kernel's make: nothing of the make that called us, and ccache that looks past where we are."""
+    """Return the environment for kbuild, without variables of the calling make, and with settings of ccache."""
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",
                         "CDPATH")}
-    # Debian's programs before others, for they find the Python modules that Debian's packages bring.
+    # Prefer Debian's programs: only its python3 finds the modules that are installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",
                CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
@@ -48,7 +48,7 @@ def fragments(*names):
 
 
 def wanted(files):
-    """{symbol: line} of what fragments ask for, or what a .config has."""
+    """Return {symbol: line} of fragments or of a .config, including lines `# CONFIG_X is not set`."""
     lines = {}
     for fragment in files:
         for line in fragment.read_text().splitlines():
@@ -59,7 +59,7 @@ def wanted(files):
 
 
 def configure(out, files, tree=LINUX, strict=True):
-    """Merge the fragments into out/.config; unless told otherwise each of their lines must have held."""
+    """Merge the fragments into out/.config. With strict, fail if Kconfig drops one of their lines."""
     out.mkdir(parents=True, exist_ok=True)
     must(f"configure {out.name}", ["sh", "-e", "-c", """
         "$@" tinyconfig
@@ -71,14 +71,14 @@ def configure(out, files, tree=LINUX, strict=True):
     lost = [line for symbol, line in wanted(files).items() if have.get(symbol, f"# {symbol} is not set") != line]
     if lost and strict:
         (out / ".config").unlink()
-        raise Failure(f"{out.name}: the kernel's configuration does not take: {', '.join(lost)}\n"
-                      "A symbol that the series does not define, or one with a dependency that is off.")
+        raise Failure(f"{out.name}: Kconfig dropped {', '.join(lost)}\n"
+                      "Such a symbol is either not defined in this tree, or a dependency of it is off.")
 
 
 def settle(out, files, tree=LINUX, strict=True, identity=None):
-    """configure(), unless out/.config was made from these fragments and the tree's present Kconfig files.
+    """Call configure() unless out/.config is up to date with the fragments and the Kconfig files of the tree.
 
-    identity stands for those of a tree that is not in git.
+    identity is a string that identifies a tree that is not in git.
     """
     kconfig = [identity] if identity else \
         [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]
@@ -93,7 +93,7 @@ def settle(out, files, tree=LINUX, strict=True, identity=None):
 
 @functools.cache
 def build(name, *variables):
-    """Apply the series and build the named kernel, once in a command; return its folder."""
+    """Apply the series and build the named kernel, once per command; return its folder."""
     packages.need(packages.KERNEL)
     series.apply()
     out = BUILD / name
@@ -103,7 +103,7 @@ def build(name, *variables):
 
 
 def insmod_mdevs(out):
-    """The lines of a guest's script that load the mediated devices of the samples."""
+    """Return the lines of a guest's script that load the sample mediated devices."""
     return "".join(f"insmod {module}\n" for module in sorted((out / "samples/vfio-mdev").rglob("*.ko")))
 
 
@@ -113,7 +113,7 @@ def bzimage(out):
 
 @functools.cache
 def headers(out):
-    """The user-space headers of the tree, installed in out/hdr; return the include folder."""
+    """Install the user-space headers of the tree in out/hdr; return the include folder."""
     must("install the headers", make(out, "headers_install", f"INSTALL_HDR_PATH={out}/hdr"), "headers.log",
          env=environment())
     return out / "hdr/include"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results of tests: parsing KUnit's nested KTAP and the TAP of kselftests, and printing what failed."""
+"""Test results: parse the nested KTAP of KUnit and the TAP of kselftests, and print failures."""
 import re
 from dataclasses import dataclass, field
 
@@ -27,14 +27,14 @@ class Results:
 
 
 class _Level:
-    """One depth of nesting that is open: its name, its plan, what was seen of it."""
+    """An unfinished nesting level of KTAP: name, number of planned cases, and results seen and failed so far."""
 
     def __init__(self, name=""):
         self.name, self.plan, self.seen, self.failed = name, None, 0, 0
 
 
 def parse(lines):
-    """Count the cases without children. What a plan promised and did not come counts as failed."""
+    """Return the results of all cases without subtests. Cases that are planned but have no result are a failure."""
     results = Results()
     levels = {0: _Level()}
 
@@ -76,7 +76,7 @@ def parse(lines):
 
 
 def report(results, dirty, prefix=""):
-    """Print failed cases, findings in the kernel's log and the counts; return whether a run is not good."""
+    """Print failed cases, findings in the kernel log and the counts; return whether the run failed."""
     for case in results.failed:
         say(f"failed: {prefix}{case}")
     for finding in dirty:

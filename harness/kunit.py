@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make kunit: the engine's suites on user-mode Linux with KASAN, and in the x86-64 debug kernel."""
+"""make kunit: run the KUnit suites on user-mode Linux with KASAN, and in the x86-64 debug kernel."""
 import re
 import sys
 
@@ -9,25 +9,25 @@ from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
-# kunit.py gives every user-mode kernel PCI over virtio, which warns at boot when it has no device ID.
+# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot unless it has a device ID.
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n"]
 
 
-# Random operations where there is time for them: of each kind 5000 succeed.
+# Number of random operations of a long run. At least 5000 of each kind succeed.
 OPERATIONS = 450000
 
 
 def tool(command, out, config=(), *arguments):
-    """A command of the tree's own kunit.py, for a user-mode kernel in the folder out; the tree is where it runs."""
+    """Return the arguments to run a command of the tree's kunit.py with build folder out. It has to run in the tree."""
     return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={KUNITCONFIG}",
             *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
             f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]
 
 
 def uml(**parameters):
-    """On user-mode Linux, with parameters of the tests; return the results and findings of the log.
+    """Run the suites on user-mode Linux; return the results and the findings in the log.
 
-    ops= is the number of random operations, seed= what they start from.
+    The parameters are those of iopt_test: ops is the number of random operations, seed the seed of their generator.
     """
     packages.need(packages.KERNEL)
     series.apply()
@@ -43,18 +43,18 @@ def uml(**parameters):
 
 
 def operations():
-    """The table of random operations in the log of uml()."""
+    """Return the lines of the table of random operations from the log of uml()."""
     text = (LOG / "kunit-uml.log").read_text(errors="replace")
     return re.findall(r"# each_kind_succeeds: (.*\S)", text)
 
 
 def debug(seconds=3, cpus=2):
-    """The same suites, built in, at the boot of the debug kernel.
+    """Run the suites at the boot of the debug kernel; return the results and the findings in its log.
 
-    seconds is for how long threads work against each other.
+    seconds is how long each concurrent case runs.
     """
     out = kernel.build("debug")
-    # A case prints only at its end, and some compute for minutes on a busy host.
+    # A case prints its result at its end only, and some run for minutes on a busy host.
     machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=900 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who may know what: the engine no front end and no way to read an I/O page table, a front end no engine work."""
+"""Check the layering: the engine must not know front ends or read I/O page tables, front ends must not pin or map."""
 import re
 
 from . import ktap
@@ -8,7 +8,7 @@ from .paths import ROOT
 ENGINE_MAY_NOT = [
     ("reads an I/O page table", r"iova_to_phys"),
     ("includes a front end's header", r"#\s*include.*(vfio|iommufd)"),
-    ("knows what a front end calls things", r"(?i)\b(vfio|v1|v2|containers?|groups?)\b"),
+    ("uses a term of a front end", r"(?i)\b(vfio|v1|v2|containers?|groups?)\b"),
 ]
 FRONT_MAY_NOT = [
     ("pins user memory", r"\b(un)?pin_user_page\w*\s*\(|\bget_user_pages\w*\s*\(|\bfollow_pfn\w*\s*\("),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make lint: what the kernel's own tools say about our patches and files; any finding fails."""
+"""make lint: run the static checks of the kernel tree on our patches and files; any finding is a failure."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -8,18 +8,18 @@ from . import kernel, ktap, mail, packages, series
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .shell import Progress, logged, say
 
-# FILE_PATH_CHANGES asks every patch that adds a file for a MAINTAINERS line; one patch of the series has the
-# entries for all of them.
+# FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
+# for all files.
 CHECKPATCH = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
               "--ignore=FILE_PATH_CHANGES"]
 
-# Those of the tree's semantic checks that look for faults in code like ours.
+# The semantic checks of the tree that apply to code like ours.
 COCCI = ["free/*", "locks/*", "null/*", "iterators/*", "tests/*", "misc/*", "api/err_cast.cocci",
          "api/kfree_mismatch.cocci", "api/memdup*.cocci", "api/vma_pages.cocci", "api/alloc/*"]
 
 
 def each(title, subjects, check, results):
-    """check(subject) -> findings, over all subjects at once; each subject is a case."""
+    """Run check(subject), which returns a list of findings, on all subjects in parallel; each is a case."""
     progress = Progress(title)
     with ThreadPoolExecutor(kernel.jobs()) as pool:
         for subject, findings in zip(subjects, pool.map(check, subjects)):
@@ -33,7 +33,7 @@ def each(title, subjects, check, results):
 
 
 def tool(argv):
-    """What a tool prints in the tree, and a line for its status when it fails in silence."""
+    """Run a tool in the tree; return the lines that it prints, or its exit status if it fails without output."""
     done = subprocess.run([str(a) for a in argv], cwd=LINUX, text=True, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=kernel.environment())
     lines = [line for line in done.stdout.splitlines() if line.strip()]
@@ -41,7 +41,7 @@ def tool(argv):
 
 
 def compiled(objects, results):
-    """gcc's W=1 and sparse, on the objects made from our sources."""
+    """Compile our sources with W=1 and sparse."""
     out = BUILD / "lint"
     kernel.settle(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
@@ -59,12 +59,12 @@ def compiled(objects, results):
         results.failed.append(f"W=1 and sparse: make failed, see {log}")
 
 
-# Configurations in which something that we select could lack what it depends on.
+# Configurations in which symbols that we select could have unmet dependencies.
 CONFIGURATIONS = ["vfio-alone"]
 
 
 def configurations(results):
-    """Kconfig warns of no symbol that is selected although it depends on something that is off."""
+    """Check that Kconfig reports no unmet dependencies of selected symbols."""
     for name in CONFIGURATIONS:
         kernel.configure(BUILD / name, kernel.fragments(name))
         lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
@@ -72,12 +72,15 @@ def configurations(results):
         (results.failed if findings else results.passed).append(f"kconfig: {' '.join([name, *findings])}")
 
 
-# It takes sums of sizes (SZ_1G + SZ_2M) for sums of flags.
+# orplus.cocci reports sums of sizes such as SZ_1G + SZ_2M as sums of flags.
 NOT_OURS = {"orplus.cocci"}
 
 
 def reports(rule):
-    """Whether a semantic check can report, and does so without an OCaml compiler (checkpatch has badzero too)."""
+    """Return whether a semantic check has a report mode and needs no OCaml compiler.
+
+    badzero.cocci needs one, but checkpatch reports the same.
+    """
     text = rule.read_text()
     return rule.name not in NOT_OURS and "virtual report" in text and "ocaml" not in text
 
@@ -91,7 +94,7 @@ def lint():
     built = [path for path in sources if path.startswith(("drivers/", "virt/"))]
 
     each("checkpatch", sorted(mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
-    # The series' own files are whole in its patches.
+    # Files of the series are checked as part of its patches; sources of the harness are checked here.
     planted = sorted((HARNESS / "planted").glob("*.c"))
     each("checkpatch -f", planted, lambda p: tool([*CHECKPATCH, "-f", p]), results)
     each("kernel-doc", sources, lambda p: tool(["perl", "scripts/kernel-doc", "-none", "-Werror", p]), results)
@@ -103,7 +106,7 @@ def lint():
     compiled([path[:-1] + "o" for path in built if path.endswith(".c")], results)
     configurations(results)
     for path in series.unlisted():
-        results.failed.append(f"series: no patch brings {path}")
+        results.failed.append(f"series: no patch adds {path}")
     return results
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The harness' own kernel modules, each in a folder of harness/."""
+"""Build the kernel modules of the harness, each of which is a folder of harness/."""
 import shutil
 
 from . import kernel
@@ -8,7 +8,7 @@ from .shell import must
 
 
 def build(name, out):
-    """Build the module for the kernel in the folder out; return the .ko."""
+    """Build the named module for the kernel in the folder out; return the path of the .ko."""
     place = BUILD / f"{name}-{out.name}"
     place.mkdir(exist_ok=True)
     for source in (HARNESS / name).iterdir():

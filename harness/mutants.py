@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make mutants: plant one-line faults, one at a time, and see that the tests notice each of them.
+"""make mutants: plant small faults, one at a time, and check that the tests catch each of them.
 
-There are families of faults, each with a way of its own to build and to test: mutants_engine.py, mutants_iommufd.py and
-mutants_type1.py.
-harness/faults/FAMILY holds the faults, one a line:
+The faults form families, which are built and tested in different ways: see mutants_engine.py, mutants_iommufd.py and
+mutants_type1.py. harness/faults/FAMILY lists the faults, one a line:
 
     name | what it breaks | file | function | regular expression | replacement
 
-The expression matches exactly once in the function. In the replacement \\1 is its first group, and \\n and \\t are what
-they are in C. A bar that is no border of columns has a backslash before it, or no spaces around it. ONLY= names families
-or mutants, with wildcards, separated by commas; else all are run.
+The expression must match exactly once in the function. In the replacement \\1 is the first group, and \\n and \\t are
+escapes as in C. A literal bar needs a backslash before it or no spaces around it. ONLY= selects families or mutants
+by patterns separated by commas; the default is all.
 """
 import fnmatch
 import importlib
@@ -43,7 +42,7 @@ class Verdict:
 
 
 def listed(family):
-    """The faults of a family."""
+    """Return the mutants of a family."""
     mutants = []
     path = FAULTS / family
     for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -51,18 +50,18 @@ def listed(family):
             continue
         columns = [part.strip() for part in re.split(r"(?<!\\) \|(?: |$)", line)]
         if len(columns) != 6:
-            raise Failure(f"{path}:{number}: {len(columns)} columns, not 6")
+            raise Failure(f"{path}:{number}: {len(columns)} columns instead of 6")
         *columns, replacement = columns
         mutants.append(Mutant(*columns, replacement.replace(r"\|", "|")))
     names = [mutant.name for mutant in mutants]
     for name in names:
         if names.count(name) > 1:
-            raise Failure(f"{path}: {name} is there twice")
+            raise Failure(f"{path}: {name} is listed twice")
     return mutants
 
 
 def plant(text, mutant):
-    """Where the function stands in the source, and the function with the fault; there must be one place for it."""
+    """Return the span of the function in the source, and its text with the fault planted."""
     body = re.search(rf"^[a-z][^\n;]*\b{mutant.function}\([^;{{]*?\)\n{{\n.*?^}}", text, re.M | re.S)
     if not body:
         raise Failure(f"mutant {mutant.name}: {mutant.file}: no function {mutant.function}")
@@ -74,13 +73,13 @@ def plant(text, mutant):
 
 
 def mutate(text, mutant):
-    """The source with the fault."""
+    """Return the source with the fault planted."""
     (start, end), function = plant(text, mutant)
     return text[:start] + function + text[end:]
 
 
 def chosen(family):
-    """Those of the family that ONLY= names."""
+    """Return the mutants of the family that ONLY= selects."""
     patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
     return [mutant for mutant in listed(family)
             if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns
@@ -88,13 +87,13 @@ def chosen(family):
 
 
 def run(family):
-    """Run the chosen faults of a family and print the table; return the verdicts."""
+    """Test the selected mutants of a family and print a table; return the verdicts."""
     todo = chosen(family)
     if not todo:
         return []
     verdicts = importlib.import_module(f".mutants_{family}", __package__).run(todo)
     wide, broad = (2 + max(len(getattr(mutant, column)) for mutant in todo) for column in ("name", "breaks"))
-    say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}noticed by")
+    say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}caught by")
     for verdict in verdicts:
         say(f"{verdict.mutant.name:{wide}}{verdict.mutant.breaks:{broad}}"
             f"{'caught' if verdict.caught else 'SURVIVED':10}{verdict.note}")
@@ -104,17 +103,17 @@ def run(family):
 
 
 def stage(family):
-    """For soak: each mutant is a case."""
+    """Run a family as a stage of make soak, with a case for each mutant."""
     results = ktap.Results()
     for verdict in run(family):
-        (results.passed if verdict.caught else results.failed).append(f"mutant {verdict.mutant.name} is noticed")
+        (results.passed if verdict.caught else results.failed).append(f"mutant {verdict.mutant.name} is caught")
     return results
 
 
 def main():
     verdicts = [verdict for family in FAMILIES for verdict in run(family)]
     if not verdicts:
-        raise Failure(f"ONLY={os.environ.get('ONLY')}: neither {' nor '.join(FAMILIES)}, and no mutant's name")
+        raise Failure(f"ONLY={os.environ.get('ONLY')}: neither {' nor '.join(FAMILIES)}, nor the name of a mutant")
     survived = sum(not verdict.caught for verdict in verdicts)
     say(f"RESULT: {'fail' if survived else 'pass'}")
     return bool(survived)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the engine: its KUnit suites, on user-mode Linux, have to fail with each.
+"""Mutants of the engine. The KUnit suites on user-mode Linux must fail with each of them.
 
-All mutants are in one kernel: beside a function stands a copy with the fault for each of its mutants, and the parameter
-iopt_mutant says at boot which of all copies is called instead of its function. The kernel is built in a folder with a
-copy of the engine's sources, which kbuild prefers to those of the tree. It checks locks, memory and invariants as in
-make kunit.
+One kernel contains all mutants. For each mutant it has a copy of the function with the fault, and the kernel parameter
+iopt_mutant selects the copy that is called instead of the original. The sources with the copies are written into the
+build folder, where kbuild prefers them to those of the tree. Locks, memory and invariants are checked as in make kunit.
 
-The suites run until the first thing goes wrong: an expectation, a case, a line of the log that must not be there, or
-a case that takes several times as long as in the kernel without a mutant. They run in stages, each in a boot of its
-own: most faults are noticed within seconds by the suites that take least.
+The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
+times as long as without a mutant. They are split into stages, each with its own boot, fastest suites first, because
+these catch most mutants within seconds.
 """
 import concurrent.futures
 import os
@@ -25,12 +24,12 @@ from .shell import Failure, Progress, lines_of, must, say, spawn, stop
 ENGINE = "drivers/iommu/iopt"
 OUT = BUILD / "mutants-engine"
 CONFIG = []
-# With a mutant a case may take so many times as long as without one, and at least so many seconds, before it hangs. The
-# suites notice most hangs themselves within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of a
-# result only with the next line, so that the case which hangs may be the second one after what the verdict names.
+# A case counts as hung if it takes PATIENCE times as long as without a mutant, and at least LEAST seconds. The suites
+# detect most hangs themselves within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of a result
+# only when it prints the next one, so the case that hangs may be the second one after the one in the verdict.
 PATIENCE, LEAST = 5, 30
-# The suites of each stage: those of the record and of accesses take longest. A mutant of a file whose name starts so
-# meets some suites before all others.
+# The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
+# mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "access": "iopt-a*", "owner": "iopt-o*",
          "dirty": "iopt-di*", "domain": "iopt-d*", "iova": "iopt-i*", "unmap": "iopt-u*", "pins": "iopt-p*",
@@ -43,7 +42,7 @@ FAILED = re.compile(r"(EXPECTATION|ASSERTION) FAILED at (\S+)")
 
 
 def with_mutants(text, numbered):
-    """A source with a copy of each mutant's function, and each function calling the copies by their numbers."""
+    """Add a copy of the function for each (number, mutant) to a source, and calls to the copies by iopt_mutant."""
     copies, calls = defaultdict(str), defaultdict(str)
     for number, mutant in numbered:
         (start, end), function = mutants.plant(text, mutant)
@@ -61,7 +60,10 @@ def with_mutants(text, numbered):
 
 
 def write_sources(everything, folder, defined_in, out):
-    """Copy a folder's sources with all their mutants; what does not change keeps its time, and so its object."""
+    """Write the sources of a folder with all mutants into out.
+
+    Unchanged files keep their time stamps, so that their objects are not built again.
+    """
     for file in (LINUX / folder).rglob("*.[ch]"):
         name = str(file.relative_to(LINUX / folder))
         text = file.read_text()
@@ -77,7 +79,7 @@ def write_sources(everything, folder, defined_in, out):
 
 
 def build(everything):
-    """Build the kernel with all mutants."""
+    """Build the user-mode kernel with all mutants."""
     packages.need(packages.KERNEL)
     series.apply()
     OUT.mkdir(exist_ok=True)
@@ -90,20 +92,20 @@ def build(everything):
 
 @dataclass
 class Run:
-    """What came of the suites: what went wrong first or None, the cases that passed, and the seconds between results."""
+    """A run of suites: the first failure or None, the cases that passed, and the seconds that each result took."""
     wrong: str
     passed: list
     took: list
 
 
 def stages_for(mutant):
-    """The stages, in the order in which the mutant meets them."""
+    """Return the stages in the order in which the mutant runs them."""
     first = [stage for start, stage in FIRST.items() if mutant.file.startswith(start)]
     return first + [stage for stage in STAGES if stage not in first]
 
 
 def boot(number, stage, limits):
-    """Run suites with a mutant, 0 for none. limits[n] is how many seconds may pass after n results."""
+    """Run the suites of a stage with mutant number, 0 for none; after n results the next may take limits[n] seconds."""
     last, took = time.monotonic(), []
     child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"kunit.filter_glob={stage}",
                    f"iopt_mutant={number}"], cwd=OUT)
@@ -138,17 +140,17 @@ def boot(number, stage, limits):
 
 
 def run(todo):
-    """Run all; return a verdict for each."""
+    """Test the mutants; return a verdict for each."""
     everything = mutants.listed("engine")
     build(everything)
     controls, limits = {}, {}
     for stage in {stage: None for mutant in todo for stage in stages_for(mutant)}:
         control = controls[stage] = boot(0, stage, [300])
         if control.wrong or not control.passed:
-            raise Failure(f"the engine without a fault: {control.wrong or 'no case passed'}, "
+            raise Failure(f"the engine without a mutant fails: {control.wrong or 'no case passed'}, "
                           f"see {LOG}/mutants-engine-0.run")
         limits[stage] = [max(LEAST, PATIENCE * seconds) for seconds in control.took]
-    say(f"the engine without a fault: {sum(len(controls[stage].passed) for stage in STAGES)} cases passed in "
+    say(f"the engine without a mutant: {sum(len(controls[stage].passed) for stage in STAGES)} cases passed in "
         f"{sum(sum(controls[stage].took) for stage in STAGES):.0f} s")
 
     def judge(mutant):

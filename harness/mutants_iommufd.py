@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of /dev/iommu: its selftests and those of its devices, in the debug kernel, have to fail with each.
+"""Mutants of /dev/iommu. Its selftests and those of vfio devices must fail with each in the debug kernel.
 
-As with the engine all are in one kernel, and the parameter iopt_mutant on the kernel's command line says which is
-there. Each has a guest of its own, in which the programs run until one fails, leaves a page pinned, or the kernel
-panics, which it does at the first warning or report. A program that hangs is one that fails.
+As for the engine, one kernel contains all mutants, and the kernel parameter iopt_mutant selects one. Each is tested in
+a guest of its own. The programs run until one fails, hangs or leaves a page pinned, or until the kernel panics, which
+it does at the first warning or KASAN report.
 """
 from . import cleanlog, guest, kernel, ktap, mutants_engine, packages, selftest, series
 from .mutants import Verdict, listed
@@ -13,13 +13,13 @@ from .shell import Failure, Progress, must, say
 FRONT_END = "drivers/iommu/iommufd"
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
-# The cheap ones first. Stress and most races are left out: they take long, and the others see what there is.
+# Fast programs first. Stress tests and most races are left out, because they are slow and catch no other mutants.
 PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info", "iommufd/hwpt_alloc",
             "iommufd/ioas_copy", "iommufd/ioas_allow", "iommufd/options", "iommufd/iova_ranges", "iommufd/ioas_map",
             "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/allocation_failure",
             "iommufd/ioas_dma", "iommufd/hwpt_race", "vfio/mdev_race"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
-# Runs the programs until one has something to say.
+# Script that runs the programs until one fails or leaves pages pinned; status 4 means that all cases were skipped.
 UNTIL = """
 for program in {programs}; do
 	run_test $program {folders}/${{program%/*}}-installed ${{program#*/}}
@@ -30,7 +30,7 @@ done
 
 
 def build(everything):
-    """Build the kernel with all mutants, and the programs; return the kernel."""
+    """Build the kernel with all mutants, and the programs; return the path of the bzImage."""
     packages.need(packages.KERNEL)
     series.apply()
     kernel.settle(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
@@ -42,17 +42,17 @@ def build(everything):
 
 
 def boot(image, number):
-    """What went wrong first with a mutant, 0 for none; None if nothing did."""
+    """Run the programs with mutant number, 0 for none; return the first failure or None."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
                           args=f"iopt_mutant={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
-        # No mutant is met before that: it was the machine.
+        # If no program was started, the boot hung in the emulator, because no mutant is reached before: try again.
         if any(selftest.BEGIN.match(line) for line in outcome.lines):
             break
     else:
-        raise Failure(f"no program of /dev/iommu could be started: {outcome.reason}")
+        raise Failure(f"the guest started no program of /dev/iommu: {outcome.reason}")
     if outcome.status is None:
         return outcome.reason.splitlines()[0]
     results = selftest.judge(outcome.lines, False)
@@ -63,13 +63,13 @@ def boot(image, number):
 
 
 def run(todo):
-    """Run all; return a verdict for each."""
+    """Test the mutants; return a verdict for each."""
     everything = listed("iommufd")
     image = build(everything)
     wrong = boot(image, 0)
     if wrong:
-        raise Failure(f"/dev/iommu without a fault: {wrong}")
-    say("/dev/iommu without a fault: nothing fails")
+        raise Failure(f"/dev/iommu without a mutant fails: {wrong}")
+    say("/dev/iommu without a mutant: no failure")
     progress, verdicts = Progress("mutants of /dev/iommu"), []
     for mutant in todo:
         progress.tick(mutant.name)

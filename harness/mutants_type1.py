@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of type1: each has to change a line of one of the rules that it breaks.
+"""Mutants of type1. Each must change a line of a contract program that shows one of the rules that it breaks.
 
-Each is built as a module of its own. One guest loads one after the other beside the built-in type1: containers ask the
-driver that registered last first, so the mutant serves them. The programs of harness/contract that have lines of the
-broken rules run, and each line is compared with what the unchanged source, built the same way, gave.
+Each mutant is built as a module. A guest loads one after the other in addition to the built-in type1. SET_IOMMU tries
+the driver that registered last first, so containers use the mutant. The contract programs that have lines of the broken
+rules run, and their lines are compared with those of the unchanged source, built as a module too.
 """
 import shutil
 
@@ -16,7 +16,7 @@ FOLDER = BUILD / "mutants"
 SOURCE = LINUX / "drivers/vfio"
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
-# The random sequences have lines of one rule only, and take as long as all the others together.
+# The random sequences show a single rule, and take as long as all other programs together.
 LEFT_OUT = {"random"}
 
 
@@ -31,7 +31,7 @@ def build(mutants):
     text = {path.name: path.read_text() for path in [*headers, *SOURCE.glob("type1*.[ch]")]}
     for mutant in mutants:
         if mutant.file not in text:
-            raise Failure(f"mutant {mutant.name}: no file {mutant.file}")
+            raise Failure(f"mutant {mutant.name}: no such file: {mutant.file}")
     objects = [f"{name[:-2]}.o" for name in text if name.endswith(".c")]
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name, mutant in [(NONE, None), *((mutant.name, mutant) for mutant in mutants)]:
@@ -47,14 +47,14 @@ def build(mutants):
 
 
 def boot(name, image, mdev, runs, modules, folder):
-    """Boot, and for each (mutant, programs) load the mutant and run them; return {mutant: Side}."""
+    """Boot a guest, and for each (mutant, programs) load the module and run them; return ({mutant: Side}, Outcome)."""
     script = f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
     for mutant, programs in runs:
         script += (f"echo '# mutant: {mutant}'\ninsmod {modules[mutant]} || exit\n"
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    # What a mutant leaves pinned, an unmap waits for.
+    # The silence is short, because an unmap never returns if a mutant leaves pages pinned.
     outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800,
                                      restarts=0), script)
     sides, lines = {}, []
@@ -76,7 +76,7 @@ def programs_of(baseline, broken):
 
 
 def judge(mutant, baseline, side, ran):
-    """The first line of a broken rule that changed, and the first of another rule."""
+    """Return the first changed line of a rule that the mutant breaks, and the first one of other rules."""
     own = other = None
     broken = set(rules(mutant))
     for key, (shown, text) in baseline.lines.items():
@@ -93,7 +93,7 @@ def judge(mutant, baseline, side, ran):
 
 
 def run(todo):
-    """Run all; return a verdict for each."""
+    """Test the mutants; return a verdict for each."""
     folder, programs = differential.build_programs()
     modules = build(todo)
     out = kernel.build("release")
@@ -104,12 +104,12 @@ def run(todo):
     sides, _ = boot("mutants-unchanged", image, mdev, [(NONE, usual)], modules, folder)
     baseline = sides[NONE]
     if baseline.wrong:
-        raise Failure("the unchanged source: " + "; ".join(baseline.wrong))
+        raise Failure("type1 without a mutant fails: " + "; ".join(baseline.wrong))
 
     runs = {mutant.name: programs_of(baseline, rules(mutant)) for mutant in todo}
     results, left, number = {}, [mutant.name for mutant in todo], 0
     while left:
-        # A mutant that stops the guest is judged by what it printed, and the next one gets a new guest.
+        # If a mutant stops the guest, it is judged by the lines printed so far, and a new guest runs the others.
         number += 1
         sides, outcome = boot(f"mutants-{number}", image, mdev, [(name, runs[name]) for name in left], modules, folder)
         results.update(sides)

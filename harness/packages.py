@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Debian packages that each part of the harness stands on."""
+"""The Debian packages that the parts of the harness need."""
 import os
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "c
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
-LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: checkpatch looks at SPDX tags by them
+LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: for checkpatch's spdxcheck
 
 
 def missing(names):
@@ -25,15 +25,15 @@ def missing(names):
 
 
 def need(names):
-    """Have the packages, by apt-get where that is possible; otherwise say which are missing."""
+    """Install missing packages with apt-get if running as root; otherwise raise Failure with their names."""
     if not shutil.which("dpkg-query"):
-        raise Failure("This is not a Debian system. Install what these packages hold, and a dpkg-query "
-                      f"that knows them: {' '.join(names)}")
+        raise Failure("dpkg-query is missing, so this is no Debian system. On Debian 12 these packages "
+                      f"are needed: {' '.join(names)}")
     absent = missing(names)
     if not absent:
         return
     if os.geteuid() != 0:
-        raise Failure(f"Missing packages: apt-get install {' '.join(absent)}")
+        raise Failure(f"packages are missing, run as root: apt-get install {' '.join(absent)}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
     must(f"apt-get install {' '.join(absent)}",

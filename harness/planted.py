@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bugs planted on purpose: the check of the kernel's log has to notice each by its name."""
+"""Control of the checks: plant bugs with a module, which the check of the kernel log has to find by name."""
 from . import cleanlog, guest, kernel, ktap, modules
 from .shell import Failure
 
-# The names of cleanlog's findings. KASAN's report turns lock debugging off, so it comes last.
+# Names of findings in cleanlog.py. A report of KASAN disables lockdep, so use-after-free has to be the last.
 KINDS = ("lock-inversion", "leak", "use-after-free")
 
 
@@ -13,14 +13,14 @@ def build(out):
 
 def check_kind(kind):
     if kind not in KINDS:
-        raise Failure(f"PLANT={kind}: it is one of {', '.join(KINDS)}")
+        raise Failure(f"PLANT={kind}: must be one of {', '.join(KINDS)}")
 
 
 def insmod(module, kind):
     return f"insmod {module} kind={kind} && rmmod planted || exit\n"
 
 
-# A test that never ends, on a kernel that goes on writing to its log.
+# A test that hangs, while the kernel log keeps growing.
 HANG = """
 echo '# harness: begin planted/hang'
 echo '#  RUN           global.ends ...'
@@ -31,7 +31,10 @@ done
 
 
 def hang():
-    """A guest without progress is stopped and named, and started again once; it is then taken off the report."""
+    """Check that a guest without progress is stopped and restarted once; return the results.
+
+    The restart is removed from the list for the report, because it is intended.
+    """
     before = len(guest.restarted)
     outcome = guest.boot(guest.Guest("planted-hang", kernel.bzimage(kernel.build("release")), silence=20), HANG)
     reported = guest.restarted[before:]
@@ -39,13 +42,13 @@ def hang():
     results = ktap.Results()
     for case, holds in [("is stopped", outcome.hung and outcome.status is None),
                         ("is named", outcome.reason.startswith("it hung in planted/hang, global.ends")),
-                        ("is started again once, which is reported", len(reported) == 1)]:
+                        ("is restarted once, which is reported", len(reported) == 1)]:
         (results.passed if holds else results.failed).append(f"a planted hang {case}")
     return results
 
 
 def planted():
-    """Make all the bugs in one guest; a bug that is not found fails, and so does anything else that is."""
+    """Trigger all bugs in one guest; a bug that is not found is a failure, and so is any other finding."""
     out = kernel.build("debug")
     module = build(out)
     outcome = guest.boot(guest.Guest("planted", kernel.bzimage(out)),
@@ -53,10 +56,10 @@ def planted():
     found = {finding.name for finding in cleanlog.of(outcome)}
     results = ktap.Results()
     for kind in KINDS:
-        (results.passed if kind in found else results.failed).append(f"a planted {kind} is noticed")
+        (results.passed if kind in found else results.failed).append(f"a planted {kind} is found")
     for name in sorted(found.difference(KINDS)):
-        results.failed.append(f"no bug was planted, yet the log shows: {name}")
+        results.failed.append(f"the log has a finding that was not planted: {name}")
     if outcome.status != 0:
-        results.failed.append(f"guest: {outcome.reason or 'a module did not load'}")
+        results.failed.append(f"guest: {outcome.reason or 'a module failed to load'}")
     results.add(hang())
     return results

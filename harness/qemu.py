@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU 10 of Debian 13, which invalidates no more of its IOTLB than the kernel asks for; Debian 12's QEMU does.
+"""Install QEMU 10 of Debian 13, to test IOTLB flushes: it invalidates exactly what the kernel requests.
 
-It lies in a root of its own under build/ and runs outside of it, by that root's own loader and libraries.
+The QEMU of Debian 12 invalidates more, which hides a flush that is too short. QEMU 10 is installed into a root of its
+own under build/, and runs on the host with the loader and the libraries of that root.
 """
 import functools
 import shutil
@@ -15,19 +16,19 @@ ROOT = BUILD / RELEASE
 
 
 def mirror():
-    """The archive that the machine's own apt takes Debian from."""
+    """Return the URL of the Debian archive that apt uses on this machine."""
     targets = output("apt-get", "indextargets", "--format", "$(ORIGIN) $(SUITE) $(CODENAME) $(SITE)",
                      "Created-By: Packages")
     for line in targets.splitlines():
         origin, *_, site = line.split()
         if origin == "Debian" and not site.endswith("-security"):
             return site
-    raise Failure("apt has no index of Debian's archive: apt-get update")
+    raise Failure("apt has no index of the Debian archive: run apt-get update")
 
 
 @functools.cache
 def ten():
-    """The command that runs QEMU 10, installed if need be, as Guest.qemu has it."""
+    """Install QEMU 10 if necessary; return the command that runs it, for Guest.qemu."""
     packages.need(packages.OTHER_QEMU)
     if not ROOT.exists():
         fresh = BUILD / f"{RELEASE}.new"

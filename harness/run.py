@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make run: the simple application of samples/iommufd moves data by DMA in a guest."""
+"""make run: run the sample program of samples/iommufd in a guest, where it moves data by DMA."""
 from . import cleanlog, guest, kernel
 from .paths import BUILD, LINUX
 from .shell import must, say
@@ -16,9 +16,9 @@ def build_sample(include):
 
 
 def sample(kernel_name, on_line=None):
-    """Run the sample under the named kernel; return the outcome and what is wrong with the kernel's log.
+    """Run the sample under the named kernel; return the Outcome and the findings in the kernel log.
 
-    That DMA is refused is among the things it shows, so the IOMMU's fault lines are expected.
+    The sample also shows DMA that the IOMMU blocks, so DMA faults in the log are expected.
     """
     built = kernel.build(kernel_name)
     out = build_sample(kernel.headers(built))

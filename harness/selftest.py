@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make selftest: the kselftests of iommufd and vfio, in the debug kernel with VT-d and edu devices.
+"""make selftest: run the kselftests of iommufd and vfio in guests with VT-d and edu devices.
 
-They run in several guests, by what they need: see GROUPS. WIDEN=1 delays the threads of concurrent ones after they
-release a lock.
+GROUPS assigns the programs to guests by their requirements; most run in the debug kernel. WIDEN=1 delays threads of
+concurrent programs after they release a lock.
 
-ONLY= names programs (iommufd/ioas_*), with wildcards, separated by commas; else all are run, and then each errno that is
-documented has to be seen by one of them.
+ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. By default all run, and then each errno
+that is documented has to be seen by one of them.
 """
 import fnmatch
 import os
@@ -17,22 +17,22 @@ from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, output
 
 COLLECTIONS = ("iommufd", "vfio")
-FOLDER = BUILD / "selftest"     # COLLECTION-installed is there
+FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
 BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (-?\d+) (-?\d+)$")
-# A test whose purpose is a refused DMA says so in its output.
+# A program that provokes DMA faults on purpose prints this line.
 DECLARED = "# expects: dma-fault"
 
 
 @dataclass
 class Group:
-    """Programs that run in one guest: those whose name matches a pattern or whose source has a text."""
+    """Programs that run in one guest, selected by patterns of their names or by a text in their sources."""
     name: str
     patterns: tuple = ()
     text: str = ""
-    machine: dict = field(default_factory=dict)     # what the guest has other than usual
+    machine: dict = field(default_factory=dict)     # arguments for guest.Guest
     kernel: str = "debug"
-    variables: str = ""         # NAME=VALUE for its programs
+    variables: str = ""         # environment of the programs: NAME=VALUE
 
     def has(self, program):
         if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
@@ -41,27 +41,27 @@ class Group:
         return bool(self.text) and source.exists() and self.text in source.read_text()
 
 
-# Threads against each other, in the preemptible kernel.
+# Concurrent programs, which run in the preemptible kernel.
 RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
-# A program belongs to the first group that has it.
+# A program runs in the first group that selects it.
 GROUPS = [
-    # QEMU's emulation of two processors can hang for ever where KVM patches the kernel's code.
+    # With two emulated processors QEMU can hang when KVM patches kernel code.
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
-    # IOVAs beyond 39 bits. The debug kernel checks the whole space after each call, which takes hours with so much in it.
+    # IOVAs beyond 39 bits. The debug kernel validates the whole space after each call, which would take hours here.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release"),
-    # Mappings by the million, for which the debug kernel has neither the time nor the memory.
+    # Millions of mappings, for which the debug kernel is too slow and needs too much memory.
     Group("many", ("*/many_*",), machine={"memory": "3G"}, kernel="release", variables="TEST_SECONDS=900"),
-    # Pages that are migrated when they are pinned; most memory is such. The programs measure how long pinning takes,
-    # for which the debug kernel's checks are no base.
+    # Pages that are migrated when they are pinned: most memory is movable. The programs measure the time to pin, which
+    # the checks of the debug kernel would distort.
     Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}, kernel="release"),
     RACES,
-    # The others in a kernel that preempts nothing, where work without bound becomes a soft lockup.
+    # All others, without kernel preemption, so that unbounded work is reported as a soft lockup.
     Group("others", ("*",), machine={"args": "preempt=none"}),
 ]
 
 
 def build_programs(include):
-    """Build the collections as the tree's lib.mk does; return [(collection/program, folder, program)]."""
+    """Build the programs with the lib.mk of the tree; return [(collection/program, folder, program)]."""
     programs = []
     for collection in COLLECTIONS:
         source = LINUX / "tools/testing/selftests" / collection
@@ -80,23 +80,23 @@ def build_programs(include):
 
 
 def chosen(programs, only):
-    """Those that match one of the patterns in only; all if there is none."""
+    """Return the programs that match one of the patterns in only, or all if it is empty."""
     patterns = [pattern for pattern in re.split(r"[,\s]+", only) if pattern]
     return [program for program in programs
             if not patterns or any(fnmatch.fnmatch(program[0], pattern) for pattern in patterns)]
 
 
 def judge(lines, complete):
-    """The results of each program, with what its exit status and the pin counters say.
+    """Return the results of all programs, with cases for their exit status and for pages that stay pinned.
 
-    If the run was complete the errnos that were seen are compared with those that are documented.
+    If the run was complete, the errnos that the programs saw are compared with the documented ones.
     """
     results, inside, name, seen = ktap.Results(), [], None, {}
 
     def unended():
         if name:
             results.add(ktap.parse(inside), f"{name}: ")
-            results.failed.append(f"{name}: it did not end")
+            results.failed.append(f"{name}: did not exit")
 
     for line in lines:
         begin, end = BEGIN.match(line), END.match(line)
@@ -109,13 +109,13 @@ def judge(lines, complete):
             results.add(found, f"{name}: ")
             for pair, tests in errnos.hit(inside, name).items():
                 seen.setdefault(pair, []).extend(tests)
-            # 4 is kselftest's word for: all was skipped.
+            # KSFT_SKIP is 4: all cases were skipped.
             if status and not found.failed and not (status == 4 and found.skipped):
                 results.failed.append(f"{name}: exit status {status}")
             if not found.total() and not status:
-                results.failed.append(f"{name}: it printed no result")
+                results.failed.append(f"{name}: printed no result")
             kept = results.passed if before == after else results.failed
-            kept.append(f"{name}: pages pinned before {before}, after {after}")
+            kept.append(f"{name}: {before} pages pinned before, {after} after")
             name = None
         elif name:
             inside.append(line)
@@ -126,7 +126,7 @@ def judge(lines, complete):
 
 
 def grouped(programs):
-    """[(group, its programs)], without the groups that have none."""
+    """Return [(group, programs)] of the groups that have programs."""
     found = [(group, []) for group in GROUPS]
     for program in programs:
         next(members for group, members in found if group.has(program[0])).append(program)
@@ -134,7 +134,10 @@ def grouped(programs):
 
 
 def header(out, variables="", plant=None, widened=False):
-    """The start of a guest's script: the variables NAME=VALUE, the bug plant, the delays after unlocks."""
+    """Return the start of a guest's script, which loads modules and exports the variables NAME=VALUE.
+
+    It triggers the bug named by plant, if set, and loads the module that delays threads after unlocks, if widened.
+    """
     script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
     if variables:
         script += f"export {variables}\n"
@@ -146,7 +149,7 @@ def header(out, variables="", plant=None, widened=False):
 
 
 def boot(name, out, script, widened=False, **fields):
-    """Boot a guest for programs; return its outcome, what is wrong with the guest, and what is with its log."""
+    """Boot a guest and run the script; return its Outcome, a list of failures, and the findings in its log."""
     fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
                          script + (widen.end() if widened else ""))
@@ -157,10 +160,10 @@ def boot(name, out, script, widened=False, **fields):
 
 
 def selftests(plant=None, only="", widened=False, variables="", kernels=None, **machine):
-    """Run the programs in a guest for each group, on a machine that differs as given.
+    """Run the programs of each group in a guest; return the results and the findings in the kernel logs.
 
-    With a plant, that bug is made first in each guest. The programs see the variables NAME=VALUE. kernels says which
-    groups run in another kernel than they usually do: {group: kernel}.
+    plant names a bug to trigger first in each guest. variables is the environment of the programs, NAME=VALUE. kernels
+    is {group: kernel} for groups that run in another kernel than usual. Other arguments are for guest.Guest.
     """
     if plant:
         planted.check_kind(plant)
@@ -168,12 +171,12 @@ def selftests(plant=None, only="", widened=False, variables="", kernels=None, **
     built = build_programs(kernel.headers(out))
     programs = chosen(built, only)
     if not programs:
-        raise Failure(f"{only}: no such program")
+        raise Failure(f"{only}: no program matches")
     lines, stopped, dirty = [], [], []
     for group, members in grouped(programs):
         delayed = widened and group is RACES
         built_for = kernel.build((kernels or {}).get(group.name, group.kernel))
-        # What the bug needs is in the debug kernel alone.
+        # Only the debug kernel has the checks that find the bug.
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
         script += "".join("run_test {} {} {}\n".format(*program) for program in members)
@@ -187,9 +190,9 @@ def selftests(plant=None, only="", widened=False, variables="", kernels=None, **
 
 
 def races(seconds, kernel_name="debug", widened=False, **machine):
-    """Run each concurrent program for so many seconds, in a guest of its own.
+    """Run each concurrent program repeatedly for that many seconds, in a guest of its own.
 
-    Return the results, what is wrong with the kernels' logs, and the logs.
+    Return the results, the findings in the kernel logs, and the logs.
     """
     out = kernel.build(kernel_name)
     results, dirty, logs = ktap.Results(), [], []

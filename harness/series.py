@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patch series: folders of series/ become commits on top of the base in build/linux.
+"""Apply the patch series: each folder of series/ becomes a commit on top of the base in build/linux.
 
-series/NNNN-slug/ holds
-  message   the commit message; the Signed-off-by is added here
-  files     paths of our own files that the patch brings, one a line
-  remove    files of the kernel that it removes, one a line
-  *.cocci   semantic patches, in name order
+series/NNNN-slug/ contains
+  message   the commit message; a Signed-off-by is appended
+  files     paths of our files that the patch adds, one a line
+  remove    files of the kernel that the patch removes, one a line
+  *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
-and edits.py says what the last two may hold. A commit is found again by a hash over all that went into it and
-into those before it, so an edit rewrites only the commits from its patch on, and the work tree sees only the
-files that differ.
+See edits.py for the form of the last two. Commits are cached by a hash over their own input and that of all commits
+before. So an edit only makes the commits from its patch on again, and only files that differ are written to the work
+tree, which keeps rebuilds short.
 """
 import functools
 import hashlib
@@ -22,7 +22,7 @@ from .base import AUTHOR, EMAIL, git
 from .paths import BUILD, LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
-# Where files of ours stand in the repository; all else in the root is not the kernel's.
+# Folders of the repository with files for the kernel tree. All other folders are not part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
 COMMITS = BUILD / "series-commits.json"
 
@@ -37,14 +37,14 @@ class Patch:
         known = {"message", "files", "remove", "insert"}
         for entry in folder.iterdir():
             if entry.name not in known and entry.suffix != ".cocci":
-                raise Failure(f"{self.where}: {entry.name} is not part of a patch")
+                raise Failure(f"{self.where}: unexpected file {entry.name}")
         try:
             self.message = (folder / "message").read_text().strip()
         except FileNotFoundError:
-            raise Failure(f"{self.where}: no message") from None
+            raise Failure(f"{self.where}: the file `message` is missing") from None
         self.subject = self.message.splitlines()[0] if self.message else ""
         if not re.match(r"[\w/,. -]+: \S", self.subject):
-            raise Failure(f"{self.where}: the message's first line is not `subsystem: subject`")
+            raise Failure(f"{self.where}: the first line of the message must be `subsystem: subject`")
         self.files = self._list(folder / "files")
         for path in self.files:
             if not (ROOT / path).is_file():
@@ -65,7 +65,7 @@ class Patch:
         return [line for line in lines if line]
 
     def key(self, before):
-        """What this commit is made from, given the key of the one before."""
+        """Return the hash over the input of this commit and the key of the commit before."""
         digest = hashlib.sha256(before.encode())
         parts = [path for path in sorted(self.folder.iterdir())] + [ROOT / path for path in self.files]
         for part in parts:
@@ -76,7 +76,7 @@ class Patch:
 
 
 class Tree:
-    """The kernel tree at a commit, and the changes that one more patch makes to it."""
+    """A commit of the kernel tree, and the changes of the next patch to it."""
 
     def __init__(self, commit):
         self.commit = commit
@@ -108,7 +108,7 @@ class Tree:
         self.paths.discard(path)
 
     def record(self, message):
-        """Commit the changes; the work tree is not touched."""
+        """Commit the changes without the work tree; return the commit, or None if nothing changed."""
         index = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
         git("read-tree", self.commit, env=index)
         entries = ""
@@ -164,20 +164,20 @@ def make_commit(tree, patch):
 
 
 def patches():
-    """All patches, in order. A file of ours comes with one patch; a Makefile may come again and grow."""
+    """Return all patches in order. Only one patch may add a file, except for Makefiles, which may grow in several."""
     folders = sorted(path for path in SERIES.iterdir() if path.is_dir()) if SERIES.is_dir() else []
     found = [Patch(folder) for folder in folders]
     bringer = {}
     for patch in found:
         for path in patch.files:
             if os.path.basename(path) != "Makefile" and path in bringer:
-                raise Failure(f"{patch.where}: files: {path} comes with {bringer[path]} already")
+                raise Failure(f"{patch.where}: files: {path} is added by {bringer[path]} already")
             bringer[path] = patch.where
     return found
 
 
 def unlisted():
-    """Files of ours that no patch brings."""
+    """Return our files that no patch adds."""
     listed = {path for patch in patches() for path in patch.files}
     ours = {str(file.relative_to(ROOT)) for area in AREAS for file in (ROOT / area).rglob("*") if file.is_file()}
     return sorted(path for path in ours - listed if not path.endswith((".pyc", ".swp", "~")))
@@ -185,13 +185,13 @@ def unlisted():
 
 @functools.cache
 def apply():
-    """Bring build/linux to the series' last commit, once in a command; return [(patch, commit)]."""
+    """Make build/linux the last commit of the series, once per command; return [(patch, commit)]."""
     base.fetch()
     packages.need(packages.SERIES)
     edited = git("diff", "--name-only", "HEAD").split()
     if edited:
-        raise Failure(f"{LINUX} is made from series/ and our files, but was edited by hand: {' '.join(edited[:5])}\n"
-                      f"Take the edit over and then: git -C {LINUX} checkout .")
+        raise Failure(f"{LINUX} is generated, but was edited: {' '.join(edited[:5])}\n"
+                      f"Make the change in our files or in series/, and then run: git -C {LINUX} checkout .")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "series.py"))
     key = hashlib.sha256(start.encode() + tooling).hexdigest()
@@ -215,5 +215,5 @@ def apply():
     progress.done(f"{len(todo)} patches")
     loose = unlisted()
     if loose:
-        say(f"note: no patch brings {' '.join(loose[:6])}{' ...' if len(loose) > 6 else ''}")
+        say(f"note: no patch adds {' '.join(loose[:6])}{' ...' if len(loose) > 6 else ''}")
     return made

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Running programs: quietly, with a log, and with a sign of life when it takes long."""
+"""Run programs with their output in a log, and show the progress of long ones."""
 import os
 import re
 import select
@@ -11,7 +11,7 @@ import time
 from .paths import LOG
 
 class Failure(Exception):
-    """What went wrong, in words for the user; __main__ prints it without a traceback."""
+    """An error that is explained by its message; __main__ prints it without a traceback."""
 
 
 def say(text):
@@ -19,7 +19,7 @@ def say(text):
 
 
 def output(*argv, cwd=None, env=None, data=None, text=True):
-    """Run a short command and return what it prints; it failing is a Failure."""
+    """Run a short command and return its output; raise Failure if it fails."""
     done = subprocess.run([str(a) for a in argv], cwd=cwd, env=env, input=data, text=text,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
@@ -29,7 +29,7 @@ def output(*argv, cwd=None, env=None, data=None, text=True):
 
 
 class Progress:
-    """One line that is rewritten on a terminal, and a line every half minute elsewhere."""
+    """Progress of a long operation: on a terminal one line that is updated, elsewhere a new line every 30 seconds."""
 
     def __init__(self, title):
         self.title = title
@@ -63,20 +63,20 @@ class Progress:
 
 
 def spawn(argv, stderr=subprocess.STDOUT, cwd=None, env=None):
-    """Start a program, in a process group of its own, that is read with lines_of()."""
+    """Start a program in its own process group; read its output with lines_of() and end it with stop()."""
     return subprocess.Popen([str(a) for a in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
 
 
 def stop(child):
-    """End a program and its children, unless it has ended; return its status."""
+    """Kill the process group of a program unless the program has exited; return its exit status."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
 
 
 def lines_of(child):
-    """Yield each line that a process prints, and None whenever half a second was silent, until it closes."""
+    """Yield each line that a program prints until end of file, and None after each half second without output."""
     rest = b""
     while True:
         ready, _, _ = select.select([child.stdout], [], [], 0.5)
@@ -97,7 +97,7 @@ ERROR = re.compile(r"\berror:|ERROR:|undefined reference|No rule to make|\*\*\* 
 
 
 def logged(title, argv, log, cwd=None, env=None):
-    """Run a long command with its output in build/log/<log>; return its status and the log's path."""
+    """Run a long command with its output in build/log/<log>; return its exit status and the path of the log."""
     LOG.mkdir(parents=True, exist_ok=True)
     path = LOG / log
     progress = Progress(title)
@@ -118,7 +118,7 @@ def logged(title, argv, log, cwd=None, env=None):
 
 
 def must(title, argv, log, cwd=None, env=None):
-    """logged(), and a Failure with the last errors of the log when it fails."""
+    """Run a long command like logged(); return the path of the log, or raise Failure with the errors in it."""
     status, path = logged(title, argv, log, cwd, env)
     if status:
         lines = path.read_text(errors="replace").splitlines()

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make soak: what takes too long for make check."""
+"""make soak: run the campaigns that take too long for make check."""
 from . import check, guest, inversion, kcsan, kunit, mutants, qemu, selftest
 
-SEEDS = 500     # about four minutes in a guest; a program has five
+SEEDS = 500     # random sequences: about four minutes, and a program is killed after five
 
-MINUTES = 30    # of threads against each other
+MINUTES = 30    # for each concurrent KUnit case
 
-RACE = 600      # seconds of each concurrent program, while the release of locks is delayed
+RACE = 600      # seconds for each concurrent program, with threads delayed after unlocks
 
-# What more of the same takes: rounds of threads that migrate pages, and mappings.
+# Environment of long runs: more rounds of migration, more mappings, and a timeout to match.
 LONG = "STRESS_SECONDS=60 MANY_MAPPINGS=4000000 TEST_SECONDS=3600"
 
 WIDE = {"iommu": guest.WIDE, "memory": "3G"}
@@ -24,7 +24,7 @@ def races(cpus):
 
 
 def many():
-    # This kernel reports soft lockups. make check does without: it takes as long to build as any other.
+    # Use a kernel that reports soft lockups. make check does not, to save the time to build one more kernel.
     return selftest.selftests(only="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
                               timeout=4 * 3600)
 
@@ -36,13 +36,13 @@ def movable(kernel, more=""):
 
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
-    ("unmaps that race", lambda: inversion.ours(2000)),
+    ("racing unmaps", lambda: inversion.ours(2000)),
     ("mutants of the engine", lambda: mutants.stage("engine")),
     ("mutants of /dev/iommu", lambda: mutants.stage("iommufd")),
     ("mutants of type1", lambda: mutants.stage("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
-    ("everything against everything, two processors", lambda: everything(2)),
-    ("everything against everything, four processors", lambda: everything(4)),
+    ("KUnit, concurrent cases for long, two processors", lambda: everything(2)),
+    ("KUnit, concurrent cases for long, four processors", lambda: everything(4)),
     ("concurrent selftests, two processors", lambda: races(2)),
     ("concurrent selftests, four processors", lambda: races(4)),
     ("four million mappings", many),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Ethernet frames through a guest that forwards between two NICs: sent, counted and compared at both ends.
+"""Generate Ethernet traffic through a guest that forwards between two NICs, and compare what it forwards.
 
-QEMU gives each NIC's frames as datagrams. Each end sends numbered frames to the other one, no more than a window of
-them on the way, so that nobody has a reason to drop one; what arrives is compared byte by byte with what was sent.
+QEMU connects each NIC to a UDP socket of this process, with a frame in each datagram. Frames are numbered and sent in
+both directions. The number of frames in flight is limited to a window, so that no queue overflows. Received frames are
+compared byte by byte with those that were sent.
 """
 import hashlib
 import select
@@ -16,7 +17,7 @@ HEADER = bytes.fromhex("ffffffffffff" "525400000001" "88b5")
 
 
 def frame(end, number):
-    """The frame of that number: broadcast, an experimental type, and bytes that no other frame has."""
+    """Return a broadcast frame of an experimental EtherType, with content unique to its direction and number."""
     length = LENGTHS[number % len(LENGTHS)]
     start = HEADER + bytes([end]) + number.to_bytes(8, "big")
     seed = hashlib.sha256(start).digest()
@@ -24,7 +25,7 @@ def frame(end, number):
 
 
 class Traffic(threading.Thread):
-    """Send count frames from each of two ends to the other; begins with go()."""
+    """A thread that sends count frames in each direction after go(); it gives up after patience seconds of silence."""
 
     def __init__(self, count, patience=60):
         super().__init__(daemon=True)
@@ -36,7 +37,7 @@ class Traffic(threading.Thread):
             end.bind(("127.0.0.1", 0))
             self.sockets.append(end)
             self.ports.append(end.getsockname()[1])
-        # Two ports are QEMU's; they were taken only to learn that they are free.
+        # The last two ports are for QEMU: they were bound only to reserve free numbers.
         for end in self.sockets[2:]:
             end.close()
         self.sockets = self.sockets[:2]
@@ -44,7 +45,7 @@ class Traffic(threading.Thread):
         self.begin, self.quit = threading.Event(), threading.Event()
 
     def netdevs(self):
-        """QEMU's arguments: netdevs e0 and e1."""
+        """Return the arguments of QEMU for the netdevs e0 and e1."""
         return [argument for i in (0, 1) for argument in (
             "-netdev", f"socket,id=e{i},udp=127.0.0.1:{self.ports[i]},localaddr=127.0.0.1:{self.ports[2 + i]}")]
 
@@ -72,7 +73,7 @@ class Traffic(threading.Thread):
                 return
 
     def receive(self, end, data):
-        # A frame of another type is the NIC's own or nobody's.
+        # Ignore frames of other types, which the guest may send itself.
         if data[12:14] != HEADER[12:14]:
             self.stray += 1
             return

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Delays after the release of a lock in our code, by a module of probes: races between a release and a use get wide."""
+"""Widen races: the module in widen/ delays threads after our code releases a lock.
+
+A use of an object that another thread may free after the release then becomes likely to be a use after free.
+"""
 import re
 
 from . import modules
@@ -9,9 +12,9 @@ FOLDERS = ("drivers/iommu/iopt", "drivers/iommu/iommufd", "drivers/vfio")
 SYMBOL = re.compile(r"^([0-9a-f]+) +(g|l) +F +\.text\t([0-9a-f]+) +(\w+)$", re.M)
 SECTION = re.compile(r"^ +\d+ +\.text +([0-9a-f]+) ", re.M)
 REPORT = re.compile(r"^# widen: (\d+) delays, \d+ asleep, (\d+) of them long$")
-# Objects that are freed after a grace period are freed soon: the kernel keeps them for seconds unless memory is short.
-# The first write only makes the others silent.
-# Expedited grace periods are short; they are not asked for at boot, which they may hold up.
+# Shell lines that make RCU free objects early. The kernel delays kfree_rcu() by seconds unless memory is short, so make
+# the guest shrink its caches continuously; the first write to drop_caches, of 4, disables the message of the others.
+# Grace periods are expedited here instead of by a boot parameter, which may stall the boot.
 RECLAIM = """
 echo 1 >/sys/kernel/rcu_expedited
 echo 4 >/proc/sys/vm/drop_caches
@@ -23,7 +26,10 @@ reclaim=$!
 
 
 def ranges(out):
-    """The merged address ranges of the built-in objects of FOLDERS: a global function says where an object lies."""
+    """Return the merged address ranges of the built-in objects of FOLDERS.
+
+    System.map has no objects. The address of one is derived from that of a global function in it.
+    """
     addresses = {}
     for line in (out / "System.map").read_text().splitlines():
         address, kind, name = line.split()
@@ -47,22 +53,22 @@ def ranges(out):
         else:
             merged.append([start, end])
     if not merged:
-        raise Failure(f"{out.name}: no object of {', '.join(FOLDERS)} is found in System.map")
+        raise Failure(f"{out.name}: System.map has no function of {', '.join(FOLDERS)}")
     return merged
 
 
 def begin(out):
-    """The lines of a guest's script that load the module."""
+    """Return the lines of a guest's script that load the module."""
     numbers = ",".join(f"{number:#x}" for place in ranges(out) for number in place)
     return f"insmod {modules.build('widen', out)} ranges={numbers} || exit\n{RECLAIM}"
 
 
 def end():
-    """The lines of a guest's script that print the module's report."""
+    """Return the lines of a guest's script that print the report of the module."""
     return 'kill $reclaim\necho "# widen: $(cat /sys/module/widen/parameters/report)"\n'
 
 
 def delays(lines):
-    """How many delays a guest's script reported, the long ones among them: (0, 0) without a report."""
+    """Return the (delays, long delays) that the module reported, or (0, 0) without a report."""
     found = [tuple(map(int, match.groups())) for match in map(REPORT.match, lines) if match]
     return found[-1] if found else (0, 0)

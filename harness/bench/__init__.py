@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bench: figures of our kernel beside those of the kernel it stands on and of Linux 6.12.
+"""make bench: measure our kernel against the stock kernel and Linux 6.12.
 
-Each part prints tables and gives limits that hold or do not. ONLY=table,flat runs these parts alone.
+Each part prints tables, and may return limits that pass or fail. ONLY=table,flat runs only these parts.
 """
 import importlib
 import os
@@ -18,7 +18,7 @@ def chosen():
     names = os.environ.get("ONLY", "").replace(",", " ").split()
     for name in names:
         if name not in PARTS:
-            raise Failure(f"ONLY={name}: the parts are {', '.join(PARTS)}")
+            raise Failure(f"ONLY={name}: no such part, the parts are {', '.join(PARTS)}")
     return names or PARTS
 
 
@@ -32,7 +32,7 @@ def main():
     parts = chosen()
     measured = [kernels.stock(), kernels.peer(), kernels.ours()]
     config.compare(measured)
-    say(f"\nours is commit {commit()}")
+    say(f"\n\"ours\" is commit {commit()}")
     limits = []
     for name in parts:
         limits += importlib.import_module(f"{__name__}.{name}").run(measured)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How the kernels' configurations differ, and whether that moves the figures.
+"""Compare the configurations of the measured kernels, so that no difference distorts the figures.
 
-A symbol that moves them must have one value everywhere. One that only one version's Kconfig files define cannot;
-each of those has to be listed here with what makes it harmless.
+A symbol that affects performance or memory must have the same value in all kernels. Where that is impossible, as the
+symbol exists in one version only, it has to be listed in ALLOWED with the reason why it does no harm.
 """
 import re
 
 from ..shell import Failure, say
 
-# Symbols of which a difference changes how many instructions a map takes, or how much memory.
+# Symbols that affect the instructions or the memory that a mapping takes.
 MATTERS = re.compile(r"""CONFIG_(
     SL[AOU]B.* | .*FREELIST.* | CC_OPTIMIZE.* | BASE_(FULL|SMALL) | .*EXPERT | JUMP_LABEL | .*STATIC_CALL.* |
     MEMCG.* | CGROUP.* | .*KMEM.* | PREEMPT.* | HZ.* | NO_HZ.* | SMP | NR_CPUS | NUMA.* |
@@ -23,52 +23,52 @@ MATTERS = re.compile(r"""CONFIG_(
     PAGE_(EXTENSION|OWNER|POISONING|TABLE_CHECK).* | COMPACTION | MIGRATION | CMA | HMM.* | MMU_NOTIFIER |
     IOMMU.* | INTEL_IOMMU.* | IOMMUFD.* | IOPT.* | VFIO.* | PCI_PASID | PCI_ATS | SWIOTLB.* | DMA_.* )$""", re.X)
 
-# Matter, differ, and are as they should be: what makes them so.
+# {symbol that matters and may differ: reason}
 ALLOWED = {
-    "CONFIG_IOPT": "the engine itself",
-    "CONFIG_IOMMUFD": "what is measured",
-    "CONFIG_VFIO_DEVICE_CDEV": "what is measured",
-    "CONFIG_BASE_FULL": "became BASE_SMALL, turned around",
+    "CONFIG_IOPT": "the engine, which is measured",
+    "CONFIG_IOMMUFD": "the front end that is measured",
+    "CONFIG_VFIO_DEVICE_CDEV": "the interface that is measured",
+    "CONFIG_BASE_FULL": "became BASE_SMALL, with the opposite meaning",
     "CONFIG_DMA_OPS": "became DMA_OPS_HELPERS",
     "CONFIG_DMA_OPS_HELPERS": "was DMA_OPS",
-    "CONFIG_DMA_NEED_SYNC": "of the kernel's own DMA",
-    "CONFIG_FUNCTION_ALIGNMENT": "where a function begins",
-    "CONFIG_FUNCTION_ALIGNMENT_4B": "where a function begins",
-    "CONFIG_FUNCTION_ALIGNMENT_16B": "where a function begins",
-    "CONFIG_FUNCTION_PADDING_BYTES": "of CALL_PADDING, which is off",
-    "CONFIG_FUNCTION_PADDING_CFI": "of CALL_PADDING, which is off",
-    "CONFIG_CC_HAS_ASM_GOTO_OUTPUT": "the same compiler; 6.12 trusts its asm goto less",
-    "CONFIG_CC_HAS_ASM_GOTO_TIED_OUTPUT": "the same compiler; 6.12 trusts its asm goto less",
-    "CONFIG_GCC_ASM_GOTO_OUTPUT_BROKEN": "the same compiler; 6.12 trusts its asm goto less",
-    "CONFIG_GCC_ASM_GOTO_OUTPUT_WORKAROUND": "the same compiler; 6.12 trusts its asm goto less",
-    "CONFIG_HAVE_HARDENED_USERCOPY_ALLOCATOR": "says what could be turned on",
-    "CONFIG_INTEL_IOMMU_PERF_EVENTS": "counters that are not used",
-    "CONFIG_IOMMUFD_DRIVER": "dirty tracking, by drivers that have it",
-    "CONFIG_IOMMU_IOPF": "part of Intel's driver",
-    "CONFIG_IOMMU_MM_DATA": "part of Intel's driver",
-    "CONFIG_IOMMU_SVA": "part of Intel's driver",
-    "CONFIG_MMU_NOTIFIER": "part of Intel's driver; nobody registers one",
-    "CONFIG_LSM": "the order of security modules, of which there is none",
+    "CONFIG_DMA_NEED_SYNC": "affects the DMA API only",
+    "CONFIG_FUNCTION_ALIGNMENT": "alignment of functions, which costs no instruction",
+    "CONFIG_FUNCTION_ALIGNMENT_4B": "alignment of functions, which costs no instruction",
+    "CONFIG_FUNCTION_ALIGNMENT_16B": "alignment of functions, which costs no instruction",
+    "CONFIG_FUNCTION_PADDING_BYTES": "has an effect with CALL_PADDING only, which is off",
+    "CONFIG_FUNCTION_PADDING_CFI": "has an effect with CALL_PADDING only, which is off",
+    "CONFIG_CC_HAS_ASM_GOTO_OUTPUT": "the compiler is the same; 6.12 works around a bug of its asm goto",
+    "CONFIG_CC_HAS_ASM_GOTO_TIED_OUTPUT": "the compiler is the same; 6.12 works around a bug of its asm goto",
+    "CONFIG_GCC_ASM_GOTO_OUTPUT_BROKEN": "the compiler is the same; 6.12 works around a bug of its asm goto",
+    "CONFIG_GCC_ASM_GOTO_OUTPUT_WORKAROUND": "the compiler is the same; 6.12 works around a bug of its asm goto",
+    "CONFIG_HAVE_HARDENED_USERCOPY_ALLOCATOR": "only makes an option available",
+    "CONFIG_INTEL_IOMMU_PERF_EVENTS": "performance counters, which are not used",
+    "CONFIG_IOMMUFD_DRIVER": "dirty tracking in IOMMU drivers, which is not used",
+    "CONFIG_IOMMU_IOPF": "pulled in by the Intel IOMMU driver",
+    "CONFIG_IOMMU_MM_DATA": "pulled in by the Intel IOMMU driver",
+    "CONFIG_IOMMU_SVA": "pulled in by the Intel IOMMU driver",
+    "CONFIG_MMU_NOTIFIER": "pulled in by the Intel IOMMU driver; no notifier is registered",
+    "CONFIG_LSM": "the order of security modules; none is enabled",
     "CONFIG_MEMCG_KMEM": "became part of MEMCG",
     "CONFIG_SLAB_OBJ_EXT": "was part of MEMCG_KMEM",
-    "CONFIG_PER_VMA_LOCK": "no choice in 6.12",
+    "CONFIG_PER_VMA_LOCK": "always enabled in 6.12",
     "CONFIG_SPLIT_PTE_PTLOCKS": "was SPLIT_PTLOCK_CPUS",
     "CONFIG_SPLIT_PMD_PTLOCKS": "was SPLIT_PTLOCK_CPUS",
     "CONFIG_SPLIT_PTLOCK_CPUS": "became SPLIT_PTE_PTLOCKS",
-    "CONFIG_VFIO_CONTAINER": "no choice in 6.1",
-    "CONFIG_VFIO_GROUP": "no choice in 6.1",
-    "CONFIG_VFIO_MDEV": "mediated devices, of which there is none",
-    "CONFIG_X86_CET": "says what could be turned on; X86_KERNEL_IBT is off",
+    "CONFIG_VFIO_CONTAINER": "always enabled in 6.1",
+    "CONFIG_VFIO_GROUP": "always enabled in 6.1",
+    "CONFIG_VFIO_MDEV": "mediated devices; none is loaded",
+    "CONFIG_X86_CET": "only makes options available; X86_KERNEL_IBT is off",
 }
 
 
 def values(path):
-    """{symbol: value} of a .config; what is not set is not in it."""
+    """Return {symbol: value} of a .config, without the symbols that are not set."""
     return dict(line.split("=", 1) for line in path.read_text().splitlines() if line.startswith("CONFIG_"))
 
 
 def defined(tree):
-    """The symbols that a tree's Kconfig files define."""
+    """Return the symbols that the Kconfig files of a tree define."""
     symbols = set()
     for file in tree.rglob("Kconfig*"):
         if file.is_file():
@@ -78,7 +78,7 @@ def defined(tree):
 
 
 def differences(one, two):
-    """Yield (symbol, its value in one, in two, verdict, reason)."""
+    """Yield (symbol, value in one, value in two, verdict, reason) for each symbol that differs."""
     have, want = values(one.out / ".config"), values(two.out / ".config")
     known = [defined(kernel.tree) for kernel in (one, two)]
     for symbol in sorted(set(have) | set(want)):
@@ -86,7 +86,7 @@ def differences(one, two):
         if pair[0] == pair[1]:
             continue
         where = [kernel.name for kernel, symbols in zip((one, two), known) if symbol in symbols]
-        only = f"only {where[0]} has it" if len(where) == 1 else ""
+        only = f"only in {where[0]}" if len(where) == 1 else ""
         if not MATTERS.match(symbol):
             yield symbol, *pair, "harmless", only
         elif symbol in ALLOWED:
@@ -96,7 +96,7 @@ def differences(one, two):
 
 
 def compare(kernels):
-    """Print how each kernel's configuration differs from the first one's; what matters is a Failure."""
+    """Print how the configurations differ from the first kernel's; raise Failure if that affects the figures."""
     first, refused = kernels[0], []
     for other in kernels[1:]:
         found = list(differences(first, other))
@@ -110,4 +110,4 @@ def compare(kernels):
         refused += [f"{symbol}: {first.name} {one}, {other.name} {two}" for symbol, one, two, verdict, _ in found
                     if verdict == "REFUSED"]
     if refused:
-        raise Failure("the kernels are not configured alike in what moves the figures:\n  " + "\n  ".join(refused))
+        raise Failure("symbols that affect the figures differ between the kernels:\n  " + "\n  ".join(refused))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cost of a call with few and many mappings there, and of bringing a device or a table to many."""
+"""Instructions of a map and an unmap by the number of mappings in the space, and of attaching a device to them."""
 from . import measure
 from ..shell import say
 from .table import number

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What mappings take of the kernel's memory, I/O page tables apart, and what is left of it after unmap.
+"""Kernel memory per mapping, without I/O page tables, and memory that is not freed by unmap.
 
-Objects of slab caches are counted with their size, so the kernel is ours with CONFIG_SLUB_DEBUG, which has
-/proc/slabinfo, and caches are not merged.
+Memory is measured as slab objects times their size. The kernel is ours with CONFIG_SLUB_DEBUG, which provides
+/proc/slabinfo, and slab caches are not merged.
 """
 from . import kernels as builds
 from . import measure
 from ..shell import say
 
 SMALL = 16384                   # mappings of one page
-RUNS = (256 << 20) // 4096      # in the mapping of fragmented memory
-PER_MAPPING = 320               # bytes at most
-PER_RUN = 8 * 1.02
-PAGES, CHUNKS = 65536, 16384    # mappings that came and went, of one page and of 256 KiB
-LEFT = 4                        # bytes of each: half of the smallest object that a leak can be
+RUNS = (256 << 20) // 4096      # runs in the mapping of fragmented memory: one a page
+PER_MAPPING = 320               # limit in bytes
+PER_RUN = 8 * 1.02              # limit in bytes
+PAGES, CHUNKS = 65536, 16384    # mappings made and unmapped, of one page and of 256 KiB
+LEFT = 4                        # limit in bytes per unmapped mapping: half of the smallest slab object
 
 
 def state(values, step):
-    """({cache: (size, objects)}, bytes of vmalloc and per-CPU memory, bytes of all slabs) at a step."""
+    """Return ({cache: (size, objects)}, bytes of vmalloc and per-CPU memory, bytes of all slabs) at a step."""
     caches, other, slab = {}, 0, 0
     for name, (value, *_) in values.items():
         at, kind, *cache = name.split(":", 3)
@@ -33,7 +33,7 @@ def state(values, step):
 
 
 def growth(values, before, after):
-    """({cache: bytes that it grew}, bytes in all, bytes that slabs grew) between two steps."""
+    """Return the growth between two steps as ({cache: bytes}, bytes of caches and other memory, bytes of all slabs)."""
     (old, old_other, old_slab), (new, new_other, new_slab) = state(values, before), state(values, after)
     grown = {name: size * (objects - old.get(name, (0, 0))[1]) for name, (size, objects) in new.items()}
     return grown, sum(grown.values()) + new_other - old_other, new_slab - old_slab
@@ -46,7 +46,7 @@ def main_caches(grown, per):
 
 def run(_):
     kernel = builds.ours("slabinfo")
-    rows, limits = [["bytes, ours", "", "all", "slabs grew by", "of it, by cache"]], []
+    rows, limits = [["bytes, ours", "", "total", "slabs grew by", "largest caches"]], []
     for front in kernel.front_ends:
         values = measure.run(kernel, "footprint", "", measure.PARALLEL, [front], args="slab_nomerge")[front]
         for title, before, after, per, bound in [
@@ -54,8 +54,8 @@ def run(_):
                  PER_MAPPING),
                 ("a mapping of one page, no domain", "before_small_alone", "small_alone", SMALL, PER_MAPPING),
                 ("a run of a fragmented mapping", "before_whole", "whole", RUNS, PER_RUN),
-                ("left of a page that was unmapped", "before_pages", "after_pages", PAGES, LEFT),
-                ("left of 256 KiB that was unmapped", "before_chunks", "after_chunks", CHUNKS, LEFT)]:
+                ("not freed per mapping of one page", "before_pages", "after_pages", PAGES, LEFT),
+                ("not freed per mapping of 256 KiB", "before_chunks", "after_chunks", CHUNKS, LEFT)]:
             if f"{after}:Slab" not in values:
                 continue
             grown, total, slabs = growth(values, before, after)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernels that are measured: ours, the one it stands on, and a later one that has /dev/iommu of its own."""
+"""The measured kernels: ours, the stock kernel that it is based on, and Linux 6.12, which has mainline's iommufd."""
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ TARBALL = Path("/usr/src/linux-source-6.12.tar.xz")
 
 @dataclass
 class Kernel:
-    name: str           # as tables show it
-    tree: Path          # its source
-    out: Path           # where it was built
-    front_ends: tuple   # what it has to measure
+    name: str           # in tables
+    tree: Path          # source tree
+    out: Path           # build folder
+    front_ends: tuple   # front ends to measure: type1, iommufd
 
     @property
     def bzimage(self):
@@ -25,7 +25,7 @@ class Kernel:
 
 
 def fetch_peer():
-    """Unpack Linux 6.12, unless it is there; return what it was made from."""
+    """Unpack Linux 6.12 unless it is unpacked already; return a string that identifies the tarball."""
     packages.need(packages.PEER)
     stat = TARBALL.stat()
     identity = f"{TARBALL} {stat.st_size} {stat.st_mtime_ns}\n"
@@ -39,7 +39,7 @@ def fetch_peer():
 
 
 def peer():
-    """Linux 6.12 with the release kernel's fragments: a line that it does not take is judged by config.py."""
+    """Build Linux 6.12 with the fragments of the release kernel; config.py checks the lines that do not apply to it."""
     identity = fetch_peer()
     packages.need(packages.KERNEL)
     out = BUILD / "peer-release"

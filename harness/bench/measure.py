@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Running the programs of harness/bench/programs under a kernel, and judging what they print.
+"""Run the programs of harness/bench/programs under a kernel and collect the figures that they print.
 
-A program prints lines `bench: NAME NUMBER`, the same name once for each repetition.
+A program prints lines of the form `bench: NAME NUMBER`, and a name once for each repetition.
 """
 import functools
 import re
@@ -21,14 +21,14 @@ BEGIN = re.compile(r"^bench: begin (\S+)$")
 VALUE = re.compile(r"^bench: (\S+) (-?\d+)$")
 FAILED = re.compile(r"^bench: failed: (.*)$")
 
-# One vCPU whose clock counts instructions; and two that run beside each other.
+# COUNTING: one vCPU with a TSC that counts instructions. PARALLEL: two vCPUs that run at the same time.
 COUNTING = {"cpus": 1, "accel": "tcg,thread=single", "options": ["-icount", "shift=0,sleep=off"]}
 PARALLEL = {"cpus": 2}
 
 
 @dataclass
 class Limit:
-    """One figure that has to hold."""
+    """A figure with a bound that it has to keep."""
     name: str
     value: float
     bound: float
@@ -45,7 +45,7 @@ class Limit:
 
 @functools.cache
 def programs():
-    """Build the programs, so that they need nothing of the guest's root while they run; return their folder."""
+    """Build the programs and return their folder. Static, they read no library over 9p while they run."""
     include = kernel.headers(kernel.build("release"))
     out = BUILD / "bench"
     out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def programs():
 
 
 def run(measured, program, arguments="", machine=None, front_ends=None, **fields):
-    """Boot a kernel and run the program for each of its front ends: {front end: {name: [numbers]}}."""
+    """Boot a kernel and run the program with each front end; return {front end: {name: [numbers]}}."""
     folder, values = programs(), {}
     script = "".join(f"echo bench: begin {front}\n{folder}/{program} {front} {arguments}\n"
                      for front in front_ends or measured.front_ends)
@@ -77,7 +77,7 @@ def run(measured, program, arguments="", machine=None, front_ends=None, **fields
 
 
 def show(rows):
-    """Columns of text, the first one aligned to the left."""
+    """Format rows as lines of aligned columns, the first one left-aligned."""
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     return ["  ".join(text.rjust(width) if i else text.ljust(width)
                       for i, (text, width) in enumerate(zip(row, widths))).rstrip() for row in rows]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two threads on disjoint ranges of one space, against two processes with a space each."""
+"""Throughput of two threads on disjoint ranges of one space, against two processes with a space each."""
 from statistics import median
 
 from . import measure
@@ -7,7 +7,7 @@ from ..shell import say
 
 ROUNDS = 9
 MILLISECONDS = 700
-PAGES = (1, 64, 512)        # that a turn maps and unmaps
+PAGES = (1, 64, 512)        # pages that a turn maps and unmaps
 AT_LEAST = 0.9
 
 
@@ -20,7 +20,7 @@ def run(kernels):
                              measure.PARALLEL, ["iommufd"])["iommufd"]
         for pages in PAGES:
             threads, processes = values[f"threads_{pages}"], values[f"processes_{pages}"]
-            # Rounds alternate, so that what else the machine does weighs on both.
+            # Rounds alternate, so that other load on the host affects both alike.
             ratio = median(one / two for one, two in zip(threads, processes))
             rows.append([f"iommufd, {kernel.name}", str(pages),
                          *(f"{1000 * median(turns) / MILLISECONDS:.0f}" for turns in (threads, processes)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A bar chart as SVG."""
+"""Draw a bar chart as SVG."""
 from xml.sax.saxutils import escape
 
 COLOURS = ("#b0b0b0", "#7f7f7f", "#4c78a8", "#f2b27a", "#e4572e", "#54a24b")
@@ -11,7 +11,7 @@ def text(x, y, words, anchor="start", size=12):
 
 
 def bars(title, columns, rows):
-    """rows: (title, [(value, label) of each column]); each row is drawn on a scale of its own."""
+    """Return the SVG of rows (title, [(value, label) of each column]). Each row has a scale of its own."""
     height = TOP + len(rows) * (len(columns) * BAR + GAP)
     body, y = [text(8, 20, title, size=15)], TOP
     for i, column in enumerate(columns):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main table: what mapping and unmapping 256 MiB costs in instructions, through each front end of each kernel."""
+"""The main table: instructions to map and unmap 256 MiB through each front end of each kernel."""
 from statistics import median
 
 from . import measure, svg
@@ -8,7 +8,7 @@ from ..shell import say
 
 REPEATS = 3
 
-# name: (title, divisor, the most that ours may be of the best peer's)
+# name: (title, divisor, limit of ours relative to the best peer)
 ROWS = {
     "map_fragmented": ("map fragmented, thousands", 1000, 1.05),
     "unmap_fragmented": ("unmap fragmented, thousands", 1000, 0.6),
@@ -17,7 +17,7 @@ ROWS = {
     "map_small": ("small map, per call", 1, 1.05),
     "unmap_small": ("small unmap, per call", 1, 1.05),
 }
-# The most that type1 of ours may be.
+# Limit of our type1 relative to the best peer.
 TYPE1 = 1.05
 OURS = "iommufd, ours"
 OURS_TYPE1 = "type1, ours"
@@ -28,12 +28,12 @@ def number(value, divisor=1):
 
 
 def measured(kernels):
-    """{column: {row: median}} and the widest spread of repetitions."""
+    """Return {column: {row: median}} and the largest relative spread of repetitions."""
     columns, spread = {}, 0.0
     for kernel in kernels:
         for front, values in measure.run(kernel, "table", str(REPEATS)).items():
             columns[f"{front}, {kernel.name}"] = {row: median(values[row]) for row in ROWS}
-            # What a call meets in the first repetition, it may have made for the later ones.
+            # The first repetition also fills caches and page tables, so it is no part of the spread.
             spread = max(spread, *(max(values[row][1:]) / min(values[row][1:]) - 1 for row in ROWS))
     return columns, spread
 

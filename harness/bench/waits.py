@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long a query, an unmap and a map of other ranges wait for a long call that is in flight."""
+"""Latency of a query, an unmap and a map of other ranges while a long call of the same space is in flight."""
 from . import measure
 from ..shell import say
 
@@ -21,7 +21,7 @@ def run(kernels):
                     rows.append([f"{front}, {kernel.name}", title,
                                  *(str(values[f"{flight}_{call}"][0])
                                    for call in ("flight", "query", "unmap", "map", "rounds"))])
-    say("\n2 vCPUs, wall clock: with none in flight it is what the machine's other work makes of it")
+    say("\n2 vCPUs, wall clock; the row without a call in flight shows the noise of the host")
     for line in measure.show(rows):
         say(line)
     return []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced in a guest after tests.sh: forward $FRAMES frames in each direction with testpmd, and say how it went, in
-# lines `# clients: NAME VALUE`.
+# Sourced in a guest after tests.sh. Forward $FRAMES frames in each direction with testpmd, and print the results as
+# lines `# clients: NAME VALUE`, which harness/clients.py reads.
 echo 256 >/proc/sys/vm/nr_hugepages
 mkdir -p /dev/hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages
@@ -9,7 +9,8 @@ for nic in 0000:00:06.0 0000:00:07.0; do
 	echo $nic >/sys/bus/pci/drivers_probe
 done
 
-# The packets that port $1 received or sent ($2 is RX or TX) and how many were dropped, as last printed.
+# count PORT RX|TX: print how many packets a port received or sent and how many it dropped, from the last statistics that
+# testpmd printed.
 count() {
 	tr -d '\r' <out | awk -v port="$1" -v what="$2-packets:" '
 		/statistics for/ { here = $0 ~ ("for port " port " ") }

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced by the scripts of test guests: run_test NAME DIRECTORY PROGRAM
-# prints the program's TAP between a begin line and an end line, which holds the exit status and the number of
-# pages pinned for DMA before and after. The program has TEST_SECONDS, or 300 without.
+# Functions for the scripts that run tests in guests.
 
-# A task that is blocked is reported, after one to two times as many seconds, before the harness stops the guest.
+# Report blocked tasks after 50 to 100 seconds, before the harness stops the guest for lack of progress.
 [ ! -e /proc/sys/kernel/hung_task_timeout_secs ] || echo 50 >/proc/sys/kernel/hung_task_timeout_secs
 
+# Print the number of pages that are pinned with FOLL_PIN.
 pins() {
 	cat /proc/sys/vm/stat_refresh >/dev/null
 	awk '$1 == "nr_foll_pin_acquired" { pinned += $2; found++ }
@@ -13,12 +12,14 @@ pins() {
 	     END { print found == 2 ? pinned : "unknown" }' /proc/vmstat
 }
 
+# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, 300 by default. Its output is between a begin
+# line and an end line, which has the exit status and the number of pinned pages before and after.
 run_test() {
 	before=$(pins)
 	echo "# harness: begin $1"
 	( cd "$2" && exec timeout "${TEST_SECONDS:-300}" "./$3" )
 	status=$?
-	# What a process held is dropped as it exits; a device's last reference may take a moment more.
+	# A program may exit before the last reference to its device is released: give that a moment.
 	for try in 1 2 3 4 5 6 7 8 9 10; do
 		after=$(pins)
 		[ "$after" = "$before" ] && break
@@ -28,7 +29,8 @@ run_test() {
 	echo "# harness: end $1 $status $before $after"
 }
 
-# run_for SECONDS NAME DIRECTORY PROGRAM: run_test until so many seconds have passed or it fails.
+# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or it fails, each time with another
+# STRESS_SEED.
 run_for() {
 	seconds=$1
 	began=$(date +%s)

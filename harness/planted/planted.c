@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module with one bug of each kind that the check of the kernel's log must
- * notice. Loading it with kind= makes exactly that bug.
+ * Bugs planted on purpose, as a control of the check of the kernel log. Loading
+ * the module with kind= triggers the bug of that kind.
  */
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -21,7 +21,7 @@ static int use_after_free(void)
 
 	if (!object)
 		return -ENOMEM;
-	/* The compiler must not see that both are the same object. */
+	/* Hide from the compiler that both point to the same object. */
 	OPTIMIZER_HIDE_VAR(freed);
 	kfree(object);
 	WRITE_ONCE(*freed, 1);
@@ -49,7 +49,7 @@ static int leak(void)
 {
 	int i;
 
-	/* Several, for one may still be pointed to by a dead stack slot. */
+	/* Leak several: kmemleak may find one of them in a stale stack slot. */
 	for (i = 0; i < 16; i++) {
 		void *object = kmalloc(64, GFP_KERNEL);
 
@@ -60,7 +60,7 @@ static int leak(void)
 	return 0;
 }
 
-/* Counted by two threads without a lock. */
+/* Two threads increment this without a lock. */
 static unsigned long counter;
 
 static int count(void *unused)
@@ -111,5 +111,5 @@ static void __exit planted_exit(void)
 
 module_init(planted_init);
 module_exit(planted_exit);
-MODULE_DESCRIPTION("Bugs that a check of the kernel's log must notice");
+MODULE_DESCRIPTION("Bugs that the check of the kernel log must find");
 MODULE_LICENSE("GPL");

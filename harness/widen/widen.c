@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delays callers that just released a lock, so that an object which another
- * thread may free from then on is still in use when that happens.
+ * Delay threads after they release a lock, to widen races: if an object may be
+ * freed once the lock is released, a use after the release becomes likely to be
+ * a use after free.
  *
- * A probe on each function that releases a lock redirects a call to a
- * replacement if the caller lies in one of the address ranges given by ranges=.
- * The replacement calls the function and waits for a random time: it sleeps
- * where its caller may sleep, so that RCU's grace periods go on meanwhile. One
- * delay of SELDOM is long, for the other thread's call and a grace period have
- * to fit in.
+ * A kprobe on each function that releases a lock redirects the call to a
+ * replacement if its caller is in one of the address ranges of ranges=. The
+ * replacement calls the function and then waits for a random time. It sleeps if
+ * the caller may sleep, so that RCU grace periods can end meanwhile. One delay
+ * of SELDOM is long enough for a whole call of another thread and a grace
+ * period.
  */
 #define pr_fmt(fmt) "widen: " fmt
 
@@ -31,23 +32,26 @@
 static unsigned long ranges[2 * MAX_RANGES];
 static int nr_ranges;
 module_param_array(ranges, ulong, &nr_ranges, 0);
-MODULE_PARM_DESC(ranges, "start and end of each range of callers");
+MODULE_PARM_DESC(ranges, "Start and end of each range of callers to delay");
 
 static uint min_us = 20;
 module_param(min_us, uint, 0);
-MODULE_PARM_DESC(min_us, "shortest delay in microseconds");
+MODULE_PARM_DESC(min_us, "Shortest delay in microseconds");
 
 static uint max_us = 200;
 module_param(max_us, uint, 0);
-MODULE_PARM_DESC(max_us, "longest of the usual delays in microseconds");
+MODULE_PARM_DESC(max_us, "Longest usual delay in microseconds");
 
 static uint long_ms = 300;
 module_param(long_ms, uint, 0);
-MODULE_PARM_DESC(long_ms, "a seldom delay in milliseconds; 0 for none");
+MODULE_PARM_DESC(long_ms, "Length of rare long delays in ms, 0 for none");
 
 static atomic_long_t delays, sleeps, long_sleeps;
 
-/* A caller that is about to wait for an event must not be woken by a sleep. */
+/*
+ * A caller that set its task state to wait for an event must not sleep here:
+ * the sleep would reset the state.
+ */
 static bool caller_may_sleep(void)
 {
 	return preemptible() && !rcu_preempt_depth() &&
@@ -56,7 +60,7 @@ static bool caller_may_sleep(void)
 
 static void delay(void)
 {
-	/* A source of random numbers would take locks. */
+	/* Hash a counter, because the kernel's random numbers take locks. */
 	u32 number = jhash_1word(atomic_long_inc_return(&delays), 0);
 	unsigned int us = min_us + number / SELDOM % (max_us - min_us + 1);
 
@@ -131,9 +135,10 @@ static void widened_wake_up(struct wait_queue_head *head, unsigned int mode,
 
 /**
  * struct widened - a function that releases a lock
- * @probe: on its first instruction
- * @replacement: same parameters; calls it, which the probe lets pass, since this
- *               module is in none of the ranges
+ * @probe: probe on the first instruction of the function
+ * @replacement: function with the same parameters, which calls the original and
+ *               waits. This module is in none of the ranges, so its call is
+ *               not redirected again
  */
 struct widened {
 	struct kprobe probe;
@@ -155,14 +160,14 @@ static int called(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct widened *this = container_of(probe, struct widened, probe);
 
-	/* On a function's first instruction the stack ends with its caller. */
+	/* At the first instruction the return address is on top of the stack. */
 	if (!caller_is_ours(*(unsigned long *)regs->sp))
 		return 0;
 	regs->ip = (unsigned long)this->replacement;
 	return 1;
 }
 
-/* With a post handler the probe stays a trap, which can redirect. */
+/* A probe with a post handler is not optimized to a jump, so it can set ip. */
 static void passed(struct kprobe *probe, struct pt_regs *regs,
 		   unsigned long flags)
 {
@@ -212,7 +217,7 @@ static int __init widen_init(void)
 			return rc;
 		}
 	}
-	/* Redirected threads execute the replacements at any later time. */
+	/* Never unload: threads may still run the replacements. */
 	__module_get(THIS_MODULE);
 	return 0;
 }
@@ -229,8 +234,8 @@ static const struct kernel_param_ops report_ops = {
 };
 
 module_param_cb(report, &report_ops, NULL, 0444);
-MODULE_PARM_DESC(report, "how many delays there were");
+MODULE_PARM_DESC(report, "Number of delays");
 
 module_init(widen_init);
-MODULE_DESCRIPTION("Delays after the release of a lock, to widen races");
+MODULE_DESCRIPTION("Delay threads after they release a lock, to widen races");
 MODULE_LICENSE("GPL");

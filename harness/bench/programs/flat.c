@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a call of one page costs with few and with many mappings there, and
- * what it costs to bring a device, or an I/O page table, to a space that has
- * mappings. flat FRONT_END
+ * Measure the instructions to map and unmap a page in a space with few and with
+ * many mappings, and those to attach a device, or to create another I/O page
+ * table, in a space that has mappings.
+ *
+ * Usage: flat FRONT_END
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #define LENGTH	(256ul << 20)
 #define PROBES	512u
 
-/* Between any two mappings there is room for one more. */
+/* Leave a hole of one page behind each mapping, for the maps of probe(). */
 static __u64 slot(unsigned int nr)
 {
 	return IOVA + 2ull * nr * PAGE;
@@ -93,7 +95,7 @@ static void second(struct space *space, const char *name, const char *address)
 		printf("bench: table_%s %llu\n", name, ticks() - start);
 }
 
-/* A space with mappings: one of 256 MiB, or as many of one page. */
+/* Attach devices to a space that maps 256 MiB, at once or page by page. */
 static void attach(const char *front_end, const char *name, bool small,
 		   const struct pci_address *devices, const char *memory)
 {

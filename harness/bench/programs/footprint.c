@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What mappings take of the kernel's memory. footprint FRONT_END
+ * Measure the kernel memory that mappings take, and that unmaps do not free.
  *
- * Prints the slab caches' objects and the memory of slabs, vmalloc and per-CPU
- * areas at each step; what takes differences has to shrink caches in between,
- * which this does. I/O page tables are whole pages of none of those kinds.
+ * Usage: footprint FRONT_END
+ *
+ * Print the number of objects in each slab cache, and the memory of slabs,
+ * vmalloc and per-CPU areas, at each step. All caches are shrunk before each
+ * step, so that the difference of two steps is what is in use. I/O page tables
+ * are allocated as whole pages, which are in none of these figures.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +28,8 @@
 #define CHUNKS	16384u
 
 /*
- * Let every cache give back what it keeps for later. The files stay open, for
- * closing one leaves something to be freed after a grace period.
+ * Make every slab cache release its free slabs. The files stay open, because
+ * closing a file defers the release of memory by a grace period.
  */
 static void shrink(void)
 {
@@ -45,7 +48,7 @@ static void shrink(void)
 		}
 		globfree(&found);
 	}
-	/* What is freed after a grace period is freed. */
+	/* Wait for objects that are freed after a grace period. */
 	sleep(1);
 	for (i = 0; i < nr; i++)
 		must("shrink a cache", write(fds[i], "1", 1) == 1 ? 0 : -errno);
@@ -88,7 +91,7 @@ static void small(struct space *space, const char *memory, const char *name)
 		space_unmap(space, IOVA + 2 * i * PAGE, PAGE);
 }
 
-/* What one operation leaves is lost in what slabs hold: what many leave is not. */
+/* A single leaked object may hide in a free slot of a slab: repeat the call. */
 static void again(struct space *space, const char *memory, size_t length,
 		  unsigned int count, const char *name)
 {
@@ -126,7 +129,7 @@ int main(int argc, char **argv)
 	find_devices(&address, 1);
 	memory = new_fragmented(LENGTH);
 
-	/* What is made once and kept is made before the first look. */
+	/* Run a first round, so that caches and tables that stay exist. */
 	space_open(&space, argv[1], address.text);
 	small(&space, memory, "warm");
 	small(&space, memory, "attached");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory of a known shape, and the clock.
+ * Memory with a known physical layout, and clocks.
  *
- * Vocabulary: fragmented memory is 4 KiB pages that were touched in scattered
- * order, so that neighbours are not neighbours in RAM.
+ * Fragmented memory consists of 4 KiB pages that were first touched in random
+ * order, so that adjacent virtual pages are not physically adjacent.
  */
 #ifndef BENCH_MEMORY_H
 #define BENCH_MEMORY_H
@@ -11,19 +11,19 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-/* Each ends the program if there is none of that shape. */
+/* These exit with a message if they cannot get memory of that layout. */
 void *new_untouched(size_t length);
 void *new_fragmented(size_t length);
 void *new_huge(size_t length);
 void old_memory(void *memory, size_t length);
 
-/* 0, 1, ... @nr - 1 in an order that is the same each time. */
+/* Return a permutation of 0 to @nr - 1, the same one in each run. */
 __u32 *new_order(unsigned int nr);
 
-/* Lets the process lock what it wants, and its output come line by line. */
+/* Lift RLIMIT_MEMLOCK, and make the output line-buffered. */
 void set_up_process(void);
 
-/* One instruction in a guest that counts them. */
+/* A tick is one instruction in a guest with -icount shift=0. */
 static inline __u64 ticks(void)
 {
 	return __builtin_ia32_rdtsc();

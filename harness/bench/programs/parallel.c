@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two threads that map and unmap disjoint ranges of one space, against two
- * processes with a space each. parallel FRONT_END ROUNDS MILLISECONDS PAGES...
+ * Measure the throughput of two threads that map and unmap disjoint ranges of
+ * one space, and that of two processes with a space each.
  *
- * Vocabulary: a turn is one map and one unmap of PAGES pages; a round lets
- * both workers take turns for MILLISECONDS, first as threads and then as
- * processes, and counts the turns.
+ * Usage: parallel FRONT_END ROUNDS MILLISECONDS PAGES...
+ *
+ * A turn is one map and one unmap of PAGES pages. In each round two workers run
+ * for MILLISECONDS, first as threads and then as processes, and count turns.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +24,7 @@
 #define WORKERS	2
 #define LENGTH	(8ul << 20)	/* of a worker's memory */
 
-/* Shared with the processes. */
+/* Memory that the workers share, as threads and as processes. */
 struct board {
 	atomic_int ready;
 	atomic_int go;
@@ -96,7 +97,7 @@ static void process(const char *front_end, const char *address,
 {
 	struct space space;
 
-	/* Of its own, not shared for a copy on write. */
+	/* Do not pin pages that are shared with the parent for copy-on-write. */
 	worker->memory = new_fragmented(LENGTH);
 	space_open(&space, front_end, address);
 	worker->space = &space;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An I/O address space through either front end, see space.h. */
+/* An I/O address space of type1 or of iommufd, see space.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 #include "vfio.h"
 
 /*
- * Mainline's, which the tree's header may not have: one more I/O page table of
- * an IOAS.
+ * Mainline's IOMMU_HWPT_ALLOC, which creates another I/O page table of an IOAS.
+ * Its definition is not in every header that this is compiled with.
  */
 struct hwpt_alloc {
 	__u32 size;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An I/O address space through either front end, so that one program measures
- * both: type1 (container, group) or iommufd (/dev/iommu, vfio's devices).
+ * An I/O address space of either front end, so that one program measures both:
+ * type1 (container and groups) and iommufd (/dev/iommu and vfio devices).
  *
- * Rule: what has to work for a figure to make sense ends the program when it
- * does not.
+ * All functions exit with a message if a call fails, except where they return
+ * an error.
  */
 #ifndef BENCH_SPACE_H
 #define BENCH_SPACE_H
@@ -23,14 +23,14 @@
 
 /**
  * struct space - one I/O address space
- * @type1: it is a container, else an IOAS
- * @legacy: the container and its first device
- * @group: of the second device, if type1
- * @iommufd: an open /dev/iommu, else
- * @ioas: the IOAS in it
- * @device: the devices' files
- * @device_id: their IDs in @iommufd
- * @nr: how many are attached
+ * @type1: true for a type1 container, false for an IOAS of iommufd
+ * @legacy: type1: the container and its first device
+ * @group: type1: the file of the second device's group, or -1
+ * @iommufd: iommufd: the file of /dev/iommu
+ * @ioas: iommufd: the ID of the IOAS
+ * @device: iommufd: the files of the devices
+ * @device_id: iommufd: the IDs of the devices
+ * @nr: number of devices that are bound
  */
 struct space {
 	bool type1;
@@ -43,42 +43,49 @@ struct space {
 	unsigned int nr;
 };
 
-/* Ends the program with a reason unless @err is 0 or positive. */
+/* Exit with a message if @err is negative. */
 void must(const char *what, long err);
 
-/* The machine's edu devices with groups of their own, given to vfio-pci. */
+/* Find @nr edu devices that are alone in their groups; give them to vfio-pci. */
 void find_devices(struct pci_address *found, unsigned int nr);
 
-/* @front_end is "type1" or "iommufd". No device: for iommufd alone. */
+/*
+ * Create a space and attach the device at @address. @front_end is "type1" or
+ * "iommufd". With iommufd @address may be NULL, to attach no device.
+ */
 void space_open(struct space *space, const char *front_end,
 		const char *address);
 void space_close(struct space *space);
 
-/* A device whose file is open, bound and not yet attached, for iommufd. */
+/* Open a device and bind it to iommufd without attaching; return its index. */
 unsigned int space_bind(struct space *space, const char *address);
 
-/* One more device. Type1 takes the whole way from its group's file. */
+/*
+ * Attach or detach a device, which is @device for iommufd. For type1 it is the
+ * group of the device at @address, including the open of the group's file.
+ */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
 void space_detach(struct space *space, unsigned int device);
 
 /*
- * One more I/O page table of the IOAS, filled: 0; -ENOTTY if the kernel cannot
- * make one. @id is its ID.
+ * Create another I/O page table of the IOAS for @device, which the kernel fills
+ * with all mappings. Return 0 and its ID in @id, or an errno: -ENOTTY if the
+ * kernel does not support this.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);
 
-/* The timed calls; they must not fail. */
+/* The calls to measure. */
 void space_map(struct space *space, const void *memory, size_t length,
 	       __u64 iova);
 void space_unmap(struct space *space, __u64 iova, size_t length);
 
-/* As space_map() at an IOVA of the kernel's choice, for iommufd. */
+/* Like space_map(), but return an IOVA that the kernel chose. iommufd only. */
 __u64 space_map_anywhere(struct space *space, const void *memory,
 			 size_t length);
 
-/* IOVA_RANGES, or GET_INFO of type1. */
+/* Query the usable IOVAs: IOMMU_IOAS_IOVA_RANGES or VFIO_IOMMU_GET_INFO. */
 void space_query(struct space *space);
 
 #endif

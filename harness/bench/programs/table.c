@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The main table: instructions to map and unmap 256 MiB in one call, and 16384
- * pages one by one. table FRONT_END REPEATS
+ * Measure the instructions to map and unmap 256 MiB in one call, and 16384
+ * single pages.
+ *
+ * Usage: table FRONT_END REPEATS
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long calls for other ranges take while a long call of the same space is
- * in flight in another thread. waits FRONT_END
+ * Measure the longest time that calls for other ranges take while a long call
+ * of the same space is in flight in another thread.
  *
- * Vocabulary: the watcher queries the IOVA ranges, unmaps one page and maps it
- * again, over and over; the flight is the long call.
+ * Usage: waits FRONT_END
+ *
+ * The flight is the long call. Meanwhile the main thread queries the usable
+ * IOVAs, unmaps one page and maps it again, in a loop.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,7 +23,7 @@
 
 struct flight {
 	struct space *space;
-	const char *second;	/* device to attach */
+	const char *second;	/* address of the device to attach */
 	unsigned int device;
 	void *memory;
 	void (*call)(struct flight *flight);
@@ -130,7 +132,7 @@ int main(int argc, char **argv)
 		flight.device = space_bind(&space, flight.second);
 	watch("attach", &flight, fly_attach, page);
 
-	/* Another table for the second device is filled from the beginning. */
+	/* HWPT_ALLOC fills the new table with all mappings before it returns. */
 	if (!space.type1 && !space_new_table(&space, flight.device, &id)) {
 		space_drop_table(&space, id);
 		watch("table", &flight, fly_table, page);
@@ -140,7 +142,7 @@ int main(int argc, char **argv)
 	if (space.type1)
 		return 0;
 
-	/* The first device of a space that has mappings: pins them all. */
+	/* Attaching the first device pins the memory of all mappings. */
 	space_open(&space, argv[1], NULL);
 	flight.memory = new_untouched(LENGTH);
 	space_map(&space, page, PAGE, SMALL);

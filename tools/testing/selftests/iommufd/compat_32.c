@@ -61,7 +61,7 @@ static void report(int passed, const char *name)
 
 static int fd;
 
-/* Returns 0 or -errno. */
+/* Return 0 or -errno. */
 static int iommu(unsigned long request, void *argument)
 {
 	return (int)call3(__NR_ioctl, fd, (long)request, (long)argument);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One unmap of 16 TiB and more.
+ * Unmap 16 TiB and more in one call.
  *
- * One huge page is mapped again and again into the memory of the process, for
- * 4 GiB, which is mapped into the address space once and copied side by side
- * until the span is filled. This takes 2 MiB of memory, and 64 MiB of I/O page
- * tables.
+ * The process maps the same huge page repeatedly, for 4 GiB of addresses. These
+ * are mapped in the I/O address space once, and copied to adjacent IOVAs until
+ * the span is filled. This takes 2 MiB of memory and 64 MiB of I/O page tables.
  *
- * Rule: after an unmap a device reaches nothing of it, even where it did before
- * and its IOMMU holds the translation in a cache. No invalidation of that cache
- * spans more than 1 TiB: drivers compute with its length.
+ * After the unmap a device reaches no IOVA of the span, not even those that it
+ * accessed before, so that the IOTLB has their translation. No invalidation of
+ * the IOTLB spans more than 1 TiB, because IOMMU drivers would overflow when
+ * they convert its length.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #define GIB		(1024ull * 1024 * 1024)
 #define TIB		(1024 * GIB)
 #define AREA		(4 * GIB)
-/* above what x86 reserves, and a multiple of the span */
+/* Above the IOVAs that x86 reserves, and a multiple of 16 TiB */
 #define WIDE_IOVA	(16 * TIB)
 #define BITS_NEEDED	48
 
@@ -54,7 +54,7 @@ static int reserve_huge_pages(unsigned int nr)
 	return rc;
 }
 
-/* AREA bytes of addresses that all show the one huge page of a file. */
+/* Map the only huge page of @file repeatedly, for AREA bytes of addresses. */
 static char *show_repeatedly(int file)
 {
 	char *memory = mmap(NULL, AREA + HUGE, PROT_NONE,
@@ -99,7 +99,7 @@ FIXTURE_TEARDOWN(wide)
 	reserve_huge_pages(0);
 }
 
-/* All of @span shows the huge page. */
+/* Map the huge page at all IOVAs of @span. */
 static int map_span(struct rig *rig, const char *memory, unsigned long long span)
 {
 	unsigned long long at, length;
@@ -117,7 +117,7 @@ static int map_span(struct rig *rig, const char *memory, unsigned long long span
 #define TRACING	"/sys/kernel/debug/tracing/"
 #define QI_EVENT	TRACING "events/intel_iommu/qi_submit/enable"
 
-/* Opening the trace with O_TRUNC empties it. */
+/* Opening the trace with O_TRUNC clears the buffer. */
 static int trace_clear(void)
 {
 	int fd = open(TRACING "trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -128,13 +128,13 @@ static int trace_clear(void)
 	return 0;
 }
 
-/* Trace what VT-d is asked to invalidate. Other IOMMUs have no such event. */
+/* Trace the invalidations of VT-d. Other IOMMU drivers have no such event. */
 static bool trace_start(void)
 {
 	return !trace_clear() && !text_write(QI_EVENT, "1");
 }
 
-/* How many invalidations of the IOTLB there were. */
+/* Return the number of IOTLB invalidations since trace_start(). */
 static unsigned int trace_stop(void)
 {
 	unsigned int nr = 0;
@@ -191,7 +191,7 @@ static void unmap_at_once(struct __test_metadata *_metadata, struct rig *rig,
 	}
 }
 
-/* 2^32 pages */
+/* The number of pages is 2^32, which is 0 when truncated to 32 bits. */
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
@@ -199,7 +199,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB);
 }
 
-/* 2^18 pages more, so that the number truncated to 32 bits is not 0 */
+/* 2^18 pages more, so that the number is not 0 when truncated to 32 bits. */
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)

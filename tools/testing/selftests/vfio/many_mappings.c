@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * As many mappings as a program likes to make, each of one page, and their end.
+ * Create a large number of mappings of one page, and remove them all at once.
  *
- * The space has no domain, so that nothing is pinned, and one page of memory is
- * mapped again and again.
+ * The space has no domain, so that nothing is pinned, and the same page of
+ * memory is mapped at each IOVA.
  *
- * Rule: work that grows with the number of mappings lets others run. Another
- * thread on the same processor runs at least every other second while the last
- * file is closed, in a kernel that preempts nothing, and a kernel that looks for
- * soft lockups finds none.
+ * Work that grows with the number of mappings must reschedule. Even without
+ * kernel preemption, another thread on the same processor runs at least every
+ * two seconds while mappings are unmapped, or the last file is closed, and a
+ * kernel that detects soft lockups reports none.
  *
- * The environment's MANY_MAPPINGS, or 500000 without, is the number. A mapping
- * takes about 340 bytes.
+ * MANY_MAPPINGS in the environment sets the number; the default is 500000. A
+ * mapping takes about 340 bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@
 #define FIRST_IOVA	(4ull << 30)
 #define THRESHOLD	"/proc/sys/kernel/watchdog_thresh"
 #define LIMIT		"/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
-/* The kernel reports what keeps a processor for twice as long. */
+/* watchdog_thresh: the kernel reports a soft lockup after twice this time. */
 #define LOCKUP		"3"	/* seconds */
 #define GAP		2000	/* milliseconds */
 
@@ -91,14 +91,14 @@ FIXTURE_SETUP(many)
 
 	ASSERT_EQ(0, mediated_create(&self->device, "mdev_pin", "notified"));
 	ASSERT_EQ(0, front_open_mediated(front, variant->type1, &self->device));
-	/* The threads of a test have one processor. */
+	/* Run all threads of the test on one processor. */
 	sched_getaffinity(0, sizeof(self->processors), &self->processors);
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
 }
 
-/* The first line of the log that reports a lockup since the test began. */
+/* Search new records of the kernel log for a lockup; return it in @record. */
 static bool locked_up(int log, char *record, size_t size)
 {
 	ssize_t length;
@@ -131,10 +131,10 @@ FIXTURE_TEARDOWN(many)
 }
 
 /**
- * struct pulse - a thread that notes for how long it could not run
- * @stop: it is time to end
- * @gap: the longest time, in milliseconds
- * @thread: the thread
+ * struct pulse - a thread that measures the longest time that it did not run
+ * @stop: set to make the thread exit
+ * @gap: longest time in milliseconds
+ * @thread: thread handle
  */
 struct pulse {
 	int stop;
@@ -170,7 +170,10 @@ static long pulse_end(struct pulse *pulse)
 	return pulse->gap;
 }
 
-/* Maps the page so often; -errno, with the number that succeeded in @done. */
+/*
+ * Map the page @nr times. Return 0 or -errno, and set @done to the number of
+ * mappings.
+ */
 static int map_all(const struct front *front, const char *page,
 		   unsigned long nr, unsigned long *done)
 {
@@ -234,7 +237,7 @@ TEST_F_TIMEOUT(many, unmap_lets_others_run, 3000)
 	end_all(_metadata, &self->front, self->page, self->nr, false);
 }
 
-/* One more than type1 may have. */
+/* A MAP beyond dma_entry_limit fails with ENOSPC. */
 TEST_F_TIMEOUT(many, limit_holds, 3000)
 {
 	unsigned long done;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A page that is never read, in a mapping that exists already: attaching the
- * first device pins it, or the driver of a mediated device.
+ * Pin a mapping with a page that can never be read: by attaching the first
+ * device of the space, and by the driver of a mediated device.
  *
- * Rule: as in stuck_page.c. No other call waits for the page unless it needs
- * the page, the mapping or the same device or group; what waits can be killed
- * and is gone within a second; and after that nothing is pinned.
+ * As in stuck_page.c, only calls that need the page, the mapping, or the same
+ * device or group wait for the page. A caller that waits is killable and exits
+ * within a second, and then nothing stays pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,19 +41,19 @@ RECORDS_NO_ERRNO
 
 /**
  * struct setup - objects that the calls use
- * @front: the space, with a mediated device, and the file mapped in it
- * @mediated: that device
- * @mdev: its file
- * @file: the file
- * @pages: the file's pages, mapped
+ * @front: space that has @mediated, and maps the file at STUCK_IOVA
+ * @mediated: mediated device
+ * @mdev: file of @mediated
+ * @file: file with the stuck page
+ * @pages: memory mapping of @file
  * @memory: RIG_LENGTH bytes of other memory
- * @ioas: another IOAS, that has pages of the file up to the one that is stuck
- * @device: two devices, bound to /dev/iommu
- * @group: their groups, with type1, not in the container
- * @address: of the first one
- * @argument: of an ATTACH of @mdev
- * @other: with type1, more mediated devices, which are not open
- * @other_group: their groups, in the container; -1 if closed
+ * @ioas: iommufd: another IOAS, with a copy of the pages before the stuck one
+ * @device: iommufd: two devices, bound but not attached
+ * @group: type1: the groups of two devices, not in the container
+ * @address: address of the first of the two devices
+ * @argument: argument of an ATTACH of @mdev
+ * @other: type1: more mediated devices, which are not open
+ * @other_group: type1: groups of @other, in the container; -1 if closed
  */
 struct setup {
 	struct front front;
@@ -198,7 +198,7 @@ FIXTURE_TEARDOWN(stuck)
 	struct setup *setup = &self->setup;
 	unsigned int i;
 
-	/* A call that could not be killed gets an error now. */
+	/* A call that the kill did not end returns an error now. */
 	stuck_file_close(&setup->file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -216,7 +216,7 @@ FIXTURE_TEARDOWN(stuck)
 	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
 }
 
-/* Calls that need the page, the mapping, or the same device or group. */
+/* Functions that need the page, the mapping, or the same device or group */
 
 static long attach(struct setup *setup, unsigned int i)
 {
@@ -323,7 +323,7 @@ static long get_device_fd(void *data)
 	return 0;
 }
 
-/* Calls that need none of it. */
+/* Functions that need none of these */
 
 static long set_iommu(void *data)
 {
@@ -333,7 +333,7 @@ static long set_iommu(void *data)
 		     VFIO_TYPE1v2_IOMMU) ? -errno : 0;
 }
 
-/* One other group leaves the container, and one is closed. */
+/* Remove one of the other groups from the container. */
 static long unset_other(void *data)
 {
 	const struct setup *setup = data;
@@ -358,7 +358,7 @@ static long set_container_other(void *data)
 	return set_container(setup, setup->other_group[0]);
 }
 
-/* The device that is open, and its group. */
+/* Close the mediated device; close_group() closes its group. */
 static long close_device(void *data)
 {
 	struct setup *setup = data;
@@ -394,7 +394,7 @@ static long pin_and_unpin(void *data)
 	return mediated_run(setup->mdev, 3, &request);
 }
 
-/* A copy of the whole mapping, in a space without a domain. */
+/* Copy the whole mapping to a space without a domain, which pins nothing. */
 static long copy_and_unmap(void *data)
 {
 	const struct setup *setup = data;
@@ -405,7 +405,7 @@ static long copy_and_unmap(void *data)
 				      FREE_IOVA, &length);
 }
 
-/* The other device, to the space that shares pages. */
+/* Attach the second device to the space with the copy of the other pages. */
 static long attach_and_detach_sharing(void *data)
 {
 	const struct setup *setup = data;
@@ -457,7 +457,7 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	EXPECT_EQ(0, call_sleeps(call)) {
 		TH_LOG("%s", name);
 	}
-	/* It delays no call for others, but an UNMAP of all other UNMAPs. */
+	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
 	if (work != unmap_all)
 		EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map,
 						    &setup->front));
@@ -474,7 +474,7 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 #define KILL_WAITER(work) \
 	kill_waiter(_metadata, &self->call[1], work, #work, setup)
 
-/* The mapping is as it was, and can be unmapped. */
+/* Check that @pinned pages are pinned, and that the mapping still exists. */
 static void expect_untouched(struct __test_metadata *_metadata,
 			     struct setup *setup, long pinned)
 {
@@ -553,7 +553,7 @@ static long attach_mediated(void *data)
 		     setup->argument) ? -errno : 0;
 }
 
-/* Lets a write to a page wait; returns a userfaultfd, or -errno. */
+/* Make the next write to @page block. Return a userfaultfd, or -errno. */
 static int protect(void *page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -574,7 +574,7 @@ static int protect(void *page)
 	return fd;
 }
 
-/* Lets the write that waits fail. */
+/* Make the blocked write fail. */
 static int refuse(int fd, void *page)
 {
 	struct uffdio_range range = { (uintptr_t)page, PAGE };
@@ -584,8 +584,9 @@ static int refuse(int fd, void *page)
 }
 
 /*
- * ATTACH of a mediated device cannot return its result and detaches the device,
- * whose driver is pinning memory by then.
+ * An ATTACH of a mediated device that fails to copy its result to the user
+ * detaches the device again. This waits for a pin of the driver in flight, and
+ * is killable.
  */
 TEST_F(stuck, killed_attach_without_result)
 {
@@ -617,7 +618,7 @@ TEST_F(stuck, killed_attach_without_result)
 	close(poller.fd);
 }
 
-/* Other groups leave and enter a container while one is being attached. */
+/* Groups can enter and leave a container while another group attaches. */
 TEST_F(stuck, other_groups_beside_attach)
 {
 	struct setup *setup = &self->setup;
@@ -645,7 +646,7 @@ static void leave_all_others(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, call_prompt(close_group, setup));
 }
 
-/* A group that is being attached keeps the container's driver. */
+/* A group in the middle of its attach holds the driver of the container. */
 TEST_F(stuck, group_that_attaches_keeps_the_driver)
 {
 	struct setup *setup = &self->setup;
@@ -671,7 +672,7 @@ TEST_F(stuck, group_that_attaches_keeps_the_driver)
 	EXPECT_EQ(-EINVAL, front_query(&setup->front));
 }
 
-/* If it is the last group and fails to attach, the driver is released. */
+/* The driver is released if the attach of the only remaining group fails. */
 TEST_F(stuck, last_group_fails_to_attach)
 {
 	struct setup *setup = &self->setup;
@@ -686,7 +687,7 @@ TEST_F(stuck, last_group_fails_to_attach)
 	EXPECT_EQ(-EINVAL, front_query(&setup->front));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, get_status(setup));
 
-	/* The container can be set up anew, without the mapping of before. */
+	/* The container can be set up again and has no mappings. */
 	EXPECT_EQ(0, attach(setup, 0));
 	EXPECT_EQ(0, set_iommu(setup));
 	EXPECT_EQ(self->pinned, counters_pinned());

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A page that is never read, mapped in a space that has a device.
+ * Map a page that can never be read in a space that has a device. The
+ * filesystem of its file does not answer, so that MAP blocks in a page fault.
  *
- * The filesystem of the page's file does not answer, so that MAP waits without
- * bound.
- *
- * Rule: no other call waits for the page unless it needs the page or the
- * mapping, whatever space or process it is of. What waits can be killed and is
- * gone within a second; and after that nothing is pinned, charged or mapped.
+ * No other call waits for the page unless it needs the page or the mapping, in
+ * the same space, in others and in other processes. A caller that waits is
+ * killable and exits within a second, and then nothing stays pinned, charged or
+ * mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,14 +38,15 @@ RECORDS_NO_ERRNO
 
 /**
  * struct setup - objects that the calls use
- * @front: the space with its device
- * @file: the file
- * @writable: the devices may write to the file's pages
- * @pages: the file's pages, mapped
- * @memory: RIG_LENGTH bytes of other memory
- * @other_address: of another device
- * @other_fd: another device, bound, or its group; -1 if there is none
- * @ioas: another IOAS, that has what is at OTHER_IOVA too
+ * @front: space with a device
+ * @file: file with the stuck page
+ * @writable: map the pages of the file writable for the device
+ * @pages: memory mapping of @file
+ * @memory: RIG_LENGTH bytes of other memory, of which 8 pages are mapped at
+ *          OTHER_IOVA
+ * @other_address: address of another device
+ * @other_fd: file of that device, which is bound, or of its group with type1
+ * @ioas: iommufd: another IOAS
  */
 struct setup {
 	struct front front;
@@ -76,7 +76,7 @@ FIXTURE_VARIANT(stuck)
 	bool shared;
 };
 
-/* Of private memory a copy is pinned, of shared memory the file's page. */
+/* A private mapping pins a copy of the page, a shared one that of the file. */
 FIXTURE_VARIANT_ADD(stuck, iommufd_private) { .shared = false };
 FIXTURE_VARIANT_ADD(stuck, iommufd_shared) { .shared = true };
 FIXTURE_VARIANT_ADD(stuck, type1_private) { .type1 = true };
@@ -121,7 +121,7 @@ FIXTURE_TEARDOWN(stuck)
 {
 	unsigned int i;
 
-	/* A call that could not be killed gets an error now. */
+	/* A call that the kill did not end returns an error now. */
 	stuck_file_close(&self->setup.file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -150,7 +150,7 @@ static long copy(const struct setup *setup, __u64 iova, __u32 dst_ioas,
 	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
 }
 
-/* Calls that need the page or the mapping. */
+/* Functions that need the page or the mapping */
 
 static long map_stuck(void *data)
 {
@@ -168,7 +168,7 @@ static long map_stuck_again(void *data)
 			 AGAIN_IOVA, setup->writable);
 }
 
-/* Whether that is taken shows when the other MAP has ended. */
+/* Map IOVAs of the MAP in flight: they are free only if that MAP fails. */
 static long map_there(void *data)
 {
 	const struct setup *setup = data;
@@ -206,7 +206,7 @@ static long copy_stuck(void *data)
 	return copy(setup, STUCK_IOVA, setup->ioas, STUCK_IOVA);
 }
 
-/* Mappings lose their addresses, and get them again. */
+/* Invalidate the vaddr of the mapping. */
 static long unmap_addresses(void *data)
 {
 	const struct setup *setup = data;
@@ -221,7 +221,7 @@ static long unmap_addresses(void *data)
 		     &unmap) ? -errno : 0;
 }
 
-/* Calls that need neither. */
+/* Functions that need neither */
 
 static long map(void *data)
 {
@@ -238,7 +238,7 @@ static long unmap(void *data)
 	return front_unmap(&setup->front, FREE_IOVA, 8 * PAGE);
 }
 
-/* Pages of the same file, before and behind the one that does not come. */
+/* Map pages of the same file before and after the stuck page. */
 static long map_other_pages(void *data)
 {
 	const struct setup *setup = data;
@@ -276,7 +276,7 @@ static long copy_other(void *data)
 	return err;
 }
 
-/* Another open file, with a space and a mapping of the same memory. */
+/* Map the same memory in a new space without a domain, which pins nothing. */
 static long open_and_close(void *data)
 {
 	const struct setup *setup = data;
@@ -294,7 +294,7 @@ static long open_and_close(void *data)
 	return err;
 }
 
-/* Another container, with the other device. */
+/* Map other memory in a new container with the other device. */
 static long container_open_and_close(void *data)
 {
 	const struct setup *setup = data;
@@ -316,7 +316,7 @@ static long container_open_and_close(void *data)
 	return err;
 }
 
-/* The space's device goes, and comes again. */
+/* Detach the device of the space and attach it again. */
 static long detach_and_attach(void *data)
 {
 	const struct setup *setup = data;
@@ -333,7 +333,7 @@ static long destroy_space(void *data)
 	return iommu_end(setup->front.iommufd, setup->ioas);
 }
 
-/* As call_prompt(), in a process with memory of its own. */
+/* Like call_prompt(), but in a process with an address space of its own. */
 static long prompt_elsewhere(call_fn work, void *data)
 {
 	pid_t child = fork();
@@ -352,7 +352,7 @@ static long prompt_elsewhere(call_fn work, void *data)
 	return status;
 }
 
-/* MAP waits for the page. */
+/* Start a MAP of the stuck page, and wait until it blocks. */
 static int begin(struct call *call, struct setup *setup)
 {
 	int err = call_start(call, map_stuck, setup);
@@ -401,7 +401,7 @@ TEST_F(stuck, page_that_comes_ends_the_map)
 						 FILE_LENGTH));
 }
 
-/* The kill of the waiting MAP, as if it had not been called. */
+/* Kill the blocked MAP, and check that it left nothing mapped or pinned. */
 static void end_by_kill(struct __test_metadata *_metadata, struct call *call,
 			struct setup *setup, long pinned)
 {
@@ -441,7 +441,7 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 	ASSERT_EQ(0, call_sleeps(call)) {
 		TH_LOG("%s", name);
 	}
-	/* It delays no other call, but an UNMAP of all delays other UNMAPs. */
+	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
 	EXPECT_EQ(0, call_prompt(map, setup));
 	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
 	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
@@ -481,7 +481,7 @@ TEST_F(stuck, killed_waiter_is_gone)
 	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
 }
 
-/* IOMMU_DESTROY fails and does not wait for a call that maps or copies. */
+/* IOMMU_DESTROY fails instead of waiting for a MAP or COPY in flight. */
 TEST_F(stuck, space_of_a_waiting_copy_is_EBUSY)
 {
 	struct setup *setup = &self->setup;
@@ -496,7 +496,7 @@ TEST_F(stuck, space_of_a_waiting_copy_is_EBUSY)
 	EXPECT_EQ(0, call_prompt(destroy_space, setup));
 }
 
-/* The kill of the MAP lets all go on that waited for it. */
+/* A call that waits for a MAP continues when the MAP is killed. */
 TEST_F(stuck, waiter_follows_a_killed_map)
 {
 	struct setup *setup = &self->setup;

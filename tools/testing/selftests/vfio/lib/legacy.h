@@ -41,7 +41,7 @@ void legacy_close(struct legacy *legacy);
 /* Return the file descriptor of /dev/vfio/@number. */
 int legacy_open_group(int number);
 
-/* Opens the group of a mediated device. */
+/* Open the group of a mediated device. */
 int legacy_open_mediated_group(const char *uuid);
 
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A file of which one page is never read, see stuck_file.h. */
+/* A file with a page that can never be read, see stuck_file.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,10 +28,10 @@
 
 /**
  * struct stuck_shared - memory shared with the server
- * @pages: of the file
- * @stuck: the page that is not read
- * @asked: the READ of that page has come
- * @go_on: it may be answered
+ * @pages: number of pages of the file
+ * @stuck: index of the page that is stuck
+ * @asked: set by the server when it receives the READ of that page
+ * @go_on: set by the test to let the server answer that READ
  */
 struct stuck_shared {
 	unsigned int pages;
@@ -41,12 +41,12 @@ struct stuck_shared {
 };
 
 /**
- * struct server - the serving process
- * @fuse: /dev/fuse
+ * struct server - the process that serves the filesystem
+ * @fuse: file of /dev/fuse
  * @shared: memory shared with the test
- * @late: the number of the READ that is not answered
- * @buffer: the request
- * @page: the answer to a READ
+ * @late: unique number of the READ that is not answered yet, or 0
+ * @buffer: the current request
+ * @page: data that answers a READ
  */
 struct server {
 	int fuse;
@@ -66,7 +66,10 @@ void fuse_must_be_there(void)
 	ksft_exit_skip("needs a kernel with FUSE\n");
 }
 
-/* A request that was interrupted needs no answer, and the write then fails. */
+/*
+ * Answer a request. The write fails if the request was interrupted, and then no
+ * answer is needed.
+ */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)
 {
@@ -84,7 +87,10 @@ static void answer(struct server *server, __u64 unique, int error,
 		_exit(0);
 }
 
-/* Pages are read singly, and a caller waits for the page, not the request. */
+/*
+ * FUSE_ASYNC_READ and a read-ahead of one page make the kernel read each page
+ * separately, so that only users of the stuck page wait.
+ */
 static void answer_init(struct server *server, __u64 unique)
 {
 	const struct fuse_init_out out = {
@@ -242,7 +248,7 @@ static int start_server(struct stuck_file *file)
 	file->server = fork();
 	if (!file->server)
 		serve(fuse, file->shared);
-	/* The server's alone, so that its death is the filesystem's. */
+	/* Only the server has the file, so its death aborts the filesystem. */
 	close(fuse);
 	return file->server < 0 ? -EAGAIN : 0;
 }

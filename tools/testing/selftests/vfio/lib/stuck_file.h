@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file of which one page is never read: a process that needs it waits.
+ * A file with one page that can never be read: page faults on it block.
  *
- * A process serves it by the protocol of /dev/fuse. It answers every request
- * but the READ of that page.
+ * A child process serves the file through /dev/fuse, and answers each request
+ * except the READ of that page.
  *
- * Rule: functions return 0 or -errno.
+ * Functions return 0 or -errno unless noted otherwise.
  */
 #ifndef SELFTESTS_VFIO_STUCK_FILE_H
 #define SELFTESTS_VFIO_STUCK_FILE_H
@@ -16,7 +16,7 @@
 
 struct stuck_shared;
 
-/* Ends the program as skipped if the kernel has no FUSE. */
+/* Skip the whole program if the kernel has no FUSE. */
 void fuse_must_be_there(void);
 
 #define NEEDS_FUSE						\
@@ -27,8 +27,8 @@ void fuse_must_be_there(void);
 
 /**
  * struct stuck_file - the file, its filesystem and its server
- * @directory: where the filesystem is mounted, empty if it is not
- * @server: the process that serves it, or 0
+ * @directory: mount point of the filesystem, empty if not mounted
+ * @server: process ID of the server, or 0
  * @fd: the file, open for reading and writing, or -1
  * @shared: memory shared with the server
  */
@@ -40,22 +40,22 @@ struct stuck_file {
 };
 
 /*
- * Makes a file of so many pages. Call it before any other file is open that the
- * server must not keep open.
+ * Create a file of @pages pages. The server inherits all open files and keeps
+ * them open, so call this before other files are opened.
  */
 int stuck_file_open(struct stuck_file *file, unsigned int pages,
 		    unsigned int stuck);
 
-/* Ends the server, so that all waiting calls fail, and the filesystem. */
+/* Kill the server, so that all blocked page faults fail, and unmount. */
 void stuck_file_close(struct stuck_file *file);
 
-/* Maps the whole file; NULL if that fails. */
+/* Map the whole file. Return NULL on failure. */
 char *stuck_file_map(const struct stuck_file *file, bool shared);
 
-/* Waits for the READ of the page; -ETIMEDOUT after ten seconds. */
+/* Wait for the READ of the stuck page; -ETIMEDOUT after ten seconds. */
 int stuck_file_wait(const struct stuck_file *file);
 
-/* Lets the server answer for the page from now on. */
+/* Let the server answer READs of the stuck page from now on. */
 void stuck_file_go_on(const struct stuck_file *file);
 
 #endif
