@@ -2,8 +2,8 @@
 /*
  * IOMMU_OPTION: set and get options.
  *
- * Setting an option does not affect earlier operations, so an option can only be
- * set while nothing depends on its value.
+ * Setting an option does not affect earlier operations, so an option can only
+ * be set while nothing depends on its value.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
