@@ -48,7 +48,7 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 		return -EINVAL;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
-	/* The range must not end at the end of the address space either. */
+	/* This also rejects a range up to the end of the address space. */
 	if (range.iova + range.size < range.iova)
 		return -EINVAL;
 	rc = type1_check_bitmap(&range.bitmap, range.size);

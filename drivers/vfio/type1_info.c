@@ -14,7 +14,7 @@
 
 #include "type1.h"
 
-/* Returns true if there is no domain. */
+/* Check whether all domains are coherent. True if there is none. */
 static bool all_coherent(struct type1 *type1)
 {
 	struct type1_domain *domain;

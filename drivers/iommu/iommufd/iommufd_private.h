@@ -17,8 +17,8 @@
  * file is released, only objects created by user space can remain: IOASes, and
  * HWPTs without devices.
  *
- * Lock order, outermost first. None of these locks is held across a map, an
- * unmap or a query:
+ * Lock order, outermost first. None of these locks is held when the engine is
+ * called to map, to unmap or for a query:
  *
  *	iommufd_ioas::attach_lock	held across attach, detach and setting
  *					IOMMU_OPTION_HUGE_PAGES. Since detach is

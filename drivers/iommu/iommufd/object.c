@@ -70,7 +70,7 @@ void iommufd_object_abort(struct iommufd_object *obj)
 	kfree(obj);
 }
 
-/* Make a fully set up object visible to lookups, which may guess its ID. */
+/* Publish a fully set up object. User space may guess its ID and use it. */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
 	/* The ID reserved the slot, so this does not allocate. */

@@ -290,8 +290,8 @@ struct iommu_ioas_unmap {
  *                            EBUSY if the file has any object
  * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1, the
  *                           default: as large as the memory allows. 0: as small
- *                           as possible. Setting it to 0 fails with EINVAL once
- *                           large I/O pages may be in use
+ *                           as possible. Changing it from 1 to 0 fails with
+ *                           EINVAL while memory is mapped for a device
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
