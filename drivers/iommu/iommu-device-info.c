@@ -68,12 +68,12 @@ static void device_info_fallback(struct device *dev,
  *
  * Context: May sleep. A driver is bound to @dev, which keeps its IOMMU and the
  * default domain of its group in place.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENODEV - @dev has no IOMMU
+ * * another errno of the IOMMU driver
  *
- * or another errno of the IOMMU driver. On failure all members of @info are
- * false or 0.
+ * On failure all members of @info are false or 0.
  */
 int iommu_device_get_info(struct device *dev, struct iommu_device_info *info)
 {

@@ -88,15 +88,16 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  *
  * Context: May sleep if @gfp allows it. Other IOVAs of @domain may be mapped
  * and unmapped concurrently.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
  *   the smallest page size, or the range wraps
  * * %-ENOMEM - out of memory
  * * %-EFAULT - the range exceeds the address width of @domain
+ * * another errno of the IOMMU driver
  *
- * or another errno of the IOMMU driver. On failure the first @mapped bytes
- * remain mapped, and the caller has to unmap them.
+ * On failure the first @mapped bytes remain mapped, and the caller has to unmap
+ * them.
  */
 int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 		   const struct iommu_phys_run *runs, unsigned int nr,

@@ -26,12 +26,13 @@
  * @arg: argument of VFIO_SET_IOMMU
  *
  * Context: May sleep.
- * Return: The opened driver with a reference held, or an ERR_PTR():
- *
+ * Return:
+ * * The opened driver with a reference held, or one of these errnos as an
+ *   ERR_PTR():
  * * %-ENOMEM - out of memory
+ * * another error of the driver's open()
  *
- * or another error of the driver's open(). On failure the caller keeps the
- * module reference.
+ * On failure the caller keeps the module reference.
  */
 struct vfio_container_iommu *
 vfio_container_iommu_open(struct vfio_iommu_driver *driver, unsigned long arg)

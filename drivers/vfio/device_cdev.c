@@ -585,12 +585,13 @@ static const struct kobj_type vfio_cdev_ktype = {
  * the registration of the device is complete.
  *
  * Context: May sleep.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - the driver provides only some of the iommufd operations
  * * %-ENOMEM - out of memory
+ * * another errno of device_add()
  *
- * or another errno of device_add(). On failure nothing is left behind.
+ * On failure nothing is left behind.
  */
 int vfio_cdev_device_add(struct vfio_device *device)
 {

@@ -30,12 +30,13 @@ MODULE_IMPORT_NS(IOMMUFD);
  * attached.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EPERM - the group is used by another owner or by a kernel driver
  * * %-ENOMEM - out of memory
+ * * another errno of iommufd_device_bind()
  *
- * or another errno of iommufd_device_bind(). On failure nothing has changed.
+ * On failure nothing has changed.
  */
 int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id)
@@ -75,13 +76,13 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time
  * while memory is pinned.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EBUSY - the device is already attached
  * * %-ENOENT - the ID is unknown
+ * * another errno of iommufd_device_attach()
  *
- * or another errno of iommufd_device_attach(). On failure the device and @pt_id
- * are unchanged.
+ * On failure the device and @pt_id are unchanged.
  */
 int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {

@@ -42,8 +42,8 @@ static const struct iommufd_access_ops access_ops = {
  * A driver without the dma_unmap op cannot pin pages.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENOMEM - out of memory
  * * %-EBUSY - all IDs of @ictx are in use
  *
@@ -85,13 +85,13 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  * No memory is pinned.
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EBUSY - the device is already attached
  * * %-ENOENT - there is no such IOAS
+ * * another errno of iommufd_access_attach()
  *
- * or another errno of iommufd_access_attach(). On failure the device is
- * unchanged.
+ * On failure the device is unchanged.
  */
 int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
@@ -125,8 +125,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
  * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time,
  * killable: waits for calls that pin memory. The caller detaches the device
  * next.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINTR - killed while waiting. The device is attached as before.
  */
 int vfio_access_leave(struct vfio_device *device)
@@ -167,14 +167,15 @@ static unsigned int access_flags(int prot)
  * @pages: receives the pages
  *
  * Context: May sleep for an unbounded time.
- * Return: @npage on success, or a negative errno:
- *
+ * Return:
+ * * @npage on success
  * * %-EINVAL - invalid argument, or the driver has no dma_unmap op
  * * %-E2BIG - too many pages
  * * %-ENOENT - a page is not mapped, or the device is not attached
  * * %-EPERM - a mapping does not have the permissions
+ * * another errno of iommufd_access_pin_pages()
  *
- * or another errno of iommufd_access_pin_pages(). On failure nothing is pinned.
+ * On failure nothing is pinned.
  */
 int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 			  int npage, int prot, struct page **pages)
@@ -223,13 +224,12 @@ void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - invalid argument
  * * %-ENOENT - a part of the range is not mapped, or the device is not attached
  * * %-EPERM - a mapping does not have the permissions
- *
- * or another errno of iommufd_access_rw().
+ * * another errno of iommufd_access_rw()
  */
 int vfio_access_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		   size_t len, bool write)

@@ -64,15 +64,16 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  * @arg: user address of struct vfio_iommu_type1_dma_map
  *
  * Context: Process context. May sleep for an unbounded time.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EFAULT - @arg is not accessible
  * * %-EINVAL - invalid arguments, or IOVAs that are not usable
  * * %-EEXIST - a part of the range is already mapped
  * * %-ENOSPC - there are too many mappings
+ * * another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
+ *   iopt_adopt()
  *
- * or another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno
- * of iopt_adopt(). On failure nothing has changed.
+ * On failure nothing has changed.
  */
 long type1_map_dma(struct type1 *type1, void __user *arg)
 {
@@ -262,8 +263,8 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  *
  * Context: Process context. May sleep until drivers have unpinned all pages,
  * killable.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may be unmapped.
  * * %-EINVAL - invalid arguments, the range cuts a mapping (version 2 only),

@@ -322,17 +322,17 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  *
  * Context: Process context. May sleep for an unbounded time while memory is
  * pinned, killable. The caller serialises calls for the same group.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EBUSY - a mapping has lost its user address
  * * %-EINVAL - the group is already attached, or conflicts with a mapping
  * * %-EIO - no domain can be allocated for the group
  * * %-EPERM - the interrupts of the group are not isolated
  * * %-EINTR - killed
  * * %-ENOMEM - out of memory
+ * * another errno of pinning or of the IOMMU driver
  *
- * or another errno of pinning or of the IOMMU driver. On failure nothing has
- * changed.
+ * On failure nothing has changed.
  */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 		       enum vfio_group_type type)

@@ -156,8 +156,8 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * @mapped: incremented by the number of bytes mapped
  *
  * Context: As for iommu_map_runs().
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - @prot allows neither reading nor writing
  * * %-EFAULT - the range exceeds the address width of @domain
  * * %-ENOMEM - out of memory

@@ -110,8 +110,8 @@ static const struct iopt_access_ops access_ops = {
  * to the file of @ictx until it is destroyed.
  *
  * Context: May sleep.
- * Return: The access, or an ERR_PTR():
- *
+ * Return:
+ * * The access, or one of these errnos as an ERR_PTR():
  * * %-ENOMEM - out of memory
  * * %-EBUSY - all IDs are in use
  */
@@ -170,8 +170,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
  * Context: May sleep. The caller serialises attach and detach of @access. Must
  * not be called from an unmap callback, or with a lock held that a callback
  * takes.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EBUSY - @access is already attached
  * * %-ENOENT - there is no IOAS @ioas_id
  * * %-ENOSPC - 65535 accesses are attached to the IOAS
@@ -265,8 +265,8 @@ static bool access_is_idle(struct iommufd_access *access)
  *
  * Context: May sleep for an unbounded time, killable. The caller serialises
  * attach and detach of @access, and detaches it next.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINTR - killed while waiting. @access accepts calls as before.
  */
 int iommufd_access_leave(struct iommufd_access *access)
@@ -372,13 +372,14 @@ static int range_last(unsigned long iova, unsigned long length,
  * pinned it, or is detached. See iopt_access_pin().
  *
  * Context: May sleep for an unbounded time.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENOENT - @access is not attached, or a part of the range is not mapped
  * * %-EINVAL - @length is 0
  * * %-EOVERFLOW - the range wraps
+ * * another errno of iopt_access_pin()
  *
- * or another errno of iopt_access_pin(). On failure nothing is pinned.
+ * On failure nothing is pinned.
  */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **pages,
@@ -438,12 +439,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENOENT - @access is not attached
+ * * another errno of iopt_access_rw()
  *
- * or another errno of iopt_access_rw(). On failure a part of the range may have
- * been copied.
+ * On failure a part of the range may have been copied.
  */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)

@@ -76,15 +76,16 @@ static bool interrupts_isolated(struct device *dev)
  *
  * Context: May sleep. A driver stays bound to @dev until
  * iommufd_device_unbind() has returned.
- * Return: The bound device, or an ERR_PTR():
- *
+ * Return:
+ * * The bound device, or one of these errnos as an ERR_PTR():
  * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent
  * * %-EPERM - the interrupts of @dev are not isolated, another context or
  *   subsystem owns the group, or a kernel driver uses a device of the group
  * * %-EBUSY - the group is attached to another domain, or all IDs are in use
  * * %-ENOMEM - out of memory
+ * * another errno of the IOMMU driver
  *
- * or another errno of the IOMMU driver. On failure nothing has changed.
+ * On failure nothing has changed.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 					   struct device *dev, u32 *id)
@@ -151,14 +152,14 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * from then on.
  *
  * Context: May sleep, for an unbounded time while memory is pinned.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EBUSY - the device is already attached
  * * %-ENOENT - there is no object @pt_id
  * * %-EINVAL - @pt_id is an object of another type
+ * * an errno of iommufd_hwpt_attach()
  *
- * or an errno of iommufd_hwpt_attach(). On failure the device is not attached
- * and @pt_id is unchanged.
+ * On failure the device is not attached and @pt_id is unchanged.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {

@@ -269,8 +269,8 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * Context: Takes iommufd_ioas.attach_lock. May sleep for an unbounded time
  * while it pins memory. The caller must not be a user of an HWPT: the
  * destruction of an HWPT waits for its users, which would then wait for memory.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - the device does not meet the requirements of @ioas, its group is
  *   attached elsewhere, or the IOMMU driver refuses the domain
  * * %-ENOENT - the HWPT was just freed
@@ -278,9 +278,9 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  *   cannot use
  * * %-EINTR - killed
  * * %-ENOMEM - out of memory, or RLIMIT_MEMLOCK is exceeded
+ * * another errno of the IOMMU driver or of pinning
  *
- * or another errno of the IOMMU driver or of pinning. On failure DMA of the
- * device remains blocked.
+ * On failure DMA of the device remains blocked.
  */
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			u32 hwpt_id)

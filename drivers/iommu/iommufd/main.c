@@ -218,9 +218,9 @@ static const struct file_operations iommufd_fops = {
  * @fd: file descriptor of the calling process
  *
  * Context: Process context. May sleep.
- * Return: The context with a reference held, which the caller drops with
- * iommufd_ctx_put(), or an ERR_PTR():
- *
+ * Return:
+ * * The context with a reference held, which the caller drops with
+ *   iommufd_ctx_put(), or one of these errnos as an ERR_PTR():
  * * %-EBADF - @fd is not open
  * * %-EBADFD - @fd does not refer to /dev/iommu
  */

@@ -34,8 +34,9 @@
  * must call either that or iommufd_object_abort().
  *
  * Context: May sleep.
- * Return: The object, zeroed except for its head, or an ERR_PTR():
- *
+ * Return:
+ * * The object, zeroed except for its head, or one of these errnos as an
+ *   ERR_PTR():
  * * %-ENOMEM - out of memory
  * * %-EBUSY - all IDs are in use
  */
@@ -87,8 +88,8 @@ void iommufd_object_publish(struct iommufd_object *obj)
  * answer cannot be copied to user space.
  *
  * Context: May sleep.
- * Return: 0 if the object was published, or a negative errno:
- *
+ * Return:
+ * * 0 if the object was published
  * * %-EFAULT - the answer could not be written. @obj was destroyed.
  */
 int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
@@ -157,8 +158,8 @@ void iommufd_object_put(struct iommufd_object *obj)
  * @obj: the object; the caller is a short-term user
  *
  * Context: Takes the xa_lock of the context's objects.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENOENT - the object is being destroyed
  */
 int iommufd_object_use(struct iommufd_object *obj)
@@ -217,8 +218,8 @@ void iommufd_object_remove(struct iommufd_object *obj)
  * @id: ID of the object
  *
  * Context: May sleep, killable. Waits for all short-term users.
- * Return: 0 if the object was destroyed, or a negative errno:
- *
+ * Return:
+ * * 0 if the object was destroyed
  * * %-ENOENT - there is no such object
  * * %-EBUSY - the object has long-term users
  * * %-EINTR - killed while waiting. The ID is removed, and the last short-term

@@ -118,8 +118,8 @@ static void affected_find(struct affected *affected, bool slot)
  * @arg: argument of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
  *
  * Context: May sleep.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-ENODEV - neither the slot nor the bus can be reset
  * * %-ENOSPC - @arg is too small for all devices. The number of devices and the
  *   flags are set.
@@ -175,14 +175,13 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
  * @count: number of group files passed to VFIO_DEVICE_PCI_HOT_RESET
  *
  * Context: May sleep.
- * Return: 0 on success, or a negative errno:
- *
+ * Return:
+ * * 0 on success
  * * %-EINVAL - group files were passed, or an affected device is not owned by
  *   the iommufd or has no vfio driver
  * * %-ENODEV - neither the slot nor the bus can be reset
  * * %-EBUSY - one of the devices is busy
- *
- * or another errno of the reset.
+ * * another errno of the reset
  */
 int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count)
 {
