@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an IOMMU can do for a device, known before the device is attached.
+ * Properties of the IOMMU of a device, available before the device is attached.
  *
- * A driver that knows the answers has the device_info op. For all others they
- * are put together here from what the core keeps (capabilities, the default
- * domain of the device's group) and from a domain that is made for the purpose
- * and never attached.
+ * A driver can provide them with the device_info op. For other drivers they are
+ * collected from the IOMMU core (capabilities and the default domain of the
+ * device's group) and from a domain that is allocated for this purpose and
+ * never attached.
  *
- * Rule: an answer that is not certain is left out, as false or 0. Users take
- * what they are told for a promise.
+ * A property that is not certain is reported as false or 0, because callers
+ * rely on reported properties.
  */
 #include <linux/bitops.h>
 #include <linux/device.h>
@@ -16,14 +16,14 @@
 #include <linux/export.h>
 #include <linux/iommu.h>
 
-/* Returns whether @domain has an I/O page table that tells anything. */
+/* Returns false if @domain does not describe an I/O page table. */
 static bool describe_page_table(struct iommu_domain *domain,
 				struct iommu_device_info *info)
 {
 	if (!(domain->type & __IOMMU_DOMAIN_PAGING))
 		return false;
 
-	/* all bits: some drivers decide on the sizes when they attach */
+	/* Some drivers set all bits until the first device is attached. */
 	if (domain->pgsize_bitmap != ULONG_MAX)
 		info->pgsize_bitmap = domain->pgsize_bitmap;
 	if (domain->geometry.force_aperture)
@@ -62,14 +62,18 @@ static void device_info_fallback(struct device *dev,
 }
 
 /**
- * iommu_device_get_info() - what the IOMMU can do for a device
+ * iommu_device_get_info() - get the properties of a device's IOMMU
  * @dev: the device
- * @info: filled in
+ * @info: receives the properties
  *
- * Context: a driver is bound to @dev, so that neither its IOMMU nor the default
- * domain of its group goes away. May sleep.
- * Return: 0; -ENODEV if @dev is behind no IOMMU; what the IOMMU driver says.
- * After a failure @info is all false and 0.
+ * Context: May sleep. A driver is bound to @dev, which keeps its IOMMU and the
+ * default domain of its group in place.
+ * Return:
+ * * 0 on success
+ * * %-ENODEV - @dev has no IOMMU
+ * * another errno of the IOMMU driver
+ *
+ * On failure all members of @info are false or 0.
  */
 int iommu_device_get_info(struct device *dev, struct iommu_device_info *info)
 {

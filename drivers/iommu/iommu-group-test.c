@@ -2,12 +2,12 @@
 /*
  * Tests of moving the devices of an IOMMU group between domains.
  *
- * A fake IOMMU driver serves a fake bus. It records which domain each device is
- * attached to, and fails to attach a device as often as the test requests,
- * before it changes anything: the device then stays where it is, which is the
- * worst that a driver can do.
+ * A fake IOMMU driver serves a fake bus. It records the domain that each device
+ * is attached to, and fails as many attaches as a test requests, without
+ * changing anything. A device then stays attached to its old domain, which is
+ * the worst case for the core.
  *
- * Rule: a domain is never freed while a device is attached to it.
+ * A domain must never be freed while a device is attached to it.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -17,10 +17,10 @@
 #define DEVICES	4
 
 /**
- * struct fake_device - a device of the fake bus
+ * struct fake_device - device on the fake bus
  * @dev: the device
- * @domain: the domain that it is attached to
- * @fails: how many attaches fail
+ * @domain: domain that it is attached to
+ * @fails: number of attaches that will fail
  */
 struct fake_device {
 	struct device dev;
@@ -31,10 +31,10 @@ struct fake_device {
 /**
  * struct rig - fixture of a test
  * @test: the test
- * @group: a group of all devices
- * @devices: its devices
- * @user: a domain as user space has it
- * @user_freed: the driver was asked to free @user
+ * @group: group of all devices
+ * @devices: devices of the group
+ * @user: domain for user space DMA
+ * @user_freed: the free op was called for @user
  */
 struct rig {
 	struct kunit *test;
@@ -178,7 +178,7 @@ static void claim_and_attach(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ(test, rig->user, rig->devices[i]->domain);
 }
 
-/* One failure of a driver does not show: the core tries a second time. */
+/* The core retries after a single failure, which has no effect. */
 static void one_failure_is_tried_again(struct kunit *test)
 {
 	struct device *dev = &rig->devices[0]->dev;
@@ -195,9 +195,9 @@ static void one_failure_is_tried_again(struct kunit *test)
 }
 
 /*
- * A device that cannot be attached does not hold back the devices behind it
- * in the group, and the domain that it stays attached to is not freed. It
- * follows at the next change.
+ * If a device cannot be attached, the devices after it in the group are still
+ * moved, and the domain that it stays attached to is not freed. The device is
+ * moved with the next change.
  */
 static void other_devices_leave(struct kunit *test)
 {
@@ -209,7 +209,7 @@ static void other_devices_leave(struct kunit *test)
 	rig->devices[1]->fails = UINT_MAX;
 	start = ktime_get();
 	iommu_device_detach_user_dma(dev);
-	/* sleeping does not give it memory */
+	/* The core must not sleep, which would not help the allocation. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 50);
 	for (i = 0; i != DEVICES; i++) {
 		if (i == 1)
@@ -230,7 +230,7 @@ static void other_devices_leave(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, rig->devices[i]->domain);
 }
 
-/* After an attach that failed no device is attached to the new domain. */
+/* After a failed attach, no device is attached to the new domain. */
 static void failed_attach_is_undone(struct kunit *test)
 {
 	struct device *dev = &rig->devices[0]->dev;
@@ -248,8 +248,8 @@ static void failed_attach_is_undone(struct kunit *test)
 }
 
 /*
- * Undoing an attach also goes on past a device that fails: here the last device
- * cannot be attached, and the first one then cannot be moved back.
+ * Undoing an attach continues after a failure. Here the last device cannot be
+ * attached, and then the first device cannot be moved back.
  */
 static int attach_one(struct iommu_domain *domain, struct device *dev)
 {

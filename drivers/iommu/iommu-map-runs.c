@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping many physically contiguous runs in one call.
+ * Mapping of a vector of physically contiguous runs.
  *
- * Vocabulary: a run is physically contiguous memory; the runs of a call are
- * mapped back to back. A driver with the map_runs op walks its I/O page table
- * once for neighbours; the runs of any other driver are mapped one by one.
+ * Vocabulary: a run is a range of physically contiguous memory. The runs of a
+ * call are mapped back to back. A driver with the map_runs op walks its I/O
+ * page table once for adjacent runs. For other drivers the runs are mapped one
+ * by one.
  *
- * Rule: nothing that a user of the interface gets wrong shows in the log.
+ * Invalid arguments are reported by an errno and never logged.
  */
 #include <linux/export.h>
 #include <linux/iommu.h>
@@ -16,7 +17,7 @@
 
 #include "iommu-priv.h"
 
-/* What can be wrong with the runs of a call; *@bytes is their sum. */
+/* Validate the arguments. @bytes is set to the total length of the runs. */
 static int check_runs(struct iommu_domain *domain, unsigned long iova,
 		      const struct iommu_phys_run *runs, unsigned int nr,
 		      size_t *bytes)
@@ -59,7 +60,7 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* As iommu_map() would have traced them. */
+/* Emit the trace events that iommu_map() emits for each run. */
 static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 		       unsigned int nr)
 {
@@ -74,23 +75,28 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 /**
  * iommu_map_runs() - map physically contiguous runs back to back
  * @domain: the domain
- * @iova: where the first one goes; nothing is mapped there yet
- * @runs: the runs
- * @nr: how many; none is fine
- * @prot: IOMMU_READ and the like, for all of them
- * @gfp: flags for what the IOMMU driver allocates, if it heeds any
- * @mapped: receives how many bytes are mapped, from @iova on
+ * @iova: IOVA of the first run; nothing may be mapped in the range
+ * @runs: array of runs
+ * @nr: number of runs, may be 0
+ * @prot: IOMMU_READ etc., for all runs
+ * @gfp: allocation flags for I/O page tables, which a driver may ignore
+ * @mapped: set to the number of bytes mapped from @iova on
  *
- * No entry of the I/O page table spans two runs: who wants large ones has to
- * pass what is contiguous as one run, and who does not can cut it. Takes time
- * for all of the runs without rescheduling.
+ * An I/O page never spans two runs. Callers that need large I/O pages have to
+ * pass contiguous memory as one run, and callers that need small ones can split
+ * it. All runs are mapped without rescheduling.
  *
- * Context: may sleep if @gfp does. Calls that map and unmap other IOVAs of
- * @domain may run meanwhile.
- * Return: 0; -EINVAL if @domain does not translate, or if @iova or a run is not
- * aligned to its smallest page, or if the end is beyond all addresses; what the
- * IOMMU driver says, -ENOMEM and -EFAULT (beyond its addresses) among it. After
- * a failure the first *@mapped bytes are mapped and stay so: the caller unmaps
+ * Context: May sleep if @gfp allows it. Other IOVAs of @domain may be mapped
+ * and unmapped concurrently.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
+ *   the smallest page size, or the range wraps
+ * * %-ENOMEM - out of memory
+ * * %-EFAULT - the range exceeds the address width of @domain
+ * * another errno of the IOMMU driver
+ *
+ * On failure the first @mapped bytes remain mapped, and the caller has to unmap
  * them.
  */
 int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,

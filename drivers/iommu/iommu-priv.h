@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the IOMMU core have from each other.
+ * Functions shared between the files of the IOMMU core.
  */
 #ifndef __IOMMU_PRIV_H
 #define __IOMMU_PRIV_H

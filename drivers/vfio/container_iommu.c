@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifetime of the IOMMU driver that a container has.
+ * Lifetime of the IOMMU driver of a container.
  *
- * A container gets a driver with SET_IOMMU and loses it with its last group.
- * The ioctls that it passes to the driver take no lock, because some of them
- * pin memory and then take as long as the memory's owner wants.
+ * A driver is opened by VFIO_SET_IOMMU and released when the last group leaves
+ * the container. The ioctls that a container passes to its driver take no lock,
+ * because some of them pin memory and may block for an unbounded time.
  *
- * Rule: removing the last group waits for no ioctl. An ioctl in flight holds
- * the driver's data instead, and the last of them releases it. The groups have
- * been detached by then, so that what such an ioctl maps is out of reach of
- * any device.
+ * Removing the last group does not wait for ioctls. Each ioctl in flight holds
+ * a reference to the data of the driver, and the last one releases it. All
+ * groups have been detached by then, so devices cannot access memory that such
+ * an ioctl maps.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -20,14 +20,19 @@
 #include "vfio.h"
 
 /**
- * vfio_container_iommu_open - open an IOMMU driver for a container
- * @driver: the driver, with a reference on its module that passes to the
- *          result
+ * vfio_container_iommu_open() - open an IOMMU driver for a container
+ * @driver: the driver. The caller holds a reference to its module, which is
+ *          passed to the result on success
  * @arg: argument of VFIO_SET_IOMMU
  *
  * Context: May sleep.
- * Return: the opened driver, to be put; an ERR_PTR of -ENOMEM, or of what the
- *         driver's open() returned. The caller keeps the module then.
+ * Return:
+ * * The opened driver with a reference held, or one of these errnos as an
+ *   ERR_PTR():
+ * * %-ENOMEM - out of memory
+ * * another error of the driver's open()
+ *
+ * On failure the caller keeps the module reference.
  */
 struct vfio_container_iommu *
 vfio_container_iommu_open(struct vfio_iommu_driver *driver, unsigned long arg)
@@ -51,10 +56,11 @@ vfio_container_iommu_open(struct vfio_iommu_driver *driver, unsigned long arg)
 }
 
 /**
- * vfio_container_iommu_get - use the driver of a container
- * @at: where the container points to it
+ * vfio_container_iommu_get() - get the opened driver of a container
+ * @at: pointer of the container to its opened driver
  *
- * Return: the opened driver, to be put; NULL when the container has none.
+ * Context: Any context. Takes no lock.
+ * Return: The opened driver with a reference held, or NULL if there is none.
  */
 struct vfio_container_iommu *
 vfio_container_iommu_get(struct vfio_container_iommu __rcu **at)
@@ -63,7 +69,7 @@ vfio_container_iommu_get(struct vfio_container_iommu __rcu **at)
 
 	rcu_read_lock();
 	iommu = rcu_dereference(*at);
-	/* The last user is releasing it, though the pointer is still seen. */
+	/* A stale pointer may be read while the last user releases it. */
 	if (iommu && !refcount_inc_not_zero(&iommu->users))
 		iommu = NULL;
 	rcu_read_unlock();
@@ -71,8 +77,8 @@ vfio_container_iommu_get(struct vfio_container_iommu __rcu **at)
 }
 
 /**
- * vfio_container_iommu_put - undo vfio_container_iommu_get() or _open()
- * @iommu: the opened driver, which may be released by this
+ * vfio_container_iommu_put() - drop a reference to an opened driver
+ * @iommu: the opened driver, which may be released
  *
  * Context: May sleep.
  */

@@ -11,12 +11,13 @@
 struct vfio_iommu_driver;
 
 /**
- * struct vfio_container_iommu - an IOMMU driver, opened for one container
- * @driver: the driver, whose module is held
- * @data: what the driver's open() returned, NULL for a driver without state
- * @users: 1 for the container while it points here, and 1 for each ioctl in
- *         flight; the last one releases @data
- * @rcu: an ioctl looks this up without a lock
+ * struct vfio_container_iommu - IOMMU driver opened for a container
+ * @driver: the driver; a reference to its module is held
+ * @data: return value of the driver's open(), NULL for a driver without state
+ * @users: reference count: 1 while the container points to this struct, and 1
+ *         for each ioctl in flight. The last one releases @data
+ * @rcu: frees the struct after a grace period, since ioctls look it up without
+ *       a lock
  */
 struct vfio_container_iommu {
 	struct vfio_iommu_driver *driver;

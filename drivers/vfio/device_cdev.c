@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/vfio/devices/vfioN: a vfio device without its group
+ * /dev/vfio/devices/vfioN: access to a vfio device without its group.
  *
  * Vocabulary:
- *   node     the character device of one vfio_device, struct vfio_cdev
- *   file     one open of a node, struct vfio_cdev_file in its private_data
- *   inert    a file of a node that has not bound; BIND is all that it can do
- *   bound    the one file of a node that has bound its device to an iommufd;
- *            it is then what the group path hands out as device fd
- *   revoked  a node whose device is leaving; its inert files can do nothing
+ *  node     the character device of a vfio_device, struct vfio_cdev
+ *  file     one open of a node; private_data is a struct vfio_cdev_file
+ *  inert    a file that has not bound its device yet and supports only BIND
+ *  bound    the file that has bound its device to an iommufd, at most one for a
+ *           node. It works like the device fd that a group provides
+ *  revoked  the node of a device that is being removed; its inert files cannot
+ *           bind
  *
- * Rule: opening a node does nothing and excludes nobody; BIND is the step that
- * takes the device, for one file at a time and never while the device's group
- * is open. Closing the bound file gives it back. No ioctl does.
+ * Opening a node does nothing to the device and is not exclusive. BIND takes
+ * ownership of the device, for one file at a time and never while the group of
+ * the device is open. Ownership ends when the bound file is closed, and there
+ * is no ioctl to end it earlier.
  *
- * A file is inert while its device is NULL and bound once that is set, which is
- * published after everything else that BIND does. The operations of the group
- * path's device fd find the device with vfio_cdev_file_device() and serve bound
- * files too; an inert file never gets as far.
+ * A file is inert while its device pointer is NULL. BIND sets the pointer after
+ * everything else is set up. The file operations of a group's device fd get the
+ * device from vfio_cdev_file_device() and thus also work for bound files. They
+ * are never reached through an inert file.
  *
- * Lifetimes: a bound file holds the device's registration, so its driver waits
- * for it as it does for the device fds of a group. An inert file holds only
- * the node, which is why that is an object of its own: it must not keep a
- * driver from leaving, and neither may it put off the driver's release
- * callback until after the driver is gone.
+ * A bound file holds the registration of its device, so that a driver waits for
+ * it on removal as it does for the device fds of a group. An inert file only
+ * holds the node, which has its own lifetime for this reason: an inert file
+ * must neither block the removal of a driver nor delay the release callback of
+ * a driver until after the driver is unloaded.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -47,15 +49,15 @@
 #include "vfio.h"
 
 /**
- * struct vfio_cdev - the node of a device
- * @kobj: lifetime; held by the device until it is revoked, and by open files
+ * struct vfio_cdev - character device of a vfio device
+ * @kobj: reference count; held by the device until it is revoked, and by files
  * @cdev: the character device
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
- * @bound: a file is bound, or is on its way there or back
+ * @bound: a file is bound, or is being bound or closed
  *
- * Locks on the way of the node's files to the device. None is held while
- * another of them is taken:
+ * Locks that operations on a file take. None of them is taken while another one
+ * is held:
  *
  *   lock                      protects                        held across
  *   vfio_cdev.lock            @device, @bound                 nothing
@@ -63,11 +65,11 @@
  *   vfio_group.group_lock     opened_file, cdev_users         nothing
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
  *                                                             close_device()
- *   vfio_device.iommufd_lock  what the device is attached to  attach_ioas(),
+ *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
  *                                                             detach_ioas()
  *
- * The last may be held for as long as pinning takes, so nobody but the user of
- * this one device ever waits for it.
+ * iommufd_lock may be held for a long time while memory is pinned. It is
+ * therefore per device, so that users of other devices never wait for it.
  */
 struct vfio_cdev {
 	struct kobject kobj;
@@ -79,9 +81,9 @@ struct vfio_cdev {
 
 /**
  * struct vfio_cdev_file - one open of a node
- * @device: NULL while the file is inert
- * @kvm: the machine that uses the file; a file that other programs have open of
- *       the node has its own
+ * @device: the device of a bound file, NULL while the file is inert
+ * @kvm: the virtual machine that uses this file, independent of those that use
+ *       other files of the node
  */
 struct vfio_cdev_file {
 	struct vfio_device *device;
@@ -95,7 +97,7 @@ static struct vfio_cdev *vfio_cdev_of(struct file *file)
 	return container_of(file_inode(file)->i_cdev, struct vfio_cdev, cdev);
 }
 
-/* The device of a bound file, NULL for an inert one. */
+/* Return the device of a bound file, or NULL for an inert file. */
 static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 {
 	struct vfio_cdev_file *opened = file->private_data;
@@ -105,8 +107,8 @@ static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 }
 
 /*
- * Claiming: first the node against other files of it, then the group against
- * its own file.
+ * Claim the node, which excludes its other files. vfio_cdev_claim_group() then
+ * excludes the file of the group.
  */
 static struct vfio_device *vfio_cdev_claim(struct vfio_cdev *node)
 {
@@ -139,7 +141,10 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int ret = 0;
 
-	/* SET_CONTAINER of the group's file holds it while it pins memory. */
+	/*
+	 * SET_CONTAINER on the group's file holds the lock while it pins
+	 * memory.
+	 */
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
 	if (group->opened_file)
@@ -158,10 +163,10 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 }
 
 /*
- * On the group path the name of a device carries what its driver wants to know
- * before it lets a user in: the token that the users of a PF and its VFs share.
- * So that there is one such check, BIND makes up the name that a user of the
- * group would have to give.
+ * The group API passes a device name to the match op of the driver, which
+ * checks the VF token that may follow the name. A PF and its VFs share the
+ * token. To use the same check, compose the name that a user of the group would
+ * pass.
  */
 static int vfio_cdev_may_use(struct vfio_device *device,
 			     const struct vfio_device_bind_iommufd *bind)
@@ -223,14 +228,14 @@ static void vfio_cdev_close_device(struct vfio_device *device)
 	vfio_kvm_drop(device);
 }
 
-/* A member of @ictx and open, or neither. */
+/* Bind the device to @ictx and open it. On failure neither is done. */
 static int vfio_cdev_start(struct vfio_device *device,
 			   struct vfio_cdev_file *opened,
 			   struct iommufd_ctx *ictx, u32 *devid)
 {
 	int ret;
 
-	/* Not at open: an inert file keeps no driver from being unloaded. */
+	/* Not done at open: an inert file must not block module unloading. */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
 
@@ -251,8 +256,8 @@ err_module:
 }
 
 /*
- * The device is closed, which makes it stop, before its mappings go: else each
- * process that is killed would end with a series of DMA faults.
+ * Close the device, which stops it, before its mappings are removed. Otherwise
+ * a process that is killed would leave a series of DMA faults in the log.
  */
 static void vfio_cdev_stop(struct vfio_device *device)
 {
@@ -266,7 +271,7 @@ static void vfio_cdev_stop(struct vfio_device *device)
 	module_put(device->dev->driver->owner);
 }
 
-/* Programs from before there was a token give a shorter struct. */
+/* Programs that predate the token pass a shorter struct. */
 static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
 			      struct vfio_device_bind_iommufd __user *arg)
 {
@@ -324,7 +329,7 @@ static int vfio_cdev_bind(struct file *file,
 	if (ret)
 		goto err_ictx;
 
-	/* No lock is held here: the user decides how long this fault takes. */
+	/* No lock is held, since user space controls how long a fault takes. */
 	if (put_user(devid, &arg->out_devid)) {
 		ret = -EFAULT;
 		goto err_stop;
@@ -345,7 +350,10 @@ err_unclaim:
 	return ret;
 }
 
-/* Fails if the caller is killed while the driver's calls pin memory. */
+/*
+ * Detach the device. Fails if the caller is killed while it waits for a driver
+ * that pins memory.
+ */
 static int vfio_cdev_leave(struct vfio_device *device)
 {
 	int ret = vfio_access_leave(device);
@@ -441,7 +449,7 @@ static int vfio_cdev_mmap(struct file *file, struct vm_area_struct *vma)
 	return vfio_device_fops.mmap(file, vma);
 }
 
-/* Takes nothing of the device: a new file is inert. */
+/* Does not take a reference to the device: a new file is inert. */
 static int vfio_cdev_open(struct inode *inode, struct file *file)
 {
 	struct vfio_cdev_file *opened;
@@ -482,10 +490,10 @@ static const struct file_operations vfio_cdev_fops = {
 };
 
 /**
- * vfio_cdev_is_file - whether a file is of a device node
+ * vfio_cdev_is_file() - check whether a file belongs to a device node
  * @file: any file
  *
- * Return: true if it is, bound or inert.
+ * Return: true if it does, whether the file is bound or inert.
  */
 bool vfio_cdev_is_file(struct file *file)
 {
@@ -493,10 +501,10 @@ bool vfio_cdev_is_file(struct file *file)
 }
 
 /**
- * vfio_cdev_file_device - the device behind a device file
- * @file: a bound file of a node, or the device fd of a group
+ * vfio_cdev_file_device() - get the device of a device file
+ * @file: bound file of a node, or device fd of a group
  *
- * Return: the device, which stays while the file is open.
+ * Return: The device, which remains valid while the file is open.
  */
 struct vfio_device *vfio_cdev_file_device(struct file *file)
 {
@@ -505,18 +513,17 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
 }
 
 /**
- * vfio_cdev_enforced_coherent - whether a file's device can only do DMA that
- *                               is coherent with the CPU caches
+ * vfio_cdev_enforced_coherent() - check whether DMA of a device is always
+ * coherent with CPU caches
  * @file: any file
  *
- * KVM asks once, when it is told of the file, which may be before the device
- * is bound or attached. So the answer is about the device and not about where
- * it is attached: /dev/iommu makes all DMA coherent of every device with which
- * that is possible, and attaches it nowhere else.
+ * KVM calls this once, when the file is added to it, possibly before the device
+ * is bound or attached. The result therefore depends on the device only: if the
+ * IOMMU can enforce coherency for a device, /dev/iommu always does.
  *
  * Context: May sleep.
- * Return: true also for a file that is not of a node, for a device that has
- *         left, and for one that does no DMA of its own.
+ * Return: true if all DMA is coherent. Also true if @file does not belong to a
+ * node, or if the device has been removed or does no DMA of its own.
  */
 bool vfio_cdev_enforced_coherent(struct file *file)
 {
@@ -536,7 +543,7 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 	if (!device)
 		return true;
 
-	/* A failure leaves no promise in @info. */
+	/* On failure @info is cleared, so DMA counts as not coherent. */
 	if (device->group->type == VFIO_IOMMU)
 		iommu_device_get_info(device->dev, &info);
 	vfio_device_put_registration(device);
@@ -544,13 +551,13 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 }
 
 /**
- * vfio_cdev_set_kvm - note that a virtual machine uses a file
- * @file: any file; nothing happens if it is not of a node
- * @kvm: the machine, NULL when it stops using the file
+ * vfio_cdev_set_kvm() - set the virtual machine that uses a file
+ * @file: any file; nothing is done if it does not belong to a node
+ * @kvm: the virtual machine, or NULL if it no longer uses the file
  *
- * Its driver sees the machine from the next time that the file is bound.
+ * Takes effect for the driver when the file is bound the next time.
  *
- * Context: Any that may take a spinlock.
+ * Context: Any context. Takes vfio_kvm_link.lock.
  */
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 {
@@ -570,16 +577,21 @@ static const struct kobj_type vfio_cdev_ktype = {
 };
 
 /**
- * vfio_cdev_device_add - add a device to sysfs, with its node if it has one
- * @device: the device, whose group is known
+ * vfio_cdev_device_add() - add a device to sysfs and create its node
+ * @device: the device; its group is set
  *
- * A device has a node when its driver declares the iommufd operations, and
- * when there is an IOMMU between the device and memory. Until its registration
- * is complete the node's files answer BIND with -ENODEV.
+ * A node is only created if the driver provides the iommufd operations and the
+ * device has an IOMMU or does no DMA of its own. BIND fails with -ENODEV until
+ * the registration of the device is complete.
  *
  * Context: May sleep.
- * Return: 0, -EINVAL when the driver declares only some of the operations,
- *         -ENOMEM, or what device_add() returns. On failure nothing is left.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - the driver provides only some of the iommufd operations
+ * * %-ENOMEM - out of memory
+ * * another errno of device_add()
+ *
+ * On failure nothing is left behind.
  */
 int vfio_cdev_device_add(struct vfio_device *device)
 {
@@ -621,11 +633,11 @@ int vfio_cdev_device_add(struct vfio_device *device)
 }
 
 /**
- * vfio_cdev_revoke - let no more files of a device's node bind
- * @device: the device, which has a node or not
+ * vfio_cdev_revoke() - prevent further binds of a device
+ * @device: the device, which need not have a node
  *
- * A file that is bound stays so; it is for the caller to wait for it, and
- * device_del() then takes the name away.
+ * Does not affect a file that is already bound. The caller waits for it, and
+ * removes the node from sysfs with device_del().
  *
  * Context: May sleep.
  */
@@ -650,11 +662,11 @@ static char *vfio_cdev_devnode(struct device *dev, umode_t *mode)
 }
 
 /**
- * vfio_cdev_init - reserve the device numbers of the nodes
- * @device_class: the class of the devices' entries in sysfs
+ * vfio_cdev_init() - reserve the device numbers of the nodes
+ * @device_class: class of the vfio devices in sysfs
  *
- * Context: May sleep, module initialisation.
- * Return: 0, or why alloc_chrdev_region() refused.
+ * Context: Module initialisation. May sleep.
+ * Return: 0 on success, or an errno of alloc_chrdev_region().
  */
 int __init vfio_cdev_init(struct class *device_class)
 {
@@ -664,9 +676,9 @@ int __init vfio_cdev_init(struct class *device_class)
 }
 
 /**
- * vfio_cdev_cleanup - undo vfio_cdev_init()
+ * vfio_cdev_cleanup() - undo vfio_cdev_init()
  *
- * Context: May sleep, no node is left.
+ * Context: May sleep. All nodes have been removed.
  */
 void vfio_cdev_cleanup(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the vfio core calls to give devices their /dev/vfio/devices node.
- * Without CONFIG_VFIO_DEVICE_CDEV a device has its entry in sysfs alone.
+ * Interface of device_cdev.c to the vfio core. Without CONFIG_VFIO_DEVICE_CDEV
+ * a device only has its entry in sysfs.
  */
 #ifndef __VFIO_DEVICE_CDEV_H__
 #define __VFIO_DEVICE_CDEV_H__
@@ -22,8 +22,9 @@ bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
- * What the device fd of a group answers to the ioctls that are for files of
- * nodes, so that no driver gets to see them; 0 for all other ioctls.
+ * Returns the errno by which a group's device fd fails an ioctl that is
+ * reserved for the files of nodes and is not passed to drivers, or 0 for any
+ * other ioctl.
  */
 static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
 {

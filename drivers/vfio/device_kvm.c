@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtual machine that a device file or a group belongs to
+ * The virtual machine that a device file or a group belongs to.
  *
- * A program tells KVM's vfio device of the files that its machine uses, and
- * KVM tells vfio. That may come before a file is bound, and does where a driver
- * wants to know the machine when it opens the device.
+ * User space adds the files of a virtual machine to KVM's vfio device, and KVM
+ * passes the machine to vfio. A file may be added before it is bound, and must
+ * be if the driver of its device requires the machine at open_device().
  *
- * Rule: KVM takes its word back before the machine is gone, so a link needs no
- * reference, and holding one would keep the machine for as long as an idle file
- * is open. An open device does hold one: its driver may use the machine until
- * it closes. The reference is dropped with no lock held that KVM's vfio device
- * takes, because the last one ends the machine.
+ * KVM removes the machine from all files before it is freed, so a link holds no
+ * reference. A reference would keep the machine alive as long as an idle file
+ * is open. An open device does hold a reference, since its driver may use the
+ * machine until close_device(). It is dropped without any lock that KVM's vfio
+ * device takes, because dropping the last reference destroys the machine.
  *
- * vfio is there without KVM, so KVM's functions are looked up as they are
- * needed, and its module stays as long as a machine is held.
+ * vfio does not depend on KVM. Functions of KVM are looked up at runtime, and a
+ * device that holds a machine holds the module, too.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -25,11 +25,11 @@
 #include "device_kvm.h"
 
 /**
- * vfio_kvm_link_set - note which machine uses a file
- * @link: the file's
- * @kvm: the machine, or NULL when none uses the file any more
+ * vfio_kvm_link_set() - set the virtual machine that uses a file
+ * @link: link of the file
+ * @kvm: the virtual machine, or NULL if none uses the file any more
  *
- * Context: any that may take a spinlock.
+ * Context: Any context. Takes vfio_kvm_link.lock.
  */
 void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
 {
@@ -41,13 +41,14 @@ void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
 #if IS_ENABLED(CONFIG_KVM)
 
 /**
- * vfio_kvm_take - let a device have the machine of the file that opens it
- * @device: the device, about to be opened
- * @link: the file's
+ * vfio_kvm_take() - get the virtual machine for a device that is being opened
+ * @device: the device
+ * @link: link of the file that opens it
  *
- * Sets vfio_device.kvm, with a reference, or leaves it NULL.
+ * Sets vfio_device.kvm with a reference held, or leaves it NULL if the file has
+ * no machine.
  *
- * Context: May sleep. The caller keeps other opens of @device out.
+ * Context: May sleep. The caller serialises opens of @device.
  */
 void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link)
 {
@@ -69,10 +70,10 @@ void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link)
 }
 
 /**
- * vfio_kvm_drop - undo vfio_kvm_take()
- * @device: the device, closed
+ * vfio_kvm_drop() - release the virtual machine of a device
+ * @device: the device, which has been closed
  *
- * Context: May sleep. The caller keeps opens of @device out, and holds no lock
+ * Context: May sleep. The caller serialises opens of @device, and holds no lock
  * that vfio_file_set_kvm() or vfio_file_enforced_coherent() takes.
  */
 void vfio_kvm_drop(struct vfio_device *device)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The virtual machine that a device file or a group belongs to, see device_kvm.c.
+ * The virtual machine that a device file or a group belongs to, see
+ * device_kvm.c.
  */
 #ifndef __VFIO_DEVICE_KVM_H__
 #define __VFIO_DEVICE_KVM_H__
@@ -11,9 +12,9 @@ struct kvm;
 struct vfio_device;
 
 /**
- * struct vfio_kvm_link - the machine that uses a file
- * @lock: protects @kvm; innermost
- * @kvm: the machine, NULL when there is none; no reference is held
+ * struct vfio_kvm_link - virtual machine that uses a file
+ * @lock: protects @kvm; a leaf lock
+ * @kvm: the virtual machine, or NULL; no reference is held
  */
 struct vfio_kvm_link {
 	spinlock_t lock;	/* innermost */

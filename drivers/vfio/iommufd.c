@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How vfio devices meet /dev/iommu
+ * iommufd operations of vfio devices that do their own DMA.
  *
- * A device is a member of one iommufd from bind to unbind, and in between its
- * DMA reaches one address space of that iommufd from attach to detach. A
- * driver says that its devices can do so by declaring the four operations of
- * struct vfio_device_ops that stand here in their generic form.
+ * A device is bound to one iommufd, and its DMA can access one I/O address
+ * space (IOAS) of that iommufd while it is attached. Drivers support this by
+ * providing the four iommufd operations of struct vfio_device_ops. The
+ * functions here are the generic implementation for physical devices, which do
+ * DMA through an IOMMU: the device in the iommufd is the struct device that the
+ * driver probed.
  *
- * The physical form is for devices whose own DMA goes through an IOMMU: the
- * member of the iommufd is the very struct device that the driver probed.
- *
- * Rule: nothing here decides who may use a device. The callers in
- * device_cdev.c do, and they serialise: bind and unbind enclose all else, and
- * attach and detach run under vfio_device.iommufd_lock. No other vfio lock is
- * held across them, because attaching pins all the memory that the address
- * space maps.
+ * The callers in device_cdev.c check permissions and serialise the calls: bind
+ * and unbind enclose all other operations, and attach and detach are called
+ * with vfio_device.iommufd_lock held. No other vfio lock is held across them,
+ * because an attach pins all memory that the IOAS maps.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -23,17 +21,22 @@
 MODULE_IMPORT_NS(IOMMUFD);
 
 /**
- * vfio_iommufd_physical_bind - make a device that does its own DMA a member
- * @vdev: the device, a member of no iommufd
- * @ictx: the iommufd it joins
- * @out_device_id: set to the device's object id in @ictx
+ * vfio_iommufd_physical_bind() - bind a device that does its own DMA
+ * @vdev: the device, not bound to an iommufd
+ * @ictx: the iommufd
+ * @out_device_id: set to the object ID of the device in @ictx
  *
- * From here on the DMA of the device's whole IOMMU group goes nowhere, until
- * an address space is attached. On failure nothing has changed.
+ * DMA of the whole IOMMU group is blocked from here on until the device is
+ * attached.
  *
- * Context: May sleep. The caller keeps other binds of @vdev out.
- * Return: 0, -EPERM when the group belongs to another user or to a kernel
- *         driver, -ENOMEM, or what else iommufd_device_bind() refuses with.
+ * Context: May sleep. The caller serialises binds of @vdev.
+ * Return:
+ * * 0 on success
+ * * %-EPERM - the group is used by another owner or by a kernel driver
+ * * %-ENOMEM - out of memory
+ * * another errno of iommufd_device_bind()
+ *
+ * On failure nothing has changed.
  */
 int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id)
@@ -50,10 +53,10 @@ int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_bind);
 
 /**
- * vfio_iommufd_physical_unbind - undo vfio_iommufd_physical_bind()
- * @vdev: the device, with no address space attached
+ * vfio_iommufd_physical_unbind() - unbind a device from its iommufd
+ * @vdev: the device, not attached
  *
- * Context: May sleep. The caller keeps all other operations on @vdev out.
+ * Context: May sleep. The caller serialises all operations on @vdev.
  */
 void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 {
@@ -63,19 +66,23 @@ void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 
 /**
- * vfio_iommufd_physical_attach_ioas - let a bound device reach an address space
+ * vfio_iommufd_physical_attach_ioas() - attach a bound device to an IOAS
  * @vdev: the device
- * @pt_id: object id of an address space or of one of its I/O page tables; on
- *         success the id of the I/O page table that the device now uses
+ * @pt_id: input: object ID of an IOAS or of an I/O page table of one; output:
+ *         object ID of the I/O page table that the device is attached to
  *
- * There is no replacing one address space by another under a running device:
- * a device that is attached has to be detached first. On failure the device
- * and @pt_id are as they were.
+ * A device cannot be moved between IOASes while it is attached, it has to be
+ * detached first.
  *
- * Context: May sleep, for as long as pinning the mapped memory takes. Holds
- *          vfio_device.iommufd_lock.
- * Return: 0, -EBUSY when the device is attached already, -ENOENT for an
- *         unknown id, or what else iommufd_device_attach() refuses with.
+ * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time
+ * while memory is pinned.
+ * Return:
+ * * 0 on success
+ * * %-EBUSY - the device is already attached
+ * * %-ENOENT - the ID is unknown
+ * * another errno of iommufd_device_attach()
+ *
+ * On failure the device and @pt_id are unchanged.
  */
 int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
@@ -86,10 +93,10 @@ int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
 
 /**
- * vfio_iommufd_physical_detach_ioas - block the DMA of a bound device
- * @vdev: the device; being attached to nothing is fine
+ * vfio_iommufd_physical_detach_ioas() - detach a device and block its DMA
+ * @vdev: the bound device; nothing is done if it is not attached
  *
- * Context: May sleep. Holds vfio_device.iommufd_lock.
+ * Context: Holds vfio_device.iommufd_lock. May sleep.
  */
 void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev)
 {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How vfio devices without DMA of their own meet /dev/iommu
+ * iommufd operations of vfio devices that do no DMA of their own.
  *
- * An emulated device, such as a mediated one, has no IOMMU: its driver reaches
- * the memory of the device's user with vfio_pin_pages(), vfio_unpin_pages() and
- * vfio_dma_rw(), and its member of the iommufd is an access instead of a
- * struct device. The four operations of struct vfio_device_ops stand here in
- * the form for such devices.
+ * An emulated device, such as a mediated device, has no IOMMU. Its driver
+ * accesses memory with vfio_pin_pages(), vfio_unpin_pages() and vfio_dma_rw(),
+ * so the device joins an iommufd as an access instead of a struct device. The
+ * functions here are the generic implementation of the four iommufd operations
+ * of struct vfio_device_ops for such devices.
  *
- * Rule: from bind to unbind these calls go to the access, and never to a
- * container, which the device then has none of. While nothing is attached they
- * fail. The driver's dma_unmap op is called as for a container, and also for
- * each mapping that it has pages pinned in when the device is detached. It is
- * called for one mapping at a time, and no call runs during or after
- * close_device(): /dev/iommu unpins what the driver has left pinned.
+ * Between bind and unbind the three calls use the access and never a container,
+ * which a bound device does not have. They fail while the device is not
+ * attached. The driver's dma_unmap op is called as for a container, and also at
+ * detach, for each mapping in which the device has pages pinned. It is called
+ * for one mapping at a time, and never during or after close_device():
+ * /dev/iommu unpins pages that the driver left pinned.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -34,16 +34,20 @@ static const struct iommufd_access_ops access_ops = {
 };
 
 /**
- * vfio_iommufd_emulated_bind - make a device that does no DMA a member
- * @vdev: the device, a member of no iommufd
- * @ictx: the iommufd it joins
- * @out_device_id: set to the device's object id in @ictx
+ * vfio_iommufd_emulated_bind() - bind a device that does no DMA of its own
+ * @vdev: the device, not bound to an iommufd
+ * @ictx: the iommufd
+ * @out_device_id: set to the object ID of the device in @ictx
  *
- * A driver without the dma_unmap op cannot pin pages. On failure nothing has
- * changed.
+ * A driver without the dma_unmap op cannot pin pages.
  *
- * Context: May sleep. The caller keeps other binds of @vdev out.
- * Return: 0, -ENOMEM, or -EBUSY if @ictx has no id left.
+ * Context: May sleep. The caller serialises binds of @vdev.
+ * Return:
+ * * 0 on success
+ * * %-ENOMEM - out of memory
+ * * %-EBUSY - all IDs of @ictx are in use
+ *
+ * On failure nothing has changed.
  */
 int vfio_iommufd_emulated_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id)
@@ -61,10 +65,10 @@ int vfio_iommufd_emulated_bind(struct vfio_device *vdev,
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_bind);
 
 /**
- * vfio_iommufd_emulated_unbind - undo vfio_iommufd_emulated_bind()
- * @vdev: the device, with no address space attached
+ * vfio_iommufd_emulated_unbind() - unbind a device from its iommufd
+ * @vdev: the device, not attached
  *
- * Context: May sleep. The caller keeps all other operations on @vdev out.
+ * Context: May sleep. The caller serialises all operations on @vdev.
  */
 void vfio_iommufd_emulated_unbind(struct vfio_device *vdev)
 {
@@ -74,15 +78,20 @@ void vfio_iommufd_emulated_unbind(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
 
 /**
- * vfio_iommufd_emulated_attach_ioas - let a driver reach an address space
- * @vdev: the bound device
- * @pt_id: object id of the address space, left as it is: there is no I/O page
- *         table
+ * vfio_iommufd_emulated_attach_ioas() - attach a bound device to an IOAS
+ * @vdev: the device
+ * @pt_id: object ID of the IOAS; not changed, since there is no I/O page table
  *
- * Context: May sleep; pins nothing. Holds vfio_device.iommufd_lock.
- * Return: 0, -EBUSY when the device is attached already, -ENOENT when there is
- *         no such address space, or what else iommufd_access_attach() refuses
- *         with. The device is then as it was.
+ * No memory is pinned.
+ *
+ * Context: Holds vfio_device.iommufd_lock. May sleep.
+ * Return:
+ * * 0 on success
+ * * %-EBUSY - the device is already attached
+ * * %-ENOENT - there is no such IOAS
+ * * another errno of iommufd_access_attach()
+ *
+ * On failure the device is unchanged.
  */
 int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
@@ -93,14 +102,13 @@ int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
 
 /**
- * vfio_iommufd_emulated_detach_ioas - take an address space from a driver
- * @vdev: the bound device; being attached to nothing is fine
+ * vfio_iommufd_emulated_detach_ioas() - detach a device from its IOAS
+ * @vdev: the bound device; nothing is done if it is not attached
  *
- * When it returns nothing is pinned for the device.
+ * The device has no pages pinned when this returns.
  *
- * Context: May sleep; waits for calls that are pinning. Holds
- *          vfio_device.iommufd_lock, and no lock that the driver's dma_unmap
- *          op takes.
+ * Context: Holds vfio_device.iommufd_lock, and no lock that the driver's
+ * dma_unmap op takes. May sleep; waits for calls that pin memory.
  */
 void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 {
@@ -111,12 +119,15 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
 /**
- * vfio_access_leave - keep the calls of a driver out before a detach
- * @device: any bound device; nothing happens unless it is emulated
+ * vfio_access_leave() - block calls of a driver before a detach
+ * @device: any bound device; nothing is done unless it is emulated
  *
- * Context: May sleep, for long, killably: waits for calls that are pinning.
- *          Holds vfio_device.iommufd_lock. The device is detached next.
- * Return: 0, or -EINTR when killed; the device is attached as before then.
+ * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time,
+ * killable: waits for calls that pin memory. The caller detaches the device
+ * next.
+ * Return:
+ * * 0 on success
+ * * %-EINTR - killed while waiting. The device is attached as before.
  */
 int vfio_access_leave(struct vfio_device *device)
 {
@@ -128,11 +139,11 @@ int vfio_access_leave(struct vfio_device *device)
 }
 
 /**
- * vfio_access_quiesce - end the calls of a driver's dma_unmap op
- * @device: any open device; nothing happens unless it is bound and emulated
+ * vfio_access_quiesce() - stop calls of a driver's dma_unmap op
+ * @device: any open device; nothing is done unless it is bound and emulated
  *
- * Context: May sleep; waits for a call that runs. Holds no lock that the op
- *          takes. The device is closed next.
+ * Context: May sleep; waits for a running call. The caller holds no lock that
+ * the op takes, and closes the device next.
  */
 void vfio_access_quiesce(struct vfio_device *device)
 {
@@ -147,19 +158,24 @@ static unsigned int access_flags(int prot)
 }
 
 /**
- * vfio_access_pin_pages - vfio_pin_pages() of a bound device
+ * vfio_access_pin_pages() - vfio_pin_pages() of a bound device
  * @device: the device
- * @iova: anywhere in the first page
- * @npage: pages, up to VFIO_PIN_PAGES_MAX_ENTRIES
- * @prot: IOMMU_READ and IOMMU_WRITE, what the mappings must allow
+ * @iova: any IOVA in the first page
+ * @npage: number of pages, at most VFIO_PIN_PAGES_MAX_ENTRIES
+ * @prot: IOMMU_READ and IOMMU_WRITE, the permissions that the mappings must
+ *        have
  * @pages: receives the pages
  *
- * Context: May sleep, for long.
- * Return: @npage, -EINVAL for a bad argument or a driver without the dma_unmap
- *         op, -E2BIG for more pages, -ENOENT when not all of them are mapped
- *         or the device is not attached, -EPERM when a mapping does not allow
- *         @prot, or an errno of iommufd_access_pin_pages(). Nothing is pinned
- *         then.
+ * Context: May sleep for an unbounded time.
+ * Return:
+ * * @npage on success
+ * * %-EINVAL - invalid argument, or the driver has no dma_unmap op
+ * * %-E2BIG - too many pages
+ * * %-ENOENT - a page is not mapped, or the device is not attached
+ * * %-EPERM - a mapping does not have the permissions
+ * * another errno of iommufd_access_pin_pages()
+ *
+ * On failure nothing is pinned.
  */
 int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 			  int npage, int prot, struct page **pages)
@@ -179,12 +195,12 @@ int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 }
 
 /**
- * vfio_access_unpin_pages - vfio_unpin_pages() of a bound device
+ * vfio_access_unpin_pages() - vfio_unpin_pages() of a bound device
  * @device: the device
- * @iova: anywhere in the first page
- * @npage: pages, at least 1
+ * @iova: any IOVA in the first page
+ * @npage: number of pages, at least 1
  *
- * Pages that this device has not pinned are left alone.
+ * Pages that this device has not pinned are ignored.
  *
  * Context: May sleep. May be called from the driver's dma_unmap op.
  */
@@ -199,18 +215,21 @@ void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
 }
 
 /**
- * vfio_access_rw - vfio_dma_rw() of a bound device
+ * vfio_access_rw() - vfio_dma_rw() of a bound device
  * @device: the device
- * @iova: first byte
- * @data: to copy to or from
- * @len: bytes
- * @write: write to the user's memory, else read it
+ * @iova: first IOVA
+ * @data: kernel buffer
+ * @len: length in bytes
+ * @write: write to the memory if true, otherwise read it
  *
- * Context: In the process that mapped the memory, or in a kernel thread. May
- *          sleep, for long.
- * Return: 0, -EINVAL for a bad argument, -ENOENT when not all of it is mapped
- *         or the device is not attached, -EPERM when a mapping does not allow
- *         it, or an errno of iommufd_access_rw().
+ * Context: Runs in the process that mapped the memory or in a kernel thread.
+ * May sleep for an unbounded time.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - invalid argument
+ * * %-ENOENT - a part of the range is not mapped, or the device is not attached
+ * * %-EPERM - a mapping does not have the permissions
+ * * another errno of iommufd_access_rw()
  */
 int vfio_access_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		   size_t len, bool write)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vfio_pin_pages() and its like for devices that are bound to an iommufd.
- * Without CONFIG_VFIO_DEVICE_CDEV there are none, and no call is left.
+ * vfio_pin_pages() and related calls for devices that are bound to an iommufd.
+ * Without CONFIG_VFIO_DEVICE_CDEV there are no such devices, and the compiler
+ * removes all calls.
  */
 #ifndef __VFIO_IOMMUFD_EMULATED_H__
 #define __VFIO_IOMMUFD_EMULATED_H__
 
 #include <linux/vfio.h>
 
-/* Is the memory of the device's user behind an access, and in no container? */
+/* Check whether a device uses an access instead of a container. */
 static inline bool vfio_has_access(const struct vfio_device *device)
 {
 	return IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) && device->iommufd_access;

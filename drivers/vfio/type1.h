@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VFIO type1: containers for devices behind an IOMMU of the usual kind, and for
- * mediated devices.
+ * VFIO type1: the IOMMU driver of containers for devices behind an IOMMU and
+ * for mediated devices.
  *
- * A container that userspace sets to type1 is one I/O address space of the
- * engine in drivers/iommu/iopt, and what stands here is what the engine does
- * not know: the ioctls of a container, its groups, and the rules of a uAPI
- * that is older than the engine.
+ * A type1 container is one I/O address space of the engine in
+ * drivers/iommu/iopt. These files implement the type1 part: the ioctls of a
+ * container, its groups, and the rules of a uAPI that is older than the engine.
  *
  * Vocabulary:
- *  version   1 or 2, what userspace chose: they differ in what UNMAP does with
- *            a range that cuts mappings, and version 1 cannot track dirty pages
+ *  version   1 or 2, chosen by userspace. They differ in how UNMAP treats a
+ *            range that cuts a mapping. Version 1 has no dirty tracking
  *  physical  a group of devices that do DMA through an IOMMU
- *  mediated  a group of a device that has no IOMMU: its driver pins memory, or
+ *  mediated  a group of a device without IOMMU: its driver pins memory, or
  *            accesses it with the CPU
- *  told      a device whose driver has to let go of memory that is unmapped
+ *  told      a device with a dma_unmap op, which is notified of unmaps
  *
- * Rule: a check comes before another one only if userspace can see that, and
- * then it must. All that is pinned, charged or mapped is so by the engine.
+ * The order of two checks matters only where userspace can observe it, and must
+ * not change there. All pinning, charging and mapping is done by the engine.
  */
 #ifndef __VFIO_TYPE1_H
 #define __VFIO_TYPE1_H
@@ -32,15 +31,15 @@
 
 #include "vfio.h"
 
-/* Bytes of the largest bitmap of dirty pages: a bit for INT_MAX pages. */
+/* Largest dirty bitmap in bytes: one bit for each of INT_MAX pages. */
 #define TYPE1_BITMAP_MAX	BIT(28)
 
 /**
- * struct type1_domain - I/O page tables of the container
- * @node: in type1.domains
- * @domain: filled by the engine
- * @coherent: DMA that is not snooped is blocked
- * @groups: every &struct type1_group that is attached to it, at least one
+ * struct type1_domain - I/O page table of a container
+ * @node: node in type1.domains
+ * @domain: the IOMMU domain, which the engine fills
+ * @coherent: the IOMMU enforces coherency of all DMA
+ * @groups: list of the &struct type1_group attached to it, never empty
  */
 struct type1_domain {
 	struct list_head node;
@@ -50,11 +49,11 @@ struct type1_domain {
 };
 
 /**
- * struct type1_group - a group of the container
- * @node: in type1.mediated or type1_domain.groups
+ * struct type1_group - group of a container
+ * @node: node in type1.mediated or type1_domain.groups
  * @iommu_group: the group
- * @domain: what it is attached to, NULL if it is a mediated one
- * @blind: its devices may write by DMA without being seen
+ * @domain: domain that the group is attached to, NULL if it is mediated
+ * @blind: DMA writes of its devices are not tracked
  */
 struct type1_group {
 	struct list_head node;
@@ -64,58 +63,61 @@ struct type1_group {
 };
 
 /**
- * struct type1 - what a container has from type1
- * @iopt: its address space
- * @access: by which drivers of mediated devices reach memory
- * @v2: version 2
- * @nesting: domains are to be stage 2 of a nested translation
+ * struct type1 - type1 state of a container
+ * @iopt: the I/O address space
+ * @access: access shared by the drivers of all mediated devices
+ * @v2: the container uses version 2
+ * @nesting: domains must be stage 2 of a nested translation
  * @attach_lock: serialises the attach of physical groups, so that two of them
  *               find the domain that they can share; held while memory is
  *               pinned. Detach does not take it
- * @domain_lock: serialises physical groups that join and leave @domains; held
- *               while the IOMMU driver attaches and detaches them, and never
- *               while memory is pinned
- * @lock: protects @mediated, @domains and what hangs there; @domains and the
- *        groups in them change with @domain_lock held as well
- * @mediated: &struct type1_group without a domain
- * @domains: every &struct type1_domain, the latest one first
- * @pgsizes: bitmap of the page sizes that all domains have
- * @ranges_known: there has been a physical group, so that the IOVAs are
- *                something to tell of, and to check
- * @vaddr_lock: held while mappings lose their address and while a mediated
- *              group comes: there is never both
- * @told_lock: protects @told; held across a driver's dma_unmap op, so that a
- *             driver handles one unmap of the container at a time
- * @told: &struct vfio_device by iommu_entry, the latest one first
- * @warned: the last process that was warned of its limit, by its number
+ * @domain_lock: serialises the addition of physical groups to @domains and
+ *               their removal; held while the IOMMU driver attaches and
+ *               detaches them, and never while memory is pinned
+ * @lock: protects @mediated and @domains with everything they contain. @domains
+ *        and the groups in it are changed with @domain_lock held as well
+ * @mediated: list of the &struct type1_group without a domain
+ * @domains: list of all &struct type1_domain, most recent first
+ * @pgsizes: bitmap of the page sizes that all domains support
+ * @ranges_known: a physical group has been attached, so that the usable IOVAs
+ *                are reported
+ * @vaddr_lock: held while mappings lose their user address and while a mediated
+ *              group is attached, since the two exclude each other
+ * @told_lock: protects @told; held across the dma_unmap op of a driver, so that
+ *             a driver handles one unmap of the container at a time
+ * @told: list of &struct vfio_device by iommu_entry, most recent first
+ * @warned: tgid of the last process that a warning about RLIMIT_MEMLOCK was
+ *          logged for
  *
- * Lock order, outermost first: @attach_lock; @domain_lock; @lock, held for a
- * moment, under which the engine takes its short lock at most. @vaddr_lock is
- * taken outside of @lock and is never held while something is pinned.
+ * Lock order, outermost first: @attach_lock, @domain_lock, @lock. @lock is only
+ * held for a short time, and the only lock taken under it is the short lock of
+ * the engine. @vaddr_lock is taken outside of @lock and is never held while
+ * memory is pinned.
  *
- * @told_lock is taken in the engine's callback with none of the others held.
- * Drivers take their own locks under it, and pin and unpin with their own locks
- * held, so that pinning and unpinning must take none of these but @lock.
+ * @told_lock is taken in the callback of the engine with none of the other
+ * locks held. Drivers take their own locks under it. They also pin and unpin
+ * with these locks held, so pinning and unpinning must take none of the locks
+ * above but @lock.
  */
 struct type1 {
 	struct io_pagetable *iopt;
 	struct iopt_access *access;
 	bool v2;
 	bool nesting;
-	struct mutex attach_lock;	/* attach of physical groups */
-	struct mutex domain_lock;	/* groups in domains */
-	struct mutex lock;		/* groups and domains, short */
+	struct mutex attach_lock;	/* serialises attach of physical groups */
+	struct mutex domain_lock;	/* serialises groups joining and leaving domains */
+	struct mutex lock;		/* protects groups and domains, held briefly */
 	struct list_head mediated;
 	struct list_head domains;
 	unsigned long pgsizes;
 	bool ranges_known;
-	struct mutex vaddr_lock;	/* no address or mediated groups */
-	struct mutex told_lock;		/* told, and dma_unmap against itself */
+	struct mutex vaddr_lock;	/* excludes lost addresses and mediated groups */
+	struct mutex told_lock;		/* protects told and serialises dma_unmap */
 	struct list_head told;
 	pid_t warned;
 };
 
-/* Bytes of the smallest page: all IOVAs and sizes are multiples of it. */
+/* The smallest page size in bytes, which all IOVAs and sizes are aligned to. */
 static inline unsigned long type1_pgsize(struct type1 *type1)
 {
 	return 1UL << __ffs(READ_ONCE(type1->pgsizes));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: dirty pages, VFIO_IOMMU_DIRTY_PAGES.
+ * VFIO type1: VFIO_IOMMU_DIRTY_PAGES.
  *
- * Which pages are dirty the engine knows; which devices write without being
- * seen is a matter of groups.
+ * The engine tracks dirty pages. Whether a group has devices with untracked DMA
+ * is recorded in type1_groups.c.
  */
 #include <linux/mm.h>
 #include <linux/stddef.h>
@@ -12,13 +12,15 @@
 #include "type1.h"
 
 /**
- * type1_check_bitmap - can what userspace gave tell of a range?
+ * type1_check_bitmap() - check that a bitmap of userspace covers a range
  * @bitmap: the bitmap
- * @size: bytes of the range
+ * @size: size of the range in bytes
  *
- * Whether its page size is the container's is not looked at.
+ * Does not check that the page size is that of the container.
  *
- * Return: 0 or -EINVAL.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - the bitmap is too small, too large or not accessible
  */
 int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 {
@@ -46,7 +48,7 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 		return -EINVAL;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
-	/* Neither may it end at the end of the address space. */
+	/* This also rejects a range up to the end of the address space. */
 	if (range.iova + range.size < range.iova)
 		return -EINVAL;
 	rc = type1_check_bitmap(&range.bitmap, range.size);
@@ -61,12 +63,17 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 }
 
 /**
- * type1_dirty_pages - VFIO_IOMMU_DIRTY_PAGES
- * @type1: the container's
- * @arg: struct vfio_iommu_type1_dirty_bitmap and what follows it
+ * type1_dirty_pages() - VFIO_IOMMU_DIRTY_PAGES
+ * @type1: state of the container
+ * @arg: user address of struct vfio_iommu_type1_dirty_bitmap and its data
  *
- * Return: 0, -EACCES for version 1, -EFAULT, -EINVAL for arguments that make no
- * sense, or an errno of iopt_dirty_start() or iopt_dirty_read().
+ * Context: Process context. May sleep.
+ * Return:
+ * * 0 on success
+ * * %-EACCES - the container uses version 1
+ * * %-EFAULT - @arg or the bitmap is not accessible
+ * * %-EINVAL - invalid arguments
+ * * another errno of iopt_dirty_start() or iopt_dirty_read()
  */
 long type1_dirty_pages(struct type1 *type1, void __user *arg)
 {

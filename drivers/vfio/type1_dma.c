@@ -2,12 +2,14 @@
 /*
  * VFIO type1: VFIO_IOMMU_MAP_DMA and VFIO_IOMMU_UNMAP_DMA.
  *
- * A mapping is what one MAP made. UNMAP takes whole ones: a range that cuts one
- * is an error for version 2, while version 1 lets a mapping go whose first byte
- * is in the range, and does nothing if the range starts inside of one (H5).
+ * A mapping is the result of one MAP, and UNMAP removes whole mappings. For
+ * version 2, a range that cuts a mapping is an error. For version 1, a mapping
+ * is removed if its first byte is in the range, and nothing is done if the
+ * range starts inside of a mapping.
  *
- * Rule: the order of errors is the uAPI's (H8). What the engine finds in another
- * order is looked at again after it failed, not before it is asked.
+ * The uAPI defines the order in which errors are reported. Where it differs
+ * from the order in which the engine checks, the cause is looked up after the
+ * engine has failed, not before it is called.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -27,7 +29,7 @@ static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
 	(VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | \
 	 VFIO_DMA_UNMAP_FLAG_VADDR)
 
-/* Whom the engine would charge for pages of the current process. */
+/* How pages of the current process are charged by the engine. */
 static enum iopt_account current_account(void)
 {
 	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_MM_UNLIMITED :
@@ -50,22 +52,28 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
 				    length >> PAGE_SHIFT);
 	if (rc != -EINVAL)
 		return rc;
-	/* What cannot be mapped for several reasons is told the first one. */
+	/* Report errors in uAPI order: -EEXIST, -ENOSPC, -EINVAL. */
 	if (iopt_find_mapping(type1->iopt, iova, last, &mapping))
 		return -EEXIST;
 	return iopt_mappings_left(type1->iopt) ? -EINVAL : -ENOSPC;
 }
 
 /**
- * type1_map_dma - VFIO_IOMMU_MAP_DMA
- * @type1: the container's
- * @arg: struct vfio_iommu_type1_dma_map
+ * type1_map_dma() - VFIO_IOMMU_MAP_DMA
+ * @type1: state of the container
+ * @arg: user address of struct vfio_iommu_type1_dma_map
  *
- * Context: process context, may sleep for long.
- * Return: 0, -EFAULT, -EINVAL for arguments that make no sense or IOVAs that
- * cannot be used, -EEXIST if something is mapped there, -ENOSPC if there are
- * too many mappings, or an errno of iopt_map_user(); with
- * %VFIO_DMA_MAP_FLAG_VADDR an errno of iopt_adopt(). All is as it was then.
+ * Context: Process context. May sleep for an unbounded time.
+ * Return:
+ * * 0 on success
+ * * %-EFAULT - @arg is not accessible
+ * * %-EINVAL - invalid arguments, or IOVAs that are not usable
+ * * %-EEXIST - a part of the range is already mapped
+ * * %-ENOSPC - there are too many mappings
+ * * another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
+ *   iopt_adopt()
+ *
+ * On failure nothing has changed.
  */
 long type1_map_dma(struct type1 *type1, void __user *arg)
 {
@@ -99,11 +107,12 @@ long type1_map_dma(struct type1 *type1, void __user *arg)
 }
 
 /**
- * struct unmap - what is to be unmapped
+ * struct unmap - an unmap in progress
  * @start: first IOVA
  * @last: last IOVA
- * @query: where to tell what is dirty, or NULL
- * @bytes: of the mappings that are gone, or have lost their address
+ * @query: where to report dirty pages, or NULL
+ * @bytes: length in bytes of the mappings that were removed or have lost their
+ *         user address
  */
 struct unmap {
 	unsigned long start;
@@ -112,7 +121,10 @@ struct unmap {
 	unsigned long bytes;
 };
 
-/* Let the range cut no mapping. -ENOENT if there is nothing to be done. */
+/*
+ * Apply the rules of the version for a range that cuts a mapping. Returns
+ * -ENOENT if nothing is to be done.
+ */
 static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 {
 	struct iopt_range mapping;
@@ -132,8 +144,9 @@ static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 }
 
 /*
- * Unmap one after the other, from the lowest on. What is below the next one is
- * not mapped any more, so that the bits before it are not written.
+ * Unmap one mapping at a time, in ascending order. With a query the range
+ * always starts at @unmap->start, which the bitmap refers to. Bits of mappings
+ * that were already removed are not written again.
  */
 static int unmap_each(struct type1 *type1, struct unmap *unmap)
 {
@@ -148,7 +161,7 @@ static int unmap_each(struct type1 *type1, struct unmap *unmap)
 				      mapping.start, mapping.last,
 				      unmap->query, &bytes);
 		unmap->bytes += bytes;
-		/* Somebody else unmapped it. */
+		/* Another thread unmapped it. */
 		if (rc == -ENOENT)
 			rc = 0;
 		if (mapping.last == unmap->last)
@@ -163,7 +176,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 {
 	int rc;
 
-	/* Who is told of them, or of what is dirty, sees mappings go singly. */
+	/* Drivers and the bitmap expect mappings to be removed singly. */
 	if (!unmap->query && list_empty(&type1->told)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
 				&unmap->bytes);
@@ -174,7 +187,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	return rc ?: unmap_each(type1, unmap);
 }
 
-/* The range that an UNMAP is about; it is 0 so far. */
+/* Set the range of an UNMAP, which the caller has zeroed. */
 static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -191,7 +204,7 @@ static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 		return -EINVAL;
 	unmap->start = arg->iova;
 	unmap->last = min_t(u64, arg->iova + (arg->size - 1), ULONG_MAX);
-	/* Nothing is mapped where a 32-bit kernel has no addresses. */
+	/* A 32-bit kernel cannot have mappings at this IOVA. */
 	return unmap->start == arg->iova ? 0 : -ENOENT;
 }
 
@@ -225,14 +238,14 @@ static int unmap_checked(struct type1 *type1,
 	return rc;
 }
 
-/* Read what follows the argument, if there is something to be told. */
+/* Read the bitmap that follows the argument, if one is requested. */
 static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 			    void __user *from, size_t room,
 			    struct vfio_bitmap *bitmap)
 {
 	if (!(arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP))
 		return 0;
-	/* What is dirty is told of a range, and of what is gone for good. */
+	/* A bitmap can only be requested for a range, and not with VADDR. */
 	if (arg->flags != VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP ||
 	    room < sizeof(*bitmap))
 		return -EINVAL;
@@ -242,16 +255,23 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 }
 
 /**
- * type1_unmap_dma - VFIO_IOMMU_UNMAP_DMA
- * @type1: the container's
- * @arg: struct vfio_iommu_type1_dma_unmap and what follows it; its size
- *       receives how many bytes were unmapped, or lost their address
+ * type1_unmap_dma() - VFIO_IOMMU_UNMAP_DMA
+ * @type1: state of the container
+ * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. The
+ *       size is set to the number of bytes that were unmapped, or that lost
+ *       their user address
  *
- * Context: process context, may sleep as long as drivers do not unpin.
- * Return: 0, -EFAULT, -EINVAL for arguments that make no sense, for version 2
- * if the range cuts a mapping, if pages are not tracked or if a mapping has
- * lost its address already, -EBUSY if mappings are to lose it while there are
- * mediated groups, or -EINTR. With -EFAULT, some or all may be unmapped.
+ * Context: Process context. May sleep until drivers have unpinned all pages,
+ * killable.
+ * Return:
+ * * 0 on success
+ * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
+ *   may be unmapped.
+ * * %-EINVAL - invalid arguments, the range cuts a mapping (version 2 only),
+ *   dirty tracking is off, or a mapping has already lost its user address
+ * * %-EBUSY - mappings cannot lose their user address because the container has
+ *   a mediated group
+ * * %-EINTR - killed while waiting
  */
 long type1_unmap_dma(struct type1 *type1, void __user *arg)
 {
@@ -270,7 +290,7 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 		return rc;
 
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) {
-		/* Another one may wait for a driver that pins memory. */
+		/* The holder may wait for a driver that pins memory. */
 		if (mutex_lock_killable(&type1->vaddr_lock))
 			return -EINTR;
 		rc = !list_empty(&type1->mediated) ? -EBUSY :

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: groups come and go.
+ * VFIO type1: attach and detach of groups.
  *
- * A mediated group brings nothing. A physical one brings the regions that its
- * devices reserve, and joins a domain that the container has, or else brings
- * one that the engine fills with what is mapped.
+ * A mediated group has no domain. A physical group reserves the regions of its
+ * devices, and joins a domain of the container, or gets a new domain which the
+ * engine fills with the existing mappings.
  *
- * Rule: the core attaches and detaches different groups of a container at the
- * same time. Attaching a physical group may pin memory, and only the attach of
- * another physical group waits for that, killably. No detach does.
+ * The VFIO core may attach and detach different groups of a container
+ * concurrently. The attach of a physical group may pin memory for an unbounded
+ * time. Only the attach of another physical group waits for that, and is
+ * killable. Detach does not wait for it.
  */
 #include <linux/device.h>
 #include <linux/irqdomain.h>
@@ -40,7 +41,10 @@ static struct type1_group *find_group(struct type1 *type1,
 	return NULL;
 }
 
-/* The page sizes that all domains have; smaller ones than a page do not count. */
+/*
+ * Compute the page sizes that all domains support. Sizes below PAGE_SIZE are
+ * replaced by PAGE_SIZE.
+ */
 static void update_pgsizes(struct type1 *type1)
 {
 	unsigned long pgsizes = ULONG_MAX;
@@ -51,16 +55,16 @@ static void update_pgsizes(struct type1 *type1)
 		pgsizes &= domain->domain->pgsize_bitmap;
 	if (pgsizes & ~PAGE_MASK)
 		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
-	/* Without a common size, mappings are aligned to the largest granule. */
+	/* Without a common size, use the alignment that the engine requires. */
 	if (!pgsizes)
 		pgsizes = iopt_iova_alignment(type1->iopt);
 	WRITE_ONCE(type1->pgsizes, pgsizes);
 }
 
 /*
- * Reserve the regions of the group's devices. Their owner is the group, as a
- * device may leave it at any time. @msi_start receives the bus address at which
- * an MSI doorbell is mapped, or PHYS_ADDR_MAX.
+ * Reserve the regions of the group's devices. The owner is the group, because a
+ * device may leave it at any time. @msi_start is set to the bus address of the
+ * window for MSI doorbells, or to PHYS_ADDR_MAX.
  */
 static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 			   phys_addr_t *msi_start)
@@ -97,7 +101,7 @@ static int check_interrupts(struct iommu_group *iommu_group)
 	return -EPERM;
 }
 
-/* Is something mapped outside of a domain's aperture? */
+/* Check for a mapping outside of the aperture of a domain. */
 static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 {
 	unsigned long start = domain->geometry.aperture_start;
@@ -125,7 +129,7 @@ static void free_domain(struct type1_domain *domain)
 	kfree(domain);
 }
 
-/* Make a domain for a group and attach it. */
+/* Allocate a domain for a group and attach the group to it. */
 static struct type1_domain *make_domain(struct type1 *type1,
 					struct iommu_group *iommu_group)
 {
@@ -136,7 +140,7 @@ static struct type1_domain *make_domain(struct type1 *type1,
 	if (!domain)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&domain->groups);
-	/* Any device will do, if there is one. */
+	/* The domain can be allocated for any device of the group. */
 	iommu_group_for_each_dev(iommu_group, &domain->domain, alloc_domain);
 	rc = domain->domain ? 0 : -EIO;
 	if (!rc && type1->nesting)
@@ -149,7 +153,10 @@ static struct type1_domain *make_domain(struct type1 *type1,
 	return ERR_PTR(rc);
 }
 
-/* Does @domain do for @fresh? It must not have to be narrowed for it. */
+/*
+ * Check whether a group with the domain @fresh can use @domain instead. The
+ * aperture of @domain must not have to shrink for it.
+ */
 static bool domain_suits(const struct type1_domain *domain,
 			 const struct type1_domain *fresh)
 {
@@ -181,9 +188,9 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 }
 
 /*
- * Move a group from its own domain to one of the container's and add it there.
- * Returns that domain, or @fresh if none accepts the group, or an error if the
- * group is attached to nothing any more.
+ * Move a group from its new domain to a domain of the container and add it
+ * there. Returns that domain, @fresh if no domain accepts the group, or an
+ * ERR_PTR() if the group is not attached to any domain any more.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
 					 struct type1_group *group,
@@ -209,7 +216,7 @@ static struct type1_domain *share_domain(struct type1 *type1,
 	return fresh;
 }
 
-/* Let the engine fill a domain. */
+/* Attach a domain to the engine, which maps all mappings in it. */
 static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 		       phys_addr_t msi_start)
 {
@@ -217,7 +224,10 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 
 	type1_choose_pages(type1);
 	rc = iopt_attach_domain(type1->iopt, domain);
-	/* What is mapped without a domain is first looked at by an IOMMU. */
+	/*
+	 * A mapping outside of the aperture of the first domain fails with
+	 * -EFAULT for compatibility: the IOMMU driver used to detect it.
+	 */
 	if (rc == -EADDRINUSE)
 		return list_empty(&type1->domains) &&
 		       mapped_outside(type1, domain) ?
@@ -229,7 +239,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 		rc = -EINVAL;
 	else if (msi_start != PHYS_ADDR_MAX)
 		rc = iommu_get_msi_cookie(domain, msi_start);
-	/* Without DMA API for devices there is nothing to be kept. */
+	/* -ENODEV means that the kernel has no support for MSI windows. */
 	if (!rc || rc == -ENODEV)
 		return 0;
 	iopt_detach_domain(type1->iopt, domain);
@@ -254,7 +264,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	if (rc)
 		goto err_unreserve;
 
-	/* Virtual machines save flushes of caches if nothing passes them by. */
+	/* KVM need not emulate WBINVD if all DMA is coherent. */
 	ops = fresh->domain->ops;
 	fresh->coherent = ops->enforce_cache_coherency &&
 			  ops->enforce_cache_coherency(fresh->domain);
@@ -262,7 +272,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	domain = share_domain(type1, group, fresh);
 	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
-		/* The group is detached. */
+		/* The group is detached already. */
 		iopt_unreserve(type1->iopt, group->iommu_group);
 		free_domain(fresh);
 		return PTR_ERR(domain);
@@ -288,7 +298,7 @@ err_detach:
 	return rc;
 }
 
-/* Its driver could not do without the addresses of mappings. */
+/* Drivers of mediated devices need the user addresses of all mappings. */
 static int attach_mediated(struct type1 *type1, struct type1_group *group)
 {
 	bool orphans;
@@ -305,17 +315,24 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
 }
 
 /**
- * type1_attach_group - a group comes
+ * type1_attach_group() - attach a group to a container
  * @data: struct type1 of the container
- * @iommu_group: the group, which belongs to the caller
- * @type: %VFIO_EMULATED_IOMMU if it is a mediated one
+ * @iommu_group: the group; owned by the caller
+ * @type: %VFIO_EMULATED_IOMMU for a mediated group
  *
- * Context: process context, may sleep without bound, killably: memory is pinned.
- * The caller keeps other calls for the same group out.
- * Return: 0, -EBUSY if a mapping has lost its address, -EINVAL if the group is
- * there already or what is mapped conflicts with it, -EIO if there is no domain
- * for it, -EPERM if its interrupts are not isolated, -EINTR on a fatal signal,
- * -ENOMEM, or an errno of pinning or of the IOMMU driver. All is as it was then.
+ * Context: Process context. May sleep for an unbounded time while memory is
+ * pinned, killable. The caller serialises calls for the same group.
+ * Return:
+ * * 0 on success
+ * * %-EBUSY - a mapping has lost its user address
+ * * %-EINVAL - the group is already attached, or conflicts with a mapping
+ * * %-EIO - no domain can be allocated for the group
+ * * %-EPERM - the interrupts of the group are not isolated
+ * * %-EINTR - killed
+ * * %-ENOMEM - out of memory
+ * * another errno of pinning or of the IOMMU driver
+ *
+ * On failure nothing has changed.
  */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 		       enum vfio_group_type type)
@@ -350,8 +367,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 }
 
 /*
- * The last group removes its domain. Mappings stay, for mediated groups. The
- * attach of another group joins the domain before this, or does not find it.
+ * The last group of a domain removes the domain. Mappings stay for mediated
+ * groups. A concurrent attach of another group either joins the domain before
+ * this, or does not find it.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
@@ -368,7 +386,7 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	}
 	mutex_unlock(&type1->lock);
 
-	/* Drivers may change the format of a domain without devices. */
+	/* A driver may change the format of a domain without devices. */
 	if (last)
 		iopt_detach_domain(type1->iopt, domain->domain);
 	iommu_detach_group(domain->domain, group->iommu_group);
@@ -382,12 +400,12 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 }
 
 /**
- * type1_detach_group - a group goes
+ * type1_detach_group() - detach a group from a container
  * @data: struct type1 of the container
- * @iommu_group: the group; its devices reach no memory when this returns
+ * @iommu_group: the group. Its devices cannot access memory when this returns
  *
- * Context: process context, may sleep, but waits for no memory to be pinned.
- * The caller keeps other calls for the same group out.
+ * Context: Process context. May sleep, but does not wait for memory to be
+ * pinned. The caller serialises calls for the same group.
  */
 void type1_detach_group(void *data, struct iommu_group *iommu_group)
 {
@@ -407,9 +425,12 @@ void type1_detach_group(void *data, struct iommu_group *iommu_group)
 }
 
 /**
- * type1_group_pinned - a device of a group has pinned pages
- * @type1: the container's
- * @iommu_group: the group; from now on it writes to pages only that it pins
+ * type1_group_pinned() - note that a device of a group has pinned pages
+ * @type1: state of the container
+ * @iommu_group: the group. From now on, its devices are assumed to write only
+ *               to pages that they pin
+ *
+ * Context: Takes type1.lock.
  */
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: what a container tells of itself, by VFIO_CHECK_EXTENSION and
- * VFIO_IOMMU_GET_INFO.
+ * VFIO type1: VFIO_CHECK_EXTENSION and VFIO_IOMMU_GET_INFO.
  *
- * Rule: capabilities follow each other as they always did, without padding.
+ * The order of the capabilities and the absence of padding between them are
+ * part of the uAPI.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -14,7 +14,7 @@
 
 #include "type1.h"
 
-/* Without a domain nothing is incoherent. */
+/* Check whether all domains are coherent. True if there is none. */
 static bool all_coherent(struct type1 *type1)
 {
 	struct type1_domain *domain;
@@ -28,10 +28,11 @@ static bool all_coherent(struct type1 *type1)
 }
 
 /**
- * type1_check_extension - VFIO_CHECK_EXTENSION
- * @type1: the container's, or NULL if it has no driver yet
- * @extension: %VFIO_TYPE1_IOMMU and so on
- * Return: 1 or 0.
+ * type1_check_extension() - VFIO_CHECK_EXTENSION
+ * @type1: state of the container, or NULL if it has no driver yet
+ * @extension: %VFIO_TYPE1_IOMMU etc.
+ *
+ * Return: 1 if the extension is supported, otherwise 0.
  */
 long type1_check_extension(struct type1 *type1, unsigned long extension)
 {
@@ -42,7 +43,7 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_UPDATE_VADDR:
-		/* Drivers may access memory at any time. */
+		/* Drivers of mediated devices may access memory at any time. */
 		return type1 && list_empty(&type1->mediated);
 	case VFIO_DMA_CC_IOMMU:
 		return type1 && all_coherent(type1);
@@ -51,7 +52,9 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 	}
 }
 
-/* Tell the usable IOVAs, once there was something that makes some unusable. */
+/*
+ * Report the usable IOVAs, but only once a physical group has restricted them.
+ */
 static int add_ranges(struct type1 *type1, struct vfio_info_cap *caps)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
@@ -106,12 +109,17 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 }
 
 /**
- * type1_get_info - VFIO_IOMMU_GET_INFO
- * @type1: the container's
- * @arg: struct vfio_iommu_type1_info, with room for the capabilities or
- *       without: then it receives how much there should be
+ * type1_get_info() - VFIO_IOMMU_GET_INFO
+ * @type1: state of the container
+ * @arg: user address of struct vfio_iommu_type1_info. If there is no room for
+ *       the capabilities, argsz is set to the required size in bytes
  *
- * Return: 0, -EFAULT, -EINVAL if the argument is too small, or -ENOMEM.
+ * Context: Process context. May sleep.
+ * Return:
+ * * 0 on success
+ * * %-EFAULT - @arg is not accessible
+ * * %-EINVAL - argsz is too small
+ * * %-ENOMEM - out of memory
  */
 long type1_get_info(struct type1 *type1, void __user *arg)
 {
@@ -124,7 +132,7 @@ long type1_get_info(struct type1 *type1, void __user *arg)
 		return -EFAULT;
 	if (info.argsz < size)
 		return -EINVAL;
-	/* Programs older than the capabilities have no room for their offset. */
+	/* Programs that predate the capabilities have no cap_offset field. */
 	if (info.argsz >= offsetofend(typeof(info), cap_offset))
 		size = offsetofend(typeof(info), cap_offset);
 

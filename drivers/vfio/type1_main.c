@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: the module, its parameters, and what a container gets and gives
- * back.
+ * VFIO type1: module parameters, and allocation and release of a container's
+ * state.
  *
- * Rule: a container has this driver as long as it has a group, and its space
- * with all mappings as long as it has this driver.
+ * A container has this driver as long as it has a group. The I/O address space
+ * and all mappings exist as long as the container has this driver.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -16,7 +16,7 @@
 
 #include "type1.h"
 
-/* How often drivers are told of an unmap before they are waited for. */
+/* Number of times that drivers are notified of an unmap before it waits. */
 #define TOLD_TIMES	11
 
 static bool disable_hugepages;
@@ -30,8 +30,10 @@ MODULE_PARM_DESC(dma_entry_limit,
 		 "How many mappings a container may have that is set up from now on");
 
 /**
- * type1_choose_pages - apply what disable_hugepages says now
- * @type1: whose next mappings or domain it is for
+ * type1_choose_pages() - apply the current value of disable_hugepages
+ * @type1: state of the container
+ *
+ * Called before a mapping is made or a domain is filled.
  */
 void type1_choose_pages(struct type1 *type1)
 {
@@ -40,17 +42,18 @@ void type1_choose_pages(struct type1 *type1)
 }
 
 /**
- * type1_warn_of_limit - log that pinning failed for RLIMIT_MEMLOCK, if it did
- * @type1: the container's
- * @function: prefix of the line; log scanners know it from the function that
- *            printed the line before type1 stood on the engine
- * @npages: how many pages the caller wanted to pin
+ * type1_warn_of_limit() - log that pinning failed due to RLIMIT_MEMLOCK
+ * @type1: state of the container
+ * @function: prefix of the message. Log scanners know it as the function that
+ *            printed the message before type1 used the engine
+ * @npages: number of pages that the caller wanted to pin
  *
- * A process gets one line for a container, however often it fails there. To
- * get another one takes another process or another container, whose setup takes
- * a VFIO group; the rate is limited for programs that loop over that.
+ * Nothing is logged if the failure had another cause. A process gets one
+ * message for each container, however often it fails. It takes another process
+ * or another container to trigger the next message, and setting up a container
+ * takes a VFIO group. The ratelimit is for programs that do this in a loop.
  *
- * Context: process context, after -ENOMEM.
+ * Context: Process context, after a failure with -ENOMEM.
  */
 void type1_warn_of_limit(struct type1 *type1, const char *function,
 			 unsigned long npages)
@@ -111,7 +114,7 @@ err_free:
 	return ERR_PTR(-ENOMEM);
 }
 
-/* All groups have left. Nobody is told of what is unmapped now. */
+/* All groups have left, so no driver is notified of the final unmap. */
 static void type1_release(void *data)
 {
 	struct type1 *type1 = data;
@@ -128,7 +131,7 @@ static void type1_release(void *data)
 	kfree(type1);
 }
 
-/* @data is NULL for VFIO_CHECK_EXTENSION of a container without a driver. */
+/* @data is NULL for VFIO_CHECK_EXTENSION on a container without a driver. */
 static long type1_ioctl(void *data, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: memory for drivers of mediated devices.
+ * VFIO type1: pinning and access for drivers of mediated devices.
  *
- * All of a container's devices share one access of the engine, because their
- * pins are nobody's in particular: any device may drop what another one pinned,
- * and drop what nobody pinned.
+ * All devices of a container share one access of the engine, since pins do not
+ * belong to a particular device: any device may unpin pages that another device
+ * pinned, or that no device pinned.
  *
- * Rule: a driver's dma_unmap op is called for one unmap of the container at a
- * time, as drivers rely on. The mutex that serialises the calls is taken by
- * nothing that a driver calls to unpin, to pin or to access memory, because
- * drivers do so with their own locks held, which their dma_unmap op takes too.
+ * Drivers rely on their dma_unmap op being called for one unmap of the
+ * container at a time. Functions that drivers call to pin, unpin or access
+ * memory do not take the mutex that serialises these calls, because drivers
+ * call them with locks held that dma_unmap takes, too.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -22,9 +22,9 @@ static void tell_of_unmap(void *data, unsigned long start, unsigned long last)
 	struct vfio_device *vdev;
 
 	/*
-	 * A driver may be pinning memory in an earlier call, which can take
-	 * long. The engine ends the unmap of a caller that is killed here with
-	 * -EINTR, and leaves the mapping.
+	 * Another callback may be blocked in a driver that pins memory, for an
+	 * unbounded time. If the caller is killed while it waits here, the
+	 * engine fails its unmap with -EINTR and keeps the mapping.
 	 */
 	if (mutex_lock_killable(&type1->told_lock))
 		return;
@@ -37,7 +37,7 @@ const struct iopt_access_ops type1_access_ops = {
 	.unmap = tell_of_unmap,
 };
 
-/* A device was opened. */
+/* Called when a device is opened. */
 void type1_register_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -49,7 +49,7 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 	mutex_unlock(&type1->told_lock);
 }
 
-/* A device is closed: it is told of nothing any more when this returns. */
+/* Called when a device is closed. It is not notified after this returns. */
 void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -64,7 +64,7 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
 	      !(IOPT_ACCESS_WRITE ^ IOMMU_WRITE));
 
-/* Some errnos have always been others here than in the engine. */
+/* The uAPI and drivers expect errnos that differ from those of the engine. */
 static int access_errno(int rc)
 {
 	switch (rc) {
@@ -79,11 +79,11 @@ static int access_errno(int rc)
 }
 
 /*
- * Pin @npage pages, of which @iova may be inside of the first one, for a device
- * of a group. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has lost
- * its address, -EINVAL if not all is mapped or no device is told of unmaps,
- * -ENODEV if the process is gone whose memory it is, or an errno of
- * iopt_access_pin(); nothing is pinned then.
+ * Pin @npage pages for a device of a group. @iova may be at any offset in the
+ * first page. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has
+ * lost its user address, -EINVAL if not all pages are mapped or no device is
+ * notified of unmaps, -ENODEV if the process that mapped the memory is gone, or
+ * an errno of iopt_access_pin(). On failure nothing is pinned.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		    dma_addr_t iova, int npage, int prot, struct page **pages)
@@ -97,11 +97,11 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		return -EACCES;
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
-	/* Drivers that are not told of unmaps may pin if some other one is. */
+	/* A device without dma_unmap may pin only if another one has it. */
 	if (list_empty(&type1->told) ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
-	/* No mapping allows anything else. */
+	/* No mapping has other permissions. */
 	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE)) {
 		*pages = NULL;
 		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
@@ -119,8 +119,9 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 }
 
 /*
- * Unpin pages, each once. What is mapped and not pinned is left alone, but it is
- * a driver's bug, and the end of it, if one is not mapped.
+ * Drop one pin of each page. Pages that are mapped but not pinned are ignored.
+ * An unmapped page is a bug of the driver: warn, and ignore it and all pages
+ * after it.
  */
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 {
@@ -143,9 +144,9 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 }
 
 /*
- * Read or write memory; to write, it has to be readable too. Returns 0, -EBUSY if
- * a mapping has lost its address, -EINVAL if not all is mapped, or an errno of
- * iopt_access_rw().
+ * Read or write memory. Memory must also be readable to be written. Returns 0,
+ * -EBUSY if a mapping has lost its user address, -EINVAL if a part of the range
+ * is not mapped, or an errno of iopt_access_rw().
  */
 int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 		 bool write)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What drivers and subsystems that hand devices to user space ask of
- * /dev/iommu.
+ * Kernel API of /dev/iommu, for subsystems that pass devices to user space.
  *
- * Vocabulary: a context is what one open of /dev/iommu makes. Binding puts a
- * device, and with it its whole IOMMU group, into a context; attaching lets
- * the device's DMA reach what an I/O address space (IOAS) of that context
- * maps. Between the two, and after a detach, DMA of the group is blocked. A
- * driver whose devices reach memory with the CPU has an access for each of them
- * instead.
+ * A context is one open file of /dev/iommu. Binding a device adds it, and its
+ * whole IOMMU group, to a context. Attaching a bound device lets its DMA access
+ * the memory that is mapped in an I/O address space (IOAS) of that context. DMA
+ * of the group is blocked between bind and attach, and after a detach. A driver
+ * that accesses memory with the CPU on behalf of its device creates an access
+ * instead of binding the device.
  *
- * Rule: the order of calls is bind, attach, detach, unbind; the caller
- * serialises the calls for one device. Everything here may sleep.
+ * The order of calls is bind, attach, detach, unbind. The caller serialises the
+ * calls for one device. All functions may sleep.
  */
 #ifndef _LINUX_IOMMUFD_H
 #define _LINUX_IOMMUFD_H
@@ -28,19 +27,21 @@ struct iommufd_device;
 struct page;
 
 /**
- * struct iommufd_access_ops - what the driver behind an access can do
- * @unmap: a mapping goes, or the access leaves its IOAS, and @length bytes from
- *         @iova on are all of a mapping in which pages are pinned: unpin those
- *         of this access, now or soon, and pin none there again. Others may
- *         have pinned what there is. Called in process context, for one access
- *         not again before it has returned; it may unpin, and must take no lock
- *         under which an access is attached, detached or quiesced
+ * struct iommufd_access_ops - operations of the driver that owns an access
+ * @unmap: called when a mapping in which pages are pinned is being unmapped, or
+ *         when the access is being detached. @length bytes from @iova on cover
+ *         exactly one mapping. The driver must unpin its pages in this range,
+ *         before it returns or soon after, and must not pin pages there again.
+ *         The pages may have been pinned by other accesses only. Called in
+ *         process context, and never concurrently for one access. It may unpin,
+ *         and must not take a lock under which an access is attached, detached
+ *         or quiesced
  */
 struct iommufd_access_ops {
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);
 };
 
-/* What the mapping has to allow, and the direction of a copy. */
+/* Required permissions of a mapping, and the direction of a copy */
 #define IOMMUFD_ACCESS_RW_READ	BIT(0)
 #define IOMMUFD_ACCESS_RW_WRITE	BIT(1)
 

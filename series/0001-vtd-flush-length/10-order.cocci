@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// The number of pages of a flush, and the order computed from it.
+// Pass the number of pages as unsigned long and compute the order once.
 
 @@
 identifier iommu, domain, pfn, pages, ih, map, aligned_pages, mask, bitmask;

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/dmar.c
-// The block that a PASID-selective flush covers.
+// Compute the block of a PASID-selective flush from both ends of the range.
 
 @@
 identifier iommu, did, pasid, addr, npages, ih, desc, mask, align;

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// Tables are freed after the flush of the range that they served.
+// Free page tables only after the flush of their range.
 
 @@
 identifier domain, iova, size, gather;

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.h
-// The flags share a byte.
+// Remove the bit fields, which share a byte.
 
 @@
 @@

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// Every walker that descends knows that the entry is in memory.
+// Make sure that an entry is in memory before a walk descends.
 
 @@
 identifier domain, pte, page, entry;

@@ -7,7 +7,7 @@ attribute name __rcu;
  struct vfio_container {
  	...
  	void *iommu_data;
-+	/* The two above, for ioctls, which hold neither a group nor a lock. */
++	/* Both of the above, for ioctls, which take no lock. */
 +	struct vfio_container_iommu __rcu *iommu;
  	...
  };

@@ -6,9 +6,9 @@ attribute name __rcu;
 @@
  struct vfio_container {
  	struct kref kref;
-+	/* A listed group keeps the driver, also while it is attached and detached. */
++	/* Not empty while a group is attached or detached. Keeps the driver. */
  	struct list_head group_list;
-+	/* Protects the list and the driver; not held while memory is pinned. */
++	/* Protects the list and the driver. Not held while memory is pinned. */
  	struct rw_semaphore group_lock;
  	...
  };
@@ -20,7 +20,7 @@ expression E;
  vfio_ioctl_set_iommu(struct vfio_container *container, ...)
  {
  	<...
-+	/* Nothing is mapped in a new driver, so this pins no memory. */
++	/* There are no mappings yet, so this pins no memory. */
  	ret = __vfio_container_attach_groups(container, driver, E);
  	...>
  }
@@ -37,7 +37,7 @@ identifier container, group, driver, ret;
  	driver = container->iommu_driver;
 +	up_write(&container->group_lock);
 +
-+	/* The driver may pin memory, which can take without bound. */
++	/* The driver may pin memory, for an unbounded time. */
  	if (driver) {
  		ret = driver->ops->attach_group(container->iommu_data,
  						group->iommu_group,
@@ -65,7 +65,7 @@ identifier container, group, driver, ret;
 
 @@
 @@
-+/* The group is not attached to the driver, if there is one. */
++/* Remove a group that is not attached to the driver, if there is one. */
 +static void vfio_container_remove_group(struct vfio_container *container, struct vfio_group *group)
 +{
 +	struct vfio_container_iommu *iommu;
@@ -98,7 +98,7 @@ identifier group, container, driver;
  	driver = container->iommu_driver;
 -	if (driver)
 +	if (driver) {
-+		/* The driver may be pinning memory to attach another group. */
++		/* May wait for the driver to attach another group. */
 +		up_write(&container->group_lock);
  		driver->ops->detach_group(container->iommu_data,
  					  group->iommu_group);

@@ -8,7 +8,7 @@ identifier device, group;
  {
  	...
  	cdev_device_del(&group->cdev, &group->dev);
-+	/* SET_CONTAINER may hold the group's lock without bound. */
++	/* SET_CONTAINER may hold the group's lock for an unbounded time. */
 +	mutex_unlock(&vfio.group_lock);
  	mutex_lock(&group->group_lock);
  	...

@@ -1,16 +1,16 @@
 // files: drivers/iommu/iommu.c
-// DMA of a group by user space: claims per device, and attaches that count.
+// Count the devices of a group that are attached for user space DMA.
 
 @@
 @@
 struct iommu_group {
 	...
 	void *owner;
-+	/* devices attached by iommu_device_attach_user_dma(), under mutex */
++	/* count of iommu_device_attach_user_dma(), protected by mutex */
 +	unsigned int user_attached;
 };
 
-// A joining device must not keep what it could reach before it joined.
+// A device that joins a claimed group must not keep its previous domain.
 @@
 identifier group, dev;
 statement S;

@@ -1,5 +1,5 @@
 // files: drivers/iommu/iommu.c
-// Mapping one run without iotlb_sync_map, for iommu-map-runs.c.
+// Export __iommu_map() to iommu-map-runs.c.
 
 @@
 @@

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// The op, and the one command line option that it needs to know.
+// Set the op, and export the command line option that it depends on.
 
 @@
 identifier intel_iommu_ops, fn;

@@ -1,6 +1,6 @@
 #spatch --smpl-spacing
 // files: drivers/iommu/intel/iommu.c
-// Every walk over the units of a domain, and the end of a unit's entry.
+// Protect walks over the units of a domain by RCU.
 
 @@
 struct dmar_domain *domain;

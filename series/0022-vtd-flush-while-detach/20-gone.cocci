@@ -5,7 +5,7 @@
 @@
 struct iommu_domain_info {
 	...
-+	struct rcu_head rcu;		/* flushes may still be at it */
++	struct rcu_head rcu;		/* for concurrent flushes */
 };
 
 @@

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// The flags, from the map_pages op down to the allocation of a table.
+// Pass the flags of the map_pages op on to the allocation of a table.
 
 @@
 identifier node;
@@ -56,7 +56,7 @@ intel_iommu_map(..., gfp_t gfp)
 	...>
 }
 
-// To look something up it allocates nothing, whatever the flags.
+// Lookups do not allocate, so their flags do not matter.
 @@
 expression domain, pfn, level;
 @@

@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// The op, and what it has in common with the driver's other ways to map.
+// Set the op, and export the functions that it shares with the other ops.
 
 @@
 identifier intel_iommu_ops, fn;

@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// Before the first look at the container, which a bound device has none of.
+// Check for an access first: a bound device has no container.
 // files: drivers/vfio/container.c
 @@
 identifier device, iova, npage, prot, pages;

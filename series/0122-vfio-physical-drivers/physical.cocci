@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// A driver is physical if it registers its devices as members of IOMMU groups.
+// Physical drivers register their devices as members of IOMMU groups.
 // files: drivers/vfio/pci/vfio_pci.c drivers/vfio/pci/mlx5/main.c
 // files: drivers/vfio/pci/hisilicon/hisi_acc_vfio_pci.c
 // files: drivers/vfio/platform/vfio_platform.c drivers/vfio/platform/vfio_amba.c

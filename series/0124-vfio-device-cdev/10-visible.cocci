@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// What device_cdev.c shares with the core; a rule that misses fails to compile.
+// Export functions to device_cdev.c. If a rule does not match, compiling fails.
 // files: drivers/vfio/vfio_main.c
 @@
 type T;

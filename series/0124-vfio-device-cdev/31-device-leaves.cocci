@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// Before the wait for users: a file that binds now would only prolong it.
+// Prevent further binds before waiting for users.
 // files: drivers/vfio/vfio_main.c
 @@
 identifier device;

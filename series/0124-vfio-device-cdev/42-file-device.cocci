@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// A bound file of a node is served as the device fd of a group is.
+// Let the file operations of a device fd serve bound files of nodes, too.
 // files: drivers/vfio/vfio_main.c
 @@
 identifier filep;

@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// A user by iommufd resets what that iommufd owns, and names no groups.
+// A device bound to an iommufd is reset without group files.
 // files: drivers/vfio/pci/vfio_pci_core.c
 @@
 identifier vdev, groups;

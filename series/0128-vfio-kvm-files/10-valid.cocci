@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// KVM takes any file that vfio says is fit for it.
+// Let vfio decide which files KVM accepts.
 // files: virt/kvm/vfio.c
 @@
 type T;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VT-d's answer to what the IOMMU can do for a device.
+ * Properties of VT-d units for iommu_device_get_info().
  *
- * Vocabulary: the first level of translation has the CPU's page table format,
- * the second level VT-d's own; a domain made for user space is second level
- * unless the hardware has the first only.
+ * Vocabulary: first level page tables have the format of CPU page tables,
+ * second level page tables have a VT-d format. A domain for user space uses the
+ * second level unless the hardware only supports the first level.
  *
- * Rule: say what a domain of this driver will really offer once the device is
- * attached, which may be less than what the hardware could do.
+ * The properties reported are those of a domain of this driver after the device
+ * is attached, which may be less than the hardware supports.
  */
 #include <linux/bits.h>
 #include <linux/dmar.h>
@@ -19,7 +19,7 @@
 #include "iommu.h"
 #include "cap_audit.h"
 
-/* Bits of super page capability, as the registers have them. */
+/* Bits of the large page capability, as in the capability register */
 #define SUPER_2M	BIT(0)
 #define SUPER_1G	BIT(1)
 
@@ -29,7 +29,7 @@ static bool only_first_level(void)
 	       !intel_cap_slts_sanity();
 }
 
-/* Domains use the sizes that all active IOMMUs of the system share. */
+/* A domain uses the page sizes that all active units support. */
 static u64 page_sizes(bool first_level)
 {
 	unsigned int super = SUPER_2M | SUPER_1G;
@@ -49,7 +49,7 @@ static u64 page_sizes(bool first_level)
 	}
 	rcu_read_unlock();
 
-	/* no table of 2 MiB entries, no table above it either */
+	/* 1 GiB entries are only used together with 2 MiB entries. */
 	if (super & SUPER_2M) {
 		sizes |= SZ_2M;
 		if (super & SUPER_1G)
@@ -59,11 +59,11 @@ static u64 page_sizes(bool first_level)
 }
 
 /**
- * intel_iommu_device_info() - the device_info op
- * @dev: a device behind this driver's IOMMUs
- * @info: filled in
+ * intel_iommu_device_info() - device_info op
+ * @dev: a device of a VT-d unit
+ * @info: receives the properties; zeroed by the caller
  *
- * Context: as iommu_device_get_info().
+ * Context: As for iommu_device_get_info().
  * Return: 0.
  */
 int intel_iommu_device_info(struct device *dev, struct iommu_device_info *info)
@@ -78,10 +78,10 @@ int intel_iommu_device_info(struct device *dev, struct iommu_device_info *info)
 	info->vtd_ecap = iommu->ecap;
 	info->pgsize_bitmap = page_sizes(first_level);
 
-	/* three levels reach 39 bits, each further one 9 more */
+	/* Three levels translate 39 bits, each further level 9 more. */
 	info->addr_width = min_t(u32, 30 + 9 * iommu->agaw,
 				 cap_mgaw(iommu->cap));
-	/* addresses are signed there: the upper half is out of reach */
+	/* First level addresses are sign-extended: only use the lower half. */
 	if (first_level)
 		info->addr_width--;
 	return 0;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What VT-d flushes when mappings are removed, and when.
+ * Tests of the IOTLB flushes of VT-d.
  *
- * The tests attach a fake IOMMU unit to a domain by hand, without a device and
- * without hardware. IOTLB flushes of the unit are recorded by its flush op.
- * Descriptors that need the invalidation queue are recorded by a trace probe;
- * the registers of the unit report each as an invalid descriptor, so that the
- * driver does not wait for it to be executed.
+ * The tests add a fake IOMMU unit to a domain by hand, without a device or
+ * hardware. The flush op of the unit records IOTLB flushes. A trace probe
+ * records descriptors for the invalidation queue. The registers of the unit
+ * report each of them as invalid, so that the driver does not wait for its
+ * completion.
  *
- * Rules: a flush covers all of the range that was unmapped. A page table is
- * freed after the flush of the range that it served. The format of a domain's
- * page table does not change once a unit uses it.
+ * A flush has to cover the whole range that was unmapped. A page table has to
+ * be freed after the flush of its range. The format of a domain's page table
+ * must not change once a unit uses it.
  */
 #include <kunit/test.h>
 #include <linux/bits.h>
@@ -27,10 +27,10 @@
 #include "trace.h"
 
 #define MAX_FLUSHES	16
-/* page-selective invalidation, of up to 2^18 pages */
+/* Page-selective invalidation of up to 2^18 pages */
 #define CAP_PSI		(BIT_ULL(39) | 18ULL << 48)
 #define CAP_CACHING	BIT_ULL(7)
-/* 2 MiB and 1 GiB; page tables of 3, 4 and 5 levels */
+/* 2 MiB and 1 GiB pages, and page tables of 3, 4 and 5 levels */
 #define CAP_SUPER	(3ULL << 34)
 #define CAP_3_LEVELS	BIT_ULL(9)
 #define CAP_4_LEVELS	BIT_ULL(10)
@@ -38,7 +38,7 @@
 #define CAP_WIDTH(bits)	((u64)((bits) - 1) << 16)
 #define ECAP_COHERENT	1ULL
 
-/* The flags of a domain are written under different locks. */
+/* These flags are written under different locks and must not share a byte. */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));
 static_assert(offsetof(struct dmar_domain, set_pte_snp) !=
@@ -47,9 +47,9 @@ static_assert(offsetof(struct dmar_domain, set_pte_snp) !=
 /**
  * struct flush - one invalidation
  * @type: QI_IOTLB_TYPE, QI_DIOTLB_TYPE or QI_EIOTLB_TYPE
- * @start: first byte
- * @last: last byte
- * @table_refs: refcount of the rig's table at that time
+ * @start: first IOVA
+ * @last: last IOVA
+ * @table_refs: refcount of rig.table at the time of the invalidation
  */
 struct flush {
 	u8 type;
@@ -61,11 +61,11 @@ struct flush {
 /**
  * struct rig - fixture of a test
  * @iommu: the fake unit
- * @info: its entry in the domain's array
+ * @info: entry of the unit in the domain's array
  * @domain: the domain
- * @flushes: the invalidations
- * @nr: their number, MAX_FLUSHES at most
- * @table: a page table, to record its refcount, or NULL
+ * @flushes: recorded invalidations
+ * @nr: number of recorded invalidations, at most MAX_FLUSHES
+ * @table: page table for flush.table_refs, or NULL
  */
 struct rig {
 	struct intel_iommu iommu;
@@ -78,7 +78,9 @@ struct rig {
 
 static struct rig *rig;
 
-/* @order of pages, more than 51 of them for all addresses */
+/*
+ * Record a flush of 2^@order pages, or of all addresses if @order is over 51.
+ */
 static void record(u8 type, u64 addr, unsigned int order)
 {
 	struct flush *flush = &rig->flushes[rig->nr];
@@ -102,7 +104,7 @@ static void record_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
 	       type == DMA_TLB_PSI_FLUSH ? size_order : 52);
 }
 
-/* The number of ones from bit 12 on is the order, less one. */
+/* The order is the number of consecutive ones from bit 12 on, plus one. */
 static unsigned int dev_iotlb_order(u64 qw1)
 {
 	return qw1 & QI_DEV_IOTLB_SIZE ?
@@ -116,7 +118,7 @@ static void record_queued(void *data, struct intel_iommu *iommu, u64 qw0,
 
 	if (iommu != &rig->iommu)
 		return;
-	/* the descriptor that is refused is the one being queued */
+	/* Report the descriptor that is being queued as the invalid one. */
 	writel(iommu->qi->free_head << DMAR_IQ_SHIFT, iommu->reg + DMAR_IQH_REG);
 	if (type == QI_DIOTLB_TYPE)
 		record(type, qw1 & VTD_PAGE_MASK, dev_iotlb_order(qw1));
@@ -126,7 +128,7 @@ static void record_queued(void *data, struct intel_iommu *iommu, u64 qw0,
 		record(type, 0, 52);
 }
 
-/* Whether one flush of a type covers a range. */
+/* Check whether a single flush of a type covers a range. */
 static bool flushed(u8 type, u64 start, u64 last)
 {
 	unsigned int i;
@@ -174,7 +176,7 @@ static void teardown(struct kunit *test)
 	iommu_domain_free(rig->domain);
 }
 
-/* Queued invalidation that refuses every descriptor. */
+/* Set up an invalidation queue that rejects all descriptors. */
 static void start_queue(struct kunit *test)
 {
 	struct q_inval *qi = kunit_kzalloc(test, sizeof(*qi), GFP_KERNEL);
@@ -204,8 +206,8 @@ static void stop_queue(void)
 }
 
 /*
- * Unmap a range of which the first page is mapped: without it the driver would
- * take the range for part of a larger one that is not mapped.
+ * Unmap a range with only its first page mapped. If that was not mapped either,
+ * the driver would treat the range as part of a larger unmapped one.
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {
@@ -215,7 +217,7 @@ static void unmap(struct kunit *test, u64 iova, u64 length)
 	KUNIT_EXPECT_EQ(test, length, iommu_unmap(rig->domain, iova, length));
 }
 
-/* The order of a flush is that of the smallest aligned block of the range. */
+/* The order of a flush is that of the smallest aligned block with the range. */
 static void order_of_range(struct kunit *test)
 {
 	unsigned long pfn, pages;
@@ -236,7 +238,7 @@ static void order_of_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 52, iotlb_flush_order(0, 1UL << 52));
 }
 
-/* An unmap flushes all of its range from the IOTLB, however long it is. */
+/* An unmap flushes its whole range from the IOTLB, whatever its length is. */
 static void long_unmaps(struct kunit *test)
 {
 	static const u64 lengths[] = {
@@ -260,7 +262,9 @@ static void long_unmaps(struct kunit *test)
 	}
 }
 
-/* A block that page-selective invalidation can express is flushed as such. */
+/*
+ * A block within the limit of page-selective invalidation is flushed exactly.
+ */
 static void short_unmaps_flush_no_more(struct kunit *test)
 {
 	unmap(test, SZ_1G, SZ_8K);
@@ -269,7 +273,7 @@ static void short_unmaps_flush_no_more(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_1G + SZ_8K - 1, rig->flushes[0].last);
 }
 
-/* So does a map, where the unit also caches what is not present. */
+/* A map flushes its whole range if the unit caches non-present entries. */
 static void long_maps_in_caching_mode(struct kunit *test)
 {
 	rig->iommu.cap |= CAP_CACHING;
@@ -281,7 +285,7 @@ static void long_maps_in_caching_mode(struct kunit *test)
 			  flushed(QI_IOTLB_TYPE, 0, 16 * SZ_1T + SZ_1G - 1));
 }
 
-/* Device TLBs are flushed over the same range. */
+/* An unmap flushes its whole range from device TLBs. */
 static void long_unmaps_flush_device_tlbs(struct kunit *test)
 {
 	static const u64 lengths[] = {
@@ -339,7 +343,7 @@ static void first_level_ranges(struct kunit *test)
 	to_dmar_domain(rig->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
 }
 
-/* Hold the table that has the entry of an IOVA, and record its refcount. */
+/* Hold the table with the entry of an IOVA and start to record its refcount. */
 static void watch_table(struct kunit *test, unsigned long iova)
 {
 	int level = 1;
@@ -355,15 +359,15 @@ static void watch_table(struct kunit *test, unsigned long iova)
 
 static void unwatch_table(struct kunit *test)
 {
-	/* it was freed in the end, so this reference is the last one */
+	/* The driver has freed the table, so only this reference is left. */
 	KUNIT_EXPECT_EQ(test, 1, page_count(rig->table));
 	put_page(rig->table);
 	rig->table = NULL;
 }
 
 /*
- * The tables of a range that is gathered with others are freed after its flush
- * and not after the flush of an earlier range.
+ * The tables of a range that is gathered after another one are freed after the
+ * flush of their own range, not after that of the earlier range.
  */
 static void tables_outlive_earlier_flushes(struct kunit *test)
 {
@@ -392,7 +396,7 @@ static void tables_outlive_earlier_flushes(struct kunit *test)
 	unwatch_table(test);
 }
 
-/* A table that a large page replaces is freed after the flush, too. */
+/* A table that is replaced by a large page is freed after the flush. */
 static void replaced_table_outlives_flush(struct kunit *test)
 {
 	const struct iommu_phys_run run = { SZ_2M, SZ_2M };
@@ -425,8 +429,8 @@ static void replaced_table_outlives_flush(struct kunit *test)
 }
 
 /*
- * A thread that finds a parent entry that its creator has not flushed yet
- * flushes it before it maps something below.
+ * A thread that finds a parent entry which its creator has not flushed yet
+ * flushes the entry before it maps a page below it.
  */
 static void parent_is_flushed_by_all(struct kunit *test)
 {
@@ -444,7 +448,7 @@ static void parent_is_flushed_by_all(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, parent);
 	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
 
-	/* as the creator leaves it between cmpxchg and flush */
+	/* The state between cmpxchg() and the flush of the creator */
 	parent->val &= ~DMA_PTE_FLUSHED;
 	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G + SZ_4K, SZ_4K,
 					   SZ_4K, IOMMU_READ));
@@ -460,13 +464,13 @@ static void parent_is_flushed_by_all(struct kunit *test)
 }
 
 /**
- * struct unit - an IOMMU unit that is unlike the first
- * @name: how it is unlike
- * @cap: its capabilities
- * @ecap: its extended capabilities
- * @agaw: levels of its widest page table, less two
- * @ret: whether it can share the domain of a unit with 48 bits, 1 GiB pages and
- *       coherency
+ * struct unit - an IOMMU unit that differs from the first unit
+ * @name: the difference
+ * @cap: capability register
+ * @ecap: extended capability register
+ * @agaw: number of levels of its largest page table, minus 2
+ * @ret: expected result of attaching it to the domain of a unit with 48 bits, 1
+ *       GiB pages and coherency
  */
 struct unit {
 	const char *name;
@@ -500,7 +504,9 @@ static void unit_name(const struct unit *unit, char *name)
 
 KUNIT_ARRAY_PARAM(units, units, unit_name);
 
-/* A unit that the page table does not suit is refused and changes nothing. */
+/*
+ * A unit that does not support the page table is rejected without side effects.
+ */
 static void unlike_units(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(rig->domain);
@@ -532,7 +538,7 @@ static void unlike_units(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(rig->domain, 0, SZ_4K));
 }
 
-/* A domain that is flushed from the CPU caches suits units that snoop. */
+/* A domain that is flushed from CPU caches can be used by units that snoop. */
 static void coherency_never_rises(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(rig->domain);
@@ -545,7 +551,7 @@ static void coherency_never_rises(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
 }
 
-/* The first unit must reach what is mapped already. */
+/* The first unit has to support the IOVAs of all existing mappings. */
 static void first_unit_reaches_mappings(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(rig->domain);

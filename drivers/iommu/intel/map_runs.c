@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VT-d's way to map a vector of physically contiguous runs.
+ * VT-d implementation of iommu_map_runs().
  *
- * Vocabulary: a table is one page of the I/O page table. Its level is 1 if its
- * entries map 4 KiB each, 2 for 2 MiB, 3 for 1 GiB. A stretch is what is
- * written to one table in a row.
+ * Vocabulary: a table is one page of the I/O page table. The level of a table
+ * is 1 if its entries map 4 KiB each, 2 for 2 MiB and 3 for 1 GiB. A stretch is
+ * a sequence of entries that are written to one table.
  *
- * Rule: nothing is mapped at these IOVAs yet, and nobody else maps there. So no
- * lock is taken, an entry that is present is never overwritten, and a table in
- * the way of a large entry is empty. Hardware may hold such a table in its
- * caches: it is flushed before it is freed.
+ * Nothing is mapped in the range and no other thread maps there. No lock is
+ * therefore taken, a present entry is never overwritten, and a table found in
+ * place of a large entry is empty. Hardware may have cached such a table, so it
+ * is flushed before it is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>
@@ -19,12 +19,12 @@
 #include "iommu.h"
 
 /**
- * struct cursor - how far the vector is mapped
- * @run: the run that is next
- * @end: after the last run
- * @iova: where the next byte goes
- * @phys: its address
- * @left: what is left of @run, in bytes; 0 only at the end
+ * struct cursor - progress of a call
+ * @run: next run to map
+ * @end: end of the array of runs
+ * @iova: next IOVA to map
+ * @phys: physical address to map there
+ * @left: length in bytes of the unmapped rest of @run; 0 only at the end
  */
 struct cursor {
 	const struct iommu_phys_run *run;
@@ -34,7 +34,7 @@ struct cursor {
 	size_t left;
 };
 
-/* Go to the first of the runs from @at->run on that has a byte. */
+/* Advance from @at->run to the first run that is not empty. */
 static void cursor_load(struct cursor *at)
 {
 	at->left = 0;
@@ -63,7 +63,7 @@ static size_t entry_size(int level)
 	return VTD_PAGE_SIZE << (level - 1) * VTD_STRIDE_SHIFT;
 }
 
-/* The level of the largest entry that can be next. */
+/* Get the level of the largest entry that can be written next. */
 static int cursor_level(const struct cursor *at, int max_level)
 {
 	u64 merged = at->iova | at->phys;
@@ -76,10 +76,10 @@ static int cursor_level(const struct cursor *at, int max_level)
 	return level;
 }
 
-/* The bits of an entry that are no address, but for the mark of large ones. */
+/* Compute the flags of an entry, except for that of large pages. */
 static u64 entry_bits(const struct dmar_domain *domain, int prot)
 {
-	/* On either level what can be written can be read as well. */
+	/* Writable memory is always readable in both formats. */
 	u64 bits = DMA_PTE_READ;
 
 	if (prot & IOMMU_WRITE)
@@ -95,7 +95,7 @@ static u64 entry_bits(const struct dmar_domain *domain, int prot)
 	return bits;
 }
 
-/* Take an empty table of small entries out of the way of a large one. */
+/* Remove an empty table of small entries to make room for a large entry. */
 static void remove_table(struct dmar_domain *domain, unsigned long iova,
 			 size_t size)
 {
@@ -108,7 +108,10 @@ static void remove_table(struct dmar_domain *domain, unsigned long iova,
 	iommu_iotlb_sync(&domain->domain, &gather);
 }
 
-/* Write entries of one size until they or the table end. */
+/*
+ * Write entries of one size up to the end of the table, or until the size
+ * changes.
+ */
 static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 		       int max_level, gfp_t gfp)
 {
@@ -142,20 +145,23 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 }
 
 /**
- * intel_iommu_map_runs() - the map_runs op
+ * intel_iommu_map_runs() - map_runs op
  * @domain: the domain
- * @iova: where the first run goes
- * @runs: the runs
- * @nr: how many
- * @bytes: their sum, not 0
- * @prot: IOMMU_READ and the like
- * @gfp: flags for the allocation of tables
- * @mapped: what is mapped is added to it
+ * @iova: IOVA of the first run
+ * @runs: array of runs
+ * @nr: number of runs
+ * @bytes: total length of the runs in bytes, not 0
+ * @prot: IOMMU_READ etc.
+ * @gfp: allocation flags for tables
+ * @mapped: incremented by the number of bytes mapped
  *
- * Context: as iommu_map_runs().
- * Return: 0; -EINVAL if nothing may be done with the memory; -EFAULT if the end
- * is beyond the domain's addresses; -ENOMEM; -EEXIST if something is mapped
- * there, against the rule.
+ * Context: As for iommu_map_runs().
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - @prot allows neither reading nor writing
+ * * %-EFAULT - the range exceeds the address width of @domain
+ * * %-ENOMEM - out of memory
+ * * %-EEXIST - something is mapped in the range already, a bug of the caller
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the map_runs op of VT-d writes is what its map_pages op writes.
+ * Tests of the map_runs op of VT-d.
  *
- * Two domains get the same runs, one by either op, and their I/O page tables
- * have to be equal, entry by entry. The domains are attached to nothing, so
- * that the tests need no IOMMU; what an attach would find out is set by hand.
- * Their tables count as not coherent with the CPU caches.
+ * The same runs are mapped in two domains, in one with map_runs and in the
+ * other with map_pages, and the I/O page tables must be equal, entry by entry.
+ * The domains are not attached, so that the tests require no IOMMU. The tests
+ * set the properties that an attach would determine. The tables are not
+ * coherent with CPU caches.
  */
 #include <kunit/test.h>
 #include <linux/iommu.h>
@@ -15,17 +16,17 @@
 
 #include "iommu.h"
 
-#define IOVA	0x40000000UL	/* a multiple of 1 GiB */
-#define PHYS	0x8000000000ULL	/* likewise; the memory is not there */
+#define IOVA	0x40000000UL	/* A multiple of 1 GiB */
+#define PHYS	0x8000000000ULL	/* A multiple of 1 GiB. The memory need not exist */
 #define MAX_RUNS	40
 
 /**
  * struct kind - a kind of domain and of mapping
- * @name: of the test case
- * @prot: IOMMU_READ and the like
- * @first_level: the domain has the CPU's page table format
+ * @name: name of the test case
+ * @prot: IOMMU_READ etc.
+ * @first_level: the domain uses the format of CPU page tables
  * @snoop: entries enforce snooping
- * @superpage: levels of super pages
+ * @superpage: number of large page sizes
  */
 struct kind {
 	const char *name;
@@ -86,7 +87,7 @@ static struct iommu_domain *new_domain(struct kunit *test)
 	return domain;
 }
 
-/* The entry that translates an address, if any, and its level. */
+/* Get the entry that translates an IOVA, or 0, and its level. */
 static u64 entry_at(struct iommu_domain *domain, unsigned long iova, int *level)
 {
 	struct dma_pte *pte;
@@ -97,7 +98,7 @@ static u64 entry_at(struct iommu_domain *domain, unsigned long iova, int *level)
 	return pte ? pte->val : 0;
 }
 
-/* All entries of a range are equal. */
+/* Check that all entries of a range are equal. */
 static void expect_equal(struct kunit *test, struct iommu_domain *domain,
 			 struct iommu_domain *other, unsigned long iova,
 			 size_t bytes)
@@ -119,7 +120,7 @@ static void expect_equal(struct kunit *test, struct iommu_domain *domain,
 	}
 }
 
-/* Map with either op; both domains are equal then. Returns the bytes. */
+/* Map runs with both ops and compare the domains. Returns their length. */
 static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 		       struct iommu_domain *by_pages, unsigned long iova,
 		       const struct iommu_phys_run *runs, unsigned int nr)
@@ -138,14 +139,14 @@ static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 	KUNIT_ASSERT_EQ(test, 0, iommu_map_runs(by_runs, iova, runs, nr, prot,
 						GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, sum, mapped);
-	/* What is around it is equal, too: not mapped. */
+	/* The pages around the range must not be mapped in either domain. */
 	expect_equal(test, by_runs, by_pages, iova - SZ_4K, sum + SZ_8K);
 	KUNIT_EXPECT_EQ(test, to_dmar_domain(by_pages)->max_addr,
 			to_dmar_domain(by_runs)->max_addr);
 	return sum;
 }
 
-/* Memory of any place and length, or where a large entry is likely. */
+/* Choose memory of a random address and length, often fit for a large entry. */
 static void random_run(struct rnd_state *rnd, unsigned long iova,
 		       unsigned int max_pages, struct iommu_phys_run *run)
 {
@@ -178,7 +179,7 @@ static void random_run(struct rnd_state *rnd, unsigned long iova,
 static void same_as_map_pages(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	/* above 2 GiB, if that takes few entries */
+	/* Exceed 2 GiB if that takes few entries. */
 	unsigned int max_pages = kind->superpage ? 600000 : 3000;
 	struct iommu_domain *by_pages = new_domain(test);
 	struct iommu_domain *by_runs = new_domain(test);
@@ -199,7 +200,10 @@ static void same_as_map_pages(struct kunit *test)
 		}
 		sum = map_both(test, by_runs, by_pages, iova, runs, nr);
 
-		/* In two parts it leaves tables, in the way of the next one. */
+		/*
+		 * Unmapping in two parts leaves tables that the next run
+		 * replaces.
+		 */
 		KUNIT_EXPECT_EQ(test, iommu_unmap(by_pages, iova, SZ_4K),
 				iommu_unmap(by_runs, iova, SZ_4K));
 		KUNIT_EXPECT_EQ(test, iommu_unmap(by_pages, iova, sum),
@@ -208,8 +212,7 @@ static void same_as_map_pages(struct kunit *test)
 }
 
 /*
- * D3: an empty table goes when a large entry takes its place; tables beside it
- * stay.
+ * A large entry replaces an empty table. Adjacent tables are kept.
  */
 static void large_replaces_empty_tables(struct kunit *test)
 {
@@ -229,7 +232,10 @@ static void large_replaces_empty_tables(struct kunit *test)
 #define MAP(iova, runs, nr) \
 	iommu_map_runs(domain, iova, runs, nr, IOMMU_READ, GFP_KERNEL, &mapped)
 
-	/* a table for each 2 MiB, and one page that stays in the fourth */
+	/*
+	 * Create a table for each of four 2 MiB ranges, only the last not
+	 * empty.
+	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, MAP(IOVA + i * SZ_2M, &small, 1));
 	for (i = 0; i != 3; i++)
@@ -254,7 +260,7 @@ static void large_replaces_empty_tables(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K,
 			iommu_unmap(domain, IOVA + 3 * SZ_2M, SZ_4K));
 
-	/* two levels of tables are empty now */
+	/* Two levels of tables are empty now. */
 	entry_at(domain, IOVA + 3 * SZ_2M, &level);
 	KUNIT_ASSERT_EQ(test, 1, level);
 	KUNIT_EXPECT_EQ(test, 0, MAP(IOVA, giant, 2));
@@ -269,7 +275,7 @@ static void large_replaces_empty_tables(struct kunit *test)
 #undef MAP
 }
 
-/* An entry never spans two runs, though they are contiguous. */
+/* An entry never spans two runs, even if they are contiguous. */
 static void entries_lie_in_one_run(struct kunit *test)
 {
 	const struct iommu_phys_run halves[] = {
@@ -288,7 +294,7 @@ static void entries_lie_in_one_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, level);
 }
 
-/* Errnos, with nothing mapped. */
+/* Check errnos, and that nothing is mapped after a failure. */
 static void limits(struct kunit *test)
 {
 	const struct iommu_phys_run run[] = { { PHYS, SZ_4K }, { PHYS, SZ_4K } };

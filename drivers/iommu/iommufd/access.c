@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses: drivers that reach the memory of an IOAS with the CPU.
+ * Accesses: drivers that access the memory of an IOAS with the CPU.
  *
- * A device without DMA of its own, such as a mediated one, is in a context by
- * an access instead of a DEVICE: its driver pins pages by IOVA, and reads and
- * writes memory. What is pinned, by whom and for how long is the engine's to
- * know; this file says in which IOAS an access is, and when.
+ * A device that does no DMA of its own, such as a mediated device, joins a
+ * context as an access instead of a DEVICE. Its driver pins pages by IOVA, and
+ * reads and writes memory. The engine records the pins. This file tracks which
+ * IOAS an access is attached to.
  *
- * Vocabulary: a call is a pin, an unpin or a copy that is under way.
+ * Vocabulary: a call is a pin, an unpin or a copy in progress.
  *
- * Rule: an access that leaves its IOAS takes no new pins, waits for the calls
- * under way, and is then told of every mapping that it has pinned, as if it
- * were unmapped. Only unpinning works meanwhile. When it is out nothing of its
- * own is pinned, whatever its driver made of that, and no callback runs.
- * Callbacks of one access never run at the same time.
+ * Detaching an access blocks new pins and copies, waits for the calls in
+ * progress, and then calls the driver for every mapping in which the access has
+ * pages pinned, as if the mapping was unmapped. Only unpinning works at that
+ * time. When detach returns, all pins of the access are released, even if its
+ * driver did not unpin them, and no callback runs. The callbacks of an access
+ * never run concurrently.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -30,26 +31,27 @@
 
 /**
  * struct iommufd_access - driver in a context
- * @obj: its one user is the driver that made it
- * @ops: of the driver, or NULL if it never pins
- * @data: for @ops
- * @unmap_lock: held across @ops->unmap; protects @quiesced. The driver's locks
- *              are taken under it, so that no call which a driver makes with
- *              its locks held may take it: those are pin, unpin and copy
+ * @obj: object head; the only long-term user is the driver
+ * @ops: operations of the driver, or NULL if it never pins
+ * @data: argument of @ops
+ * @unmap_lock: held across @ops->unmap; protects @quiesced. Drivers take their
+ *              own locks under it. Pin, unpin and copy may be called with such
+ *              locks held and must not take it
  * @quiesced: @ops->unmap is not called any more
- * @lock: protects all below; nothing is called under it
- * @ioas: where it is attached, or NULL; stays until it is out
- * @inside: what the engine knows of it, as long as @ioas
- * @leaving: it takes no new pins or copies
- * @evictor: the task whose detach calls @ops->unmap, or NULL
- * @calls: how many are under way
- * @idle: woken when @calls becomes 0
+ * @lock: protects all members below; a leaf lock
+ * @ioas: IOAS that the access is attached to, or NULL; set until detach has
+ *        finished
+ * @inside: access of the engine while attached, or NULL
+ * @leaving: new pins and copies are refused
+ * @evictor: task that detaches the access and calls @ops->unmap, or NULL
+ * @calls: number of calls in progress
+ * @idle: woken when @calls drops to 0
  */
 struct iommufd_access {
 	struct iommufd_object obj;
 	const struct iommufd_access_ops *ops;
 	void *data;
-	struct mutex unmap_lock;	/* ops->unmap against itself */
+	struct mutex unmap_lock;	/* serialises ops->unmap */
 	bool quiesced;
 	spinlock_t lock;	/* innermost */
 	struct iommufd_ioas *ioas;
@@ -77,10 +79,10 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	struct iommufd_access *access = data;
 
 	/*
-	 * A driver may be pinning memory in an earlier call, which can take
-	 * long. The engine ends the unmap of a caller that is killed here with
-	 * -EINTR, and leaves the mapping. A detach that evicts goes on, so that
-	 * it has to wait.
+	 * Another callback may be blocked in a driver that pins memory, for an
+	 * unbounded time. If the caller is killed while it waits here, the
+	 * engine fails its unmap with -EINTR and keeps the mapping. A detach
+	 * cannot fail and has to wait.
 	 */
 	if (READ_ONCE(access->evictor) == current)
 		mutex_lock(&access->unmap_lock);
@@ -97,17 +99,21 @@ static const struct iopt_access_ops access_ops = {
 };
 
 /**
- * iommufd_access_create() - put a driver into a context
+ * iommufd_access_create() - add a driver to a context
  * @ictx: the context; the caller holds a reference
- * @ops: what to call, which stays; NULL for a driver that never pins
- * @data: for @ops
+ * @ops: operations of the driver, which must remain valid until the access is
+ *       destroyed; NULL if it never pins
+ * @data: argument of @ops
  * @id: set to the ID of the access in @ictx
  *
- * The access reaches nothing until it is attached. It holds @ictx's file until
- * it is destroyed.
+ * The access cannot use any memory until it is attached. It holds a reference
+ * to the file of @ictx until it is destroyed.
  *
- * Context: may sleep.
- * Return: the access; ERR_PTR(-ENOMEM), or -EBUSY if all IDs are in use.
+ * Context: May sleep.
+ * Return:
+ * * The access, or one of these errnos as an ERR_PTR():
+ * * %-ENOMEM - out of memory
+ * * %-EBUSY - all IDs are in use
  */
 struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ictx,
@@ -125,7 +131,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 	mutex_init(&access->unmap_lock);
 	spin_lock_init(&access->lock);
 	init_waitqueue_head(&access->idle);
-	/* the driver is a user: user space cannot destroy it */
+	/* User space must not destroy it: the driver is its long-term user. */
 	access->obj.users = 1;
 	iommufd_ctx_get(ictx);
 	*id = access->obj.id;
@@ -135,13 +141,13 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, IOMMUFD);
 
 /**
- * iommufd_access_destroy() - undo iommufd_access_create()
- * @access: the access, detached first if it is attached; the driver makes no
- *          more calls with it
+ * iommufd_access_destroy() - destroy an access
+ * @access: the access, which is detached if it is attached. The driver must not
+ *          use it any more
  *
- * The context may be gone afterwards.
+ * Drops the reference to the file, so the context may be freed.
  *
- * Context: may sleep. As iommufd_access_detach().
+ * Context: As for iommufd_access_detach().
  */
 void iommufd_access_destroy(struct iommufd_access *access)
 {
@@ -154,18 +160,24 @@ void iommufd_access_destroy(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
 
 /**
- * iommufd_access_attach() - let an access reach what an IOAS maps
+ * iommufd_access_attach() - attach an access to an IOAS
  * @access: the access
- * @ioas_id: ID of the IOAS, which IOMMU_DESTROY refuses until the access is
+ * @ioas_id: ID of the IOAS. IOMMU_DESTROY fails for it until the access is
  *           detached
  *
- * Nothing is pinned by that.
+ * No memory is pinned.
  *
- * Context: may sleep. The caller keeps other attaches and detaches out. Not
- * from an unmap callback, and with no lock held that one takes.
- * Return: 0; -EBUSY if it is attached already; -ENOENT if there is no IOAS
- * @ioas_id; -ENOSPC if 65535 accesses are attached to it; -ENOMEM. After a
- * failure the access is attached to what it was.
+ * Context: May sleep. The caller serialises attach and detach of @access. Must
+ * not be called from an unmap callback, or with a lock held that a callback
+ * takes.
+ * Return:
+ * * 0 on success
+ * * %-EBUSY - @access is already attached
+ * * %-ENOENT - there is no IOAS @ioas_id
+ * * %-ENOSPC - 65535 accesses are attached to the IOAS
+ * * %-ENOMEM - out of memory
+ *
+ * On failure @access is unchanged.
  */
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 {
@@ -199,7 +211,10 @@ out:
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 
-/* Begins a call; NULL if the access is nowhere, or leaves and that matters. */
+/*
+ * Begin a call. Returns NULL if the access is not attached, or if it is being
+ * detached and @even_leaving is false.
+ */
 static struct iopt_access *access_enter(struct iommufd_access *access,
 					bool even_leaving)
 {
@@ -217,7 +232,7 @@ static struct iopt_access *access_enter(struct iommufd_access *access,
 static void access_exit(struct iommufd_access *access)
 {
 	spin_lock(&access->lock);
-	/* under the lock: who waits for it may free the access right after */
+	/* Wake with the lock held: the waiter may free the access after it. */
 	if (!--access->calls)
 		wake_up_all(&access->idle);
 	spin_unlock(&access->lock);
@@ -241,15 +256,18 @@ static bool access_is_idle(struct iommufd_access *access)
 }
 
 /**
- * iommufd_access_leave() - keep calls out of an access that is to be detached
- * @access: the access; nothing happens if it is not attached
+ * iommufd_access_leave() - block calls before an access is detached
+ * @access: the access; nothing is done if it is not attached
  *
- * A call that is pinning memory may take as long as the memory's filesystem
- * likes. iommufd_access_detach() would wait for it and could not be killed.
+ * A call that faults in pages may block for as long as the filesystem that
+ * backs them. iommufd_access_detach() waits for such calls too, but is not
+ * killable. Calling this function first makes the wait killable.
  *
- * Context: may sleep without bound, killably. The caller keeps other attaches
- * and detaches out, and detaches the access next.
- * Return: 0, or -EINTR if killed; the access takes calls as before then.
+ * Context: May sleep for an unbounded time, killable. The caller serialises
+ * attach and detach of @access, and detaches it next.
+ * Return:
+ * * 0 on success
+ * * %-EINTR - killed while waiting. @access accepts calls as before.
  */
 int iommufd_access_leave(struct iommufd_access *access)
 {
@@ -265,16 +283,17 @@ int iommufd_access_leave(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_leave, IOMMUFD);
 
 /**
- * iommufd_access_detach() - undo iommufd_access_attach()
- * @access: the access; nothing happens if it is not attached
+ * iommufd_access_detach() - detach an access from its IOAS
+ * @access: the access; nothing is done if it is not attached
  *
- * The unmap callback is called for each mapping that the access has pages
- * pinned in. What it leaves pinned is unpinned after it. When this returns
- * nothing is pinned by @access, calls do nothing, and no callback runs.
+ * Calls the unmap callback for each mapping in which the access has pages
+ * pinned, and then unpins the pages that the callback left pinned. When this
+ * returns, @access has no pages pinned, no callback is running, and further
+ * calls fail.
  *
- * Context: may sleep; waits for calls of other threads. The caller keeps other
- * attaches and detaches out. Not from an unmap callback, and with no lock held
- * that one takes.
+ * Context: May sleep, not killable. Waits for calls of other threads. The
+ * caller serialises attach and detach of @access. Must not be called from an
+ * unmap callback, or with a lock held that a callback takes.
  */
 void iommufd_access_detach(struct iommufd_access *access)
 {
@@ -285,7 +304,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 		return;
 
 	access_set_leaving(access, true);
-	/* who pins may be kept for long by the memory that it faults in */
+	/* A pin may block for long while it faults in memory. */
 	wait_event_idle(access->idle, access_is_idle(access));
 	WRITE_ONCE(access->evictor, current);
 	if (access->ops)
@@ -307,16 +326,15 @@ void iommufd_access_detach(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
 
 /**
- * iommufd_access_quiesce() - end the unmap callbacks of an access for good
+ * iommufd_access_quiesce() - permanently stop the unmap callbacks of an access
  * @access: the access
  *
- * For a driver that is about to be unable to handle them. When this returns no
- * callback runs, and none is called until the access is destroyed. What the
- * driver leaves pinned is unpinned when the access is detached; until then an
- * unmap of it waits.
+ * For a driver that is about to become unable to handle callbacks. When this
+ * returns, no callback is running and none will be called. Pages that are still
+ * pinned are unpinned by the detach. Until then, an unmap of them waits.
  *
- * Context: may sleep; waits for a callback that runs. Not from one, and with no
- * lock held that one takes.
+ * Context: May sleep. Waits for a running callback. Must not be called from a
+ * callback, or with a lock held that a callback takes.
  */
 void iommufd_access_quiesce(struct iommufd_access *access)
 {
@@ -332,7 +350,7 @@ static unsigned int engine_flags(unsigned int flags)
 	       (flags & IOMMUFD_ACCESS_RW_WRITE ? IOPT_ACCESS_WRITE : 0);
 }
 
-/* The last byte of a range that has one. */
+/* Compute the last IOVA of a range that is not empty. */
 static int range_last(unsigned long iova, unsigned long length,
 		      unsigned long *last)
 {
@@ -344,19 +362,24 @@ static int range_last(unsigned long iova, unsigned long length,
 /**
  * iommufd_access_pin_pages() - pin pages
  * @access: the access
- * @iova: first byte, page aligned
- * @length: bytes, a multiple of the page size
+ * @iova: first IOVA, page aligned
+ * @length: length in bytes, a multiple of the page size
  * @pages: receives the pages
- * @flags: IOMMUFD_ACCESS_RW_READ, IOMMUFD_ACCESS_RW_WRITE: what the mappings
- *         must allow
+ * @flags: IOMMUFD_ACCESS_RW_READ and IOMMUFD_ACCESS_RW_WRITE, the permissions
+ *         that the mappings must have
  *
- * The pages stay pinned until the access has unpinned them as often, or is
- * detached. See iopt_access_pin().
+ * Each page stays pinned until @access has unpinned it as often as it has
+ * pinned it, or is detached. See iopt_access_pin().
  *
- * Context: may sleep, for long.
- * Return: 0; -ENOENT if @access is not attached or not all of the range is
- * mapped; -EINVAL if @length is 0, or another one of iopt_access_pin(), whose
- * errnos come too; -EOVERFLOW if the range wraps. Nothing is pinned then.
+ * Context: May sleep for an unbounded time.
+ * Return:
+ * * 0 on success
+ * * %-ENOENT - @access is not attached, or a part of the range is not mapped
+ * * %-EINVAL - @length is 0
+ * * %-EOVERFLOW - the range wraps
+ * * another errno of iopt_access_pin()
+ *
+ * On failure nothing is pinned.
  */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **pages,
@@ -381,12 +404,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, IOMMUFD);
 /**
  * iommufd_access_unpin_pages() - unpin pages
  * @access: the access
- * @iova: first byte
- * @length: bytes
+ * @iova: first IOVA
+ * @length: length in bytes
  *
- * Each page once. Those that this access has not pinned are left alone.
+ * Drops one pin of each page. Pages that @access has not pinned are ignored.
  *
- * Context: may sleep. May be called from the unmap callback.
+ * Context: May sleep. May be called from the unmap callback.
  */
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length)
@@ -407,17 +430,21 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
 /**
  * iommufd_access_rw() - read or write memory with the CPU
  * @access: the access
- * @iova: first byte
- * @data: to copy to or from
- * @length: bytes
- * @flags: IOMMUFD_ACCESS_RW_WRITE to write, else it reads
+ * @iova: first IOVA
+ * @data: kernel buffer
+ * @length: length in bytes
+ * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory, otherwise it is read
  *
- * Works for a driver that never pins too. See iopt_access_rw().
+ * The driver need not have operations. See iopt_access_rw().
  *
- * Context: in the process that mapped the memory, or in a kernel thread. May
- * sleep, for long.
- * Return: 0; -ENOENT if @access is not attached; the errnos of
- * iopt_access_rw(). What was copied before that stays so.
+ * Context: Runs in the process that mapped the memory or in a kernel thread.
+ * May sleep for an unbounded time.
+ * Return:
+ * * 0 on success
+ * * %-ENOENT - @access is not attached
+ * * another errno of iopt_access_rw()
+ *
+ * On failure a part of the range may have been copied.
  */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)

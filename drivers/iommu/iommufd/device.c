@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices bound to a context, for the subsystems that hand them out.
+ * Binding of devices to a context, for subsystems that pass devices to user
+ * space.
  *
- * The security contract: from bind to unbind no device of the group reaches
- * memory that the context's owner did not map, nor raises interrupts that are
- * not its own; the group as a whole belongs to this context or to nobody; and
- * what a process mapped is out of reach when its file is closed, however that
- * came.
+ * Between bind and unbind, no device of the IOMMU group can access memory that
+ * the owner of the context did not map, nor raise interrupts of other devices.
+ * The group belongs to at most one context. When a file is closed, for whatever
+ * reason, devices can no longer access the memory that was mapped through it.
  *
- * Rule: the IOMMU core knows who owns a group and what it is attached to. This
- * file keeps no second record of either.
+ * The IOMMU core records the owner of a group and the domain that it is
+ * attached to. This file keeps no copy of either.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -46,7 +46,7 @@ static int remaps_interrupts(struct device *dev, void *unused)
 	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
 }
 
-/* By the same measure as a vfio type1 container. */
+/* Uses the same criterion as a vfio type1 container. */
 static bool interrupts_isolated(struct device *dev)
 {
 	struct iommu_group *group;
@@ -64,23 +64,28 @@ static bool interrupts_isolated(struct device *dev)
 }
 
 /**
- * iommufd_device_bind() - put a device, and its group, into a context
+ * iommufd_device_bind() - bind a device and its group to a context
  * @ictx: the context; the caller holds a reference
- * @dev: the device. Its driver has driver_managed_dma set and has not let it
- *       do anything yet
+ * @dev: the device. Its driver has set driver_managed_dma and has not started
+ *       the device yet
  * @id: set to the ID of the device in @ictx
  *
- * When it returns the DMA of the whole group is blocked, or goes where an
- * earlier bound device of the group is attached. The device holds @ictx's file
- * until it is unbound.
+ * When this returns, DMA of the whole group is blocked, unless another device
+ * of the group is bound and attached already. The bound device holds a
+ * reference to the file of @ictx until it is unbound.
  *
- * Context: a driver is bound to @dev until after iommufd_device_unbind(). May
- * sleep.
- * Return: the bound device; an ERR_PTR of -EINVAL if @dev is behind no IOMMU or
- * one that cannot keep DMA coherent; -EPERM if its interrupts are not isolated,
- * if another context or subsystem owns its group, or a kernel driver uses a
- * device of it; -EBUSY if the group is attached to some other domain; -ENOMEM;
- * what the IOMMU driver says. After a failure nothing changed.
+ * Context: May sleep. A driver stays bound to @dev until
+ * iommufd_device_unbind() has returned.
+ * Return:
+ * * The bound device, or one of these errnos as an ERR_PTR():
+ * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent
+ * * %-EPERM - the interrupts of @dev are not isolated, another context or
+ *   subsystem owns the group, or a kernel driver uses a device of the group
+ * * %-EBUSY - the group is attached to another domain, or all IDs are in use
+ * * %-ENOMEM - out of memory
+ * * another errno of the IOMMU driver
+ *
+ * On failure nothing has changed.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 					   struct device *dev, u32 *id)
@@ -88,7 +93,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	struct iommufd_device *idev;
 	int rc;
 
-	/* user space could not flush caches */
+	/* User space cannot flush CPU caches. */
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
 	if (!READ_ONCE(allow_unsafe_interrupts) && !interrupts_isolated(dev))
@@ -106,7 +111,9 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	}
 
 	idev->dev = dev;
-	/* whoever bound it is a user: user space cannot destroy it */
+	/*
+	 * User space must not destroy it: the subsystem is its long-term user.
+	 */
 	idev->obj.users = 1;
 	iommufd_ctx_get(ictx);
 	*id = idev->obj.id;
@@ -116,13 +123,13 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, IOMMUFD);
 
 /**
- * iommufd_device_unbind() - undo iommufd_device_bind()
- * @idev: the bound device; detached first if it is attached
+ * iommufd_device_unbind() - unbind a device from its context
+ * @idev: the bound device, which is detached if it is attached
  *
- * The last device of a group returns the group to kernel DMA. The context may
- * be gone afterwards.
+ * Unbinding the last device of a group returns the group to kernel DMA. Drops
+ * the reference to the file, so the context may be freed.
  *
- * Context: may sleep; waits for calls that are looking at the device.
+ * Context: May sleep. Waits for ioctls that are using the device.
  */
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
@@ -136,18 +143,23 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
 
 /**
- * iommufd_device_attach() - let a device reach what an IOAS maps
+ * iommufd_device_attach() - attach a device to an IOAS
  * @idev: the bound device
- * @pt_id: in: ID of an IOAS, or of an HWPT of it; out: ID of the HWPT that the
- *         device is attached to
+ * @pt_id: input: ID of an IOAS, or of an HWPT of one; output: ID of the HWPT
+ *         that the device is attached to
  *
- * Captures all DMA that carries the device's requester ID.
+ * All DMA that carries the requester ID of the device is translated by the IOAS
+ * from then on.
  *
- * Context: may sleep, and does so long if much memory is to be pinned.
- * Return: 0; -EBUSY if the device is attached already; -ENOENT if there is no
- * object @pt_id; -EINVAL if it is another kind of object; the errnos of
- * iommufd_hwpt_attach(). After a failure the device is not attached and @pt_id
- * is as it was.
+ * Context: May sleep, for an unbounded time while memory is pinned.
+ * Return:
+ * * 0 on success
+ * * %-EBUSY - the device is already attached
+ * * %-ENOENT - there is no object @pt_id
+ * * %-EINVAL - @pt_id is an object of another type
+ * * an errno of iommufd_hwpt_attach()
+ *
+ * On failure the device is not attached and @pt_id is unchanged.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {
@@ -165,7 +177,7 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 	if (obj->type == &iommufd_ioas_type) {
 		ioas = container_of(obj, struct iommufd_ioas, obj);
 	} else if (obj->type == &iommufd_hwpt_type) {
-		/* an HWPT uses its IOAS, which is there as long as it is */
+		/* An HWPT holds its IOAS. */
 		ioas = container_of(obj, struct iommufd_hwpt, obj)->ioas;
 		hwpt_id = obj->id;
 	}
@@ -184,10 +196,10 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, IOMMUFD);
 
 /**
- * iommufd_device_detach() - undo iommufd_device_attach()
- * @idev: the bound device; nothing happens if it is not attached
+ * iommufd_device_detach() - detach a device from its IOAS
+ * @idev: the bound device; nothing is done if it is not attached
  *
- * Context: may sleep.
+ * Context: May sleep, not killable.
  */
 void iommufd_device_detach(struct iommufd_device *idev)
 {
@@ -197,10 +209,10 @@ void iommufd_device_detach(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
 
 /**
- * iommufd_device_to_id() - the ID of a bound device
+ * iommufd_device_to_id() - get the ID of a bound device
  * @idev: the bound device
  *
- * Return: its ID in the context.
+ * Return: The ID of @idev in its context.
  */
 u32 iommufd_device_to_id(struct iommufd_device *idev)
 {
@@ -209,14 +221,14 @@ u32 iommufd_device_to_id(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
 
 /**
- * iommufd_ctx_owns() - whether a context owns a device's group
+ * iommufd_ctx_owns() - check whether a context owns the group of a device
  * @ictx: the context
- * @dev: the device, bound to this context, to another one or to none
+ * @dev: the device, which need not be bound
  *
- * Context: @dev stays in its group, as it does while a driver is bound to it.
- * May sleep.
- * Return: true if a device of the group is bound to @ictx. That stays so for as
- * long as the caller keeps that device from being unbound.
+ * Context: May sleep. @dev stays in its group, for example because a driver is
+ * bound to it.
+ * Return: true if a device of the group is bound to @ictx. The result stays
+ * valid as long as the caller prevents that device from being unbound.
  */
 bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev)
 {
@@ -250,7 +262,9 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	return iommufd_respond(call, sizeof(*cmd));
 }
 
-/* Clear memory of a length that user space chooses, which may be gigabytes. */
+/*
+ * Clear a user buffer. User space chooses its length, which may be gigabytes.
+ */
 static int clear_user_killable(char __user *buffer, size_t length)
 {
 	while (length) {
@@ -267,7 +281,7 @@ static int clear_user_killable(char __user *buffer, size_t length)
 	return 0;
 }
 
-/* Registers as the hardware has them, for whoever emulates it. */
+/* Return the raw register values, for programs that emulate the IOMMU. */
 int iommufd_device_get_hw_info(struct iommufd_call *call)
 {
 	struct iommu_hw_info *cmd = call->cmd;

@@ -2,16 +2,18 @@
 /*
  * HWPTs: the I/O page tables of an IOAS.
  *
- * An IOAS has as many as its devices need, most often one. A device is put on
- * the first that it accepts; for one that accepts none a new one is made, which
- * goes with the last device on it. A program can also make HWPTs itself and
- * name them when it attaches a device; these stay until it destroys them.
+ * An IOAS has as many HWPTs as its devices require, usually one. A device is
+ * attached to the first HWPT that is compatible with it. If there is none, a
+ * new HWPT is created, which is freed when its last device detaches. User space
+ * can also create HWPTs and select one when it attaches a device. Such an HWPT
+ * stays until user space destroys it.
  *
- * Rule: a device reaches a domain only through the IOMMU core, which keeps the
- * devices of a group together, and a domain gets its content only from the
- * engine. A domain is offered to a device first and filled then, since many
- * drivers decide on its format when they attach the first device; for the same
- * reason it is emptied before the last one leaves, and not used again.
+ * Devices are attached to a domain only through the IOMMU core, which keeps the
+ * devices of a group together, and only the engine maps memory in a domain.
+ * Many IOMMU drivers fix the format of a domain when the first device is
+ * attached, so a domain is attached to a device before the engine fills it. For
+ * the same reason the engine empties it before its last device detaches, and
+ * the domain is not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -33,11 +35,11 @@ const struct iommufd_object_type iommufd_hwpt_type = {
 };
 
 /**
- * struct hwpt_attach - an attach that is in progress
+ * struct hwpt_attach - state of an attach in progress
  * @idev: the device
  * @msi_start: bus address of the window for its MSI doorbell, or PHYS_ADDR_MAX
- * @refused: a domain, not attached to anything, that the engine does not accept
- *           until a busy mapping settles; or NULL
+ * @refused: domain that the engine cannot accept until a busy mapping settles,
+ *           not attached to a device; otherwise NULL
  */
 struct hwpt_attach {
 	struct iommufd_device *idev;
@@ -45,7 +47,7 @@ struct hwpt_attach {
 	struct iommu_domain *refused;
 };
 
-/* Whether @ioas takes devices like @idev at all. */
+/* Check whether @idev meets the requirements of @ioas. */
 static bool ioas_takes(const struct iommufd_ioas *ioas,
 		       const struct iommufd_device *idev)
 {
@@ -53,7 +55,7 @@ static bool ioas_takes(const struct iommufd_ioas *ioas,
 	       ioas->addr_width <= idev->info.addr_width;
 }
 
-/* An HWPT for devices like @idev. Its ID leads nowhere yet. */
+/* Allocate an HWPT for devices like @idev. It is not published yet. */
 static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 				       struct iommufd_device *idev)
 {
@@ -75,7 +77,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 	return hwpt;
 }
 
-/* Interrupts that are memory writes get their window into @hwpt's domain. */
+/* Set up the window for interrupts that are memory writes. */
 static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 {
 	int rc;
@@ -89,8 +91,9 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 }
 
 /*
- * Whether what @hwpt promises or needs allows @idev: a driver may accept a
- * device and silently change the domain to fit it.
+ * Check whether @hwpt and @idev are compatible. This cannot be left to the
+ * attach, because a driver may accept a device and silently change the domain
+ * to fit it.
  */
 static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
 		       const struct iommufd_device *idev)
@@ -100,7 +103,7 @@ static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
 }
 
 /*
- * Makes the domain of @hwpt with its first device, and fills it. Returns -EAGAIN
+ * Allocate and fill the domain of @hwpt for its first device. Returns -EAGAIN
  * with @attach->refused set if the caller must drop attach_lock and wait.
  */
 static int hwpt_begin(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
@@ -115,7 +118,7 @@ static int hwpt_begin(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 	hwpt->domain = domain;
 	hwpt->msi_window = false;
 
-	/* before the first entry is written: some carry a bit for it */
+	/* Some drivers set a bit in each entry, so do this before mapping. */
 	rc = -EINVAL;
 	if (hwpt->enforce_snoop &&
 	    (!domain->ops->enforce_cache_coherency ||
@@ -142,7 +145,7 @@ err_free:
 	return rc;
 }
 
-/* Puts a device on @hwpt. */
+/* Attach a device to @hwpt. */
 static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 {
 	struct iommufd_device *idev = attach->idev;
@@ -168,7 +171,7 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 	return 0;
 }
 
-/* Puts a device on an HWPT of its own, which others may join. */
+/* Attach a device to a new HWPT, which other devices may join. */
 static int hwpt_create(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 {
 	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, attach->idev);
@@ -188,9 +191,10 @@ static int hwpt_create(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 }
 
 /*
- * Finds the place of a device in @ioas. That a device does not accept a domain
- * shows in many errnos, depending on the driver, so any of them makes it try
- * the next; what counts is what the domain made for itself says.
+ * Attach a device to an HWPT of @ioas. The errno by which a driver refuses a
+ * domain for a device differs between drivers, so try the next HWPT after any
+ * errno but -ENOMEM. The errno that counts is that of the domain which is
+ * allocated for the device if all others refuse it.
  */
 static int hwpt_find(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 {
@@ -207,7 +211,7 @@ static int hwpt_find(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
 	return hwpt_create(ioas, attach);
 }
 
-/* Puts a device on the HWPT of @ioas that a program names. */
+/* Attach a device to the HWPT of @ioas that user space selected. */
 static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 			struct hwpt_attach *attach)
 {
@@ -221,7 +225,7 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 	if (!obj)
 		return -ENOENT;
 	hwpt = container_of(obj, struct iommufd_hwpt, obj);
-	/* it may be another one meanwhile, or about to go */
+	/* The ID may have been reused, or the HWPT may be about to be freed. */
 	if (hwpt->ioas == ioas && (hwpt->keep || hwpt->devices))
 		rc = hwpt_suits(hwpt, idev) ? hwpt_join(hwpt, attach) : -EINVAL;
 	iommufd_object_put(obj);
@@ -229,8 +233,8 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 }
 
 /*
- * Look up the HWPT and put the device on it, or have the engine refuse. Nothing
- * that was looked up is used after attach_lock is dropped.
+ * Look up the HWPT and attach the device. The result of the lookup is not valid
+ * any more once attach_lock is dropped.
  */
 static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
 			    struct hwpt_attach *attach)
@@ -250,26 +254,33 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
 /**
  * iommufd_hwpt_attach() - attach a device to an IOAS
  * @idev: the device, not attached
- * @ioas: the IOAS; the caller is its short-term user
- * @hwpt_id: ID of the HWPT of it to attach to, or 0 for any
+ * @ioas: the IOAS; the caller is a short-term user of it
+ * @hwpt_id: ID of an HWPT of @ioas to attach to, or 0 for any
  *
- * Sets @idev's hwpt. From then on the device reaches what is mapped and nothing
- * else.
+ * Sets iommufd_device.hwpt. The device can access the memory mapped in @ioas
+ * and no other memory from then on.
  *
- * A mapping that is being built or torn down outside of the new domain's
- * aperture makes it wait, as long as the mapping's memory or a driver likes.
- * attach_lock is not held meanwhile, since closing another device takes it, and
- * the HWPT is looked up again after it.
+ * A mapping outside of the aperture of the new domain that is being built or
+ * torn down blocks the attach. The wait for it is unbounded, since it depends
+ * on the memory that is mapped or on a driver. attach_lock is dropped for the
+ * wait, because closing another device takes it, and the HWPT is looked up
+ * again afterwards.
  *
- * Context: takes the IOAS's attach_lock. Pins memory. The caller is no user of
- * an HWPT: who destroys that waits for its users, which may wait here for pages
- * that never come.
- * Return: 0; -EINVAL if the device does not meet the conditions of the IOAS, if
- * its group is attached elsewhere, or if the IOMMU driver finds that it does
- * not fit; -ENOENT if the HWPT was just freed; -EADDRINUSE if something is mapped
- * where the device or its IOMMU cannot have it; -EINTR on a fatal signal;
- * -ENOMEM; other errnos of the IOMMU driver and of pinning. After a failure
- * DMA of the device is blocked, as it was.
+ * Context: Takes iommufd_ioas.attach_lock. May sleep for an unbounded time
+ * while it pins memory. The caller must not be a user of an HWPT: the
+ * destruction of an HWPT waits for its users, which would then wait for memory.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - the device does not meet the requirements of @ioas, its group is
+ *   attached elsewhere, or the IOMMU driver refuses the domain
+ * * %-ENOENT - the HWPT was just freed
+ * * %-EADDRINUSE - something is mapped at IOVAs that the device or its IOMMU
+ *   cannot use
+ * * %-EINTR - killed
+ * * %-ENOMEM - out of memory, or RLIMIT_MEMLOCK is exceeded
+ * * another errno of the IOMMU driver or of pinning
+ *
+ * On failure DMA of the device remains blocked.
  */
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			u32 hwpt_id)
@@ -280,8 +291,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!ioas_takes(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Before the domain is there: mappings must know what to avoid. This may
-	 * wait for a map, and detach for the lock.
+	 * Reserve before the domain exists, so that no map uses these IOVAs.
+	 * This may wait for a map, and a detach may wait for attach_lock.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
 	if (rc)
@@ -301,13 +312,13 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 }
 
 /**
- * iommufd_hwpt_detach() - undo iommufd_hwpt_attach()
- * @idev: an attached device
+ * iommufd_hwpt_detach() - detach a device from its HWPT
+ * @idev: the attached device
  *
- * DMA of the device is blocked when it returns, unless another device of its
+ * DMA of the device is blocked when this returns, unless another device of its
  * group is still attached.
  *
- * Context: takes the IOAS's attach_lock.
+ * Context: Takes iommufd_ioas.attach_lock. May sleep, not killable.
  */
 void iommufd_hwpt_detach(struct iommufd_device *idev)
 {
@@ -315,7 +326,7 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	struct iommufd_ioas *ioas = hwpt->ioas;
 	bool last, remove;
 
-	/* Without devices on @hwpt, IOMMU_DESTROY of the IOAS succeeds. */
+	/* IOMMU_DESTROY of the IOAS may succeed once @hwpt has no devices. */
 	refcount_inc(&ioas->obj.refs);
 	mutex_lock(&ioas->attach_lock);
 	last = !--hwpt->devices;
@@ -330,20 +341,22 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iopt_unreserve(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
 	/*
-	 * Once the lock is dropped, the last device to detach frees @hwpt, or
-	 * IOMMU_DESTROY does.
+	 * When the lock is dropped, the last device to detach or IOMMU_DESTROY
+	 * may free @hwpt.
 	 */
 	if (!remove)
 		iommufd_object_unuse(&hwpt->obj);
 	mutex_unlock(&ioas->attach_lock);
 
-	/* Waits for calls that found @hwpt by its ID and may need the lock. */
+	/*
+	 * Waits for calls that looked up @hwpt by its ID and may need the lock.
+	 */
 	if (remove)
 		iommufd_object_remove(&hwpt->obj);
 	iommufd_object_put(&ioas->obj);
 }
 
-/* An HWPT of the object @pt_id for a device, that stays until it is destroyed. */
+/* Allocate an HWPT of @pt_id for a device, to be destroyed by user space. */
 static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 					  struct iommufd_device *idev)
 {
@@ -359,7 +372,7 @@ static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 		if (ioas_takes(ioas, idev))
 			hwpt = hwpt_alloc(ioas, idev);
 	} else if (parent->type == &iommufd_hwpt_type) {
-		/* one page table below another */
+		/* Nested page tables are not supported. */
 		hwpt = ERR_PTR(-EOPNOTSUPP);
 	}
 	iommufd_object_put(parent);
@@ -384,7 +397,7 @@ int iommufd_hwpt_alloc(struct iommufd_call *call)
 	if (!idev)
 		return -ENOENT;
 	hwpt = hwpt_alloc_in(call->ictx, cmd->pt_id, idev);
-	/* Closing the device does not wait for the answer to be written. */
+	/* Closing the device must not wait for the answer to be written. */
 	iommufd_object_put(&idev->obj);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);

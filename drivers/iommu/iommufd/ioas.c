@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O address spaces: making them, and which IOVAs they have.
+ * I/O address spaces: their allocation and their usable IOVAs.
  *
- * Rule: check the arguments, ask the engine, answer.
+ * The functions check their arguments and leave the rest to the engine.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -16,8 +16,8 @@
 #include "iommufd_private.h"
 
 /*
- * The most ranges of IOMMU_IOAS_ALLOW_IOVAS: no program has so many, and a map
- * that chooses its IOVA may check all of them while other calls wait.
+ * Limit for IOMMU_IOAS_ALLOW_IOVAS. A map that chooses its IOVA may walk all
+ * ranges while other calls wait, and no program needs that many.
  */
 #define ALLOWED_MAX	65536
 
@@ -33,10 +33,10 @@ const struct iommufd_object_type iommufd_ioas_type = {
 	.destroy = iommufd_ioas_destroy,
 };
 
-/* Has an ID, which leads nowhere yet. */
+/* Allocate an IOAS. It is not published yet. */
 static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 {
-	/* what user space makes the kernel allocate is charged to it */
+	/* Charge allocations that user space causes to its memory cgroup. */
 	static const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL_ACCOUNT,
 		.max_areas = UINT_MAX,
@@ -94,9 +94,9 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 }
 
 /*
- * The engine's list, as far as the caller has room for it: at most @room
- * ranges, to be freed, and how many of them there are, in @nr. Returns how many
- * exist.
+ * Get the usable ranges from the engine, at most @room of them. The caller
+ * frees @ranges, which contains @nr ranges, or is NULL if out of memory.
+ * Returns the number of ranges that exist.
  */
 static unsigned int ranges_snapshot(struct io_pagetable *iopt, u32 room,
 				    struct iopt_range **ranges,
@@ -111,7 +111,7 @@ static unsigned int ranges_snapshot(struct io_pagetable *iopt, u32 room,
 		if (!*ranges)
 			return 0;
 		exist = iopt_iova_ranges(iopt, *ranges, *nr);
-		/* more than a moment ago, and room for them */
+		/* Retry if ranges were added and there is room for them. */
 		if (exist > *nr && *nr < room) {
 			kvfree(*ranges);
 			continue;
@@ -164,7 +164,10 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 	return rc;
 }
 
-/* What the caller wants allowed, to be freed; checked each for itself. */
+/*
+ * Copy in and check each of the ranges that user space allows. The caller frees
+ * them. Whether they overlap is checked by the engine.
+ */
 static struct iopt_range *allowed_ranges(struct iommu_iova_range __user *array,
 					 u32 nr)
 {

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of /dev/iommu share.
+ * Internal structures and functions of /dev/iommu.
  *
- * Vocabulary: a context is one open file of /dev/iommu. Objects have an ID in
- * a context: an IOAS is an I/O address space, an HWPT one I/O page table (an
- * iommu domain) of an IOAS, a DEVICE a device bound to the context, an ACCESS
- * a driver in it whose device reaches memory with the CPU.
+ * Vocabulary: a context is one open file of /dev/iommu. The objects of a
+ * context have IDs. An IOAS is an I/O address space, an HWPT is an I/O page
+ * table (an iommu_domain) of an IOAS, a DEVICE is a device bound to the
+ * context, and an ACCESS belongs to a driver that accesses memory with the CPU
+ * on behalf of its device.
  *
- * Rule: this directory decodes what user space says and decides who may do
- * what. All mapping is done by the engine, see linux/iopt.h: no memory is
- * pinned and no I/O page table is written here.
+ * This directory decodes the ioctls and checks permissions. All mapping is done
+ * by the engine, see linux/iopt.h: no memory is pinned and no I/O page table is
+ * written here.
  *
- * A context has no count of its own. It lives as long as its struct file, which
- * a bound device holds. So when the file is released only what the program made
- * can be left: IOASes, and HWPTs without a device.
+ * A context is not reference counted. It lives as long as its struct file, and
+ * each bound device and each access holds a reference to that file. When the
+ * file is released, only objects created by user space can remain: IOASes, and
+ * HWPTs without devices.
  *
- * Lock order, outermost first. None is held around a map, unmap or query:
+ * Lock order, outermost first. None of these locks is held when the engine is
+ * called to map, to unmap or for a query:
  *
- *	iommufd_ioas::attach_lock	around attach, detach and HUGE_PAGES. Detach
- *					is not killable, so a holder waits for
- *					memory or a driver only while no device
- *					is attached
+ *	iommufd_ioas::attach_lock	held across attach, detach and setting
+ *					IOMMU_OPTION_HUGE_PAGES. Since detach is
+ *					not killable, a holder may wait for
+ *					memory or for a driver only while no
+ *					device is attached
  *	locks of the engine and of the IOMMU core
- *	iommufd_access::unmap_lock	around a driver's unmap callback
+ *	iommufd_access::unmap_lock	held across the unmap callback of a
+ *					driver
  *	locks of that driver
  *	iommufd_ctx::objects' xa_lock	innermost, a spinlock
  */
@@ -44,11 +49,12 @@ struct iommufd_object;
 
 /**
  * struct iommufd_ctx - one open file of /dev/iommu
- * @file: that file; counting it is counting the context
- * @objects: all objects by ID; an ID being set up has a NULL entry
- * @fence: woken whenever an object's last short-term user is done
- * @account: whom to charge for mappings. Changes under the xa_lock of @objects,
- *           while there are none
+ * @file: the file; a reference to it is a reference to the context
+ * @objects: all objects by ID; the entry is NULL while the object is being set
+ *           up
+ * @fence: woken when a short-term reference to an object is dropped
+ * @account: how mappings are charged. Written under the xa_lock of @objects,
+ *           while @objects is empty
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -58,25 +64,26 @@ struct iommufd_ctx {
 };
 
 /**
- * struct iommufd_object_type - what the objects of one kind have in common
- * @destroy: ends what is special to the kind; nothing uses the object any
- *           more. The struct itself is freed after it
+ * struct iommufd_object_type - operations common to all objects of a type
+ * @destroy: tears down the type-specific part of an object that has no users
+ *           left. The struct itself is freed by the caller
  */
 struct iommufd_object_type {
 	void (*destroy)(struct iommufd_object *obj);
 };
 
 /**
- * struct iommufd_object - first member of everything that has an ID
- * @ictx: where the ID means something
- * @type: its kind
- * @id: 1 or above
- * @refs: short-term users, that is calls that are working with the object, and
- *        1 for the object being there. At 0 it is destroyed
- * @users: long-term users: while there are any, IOMMU_DESTROY is refused.
- *         Under the xa_lock of the context's objects
- * @gone: has lost its ID and takes no new users. Under the same lock
- * @rcu: for lookups, which take no lock
+ * struct iommufd_object - common head of all objects, their first member
+ * @ictx: context that @id belongs to
+ * @type: type of the object
+ * @id: ID of the object, at least 1
+ * @refs: number of short-term users, which are calls in progress, plus 1 until
+ *        the object is destroyed. The object is freed when this drops to 0
+ * @users: number of long-term users. IOMMU_DESTROY fails unless it is 0.
+ *         Protected by the xa_lock of iommufd_ctx.objects
+ * @gone: the object has lost its ID and accepts no new long-term users.
+ *        Protected by the same lock
+ * @rcu: frees the object after a grace period, since lookups take no lock
  */
 struct iommufd_object {
 	struct iommufd_ctx *ictx;
@@ -103,11 +110,12 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id);
 void iommufd_objects_release(struct iommufd_ctx *ictx);
 
 /**
- * struct iommufd_call - one ioctl, decoded
- * @ictx: of the file it came by
- * @arg: the caller's struct
- * @size: its size as the caller sees it, at least the command's first version
- * @cmd: a copy, zeros where the caller's is shorter
+ * struct iommufd_call - one decoded ioctl
+ * @ictx: context of the file that the ioctl was issued on
+ * @arg: user address of the argument
+ * @size: size of the argument in bytes as given by the caller, at least that of
+ *        the first version of the command
+ * @cmd: kernel copy of the argument, zero-extended if the caller's is shorter
  */
 struct iommufd_call {
 	struct iommufd_ctx *ictx;
@@ -116,7 +124,7 @@ struct iommufd_call {
 	void *cmd;
 };
 
-/* Copies the answer out. Returns 0 or -EFAULT. */
+/* Copy the argument back to the caller. Returns 0 or -EFAULT. */
 static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 {
 	if (copy_to_user(call->arg, call->cmd, min_t(size_t, call->size, size)))
@@ -127,7 +135,9 @@ static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
 			  size_t size);
 
-/* Programs need not know whether memory is not there or its process is not. */
+/*
+ * User space sees the same errno whether memory or its whole process is gone.
+ */
 static inline int iommufd_pin_errno(int rc)
 {
 	return rc == -ESRCH ? -EFAULT : rc;
@@ -135,13 +145,17 @@ static inline int iommufd_pin_errno(int rc)
 
 /**
  * struct iommufd_ioas - I/O address space
- * @obj: its users are its HWPTs and accesses, and calls that map or copy
- * @iopt: what is mapped, and all that is known about it
- * @enforce_snoop: only devices attach whose DMA can be forced to be coherent
- * @addr_width: only devices attach that translate as many bits; 0 for any
- * @small_iopte: I/O pages are as small as can be. Changes under @attach_lock
- * @attach_lock: one attach or detach at a time
- * @hwpts: under @attach_lock, those struct iommufd_hwpt that any device may join
+ * @obj: object head; the long-term users are the HWPTs and accesses of the
+ *       IOAS, and maps and copies in progress
+ * @iopt: the space of the engine, which records all mappings
+ * @enforce_snoop: only devices whose DMA can be forced to be coherent may
+ *                 attach
+ * @addr_width: width in bits that the IOMMU of a device must translate for the
+ *              device to attach; 0 for any
+ * @small_iopte: I/O pages are as small as possible. Written under @attach_lock
+ * @attach_lock: serialises attach and detach of devices
+ * @hwpts: list of the struct iommufd_hwpt that any device may join; protected
+ *         by @attach_lock
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -149,7 +163,7 @@ struct iommufd_ioas {
 	bool enforce_snoop;
 	u32 addr_width;
 	bool small_iopte;
-	struct mutex attach_lock;	/* the hwpts, and what is on them */
+	struct mutex attach_lock;	/* hwpts and their devices */
 	struct list_head hwpts;
 };
 
@@ -175,12 +189,13 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
 
 /**
  * struct iommufd_device - device bound to a context
- * @obj: its one user is the subsystem that bound it
- * @dev: the device, whose group the context owns
- * @info: what the IOMMU can do for it
- * @cookie: the program's name of it
- * @hwpt: what it is attached to, or NULL. Calls that change it are serialised
- *        by the subsystem
+ * @obj: object head; the only long-term user is the subsystem that bound the
+ *       device
+ * @dev: the device; its group is owned by the context
+ * @info: properties of the IOMMU for this device
+ * @cookie: number by which user space identifies the device
+ * @hwpt: HWPT that the device is attached to, or NULL. The subsystem serialises
+ *        the calls that change it
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -206,17 +221,21 @@ int iommufd_device_get_hw_info(struct iommufd_call *call);
 int iommufd_device_set_cookie(struct iommufd_call *call);
 
 /**
- * struct iommufd_hwpt - one I/O page table of an IOAS
- * @obj: its users are the devices attached to it
- * @ioas: whose mappings it shows
- * @keep: the program made it and destroys it; else it goes with its last device
- * @enforce_snoop: it forces DMA to be coherent
- * @addr_width: of the device it was made for: narrower ones need their own
- * @devices: how many are attached. Under the IOAS's attach_lock, as all below
- * @domain: the page table, attached to the IOAS's engine; only while there are
- *          devices
- * @msi_window: @domain has a place for the doorbells of interrupts
- * @item: in @ioas's hwpts, unless @keep, as long as @devices is not 0
+ * struct iommufd_hwpt - I/O page table of an IOAS
+ * @obj: object head; the long-term users are the attached devices
+ * @ioas: IOAS that @domain translates
+ * @keep: created by user space, which also destroys it. Otherwise the HWPT is
+ *        freed when its last device detaches
+ * @enforce_snoop: DMA through @domain is forced to be coherent
+ * @addr_width: address width in bits of the device that the HWPT was created
+ *              for; narrower devices need an HWPT of their own
+ * @devices: number of attached devices. Protected by iommufd_ioas.attach_lock,
+ *           as are all members below
+ * @domain: the I/O page table, attached to the engine's space; only valid while
+ *          @devices is not 0
+ * @msi_window: @domain has a window that interrupt doorbells are mapped in
+ * @item: node in iommufd_ioas.hwpts while @devices is not 0, unless @keep is
+ *        set
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/iommu: the file, and the way from an ioctl to the code that serves it.
+ * /dev/iommu: the device file and the dispatch of its ioctls.
  *
- * Rule: one table says which commands there are; what all of them have in
- * common (sizes, structs longer or shorter than ours) is decided before any of
- * them is called. What a caller does wrong is answered by an errno and never
- * by a line in the log.
+ * All commands are listed in one table. Argument sizes and the handling of
+ * shorter and longer structs are common to all commands and dealt with before
+ * the command is called. Errors of user space are only reported by an errno and
+ * never logged.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -62,8 +62,8 @@ union any_command {
 };
 
 /*
- * @size is of the struct as known here, @least up to the last field that the
- * command's first version had.
+ * @size is the size of the argument that this kernel knows, @least is the
+ * offset of the end of the last field in the first version of the command.
  */
 struct command {
 	int (*serve)(struct iommufd_call *call);
@@ -169,7 +169,7 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 		return -EFAULT;
 	if (call.size < command->least)
 		return -EINVAL;
-	/* The bytes that are not known here are all read. Bound their number. */
+	/* Bound the number of trailing bytes that are checked for zeros. */
 	if (call.size > PAGE_SIZE)
 		return -E2BIG;
 	rc = copy_struct_from_user(&cmd, command->size, call.arg, call.size);
@@ -214,11 +214,15 @@ static const struct file_operations iommufd_fops = {
 };
 
 /**
- * iommufd_ctx_from_fd() - the context behind a file descriptor
- * @fd: of the calling process
+ * iommufd_ctx_from_fd() - get the context of a file descriptor
+ * @fd: file descriptor of the calling process
  *
- * Return: the context, with a reference for iommufd_ctx_put(); ERR_PTR(-EBADF)
- * if nothing is open as @fd, -EBADFD if it is no open file of /dev/iommu.
+ * Context: Process context. May sleep.
+ * Return:
+ * * The context with a reference held, which the caller drops with
+ *   iommufd_ctx_put(), or one of these errnos as an ERR_PTR():
+ * * %-EBADF - @fd is not open
+ * * %-EBADFD - @fd does not refer to /dev/iommu
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {
@@ -236,8 +240,8 @@ struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, IOMMUFD);
 
 /**
- * iommufd_ctx_get() - take one more reference on a context
- * @ictx: the context
+ * iommufd_ctx_get() - take another reference to a context
+ * @ictx: the context; the caller holds a reference
  */
 void iommufd_ctx_get(struct iommufd_ctx *ictx)
 {
@@ -246,8 +250,8 @@ void iommufd_ctx_get(struct iommufd_ctx *ictx)
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, IOMMUFD);
 
 /**
- * iommufd_ctx_put() - give a reference back
- * @ictx: the context, which may be gone afterwards
+ * iommufd_ctx_put() - drop a reference to a context
+ * @ictx: the context, which may be freed
  */
 void iommufd_ctx_put(struct iommufd_ctx *ictx)
 {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings: what user space may ask about the content of an I/O address space.
+ * Mappings: the ioctls that map, copy and unmap memory.
  *
- * Rule: check the arguments, ask the engine, answer. An answer that cannot be
- * copied out must not leave behind something new that the caller does not know
- * of: a mapping whose IOVA cannot be told is unmapped, and an unmap tries the
- * place of its answer first.
+ * The functions check their arguments and leave the rest to the engine. If the
+ * answer cannot be copied to user space, no mapping may be left that user space
+ * does not know of. A mapping is therefore removed if the IOVA chosen for it
+ * cannot be returned, and an unmap writes to its answer before it removes any
+ * mapping.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -17,9 +18,9 @@
 #include "iommufd_private.h"
 
 /**
- * struct mapping_flags - what enum iommufd_ioas_map_flags becomes
- * @prot: of the engine
- * @how: likewise, to choose the IOVA or not
+ * struct mapping_flags - enum iommufd_ioas_map_flags, decoded for the engine
+ * @prot: IOMMU_READ, IOMMU_WRITE and IOMMU_CACHE
+ * @how: IOPT_MAP_FIXED, or 0 for the engine to choose the IOVA
  */
 struct mapping_flags {
 	int prot;
@@ -35,7 +36,7 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 	if (!(flags & access))
 		return -EINVAL;
 	decoded->how = flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_MAP_FIXED : 0;
-	/* a process cannot flush caches, so its DMA has to be coherent */
+	/* User space cannot flush CPU caches, so DMA has to be coherent. */
 	decoded->prot = IOMMU_CACHE;
 	if (flags & IOMMU_IOAS_MAP_READABLE)
 		decoded->prot |= IOMMU_READ;
@@ -44,7 +45,7 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 	return 0;
 }
 
-/* Tells which IOVA was chosen, or takes the mapping back. */
+/* Return the chosen IOVA to user space, or remove the mapping. */
 static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
 			  u64 length, u64 __user *answer)
 {
@@ -57,8 +58,9 @@ static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 /*
- * Find an IOAS in which memory is to be pinned. A page may never come, so that
- * IOMMU_DESTROY fails meanwhile, and does not wait as it does for short calls.
+ * Look up an IOAS in which memory is to be pinned and become a long-term user.
+ * Pinning may block forever, so IOMMU_DESTROY fails while it is in progress. It
+ * only waits for short-term users.
  */
 static struct iommufd_ioas *ioas_enter(struct iommufd_ctx *ictx, u32 id)
 {
@@ -143,7 +145,7 @@ out_src:
 	return rc;
 }
 
-/* The closed interval that @cmd means. */
+/* Convert @cmd to a closed interval. */
 static int unmap_interval(const struct iommu_ioas_unmap *cmd,
 			  unsigned long *start, unsigned long *last)
 {
@@ -175,7 +177,7 @@ int iommufd_ioas_unmap(struct iommufd_call *call)
 		return -ENOENT;
 
 	rc = unmap_interval(cmd, &start, &last);
-	/* what cannot be undone must not fail for want of a place to tell */
+	/* Fail before anything is unmapped if the answer cannot be written. */
 	if (!rc && put_user(cmd->length, &answer->length))
 		rc = -EFAULT;
 	if (rc)

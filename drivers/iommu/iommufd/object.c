@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects of /dev/iommu: IDs, who uses an object, and when it may go.
+ * Objects of /dev/iommu: their IDs, references and destruction.
  *
- * Vocabulary: a short-term user is a call that found the object by its ID and
- * is working with it. A long-term user is another object that needs it for as
- * long as it is set up that way, or a call that may work with it for long.
+ * Vocabulary: a short-term user is a call in progress that has looked up the
+ * object by its ID. A long-term user is another object that depends on it, or a
+ * call that may use it for an unbounded time.
  *
- * Rule: an object gets into the reach of others whole, and leaves it before
- * any part of it is taken down. Destroying is fenced: it takes away the ID, so
- * that no call finds the object any more, and returns when the calls that had
- * found it are done. Long-term users make it fail instead.
+ * An object is published only when it is fully set up, and its ID is removed
+ * before any part of it is torn down. Destruction is refused while there are
+ * long-term users. Otherwise it removes the ID, so that no further call finds
+ * the object, and waits for the short-term users.
  *
- * Whoever drops the last reference takes the object down. So a destroyer that
- * is killed while it waits leaves nothing behind: the call that it waited for
- * does the work.
+ * The object is torn down by the task that drops the last reference. If a task
+ * is killed while it waits for short-term users, the last of them destroys the
+ * object in its place.
  */
 #include <linux/errno.h>
 #include <linux/err.h>
@@ -25,16 +25,20 @@
 #include "iommufd_private.h"
 
 /**
- * iommufd_object_alloc() - start to make an object
+ * iommufd_object_alloc() - allocate an object and reserve an ID
  * @ictx: the context
- * @size: bytes of the struct that starts with the object
- * @type: its kind
+ * @size: size in bytes of the struct that embeds the object
+ * @type: type of the object
  *
- * The ID is taken, but leads nowhere yet. To be followed by
- * iommufd_object_publish() or iommufd_object_abort().
+ * Lookups of the ID fail until iommufd_object_publish() is called. The caller
+ * must call either that or iommufd_object_abort().
  *
- * Return: the object, zeros but for its head; ERR_PTR(-ENOMEM), or -EBUSY if
- * all IDs are in use.
+ * Context: May sleep.
+ * Return:
+ * * The object, zeroed except for its head, or one of these errnos as an
+ *   ERR_PTR():
+ * * %-ENOMEM - out of memory
+ * * %-EBUSY - all IDs are in use
  */
 void *iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
 			   const struct iommufd_object_type *type)
@@ -58,30 +62,35 @@ void *iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
 	return obj;
 }
 
-/* Takes back iommufd_object_alloc(). What is special to the kind is undone. */
+/*
+ * Undo iommufd_object_alloc(). The caller has torn down the type-specific part.
+ */
 void iommufd_object_abort(struct iommufd_object *obj)
 {
 	xa_erase(&obj->ictx->objects, obj->id);
 	kfree(obj);
 }
 
-/* The object is whole: whoever knows or guesses the ID gets it. */
+/* Publish a fully set up object. User space may guess its ID and use it. */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
-	/* the slot is there since the ID was taken, so nothing is allocated */
+	/* The ID reserved the slot, so this does not allocate. */
 	xa_store(&obj->ictx->objects, obj->id, obj, GFP_KERNEL);
 }
 
 /**
- * iommufd_object_answer() - end the call that makes an object
- * @obj: the object, whole
- * @call: the call, with the ID in its answer
- * @size: of the answer
+ * iommufd_object_answer() - complete a call that creates an object
+ * @obj: the object, fully set up but not published
+ * @call: the call; its answer contains the ID of @obj
+ * @size: size of the answer in bytes
  *
- * Nobody can have found the ID before the caller knows it, so that an answer
- * that does not get through can be taken back.
+ * Publishing the object last allows it to be freed without waiting if the
+ * answer cannot be copied to user space.
  *
- * Return: 0, and the ID leads to the object; -EFAULT, and the object is gone.
+ * Context: May sleep.
+ * Return:
+ * * 0 if the object was published
+ * * %-EFAULT - the answer could not be written. @obj was destroyed.
  */
 int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
 			  size_t size)
@@ -98,12 +107,14 @@ int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
 }
 
 /**
- * iommufd_object_get() - find an object and become its short-term user
+ * iommufd_object_get() - look up an object and take a short-term reference
  * @ictx: the context
- * @id: the ID
- * @type: the kind it must be of, NULL for any
+ * @id: ID of the object
+ * @type: required type, or NULL for any
  *
- * Return: the object, to be put; NULL if there is none such.
+ * Context: Any context. Takes no lock.
+ * Return: The object, which the caller releases with iommufd_object_put(), or
+ * NULL if there is no such object.
  */
 struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
 					  const struct iommufd_object_type *type)
@@ -126,7 +137,7 @@ static void end_object(struct iommufd_object *obj)
 	kfree_rcu(obj, rcu);
 }
 
-/* Ends short-term use. The object may be gone afterwards. */
+/* Drop a short-term reference. The object may be freed. */
 void iommufd_object_put(struct iommufd_object *obj)
 {
 	struct iommufd_ctx *ictx = obj->ictx;
@@ -135,16 +146,21 @@ void iommufd_object_put(struct iommufd_object *obj)
 		end_object(obj);
 		return;
 	}
-	/* the caller has the file open or bound, so the context stays */
+	/*
+	 * The caller's file reference or bound device keeps the context alive.
+	 */
 	if (wq_has_sleeper(&ictx->fence))
 		wake_up_all(&ictx->fence);
 }
 
 /**
- * iommufd_object_use() - become a long-term user
- * @obj: the object, of which the caller is a short-term user
+ * iommufd_object_use() - become a long-term user of an object
+ * @obj: the object; the caller is a short-term user
  *
- * Return: 0; -ENOENT if it is being destroyed.
+ * Context: Takes the xa_lock of the context's objects.
+ * Return:
+ * * 0 on success
+ * * %-ENOENT - the object is being destroyed
  */
 int iommufd_object_use(struct iommufd_object *obj)
 {
@@ -160,8 +176,9 @@ int iommufd_object_use(struct iommufd_object *obj)
 }
 
 /*
- * Ends long-term use. The object can be freed at once, unless the caller is its
- * short-term user or holds a lock that destroying it needs.
+ * Stop being a long-term user. The object may be freed at any time after this,
+ * unless the caller is also a short-term user or holds a lock that its
+ * destruction takes.
  */
 void iommufd_object_unuse(struct iommufd_object *obj)
 {
@@ -173,19 +190,19 @@ void iommufd_object_unuse(struct iommufd_object *obj)
 }
 
 /**
- * iommufd_object_remove() - destroy an object that the kernel made
- * @obj: the object; the caller is its last long-term user and no other thread
+ * iommufd_object_remove() - destroy an object that the kernel created
+ * @obj: the object; the caller is its only long-term user, and no other thread
  *       destroys it
  *
- * Waits for the short-term users, whatever comes: what they do with objects of
- * this sort is short.
+ * Context: May sleep, not killable. Waits for all short-term users, which use
+ * objects of these types only for a short time.
  */
 void iommufd_object_remove(struct iommufd_object *obj)
 {
 	struct iommufd_ctx *ictx = obj->ictx;
 
 	xa_lock(&ictx->objects);
-	/* Another long-term user would touch the object after it is freed. */
+	/* A remaining long-term user would use the object after free. */
 	WARN_ON_ONCE(obj->users != 1);
 	obj->gone = true;
 	__xa_erase(&ictx->objects, obj->id);
@@ -198,11 +215,15 @@ void iommufd_object_remove(struct iommufd_object *obj)
 /**
  * iommufd_object_destroy() - destroy an object for user space
  * @ictx: the context
- * @id: the ID
+ * @id: ID of the object
  *
- * Return: 0, and nothing works with the object any more; -ENOENT without such
- * an object; -EBUSY if it has long-term users; -EINTR if a fatal signal came
- * first, and the object is destroyed soon.
+ * Context: May sleep, killable. Waits for all short-term users.
+ * Return:
+ * * 0 if the object was destroyed
+ * * %-ENOENT - there is no such object
+ * * %-EBUSY - the object has long-term users
+ * * %-EINTR - killed while waiting. The ID is removed, and the last short-term
+ *   user destroys the object.
  */
 int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 {
@@ -223,7 +244,7 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 	if (rc)
 		return rc;
 
-	/* from the drop to 0 on a lookup that was about to get it does not */
+	/* Once @refs is 0, a lookup that races with this fails. */
 	if (wait_event_killable(ictx->fence, refcount_dec_if_one(&obj->refs))) {
 		iommufd_object_put(obj);
 		return -EINTR;
@@ -233,9 +254,9 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 }
 
 /*
- * Destroys what is left when nobody has the context any more. What is used goes
- * after its users. HWPTs use IOASes and nothing uses HWPTs by now, so that the
- * second round destroys the last object.
+ * Destroy all objects when the file is released. An object that has users is
+ * destroyed after them. Only HWPTs are users at this point and have none
+ * themselves, so the second round destroys the last object.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {
@@ -254,7 +275,7 @@ void iommufd_objects_release(struct iommufd_ctx *ictx)
 			more = true;
 		}
 	} while (more);
-	/* devices hold the file, and so does what has them as users */
+	/* Devices and accesses hold the file, so none can be left. */
 	WARN_ON(!xa_empty(&ictx->objects));
 	xa_destroy(&ictx->objects);
 }

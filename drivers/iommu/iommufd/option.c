@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_OPTION: what can be set, and read back.
+ * IOMMU_OPTION: set and get options.
  *
- * Rule: what was done under the old value is not redone, so an option changes
- * only while nothing depends on it.
+ * Setting an option does not affect earlier operations, so an option can only
+ * be set while nothing depends on its value.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -58,7 +58,7 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 	if (!rc)
 		WRITE_ONCE(ioas->small_iopte, small);
 	mutex_unlock(&ioas->attach_lock);
-	/* large ones are in use */
+	/* Large I/O pages may be in use. */
 	return rc == -EBUSY ? -EINVAL : rc;
 }
 

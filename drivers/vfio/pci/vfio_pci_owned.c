@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hot reset for users who own devices by /dev/iommu
+ * Hot reset of devices that are owned through /dev/iommu.
  *
- * Vocabulary: a hot reset is one of a slot or a bus, and so of all the devices
- * there, which are affected. A device is owned by an iommufd if it is bound to
- * it, or if another device of its IOMMU group is: nobody else can have it then,
- * and its DMA is in the iommufd's hands already.
+ * A hot reset resets a slot or a bus with all devices on it, which are called
+ * affected. An iommufd owns a device if the device, or another device of its
+ * IOMMU group, is bound to it: nothing else can use the device then, and the
+ * iommufd controls its DMA.
  *
- * Rule: a user may reset what the user's iommufd owns, so all that is affected
- * has to be owned, and each device has to have a driver here, which keeps it in
- * place and knows of the reset. Files prove nothing more, so none are named.
+ * A user may reset a slot or a bus if the user's iommufd owns all affected
+ * devices and each of them has a vfio driver, which keeps the device in place
+ * and is notified of the reset. Passing group files would not prove more, so
+ * none are accepted.
  *
- * The lock of the device set keeps all its devices from being opened and
- * closed. What it finds owned under this lock stays so until it is dropped.
+ * The lock of the device set prevents all its devices from being opened and
+ * closed, so ownership that was checked under it is valid until it is dropped.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -26,7 +27,10 @@
 
 MODULE_IMPORT_NS(IOMMUFD);
 
-/* The ID of a device to the user of @ictx, or how it stands to that user. */
+/*
+ * Return the ID of a device for the user of @ictx, or one of the special
+ * values.
+ */
 static u32 devid_in(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
 	lockdep_assert_held(&device->dev_set->lock);
@@ -39,12 +43,12 @@ static u32 devid_in(struct vfio_device *device, struct iommufd_ctx *ictx)
 }
 
 /**
- * vfio_pci_owned_by - whether an iommufd owns a device
+ * vfio_pci_owned_by() - check whether an iommufd owns a device
  * @vdev: the device
  * @ictx: the iommufd
  *
- * Context: May sleep. Holds the lock of the device's set.
- * Return: true if it does.
+ * Context: Holds the lock of the device set. May sleep.
+ * Return: true if @ictx owns @vdev.
  */
 bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 		       struct iommufd_ctx *ictx)
@@ -52,7 +56,7 @@ bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 	return devid_in(&vdev->vdev, ictx) != VFIO_PCI_DEVID_NOT_OWNED;
 }
 
-/* Finds out whether it is the slot or the bus that can be reset. */
+/* Check whether the slot can be reset, and otherwise the bus. */
 static int reset_reach(struct vfio_pci_core_device *vdev, bool *slot)
 {
 	*slot = !pci_probe_reset_slot(vdev->pdev->slot);
@@ -61,12 +65,12 @@ static int reset_reach(struct vfio_pci_core_device *vdev, bool *slot)
 	return 0;
 }
 
-/* What is told of the affected devices, as they are walked over. */
+/* Result of a walk over the affected devices. */
 struct affected {
-	struct vfio_pci_core_device *vdev;	/* whose user asks */
+	struct vfio_pci_core_device *vdev;	/* device of the caller */
 	struct vfio_pci_dependent_device *devices;
-	u32 room;		/* elements of devices */
-	u32 count;		/* affected devices so far */
+	u32 room;		/* number of elements in devices */
+	u32 count;		/* number of affected devices so far */
 	u32 flags;
 };
 
@@ -94,7 +98,7 @@ static int affected_add(struct pci_dev *pdev, void *data)
 	return 0;
 }
 
-/* Looks at all that is affected, and fills in what there is room for. */
+/* Walk all affected devices and fill in as many as there is room for. */
 static void affected_find(struct affected *affected, bool slot)
 {
 	struct vfio_device_set *dev_set = affected->vdev->vdev.dev_set;
@@ -108,16 +112,20 @@ static void affected_find(struct affected *affected, bool slot)
 }
 
 /**
- * vfio_pci_owned_hot_reset_info - tell which devices a hot reset affects
+ * vfio_pci_owned_hot_reset_info() - report the devices that a hot reset affects
  * @vdev: a device that is bound to an iommufd
- * @argsz: bytes at @arg, at least those of the struct without devices
- * @arg: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO's argument
+ * @argsz: size of @arg in bytes, at least that of the struct without devices
+ * @arg: argument of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
  *
  * Context: May sleep.
- * Return: 0; -ENODEV when neither slot nor bus can be reset; -ENOSPC when there
- *         are more devices than @arg has room for, with their number and the
- *         flags filled in; -EAGAIN when devices came meanwhile; -EFAULT or
- *         -ENOMEM.
+ * Return:
+ * * 0 on success
+ * * %-ENODEV - neither the slot nor the bus can be reset
+ * * %-ENOSPC - @arg is too small for all devices. The number of devices and the
+ *   flags are set.
+ * * %-EAGAIN - devices were added concurrently
+ * * %-EFAULT - @arg is not accessible
+ * * %-ENOMEM - out of memory
  */
 int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 				  struct vfio_pci_hot_reset_info __user *arg)
@@ -132,7 +140,7 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 	if (ret)
 		return ret;
 
-	/* No more is allocated than there are devices, whatever argsz says. */
+	/* Limit the allocation to the actual number of devices. */
 	affected_find(&affected, slot);
 	room = (argsz - sizeof(hdr)) / sizeof(*affected.devices);
 	if (affected.count <= room) {
@@ -162,15 +170,18 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 }
 
 /**
- * vfio_pci_owned_hot_reset - reset the slot or bus of a device
+ * vfio_pci_owned_hot_reset() - reset the slot or the bus of a device
  * @vdev: a device that is bound to an iommufd
- * @count: VFIO_DEVICE_PCI_HOT_RESET's count of group files
+ * @count: number of group files passed to VFIO_DEVICE_PCI_HOT_RESET
  *
  * Context: May sleep.
- * Return: 0; -EINVAL when group files are named, or an affected device is not
- *         owned by the iommufd or has no vfio driver; -ENODEV when neither slot
- *         nor bus can be reset; -EBUSY when one of the devices is in the middle
- *         of something; why the reset failed.
+ * Return:
+ * * 0 on success
+ * * %-EINVAL - group files were passed, or an affected device is not owned by
+ *   the iommufd or has no vfio driver
+ * * %-ENODEV - neither the slot nor the bus can be reset
+ * * %-EBUSY - one of the devices is busy
+ * * another errno of the reset
  */
 int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hot reset for users who own devices by /dev/iommu, see vfio_pci_owned.c, and
- * what it shares with vfio_pci_core.c.
+ * Hot reset of devices that are owned through /dev/iommu, see vfio_pci_owned.c,
+ * and the functions of vfio_pci_core.c that it uses.
  */
 #ifndef VFIO_PCI_OWNED_H
 #define VFIO_PCI_OWNED_H
@@ -28,7 +28,7 @@ int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count);
 
 #else
 
-/* No device has an iommufd, so nobody comes here. */
+/* Not called: no device is bound to an iommufd. */
 static inline bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 				     struct iommufd_ctx *ictx)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * What a program says to /dev/iommu.
+ * User API of /dev/iommu.
  *
- * Vocabulary: an IOAS is an I/O address space, a map from I/O virtual
- * addresses (IOVAs) to the memory of a process. An HWPT is an I/O page table
- * that shows an IOAS to hardware. Every object a program makes in one open file
- * has an ID in that file, a number above 0. Intervals are closed: @start and
- * @last both belong to them.
+ * An IOAS is an I/O address space: it maps I/O virtual addresses (IOVAs) to the
+ * memory of a process. An HWPT is an I/O page table that translates the IOVAs
+ * of an IOAS for devices. Every object that is created through an open file has
+ * an ID in that file, which is larger than 0. Intervals are closed: both @start
+ * and @last belong to them.
  *
- * Rule: the numbers below 0xa0, their structs and their flag words are those
- * of Linux 6.6 and later and are never extended here. What exists in this
- * kernel only is numbered from 0xa0.
+ * Commands below 0xa0, their structs and their flags are those of Linux 6.6 and
+ * later and must not be extended here. Commands that only exist in this kernel
+ * are numbered from 0xa0.
  */
 #ifndef _UAPI_IOMMUFD_H
 #define _UAPI_IOMMUFD_H
@@ -21,35 +21,37 @@
 #define IOMMUFD_TYPE (';')
 
 /**
- * DOC: How a command is passed
+ * DOC: How commands take their arguments
  *
- * The argument of every ioctl is the address of the struct named after it,
- * whose first word the caller sets to sizeof() of the struct it was compiled
- * with. A kernel that knows a longer struct takes the missing end as zeros; a
- * kernel that knows a shorter one accepts the call as long as the bytes it
- * does not know are zeros. So old programs run on new kernels and the reverse.
+ * The argument of every ioctl is the address of the struct that is named after
+ * the command. The first member of the struct is @size, which the caller sets
+ * to the sizeof() of the struct that it was compiled with. If the kernel's
+ * struct is longer, the missing bytes are taken to be zero. If it is shorter,
+ * the call succeeds as long as the bytes unknown to the kernel are zero. Old
+ * programs thus run on new kernels, and new programs on old kernels.
  *
- * Whatever the command, these results mean the same:
+ * These errnos have the same meaning for all commands:
  *
  * ========== ==============================================================
- * ENOTTY     there is no command of this number
- * EINVAL     @size ends before the last field of the command's first
- *            version, or a field holds a value that is never right
- * E2BIG      a byte after the end of the struct known here is not zero, or
+ * ENOTTY     the command number is unknown
+ * EINVAL     @size ends before the last field of the first version of the
+ *            command, or a field has a value that is never valid
+ * E2BIG      a byte beyond the end of the kernel's struct is not zero, or
  *            @size is larger than a page
- * EOPNOTSUPP a flag, or a value reserved for one, is not known here
- * EFAULT     the struct, or memory it points to, is not accessible
- * ENOENT     no object of the right kind has this ID, or nothing is mapped
- * EOVERFLOW  address plus length goes beyond what addresses can express
- * EBUSY      something else still uses the object
- * ENOMEM     no memory, or more locked memory than RLIMIT_MEMLOCK allows
+ * EOPNOTSUPP a flag or the value of a reserved field is not supported
+ * EFAULT     the struct, or memory that it points to, is not accessible
+ * ENOENT     no object of the required type has this ID, or nothing is
+ *            mapped
+ * EOVERFLOW  the address plus the length exceeds the range of addresses
+ * EBUSY      the object is in use
+ * ENOMEM     out of memory, or RLIMIT_MEMLOCK is exceeded
  * ========== ==============================================================
  *
- * A call that fails changed nothing, unless its own text says otherwise. What
- * each command answers besides is in Documentation/userspace-api/iommufd.rst.
+ * A command that fails changes nothing unless its description says otherwise.
+ * Documentation/userspace-api/iommufd.rst lists the errnos of each command.
  */
 enum {
-	/* any object */
+	/* Objects of any type */
 	IOMMUFD_CMD_BASE = 0x80,
 	IOMMUFD_CMD_DESTROY = 0x80,
 	/* I/O address spaces */
@@ -63,7 +65,7 @@ enum {
 	/* I/O page tables and devices */
 	IOMMUFD_CMD_HWPT_ALLOC = 0x89,
 	IOMMUFD_CMD_GET_HW_INFO = 0x8a,
-	/* this kernel's own */
+	/* Commands that only exist in this kernel */
 	IOMMUFD_CMD_OWN_BASE = 0xa0,
 	IOMMUFD_CMD_DEVICE_GET_INFO = 0xa0,
 	IOMMUFD_CMD_CHECK_EXTENSION = 0xa1,
@@ -74,13 +76,14 @@ enum {
 /**
  * struct iommu_destroy - argument of IOMMU_DESTROY
  * @size: sizeof(struct iommu_destroy)
- * @id: which object
+ * @id: ID of the object to destroy
  *
- * Ends an object that the program made. What the kernel made on its own, such
- * as a bound device or the page table made by an attach, goes away by the call
- * that undoes its making; for those, for an IOAS with an HWPT, with an emulated
- * device attached or with a call that is mapping or copying memory in it, and for
- * an HWPT with a device attached, the result is EBUSY.
+ * Destroy an object that was created by user space. Objects created by the
+ * kernel, such as a bound device or the HWPT that an attach allocates, are
+ * destroyed by the operation that undoes their creation, and the command fails
+ * with EBUSY for them. It also fails with EBUSY for an HWPT with a device
+ * attached, and for an IOAS that has an HWPT, has an emulated device attached,
+ * or is the target or source of a map or copy in progress.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -92,10 +95,10 @@ struct iommu_destroy {
 /**
  * struct iommu_ioas_alloc - argument of IOMMU_IOAS_ALLOC
  * @size: sizeof(struct iommu_ioas_alloc)
- * @flags: 0
+ * @flags: must be 0
  * @out_ioas_id: set to the ID of the new IOAS
  *
- * Makes an empty I/O address space that any bound device may attach to.
+ * Allocate an empty I/O address space. Any bound device may be attached to it.
  */
 struct iommu_ioas_alloc {
 	__u32 size;
@@ -106,9 +109,9 @@ struct iommu_ioas_alloc {
 #define IOMMU_IOAS_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOC)
 
 /**
- * struct iommu_iova_range - one closed interval of IOVAs
- * @start: its first byte
- * @last: its last byte
+ * struct iommu_iova_range - closed interval of IOVAs
+ * @start: first IOVA
+ * @last: last IOVA
  */
 struct iommu_iova_range {
 	__aligned_u64 start;
@@ -118,20 +121,22 @@ struct iommu_iova_range {
 /**
  * struct iommu_ioas_allow_iovas - argument of IOMMU_IOAS_ALLOW_IOVAS
  * @size: sizeof(struct iommu_ioas_allow_iovas)
- * @ioas_id: which IOAS
- * @num_iovas: elements of @allowed_iovas
- * @__reserved: 0
- * @allowed_iovas: user address of an array of struct iommu_iova_range, in any
- *                 order, each longer than one byte, none overlapping another
+ * @ioas_id: ID of the IOAS
+ * @num_iovas: number of elements in @allowed_iovas
+ * @__reserved: must be 0
+ * @allowed_iovas: user address of an array of struct iommu_iova_range. The
+ *                 ranges may be in any order, must be longer than one byte, and
+ *                 must not overlap
  *
- * Says which IOVAs must stay usable; the list replaces the one before, and an
- * empty one says nothing. No device attaches any more that would take one of
- * them away (EADDRINUSE), and what is taken away already cannot be allowed
- * (EADDRINUSE). An IOVA that the kernel chooses is an allowed one; those that
- * the program chooses need not be.
+ * Set the IOVAs that must remain usable. The list replaces the previous one,
+ * and an empty list removes all restrictions. Attaching a device that reserves
+ * an allowed IOVA fails with EADDRINUSE, and so does allowing an IOVA that is
+ * already reserved. When the kernel chooses an IOVA, it chooses an allowed one.
+ * Mappings at a fixed IOVA are not restricted by the list.
  *
- * A program that knows where it will map says so before it attaches devices,
- * and need not look at IOMMU_IOAS_IOVA_RANGES again.
+ * A program that knows which IOVAs it will map can allow them before it
+ * attaches devices and does not have to check IOMMU_IOAS_IOVA_RANGES after each
+ * attach.
  */
 struct iommu_ioas_allow_iovas {
 	__u32 size;
@@ -146,22 +151,23 @@ struct iommu_ioas_allow_iovas {
 /**
  * struct iommu_ioas_iova_ranges - argument of IOMMU_IOAS_IOVA_RANGES
  * @size: sizeof(struct iommu_ioas_iova_ranges)
- * @ioas_id: which IOAS
- * @num_iovas: in: how many elements @allowed_iovas has room for; out: how many
- *             ranges there are
- * @__reserved: 0
+ * @ioas_id: ID of the IOAS
+ * @num_iovas: input: number of elements that @allowed_iovas has room for;
+ *             output: number of ranges that exist
+ * @__reserved: must be 0
  * @allowed_iovas: user address of an array of struct iommu_iova_range
- * @out_iova_alignment: set to the number of bytes, a power of two, that both
- *                      ends of a mapping must be a multiple of
+ * @out_iova_alignment: set to the required alignment of IOVAs and lengths, a
+ *                      power of two, in bytes
  *
- * Tells which IOVAs may be mapped: what all attached devices and their IOMMUs
- * can address, less what platform and devices keep for themselves (interrupt
- * windows, for one). An attach may take ranges away and a detach may bring
- * them back, so ask again after either. What is mapped at the time plays no
- * part.
+ * Return the IOVAs that may be mapped: those that all attached devices and
+ * their IOMMUs can address, except for regions that the platform or a device
+ * reserves, such as interrupt windows. An attach may remove ranges and a detach
+ * may add ranges, so the result is only valid until the next of either.
+ * Existing mappings do not affect the result.
  *
- * With too little room the array is filled as far as it goes, @num_iovas and
- * @out_iova_alignment are set as on success, and the result is EMSGSIZE.
+ * If the array is too small, as many ranges as fit are written, @num_iovas and
+ * @out_iova_alignment are set as on success, and the command fails with
+ * EMSGSIZE.
  */
 struct iommu_ioas_iova_ranges {
 	__u32 size;
@@ -176,10 +182,10 @@ struct iommu_ioas_iova_ranges {
 
 /**
  * enum iommufd_ioas_map_flags - flags of IOMMU_IOAS_MAP and IOMMU_IOAS_COPY
- * @IOMMU_IOAS_MAP_FIXED_IOVA: the mapping goes to the IOVA given, and there
- *                             only. Without it the kernel chooses an IOVA, one
- *                             that lets large pages stay large, and tells it
- * @IOMMU_IOAS_MAP_WRITEABLE: devices may write the memory
+ * @IOMMU_IOAS_MAP_FIXED_IOVA: map at the given IOVA. Without this flag the
+ *                             kernel chooses the IOVA, aligned so that large
+ *                             pages can be used, and returns it
+ * @IOMMU_IOAS_MAP_WRITEABLE: devices may write to the memory
  * @IOMMU_IOAS_MAP_READABLE: devices may read the memory
  */
 enum iommufd_ioas_map_flags {
@@ -191,19 +197,20 @@ enum iommufd_ioas_map_flags {
 /**
  * struct iommu_ioas_map - argument of IOMMU_IOAS_MAP
  * @size: sizeof(struct iommu_ioas_map)
- * @flags: of enum iommufd_ioas_map_flags, READABLE or WRITEABLE among them
- * @ioas_id: which IOAS
- * @__reserved: 0
- * @user_va: first byte of the caller's memory
- * @length: bytes, not 0
- * @iova: where devices shall see that first byte; without FIXED_IOVA it is not
- *        read and set to what the kernel chose
+ * @flags: combination of enum iommufd_ioas_map_flags with at least one of
+ *         READABLE and WRITEABLE
+ * @ioas_id: ID of the IOAS
+ * @__reserved: must be 0
+ * @user_va: user address of the first byte
+ * @length: length in bytes, must not be 0
+ * @iova: IOVA to map the first byte at. Without FIXED_IOVA it is ignored on
+ *        input and set to the IOVA that the kernel chose
  *
- * Lets every device of the IOAS, those attached now and those that attach
- * later, reach the memory at [@iova, @iova + @length - 1]. The memory stays in
- * place and is charged to the user for as long as a device can reach it. No
- * part of the interval may be mapped already (EEXIST); where the kernel cannot
- * find a free one the result is ENOSPC.
+ * Map memory of the calling process at [@iova, @iova + @length - 1] for all
+ * devices of the IOAS, including those that are attached later. The memory is
+ * pinned and charged as long as a device can access it. The command fails with
+ * EEXIST if a part of the interval is already mapped, and with ENOSPC if the
+ * kernel cannot find a free interval.
  */
 struct iommu_ioas_map {
 	__u32 size;
@@ -220,18 +227,19 @@ struct iommu_ioas_map {
 /**
  * struct iommu_ioas_copy - argument of IOMMU_IOAS_COPY
  * @size: sizeof(struct iommu_ioas_copy)
- * @flags: of enum iommufd_ioas_map_flags, as for IOMMU_IOAS_MAP
- * @dst_ioas_id: the IOAS to map in
- * @src_ioas_id: the IOAS where the memory is mapped already; may be the same
- * @length: bytes, not 0
- * @dst_iova: as @iova of IOMMU_IOAS_MAP
- * @src_iova: where the memory is mapped in @src_ioas_id
+ * @flags: combination of enum iommufd_ioas_map_flags, as for IOMMU_IOAS_MAP
+ * @dst_ioas_id: ID of the IOAS to map the memory in
+ * @src_ioas_id: ID of the IOAS that already maps the memory; may be the same
+ * @length: length in bytes, must not be 0
+ * @dst_iova: as @iova of struct iommu_ioas_map
+ * @src_iova: IOVA of the memory in @src_ioas_id
  *
- * Maps what [@src_iova, @src_iova + @length - 1] maps: a mapping, a part of
- * one, or several side by side. Pages are pinned and charged once, to whom they
- * were charged; the two mappings are independent otherwise, each ends by an
- * IOMMU_IOAS_UNMAP of its own. To write to memory that was mapped without
- * WRITEABLE is refused (EPERM).
+ * Map the memory that is mapped at [@src_iova, @src_iova + @length - 1], which
+ * may be a mapping, a part of one, or several adjacent mappings. The pages
+ * remain pinned and charged once, to the owner of the original mapping. The new
+ * mapping is otherwise independent: each of the two has to be removed by
+ * IOMMU_IOAS_UNMAP. A writeable copy of memory that was mapped without
+ * WRITEABLE fails with EPERM.
  */
 struct iommu_ioas_copy {
 	__u32 size;
@@ -248,17 +256,20 @@ struct iommu_ioas_copy {
 /**
  * struct iommu_ioas_unmap - argument of IOMMU_IOAS_UNMAP
  * @size: sizeof(struct iommu_ioas_unmap)
- * @ioas_id: which IOAS
- * @iova: first byte of the interval
- * @length: in: bytes of the interval; out: how many of them were mapped
+ * @ioas_id: ID of the IOAS
+ * @iova: first IOVA of the interval
+ * @length: input: length of the interval in bytes; output: number of bytes
+ *          unmapped
  *
- * Ends every mapping inside the interval. A mapping goes as a whole or not at
- * all: one that reaches out of the interval makes the call fail with ENOENT
- * and nothing changes. ENOENT too when nothing is mapped there. @iova 0 with
- * @length U64_MAX ends all mappings, and succeeds if there are none.
+ * Remove all mappings inside the interval. Mappings are not split: if one
+ * extends beyond the interval, the command fails with ENOENT and nothing is
+ * unmapped. It also fails with ENOENT if nothing is mapped in the interval. As
+ * an exception, @iova 0 with @length U64_MAX removes all mappings and succeeds
+ * even if there are none.
  *
- * When the call returns no device can reach the memory any more. @length is
- * set, as far as the mappings got, when the call fails on its way too.
+ * When the command returns, no device can access the memory that was unmapped.
+ * If the command fails after some mappings were removed, @length is set to
+ * their number of bytes.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -270,17 +281,17 @@ struct iommu_ioas_unmap {
 #define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
 
 /**
- * enum iommufd_option - what IOMMU_OPTION sets and tells
- * @IOMMU_OPTION_RLIMIT_MODE: whom pinned memory is charged to. 0, the default:
- *                            the user, for all processes together. 1: the
- *                            process, together with what it has locked, as a
- *                            vfio type1 container does. @object_id is 0. Set
- *                            by a process with CAP_SYS_RESOURCE (EPERM), while
- *                            the file has no object (EBUSY)
- * @IOMMU_OPTION_HUGE_PAGES: @object_id is an IOAS. 1, the default: its I/O
- *                           pages are as large as the memory allows. 0: they
- *                           are as small as can be; set before anything is
- *                           mapped for a device (EINVAL)
+ * enum iommufd_option - options of IOMMU_OPTION
+ * @IOMMU_OPTION_RLIMIT_MODE: how pinned memory is charged. 0, the default: to
+ *                            the user, over all processes. 1: to the process,
+ *                            in addition to its locked memory, as for a vfio
+ *                            type1 container. @object_id must be 0. Setting it
+ *                            requires CAP_SYS_RESOURCE (EPERM) and fails with
+ *                            EBUSY if the file has any object
+ * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1, the
+ *                           default: as large as the memory allows. 0: as small
+ *                           as possible. Changing it from 1 to 0 fails with
+ *                           EINVAL while memory is mapped for a device
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -288,9 +299,9 @@ enum iommufd_option {
 };
 
 /**
- * enum iommufd_option_ops - what to do with an option
- * @IOMMU_OPTION_OP_SET: set it to @val64
- * @IOMMU_OPTION_OP_GET: set @val64 to it
+ * enum iommufd_option_ops - operations of IOMMU_OPTION
+ * @IOMMU_OPTION_OP_SET: set the option to @val64
+ * @IOMMU_OPTION_OP_GET: return the value of the option in @val64
  */
 enum iommufd_option_ops {
 	IOMMU_OPTION_OP_SET = 0,
@@ -300,11 +311,11 @@ enum iommufd_option_ops {
 /**
  * struct iommu_option - argument of IOMMU_OPTION
  * @size: sizeof(struct iommu_option)
- * @option_id: of enum iommufd_option
- * @op: of enum iommufd_option_ops
- * @__reserved: 0
- * @object_id: what it is an option of; 0 for the file
- * @val64: the value
+ * @option_id: one of enum iommufd_option
+ * @op: one of enum iommufd_option_ops
+ * @__reserved: must be 0
+ * @object_id: ID of the object that the option applies to; 0 for the file
+ * @val64: value of the option
  */
 struct iommu_option {
 	__u32 size;
@@ -319,9 +330,9 @@ struct iommu_option {
 
 /**
  * enum iommufd_hwpt_alloc_flags - flags of IOMMU_HWPT_ALLOC
- * @IOMMU_HWPT_ALLOC_NEST_PARENT: not offered here (EOPNOTSUPP)
- * @IOMMU_HWPT_ALLOC_DIRTY_TRACKING: not offered here (EOPNOTSUPP)
- * @IOMMU_HWPT_FAULT_ID_VALID: not offered here (EOPNOTSUPP)
+ * @IOMMU_HWPT_ALLOC_NEST_PARENT: not supported (EOPNOTSUPP)
+ * @IOMMU_HWPT_ALLOC_DIRTY_TRACKING: not supported (EOPNOTSUPP)
+ * @IOMMU_HWPT_FAULT_ID_VALID: not supported (EOPNOTSUPP)
  */
 enum iommufd_hwpt_alloc_flags {
 	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,
@@ -330,10 +341,10 @@ enum iommufd_hwpt_alloc_flags {
 };
 
 /**
- * enum iommu_hwpt_data_type - whose format an I/O page table has
- * @IOMMU_HWPT_DATA_NONE: the kernel's choice
- * @IOMMU_HWPT_DATA_VTD_S1: VT-d's first level, written by the program; not
- *                          offered here (EOPNOTSUPP)
+ * enum iommu_hwpt_data_type - format of an I/O page table
+ * @IOMMU_HWPT_DATA_NONE: chosen by the kernel
+ * @IOMMU_HWPT_DATA_VTD_S1: VT-d first level table in user memory; not supported
+ *                          (EOPNOTSUPP)
  */
 enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_NONE = 0,
@@ -343,23 +354,24 @@ enum iommu_hwpt_data_type {
 /**
  * struct iommu_hwpt_alloc - argument of IOMMU_HWPT_ALLOC
  * @size: sizeof(struct iommu_hwpt_alloc)
- * @flags: 0
- * @dev_id: the bound device it is made for
- * @pt_id: the IOAS it shows
+ * @flags: must be 0
+ * @dev_id: ID of the bound device that the HWPT is allocated for
+ * @pt_id: ID of the IOAS that the HWPT translates
  * @out_hwpt_id: set to the ID of the new HWPT
- * @__reserved: 0
- * @data_type: IOMMU_HWPT_DATA_NONE
- * @data_len: 0
- * @data_uptr: not read
- * @fault_id: not read
- * @__reserved2: 0
+ * @__reserved: must be 0
+ * @data_type: must be IOMMU_HWPT_DATA_NONE
+ * @data_len: must be 0
+ * @data_uptr: ignored
+ * @fault_id: ignored
+ * @__reserved2: must be 0
  *
- * Makes one more I/O page table of an IOAS, to attach the device to, and others
- * that are like it. It shows what is mapped in the IOAS, now and later, as long
- * as devices are attached to it. IOMMU_DESTROY ends it when none is.
+ * Allocate another I/O page table of an IOAS, which the device and compatible
+ * ones can be attached to. While it has devices attached, it translates all
+ * mappings of the IOAS, including later ones. IOMMU_DESTROY frees it when no
+ * device is attached.
  *
- * Who attaches a device to an IOAS is given a page table by the kernel, and does
- * not need this: it is for programs that want to say which devices share one.
+ * Attaching a device to an IOAS selects or allocates an HWPT automatically.
+ * This command is only needed to control which devices share an I/O page table.
  */
 struct iommu_hwpt_alloc {
 	__u32 size;
@@ -378,9 +390,9 @@ struct iommu_hwpt_alloc {
 #define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
 
 /**
- * enum iommu_hw_info_type - whose registers IOMMU_GET_HW_INFO tells
- * @IOMMU_HW_INFO_TYPE_NONE: none
- * @IOMMU_HW_INFO_TYPE_INTEL_VTD: Intel's VT-d, struct iommu_hw_info_vtd
+ * enum iommu_hw_info_type - types of hardware information
+ * @IOMMU_HW_INFO_TYPE_NONE: no information available
+ * @IOMMU_HW_INFO_TYPE_INTEL_VTD: Intel VT-d, struct iommu_hw_info_vtd
  */
 enum iommu_hw_info_type {
 	IOMMU_HW_INFO_TYPE_NONE = 0,
@@ -389,20 +401,20 @@ enum iommu_hw_info_type {
 
 /**
  * enum iommu_hw_info_vtd_flags - flags of struct iommu_hw_info_vtd
- * @IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17: a read-only mapping must not be used
- *                                         below a nested page table. Not set
- *                                         here, where page tables do not nest
+ * @IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17: read-only mappings must not be used
+ *         in the parent of a nested page table. Never set, since nesting is not
+ *         supported
  */
 enum iommu_hw_info_vtd_flags {
 	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,
 };
 
 /**
- * struct iommu_hw_info_vtd - registers of Intel's VT-d
- * @flags: of enum iommu_hw_info_vtd_flags
- * @__reserved: 0
- * @cap_reg: the capability register
- * @ecap_reg: the extended capability register
+ * struct iommu_hw_info_vtd - registers of an Intel VT-d unit
+ * @flags: combination of enum iommu_hw_info_vtd_flags
+ * @__reserved: set to 0
+ * @cap_reg: value of the capability register
+ * @ecap_reg: value of the extended capability register
  */
 struct iommu_hw_info_vtd {
 	__u32 flags;
@@ -412,9 +424,9 @@ struct iommu_hw_info_vtd {
 };
 
 /**
- * enum iommufd_hw_capabilities - what an IOMMU can do beyond translating
- * @IOMMU_HW_CAP_DIRTY_TRACKING: mark the I/O pages that were written to. Not
- *                               set here
+ * enum iommufd_hw_capabilities - capabilities of an IOMMU
+ * @IOMMU_HW_CAP_DIRTY_TRACKING: records which I/O pages were written to. Never
+ *                               set, since it is not supported
  */
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
@@ -423,17 +435,19 @@ enum iommufd_hw_capabilities {
 /**
  * struct iommu_hw_info - argument of IOMMU_GET_HW_INFO
  * @size: sizeof(struct iommu_hw_info)
- * @flags: 0
- * @dev_id: a bound device
- * @data_len: in: bytes of the buffer; out: bytes that are known
+ * @flags: must be 0
+ * @dev_id: ID of the bound device
+ * @data_len: input: length of the buffer in bytes; output: length of the
+ *            information that exists
  * @data_uptr: user address of the buffer
- * @out_data_type: set to what is in the buffer, of enum iommu_hw_info_type
- * @__reserved: 0
+ * @out_data_type: set to the type of the information, one of enum
+ *                 iommu_hw_info_type
+ * @__reserved: must be 0
  * @out_capabilities: set to a combination of enum iommufd_hw_capabilities
  *
- * Tells the registers of the IOMMU behind a device, for programs that emulate
- * one. A buffer that is shorter than what is known is filled as far as it goes;
- * the end of a longer one is set to zeros.
+ * Return register values of the IOMMU of a device, for programs that emulate an
+ * IOMMU. If the buffer is too short, the information is truncated. If it is too
+ * long, the rest of it is zeroed.
  */
 struct iommu_hw_info {
 	__u32 size;
@@ -449,14 +463,13 @@ struct iommu_hw_info {
 #define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
 
 /**
- * enum iommufd_device_info_flags - what IOMMU_DEVICE_GET_INFO found
- * @IOMMU_DEVICE_INFO_COHERENT: plain DMA of the device is coherent with the
- *                              CPU caches
+ * enum iommufd_device_info_flags - output flags of IOMMU_DEVICE_GET_INFO
+ * @IOMMU_DEVICE_INFO_COHERENT: ordinary DMA of the device is coherent with CPU
+ *                              caches
  * @IOMMU_DEVICE_INFO_ENFORCE_SNOOP: the IOMMU can make all DMA of the device
- *                                   coherent, also what asks not to be
- *                                   (PCIe No Snoop)
- * @IOMMU_DEVICE_INFO_PGSIZES: @pgsize_bitmap of the reply is valid
- * @IOMMU_DEVICE_INFO_ADDR_WIDTH: @addr_width of the reply is valid
+ *         coherent, including PCIe no-snoop transactions
+ * @IOMMU_DEVICE_INFO_PGSIZES: @pgsize_bitmap is valid
+ * @IOMMU_DEVICE_INFO_ADDR_WIDTH: @addr_width is valid
  */
 enum iommufd_device_info_flags {
 	IOMMU_DEVICE_INFO_COHERENT = 1 << 0,
@@ -468,17 +481,17 @@ enum iommufd_device_info_flags {
 /**
  * struct iommu_device_get_info - argument of IOMMU_DEVICE_GET_INFO
  * @size: sizeof(struct iommu_device_get_info)
- * @flags: set to a combination of enum iommufd_device_info_flags; not read
- * @dev_id: which bound device: the ID that binding it returned
- * @addr_width: set to the width in bits of the IOVAs that the IOMMU
- *              translates for the device (its input addresses), 0 if unknown
- * @dev_cookie: set to the program's own name of the device, see
- *              IOMMU_DEVICE_SET_COOKIE
- * @pgsize_bitmap: set to the page sizes of the I/O page table, in bytes, one
- *                 bit each; 0 if unknown
+ * @flags: ignored on input, set to a combination of enum
+ *         iommufd_device_info_flags
+ * @dev_id: ID of the bound device, as returned by the bind
+ * @addr_width: set to the width in bits of the IOVAs that the IOMMU translates
+ *              for the device, 0 if unknown
+ * @dev_cookie: set to the cookie of the device, see IOMMU_DEVICE_SET_COOKIE
+ * @pgsize_bitmap: set to a bitmap of the page sizes of the I/O page table,
+ *                 where bit n stands for 2^n bytes; 0 if unknown
  *
- * What is worth knowing before the device is attached. Which IOVAs an IOAS
- * really has is for IOMMU_IOAS_IOVA_RANGES to say.
+ * Return properties of a device that matter before it is attached.
+ * IOMMU_IOAS_IOVA_RANGES returns the IOVAs that are usable after the attach.
  */
 struct iommu_device_get_info {
 	__u32 size;
@@ -492,24 +505,22 @@ struct iommu_device_get_info {
 #define IOMMU_DEVICE_GET_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DEVICE_GET_INFO)
 
 /**
- * enum iommufd_extension - what IOMMU_CHECK_EXTENSION can be asked
- * @IOMMU_EXT_MAP_TYPE1V2: IOMMU_IOAS_MAP of anonymous, shared or file memory
- *                         at a fixed IOVA, and IOMMU_IOAS_UNMAP of whole
- *                         mappings: what a vfio type1v2 container offers
- * @IOMMU_EXT_DMA_NO_SNOOP: attaching a device whose no-snoop DMA cannot be
- *                          made coherent, to an IOAS made without
+ * enum iommufd_extension - extensions that IOMMU_CHECK_EXTENSION queries
+ * @IOMMU_EXT_MAP_TYPE1V2: IOMMU_IOAS_MAP of anonymous, shared or file memory at
+ *                         a fixed IOVA, and IOMMU_IOAS_UNMAP of whole mappings,
+ *                         as for a vfio type1v2 container
+ * @IOMMU_EXT_DMA_NO_SNOOP: attach of a device whose no-snoop DMA cannot be made
+ *                          coherent, to an IOAS without
  *                          IOMMU_IOASID_ENFORCE_SNOOP
- * @IOMMU_EXT_ENFORCE_SNOOP: IOMMU_IOASID_ALLOC with
- *                           IOMMU_IOASID_ENFORCE_SNOOP
+ * @IOMMU_EXT_ENFORCE_SNOOP: IOMMU_IOASID_ALLOC with IOMMU_IOASID_ENFORCE_SNOOP
  * @IOMMU_EXT_ADDR_WIDTH: IOMMU_IOASID_ALLOC with an addr_width
  * @IOMMU_EXT_MAP_BEFORE_ATTACH: IOMMU_IOAS_MAP while no device is attached
  * @IOMMU_EXT_MAP_ANY_IOVA: IOMMU_IOAS_MAP without IOMMU_IOAS_MAP_FIXED_IOVA
- * @IOMMU_EXT_MAP_PFNMAP: IOMMU_IOAS_MAP of memory without struct pages, such
- *                        as a device's BAR
+ * @IOMMU_EXT_MAP_PFNMAP: IOMMU_IOAS_MAP of memory without struct page, such as
+ *                        a device BAR
  *
- * Each stands for one attempt. Where the answer is not 0, that attempt does
- * not fail because the kernel cannot do it; it may still fail for any other
- * reason, the device's own abilities among them.
+ * An extension that is supported by the kernel may still be unavailable for
+ * other reasons, such as a device that is not capable of it.
  */
 enum iommufd_extension {
 	IOMMU_EXT_MAP_TYPE1V2 = 1,
@@ -524,10 +535,10 @@ enum iommufd_extension {
 /**
  * struct iommu_check_extension - argument of IOMMU_CHECK_EXTENSION
  * @size: sizeof(struct iommu_check_extension)
- * @extension: of enum iommufd_extension, or any number
- * @out_value: set to 1 if supported, 0 if not or if the number is not known
+ * @extension: one of enum iommufd_extension, or any other number
+ * @out_value: set to 1 if the extension is supported, else to 0
  *
- * Never fails because of the number asked.
+ * An unknown extension is not an error but reported as not supported.
  */
 struct iommu_check_extension {
 	__u32 size;
@@ -539,8 +550,8 @@ struct iommu_check_extension {
 
 /**
  * enum iommufd_ioasid_alloc_flags - flags of IOMMU_IOASID_ALLOC
- * @IOMMU_IOASID_ENFORCE_SNOOP: only devices whose DMA the IOMMU can force to
- *                              be coherent attach, and theirs is
+ * @IOMMU_IOASID_ENFORCE_SNOOP: make all DMA coherent, and only allow devices to
+ *                              be attached for which the IOMMU can do so
  */
 enum iommufd_ioasid_alloc_flags {
 	IOMMU_IOASID_ENFORCE_SNOOP = 1 << 0,
@@ -549,13 +560,13 @@ enum iommufd_ioasid_alloc_flags {
 /**
  * struct iommu_ioasid_alloc - argument of IOMMU_IOASID_ALLOC
  * @size: sizeof(struct iommu_ioasid_alloc)
- * @flags: of enum iommufd_ioasid_alloc_flags
- * @addr_width: bits of IOVA that the program wants, at most 64; 0 for any
+ * @flags: combination of enum iommufd_ioasid_alloc_flags
+ * @addr_width: required width of IOVAs in bits, at most 64; 0 for any
  * @out_ioasid: set to the ID of the new IOAS
  *
- * IOMMU_IOAS_ALLOC with conditions: a device that does not meet them cannot
- * attach (EINVAL). A device meets @addr_width if its IOMMU translates
- * addresses of that width or wider. The object is an IOAS like any other.
+ * Allocate an IOAS like IOMMU_IOAS_ALLOC, but with requirements: attaching a
+ * device that does not satisfy them fails with EINVAL. A device satisfies
+ * @addr_width if its IOMMU translates addresses of at least this width.
  */
 struct iommu_ioasid_alloc {
 	__u32 size;
@@ -569,13 +580,13 @@ struct iommu_ioasid_alloc {
 /**
  * struct iommu_device_set_cookie - argument of IOMMU_DEVICE_SET_COOKIE
  * @size: sizeof(struct iommu_device_set_cookie)
- * @dev_id: which bound device
+ * @dev_id: ID of the bound device
  * @cookie: any number
  *
- * Gives a bound device a name that means something to the program. The kernel
- * returns it together with the ID wherever it reports on the device, and uses
- * it for nothing: it need not be unique and no command takes it as input. 0
- * until set.
+ * Set a number by which the program identifies a bound device. The kernel
+ * returns it with the ID wherever it reports on the device, and does not use it
+ * otherwise: it need not be unique and no command takes it as input. It is 0
+ * until it is set.
  */
 struct iommu_device_set_cookie {
 	__u32 size;
@@ -586,7 +597,7 @@ struct iommu_device_set_cookie {
 #define IOMMU_DEVICE_SET_COOKIE \
 	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_DEVICE_SET_COOKIE)
 
-/* The names of the first proposal of /dev/iommu (2021). */
+/* Names used by the first proposal of /dev/iommu (2021) */
 #define IOMMU_IOASID_FREE	IOMMU_DESTROY
 #define IOMMU_MAP_DMA		IOMMU_IOAS_MAP
 #define IOMMU_UNMAP_DMA		IOMMU_IOAS_UNMAP
