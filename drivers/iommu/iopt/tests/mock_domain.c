@@ -17,8 +17,8 @@
  *            to a page frame
  *  table     memory of a page table that translates 2 MiB or 1 GiB of IOVAs. As
  *            with VT-d, a call that unmaps everything that a table translates
- *            removes the table, and the gather's freelist keeps its memory until
- *            the flush
+ *            removes the table, and the gather's freelist keeps its memory
+ *            until the flush
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>

@@ -41,12 +41,12 @@
  * @nr_runs: number of runs passed to map_runs
  * @nr_sync_maps: number of iotlb_sync_map calls
  * @synced: number of pages passed to iotlb_sync_map
- * @fail_map: fail the n-th call of map_pages from now on, counting each I/O page
- *            of map_runs as a call; 0 for none
- * @fail_unmap: make the n-th call of unmap_pages from now on unmap nothing; 0 for
- *              none
- * @short_unmap: maximum number of pages that a call of unmap_pages unmaps; 0 for
- *               no limit
+ * @fail_map: fail the n-th call of map_pages from now on, counting each I/O
+ *            page of map_runs as a call; 0 for none
+ * @fail_unmap: make the n-th call of unmap_pages from now on unmap nothing; 0
+ *              for none
+ * @short_unmap: maximum number of pages that a call of unmap_pages unmaps; 0
+ *               for no limit
  * @keeps_ptes: an unmap was made to fall short, so entries stay behind
  * @lazy: sleep in some of the map and unmap calls so that other threads run
  * @block_iova: block the next map or unmap of this IOVA; 0 for none

@@ -54,8 +54,8 @@ struct random_pin {
  * @mock: domains; the last one belongs to the second space, all others to the
  *        first space
  * @outside: IOVA pages that each domain does not translate
- * @access: accesses; the last one belongs to the second space, all others to the
- *          first space
+ * @access: accesses; the last one belongs to the second space, all others to
+ *          the first space
  * @pin: pages that the accesses have pinned
  * @owner: owners of reserved IOVAs that are not domains
  * @content: expected content of the user's memory
@@ -82,8 +82,8 @@ struct random {
 /**
  * struct random_kind - kind of operation
  * @name: name
- * @op: runs one operation with random arguments, and asserts that its result is the
- *      one that the model predicts. Returns true if the operation succeeded
+ * @op: runs one operation with random arguments, and asserts that its result is
+ *      the one that the model predicts. Returns true if the operation succeeded
  * @weight: relative frequency
  */
 struct random_kind {

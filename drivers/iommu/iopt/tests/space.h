@@ -31,8 +31,8 @@ struct test_access;
  * @test: the test case
  * @watch: fails the test case before it hangs, see space_watch()
  * @nr_settled: value of io_pagetable.nr_settled when @watch ran last
- * @nr_idle: number of successive runs of @watch that found a waiting call and no
- *           progress
+ * @nr_idle: number of successive runs of @watch that found a waiting call and
+ *           no progress
  */
 struct test_space {
 	struct io_pagetable *iopt;
