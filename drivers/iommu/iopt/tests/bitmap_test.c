@@ -271,7 +271,7 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 		for (i = 0; i != 320; i++)
 			if (i % 5 == shift % 5)
 				model_mark(test, model, i);
-		/* The first two words fit; the third lacks up to 8 bytes. */
+		/* The first two words fit; the third lacks 1 to 8 bytes. */
 		model_fill(test, model);
 		KUNIT_EXPECT_EQ(test, -EFAULT,
 				do_read(test, model, BYTES - 16 - shift, 0, 320,

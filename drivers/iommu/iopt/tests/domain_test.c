@@ -232,7 +232,10 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	test_attach(test, mock);
 	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
-	/* Scattered pages do not form an I/O page, and this logs no warning. */
+	/*
+	 * The map fails without a warning in the log, because scattered pages
+	 * do not form an I/O page.
+	 */
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	test_detach(test, mock);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Injection of allocation failures into chosen allocations.
+ * Injection of failures into chosen allocations.
  *
  * Fault injection skips allocations that may reclaim. It reaches allocations of
  * a space that was created with GFP_NOWAIT, and those of kernel debugging: each

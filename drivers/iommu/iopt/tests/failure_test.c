@@ -404,7 +404,7 @@ static int undo_orphan(struct kunit *test)
 	return adopt(test, 0) ?: adopt(test, HALF);
 }
 
-/* Adopt in the name of another process. */
+/* Adopt as another process, which must not be charged if this fails. */
 static int call_adopt(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;

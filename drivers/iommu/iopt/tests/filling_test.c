@@ -365,7 +365,10 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, pages->nr_filling);
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
-	/* The hole that the holder waits for is valid in the other space. */
+	/*
+	 * iopt_validate() of the other space accepts the hole that the holder
+	 * waits for.
+	 */
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());

@@ -379,7 +379,7 @@ static unsigned long mmap_pieces(struct kunit *test)
 	return uaddr;
 }
 
-/* Faults that make progress are not limited in number, in a map. */
+/* A map may take any number of faults that make progress. */
 static void many_faults_of_a_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -392,9 +392,7 @@ static void many_faults_of_a_map(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/*
- * Faults that make progress are not limited in number, in a pin of an access.
- */
+/* A pin of an access may take any number of faults that make progress. */
 static void many_faults_of_a_pin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -414,7 +412,10 @@ static void many_faults_of_a_pin(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/* A limited number of successive faults may fail to make a page pinnable. */
+/*
+ * A call fails after %IOPT_FAULTS_MAX successive faults that did not make a
+ * page pinnable.
+ */
 static void faults_in_vain_end(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -207,7 +207,7 @@ static void pfnmap_EFAULT(struct kunit *test)
 					       IOMMU_READ));
 	/*
 	 * A PFN mapping of the kernel's own memory is rejected, because the
-	 * mapping does not keep the page.
+	 * mapping holds no reference to the page.
 	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			test_map(iopt, 2 * IOVA, uaddr + PAGES(2), 1));

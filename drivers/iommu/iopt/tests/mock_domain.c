@@ -90,9 +90,8 @@ static bool is_last_pin(struct page *page, unsigned long nr)
 }
 
 /*
- * iopt_test_unpin - check pages that the engine is about to unpin
- *
- * No domain may reach a page that loses its last pin here.
+ * Check contiguous pages that the engine is about to unpin: no domain may reach
+ * a page that loses its last pin here.
  */
 void iopt_test_unpin(struct page *first, unsigned long npages)
 {

@@ -31,8 +31,8 @@
  * @lowest: lowest IOVA unmapped so far
  * @highest: highest IOVA unmapped so far
  * @nr_ptes: number of pages mapped
- * @nr_maps: number of successful map_pages calls, including each I/O page that
- *           map_runs maps
+ * @nr_maps: number of map_pages calls that were not made to fail, counting each
+ *           I/O page of map_runs as a call
  * @nr_unmaps: number of unmap_pages calls
  * @nr_flushes: number of iotlb_sync calls
  * @nr_large: number of mapped I/O pages larger than PAGE_SIZE

@@ -9,7 +9,7 @@
  * the model.
  *
  * Vocabulary:
- *  slot      page of the user's memory; another page may replace its content
+ *  slot      page of the user's memory, which the process may replace
  *  absent    slot that was never written to: reading it finds the zero page
  *  frame     pinned page frame, whichever slot it was in
  *  memory    counterpart of an iopt_pages: a range of slots, and the frame that

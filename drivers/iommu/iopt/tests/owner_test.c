@@ -369,8 +369,8 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		set_limit(n);
 	}
 	/*
-	 * Both processes belong to the same user, whose counter needs room for
-	 * the pages only once.
+	 * Both processes belong to the same user, so the limit must have room
+	 * for the pages only once.
 	 */
 	if (account->account == IOPT_ACCOUNT_USER)
 		set_limit(user + n);

@@ -2,7 +2,7 @@
 /*
  * Record of pages that several holders and accesses need at the same time.
  *
- * Pinning for a read-only mapping takes the mmap_lock. While the test holds
+ * Pinning for a read-only mapping takes the mmap_lock. While a thread holds
  * that lock, the threads that pin have claimed their pages but pinned none.
  */
 #include <linux/completion.h>
@@ -96,8 +96,8 @@ static void slice_drop(struct iopt_pages *pages,
 }
 
 /*
- * A run does not grow across the start of the slice of a waiting holder, even
- * if it ends there and the next pages are contiguous.
+ * A run that grows with contiguous pages still ends where the slice of a
+ * waiting holder starts.
  */
 static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 {
@@ -159,7 +159,7 @@ static void pins_end_at_pinned_pages(struct kunit *test)
 	expect_pinned(test, uaddr, 16, 16, 16);
 }
 
-/* Pins hold references to the payer, and unpinning puts them. */
+/* A pin and its unpin leave the number of references to the payer unchanged. */
 static void unpin_puts_payer(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -310,7 +310,7 @@ static void access_waits_for_pinning_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pinning.pages->nr_waiting);
 	expect_pinned(test, pinning.uaddr, 12, 0, 11);
 	test_validate(test);
-	/* The pages that both accesses need have two pins. */
+	/* Both accesses have a pin on each page that both need. */
 	KUNIT_EXPECT_EQ(test, 12, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 12));

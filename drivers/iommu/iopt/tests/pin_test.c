@@ -114,10 +114,7 @@ static void pin_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, COPY, 1, NULL,
 						     IOPT_ACCESS_READ |
 						     IOPT_ACCESS_WRITE));
-	/*
-	 * A page that is pinned through two mappings of the memory has two
-	 * pins.
-	 */
+	/* Two mappings of the same memory pin it separately. */
 	KUNIT_EXPECT_EQ(test, 2, test_pins(test_user_pfn(test, uaddr)));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));

@@ -209,7 +209,7 @@ static void nth_run_fails_leaves_nothing(struct kunit *test)
 
 /*
  * Contiguous memory is mapped with large I/O pages, even if the record was cut
- * and if the vector of runs fills up before it.
+ * there, and even if the vector of runs fills up before it.
  */
 static void contiguous_joins_across_cuts(struct kunit *test)
 {
@@ -428,8 +428,8 @@ static void map_runs_EINVAL(struct kunit *test)
 }
 
 /*
- * A failed iommu_map_runs() returns the number of bytes mapped so far, and has
- * synced them.
+ * On failure, iommu_map_runs() reports how many bytes are mapped, after syncing
+ * them.
  */
 static void map_runs_tells_mapped(struct kunit *test)
 {

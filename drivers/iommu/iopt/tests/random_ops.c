@@ -439,8 +439,8 @@ static bool limit_attach(struct random *random)
 	space = &model->space[random_space_of(d)];
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
 	/*
-	 * A failed attach may make pages dirty that a blind device could reach
-	 * meanwhile.
+	 * A failed attach makes pages dirty if a blind device could reach them
+	 * until then.
 	 */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
 	    space->nr_blind ||

@@ -111,7 +111,7 @@ static bool part_failed(struct kunit *test)
 	return READ_ONCE(test->status) == KUNIT_FAILURE;
 }
 
-/* Skip the cleanup after a failure, because it might hang. */
+/* Skip the cleanup after a failure, because it might block. */
 static void random_test_exit(struct kunit *test)
 {
 	struct random *random = test->priv;
@@ -300,7 +300,7 @@ static void random_against_model(struct kunit *test)
 	}
 }
 
-/* Each kind of operation succeeds at least once in 90 operations. */
+/* Each kind of operation succeeds at least @ops / 90 times. */
 static void each_kind_succeeds(struct kunit *test)
 {
 	unsigned int i;

@@ -36,8 +36,8 @@ static u8 *buffer_of(struct kunit *test, unsigned long bytes, u8 fill)
 }
 
 /*
- * A range may start at any byte and span mappings, with or without a domain,
- * and is not pinned.
+ * An access may start at any byte and span mappings, with or without a domain,
+ * and pins nothing.
  */
 static void rw_spans_mappings(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for busy areas: a caller that finds a conflicting one waits for that
- * area alone, is woken when it settles, and is killable.
+ * Waiting for busy areas: a caller that finds a conflicting one waits until that
+ * area settles, and is killable meanwhile, except in a detach.
  *
  * A call blocks in the mock domain while it maps or unmaps, and a second thread
  * needs the same area.
@@ -230,8 +230,7 @@ static void detach_waits_for_map(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * An attach after that adds a new domain, even if it is the same
-	 * struct.
+	 * A later attach adds a new domain, even if it reuses the same struct.
 	 */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);

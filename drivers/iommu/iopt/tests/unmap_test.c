@@ -187,9 +187,9 @@ static void expect_breaks(struct kunit *test, unsigned long loops,
 
 /*
  * An unmap of many areas drops the lock every %IOPT_MAX_STEPS steps in each of
- * its loops: when it releases its first batch to start over with a claim,
- * checks the areas and takes them, looks for users, keeps users out, looks
- * again, starts to work and removes the areas.
+ * its loops: it releases its first batch to start over with a claim, checks the
+ * areas, takes them, looks for users, keeps users out, looks again, starts to
+ * work and removes the areas.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -206,7 +206,8 @@ static void unmap_of_many_drops_the_lock(struct kunit *test)
 }
 
 /*
- * Starting, querying and stopping dirty tracking of many areas drops the lock.
+ * The start and the stop of dirty tracking, and the removal of a blind device,
+ * drop the lock if there are many areas.
  */
 static void dirty_of_many_drops_the_lock(struct kunit *test)
 {
@@ -234,7 +235,7 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
-/* Attaching a domain to many areas drops the lock. */
+/* Attaching a domain drops the lock if there are many areas. */
 static void attach_of_many_drops_the_lock(struct kunit *test)
 {
 	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
@@ -250,7 +251,10 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 	/* The attach fails at the first area, which is not aligned. */
 	KUNIT_EXPECT_EQ(test, 0, breaks(test));
-	/* The attach fails to pin the first area, which has no memory. */
+	/*
+	 * The attach checks all areas, and then fails to pin the first one,
+	 * which has no memory.
+	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_attach_domain(space->iopt, &mock->domain));
@@ -259,8 +263,8 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 }
 
 /*
- * Either all areas of a range become orphans or none, even if the last one is
- * the one that cannot.
+ * Either all areas of a range become orphans or none, even if only the last one
+ * cannot become one.
  */
 static void orphan_of_many(struct kunit *test)
 {

@@ -31,8 +31,8 @@ static void user_mm_free(struct kunit_resource *res)
 }
 
 /*
- * Give the test case an mm. No reference to mm_users may be left when the test
- * case ends.
+ * Give the test case an mm. Its memory must be unpinned, and no other reference
+ * to mm_users may be left, when the test case ends.
  */
 struct mm_struct *test_user_mm(struct kunit *test)
 {
