@@ -9,6 +9,7 @@
 
 #define IOVA	0x100000000UL
 
+/* An access that fails to be allocated is not added to the space. */
 static void create_ENOMEM(struct kunit *test)
 {
 	struct test_space *space = test->priv;

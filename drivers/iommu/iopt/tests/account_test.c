@@ -34,6 +34,10 @@ static void uncharge(struct iopt_payer *payer, unsigned long npages)
 	iopt_settle(payer);
 }
 
+/*
+ * The limit applies to all pages that are charged to the user. It is exact, and
+ * a failed charge changes no counter.
+ */
 static void user_limit_is_exact(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -57,6 +61,7 @@ static void user_limit_is_exact(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
+/* A change of the limit takes effect with the next charge. */
 static void user_limit_is_read_at_each_charge(struct kunit *test)
 {
 	unsigned long before = test_charged();
@@ -70,6 +75,7 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
+/* IOPT_ACCOUNT_NONE has no limit, but counts pages in VmPin. */
 static void none_has_no_limit_but_shows(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;

@@ -143,6 +143,7 @@ static void copy_into_another_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
+/* A failed copy reports the reason, and adds no mapping. */
 static void copy_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -97,6 +97,10 @@ static void view_of_a_copy(struct kunit *test)
 	iopt_access_destroy(access);
 }
 
+/*
+ * The dump of a space shows its domain, its ranges, and the pages and runs of
+ * each area.
+ */
 static void view_of_areas_in_a_domain(struct kunit *test)
 {
 	struct seq_buf *text = test_text_alloc(test);

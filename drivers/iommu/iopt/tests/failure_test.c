@@ -576,6 +576,7 @@ static void clean_up(struct kunit *test)
 		iopt_access_destroy(work.access);
 }
 
+/* A call that fails at its n-th step restores the previous state. */
 static void fails_at_nth(struct kunit *test)
 {
 	unsigned long param = (unsigned long)test->param_value - 1;

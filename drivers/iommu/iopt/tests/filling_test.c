@@ -324,6 +324,7 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
 }
 
+/* Scattered pages take a run for each page. */
 static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
 {
 	holder_comes_while_pinning(test, test_touched(test, 64));

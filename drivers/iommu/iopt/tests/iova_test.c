@@ -91,6 +91,7 @@ static void choose_unaligned_if_full(struct kunit *test)
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 }
 
+/* The engine never chooses the first or the last page of the address space. */
 static void choose_ENOSPC(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -141,6 +142,10 @@ static void choose_allowed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iova);
 }
 
+/*
+ * The engine uses the holes between a mapping and reserved IOVAs, and fails if
+ * no hole is large enough.
+ */
 static void choose_beside_reserved(struct kunit *test)
 {
 	struct test_space *space = test->priv;

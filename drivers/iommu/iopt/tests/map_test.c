@@ -156,6 +156,7 @@ static void map_EINVAL_EOVERFLOW(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 2));
 }
 
+/* A map that overlaps another mapping fails and changes nothing. */
 static void map_EEXIST(struct kunit *test)
 {
 	struct test_space *space = test->priv;

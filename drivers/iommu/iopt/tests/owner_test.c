@@ -402,16 +402,22 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	mmdrop(mm);
 }
 
+/* Pages of a domain are charged to the new process while the old one runs. */
 static void adopt_from_living_process(struct kunit *test)
 {
 	adopt_by_another_process(test, true, true);
 }
 
+/* Pages of a domain are charged to the new process after the old one exited. */
 static void adopt_from_dead_process(struct kunit *test)
 {
 	adopt_by_another_process(test, false, true);
 }
 
+/*
+ * Without a domain, the pages that accesses have pinned are charged to the new
+ * process.
+ */
 static void adopt_pins_of_accesses(struct kunit *test)
 {
 	adopt_by_another_process(test, true, false);

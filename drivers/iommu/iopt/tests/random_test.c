@@ -283,6 +283,7 @@ static const void *next_part(const void *previous, char *name)
 	return (void *)(part + 1);
 }
 
+/* Random operations have the effect on the engine that the model predicts. */
 static void random_against_model(struct kunit *test)
 {
 	unsigned long part = (unsigned long)test->param_value - 1;

@@ -194,6 +194,7 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 	KUNIT_EXPECT_EQ(test, 0, runs.nr_chunks);
 }
 
+/* Random fills, cuts and clears change only the pages that they name. */
 static void runs_edit_against_model(struct kunit *test)
 {
 	edit_against_model(test, 1, 20000);

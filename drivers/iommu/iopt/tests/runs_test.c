@@ -4,6 +4,7 @@
 #include "failing.h"
 #include "runs_lib.h"
 
+/* Contiguous pages of the same kind are one run. */
 static void runs_merge_contiguous(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -25,6 +26,7 @@ static void runs_merge_contiguous(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, runs.npages);
 }
 
+/* The zero page is one run however often it is repeated. */
 static void runs_zero_page_has_stride_0(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -41,6 +43,7 @@ static void runs_zero_page_has_stride_0(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
+/* An empty record is a hole of any length. */
 static void runs_empty_is_a_hole(struct kunit *test)
 {
 	struct iopt_runs runs = {};

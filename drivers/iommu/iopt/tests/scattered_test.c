@@ -71,6 +71,7 @@ static unsigned long pfn_of(struct kunit *test, unsigned long i)
 	return test_user_pfn(test, space->uaddr + PAGES(page_of(i)));
 }
 
+/* Copies that are unmapped in any order each unpin their own page only. */
 static void copies_cut_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;

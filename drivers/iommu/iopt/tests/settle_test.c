@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for busy areas: a caller that finds a conflicting one waits until that
- * area settles, and is killable meanwhile, except in a detach.
+ * Waiting for busy areas: a caller that finds a conflicting one waits until
+ * that area settles, and is killable meanwhile, except in a detach.
  *
  * A call blocks in the mock domain while it maps or unmaps, and a second thread
  * needs the same area.

@@ -531,6 +531,10 @@ static const void *next_round(const void *previous, char *name)
 	return (void *)(round + 1);
 }
 
+/*
+ * Concurrent calls return only errnos that they may return, and leave nothing
+ * behind when all is unmapped.
+ */
 static void all_against_all(struct kunit *test)
 {
 	const struct iopt_range allowed = { 0, PAGES(NR_IOVAS) - 1 };
