@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An access for KUnit tests, which behaves as drivers do: it holds a lock of
- * its own while it pins and unpins, takes the same one when it is told of an
- * unmap, and then unpins all of what it is told of, without a look.
+ * Access for KUnit tests that behaves as drivers do: it holds a lock of its own
+ * while it pins and unpins, takes that lock in the unmap callback too, and
+ * unpins the whole range that the callback is passed, pinned or not.
  */
 #include <linux/slab.h>
 
@@ -40,7 +40,7 @@ static void no_unmap(void *data, unsigned long start, unsigned long last)
 {
 }
 
-/* For an access that has no pins when an unmap notifies it. */
+/* Ops of an access that has nothing pinned when an unmap notifies it. */
 const struct iopt_access_ops test_no_unmap_ops = { .unmap = no_unmap };
 
 static struct test_access *create(struct kunit *test,
@@ -65,19 +65,25 @@ static struct test_access *create(struct kunit *test,
 	return access;
 }
 
-/* It goes with the space, or earlier. */
+/*
+ * Create an access that is destroyed along with the space unless the test case
+ * destroys it before.
+ */
 struct test_access *test_access_create(struct kunit *test)
 {
 	return create(test, &access_ops);
 }
 
-/* Likewise, but it owns its pins. */
+/*
+ * Create an access that owns its pins, with the lifetime of
+ * test_access_create().
+ */
 struct test_access *test_owner_create(struct kunit *test)
 {
 	return create(test, &owner_ops);
 }
 
-/* Nothing of its own is pinned any more. */
+/* Destroy an access that has no pins of its own left. */
 void test_access_destroy(struct test_access *access)
 {
 	struct test_access **link = &access->space->accesses;
@@ -89,7 +95,7 @@ void test_access_destroy(struct test_access *access)
 	kfree(access);
 }
 
-/* Expect that notification @i of an access was for @npages from @start on. */
+/* Expect that notification @i of an access covered @npages from @start on. */
 void test_expect_notified(struct kunit *test, struct test_access *access,
 			  unsigned int i, unsigned long start,
 			  unsigned long npages)
@@ -99,7 +105,7 @@ void test_expect_notified(struct kunit *test, struct test_access *access,
 	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
 }
 
-/* With all that they have pinned. */
+/* Destroy all accesses, and drop their remaining pins. */
 void test_accesses_destroy(struct test_space *space)
 {
 	while (space->accesses) {
@@ -111,7 +117,10 @@ void test_accesses_destroy(struct test_space *space)
 	}
 }
 
-/* @pages may be NULL for up to 64 pages. */
+/*
+ * Pin a range with the lock of the driver held. @pages may be NULL for up to 64
+ * pages.
+ */
 int test_pin_flags(struct test_access *access, unsigned long iova,
 		   unsigned long npages, struct page **pages,
 		   unsigned int flags)

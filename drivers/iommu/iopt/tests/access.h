@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * An access for KUnit tests, which behaves as drivers do.
- */
+/* Access for KUnit tests that pins and unpins as drivers do. */
 #ifndef __IOPT_TEST_ACCESS_H
 #define __IOPT_TEST_ACCESS_H
 
@@ -15,24 +13,24 @@
 #define TEST_TOLD_MAX	8
 
 /**
- * struct test_access - an access
- * @access: what the engine gave
- * @space: where it is
- * @next: the next one of the space
- * @lock: the driver's own, held while it pins and unpins
- * @keep: unpin nothing when told of an unmap
- * @nr_told: how often it was told
- * @told: the first ones of what it was told
- * @block: wait for @go_on when told
- * @called: completed each time it is told
+ * struct test_access - access of a driver
+ * @access: access of the engine
+ * @space: fixture that the access belongs to
+ * @next: next access of @space
+ * @lock: lock of the driver, held while it pins and unpins, and in the callback
+ * @keep: unpin nothing when notified of an unmap
+ * @nr_told: number of notifications
+ * @told: ranges of the first %TEST_TOLD_MAX notifications
+ * @block: wait for @go_on in the callback
+ * @called: completed by each notification
  * @go_on: see @block
- * @also: to be called when told, if not NULL
+ * @also: function that the callback calls before it unpins, or NULL
  */
 struct test_access {
 	struct iopt_access *access;
 	struct test_space *space;
 	struct test_access *next;
-	struct mutex lock;	/* outside of the engine's */
+	struct mutex lock;	/* outside the engine's locks */
 	bool keep;
 	unsigned int nr_told;
 	struct iopt_range told[TEST_TOLD_MAX];

@@ -41,7 +41,10 @@ static void start_unmap_and_attach(struct kunit *test,
 	msleep(50);
 }
 
-/* A failed unmap leaves the mapping, also in a domain attached meanwhile. */
+/*
+ * After a failed unmap, a domain that was attached meanwhile translates the
+ * mapping.
+ */
 static void attach_meets_killed_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -73,8 +76,8 @@ static void attach_meets_unmap(struct kunit *test)
 }
 
 /*
- * A domain with pages larger than the mapping's alignment can be attached
- * if the unmap succeeds, and fails to attach if the unmap fails.
+ * A domain with pages larger than the mapping's alignment can be attached if
+ * the unmap succeeds, and fails to attach if the unmap fails.
  */
 static void coarse_domain_meets_unmap(struct kunit *test)
 {

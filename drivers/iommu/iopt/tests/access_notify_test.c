@@ -28,7 +28,7 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(2), 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(8), 1));
 
-	/* An unmap that is refused notifies no access. */
+	/* A rejected unmap notifies no access. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 3));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 11));
 	KUNIT_EXPECT_EQ(test, 0, one->nr_told);
@@ -47,7 +47,9 @@ static void unmap_notifies_every_access(struct kunit *test)
 				test_pins(test_user_pfn(test, uaddr +
 							PAGES(i))));
 
-	/* All pins of the mapping have been dropped before the unmap. */
+	/*
+	 * A mapping that was unpinned before the unmap causes no notification.
+	 */
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 4, test_unpin(one, IOVA, 4));
@@ -55,7 +57,7 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
 }
 
-/* Pins of accesses stay when a domain is detached: no access is notified. */
+/* Pins of accesses stay when a domain is detached, so no access is notified. */
 static void detach_notifies_no_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -101,7 +103,9 @@ static void try_everything(struct test_access *access, unsigned long start,
 	struct page *page;
 	u64 value = 42;
 
-	/* The mapping that is unmapped takes no new pins, but still exists. */
+	/*
+	 * The mapping takes no new pins while it is unmapped, but still exists.
+	 */
 	WARN_ON(iopt_access_pin(access->access, start, start + PAGES(1) - 1,
 				&page, 0) != -ENOENT);
 	WARN_ON(iopt_access_rw(access->access, start, &value, 8, 0) !=
@@ -153,7 +157,9 @@ static void expect_usable(struct test_access *access, unsigned long start,
 			       IOPT_ACCESS_WRITE) != rc);
 	WARN_ON(iopt_access_pin(access->access, last + 1 - PAGES(1), last,
 				&page, 0) != rc);
-	/* A map that conflicts with it fails, and does not wait for it. */
+	/*
+	 * A conflicting map fails immediately instead of waiting for the unmap.
+	 */
 	if (!final)
 		WARN_ON(test_map(iopt, start, access->space->uaddr, 1) !=
 			-EEXIST);
@@ -179,7 +185,10 @@ static void unmap_notifies_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 
-	/* Unpinning ends the notifications; without pins there are none. */
+	/*
+	 * Unpinning ends the notifications, and a mapping without pins causes
+	 * none.
+	 */
 	access->also = NULL;
 	access->keep = false;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
@@ -221,8 +230,8 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 }
 
 /*
- * A wait for calls in flight uses up a notification, so that calls that follow
- * each other cannot keep the mapping.
+ * A wait for in-flight calls uses up a notification, so that a sequence of
+ * calls cannot keep the mapping.
  */
 static void calls_in_flight_count_as_rounds(struct kunit *test)
 {
@@ -240,7 +249,10 @@ static void calls_in_flight_count_as_rounds(struct kunit *test)
 	area->nr_users++;
 	mutex_unlock(&space->iopt->lock);
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
-	/* Each call that returns wakes the unmap, which finds the first one. */
+	/*
+	 * Each call that returns wakes the unmap, which finds the first call
+	 * still in flight.
+	 */
 	for (i = 0; i != 4; i++) {
 		test_thread_expect_waiting(&unmap);
 		KUNIT_EXPECT_EQ(test, i < 2 ? 0 : -ENOENT,

@@ -17,12 +17,12 @@
 
 /**
  * struct stress - state of one thread
- * @access: the access that all threads share
+ * @access: access that all threads share
  * @call: makes one call; returns false if its result is wrong
- * @uaddr: user address of STRESS_PAGES pages
+ * @uaddr: user address of %STRESS_PAGES pages
  * @rnd: state of the random number generator
  * @done: number of calls that succeeded
- * @mock: the domain to attach
+ * @mock: domain to attach
  */
 struct stress {
 	struct test_access *access;
@@ -157,8 +157,8 @@ static long stress_main(struct test_thread *thread)
 }
 
 /*
- * Every call succeeds often enough, fails only with an errno that it may
- * return, and at the end nothing is charged or pinned.
+ * In every thread at least 20 calls succeed, and calls fail only with an errno
+ * that they may return. In the end nothing is charged or pinned.
  */
 static void threads_unmap_and_pin(struct kunit *test)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Creating and destroying accesses.
- */
+/* Creating and destroying accesses. */
 #include <linux/delay.h>
 
 #include "../io_pagetable.h"
@@ -11,6 +9,7 @@
 
 #define IOVA	0x100000000UL
 
+/* An access that fails to be allocated is not added to the space. */
 static void create_ENOMEM(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -101,7 +100,7 @@ static void destroy_waits_for_own_callbacks_only(struct kunit *test)
 	bool destroyed;
 
 	start_blocked_callback(test, one, two, &unmap);
-	/* It would be notified next. */
+	/* The unmap would notify this access next. */
 	test_thread_start(test, &destroy, call_destroy, one, current->mm);
 	destroyed = wait_for_completion_timeout(&destroy.done, 5 * HZ);
 	KUNIT_EXPECT_TRUE(test, destroyed);

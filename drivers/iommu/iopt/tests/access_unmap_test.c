@@ -157,7 +157,7 @@ static long call_pin_unlocked(struct test_thread *thread)
 }
 
 /*
- * A call that pins several mappings pins all or nothing, also if one of them is
+ * A call that pins several mappings is all-or-nothing, even if one of them is
  * unmapped while the other one is being pinned.
  */
 static void unmap_meets_pin_of_several(struct kunit *test)

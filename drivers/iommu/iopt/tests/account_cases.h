@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Every mode of accounting, for test cases that run with each.
- */
+/* Accounting modes, for test cases that run once for each mode. */
 #ifndef __IOPT_TEST_ACCOUNT_CASES_H
 #define __IOPT_TEST_ACCOUNT_CASES_H
 
@@ -10,12 +8,12 @@
 #include <linux/string.h>
 
 /**
- * struct account_case - whose counter a mode of accounting moves
- * @name: of the mode
+ * struct account_case - counters that an accounting mode changes
+ * @name: name of the mode
  * @account: the mode
- * @user: it moves the user's counter
- * @locked: it moves VmLck
- * @pinned: it moves VmPin
+ * @user: the mode changes the user's counter
+ * @locked: the mode changes VmLck
+ * @pinned: the mode changes VmPin
  */
 struct account_case {
 	const char *name;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Accounting: exact limits, exact counters.
- */
+/* Accounting: limits and counters are exact. */
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -36,6 +34,10 @@ static void uncharge(struct iopt_payer *payer, unsigned long npages)
 	iopt_settle(payer);
 }
 
+/*
+ * The limit applies to all pages that are charged to the user. It is exact, and
+ * a failed charge changes no counter.
+ */
 static void user_limit_is_exact(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -59,6 +61,7 @@ static void user_limit_is_exact(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
+/* A change of the limit takes effect with the next charge. */
 static void user_limit_is_read_at_each_charge(struct kunit *test)
 {
 	unsigned long before = test_charged();
@@ -72,6 +75,7 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
+/* IOPT_ACCOUNT_NONE has no limit, but counts pages in VmPin. */
 static void none_has_no_limit_but_shows(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -98,7 +102,10 @@ static void payer_does_not_keep_mm_alive(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* The limit is for the sum of pages of mappings and of mlock(), as in VmLck. */
+/*
+ * The limit applies to the sum of mapped and mlock()ed pages, as VmLck shows
+ * it.
+ */
 static void mm_limit_is_exact(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -173,14 +180,16 @@ static long call_try_settle(struct test_thread *thread)
 	return 0;
 }
 
-/* A caller that must not wait for the mmap_lock leaves it to a worker. */
+/*
+ * A caller that must not wait for the mmap_lock leaves the update to a worker.
+ */
 static void busy_lock_settles_later(struct kunit *test)
 {
 	static long (* const calls[])(struct test_thread *) = {
 		call_try_settle, call_try_settle, call_settle,
 	};
 	struct mm_struct *mm = current->mm;
-	/* The last call is that of another process. */
+	/* The last call is made by a thread of another process. */
 	struct mm_struct *mms[] = { mm, NULL, NULL };
 	struct iopt_payer *payer;
 	unsigned int i;
@@ -197,7 +206,7 @@ static void busy_lock_settles_later(struct kunit *test)
 		flush_work(&payer->settle);
 		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 
-		/* If it is free nothing is left to do. */
+		/* The call itself updates VmLck if the lock is free. */
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 		iopt_uncharge(payer, 10);
 		test_thread_run(test, calls[i], payer, mms[i]);
@@ -206,7 +215,7 @@ static void busy_lock_settles_later(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* Of several payers that an operation uncharges none is forgotten. */
+/* An operation that uncharges several payers updates the counters of each. */
 static void each_noted_payer_is_settled(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -274,7 +283,10 @@ static void payer_keeps_and_puts(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, payer, iopt_payer_get(payer));
 	iopt_payer_put(payer);
 	iopt_payer_put(NULL);
-	/* On other processors, idle threads borrow an mm for a while. */
+	/*
+	 * With SMP, idle threads of other processors hold mm references for a
+	 * while.
+	 */
 	if (!IS_ENABLED(CONFIG_SMP))
 		KUNIT_EXPECT_EQ(test, mms + 1, atomic_read(&mm->mm_count));
 	KUNIT_EXPECT_EQ(test, tasks + 1,
@@ -300,7 +312,7 @@ static bool pays_now(struct iopt_payer *payer, enum iopt_account account)
 	return found && found == payer;
 }
 
-/* A payer is reused by the same process, user and mode of accounting alone. */
+/* A payer is reused only by the same process, user and accounting mode. */
 static void payer_is_reused(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages in the user's bitmap: which bits are written, wherever it is.
+ * Dirty pages in the user's bitmap: which bits a read writes, at any address.
  *
- * What is in the user's memory afterwards is compared, byte for byte, with what
- * a plain model says.
+ * Each case compares the user's memory, byte for byte, with a plain model.
  */
 #include <linux/mman.h>
 #include <linux/prandom.h>
@@ -17,14 +16,14 @@
 #define NPAGES	512U
 
 /**
- * struct model - what should be
- * @mapped: of each page at IOVA, is it mapped?
- * @dirty: is it dirty?
- * @user: the user's memory, and its copy
- * @expected: what should be in it
- * @found: what is
- * @whole_words: of the queries
- * @rnd: where chance comes from
+ * struct model - expected state
+ * @mapped: whether each page from IOVA on is mapped
+ * @dirty: whether each page is dirty
+ * @user: user address of the memory that contains the bitmap
+ * @expected: expected content of that memory
+ * @found: actual content of that memory
+ * @whole_words: value of iopt_dirty_query.whole_words in the queries
+ * @rnd: state of the random number generator
  */
 struct model {
 	bool mapped[NPAGES];
@@ -47,13 +46,18 @@ static struct model *model_make(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, model);
 	prandom_seed_state(&model->rnd, 31);
-	/* The page after it cannot be written to. */
+	/*
+	 * Leave a hole behind the bitmap, so that writing beyond its end
+	 * faults.
+	 */
 	model->user = test_mmap(test, 3, PROT_READ | PROT_WRITE);
 	test_munmap(test, model->user + BYTES, 1);
 	return model;
 }
 
-/* Mappings need no memory as long as no domain comes. */
+/*
+ * Map without memory, which is not accessed as long as no domain is attached.
+ */
 static void model_map(struct kunit *test, struct model *model,
 		      unsigned int first, unsigned int n)
 {
@@ -79,7 +83,7 @@ static void model_mark(struct kunit *test, struct model *model,
 	model->dirty[page] = true;
 }
 
-/* Fill the user's memory. */
+/* Fill the user's memory with random bytes. */
 static void model_fill(struct kunit *test, struct model *model)
 {
 	prandom_bytes_state(&model->rnd, model->expected, BYTES);
@@ -95,7 +99,10 @@ static void model_set(struct model *model, unsigned long offset,
 	*byte = (*byte & ~BIT(bit % 8)) | set << bit % 8;
 }
 
-/* What a read of @n pages from @first on writes at @offset. */
+/*
+ * Apply to the model a read of @n pages from @first on, with the bitmap at
+ * @offset.
+ */
 static void model_read(struct model *model, unsigned long offset,
 		       unsigned int first, unsigned int n, unsigned int per_bit,
 		       bool keep)
@@ -139,7 +146,7 @@ static void model_check(struct kunit *test, struct model *model)
 	KUNIT_ASSERT_EQ(test, 0, memcmp(model->expected, model->found, BYTES));
 }
 
-/* Mappings with holes between, so that words are shared and some are none's. */
+/* Map with holes, so that some words cover several mappings and others none. */
 static void model_map_some(struct kunit *test, struct model *model)
 {
 	model_map(test, model, 3, 7);
@@ -150,7 +157,7 @@ static void model_map_some(struct kunit *test, struct model *model)
 	model_map(test, model, 448, 5);
 }
 
-/* T1-111: bits of holes and of what is not asked for stay as they are. */
+/* Bits of holes, and bits outside the queried range, stay unchanged. */
 static void holes_are_not_touched(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -175,7 +182,10 @@ static void holes_are_not_touched(struct kunit *test)
 	model_check(test, model);
 }
 
-/* T1-111: on request words are overwritten, or dirty pages added to them. */
+/*
+ * With whole_words, a read overwrites a word if its first bit belongs to a
+ * mapping, and only adds dirty bits to any other word.
+ */
 static void whole_words(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -199,7 +209,10 @@ static void whole_words(struct kunit *test)
 	model_check(test, model);
 }
 
-/* A word in which nothing is mapped may be somewhere it cannot be written. */
+/*
+ * A word that covers no mapping is not written, so it may lie in unmapped
+ * memory.
+ */
 static void holes_need_no_bitmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -215,7 +228,7 @@ static void holes_need_no_bitmap(struct kunit *test)
 	model_check(test, model);
 }
 
-/* A28, A30, A32: the bitmap may be at any address, up to the last byte. */
+/* The bitmap may be at any address, up to the last byte of the memory. */
 static void bitmap_at_every_byte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -236,12 +249,15 @@ static void bitmap_at_every_byte(struct kunit *test)
 		model_read(model, offset, 0, NPAGES, 1, true);
 		model_check(test, model);
 	}
-	/* One byte more is one too many. */
+	/* A bitmap that extends one byte beyond the memory faults. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, last + 1, 0, NPAGES,
 					       1, IOPT_DIRTY_KEEP));
 }
 
-/* E2: what could not be told is still dirty, and what was told is told. */
+/*
+ * After -EFAULT, pages that were reported are clean, and all others are still
+ * dirty.
+ */
 static void read_EFAULT_keeps_the_rest(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -255,7 +271,7 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 		for (i = 0; i != 320; i++)
 			if (i % 5 == shift % 5)
 				model_mark(test, model, i);
-		/* The first two words fit, the third one lacks a byte or all */
+		/* The first two words fit; the third lacks 1 to 8 bytes. */
 		model_fill(test, model);
 		KUNIT_EXPECT_EQ(test, -EFAULT,
 				do_read(test, model, BYTES - 16 - shift, 0, 320,
@@ -267,7 +283,7 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 		model_read(model, 0, 0, 320, 1, false);
 		model_check(test, model);
 	}
-	/* No bitmap at all, or one in the kernel. */
+	/* An address of 0, and one in the kernel, fault. */
 	model_mark(test, model, 200);
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user, 0,
 					       320, 1, 0));
@@ -279,7 +295,10 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 	model_check(test, model);
 }
 
-/* Likewise with a bit for many pages, all of which are dirty then. */
+/*
+ * After -EFAULT of a query with several pages per bit, all pages of a bit that
+ * could not be reported are dirty.
+ */
 static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -312,7 +331,7 @@ static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
 	model_check(test, model);
 }
 
-/* A bitmap that can be read but not written. */
+/* A bitmap that can be read but not written faults. */
 static void read_only_bitmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -331,14 +350,17 @@ static void read_only_bitmap_EFAULT(struct kunit *test)
 	model_check(test, model);
 }
 
-/* A31: random marks and reads of random windows, with all page sizes. */
+/*
+ * Random marks and reads of random windows, with all page sizes, match the
+ * model.
+ */
 static void random_against_model(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct model *model = model_make(test);
 	unsigned int first, n, i, round;
 
-	/* Mappings of multiples of 16 pages, with holes. */
+	/* Mappings are multiples of 16 pages, with holes in between. */
 	for (first = 0; first != NPAGES; first += n) {
 		n = 16 * (dice(model, 6) + 1);
 		n = min(n, NPAGES - first);
@@ -358,7 +380,7 @@ static void random_against_model(struct kunit *test)
 			if (model->mapped[page])
 				model_mark(test, model, page);
 		}
-		/* A window that cuts no mapping. */
+		/* Choose a window that does not cut a mapping. */
 		do {
 			struct iopt_area *area;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What waits for a claim of IOVAs, and what does not.
+ * Which calls wait for a claim of IOVAs, and which do not.
  *
- * A case makes a claim of its own, in place of a map or an unmap that has many
- * areas and drops the lock between them.
+ * A case adds a claim of its own, in place of a map or unmap of many areas that
+ * drops the lock between batches.
  */
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -37,7 +37,7 @@ static void claim_end(struct kunit *test, struct iopt_claim *claim)
 	mutex_unlock(&space->iopt->lock);
 }
 
-/* Map 4 pages at the IOVA that is the thread's argument. */
+/* Map 4 pages at the IOVA in the thread's argument. */
 static long call_map(struct test_thread *thread)
 {
 	return test_map(thread->space->iopt, (unsigned long)thread->data, SZ_4G,
@@ -52,13 +52,16 @@ static long call_map_anywhere(struct test_thread *thread)
 			     IOPT_ACCOUNT_USER, 0);
 }
 
-/* Unmap 8 pages there. */
+/* Unmap 8 pages at the IOVA in the thread's argument. */
 static long call_unmap(struct test_thread *thread)
 {
 	return test_unmap(thread->space->iopt, (unsigned long)thread->data, 8);
 }
 
-/* A map waits for another one that is inserting areas there, and only there. */
+/*
+ * A map waits for another map that is inserting areas at its IOVAs, and for no
+ * other.
+ */
 static void map_waits_for_a_map(struct kunit *test)
 {
 	struct iopt_claim claim = { .map = true };
@@ -79,7 +82,7 @@ static void map_waits_for_a_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_areas);
 }
 
-/* A map that chooses its IOVAs there waits too. */
+/* A map that chooses its IOVAs in the claimed range waits too. */
 static void map_anywhere_waits_for_a_map(struct kunit *test)
 {
 	struct iopt_claim claim = { .map = true };
@@ -96,7 +99,7 @@ static void map_anywhere_waits_for_a_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 4));
 }
 
-/* A map does not wait for an unmap, which does not take the new areas. */
+/* A map does not wait for an unmap, and the unmap leaves the new area alone. */
 static void map_is_late_for_an_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -119,7 +122,10 @@ static void map_is_late_for_an_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 4));
 }
 
-/* An unmap waits for any claim that it meets, killably, and changes nothing. */
+/*
+ * An unmap waits killably for any claim that overlaps its range. A killed unmap
+ * changes nothing.
+ */
 static void unmap_waits_for_a_claim(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -157,8 +163,8 @@ static long call_copy_many(struct test_thread *thread)
 }
 
 /*
- * A map of many areas waits for any claim, and after that it looks again for what
- * is mapped there.
+ * A map of many areas waits for any claim in its range, and then checks again
+ * that the range is free.
  */
 static void map_of_many_looks_again(struct kunit *test)
 {
@@ -193,7 +199,10 @@ static long call_attach(struct test_thread *thread)
 	return rc;
 }
 
-/* An unmap of 8 pages that waits for an access to unpin the first one. */
+/*
+ * Map 4 pages, pin the first one, and start an unmap of 8 pages that waits for
+ * the pin.
+ */
 static void unmap_start(struct kunit *test, struct test_thread *unmap,
 			struct test_access *access, unsigned long uaddr)
 {
@@ -228,7 +237,7 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 		complete(&unmap.done);
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
-	/* It unmapped 4 pages of the 8. */
+	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(space->mock[0], IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
@@ -236,7 +245,7 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 4));
 }
 
-/* An area that attach is filling makes its unmap wait, which can be killed. */
+/* An unmap waits killably for an attach that is filling one of its areas. */
 static void unmap_waits_killably_for_filling(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -246,7 +255,7 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	unsigned long uaddr;
 
 	uaddr = test_slow_memory(test, &slow, 4);
-	/* The page that the access pins is there at once. */
+	/* Populate the page that the access pins. */
 	complete(&slow.go_on);
 	test_touch(test, uaddr, 1);
 	wait_for_completion(&slow.blocked);
@@ -276,7 +285,9 @@ static long call_map_memory(struct test_thread *thread)
 	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
 }
 
-/* A later map that sticks out of the interval of an unmap does not fail it. */
+/*
+ * A later map that extends beyond the range of an unmap does not make it fail.
+ */
 static void late_area_may_stick_out(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -295,7 +306,7 @@ static void late_area_may_stick_out(struct kunit *test)
 					  4));
 	complete(&mock->go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	/* It unmapped 4 pages of the 8. */
+	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(mock, IOVA, 6);
 	mock_expect_maps(mock, IOVA + PAGES(6), uaddr, 4);
@@ -303,8 +314,8 @@ static void late_area_may_stick_out(struct kunit *test)
 }
 
 /*
- * Two unmaps claim [IOVA, IOVA + 4 pages) and [ABOVE, ABOVE + 8 pages), and a map
- * between them sticks out of both intervals.
+ * Two unmaps claim [IOVA, IOVA + 4 pages) and [ABOVE, ABOVE + 8 pages). An area
+ * at ACROSS starts in the first interval and ends in the second.
  */
 #define ABOVE	(IOVA + PAGES(8))
 #define ACROSS	(IOVA + PAGES(2))
@@ -319,7 +330,9 @@ static void map_across(struct kunit *test)
 	test_validate(test);
 }
 
-/* Whether the unmap that has claimed an IOVA leaves the area at another one alone. */
+/*
+ * Return true if the unmap that claims @claimed leaves the area at @iova alone.
+ */
 static bool is_late(struct kunit *test, unsigned long claimed,
 		    unsigned long iova)
 {
@@ -337,13 +350,15 @@ static bool is_late(struct kunit *test, unsigned long claimed,
 	return late;
 }
 
-/* Map 4 pages of the test's memory where the second unmap is. */
+/* Map 4 pages of the test's memory in the interval of the second unmap. */
 static long call_map_inside(struct test_thread *thread)
 {
 	return test_map(thread->space->iopt, INSIDE, thread->space->uaddr, 4);
 }
 
-/* A map is late for each unmap that it touches, even if the other one ends. */
+/*
+ * An area is late for each unmap that it overlaps, even after one of them ends.
+ */
 static void map_is_late_for_two_unmaps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -366,7 +381,7 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 
 	complete(&mock->go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	/* It unmapped 4 pages of the 8. */
+	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(mock, INSIDE, 4);
 	KUNIT_EXPECT_EQ(test, 8, mock->nr_ptes);
@@ -374,7 +389,10 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, ACROSS, 8));
 }
 
-/* It is late for no unmap that starts after it, while the other one goes on. */
+/*
+ * An area is not late for an unmap that starts after it, even while an older
+ * unmap still leaves it alone.
+ */
 static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -386,7 +404,7 @@ static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 	claim_start(test, &below, IOVA, 4);
 	claim_start(test, &above, ABOVE, 8);
 	map_across(test);
-	/* The unmap claims its interval because of that. */
+	/* The unmap claims its interval because an area has a pin. */
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, ACROSS, 1));
 	claim_end(test, &above);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, ABOVE, 8));
@@ -397,7 +415,10 @@ static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, ACROSS, 8));
 }
 
-/* Whether the claim that has an IOVA is that of an unmap which cannot fail. */
+/*
+ * Return true if the claim at @iova is that of an unmap that can no longer
+ * fail.
+ */
 static bool is_committed(struct kunit *test, unsigned long iova)
 {
 	struct test_space *space = test->priv;
@@ -413,7 +434,7 @@ static bool is_committed(struct kunit *test, unsigned long iova)
 	return committed;
 }
 
-/* An unmap is committed when its accesses have unpinned, and not before. */
+/* An unmap is committed only after all accesses have unpinned. */
 static void unmap_commits_after_accesses(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -465,10 +486,10 @@ static void attach_passes_over_committed_unmap(struct kunit *test)
 }
 
 /**
- * struct unmap_dirty_call - an unmap that reports dirty pages
+ * struct unmap_dirty_call - unmap that reports dirty pages
  * @query: where to report
- * @npages: number of pages from IOVA on
- * @bytes: the bytes that it unmapped
+ * @npages: number of pages from %IOVA on
+ * @bytes: number of bytes that it unmapped
  */
 struct unmap_dirty_call {
 	struct iopt_dirty_query query;
@@ -486,8 +507,8 @@ static long call_unmap_dirty(struct test_thread *thread)
 }
 
 /*
- * An unmap that waits for an access, while attach puts its area into a domain:
- * then it reports once, with all that a blind device reaches.
+ * If attach fills an area while its unmap waits for an access, the unmap
+ * reports each page that a blind device can reach.
  */
 static void unmap_reports_what_attach_fills(struct kunit *test)
 {
@@ -522,12 +543,13 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 	iopt_dirty_stop(space->iopt);
 }
 
-/* How many pages a page of a bitmap has bits for. */
+/* Number of pages that one page of a bitmap covers. */
 #define PER_PAGE	(PAGE_SIZE * 8)
 
 /*
- * Attach puts areas into a domain while an unmap is reporting: it reports again,
- * since a blind device may have written to those that it had reported before.
+ * If attach fills areas while an unmap reports dirty pages, the unmap reports
+ * again, because a blind device may have written to areas that were reported
+ * already.
  */
 static void unmap_reports_again_after_attach(struct kunit *test)
 {
@@ -542,7 +564,7 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 	u64 word;
 
 	bitmap = test_slow_memory(test, &slow, 2);
-	/* The first page is there at once. */
+	/* Populate the first page of the bitmap. */
 	complete(&slow.go_on);
 	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
 	wait_for_completion(&slow.blocked);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies: mappings that share their pages, and holders that come and go.
+ * Copies: mappings that share pages, and the effect of adding and removing
+ * holders of those pages.
  */
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -23,7 +24,7 @@ static int copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
 	return copy_prot(iopt, to, from, npages, TEST_RW);
 }
 
-/* A page is pinned and charged once, whoever shows it. */
+/* A page is pinned and charged once, however many mappings show it. */
 static void copy_shares_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -38,7 +39,7 @@ static void copy_shares_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
 	test_validate(test);
 
-	/* The one that was copied may go first. */
+	/* The original mapping may be unmapped before the copy. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 	mock_expect_maps(space->mock[0], COPY, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
@@ -47,7 +48,7 @@ static void copy_shares_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
 }
 
-/* Slices hold what they show, and no more. */
+/* Each copy holds the pages of its own slice only. */
 static void copy_of_slices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -77,7 +78,7 @@ static void copy_of_slices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* A range of several mappings, from inside of one to inside of another. */
+/* A copied range may span several mappings and start and end inside of them. */
 static void copy_spans_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -96,14 +97,17 @@ static void copy_spans_mappings(struct kunit *test)
 	mock_expect_maps(space->mock[0], iova, uaddr + PAGES(3), 6);
 	KUNIT_EXPECT_EQ(test, IOMMU_READ,
 			mock_domain_prot(space->mock[0], iova));
-	/* They are mappings of their own. */
+	/* The copies are separate mappings. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(1), 4));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(5), 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 12));
 }
 
-/* Into another space, which has a domain where the first has none. */
+/*
+ * A copy into another space pins for that space's domain, even if the first
+ * space has none, and counts against the area limit of that space.
+ */
 static void copy_into_another_space(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -125,7 +129,7 @@ static void copy_into_another_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			iopt_copy(other, &iova, space->iopt, IOVA, PAGES(4),
 				  TEST_RW, IOPT_MAP_FIXED));
-	/* A holder there already: pinned once, though the domains differ. */
+	/* A page is pinned once, even for domains of different spaces. */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
@@ -139,6 +143,7 @@ static void copy_into_another_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
+/* A failed copy reports the reason, and adds no mapping. */
 static void copy_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -165,7 +170,10 @@ static void copy_errnos(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(10), bytes);
 }
 
-/* What is left of the pages by a copy has an address of its own. */
+/*
+ * A copy of a slice can be adopted after the original is unmapped: the new
+ * address is that of the slice.
+ */
 static void adopt_what_a_copy_left(struct kunit *test)
 {
 	struct test_space *space = test->priv;

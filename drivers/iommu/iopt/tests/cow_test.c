@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A read-only mapping shows what the process sees, also after the process has
- * written to memory that was never touched, only read, or part of a file.
+ * A read-only mapping shows the same memory as the process, even if the process
+ * writes to it later and it was untouched, only read, or part of a file before.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -18,11 +18,11 @@
 
 /**
  * struct memory_case - memory of a process before it is mapped
- * @name: what it is
- * @file: it is of a file, mapped with MAP_PRIVATE
+ * @name: name of the case
+ * @file: the memory is a private mapping of a file
  * @read: the process has read it
  * @write: the process has written to it
- * @prot: what the process may do with it
+ * @prot: permissions of the process
  */
 struct memory_case {
 	const char *name;
@@ -79,7 +79,9 @@ static unsigned long memory_make(struct kunit *test,
 	return uaddr;
 }
 
-/* The device sees each page that the process has, pinned once and charged. */
+/*
+ * The domain translates to the pages of the process, pinned once and charged.
+ */
 static void mapped_is_what_the_process_sees(struct kunit *test)
 {
 	const struct memory_case *memory = test->param_value;
@@ -101,7 +103,10 @@ static void mapped_is_what_the_process_sees(struct kunit *test)
 	test_munmap(test, uaddr, COW_PAGES);
 }
 
-/* So does an access, and it keeps the page when domains come and go. */
+/*
+ * An access pins the pages of the process, and keeps them while a domain is
+ * attached and detached.
+ */
 static void pinned_is_what_the_process_sees(struct kunit *test)
 {
 	const struct memory_case *memory = test->param_value;
@@ -127,7 +132,7 @@ static void pinned_is_what_the_process_sees(struct kunit *test)
 	test_munmap(test, uaddr, COW_PAGES);
 }
 
-/* Shared memory stays shared: no copy of it is made. */
+/* Shared memory is pinned without making a copy. */
 static void shared_memory_is_not_copied(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(1), 0);
@@ -151,7 +156,7 @@ static void shared_memory_is_not_copied(struct kunit *test)
 	fput(file);
 }
 
-/* Memory that the process may not read is refused, private or not. */
+/* Memory that the process cannot read fails to map. */
 static void unreadable_memory_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The file of a space in debugfs, which shows its dump.
- */
+/* The debugfs file of a space, which shows its dump. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -14,8 +12,8 @@
 #define OTHER		0x200000000UL
 
 /**
- * struct debugfs_reader - the open file of a space
- * @mount: of debugfs
+ * struct debugfs_reader - open file of a space
+ * @mount: mount of debugfs
  * @count: number of users of @mount
  * @file: the file
  * @uaddr: user memory for reads
@@ -90,7 +88,10 @@ static void debugfs_shows_the_view(struct kunit *test)
 	debugfs_close(&reader);
 }
 
-/* A dump may be larger than a buffer, by the runs of one area or by areas. */
+/*
+ * A dump may exceed the buffer, both with many runs in one area and with many
+ * areas.
+ */
 static void debugfs_shows_large_spaces(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Detach, which cannot be killed, waits only for what ends by itself: for no page
- * fault that never ends, no mmap_lock, no driver that never unpins, and for no
- * caller that waits for such a thing.
+ * Detach is not killable, so it must wait only for operations that are bound to
+ * end: not for a page fault that never returns, the mmap_lock, a driver that
+ * never unpins, or a caller that waits for one of these.
  *
- * Each case has something that hangs, and detaches beside it. A detach that waits
- * is noticed after some seconds, and then what hangs goes on.
+ * Each case blocks one operation, and detaches a domain beside it. A detach
+ * that waits fails the test after some seconds, and the blocked operation then
+ * continues.
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
@@ -55,21 +56,21 @@ static long call_orphan(struct test_thread *thread)
 	return iopt_orphan(thread->space->iopt, 0, ULONG_MAX, &bytes);
 }
 
-/* Start a call that must return although something hangs. */
+/* Start a call that must return although another operation is blocked. */
 static void start_prompt(struct kunit *test, struct test_thread *thread,
 			 long (*call)(struct test_thread *thread), void *data)
 {
 	test_thread_start(test, thread, call, data, current->mm);
 	KUNIT_EXPECT_NE(test, 0,
 			wait_for_completion_timeout(&thread->done, 5 * HZ));
-	/* For test_thread_join(). */
+	/* test_thread_join() waits for the completion again. */
 	complete_all(&thread->done);
 }
 
 /**
- * struct hang - what hangs, and how it goes on
+ * struct hang - map that is blocked in a page fault
  * @slow: memory that is being pinned
- * @map: the thread that maps it
+ * @map: thread that maps it
  */
 struct hang {
 	struct slow_memory slow;
@@ -107,7 +108,7 @@ static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* The map puts its pages into the domains that are there in the end. */
+/* A map fills the domains that are attached when its pages are pinned. */
 static void detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -129,7 +130,7 @@ static void detach_beside_pinning(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* With no domain left it unpins what it has pinned for one. */
+/* A map that finds no domain any more unpins its pages. */
 static void last_detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -144,14 +145,14 @@ static void last_detach_beside_pinning(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
 				IOPT_AREA_LIVE);
 	test_validate(test);
-	/* It is pinned again for the next one. */
+	/* The pages are pinned again for the next domain. */
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Nor does it wait for a change of owners that waits for the map. */
+/* Detach does not wait for a change of owners that waits for a blocked map. */
 static void detach_beside_waiting_orphan(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -170,7 +171,10 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Nor for the attach of a domain that would not translate the map. */
+/*
+ * Detach does not wait for an attach that waits for a blocked map, because the
+ * new domain could not translate it.
+ */
 static void detach_beside_waiting_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -223,8 +227,9 @@ static void expect_detach_beside_unmap(struct kunit *test,
 }
 
 /*
- * Detach takes a mapping out that an unmap cannot free yet, and attach puts it
- * in again, so that it is translated if the unmap fails.
+ * Detach removes a mapping from its domain while an unmap of it waits, and
+ * attach fills a domain with it, so that the mapping is translated if the unmap
+ * fails.
  */
 static void detach_beside_waiting_unmap(struct kunit *test)
 {
@@ -236,7 +241,7 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 	start_waiting_unmap(test, access, &unmap);
 	expect_detach_beside_unmap(test, access, space->mock[0]);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[0]->unflushed));
-	/* Only what the driver has pinned is pinned now. */
+	/* Only the pages that the driver has pinned are still pinned. */
 	KUNIT_EXPECT_EQ(test, 2, atomic64_read(&current->mm->pinned_vm));
 	test_validate(test);
 
@@ -252,7 +257,10 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* If the unmap succeeds the mapping is in no domain, whenever that came. */
+/*
+ * A successful unmap removes the mapping from the domains that were attached
+ * while it waited.
+ */
 static void attach_beside_waiting_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -270,7 +278,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* One that had to wait. */
+	/* An attach that did not return promptly was waiting for the unmap. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -281,8 +289,8 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 }
 
 /*
- * An unmap that an attach makes wait for pinning can be killed, and then the
- * mapping stays and is translated.
+ * An unmap that waits for an attach to pin is killable. The mapping then stays,
+ * and the attach puts it into the domain.
  */
 static void unmap_beside_pinning_attach(struct kunit *test)
 {
@@ -323,7 +331,10 @@ static long call_map_locked(struct test_thread *thread)
 			     TEST_RW, IOPT_ACCOUNT_MM, IOPT_MAP_FIXED);
 }
 
-/* Return once a thread waits for the mmap_lock, which the caller has, or ended. */
+/*
+ * Return once the thread waits for the mmap_lock, which the caller holds, or
+ * has returned.
+ */
 static void wait_for_contention(struct test_thread *thread)
 {
 	while (!mmap_lock_is_contended(current->mm) &&
@@ -331,7 +342,10 @@ static void wait_for_contention(struct test_thread *thread)
 		msleep(20);
 }
 
-/* Detach while the caller has the mmap_lock, which it drops if detach waits. */
+/*
+ * Detach while the caller holds the mmap_lock, and release that if detach
+ * waits.
+ */
 static void expect_detach_beside_mmap_lock(struct kunit *test,
 					   struct mock_domain *mock,
 					   struct mm_struct *mm)
@@ -349,8 +363,9 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 }
 
 /*
- * A page fault may hold the mmap_lock for ever. Detach does not wait for it to
- * lower VmLck, whether its caller is the process that pays or another one.
+ * Detach does not wait for the mmap_lock to lower VmLck, because a page fault
+ * may hold it indefinitely. This holds both in the process that pays and in
+ * another one.
  */
 static void detach_beside_mmap_lock(struct kunit *test)
 {
@@ -375,7 +390,10 @@ static void detach_beside_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Nor for an unmap that waits for it, when its mappings are gone. */
+/*
+ * Detach does not wait for an unmap that has removed its mappings and waits for
+ * the mmap_lock.
+ */
 static void detach_beside_settling_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -395,7 +413,7 @@ static void detach_beside_settling_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
-/* Nor for a map that fails and waits for it. */
+/* Detach does not wait for a failed map that waits for the mmap_lock. */
 static void detach_beside_settling_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -418,7 +436,7 @@ static void detach_beside_settling_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
-/* Map memory of its own. */
+/* Map memory of the process that the thread runs in. */
 static long call_map_own(struct test_thread *thread)
 {
 	thread->space->uaddr = test_touched(thread->test, 8);
@@ -432,8 +450,9 @@ static long call_adopt(struct test_thread *thread)
 }
 
 /*
- * Nor for a process that adopts a mapping and waits for it to be charged. What
- * detach unpins meanwhile is charged to neither process in the end.
+ * Detach does not wait for a process that adopts a mapping and waits for the
+ * mmap_lock to be charged. Neither process stays charged for the pages that
+ * detach unpins meanwhile.
  */
 static void detach_beside_adopt(struct kunit *test)
 {
@@ -473,8 +492,9 @@ static long call_destroy(struct test_thread *thread)
 }
 
 /*
- * Nor does an access that leaves, and that waits for its callback in which an
- * unmap makes it unpin.
+ * The callback of an access unpins without waiting for the mmap_lock, so that
+ * destroying the access, which waits for the callback, does not wait for it
+ * either.
  */
 static void destroy_beside_unpinning_callback(struct kunit *test)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages: what is dirty when, and what failures leave.
+ * Dirty pages: which pages a read reports, and the state that a failed call
+ * leaves.
  */
 #include <linux/mman.h>
 #include <linux/uaccess.h>
@@ -12,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* A bitmap of a page; where it is cannot be changed afterwards. */
+/* Return a query with a bitmap of one page, which stays at its address. */
 static struct iopt_dirty_query query_make(struct kunit *test)
 {
 	return (struct iopt_dirty_query){
@@ -30,7 +31,7 @@ static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
 	return bits;
 }
 
-/* Which of 64 pages are dirty, as bits. */
+/* Return which of 64 pages from @iova on are dirty, as bits. */
 static u64 read_flags(struct kunit *test, unsigned long iova,
 		      unsigned int flags)
 {
@@ -50,7 +51,10 @@ static u64 read_and_clear(struct kunit *test)
 	return read_flags(test, IOVA, 0);
 }
 
-/* T1-105: starting what runs keeps what is known, stopping forgets it. */
+/*
+ * Starting to track while tracking is active keeps the dirty pages, and
+ * stopping discards them.
+ */
 static void start_stop(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -79,7 +83,7 @@ static void start_stop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
-/* What was told is clean, unless it is kept. */
+/* A read clears the pages that it reports, unless IOPT_DIRTY_KEEP is set. */
 static void read_clears(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -94,7 +98,7 @@ static void read_clears(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0xc08, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
 	KUNIT_EXPECT_EQ(test, 0xc08, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A window clears only itself. */
+	/* A read clears only the pages of its own range. */
 	test_mark_dirty(space, IOVA + PAGES(3), 1);
 	test_mark_dirty(space, IOVA + PAGES(10), 2);
 	KUNIT_EXPECT_EQ(test, 0b11, read_flags(test, IOVA + PAGES(10), 0));
@@ -115,7 +119,11 @@ static int read_range(struct kunit *test, unsigned long start,
 	return rc;
 }
 
-/* A24 is the empty interval; T1-107: a mapping is not cut. */
+/*
+ * A range must not be empty, must be aligned to the page size of the query, and
+ * must not cut a mapping. That page size must be a power of two that is not
+ * smaller than PAGE_SIZE.
+ */
 static void read_EINVAL(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -145,11 +153,11 @@ static void read_EINVAL(struct kunit *test)
 						  PAGES(8) - 1, PAGES(8)));
 	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA - PAGES(2), last,
 						  PAGES(4)));
-	/* No failure takes anything away. */
+	/* None of the failed reads has cleared a page. */
 	KUNIT_EXPECT_EQ(test, 0b1111, read_and_clear(test));
 }
 
-/* A25, A26: every power of two is a page size or is refused. */
+/* Every power of two from PAGE_SIZE on is a valid page size. */
 static void read_every_page_size(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -176,7 +184,7 @@ static void read_every_page_size(struct kunit *test)
 	}
 }
 
-/* One bit tells of many pages. */
+/* A bit reports several pages if the page size of the query is larger. */
 static void read_coarse(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -195,7 +203,10 @@ static void read_coarse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
-/* T1-108, T1-109: pinned pages are dirty from the start, at each read. */
+/*
+ * Pages that are pinned when tracking starts are dirty, and stay dirty at each
+ * read until they are unpinned.
+ */
 static void pinned_is_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -212,7 +223,7 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 3));
 	for (i = 0; i != 3; i++) {
 		KUNIT_EXPECT_EQ(test, 0b111010, read_and_clear(test));
-		/* A second pin of it makes no difference. */
+		/* A second pin of a page makes no difference. */
 		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
 		KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(3),
 						    1));
@@ -220,16 +231,19 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0b111010, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* Pinned since the last time, if only for reading, and unpinned. */
+	/*
+	 * A page that was pinned since the last read is dirty, even if it was
+	 * pinned for reading and is no longer pinned.
+	 */
 	KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, 1, NULL,
 						IOPT_ACCESS_READ));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0b1, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A pin that failed writes nothing. */
+	/* A pin that fails at its first page makes no page dirty. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(8), 1));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* T1-141: one that failed later had some pages for a while. */
+	/* A pin that fails later makes the pages dirty that it had pinned. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(3), 6));
 	KUNIT_EXPECT_EQ(test, 0b11111000, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
@@ -239,7 +253,10 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
-/* What is pinned by one mapping is written to at all its IOVAs. */
+/*
+ * A page that is pinned through one mapping is dirty in all mappings of that
+ * page.
+ */
 static void pinned_is_dirty_in_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -261,7 +278,7 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_flags(test, COPY, 0));
 }
 
-/* Pins behind the end of a mapping's part of its pages are not its own. */
+/* A pinned page beyond the slice of a copy is not dirty in the copy. */
 static void pinned_behind_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -282,7 +299,10 @@ static void pinned_behind_a_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 128));
 }
 
-/* Pages that many pins keep when tracking starts are dirty once unpinned. */
+/*
+ * All pages that are pinned when tracking starts are dirty after they are
+ * unpinned, even if they are too many for one hold of the lock.
+ */
 static void many_pins_when_tracking_starts(struct kunit *test)
 {
 	const unsigned long n = 2 * IOPT_MAX_STEPS + 64;
@@ -301,7 +321,7 @@ static void many_pins_when_tracking_starts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, bitmap_weight(area->dirty, n));
 }
 
-/* T1-110, C20: what a device reaches that is not seen. */
+/* Pages that a blind device can reach are dirty at each read. */
 static void blind_device(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -310,7 +330,7 @@ static void blind_device(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
 	iopt_dirty_blind(space->iopt);
-	/* No domain translates it. */
+	/* A device reaches nothing that no domain translates. */
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
@@ -320,10 +340,15 @@ static void blind_device(struct kunit *test)
 	iopt_dirty_blind(space->iopt);
 	iopt_dirty_unblind(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
-	/* One that writes only to what is pinned for it. */
+	/*
+	 * The last blind device becomes one that writes only to pinned pages.
+	 */
 	iopt_dirty_unblind(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* One that goes: what it wrote to is told once more. */
+	/*
+	 * A blind device that is removed leaves the pages that it could reach
+	 * dirty once.
+	 */
 	iopt_dirty_blind(space->iopt);
 	test_detach(test, space->mock[0]);
 	iopt_dirty_unblind(space->iopt, false);
@@ -332,14 +357,14 @@ static void blind_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_validate(test);
-	/* Without tracking it is only counted. */
+	/* Without tracking, blind devices are only counted. */
 	iopt_dirty_stop(space->iopt);
 	iopt_dirty_blind(space->iopt);
 	iopt_dirty_unblind(space->iopt, false);
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_blind);
 }
 
-/* T1-73: a new mapping is clean, and fails if it cannot be tracked. */
+/* A new mapping is tracked and clean while tracking is active. */
 static void map_while_tracking(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -355,14 +380,20 @@ static void map_while_tracking(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_mark_dirty(space, IOVA + PAGES(9), 1);
 	KUNIT_EXPECT_EQ(test, BIT(9), read_and_clear(test));
-	/* Nor is what was dirty before at the same IOVAs. */
+	/*
+	 * A new mapping does not inherit the dirty pages of an old one at its
+	 * IOVAs.
+	 */
 	test_mark_dirty(space, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
-/* C22, T1-105: larger mappings are not tracked, nor mapped when others are. */
+/*
+ * A mapping of more than INT_MAX pages cannot be tracked: tracking does not
+ * start while there is one, and it cannot be mapped while tracking is active.
+ */
 static void too_large_to_track(struct kunit *test)
 {
 	const unsigned long n = 1UL + INT_MAX;
@@ -384,7 +415,7 @@ static void too_large_to_track(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, PAGES(n), n));
 }
 
-/* C8: starting fails at the n-th allocation, and nothing is tracked then. */
+/* If the n-th allocation of the start fails, nothing is tracked. */
 static void start_fails_at_nth(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -408,7 +439,10 @@ static void start_fails_at_nth(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, !rc, !!test_area_at(space, IOVA +
 							PAGES(2 * i))->dirty);
 		test_validate(test);
-		/* Some of the kernel's own allocations do not matter. */
+		/*
+		 * The start may succeed although an allocation failed that is
+		 * not its own.
+		 */
 		if (!rc && !unused)
 			iopt_dirty_stop(space->iopt);
 	}
@@ -416,7 +450,7 @@ static void start_fails_at_nth(struct kunit *test)
 	KUNIT_EXPECT_GE(test, nr_failed, 4);
 }
 
-/* T1-91, T1-109: an unmap tells what was dirty in the mappings that go. */
+/* An unmap reports the dirty pages of the mappings that it removes. */
 static void unmap_tells_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -453,7 +487,7 @@ static void unmap_tells_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
 	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), read_and_clear(test));
 
-	/* A blind device may have written anywhere. */
+	/* A blind device may have written to any page. */
 	iopt_dirty_blind(space->iopt);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
@@ -465,7 +499,10 @@ static void unmap_tells_dirty(struct kunit *test)
 					 PAGES(64) - 1, &query, &bytes));
 }
 
-/* T1-91: if it cannot be told all stays mapped, dirty and in working order. */
+/*
+ * If an unmap cannot report dirty pages, all pages stay mapped, dirty and
+ * usable.
+ */
 static void unmap_EFAULT_leaves_everything(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -486,7 +523,7 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	test_mark_dirty(space, IOVA, 1);
 	test_mark_dirty(space, IOVA + PAGES(131), 1);
 
-	/* The first two words can be written to. */
+	/* Only the first two words of the bitmap can be written. */
 	test_munmap(test, bitmap + PAGE_SIZE, 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
@@ -524,7 +561,10 @@ static void read_when_told(struct test_access *access, unsigned long start,
 	access->keep = access->nr_told == 1;
 }
 
-/* T1-94: a read tells of what is unmapped until the last notice. */
+/*
+ * A read reports the pages of a mapping that is being unmapped until the last
+ * notification of accesses.
+ */
 static void read_between_notices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -545,7 +585,7 @@ static void read_between_notices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, query_take(test, &query));
 }
 
-/* C10: the last page of the address space. */
+/* The last page of the address space is tracked like any other. */
 static void last_page_of_space(struct kunit *test)
 {
 	struct test_space *space = test->priv;

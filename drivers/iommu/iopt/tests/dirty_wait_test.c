@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages while others are at work: what was true before a wait is not
- * trusted after it.
+ * Dirty pages and concurrent callers: a call that has waited checks its
+ * conditions again.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -14,7 +14,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* A bitmap of a page, all clear. */
+/* Return a query with a bitmap of one page, all clear. */
 static struct iopt_dirty_query query_make(struct kunit *test)
 {
 	return (struct iopt_dirty_query){
@@ -33,10 +33,10 @@ static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 }
 
 /**
- * struct unmap_call - an unmap that tells what is dirty
- * @pages: how many at IOVA
- * @query: where to tell
- * @bytes: what it unmapped
+ * struct unmap_call - unmap that reports dirty pages
+ * @pages: number of pages from %IOVA on
+ * @query: where to report
+ * @bytes: number of bytes that it unmapped
  */
 struct unmap_call {
 	unsigned long pages;
@@ -59,8 +59,8 @@ static long call_map(struct test_thread *thread)
 }
 
 /*
- * Start an unmap that tells of 64 pages by 16 and waits for a mapping that is
- * just being made.
+ * Start an unmap of 64 pages that reports them with a page size of 16 pages,
+ * and waits for a mapping that is still being built.
  */
 static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 				struct test_thread *unmap,
@@ -80,7 +80,10 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 	test_thread_expect_waiting(unmap);
 }
 
-/* What is mapped after an unmap has started does not make it fail, and stays. */
+/*
+ * A mapping that is created after an unmap has started stays, and does not make
+ * the unmap fail.
+ */
 static void unmap_leaves_what_is_mapped_later(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -98,11 +101,14 @@ static void unmap_leaves_what_is_mapped_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, space->mock[0]->nr_ptes);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(17), uaddr, 1);
 	test_validate(test);
-	/* The next unmap finds it. */
+	/* The next unmap removes it. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(17), 1));
 }
 
-/* W-C4: likewise whether it is tracked at all. */
+/*
+ * An unmap that reports dirty pages fails if tracking stops while it waits for
+ * a map.
+ */
 static void stop_while_unmap_waits(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -119,7 +125,10 @@ static void stop_while_unmap_waits(struct kunit *test)
 	test_validate(test);
 }
 
-/* W-C4: or stopped while accesses let go. */
+/*
+ * An unmap that reports dirty pages fails if tracking stops while it waits for
+ * accesses to unpin.
+ */
 static void stop_while_accesses_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -135,7 +144,10 @@ static void stop_while_accesses_unpin(struct kunit *test)
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	wait_for_completion(&access->called);
 	test_thread_expect_waiting(&unmap);
-	/* What is just unmapped has nothing to tell, and is not waited for. */
+	/*
+	 * A read neither waits for a mapping that is being unmapped nor reports
+	 * its pages.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
 						 PAGES(4) - 1, &call.query,
 						 IOPT_DIRTY_KEEP));
@@ -147,7 +159,9 @@ static void stop_while_accesses_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-/* T1-91: who waited for an unmap that cannot tell goes on when it gives up. */
+/*
+ * If an unmap fails to report dirty pages, callers that wait for it continue.
+ */
 static void untold_unmap_wakes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -157,7 +171,10 @@ static void untold_unmap_wakes(struct kunit *test)
 	space->uaddr = test_touched(test, 16);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 16));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	/* The bitmap is gone, which it finds out when this allows it to look. */
+	/*
+	 * The bitmap is not mapped, which the unmap finds when it can take the
+	 * mmap_lock.
+	 */
 	test_munmap(test, (unsigned long)call.query.bitmap, 1);
 	mmap_write_lock(current->mm);
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
@@ -178,7 +195,7 @@ static long call_read(struct test_thread *thread)
 			       thread->data, 0);
 }
 
-/* Let a read of 128 pages at IOVA hang before it writes its first word. */
+/* Block a read of 128 pages at IOVA before it writes its first word. */
 static void start_hanging_read(struct kunit *test, struct test_thread *read,
 			       struct iopt_dirty_query *query)
 {
@@ -193,7 +210,10 @@ static void start_hanging_read(struct kunit *test, struct test_thread *read,
 	query->pgsize = PAGE_SIZE;
 	query->bitmap = (void __user *)test_mmap(test, 1, PROT_READ |
 						 PROT_WRITE);
-	/* The bitmap is not there yet, and this keeps it so. */
+	/*
+	 * The bitmap is not populated, and holding the mmap_lock blocks its
+	 * page fault.
+	 */
 	mmap_write_lock(current->mm);
 	test_thread_start(test, read, call_read, query, current->mm);
 	while (!READ_ONCE(test_area_at(space, IOVA)->nr_users))
@@ -201,7 +221,9 @@ static void start_hanging_read(struct kunit *test, struct test_thread *read,
 	msleep(20);
 }
 
-/* W-C4: stopping, and starting anew, in the middle of a read. */
+/*
+ * A read fails if tracking stops while it runs. Tracking can then start again.
+ */
 static void stop_while_reading(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -224,7 +246,7 @@ static long call_unmap(struct test_thread *thread)
 	return test_unmap(thread->space->iopt, IOVA, 128);
 }
 
-/* A read keeps its mapping, and delays nobody else. */
+/* A read makes an unmap of its mapping wait, and no other call. */
 static void unmap_waits_for_read(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -253,8 +275,8 @@ static long call_detach(struct test_thread *thread)
 }
 
 /*
- * What a device may have written to that is not seen is dirty while its domain is
- * being detached, and after that until the device is gone.
+ * Pages that a blind device could reach are dirty while its domain is detached,
+ * and after that until the device is removed.
  */
 static void dirty_while_blind_device_leaves(struct kunit *test)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching and detaching domains, usable IOVAs, and domains that fail.
+ * Attaching and detaching domains, usable IOVAs, and domains that fail to map
+ * or unmap.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -12,7 +13,7 @@
 
 #define IOVA	0x100000000UL
 
-/* Attach fills what is mapped, and pins it then. */
+/* Attach pins the existing mappings and puts them into the domain. */
 static void attach_fills(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -32,7 +33,10 @@ static void attach_fills(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Two domains share pins and charge; whoever leaves first takes none away. */
+/*
+ * Two domains share pins and charge. Both stay until the last domain is
+ * detached.
+ */
 static void domains_share_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -56,7 +60,7 @@ static void domains_share_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Unmap flushes each domain once, before it unpins (the mock looks). */
+/* Unmap flushes each domain once, before it unpins, which the mock checks. */
 static void unmap_flushes_every_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -77,7 +81,7 @@ static void unmap_flushes_every_domain(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[1]->unflushed));
 }
 
-/* More mappings than detach takes out at once. */
+/* Detach handles more mappings than fit into one of its batches. */
 static void detach_many(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -95,7 +99,7 @@ static void detach_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, n));
 }
 
-/* C18: a failing attach leaves neither pins nor a half-filled domain. */
+/* A failed attach leaves neither pins nor translations. */
 static void attach_EFAULT_leaves_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -119,7 +123,7 @@ static void attach_EFAULT_leaves_nothing(struct kunit *test)
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 }
 
-/* Apertures take IOVAs away, and give them back. */
+/* The aperture of a domain limits usable IOVAs while the domain is attached. */
 static void aperture_limits_iovas(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -147,7 +151,7 @@ static void aperture_limits_iovas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
 	KUNIT_EXPECT_EQ(test, 0, range[0].start);
 
-	/* What is mapped limits which domains can come. */
+	/* A domain cannot be attached if its aperture excludes a mapping. */
 	mock->domain.geometry.aperture_end = SZ_4G - PAGE_SIZE - 1;
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_attach_domain(space->iopt, &mock->domain));
@@ -173,7 +177,7 @@ static void unreserve(struct io_pagetable *iopt, const void *owner)
 	mutex_unlock(&iopt->lock);
 }
 
-/* Overlapping reservations of two owners; ranges are what nobody reserved. */
+/* Usable ranges exclude the reservations of all owners, which may overlap. */
 static void ranges_with_owners(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -207,7 +211,10 @@ static void ranges_with_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, range, 4));
 }
 
-/* A domain of larger pages than the CPU's. */
+/*
+ * IOVAs must be aligned to the page size of a domain with pages larger than the
+ * CPU's. The domain cannot be attached to a space with unaligned mappings.
+ */
 static void alignment_of_coarse_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -225,14 +232,20 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	test_attach(test, mock);
 	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
-	/* Scattered pages do not make an I/O page, and nobody is told off. */
+	/*
+	 * The map fails without a warning in the log, because scattered pages
+	 * do not form an I/O page.
+	 */
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	test_detach(test, mock);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
-/* Runs are lost as a whole: the first page of the one that has page @i. */
+/*
+ * Return the first page of the run that contains page @i. Runs are lost as a
+ * whole.
+ */
 static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 {
 	while (i && pfn[i - 1] + 1 == pfn[i])
@@ -240,7 +253,7 @@ static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 	return i;
 }
 
-/* Of four pages those from @from on stay pinned and charged. */
+/* Expect that of four pages those from @from on stay pinned and charged. */
 static void expect_lost(struct kunit *test, const unsigned long *pfn,
 			unsigned long from, unsigned long charged)
 {
@@ -254,7 +267,10 @@ static void expect_lost(struct kunit *test, const unsigned long *pfn,
 	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
 }
 
-/* So that the test's memory can go. */
+/*
+ * Unpin and uncharge the lost pages, so that the memory of the test can be
+ * freed.
+ */
 static void give_back_lost(const unsigned long *pfn, unsigned long from)
 {
 	unsigned long i;
@@ -265,7 +281,7 @@ static void give_back_lost(const unsigned long *pfn, unsigned long from)
 	atomic64_sub(4 - from, &current->mm->pinned_vm);
 }
 
-/* W-C12: what a driver failed to unmap is not given back. */
+/* Pages that a driver failed to unmap stay pinned and charged. */
 static void short_unmap_loses_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -285,14 +301,16 @@ static void short_unmap_loses_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	expect_lost(test, pfn, from, charged);
 
-	/* Clean up behind the driver. */
+	/* Unmap the page that the failing unmap has left. */
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
 	give_back_lost(pfn, from);
 }
 
-/* More domains than a word has bits, going in another order than they came. */
+/*
+ * More domains can be attached than a word has bits, and detached in any order.
+ */
 static void many_domains(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -328,7 +346,7 @@ static void many_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
 }
 
-/* H19: physically contiguous memory gets large I/O pages. */
+/* Physically contiguous memory is mapped with large I/O pages. */
 static void large_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -346,7 +364,7 @@ static void large_pages(struct kunit *test)
 	if (!PageTransHuge(compound_head(pfn_to_page(pfn))) || pfn % 512)
 		kunit_skip(test, "no huge page to be had");
 
-	/* The batches of the pinning start in the middle of huge pages. */
+	/* Make the batches of pinning start in the middle of huge pages. */
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_1G - PAGES(100),
 					  uaddr - PAGES(100), 100 + 1024));
@@ -356,7 +374,10 @@ static void large_pages(struct kunit *test)
 					    100 + 1024));
 }
 
-/* W-C12: nor what a driver failed to take back of a map that failed. */
+/*
+ * If a driver fails to unmap the pages of a map that failed, they stay pinned
+ * and charged.
+ */
 static void failed_map_loses_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -375,14 +396,19 @@ static void failed_map_loses_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
 	expect_lost(test, pfn, from, charged);
 
-	/* Clean up behind the driver; the last page was not mapped. */
+	/*
+	 * Unmap the page that the failing unmap has left. The last page was
+	 * never mapped.
+	 */
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
 	give_back_lost(pfn, from);
 }
 
-/* What suits the coarsest domain suits all. */
+/*
+ * The IOVA alignment is that of the domain with the largest minimum page size.
+ */
 static void alignment_of_several_domains(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lines of a dump, as an iterator returns them and as the log has them.
+ * Lines of a dump, as the iterator returns them and as the log contains them.
  */
 #include <linux/kmsg_dump.h>
 
@@ -12,7 +12,7 @@
 #define IOVA		0x100000000UL
 #define OTHER		0x200000000UL
 
-/* Without a domain only the pages that an access has pinned are pinned. */
+/* Without a domain, only pages that an access has pinned are pinned. */
 static void view_without_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -97,6 +97,10 @@ static void view_of_a_copy(struct kunit *test)
 	iopt_access_destroy(access);
 }
 
+/*
+ * The dump of a space shows its domain, its ranges, and the pages and runs of
+ * each area.
+ */
 static void view_of_areas_in_a_domain(struct kunit *test)
 {
 	struct seq_buf *text = test_text_alloc(test);
@@ -105,7 +109,7 @@ static void view_of_areas_in_a_domain(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 }
 
-/* The walk ends at the last byte of the address space. */
+/* The dump ends at the last byte of the address space. */
 static void view_ends_at_the_last_byte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -130,7 +134,7 @@ static void view_to(struct kunit *test, struct iopt_view *view,
 	} while (strncmp(view->line, prefix, strlen(prefix)));
 }
 
-/* Each mode of accounting has a name. */
+/* Each accounting mode has a name. */
 static void view_names_accounts(struct kunit *test)
 {
 	static const char * const names[] = {
@@ -237,7 +241,10 @@ static bool next_log_line(struct kmsg_dump_iter *log, char *line)
 	return true;
 }
 
-/* The log has the same lines; lines of other callers may be in between. */
+/*
+ * The log contains the same lines, possibly with lines of other callers in
+ * between.
+ */
 static void dump_prints_the_view(struct kunit *test)
 {
 	struct seq_buf *text = test_text_alloc(test);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The text of a dump, as it is and as it should be.
- */
+/* Actual and expected text of a dump. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "dump_text.h"
@@ -10,7 +8,7 @@
 #define OTHER		0x200000000UL
 #define TEXT_MAX	(16 * PAGE_SIZE)
 
-/* An empty text, freed with the test case. */
+/* Allocate an empty text, freed with the test case. */
 struct seq_buf *test_text_alloc(struct kunit *test)
 {
 	struct seq_buf *text = kunit_kzalloc(test, sizeof(*text), GFP_KERNEL);
@@ -29,7 +27,7 @@ const char *test_text_of(struct seq_buf *text)
 	return text->buffer;
 }
 
-/* All lines of the space, as an iterator over its dump returns them. */
+/* Return all lines that an iterator over the dump of the space returns. */
 const char *test_view_text(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -59,7 +57,7 @@ void test_text_area(struct seq_buf *text, unsigned long iova,
 		       iova + PAGES(npages) - 1, write, rest);
 }
 
-/* The pages of the area that has an IOVA. */
+/* Return the pages of the area that contains an IOVA. */
 struct iopt_pages *test_pages_at(struct kunit *test, unsigned long iova)
 {
 	struct iopt_area *area = test_area_at(test->priv, iova);
@@ -80,7 +78,10 @@ void test_text_pages(struct kunit *test, struct seq_buf *text,
 		       shown, charged, task_tgid_nr(current));
 }
 
-/* Append the expected lines of runs, from the page table of the process. */
+/*
+ * Append the expected lines of runs, derived from the page table of the
+ * process.
+ */
 void test_text_runs(struct kunit *test, struct seq_buf *text,
 		    unsigned long uaddr, unsigned long npages)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The text of a dump, as it is and as it should be.
- */
+/* Actual and expected text of a dump. */
 #ifndef __IOPT_TEST_DUMP_TEXT_H
 #define __IOPT_TEST_DUMP_TEXT_H
 

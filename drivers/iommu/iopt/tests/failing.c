@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Allocations that fail when a test wants it.
+ * Injection of failures into chosen allocations.
  *
- * Fault injection leaves alone what may reclaim, so these are the allocations
- * whose flags come from a space with GFP_NOWAIT; and those of the kernel's own
- * debugging: each call_rcu() may need an object of CONFIG_DEBUG_OBJECTS.
+ * Fault injection skips allocations that may reclaim. It reaches allocations of
+ * a space that was created with GFP_NOWAIT, and those of kernel debugging: each
+ * call_rcu() may allocate an object under CONFIG_DEBUG_OBJECTS.
  */
 #include <linux/sched.h>
 
@@ -16,7 +16,7 @@ void test_needs_failing_allocations(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_FAILSLAB");
 }
 
-/* Let the n-th allocation of the current thread fail. */
+/* Fail the n-th allocation of the current thread from now on. */
 void test_fail_allocation(unsigned int n)
 {
 #ifdef CONFIG_FAILSLAB
@@ -24,7 +24,10 @@ void test_fail_allocation(unsigned int n)
 #endif
 }
 
-/* Until test_fail_allocation() of the result, none fails nor counts. */
+/*
+ * Suspend the injection. Allocations neither fail nor count until the return
+ * value is passed to test_fail_allocation().
+ */
 unsigned int test_fail_suspend(void)
 {
 	unsigned int pending = 0;
@@ -36,7 +39,7 @@ unsigned int test_fail_suspend(void)
 	return pending;
 }
 
-/* Let no more fail; true if there were fewer. */
+/* Stop the injection. Return true if no allocation has failed. */
 bool test_fail_end(void)
 {
 	bool unused = true;
@@ -48,7 +51,7 @@ bool test_fail_end(void)
 	return unused;
 }
 
-/* After test_fail_allocation(1): there was none. */
+/* Expect that no allocation was made since test_fail_allocation(1). */
 void test_expect_no_allocation(struct kunit *test)
 {
 	bool unused = test_fail_end();

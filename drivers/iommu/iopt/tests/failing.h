@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Allocations that fail when a test wants it.
- */
+/* Injection of failures into chosen allocations. */
 #ifndef __IOPT_TEST_FAILING_H
 #define __IOPT_TEST_FAILING_H
 

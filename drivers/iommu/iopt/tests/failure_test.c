@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The n-th allocation and the n-th step of a domain fail, over each call that
- * makes such steps: every failure leaves the state of before, with n large
- * enough the call succeeds, and undoing it allocates nothing.
+ * Injection of failures into the n-th allocation or the n-th mapping step of a
+ * domain, for every call that makes such steps. A failed call leaves the
+ * previous state, the call succeeds if n exceeds its number of steps, and
+ * undoing the call allocates nothing.
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -16,15 +17,18 @@
 #define NEW	0x200000000UL
 #define NPAGES	40UL
 #define HALF	(NPAGES / 2)
-/* Of iommu_map(): pages may lie in a row by chance. */
+/*
+ * Minimum number of mapping steps, because some pages may be contiguous by
+ * chance.
+ */
 #define NSTEPS	(NPAGES - 5)
 #define GFP	(GFP_NOWAIT | __GFP_NOWARN)
 
 /**
- * struct failure - one way for a call to fail
- * @name: of the way
- * @arm: let the n-th step fail from now on
- * @disarm: let no step fail; true if the n-th step was not reached
+ * struct failure - kind of failure
+ * @name: name of the kind
+ * @arm: make the n-th step fail from now on
+ * @disarm: make no step fail; returns true if the n-th step was not reached
  */
 struct failure {
 	const char *name;
@@ -65,10 +69,10 @@ static const struct failure failures[NR_FAILURES] = {
 };
 
 /**
- * struct work - what the calls work on, one for each test case
+ * struct work - objects of the calls, reset by each test case
  * @access: an access
- * @second: what the call created
- * @iova: where the call mapped
+ * @second: object that the call created
+ * @iova: IOVA that the call mapped
  */
 static struct work {
 	struct iopt_access *access;
@@ -83,7 +87,7 @@ static void unpin_all(void *data, unsigned long start, unsigned long last)
 
 static const struct iopt_access_ops access_ops = { .unmap = unpin_all };
 
-/* Two mappings side by side. */
+/* Create two adjacent mappings. */
 static void prepare_maps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -120,7 +124,9 @@ static void prepare_first(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 
-	/* The aperture is one more thing to record. */
+	/*
+	 * The aperture adds a reservation, and so an allocation, to the attach.
+	 */
 	space->mock[0]->domain.geometry.aperture_start = PAGE_SIZE;
 	prepare_maps(test);
 }
@@ -218,7 +224,7 @@ static int undo_map_anywhere(struct kunit *test)
 	return test_unmap(space->iopt, work.iova, NPAGES);
 }
 
-/* From inside of one mapping to inside of the other one. */
+/* Copy from the middle of one mapping to the middle of the other. */
 static int call_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -302,7 +308,7 @@ static int undo_access_create(struct kunit *test)
 	return 0;
 }
 
-/* Pages of both mappings. */
+/* Pin pages of both mappings. */
 static int call_pin(struct kunit *test)
 {
 	struct page *pages[12];
@@ -398,7 +404,7 @@ static int undo_orphan(struct kunit *test)
 	return adopt(test, 0) ?: adopt(test, HALF);
 }
 
-/* In the name of another process. */
+/* Adopt as another process, which must not be charged if this fails. */
 static int call_adopt(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -414,7 +420,7 @@ static int call_adopt(struct kunit *test)
 	return rc;
 }
 
-/* It becomes an orphan of this process again. */
+/* Make the mapping an orphan of this process again. */
 static int undo_adopt(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -430,12 +436,12 @@ static int undo_adopt(struct kunit *test)
 }
 
 /**
- * struct call - a call that may fail
- * @name: of it
- * @prepare: bring about what it needs
- * @call: make it
- * @undo: undo it
- * @steps: how often it has to fail at least, by the way to fail
+ * struct call - call that may fail
+ * @name: name of the call
+ * @prepare: sets up the state that the call needs
+ * @call: makes the call
+ * @undo: undoes the call
+ * @steps: minimum number of failures, by kind
  */
 struct call {
 	const char *name;
@@ -473,19 +479,19 @@ static const struct call calls[] = {
 };
 
 /**
- * struct state - what a call that fails must leave alone
- * @charged: to the user
+ * struct state - state that a failed call must not change
+ * @charged: number of pages charged to the user
  * @pinned: pinned_vm of the process
- * @nr_areas: mappings
- * @nr_allowed: allowed ranges
- * @orphans: there are some
+ * @nr_areas: number of mappings
+ * @nr_allowed: number of allowed ranges
+ * @orphans: there are orphans
  * @tracking: dirty pages are tracked
- * @alignment: of IOVAs
- * @nr_ranges: usable ranges
- * @range: the first ones
- * @nr_ptes: pages that the domains show
- * @pfn: what they show at IOVA and at NEW
- * @pins: how often each page is pinned
+ * @alignment: alignment of IOVAs, in bytes
+ * @nr_ranges: number of usable ranges
+ * @range: first usable ranges
+ * @nr_ptes: number of pages mapped in each domain
+ * @pfn: page frames that each domain maps at %IOVA and at %NEW
+ * @pins: pin count of each page
  */
 struct state {
 	unsigned long charged;
@@ -570,6 +576,7 @@ static void clean_up(struct kunit *test)
 		iopt_access_destroy(work.access);
 }
 
+/* A call that fails at its n-th step restores the previous state. */
 static void fails_at_nth(struct kunit *test)
 {
 	unsigned long param = (unsigned long)test->param_value - 1;
@@ -606,7 +613,10 @@ static void fails_at_nth(struct kunit *test)
 			KUNIT_EXPECT_FALSE(test, unused);
 			nr_failed++;
 		} else {
-			/* Some allocations are tried twice. */
+			/*
+			 * The call may succeed despite a failed allocation,
+			 * because some allocations are retried.
+			 */
 			test_fail_allocation(1);
 			rc = call->undo(test);
 			test_expect_no_allocation(test);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that must be faulted in before they can be pinned, from a file whose
- * filesystem does not answer.
+ * Pages that must be faulted in before they can be pinned, from a file on a
+ * filesystem that does not respond.
  *
- * A second thread needs such a page and waits. No other call may wait for it
- * unless it needs the same page: a case in which one does hangs. What is pinned
- * meanwhile is charged, and the thread that waits can be killed.
+ * A second thread needs such a page and waits. No other call may wait for the
+ * page unless it needs the same one; a case in which one does hangs. Pages that
+ * are pinned meanwhile are charged, and the waiting thread can be killed.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -24,7 +24,7 @@
 
 #define IOVA	0x100000000UL
 
-/* Map @npages of a file. All but @slow->page are present. */
+/* Map @npages of a file. All pages but @slow->page are populated. */
 static unsigned long slow_page(struct kunit *test, struct slow_memory *slow,
 			       unsigned long npages)
 {
@@ -65,7 +65,10 @@ static long call_attach(struct test_thread *thread)
 				  &thread->space->mock[0]->domain);
 }
 
-/* The limit holds while a map waits: what it has pinned is charged. */
+/*
+ * The limit includes the pages that a map has pinned while it waits for another
+ * one.
+ */
 static void limit_holds_while_a_map_waits(struct kunit *test)
 {
 	unsigned long charged = test_charged(), few = test_touched(test, 2);
@@ -99,8 +102,8 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
 }
 
 /*
- * A space that shares the pages maps, unmaps and detaches while the first domain
- * of another space waits for one of them; and accesses pin the others.
+ * A space that shares the pages can unmap, detach and attach while the attach
+ * of a domain to another space waits for one of the pages.
  */
 static void sharing_space_does_not_wait(struct kunit *test)
 {
@@ -132,7 +135,7 @@ static void sharing_space_does_not_wait(struct kunit *test)
 	iopt_free(other);
 	KUNIT_EXPECT_FALSE(test, completion_done(&attach.done));
 
-	/* Killed, it gives back what it had. */
+	/* A killed attach unpins the pages that it had pinned. */
 	test_thread_kill(&attach);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -143,7 +146,7 @@ static void sharing_space_does_not_wait(struct kunit *test)
 
 /**
  * struct pin_call - pages that a thread pins
- * @access: its access
+ * @access: access that pins them
  * @iova: first IOVA
  * @npages: number of pages
  */
@@ -161,7 +164,10 @@ static long call_pin(struct test_thread *thread)
 	return test_pin_flags(call->access, call->iova, call->npages, pages, 0);
 }
 
-/* Accesses pin other pages of a mapping, and find the same page in the end. */
+/*
+ * Accesses can pin the other pages while a call waits for one. Calls that wait
+ * for the same page all pin the same one.
+ */
 static void accesses_pin_around_a_page(struct kunit *test)
 {
 	unsigned long uaddr, charged = test_charged(), i;
@@ -182,7 +188,10 @@ static void accesses_pin_around_a_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(4), 4));
 	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
 
-	/* Another call that needs the page waits too, and pins it once. */
+	/*
+	 * Another call that needs the page waits too, and the page is pinned
+	 * once.
+	 */
 	reinit_completion(&slow.blocked);
 	test_thread_start(test, &two, call_pin, &call[1], current->mm);
 	wait_for_completion(&slow.blocked);
@@ -203,7 +212,10 @@ static void accesses_pin_around_a_page(struct kunit *test)
 	test_munmap(test, uaddr, 8);
 }
 
-/* A page is written to by the last writer, whichever mapping drops it. */
+/*
+ * A page of a writable mapping becomes dirty when the last holder drops it,
+ * even if that holder is read-only.
+ */
 static void last_holder_may_be_read_only(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -221,7 +233,7 @@ static void last_holder_may_be_read_only(struct kunit *test)
 					   IOPT_MAP_FIXED));
 	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
 	get_page(page);
-	/* The device writes to the page, which had been written back. */
+	/* Simulate writeback before the device writes to the page again. */
 	ClearPageDirty(page);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
 	KUNIT_EXPECT_FALSE(test, PageDirty(page));
@@ -232,9 +244,9 @@ static void last_holder_may_be_read_only(struct kunit *test)
 }
 
 /**
- * struct copy_call - a copy that a thread makes into another space
- * @to: that space
- * @iova: where to, and where from in the test's space
+ * struct copy_call - copy that a thread makes into another space
+ * @to: destination space
+ * @iova: IOVA in both the destination and the source
  * @npages: number of pages
  */
 struct copy_call {
@@ -254,7 +266,8 @@ static long call_copy(struct test_thread *thread)
 
 /*
  * A holder of some pages of a hole waits for the caller that is pinning all of
- * them. Both find each page where it belongs, and keep it when the other leaves.
+ * them. Each of them then finds every page at its index, and keeps its pages
+ * when the other holder is removed.
  */
 static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 {
@@ -274,11 +287,14 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 64,
 					       IOMMU_READ));
 	pages = test_area_at(space, IOVA)->pages;
-	/* The record reaches beyond the hole that is filled. */
+	/* The record extends beyond the hole that is filled. */
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_copy, &behind,
 						 current->mm));
 
-	/* A read-only pin looks at the memory map first. */
+	/*
+	 * Holding the mmap_lock stops a read-only pin, which looks up the VMA
+	 * first.
+	 */
 	mmap_write_lock(current->mm);
 	test_thread_start(test, &one, call_copy, &whole, current->mm);
 	while (!rwsem_is_contended(&current->mm->mmap_lock))
@@ -308,12 +324,15 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
 }
 
+/* Scattered pages take a run for each page. */
 static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
 {
 	holder_comes_while_pinning(test, test_touched(test, 64));
 }
 
-/* Of contiguous pages the record is cut where the slice of that holder ends. */
+/*
+ * A run of contiguous pages is cut where the slice of the waiting holder ends.
+ */
 static void holder_comes_while_a_run_is_pinned(struct kunit *test)
 {
 	unsigned long uaddr = test_contiguous(test, 64);
@@ -324,8 +343,8 @@ static void holder_comes_while_a_run_is_pinned(struct kunit *test)
 }
 
 /*
- * A holder that waits for a page keeps those that it has found, though the one
- * that has pinned them drops them.
+ * A holder that waits for a page keeps the pages that it has found, even if the
+ * holder that pinned them drops them.
  */
 static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 {
@@ -347,7 +366,10 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, pages->nr_filling);
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
-	/* The hole that it waits for is no fault of the other space. */
+	/*
+	 * iopt_validate() of the other space accepts the hole that the holder
+	 * waits for.
+	 */
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
@@ -377,8 +399,8 @@ static long call_map_one(struct test_thread *thread)
 }
 
 /*
- * A private mapping that its process may only read, of a file whose page is not
- * there yet: after the wait for the page a copy of it is pinned.
+ * In a read-only private mapping of a file, a page that had to be waited for is
+ * copied, and the copy is pinned.
  */
 static void page_that_was_waited_for_is_copied(struct kunit *test)
 {
@@ -404,11 +426,12 @@ static void page_that_was_waited_for_is_copied(struct kunit *test)
 }
 
 /**
- * struct helped - a file whose pages come one by one, and the call that needs them
- * @helper: the task whose faults do not block
- * @blocked: completed when another task faults
- * @go_on: its fault waits for that, with the mmap_lock released
- * @uaddr: where the file is mapped
+ * struct helped - file in which the faults of only one task succeed at once
+ * @helper: the task that faults without blocking
+ * @blocked: completed when a fault of another task blocks
+ * @go_on: completed by the test to resume that fault, which waits with the
+ *         mmap_lock released
+ * @uaddr: user address of the file
  */
 struct helped {
 	struct task_struct *helper;
@@ -417,7 +440,10 @@ struct helped {
 	unsigned long uaddr;
 };
 
-/* More faults than a call may make in a row that do not help. */
+/*
+ * More than the number of successive faults that a call may make without
+ * progress.
+ */
 #define NR_HELPED	(IOPT_FAULTS_MAX + 8UL)
 
 static vm_fault_t helped_fault(struct vm_fault *vmf)
@@ -447,7 +473,7 @@ static int helped_mmap(struct file *file, struct vm_area_struct *vma)
 
 static const struct file_operations helped_fops = { .mmap = helped_mmap };
 
-/* Each page is a mapping of its own, so that a fault is about one page only. */
+/* Map each page separately, so that a fault covers one page only. */
 static void helped_map(struct kunit *test, struct helped *helped)
 {
 	struct file *file = anon_inode_getfile("[iopt-helped]", &helped_fops,
@@ -467,7 +493,10 @@ static void helped_map(struct kunit *test, struct helped *helped)
 	fput(file);
 }
 
-/* A thread makes @call. Each time that it faults another caller pins the page. */
+/*
+ * Make @call in a thread. While each of its faults blocks, another caller pins
+ * the page.
+ */
 static void pin_each_page_first(struct kunit *test,
 				long (*call)(struct test_thread *thread),
 				void *data, struct helped *helped)
@@ -494,7 +523,10 @@ static void pin_each_page_first(struct kunit *test,
 	test_other_free(test, other, space->mock[1]);
 }
 
-/* A holder goes on as long as any caller pins the pages that it needs. */
+/*
+ * A holder does not run out of faults if other callers pin the pages that it
+ * needs.
+ */
 static void holder_is_helped_by_others(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -519,7 +551,7 @@ static long call_pin_helped(struct test_thread *thread)
 	return test_pin_flags(thread->data, IOVA, NR_HELPED, pages, 0);
 }
 
-/* An access too. */
+/* An access does not run out of faults either. */
 static void access_is_helped_by_others(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -535,7 +567,9 @@ static void access_is_helped_by_others(struct kunit *test)
 	test_munmap(test, helped.uaddr, NR_HELPED);
 }
 
-/* More runs than a caller passes before it looks at signals. */
+/*
+ * More than the number of runs that a caller skips between checks for signals.
+ */
 #define NR_RUNS		1100UL
 
 static long call_hold_killed(struct test_thread *thread)
@@ -563,7 +597,10 @@ static void set_reserved(struct kunit *test, unsigned long uaddr,
 	}
 }
 
-/* A caller that needs many pages, of which others hold all, can be killed. */
+/*
+ * A caller that needs many pages can be killed even if other holders have all
+ * of them.
+ */
 static void holder_of_held_pages_can_be_killed(struct kunit *test)
 {
 	unsigned long charged = test_charged(), uaddr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What pinning does to memory: which pages it makes present, for reading or for
- * writing, and which ones it must not touch.
+ * The effect of pinning on memory: which pages it populates, for reading or for
+ * writing, and which pages it must not touch.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -20,17 +20,20 @@
 
 #define IOVA	0x100000000UL
 
-/* The page table entry of the process at an address; false if there is none. */
+/*
+ * Look up the page table entry of the process at an address. Return false if
+ * there is none.
+ */
 static bool user_pte(unsigned long uaddr, pte_t *entry)
 {
-	spinlock_t *ptl;	/* of the page table */
+	spinlock_t *ptl;	/* lock of the page table */
 	pte_t *ptep;
 	int rc;
 
 	mmap_read_lock(current->mm);
 	rc = follow_pte(current->mm, uaddr, &ptep, &ptl);
 	if (!rc) {
-		/* sparse does not know what follow_pte() takes. */
+		/* sparse does not see that follow_pte() takes the lock. */
 		__acquire(ptl);
 		*entry = *ptep;
 		pte_unmap_unlock(ptep, ptl);
@@ -39,7 +42,7 @@ static bool user_pte(unsigned long uaddr, pte_t *entry)
 	return !rc;
 }
 
-/* Put memory of another kind over a part of a mapping. */
+/* Replace a part of a mapping with memory of another kind. */
 static void mmap_over(struct kunit *test, unsigned long uaddr,
 		      unsigned long npages, unsigned long flags)
 {
@@ -50,10 +53,10 @@ static void mmap_over(struct kunit *test, unsigned long uaddr,
 }
 
 /**
- * struct refused_case - an access that the process itself does not have
- * @name: what it is
- * @prot: what the process may do with its memory
- * @iommu_prot: what the device is to do with it
+ * struct refused_case - access that the process itself does not have
+ * @name: name of the case
+ * @prot: permissions of the process
+ * @iommu_prot: requested permissions of the device
  */
 struct refused_case {
 	const char *name;
@@ -75,7 +78,7 @@ static void refused_case_name(const struct refused_case *refused, char *name)
 
 KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
 
-/* Memory that the process may not access so is not even faulted in. */
+/* Memory that the process cannot access in this way is not even faulted in. */
 static void refused_memory_is_not_touched(struct kunit *test)
 {
 	const struct refused_case *refused = test->param_value;
@@ -96,8 +99,8 @@ static void refused_memory_is_not_touched(struct kunit *test)
 }
 
 /*
- * One range of two kinds of memory: that copy-on-write is to be broken in the
- * first half says nothing about the second one, which is only read.
+ * If a range starts with private memory, for which copy-on-write is broken,
+ * shared memory behind it is still faulted in for reading only.
  */
 static void shared_memory_after_private_is_only_read(struct kunit *test)
 {
@@ -141,7 +144,7 @@ static void private_memory_after_shared_is_copied(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-/* The page of a file that was replaced before it was pinned is not pinned. */
+/* A file page that is replaced by a copy before the pin is not pinned. */
 static void replaced_page_is_not_pinned(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(1), 0);
@@ -199,8 +202,8 @@ static int noted_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations noted_fops = { .mmap = noted_mmap };
 
 /*
- * A filesystem learns that a page of its file is about to be written to when a
- * device may write to it, and not when a device only reads.
+ * A filesystem is notified of writes to a page of its file if the device may
+ * write to it, and not if the device only reads.
  */
 static void file_is_told_of_writes(struct kunit *test)
 {
@@ -240,8 +243,8 @@ static const struct file_operations unwritable_fops = {
 };
 
 /*
- * Private memory that its process can never write to needs no copy: it is the
- * zero page, which is neither pinned nor charged, and one run.
+ * Private memory that the process can never write to needs no copy: the mapping
+ * is a single run of the zero page, which is neither pinned nor charged.
  */
 static void zero_page_of_unwritable_memory(struct kunit *test)
 {
@@ -293,7 +296,10 @@ static long call_attach(struct test_thread *thread)
 	return rc;
 }
 
-/* A read-only mapping shows the mapper's memory too, whoever attaches. */
+/*
+ * A read-only mapping shows the memory of the process that mapped it, even if a
+ * thread without memory attaches the domain.
+ */
 static void attach_without_memory_reads_mapper(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -307,7 +313,10 @@ static void attach_without_memory_reads_mapper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
 }
 
-/* A reserved page among contiguous ones is a run of its own: it is not charged. */
+/*
+ * A reserved page among contiguous pages is a separate run, because it is not
+ * charged.
+ */
 static void run_is_of_one_kind(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -331,7 +340,7 @@ static void run_is_of_one_kind(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/* A run that does not fit the limit is unpinned as a whole. */
+/* A run that exceeds the limit is unpinned as a whole. */
 static void run_beyond_limit_is_unpinned(struct kunit *test)
 {
 	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
@@ -353,10 +362,13 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
 							PAGES(i))));
 }
 
-/* More pieces of memory than one call may fault in without pinning a page. */
+/*
+ * More VMAs than the number of faults that a call may make without pinning a
+ * page.
+ */
 #define NPIECES	(IOPT_FAULTS_MAX + 8UL)
 
-/* Neighbours differ in kind, so that each page is faulted in by itself. */
+/* Neighbours differ in kind, so that each page is faulted in separately. */
 static unsigned long mmap_pieces(struct kunit *test)
 {
 	unsigned long uaddr = test_mmap(test, NPIECES, PROT_READ | PROT_WRITE);
@@ -367,7 +379,7 @@ static unsigned long mmap_pieces(struct kunit *test)
 	return uaddr;
 }
 
-/* Page faults that help do not count against a mapping, however many. */
+/* A map may take any number of faults that make progress. */
 static void many_faults_of_a_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -380,7 +392,7 @@ static void many_faults_of_a_map(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/* Page faults that help do not count against a pin of an access either. */
+/* A pin of an access may take any number of faults that make progress. */
 static void many_faults_of_a_pin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -400,7 +412,10 @@ static void many_faults_of_a_pin(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/* Faults in a row after which no page can be pinned come to an end. */
+/*
+ * A call fails after %IOPT_FAULTS_MAX successive faults that did not make a
+ * page pinnable.
+ */
 static void faults_in_vain_end(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * IOVAs: those the engine chooses, allowed ranges, and limits on mappings.
- */
+/* IOVAs: the choice of the engine, allowed ranges, and limits on mappings. */
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
 #include "space.h"
 
-/* Map at an IOVA of the engine's choice; nothing is pinned, so any memory. */
+/*
+ * Map at an IOVA of the engine's choice. Nothing is pinned, so any address will
+ * do.
+ */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)
 {
@@ -22,7 +23,7 @@ static int map_fixed(struct io_pagetable *iopt, unsigned long iova,
 	return test_map(iopt, iova, SZ_4G, length >> PAGE_SHIFT);
 }
 
-/* The lowest IOVA, but never 0; holes are used again. */
+/* The engine chooses the lowest free IOVA except 0, and reuses holes. */
 static void choose_lowest(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -46,7 +47,10 @@ static void choose_lowest(struct kunit *test)
 	test_validate(test);
 }
 
-/* C9: a chosen IOVA lets the memory's large pages be large I/O pages. */
+/*
+ * A chosen IOVA is aligned such that large pages of the memory can be large I/O
+ * pages.
+ */
 static void choose_aligned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -63,14 +67,16 @@ static void choose_aligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + SZ_2M,
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
-	/* Too small for one. */
+	/*
+	 * Memory that is too small for a large I/O page is not aligned to one.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 2 * SZ_2M + PAGES(4), iova);
 	test_validate(test);
 }
 
-/* With no aligned place left an unaligned one will do. */
+/* If no aligned IOVAs are free, the engine chooses unaligned ones. */
 static void choose_unaligned_if_full(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -85,6 +91,7 @@ static void choose_unaligned_if_full(struct kunit *test)
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 }
 
+/* The engine never chooses the first or the last page of the address space. */
 static void choose_ENOSPC(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -99,13 +106,13 @@ static void choose_ENOSPC(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, -EINVAL, map_anywhere(iopt, &iova, SZ_4G, 1));
-	/* Who asks for them gets the first and the last page. */
+	/* The first and the last page can be mapped at a fixed IOVA. */
 	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, 0, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, -PAGES(1), PAGE_SIZE));
 	test_validate(test);
 }
 
-/* Around what is mapped and what is reserved, inside of what is allowed. */
+/* The engine chooses IOVAs only in allowed ranges, from the lowest range on. */
 static void choose_allowed(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -127,14 +134,18 @@ static void choose_allowed(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
-	/* A fixed IOVA need not be allowed. */
+	/* A fixed IOVA need not be in an allowed range. */
 	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, SZ_4G, PAGE_SIZE));
-	/* No ranges at all: anywhere. */
+	/* Without allowed ranges the engine chooses any free IOVA. */
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iova);
 }
 
+/*
+ * The engine uses the holes between a mapping and reserved IOVAs, and fails if
+ * no hole is large enough.
+ */
 static void choose_beside_reserved(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -161,7 +172,10 @@ static void choose_beside_reserved(struct kunit *test)
 			map_anywhere(iopt, &iova, uaddr, PAGE_SIZE));
 }
 
-/* Allowed ranges are all or nothing, and nothing can take them away. */
+/*
+ * Setting allowed ranges is all-or-nothing, and fails if a range is reserved.
+ * An attach fails if it would reserve IOVAs of an allowed range.
+ */
 static void allow_EINVAL_EADDRINUSE(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -192,7 +206,10 @@ static void allow_EINVAL_EADDRINUSE(struct kunit *test)
 	test_validate(test);
 }
 
-/* A hole deep in the tree is found, and many areas keep their order. */
+/*
+ * The engine finds holes deep in the tree of many areas, and keeps the areas in
+ * order.
+ */
 static void choose_among_many(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -200,7 +217,7 @@ static void choose_among_many(struct kunit *test)
 	const unsigned long n = 1000;
 	unsigned long iova, bytes, i, at;
 
-	/* In an order that makes no sense: 617 has no divisor of 1000. */
+	/* Insert in a scattered order: 617 and 1000 have no common divisor. */
 	for (i = 0, at = 0; i != n; i++, at = (at + 617) % n)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, PAGES(2 * at + 1),
 						   PAGE_SIZE));
@@ -212,7 +229,10 @@ static void choose_among_many(struct kunit *test)
 				map_anywhere(iopt, &iova, SZ_4G, PAGES(3)));
 		KUNIT_EXPECT_EQ(test, PAGES(at - 1), iova);
 	}
-	/* Now that all these are taken: above the last one. */
+	/*
+	 * All smaller holes are taken, so the next choice is above the last
+	 * area.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGES(2)));
 	KUNIT_EXPECT_EQ(test, PAGES(2 * n), iova);
 	test_validate(test);
@@ -220,7 +240,10 @@ static void choose_among_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(n - 10 + 3 * 10 + 2), bytes);
 }
 
-/* T1-36: overlap beats the limit; an unmap makes room. T1-05: 0 is a limit. */
+/*
+ * The limit on mappings is exact: -EEXIST takes precedence, an unmap makes
+ * room, and a limit of 0 allows no mapping.
+ */
 static void map_limit_ENOSPC(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -265,13 +288,16 @@ static void limit_iopte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_large);
 	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
 	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_limit_iopte(iopt, PAGE_SIZE));
-	/* An empty domain has no page that is too large. */
+	/*
+	 * The limit can be lowered if the domain is empty, since it has no
+	 * larger I/O pages.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 16, mock->nr_maps);
 
-	/* T1-04: unless I/O pages may be of all sizes. */
+	/* With mixed_iopte, the limit can be lowered at any time. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
 	iopt->policy.mixed_iopte = true;
 	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
@@ -279,7 +305,10 @@ static void limit_iopte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 24, mock->nr_maps);
 }
 
-/* Near the end of what is allowed, and beside what is mapped there. */
+/*
+ * The engine finds IOVAs at the end of allowed ranges, next to existing
+ * mappings.
+ */
 static void choose_at_ends(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -291,15 +320,18 @@ static void choose_at_ends(struct kunit *test)
 	unsigned long iova;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, allowed, 2));
-	/* Mapped in the first range, and far behind it. */
+	/* Map in the first range and far above it. */
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1M, PAGES(2)));
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_4M, PAGE_SIZE));
-	/* The hole between them is large, its part in the range is not. */
+	/*
+	 * The hole between the two mappings is large, but its part in the range
+	 * is not.
+	 */
 	KUNIT_EXPECT_EQ(test, -ENOSPC, map_anywhere(iopt, &iova, SZ_4G,
 						    PAGES(3)));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGES(2)));
 	KUNIT_EXPECT_EQ(test, SZ_1M + PAGES(2), iova);
-	/* The first range is full, the hole behind it is of no use. */
+	/* The first range is full, and the hole above it is not allowed. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, SZ_2M + PAGES(3), iova);
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
@@ -309,14 +341,14 @@ static void choose_at_ends(struct kunit *test)
 	test_validate(test);
 }
 
-/* C9: a hole that is large, but not where the large pages are, is no end. */
+/* A hole that is large enough but cannot be aligned does not end the search. */
 static void choose_aligned_behind_holes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova, i;
 
-	/* Holes of 2 MiB and a page that cut the aligned 2 MiB. */
+	/* Create holes of 2 MiB and a page that contain no aligned 2 MiB. */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, i * (SZ_2M + PAGES(2)),
 						   PAGE_SIZE));
@@ -327,27 +359,27 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	test_validate(test);
 }
 
-/* A hole that fits exactly is found, where large I/O pages are to be too. */
+/* A hole that fits exactly is used if it is aligned to large I/O pages. */
 static void choose_exact_hole(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova, i;
 
-	/* Holes of 2 MiB: one that is misaligned, then an aligned one. */
+	/* Create two holes of 2 MiB: a misaligned one, then an aligned one. */
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, PAGES(1), PAGES(2)));
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_2M + PAGES(3),
 					   SZ_2M - PAGES(3)));
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 3 * SZ_2M, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
 	KUNIT_EXPECT_EQ(test, 2 * SZ_2M, iova);
-	/* The other one fits exactly too, where it need not be aligned. */
+	/* The misaligned hole fits memory with the same offset. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(3),
 					      SZ_2M));
 	KUNIT_EXPECT_EQ(test, PAGES(3), iova);
 	test_validate(test);
 
-	/* After many that are misaligned a larger one is taken. */
+	/* After too many misaligned holes a larger one is chosen. */
 	for (i = 0; i != 200; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1G + i *
 						   (SZ_2M + 2 * PAGE_SIZE),
@@ -363,8 +395,8 @@ static void choose_exact_hole(struct kunit *test)
 }
 
 /*
- * Make holes of 2 MiB above 1 GiB that are misaligned and an aligned one above
- * them, and return where that one starts.
+ * Create @nr - 1 misaligned holes of 2 MiB above 1 GiB and an aligned one above
+ * them. Return the start of the aligned hole.
  */
 static unsigned long make_holes(struct kunit *test, unsigned long nr)
 {
@@ -386,8 +418,8 @@ static unsigned long make_holes(struct kunit *test, unsigned long nr)
 }
 
 /*
- * The search for a hole that fits exactly ends after some that are misaligned:
- * from there on only a hole counts that fits whatever its alignment.
+ * The search for a hole that fits exactly ends after a number of misaligned
+ * holes. From then on it considers only holes that fit at any alignment.
  */
 static void choose_ends_search_for_exact_hole(struct kunit *test)
 {
@@ -406,7 +438,10 @@ static void choose_ends_search_for_exact_hole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
-/* A coarse domain: memory that starts inside of its pages. */
+/*
+ * With a coarse domain, the IOVA is aligned to the domain's pages even if the
+ * memory starts inside of one.
+ */
 static void choose_for_coarse_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -431,7 +466,10 @@ static void choose_for_coarse_domain(struct kunit *test)
 	mutex_unlock(&iopt->lock);
 }
 
-/* A copy is aligned to the memory that it shows, not to where that starts. */
+/*
+ * The IOVA of a copy is aligned to the memory of its slice, not to the start of
+ * the source mapping.
+ */
 static void choose_for_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -445,7 +483,7 @@ static void choose_for_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(7), iova);
 }
 
-/* Aligned memory does not fit where only its start would be beyond the end. */
+/* Alignment does not move the choice beyond the end of an allowed range. */
 static void choose_not_beyond_allowed(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -460,7 +498,7 @@ static void choose_not_beyond_allowed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_16M, iova);
 }
 
-/* What is reserved in the middle is stepped over. */
+/* The engine skips reserved IOVAs in the middle of a hole. */
 static void choose_behind_reserved(struct kunit *test)
 {
 	struct test_space *space = test->priv;

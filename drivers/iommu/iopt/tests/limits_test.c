@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What front ends ask about mappings, and how many there may be.
- */
+/* Queries of front ends about mappings, and the limit on their number. */
 #include "../io_pagetable.h"
 #include "space.h"
 #include "thread.h"
@@ -23,7 +21,10 @@ static void expect_found(struct kunit *test, unsigned long start,
 				      PAGE_SHIFT);
 }
 
-/* The lowest mapping that the interval touches, if only by a byte. */
+/*
+ * iopt_find_mapping() returns the lowest mapping that overlaps the interval,
+ * even by a single byte.
+ */
 static void find_mapping(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -48,7 +49,7 @@ static long call_map(struct test_thread *thread)
 	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
 }
 
-/* One that is being made is found, and nobody waits. */
+/* A mapping that is being built is found without a wait. */
 static void find_mapping_in_flight(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -69,7 +70,7 @@ static void find_mapping_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, UINT_MAX, iopt_mappings_left(space->iopt));
 }
 
-/* T1-05, T1-30, T1-36, T1-39: as many mappings as the policy allows. */
+/* There may be as many mappings as the policy allows. */
 static void map_ENOSPC(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -84,7 +85,7 @@ static void map_ENOSPC(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(100), 0,
 					  1));
 	KUNIT_EXPECT_EQ(test, 1, iopt_mappings_left(space->iopt));
-	/* A copy of two counts as two. */
+	/* A copy of two mappings counts as two. */
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			iopt_copy(space->iopt, &iova, space->iopt, IOVA +
 				  PAGES(99), PAGES(2), TEST_RW,
@@ -95,7 +96,7 @@ static void map_ENOSPC(struct kunit *test)
 				  PAGES(99), PAGES(1), TEST_RW,
 				  IOPT_MAP_FIXED));
 	KUNIT_EXPECT_EQ(test, 0, iopt_mappings_left(space->iopt));
-	/* What overlaps does so whatever the limit. */
+	/* -EEXIST takes precedence over the limit. */
 	KUNIT_EXPECT_EQ(test, -EEXIST, test_map(space->iopt, IOVA, 0, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(space->iopt, 0, 0, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC,

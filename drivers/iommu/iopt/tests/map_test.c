@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping and unmapping: what is in the page table, pinned and charged, and
- * each errno with nothing changed.
+ * Mapping and unmapping: the resulting page table, pins and charge, and each
+ * errno, after which nothing has changed.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -14,7 +14,7 @@
 
 #define IOVA	0x100000000UL
 
-/* H9: without a domain nothing is looked at, pinned or charged. */
+/* Without a domain, a map neither accesses, pins nor charges the memory. */
 static void map_without_domain_pins_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -23,7 +23,7 @@ static void map_without_domain_pins_nothing(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
-	/* Memory that is not there is no matter yet. */
+	/* The address is not checked for memory yet either. */
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA + PAGES(4), 0, 4));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -33,7 +33,7 @@ static void map_without_domain_pins_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 }
 
-/* Pins and charges once; the page table shows the user's pages. */
+/* A map pins and charges each page once, and the domain translates to it. */
 static void map_translates(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -63,7 +63,7 @@ static void map_translates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* T1-43: what the process does to its memory later does not matter. */
+/* A mapping keeps its pages after the process unmaps the memory. */
 static void map_survives_munmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -82,7 +82,7 @@ static void map_survives_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
 }
 
-/* T1-44: what the process may not do, its device may not. */
+/* A map fails if the process lacks the requested access to the memory. */
 static void map_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -111,7 +111,7 @@ static void map_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 40));
 }
 
-/* The same memory writable by the device and read by it only. */
+/* Write-only memory can be mapped for writing by the device. */
 static void map_write_only_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -128,7 +128,10 @@ static void map_write_only_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 1));
 }
 
-/* A10 is the case without protection, A1 the one with a wrapping address. */
+/*
+ * Unaligned arguments, a zero length and an empty protection are -EINVAL. IOVAs
+ * or addresses that wrap are -EOVERFLOW.
+ */
 static void map_EINVAL_EOVERFLOW(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -153,6 +156,7 @@ static void map_EINVAL_EOVERFLOW(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 2));
 }
 
+/* A map that overlaps another mapping fails and changes nothing. */
 static void map_EEXIST(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -172,7 +176,7 @@ static void map_EEXIST(struct kunit *test)
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
 
-	/* Neighbours are no overlap, and stay mappings of their own. */
+	/* Adjacent ranges do not overlap, and stay separate mappings. */
 	KUNIT_EXPECT_EQ(test, 0,
 			test_map(iopt, IOVA + PAGES(4), uaddr + PAGES(4), 4));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 4));
@@ -180,7 +184,7 @@ static void map_EEXIST(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA + PAGES(4), 4));
 }
 
-/* The limit is exact, and failing at it leaves nothing. */
+/* The limit is exact, and a map that exceeds it changes nothing. */
 static void map_ENOMEM_at_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -207,7 +211,9 @@ static void map_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* C10, C11: the last byte of the address space is an ordinary one. */
+/*
+ * The last byte of the address space can be mapped and unmapped like any other.
+ */
 static void map_last_page_of_space(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -230,7 +236,7 @@ static void map_last_page_of_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* A mapping is never split, and a refused unmap touches none. */
+/* An unmap never splits a mapping, and a rejected unmap changes nothing. */
 static void unmap_ENOENT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -249,7 +255,7 @@ static void unmap_ENOENT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
-	/* The last byte of the one, or the first one of the other, is enough. */
+	/* A range that cuts a mapping by a single byte is rejected too. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_unmap(iopt, IOVA, IOVA + PAGES(8), &bytes));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
@@ -266,7 +272,10 @@ static void unmap_ENOENT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(8), bytes);
 }
 
-/* Everything goes with one flush, and nothing is a fine number too. */
+/*
+ * An unmap of the whole space takes one flush, and succeeds if nothing is
+ * mapped.
+ */
 static void unmap_all(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -292,7 +301,7 @@ static void unmap_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* One unmap call for a mapping of many runs. */
+/* A mapping of many runs takes one unmap call. */
 static void unmap_whole_area_in_one_call(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -309,7 +318,10 @@ static void unmap_whole_area_in_one_call(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
 }
 
-/* Each mapping is charged as it asks for; in the end nobody keeps a payer. */
+/*
+ * Each mapping is charged according to its own accounting mode, and the space
+ * leaks no reference to the user.
+ */
 static void map_accounts(struct kunit *test)
 {
 	const struct iopt_policy policy = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kinds of memory: pages that get dirty, reserved pages, memory without pages.
+ * Kinds of memory: pages that become dirty, reserved pages, and memory without
+ * struct page.
  */
 #include <linux/mman.h>
 #include <linux/sizes.h>
@@ -9,12 +10,12 @@
 
 #define IOVA	0x100000000UL
 
-/* Behind the end of any memory of the machine. */
+/* Page frame beyond the end of the machine's memory. */
 #define NO_PAGE	BIT(25)
 
 /*
- * Map and unmap with @prot: then the pages are all dirty or all not. While they
- * are mapped they are made clean, for GUP may have made them dirty.
+ * Map and unmap with @prot, and expect that all pages are dirty afterwards, or
+ * none. Clean them while they are mapped, because GUP may dirty them.
  */
 static void expect_dirty(struct kunit *test, unsigned long uaddr,
 			 unsigned long npages, int prot, bool dirty)
@@ -36,7 +37,7 @@ static void expect_dirty(struct kunit *test, unsigned long uaddr,
 	}
 }
 
-/* T1-70: pages that a device may have written to are dirty, no others. */
+/* Pages become dirty only if the device could write to them. */
 static void unmap_dirties_what_was_writable(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -47,7 +48,7 @@ static void unmap_dirties_what_was_writable(struct kunit *test)
 	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
 }
 
-/* Likewise all pages of a run. */
+/* All pages of a writable run become dirty. */
 static void unmap_dirties_runs(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -60,7 +61,7 @@ static void unmap_dirties_runs(struct kunit *test)
 	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
 }
 
-/* Change the mapping of user memory that nobody touched. */
+/* Take the mmap_lock for writing, and return the VMA of user memory. */
 static struct vm_area_struct *vma_lock(struct kunit *test, unsigned long uaddr)
 {
 	struct vm_area_struct *vma;
@@ -81,7 +82,7 @@ static unsigned long shared_mmap(struct kunit *test, unsigned long npages)
 	return uaddr;
 }
 
-/* T1-60: reserved pages are pinned like others, but nobody pays. */
+/* Reserved pages are pinned like others, but not charged. */
 static void reserved_pages_uncharged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -115,7 +116,7 @@ static void reserved_pages_uncharged(struct kunit *test)
 	put_page(page);
 }
 
-/* Memory of a device in the process, as a driver's mmap() makes it. */
+/* Map device memory into the process, as the mmap() of a driver does. */
 static void user_pfnmap(struct kunit *test, unsigned long uaddr,
 			unsigned long pfn, unsigned long npages, pgprot_t prot)
 {
@@ -126,7 +127,10 @@ static void user_pfnmap(struct kunit *test, unsigned long uaddr,
 	mmap_write_unlock(current->mm);
 }
 
-/* A space that takes memory without struct page, with a domain. */
+/*
+ * Allocate a space that accepts memory without struct page, and attach a
+ * domain.
+ */
 static struct io_pagetable *pfnmap_space(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -150,7 +154,10 @@ static void pfnmap_space_free(struct kunit *test, struct io_pagetable *iopt)
 	iopt_free(iopt);
 }
 
-/* It is neither pinned nor charged, and each page is the one that it is. */
+/*
+ * Memory without struct page is neither pinned nor charged, and each page
+ * translates to its own page frame.
+ */
 static void pfnmap_maps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -171,14 +178,17 @@ static void pfnmap_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(iopt));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 5));
-	/* There is nothing behind the last page. */
+	/* The last page is not mapped in the process. */
 	test_munmap(test, uaddr + PAGES(5), 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, uaddr, 6));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	pfnmap_space_free(test, iopt);
 }
 
-/* Who does not want it gets EFAULT, as does who may not write to it. */
+/*
+ * Mapping memory without struct page fails if the policy does not allow it, or
+ * if the process cannot write to memory that is mapped for writing.
+ */
 static void pfnmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -195,7 +205,10 @@ static void pfnmap_EFAULT(struct kunit *test)
 			test_map(iopt, IOVA, uaddr + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 0, test_map_prot(iopt, IOVA, uaddr, 2,
 					       IOMMU_READ));
-	/* Memory of the kernel's is not the driver's to keep. */
+	/*
+	 * A PFN mapping of the kernel's own memory is rejected, because the
+	 * mapping holds no reference to the page.
+	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			test_map(iopt, 2 * IOVA, uaddr + PAGES(2), 1));
 	pfnmap_space_free(test, iopt);
@@ -208,7 +221,10 @@ static void pfnmap_EFAULT(struct kunit *test)
 	put_page(page);
 }
 
-/* H19: where batches and the limit end does not cut I/O pages. */
+/*
+ * Neither the borders of batches nor the limit on I/O pages cut an I/O page
+ * that fits.
+ */
 static void pfnmap_large_iopages(struct kunit *test)
 {
 	struct test_space *space = test->priv;

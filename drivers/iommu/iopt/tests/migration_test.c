@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Which callers wait for each other before GUP may migrate the pages they pin.
- */
+/* Serialisation of callers before GUP may migrate the pages that they pin. */
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -14,7 +12,7 @@
 
 #define BLOCK	(PMD_SIZE >> PAGE_SHIFT)
 
-/* A call for blocks [@first, @first + @nr) of @object. */
+/* Return a call that pins blocks [@first, @first + @nr) of @object. */
 static struct iopt_migration blocks_of(const void *object, unsigned long first,
 				       unsigned long nr)
 {
@@ -47,7 +45,7 @@ static void same_blocks_take_turns(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_migration_start(&first));
 	test_thread_start(test, &two, call_start, &second, NULL);
 	expect_waiting(test, &two);
-	/* It overlaps only the second one, which has not started. */
+	/* The call overlaps only the second one, which has not started. */
 	test_thread_start(test, &three, call_start, &third, NULL);
 	expect_waiting(test, &three);
 
@@ -60,7 +58,7 @@ static void same_blocks_take_turns(struct kunit *test)
 }
 
 /*
- * Calls that pin other blocks or memory of another object do not wait, though
+ * Calls that pin other blocks or memory of another object do not wait, even if
  * their objects have the same hash. A call that waits would not return here.
  */
 static void other_blocks_do_not_wait(struct kunit *test)
@@ -75,7 +73,7 @@ static void other_blocks_do_not_wait(struct kunit *test)
 	other = blocks_of(test, 2, 1);
 	KUNIT_EXPECT_EQ(test, 0, iopt_migration_start(&other));
 	iopt_migration_end(&other);
-	/* There are fewer hashes than that. */
+	/* There are fewer than 1000 hashes, so some of the objects collide. */
 	for (i = 1; i != 1000; i++) {
 		other = blocks_of((char *)test + i, 1, 1);
 		KUNIT_EXPECT_EQ(test, 0, iopt_migration_start(&other));
@@ -84,7 +82,7 @@ static void other_blocks_do_not_wait(struct kunit *test)
 	iopt_migration_end(&stuck);
 }
 
-/* A call that is killed while it waits makes no later one wait. */
+/* A call that is killed while it waits no longer makes later calls wait. */
 static void killed_call_leaves(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 1);
@@ -104,7 +102,7 @@ static void killed_call_leaves(struct kunit *test)
 	iopt_migration_end(&first);
 }
 
-/* A call excludes all blocks that it pins a page of, and no others. */
+/* A call excludes all blocks in which it pins a page, and no others. */
 static void blocks_are_whole(struct kunit *test)
 {
 	unsigned long uaddr = test_mmap(test, 3 * BLOCK, PROT_READ);
@@ -131,7 +129,7 @@ static void blocks_are_whole(struct kunit *test)
 	test_munmap(test, uaddr, 3 * BLOCK);
 }
 
-/* Pages of a file are named by the file, wherever they are mapped. */
+/* The pages of a file are identified by the file, wherever they are mapped. */
 static void pages_of_a_file_are_shared(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(4 * BLOCK), 0);

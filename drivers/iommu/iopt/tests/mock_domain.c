@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mock IOMMU domain.
+ * Mock IOMMU domain.
  *
- * It is strict where hardware drivers are not: mapping what is mapped and
- * unmapping what is not fail the test.
+ * The mock is stricter than hardware drivers: mapping an IOVA that is already
+ * mapped, or unmapping one that is not, fails the test.
  *
- * It models the worst cache: every entry and every page table that was ever
- * valid is cached until an IOTLB flush covers its IOVAs. The test fails when a
- * page is unpinned that an entry, valid or cached, translates to; when a page
- * table is freed that is cached; when a domain maps over a cached entry; and
- * when one is freed that still has something valid or cached. The engine reports
- * each page before it unpins it, see iopt_test_unpin().
+ * It models the worst possible cache: every entry and every page table that was
+ * ever valid stays cached until an IOTLB flush covers its IOVAs. The test fails
+ * if a page is unpinned while a valid or cached entry translates to it, if a
+ * page table is freed while it is cached, if a domain maps over a cached entry,
+ * or if a domain is freed while it has valid or cached entries. The engine
+ * reports each page before it unpins it, see iopt_test_unpin().
  *
  * Vocabulary:
- *  reach     for each page frame, how many entries of all domains, valid or
- *            cached, translate to it
- *  table     the memory of a page table of 2 MiB or 1 GiB of IOVAs. As with
- *            VT-d, a call that unmaps all that a table translates removes it,
- *            and the gather's freelist keeps its memory until the flush
+ *  reach     number of entries of all domains, valid or cached, that translate
+ *            to a page frame
+ *  table     memory of a page table that translates 2 MiB or 1 GiB of IOVAs. As
+ *            with VT-d, a call that unmaps everything that a table translates
+ *            removes the table, and the gather's freelist keeps its memory
+ *            until the flush
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
@@ -32,16 +33,21 @@
 
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
 
-/* What a flush may span: drivers compute its length in narrow types. */
+/*
+ * Limit on the span of a flush, because drivers compute its length in narrow
+ * types.
+ */
 #define FLUSH_MAX	SZ_1T
 
-/* What a table of each level translates, as a shift. */
+/* Log2 of the IOVA bytes that a table of each level translates. */
 static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
 
-/* By page frame; allocated with the first domain and kept. */
+/*
+ * Indexed by page frame. Allocated along with the first domain and never freed.
+ */
 static atomic_t *reach;
 
-/* The test case of the last domain, which all domains belong to. */
+/* The test case that owns all current domains. */
 static struct kunit *current_test;
 
 static struct mock_domain *to_mock(struct iommu_domain *domain)
@@ -71,7 +77,9 @@ static void reach_add(unsigned long pfn, int n)
 		atomic_add(n, &reach[pfn]);
 }
 
-/* Is a page not pinned any more once @nr pages of its folio are unpinned? */
+/*
+ * Return true if unpinning @nr pages of the folio drops the last pin of @page.
+ */
 static bool is_last_pin(struct page *page, unsigned long nr)
 {
 	struct folio *folio = page_folio(page);
@@ -82,8 +90,8 @@ static bool is_last_pin(struct page *page, unsigned long nr)
 }
 
 /*
- * The engine is about to unpin contiguous pages. No domain may reach a page whose
- * last pin this is.
+ * Check contiguous pages that the engine is about to unpin: no domain may reach
+ * a page that loses its last pin here.
  */
 void iopt_test_unpin(struct page *first, unsigned long npages)
 {
@@ -100,7 +108,10 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 		end = min(folio_pfn(folio) + folio_nr_pages(folio),
 			  page_to_pfn(first) + npages);
 		nr = end - max(folio_pfn(folio), page_to_pfn(first));
-		/* Another thread may have unmapped and unpinned it just now. */
+		/*
+		 * Another thread may have unmapped and unpinned the page
+		 * meanwhile.
+		 */
 		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
 	}
 	if (nr_reached)
@@ -109,7 +120,9 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 			   nr_reached, npages, page_to_pfn(first));
 }
 
-/* Stores must not fail nor count where a test orders an allocation to fail. */
+/*
+ * Store an entry without consuming an allocation failure that the test injects.
+ */
 static int mock_store(struct xarray *xa, unsigned long index, void *entry,
 		      bool insert)
 {
@@ -124,7 +137,7 @@ static int mock_store(struct xarray *xa, unsigned long index, void *entry,
 	return rc;
 }
 
-/* The IOVA range that a table translates. */
+/* Compute the IOVA range that a table translates. */
 static void table_range(struct page *table, unsigned long *start,
 			unsigned long *last)
 {
@@ -134,7 +147,10 @@ static void table_range(struct page *table, unsigned long *start,
 	*last = *start + (1UL << shift) - 1;
 }
 
-/* Have the tables that an I/O page of the range needs, and no smaller ones. */
+/*
+ * Allocate the tables that an I/O page of the range needs, and free the smaller
+ * ones that it replaces.
+ */
 static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 			     size_t pgsize, size_t bytes)
 {
@@ -147,7 +163,9 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 		for (index = iova >> shift; index <= last >> shift; index++) {
 			table = xa_load(&mock->tables[level], index);
 			if (pgsize >= 1UL << shift) {
-				/* The driver flushes what it replaces. */
+				/*
+				 * A driver flushes a table when it replaces it.
+				 */
 				xa_erase(&mock->tables[level], index);
 				if (table)
 					__free_page(table);
@@ -170,8 +188,8 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 }
 
 /*
- * Remove the tables of which all was unmapped. A reference of the mock's own
- * shows whether a table is freed before it is flushed.
+ * Remove the tables that translate nothing any more. The mock holds a reference
+ * of its own to each, to detect a table that is freed before it is flushed.
  */
 static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 			       size_t bytes, struct iommu_iotlb_gather *gather)
@@ -197,7 +215,10 @@ static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 	}
 }
 
-/* Sleep in some calls. Any count may decide which: it is read without lock. */
+/*
+ * Sleep in some of the calls. The choice may be arbitrary, so the counter is
+ * read without the lock.
+ */
 static void mock_maybe_sleep(struct mock_domain *mock)
 {
 	if (mock->lazy && READ_ONCE(mock->nr_maps) % 4 == 0)
@@ -205,8 +226,8 @@ static void mock_maybe_sleep(struct mock_domain *mock)
 }
 
 /*
- * One step of mapping. An allocation that fails leaves what is mapped by then,
- * as it may with IOMMU drivers.
+ * Map a part of a range. As with IOMMU drivers, a failed allocation leaves the
+ * pages mapped before it.
  */
 static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
@@ -249,7 +270,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	return rc;
 }
 
-/* The largest I/O page that fits. */
+/* Return the size of the largest I/O page that fits, in bytes. */
 static size_t mock_pgsize(struct iommu_domain *domain, u64 merged, size_t left)
 {
 	unsigned long sizes = domain->pgsize_bitmap;
@@ -293,7 +314,7 @@ static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* What was mapped is not valid before this. */
+/* Entries are valid only after this call. */
 static void mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 				size_t size)
 {
@@ -345,7 +366,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	return i << PAGE_SHIFT;
 }
 
-/* Was the page unpinned, although an entry that is cached translates to it? */
+/* Return true if the page of a cached entry is no longer pinned. */
 static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
 {
 	return !mock->pfnmap && pfn_valid(pfn) &&
@@ -353,7 +374,7 @@ static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
 	       !page_maybe_dma_pinned(pfn_to_page(pfn));
 }
 
-/* Tables that were removed and freed though they are still cached. */
+/* Count the removed tables that were freed while they were still cached. */
 static unsigned int count_freed_tables(struct mock_domain *mock)
 {
 	unsigned int nr_freed = 0;
@@ -366,8 +387,8 @@ static unsigned int count_freed_tables(struct mock_domain *mock)
 }
 
 /*
- * Flush entries, and free the tables that were kept for this flush. Returns how
- * many faults there were.
+ * Flush entries and free the tables that waited for this flush. Return the
+ * number of faults found. The caller holds mock->lock.
  */
 static unsigned int mock_flush(struct mock_domain *mock, unsigned long start,
 			       unsigned long last, struct list_head *tables)
@@ -405,7 +426,9 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 	spin_lock(&mock->lock);
 	mock->nr_flushes++;
 	if (gather->start <= gather->end) {
-		/* Only what this domain has unmapped is gathered. */
+		/*
+		 * A gather must cover only IOVAs that this domain has unmapped.
+		 */
 		nr_faults += gather->start < mock->lowest ||
 			     gather->end > mock->highest;
 		nr_faults += gather->end - gather->start >= FLUSH_MAX;
@@ -431,7 +454,7 @@ static const struct iommu_domain_ops mock_runs_ops = {
 	.iotlb_sync = mock_iotlb_sync,
 };
 
-/* At the end nothing is mapped, and nothing cached. */
+/* Expect that nothing is mapped or cached any more. */
 static void mock_expect_unused(struct mock_domain *mock)
 {
 	struct kunit *test = mock->test;
@@ -450,7 +473,7 @@ static void mock_domain_free(struct kunit_resource *res)
 	struct page *table;
 	void *entry;
 
-	/* A test case that has failed may have left anything. */
+	/* A failed test case may leave anything behind. */
 	if (READ_ONCE(mock->test->status) != KUNIT_FAILURE)
 		mock_expect_unused(mock);
 
@@ -471,7 +494,10 @@ static void mock_domain_free(struct kunit_resource *res)
 	kfree(mock);
 }
 
-/* A domain of 4K, 2M and 1G pages and 48 bits; it goes with the test case. */
+/*
+ * Allocate a domain with I/O pages of 4 KiB, 2 MiB and 1 GiB and an aperture of
+ * 48 bits. It is freed when the test case ends.
+ */
 struct mock_domain *mock_domain_alloc(struct kunit *test)
 {
 	struct mock_domain *mock = kzalloc(sizeof(*mock), GFP_KERNEL);
@@ -501,13 +527,13 @@ struct mock_domain *mock_domain_alloc(struct kunit *test)
 	return mock;
 }
 
-/* Give a domain that nothing uses yet the map_runs op. */
+/* Add the map_runs op to a domain that is not in use yet. */
 void mock_domain_take_runs(struct mock_domain *mock)
 {
 	mock->domain.ops = &mock_runs_ops;
 }
 
-/* The page frame an IOVA translates to, or 0. */
+/* Return the page frame that an IOVA translates to, or 0. */
 unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova)
 {
 	void *pte = xa_load(&mock->ptes, iova >> PAGE_SHIFT);
@@ -515,7 +541,7 @@ unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova)
 	return pte ? xa_to_value(pte) >> 3 : 0;
 }
 
-/* What a device may do at an IOVA. */
+/* Return the IOMMU_* permissions of an IOVA, or 0. */
 int mock_domain_prot(struct mock_domain *mock, unsigned long iova)
 {
 	void *pte = xa_load(&mock->ptes, iova >> PAGE_SHIFT);
@@ -523,7 +549,10 @@ int mock_domain_prot(struct mock_domain *mock, unsigned long iova)
 	return pte ? xa_to_value(pte) & PTE_PROT : 0;
 }
 
-/* Each IOVA page translates to the user's page, which is pinned once. */
+/*
+ * Expect that each IOVA page translates to the page that the process has there,
+ * and that this page is pinned exactly once.
+ */
 void mock_expect_maps(struct mock_domain *mock, unsigned long iova,
 		      unsigned long uaddr, unsigned long npages)
 {
@@ -539,7 +568,7 @@ void mock_expect_maps(struct mock_domain *mock, unsigned long iova,
 	}
 }
 
-/* Nothing is mapped in a range. */
+/* Expect that nothing is mapped in a range. */
 void mock_expect_empty(struct mock_domain *mock, unsigned long iova,
 		       unsigned long npages)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A mock IOMMU domain: a real struct iommu_domain whose page table can be read.
+ * Mock IOMMU domain: a real struct iommu_domain, with a page table that tests
+ * can read.
  */
 #ifndef __IOPT_TEST_MOCK_DOMAIN_H
 #define __IOPT_TEST_MOCK_DOMAIN_H
@@ -10,48 +11,54 @@
 #include <linux/iommu.h>
 #include <linux/xarray.h>
 
-/* Tables of 4 KiB entries, and of 2 MiB entries. */
+/*
+ * Levels of page tables that the mock models: tables of 4 KiB and of 2 MiB
+ * entries.
+ */
 #define MOCK_LEVELS	2
 
 /**
- * struct mock_domain - a mock IOMMU domain
- * @domain: what the engine sees
- * @test: the test case
- * @attached: to the test's space
- * @pfnmap: what is mapped is no memory with struct page
- * @lock: protects the counters, and flushes against each other
- * @ptes: the page table, by IOVA page: pfn and protection
+ * struct mock_domain - mock IOMMU domain
+ * @domain: the domain that the engine programs
+ * @test: test case that the domain belongs to
+ * @attached: the domain is attached to the space of the test case
+ * @pfnmap: the domain maps memory that has no struct page
+ * @lock: protects the counters, and serialises flushes
+ * @ptes: page table by IOVA page; an entry holds a pfn and a protection
  * @unflushed: entries of @ptes that were unmapped and not flushed since
- * @tables: the page tables that are in use, by IOVA, for each level
+ * @tables: live page tables of each level, by IOVA
  * @removed: page tables that were removed and not flushed since, by page frame
- * @lowest: the lowest IOVA that was ever unmapped
- * @highest: the highest one
- * @nr_ptes: pages mapped
- * @nr_maps: calls of map_pages that mapped, and I/O pages by map_runs
- * @nr_unmaps: calls of unmap_pages
- * @nr_flushes: calls of iotlb_sync
- * @nr_large: I/O pages mapped that are larger than a page
- * @largest: bytes of the largest I/O page that was mapped
- * @nr_run_calls: calls of map_runs
- * @nr_runs: runs in them
- * @nr_sync_maps: calls of iotlb_sync_map
- * @synced: pages in them
- * @fail_map: fail the n-th call of map_pages from now on, or the n-th I/O page
- *            of map_runs, 0 none
- * @fail_unmap: let the n-th call of unmap_pages from now on do nothing, 0 none
- * @short_unmap: unmap at most so many pages of a call, if not 0
- * @keeps_ptes: has unmapped less than it was asked to
- * @lazy: let others run while mapping and unmapping
- * @block_iova: block when this IOVA is mapped or unmapped, if not 0
- * @blocked: completed when that blocks
- * @go_on: what is blocked waits for it
+ * @lowest: lowest IOVA unmapped so far
+ * @highest: highest IOVA unmapped so far
+ * @nr_ptes: number of pages mapped
+ * @nr_maps: number of map_pages calls that were not made to fail, counting each
+ *           I/O page of map_runs as a call
+ * @nr_unmaps: number of unmap_pages calls
+ * @nr_flushes: number of iotlb_sync calls
+ * @nr_large: number of mapped I/O pages larger than PAGE_SIZE
+ * @largest: size of the largest I/O page mapped so far, in bytes
+ * @nr_run_calls: number of map_runs calls
+ * @nr_runs: number of runs passed to map_runs
+ * @nr_sync_maps: number of iotlb_sync_map calls
+ * @synced: number of pages passed to iotlb_sync_map
+ * @fail_map: fail the n-th call of map_pages from now on, counting each I/O
+ *            page of map_runs as a call; 0 for none
+ * @fail_unmap: make the n-th call of unmap_pages from now on unmap nothing; 0
+ *              for none
+ * @short_unmap: maximum number of pages that a call of unmap_pages unmaps; 0
+ *               for no limit
+ * @keeps_ptes: an unmap was made to fall short, so entries stay behind
+ * @lazy: sleep in some of the map and unmap calls so that other threads run
+ * @block_iova: block the next map or unmap of this IOVA; 0 for none
+ * @blocked: completed when a call blocks on @block_iova
+ * @go_on: completed by the test to resume the blocked call
  */
 struct mock_domain {
 	struct iommu_domain domain;
 	struct kunit *test;
 	bool attached;
 	bool pfnmap;
-	spinlock_t lock;	/* counters, flushes */
+	spinlock_t lock;	/* protects counters, flushes */
 	struct xarray ptes;
 	struct xarray unflushed;
 	struct xarray tables[MOCK_LEVELS];

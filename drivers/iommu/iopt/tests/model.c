@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The model of spaces, see model.h: mappings, domains, accesses, owners.
+ * Model of spaces, see model.h: mappings, domains, accesses and owners.
  *
- * Rule: nothing here looks at the engine. What the user's memory is now, is
- * asked of the process.
+ * The model never reads the state of the engine. It looks up the current pages
+ * of the user's memory in the process.
  */
 #include <linux/iommu.h>
 
@@ -21,7 +21,7 @@ void model_init(struct model *model, struct kunit *test, unsigned long uaddr)
 		model->space[i].max = UINT_MAX;
 }
 
-/* The frame in a slot. */
+/* Return the frame in a slot. */
 unsigned long model_now(struct model *model, unsigned int slot)
 {
 	if (!model->now[slot])
@@ -30,7 +30,10 @@ unsigned long model_now(struct model *model, unsigned int slot)
 	return model->now[slot];
 }
 
-/* A call that failed may have made slots present. */
+/*
+ * Look up the absent slots again, because a failed call may have populated
+ * some.
+ */
 void model_look_again(struct model *model)
 {
 	unsigned int slot;
@@ -79,7 +82,7 @@ static void frame_pin(struct model *model, unsigned long frame, int change)
 		model->touched[model->nr_touched++] = frame;
 }
 
-/* Somebody needs a page. A page that was absent is present once it is pinned. */
+/* Add a user of a page. Pinning a page populates an absent slot. */
 static void page_get(struct model *model, struct model_memory *memory,
 		     unsigned int i, unsigned int *count)
 {
@@ -144,7 +147,10 @@ u64 model_reserved(const struct model_space *space)
 	return reserved;
 }
 
-/* May the engine choose these IOVAs? Page 0 is for those who ask for it. */
+/*
+ * Return true if the engine may choose these IOVAs. It never chooses page 0,
+ * which only a fixed mapping can use.
+ */
 bool model_allows(const struct model_space *space, unsigned int start,
 		  unsigned int length)
 {
@@ -159,7 +165,7 @@ bool model_allows(const struct model_space *space, unsigned int start,
 	return !space->nr_allowed;
 }
 
-/* Can @nr new mappings be at IOVA page @start? */
+/* Predict the result of inserting @nr mappings at IOVA page @start. */
 int model_check_fixed(const struct model_space *space, unsigned int start,
 		      unsigned int length, unsigned int nr)
 {
@@ -172,7 +178,7 @@ int model_check_fixed(const struct model_space *space, unsigned int start,
 	return nr > space->max - space->nr ? -ENOSPC : 0;
 }
 
-/* Likewise, at the lowest place. */
+/* Predict the result of inserting @nr mappings at the lowest free IOVAs. */
 int model_choose(const struct model_space *space, unsigned int length,
 		 unsigned int nr, unsigned int *start)
 {
@@ -225,7 +231,10 @@ void model_map(struct model *model, struct model_space *space,
 	});
 }
 
-/* The next mapping in a range after another one, or the first one. */
+/*
+ * Return the mapping after @before in a range, or the first one if that is
+ * NULL.
+ */
 struct model_mapping *model_next(const struct model_space *space,
 				 unsigned int start, unsigned int length,
 				 const struct model_mapping *before)
@@ -238,7 +247,10 @@ struct model_mapping *model_next(const struct model_space *space,
 	return NULL;
 }
 
-/* Can a range be copied? @nr receives how many mappings it is part of. */
+/*
+ * Predict the result of copying a range. @nr receives the number of mappings
+ * that it touches.
+ */
 int model_check_copy(const struct model_space *space, unsigned int start,
 		     unsigned int length, int prot, unsigned int *nr)
 {
@@ -282,7 +294,7 @@ void model_copy(struct model *model, struct model_space *dst,
 	}
 }
 
-/* Does a mapping go across the border before an IOVA page? */
+/* Return true if a mapping extends across the border before an IOVA page. */
 bool model_crosses(const struct model_space *space, unsigned int border)
 {
 	return border && border < MODEL_IOVAS && space->at[border] &&
@@ -347,7 +359,10 @@ int model_check_allow(const struct model_space *space,
 	return sum & model_reserved(space) ? -EADDRINUSE : 0;
 }
 
-/* Can a domain be attached that does not translate some IOVA pages? */
+/*
+ * Predict the result of attaching a domain that does not translate the IOVA
+ * pages @outside.
+ */
 int model_check_attach(const struct model_space *space, u64 outside)
 {
 	if (model_orphans(space))
@@ -379,15 +394,18 @@ void model_detach(struct model *model, struct model_space *space,
 		return;
 	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping))) {
 		mapping_drop(model, mapping);
-		/* From now on a blind device is not why it is reported. */
+		/*
+		 * The blind device no longer makes these pages dirty, so record
+		 * them.
+		 */
 		if (space->nr_blind)
 			model_mark(space, mapping->start, mapping->length);
 	}
 }
 
 /*
- * May an access work in a range? @done receives how many pages come before what
- * stops it: whole mappings.
+ * Predict the result of an access to a range. @done receives the number of
+ * pages before the failing one.
  */
 int model_check_access(const struct model_space *space, unsigned int start,
 		       unsigned int length, int need, unsigned int *done)
@@ -409,7 +427,7 @@ int model_check_access(const struct model_space *space, unsigned int start,
 	return 0;
 }
 
-/* An access pins pages of one mapping. */
+/* Pin pages of one mapping for an access. */
 void model_pin(struct model *model, struct model_mapping *mapping,
 	       unsigned int start, unsigned int length)
 {
@@ -433,8 +451,8 @@ void model_unpin(struct model *model, struct model_mapping *mapping,
 }
 
 /*
- * How many pages of an account become charged when the first domain is
- * attached, that nobody has pinned yet.
+ * Return the number of pages that attaching the first domain would newly charge
+ * to an account: those that are not pinned yet.
  */
 unsigned int model_need(struct model *model, const struct model_space *space,
 			enum iopt_account account)
@@ -461,7 +479,9 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 	return need;
 }
 
-/* Which pages of a mapping accesses have pinned, through whichever mapping. */
+/*
+ * Return the pages of a mapping that accesses have pinned, through any mapping.
+ */
 static u64 mapping_pinned(const struct model_mapping *mapping)
 {
 	u64 pinned = 0;
@@ -473,7 +493,7 @@ static u64 mapping_pinned(const struct model_mapping *mapping)
 	return pinned;
 }
 
-/* An access writes to pages, or pins them. */
+/* Mark pages dirty that an access writes to or pins. */
 void model_mark(const struct model_space *space, unsigned int start,
 		unsigned int length)
 {
@@ -520,7 +540,7 @@ int model_check_dirty(const struct model_space *space, unsigned int start,
 	return 0;
 }
 
-/* Tell what is dirty in @word, bit 0 for IOVA page @start. */
+/* Report dirty pages in @word, bit 0 for IOVA page @start. */
 void model_report(struct model_space *space, unsigned int start,
 		  unsigned int length, unsigned int per_bit, bool keep,
 		  u64 *word)

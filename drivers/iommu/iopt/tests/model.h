@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A plain model of I/O address spaces and of the memory behind them: what the
- * engine should do, said in the simplest way.
+ * Plain model of I/O address spaces and of the memory behind them, which states
+ * the expected behaviour of the engine in the simplest way.
  *
- * Everything is small: the IOVAs of a space are the bits of a word, memory is a
- * few slots of one page each. For each operation there is a function that says
- * what it must return, and one that does it.
+ * The model is small: the IOVA pages of a space are the bits of a word, and
+ * memory consists of a few slots of one page each. Each operation has a
+ * function that predicts its return value, and another one that applies it to
+ * the model.
  *
  * Vocabulary:
- *  slot      a page of the user's memory; what is in it may be replaced
- *  absent    a slot that was not written to: reading finds the zero page
- *  frame     a page frame that somebody has pinned, whichever slot it was in
- *  memory    what an iopt_pages is: a range of slots, and which frame is
- *            pinned for each, whatever is in the slot now
- *  mapping   what an area is
+ *  slot      page of the user's memory, which the process may replace
+ *  absent    slot that was never written to: reading it finds the zero page
+ *  frame     pinned page frame, whichever slot it was in
+ *  memory    counterpart of an iopt_pages: a range of slots, and the frame that
+ *            is pinned for each, even if the slot has another page now
+ *  mapping   counterpart of an area
  */
 #ifndef __IOPT_TEST_MODEL_H
 #define __IOPT_TEST_MODEL_H
@@ -34,14 +35,14 @@
 
 /**
  * struct model_memory - pages that mappings share
- * @refs: mappings that show it; 0 if it is not in use
- * @slot: the first slot
- * @length: how many
- * @writable: pinned for writing
- * @account: who pays
- * @frame: by page: what is pinned, or 0
- * @held: by page: mappings that hold it
- * @pinned: by page: how often accesses have pinned it
+ * @refs: number of mappings that show it; 0 if the record is unused
+ * @slot: first slot
+ * @length: number of slots
+ * @writable: pages are pinned for writing
+ * @account: accounting mode of the payer
+ * @frame: pinned frame of each page, or 0
+ * @held: number of mappings that hold each page
+ * @pinned: number of pins that accesses have on each page
  */
 struct model_memory {
 	unsigned int refs;
@@ -56,14 +57,14 @@ struct model_memory {
 
 /**
  * struct model_mapping - one mapping
- * @memory: what it shows; NULL if it is not in use
+ * @memory: memory that it shows; NULL if the record is unused
  * @start: first IOVA page
- * @length: pages
- * @first: first page of @memory
- * @prot: IOMMU_READ and so on
+ * @length: number of pages
+ * @first: index of its first page in @memory
+ * @prot: IOMMU_READ, IOMMU_WRITE and the like
  * @orphan: see iopt_orphan()
- * @pins: pages that accesses have pinned through it
- * @dirty: by page
+ * @pins: number of pins that accesses have through it
+ * @dirty: bit for each dirty page
  */
 struct model_mapping {
 	struct model_memory *memory;
@@ -78,16 +79,16 @@ struct model_mapping {
 
 /**
  * struct model_space - one space
- * @at: by IOVA page, the mapping there
- * @nr: mappings
- * @max: how many there may be
- * @reserved: by owner, IOVA pages that must not be mapped
- * @allowed: ranges of IOVA pages, if any
- * @nr_allowed: how many
- * @nr_domains: that are attached
+ * @at: mapping at each IOVA page, or NULL
+ * @nr: number of mappings
+ * @max: maximum number of mappings
+ * @reserved: IOVA pages that each owner reserves
+ * @allowed: ranges of IOVA pages that must stay usable
+ * @nr_allowed: number of @allowed ranges
+ * @nr_domains: number of attached domains
  * @tracking: dirty pages are tracked
- * @nr_blind: blind devices
- * @changed: IOVA pages whose page table entries an operation has changed
+ * @nr_blind: number of blind devices
+ * @changed: IOVA pages that an operation has mapped, unmapped or remapped
  */
 struct model_space {
 	struct model_mapping *at[MODEL_IOVAS];
@@ -103,21 +104,21 @@ struct model_space {
 };
 
 /**
- * struct model - all there is
+ * struct model - state of the whole model
  * @test: the test case
- * @uaddr: the user's memory, MODEL_SLOTS pages
- * @zero: the frame of the zero page
- * @absent: slots that are absent
- * @now: by slot, the frame that is in it; 0 if nobody has looked
- * @space: the spaces
- * @mapping: all mappings
- * @memory: all memories
- * @frame: frames that are pinned
- * @frame_pins: how often
- * @nr_frames: how many
+ * @uaddr: user address of %MODEL_SLOTS pages of memory
+ * @zero: frame of the zero page
+ * @absent: bit for each absent slot
+ * @now: frame in each slot; 0 if it was not looked up yet
+ * @space: spaces
+ * @mapping: mappings
+ * @memory: memories
+ * @frame: pinned frames
+ * @frame_pins: pin count of each entry of @frame
+ * @nr_frames: number of entries of @frame
  * @touched: frames that an operation has pinned or unpinned
- * @nr_touched: how many
- * @charged: by account, pages charged
+ * @nr_touched: number of entries of @touched
+ * @charged: number of pages charged by each accounting mode
  */
 struct model {
 	struct kunit *test;

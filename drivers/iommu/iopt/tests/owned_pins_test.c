@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins: nobody else unpins them, and all of them go
- * when the access is evicted.
+ * Accesses that own their pins: no other access unpins them, and eviction of
+ * the access drops all of them.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -21,7 +21,10 @@ static void expect_pins(struct kunit *test, unsigned long uaddr,
 	KUNIT_EXPECT_EQ(test, pins, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* W-C14: each unpins its own, those that own nothing unpin each other's. */
+/*
+ * An access that owns its pins unpins only these. Accesses that do not own pins
+ * may unpin each other's.
+ */
 static void unpin_is_of_its_own(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -43,7 +46,7 @@ static void unpin_is_of_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(shared, IOVA, 2));
 	test_validate(test);
 
-	/* The first record of the page goes, the other one stays. */
+	/* The first record of the page is removed, the other one stays. */
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(one, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 2));
 	expect_pins(test, uaddr, 1);
@@ -53,7 +56,10 @@ static void unpin_is_of_its_own(struct kunit *test)
 	test_validate(test);
 }
 
-/* Each mapping that it has pinned in, as a whole, and no other one. */
+/*
+ * Eviction notifies the access of each mapping in which it has pins, as a
+ * whole, and of no other mapping.
+ */
 static void evict_tells(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -83,7 +89,10 @@ static void evict_tells(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 	test_validate(test);
 
-	/* There is nothing more to tell, and it may go on. */
+	/*
+	 * A second eviction has nothing to report, and the access remains
+	 * usable.
+	 */
 	iopt_access_evict(one->access);
 	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(one, IOVA, 1));
@@ -91,7 +100,10 @@ static void evict_tells(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(two, IOVA, 12));
 }
 
-/* What it does not unpin is unpinned, as often as it was pinned. */
+/*
+ * Eviction drops the pins that the callback leaves, all of them if a page is
+ * pinned several times.
+ */
 static void evict_takes_what_is_kept(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -115,12 +127,15 @@ static void evict_takes_what_is_kept(struct kunit *test)
 	test_validate(test);
 	test_access_destroy(one);
 
-	/* So nothing is left that an unmap would wait for. */
+	/* No pin is left for an unmap to wait for. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* By each of two mappings of the same memory, with a domain that has it too. */
+/*
+ * Eviction handles pins through two mappings of the same memory that a domain
+ * translates as well.
+ */
 static void evict_from_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -146,7 +161,9 @@ static void evict_from_copies(struct kunit *test)
 	expect_pins(test, uaddr + PAGES(1), 0);
 }
 
-/* The mapping that ends where the address space does. */
+/*
+ * Eviction handles a mapping that ends at the last byte of the address space.
+ */
 static void evict_from_last_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -169,7 +186,10 @@ static long call_evict(struct test_thread *thread)
 	return 0;
 }
 
-/* What is pinned is not looked up while others pin and unpin. */
+/*
+ * Eviction looks up pins under iopt_pages.mutex, so it waits while another
+ * thread pins or unpins.
+ */
 static void evict_waits_for_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -193,7 +213,10 @@ static void evict_waits_for_pinning(struct kunit *test)
 	expect_pins(test, uaddr, 0);
 }
 
-/* An unmap that waits for pins goes on when their owner is evicted. */
+/*
+ * An unmap that waits for pins continues when the access that owns them is
+ * evicted.
+ */
 static void unmap_waits_for_evict(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -213,7 +236,10 @@ static void unmap_waits_for_evict(struct kunit *test)
 	test_validate(test);
 }
 
-/* There are numbers for so many owners, and they come back. */
+/*
+ * At most U16_MAX accesses of a space can own their pins, and destroying one
+ * makes room for another.
+ */
 static void owners_ENOSPC(struct kunit *test)
 {
 	static const struct iopt_access_ops ops = { .owns_pins = true };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings whose memory moves to another address or another process: T1-75 to
- * T1-80, T1-95, T1-96.
+ * Change of owners: mappings of memory that moves to another address or to
+ * another process.
  */
 #include <linux/cred.h>
 #include <linux/delay.h>
@@ -59,13 +59,16 @@ static int adopt(struct kunit *test, unsigned long iova, unsigned long npages,
 	return adopt_as(test, iova, npages, uaddr, IOPT_ACCOUNT_USER);
 }
 
-/* T1-95: all mappings of the interval, or none. */
+/* Either all mappings of the interval become orphans, or none. */
 static void orphan_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 12), bytes = 1, i;
 
-	/* Nothing at all is fine only of everything. */
+	/*
+	 * An interval without mappings fails unless it is the whole address
+	 * space.
+	 */
 	KUNIT_EXPECT_EQ(test, -ENOENT, orphan(test, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(space->iopt, 0, ULONG_MAX,
 					     &bytes));
@@ -92,7 +95,7 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 12, orphan(test, IOVA - PAGES(1), 20));
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_orphans);
 
-	/* Unmapping is allowed, and they count no more. */
+	/* An orphan can be unmapped, and then no longer counts as one. */
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 12);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_orphans);
@@ -101,7 +104,7 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 }
 
-/* Pages that a copy shows too stay with their process. */
+/* Pages that are shared with a copy stay with their process. */
 static void shared_pages_EBUSY(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -120,7 +123,10 @@ static void shared_pages_EBUSY(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, orphan(test, IOVA, 8));
 }
 
-/* T1-96: what an orphan refuses, and what goes on. */
+/*
+ * An orphan cannot be pinned, read, copied or put into a new domain. It stays
+ * translated, and can be unpinned and taken out of a domain.
+ */
 static void orphan_EBUSY(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -165,7 +171,7 @@ static void orphan_EBUSY(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* T1-75: it has to be an orphan, exactly. */
+/* Only an orphan can be adopted, and only as a whole. */
 static void adopt_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -191,7 +197,7 @@ static void adopt_errnos(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, adopt(test, IOVA, 4, uaddr));
 }
 
-/* The last mapping of the address space, up to the last byte. */
+/* A mapping that ends at the last byte of the address space can be adopted. */
 static void adopt_last_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -207,8 +213,9 @@ static void adopt_last_page(struct kunit *test)
 }
 
 /*
- * T1-76, T1-78: in the same process only the address changes, whatever the
- * limit; what is pinned stays, and what comes is looked up at the new address.
+ * An adoption by the same process only changes the address, whatever the limit
+ * and the accounting mode. Pinned pages stay; pages that are pinned later come
+ * from the new address.
  */
 static void adopt_at_another_address(struct kunit *test)
 {
@@ -224,7 +231,7 @@ static void adopt_at_another_address(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
 	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
 	set_limit(0);
-	/* The new place is not looked at. */
+	/* An adoption does not access the new address. */
 	KUNIT_EXPECT_EQ(test, 0, adopt_as(test, IOVA, 4, PAGES(1),
 					  IOPT_ACCOUNT_MM));
 	KUNIT_ASSERT_EQ(test, 4, orphan(test, IOVA, 4));
@@ -235,7 +242,9 @@ static void adopt_at_another_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 	mock_expect_maps(space->mock[0], IOVA, old, 4);
 
-	/* What was pinned is the same; the CPU finds the new memory. */
+	/*
+	 * Pinned pages are the old ones, but the CPU accesses the new memory.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 1, &page, 0));
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, old), page_to_pfn(page));
 	value = 77;
@@ -261,11 +270,11 @@ static void adopt_at_another_address(struct kunit *test)
 }
 
 /**
- * struct old_process - the process that mapped
- * @account: whom it charges
- * @uaddr: its memory, 6 pages
- * @access: pins the last two of them
- * @user: the user it runs as, or NULL for the test's
+ * struct old_process - process that created the mapping
+ * @account: accounting mode of the mapping
+ * @uaddr: user address of its memory, 6 pages
+ * @access: access that pins the last two of them
+ * @user: user that the process runs as, or NULL for the user of the test
  */
 struct old_process {
 	enum iopt_account account;
@@ -274,7 +283,7 @@ struct old_process {
 	struct user_struct *user;
 };
 
-/* Map 4 pages at IOVA, and 2 behind them in the same mapping are pinned. */
+/* Map 6 pages at IOVA, and pin the last 2 of them. */
 static long old_process_maps(struct test_thread *thread)
 {
 	struct old_process *old = thread->data;
@@ -318,8 +327,8 @@ static void expect_charges(struct kunit *test, struct mm_struct *mm,
 }
 
 /*
- * T1-79, T1-80, C3: another process pays from now on, up to its own limit, and
- * the old one, dead or alive, does not any more.
+ * After an adoption by another process, that process is charged, up to its own
+ * limit, and the old process is not, whether it has exited or not.
  */
 static void adopt_by_another_process(struct kunit *test, bool alive,
 				     bool attached)
@@ -359,7 +368,10 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		expect_charges(test, current->mm, 0);
 		set_limit(n);
 	}
-	/* The user is the same, and has to have room for them once only. */
+	/*
+	 * Both processes belong to the same user, so the limit must have room
+	 * for the pages only once.
+	 */
 	if (account->account == IOPT_ACCOUNT_USER)
 		set_limit(user + n);
 	KUNIT_EXPECT_EQ(test, 0, adopt_as(test, IOVA, 6, uaddr,
@@ -373,7 +385,7 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	if (pfn)
 		KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 
-	/* What comes later is this process' too. */
+	/* Pages that are pinned later belong to the new process too. */
 	set_limit(user + 6);
 	if (attached)
 		test_detach(test, space->mock[0]);
@@ -390,22 +402,31 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	mmdrop(mm);
 }
 
+/* Pages of a domain are charged to the new process while the old one runs. */
 static void adopt_from_living_process(struct kunit *test)
 {
 	adopt_by_another_process(test, true, true);
 }
 
+/* Pages of a domain are charged to the new process after the old one exited. */
 static void adopt_from_dead_process(struct kunit *test)
 {
 	adopt_by_another_process(test, false, true);
 }
 
+/*
+ * Without a domain, the pages that accesses have pinned are charged to the new
+ * process.
+ */
 static void adopt_pins_of_accesses(struct kunit *test)
 {
 	adopt_by_another_process(test, true, false);
 }
 
-/* Users' counters, and the limit of the process that adopts. */
+/*
+ * An adoption moves the charge between users, and is subject to the limit of
+ * the adopting process.
+ */
 static void adopt_from_another_user(struct kunit *test)
 {
 	struct user_struct *other = alloc_uid(KUIDT_INIT(4711));
@@ -441,7 +462,7 @@ static void adopt_from_another_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
-	/* The old payer is gone, as are the credentials, which RCU frees. */
+	/* The old payer was freed. RCU frees the credentials. */
 	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&other->__count));
 	mmput(mm);
@@ -457,7 +478,7 @@ static long call_read(struct test_thread *thread)
 	return rc ?: value;
 }
 
-/* Reading and writing follows the memory. */
+/* The CPU accesses the memory of the new owner after an adoption. */
 static void rw_follows_owner(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -503,7 +524,7 @@ static long call_orphan(struct test_thread *thread)
 	return rc ?: bytes;
 }
 
-/* A read that is on its way finds what was there when it came. */
+/* An adoption waits for a read in flight, which still uses the old address. */
 static void adopt_waits_for_rw(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -515,7 +536,10 @@ static void adopt_waits_for_rw(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, old, 4));
 	area = test_area_at(space, IOVA);
-	/* The memory is not there yet, and this keeps it so. */
+	/*
+	 * The old memory is not populated, and holding the mmap_lock blocks its
+	 * page fault.
+	 */
 	mmap_write_lock(current->mm);
 	test_thread_start(test, &read, call_read, access, current->mm);
 	while (!READ_ONCE(area->nr_users))
@@ -538,7 +562,7 @@ static long call_unmap(struct test_thread *thread)
 	return test_unmap(thread->space->iopt, IOVA, 4);
 }
 
-/* Who meets a mapping that is just adopted waits until it is. */
+/* An unmap waits for an adoption of its mapping. */
 static void unmap_waits_for_adopt(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -568,7 +592,9 @@ static long call_map(struct test_thread *thread)
 	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
 }
 
-/* Mappings that are being made are waited for, killably. */
+/*
+ * A call that creates orphans waits killably for mappings that are being built.
+ */
 static void orphan_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -606,9 +632,10 @@ static long call_orphan_many(struct test_thread *thread)
 }
 
 /*
- * Share the pages of the area that is the argument, in the one break of the check
- * by call_orphan_many(). This thread waits for the lock, and runs as soon as the
- * other one drops it.
+ * Share the pages of the area in the thread's argument, while the check in
+ * call_orphan_many() drops the lock for the first time. This thread waits for
+ * the lock and has a real-time priority on the same CPU, so it runs as soon as
+ * the lock is dropped.
  */
 static long call_share(struct test_thread *thread)
 {
@@ -632,8 +659,8 @@ static void wait_until_blocked(struct test_thread *thread)
 }
 
 /*
- * All mappings become orphans or none, also if one of them is found to be shared
- * only after some became orphans, because that changed since the check.
+ * All mappings become orphans or none, even if one of them becomes shared
+ * between the check and the change.
  */
 static void shared_after_check_EBUSY(struct kunit *test)
 {
@@ -665,7 +692,7 @@ static void shared_after_check_EBUSY(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
 }
 
-/* Killed while others attach: nothing has changed. */
+/* A call that is killed while it waits for an attach changes nothing. */
 static void change_EINTR(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -692,7 +719,7 @@ static void change_EINTR(struct kunit *test)
 	test_validate(test);
 }
 
-/* Out of memory for the new payer: nothing has changed. */
+/* An adoption that fails to allocate the new payer changes nothing. */
 static void adopt_ENOMEM(struct kunit *test)
 {
 	struct test_space *space = test->priv;

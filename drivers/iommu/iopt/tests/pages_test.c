@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The record of pages that several holders and accesses need at the same time.
+ * Record of pages that several holders and accesses need at the same time.
  *
- * Pinning for a read-only mapping takes the mmap_lock. While a thread keeps that
- * lock, the threads that pin have claimed pages and pinned none.
+ * Pinning for a read-only mapping takes the mmap_lock. While a thread holds
+ * that lock, the threads that pin have claimed their pages but pinned none.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -39,8 +39,8 @@ static void expect_pinned(struct kunit *test, unsigned long uaddr,
 }
 
 /*
- * Contiguous pages of two holders are two runs, each of which goes with its
- * holder, whether the slices touch each other or one lies in the other.
+ * Contiguous pages of two holders are separate runs, and each is unpinned with
+ * its holder, whether the slices are adjacent or nested.
  */
 static void run_ends_where_a_slice_ends(struct kunit *test)
 {
@@ -77,7 +77,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 }
 
-/* A holder that does not have all of its pages yet. */
+/* Insert the slice of a holder that does not have all of its pages yet. */
 static void slice_insert(struct iopt_pages *pages,
 			 struct interval_tree_node *slice)
 {
@@ -96,8 +96,8 @@ static void slice_drop(struct iopt_pages *pages,
 }
 
 /*
- * Contiguous pages are recorded behind others that the same slice has: they do
- * not continue that run where the slice of a holder starts that waits for them.
+ * A run that grows with contiguous pages still ends where the slice of a
+ * waiting holder starts.
  */
 static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 {
@@ -134,7 +134,7 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 	expect_pinned(test, uaddr, 32, 32, 32);
 }
 
-/* An access does not pin again what a holder or an access has pinned. */
+/* An access does not pin a page again that a holder or an access has pinned. */
 static void pins_end_at_pinned_pages(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -159,7 +159,7 @@ static void pins_end_at_pinned_pages(struct kunit *test)
 	expect_pinned(test, uaddr, 16, 16, 16);
 }
 
-/* The payer is kept by what is pinned, and no longer. */
+/* A pin and its unpin leave the number of references to the payer unchanged. */
 static void unpin_puts_payer(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -178,8 +178,8 @@ static void unpin_puts_payer(struct kunit *test)
 
 /**
  * struct pin_call - pages that a thread pins
- * @access: its access
- * @first: the first page from IOVA on
+ * @access: access that pins them
+ * @first: first page, counted from %IOVA
  * @npages: number of pages
  */
 struct pin_call {
@@ -196,7 +196,10 @@ static long call_pin(struct test_thread *thread)
 			      call->npages, NULL, 0);
 }
 
-/* How many callers are pinning. Their claims must not overlap. */
+/*
+ * Return the number of callers that are pinning, and expect that their claims
+ * do not overlap.
+ */
 static unsigned int nr_claims(struct kunit *test, struct iopt_pages *pages)
 {
 	struct iopt_page_claim *claim, *other;
@@ -214,7 +217,7 @@ static unsigned int nr_claims(struct kunit *test, struct iopt_pages *pages)
 	return nr;
 }
 
-/* Wait until so many callers are pinning or wait for those who are. */
+/* Wait until @nr callers are pinning or wait for another caller to pin. */
 static void wait_for_callers(struct kunit *test, struct iopt_pages *pages,
 			     unsigned int nr)
 {
@@ -226,13 +229,13 @@ static void wait_for_callers(struct kunit *test, struct iopt_pages *pages,
 
 /**
  * struct pinning - threads that pin some pages at the same time
- * @call: what each pins
+ * @call: pages of each thread
  * @thread: the threads
- * @keeper: a thread that keeps the mmap_lock
- * @kept: completed when it does
- * @go_on: it keeps the lock until then
- * @pages: the pages
- * @uaddr: where they are
+ * @keeper: thread that holds the mmap_lock
+ * @kept: completed when @keeper holds the lock
+ * @go_on: completed by the test to make @keeper drop the lock
+ * @pages: pages that the threads pin
+ * @uaddr: user address of @pages
  */
 struct pinning {
 	struct pin_call call[NCALLS];
@@ -255,7 +258,10 @@ static long call_keep_mmap_lock(struct test_thread *thread)
 	return 0;
 }
 
-/* Start threads one after the other; each is stopped before it has a page. */
+/*
+ * Start the threads one after the other. Each is blocked before it has pinned a
+ * page.
+ */
 static void pinning_start(struct kunit *test, struct pinning *pinning,
 			  unsigned long npages)
 {
@@ -287,7 +293,7 @@ static void pinning_go_on(struct pinning *pinning)
 	test_thread_join(&pinning->keeper);
 }
 
-/* Two accesses that need the same pages: the second one waits for the first. */
+/* If two accesses need the same pages, the second waits for the first. */
 static void access_waits_for_pinning_access(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 0, 8 }, { NULL, 4, 8 } } };
@@ -304,7 +310,7 @@ static void access_waits_for_pinning_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pinning.pages->nr_waiting);
 	expect_pinned(test, pinning.uaddr, 12, 0, 11);
 	test_validate(test);
-	/* The pages that both have pinned are pinned twice. */
+	/* Both accesses have a pin on each page that both need. */
 	KUNIT_EXPECT_EQ(test, 12, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 12));
@@ -312,8 +318,8 @@ static void access_waits_for_pinning_access(struct kunit *test)
 
 /**
  * struct beside_case - pages that are pinned while a thread is pinning 8 to 15
- * @name: where they are
- * @first: the first one
+ * @name: name of the case
+ * @first: first page
  * @npages: number of pages
  */
 struct beside_case {
@@ -337,7 +343,7 @@ static void beside_case_name(const struct beside_case *beside, char *name)
 
 KUNIT_ARRAY_PARAM(beside, beside_cases, beside_case_name);
 
-/* An access pins the pages that no other caller is pinning without a wait. */
+/* An access does not wait to pin pages that no other caller is pinning. */
 static void access_pins_beside_pinning_access(struct kunit *test)
 {
 	const struct beside_case *beside = test->param_value;
@@ -363,7 +369,7 @@ static void access_pins_beside_pinning_access(struct kunit *test)
 	test_validate(test);
 }
 
-/* A caller that waits for another one to pin can be killed. */
+/* An access that waits for another caller to pin is killable. */
 static void waiting_access_is_killable(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 0, 8 }, { NULL, 0, 8 } } };
@@ -386,7 +392,7 @@ static long call_attach(struct test_thread *thread)
 				  &thread->space->mock[0]->domain);
 }
 
-/* A holder that waits for another caller to pin can be killed as well. */
+/* A holder that waits for another caller to pin is killable. */
 static void waiting_holder_is_killable(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 8, 8 }, { NULL, 0, 4 } } };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What accesses can pin and unpin, and what not.
+ * Pinning and unpinning by accesses: which ranges, protections and kinds of
+ * memory can be pinned.
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -12,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Behind the end of any memory of the machine. */
+/* Page frame beyond the end of the machine's memory. */
 #define NO_PAGE	BIT(25)
 
 static void set_limit(unsigned long npages)
@@ -20,7 +21,7 @@ static void set_limit(unsigned long npages)
 	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
 }
 
-/* C17, T1-141: all or nothing; pins of before stay as they are. */
+/* A pin is all-or-nothing, and a failed one leaves older pins unchanged. */
 static void pin_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -37,7 +38,7 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	test_munmap(test, uaddr + PAGES(7), 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(6), 2));
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 8));
-	/* Of pages up to the one that failed it leaves no trace. */
+	/* The entries of pages up to the failing one are NULL. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin_flags(access, IOVA, 9, pages,
 						      0));
 	for (i = 0; i != ARRAY_SIZE(pages); i++)
@@ -52,7 +53,7 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	test_validate(test);
 }
 
-/* T1-142, T1-139: a range of several mappings, each of which must allow it. */
+/* A range may span mappings, if each of them has the required protection. */
 static void pin_spans_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -89,7 +90,7 @@ static void pin_spans_mappings(struct kunit *test)
 	test_validate(test);
 }
 
-/* T1-139: what the mapping has to allow is what the caller says. */
+/* A mapping must allow the access that the flags of the caller ask for. */
 static void pin_EPERM(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -113,7 +114,7 @@ static void pin_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, COPY, 1, NULL,
 						     IOPT_ACCESS_READ |
 						     IOPT_ACCESS_WRITE));
-	/* Two mappings are two pins. */
+	/* Two mappings of the same memory pin it separately. */
 	KUNIT_EXPECT_EQ(test, 2, test_pins(test_user_pfn(test, uaddr)));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
@@ -121,7 +122,10 @@ static void pin_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* T1-142: pinned as the mapping allows: for writing what is not there yet. */
+/*
+ * A page is pinned with the protection of its mapping: for writing in a
+ * writable mapping, even if the caller only reads.
+ */
 static void pin_uses_prot_of_mapping(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -142,7 +146,7 @@ static void pin_uses_prot_of_mapping(struct kunit *test)
 						      IOPT_ACCESS_READ));
 }
 
-/* T1-146: any byte of a page stands for it, if the caller wants that. */
+/* With IOPT_ACCESS_UNALIGNED, any byte of a page selects the page. */
 static void pin_unaligned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -179,7 +183,10 @@ static void pin_unaligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(2)),
 			page_to_pfn(pages[2]));
 	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
-	/* T1-147: below a mapping is below it. */
+	/*
+	 * A byte below the mapping does not select the first page of the
+	 * mapping.
+	 */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_access_pin(a, IOVA - 8, IOVA - 1, pages,
 					IOPT_ACCESS_UNALIGNED));
@@ -192,7 +199,7 @@ static void pin_unaligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* T1-148, H6: what is not pinned is left alone. */
+/* Unpinning leaves pages alone that are not pinned. */
 static void unpin_of_unpinned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -216,14 +223,14 @@ static void unpin_of_unpinned(struct kunit *test)
 						   ULONG_MAX));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
-	/* Nor does it take away the domain's. */
+	/* Unpinning leaves the pin of a domain alone. */
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 7));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
 	test_validate(test);
 }
 
-/* T1-149: pins are everybody's. */
+/* Pins do not belong to an access: any access may unpin them. */
 static void pins_have_no_owner(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -243,7 +250,7 @@ static void pins_have_no_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
 }
 
-/* T1-145: reserved pages are pinned, but not charged. */
+/* Reserved pages are pinned, but not charged. */
 static void pin_reserved_page_uncharged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -272,7 +279,10 @@ static void pin_reserved_page_uncharged(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/* T1-145: what has no struct page cannot be pinned, mapped or not. */
+/*
+ * Memory without struct page cannot be pinned, whether a domain translates it
+ * or not.
+ */
 static void pin_pfnmap_EINVAL(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -286,7 +296,10 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	test_space_replace(test, &policy);
 	access = test_access_create(test);
 
-	/* Memory, device memory at an address where nothing is, memory. */
+	/*
+	 * Map ordinary memory, two pages of memory without struct page, and
+	 * ordinary memory.
+	 */
 	io = uaddr + PAGES(1);
 	test_munmap(test, io, 2);
 	KUNIT_ASSERT_EQ(test, io,
@@ -315,7 +328,7 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	test_validate(test);
 }
 
-/* T1-145: the limit is exact, and counts only without a domain. */
+/* The limit is exact. It does not apply to pages that a domain has pinned. */
 static void pin_ENOMEM_at_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -331,7 +344,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
-	/* A domain needs the other two. */
+	/* The domain needs the other two pages. */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
@@ -345,8 +358,8 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 }
 
 /*
- * Of a range that does not fit the limit, the pages that fit are pinned for a
- * while: they become dirty, and the caller finds none of them.
+ * If a range exceeds the limit, the pages that fit are pinned temporarily: they
+ * become dirty, but are not returned to the caller.
  */
 static void pin_beyond_limit_starts(struct kunit *test)
 {
@@ -380,7 +393,9 @@ static void pin_beyond_limit_starts(struct kunit *test)
 	iopt_dirty_stop(space->iopt);
 }
 
-/* Too many pins: those of before stay as they are. */
+/*
+ * A pin that would overflow the counter fails and leaves older pins unchanged.
+ */
 static void pin_EOVERFLOW(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -404,7 +419,10 @@ static void pin_EOVERFLOW(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* A reserved page that is one too many gives back what it cost: nothing. */
+/*
+ * A reserved page that would overflow the counter was not charged, so it is not
+ * uncharged.
+ */
 static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses pin: which page it is, how often it is pinned and who
- * pays, with domains coming and going before and after.
+ * Pages that accesses have pinned: their identity, pin count and charge, with
+ * domains attached and detached before and after.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -25,7 +25,10 @@ static void set_limit(unsigned long npages)
 	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
 }
 
-/* T1-143: pinned and charged once however often; the same page each time. */
+/*
+ * A page is pinned and charged once however often an access pins it, and is the
+ * same page each time.
+ */
 static void pin_counts(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -78,8 +81,8 @@ static void expect_charges(struct kunit *test, unsigned long user,
 }
 
 /*
- * T1-68, H3: without a domain the pinned pages are charged, with one all are,
- * and it is decided when the last pin and when the last domain goes.
+ * Without a domain only the pinned pages are charged, with a domain all pages.
+ * A page is uncharged when both its last pin and the last domain are removed.
  */
 static void pin_charges(struct kunit *test)
 {
@@ -128,7 +131,9 @@ static void pin_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A pin that fails at its third page leaves no counter raised by the first two. */
+/*
+ * A pin that fails at its third page leaves no counter raised by the first two.
+ */
 static void failed_pin_charges_nothing(struct kunit *test)
 {
 	const struct account_case *account = test->param_value;
@@ -146,7 +151,7 @@ static void failed_pin_charges_nothing(struct kunit *test)
 	expect_charges(test, user, 0);
 }
 
-/* Let the process have another page at an address. */
+/* Replace the page of the process at an address. */
 static void replace_page(struct kunit *test, unsigned long uaddr)
 {
 	test_munmap(test, uaddr, 1);
@@ -157,8 +162,8 @@ static void replace_page(struct kunit *test, unsigned long uaddr)
 }
 
 /*
- * T1-144: until the last unpin it is the same page, also for domains that come
- * later, though the process replaced its memory.
+ * Until its last unpin a page stays the same, even in domains that are attached
+ * later, and even if the process replaces its memory.
  */
 static void domain_maps_what_access_pinned(struct kunit *test)
 {
@@ -190,7 +195,10 @@ static void domain_maps_what_access_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 	test_validate(test);
 
-	/* The domain has it now, and a pin of the access makes no second one */
+	/*
+	 * The domain holds the page now, and a pin of the access adds no second
+	 * one.
+	 */
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 1, test_pins(old));
@@ -205,14 +213,14 @@ static void domain_maps_what_access_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
-	/* Then it is the process' memory again. */
+	/* Without pins, the current page of the process is pinned. */
 	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
 						&page, 0));
 	KUNIT_EXPECT_EQ(test, new, page_to_pfn(page));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 }
 
-/* A page that is gone since does not matter either if it is pinned. */
+/* Attach needs no memory in the process where pages are pinned. */
 static void domain_needs_no_memory_where_pinned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -223,7 +231,7 @@ static void domain_needs_no_memory_where_pinned(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
 	test_munmap(test, uaddr + PAGES(1), 2);
-	/* Nobody has pinned this one. */
+	/* Attach fails at the page that is not pinned. */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
@@ -242,7 +250,7 @@ static void domain_needs_no_memory_where_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 3));
 }
 
-/* T1-70: unpinning dirties what may have been written to, nothing else. */
+/* Unpinning makes a page dirty only if the device could write to it. */
 static void unpin_dirties(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -266,7 +274,10 @@ static void unpin_dirties(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 
-	/* Likewise when the domain goes first. */
+	/*
+	 * The last unpin also makes the page dirty if the domain was detached
+	 * before.
+	 */
 	ClearPageDirty(rw);
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
@@ -276,7 +287,7 @@ static void unpin_dirties(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 
-	/* And when the access goes first. */
+	/* The detach makes the page dirty if the access unpinned it before. */
 	ClearPageDirty(rw);
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
@@ -287,7 +298,7 @@ static void unpin_dirties(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 }
 
-/* T1-70: what is left of a run around a pinned page is unpinned dirty. */
+/* Detach makes all pages of a run dirty except the one that is still pinned. */
 static void detach_dirties_around_pin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -311,7 +322,7 @@ static void detach_dirties_around_pin(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(pages[3]));
 }
 
-/* W-C12: what a driver failed to unmap stays pinned after the last unpin too */
+/* A page that a driver failed to unmap stays pinned after its last unpin. */
 static void unpin_of_lost_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -325,7 +336,10 @@ static void unpin_of_lost_page(struct kunit *test)
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	/* Runs are lost as a whole: let one start at the page that will be. */
+	/*
+	 * Cut the run before the page that is lost, because runs are lost as a
+	 * whole.
+	 */
 	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
 					   IOVA + PAGES(3), PAGE_SIZE, TEST_RW,
 					   IOPT_MAP_FIXED));
@@ -345,7 +359,10 @@ static void unpin_of_lost_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&space->iopt->nr_lost));
 	test_validate(test);
 
-	/* Clean up behind the driver. */
+	/*
+	 * Unmap the page that the failing unmap has left, and drop its pin and
+	 * charge.
+	 */
 	mock->short_unmap = 0;
 	mock->fail_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
@@ -355,7 +372,7 @@ static void unpin_of_lost_page(struct kunit *test)
 	atomic64_dec(&current->mm->pinned_vm);
 }
 
-/* Copies share pages, so they share pins. */
+/* Copies share pages, and so their pins. */
 static void pins_of_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -376,7 +393,9 @@ static void pins_of_copies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
-	/* The mapping that it was pinned by first may go. */
+	/*
+	 * The mapping through which the page was pinned first may be unmapped.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
@@ -386,8 +405,8 @@ static void pins_of_copies(struct kunit *test)
 }
 
 /*
- * T1-148 with copies: who unpins all of a mapping does not take away what is
- * pinned by another one of the same pages.
+ * Unpinning all of a mapping leaves pins alone that were made through a copy of
+ * it.
  */
 static void unpin_leaves_other_copy(struct kunit *test)
 {
@@ -402,7 +421,7 @@ static void unpin_leaves_other_copy(struct kunit *test)
 					   IOPT_MAP_FIXED));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, COPY + PAGES(2), 1));
-	/* It is told and unpins all of the copy. */
+	/* The access is notified and unpins the whole range of the copy. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 4));
 	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
@@ -428,7 +447,10 @@ static long call_map(struct test_thread *thread)
 	       test_pin(thread->data, IOVA, 1);
 }
 
-/* T1-67: of a process that is gone only what is pinned can be pinned. */
+/*
+ * After the process has exited, only pages that are pinned already can be
+ * pinned.
+ */
 static void pin_of_dead_process(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -457,7 +479,7 @@ static void pin_of_dead_process(struct kunit *test)
 
 #define NFAIL	24UL
 
-/* With every other page pinned, whatever else fails. */
+/* Expect that exactly every second page is pinned and charged. */
 static void expect_pinned(struct kunit *test, unsigned long uaddr,
 			  unsigned long charged)
 {
@@ -471,7 +493,7 @@ static void expect_pinned(struct kunit *test, unsigned long uaddr,
 	KUNIT_EXPECT_EQ(test, charged + NFAIL / 2, test_charged());
 }
 
-/* A pin and an attach fail at the n-th allocation: all is as before. */
+/* A pin or an attach that fails at the n-th allocation changes nothing. */
 static void fails_at_nth_allocation(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -486,7 +508,10 @@ static void fails_at_nth_allocation(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NFAIL));
 	for (i = 1; i < NFAIL; i += 2)
 		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(i), 1));
-	/* Some allocations are tried twice, and a failed one does not matter. */
+	/*
+	 * The call may succeed despite a failed allocation, because some
+	 * allocations are retried or optional.
+	 */
 	for (n = 1, unused = false; !unused && n != 500; n++) {
 		test_fail_allocation(n);
 		rc = test_pin(access, IOVA, NFAIL);
@@ -498,7 +523,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
 		expect_pinned(test, uaddr, charged);
 	}
-	/* At least a record for each page that had none. */
+	/* Each page that had no record needs at least one allocation. */
 	KUNIT_EXPECT_GE(test, n, NFAIL / 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 

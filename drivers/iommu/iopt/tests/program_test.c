@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a record of runs becomes calls of iommu_map_runs(), with IOMMU drivers
- * that have the map_runs op and with such that have not.
+ * Conversion of a record of runs to calls of iommu_map_runs(), for IOMMU
+ * drivers with and without the map_runs op.
  *
- * Most records here are made by hand and of memory that the kernel does not
- * manage, so that they have any shape and need no pinning.
+ * Most records are built by hand from page frames that the kernel does not
+ * manage, so that they can have any shape and need no pinning.
  */
 #include <linux/bits.h>
 #include <linux/minmax.h>
@@ -17,14 +17,16 @@
 #include "../runs_packed.h"
 
 #define IOVA	0x100000000UL
-/* Of the memory that is not there; a multiple of the largest I/O page. */
+/*
+ * First page frame of nonexistent memory; a multiple of the largest I/O page.
+ */
 #define PFN	BIT(30)
 
 /**
- * struct record - an area with a record made by hand
- * @iopt: its space, empty otherwise
- * @pages: its memory
- * @area: the area, once record_area() was called
+ * struct record - area with a record built by hand
+ * @iopt: space of the area, otherwise empty
+ * @pages: memory of the area
+ * @area: the area, allocated when the record is programmed
  */
 struct record {
 	struct io_pagetable *iopt;
@@ -46,7 +48,10 @@ static void record_init(struct kunit *test, struct record *record)
 	record->area = NULL;
 }
 
-/* What was added before is not joined with it, though it may be contiguous. */
+/*
+ * Add a run without joining it to the previous one, even if they are
+ * contiguous.
+ */
 static void record_add(struct kunit *test, struct record *record,
 		       unsigned long pfn, unsigned long count,
 		       enum iopt_run_kind kind)
@@ -62,7 +67,7 @@ static void record_add(struct kunit *test, struct record *record,
 					       GFP_KERNEL));
 }
 
-/* @nr pages that have no neighbours. */
+/* Add @nr pages that have no neighbours. */
 static void record_add_scattered(struct kunit *test, struct record *record,
 				 unsigned long nr)
 {
@@ -104,7 +109,7 @@ static void record_unprogram(struct record *record, struct mock_domain *mock)
 	iopt_flush_end(&flush);
 }
 
-/* At the end nothing is mapped, and what was mapped was valid. */
+/* Free the record, and expect that nothing is mapped or cached. */
 static void record_exit(struct kunit *test, struct record *record,
 			struct mock_domain *mock)
 {
@@ -119,7 +124,10 @@ static void record_exit(struct kunit *test, struct record *record,
 	iopt_free(record->iopt);
 }
 
-/* A domain for such records, with the map_runs op if the parameter says so. */
+/*
+ * Allocate a domain for such records, with the map_runs op if the parameter
+ * says so.
+ */
 static struct mock_domain *new_mock(struct kunit *test)
 {
 	struct mock_domain *mock = mock_domain_alloc(test);
@@ -139,7 +147,10 @@ static void way_name(const bool *way, char *name)
 
 KUNIT_ARRAY_PARAM(ways, ways, way_name);
 
-/* Scattered pages take a call for every 32, and each is where it belongs. */
+/*
+ * Scattered pages take one call for every 32 runs, and each page is mapped at
+ * its index.
+ */
 static void scattered_in_few_calls(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
@@ -165,7 +176,7 @@ static void scattered_in_few_calls(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* A map that fails at its n-th step leaves nothing behind. */
+/* A map that fails at its n-th step leaves nothing mapped. */
 static void nth_run_fails_leaves_nothing(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
@@ -197,8 +208,8 @@ static void nth_run_fails_leaves_nothing(struct kunit *test)
 }
 
 /*
- * H19: however often the record was cut, contiguous memory gets large I/O
- * pages, also when it comes while the vector is full.
+ * Contiguous memory is mapped with large I/O pages, even if the record was cut
+ * there, and even if the vector of runs fills up before it.
  */
 static void contiguous_joins_across_cuts(struct kunit *test)
 {
@@ -222,7 +233,7 @@ static void contiguous_joins_across_cuts(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* The option: no I/O page is larger, though the memory would allow it. */
+/* No I/O page is larger than the limit, even in contiguous memory. */
 static void largest_iopte(struct kunit *test)
 {
 	static const unsigned long limit[] = { SZ_4K, SZ_64K, SZ_2M, SZ_1G };
@@ -251,12 +262,12 @@ static void largest_iopte(struct kunit *test)
 }
 
 /**
- * struct counting - a domain that keeps nothing but figures
- * @domain: what the engine sees
- * @calls: of map_runs
- * @most: bytes of the longest one
- * @longest: bytes of the longest run
- * @bytes: in all
+ * struct counting - domain that counts but maps nothing
+ * @domain: domain that the engine programs
+ * @calls: number of map_runs calls
+ * @most: size of the largest call, in bytes
+ * @longest: length of the longest run, in bytes
+ * @bytes: sum of all calls, in bytes
  */
 struct counting {
 	struct iommu_domain domain;
@@ -287,7 +298,7 @@ static const struct iommu_domain_ops counting_ops = {
 	.map_runs = counting_map_runs,
 };
 
-/* A call maps 1 GiB at most, and an I/O page of that size is not cut for it. */
+/* A call maps at most 1 GiB, without cutting an I/O page of that size. */
 static void calls_are_bounded(struct kunit *test)
 {
 	struct counting counting = {
@@ -316,7 +327,7 @@ static void calls_are_bounded(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* The zero page is mapped at each of its indexes. */
+/* The zero page is mapped at each index of its run. */
 static void zero_page_is_repeated(struct kunit *test)
 {
 	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
@@ -336,8 +347,9 @@ static void zero_page_is_repeated(struct kunit *test)
 }
 
 /*
- * A domain of coarse pages takes what is contiguous as far as they reach,
- * in however many runs, and nothing else; what was mapped by then is unmapped.
+ * A domain with large pages maps memory that is contiguous over whole pages, in
+ * however many runs. Other memory fails to map, and the pages mapped before are
+ * unmapped.
  */
 static void coarse_domain_EINVAL(struct kunit *test)
 {
@@ -366,7 +378,7 @@ static void coarse_domain_EINVAL(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* What the core refuses, it refuses before anything is mapped. */
+/* iommu_map_runs() rejects invalid arguments before it maps anything. */
 static void map_runs_EINVAL(struct kunit *test)
 {
 	const struct iommu_phys_run good[] = {
@@ -406,7 +418,7 @@ static void map_runs_EINVAL(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mapped);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_sync_maps);
 
-	/* The last byte of all addresses can be mapped. */
+	/* The last byte of the IOVA space can be mapped. */
 	KUNIT_EXPECT_EQ(test, 0, MAP(end - PAGE_SIZE, good, 3));
 	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, mapped);
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(SZ_4M), mock_domain_pfn(mock, end));
@@ -415,7 +427,10 @@ static void map_runs_EINVAL(struct kunit *test)
 #undef MAP
 }
 
-/* A failure says how much is mapped, and has made that valid. */
+/*
+ * On failure, iommu_map_runs() reports how many bytes are mapped, after syncing
+ * them.
+ */
 static void map_runs_tells_mapped(struct kunit *test)
 {
 	const struct iommu_phys_run runs[] = {
@@ -445,13 +460,14 @@ static void map_runs_tells_mapped(struct kunit *test)
 }
 
 /**
- * struct counted - what a domain that maps nothing was asked to unmap
+ * struct counted - domain that counts unmaps but maps nothing
  * @domain: the domain
- * @nr_calls: calls of unmap_pages
- * @nr_flushes: calls of iotlb_sync
- * @bytes: in all calls
- * @crossing: calls that crossed a multiple of 1 GiB
- * @stop: unmap only this much in the call that would go beyond, if not 0
+ * @nr_calls: number of unmap_pages calls
+ * @nr_flushes: number of iotlb_sync calls
+ * @bytes: sum of all calls, in bytes
+ * @crossing: number of calls that crossed a multiple of 1 GiB
+ * @stop: unmap nothing in a call that would exceed this sum, in bytes; 0 for no
+ *        limit
  */
 struct counted {
 	struct iommu_domain domain;
@@ -514,20 +530,23 @@ static void count_unprogram(struct kunit *test, struct counted *counted,
 	iopt_free(record.iopt);
 }
 
-/* A driver is asked for pieces that end soon, and at no place inside a page. */
+/*
+ * An unmap is split into calls of bounded size, at multiples of 1 GiB so that
+ * no I/O page is cut.
+ */
 static void unmap_in_pieces(struct kunit *test)
 {
 	struct counted counted = {};
 
 	count_unprogram(test, &counted, IOVA + SZ_1G - SZ_2M, 3UL * SZ_1G);
-	/* 2 MiB, 2 times 1 GiB, and what is below the last 1 GiB by 2 MiB. */
+	/* The calls unmap 2 MiB, twice 1 GiB, and 1 GiB less 2 MiB. */
 	KUNIT_EXPECT_EQ(test, 4, counted.nr_calls);
 	KUNIT_EXPECT_EQ(test, 0, counted.crossing);
 	KUNIT_EXPECT_EQ(test, 3UL * SZ_1G, counted.bytes);
 	KUNIT_EXPECT_EQ(test, 1, counted.nr_flushes);
 }
 
-/* One area may need several flushes. */
+/* The unmap of one area may need several flushes. */
 static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
 {
 	struct counted counted = {};
@@ -537,7 +556,7 @@ static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, counted.nr_flushes);
 }
 
-/* After a piece that fails no other one is unmapped. */
+/* After a call that falls short nothing more is unmapped. */
 static void unmap_stops_at_a_piece(struct kunit *test)
 {
 	struct counted counted = { .stop = SZ_1G };

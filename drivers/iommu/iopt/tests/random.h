@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The random test: what it works on, and its operations.
- */
+/* State and operations of the random test. */
 #ifndef __IOPT_TEST_RANDOM_H
 #define __IOPT_TEST_RANDOM_H
 
@@ -14,17 +12,17 @@
 #define RANDOM_ACCESSES	3U
 #define RANDOM_PINS	48U
 
-/* Owners of reserved IOVAs: the domains, and then two others. */
+/* First owner of reserved IOVAs that is not a domain; there are two of them. */
 #define RANDOM_OWNER	RANDOM_DOMAINS
 
 struct random;
 
 /**
- * struct random_access - an access
- * @random: where it belongs
- * @access: the access
- * @space: its space
- * @told: by mapping, how often it was told to let go of it
+ * struct random_access - access of the random test
+ * @random: state of the test
+ * @access: access of the engine
+ * @space: index of its space
+ * @told: number of unmap notifications, by mapping
  */
 struct random_access {
 	struct random *random;
@@ -35,10 +33,10 @@ struct random_access {
 
 /**
  * struct random_pin - pages of one mapping that an access has pinned
- * @access: who; NULL if it is not in use
- * @mapping: where
+ * @access: access that pinned them; NULL if the record is unused
+ * @mapping: mapping that they belong to
  * @start: first IOVA page
- * @length: pages
+ * @length: number of pages
  */
 struct random_pin {
 	struct random_access *access;
@@ -48,20 +46,22 @@ struct random_pin {
 };
 
 /**
- * struct random - all that a run works on
+ * struct random - state of a run
  * @test: the test case
- * @model: what should be
- * @rnd: where chance comes from
- * @iopt: the spaces
- * @mock: the domains; all but the last one are the first space's
- * @outside: by domain, the IOVA pages that it does not translate
- * @access: the accesses; all but the last one are the first space's
- * @pin: what they have pinned
- * @owner: who else reserves IOVAs
- * @content: of the user's memory
- * @buffer: room for two pages
- * @bitmap: a page of user memory for dirty bits
- * @charged: pages charged to the user before
+ * @model: expected state
+ * @rnd: state of the random number generator
+ * @iopt: spaces
+ * @mock: domains; the last one belongs to the second space, all others to the
+ *        first space
+ * @outside: IOVA pages that each domain does not translate
+ * @access: accesses; the last one belongs to the second space, all others to
+ *          the first space
+ * @pin: pages that the accesses have pinned
+ * @owner: owners of reserved IOVAs that are not domains
+ * @content: expected content of the user's memory
+ * @buffer: buffer of two pages
+ * @bitmap: user address of a page for dirty bits
+ * @charged: number of pages charged to the user at the start
  */
 struct random {
 	struct kunit *test;
@@ -80,11 +80,11 @@ struct random {
 };
 
 /**
- * struct random_kind - a kind of operations
- * @name: of it
- * @op: makes one with arguments by chance, and returns whether it succeeded;
- *      that it does as the model says is asserted
- * @weight: how many of them there are among others
+ * struct random_kind - kind of operation
+ * @name: name
+ * @op: runs one operation with random arguments, and asserts that its result is
+ *      the one that the model predicts. Returns true if the operation succeeded
+ * @weight: relative frequency
  */
 struct random_kind {
 	const char *name;
@@ -128,7 +128,7 @@ static inline unsigned int dice(struct random *random, unsigned int n)
 	return prandom_u32_state(&random->rnd) % n;
 }
 
-/* The last byte of some IOVA pages. */
+/* Return the last byte of a range of IOVA pages. */
 static inline unsigned long last_byte(unsigned int start, unsigned int length)
 {
 	return ((unsigned long)(start + length) << PAGE_SHIFT) - 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The random test's operations of accesses, on the memory itself, on dirty
- * pages and on owners, see random_ops.c.
+ * Operations of the random test on pins, on the user's memory, on dirty pages
+ * and on owners, see random_ops.c.
  */
 #include <linux/iommu.h>
 #include <linux/mman.h>
@@ -10,7 +10,7 @@
 #include "random.h"
 #include "space.h"
 
-/* Unpin what was pinned, exactly. */
+/* Drop exactly the pins of one record. */
 static void unpin(struct random *random, struct random_pin *pin)
 {
 	unsigned long start = PAGES(pin->start);
@@ -23,8 +23,8 @@ static void unpin(struct random *random, struct random_pin *pin)
 }
 
 /*
- * What an access is told: to let go of one mapping, as a whole. Each one unpins
- * what it has pinned there.
+ * Unmap callback of an access: expect that the range is a whole mapping, and
+ * drop the pins that the access has in it.
  */
 static void access_unmap(void *data, unsigned long start, unsigned long last)
 {
@@ -67,7 +67,10 @@ static int need_of(unsigned int flags)
 	       (flags & IOPT_ACCESS_WRITE ? IOMMU_WRITE : 0);
 }
 
-/* The model pins, and each page has to be the one that was pinned. */
+/*
+ * Pin the pages in the model, and expect that the engine returned the same
+ * ones.
+ */
 static void pinned_here(struct random *random, struct random_access *access,
 			unsigned int start, unsigned int length,
 			struct page **pages)
@@ -122,7 +125,7 @@ bool random_do_pin(struct random *random)
 		first += dice(random, PAGE_SIZE);
 		last -= dice(random, PAGE_SIZE);
 	}
-	/* Such a range may be backwards. */
+	/* The unaligned range may end before it starts. */
 	if (last < first)
 		return false;
 
@@ -133,7 +136,7 @@ bool random_do_pin(struct random *random)
 		pinned_here(random, access, start, length, pages);
 		return true;
 	}
-	/* Memory that was pinned before it failed is there now, and dirty. */
+	/* Pages pinned before the failure are populated and dirty. */
 	model_look_again(&random->model);
 	model_mark(space, start, done);
 	return false;
@@ -154,7 +157,7 @@ bool random_do_unpin(struct random *random)
 		unpin(random, pin);
 		return true;
 	}
-	/* Nothing is pinned there, or nothing mapped. */
+	/* Unpinning where nothing is pinned or mapped has no effect. */
 	if (!space->at[start] || !space->at[start]->pins)
 		KUNIT_ASSERT_EQ(random->test, 0,
 				iopt_access_unpin(access->access, PAGES(start),
@@ -162,7 +165,7 @@ bool random_do_unpin(struct random *random)
 	return false;
 }
 
-/* Where the content of an IOVA page is. */
+/* Return the expected content of an IOVA page. */
 static u8 *content_at(struct random *random, const struct model_space *space,
 		      unsigned int iova)
 {
@@ -172,7 +175,10 @@ static u8 *content_at(struct random *random, const struct model_space *space,
 				       iova - mapping->start);
 }
 
-/* Bytes of IOVA page @i that are in [@iova, @iova + @bytes). */
+/*
+ * Return the number of bytes of [@iova, @iova + @bytes) in IOVA page @i.
+ * @offset receives their offset from @iova.
+ */
 static unsigned int piece(unsigned int i, unsigned long iova,
 			  unsigned long bytes, unsigned long *offset)
 {
@@ -240,7 +246,7 @@ bool random_do_write(struct random *random)
 			 (dice(random, 4) ? 0 : IOPT_ACCESS_READ));
 }
 
-/* The process has other memory now; what is pinned stays what it was. */
+/* Replace a page of the process. Pages that are pinned stay the same. */
 bool random_do_replace(struct random *random)
 {
 	struct model *model = &random->model;
@@ -362,7 +368,9 @@ static struct model_mapping *find_orphan(const struct model_space *space)
 	return mapping;
 }
 
-/* Adopt an orphan, at another place; or try to adopt what is none. */
+/*
+ * Adopt an orphan at a new address, or try to adopt a mapping that is not one.
+ */
 bool random_do_adopt(struct random *random)
 {
 	struct model_mapping *mapping;
@@ -392,7 +400,10 @@ bool random_do_adopt(struct random *random)
 	if (rc)
 		return false;
 	mapping->orphan = false;
-	/* Of a part of the memory, this is where the part is. */
+	/*
+	 * The mapping may show only a part of its memory, and the address is
+	 * that of the part.
+	 */
 	mapping->memory->slot = slot - mapping->first;
 	return true;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The random test's operations, see random.h.
+ * Operations of the random test, see random.h.
  *
- * Each one throws dice for its arguments, asks the model what has to come of
- * it, makes the call, compares, and lets the model do the same.
+ * Each operation chooses random arguments, predicts the result with the model,
+ * makes the call, compares the results, and applies the operation to the model.
  */
 #include <linux/iommu.h>
 #include <linux/sched/signal.h>
@@ -13,7 +13,7 @@
 #include "random.h"
 #include "space.h"
 
-/* Mostly the first space. */
+/* Choose a space, mostly the first one. */
 unsigned int random_space(struct random *random)
 {
 	return !dice(random, 4);
@@ -33,7 +33,7 @@ enum iopt_account random_account(struct random *random)
 				 dice(random, MODEL_ACCOUNTS);
 }
 
-/* Some mapping of a space, or NULL. */
+/* Choose a mapping of a space, or return NULL if there is none. */
 struct model_mapping *random_mapping(struct random *random,
 				     const struct model_space *space)
 {
@@ -104,7 +104,10 @@ static bool copy_here(struct random *random, unsigned int from_space,
 	unsigned long iova = PAGES(to);
 	int prot = dice_prot(random), rc;
 
-	/* Mostly from where something is mapped, as it may be written. */
+	/*
+	 * Mostly copy from existing mappings, with a protection that they
+	 * allow.
+	 */
 	if (mapping && dice(random, 8)) {
 		start = mapping->start + dice(random, mapping->length);
 		length = min(length, MODEL_IOVAS - start);
@@ -144,7 +147,10 @@ static bool do_copy_across(struct random *random)
 	return copy_here(random, s, !s);
 }
 
-/* Every access of the space is told once of each mapping with pins. */
+/*
+ * Expect that every access of the space was notified @told times of a mapping,
+ * and all other accesses never.
+ */
 static void expect_told(struct random *random, unsigned int s,
 			const struct model_mapping *mapping, unsigned int told)
 {
@@ -161,7 +167,10 @@ static void expect_told(struct random *random, unsigned int s,
 	}
 }
 
-/* Unmap, with @query or not; all of the space if @length is 0. */
+/*
+ * Unmap a range, and report dirty pages if @query is not NULL. A @length of 0
+ * stands for the whole space.
+ */
 static int unmap_here(struct random *random, unsigned int s,
 		      unsigned int start, unsigned int length,
 		      const struct iopt_dirty_query *query, int rc)
@@ -194,7 +203,7 @@ static int unmap_here(struct random *random, unsigned int s,
 	return rc;
 }
 
-/* A range of IOVA pages that mostly has mappings and cuts none. */
+/* Choose a range of IOVA pages that mostly contains mappings and cuts none. */
 void random_range(struct random *random, const struct model_space *space,
 		  unsigned int *start, unsigned int *length)
 {
@@ -232,7 +241,9 @@ static bool do_unmap_all(struct random *random)
 	return true;
 }
 
-/* A dirty query with some bits set; at any address. */
+/*
+ * Return a dirty query at a random address, with random bits set in its bitmap.
+ */
 struct iopt_dirty_query random_query(struct random *random,
 				     unsigned int *per_bit, u64 *word)
 {
@@ -282,7 +293,10 @@ static bool do_unmap_dirty(struct random *random)
 	return true;
 }
 
-/* A domain that is attached or is not. */
+/*
+ * Choose a domain that is attached or not, or return RANDOM_DOMAINS if there is
+ * none.
+ */
 static unsigned int dice_domain(struct random *random, bool attached)
 {
 	unsigned int at = dice(random, RANDOM_DOMAINS), i;
@@ -355,7 +369,10 @@ static bool do_allow(struct random *random)
 		}
 	}
 	rc = model_check_allow(space, pages, nr);
-	/* Backwards within one page is backwards too. */
+	/*
+	 * A range may be reversed within a single page, which the model cannot
+	 * represent.
+	 */
 	for (i = 0; i != nr; i++)
 		if (bytes[i].last < bytes[i].start)
 			rc = -EINVAL;
@@ -406,7 +423,10 @@ static bool do_unreserve(struct random *random)
 	return some;
 }
 
-/* Attach the first domain with a limit that is one page too low, then exact. */
+/*
+ * Attach the first domain with a limit that is too low by one page, then with
+ * the exact limit.
+ */
 static bool limit_attach(struct random *random)
 {
 	unsigned int d = dice_domain(random, false), need;
@@ -418,7 +438,10 @@ static bool limit_attach(struct random *random)
 		return false;
 	space = &model->space[random_space_of(d)];
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
-	/* What a blind device may have written to meanwhile is dirty. */
+	/*
+	 * A failed attach makes pages dirty if a blind device could reach them
+	 * until then.
+	 */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
 	    space->nr_blind ||
 	    model_check_attach(space, random->outside[d]))
@@ -436,7 +459,7 @@ static bool limit_attach(struct random *random)
 	return true;
 }
 
-/* Likewise a map, which has room as the model says. */
+/* Map with a limit that is too low by one page, then with the exact limit. */
 static bool limit_map(struct random *random)
 {
 	unsigned int s = random_space(random), start;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random operations against a plain model.
+ * Random operations compared with a plain model.
  *
  * Two spaces, four domains, one of which has a small aperture, and three
- * accesses work on a few pages of memory. After each operation the spaces are
- * validated; what the model says must be what the operation returned, what the
- * page tables show, how often each page is pinned and what is charged: after
- * each operation where it changed something, after every 16th one everywhere.
+ * accesses work on a few pages of memory. After each operation the test
+ * validates the spaces and compares the engine with the model: the return
+ * value, the page tables, the pin count of each page and the charges. It
+ * compares the parts that an operation changed each time, and everything after
+ * every 16th operation.
  *
- * Parameters of the kernel:
- *  iopt_test.ops=N   operations in all; 300000 take minutes
- *  iopt_test.seed=N  what chance starts from
+ * Module parameters:
+ *  iopt_test.ops=N   number of operations; 300000 take minutes
+ *  iopt_test.seed=N  seed of the random number generator
  *
- * A test case has 300 s, so the operations come in parts, each of which starts
- * anew with a seed of its own.
+ * A test case has a timeout of 300 s, so the operations are split into parts.
+ * Each part starts from an empty state with its own seed.
  */
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
@@ -35,7 +36,7 @@ module_param(seed, uint, 0444);
 
 static unsigned int tried[RANDOM_KINDS], succeeded[RANDOM_KINDS];
 
-/* The model knows of no IOVAs beyond its word. */
+/* Reserve the IOVAs that the model does not represent. */
 static int reserve_rest(struct random *random, struct io_pagetable *iopt)
 {
 	int rc;
@@ -110,7 +111,7 @@ static bool part_failed(struct kunit *test)
 	return READ_ONCE(test->status) == KUNIT_FAILURE;
 }
 
-/* What failed may hang if one goes on with it. */
+/* Skip the cleanup after a failure, because it might block. */
 static void random_test_exit(struct kunit *test)
 {
 	struct random *random = test->priv;
@@ -142,7 +143,7 @@ static void random_test_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
-/* What a domain shows of some IOVA pages is what the model says. */
+/* Expect that a domain maps some IOVA pages as the model does. */
 static void check_ptes(struct random *random, unsigned int d, u64 iovas)
 {
 	struct model_space *space = &random->model.space[random_space_of(d)];
@@ -227,7 +228,7 @@ static void check_charges(struct random *random)
 			current->mm->locked_vm);
 }
 
-/* Usable IOVAs and mappings left. */
+/* Compare the usable IOVAs and the number of mappings left. */
 static void check_queries(struct random *random, unsigned int s)
 {
 	struct model_space *space = &random->model.space[s];
@@ -282,6 +283,7 @@ static const void *next_part(const void *previous, char *name)
 	return (void *)(part + 1);
 }
 
+/* Random operations have the effect on the engine that the model predicts. */
 static void random_against_model(struct kunit *test)
 {
 	unsigned long part = (unsigned long)test->param_value - 1;
@@ -299,7 +301,7 @@ static void random_against_model(struct kunit *test)
 	}
 }
 
-/* Of 450000 operations each kind succeeds 5000 times, of fewer likewise. */
+/* Each kind of operation succeeds at least @ops / 90 times. */
 static void each_kind_succeeds(struct kunit *test)
 {
 	unsigned int i;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions that devices keep: what no mapping may touch as long as they use the
- * space.
+ * Reserved regions of devices, which no mapping may use while the device is
+ * attached to the space.
  */
 #include <linux/device.h>
 #include <linux/sizes.h>
@@ -9,12 +9,12 @@
 #include "space.h"
 
 /**
- * struct mock_device - a device as the IOMMU core sees it
+ * struct mock_device - device as the IOMMU core sees it
  * @dev: the device
- * @param: what the core knows about it
- * @iommu: its IOMMU
- * @regions: what it keeps
- * @nr: how many
+ * @param: the core's data of the device
+ * @iommu: IOMMU of the device
+ * @regions: reserved regions
+ * @nr: number of @regions
  */
 struct mock_device {
 	struct device dev;
@@ -72,7 +72,10 @@ static void expect_usable(struct kunit *test, unsigned long start,
 		KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, last, 1));
 }
 
-/* What a driver takes over is usable, the rest is not until the device goes. */
+/*
+ * A relaxable region is usable. All other regions are reserved until the last
+ * device that has them is removed.
+ */
 static void device_keeps_regions(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {
@@ -82,7 +85,7 @@ static void device_keeps_regions(struct kunit *test)
 		{ .start = SZ_4M, .length = 0, .type = IOMMU_RESV_RESERVED },
 		{ .start = 0xfee00000, .length = SZ_1M,
 		  .type = IOMMU_RESV_MSI },
-		/* Up to the end, and a bit further. */
+		/* Extend beyond the end of the address space. */
 		{ .start = -SZ_64K, .length = SZ_1M,
 		  .type = IOMMU_RESV_RESERVED },
 	};
@@ -103,7 +106,7 @@ static void device_keeps_regions(struct kunit *test)
 	expect_usable(test, 0xfee00000, 0xfeefffff, -EINVAL);
 	expect_usable(test, -SZ_64K, ULONG_MAX, -EINVAL);
 
-	/* A region that somebody else keeps too stays. */
+	/* A region that another device reserves too stays reserved. */
 	iopt_unreserve(space->iopt, dev);
 	expect_usable(test, 0xfee00000, ULONG_MAX, 0);
 	expect_usable(test, SZ_1M, SZ_1M + SZ_64K - 1, -EINVAL);
@@ -111,7 +114,7 @@ static void device_keeps_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 8));
 }
 
-/* The kernel maps the doorbell, unless there is a window for it. */
+/* The kernel maps the MSI doorbell unless there is a hardware MSI window. */
 static void device_msi_doorbell(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {
@@ -134,7 +137,10 @@ static void device_msi_doorbell(struct kunit *test)
 	iopt_unreserve(space->iopt, window);
 }
 
-/* A device that does not fit takes nothing away. */
+/*
+ * A device with a region that conflicts with a mapping or an allowed range
+ * reserves nothing.
+ */
 static void device_EADDRINUSE(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cost of changing records of pages: memory, allocations and time.
+ * Cost of changes to records of pages: memory, allocations and time.
  *
  * Time is counted in steps: packed runs and chunks that are visited or moved.
  */
@@ -11,14 +11,14 @@
 #include "runs_lib.h"
 
 /*
- * A record like that of scattered memory, but with only PER_CHUNK runs a chunk,
- * has as many chunks as the real one and needs little memory.
+ * A record with only PER_CHUNK runs per chunk has as many chunks as one of
+ * scattered memory of the same size, but takes little memory.
  */
 #define PER_CHUNK	4U
 #define CHUNK_PAGES	512UL
 #define TIB_CHUNKS	((unsigned int)(SZ_1T / (CHUNK_PAGES * PAGE_SIZE)))
 
-/* If each page is a run of its own, it takes 8 bytes, and 2% overhead. */
+/* If each page is a run of its own, it takes 8 bytes and 2% overhead. */
 static void runs_take_8_bytes(struct kunit *test)
 {
 	unsigned long i, n = 200000, bytes = 0;
@@ -41,7 +41,7 @@ static void runs_take_8_bytes(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Make a record of @nr chunks of @per_chunk runs, each of @pages pages. */
+/* Create a record of @nr chunks of @per_chunk runs, each of @pages pages. */
 static void many_chunks(struct kunit *test, struct iopt_runs *runs,
 			unsigned int nr, unsigned int per_chunk,
 			unsigned long pages)
@@ -80,7 +80,7 @@ static unsigned long count_runs(struct iopt_runs *runs)
 	return nr;
 }
 
-/* As if the first page was copied, and the rest unmapped. */
+/* Keep only the first page, as if it was copied before the rest is unmapped. */
 static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {};
@@ -97,7 +97,10 @@ static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
-/* As if a middle page and the last page were copied, and the rest unmapped. */
+/*
+ * Keep only a page in the middle and the last page, as if they were copied
+ * before the rest is unmapped.
+ */
 static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 {
 	unsigned long middle = nr / 2 * CHUNK_PAGES, last, steps;
@@ -161,7 +164,7 @@ static unsigned long clear_anywhere(struct kunit *test, unsigned int nr)
 	return clear_slices(test, nr, 7919);
 }
 
-/* Cut one run of each chunk; appending has filled the chunks. */
+/* Cut one run of each chunk. The chunks are full. */
 static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {};
@@ -221,7 +224,8 @@ static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 
 /*
  * The runs of 1 TiB of scattered memory are cut and cleared in linear time:
- * twice as many chunks take not much more than twice as many steps.
+ * with twice as many chunks, the number of steps grows by a factor of 2.2 at
+ * most.
  */
 static void runs_change_in_linear_time(struct kunit *test)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Changing and reading records of pages, for the suites that test records.
- */
+/* Helpers of the suites that test records of runs. */
 #include "../runs_packed.h"
 #include "failing.h"
 #include "runs_lib.h"
@@ -59,9 +57,9 @@ static int fill_batch(struct iopt_runs *runs, unsigned long *first,
 }
 
 /*
- * Move the pages of one record into a hole of another one. Allocations of the
- * engine may be made to fail with test_fail_allocation(); those of this
- * function do not count.
+ * Move the pages of one record into a hole of another one.
+ * test_fail_allocation() applies to the allocations of the engine only; those
+ * of this function do not count.
  */
 int test_runs_fill(struct kunit *test, struct iopt_runs *runs,
 		   unsigned long first, struct iopt_runs *fresh, gfp_t gfp)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Changing and reading records of pages, for the suites that test records.
- */
+/* Helpers of the suites that test records of runs. */
 #ifndef __IOPT_TEST_RUNS_LIB_H
 #define __IOPT_TEST_RUNS_LIB_H
 

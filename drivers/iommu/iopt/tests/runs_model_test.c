@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Records of pages that are changed at random, against an array of pages.
- */
+/* Random changes to records of pages, compared with an array of pages. */
 #include <linux/random.h>
 
 #include "../runs.h"
@@ -9,7 +7,7 @@
 
 #define MODEL_PAGES	4096
 
-/* Each page appended is found, in runs that are as long as possible. */
+/* Each appended page is found, and runs are as long as possible. */
 static void runs_append_against_model(struct kunit *test)
 {
 	unsigned long *pfns, i, npages = 0;
@@ -38,7 +36,7 @@ static void runs_append_against_model(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
 		KUNIT_ASSERT_EQ(test, i, run.index);
 		KUNIT_ASSERT_EQ(test, pfns[i], run.pfn);
-		/* No run could be longer. */
+		/* The run could not be longer. */
 		if (run.index + run.count < MODEL_PAGES)
 			KUNIT_ASSERT_NE(test, run.pfn + run.count,
 					pfns[run.index + run.count]);
@@ -49,11 +47,11 @@ static void runs_append_against_model(struct kunit *test)
 #define EDIT_PAGES	3000U
 
 /**
- * struct edit_model - what a record of EDIT_PAGES units has to contain
- * @unit: pages of a unit, a power of two; with a large unit a packed offset
- *        covers few units
- * @pfn: by unit, its pfn in units, or 0 for a hole
- * @cut: by unit, whether a run must not extend across its start
+ * struct edit_model - expected content of a record of %EDIT_PAGES units
+ * @unit: number of pages in a unit, a power of two; the larger the unit, the
+ *        fewer units a packed offset covers
+ * @pfn: page frame of each unit, in units, or 0 for a hole
+ * @cut: whether a run must not extend across the start of each unit
  */
 struct edit_model {
 	unsigned long unit;
@@ -90,7 +88,7 @@ static void edit_expect(struct kunit *test, struct iopt_runs *runs,
 	KUNIT_ASSERT_EQ(test, end * model->unit, runs->npages);
 }
 
-/* Does a range consist of holes alone, or of pages alone? */
+/* Return true if a range consists of holes only, or of pages only. */
 static bool edit_is(struct edit_model *model, unsigned long first,
 		    unsigned long last, bool hole)
 {
@@ -102,7 +100,7 @@ static bool edit_is(struct edit_model *model, unsigned long first,
 	return true;
 }
 
-/* Fill a range of holes; the record may have several, side by side. */
+/* Fill a range of holes. The record may have several adjacent ones. */
 static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		      struct edit_model *model, struct rnd_state *rnd,
 		      unsigned long first, unsigned long last)
@@ -128,7 +126,10 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 					 IOPT_RUN_RAM);
 			model->pfn[i] = pfn;
 			model->cut[i] = model->cut[i] && i == start;
-			/* Large units one by one: a batch covers few pages. */
+			/*
+			 * Fill large units one by one, because a batch covers
+			 * few of them.
+			 */
 			if (unit == 1 && i + 1 != end)
 				continue;
 			KUNIT_ASSERT_EQ(test, 0,
@@ -165,7 +166,7 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 			edit_fill(test, &runs, model, &rnd, first, last);
 			nr_fills++;
 		} else if (prandom_u32_state(&rnd) % 4) {
-			/* As for a slice: cut at both ends, then clear. */
+			/* Cut at both ends and then clear, as for a slice. */
 			KUNIT_ASSERT_EQ(test, 0,
 					iopt_runs_cut(&runs, first * unit,
 						      GFP_KERNEL));
@@ -193,15 +194,19 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 	KUNIT_EXPECT_EQ(test, 0, runs.nr_chunks);
 }
 
+/* Random fills, cuts and clears change only the pages that they name. */
 static void runs_edit_against_model(struct kunit *test)
 {
 	edit_against_model(test, 1, 20000);
 }
 
-/* A chunk covers at most 16 units: most cuts are too far from its start. */
+/*
+ * A chunk covers at most 16 units, so that most cuts are too far from its
+ * start.
+ */
 static void runs_edit_far_against_model(struct kunit *test)
 {
-	/* A kernel with lockdep takes minutes for all. */
+	/* All operations take minutes with lockdep. */
 	edit_against_model(test, 1UL << 16,
 			   IS_ENABLED(CONFIG_PROVE_LOCKING) ? 4000 : 20000);
 }

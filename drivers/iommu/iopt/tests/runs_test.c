@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The record of pages: appending, cutting, clearing and filling it.
- */
+/* Record of pages: appending, cutting, clearing and filling. */
 #include "../runs_packed.h"
 #include "failing.h"
 #include "runs_lib.h"
 
+/* Contiguous pages of the same kind are one run. */
 static void runs_merge_contiguous(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -27,6 +26,7 @@ static void runs_merge_contiguous(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, runs.npages);
 }
 
+/* The zero page is one run however often it is repeated. */
 static void runs_zero_page_has_stride_0(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -43,6 +43,7 @@ static void runs_zero_page_has_stride_0(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
+/* An empty record is a hole of any length. */
 static void runs_empty_is_a_hole(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -55,7 +56,7 @@ static void runs_empty_is_a_hole(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Runs start further apart than a packed offset can express. */
+/* Runs may start further apart than a packed offset can express. */
 static void runs_far_apart(struct kunit *test)
 {
 	unsigned long far = (1UL << 21) + 3, top = (1UL << 40) - 1;
@@ -72,7 +73,7 @@ static void runs_far_apart(struct kunit *test)
 				    runs.npages - 1);
 		test_expect_run(test, &iter, i * far, i * 2 * far, far,
 				IOPT_RUN_RAM);
-		/* A walk that starts inside a run gets the rest of it. */
+		/* A walk that starts inside a run returns the rest of it. */
 		iopt_run_iter_start(&iter, &runs, i * far + far - 1,
 				    runs.npages - 1);
 		test_expect_run(test, &iter, i * far + far - 1,
@@ -82,7 +83,7 @@ static void runs_far_apart(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* A pfn that a packed run has no room for is refused, not truncated. */
+/* A pfn that does not fit into a packed run is rejected, not truncated. */
 static void runs_refuse_pfns_that_do_not_fit(struct kunit *test)
 {
 	const unsigned long top = (1UL << 40) - 1;
@@ -120,7 +121,7 @@ static void runs_refuse_pfns_that_do_not_fit(struct kunit *test)
 	}
 }
 
-/* A run is cut into more pieces than a chunk has room for. */
+/* A run can be cut into more pieces than fit into a chunk. */
 static void runs_cut_everywhere(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -147,7 +148,7 @@ static void runs_cut_everywhere(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Lost pages stay in the record, and the whole of their runs is lost. */
+/* Lost pages stay in the record, and their runs are lost as a whole. */
 static void runs_lose_whole_runs(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -193,7 +194,9 @@ static void runs_clear_makes_one_hole(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* The hole is filled as a whole, or the record is unchanged. */
+/*
+ * Expect that the hole is filled as a whole, or that the record is unchanged.
+ */
 static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
 				 struct iopt_runs *fresh, int rc)
 {
@@ -227,7 +230,10 @@ static void runs_fill_behind_fails_whole(struct kunit *test)
 		test_fail_allocation(n);
 		rc = test_runs_fill(test, &runs, 3, &fresh, GFP_NOWAIT);
 		unused = test_fail_end();
-		/* The engine copes with some failures. */
+		/*
+		 * The engine handles some failures, so the fill may succeed
+		 * despite one.
+		 */
 		nr_failed += !!rc;
 		if (rc)
 			KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
@@ -235,7 +241,7 @@ static void runs_fill_behind_fails_whole(struct kunit *test)
 		iopt_runs_free(&runs);
 		iopt_runs_free(&fresh);
 	}
-	/* A chunk and the larger array of chunks, at least. */
+	/* At least a chunk and the larger array of chunks are allocated. */
 	KUNIT_EXPECT_GE(test, nr_failed, 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Reading and writing with the CPU.
- */
+/* Reads and writes of accesses with the CPU. */
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -37,7 +35,10 @@ static u8 *buffer_of(struct kunit *test, unsigned long bytes, u8 fill)
 	return buffer;
 }
 
-/* T1-154: any byte, over mappings, with a domain or without; nothing pinned. */
+/*
+ * An access may start at any byte and span mappings, with or without a domain,
+ * and pins nothing.
+ */
 static void rw_spans_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -72,7 +73,10 @@ static void rw_spans_mappings(struct kunit *test)
 	}
 }
 
-/* T1-154: what the process has there now, not what a domain translates. */
+/*
+ * Reads and writes access the current memory of the process, not the pages that
+ * a domain translates.
+ */
 static void rw_reaches_current_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -94,7 +98,10 @@ static void rw_reaches_current_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 7, user_value(test, uaddr + PAGES(1)));
 }
 
-/* A14 is the case of no byte at all. */
+/*
+ * The length must not be 0, the range must not wrap, and all of it must be
+ * mapped.
+ */
 static void rw_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -116,7 +123,7 @@ static void rw_errnos(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, rw(access, IOVA - 8, &value, 0));
 	KUNIT_EXPECT_EQ(test, -ENOENT, rw(access, IOVA + PAGES(2), &value, 0));
 	KUNIT_EXPECT_EQ(test, 5, value);
-	/* What was copied up to a hole stays. */
+	/* The bytes below the hole are copied. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_access_rw(access->access, IOVA + PAGES(2) - 8,
 				       pair, 16, IOPT_ACCESS_WRITE));
@@ -126,7 +133,7 @@ static void rw_errnos(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
 }
 
-/* T1-153: what the mapping has to allow is what the caller says. */
+/* A mapping must allow the access that the flags of the caller ask for. */
 static void rw_EPERM(struct kunit *test)
 {
 	const unsigned int both = IOPT_ACCESS_READ | IOPT_ACCESS_WRITE;
@@ -155,7 +162,7 @@ static void rw_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, wo, &value, both));
 	KUNIT_EXPECT_EQ(test, 0, rw(access, wo, &value, IOPT_ACCESS_WRITE));
 	KUNIT_EXPECT_EQ(test, 0, rw(access, both_at, &value, both));
-	/* The first mapping allows it, the second does not. */
+	/* The first mapping allows the access, the second does not. */
 	KUNIT_EXPECT_EQ(test, -EPERM,
 			iopt_access_rw(access->access, both_at - 8, pair, 16,
 				       both));
@@ -164,7 +171,10 @@ static void rw_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 22, pair[1]);
 }
 
-/* The mapping allows more than the process may. */
+/*
+ * An access fails if the mapping allows it but the memory of the process does
+ * not.
+ */
 static void rw_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -178,13 +188,13 @@ static void rw_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA, &value, 0));
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA, &value,
 					  IOPT_ACCESS_WRITE));
-	/* An address of the kernel. */
+	/* The mapping is of an address of the kernel. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA + PAGES(1), &value, 0));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
 }
 
-/* The last bytes of the address space. */
+/* The last bytes of the address space can be written. */
 static void rw_last_bytes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -205,7 +215,10 @@ static long call_read(struct test_thread *thread)
 	return rc ?: value;
 }
 
-/* T1-153: a kernel thread borrows the process' memory; others may not. */
+/*
+ * A kernel thread can access the memory of the process that mapped it, but
+ * another process cannot.
+ */
 static void rw_by_others(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -235,7 +248,7 @@ static long call_map(struct test_thread *thread)
 	return test_map(thread->space->iopt, IOVA, uaddr, 4);
 }
 
-/* T1-67, T1-153: memory of a process that is gone. */
+/* Memory cannot be accessed after its process has exited. */
 static void rw_of_dead_process(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -248,14 +261,17 @@ static void rw_of_dead_process(struct kunit *test)
 	mmput(other);
 	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
 						      NULL));
-	/* This comes before whose memory it was. */
+	/*
+	 * This error takes precedence over that for the memory of another
+	 * process.
+	 */
 	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
 						      current->mm));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-/* Which of the first pages at IOVA are dirty, as bits; they are clean then. */
+/* Return the dirty pages among the first 64 at IOVA as bits, and clear them. */
 static u64 dirty_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -272,7 +288,7 @@ static u64 dirty_pages(struct kunit *test)
 	return bits;
 }
 
-/* C19, T1-155: every page that a write touches is dirty, of each mapping. */
+/* Every page that a write touches becomes dirty, in each mapping. */
 static void rw_marks_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -306,7 +322,10 @@ static void rw_marks_dirty(struct kunit *test)
 	test_validate(test);
 }
 
-/* A write that ends at a page that is not there has written the ones before. */
+/*
+ * A write that fails at a missing page has written the pages before it, and
+ * makes them dirty.
+ */
 static void rw_EFAULT_marks_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;

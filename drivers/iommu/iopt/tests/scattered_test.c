@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One run, cut by a thousand scattered holders or pins that leave in an order
- * that makes no sense, while every allocation would fail.
- *
- * The memory is physically contiguous, so that it is one run but for the cuts.
+ * Removal of a thousand scattered holders or pins that cut a single run, in a
+ * scattered order and while every allocation would fail. The memory is
+ * physically contiguous, so that it is one run before it is cut.
  */
 #include <linux/sched/signal.h>
 
@@ -17,13 +16,13 @@
 #define NR	1000UL
 #define NPAGES	(2 * NR + 1)
 
-/* The user page of holder @i: every second one. */
+/* Return the page index of holder @i, which is every second page. */
 static unsigned long page_of(unsigned long i)
 {
 	return 2 * i + 1;
 }
 
-/* The next one to go: all of them come up in NR steps. */
+/* Return the next holder to remove. NR steps visit each holder once. */
 static unsigned long next_at(unsigned long at)
 {
 	return (at + 617) % NR;
@@ -43,7 +42,7 @@ static unsigned int nr_runs(struct iopt_pages *pages)
 	return nr;
 }
 
-/* Map contiguous memory at IOVA with a domain attached: one run. */
+/* Map contiguous memory at IOVA with a domain attached, as a single run. */
 static struct iopt_pages *map_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -72,6 +71,7 @@ static unsigned long pfn_of(struct kunit *test, unsigned long i)
 	return test_user_pfn(test, space->uaddr + PAGES(page_of(i)));
 }
 
+/* Copies that are unmapped in any order each unpin their own page only. */
 static void copies_cut_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -119,8 +119,9 @@ static void unpin_all(void *data, unsigned long start, unsigned long last)
 }
 
 /*
- * Pages that an access has pinned: their pins pass to its records when the
- * domain goes, back when it comes, and are undone one by one.
+ * Pins move from the run to the records of an access when the domain is
+ * detached, and back when it is attached. They can be dropped one by one in
+ * both states.
  */
 static void pins_cut_one_run(struct kunit *test)
 {
@@ -154,7 +155,10 @@ static void pins_cut_one_run(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, space->uaddr, NPAGES);
 	test_validate(test);
 
-	/* Half of them while the domain is there, half of them after it. */
+	/*
+	 * Drop half of the pins while the domain is attached, and half after
+	 * that.
+	 */
 	for (i = 0, at = 5; i != NR; i++, at = next_at(at)) {
 		unsigned long pfn = pfn_of(test, at);
 		unsigned long iova = IOVA + PAGES(page_of(at));

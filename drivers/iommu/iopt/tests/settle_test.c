@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for busy areas: who meets one waits for that one alone, is woken when
- * it has settled, and may be killed.
+ * Waiting for busy areas: a caller that finds a conflicting one waits until
+ * that area settles, and is killable meanwhile, except in a detach.
  *
- * A call hangs in the mock domain while it programs or unmaps, and a second
- * thread runs into it.
+ * A call blocks in the mock domain while it maps or unmaps, and a second thread
+ * needs the same area.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -47,7 +47,7 @@ static long call_detach(struct test_thread *thread)
 	return 0;
 }
 
-/* From in front of the mapping at IOVA to its end. */
+/* Copy from below the mapping at IOVA up to its end. */
 static long call_copy(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
@@ -68,7 +68,7 @@ static void end(struct kunit *test, struct test_thread *thread, long rc)
 	KUNIT_EXPECT_EQ(test, rc, test_thread_join(thread));
 }
 
-/* Start a call that hangs when a domain maps or unmaps that IOVA. */
+/* Start a call that blocks when a domain maps or unmaps @iova. */
 static void start_hanging(struct kunit *test, struct test_thread *thread,
 			  long (*call)(struct test_thread *thread),
 			  unsigned long uaddr, struct mock_domain *mock,
@@ -86,7 +86,9 @@ static void let_go(struct kunit *test, struct test_thread *thread,
 	end(test, thread, rc);
 }
 
-/* A map of what is being unmapped waits, and finds it free. */
+/*
+ * A map of a range that is being unmapped waits, and then finds the range free.
+ */
 static void map_waits_for_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -108,8 +110,9 @@ static void map_waits_for_unmap(struct kunit *test)
 }
 
 /*
- * An unmap that notifies accesses more than once leaves the mapping to them until
- * the last time: a map of its IOVAs fails at once and does not wait for them.
+ * An unmap that notifies accesses several times leaves the mapping usable until
+ * the last time, so a conflicting map fails immediately instead of waiting for
+ * the accesses.
  */
 static void map_does_not_wait_for_accesses(struct kunit *test)
 {
@@ -139,8 +142,8 @@ static long call_destroy(struct test_thread *thread)
 }
 
 /*
- * Destroying an access returns when its callback has, though the unmap that called
- * it goes on waiting for another access to unpin.
+ * Destroying an access waits for its callback only, not for the unmap, which
+ * may wait for another access to unpin.
  */
 static void destroy_waits_for_callback_only(struct kunit *test)
 {
@@ -167,7 +170,7 @@ static void destroy_waits_for_callback_only(struct kunit *test)
 	end(test, &unmap, 0);
 }
 
-/* An unmap of what an attach is filling in waits for that mapping alone. */
+/* An unmap waits for an attach that is putting its mapping into a domain. */
 static void unmap_waits_for_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -185,7 +188,7 @@ static void unmap_waits_for_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* Likewise of what a detach is taking out. */
+/* An unmap waits for a detach that is removing its mapping from a domain. */
 static void unmap_waits_for_detach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -203,7 +206,10 @@ static void unmap_waits_for_detach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* H4: a detach waits for a map in flight, which leaves out its domain. */
+/*
+ * A detach waits for a map in flight, and the map skips the domain of the
+ * detach.
+ */
 static void detach_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -223,12 +229,14 @@ static void detach_waits_for_map(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	test_validate(test);
 
-	/* The next one is another domain, whatever its address. */
+	/*
+	 * A later attach adds a new domain, even if it reuses the same struct.
+	 */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 }
 
-/* Nothing new comes into a domain that is being emptied. */
+/* A map does not fill a domain that is being detached. */
 static void hanging_detach_takes_no_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -251,7 +259,7 @@ static void hanging_detach_takes_no_map(struct kunit *test)
 	test_validate(test);
 }
 
-/* A detach keeps its domain for an unmap that works on it. */
+/* A detach waits for an unmap that works on its domain. */
 static void detach_waits_for_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -270,7 +278,7 @@ static void detach_waits_for_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A copy sees a map in flight as a whole, and is made once. */
+/* A copy waits for a map in flight, and then copies its whole mapping. */
 static void copy_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -292,9 +300,10 @@ static void copy_waits_for_map(struct kunit *test)
 }
 
 /*
- * H4: a domain that comes while the second mapping of a copy hangs gets the
- * first one too, though that was put into all domains of the time. By then the
- * attach has passed over the copy, and hangs where both need the same pages.
+ * A domain that is attached while the second mapping of a copy blocks receives
+ * the first one too, although that was put into all older domains before. The
+ * attach has skipped the areas of the copy by then, and waits for the pages
+ * that both need.
  */
 static void late_domain_gets_all_of_a_copy(struct kunit *test)
 {
@@ -328,7 +337,7 @@ static long call_attach_wait(struct test_thread *thread)
 				&thread->space->mock[1]->domain);
 }
 
-/* Who meets a mapping that is being built. */
+/* Each call that waits for a mapping under construction is killable. */
 static void killed_while_waiting(struct kunit *test)
 {
 	static long (* const calls[])(struct test_thread *) = {
@@ -343,7 +352,9 @@ static void killed_while_waiting(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
 					  uaddr + PAGES(8), 2));
 	start_hanging(test, &first, call_map, uaddr, space->mock[0], IOVA);
-	/* The calls that attach meet it outside of their domain's aperture. */
+	/*
+	 * The mapping is outside the aperture of the domain that is attached.
+	 */
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 
 	for (i = 0; i != ARRAY_SIZE(calls); i++) {
@@ -358,8 +369,8 @@ static void killed_while_waiting(struct kunit *test)
 }
 
 /*
- * An unmap that waits for a call in the mapping can be killed, between notices and
- * after the last one. The mapping then is as before.
+ * An unmap that waits for a call in its mapping is killable, both between
+ * notifications and after the last one. The mapping is unchanged then.
  */
 static void killed_unmap_waiting_for_call(struct kunit *test)
 {
@@ -399,7 +410,10 @@ static long call_map_many(struct test_thread *thread)
 			NR_MANY);
 }
 
-/* In the middle of many steps, of which some are done. */
+/*
+ * A map that is killed between two of its steps leaves nothing mapped or
+ * pinned.
+ */
 static void killed_map_leaves_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -423,7 +437,7 @@ static void killed_map_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 }
 
-/* Between two of three mappings. */
+/* An attach that is killed between two mappings leaves the domain empty. */
 static void killed_attach_leaves_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -447,7 +461,7 @@ static void killed_attach_leaves_nothing(struct kunit *test)
 	test_validate(test);
 }
 
-/* One attach waits for another, which hangs. */
+/* An attach that waits for another attach is killable. */
 static void killed_attach_waiting(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -465,7 +479,10 @@ static void killed_attach_waiting(struct kunit *test)
 	mock_expect_maps(mock, IOVA, uaddr, 8);
 }
 
-/* Let a map be going live, one hold of the lock after the other, or be done. */
+/*
+ * Simulate a map that makes its areas live in several holds of the lock, or the
+ * end of one.
+ */
 static void set_publishing(struct io_pagetable *iopt, int change)
 {
 	mutex_lock(&iopt->lock);
@@ -475,8 +492,8 @@ static void set_publishing(struct io_pagetable *iopt, int change)
 }
 
 /*
- * Attach waits while areas go live that are not in the domain, and the IOVAs
- * outside of its aperture stay usable until then.
+ * Attach waits while areas go live that it cannot put into its domain, and the
+ * IOVAs outside the aperture stay usable until then.
  */
 static void attach_waits_for_areas_that_go_live(struct kunit *test)
 {
@@ -511,7 +528,10 @@ static long call_dirty_stop(struct test_thread *thread)
 	return 0;
 }
 
-/* Let a claim be inserting areas with a bitmap or without, or be done. */
+/*
+ * Simulate a claim that inserts areas with or without a bitmap, or the end of
+ * one.
+ */
 static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 {
 	mutex_lock(&iopt->lock);
@@ -521,8 +541,8 @@ static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 }
 
 /*
- * The start and the stop of tracking wait while areas are inserted that have no
- * bitmap yet, or still have one, and do not wait for other areas.
+ * The start of tracking waits while areas without a bitmap are inserted, and
+ * the stop waits while areas with a bitmap are inserted.
  */
 static void tracking_waits_for_insertions(struct kunit *test)
 {
@@ -563,8 +583,8 @@ static long call_wait_settled(struct test_thread *thread)
 }
 
 /*
- * An unmap gives up waiting for pins when no access is left, so it has to be
- * woken when one leaves.
+ * An unmap stops waiting for pins when no access is left, so the removal of an
+ * access must wake it.
  */
 static void leaving_access_wakes_waiters(struct kunit *test)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Memory whose page faults block until a test lets them continue.
- */
+/* Memory in which page faults block until a test lets them continue. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -34,7 +32,7 @@ static vm_fault_t file_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff != slow->page || completion_done(&slow->go_on))
 		return new_page(vmf);
-	/* This caller would block with the mmap_lock held. */
+	/* Fail: blocking this caller would keep the mmap_lock held. */
 	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY) ||
 	    (vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 		return VM_FAULT_SIGBUS;
@@ -94,7 +92,7 @@ unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 }
 
 /*
- * Map a file. Faults of @slow->page block, killably and with the mmap_lock
+ * Map a file. Faults of page @slow->page block, killably and with the mmap_lock
  * released. @slow must stay as long as the memory is mapped.
  */
 unsigned long test_slow_file(struct kunit *test, struct slow_memory *slow,

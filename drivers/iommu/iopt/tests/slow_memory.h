@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Memory whose page faults block until a test lets them continue.
- */
+/* Memory in which page faults block until a test lets them continue. */
 #ifndef __IOPT_TEST_SLOW_MEMORY_H
 #define __IOPT_TEST_SLOW_MEMORY_H
 
@@ -10,11 +8,11 @@
 #include <linux/mm_types.h>
 
 /**
- * struct slow_memory - memory whose page faults block
- * @page: for test_slow_file(), index of the only page whose faults block
+ * struct slow_memory - memory in which page faults block
+ * @page: index of the page in which faults block, for test_slow_file()
  * @blocked: completed when a fault blocks
- * @go_on: faults wait for its completion
- * @fault: handles the faults
+ * @go_on: completed by the test to let faults continue
+ * @fault: fault handler
  */
 struct slow_memory {
 	unsigned long page;

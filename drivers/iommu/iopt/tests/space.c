@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fixture of most suites: a process' memory, a space, two mock domains,
- * and the calls that the tests make all the time.
+ * Fixture of most suites: the memory of a process, a space and two mock
+ * domains, with helpers for the calls that most tests make.
  */
 #include <linux/cred.h>
 #include <linux/sched/user.h>
@@ -10,21 +10,24 @@
 #include "access.h"
 #include "space.h"
 
-/* No test case makes a call wait for so long, and a busy host does not either. */
+/* No test case makes a call wait this long, even on a busy host. */
 #define WATCH_PERIOD	(3 * HZ)
 #define WATCH_ROUNDS	4
 
 static void watch_fail(struct test_space *space)
 {
 	KUNIT_FAIL(space->test, "a call waits and no area settles");
-	/* KUnit's last line has no end, so the console shows it with the next one. */
+	/*
+	 * KUnit's last line lacks a newline, so the console shows it with the
+	 * next one.
+	 */
 	kunit_err(space->test, "%lu areas settled before\n",
 		  READ_ONCE(space->iopt->nr_settled));
 }
 
 /*
- * If a call waits for an area to settle and none does, the test case hangs, in
- * this call or where it joins the thread that made it. Make it fail first.
+ * A call that waits for an area to settle hangs the test case if none does,
+ * either in this call or in the join of its thread. Fail the test case first.
  */
 static void space_watch(struct work_struct *work)
 {
@@ -42,8 +45,8 @@ static void space_watch(struct work_struct *work)
 }
 
 /*
- * The allocation flags let allocations fail at a chosen point: fault injection
- * leaves alone what may reclaim.
+ * The space allocates with GFP_NOWAIT so that tests can make its allocations
+ * fail: fault injection skips allocations that may reclaim.
  */
 int test_space_init(struct kunit *test)
 {
@@ -70,7 +73,7 @@ int test_space_init(struct kunit *test)
 	return 0;
 }
 
-/* Give the test case an empty space with another policy. */
+/* Replace the space of the test case by an empty one with another policy. */
 void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
 {
 	struct test_space *space = test->priv;
@@ -82,7 +85,7 @@ void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
 	schedule_delayed_work(&space->watch, WATCH_PERIOD);
 }
 
-/* Afterwards nothing is mapped and nothing of the test's memory is pinned. */
+/* Expect that freeing the space leaves no memory of the test case pinned. */
 void test_space_exit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -100,7 +103,7 @@ void test_space_exit(struct kunit *test)
 				atomic64_read(&current->mm->pinned_vm));
 }
 
-/* An empty space, which the caller frees. */
+/* Allocate an empty space, which the caller frees. */
 struct io_pagetable *test_iopt_alloc(struct kunit *test)
 {
 	const struct iopt_policy policy = {
@@ -113,7 +116,7 @@ struct io_pagetable *test_iopt_alloc(struct kunit *test)
 	return iopt;
 }
 
-/* A second space, with a domain, for copies from the test's space. */
+/* Allocate a second space with a domain, as a destination for copies. */
 struct io_pagetable *test_other_space(struct kunit *test,
 				      struct mock_domain *mock)
 {
@@ -123,7 +126,7 @@ struct io_pagetable *test_other_space(struct kunit *test,
 	return other;
 }
 
-/* Unmap all of a space of test_other_space() and free it. */
+/* Unmap all of a space from test_other_space() and free it. */
 void test_other_free(struct kunit *test, struct io_pagetable *other,
 		     struct mock_domain *mock)
 {
@@ -174,7 +177,10 @@ int test_map(struct io_pagetable *iopt, unsigned long iova,
 	return test_map_prot(iopt, iova, uaddr, npages, TEST_RW);
 }
 
-/* Unmap mappings that fill a range; the number of bytes must be right. */
+/*
+ * Unmap whole mappings that fill a range. Return -EBADE if the engine reports a
+ * wrong number of bytes.
+ */
 int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 	       unsigned long npages)
 {
@@ -186,13 +192,13 @@ int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 	return bytes == PAGES(npages) ? 0 : -EBADE;
 }
 
-/* Pages charged to the user. */
+/* Return the number of pages charged to the current user. */
 unsigned long test_charged(void)
 {
 	return atomic_long_read(&current_user()->locked_vm);
 }
 
-/* The area that has an IOVA, or NULL. */
+/* Return the area that contains an IOVA, or NULL. */
 struct iopt_area *test_area_at(struct test_space *space, unsigned long iova)
 {
 	struct iopt_area *area;
@@ -203,7 +209,7 @@ struct iopt_area *test_area_at(struct test_space *space, unsigned long iova)
 	return area;
 }
 
-/* Pages of one area were written to. */
+/* Mark pages of one area dirty. */
 void test_mark_dirty(struct test_space *space, unsigned long iova,
 		     unsigned long npages)
 {

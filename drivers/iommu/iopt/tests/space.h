@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The fixture of most suites: a process' memory, a space, two mock domains.
+ * Fixture of most suites: the memory of a process, a space and two mock
+ * domains.
  */
 #ifndef __IOPT_TEST_SPACE_H
 #define __IOPT_TEST_SPACE_H
@@ -20,17 +21,18 @@ struct iopt_area;
 struct test_access;
 
 /**
- * struct test_space - what a test case finds in test->priv
- * @iopt: an empty space
- * @mock: domains that are not attached; whatever is at the end is detached. The
- *        second one has the map_runs op
- * @accesses: those that are there; whatever is left at the end goes
- * @uaddr: for the test case's own use: memory
- * @charged: likewise: pages charged before
+ * struct test_space - fixture that test->priv points to
+ * @iopt: space, initially empty
+ * @mock: domains, initially not attached; those still attached at the end are
+ *        detached. The second one has the map_runs op
+ * @accesses: list of accesses; those left at the end are destroyed
+ * @uaddr: user address of memory, for use by the test case
+ * @charged: number of pages charged at the start, for use by the test case
  * @test: the test case
- * @watch: makes the test case fail before it hangs, see space_watch()
- * @nr_settled: of the space when @watch ran last
- * @nr_idle: how often in a row @watch found a waiting call and no progress
+ * @watch: fails the test case before it hangs, see space_watch()
+ * @nr_settled: value of io_pagetable.nr_settled when @watch ran last
+ * @nr_idle: number of successive runs of @watch that found a waiting call and
+ *           no progress
  */
 struct test_space {
 	struct io_pagetable *iopt;

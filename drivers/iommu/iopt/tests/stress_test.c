@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything against everything: threads that map, copy, unmap, attach, detach,
- * pin, read, write, track, orphan and query one space at the same time.
+ * Stress test: threads that map, copy, unmap, attach, detach, pin, read, write,
+ * track, orphan and query one space at the same time.
  *
- * Each thread makes calls with arguments by chance for some seconds, and only
- * expects errnos that its calls may give. It counts the calls of others that
- * were in flight when its own started. The mock domains watch that nothing is
- * mapped twice, unmapped twice or unpinned too early; at the end all is
- * unmapped, and nothing may be left.
+ * Each thread makes calls with random arguments for some seconds, and accepts
+ * only errnos that its calls may return. It counts the calls of other threads
+ * that were in flight when its own started. The mock domains check that nothing
+ * is mapped twice, unmapped twice or unpinned too early. In the end everything
+ * is unmapped, and nothing may be left.
  *
- * Parameter of the kernel:
- *  iopt_test.seconds=N  for how long, in rounds of a minute; 0 skips it
+ * Module parameter:
+ *  iopt_test.seconds=N  duration, in rounds of a minute; 0 skips the test
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -41,10 +41,10 @@ struct arena;
 
 /**
  * struct stress_pin - pages that a thread has pinned
- * @nr: how many; 0 if it is not in use
+ * @nr: number of pages; 0 if the record is unused
  * @start: first IOVA
  * @last: last IOVA
- * @told: they are to be unpinned
+ * @told: an unmap has notified the access, so the thread must unpin the pages
  */
 struct stress_pin {
 	unsigned int nr;
@@ -54,20 +54,21 @@ struct stress_pin {
 };
 
 /**
- * struct stress - one thread
- * @arena: what all threads work on
- * @kind: what it does, and its place in @arena
- * @call: does it; 0, or an errno that must not come
- * @rnd: where chance comes from
- * @mock: the domain of this thread, for attach and detach
- * @access: its access, for those who pin, read and write
+ * struct stress - state of one thread
+ * @arena: objects that all threads work on
+ * @kind: name of the thread's kind
+ * @call: makes one call; returns 0, or an errno if the result is wrong
+ * @rnd: state of the random number generator
+ * @mock: domain of a thread that attaches and detaches
+ * @access: access of a thread that pins, reads or writes
  * @lock: protects @pin
- * @pin: what it has pinned
- * @bitmap: user memory for dirty bits
- * @done: calls that changed something
- * @overlaps: by thread, how often it was in a call when ours started
- * @rc: what went wrong
- * @finished: completed at the end
+ * @pin: pages that the thread has pinned
+ * @bitmap: user address of memory for dirty bits
+ * @done: number of calls that changed something
+ * @overlaps: number of calls of each thread that were in flight when a call of
+ *            this thread started
+ * @rc: first unexpected result, or 0
+ * @finished: completed when the thread ends
  */
 struct stress {
 	struct arena *arena;
@@ -76,7 +77,7 @@ struct stress {
 	struct rnd_state rnd;
 	struct mock_domain *mock;
 	struct iopt_access *access;
-	spinlock_t lock;	/* pin */
+	spinlock_t lock;	/* protects pin */
 	struct stress_pin pin[NR_PINS];
 	unsigned long bitmap;
 	unsigned int done;
@@ -86,14 +87,14 @@ struct stress {
 };
 
 /**
- * struct arena - what all threads work on
- * @iopt: the space
+ * struct arena - objects that all threads work on
+ * @iopt: space
  * @mm: memory of all threads
- * @uaddr: NR_PAGES pages of it
- * @until: when to stop, in jiffies, if every thread has done enough by then
- * @limit: when to stop anyway
- * @inside: by thread, whether it is in a call
- * @stress: the threads
+ * @uaddr: user address of %NR_PAGES pages
+ * @until: time to stop if every thread has done enough, in jiffies
+ * @limit: time to stop in any case, in jiffies
+ * @inside: whether each thread is in a call
+ * @stress: threads
  */
 struct arena {
 	struct io_pagetable *iopt;
@@ -134,7 +135,7 @@ static int stress_map(struct stress *stress)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-/* The IOVAs are allowed ones, so what is there is unmapped again by others. */
+/* The IOVAs are in the allowed range, so other threads unmap them again. */
 static int stress_map_anywhere(struct stress *stress)
 {
 	unsigned long iova;
@@ -190,7 +191,7 @@ static int stress_attach(struct stress *stress)
 
 	if (rc && stress->mock->nr_ptes)
 		return -EBADE;
-	/* An orphan. */
+	/* The space has an orphan. */
 	if (rc)
 		return rc == -EBUSY ? 0 : rc;
 	usleep_range(50, 500);
@@ -214,7 +215,7 @@ static int stress_query(struct stress *stress)
 	return wrong ? -EBADE : 0;
 }
 
-/* Take a pin off the list, if it is still there. */
+/* Remove a pin from the list, if it is still there. */
 static bool take_pin(struct stress *stress, struct stress_pin *pin,
 		     struct stress_pin *taken)
 {
@@ -238,7 +239,10 @@ static int unpin(struct stress *stress, struct stress_pin *pin)
 	return 0;
 }
 
-/* What is to be unpinned is, at once or by the thread that pinned it. */
+/*
+ * Unmap callback: unpin some of the pins, and leave the others to the thread
+ * that pinned them.
+ */
 static void stress_told(void *data, unsigned long start, unsigned long last)
 {
 	struct stress *stress = data;
@@ -289,7 +293,7 @@ static int stress_pin(struct stress *stress)
 	for (i = 0; i != n; i++)
 		if (!page_maybe_dma_pinned(pages[i]))
 			return -EBADE;
-	/* From now on it may be unpinned by whoever unmaps. */
+	/* From now on, an unmap in any thread may unpin it. */
 	spin_lock(&stress->lock);
 	pin->start = start;
 	pin->last = last;
@@ -299,7 +303,7 @@ static int stress_pin(struct stress *stress)
 	return 0;
 }
 
-/* The first word of each page tells its number, and is never written. */
+/* The first word of each page holds its number, and is never written to. */
 static int stress_rw(struct stress *stress)
 {
 	unsigned long iova = PAGES(dice(stress, NR_IOVAS)), word = 0;
@@ -359,7 +363,7 @@ static int stress_orphan(struct stress *stress)
 	}
 	rc = iopt_orphan(iopt, start, last, &bytes);
 	if (rc) {
-		/* It crosses mappings, there is none, or it is shared. */
+		/* The range cuts a mapping, has none, or has shared pages. */
 		return rc == -ENOENT || rc == -EBUSY ? 0 : rc;
 	}
 	while (start < last && iopt_find_mapping(iopt, start, last, &at)) {
@@ -367,7 +371,10 @@ static int stress_orphan(struct stress *stress)
 				(void __user *)stress->arena->uaddr,
 				IOPT_ACCOUNT_USER);
 		stress->done += !rc;
-		/* Unmapped meanwhile, and something else may be mapped. */
+		/*
+		 * The mapping was unmapped meanwhile, and possibly replaced by
+		 * another one.
+		 */
 		if (rc && rc != -ENOENT && rc != -EINVAL)
 			return rc;
 		start = at.last + 1;
@@ -375,7 +382,7 @@ static int stress_orphan(struct stress *stress)
 	return 0;
 }
 
-/* Beside what the others use. */
+/* Reserve IOVAs that no other thread uses. */
 static int stress_reserve(struct stress *stress)
 {
 	struct io_pagetable *iopt = stress->arena->iopt;
@@ -436,7 +443,7 @@ static int stress_main(void *data)
 		WRITE_ONCE(*inside, false);
 		if (rc)
 			WRITE_ONCE(stress->rc, rc);
-		/* Without preemption let the others have a turn. */
+		/* Give other threads a turn on kernels without preemption. */
 		if (dice(stress, 4))
 			cond_resched();
 		else
@@ -506,7 +513,10 @@ static void stress_report(struct kunit *test, struct stress *stress)
 		   stress->kind, stress->done, others, overlaps);
 	KUNIT_EXPECT_EQ_MSG(test, 0, stress->rc, "%s", stress->kind);
 	KUNIT_EXPECT_GE_MSG(test, stress->done, ENOUGH, "%s", stress->kind);
-	/* On one processor only those who sleep in a call are met. */
+	/*
+	 * On a single processor, only calls of threads that sleep in a call
+	 * overlap.
+	 */
 	KUNIT_EXPECT_GE_MSG(test, others, num_online_cpus() > 1 ? 8 : 1, "%s",
 			    stress->kind);
 }
@@ -521,6 +531,10 @@ static const void *next_round(const void *previous, char *name)
 	return (void *)(round + 1);
 }
 
+/*
+ * Concurrent calls return only errnos that they may return, and leave nothing
+ * behind when all is unmapped.
+ */
 static void all_against_all(struct kunit *test)
 {
 	const struct iopt_range allowed = { 0, PAGES(NR_IOVAS) - 1 };
@@ -531,7 +545,10 @@ static void all_against_all(struct kunit *test)
 
 	if (!seconds)
 		kunit_skip(test, "iopt_test.seconds=0");
-	/* As if by a front end: with nothing that fails on purpose. */
+	/*
+	 * Use the allocation flags of a front end, with which no allocation is
+	 * made to fail.
+	 */
 	space->iopt->policy.gfp = GFP_KERNEL;
 	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
 	arena = kunit_kzalloc(test, sizeof(*arena), GFP_KERNEL);

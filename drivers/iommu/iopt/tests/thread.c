@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads for KUnit tests: a second one of the test's process, one of another
- * process, or a kernel thread.
+ * Threads for KUnit tests: a second thread of the test's process, a thread of
+ * another process, or a kernel thread.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -11,7 +11,7 @@
 #include "../io_pagetable.h"
 #include "thread.h"
 
-/* The memory of another process; the caller puts it. */
+/* Allocate the memory of another process, which the caller puts. */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -36,7 +36,10 @@ static int thread_main(void *data)
 	return 0;
 }
 
-/* @mm must stay until the thread is joined. */
+/*
+ * Start a thread that calls @call once. @mm must stay until the thread is
+ * joined.
+ */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
 		       struct mm_struct *mm)
@@ -57,7 +60,10 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 	wait_for_completion(&thread->killable);
 }
 
-/* The call returns though nothing else happens. Join the thread afterwards. */
+/*
+ * Expect that the call returns without any further event. The caller still
+ * joins the thread.
+ */
 void test_thread_expect_return(struct test_thread *thread)
 {
 	if (wait_for_completion_timeout(&thread->done, TEST_PATIENCE))
@@ -66,7 +72,7 @@ void test_thread_expect_return(struct test_thread *thread)
 		KUNIT_FAIL(thread->test, "the call does not return");
 }
 
-/* Wait for the call and return what it returned. */
+/* Wait for the call to return, and return its return value. */
 long test_thread_join(struct test_thread *thread)
 {
 	wait_for_completion(&thread->done);
@@ -111,7 +117,10 @@ void test_thread_kill(struct test_thread *thread)
 	send_sig(SIGKILL, thread->task, 1);
 }
 
-/* Return once the thread waits for an area, or came back though it must not. */
+/*
+ * Wait until the thread waits for an area to settle. Fail the test if the call
+ * returns instead.
+ */
 void test_thread_expect_waiting(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;

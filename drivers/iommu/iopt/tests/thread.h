@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Threads for KUnit tests, with the memory of a process or with none.
- */
+/* Threads for KUnit tests, with or without the memory of a process. */
 #ifndef __IOPT_TEST_THREAD_H
 #define __IOPT_TEST_THREAD_H
 
@@ -10,22 +8,24 @@
 
 #include "space.h"
 
-/* Within this time a call returns that waits for nothing, on a busy host too. */
+/*
+ * A call that waits for nothing returns within this time, even on a busy host.
+ */
 #define TEST_PATIENCE	(10 * HZ)
 
 struct mm_struct;
 struct task_struct;
 
 /**
- * struct test_thread - a thread that makes one call
- * @space: what it works on
+ * struct test_thread - thread that makes one call
+ * @space: fixture that the call works on
  * @test: the test case
- * @call: the call
- * @data: its argument, for whoever uses it
- * @mm: the memory of the process it stands for, or NULL
+ * @call: function that the thread calls
+ * @data: argument of @call
+ * @mm: memory of the process that the thread runs in, or NULL
  * @task: the thread
- * @rc: what the call returned
- * @killable: completed before the call: from then on it can be killed
+ * @rc: return value of @call
+ * @killable: completed before the call, when SIGKILL can end the thread's waits
  * @done: completed after the call
  */
 struct test_thread {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The tracepoints: one event for each operation, with its result.
- */
+/* Tracepoints: one event for each operation, with its result. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "../trace.h"
@@ -109,7 +107,9 @@ static void probes_unregister(struct seq_buf *text)
 	tracepoint_synchronize_unregister();
 }
 
-/* Make calls of each kind, some of which fail; append the expected events. */
+/*
+ * Make calls of each kind, some of which fail, and append the expected events.
+ */
 static void operate(struct kunit *test, struct seq_buf *text)
 {
 	struct test_space *space = test->priv;
@@ -154,7 +154,7 @@ static void operate(struct kunit *test, struct seq_buf *text)
 		       OTHER, iopt->id, IOVA, PAGES(2), IOMMU_READ,
 		       IOPT_MAP_FIXED);
 	test_detach(test, space->mock[0]);
-	/* Each area unpins the pages that no other area holds any more. */
+	/* Each area unpins the pages that no other area holds. */
 	seq_buf_printf(text, "unpin %lx 2 3 2 0\nunpin %lx 0 1 1 0\n", uaddr,
 		       uaddr);
 	seq_buf_printf(text, "detach %lu %p 0\n", iopt->id, domain);

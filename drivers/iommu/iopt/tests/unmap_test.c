@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unmapping much: bounded flushes and pieces, many mappings without a long hold of
- * the lock, and unmaps beside threads that map without pause.
+ * Unmapping large ranges: bounded flushes, many mappings without a long hold of
+ * the lock, and progress beside threads that map continuously.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -13,16 +13,16 @@
 
 #define IOVA	0x100000000UL
 
-/* More areas than some holds of the lock are for. */
+/* Number of areas that takes a loop 20 holds of the lock. */
 #define NR_MANY	(20UL * IOPT_MAX_STEPS)
 
 /**
- * struct span - what a domain was asked to unmap between two flushes
- * @ops: of the domain that counts
- * @mock: of the mock domain
- * @start: first IOVA since the last flush
- * @last: last IOVA
- * @longest: bytes that one flush spanned at most
+ * struct span - IOVAs that a domain unmapped between two flushes
+ * @ops: domain ops that record the span
+ * @mock: original ops of the mock domain
+ * @start: lowest IOVA since the last flush
+ * @last: last IOVA since the last flush
+ * @longest: longest span of a flush so far, in bytes
  */
 static struct span {
 	struct iommu_domain_ops ops;
@@ -63,7 +63,7 @@ static void span_watch(struct mock_domain *mock)
 	mock->domain.ops = &span.ops;
 }
 
-/* A page each half TiB: two of them are what one flush may span. */
+/* Map a page every half TiB, so that a flush may span at most two of them. */
 static void map_far_apart(struct kunit *test, unsigned int nr)
 {
 	struct test_space *space = test->priv;
@@ -74,7 +74,10 @@ static void map_far_apart(struct kunit *test, unsigned int nr)
 						  uaddr + PAGES(i), 1));
 }
 
-/* No flush of an unmap spans more than a driver can express. */
+/*
+ * No flush of an unmap spans more than 1 TiB, the limit of what drivers can
+ * express.
+ */
 static void unmap_flushes_each_TiB(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -92,7 +95,7 @@ static void unmap_flushes_each_TiB(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
 }
 
-/* What is far from the start of the space needs no flush of its own. */
+/* The distance from the start of the space causes no additional flush. */
 static void unmap_far_up_flushes_once(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -108,7 +111,7 @@ static void unmap_far_up_flushes_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
 }
 
-/* Nor does one of a detach. */
+/* No flush of a detach spans more than 1 TiB. */
 static void detach_flushes_each_TiB(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -125,8 +128,9 @@ static void detach_flushes_each_TiB(struct kunit *test)
 }
 
 /*
- * Mappings of a page that touch each other, without memory behind them. Each copy
- * doubles their number, because in debug kernels each call checks all of them.
+ * Create adjacent mappings of one page each, without memory behind them. Each
+ * copy doubles their number, because debug kernels validate all areas after
+ * each call.
  */
 static void map_many(struct kunit *test)
 {
@@ -143,14 +147,16 @@ static void map_many(struct kunit *test)
 						   IOPT_MAP_FIXED));
 	}
 	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
-	/* Attach and the start of tracking wait for these. */
+	/*
+	 * Attach and the start of tracking wait for these counters to become 0.
+	 */
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_claimed);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[true]);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_publishing);
 }
 
-/* How often the lock was dropped in loops over many areas since the last time. */
+/* Return the number of lock breaks since the previous call. */
 static unsigned long breaks(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -163,7 +169,10 @@ static unsigned long breaks(struct kunit *test)
 	return nr;
 }
 
-/* Without what the checks of a debug kernel add. */
+/*
+ * Expect @loops lock breaks, not counting those of the validation that debug
+ * kernels run if areas are left.
+ */
 static void expect_breaks(struct kunit *test, unsigned long loops,
 			  unsigned long areas_after)
 {
@@ -177,10 +186,10 @@ static void expect_breaks(struct kunit *test, unsigned long loops,
 }
 
 /*
- * Each loop over many areas that an unmap makes drops the lock every so many
- * steps: it takes them back once it found that they are many, checks and takes
- * them, looks for users, keeps users out and looks again, starts to work and
- * removes them.
+ * An unmap of many areas drops the lock every %IOPT_MAX_STEPS steps in each of
+ * its loops: it releases its first batch to start over with a claim, checks the
+ * areas, takes them, looks for users, keeps users out, looks again, starts to
+ * work and removes the areas.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -196,7 +205,10 @@ static void unmap_of_many_drops_the_lock(struct kunit *test)
 	test_validate(test);
 }
 
-/* Likewise what walks all mappings to track them. */
+/*
+ * The start and the stop of dirty tracking, and the removal of a blind device,
+ * drop the lock if there are many areas.
+ */
 static void dirty_of_many_drops_the_lock(struct kunit *test)
 {
 	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
@@ -206,7 +218,7 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 
 	map_many(test);
 	breaks(test);
-	/* Each area is found without a bitmap and then with one. */
+	/* The walk finds each area twice: before and after it gets a bitmap. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_EXPECT_EQ(test, 2 * loop, breaks(test));
 	iopt_dirty_blind(space->iopt);
@@ -223,7 +235,7 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
-/* A domain with larger pages walks all areas too. */
+/* Attaching a domain drops the lock if there are many areas. */
 static void attach_of_many_drops_the_lock(struct kunit *test)
 {
 	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
@@ -237,9 +249,12 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_attach_domain(space->iopt, &mock->domain));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
-	/* The first area decides. */
+	/* The attach fails at the first area, which is not aligned. */
 	KUNIT_EXPECT_EQ(test, 0, breaks(test));
-	/* With no memory behind the areas none of them can be pinned. */
+	/*
+	 * The attach checks all areas, and then fails to pin the first one,
+	 * which has no memory.
+	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_attach_domain(space->iopt, &mock->domain));
@@ -247,7 +262,10 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
-/* All become orphans or none, also if the last one cannot. */
+/*
+ * Either all areas of a range become orphans or none, even if only the last one
+ * cannot become one.
+ */
 static void orphan_of_many(struct kunit *test)
 {
 	const unsigned long n = 2 * IOPT_MAX_STEPS + 2;
@@ -275,7 +293,7 @@ static void orphan_of_many(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(iopt));
 }
 
-/* All or none, also where that takes several holds of the lock. */
+/* An unmap is all-or-nothing, even if it takes several holds of the lock. */
 static void unmap_many_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -283,7 +301,7 @@ static void unmap_many_is_all_or_nothing(struct kunit *test)
 
 	map_many(test);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, last + 1, SZ_4G, 2));
-	/* The last one sticks out. */
+	/* The last mapping extends beyond the range. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(space->iopt, 0,
 						  last + PAGE_SIZE, &bytes));
 	KUNIT_EXPECT_EQ(test, 0, bytes);
@@ -294,7 +312,10 @@ static void unmap_many_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
 }
 
-/* A copy of many mappings takes several holds, too, and is as good as one. */
+/*
+ * A copy of many mappings is all-or-nothing, even though it takes several holds
+ * of the lock.
+ */
 static void copy_many(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -329,13 +350,16 @@ static void copy_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* Start to track dirty pages in the middle of a copy, or when there is none. */
+/*
+ * Start to track dirty pages in the middle of a copy, or after it if the copy
+ * finished first.
+ */
 static long call_start_tracking(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
 	bool *copied = thread->data;
 
-	/* Run as soon as the copy drops the lock. */
+	/* A real-time thread runs as soon as the copy drops the lock. */
 	sched_set_fifo(current);
 	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(*copied))
 		usleep_range(10, 20);
@@ -355,13 +379,15 @@ static unsigned long nr_untracked(struct io_pagetable *iopt)
 	return nr;
 }
 
-/* Every mapping is tracked, also if tracking starts while many are copied. */
+/*
+ * Every mapping is tracked if tracking starts while many mappings are copied.
+ */
 static void tracking_starts_in_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
-	/* A kernel with lockdep takes half a minute for each. */
+	/* A round takes half a minute with lockdep. */
 	unsigned int rounds = IS_ENABLED(CONFIG_PROVE_LOCKING) ? 1 : 4, i;
 	struct test_thread start;
 	bool copied;
@@ -400,7 +426,7 @@ static long call_unmap(struct test_thread *thread)
 	return rc ?: bytes >> PAGE_SHIFT;
 }
 
-/* A map that hangs in a domain at @iova. */
+/* Start a map that blocks in a domain at @iova. */
 static void start_hanging_map(struct kunit *test, struct test_thread *map,
 			      struct mock_domain *mock, unsigned long iova)
 {
@@ -410,8 +436,8 @@ static void start_hanging_map(struct kunit *test, struct test_thread *map,
 }
 
 /*
- * However many threads map in its range without pause, an unmap waits only for
- * what they had begun before it.
+ * An unmap waits only for the maps that started before it, however many threads
+ * map in its range continuously.
  */
 static void unmap_waits_for_no_later_map(struct kunit *test)
 {
@@ -440,12 +466,15 @@ static void unmap_waits_for_no_later_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
 	test_validate(test);
-	/* A later unmap takes it. */
+	/* A later unmap removes the later mapping. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
 }
 
-/* Of two unmaps of one range the second waits, and one that is killed is gone. */
+/*
+ * The second of two unmaps of a range waits for the first, and proceeds if that
+ * is killed.
+ */
 static void killed_unmap_gives_up_its_claim(struct kunit *test)
 {
 	struct test_space *space = test->priv;

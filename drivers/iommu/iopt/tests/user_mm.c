@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A user address space for KUnit tests.
+ * User address space for KUnit tests.
  *
- * The thread of the test case borrows a fresh mm, so that current->mm, GUP and
- * copies to user memory work as for a process. It goes with the test case: if
- * that ends early, the exit of its thread puts the mm instead.
+ * The thread of the test case uses a fresh mm, so that current->mm, GUP and
+ * copies to user memory work as in a process. The mm is put when the test case
+ * ends, or by the exit of the thread if the test case is aborted.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
@@ -25,14 +25,14 @@ static void user_mm_free(struct kunit_resource *res)
 	if (current->mm != mm)
 		return;
 	kthread_unuse_mm(mm);
-	/* Nobody keeps it alive. */
+	/* The engine must not hold a reference to mm_users. */
 	WARN_ON(atomic_read(&mm->mm_users) != 1);
 	mmput(mm);
 }
 
 /*
- * Give the test case an mm. Memory it mapped must not be pinned any more at
- * the end.
+ * Give the test case an mm. Its memory must be unpinned, and no other reference
+ * to mm_users may be left, when the test case ends.
  */
 struct mm_struct *test_user_mm(struct kunit *test)
 {
@@ -45,7 +45,7 @@ struct mm_struct *test_user_mm(struct kunit *test)
 	return mm;
 }
 
-/* Be another user until revert_creds(), to which the return value goes. */
+/* Run as another user until the return value is passed to revert_creds(). */
 const struct cred *test_be_user(struct kunit *test, unsigned int uid)
 {
 	struct user_struct *user = alloc_uid(KUIDT_INIT(uid));
@@ -61,7 +61,7 @@ const struct cred *test_be_user(struct kunit *test, unsigned int uid)
 	return before;
 }
 
-/* Map anonymous memory, not yet there. */
+/* Map anonymous memory without populating it. */
 unsigned long test_mmap(struct kunit *test, unsigned long npages, int prot)
 {
 	unsigned long uaddr = vm_mmap(NULL, 0, npages << PAGE_SHIFT, prot,
@@ -76,7 +76,10 @@ void test_munmap(struct kunit *test, unsigned long uaddr, unsigned long npages)
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap(uaddr, npages << PAGE_SHIFT));
 }
 
-/* Write to each page, odd ones first so that they do not lie in a row. */
+/*
+ * Write to each page, odd pages first, so that neighbours are not physically
+ * contiguous.
+ */
 void test_touch(struct kunit *test, unsigned long uaddr, unsigned long npages)
 {
 	unsigned long i, odd;
@@ -88,7 +91,7 @@ void test_touch(struct kunit *test, unsigned long uaddr, unsigned long npages)
 						 (uaddr + (i << PAGE_SHIFT))));
 }
 
-/* Writable memory that is there. */
+/* Map writable memory and populate it. */
 unsigned long test_touched(struct kunit *test, unsigned long npages)
 {
 	unsigned long uaddr = test_mmap(test, npages, PROT_READ | PROT_WRITE);
@@ -98,9 +101,9 @@ unsigned long test_touched(struct kunit *test, unsigned long npages)
 }
 
 /**
- * struct contiguous - pages in a row
- * @first: the first one
- * @order: they are two blocks of this order
+ * struct contiguous - physically contiguous pages
+ * @first: first page
+ * @order: order of each of the two blocks that the pages come from
  */
 struct contiguous {
 	struct page *first;
@@ -119,7 +122,10 @@ static void contiguous_free(struct kunit_resource *res)
 	kfree(block);
 }
 
-/* Two neighbours among blocks, or NULL; the others are freed. */
+/*
+ * Return the first of two neighbouring blocks, or NULL, and free the other
+ * blocks.
+ */
 static struct page *find_neighbours(struct page **block, unsigned int nr,
 				    unsigned int order)
 {
@@ -138,14 +144,17 @@ static struct page *find_neighbours(struct page **block, unsigned int nr,
 	return first;
 }
 
-/* Two blocks in a row, split into pages, or NULL. */
+/*
+ * Allocate two neighbouring blocks and split them into pages. Return NULL on
+ * failure.
+ */
 static struct page *alloc_neighbours(unsigned int order)
 {
 	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN;
 	struct page *block[CONTIGUOUS_TRIES], *first = NULL;
 	unsigned int nr;
 
-	/* In fragmented memory small blocks are seldom neighbours. */
+	/* Small blocks are rarely neighbours in fragmented memory. */
 	if (order + 1 < MAX_ORDER)
 		first = alloc_pages(gfp, order + 1);
 	if (first) {
@@ -182,8 +191,9 @@ static const struct file_operations contiguous_fops = {
 };
 
 /*
- * Writable memory of a device driver, that is there and physically contiguous,
- * across the border of the largest blocks; or 0 if there is none to be had.
+ * Map writable, populated memory of a device driver that is physically
+ * contiguous, across the border of the largest blocks if need be. Return 0 if
+ * there is no such memory.
  */
 unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 {
@@ -212,7 +222,7 @@ unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 	return uaddr;
 }
 
-/* The page frame behind user memory. */
+/* Return the page frame of user memory. */
 unsigned long test_user_pfn(struct kunit *test, unsigned long uaddr)
 {
 	unsigned long pfn;
@@ -224,7 +234,7 @@ unsigned long test_user_pfn(struct kunit *test, unsigned long uaddr)
 	return pfn;
 }
 
-/* How many pins a page frame that is not part of a large folio has. */
+/* Return the pin count of a page frame that is not part of a large folio. */
 unsigned int test_pins(unsigned long pfn)
 {
 	return page_ref_count(pfn_to_page(pfn)) / GUP_PIN_COUNTING_BIAS;

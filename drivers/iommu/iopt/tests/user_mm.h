@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A user address space for KUnit tests, and what its pages look like.
- */
+/* User address space for KUnit tests, and queries of its pages. */
 #ifndef __IOPT_TEST_USER_MM_H
 #define __IOPT_TEST_USER_MM_H
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for whom: a call that hangs in the middle delays only those who
- * meet its area.
+ * Delays between callers: a call that blocks delays only callers that need its
+ * area.
  *
- * A second thread maps, and the mock domain lets it hang while it programs, or
- * the memory while it is pinned. The test case goes on beside it: what must not
- * wait returns, what must wait is seen waiting. No test looks at a clock to
- * decide.
+ * A second thread maps, and blocks in the mock domain while it programs or in a
+ * page fault while it pins. The test case continues meanwhile: calls that must
+ * not wait return, and calls that must wait are observed waiting. No case
+ * relies on timing.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -21,13 +21,13 @@
 #define IOVA	0x100000000UL
 
 /**
- * struct worker - a thread with the test's memory that makes one call
- * @space: what it works on
- * @call: the call
- * @uaddr: its argument
- * @mm: the memory
+ * struct worker - thread with the test's memory that makes one call
+ * @space: fixture that the call works on
+ * @call: function that the thread calls
+ * @uaddr: user address, for use by @call
+ * @mm: memory that the thread uses
  * @task: the thread
- * @rc: what the call returned
+ * @rc: return value of @call
  * @done: completed after the call
  */
 struct worker {
@@ -66,7 +66,10 @@ static void worker_start(struct kunit *test, struct worker *worker,
 	KUNIT_ASSERT_FALSE(test, IS_ERR(worker->task));
 }
 
-/* Return once a worker waits for an area, or came back though it must not. */
+/*
+ * Wait until the worker waits for an area to settle. Fail the test if its call
+ * returns instead.
+ */
 static void worker_expect_waiting(struct kunit *test, struct worker *worker)
 {
 	struct io_pagetable *iopt = worker->space->iopt;
@@ -96,7 +99,7 @@ static int call_attach(struct worker *worker)
 	return rc;
 }
 
-/* Start a map of 8 pages at IOVA that hangs in domain 0. */
+/* Start a map of 8 pages at IOVA that blocks in the first domain. */
 static void start_hanging_map(struct kunit *test, struct worker *worker,
 			      unsigned long uaddr)
 {
@@ -115,7 +118,7 @@ static void let_go(struct kunit *test, struct worker *worker,
 	KUNIT_EXPECT_EQ(test, rc, worker->rc);
 }
 
-/* Map, unmap, query and validate of something else return. */
+/* A blocked map does not delay a map, unmap or query of another range. */
 static void hanging_map_delays_no_other_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -138,7 +141,10 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Attach returns while a map hangs, and the map fills the new domain too. */
+/*
+ * An attach does not wait for a blocked map, and the map fills the new domain
+ * too.
+ */
 static void hanging_map_delays_no_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -159,7 +165,7 @@ static void hanging_map_delays_no_attach(struct kunit *test)
 	test_validate(test);
 }
 
-/* Maps and unmaps return while an attach hangs. */
+/* Maps and unmaps do not wait for a blocked attach. */
 static void hanging_attach_delays_no_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -187,7 +193,7 @@ static void hanging_attach_delays_no_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 16, space->mock[1]->nr_ptes);
 }
 
-/* T1-171: a map of the same range waits for the first one, and loses. */
+/* A map of the same range waits for the first one, and then fails. */
 static void second_map_waits_for_first(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -205,7 +211,7 @@ static void second_map_waits_for_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 }
 
-/* If the first one fails, the second one finds the range free. */
+/* If the first map fails, the second one finds the range free. */
 static void second_map_wins_if_first_fails(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -224,7 +230,7 @@ static void second_map_wins_if_first_fails(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 }
 
-/* T1-171: an unmap sees a map in flight as a whole. */
+/* An unmap waits for a map in flight, and then removes its whole mapping. */
 static void unmap_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -243,7 +249,10 @@ static void unmap_waits_for_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A map that fails in a domain that came meanwhile leaves none of them. */
+/*
+ * A map that fails in a domain that was attached meanwhile leaves nothing in
+ * any domain.
+ */
 static void map_fails_in_late_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -262,7 +271,7 @@ static void map_fails_in_late_domain(struct kunit *test)
 	test_validate(test);
 }
 
-/* Memory is the mapper's, whoever causes the pinning. */
+/* Attach as a thread without memory of its own. */
 static int call_attach_without_mm(struct worker *worker)
 {
 	int rc;
@@ -273,7 +282,10 @@ static int call_attach_without_mm(struct worker *worker)
 	return rc;
 }
 
-/* T1-126 is the bug of pinning the caller's memory instead. */
+/*
+ * An attach pins the memory of the process that created the mapping, whichever
+ * thread calls it.
+ */
 static void attach_by_another_pins_mapper(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -289,8 +301,8 @@ static void attach_by_another_pins_mapper(struct kunit *test)
 }
 
 /*
- * Everything that has to do with another range returns: if it did not, the test
- * case would hang, for nobody lets the fault go on.
+ * Expect that calls on other ranges return. A call that waits hangs the test
+ * case, because the page fault does not continue by itself.
  */
 static void expect_others_return(struct kunit *test, unsigned long uaddr)
 {
@@ -329,7 +341,9 @@ static void expect_others_return(struct kunit *test, unsigned long uaddr)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, 0, 8));
 }
 
-/* Pinning of a map hangs in a page fault. */
+/*
+ * A map that is blocked in a page fault does not delay calls on other ranges.
+ */
 static void hanging_pinning_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), bytes;
@@ -341,7 +355,7 @@ static void hanging_pinning_delays_no_other_range(struct kunit *test)
 	worker_start(test, &worker, call_map, test_slow_memory(test, &slow, 8));
 	wait_for_completion(&slow.blocked);
 	expect_others_return(test, uaddr);
-	/* Nor does another domain have to wait. */
+	/* An attach of another domain does not wait either. */
 	test_attach(test, space->mock[1]);
 	expect_others_return(test, uaddr);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -362,9 +376,10 @@ static int call_attach_wait(struct worker *worker)
 }
 
 /*
- * A caller that holds a lock which its detach takes can try to attach: a mapping
- * that is being pinned outside of the aperture does not delay it. The wait
- * happens apart from that, and keeps neither a detach waiting nor IOVAs.
+ * A caller can hold a lock that its detach takes too while it tries to attach,
+ * because iopt_try_attach_domain() does not wait for a mapping outside the
+ * aperture that is being pinned. iopt_attach_wait() waits for it, and neither
+ * delays a detach nor reserves IOVAs.
  */
 static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
 {
@@ -396,7 +411,7 @@ static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_try_attach_domain(iopt, &mock->domain));
 
-	/* No mapping is in the way now, and the wait has reserved nothing. */
+	/* The mapping is gone, and the wait has not reserved any IOVAs. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_attach_wait(iopt, &mock->domain));
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
@@ -407,7 +422,10 @@ static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, IOVA - 1, range.last);
 }
 
-/* Pinning of an attach does. */
+/*
+ * An attach that is blocked in a page fault does not delay calls on other
+ * ranges.
+ */
 static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr, bytes;
@@ -447,7 +465,10 @@ static int call_pin(struct worker *worker)
 	return rc;
 }
 
-/* Pinning of an access does; who unmaps its range waits for it. */
+/*
+ * A pin of an access that is blocked in a page fault delays only an unmap of
+ * its range.
+ */
 static void hanging_access_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr;
@@ -468,13 +489,13 @@ static void hanging_access_delays_no_other_range(struct kunit *test)
 	complete_all(&slow.go_on);
 	wait_for_completion(&pin.done);
 	wait_for_completion(&unmap.done);
-	/* The unmap came first, in the end. */
+	/* The unmap started before the pin completed, so the pin fails. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, pin.rc);
 	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 }
 
-/* Take the mmap_lock, and keep it until the second mock domain is let go. */
+/* Hold the mmap_lock until the second mock domain is released. */
 static int call_keep_mmap_lock(struct worker *worker)
 {
 	struct mock_domain *mock = worker->space->mock[1];
@@ -487,8 +508,8 @@ static int call_keep_mmap_lock(struct worker *worker)
 }
 
 /*
- * The strongest form: nobody else may take the mmap_lock either, and present
- * memory is mapped all the same.
+ * Memory that is present can be mapped even while another thread holds the
+ * mmap_lock for writing.
  */
 static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 {
