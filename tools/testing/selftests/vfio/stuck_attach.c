@@ -565,7 +565,7 @@ static int protect(void *page)
 		.range = { (uintptr_t)page, PAGE },
 		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
 	    ioctl(fd, UFFDIO_REGISTER, &reg) ||
@@ -606,6 +606,7 @@ TEST_F(stuck, killed_attach_without_result)
 	ASSERT_EQ(0, vfio_detach(setup->mdev));
 	ASSERT_EQ(0, call_start(&self->call[0], attach_mediated, setup));
 	ASSERT_EQ(1, poll(&poller, 1, 10 * PROMPT));
+	ASSERT_EQ(POLLIN, poller.revents);
 	ASSERT_EQ(0, begin(&self->call[1], pin_stuck, setup));
 	ASSERT_EQ(0, refuse(poller.fd, setup->argument));
 
