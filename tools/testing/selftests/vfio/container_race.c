@@ -317,7 +317,7 @@ static void *userfault_page(int *fd)
 	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	*fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	*fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (page == MAP_FAILED || *fd < 0 || ioctl(*fd, UFFDIO_API, &api))
 		return NULL;
 	reg.range.start = (uintptr_t)page;
