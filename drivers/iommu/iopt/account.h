@@ -20,7 +20,7 @@ struct user_struct;
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
  *      because a mapping must not keep alive an address space that maps the
  *      device
- * @task: thread group leader of that process; its RLIMIT_MEMLOCK is the limit
+ * @task: leading thread of that process; its RLIMIT_MEMLOCK is the limit
  * @user: user that %IOPT_ACCOUNT_USER charges
  * @unsettled: number of uncharged pages that VmLck of @mm still includes
  * @settle: lowers VmLck for callers that must not wait or were killed
