@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 
 from .paths import LOG
-from .shell import Failure, Progress, say
+from .shell import Failure, Progress
 
 
 def _work(name, jobs, pipe):

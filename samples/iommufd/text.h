@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files that are told something by a word, as those of sysfs.
+ * Read and write small text files such as those of sysfs.
  */
 #ifndef SAMPLES_IOMMUFD_TEXT_H
 #define SAMPLES_IOMMUFD_TEXT_H

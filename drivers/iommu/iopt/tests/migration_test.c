@@ -34,6 +34,14 @@ static void expect_waiting(struct kunit *test, struct test_thread *thread)
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread->done));
 }
 
+/* Start a call in a thread that must wait for an earlier call. */
+static void start_waiting(struct kunit *test, struct test_thread *thread,
+			  struct iopt_migration *migration)
+{
+	test_thread_start(test, thread, call_start, migration, NULL);
+	expect_waiting(test, thread);
+}
+
 /* Calls that pin the same block take turns in the order of their arrival. */
 static void same_blocks_take_turns(struct kunit *test)
 {
@@ -43,11 +51,9 @@ static void same_blocks_take_turns(struct kunit *test)
 	struct test_thread two, three;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_migration_start(&first));
-	test_thread_start(test, &two, call_start, &second, NULL);
-	expect_waiting(test, &two);
+	start_waiting(test, &two, &second);
 	/* The call overlaps only the second one, which has not started. */
-	test_thread_start(test, &three, call_start, &third, NULL);
-	expect_waiting(test, &three);
+	start_waiting(test, &three, &third);
 
 	iopt_migration_end(&first);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
@@ -91,10 +97,8 @@ static void killed_call_leaves(struct kunit *test)
 	struct test_thread two, three;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_migration_start(&first));
-	test_thread_start(test, &two, call_start, &second, NULL);
-	expect_waiting(test, &two);
-	test_thread_start(test, &three, call_start, &third, NULL);
-	expect_waiting(test, &three);
+	start_waiting(test, &two, &second);
+	start_waiting(test, &three, &third);
 	test_thread_kill(&two);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&two));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&three));
