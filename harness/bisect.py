@@ -43,7 +43,7 @@ def compile_commit(title, patches, folders, variant, last):
     """Compile the folders in TREE, and all objects that the patches add; return a list of errors."""
     out = BUILD / f"bisect-{variant}"
     # A commit in the middle of the series need not define all symbols of the fragments, but the last one must.
-    kernel.settle(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
+    kernel.ensure_config(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)

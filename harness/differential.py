@@ -70,7 +70,7 @@ def stock_kernel():
     if git("diff", "--name-only", "HEAD", tree=STOCK).strip():
         raise Failure(f"{STOCK} must be the unmodified base, but was edited: run git -C {STOCK} checkout .")
     out = BUILD / "stock-release"
-    kernel.settle(out, kernel.fragments(*(name for name in kernel.FRAGMENTS["release"] if name != "iommufd")), STOCK)
+    kernel.ensure_config(out, kernel.fragments(*(name for name in kernel.FRAGMENTS["release"] if name != "iommufd")), STOCK)
     must("build the stock kernel", kernel.make(out, "bzImage", "modules", tree=STOCK), "stock-release.build",
          env=kernel.environment())
     return out

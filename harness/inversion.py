@@ -26,7 +26,7 @@ def stock_debug_kernel():
     """Build the stock kernel with the configuration of the debug kernel, without what the series adds."""
     differential.stock_kernel()
     out = BUILD / "stock-debug"
-    kernel.settle(out, kernel.fragments("common", "debug"), differential.STOCK)
+    kernel.ensure_config(out, kernel.fragments("common", "debug"), differential.STOCK)
     must("build the stock debug kernel", kernel.make(out, "bzImage", "modules", tree=differential.STOCK),
          "stock-debug.build", env=kernel.environment())
     return out

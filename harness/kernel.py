@@ -75,7 +75,7 @@ def configure(out, files, tree=LINUX, strict=True):
                       "Such a symbol is either not defined in this tree, or a dependency of it is off.")
 
 
-def settle(out, files, tree=LINUX, strict=True, identity=None):
+def ensure_config(out, files, tree=LINUX, strict=True, identity=None):
     """Call configure() unless out/.config is up to date with the fragments and the Kconfig files of the tree.
 
     identity is a string that identifies a tree that is not in git.
@@ -97,7 +97,7 @@ def build(name, *variables):
     packages.need(packages.KERNEL)
     series.apply()
     out = BUILD / name
-    settle(out, fragments(*FRAGMENTS[name]))
+    ensure_config(out, fragments(*FRAGMENTS[name]))
     must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build", env=environment())
     return out
 

@@ -43,7 +43,7 @@ def tool(argv):
 def compiled(objects, results):
     """Compile our sources with W=1 and sparse."""
     out = BUILD / "lint"
-    kernel.settle(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
+    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
                          "lint.build", env=kernel.environment())
     text = log.read_text(errors="replace").splitlines()

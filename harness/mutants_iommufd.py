@@ -33,7 +33,7 @@ def build(everything):
     """Build the kernel with all mutants, and the programs; return the path of the bzImage."""
     packages.need(packages.KERNEL)
     series.apply()
-    kernel.settle(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
+    kernel.ensure_config(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     mutants_engine.write_sources(everything, FRONT_END, DEFINED_IN, OUT)
     must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage", "modules"), "mutants-iommufd.build",
          env=kernel.environment())

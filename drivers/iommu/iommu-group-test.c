@@ -29,14 +29,14 @@ struct fake_device {
 };
 
 /**
- * struct rig - fixture of a test
+ * struct testbed - fixture of a test
  * @test: the test
  * @group: group of all devices
  * @devices: devices of the group
  * @user: domain for user space DMA
  * @user_freed: the free op was called for @user
  */
-struct rig {
+struct testbed {
 	struct kunit *test;
 	struct iommu_group *group;
 	struct fake_device *devices[DEVICES];
@@ -44,7 +44,7 @@ struct rig {
 	bool user_freed;
 };
 
-static struct rig *rig;
+static struct testbed *bed;
 
 static int fake_attach(struct iommu_domain *domain, struct device *dev)
 {
@@ -62,7 +62,7 @@ static void fake_detach(struct iommu_domain *domain, struct device *dev)
 {
 	struct fake_device *device = container_of(dev, struct fake_device, dev);
 
-	KUNIT_EXPECT_PTR_EQ(rig->test, domain, device->domain);
+	KUNIT_EXPECT_PTR_EQ(bed->test, domain, device->domain);
 	device->domain = NULL;
 }
 
@@ -71,11 +71,11 @@ static void fake_free(struct iommu_domain *domain)
 	unsigned int i;
 
 	for (i = 0; i != DEVICES; i++)
-		if (rig->devices[i])
-			KUNIT_EXPECT_PTR_NE(rig->test, domain,
-					    rig->devices[i]->domain);
-	if (domain == rig->user)
-		rig->user_freed = true;
+		if (bed->devices[i])
+			KUNIT_EXPECT_PTR_NE(bed->test, domain,
+					    bed->devices[i]->domain);
+	if (domain == bed->user)
+		bed->user_freed = true;
 	kfree(domain);
 }
 
@@ -131,21 +131,21 @@ static int setup(struct kunit *test)
 {
 	unsigned int i;
 
-	rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, rig);
-	rig->test = test;
+	bed = kunit_kzalloc(test, sizeof(*bed), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bed);
+	bed->test = test;
 	KUNIT_ASSERT_EQ(test, 0, bus_register(&fake_bus));
-	rig->group = iommu_group_alloc();
-	KUNIT_ASSERT_FALSE(test, IS_ERR(rig->group));
+	bed->group = iommu_group_alloc();
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bed->group));
 	for (i = 0; i != DEVICES; i++) {
-		rig->devices[i] = new_device(test, i);
-		KUNIT_ASSERT_NOT_NULL(test, rig->devices[i]);
+		bed->devices[i] = new_device(test, i);
+		KUNIT_ASSERT_NOT_NULL(test, bed->devices[i]);
 		KUNIT_ASSERT_EQ(test, 0,
-				iommu_group_add_device(rig->group,
-						       &rig->devices[i]->dev));
+				iommu_group_add_device(bed->group,
+						       &bed->devices[i]->dev));
 	}
-	rig->user = iommu_domain_alloc(&fake_bus);
-	KUNIT_ASSERT_NOT_NULL(test, rig->user);
+	bed->user = iommu_domain_alloc(&fake_bus);
+	KUNIT_ASSERT_NOT_NULL(test, bed->user);
 	return 0;
 }
 
@@ -154,43 +154,43 @@ static void teardown(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i != DEVICES; i++) {
-		struct fake_device *device = rig->devices[i];
+		struct fake_device *device = bed->devices[i];
 
 		iommu_group_remove_device(&device->dev);
 		device->dev.iommu = NULL;
-		rig->devices[i] = NULL;
+		bed->devices[i] = NULL;
 		device_unregister(&device->dev);
 	}
-	if (!rig->user_freed)
-		kfree(rig->user);
-	iommu_group_put(rig->group);
+	if (!bed->user_freed)
+		kfree(bed->user);
+	iommu_group_put(bed->group);
 	bus_unregister(&fake_bus);
 }
 
 static void claim_and_attach(struct kunit *test)
 {
-	struct device *dev = &rig->devices[0]->dev;
+	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, rig->user));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, bed->user));
 	for (i = 0; i != DEVICES; i++)
-		KUNIT_ASSERT_PTR_EQ(test, rig->user, rig->devices[i]->domain);
+		KUNIT_ASSERT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
 }
 
 /* The core retries after a single failure, which has no effect. */
 static void one_failure_is_tried_again(struct kunit *test)
 {
-	struct device *dev = &rig->devices[0]->dev;
+	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
 	claim_and_attach(test);
-	rig->devices[1]->fails = 1;
+	bed->devices[1]->fails = 1;
 	iommu_device_detach_user_dma(dev);
 	for (i = 0; i != DEVICES; i++)
-		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
-	iommu_domain_free(rig->user);
-	KUNIT_EXPECT_TRUE(test, rig->user_freed);
+		KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[i]->domain);
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_TRUE(test, bed->user_freed);
 	iommu_device_exit_user_dma(dev);
 }
 
@@ -201,49 +201,49 @@ static void one_failure_is_tried_again(struct kunit *test)
  */
 static void other_devices_leave(struct kunit *test)
 {
-	struct device *dev = &rig->devices[0]->dev;
+	struct device *dev = &bed->devices[0]->dev;
 	ktime_t start;
 	unsigned int i;
 
 	claim_and_attach(test);
-	rig->devices[1]->fails = UINT_MAX;
+	bed->devices[1]->fails = UINT_MAX;
 	start = ktime_get();
 	iommu_device_detach_user_dma(dev);
 	/* The core must not sleep, which would not help the allocation. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 50);
 	for (i = 0; i != DEVICES; i++) {
 		if (i == 1)
-			KUNIT_EXPECT_PTR_EQ(test, rig->user,
-					    rig->devices[i]->domain);
+			KUNIT_EXPECT_PTR_EQ(test, bed->user,
+					    bed->devices[i]->domain);
 		else
-			KUNIT_EXPECT_PTR_NE(test, rig->user,
-					    rig->devices[i]->domain);
+			KUNIT_EXPECT_PTR_NE(test, bed->user,
+					    bed->devices[i]->domain);
 	}
-	KUNIT_EXPECT_LT(test, rig->devices[1]->fails, UINT_MAX);
-	iommu_domain_free(rig->user);
-	KUNIT_EXPECT_FALSE(test, rig->user_freed);
+	KUNIT_EXPECT_LT(test, bed->devices[1]->fails, UINT_MAX);
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_FALSE(test, bed->user_freed);
 
-	rig->devices[1]->fails = 0;
-	rig->devices[1]->domain = rig->devices[0]->domain;
+	bed->devices[1]->fails = 0;
+	bed->devices[1]->domain = bed->devices[0]->domain;
 	iommu_device_exit_user_dma(dev);
 	for (i = 0; i != DEVICES; i++)
-		KUNIT_EXPECT_NULL(test, rig->devices[i]->domain);
+		KUNIT_EXPECT_NULL(test, bed->devices[i]->domain);
 }
 
 /* After a failed attach, no device is attached to the new domain. */
 static void failed_attach_is_undone(struct kunit *test)
 {
-	struct device *dev = &rig->devices[0]->dev;
+	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
-	rig->devices[2]->fails = 1;
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	bed->devices[2]->fails = 1;
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			iommu_device_attach_user_dma(dev, rig->user));
+			iommu_device_attach_user_dma(dev, bed->user));
 	for (i = 0; i != DEVICES; i++)
-		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
-	iommu_domain_free(rig->user);
-	KUNIT_EXPECT_TRUE(test, rig->user_freed);
+		KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[i]->domain);
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_TRUE(test, bed->user_freed);
 	iommu_device_exit_user_dma(dev);
 }
 
@@ -255,33 +255,33 @@ static int attach_one(struct iommu_domain *domain, struct device *dev)
 {
 	struct fake_device *device = container_of(dev, struct fake_device, dev);
 
-	if (domain == rig->user && device == rig->devices[DEVICES - 1]) {
-		rig->devices[0]->fails = 2;
+	if (domain == bed->user && device == bed->devices[DEVICES - 1]) {
+		bed->devices[0]->fails = 2;
 		return -EINVAL;
 	}
 	return fake_attach(domain, dev);
 }
 
-static void undo_goes_on(struct kunit *test)
+static void undo_continues(struct kunit *test)
 {
 	static const struct iommu_domain_ops ops = {
 		.attach_dev = attach_one,
 		.detach_dev = fake_detach,
 		.free = fake_free,
 	};
-	struct device *dev = &rig->devices[0]->dev;
+	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, rig));
-	rig->user->ops = &ops;
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	bed->user->ops = &ops;
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			iommu_device_attach_user_dma(dev, rig->user));
-	KUNIT_EXPECT_PTR_EQ(test, rig->user, rig->devices[0]->domain);
+			iommu_device_attach_user_dma(dev, bed->user));
+	KUNIT_EXPECT_PTR_EQ(test, bed->user, bed->devices[0]->domain);
 	for (i = 1; i != DEVICES; i++)
-		KUNIT_EXPECT_PTR_NE(test, rig->user, rig->devices[i]->domain);
-	iommu_domain_free(rig->user);
-	KUNIT_EXPECT_FALSE(test, rig->user_freed);
-	rig->devices[0]->domain = rig->devices[1]->domain;
+		KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[i]->domain);
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_FALSE(test, bed->user_freed);
+	bed->devices[0]->domain = bed->devices[1]->domain;
 	iommu_device_exit_user_dma(dev);
 }
 
@@ -289,7 +289,7 @@ static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(one_failure_is_tried_again),
 	KUNIT_CASE(other_devices_leave),
 	KUNIT_CASE(failed_attach_is_undone),
-	KUNIT_CASE(undo_goes_on),
+	KUNIT_CASE(undo_continues),
 	{}
 };
 

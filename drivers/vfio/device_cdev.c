@@ -139,7 +139,7 @@ static void vfio_cdev_unclaim(struct vfio_cdev *node,
 
 static int vfio_cdev_claim_group(struct vfio_group *group)
 {
-	int ret = 0;
+	int rc = 0;
 
 	/*
 	 * SET_CONTAINER on the group's file holds the lock while it pins
@@ -148,11 +148,11 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
 	if (group->opened_file)
-		ret = -EBUSY;
+		rc = -EBUSY;
 	else
 		group->cdev_users++;
 	mutex_unlock(&group->group_lock);
-	return ret;
+	return rc;
 }
 
 static void vfio_cdev_unclaim_group(struct vfio_group *group)
@@ -174,7 +174,7 @@ static int vfio_cdev_may_use(struct vfio_device *device,
 	bool has_token = bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
 	uuid_t token;
 	char *name;
-	int ret;
+	int rc;
 
 	if (has_token &&
 	    copy_from_user(&token, u64_to_user_ptr(bind->token_uuid_ptr),
@@ -190,30 +190,30 @@ static int vfio_cdev_may_use(struct vfio_device *device,
 		name = kstrdup(dev_name(device->dev), GFP_KERNEL);
 	if (!name)
 		return -ENOMEM;
-	ret = device->ops->match(device, name);
+	rc = device->ops->match(device, name);
 	kfree(name);
-	return min(ret, 0);
+	return min(rc, 0);
 }
 
 static int vfio_cdev_open_device(struct vfio_device *device,
 				 struct vfio_cdev_file *opened,
 				 struct iommufd_ctx *ictx)
 {
-	int ret = 0;
+	int rc = 0;
 
 	vfio_kvm_take(device, &opened->kvm);
 	mutex_lock(&device->dev_set->lock);
 	device->open_count = 1;
 	if (device->ops->open_device)
-		ret = device->ops->open_device(device);
-	if (ret)
+		rc = device->ops->open_device(device);
+	if (rc)
 		device->open_count = 0;
 	else
 		device->iommufd_ctx = ictx;
 	mutex_unlock(&device->dev_set->lock);
-	if (ret)
+	if (rc)
 		vfio_kvm_drop(device);
-	return ret;
+	return rc;
 }
 
 static void vfio_cdev_close_device(struct vfio_device *device)
@@ -233,18 +233,18 @@ static int vfio_cdev_start(struct vfio_device *device,
 			   struct vfio_cdev_file *opened,
 			   struct iommufd_ctx *ictx, u32 *devid)
 {
-	int ret;
+	int rc;
 
 	/* Not done at open: an inert file must not block module unloading. */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
 
-	ret = device->ops->bind_iommufd(device, ictx, devid);
-	if (ret)
+	rc = device->ops->bind_iommufd(device, ictx, devid);
+	if (rc)
 		goto err_module;
 
-	ret = vfio_cdev_open_device(device, opened, ictx);
-	if (ret)
+	rc = vfio_cdev_open_device(device, opened, ictx);
+	if (rc)
 		goto err_unbind;
 	return 0;
 
@@ -252,7 +252,7 @@ err_unbind:
 	device->ops->unbind_iommufd(device);
 err_module:
 	module_put(device->dev->driver->owner);
-	return ret;
+	return rc;
 }
 
 /*
@@ -301,37 +301,37 @@ static int vfio_cdev_bind(struct file *file,
 	struct vfio_device *device;
 	struct iommufd_ctx *ictx;
 	u32 devid;
-	int ret;
+	int rc;
 
-	ret = vfio_cdev_get_bind(&bind, arg);
-	if (ret)
-		return ret;
+	rc = vfio_cdev_get_bind(&bind, arg);
+	if (rc)
+		return rc;
 
 	device = vfio_cdev_claim(node);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 
-	ret = vfio_cdev_claim_group(device->group);
-	if (ret)
+	rc = vfio_cdev_claim_group(device->group);
+	if (rc)
 		goto err_unclaim;
 
-	ret = vfio_cdev_may_use(device, &bind);
-	if (ret)
+	rc = vfio_cdev_may_use(device, &bind);
+	if (rc)
 		goto err_group;
 
 	ictx = iommufd_ctx_from_fd(bind.iommufd);
 	if (IS_ERR(ictx)) {
-		ret = PTR_ERR(ictx);
+		rc = PTR_ERR(ictx);
 		goto err_group;
 	}
 
-	ret = vfio_cdev_start(device, opened, ictx, &devid);
-	if (ret)
+	rc = vfio_cdev_start(device, opened, ictx, &devid);
+	if (rc)
 		goto err_ictx;
 
 	/* No lock is held, since user space controls how long a fault takes. */
 	if (put_user(devid, &arg->out_devid)) {
-		ret = -EFAULT;
+		rc = -EFAULT;
 		goto err_stop;
 	}
 
@@ -347,7 +347,7 @@ err_group:
 	vfio_cdev_unclaim_group(device->group);
 err_unclaim:
 	vfio_cdev_unclaim(node, device);
-	return ret;
+	return rc;
 }
 
 /*
@@ -356,11 +356,11 @@ err_unclaim:
  */
 static int vfio_cdev_leave(struct vfio_device *device)
 {
-	int ret = vfio_access_leave(device);
+	int rc = vfio_access_leave(device);
 
-	if (!ret)
+	if (!rc)
 		device->ops->detach_ioas(device);
-	return ret;
+	return rc;
 }
 
 static int vfio_cdev_attach(struct vfio_device *device,
@@ -368,7 +368,7 @@ static int vfio_cdev_attach(struct vfio_device *device,
 {
 	size_t minsz = offsetofend(struct vfio_device_attach_iommufd_pt, pt_id);
 	struct vfio_device_attach_iommufd_pt attach;
-	int ret;
+	int rc;
 
 	if (copy_from_user(&attach, arg, minsz))
 		return -EFAULT;
@@ -377,11 +377,11 @@ static int vfio_cdev_attach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	ret = device->ops->attach_ioas(device, &attach.pt_id);
-	if (!ret && put_user(attach.pt_id, &arg->pt_id))
-		ret = vfio_cdev_leave(device) ?: -EFAULT;
+	rc = device->ops->attach_ioas(device, &attach.pt_id);
+	if (!rc && put_user(attach.pt_id, &arg->pt_id))
+		rc = vfio_cdev_leave(device) ?: -EFAULT;
 	mutex_unlock(&device->iommufd_lock);
-	return ret;
+	return rc;
 }
 
 static int vfio_cdev_detach(struct vfio_device *device,
@@ -389,7 +389,7 @@ static int vfio_cdev_detach(struct vfio_device *device,
 {
 	size_t minsz = offsetofend(struct vfio_device_detach_iommufd_pt, flags);
 	struct vfio_device_detach_iommufd_pt detach;
-	int ret;
+	int rc;
 
 	if (copy_from_user(&detach, arg, minsz))
 		return -EFAULT;
@@ -398,9 +398,9 @@ static int vfio_cdev_detach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	ret = vfio_cdev_leave(device);
+	rc = vfio_cdev_leave(device);
 	mutex_unlock(&device->iommufd_lock);
-	return ret;
+	return rc;
 }
 
 static long vfio_cdev_ioctl(struct file *file, unsigned int cmd,
@@ -597,7 +597,7 @@ int vfio_cdev_device_add(struct vfio_device *device)
 {
 	const struct vfio_device_ops *ops = device->ops;
 	struct vfio_cdev *node;
-	int ret;
+	int rc;
 
 	if (WARN_ON(!ops->bind_iommufd != !ops->unbind_iommufd ||
 		    !ops->bind_iommufd != !ops->attach_ioas ||
@@ -619,17 +619,17 @@ int vfio_cdev_device_add(struct vfio_device *device)
 	cdev_init(&node->cdev, &vfio_cdev_fops);
 	node->cdev.owner = THIS_MODULE;
 	cdev_set_parent(&node->cdev, &node->kobj);
-	ret = cdev_add(&node->cdev, device->device.devt, 1);
-	if (ret) {
+	rc = cdev_add(&node->cdev, device->device.devt, 1);
+	if (rc) {
 		kobject_put(&node->kobj);
-		return ret;
+		return rc;
 	}
 	device->cdev = node;
 
-	ret = device_add(&device->device);
-	if (ret)
+	rc = device_add(&device->device);
+	if (rc)
 		vfio_cdev_revoke(device);
-	return ret;
+	return rc;
 }
 
 /**

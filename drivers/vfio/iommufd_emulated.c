@@ -180,18 +180,18 @@ static unsigned int access_flags(int prot)
 int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 			  int npage, int prot, struct page **pages)
 {
-	int ret;
+	int rc;
 
 	if (!pages || npage <= 0 || iova > ULONG_MAX)
 		return -EINVAL;
 	if (npage > VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
 
-	ret = iommufd_access_pin_pages(device->iommufd_access,
+	rc = iommufd_access_pin_pages(device->iommufd_access,
 				       iova & PAGE_MASK,
 				       (unsigned long)npage << PAGE_SHIFT,
 				       pages, access_flags(prot));
-	return ret ? ret : npage;
+	return rc ? rc : npage;
 }
 
 /**

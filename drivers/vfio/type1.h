@@ -13,7 +13,7 @@
  *  physical  a group of devices that do DMA through an IOMMU
  *  mediated  a group of a device without IOMMU: its driver pins memory, or
  *            accesses it with the CPU
- *  told      a device with a dma_unmap op, which is notified of unmaps
+ *  notified  a device with a dma_unmap op, which is notified of unmaps
  *
  * The order of two checks matters only where userspace can observe it, and must
  * not change there. All pinning, charging and mapping is done by the engine.
@@ -53,13 +53,13 @@ struct type1_domain {
  * @node: node in type1.mediated or type1_domain.groups
  * @iommu_group: the group
  * @domain: domain that the group is attached to, NULL if it is mediated
- * @blind: DMA writes of its devices are not tracked
+ * @untracked: DMA writes of its devices are not tracked
  */
 struct type1_group {
 	struct list_head node;
 	struct iommu_group *iommu_group;
 	struct type1_domain *domain;
-	bool blind;
+	bool untracked;
 };
 
 /**
@@ -83,9 +83,9 @@ struct type1_group {
  *                are reported
  * @vaddr_lock: held while mappings lose their user address and while a mediated
  *              group is attached, since the two exclude each other
- * @told_lock: protects @told; held across the dma_unmap op of a driver, so that
- *             a driver handles one unmap of the container at a time
- * @told: list of &struct vfio_device by iommu_entry, most recent first
+ * @notify_lock: protects @notified; held across the dma_unmap op of a driver,
+ *               so that a driver handles one unmap of the container at a time
+ * @notified: list of &struct vfio_device by iommu_entry, most recent first
  * @warned: tgid of the last process that a warning about RLIMIT_MEMLOCK was
  *          logged for
  *
@@ -94,7 +94,7 @@ struct type1_group {
  * the engine. @vaddr_lock is taken outside of @lock and is never held while
  * memory is pinned.
  *
- * @told_lock is taken in the callback of the engine with none of the other
+ * @notify_lock is taken in the callback of the engine with none of the other
  * locks held. Drivers take their own locks under it. They also pin and unpin
  * with these locks held, so pinning and unpinning must take none of the locks
  * above but @lock.
@@ -112,8 +112,8 @@ struct type1 {
 	unsigned long pgsizes;
 	bool ranges_known;
 	struct mutex vaddr_lock;	/* excludes lost addresses and mediated groups */
-	struct mutex told_lock;		/* protects told and serialises dma_unmap */
-	struct list_head told;
+	struct mutex notify_lock; /* protects notified and serialises dma_unmap */
+	struct list_head notified;
 	pid_t warned;
 };
 

@@ -177,7 +177,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	int rc;
 
 	/* Drivers and the bitmap expect mappings to be removed singly. */
-	if (!unmap->query && list_empty(&type1->told)) {
+	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
 				&unmap->bytes);
 		if (rc != -ENOENT)

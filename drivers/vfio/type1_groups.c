@@ -175,8 +175,8 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 {
 	lockdep_assert_held(&type1->domain_lock);
 	group->domain = domain;
-	group->blind = true;
-	iopt_dirty_blind(type1->iopt);
+	group->untracked = true;
+	iopt_dirty_add_untracked(type1->iopt);
 	mutex_lock(&type1->lock);
 	if (list_empty(&domain->groups)) {
 		list_add(&domain->node, &type1->domains);
@@ -395,8 +395,8 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	if (last)
 		free_domain(domain);
 	iopt_unreserve(type1->iopt, group->iommu_group);
-	if (group->blind)
-		iopt_dirty_unblind(type1->iopt, false);
+	if (group->untracked)
+		iopt_dirty_remove_untracked(type1->iopt, false);
 }
 
 /**
@@ -436,14 +436,14 @@ void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
 {
 	struct type1_group *group;
 
-	/* Only physical groups are blind. */
+	/* Only physical groups are untracked. */
 	if (list_empty(&type1->domains))
 		return;
 	mutex_lock(&type1->lock);
 	group = find_group(type1, iommu_group);
-	if (group && group->blind) {
-		group->blind = false;
-		iopt_dirty_unblind(type1->iopt, true);
+	if (group && group->untracked) {
+		group->untracked = false;
+		iopt_dirty_remove_untracked(type1->iopt, true);
 	}
 	mutex_unlock(&type1->lock);
 }

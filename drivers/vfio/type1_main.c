@@ -17,7 +17,7 @@
 #include "type1.h"
 
 /* Number of times that drivers are notified of an unmap before it waits. */
-#define TOLD_TIMES	11
+#define MAX_NOTICES 11
 
 static bool disable_hugepages;
 module_param(disable_hugepages, bool, 0644);
@@ -76,7 +76,7 @@ static void *type1_open(unsigned long arg)
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL,
 		.max_areas = READ_ONCE(dma_entry_limit),
-		.notices = TOLD_TIMES,
+		.notices = MAX_NOTICES,
 		.pfnmap = true,
 		.mixed_iopte = true,
 	};
@@ -98,8 +98,8 @@ static void *type1_open(unsigned long arg)
 	INIT_LIST_HEAD(&type1->mediated);
 	INIT_LIST_HEAD(&type1->domains);
 	mutex_init(&type1->vaddr_lock);
-	mutex_init(&type1->told_lock);
-	INIT_LIST_HEAD(&type1->told);
+	mutex_init(&type1->notify_lock);
+	INIT_LIST_HEAD(&type1->notified);
 
 	type1->iopt = iopt_alloc(&policy);
 	if (IS_ERR(type1->iopt))
@@ -120,10 +120,10 @@ static void type1_release(void *data)
 	struct type1 *type1 = data;
 
 	WARN_ON(!list_empty(&type1->domains) || !list_empty(&type1->mediated) ||
-		!list_empty(&type1->told));
+		!list_empty(&type1->notified));
 	iopt_access_destroy(type1->access);
 	iopt_free(type1->iopt);
-	mutex_destroy(&type1->told_lock);
+	mutex_destroy(&type1->notify_lock);
 	mutex_destroy(&type1->vaddr_lock);
 	mutex_destroy(&type1->lock);
 	mutex_destroy(&type1->domain_lock);

@@ -16,7 +16,7 @@
 
 #include "type1.h"
 
-static void tell_of_unmap(void *data, unsigned long start, unsigned long last)
+static void notify_unmap(void *data, unsigned long start, unsigned long last)
 {
 	struct type1 *type1 = data;
 	struct vfio_device *vdev;
@@ -26,15 +26,15 @@ static void tell_of_unmap(void *data, unsigned long start, unsigned long last)
 	 * unbounded time. If the caller is killed while it waits here, the
 	 * engine fails its unmap with -EINTR and keeps the mapping.
 	 */
-	if (mutex_lock_killable(&type1->told_lock))
+	if (mutex_lock_killable(&type1->notify_lock))
 		return;
-	list_for_each_entry(vdev, &type1->told, iommu_entry)
+	list_for_each_entry(vdev, &type1->notified, iommu_entry)
 		vdev->ops->dma_unmap(vdev, start, last - start + 1);
-	mutex_unlock(&type1->told_lock);
+	mutex_unlock(&type1->notify_lock);
 }
 
 const struct iopt_access_ops type1_access_ops = {
-	.unmap = tell_of_unmap,
+	.unmap = notify_unmap,
 };
 
 /* Called when a device is opened. */
@@ -44,9 +44,9 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 
 	if (!vdev->ops->dma_unmap)
 		return;
-	mutex_lock(&type1->told_lock);
-	list_add(&vdev->iommu_entry, &type1->told);
-	mutex_unlock(&type1->told_lock);
+	mutex_lock(&type1->notify_lock);
+	list_add(&vdev->iommu_entry, &type1->notified);
+	mutex_unlock(&type1->notify_lock);
 }
 
 /* Called when a device is closed. It is not notified after this returns. */
@@ -56,9 +56,9 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 
 	if (!vdev->ops->dma_unmap)
 		return;
-	mutex_lock(&type1->told_lock);
+	mutex_lock(&type1->notify_lock);
 	list_del(&vdev->iommu_entry);
-	mutex_unlock(&type1->told_lock);
+	mutex_unlock(&type1->notify_lock);
 }
 
 static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
@@ -98,7 +98,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
 	/* A device without dma_unmap may pin only if another one has it. */
-	if (list_empty(&type1->told) ||
+	if (list_empty(&type1->notified) ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
 	/* No mapping has other permissions. */

@@ -116,7 +116,7 @@ struct iopt_dirty_query {
  *         process context and may sleep. No lock of the engine is held, but
  *         iopt_access_destroy() waits for the callback to return
  * @owns_pins: other accesses cannot unpin the pages that this access has
- *             pinned, and iopt_access_evict() can be used
+ *             pinned, and iopt_access_unpin_all() can be used
  */
 struct iopt_access_ops {
 	void (*unmap)(void *data, unsigned long start, unsigned long last);
@@ -168,7 +168,7 @@ int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned int flags);
 unsigned long iopt_access_unpin(struct iopt_access *access,
 				unsigned long start, unsigned long last);
-void iopt_access_evict(struct iopt_access *access);
+void iopt_access_unpin_all(struct iopt_access *access);
 int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		   unsigned long length, unsigned int flags);
 
@@ -178,8 +178,8 @@ bool iopt_dirty_tracking(struct io_pagetable *iopt);
 int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
 		    unsigned int flags);
-void iopt_dirty_blind(struct io_pagetable *iopt);
-void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees);
+void iopt_dirty_add_untracked(struct io_pagetable *iopt);
+void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool sees);
 
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain);
 int iopt_try_attach_domain(struct io_pagetable *iopt,

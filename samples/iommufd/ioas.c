@@ -84,7 +84,7 @@ int iommu_device_info(int iommufd, __u32 dev_id,
 	return iommu_call(iommufd, IOMMU_DEVICE_GET_INFO, info);
 }
 
-int iommu_end(int iommufd, __u32 id)
+int iommu_destroy(int iommufd, __u32 id)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
 

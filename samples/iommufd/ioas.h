@@ -96,12 +96,12 @@ int iommu_device_info(int iommufd, __u32 dev_id,
 		      struct iommu_device_get_info *info);
 
 /**
- * iommu_end() - destroy an object
+ * iommu_destroy() - destroy an object
  * @iommufd: open /dev/iommu file
  * @id: ID of the object
  *
  * Return: 0, -EBUSY if the object is in use, or another -errno.
  */
-int iommu_end(int iommufd, __u32 id);
+int iommu_destroy(int iommufd, __u32 id);
 
 #endif

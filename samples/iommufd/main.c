@@ -161,7 +161,7 @@ static void show_devices(struct device *devices, unsigned int nr)
 
 	for (i = 0; i < nr; i++) {
 		step_begin("bind a device to vfio-pci");
-		check_call(pci_give_to_vfio(devices[i].address),
+		check_call(pci_bind_vfio(devices[i].address),
 			   devices[i].address);
 		devices[i].group = check_call(pci_group(devices[i].address),
 					      "reading the IOMMU group");
@@ -388,7 +388,7 @@ static void show_one_group(struct device **pair, int iommufd, __u32 ioas,
 	id = other_ioas;
 	check(vfio_attach(pair[1]->fd, &id) < 0,
 	      "a group was attached to two address spaces");
-	check_call(iommu_end(iommufd, other_ioas), "IOMMU_DESTROY");
+	check_call(iommu_destroy(iommufd, other_ioas), "IOMMU_DESTROY");
 	device_attach(pair[1], ioas);
 	transfer_and_verify(pair[0], IOVA, memory, 500);
 	transfer_and_verify(pair[1], IOVA, memory, 501);
@@ -405,7 +405,7 @@ static void show_detach(struct device *device, int iommufd, __u32 ioas,
 			char *memory)
 {
 	step_begin("destroy an address space in use");
-	check(iommu_end(iommufd, ioas) == -EBUSY,
+	check(iommu_destroy(iommufd, ioas) == -EBUSY,
 	      "the address space was destroyed");
 	transfer_and_verify(device, IOVA, memory, 600);
 	step_ok("rejected, DMA still works");

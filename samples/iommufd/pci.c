@@ -193,7 +193,7 @@ int pci_probe(const char *address)
 	return text_write(PCI_BUS "/drivers_probe", address);
 }
 
-int pci_give_to_vfio(const char *address)
+int pci_bind_vfio(const char *address)
 {
 	char driver[NAME_MAX + 1];
 	int err;

@@ -43,7 +43,7 @@ int pci_find(unsigned int vendor, unsigned int device,
 int pci_group(const char *address);
 
 /**
- * pci_give_to_vfio() - bind a function to vfio-pci
+ * pci_bind_vfio() - bind a function to vfio-pci
  * @address: address of the function
  *
  * Unbinds any other driver first. Does nothing if vfio-pci is already bound.
@@ -52,7 +52,7 @@ int pci_group(const char *address);
  * Return: 0, -ENODEV if vfio-pci is not available or does not bind to the
  * function, or another -errno.
  */
-int pci_give_to_vfio(const char *address);
+int pci_bind_vfio(const char *address);
 
 /**
  * pci_take_from_driver() - unbind a function from its driver

@@ -31,7 +31,7 @@ static void show_token(void)
 		step_skipped("needs a function with SR-IOV");
 		return;
 	}
-	check_call(pci_give_to_vfio(pf.text), pf.text);
+	check_call(pci_bind_vfio(pf.text), pf.text);
 	check_call(pci_sriov_enable(pf.text, 1), "enabling SR-IOV");
 	check_call(pci_sriov_vf(pf.text, 0, &vf),
 		   "finding the virtual function");
@@ -132,7 +132,7 @@ static void show_bus_reset(char **addresses, unsigned int nr)
 	step_ok("rejected");
 
 	step_begin("reset the bus when all devices on it are owned");
-	check_call(pci_give_to_vfio(neighbor.text), neighbor.text);
+	check_call(pci_bind_vfio(neighbor.text), neighbor.text);
 	check(!count_foreign_devices(fd), "a device is reported as not owned");
 	check_call(vfio_hot_reset(fd), "VFIO_DEVICE_PCI_HOT_RESET");
 	step_ok("%s and %s are reset", address, neighbor.text);

@@ -49,7 +49,7 @@ static_assert(offsetof(struct dmar_domain, set_pte_snp) !=
  * @type: QI_IOTLB_TYPE, QI_DIOTLB_TYPE or QI_EIOTLB_TYPE
  * @start: first IOVA
  * @last: last IOVA
- * @table_refs: refcount of rig.table at the time of the invalidation
+ * @table_refs: refcount of bed.table at the time of the invalidation
  */
 struct flush {
 	u8 type;
@@ -59,7 +59,7 @@ struct flush {
 };
 
 /**
- * struct rig - fixture of a test
+ * struct testbed - fixture of a test
  * @iommu: the fake unit
  * @info: entry of the unit in the domain's array
  * @domain: the domain
@@ -67,7 +67,7 @@ struct flush {
  * @nr: number of recorded invalidations, at most MAX_FLUSHES
  * @table: page table for flush.table_refs, or NULL
  */
-struct rig {
+struct testbed {
 	struct intel_iommu iommu;
 	struct iommu_domain_info info;
 	struct iommu_domain *domain;
@@ -76,24 +76,24 @@ struct rig {
 	struct page *table;
 };
 
-static struct rig *rig;
+static struct testbed *bed;
 
 /*
  * Record a flush of 2^@order pages, or of all addresses if @order is over 51.
  */
 static void record(u8 type, u64 addr, unsigned int order)
 {
-	struct flush *flush = &rig->flushes[rig->nr];
+	struct flush *flush = &bed->flushes[bed->nr];
 	u64 mask = order > 51 ? U64_MAX :
 		   (1ULL << (VTD_PAGE_SHIFT + order)) - 1;
 
-	if (rig->nr == MAX_FLUSHES)
+	if (bed->nr == MAX_FLUSHES)
 		return;
 	flush->type = type;
 	flush->start = addr & ~mask;
 	flush->last = addr | mask;
-	flush->table_refs = rig->table ? page_count(rig->table) : 0;
-	rig->nr++;
+	flush->table_refs = bed->table ? page_count(bed->table) : 0;
+	bed->nr++;
 }
 
 static void record_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
@@ -116,7 +116,7 @@ static void record_queued(void *data, struct intel_iommu *iommu, u64 qw0,
 {
 	u8 type = qw0 & 0xf;
 
-	if (iommu != &rig->iommu)
+	if (iommu != &bed->iommu)
 		return;
 	/* Report the descriptor that is being queued as the invalid one. */
 	writel(iommu->qi->free_head << DMAR_IQ_SHIFT, iommu->reg + DMAR_IQH_REG);
@@ -133,8 +133,8 @@ static bool flushed(u8 type, u64 start, u64 last)
 {
 	unsigned int i;
 
-	for (i = 0; i != rig->nr; i++) {
-		const struct flush *flush = &rig->flushes[i];
+	for (i = 0; i != bed->nr; i++) {
+		const struct flush *flush = &bed->flushes[i];
 
 		if (flush->type == type && flush->start <= start &&
 		    flush->last >= last)
@@ -147,33 +147,33 @@ static int setup(struct kunit *test)
 {
 	struct dmar_domain *domain;
 
-	rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, rig);
-	rig->domain = intel_iommu_ops.domain_alloc(IOMMU_DOMAIN_UNMANAGED);
-	KUNIT_ASSERT_NOT_NULL(test, rig->domain);
-	rig->domain->type = IOMMU_DOMAIN_UNMANAGED;
-	rig->domain->ops = intel_iommu_ops.default_domain_ops;
-	rig->domain->pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
-	domain = to_dmar_domain(rig->domain);
+	bed = kunit_kzalloc(test, sizeof(*bed), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bed);
+	bed->domain = intel_iommu_ops.domain_alloc(IOMMU_DOMAIN_UNMANAGED);
+	KUNIT_ASSERT_NOT_NULL(test, bed->domain);
+	bed->domain->type = IOMMU_DOMAIN_UNMANAGED;
+	bed->domain->ops = intel_iommu_ops.default_domain_ops;
+	bed->domain->pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
+	domain = to_dmar_domain(bed->domain);
 	domain->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
 	domain->iommu_superpage = 2;
 
-	rig->iommu.cap = CAP_PSI | CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(48);
-	rig->iommu.ecap = ECAP_COHERENT;
-	rig->iommu.agaw = 2;
-	rig->iommu.flush.flush_iotlb = record_iotlb;
-	rig->info.iommu = &rig->iommu;
-	rig->info.did = 1;
-	rig->info.refcnt = 1;
+	bed->iommu.cap = CAP_PSI | CAP_SUPER | CAP_4_LEVELS | CAP_WIDTH(48);
+	bed->iommu.ecap = ECAP_COHERENT;
+	bed->iommu.agaw = 2;
+	bed->iommu.flush.flush_iotlb = record_iotlb;
+	bed->info.iommu = &bed->iommu;
+	bed->info.did = 1;
+	bed->info.refcnt = 1;
 	KUNIT_ASSERT_FALSE(test, xa_is_err(xa_store(&domain->iommu_array, 0,
-						    &rig->info, GFP_KERNEL)));
+						    &bed->info, GFP_KERNEL)));
 	return 0;
 }
 
 static void teardown(struct kunit *test)
 {
-	xa_erase(&to_dmar_domain(rig->domain)->iommu_array, 0);
-	iommu_domain_free(rig->domain);
+	xa_erase(&to_dmar_domain(bed->domain)->iommu_array, 0);
+	iommu_domain_free(bed->domain);
 }
 
 /* Set up an invalidation queue that rejects all descriptors. */
@@ -191,10 +191,10 @@ static void start_queue(struct kunit *test)
 	raw_spin_lock_init(&qi->q_lock);
 	qi->free_cnt = QI_LENGTH;
 
-	rig->iommu.reg = (void __iomem *)registers;
-	rig->iommu.qi = qi;
-	rig->iommu.gcmd = DMA_GCMD_TE;
-	writel(DMA_FSTS_IQE, rig->iommu.reg + DMAR_FSTS_REG);
+	bed->iommu.reg = (void __iomem *)registers;
+	bed->iommu.qi = qi;
+	bed->iommu.gcmd = DMA_GCMD_TE;
+	writel(DMA_FSTS_IQE, bed->iommu.reg + DMAR_FSTS_REG);
 	KUNIT_ASSERT_EQ(test, 0, register_trace_qi_submit(record_queued, NULL));
 }
 
@@ -202,7 +202,7 @@ static void stop_queue(void)
 {
 	unregister_trace_qi_submit(record_queued, NULL);
 	tracepoint_synchronize_unregister();
-	rig->iommu.qi = NULL;
+	bed->iommu.qi = NULL;
 }
 
 /*
@@ -211,10 +211,10 @@ static void stop_queue(void)
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, iova, 0, SZ_4K,
-					   IOMMU_READ));
-	rig->nr = 0;
-	KUNIT_EXPECT_EQ(test, length, iommu_unmap(rig->domain, iova, length));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, iova, 0, SZ_4K, IOMMU_READ));
+	bed->nr = 0;
+	KUNIT_EXPECT_EQ(test, length, iommu_unmap(bed->domain, iova, length));
 }
 
 /* The order of a flush is that of the smallest aligned block with the range. */
@@ -252,7 +252,7 @@ static void long_unmaps(struct kunit *test)
 			u64 iova = 64 * SZ_1T * start;
 
 			unmap(test, iova, lengths[i]);
-			KUNIT_EXPECT_GT(test, rig->nr, 0);
+			KUNIT_EXPECT_GT(test, bed->nr, 0);
 			KUNIT_EXPECT_TRUE_MSG(test,
 					      flushed(QI_IOTLB_TYPE, iova,
 						      iova + lengths[i] - 1),
@@ -268,19 +268,19 @@ static void long_unmaps(struct kunit *test)
 static void short_unmaps_flush_no_more(struct kunit *test)
 {
 	unmap(test, SZ_1G, SZ_8K);
-	KUNIT_ASSERT_EQ(test, 1, rig->nr);
-	KUNIT_EXPECT_EQ(test, SZ_1G, rig->flushes[0].start);
-	KUNIT_EXPECT_EQ(test, SZ_1G + SZ_8K - 1, rig->flushes[0].last);
+	KUNIT_ASSERT_EQ(test, 1, bed->nr);
+	KUNIT_EXPECT_EQ(test, SZ_1G, bed->flushes[0].start);
+	KUNIT_EXPECT_EQ(test, SZ_1G + SZ_8K - 1, bed->flushes[0].last);
 }
 
 /* A map flushes its whole range if the unit caches non-present entries. */
 static void long_maps_in_caching_mode(struct kunit *test)
 {
-	rig->iommu.cap |= CAP_CACHING;
-	rig->domain->ops->iotlb_sync_map(rig->domain, 0, 16 * SZ_1T);
+	bed->iommu.cap |= CAP_CACHING;
+	bed->domain->ops->iotlb_sync_map(bed->domain, 0, 16 * SZ_1T);
 	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, 0, 16 * SZ_1T - 1));
-	rig->nr = 0;
-	rig->domain->ops->iotlb_sync_map(rig->domain, 0, 16 * SZ_1T + SZ_1G);
+	bed->nr = 0;
+	bed->domain->ops->iotlb_sync_map(bed->domain, 0, 16 * SZ_1T + SZ_1G);
 	KUNIT_EXPECT_TRUE(test,
 			  flushed(QI_IOTLB_TYPE, 0, 16 * SZ_1T + SZ_1G - 1));
 }
@@ -292,9 +292,11 @@ static void long_unmaps_flush_device_tlbs(struct kunit *test)
 		SZ_4K, SZ_1G, 8 * SZ_1T, 8 * SZ_1T + SZ_1G, 16 * SZ_1T,
 		16 * SZ_1T + SZ_1G, 1ULL << 52,
 	};
-	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
 	struct device_domain_info device = {
-		.iommu = &rig->iommu, .domain = domain, .ats_enabled = 1,
+		.iommu = &bed->iommu,
+		.domain = domain,
+		.ats_enabled = 1,
 	};
 	unsigned int i;
 
@@ -327,7 +329,7 @@ static void first_level_ranges(struct kunit *test)
 	};
 	unsigned int i;
 
-	to_dmar_domain(rig->domain)->flags |= DOMAIN_FLAG_USE_FIRST_LEVEL;
+	to_dmar_domain(bed->domain)->flags |= DOMAIN_FLAG_USE_FIRST_LEVEL;
 	start_queue(test);
 	for (i = 0; i != ARRAY_SIZE(ranges); i++) {
 		u64 iova = ranges[i].iova;
@@ -340,29 +342,29 @@ static void first_level_ranges(struct kunit *test)
 				      iova);
 	}
 	stop_queue();
-	to_dmar_domain(rig->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
+	to_dmar_domain(bed->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
 }
 
 /* Hold the table with the entry of an IOVA and start to record its refcount. */
 static void watch_table(struct kunit *test, unsigned long iova)
 {
 	int level = 1;
-	struct dma_pte *pte = pfn_to_dma_pte(to_dmar_domain(rig->domain),
+	struct dma_pte *pte = pfn_to_dma_pte(to_dmar_domain(bed->domain),
 					     iova >> VTD_PAGE_SHIFT, &level,
 					     GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, pte);
-	rig->table = virt_to_page(pte);
-	get_page(rig->table);
-	rig->nr = 0;
+	bed->table = virt_to_page(pte);
+	get_page(bed->table);
+	bed->nr = 0;
 }
 
 static void unwatch_table(struct kunit *test)
 {
 	/* The driver has freed the table, so only this reference is left. */
-	KUNIT_EXPECT_EQ(test, 1, page_count(rig->table));
-	put_page(rig->table);
-	rig->table = NULL;
+	KUNIT_EXPECT_EQ(test, 1, page_count(bed->table));
+	put_page(bed->table);
+	bed->table = NULL;
 }
 
 /*
@@ -374,25 +376,27 @@ static void tables_outlive_earlier_flushes(struct kunit *test)
 	struct iommu_iotlb_gather gather;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, 0, SZ_4K,
-					   IOMMU_READ));
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 4UL * SZ_1G, SZ_4K,
-					   SZ_2M, IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, SZ_1G, 0, SZ_4K, IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, 4UL * SZ_1G, SZ_4K, SZ_2M,
+				  IOMMU_READ));
 	watch_table(test, 4UL * SZ_1G);
 
 	iommu_iotlb_gather_init(&gather);
-	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap_fast(rig->domain, SZ_1G,
-						      SZ_4K, &gather));
-	KUNIT_EXPECT_EQ(test, SZ_2M, iommu_unmap_fast(rig->domain, 4UL * SZ_1G,
-						      SZ_2M, &gather));
-	iommu_iotlb_sync(rig->domain, &gather);
-	KUNIT_EXPECT_EQ(test, 2, rig->nr);
+	KUNIT_EXPECT_EQ(test, SZ_4K,
+			iommu_unmap_fast(bed->domain, SZ_1G, SZ_4K, &gather));
+	KUNIT_EXPECT_EQ(test, SZ_2M,
+			iommu_unmap_fast(bed->domain, 4UL * SZ_1G, SZ_2M,
+					 &gather));
+	iommu_iotlb_sync(bed->domain, &gather);
+	KUNIT_EXPECT_EQ(test, 2, bed->nr);
 	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, SZ_1G,
 					SZ_1G + SZ_4K - 1));
 	KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, 4UL * SZ_1G,
 					4UL * SZ_1G + SZ_2M - 1));
-	for (i = 0; i != rig->nr; i++)
-		KUNIT_EXPECT_EQ(test, 2, rig->flushes[i].table_refs);
+	for (i = 0; i != bed->nr; i++)
+		KUNIT_EXPECT_EQ(test, 2, bed->flushes[i].table_refs);
 	unwatch_table(test);
 }
 
@@ -404,27 +408,28 @@ static void replaced_table_outlives_flush(struct kunit *test)
 	size_t mapped;
 
 	for (by_runs = 0; by_runs != 2; by_runs++) {
-		KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, SZ_4K,
-						   SZ_4K, IOMMU_READ));
+		KUNIT_ASSERT_EQ(test, 0,
+				iommu_map(bed->domain, SZ_1G, SZ_4K, SZ_4K,
+					  IOMMU_READ));
 		KUNIT_ASSERT_EQ(test, SZ_4K,
-				iommu_unmap(rig->domain, SZ_1G, SZ_4K));
+				iommu_unmap(bed->domain, SZ_1G, SZ_4K));
 		watch_table(test, SZ_1G);
 		if (by_runs)
 			KUNIT_EXPECT_EQ(test, 0,
-					iommu_map_runs(rig->domain, SZ_1G, &run,
+					iommu_map_runs(bed->domain, SZ_1G, &run,
 						       1, IOMMU_READ,
 						       GFP_KERNEL, &mapped));
 		else
 			KUNIT_EXPECT_EQ(test, 0,
-					iommu_map(rig->domain, SZ_1G, SZ_2M,
+					iommu_map(bed->domain, SZ_1G, SZ_2M,
 						  SZ_2M, IOMMU_READ));
-		KUNIT_EXPECT_EQ(test, 1, rig->nr);
+		KUNIT_EXPECT_EQ(test, 1, bed->nr);
 		KUNIT_EXPECT_TRUE(test, flushed(QI_IOTLB_TYPE, SZ_1G,
 						SZ_1G + SZ_2M - 1));
-		KUNIT_EXPECT_EQ(test, 2, rig->flushes[0].table_refs);
+		KUNIT_EXPECT_EQ(test, 2, bed->flushes[0].table_refs);
 		unwatch_table(test);
 		KUNIT_EXPECT_EQ(test, SZ_2M,
-				iommu_unmap(rig->domain, SZ_1G, SZ_2M));
+				iommu_unmap(bed->domain, SZ_1G, SZ_2M));
 	}
 }
 
@@ -435,14 +440,15 @@ static void replaced_table_outlives_flush(struct kunit *test)
 static void parent_is_flushed_by_all(struct kunit *test)
 {
 	const struct iommu_phys_run run = { SZ_4K, SZ_4K };
-	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
 	int level = 2;
 	struct dma_pte *parent;
 	size_t mapped;
 
 	domain->iommu_coherency = false;
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G, SZ_4K, SZ_4K,
-					   IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, SZ_1G, SZ_4K, SZ_4K,
+				  IOMMU_READ));
 	parent = pfn_to_dma_pte(domain, SZ_1G >> VTD_PAGE_SHIFT, &level,
 				GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, parent);
@@ -450,17 +456,18 @@ static void parent_is_flushed_by_all(struct kunit *test)
 
 	/* The state between cmpxchg() and the flush of the creator */
 	parent->val &= ~DMA_PTE_FLUSHED;
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, SZ_1G + SZ_4K, SZ_4K,
-					   SZ_4K, IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, SZ_1G + SZ_4K, SZ_4K, SZ_4K,
+				  IOMMU_READ));
 	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
 
 	parent->val &= ~DMA_PTE_FLUSHED;
-	KUNIT_ASSERT_EQ(test, 0, iommu_map_runs(rig->domain, SZ_1G + SZ_8K,
-						&run, 1, IOMMU_READ, GFP_KERNEL,
-						&mapped));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map_runs(bed->domain, SZ_1G + SZ_8K, &run, 1,
+				       IOMMU_READ, GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
 	KUNIT_EXPECT_EQ(test, 3 * SZ_4K,
-			iommu_unmap(rig->domain, SZ_1G, 3 * SZ_4K));
+			iommu_unmap(bed->domain, SZ_1G, 3 * SZ_4K));
 }
 
 /**
@@ -509,7 +516,7 @@ KUNIT_ARRAY_PARAM(units, units, unit_name);
  */
 static void unlike_units(struct kunit *test)
 {
-	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
 	const struct unit *unit = test->param_value;
 	struct intel_iommu *other = kunit_kzalloc(test, sizeof(*other),
 						  GFP_KERNEL);
@@ -520,13 +527,13 @@ static void unlike_units(struct kunit *test)
 	other->ecap = unit->ecap;
 	other->agaw = unit->agaw;
 
-	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
 	KUNIT_EXPECT_EQ(test, 48, domain->gaw);
 	KUNIT_EXPECT_EQ(test, 2, domain->agaw);
 	KUNIT_EXPECT_TRUE(test, domain->iommu_coherency);
 	domain->iommu_superpage = 2;
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, 0, 0, SZ_4K,
-					   IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, 0, 0, SZ_4K, IOMMU_READ));
 	pgd = domain->pgd;
 
 	KUNIT_EXPECT_EQ(test, unit->ret, domain_adopt_iommu(domain, other));
@@ -535,37 +542,35 @@ static void unlike_units(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, domain->agaw);
 	KUNIT_EXPECT_EQ(test, 2, domain->iommu_superpage);
 	KUNIT_EXPECT_TRUE(test, domain->iommu_coherency);
-	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(rig->domain, 0, SZ_4K));
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, 0, SZ_4K));
 }
 
 /* A domain that is flushed from CPU caches can be used by units that snoop. */
 static void coherency_never_rises(struct kunit *test)
 {
-	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
 
-	rig->iommu.ecap = 0;
-	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	bed->iommu.ecap = 0;
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
 	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
-	rig->iommu.ecap = ECAP_COHERENT;
-	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
+	bed->iommu.ecap = ECAP_COHERENT;
+	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
 	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
 }
 
 /* The first unit has to support the IOVAs of all existing mappings. */
 static void first_unit_reaches_mappings(struct kunit *test)
 {
-	struct dmar_domain *domain = to_dmar_domain(rig->domain);
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_map(rig->domain, BIT(48), 0, SZ_4K,
-					   IOMMU_READ));
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			domain_adopt_iommu(domain, &rig->iommu));
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_map(bed->domain, BIT(48), 0, SZ_4K, IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, -EFAULT, domain_adopt_iommu(domain, &bed->iommu));
 	KUNIT_EXPECT_FALSE(test, domain->adopted);
-	rig->iommu.cap = CAP_PSI | CAP_SUPER | CAP_5_LEVELS | CAP_WIDTH(57);
-	rig->iommu.agaw = 3;
-	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &rig->iommu));
-	KUNIT_EXPECT_EQ(test, SZ_4K,
-			iommu_unmap(rig->domain, BIT(48), SZ_4K));
+	bed->iommu.cap = CAP_PSI | CAP_SUPER | CAP_5_LEVELS | CAP_WIDTH(57);
+	bed->iommu.agaw = 3;
+	KUNIT_EXPECT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, BIT(48), SZ_4K));
 }
 
 static struct kunit_case flush_cases[] = {

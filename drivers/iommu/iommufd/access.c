@@ -41,9 +41,9 @@
  * @lock: protects all members below; a leaf lock
  * @ioas: IOAS that the access is attached to, or NULL; set until detach has
  *        finished
- * @inside: access of the engine while attached, or NULL
+ * @iopt_access: access of the engine while attached, or NULL
  * @leaving: new pins and copies are refused
- * @evictor: task that detaches the access and calls @ops->unmap, or NULL
+ * @notifier: task that detaches the access and calls @ops->unmap, or NULL
  * @calls: number of calls in progress
  * @idle: woken when @calls drops to 0
  */
@@ -55,9 +55,9 @@ struct iommufd_access {
 	bool quiesced;
 	spinlock_t lock;	/* innermost */
 	struct iommufd_ioas *ioas;
-	struct iopt_access *inside;
+	struct iopt_access *iopt_access;
 	bool leaving;
-	struct task_struct *evictor;
+	struct task_struct *notifier;
 	unsigned int calls;
 	wait_queue_head_t idle;
 };
@@ -84,7 +84,7 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	 * engine fails its unmap with -EINTR and keeps the mapping. A detach
 	 * cannot fail and has to wait.
 	 */
-	if (READ_ONCE(access->evictor) == current)
+	if (READ_ONCE(access->notifier) == current)
 		mutex_lock(&access->unmap_lock);
 	else if (mutex_lock_killable(&access->unmap_lock))
 		return;
@@ -181,7 +181,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
  */
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 {
-	struct iopt_access *inside;
+	struct iopt_access *iopt_access;
 	struct iommufd_ioas *ioas;
 	int rc;
 
@@ -203,7 +203,7 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	}
 	spin_lock(&access->lock);
 	access->ioas = ioas;
-	access->inside = inside;
+	access->iopt_access = inside;
 	spin_unlock(&access->lock);
 out:
 	iommufd_object_put(&ioas->obj);
@@ -218,11 +218,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 static struct iopt_access *access_enter(struct iommufd_access *access,
 					bool even_leaving)
 {
-	struct iopt_access *inside = NULL;
+	struct iopt_access *iopt_access = NULL;
 
 	spin_lock(&access->lock);
 	if (!access->leaving || even_leaving)
-		inside = access->inside;
+		inside = access->iopt_access;
 	if (inside)
 		access->calls++;
 	spin_unlock(&access->lock);
@@ -298,7 +298,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_leave, IOMMUFD);
 void iommufd_access_detach(struct iommufd_access *access)
 {
 	struct iommufd_ioas *ioas = access->ioas;
-	struct iopt_access *inside = access->inside;
+	struct iopt_access *iopt_access = access->iopt_access;
 
 	if (!ioas)
 		return;
@@ -306,13 +306,13 @@ void iommufd_access_detach(struct iommufd_access *access)
 	access_set_leaving(access, true);
 	/* A pin may block for long while it faults in memory. */
 	wait_event_idle(access->idle, access_is_idle(access));
-	WRITE_ONCE(access->evictor, current);
+	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
-		iopt_access_evict(inside);
-	WRITE_ONCE(access->evictor, NULL);
+		iopt_access_unpin_all(inside);
+	WRITE_ONCE(access->notifier, NULL);
 
 	spin_lock(&access->lock);
-	access->inside = NULL;
+	access->iopt_access = NULL;
 	spin_unlock(&access->lock);
 	wait_event_idle(access->idle, access_is_idle(access));
 	iopt_access_destroy(inside);
@@ -385,7 +385,7 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **pages,
 			     unsigned int flags)
 {
-	struct iopt_access *inside;
+	struct iopt_access *iopt_access;
 	unsigned long last;
 	int rc;
 
@@ -414,7 +414,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, IOMMUFD);
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length)
 {
-	struct iopt_access *inside;
+	struct iopt_access *iopt_access;
 	unsigned long last;
 
 	if (range_last(iova, length, &last))
@@ -449,7 +449,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)
 {
-	struct iopt_access *inside;
+	struct iopt_access *iopt_access;
 	int rc;
 
 	inside = access_enter(access, false);

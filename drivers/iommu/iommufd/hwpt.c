@@ -38,8 +38,8 @@ const struct iommufd_object_type iommufd_hwpt_type = {
  * struct hwpt_attach - state of an attach in progress
  * @idev: the device
  * @msi_start: bus address of the window for its MSI doorbell, or PHYS_ADDR_MAX
- * @refused: domain that the engine cannot accept until a busy mapping settles,
- *           not attached to a device; otherwise NULL
+ * @refused: domain that the engine cannot accept until a busy mapping becomes
+ *           idle, not attached to a device; otherwise NULL
  */
 struct hwpt_attach {
 	struct iommufd_device *idev;

@@ -66,81 +66,81 @@ union any_command {
  * offset of the end of the last field in the first version of the command.
  */
 struct command {
-	int (*serve)(struct iommufd_call *call);
+	int (*handler)(struct iommufd_call *call);
 	u32 size;
 	u32 least;
 };
 
-#define PLACE(nr)	((nr) - IOMMUFD_CMD_BASE)
+#define CMD_INDEX(nr) ((nr) - IOMMUFD_CMD_BASE)
 
 static const struct command commands[] = {
-	[PLACE(IOMMUFD_CMD_DESTROY)] = {
-		.serve = iommufd_destroy,
+	[CMD_INDEX(IOMMUFD_CMD_DESTROY)] = {
+		.handler = iommufd_destroy,
 		.size = sizeof(struct iommu_destroy),
 		.least = offsetofend(struct iommu_destroy, id),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_ALLOC)] = {
-		.serve = iommufd_ioas_alloc,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_ALLOC)] = {
+		.handler = iommufd_ioas_alloc,
 		.size = sizeof(struct iommu_ioas_alloc),
 		.least = offsetofend(struct iommu_ioas_alloc, out_ioas_id),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_ALLOW_IOVAS)] = {
-		.serve = iommufd_ioas_allow_iovas,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_ALLOW_IOVAS)] = {
+		.handler = iommufd_ioas_allow_iovas,
 		.size = sizeof(struct iommu_ioas_allow_iovas),
 		.least = offsetofend(struct iommu_ioas_allow_iovas, allowed_iovas),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_COPY)] = {
-		.serve = iommufd_ioas_copy,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_COPY)] = {
+		.handler = iommufd_ioas_copy,
 		.size = sizeof(struct iommu_ioas_copy),
 		.least = offsetofend(struct iommu_ioas_copy, src_iova),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_IOVA_RANGES)] = {
-		.serve = iommufd_ioas_iova_ranges,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_IOVA_RANGES)] = {
+		.handler = iommufd_ioas_iova_ranges,
 		.size = sizeof(struct iommu_ioas_iova_ranges),
 		.least = offsetofend(struct iommu_ioas_iova_ranges, out_iova_alignment),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_MAP)] = {
-		.serve = iommufd_ioas_map,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_MAP)] = {
+		.handler = iommufd_ioas_map,
 		.size = sizeof(struct iommu_ioas_map),
 		.least = offsetofend(struct iommu_ioas_map, iova),
 	},
-	[PLACE(IOMMUFD_CMD_IOAS_UNMAP)] = {
-		.serve = iommufd_ioas_unmap,
+	[CMD_INDEX(IOMMUFD_CMD_IOAS_UNMAP)] = {
+		.handler = iommufd_ioas_unmap,
 		.size = sizeof(struct iommu_ioas_unmap),
 		.least = offsetofend(struct iommu_ioas_unmap, length),
 	},
-	[PLACE(IOMMUFD_CMD_OPTION)] = {
-		.serve = iommufd_option,
+	[CMD_INDEX(IOMMUFD_CMD_OPTION)] = {
+		.handler = iommufd_option,
 		.size = sizeof(struct iommu_option),
 		.least = offsetofend(struct iommu_option, val64),
 	},
-	[PLACE(IOMMUFD_CMD_HWPT_ALLOC)] = {
-		.serve = iommufd_hwpt_alloc,
+	[CMD_INDEX(IOMMUFD_CMD_HWPT_ALLOC)] = {
+		.handler = iommufd_hwpt_alloc,
 		.size = sizeof(struct iommu_hwpt_alloc),
 		.least = offsetofend(struct iommu_hwpt_alloc, __reserved),
 	},
-	[PLACE(IOMMUFD_CMD_GET_HW_INFO)] = {
-		.serve = iommufd_device_get_hw_info,
+	[CMD_INDEX(IOMMUFD_CMD_GET_HW_INFO)] = {
+		.handler = iommufd_device_get_hw_info,
 		.size = sizeof(struct iommu_hw_info),
 		.least = offsetofend(struct iommu_hw_info, __reserved),
 	},
-	[PLACE(IOMMUFD_CMD_DEVICE_GET_INFO)] = {
-		.serve = iommufd_device_get_info,
+	[CMD_INDEX(IOMMUFD_CMD_DEVICE_GET_INFO)] = {
+		.handler = iommufd_device_get_info,
 		.size = sizeof(struct iommu_device_get_info),
 		.least = offsetofend(struct iommu_device_get_info, pgsize_bitmap),
 	},
-	[PLACE(IOMMUFD_CMD_CHECK_EXTENSION)] = {
-		.serve = iommufd_check_extension,
+	[CMD_INDEX(IOMMUFD_CMD_CHECK_EXTENSION)] = {
+		.handler = iommufd_check_extension,
 		.size = sizeof(struct iommu_check_extension),
 		.least = offsetofend(struct iommu_check_extension, out_value),
 	},
-	[PLACE(IOMMUFD_CMD_IOASID_ALLOC)] = {
-		.serve = iommufd_ioasid_alloc,
+	[CMD_INDEX(IOMMUFD_CMD_IOASID_ALLOC)] = {
+		.handler = iommufd_ioasid_alloc,
 		.size = sizeof(struct iommu_ioasid_alloc),
 		.least = offsetofend(struct iommu_ioasid_alloc, out_ioasid),
 	},
-	[PLACE(IOMMUFD_CMD_DEVICE_SET_COOKIE)] = {
-		.serve = iommufd_device_set_cookie,
+	[CMD_INDEX(IOMMUFD_CMD_DEVICE_SET_COOKIE)] = {
+		.handler = iommufd_device_set_cookie,
 		.size = sizeof(struct iommu_device_set_cookie),
 		.least = offsetofend(struct iommu_device_set_cookie, cookie),
 	},
@@ -159,10 +159,11 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 	int rc;
 
 	if (number != _IO(IOMMUFD_TYPE, nr) || nr < IOMMUFD_CMD_BASE ||
-	    PLACE(nr) >= ARRAY_SIZE(commands))
+	    CMD_INDEX(nr) >= ARRAY_SIZE(commands))
 		return -ENOTTY;
-	command = &commands[array_index_nospec(PLACE(nr), ARRAY_SIZE(commands))];
-	if (!command->serve)
+	command = &commands[array_index_nospec(CMD_INDEX(nr),
+					       ARRAY_SIZE(commands))];
+	if (!command->handler)
 		return -ENOTTY;
 
 	if (get_user(call.size, (u32 __user *)call.arg))
@@ -177,7 +178,7 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 		return rc;
 
 	call.cmd = &cmd;
-	return command->serve(&call);
+	return command->handler(&call);
 }
 
 static int iommufd_open(struct inode *inode, struct file *file)

@@ -35,7 +35,8 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 		return -EOPNOTSUPP;
 	if (!(flags & access))
 		return -EINVAL;
-	decoded->how = flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_MAP_FIXED : 0;
+	decoded->map_flags =
+		flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_MAP_FIXED : 0;
 	/* User space cannot flush CPU caches, so DMA has to be coherent. */
 	decoded->prot = IOMMU_CACHE;
 	if (flags & IOMMU_IOAS_MAP_READABLE)
@@ -104,8 +105,8 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	if (!capable(CAP_IPC_LOCK))
 		account = READ_ONCE(call->ictx->account);
 	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
-			   cmd->length, flags.prot, account, flags.how);
-	if (!rc && !flags.how)
+			   cmd->length, flags.prot, account, flags.map_flags);
+	if (!rc && !flags.map_flags)
 		rc = mapping_answer(ioas, iova, cmd->length, &answer->iova);
 	ioas_exit(ioas);
 	return rc;
@@ -135,9 +136,9 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 	if (!dst)
 		goto out_src;
 	rc = iopt_copy(dst->iopt, &iova, src->iopt, cmd->src_iova, cmd->length,
-		       flags.prot, flags.how);
+		       flags.prot, flags.map_flags);
 	rc = iommufd_pin_errno(rc);
-	if (!rc && !flags.how)
+	if (!rc && !flags.map_flags)
 		rc = mapping_answer(dst, iova, cmd->length, &answer->dst_iova);
 	ioas_exit(dst);
 out_src:

@@ -16,7 +16,7 @@
  *
  * Pins belong to the space: any access may unpin pages that another one pinned.
  * The exception is an access that owns its pins. Other accesses cannot remove
- * its pins, and iopt_access_evict() can find them when the access leaves.
+ * its pins, and iopt_access_unpin_all() can find them when the access leaves.
  */
 #include <linux/idr.h>
 #include <linux/iommu.h>
@@ -113,10 +113,10 @@ void iopt_access_destroy(struct iopt_access *access)
 	mutex_lock(&iopt->lock);
 	access->leaving = true;
 	while (access->nr_callbacks)
-		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
+		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
 	/* An unmap that waits for pins gives up once the list is empty. */
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
 		ida_free(&iopt->owners, access->owner);
@@ -140,7 +140,7 @@ static void area_notify(struct io_pagetable *iopt, struct iopt_area *area)
 		access->ops->unmap(access->data, area->start, area->last);
 		mutex_lock(&iopt->lock);
 		if (!--access->nr_callbacks && access->leaving)
-			iopt_wake_settled(iopt);
+			iopt_wake_idle(iopt);
 	}
 }
 
@@ -196,7 +196,7 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
 		 */
 		if (!area->nr_users && WARN_ON_ONCE(list_empty(&iopt->accesses)))
 			break;
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 	}
 	return rc;
 }
@@ -223,15 +223,15 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 	lockdep_assert_held(&iopt->lock);
 	/* In-flight calls use up rounds too, so that the loop terminates. */
 	for (; rounds > 1; rounds--) {
-		seen = iopt->nr_settled;
+		seen = iopt->idle_seq;
 		areas_find_users(iopt, areas, &pinned, &used);
 		if (!pinned && !used)
 			break;
-		areas_set_state(iopt, areas, IOPT_AREA_LEAVING);
+		areas_set_state(iopt, areas, IOPT_AREA_QUIESCING);
 		if (pinned)
 			areas_notify(iopt, areas);
 		else
-			rc = iopt_wait_settled_since(iopt, seen, TASK_KILLABLE);
+			rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE);
 		if (rc)
 			return rc;
 	}
@@ -260,15 +260,15 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
 	return !(flags & IOPT_ACCESS_WRITE) || (area->prot & IOMMU_WRITE);
 }
 
-/* Find the area at an IOVA and keep it in place until iopt_area_leave(). */
-static struct iopt_area *area_enter(struct io_pagetable *iopt,
-				    unsigned long iova, unsigned int flags)
+/* Find the area at an IOVA and keep it in place until iopt_area_put(). */
+static struct iopt_area *iopt_area_get(struct io_pagetable *iopt,
+				       unsigned long iova, unsigned int flags)
 {
 	struct iopt_area *area;
 
 	mutex_lock(&iopt->lock);
 	area = iopt_area_first(iopt, iova, iova);
-	if (!area || !iopt_area_is_there(area))
+	if (!area || !iopt_area_is_accessible(area))
 		area = ERR_PTR(-ENOENT);
 	else if (area->orphan)
 		area = ERR_PTR(-EBUSY);
@@ -281,20 +281,20 @@ static struct iopt_area *area_enter(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_leave() - stop using an area
+ * iopt_area_put() - stop using an area
  * @iopt: the space
  * @area: an area that the caller has counted itself in, see iopt_area.nr_users;
  *        it may be freed once the lock is dropped
  *
  * Context: @iopt->lock is held.
  */
-void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area)
+void iopt_area_put(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	lockdep_assert_held(&iopt->lock);
 	area->nr_users--;
 	/* Only unmap and iopt_adopt() wait for users. */
 	if (area->state != IOPT_AREA_LIVE || area->orphan)
-		iopt_wake_settled(iopt);
+		iopt_wake_idle(iopt);
 }
 
 /*
@@ -331,7 +331,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 	struct iopt_area *area;
 	int rc;
 
-	area = area_enter(iopt, start, flags);
+	area = iopt_area_get(iopt, start, flags);
 	if (IS_ERR(area))
 		return PTR_ERR(area);
 
@@ -346,7 +346,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
-	iopt_area_leave(iopt, area);
+	iopt_area_put(iopt, area);
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
@@ -374,8 +374,8 @@ static unsigned long area_unpin(struct iopt_access *access,
  * has sent its last notification for one of them. The driver did not know yet
  * which pages it would get, so it cannot have unpinned them in its callback.
  */
-static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
-			      unsigned long last)
+static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
+			    unsigned long last)
 {
 	struct iopt_area *area;
 
@@ -387,20 +387,20 @@ static int areas_leave_pinned(struct io_pagetable *iopt, unsigned long start,
 	 */
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last))
-		if (!iopt_area_is_there(area))
+		if (!iopt_area_is_accessible(area))
 			return -ENOENT;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_next(area, last)) {
 		iopt_area_mark_dirty(area, max(start, area->start),
 				     min(last, area->last));
-		iopt_area_leave(iopt, area);
+		iopt_area_put(iopt, area);
 	}
 	return 0;
 }
 
 /* Undo the pins in [@start, @last] and leave the areas, on the error path. */
-static void areas_leave_unpinned(struct iopt_access *access,
-				 unsigned long start, unsigned long last)
+static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
+			       unsigned long last)
 {
 	struct io_pagetable *iopt = access->iopt;
 	struct iopt_area *area;
@@ -413,7 +413,7 @@ static void areas_leave_unpinned(struct iopt_access *access,
 		mutex_lock(&iopt->lock);
 		iopt_area_mark_dirty(area, max(start, area->start),
 				     min(last, area->last));
-		iopt_area_leave(iopt, area);
+		iopt_area_put(iopt, area);
 	}
 }
 
@@ -445,9 +445,9 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 	}
 
 	mutex_lock(&iopt->lock);
-	rc = nr < 0 ? nr : areas_leave_pinned(iopt, start, last);
+	rc = nr < 0 ? nr : areas_put_pinned(iopt, start, last);
 	if (rc && done)
-		areas_leave_unpinned(access, start, next - 1);
+		areas_put_unpinned(access, start, next - 1);
 	mutex_unlock(&iopt->lock);
 	if (rc)
 		memset(pages, 0, (done + (nr < 0)) * sizeof(*pages));
@@ -529,7 +529,7 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 			unpinned += area_unpin(access, area, start, last,
 					       false);
 			mutex_lock(&iopt->lock);
-			iopt_area_leave(iopt, area);
+			iopt_area_put(iopt, area);
 		}
 		more = iopt_next_start(area->last, &start);
 		iopt_lock_break(iopt, &steps);
@@ -541,7 +541,7 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
 
 /**
- * iopt_access_evict() - remove all pins of an access
+ * iopt_access_unpin_all() - remove all pins of an access
  * @access: an access that owns its pins and does not pin concurrently
  *
  * Calls the unmap callback for each mapping in which @access has pages pinned,
@@ -551,7 +551,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
  * Context: process context, may sleep. Must not be called from a callback, nor
  * with a lock held that the callback takes.
  */
-void iopt_access_evict(struct iopt_access *access)
+void iopt_access_unpin_all(struct iopt_access *access)
 {
 	struct io_pagetable *iopt = access->iopt;
 	unsigned long start = 0, first, nr;
@@ -575,14 +575,14 @@ void iopt_access_evict(struct iopt_access *access)
 							area->last, nr);
 			}
 			mutex_lock(&iopt->lock);
-			iopt_area_leave(iopt, area);
+			iopt_area_put(iopt, area);
 		}
 		more = iopt_next_start(area->last, &start);
 		iopt_lock_break(iopt, &steps);
 	}
 	mutex_unlock(&iopt->lock);
 }
-EXPORT_SYMBOL_NS_GPL(iopt_access_evict, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_access_unpin_all, IOPT);
 
 /*
  * Copy between a buffer and the memory of a process. Unless @mm is that of the
@@ -652,8 +652,8 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		return -EOVERFLOW;
 
 	while (!rc && length) {
-		struct iopt_area *area = area_enter(iopt, iova,
-						    need ?: IOPT_ACCESS_READ);
+		struct iopt_area *area =
+			iopt_area_get(iopt, iova, need ?: IOPT_ACCESS_READ);
 		unsigned long bytes, uaddr;
 
 		if (IS_ERR(area))
@@ -667,7 +667,7 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		/* A failed copy may have written a part of the range. */
 		if (write)
 			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
-		iopt_area_leave(iopt, area);
+		iopt_area_put(iopt, area);
 		mutex_unlock(&iopt->lock);
 		iova += bytes;
 		buffer += bytes;

@@ -11,11 +11,11 @@
  *
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
  * the process may hold without bound. Unpinning therefore does not lower VmLck
- * at once: the pages stay unsettled until some thread lowers it. A caller that
- * charges the same payer settles first, so that unsettled pages do not count
- * against the limit. A thread waits for the mmap_lock only if it is that of its
- * own process and no other thread waits for the caller. Otherwise it tries the
- * lock, and leaves the work to a workqueue if the lock is taken.
+ * at once: the pages stay unsynced until some thread lowers it. A caller that
+ * charges the same payer synchronises it first, so that unsynced pages do not
+ * count against the limit. A thread waits for the mmap_lock only if it is that
+ * of its own process and no other thread waits for the caller. Otherwise it
+ * tries the lock, and leaves the work to a workqueue if the lock is taken.
  *
  * Each map has its own pages object and its own charge, even if the same memory
  * is mapped twice. The kinds of the runs record which pages were charged, so
@@ -40,11 +40,11 @@
 
 #include "account.h"
 
-static struct workqueue_struct *settle_wq;
+static struct workqueue_struct *sync_wq;
 
-static void payer_settle_locked(struct iopt_payer *payer)
+static void payer_sync_locked(struct iopt_payer *payer)
 {
-	unsigned long npages = atomic_long_xchg(&payer->unsettled, 0);
+	unsigned long npages = atomic_long_xchg(&payer->unsynced, 0);
 
 	mmap_assert_write_locked(payer->mm);
 	if (npages)
@@ -52,13 +52,12 @@ static void payer_settle_locked(struct iopt_payer *payer)
 				    true);
 }
 
-static void payer_settle_work(struct work_struct *work)
+static void payer_sync_work(struct work_struct *work)
 {
-	struct iopt_payer *payer = container_of(work, struct iopt_payer,
-						settle);
+	struct iopt_payer *payer = container_of(work, struct iopt_payer, sync);
 
 	mmap_write_lock(payer->mm);
-	payer_settle_locked(payer);
+	payer_sync_locked(payer);
 	mmap_write_unlock(payer->mm);
 	iopt_payer_put(payer);
 }
@@ -72,8 +71,8 @@ static void payer_settle_work(struct work_struct *work)
  */
 int iopt_account_init(void)
 {
-	settle_wq = alloc_workqueue("iopt", WQ_UNBOUND, 0);
-	return settle_wq ? 0 : -ENOMEM;
+	sync_wq = alloc_workqueue("iopt", WQ_UNBOUND, 0);
+	return sync_wq ? 0 : -ENOMEM;
 }
 
 /**
@@ -81,12 +80,12 @@ int iopt_account_init(void)
  *
  * May be called after iopt_account_init() has failed, too.
  *
- * Context: module exit, may sleep. Waits until all payers are settled.
+ * Context: module exit, may sleep. Waits until all payers are synchronised.
  */
 void iopt_account_exit(void)
 {
-	if (settle_wq)
-		destroy_workqueue(settle_wq);
+	if (sync_wq)
+		destroy_workqueue(sync_wq);
 }
 
 /**
@@ -110,7 +109,7 @@ struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
 	payer->user = get_uid(current_user());
-	INIT_WORK(&payer->settle, payer_settle_work);
+	INIT_WORK(&payer->sync, payer_sync_work);
 	return payer;
 }
 
@@ -162,7 +161,7 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 
 /**
  * iopt_payer_put() - drop a reference to a payer
- * @payer: the payer, or NULL; nothing may be charged to it or unsettled when
+ * @payer: the payer, or NULL; nothing may be charged to it or unsynced when
  *         the last reference is dropped
  *
  * Context: process context.
@@ -171,7 +170,7 @@ void iopt_payer_put(struct iopt_payer *payer)
 {
 	if (!payer || !refcount_dec_and_test(&payer->users))
 		return;
-	WARN_ON(iopt_is_unsettled(payer));
+	WARN_ON(iopt_payer_is_unsynced(payer));
 	free_uid(payer->user);
 	put_task_struct(payer->task);
 	mmdrop(payer->mm);
@@ -203,7 +202,7 @@ static bool user_charge(struct user_struct *user, unsigned long npages,
 }
 
 /*
- * Charge VmLck under the lock that mlock() takes, after settling what was
+ * Charge VmLck under the lock that mlock() takes, after synchronising what was
  * uncharged before.
  */
 static int mm_charge(struct iopt_payer *payer, unsigned long npages)
@@ -212,7 +211,7 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 
 	if (mmap_write_lock_killable(payer->mm))
 		return -EINTR;
-	payer_settle_locked(payer);
+	payer_sync_locked(payer);
 	rc = __account_locked_vm(payer->mm, npages, true, payer->task,
 				 payer->account == IOPT_ACCOUNT_MM_UNLIMITED);
 	mmap_write_unlock(payer->mm);
@@ -261,10 +260,11 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 
 /**
  * iopt_uncharge() - undo a charge
- * @payer: the payer; the caller settles it afterwards
+ * @payer: the payer; the caller synchronises it afterwards
  * @npages: number of pages, at most as many as are charged
  *
- * Does not take the mmap_lock. VmLck shows the change once @payer is settled.
+ * Does not take the mmap_lock. VmLck shows the change once @payer is
+ * synchronised.
  *
  * Context: any context. The caller keeps other threads from pinning the same
  * pages, because the limit has room for new charges from here on.
@@ -276,10 +276,10 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	switch (payer->account) {
 	case IOPT_ACCOUNT_MM:
 	case IOPT_ACCOUNT_MM_UNLIMITED:
-		atomic_long_add(npages, &payer->unsettled);
+		atomic_long_add(npages, &payer->unsynced);
 		return;
 	case IOPT_ACCOUNT_MM_PINNED:
-		atomic_long_add(npages, &payer->unsettled);
+		atomic_long_add(npages, &payer->unsynced);
 		break;
 	case IOPT_ACCOUNT_USER:
 		atomic_long_sub(npages, &payer->user->locked_vm);
@@ -291,37 +291,37 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /*
- * Settle a payer, and release its mmap_lock, if the caller holds the lock for
- * writing. Otherwise let a worker do so.
+ * Synchronise a payer, and release its mmap_lock, if the caller holds the lock
+ * for writing. Otherwise let a worker do so.
  */
-static void payer_settle(struct iopt_payer *payer, bool locked)
+static void payer_sync(struct iopt_payer *payer, bool locked)
 {
 	if (locked) {
-		payer_settle_locked(payer);
+		payer_sync_locked(payer);
 		mmap_write_unlock(payer->mm);
 	} else {
 		iopt_payer_get(payer);
-		if (!queue_work(settle_wq, &payer->settle))
+		if (!queue_work(sync_wq, &payer->sync))
 			iopt_payer_put(payer);
 	}
 }
 
 /**
- * iopt_try_settle() - lower VmLck by the uncharged pages without waiting
+ * iopt_payer_try_sync() - lower VmLck by the uncharged pages without waiting
  * @payer: the payer, to which the caller has a reference
  *
  * If the mmap_lock is taken, a worker waits for it and lowers VmLck later.
  *
  * Context: process context; other threads may be waiting for the caller.
  */
-void iopt_try_settle(struct iopt_payer *payer)
+void iopt_payer_try_sync(struct iopt_payer *payer)
 {
-	if (iopt_is_unsettled(payer))
-		payer_settle(payer, mmap_write_trylock(payer->mm));
+	if (iopt_payer_is_unsynced(payer))
+		payer_sync(payer, mmap_write_trylock(payer->mm));
 }
 
 /**
- * iopt_settle() - lower VmLck by the uncharged pages
+ * iopt_payer_sync() - lower VmLck by the uncharged pages
  * @payer: the payer, to which the caller has a reference
  *
  * Waits for the mmap_lock if @payer is the current process. For another
@@ -331,25 +331,26 @@ void iopt_try_settle(struct iopt_payer *payer)
  * Context: process context, may sleep without bound, killably, for the
  * mmap_lock. The caller holds no lock and no mark that other threads wait for.
  */
-void iopt_settle(struct iopt_payer *payer)
+void iopt_payer_sync(struct iopt_payer *payer)
 {
 	if (payer->mm != current->mm)
-		iopt_try_settle(payer);
-	else if (iopt_is_unsettled(payer))
-		payer_settle(payer, !mmap_write_lock_killable(payer->mm));
+		iopt_payer_try_sync(payer);
+	else if (iopt_payer_is_unsynced(payer))
+		payer_sync(payer, !mmap_write_lock_killable(payer->mm));
 }
 
 /**
- * iopt_settle_later() - note a payer for iopt_settle_noted()
+ * iopt_payer_sync_later() - note a payer for iopt_payer_sync_noted()
  * @noted: the payer noted so far, or NULL; replaced by @payer
  * @payer: the payer of pages that were uncharged
  *
  * Most operations uncharge one payer only. If an operation uncharges several,
- * the last one stays noted and the others are settled by iopt_try_settle().
+ * the last one stays noted and the others are synchronised by
+ * iopt_payer_try_sync().
  *
  * Context: process context; the caller keeps @payer from being freed.
  */
-void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
+void iopt_payer_sync_later(struct iopt_payer **noted, struct iopt_payer *payer)
 {
 	struct iopt_payer *before = *noted;
 
@@ -357,21 +358,22 @@ void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer)
 		return;
 	*noted = iopt_payer_get(payer);
 	if (before) {
-		iopt_try_settle(before);
+		iopt_payer_try_sync(before);
 		iopt_payer_put(before);
 	}
 }
 
 /**
- * iopt_settle_noted() - settle the noted payer and drop the reference to it
- * @noted: the payer that iopt_settle_later() noted, or NULL
+ * iopt_payer_sync_noted() - synchronise the noted payer and drop the reference
+ * to it
+ * @noted: the payer that iopt_payer_sync_later() noted, or NULL
  *
- * Context: as iopt_settle().
+ * Context: as iopt_payer_sync().
  */
-void iopt_settle_noted(struct iopt_payer *noted)
+void iopt_payer_sync_noted(struct iopt_payer *noted)
 {
 	if (noted) {
-		iopt_settle(noted);
+		iopt_payer_sync(noted);
 		iopt_payer_put(noted);
 	}
 }
@@ -411,7 +413,7 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
  * @left: number of these pages that are still charged to @from; pages that were
  *        unpinned in between have been uncharged from it
  *
- * The caller settles both payers afterwards.
+ * The caller synchronises both payers afterwards.
  *
  * Context: as iopt_uncharge().
  */

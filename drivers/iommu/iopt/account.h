@@ -22,8 +22,8 @@ struct user_struct;
  *      device
  * @task: leading thread of that process; its RLIMIT_MEMLOCK is the limit
  * @user: user that %IOPT_ACCOUNT_USER charges
- * @unsettled: number of uncharged pages that VmLck of @mm still includes
- * @settle: lowers VmLck for callers that must not wait or were killed
+ * @unsynced: number of uncharged pages that VmLck of @mm still includes
+ * @sync: lowers VmLck for callers that must not wait or were killed
  * @rcu: frees the payer after a grace period, for iopt_payer_get_current()
  */
 struct iopt_payer {
@@ -32,8 +32,8 @@ struct iopt_payer {
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
-	atomic_long_t unsettled;
-	struct work_struct settle;
+	atomic_long_t unsynced;
+	struct work_struct sync;
 	struct rcu_head rcu;
 };
 
@@ -47,10 +47,10 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 void iopt_payer_put(struct iopt_payer *payer);
 int iopt_charge(struct iopt_payer *payer, unsigned long npages);
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages);
-void iopt_try_settle(struct iopt_payer *payer);
-void iopt_settle(struct iopt_payer *payer);
-void iopt_settle_later(struct iopt_payer **noted, struct iopt_payer *payer);
-void iopt_settle_noted(struct iopt_payer *noted);
+void iopt_payer_try_sync(struct iopt_payer *payer);
+void iopt_payer_sync(struct iopt_payer *payer);
+void iopt_payer_sync_later(struct iopt_payer **noted, struct iopt_payer *payer);
+void iopt_payer_sync_noted(struct iopt_payer *noted);
 int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 			   unsigned long npages);
 void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
@@ -61,9 +61,9 @@ void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
  * pages checks this before it lets other threads pin these pages or change
  * their payer.
  */
-static inline bool iopt_is_unsettled(struct iopt_payer *payer)
+static inline bool iopt_payer_is_unsynced(struct iopt_payer *payer)
 {
-	return atomic_long_read(&payer->unsettled);
+	return atomic_long_read(&payer->unsynced);
 }
 
 #endif /* __IOPT_ACCOUNT_H */

@@ -7,12 +7,12 @@
  * found in logarithmic time. An area is never split or merged between map and
  * unmap.
  *
- * An area settles when a thread that worked on it or used it is done: the area
- * is no longer busy or working, has lost a user, or is gone.
+ * An area becomes idle when a thread that worked on it or used it is done: the
+ * area is no longer busy or working, has lost a user, or is gone.
  *
  * Rule: lookups need iopt->lock. A caller that finds a conflicting area sleeps
- * until an area of the space settles, and then restarts its lookup, because any
- * area may have changed during the wait.
+ * until an area of the space becomes idle, and then restarts its lookup,
+ * because any area may have changed during the wait.
  */
 #include <linux/mm.h>
 #include <linux/rbtree_augmented.h>
@@ -323,9 +323,10 @@ struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 }
 
 /**
- * iopt_wait_settled_since() - wait until an area settles after a point in time
+ * iopt_wait_idle_since() - wait until an area becomes idle after a point in
+ * time
  * @iopt: the space
- * @seen: io_pagetable.nr_settled when the caller started its lookup
+ * @seen: io_pagetable.idle_seq when the caller started its lookup
  * @state: %TASK_KILLABLE; or %TASK_UNINTERRUPTIBLE for callers that must not
  *         fail, which may only wait for work that finishes by itself
  *
@@ -335,23 +336,23 @@ struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
  *
  * The lock is held again in both cases.
  */
-int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
-			    unsigned int state)
+int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
+			 unsigned int state)
 {
 	int rc;
 
 	lockdep_assert_held(&iopt->lock);
 	mutex_unlock(&iopt->lock);
-	rc = wait_event_state(iopt->settled,
-			      READ_ONCE(iopt->nr_settled) != seen, state);
+	rc = wait_event_state(iopt->idle, READ_ONCE(iopt->idle_seq) != seen,
+			      state);
 	mutex_lock(&iopt->lock);
 	return rc ? -EINTR : 0;
 }
 
 /**
- * iopt_wait_settled() - wait until an area settles
+ * iopt_wait_idle() - wait until an area becomes idle
  * @iopt: the space
- * @state: see iopt_wait_settled_since()
+ * @state: see iopt_wait_idle_since()
  *
  * Context: @iopt->lock is held, and has been since the caller found the area
  * that it waits for. It is dropped while waiting.
@@ -360,21 +361,21 @@ int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
  *
  * The lock is held again in both cases.
  */
-int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state)
+int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state)
 {
-	return iopt_wait_settled_since(iopt, iopt->nr_settled, state);
+	return iopt_wait_idle_since(iopt, iopt->idle_seq, state);
 }
 
 /**
- * iopt_wake_settled() - wake up all waiters after areas have settled
+ * iopt_wake_idle() - wake up all waiters after areas have become idle
  * @iopt: the space
  *
  * Context: @iopt->lock is held, and has been since the areas changed.
  */
-void iopt_wake_settled(struct io_pagetable *iopt)
+void iopt_wake_idle(struct io_pagetable *iopt)
 {
 	lockdep_assert_held(&iopt->lock);
-	WRITE_ONCE(iopt->nr_settled, iopt->nr_settled + 1);
-	if (wq_has_sleeper(&iopt->settled))
-		wake_up_all(&iopt->settled);
+	WRITE_ONCE(iopt->idle_seq, iopt->idle_seq + 1);
+	if (wq_has_sleeper(&iopt->idle))
+		wake_up_all(&iopt->idle);
 }

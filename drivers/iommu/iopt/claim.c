@@ -134,7 +134,7 @@ int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
 	int rc = 0;
 
 	while (!rc && iopt_claim_first(iopt, start, last))
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 	if (rc)
 		return rc;
 	claim->iova.start = start;
@@ -163,5 +163,5 @@ void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 	for (; area; area = iopt_area_walk(iopt, area, last, &steps))
 		area->late = false;
 	interval_tree_remove(&claim->iova, &iopt->claims);
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 }

@@ -3,15 +3,16 @@
  * Dirty page tracking.
  *
  * Vocabulary:
- *  tracking  between start and stop, each area has a bitmap with a bit per page
- *  blind     a blind device writes by DMA without the engine's knowledge. A
- *            device is not blind if it writes only to pages that an access pins
- *            for it
+ *  tracking   between start and stop, each area has a bitmap with a bit per
+ *             page
+ *  untracked  an untracked device writes by DMA without the engine's knowledge.
+ *             A device that writes only to pages that an access pins for it is
+ *             tracked
  *
  * A page is dirty if an access wrote or pinned it since it was last reported,
- * or has it pinned now. While the space has a blind device, all pages that a
- * domain translates are dirty, too. A reported page becomes clean unless it is
- * still pinned.
+ * or has it pinned now. While the space has an untracked device, all pages that
+ * a domain translates are dirty, too. A reported page becomes clean unless it
+ * is still pinned.
  *
  * Rule: no dirty page is lost. Bits are cleared before they are reported, so
  * that concurrent writes count for the next report, and are set again if the
@@ -206,7 +207,7 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
 	lockdep_assert_held(&iopt->lock);
 	iopt->track_new = track;
 	while (iopt->nr_inserting[!track])
-		iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
+		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 }
 
 /**
@@ -214,7 +215,8 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
  * @iopt: the space
  *
  * At first only pages that accesses have pinned, or that a domain translates
- * for a blind device, are dirty. If tracking is on already, nothing changes.
+ * for an untracked device, are dirty. If tracking is on already, nothing
+ * changes.
  *
  * Context: process context, may sleep.
  * Return: 0, or
@@ -263,24 +265,24 @@ void iopt_dirty_stop(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_stop, IOPT);
 
 /**
- * iopt_dirty_blind() - add a blind device to a space
+ * iopt_dirty_add_untracked() - add an untracked device to a space
  * @iopt: the space
  *
  * All pages that a domain translates are reported as dirty until the matching
- * iopt_dirty_unblind().
+ * iopt_dirty_remove_untracked().
  *
  * Context: process context, may sleep.
  */
-void iopt_dirty_blind(struct io_pagetable *iopt)
+void iopt_dirty_add_untracked(struct io_pagetable *iopt)
 {
 	mutex_lock(&iopt->lock);
-	iopt->nr_blind++;
+	iopt->nr_untracked++;
 	mutex_unlock(&iopt->lock);
 }
-EXPORT_SYMBOL_NS_GPL(iopt_dirty_blind, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
 
 /**
- * iopt_dirty_unblind() - remove a blind device from a space
+ * iopt_dirty_remove_untracked() - remove an untracked device from a space
  * @iopt: the space
  * @sees: true if the device stays and from now on writes only to pages that an
  *        access pins for it; false if the device leaves the space
@@ -290,7 +292,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_blind, IOPT);
  *
  * Context: process context, may sleep.
  */
-void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees)
+void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool sees)
 {
 	struct iopt_area *area = NULL;
 	unsigned int steps = 0;
@@ -301,10 +303,10 @@ void iopt_dirty_unblind(struct io_pagetable *iopt, bool sees)
 	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_mark_dirty(area, area->start, area->last);
 	/* Reports include all translated pages until here. */
-	iopt->nr_blind--;
+	iopt->nr_untracked--;
 	mutex_unlock(&iopt->lock);
 }
-EXPORT_SYMBOL_NS_GPL(iopt_dirty_unblind, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_dirty_remove_untracked, IOPT);
 
 /**
  * iopt_dirty_tracking() - check whether dirty pages are tracked
@@ -384,12 +386,12 @@ static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 }
 
 /**
- * struct portion - the pages of an area that one word of a bitmap stands for
+ * struct slice - the pages of an area that one word of a bitmap stands for
  * @first: index of the first page, relative to the start of the area
  * @per_bit: number of pages per bit
  * @nr: number of bits
  */
-struct portion {
+struct slice {
 	unsigned long first;
 	unsigned long per_bit;
 	unsigned int nr;
@@ -400,11 +402,11 @@ struct portion {
  * clear them in the bitmap of the area unless %IOPT_DIRTY_KEEP is set.
  */
 static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
-			  const struct portion *portion, unsigned int flags,
+			  const struct slice *slice, unsigned int flags,
 			  u64 *taken)
 {
-	unsigned long npages = portion->nr * portion->per_bit;
-	unsigned long end = portion->first + npages, page;
+	unsigned long npages = slice->nr * slice->per_bit;
+	unsigned long end = slice->first + npages, page;
 
 	lockdep_assert_held(&iopt->lock);
 	/* Tracking was stopped after the check. */
@@ -412,36 +414,36 @@ static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 		return -EINVAL;
 	*taken = 0;
 	/* Pins through other mappings of the pages are not marked here. */
-	area_mark_pinned(area, portion->first, npages);
-	for (page = find_next_bit(area->dirty, end, portion->first); page < end;
+	area_mark_pinned(area, slice->first, npages);
+	for (page = find_next_bit(area->dirty, end, slice->first); page < end;
 	     page = find_next_bit(area->dirty, end, page)) {
-		unsigned int bit = (page - portion->first) / portion->per_bit;
+		unsigned int bit = (page - slice->first) / slice->per_bit;
 
 		*taken |= BIT_ULL(bit);
-		page = portion->first + (bit + 1) * portion->per_bit;
+		page = slice->first + (bit + 1) * slice->per_bit;
 	}
 	if (!(flags & IOPT_DIRTY_KEEP)) {
-		bitmap_clear(area->dirty, portion->first, npages);
-		area_mark_pinned(area, portion->first, npages);
+		bitmap_clear(area->dirty, slice->first, npages);
+		area_mark_pinned(area, slice->first, npages);
 	}
 	return 0;
 }
 
 static void area_put_bits_back(struct iopt_area *area,
-			       const struct portion *portion, u64 taken)
+			       const struct slice *slice, u64 taken)
 {
 	unsigned int bit;
 
-	for (bit = 0; area->dirty && bit != portion->nr; bit++)
+	for (bit = 0; area->dirty && bit != slice->nr; bit++)
 		if (taken & BIT_ULL(bit))
 			bitmap_set(area->dirty,
-				   portion->first + bit * portion->per_bit,
-				   portion->per_bit);
+				   slice->first + bit * slice->per_bit,
+				   slice->per_bit);
 }
 
 /* Report the pages of one word. They stay dirty if the write fails. */
 static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
-			    const struct portion *portion, u64 __user *word,
+			    const struct slice *slice, u64 __user *word,
 			    unsigned int shift, unsigned int flags, bool whole)
 {
 	bool all;
@@ -449,16 +451,16 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	rc = area_take_bits(iopt, area, portion, flags, &bits);
-	all = iopt->nr_blind && READ_ONCE(area->nr_domains);
+	rc = area_take_bits(iopt, area, slice, flags, &bits);
+	all = iopt->nr_untracked && READ_ONCE(area->nr_domains);
 	mutex_unlock(&iopt->lock);
 	if (rc)
 		return rc;
 
-	rc = report_word(word, shift, portion->nr, all ? ~0ULL : bits, whole);
+	rc = report_word(word, shift, slice->nr, all ? ~0ULL : bits, whole);
 	if (rc && !(flags & IOPT_DIRTY_KEEP)) {
 		mutex_lock(&iopt->lock);
-		area_put_bits_back(area, portion, bits);
+		area_put_bits_back(area, slice, bits);
 		mutex_unlock(&iopt->lock);
 	}
 	return rc;
@@ -488,21 +490,21 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 {
 	unsigned long bit = (area->start - start) >> __ffs(query->pgsize);
 	unsigned long npages = area_npages(area);
-	struct portion portion = {
+	struct slice slice = {
 		.per_bit = query->pgsize >> PAGE_SHIFT,
 	};
 	int rc = 0;
 
-	while (!rc && portion.first != npages) {
+	while (!rc && slice.first != npages) {
 		unsigned int shift = bit % 64;
 
-		portion.nr = min((npages - portion.first) / portion.per_bit,
-				 64UL - shift);
-		rc = area_report_word(iopt, area, &portion,
+		slice.nr = min((npages - slice.first) / slice.per_bit,
+			       64UL - shift);
+		rc = area_report_word(iopt, area, &slice,
 				      query->bitmap + bit / 64, shift, flags,
 				      query->whole_words);
-		bit += portion.nr;
-		portion.first += portion.nr * portion.per_bit;
+		bit += slice.nr;
+		slice.first += slice.nr * slice.per_bit;
 		cond_resched();
 	}
 	return rc;
@@ -545,7 +547,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 	mutex_lock(&iopt->lock);
 	rc = iopt_dirty_check(iopt, start, last, query, NULL);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
-		if (iopt_area_is_there(area)) {
+		if (iopt_area_is_accessible(area)) {
 			/* It may have been mapped after the check. */
 			if (!query_suits(query, area, start, last)) {
 				rc = -EINVAL;
@@ -555,7 +557,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 			mutex_unlock(&iopt->lock);
 			rc = iopt_area_report(iopt, area, query, start, flags);
 			mutex_lock(&iopt->lock);
-			iopt_area_leave(iopt, area);
+			iopt_area_put(iopt, area);
 		}
 		more = iopt_next_start(area->last, &next) && next <= last;
 		iopt_lock_break(iopt, &steps);

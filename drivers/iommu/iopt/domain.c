@@ -76,22 +76,22 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * iopt_area_drop() - unpin the pages of an area that no domain translates
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
- * @unsettled: notes the payer for iopt_settle_noted()
+ * @unsynced: notes the payer for iopt_payer_sync_noted()
  *
  * Context: process context, may sleep. Takes @area->pages->mutex, but does not
  * wait for an mmap_lock, because other threads may be waiting, not killably,
  * for @area.
  */
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
-		    struct iopt_payer **unsettled)
+		    struct iopt_payer **unsynced)
 {
 	struct iopt_pages *pages = area->pages;
 
 	mutex_lock(&pages->mutex);
 	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
 	/* Another process may adopt the pages as soon as they are unlocked. */
-	if (iopt_is_unsettled(pages->payer))
-		iopt_settle_later(unsettled, pages->payer);
+	if (iopt_payer_is_unsynced(pages->payer))
+		iopt_payer_sync_later(unsynced, pages->payer);
 	mutex_unlock(&pages->mutex);
 	RB_CLEAR_NODE(&area->slice.rb);
 }
@@ -104,12 +104,12 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 static void area_drop_attached(struct io_pagetable *iopt,
 			       struct iopt_area *area)
 {
-	struct iopt_payer *unsettled = NULL;
+	struct iopt_payer *unsynced = NULL;
 
-	iopt_area_drop(iopt, area, &unsettled);
-	if (unsettled) {
-		iopt_try_settle(unsettled);
-		iopt_payer_put(unsettled);
+	iopt_area_drop(iopt, area, &unsynced);
+	if (unsynced) {
+		iopt_payer_try_sync(unsynced);
+		iopt_payer_put(unsynced);
 	}
 }
 
@@ -281,7 +281,7 @@ static void areas_clear_domain(struct list_head *areas,
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, busy for the caller; areas that are
  *         in a domain are working
- * @unsettled: notes a payer for iopt_settle_noted(), which the caller calls
+ * @unsynced: notes a payer for iopt_payer_sync_noted(), which the caller calls
  *             once the areas are gone
  *
  * Pages are unpinned after the last flush. The number of flushes depends on the
@@ -290,7 +290,7 @@ static void areas_clear_domain(struct list_head *areas,
  * Context: process context, may sleep. No lock of the space is held.
  */
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      struct iopt_payer **unsettled)
+		      struct iopt_payer **unsynced)
 {
 	struct iopt_domain *domain;
 	struct iopt_area *area;
@@ -306,7 +306,7 @@ void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 	list_for_each_entry(area, areas, node) {
 		WRITE_ONCE(area->nr_domains, 0);
 		if (iopt_area_is_held(area))
-			iopt_area_drop(iopt, area, unsettled);
+			iopt_area_drop(iopt, area, unsynced);
 		if (!list_is_last(&area->node, areas))
 			cond_resched();
 	}
@@ -339,7 +339,7 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 	claim = iopt_claim_first(iopt, area->start, area->start);
 	if (claim)
 		claim->refilled = true;
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	return rc;
 }
 
@@ -372,11 +372,11 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	lockdep_assert_held(&iopt->lock);
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
-		bool going = iopt_area_is_going(area);
+		bool going = iopt_area_is_unmapping(area);
 
 		/* Its map is still dropping pages that no domain needs. */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			continue;
 		}
 		more = iopt_next_start(area->last, &start);
@@ -390,7 +390,7 @@ static int areas_fill_new(struct io_pagetable *iopt,
 }
 
 /*
- * Account for an area that was unmapped from a domain and flushed. A blind
+ * Account for an area that was unmapped from a domain and flushed. An untracked
  * device may have written to its pages, so mark them dirty before nr_domains
  * shows that no device reaches them. Drops the lock to unpin pages that no
  * domain translates any more.
@@ -401,7 +401,7 @@ static void areas_leave_domain(struct io_pagetable *iopt,
 {
 	lockdep_assert_held(&iopt->lock);
 	area->skips = domain->seq;
-	if (area->nr_domains == 1 && iopt->nr_blind)
+	if (area->nr_domains == 1 && iopt->nr_untracked)
 		iopt_area_mark_dirty(area, area->start, area->last);
 	WRITE_ONCE(area->nr_domains, area->nr_domains - 1);
 	if (area->nr_domains)
@@ -413,9 +413,8 @@ static void areas_leave_domain(struct io_pagetable *iopt,
 }
 
 /* Take live areas, which the caller has made working, out of a domain. */
-static void clear_and_settle(struct io_pagetable *iopt,
-			     struct list_head *areas,
-			     struct iopt_domain *domain)
+static void clear_and_wake(struct io_pagetable *iopt, struct list_head *areas,
+			   struct iopt_domain *domain)
 {
 	struct iopt_area *area, *next;
 
@@ -427,7 +426,7 @@ static void clear_and_settle(struct io_pagetable *iopt,
 		list_del_init(&area->node);
 		area->working = false;
 	}
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 }
 
 /* Take an area out of a domain while the unmap of the area still waits. */
@@ -444,7 +443,7 @@ static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 	mutex_lock(&iopt->lock);
 	areas_leave_domain(iopt, area, domain);
 	area->working = false;
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 }
 
 /*
@@ -464,15 +463,15 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 		bool working = READ_ONCE(area->working);
 		bool in = !working && area->state != IOPT_AREA_BUILDING &&
 			  iopt_area_is_in(area, domain->seq);
-		bool alone = in && iopt_area_is_going(area);
+		bool alone = in && iopt_area_is_unmapping(area);
 
 		if (nr && (working || alone || nr == DETACH_BATCH)) {
-			clear_and_settle(iopt, &areas, domain);
+			clear_and_wake(iopt, &areas, domain);
 			nr = 0;
 			continue;
 		}
 		if (working) {
-			iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
+			iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 			continue;
 		}
 		more = iopt_next_start(area->last, &start);
@@ -486,7 +485,7 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 		iopt_lock_break(iopt, &steps);
 	}
 	if (nr)
-		clear_and_settle(iopt, &areas, domain);
+		clear_and_wake(iopt, &areas, domain);
 }
 
 /* Close and empty a domain, remove it from the space and free it. */
@@ -555,7 +554,7 @@ static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 			return 0;
 		mutex_unlock(&iopt->attach_mutex);
 		if (rc == -EAGAIN && wait)
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE) ?: -EAGAIN;
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE) ?: -EAGAIN;
 		mutex_unlock(&iopt->lock);
 		if (rc != -EAGAIN || !wait)
 			return rc;

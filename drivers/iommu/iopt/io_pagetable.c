@@ -47,7 +47,7 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	mutex_init(&iopt->track_mutex);
 	INIT_LIST_HEAD(&iopt->domains);
 	iopt->next_seq = 1;
-	init_waitqueue_head(&iopt->settled);
+	init_waitqueue_head(&iopt->idle);
 	INIT_LIST_HEAD(&iopt->accesses);
 	ida_init(&iopt->owners);
 	iopt->policy = *policy;

@@ -8,8 +8,8 @@
  *   busy      a caller owns the area: it is mapping, unmapping or adopting it
  *   working   a thread is adding the area to domains or removing it from them,
  *             without a lock
- *   settle    an area settles when it stops being busy or working, when it is
- *             removed, or when a call stops using it
+ *   idle      an area becomes idle when it stops being busy or working, when it
+ *             is removed, or when a call stops using it
  *   claim     an IOVA interval in which an operation walks areas in batches
  *   holder    an area that keeps its slice pinned, see pages.h
  *   in        an area is in a domain if the domain translates it
@@ -43,7 +43,7 @@ struct kmem_cache;
  * @id: number of the space for debugging, never reused
  * @attach_mutex: serialises attach and detach of domains, and changes of owners
  * @lock: protects the trees, @domains and iopt_domain.open, @accesses,
- *        @nr_settled, @payer, @tracking, @nr_orphans, @nr_blind, @nr_claimed,
+ *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
  *        and dirty bitmap of each area. A loop of user-controlled length
  *        holds it for at most %IOPT_MAX_STEPS steps
@@ -66,9 +66,9 @@ struct kmem_cache;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: required alignment of IOVAs and lengths in bytes
- * @nr_settled: incremented each time an area settles, a claim ends, or an
+ * @idle_seq: incremented each time an area becomes idle, a claim ends, or an
  *              access is destroyed
- * @settled: wait queue for changes of @nr_settled
+ * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end
  * @accesses: all &struct iopt_access
  * @owners: allocated numbers of accesses that own their pins, starting at 1
@@ -76,8 +76,8 @@ struct kmem_cache;
  * @track_new: new areas are given a bitmap
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
  * @nr_orphans: number of areas that are orphans
- * @nr_blind: number of devices that can write without being tracked, see
- *            iopt_dirty_blind()
+ * @nr_untracked: number of devices that can write without being tracked, see
+ *            iopt_dirty_add_untracked()
  * @payer: payer of the last mapping, cached for the next one; modified under
  *         @lock and read under RCU
  * @nr_lost: number of pages that stay pinned because an IOMMU driver failed to
@@ -108,8 +108,8 @@ struct kmem_cache;
  *  ============================  ==============================================
  *
  * The busy and working marks are not locks: a caller that finds a conflicting
- * area sleeps without any lock until an area of the space settles, and then
- * restarts its lookup.
+ * area sleeps without any lock until an area of the space becomes idle, and
+ * then restarts its lookup.
  *
  * A busy area stays in the tree, and its @iopt_area.node belongs to the caller
  * that owns it. A caller that owns areas waits only for areas at higher IOVAs,
@@ -144,8 +144,8 @@ struct io_pagetable {
 	struct list_head domains;
 	unsigned long next_seq;
 	unsigned long iova_alignment;
-	unsigned long nr_settled;
-	wait_queue_head_t settled;
+	unsigned long idle_seq;
+	wait_queue_head_t idle;
 	struct iopt_policy policy;
 	struct list_head accesses;
 	struct ida owners;
@@ -153,7 +153,7 @@ struct io_pagetable {
 	bool track_new;
 	bool tracking;
 	unsigned int nr_orphans;
-	unsigned int nr_blind;
+	unsigned int nr_untracked;
 	struct iopt_payer __rcu *payer;
 	atomic_long_t nr_lost;
 	struct dentry *debugfs;
@@ -163,13 +163,13 @@ struct io_pagetable {
  * enum iopt_area_state - life cycle of an area
  * @IOPT_AREA_BUILDING: being mapped, always busy; removed if the map fails
  * @IOPT_AREA_LIVE: mapped
- * @IOPT_AREA_LEAVING: being unmapped, always busy; accesses can still use it
+ * @IOPT_AREA_QUIESCING: being unmapped, always busy; accesses can still use it
  * @IOPT_AREA_DYING: being unmapped, always busy; accesses do not find it
  */
 enum iopt_area_state {
 	IOPT_AREA_BUILDING,
 	IOPT_AREA_LIVE,
-	IOPT_AREA_LEAVING,
+	IOPT_AREA_QUIESCING,
 	IOPT_AREA_DYING,
 };
 
@@ -318,16 +318,16 @@ static inline unsigned long iopt_area_length(const struct iopt_area *area)
 }
 
 /* Accesses find areas in these states only. */
-static inline bool iopt_area_is_there(const struct iopt_area *area)
+static inline bool iopt_area_is_accessible(const struct iopt_area *area)
 {
 	return area->state == IOPT_AREA_LIVE ||
-	       area->state == IOPT_AREA_LEAVING;
+	       area->state == IOPT_AREA_QUIESCING;
 }
 
 /* True while an area is being unmapped. If the unmap fails the area stays. */
-static inline bool iopt_area_is_going(const struct iopt_area *area)
+static inline bool iopt_area_is_unmapping(const struct iopt_area *area)
 {
-	return area->state == IOPT_AREA_LEAVING ||
+	return area->state == IOPT_AREA_QUIESCING ||
 	       area->state == IOPT_AREA_DYING;
 }
 
@@ -404,10 +404,10 @@ struct iopt_area *iopt_area_walk(struct io_pagetable *iopt,
 				 unsigned int *steps);
 struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 				      unsigned long bytes);
-int iopt_wait_settled_since(struct io_pagetable *iopt, unsigned long seen,
-			    unsigned int state);
-int iopt_wait_settled(struct io_pagetable *iopt, unsigned int state);
-void iopt_wake_settled(struct io_pagetable *iopt);
+int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
+			 unsigned int state);
+int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state);
+void iopt_wake_idle(struct io_pagetable *iopt);
 
 /* claim.c */
 struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
@@ -423,7 +423,7 @@ void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim);
 
 /* unmap.c */
 void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
-			struct iopt_payer **unsettled);
+			struct iopt_payer **unsynced);
 
 /* map.c */
 struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
@@ -441,15 +441,15 @@ bool iopt_domain_is_open(struct io_pagetable *iopt);
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built);
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
-		    struct iopt_payer **unsettled);
+		    struct iopt_payer **unsynced);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      struct iopt_payer **unsettled);
+		      struct iopt_payer **unsynced);
 
 /* access.c */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
-void iopt_area_leave(struct io_pagetable *iopt, struct iopt_area *area);
+void iopt_area_put(struct io_pagetable *iopt, struct iopt_area *area);
 
 /* dirty.c */
 int iopt_area_track(struct iopt_area *area, gfp_t gfp);

@@ -25,7 +25,7 @@
  * Return: 0, or
  * * %-EEXIST - there is a mapping in the interval
  * * %-EAGAIN - a mapping in the interval is being built or torn down, which may
- *   wait for accesses to unpin. The caller waits for an area to settle and
+ *   wait for accesses to unpin. The caller waits for an area to become idle and
  *   calls again
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
@@ -34,7 +34,7 @@ int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
 	struct iopt_area *area = iopt_area_first(iopt, start, last);
 
 	if (area)
-		return iopt_area_is_there(area) ? -EEXIST : -EAGAIN;
+		return iopt_area_is_accessible(area) ? -EEXIST : -EAGAIN;
 	return iopt_map_is_claimed(iopt, start, last) ? -EAGAIN : 0;
 }
 
@@ -72,20 +72,20 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 			return 0;
 		rc = iopt_check_unmapped(iopt, start, last);
 		if (rc == -EAGAIN)
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 	} while (!rc);
 	return rc;
 }
 
 /**
- * struct wish - requirements for IOVAs that the engine chooses
+ * struct iova_request - requirements for IOVAs that the engine chooses
  * @length: length in bytes
  * @alignment: a power of two
  * @offset: required value of the first IOVA modulo @alignment
  * @surely: a hole of this size in bytes fits whatever its alignment is
  * @tries: number of holes smaller than @surely that are still to be checked
  */
-struct wish {
+struct iova_request {
 	unsigned long length;
 	unsigned long alignment;
 	unsigned long offset;
@@ -94,12 +94,12 @@ struct wish {
 };
 
 /* Check whether [@start, @last] has room. */
-static bool wish_fits(const struct wish *wish, unsigned long start,
-		      unsigned long last, unsigned long *iova)
+static bool req_fits(const struct iova_request *req, unsigned long start,
+		     unsigned long last, unsigned long *iova)
 {
-	unsigned long skip = (wish->offset - start) & (wish->alignment - 1);
+	unsigned long skip = (req->offset - start) & (req->alignment - 1);
 
-	if (skip > last - start || last - start - skip < wish->length - 1)
+	if (skip > last - start || last - start - skip < req->length - 1)
 		return false;
 	*iova = start + skip;
 	return true;
@@ -111,42 +111,41 @@ static bool wish_fits(const struct wish *wish, unsigned long start,
  * MAX_TRIES misaligned ones only holes that are certain to fit are considered,
  * to bound the time.
  */
-static bool wish_fits_between(struct io_pagetable *iopt, struct wish *wish,
-			      unsigned long start, unsigned long last,
-			      unsigned long *iova)
+static bool req_fits_between(struct io_pagetable *iopt,
+			     struct iova_request *req, unsigned long start,
+			     unsigned long last, unsigned long *iova)
 {
 	struct iopt_area *area = iopt_area_first(iopt, start, last);
 
 	if (!area)
-		return wish_fits(wish, start, last, iova);
-	if (area->start > start &&
-	    wish_fits(wish, start, area->start - 1, iova))
+		return req_fits(req, start, last, iova);
+	if (area->start > start && req_fits(req, start, area->start - 1, iova))
 		return true;
 
-	while ((area = iopt_area_next_hole(area, wish->tries ? wish->length :
-							      wish->surely))) {
+	while ((area = iopt_area_next_hole(area, req->tries ? req->length :
+							      req->surely))) {
 		start = area->start - area->hole;
 		if (start > last)
 			return false;
-		if (wish_fits(wish, start, min(last, area->start - 1), iova))
+		if (req_fits(req, start, min(last, area->start - 1), iova))
 			return true;
-		if (wish->tries)
-			wish->tries--;
+		if (req->tries)
+			req->tries--;
 	}
 
 	return iopt_next_start(iopt->highest->last, &start) && start <= last &&
-	       wish_fits(wish, start, last, iova);
+	       req_fits(req, start, last, iova);
 }
 
 /* Check whether the usable IOVAs of [@start, @last] have room. */
-static bool wish_fits_usable(struct io_pagetable *iopt, struct wish *wish,
-			     unsigned long start, unsigned long last,
-			     unsigned long *iova)
+static bool req_fits_usable(struct io_pagetable *iopt, struct iova_request *req,
+			    unsigned long start, unsigned long last,
+			    unsigned long *iova)
 {
 	struct iopt_range gap;
 
 	while (iopt_interval_gap(&iopt->reserved, start, last, &gap)) {
-		if (wish_fits_between(iopt, wish, gap.start, gap.last, iova))
+		if (req_fits_between(iopt, req, gap.start, gap.last, iova))
 			return true;
 		if (gap.last == last)
 			return false;
@@ -159,19 +158,19 @@ static bool wish_fits_usable(struct io_pagetable *iopt, struct wish *wish,
  * Check whether there is room anywhere. The first and the last page of the
  * address space are not chosen, but can be mapped at a fixed IOVA.
  */
-static bool wish_fits_anywhere(struct io_pagetable *iopt, struct wish *wish,
-			       unsigned long *iova)
+static bool req_fits_anywhere(struct io_pagetable *iopt,
+			      struct iova_request *req, unsigned long *iova)
 {
 	const unsigned long lowest = PAGE_SIZE, highest = -PAGE_SIZE - 1;
 	struct interval_tree_node *node;
 
 	if (RB_EMPTY_ROOT(&iopt->allowed.rb_root))
-		return wish_fits_usable(iopt, wish, lowest, highest, iova);
+		return req_fits_usable(iopt, req, lowest, highest, iova);
 
 	for (node = interval_tree_iter_first(&iopt->allowed, lowest, highest);
 	     node; node = interval_tree_iter_next(node, lowest, highest))
-		if (wish_fits_usable(iopt, wish, max(node->start, lowest),
-				     min(node->last, highest), iova))
+		if (req_fits_usable(iopt, req, max(node->start, lowest),
+				    min(node->last, highest), iova))
 			return true;
 	return false;
 }
@@ -199,7 +198,7 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		return -EINVAL;
 
 	for (i = 0; i != ARRAY_SIZE(sizes); i++) {
-		struct wish wish = {
+		struct iova_request req = {
 			.length = length,
 			.alignment = max(sizes[i], iopt->iova_alignment),
 			.offset = uaddr,
@@ -207,12 +206,13 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		};
 
 		if (length < sizes[i] ||
-		    check_add_overflow(length, wish.alignment -
-				       iopt->iova_alignment, &wish.surely))
+		    check_add_overflow(length,
+				       req.alignment - iopt->iova_alignment,
+				       &req.surely))
 			continue;
 		if (!IS_ALIGNED(uaddr, iopt->iova_alignment))
-			wish.offset = 0;
-		if (wish_fits_anywhere(iopt, &wish, start))
+			req.offset = 0;
+		if (req_fits_anywhere(iopt, &req, start))
 			return 0;
 	}
 	return -ENOSPC;

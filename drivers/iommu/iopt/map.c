@@ -28,8 +28,8 @@
  * @nr: number of areas
  * @length: length of all areas in bytes
  * @uaddr: user address of the first area
- * @unsettled: payer of pages that were unpinned on failure, or NULL; see
- *             iopt_settle_noted()
+ * @unsynced: payer of pages that were unpinned on failure, or NULL; see
+ *             iopt_payer_sync_noted()
  */
 struct new_areas {
 	struct io_pagetable *iopt;
@@ -37,7 +37,7 @@ struct new_areas {
 	unsigned int nr;
 	unsigned long length;
 	unsigned long uaddr;
-	struct iopt_payer *unsettled;
+	struct iopt_payer *unsynced;
 };
 
 /*
@@ -90,7 +90,7 @@ static int areas_place(struct new_areas *new, unsigned long *iova,
 		rc = iopt_choose_iova(iopt, new->uaddr, new->length, iova);
 		while (!rc && iopt_map_is_claimed(iopt, *iova, *iova +
 						  (new->length - 1))) {
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			rc = rc ?: iopt_choose_iova(iopt, new->uaddr,
 						    new->length, iova);
 		}
@@ -130,7 +130,7 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
 
 	*again = iopt_claim_first(iopt, iova, last);
 	if (*again)
-		return iopt_wait_settled(iopt, TASK_KILLABLE);
+		return iopt_wait_idle(iopt, TASK_KILLABLE);
 	rc = iopt_claim_add(iopt, &claim, iova, last);
 	if (rc)
 		return rc;
@@ -194,8 +194,8 @@ static int areas_fill(struct new_areas *new, bool *held)
 			rc = iopt_area_hold(iopt, area, true);
 			if (rc) {
 				/* VmLck may still have to be lowered. */
-				iopt_settle_later(&new->unsettled,
-						  area->pages->payer);
+				iopt_payer_sync_later(&new->unsynced,
+						      area->pages->payer);
 				return rc;
 			}
 			iopt_step(&steps);
@@ -244,13 +244,13 @@ static void areas_drop_unneeded(struct new_areas *new)
 
 	list_for_each_entry_safe(area, next, &new->list, node) {
 		mutex_unlock(&iopt->lock);
-		iopt_area_drop(iopt, area, &new->unsettled);
+		iopt_area_drop(iopt, area, &new->unsynced);
 		cond_resched();
 		mutex_lock(&iopt->lock);
 		list_del_init(&area->node);
 		area->working = false;
 	}
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 }
 
 /*
@@ -266,7 +266,7 @@ static void areas_stop_work(struct new_areas *new)
 		area->working = false;
 		iopt_lock_break(new->iopt, &steps);
 	}
-	iopt_wake_settled(new->iopt);
+	iopt_wake_idle(new->iopt);
 }
 
 /*
@@ -296,7 +296,7 @@ static bool areas_publish(struct new_areas *new, bool held)
 		}
 	}
 	iopt->nr_publishing--;
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	if (filled && !list_empty(&new->list))
 		areas_drop_unneeded(new);
 	else if (!filled && !held)
@@ -322,8 +322,8 @@ static int areas_map(struct new_areas *new, unsigned long *iova,
 		rc = areas_fill(new, &held);
 	} while (!rc && !areas_publish(new, held));
 	if (rc)
-		iopt_areas_destroy(iopt, &new->list, &new->unsettled);
-	iopt_settle_noted(new->unsettled);
+		iopt_areas_destroy(iopt, &new->list, &new->unsynced);
+	iopt_payer_sync_noted(new->unsynced);
 	iopt_debug_validate(iopt);
 	return rc;
 }
@@ -473,7 +473,7 @@ struct source {
 
 /*
  * Check whether an area can be copied. -EAGAIN means that it is being built or
- * torn down: the caller waits for an area to settle.
+ * torn down: the caller waits for an area to become idle.
  */
 static int source_check(const struct source *source,
 			const struct iopt_area *area)
@@ -530,7 +530,7 @@ static void source_leave(const struct source *source, unsigned long last)
 
 	for (area = iopt_area_first(iopt, source->start, last); area;
 	     area = iopt_area_walk(iopt, area, last, &steps))
-		iopt_area_leave(iopt, area);
+		iopt_area_put(iopt, area);
 }
 
 /*
@@ -599,7 +599,7 @@ static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
 
 	mutex_lock(&src->lock);
 	do {
-		seen = src->nr_settled;
+		seen = src->idle_seq;
 		rc = areas_slice(&source, &new);
 		if (!rc)
 			break;
@@ -608,8 +608,8 @@ static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
 		new.nr = 0;
 		mutex_lock(&src->lock);
 		if (rc == -EAGAIN)
-			rc = iopt_wait_settled_since(src, seen, TASK_KILLABLE)
-			     ?: -EAGAIN;
+			rc = iopt_wait_idle_since(src, seen, TASK_KILLABLE) ?:
+				     -EAGAIN;
 	} while (rc == -EAGAIN);
 	mutex_unlock(&src->lock);
 	if (rc)

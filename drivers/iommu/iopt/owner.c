@@ -25,16 +25,16 @@ static bool area_is_shared(const struct iopt_area *area)
 }
 
 /*
- * Wait for an area to settle. Called with both locks held. attach_mutex is
+ * Wait for an area to become idle. Called with both locks held. attach_mutex is
  * dropped too, because detach takes it and is not killable. On failure neither
  * lock is held on return.
  */
-static int wait_settled_detached(struct io_pagetable *iopt, unsigned long seen)
+static int wait_idle_detached(struct io_pagetable *iopt, unsigned long seen)
 {
 	int rc;
 
 	mutex_unlock(&iopt->attach_mutex);
-	rc = iopt_wait_settled_since(iopt, seen, TASK_KILLABLE);
+	rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE);
 	mutex_unlock(&iopt->lock);
 	if (!rc && mutex_lock_killable(&iopt->attach_mutex))
 		rc = -EINTR;
@@ -147,11 +147,11 @@ int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 		return -EINTR;
 	mutex_lock(&iopt->lock);
 	for (;;) {
-		seen = iopt->nr_settled;
+		seen = iopt->idle_seq;
 		rc = areas_orphan(iopt, start, last, bytes);
 		if (rc != -EAGAIN)
 			break;
-		rc = wait_settled_detached(iopt, seen);
+		rc = wait_idle_detached(iopt, seen);
 		if (rc)
 			return rc;
 	}
@@ -199,8 +199,8 @@ static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
 	do {
 		rc = orphan_find(iopt, start, last, orphan);
 		if (rc == -EAGAIN)
-			rc = wait_settled_detached(iopt, iopt->nr_settled) ?:
-			     -EAGAIN;
+			rc = wait_idle_detached(iopt, iopt->idle_seq) ?:
+									-EAGAIN;
 	} while (rc == -EAGAIN);
 	return rc;
 }
@@ -281,7 +281,7 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 			area->orphan = false;
 			iopt->nr_orphans--;
 		}
-		iopt_wake_settled(iopt);
+		iopt_wake_idle(iopt);
 	} else {
 		mutex_unlock(&iopt->attach_mutex);
 	}

@@ -107,11 +107,11 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 	struct iopt_payer *payer = NULL;
 
 	/* iopt_pages_adopt() may change the payer after the unlock. */
-	if (iopt_is_unsettled(pages->payer))
+	if (iopt_payer_is_unsynced(pages->payer))
 		payer = iopt_payer_get(pages->payer);
 	mutex_unlock(&pages->mutex);
 	if (payer) {
-		iopt_try_settle(payer);
+		iopt_payer_try_sync(payer);
 		iopt_payer_put(payer);
 	}
 }
@@ -632,8 +632,8 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 	pages->uaddr = (unsigned long)untagged_addr(uptr);
 	mutex_unlock(&pages->mutex);
 	if (payer != old) {
-		iopt_settle(payer);
-		iopt_settle(old);
+		iopt_payer_sync(payer);
+		iopt_payer_sync(old);
 		iopt_payer_put(old);
 	}
 	return 0;

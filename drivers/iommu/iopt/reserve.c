@@ -49,7 +49,7 @@ int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 	int rc;
 
 	while ((rc = try_reserve(iopt, start, last, owner)) == -EAGAIN) {
-		rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+		rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 		if (rc)
 			break;
 	}
@@ -278,7 +278,8 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		if (!IS_ALIGNED(area->start | iopt_area_length(area), granule))
-			return iopt_area_is_going(area) ? -EAGAIN : -EADDRINUSE;
+			return iopt_area_is_unmapping(area) ? -EAGAIN :
+							      -EADDRINUSE;
 	return 0;
 }
 
@@ -313,7 +314,7 @@ static int reserve_outside(struct io_pagetable *iopt,
  *   a mapping is not aligned to the pages of the domain
  * * %-ENOMEM - out of memory
  * * %-EAGAIN - the result depends on a mapping that is being built or torn
- *   down. The caller waits for an area to settle and calls again
+ *   down. The caller waits for an area to become idle and calls again
  *
  * On failure @domain has no reservation.
  */

@@ -25,24 +25,24 @@
  * @iopt: the space
  * @areas: list by iopt_area.node of areas that the caller owns. Those that are
  *         in a domain are working
- * @unsettled: receives a payer for iopt_settle_noted()
+ * @unsynced: receives a payer for iopt_payer_sync_noted()
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
 void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
-			struct iopt_payer **unsettled)
+			struct iopt_payer **unsynced)
 {
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	iopt_areas_clear(iopt, areas, unsettled);
+	iopt_areas_clear(iopt, areas, unsynced);
 
 	mutex_lock(&iopt->lock);
 	list_for_each_entry(area, areas, node) {
 		iopt_area_remove(iopt, area);
 		iopt_lock_break(iopt, &steps);
 	}
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	iopt_areas_free(areas);
 }
@@ -57,7 +57,7 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
  * @bytes: length of @areas
  * @claim: claim of the interval, unless all areas could be taken without
  *         dropping the lock
- * @unsettled: payer of the unpinned pages, or NULL
+ * @unsynced: payer of the unpinned pages, or NULL
  */
 struct unmap {
 	struct io_pagetable *iopt;
@@ -67,7 +67,7 @@ struct unmap {
 	struct list_head areas;
 	unsigned long bytes;
 	struct iopt_claim claim;
-	struct iopt_payer *unsettled;
+	struct iopt_payer *unsynced;
 };
 
 static bool area_sticks_out(const struct unmap *unmap,
@@ -156,7 +156,7 @@ static int unmap_check(struct unmap *unmap)
 		bool late = iopt_area_is_late(&unmap->claim, area);
 
 		if (!late && (area->busy || READ_ONCE(area->working))) {
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			area = iopt_area_first(iopt, next, unmap->last);
 			continue;
 		}
@@ -172,7 +172,8 @@ static int unmap_take_all(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
 	enum iopt_area_state state = iopt->policy.notices > 1 ?
-				     IOPT_AREA_LEAVING : IOPT_AREA_DYING;
+					     IOPT_AREA_QUIESCING :
+					     IOPT_AREA_DYING;
 	unsigned int steps = 0;
 	struct iopt_area *area;
 	int rc = 0;
@@ -184,7 +185,7 @@ static int unmap_take_all(struct unmap *unmap)
 		if (area->late || area_sticks_out(unmap, area)) {
 			area = iopt_area_walk(iopt, area, unmap->last, &steps);
 		} else if (area->busy || READ_ONCE(area->working)) {
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			area = iopt_area_first(iopt, next, unmap->last);
 		} else {
 			unmap_add(unmap, area, state);
@@ -238,7 +239,7 @@ static int unmap_commit(struct unmap *unmap)
 		if (unmap->query)
 			rc = unmap_report(unmap);
 		while (!rc && unmap_is_filled(unmap))
-			rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 	} while (!rc && unmap->query && unmap->claim.refilled);
 	unmap->claim.committed = !rc;
 	return rc;
@@ -253,7 +254,7 @@ static void unmap_start_work(struct unmap *unmap)
 
 	list_for_each_entry(area, &unmap->areas, node) {
 		while (READ_ONCE(area->working))
-			iopt_wait_settled(iopt, TASK_UNINTERRUPTIBLE);
+			iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 		area->working = true;
 		iopt_lock_break(iopt, &steps);
 	}
@@ -307,13 +308,13 @@ static int unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 	if (list_empty(&unmap.areas))
 		rc = start == 0 && last == ULONG_MAX ? 0 : -ENOENT;
 	else
-		iopt_areas_destroy(iopt, &unmap.areas, &unmap.unsettled);
+		iopt_areas_destroy(iopt, &unmap.areas, &unmap.unsynced);
 	if (claimed) {
 		mutex_lock(&iopt->lock);
 		iopt_claim_end(iopt, &unmap.claim);
 		mutex_unlock(&iopt->lock);
 	}
-	iopt_settle_noted(unmap.unsettled);
+	iopt_payer_sync_noted(unmap.unsynced);
 	iopt_debug_validate(iopt);
 	*unmapped = unmap.bytes;
 	return rc;

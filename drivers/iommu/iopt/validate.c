@@ -144,8 +144,8 @@ static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /* Check an area that is neither busy nor working. */
-static bool settled_area_is_valid(struct io_pagetable *iopt,
-				  struct iopt_area *area, const char **wrong)
+static bool idle_area_is_valid(struct io_pagetable *iopt,
+			       struct iopt_area *area, const char **wrong)
 {
 	struct iopt_pages *pages = area->pages;
 	bool valid;
@@ -190,13 +190,13 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, area->hole == hole) &&
 	       HOLDS(wrong, area->max_hole >= area->hole) &&
 	       HOLDS(wrong, iopt_area_length(area) >> PAGE_SHIFT ==
-			    area->slice.last - area->slice.start + 1) &&
+				    area->slice.last - area->slice.start + 1) &&
 	       HOLDS(wrong, area->slice.last < pages->npages) &&
 	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
 						 area->last)) &&
 	       HOLDS(wrong, !area->late || late_area_is_claimed(iopt, area)) &&
 	       (area->busy || READ_ONCE(area->working) ||
-		settled_area_is_valid(iopt, area, wrong));
+		idle_area_is_valid(iopt, area, wrong));
 }
 
 /*
@@ -302,7 +302,7 @@ static bool area_is_passed_over(struct io_pagetable *iopt,
 	if (area->state == IOPT_AREA_BUILDING || READ_ONCE(area->working))
 		return true;
 	claim = iopt_claim_first(iopt, area->start, area->start);
-	return iopt_area_is_going(area) && claim && claim->committed;
+	return iopt_area_is_unmapping(area) && claim && claim->committed;
 }
 
 static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)

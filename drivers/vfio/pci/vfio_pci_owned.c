@@ -134,11 +134,11 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 	struct affected affected = { .vdev = vdev };
 	bool slot;
 	u32 room;
-	int ret;
+	int rc;
 
-	ret = reset_reach(vdev, &slot);
-	if (ret)
-		return ret;
+	rc = reset_reach(vdev, &slot);
+	if (rc)
+		return rc;
 
 	/* Limit the allocation to the actual number of devices. */
 	affected_find(&affected, slot);
@@ -152,21 +152,21 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 			return -ENOMEM;
 		affected_find(&affected, slot);
 		if (affected.count > affected.room)
-			ret = -EAGAIN;
+			rc = -EAGAIN;
 	} else {
-		ret = -ENOSPC;
+		rc = -ENOSPC;
 	}
 
 	hdr.flags = affected.flags;
 	hdr.count = affected.count;
-	if (ret != -EAGAIN && copy_to_user(arg, &hdr, sizeof(hdr)))
-		ret = -EFAULT;
-	if (!ret && copy_to_user(arg->devices, affected.devices,
+	if (rc != -EAGAIN && copy_to_user(arg, &hdr, sizeof(hdr)))
+		rc = -EFAULT;
+	if (!rc && copy_to_user(arg->devices, affected.devices,
 				 array_size(hdr.count,
 					    sizeof(*affected.devices))))
-		ret = -EFAULT;
+		rc = -EFAULT;
 	kfree(affected.devices);
-	return ret;
+	return rc;
 }
 
 /**
@@ -186,12 +186,12 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count)
 {
 	bool slot;
-	int ret;
+	int rc;
 
 	if (count)
 		return -EINVAL;
-	ret = reset_reach(vdev, &slot);
-	if (ret)
-		return ret;
+	rc = reset_reach(vdev, &slot);
+	if (rc)
+		return rc;
 	return vfio_pci_hot_reset_owned(vdev, vdev->vdev.iommufd_ctx);
 }

@@ -57,7 +57,7 @@ void find_devices(struct pci_address *found, unsigned int nr)
 				pci_group(all[other].text) != group);
 		if (!alone)
 			continue;
-		must("give a device to vfio", pci_give_to_vfio(all[i].text));
+		must("give a device to vfio", pci_bind_vfio(all[i].text));
 		found[used++] = all[i];
 	}
 	must("find devices with groups of their own", used < nr ? -ENODEV : 0);
@@ -149,7 +149,7 @@ long space_new_table(struct space *space, unsigned int device, __u32 *id)
 
 void space_drop_table(struct space *space, __u32 id)
 {
-	must("destroy a page table", iommu_end(space->iommufd, id));
+	must("destroy a page table", iommu_destroy(space->iommufd, id));
 }
 
 void space_map(struct space *space, const void *memory, size_t length,

@@ -126,7 +126,7 @@ struct mdev_pin_page {
 /* On a notice, unpin the pages that this device has pinned in the range */
 #define MDEV_PIN_NOTICE_UNPIN	0x1
 /* On a notice, call vfio_unpin_pages() for the whole range, as vfio_ap does */
-#define MDEV_PIN_NOTICE_BLIND	0x2
+#define MDEV_PIN_NOTICE_UNPIN_RANGE 0x2
 /* On a notice, read 8 bytes at the start of the range with vfio_dma_rw() */
 #define MDEV_PIN_NOTICE_READ	0x4
 /* Pin a page in open_device(), or at the start of close_device() */

@@ -144,7 +144,7 @@ static void handle_notice(struct pin_device *pin,
 	pin_table_wait(&pin->table);
 	if (!once->skip && once->flags & MDEV_PIN_NOTICE_UNPIN)
 		notice->dropped += pin_release(pin, iova, iova + length - 1);
-	if (!once->skip && once->flags & MDEV_PIN_NOTICE_BLIND)
+	if (!once->skip && once->flags & MDEV_PIN_NOTICE_UNPIN_RANGE)
 		notice->dropped += unpin_range(pin, iova, length);
 	if (once->flags & MDEV_PIN_NOTICE_READ)
 		notice->read_rc = vfio_dma_rw(&pin->vdev, iova, &data,

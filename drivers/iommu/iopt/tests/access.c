@@ -8,15 +8,15 @@
 
 #include "access.h"
 
-static void access_told(void *data, unsigned long start, unsigned long last)
+static void access_notified(void *data, unsigned long start, unsigned long last)
 {
 	struct test_access *access = data;
 
 	mutex_lock(&access->lock);
-	if (access->nr_told < TEST_TOLD_MAX)
-		access->told[access->nr_told] = (struct iopt_range){ start,
-								     last };
-	access->nr_told++;
+	if (access->nr_notified < TEST_NOTIFIED_MAX)
+		access->notified[access->nr_notified] =
+			(struct iopt_range){ start, last };
+	access->nr_notified++;
 	complete(&access->called);
 	if (access->block)
 		wait_for_completion(&access->go_on);
@@ -28,11 +28,11 @@ static void access_told(void *data, unsigned long start, unsigned long last)
 }
 
 static const struct iopt_access_ops access_ops = {
-	.unmap = access_told,
+	.unmap = access_notified,
 };
 
 static const struct iopt_access_ops owner_ops = {
-	.unmap = access_told,
+	.unmap = access_notified,
 	.owns_pins = true,
 };
 
@@ -100,9 +100,10 @@ void test_expect_notified(struct kunit *test, struct test_access *access,
 			  unsigned int i, unsigned long start,
 			  unsigned long npages)
 {
-	KUNIT_ASSERT_LT(test, i, access->nr_told);
-	KUNIT_EXPECT_EQ(test, start, access->told[i].start);
-	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1, access->told[i].last);
+	KUNIT_ASSERT_LT(test, i, access->nr_notified);
+	KUNIT_EXPECT_EQ(test, start, access->notified[i].start);
+	KUNIT_EXPECT_EQ(test, start + PAGES(npages) - 1,
+			access->notified[i].last);
 }
 
 /* Destroy all accesses, and drop their remaining pins. */

@@ -10,7 +10,7 @@
 
 #include "space.h"
 
-#define TEST_TOLD_MAX	8
+#define TEST_NOTIFIED_MAX 8
 
 /**
  * struct test_access - access of a driver
@@ -19,8 +19,8 @@
  * @next: next access of @space
  * @lock: lock of the driver, held while it pins and unpins, and in the callback
  * @keep: unpin nothing when notified of an unmap
- * @nr_told: number of notifications
- * @told: ranges of the first %TEST_TOLD_MAX notifications
+ * @nr_notified: number of notifications
+ * @notified: ranges of the first %TEST_NOTIFIED_MAX notifications
  * @block: wait for @go_on in the callback
  * @called: completed by each notification
  * @go_on: see @block
@@ -32,8 +32,8 @@ struct test_access {
 	struct test_access *next;
 	struct mutex lock;	/* outside the engine's locks */
 	bool keep;
-	unsigned int nr_told;
-	struct iopt_range told[TEST_TOLD_MAX];
+	unsigned int nr_notified;
+	struct iopt_range notified[TEST_NOTIFIED_MAX];
 	bool block;
 	struct completion called;
 	struct completion go_on;

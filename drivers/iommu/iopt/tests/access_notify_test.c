@@ -31,15 +31,15 @@ static void unmap_notifies_every_access(struct kunit *test)
 	/* A rejected unmap notifies no access. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 3));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, IOVA, 11));
-	KUNIT_EXPECT_EQ(test, 0, one->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, one->nr_notified);
 
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, IOVA - PAGES(5),
 					    IOVA + PAGES(20) - 1, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(12), bytes);
-	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 	test_expect_notified(test, one, 0, IOVA, 4);
 	test_expect_notified(test, one, 1, IOVA + PAGES(8), 4);
-	KUNIT_EXPECT_EQ(test, 2, two->nr_told);
+	KUNIT_EXPECT_EQ(test, 2, two->nr_notified);
 	test_expect_notified(test, two, 0, IOVA, 4);
 	test_expect_notified(test, two, 1, IOVA + PAGES(8), 4);
 	for (i = 0; i != 12; i++)
@@ -54,7 +54,7 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 4, test_unpin(one, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 }
 
 /* Pins of accesses stay when a domain is detached, so no access is notified. */
@@ -68,7 +68,7 @@ static void detach_notifies_no_access(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	test_detach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
 }
 
@@ -139,7 +139,7 @@ static void callback_may_do_everything(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	access->also = try_everything;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(8), uaddr + PAGES(4), 4);
 }
 
@@ -147,7 +147,7 @@ static void expect_usable(struct test_access *access, unsigned long start,
 			  unsigned long last)
 {
 	struct io_pagetable *iopt = access->space->iopt;
-	bool final = access->nr_told == iopt->policy.notices;
+	bool final = access->nr_notified == iopt->policy.notices;
 	int rc = final ? -ENOENT : 0;
 	struct page *page;
 	u64 value = 42;
@@ -180,7 +180,7 @@ static void unmap_notifies_again(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 4, access->nr_notified);
 	test_expect_notified(test, access, 3, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -194,10 +194,10 @@ static void unmap_notifies_again(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 5, access->nr_notified);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 5, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 5, access->nr_notified);
 }
 
 /*
@@ -218,7 +218,7 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
 	wait_for_completion(&access->called);
 	test_thread_expect_waiting(&thread);
-	KUNIT_EXPECT_EQ(test, 3, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 3, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
 	test_thread_kill(&thread);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
@@ -226,7 +226,7 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
 	access->keep = false;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 4, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 4, access->nr_notified);
 }
 
 /*
@@ -260,10 +260,10 @@ static void calls_in_flight_count_as_rounds(struct kunit *test)
 					       IOPT_ACCESS_WRITE));
 	}
 	mutex_lock(&space->iopt->lock);
-	iopt_area_leave(space->iopt, area);
+	iopt_area_put(space->iopt, area);
 	mutex_unlock(&space->iopt->lock);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 }
 
 /*
@@ -286,7 +286,7 @@ static void no_use_after_unpin(struct kunit *test)
 	mock->block_iova = IOVA;
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
 	wait_for_completion(&mock->blocked);
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_access_rw(access->access, IOVA, &value, 8,
 				       IOPT_ACCESS_WRITE));

@@ -107,7 +107,7 @@ static void destroy_waits_for_own_callbacks_only(struct kunit *test)
 	if (destroyed) {
 		complete(&destroy.done);
 		three = test_access_create(test);
-		KUNIT_EXPECT_EQ(test, 0, three->nr_told);
+		KUNIT_EXPECT_EQ(test, 0, three->nr_notified);
 	}
 	complete(&two->go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));

@@ -40,7 +40,7 @@ static void unmap_waits_for_unpin(struct kunit *test)
 	test_thread_expect_waiting(&thread);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
@@ -74,7 +74,7 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
 	access->keep = false;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 2, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 2, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
@@ -142,7 +142,7 @@ static void unmap_meets_pin_in_flight(struct kunit *test)
 	if (!rc)
 		test_unpin(access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
@@ -177,7 +177,7 @@ static void unmap_meets_pin_of_several(struct kunit *test)
 	test_thread_start(test, &pin, call_pin_unlocked, access, current->mm);
 	wait_for_users(space, second, 1);
 	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
-	while (!wq_has_sleeper(&space->iopt->settled))
+	while (!wq_has_sleeper(&space->iopt->idle))
 		msleep(20);
 	mutex_unlock(&second->pages->mutex);
 

@@ -31,7 +31,7 @@ static struct iopt_payer *payer_alloc(struct kunit *test,
 static void uncharge(struct iopt_payer *payer, unsigned long npages)
 {
 	iopt_uncharge(payer, npages);
-	iopt_settle(payer);
+	iopt_payer_sync(payer);
 }
 
 /*
@@ -137,56 +137,58 @@ static void uncharged_gives_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
-	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
+	KUNIT_EXPECT_FALSE(test, iopt_payer_is_unsynced(payer));
 	uncharge(payer, 10);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	iopt_payer_put(payer);
 }
 
-static long call_settle(struct test_thread *thread)
+static long call_sync(struct test_thread *thread)
 {
-	iopt_settle(thread->data);
+	iopt_payer_sync(thread->data);
 	return 0;
 }
 
 /* A worker updates VmLck if a thread is killed waiting for the mmap_lock. */
-static void killed_settles_later(struct kunit *test)
+static void killed_syncs_later(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer;
-	struct test_thread settle;
+	struct test_thread sync;
 
 	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 	set_limit(10);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 10);
 	mmap_read_lock(mm);
-	test_thread_start(test, &settle, call_settle, payer, mm);
+	test_thread_start(test, &sync, call_sync, payer, mm);
 	while (!mmap_lock_is_contended(mm))
 		msleep(20);
-	test_thread_kill(&settle);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&settle));
+	test_thread_kill(&sync);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&sync));
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	mmap_read_unlock(mm);
-	flush_work(&payer->settle);
+	flush_work(&payer->sync);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
-	KUNIT_EXPECT_FALSE(test, iopt_is_unsettled(payer));
+	KUNIT_EXPECT_FALSE(test, iopt_payer_is_unsynced(payer));
 	iopt_payer_put(payer);
 }
 
-static long call_try_settle(struct test_thread *thread)
+static long call_try_sync(struct test_thread *thread)
 {
-	iopt_try_settle(thread->data);
+	iopt_payer_try_sync(thread->data);
 	return 0;
 }
 
 /*
  * A caller that must not wait for the mmap_lock leaves the update to a worker.
  */
-static void busy_lock_settles_later(struct kunit *test)
+static void busy_lock_syncs_later(struct kunit *test)
 {
-	static long (* const calls[])(struct test_thread *) = {
-		call_try_settle, call_try_settle, call_settle,
+	static long (*const calls[])(struct test_thread *) = {
+		call_try_sync,
+		call_try_sync,
+		call_sync,
 	};
 	struct mm_struct *mm = current->mm;
 	/* The last call is made by a thread of another process. */
@@ -203,7 +205,7 @@ static void busy_lock_settles_later(struct kunit *test)
 		test_thread_run(test, calls[i], payer, mms[i]);
 		KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 		mmap_read_unlock(mm);
-		flush_work(&payer->settle);
+		flush_work(&payer->sync);
 		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 
 		/* The call itself updates VmLck if the lock is free. */
@@ -216,7 +218,7 @@ static void busy_lock_settles_later(struct kunit *test)
 }
 
 /* An operation that uncharges several payers updates the counters of each. */
-static void each_noted_payer_is_settled(struct kunit *test)
+static void each_noted_payer_is_synced(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer[2], *noted = NULL;
@@ -229,13 +231,13 @@ static void each_noted_payer_is_settled(struct kunit *test)
 	}
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		iopt_uncharge(payer[i], 5);
-		iopt_settle_later(&noted, payer[i]);
-		iopt_settle_later(&noted, payer[i]);
+		iopt_payer_sync_later(&noted, payer[i]);
+		iopt_payer_sync_later(&noted, payer[i]);
 		KUNIT_EXPECT_EQ(test, 2, refcount_read(&payer[i]->users));
 	}
 	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
-	iopt_settle_noted(noted);
-	iopt_settle_noted(NULL);
+	iopt_payer_sync_noted(noted);
+	iopt_payer_sync_noted(NULL);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer[i]->users));
@@ -346,9 +348,9 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(mm_limit_is_exact),
 	KUNIT_CASE(mm_unlimited_is_counted),
 	KUNIT_CASE(uncharged_gives_room),
-	KUNIT_CASE(killed_settles_later),
-	KUNIT_CASE(busy_lock_settles_later),
-	KUNIT_CASE(each_noted_payer_is_settled),
+	KUNIT_CASE(killed_syncs_later),
+	KUNIT_CASE(busy_lock_syncs_later),
+	KUNIT_CASE(each_noted_payer_is_synced),
 	KUNIT_CASE(limit_of_huge_sums),
 	KUNIT_CASE(payer_keeps_and_puts),
 	KUNIT_CASE(payer_is_reused),

@@ -508,7 +508,7 @@ static long call_unmap_dirty(struct test_thread *thread)
 
 /*
  * If attach fills an area while its unmap waits for an access, the unmap
- * reports each page that a blind device can reach.
+ * reports each page that an untracked device can reach.
  */
 static void unmap_reports_what_attach_fills(struct kunit *test)
 {
@@ -524,7 +524,7 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 
 	call.query.bitmap = (u64 __user *)test_touched(test, 1);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_blind(space->iopt);
+	iopt_dirty_add_untracked(space->iopt);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	access->keep = true;
@@ -539,7 +539,7 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, get_user(word, call.query.bitmap));
 	KUNIT_EXPECT_EQ(test, 0xf, word);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_remove_untracked(space->iopt, false);
 	iopt_dirty_stop(space->iopt);
 }
 
@@ -548,8 +548,8 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 
 /*
  * If attach fills areas while an unmap reports dirty pages, the unmap reports
- * again, because a blind device may have written to areas that were reported
- * already.
+ * again, because an untracked device may have written to areas that were
+ * reported already.
  */
 static void unmap_reports_again_after_attach(struct kunit *test)
 {
@@ -570,7 +570,7 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 	wait_for_completion(&slow.blocked);
 	call.query.bitmap = (u64 __user *)bitmap;
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_blind(space->iopt);
+	iopt_dirty_add_untracked(space->iopt);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
 					  uaddr + PAGES(4), 4));
@@ -588,7 +588,7 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap +
 					  PER_PAGE / 64));
 	KUNIT_EXPECT_EQ(test, 0xf, word);
-	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_remove_untracked(space->iopt, false);
 	iopt_dirty_stop(space->iopt);
 	test_munmap(test, bitmap, 2);
 }

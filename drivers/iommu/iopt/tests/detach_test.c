@@ -383,7 +383,7 @@ static void detach_beside_mmap_lock(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 		mmap_read_lock(current->mm);
 		expect_detach_beside_mmap_lock(test, space->mock[i], mms[i]);
-		flush_work(&payer->settle);
+		flush_work(&payer->sync);
 		KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 		test_validate(test);
 	}
@@ -394,7 +394,7 @@ static void detach_beside_mmap_lock(struct kunit *test)
  * Detach does not wait for an unmap that has removed its mappings and waits for
  * the mmap_lock.
  */
-static void detach_beside_settling_unmap(struct kunit *test)
+static void detach_beside_syncing_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_thread unmap;
@@ -414,7 +414,7 @@ static void detach_beside_settling_unmap(struct kunit *test)
 }
 
 /* Detach does not wait for a failed map that waits for the mmap_lock. */
-static void detach_beside_settling_map(struct kunit *test)
+static void detach_beside_syncing_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
@@ -520,7 +520,7 @@ static void destroy_beside_unpinning_callback(struct kunit *test)
 	mmap_read_unlock(current->mm);
 	test_thread_join(&destroy);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	flush_work(&payer->settle);
+	flush_work(&payer->sync);
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 	iopt_payer_put(payer);
 }
@@ -534,8 +534,8 @@ static struct kunit_case detach_cases[] = {
 	KUNIT_CASE(attach_beside_waiting_unmap),
 	KUNIT_CASE(unmap_beside_pinning_attach),
 	KUNIT_CASE(detach_beside_mmap_lock),
-	KUNIT_CASE(detach_beside_settling_unmap),
-	KUNIT_CASE(detach_beside_settling_map),
+	KUNIT_CASE(detach_beside_syncing_unmap),
+	KUNIT_CASE(detach_beside_syncing_map),
 	KUNIT_CASE(detach_beside_adopt),
 	KUNIT_CASE(destroy_beside_unpinning_callback),
 	{}

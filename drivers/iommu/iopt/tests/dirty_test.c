@@ -321,15 +321,15 @@ static void many_pins_when_tracking_starts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, bitmap_weight(area->dirty, n));
 }
 
-/* Pages that a blind device can reach are dirty at each read. */
-static void blind_device(struct kunit *test)
+/* Pages that an untracked device can reach are dirty at each read. */
+static void untracked_device(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 6), i;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
-	iopt_dirty_blind(space->iopt);
+	iopt_dirty_add_untracked(space->iopt);
 	/* A device reaches nothing that no domain translates. */
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_attach(test, space->mock[0]);
@@ -337,31 +337,32 @@ static void blind_device(struct kunit *test)
 					  uaddr + PAGES(3), 3));
 	for (i = 0; i != 3; i++)
 		KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
-	iopt_dirty_blind(space->iopt);
-	iopt_dirty_unblind(space->iopt, true);
+	iopt_dirty_add_untracked(space->iopt);
+	iopt_dirty_remove_untracked(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
 	/*
-	 * The last blind device becomes one that writes only to pinned pages.
+	 * The last untracked device becomes one that writes only to pinned
+	 * pages.
 	 */
-	iopt_dirty_unblind(space->iopt, true);
+	iopt_dirty_remove_untracked(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	/*
-	 * A blind device that is removed leaves the pages that it could reach
-	 * dirty once.
+	 * An untracked device that is removed leaves the pages that it could
+	 * reach dirty once.
 	 */
-	iopt_dirty_blind(space->iopt);
+	iopt_dirty_add_untracked(space->iopt);
 	test_detach(test, space->mock[0]);
-	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_remove_untracked(space->iopt, false);
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_flags(test, IOVA,
 						    IOPT_DIRTY_KEEP));
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_validate(test);
-	/* Without tracking, blind devices are only counted. */
+	/* Without tracking, untracked devices are only counted. */
 	iopt_dirty_stop(space->iopt);
-	iopt_dirty_blind(space->iopt);
-	iopt_dirty_unblind(space->iopt, false);
-	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_blind);
+	iopt_dirty_add_untracked(space->iopt);
+	iopt_dirty_remove_untracked(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_untracked);
 }
 
 /* A new mapping is tracked and clean while tracking is active. */
@@ -451,7 +452,7 @@ static void start_fails_at_nth(struct kunit *test)
 }
 
 /* An unmap reports the dirty pages of the mappings that it removes. */
-static void unmap_tells_dirty(struct kunit *test)
+static void unmap_reports_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	const struct iopt_dirty_query query = query_make(test);
@@ -484,16 +485,16 @@ static void unmap_tells_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(6), bytes);
 	KUNIT_EXPECT_EQ(test, BIT(2) | BIT(5) | BIT(7),
 			query_take(test, &query));
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), read_and_clear(test));
 
-	/* A blind device may have written to any page. */
-	iopt_dirty_blind(space->iopt);
+	/* an untracked device may have written to any page. */
+	iopt_dirty_add_untracked(space->iopt);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
 					 PAGES(64) - 1, &query, &bytes));
 	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), query_take(test, &query));
-	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_remove_untracked(space->iopt, false);
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
 					 PAGES(64) - 1, &query, &bytes));
@@ -531,7 +532,7 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, bytes);
 	KUNIT_EXPECT_EQ(test, 132, space->mock[0]->nr_ptes);
 	test_validate(test);
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 132);
@@ -547,18 +548,18 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, BIT(3), query_take(test, &query));
 }
 
-static void read_when_told(struct test_access *access, unsigned long start,
-			   unsigned long last)
+static void read_when_notified(struct test_access *access, unsigned long start,
+			       unsigned long last)
 {
 	struct test_space *space = access->space;
 	const struct iopt_dirty_query query = {
-		.bitmap = (u64 __user *)space->uaddr + access->nr_told - 1,
+		.bitmap = (u64 __user *)space->uaddr + access->nr_notified - 1,
 		.pgsize = PAGE_SIZE,
 	};
 
 	WARN_ON(iopt_dirty_read(space->iopt, start, start + PAGES(64) - 1,
 				&query, 0));
-	access->keep = access->nr_told == 1;
+	access->keep = access->nr_notified == 1;
 }
 
 /*
@@ -574,12 +575,12 @@ static void read_between_notices(struct kunit *test)
 
 	space->iopt->policy.notices = 2;
 	space->uaddr = (unsigned long)query.bitmap;
-	access->also = read_when_told;
+	access->also = read_when_notified;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 2, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 2, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 0b10, query_take(test, &query));
 	query.bitmap++;
 	KUNIT_EXPECT_EQ(test, 0, query_take(test, &query));
@@ -617,11 +618,11 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(pinned_is_dirty_in_copies),
 	KUNIT_CASE(pinned_behind_a_copy),
 	KUNIT_CASE(many_pins_when_tracking_starts),
-	KUNIT_CASE(blind_device),
+	KUNIT_CASE(untracked_device),
 	KUNIT_CASE(map_while_tracking),
 	KUNIT_CASE(too_large_to_track),
 	KUNIT_CASE(start_fails_at_nth),
-	KUNIT_CASE(unmap_tells_dirty),
+	KUNIT_CASE(unmap_reports_dirty),
 	KUNIT_CASE(unmap_EFAULT_leaves_everything),
 	KUNIT_CASE(read_between_notices),
 	KUNIT_CASE(last_page_of_space),

@@ -162,7 +162,7 @@ static void stop_while_accesses_unpin(struct kunit *test)
 /*
  * If an unmap fails to report dirty pages, callers that wait for it continue.
  */
-static void untold_unmap_wakes(struct kunit *test)
+static void silent_unmap_wakes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct unmap_call call = { .pages = 16, .query = query_make(test) };
@@ -275,10 +275,10 @@ static long call_detach(struct test_thread *thread)
 }
 
 /*
- * Pages that a blind device could reach are dirty while its domain is detached,
- * and after that until the device is removed.
+ * Pages that an untracked device could reach are dirty while its domain is
+ * detached, and after that until the device is removed.
  */
-static void dirty_while_blind_device_leaves(struct kunit *test)
+static void dirty_while_untracked_device_is_removed(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
@@ -289,7 +289,7 @@ static void dirty_while_blind_device_leaves(struct kunit *test)
 	struct unmap_call call = { .pages = 4, .query = query_make(test) };
 	struct test_thread detach;
 
-	iopt_dirty_blind(iopt);
+	iopt_dirty_add_untracked(iopt);
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
@@ -304,15 +304,15 @@ static void dirty_while_blind_device_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_unmap_dirty, &call,
 						 current->mm));
 	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query, 0));
-	iopt_dirty_unblind(iopt, false);
+	iopt_dirty_remove_untracked(iopt, false);
 }
 
 static struct kunit_case dirty_wait_cases[] = {
-	KUNIT_CASE(dirty_while_blind_device_leaves),
+	KUNIT_CASE(dirty_while_untracked_device_is_removed),
 	KUNIT_CASE(unmap_leaves_what_is_mapped_later),
 	KUNIT_CASE(stop_while_unmap_waits),
 	KUNIT_CASE(stop_while_accesses_unpin),
-	KUNIT_CASE(untold_unmap_wakes),
+	KUNIT_CASE(silent_unmap_wakes),
 	KUNIT_CASE(stop_while_reading),
 	KUNIT_CASE(unmap_waits_for_read),
 	{}

@@ -205,7 +205,7 @@ static const struct file_operations noted_fops = { .mmap = noted_mmap };
  * A filesystem is notified of writes to a page of its file if the device may
  * write to it, and not if the device only reads.
  */
-static void file_is_told_of_writes(struct kunit *test)
+static void file_is_notified_of_writes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr;
@@ -447,7 +447,7 @@ static struct kunit_case gup_cases[] = {
 	KUNIT_CASE(shared_memory_after_private_is_only_read),
 	KUNIT_CASE(private_memory_after_shared_is_copied),
 	KUNIT_CASE(replaced_page_is_not_pinned),
-	KUNIT_CASE(file_is_told_of_writes),
+	KUNIT_CASE(file_is_notified_of_writes),
 	KUNIT_CASE(zero_page_of_unwritable_memory),
 	KUNIT_CASE(attach_without_memory_reads_mapper),
 	KUNIT_CASE(run_is_of_one_kind),

@@ -395,10 +395,10 @@ void model_detach(struct model *model, struct model_space *space,
 	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping))) {
 		mapping_drop(model, mapping);
 		/*
-		 * The blind device no longer makes these pages dirty, so record
-		 * them.
+		 * The untracked device no longer makes these pages dirty, so
+		 * record them.
 		 */
-		if (space->nr_blind)
+		if (space->nr_untracked)
 			model_mark(space, mapping->start, mapping->length);
 	}
 }
@@ -514,14 +514,14 @@ void model_track(struct model_space *space, bool tracking)
 	space->tracking = tracking;
 }
 
-void model_unblind(struct model_space *space, bool sees)
+void model_remove_untracked(struct model_space *space, bool sees)
 {
 	struct model_mapping *mapping = NULL;
 
 	while (!sees &&
 	       (mapping = model_next(space, 0, MODEL_IOVAS, mapping)))
 		model_mark(space, mapping->start, mapping->length);
-	space->nr_blind--;
+	space->nr_untracked--;
 }
 
 int model_check_dirty(const struct model_space *space, unsigned int start,
@@ -554,7 +554,7 @@ void model_report(struct model_space *space, unsigned int start,
 
 		mapping->dirty |= pinned;
 		dirty = mapping->dirty;
-		if (space->nr_blind && space->nr_domains)
+		if (space->nr_untracked && space->nr_domains)
 			dirty = ~0ULL;
 		for (i = 0; i != mapping->length; i += per_bit) {
 			unsigned int bit = (mapping->start + i - start) /

@@ -87,7 +87,7 @@ struct model_mapping {
  * @nr_allowed: number of @allowed ranges
  * @nr_domains: number of attached domains
  * @tracking: dirty pages are tracked
- * @nr_blind: number of blind devices
+ * @nr_untracked: number of untracked devices
  * @changed: IOVA pages that an operation has mapped, unmapped or remapped
  */
 struct model_space {
@@ -99,7 +99,7 @@ struct model_space {
 	unsigned int nr_allowed;
 	unsigned int nr_domains;
 	bool tracking;
-	unsigned int nr_blind;
+	unsigned int nr_untracked;
 	u64 changed;
 };
 
@@ -199,7 +199,7 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 
 /* dirty pages */
 void model_track(struct model_space *space, bool tracking);
-void model_unblind(struct model_space *space, bool sees);
+void model_remove_untracked(struct model_space *space, bool sees);
 int model_check_dirty(const struct model_space *space, unsigned int start,
 		      unsigned int length, unsigned int per_bit);
 void model_report(struct model_space *space, unsigned int start,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins: no other access unpins them, and eviction of
- * the access drops all of them.
+ * Accesses that own their pins: no other access unpins them, and
+ * iopt_access_unpin_all() unpins all of them.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -60,7 +60,7 @@ static void unpin_is_of_its_own(struct kunit *test)
  * Eviction notifies the access of each mapping in which it has pins, as a
  * whole, and of no other mapping.
  */
-static void evict_tells(struct kunit *test)
+static void unpin_all_notifies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -78,23 +78,23 @@ static void evict_tells(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA + PAGES(2), 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(shared, IOVA + PAGES(4), 1));
 
-	iopt_access_evict(one->access);
-	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	iopt_access_unpin_all(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 	test_expect_notified(test, one, 0, IOVA, 4);
 	test_expect_notified(test, one, 1, IOVA + PAGES(8), 4);
-	KUNIT_EXPECT_EQ(test, 0, two->nr_told);
-	KUNIT_EXPECT_EQ(test, 0, shared->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, two->nr_notified);
+	KUNIT_EXPECT_EQ(test, 0, shared->nr_notified);
 	for (i = 0; i != 12; i++)
 		expect_pins(test, uaddr + PAGES(i), i >= 2 && i < 6);
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 	test_validate(test);
 
 	/*
-	 * A second eviction has nothing to report, and the access remains
+	 * A second call has nothing to report, and the access remains
 	 * usable.
 	 */
-	iopt_access_evict(one->access);
-	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	iopt_access_unpin_all(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(one, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(one, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(two, IOVA, 12));
@@ -104,7 +104,7 @@ static void evict_tells(struct kunit *test)
  * Eviction drops the pins that the callback leaves, all of them if a page is
  * pinned several times.
  */
-static void evict_takes_what_is_kept(struct kunit *test)
+static void unpin_all_removes_kept_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -118,8 +118,8 @@ static void evict_takes_what_is_kept(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA + PAGES(3), 1));
 
-	iopt_access_evict(one->access);
-	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	iopt_access_unpin_all(one->access);
+	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
 	for (i = 0; i != 4; i++)
 		expect_pins(test, uaddr + PAGES(i), i == 3);
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
@@ -136,7 +136,7 @@ static void evict_takes_what_is_kept(struct kunit *test)
  * Eviction handles pins through two mappings of the same memory that a domain
  * translates as well.
  */
-static void evict_from_copies(struct kunit *test)
+static void unpin_all_from_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -150,8 +150,8 @@ static void evict_from_copies(struct kunit *test)
 					   IOPT_MAP_FIXED));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, COPY, 1));
-	iopt_access_evict(one->access);
-	KUNIT_EXPECT_EQ(test, 2, one->nr_told);
+	iopt_access_unpin_all(one->access);
+	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 	test_expect_notified(test, one, 0, IOVA, 2);
 	test_expect_notified(test, one, 1, COPY, 2);
 	expect_pins(test, uaddr, 1);
@@ -164,7 +164,7 @@ static void evict_from_copies(struct kunit *test)
 /*
  * Eviction handles a mapping that ends at the last byte of the address space.
  */
-static void evict_from_last_page(struct kunit *test)
+static void unpin_all_from_last_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -172,17 +172,17 @@ static void evict_from_last_page(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, iova, uaddr, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, iova + PAGES(1), 1));
-	iopt_access_evict(one->access);
-	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	iopt_access_unpin_all(one->access);
+	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
 	test_expect_notified(test, one, 0, iova, 2);
 	expect_pins(test, uaddr + PAGES(1), 0);
 }
 
-static long call_evict(struct test_thread *thread)
+static long call_unpin_all(struct test_thread *thread)
 {
 	struct test_access *access = thread->data;
 
-	iopt_access_evict(access->access);
+	iopt_access_unpin_all(access->access);
 	return 0;
 }
 
@@ -190,34 +190,34 @@ static long call_evict(struct test_thread *thread)
  * Eviction looks up pins under iopt_pages.mutex, so it waits while another
  * thread pins or unpins.
  */
-static void evict_waits_for_pinning(struct kunit *test)
+static void unpin_all_waits_for_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
 	unsigned long uaddr = test_touched(test, 2);
-	struct test_thread evict;
+	struct test_thread unpin;
 	struct iopt_area *area;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
 	area = test_area_at(space, IOVA);
 	mutex_lock(&area->pages->mutex);
-	test_thread_start(test, &evict, call_evict, one, NULL);
+	test_thread_start(test, &unpin, call_unpin_all, one, NULL);
 	while (!READ_ONCE(area->nr_users))
 		msleep(20);
 	msleep(50);
-	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(one->nr_told));
+	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(one->nr_notified));
 	mutex_unlock(&area->pages->mutex);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&evict));
-	KUNIT_EXPECT_EQ(test, 1, one->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unpin));
+	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
 	expect_pins(test, uaddr, 0);
 }
 
 /*
  * An unmap that waits for pins continues when the access that owns them is
- * evicted.
+ * unpinned.
  */
-static void unmap_waits_for_evict(struct kunit *test)
+static void unmap_waits_for_unpin_all(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -230,7 +230,7 @@ static void unmap_waits_for_evict(struct kunit *test)
 	test_thread_unmap(test, &unmap, IOVA, 2, current->mm);
 	wait_for_completion(&one->called);
 	test_thread_expect_waiting(&unmap);
-	iopt_access_evict(one->access);
+	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	expect_pins(test, uaddr, 0);
 	test_validate(test);
@@ -267,12 +267,12 @@ static void owners_ENOSPC(struct kunit *test)
 
 static struct kunit_case owned_pins_cases[] = {
 	KUNIT_CASE(unpin_is_of_its_own),
-	KUNIT_CASE(evict_tells),
-	KUNIT_CASE(evict_takes_what_is_kept),
-	KUNIT_CASE(evict_from_copies),
-	KUNIT_CASE(evict_from_last_page),
-	KUNIT_CASE(evict_waits_for_pinning),
-	KUNIT_CASE(unmap_waits_for_evict),
+	KUNIT_CASE(unpin_all_notifies),
+	KUNIT_CASE(unpin_all_removes_kept_pins),
+	KUNIT_CASE(unpin_all_from_copies),
+	KUNIT_CASE(unpin_all_from_last_page),
+	KUNIT_CASE(unpin_all_waits_for_pinning),
+	KUNIT_CASE(unmap_waits_for_unpin_all),
 	KUNIT_CASE(owners_ENOSPC),
 	{}
 };

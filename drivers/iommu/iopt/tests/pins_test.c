@@ -397,7 +397,7 @@ static void pins_of_copies(struct kunit *test)
 	 * The mapping through which the page was pinned first may be unmapped.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, COPY, 4));
@@ -423,7 +423,7 @@ static void unpin_leaves_other_copy(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, COPY + PAGES(2), 1));
 	/* The access is notified and unpins the whole range of the copy. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 4));
-	KUNIT_EXPECT_EQ(test, 1, access->nr_told);
+	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	KUNIT_EXPECT_EQ(test, 1, test_area_at(space, IOVA)->nr_pins);

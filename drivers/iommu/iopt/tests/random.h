@@ -22,13 +22,13 @@ struct random;
  * @random: state of the test
  * @access: access of the engine
  * @space: index of its space
- * @told: number of unmap notifications, by mapping
+ * @notified: number of unmap notifications, by mapping
  */
 struct random_access {
 	struct random *random;
 	struct iopt_access *access;
 	unsigned int space;
-	unsigned int told[MODEL_MAPPINGS];
+	unsigned int notified[MODEL_MAPPINGS];
 };
 
 /**
@@ -119,7 +119,7 @@ bool random_do_replace(struct random *random);
 bool random_do_dirty_start(struct random *random);
 bool random_do_dirty_stop(struct random *random);
 bool random_do_dirty_read(struct random *random);
-bool random_do_blind(struct random *random);
+bool random_do_untracked(struct random *random);
 bool random_do_orphan(struct random *random);
 bool random_do_adopt(struct random *random);
 

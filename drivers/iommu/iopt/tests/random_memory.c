@@ -39,7 +39,7 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	KUNIT_ASSERT_EQ(random->test, PAGES(mapping->start), start);
 	KUNIT_ASSERT_EQ(random->test,
 			last_byte(mapping->start, mapping->length), last);
-	access->told[mapping - model->mapping]++;
+	access->notified[mapping - model->mapping]++;
 	for (i = 0; i != RANDOM_PINS; i++) {
 		struct random_pin *pin = &random->pin[i];
 
@@ -316,18 +316,18 @@ bool random_do_dirty_read(struct random *random)
 	return !rc;
 }
 
-bool random_do_blind(struct random *random)
+bool random_do_untracked(struct random *random)
 {
 	unsigned int s = random_space(random);
 	struct model_space *space = &random->model.space[s];
 	bool sees = dice(random, 2);
 
-	if (!space->nr_blind || !dice(random, 4)) {
-		iopt_dirty_blind(random->iopt[s]);
-		space->nr_blind++;
+	if (!space->nr_untracked || !dice(random, 4)) {
+		iopt_dirty_add_untracked(random->iopt[s]);
+		space->nr_untracked++;
 	} else {
-		iopt_dirty_unblind(random->iopt[s], sees);
-		model_unblind(space, sees);
+		iopt_dirty_remove_untracked(random->iopt[s], sees);
+		model_remove_untracked(space, sees);
 	}
 	return true;
 }

@@ -148,20 +148,21 @@ static bool do_copy_across(struct random *random)
 }
 
 /*
- * Expect that every access of the space was notified @told times of a mapping,
- * and all other accesses never.
+ * Expect that every access of the space was notified @notified times of a
+ * mapping, and all other accesses never.
  */
-static void expect_told(struct random *random, unsigned int s,
-			const struct model_mapping *mapping, unsigned int told)
+static void expect_notified(struct random *random, unsigned int s,
+			    const struct model_mapping *mapping,
+			    unsigned int notified)
 {
 	unsigned int i;
 
 	for (i = 0; i != RANDOM_ACCESSES; i++) {
 		struct random_access *access = &random->access[i];
 		unsigned int *count =
-			&access->told[mapping - random->model.mapping];
+			&access->notified[mapping - random->model.mapping];
 
-		KUNIT_ASSERT_EQ(random->test, access->space == s ? told : 0,
+		KUNIT_ASSERT_EQ(random->test, access->space == s ? notified : 0,
 				*count);
 		*count = 0;
 	}
@@ -198,8 +199,9 @@ static int unmap_here(struct random *random, unsigned int s,
 					 &bytes));
 	KUNIT_ASSERT_EQ(random->test, rc ? 0 : PAGES(mapped), bytes);
 	while ((mapping = model_next(space, start, length, mapping)))
-		expect_told(random, s, mapping,
-			    !rc && test_bit(mapping - model->mapping, pinned));
+		expect_notified(random, s, mapping,
+				!rc && test_bit(mapping - model->mapping,
+						pinned));
 	return rc;
 }
 
@@ -265,11 +267,12 @@ struct iopt_dirty_query random_query(struct random *random,
 void random_expect_word(struct random *random,
 			const struct iopt_dirty_query *query, u64 word)
 {
-	u64 told;
+	u64 reported;
 
 	KUNIT_ASSERT_EQ(random->test, 0,
-			copy_from_user(&told, query->bitmap, sizeof(told)));
-	KUNIT_ASSERT_EQ(random->test, word, told);
+			copy_from_user(&reported, query->bitmap,
+				       sizeof(reported)));
+	KUNIT_ASSERT_EQ(random->test, word, reported);
 }
 
 static bool do_unmap_dirty(struct random *random)
@@ -439,11 +442,11 @@ static bool limit_attach(struct random *random)
 	space = &model->space[random_space_of(d)];
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
 	/*
-	 * A failed attach makes pages dirty if a blind device could reach them
-	 * until then.
+	 * A failed attach makes pages dirty if an untracked device could reach
+	 * them until then.
 	 */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
-	    space->nr_blind ||
+	    space->nr_untracked ||
 	    model_check_attach(space, random->outside[d]))
 		return false;
 	charged = random->charged + model->charged[IOPT_ACCOUNT_USER];
@@ -515,7 +518,7 @@ const struct random_kind random_kinds[RANDOM_KINDS] = {
 	{ "start tracking", random_do_dirty_start, 14 },
 	{ "stop tracking", random_do_dirty_stop, 8 },
 	{ "read dirty", random_do_dirty_read, 11 },
-	{ "blind and unblind", random_do_blind, 5 },
+	{ "untracked devices", random_do_untracked, 5 },
 	{ "orphan", random_do_orphan, 13 },
 	{ "adopt", random_do_adopt, 10 },
 	{ "meet the limit", do_limit, 7 },

@@ -16,31 +16,31 @@
 
 static void watch_fail(struct test_space *space)
 {
-	KUNIT_FAIL(space->test, "a call waits and no area settles");
+	KUNIT_FAIL(space->test, "a call waits and no area becomes idle");
 	/*
 	 * KUnit's last line lacks a newline, so the console shows it with the
 	 * next one.
 	 */
-	kunit_err(space->test, "%lu areas settled before\n",
-		  READ_ONCE(space->iopt->nr_settled));
+	kunit_err(space->test, "%lu areas became idle before\n",
+		  READ_ONCE(space->iopt->idle_seq));
 }
 
 /*
- * A call that waits for an area to settle hangs the test case if none does,
- * either in this call or in the join of its thread. Fail the test case first.
+ * A call that waits for an area to become idle hangs the test case if none
+ * does, either in this call or in the join of its thread. Fail the test case
+ * first.
  */
 static void space_watch(struct work_struct *work)
 {
 	struct test_space *space = container_of(to_delayed_work(work),
 						struct test_space, watch);
-	unsigned long nr_settled = READ_ONCE(space->iopt->nr_settled);
+	unsigned long idle_seq = READ_ONCE(space->iopt->idle_seq);
 
-	if (!wq_has_sleeper(&space->iopt->settled) ||
-	    nr_settled != space->nr_settled)
+	if (!wq_has_sleeper(&space->iopt->idle) || idle_seq != space->idle_seq)
 		space->nr_idle = 0;
 	else if (++space->nr_idle == WATCH_ROUNDS)
 		watch_fail(space);
-	space->nr_settled = nr_settled;
+	space->idle_seq = idle_seq;
 	schedule_delayed_work(&space->watch, WATCH_PERIOD);
 }
 

@@ -30,7 +30,7 @@ struct test_access;
  * @charged: number of pages charged at the start, for use by the test case
  * @test: the test case
  * @watch: fails the test case before it hangs, see space_watch()
- * @nr_settled: value of io_pagetable.nr_settled when @watch ran last
+ * @idle_seq: value of io_pagetable.idle_seq when @watch ran last
  * @nr_idle: number of successive runs of @watch that found a waiting call and
  *           no progress
  */
@@ -42,7 +42,7 @@ struct test_space {
 	unsigned long charged;
 	struct kunit *test;
 	struct delayed_work watch;
-	unsigned long nr_settled;
+	unsigned long idle_seq;
 	unsigned int nr_idle;
 };
 

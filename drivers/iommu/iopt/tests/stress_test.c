@@ -44,13 +44,14 @@ struct arena;
  * @nr: number of pages; 0 if the record is unused
  * @start: first IOVA
  * @last: last IOVA
- * @told: an unmap has notified the access, so the thread must unpin the pages
+ * @notified: an unmap has notified the access, so the thread must unpin the
+ *            pages
  */
 struct stress_pin {
 	unsigned int nr;
 	unsigned long start;
 	unsigned long last;
-	bool told;
+	bool notified;
 };
 
 /**
@@ -93,7 +94,7 @@ struct stress {
  * @uaddr: user address of %NR_PAGES pages
  * @until: time to stop if every thread has done enough, in jiffies
  * @limit: time to stop in any case, in jiffies
- * @inside: whether each thread is in a call
+ * @iopt_access: whether each thread is in a call
  * @stress: threads
  */
 struct arena {
@@ -222,7 +223,7 @@ static bool take_pin(struct stress *stress, struct stress_pin *pin,
 	spin_lock(&stress->lock);
 	*taken = *pin;
 	pin->nr = 0;
-	pin->told = false;
+	pin->notified = false;
 	spin_unlock(&stress->lock);
 	return taken->nr;
 }
@@ -243,7 +244,7 @@ static int unpin(struct stress *stress, struct stress_pin *pin)
  * Unmap callback: unpin some of the pins, and leave the others to the thread
  * that pinned them.
  */
-static void stress_told(void *data, unsigned long start, unsigned long last)
+static void stress_notified(void *data, unsigned long start, unsigned long last)
 {
 	struct stress *stress = data;
 	unsigned int i;
@@ -255,14 +256,14 @@ static void stress_told(void *data, unsigned long start, unsigned long last)
 		spin_lock(&stress->lock);
 		meant = pin->nr && pin->start <= last && pin->last >= start;
 		if (meant && later)
-			pin->told = true;
+			pin->notified = true;
 		spin_unlock(&stress->lock);
 		if (meant && !later && unpin(stress, pin))
 			stress->rc = -EBADE;
 	}
 }
 
-static const struct iopt_access_ops stress_ops = { .unmap = stress_told };
+static const struct iopt_access_ops stress_ops = { .unmap = stress_notified };
 
 static int stress_pin(struct stress *stress)
 {
@@ -273,7 +274,7 @@ static int stress_pin(struct stress *stress)
 	int rc = 0;
 
 	for (i = 0; i != NR_PINS && !rc; i++)
-		if (READ_ONCE(stress->pin[i].told))
+		if (READ_ONCE(stress->pin[i].notified))
 			rc = unpin(stress, &stress->pin[i]);
 	if (rc || READ_ONCE(pin->nr))
 		return rc ?: unpin(stress, pin);
@@ -337,13 +338,13 @@ static int stress_dirty(struct stress *stress)
 	for (i = 0; i != n && !rc; i++)
 		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, i % 2);
 	if (!rc && !dice(stress, 4))
-		iopt_dirty_blind(iopt);
+		iopt_dirty_add_untracked(iopt);
 	else
 		n = 0;
 	if (!rc)
 		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, 0);
 	if (n)
-		iopt_dirty_unblind(iopt, dice(stress, 2));
+		iopt_dirty_remove_untracked(iopt, dice(stress, 2));
 	iopt_dirty_stop(iopt);
 	stress->done++;
 	return rc;
@@ -431,16 +432,16 @@ static int stress_main(void *data)
 {
 	struct stress *stress = data;
 	struct arena *arena = stress->arena;
-	bool *inside = &arena->inside[stress - arena->stress];
+	bool *iopt_access = &arena->inside[stress - arena->stress];
 	unsigned int i;
 	int rc;
 
 	kthread_use_mm(arena->mm);
 	while (!READ_ONCE(stress->rc) && goes_on(arena)) {
 		count_overlaps(stress);
-		WRITE_ONCE(*inside, true);
+		WRITE_ONCE(*iopt_access, true);
 		rc = stress->call(stress);
-		WRITE_ONCE(*inside, false);
+		WRITE_ONCE(*iopt_access, false);
 		if (rc)
 			WRITE_ONCE(stress->rc, rc);
 		/* Give other threads a turn on kernels without preemption. */

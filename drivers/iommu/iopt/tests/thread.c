@@ -118,15 +118,14 @@ void test_thread_kill(struct test_thread *thread)
 }
 
 /*
- * Wait until the thread waits for an area to settle. Fail the test if the call
- * returns instead.
+ * Wait until the thread waits for an area to become idle. Fail the test if the
+ * call returns instead.
  */
 void test_thread_expect_waiting(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
 
-	while (!wq_has_sleeper(&iopt->settled) &&
-	       !completion_done(&thread->done))
+	while (!wq_has_sleeper(&iopt->idle) && !completion_done(&thread->done))
 		msleep(20);
 	KUNIT_EXPECT_FALSE(thread->test, completion_done(&thread->done));
 }

@@ -206,8 +206,8 @@ static void unmap_of_many_drops_the_lock(struct kunit *test)
 }
 
 /*
- * The start and the stop of dirty tracking, and the removal of a blind device,
- * drop the lock if there are many areas.
+ * The start and the stop of dirty tracking, and the removal of an untracked
+ * device, drop the lock if there are many areas.
  */
 static void dirty_of_many_drops_the_lock(struct kunit *test)
 {
@@ -221,8 +221,8 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 	/* The walk finds each area twice: before and after it gets a bitmap. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_EXPECT_EQ(test, 2 * loop, breaks(test));
-	iopt_dirty_blind(space->iopt);
-	iopt_dirty_unblind(space->iopt, false);
+	iopt_dirty_add_untracked(space->iopt);
+	iopt_dirty_remove_untracked(space->iopt, false);
 	KUNIT_EXPECT_EQ(test, loop, breaks(test));
 	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, 0, IOVA +
 						       SZ_2M - 1, &query, 0));

@@ -67,15 +67,14 @@ static void worker_start(struct kunit *test, struct worker *worker,
 }
 
 /*
- * Wait until the worker waits for an area to settle. Fail the test if its call
- * returns instead.
+ * Wait until the worker waits for an area to become idle. Fail the test if its
+ * call returns instead.
  */
 static void worker_expect_waiting(struct kunit *test, struct worker *worker)
 {
 	struct io_pagetable *iopt = worker->space->iopt;
 
-	while (!wq_has_sleeper(&iopt->settled) &&
-	       !completion_done(&worker->done))
+	while (!wq_has_sleeper(&iopt->idle) && !completion_done(&worker->done))
 		msleep(20);
 	KUNIT_EXPECT_FALSE(test, completion_done(&worker->done));
 }
@@ -110,8 +109,8 @@ static void start_hanging_map(struct kunit *test, struct worker *worker,
 	wait_for_completion(&space->mock[0]->blocked);
 }
 
-static void let_go(struct kunit *test, struct worker *worker,
-		   struct mock_domain *mock, int rc)
+static void unblock(struct kunit *test, struct worker *worker,
+		    struct mock_domain *mock, int rc)
 {
 	complete(&mock->go_on);
 	wait_for_completion(&worker->done);
@@ -136,7 +135,7 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 8));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, 0, 8));
 
-	let_go(test, &worker, space->mock[0], 0);
+	unblock(test, &worker, space->mock[0], 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
@@ -159,7 +158,7 @@ static void hanging_map_delays_no_attach(struct kunit *test)
 	mock_expect_maps(space->mock[1], 0, uaddr + PAGES(8), 8);
 	mock_expect_empty(space->mock[1], IOVA, 8);
 
-	let_go(test, &worker, space->mock[0], 0);
+	unblock(test, &worker, space->mock[0], 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 	test_validate(test);
@@ -188,7 +187,7 @@ static void hanging_attach_delays_no_map(struct kunit *test)
 	mock_expect_empty(space->mock[1], 0, 8);
 	test_validate(test);
 
-	let_go(test, &worker, space->mock[1], 0);
+	unblock(test, &worker, space->mock[1], 0);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 16, space->mock[1]->nr_ptes);
 }
@@ -205,7 +204,7 @@ static void second_map_waits_for_first(struct kunit *test)
 	worker_start(test, &second, call_map, uaddr);
 	worker_expect_waiting(test, &second);
 
-	let_go(test, &first, space->mock[0], 0);
+	unblock(test, &first, space->mock[0], 0);
 	wait_for_completion(&second.done);
 	KUNIT_EXPECT_EQ(test, -EEXIST, second.rc);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
@@ -224,7 +223,7 @@ static void second_map_wins_if_first_fails(struct kunit *test)
 	worker_start(test, &second, call_map, uaddr);
 	worker_expect_waiting(test, &second);
 
-	let_go(test, &first, space->mock[0], -ENOMEM);
+	unblock(test, &first, space->mock[0], -ENOMEM);
 	wait_for_completion(&second.done);
 	KUNIT_EXPECT_EQ(test, 0, second.rc);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
@@ -242,7 +241,7 @@ static void unmap_waits_for_map(struct kunit *test)
 	worker_start(test, &unmap, call_unmap, 0);
 	worker_expect_waiting(test, &unmap);
 
-	let_go(test, &map, space->mock[0], 0);
+	unblock(test, &map, space->mock[0], 0);
 	wait_for_completion(&unmap.done);
 	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -264,7 +263,7 @@ static void map_fails_in_late_domain(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	space->mock[1]->fail_map = 1;
 
-	let_go(test, &worker, space->mock[0], -ENOMEM);
+	unblock(test, &worker, space->mock[0], -ENOMEM);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));

@@ -26,7 +26,7 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 #include "text.h"
 
 #define MAX_POINTS	100
@@ -39,7 +39,7 @@ NEEDS_EDU
 
 /**
  * struct env - objects that the tested calls work on
- * @rig: test rig, in the mode that charges pinned pages to this process
+ * @bed: test bed, in the mode that charges pinned pages to this process
  * @second: second bound device, attached by the tests that fill two page tables
  * @src_ioas: source IOAS of the copy test
  * @memory: NR_PAGES pages to map
@@ -48,7 +48,7 @@ NEEDS_EDU
  * @fd: file that a call opened or device that it is to bind
  */
 struct env {
-	struct rig rig;
+	struct testbed bed;
 	struct device second;
 	__u32 src_ioas;
 	char *memory;
@@ -64,7 +64,7 @@ static int attach(struct device *device, __u32 pt_id)
 
 static int destroy_object(struct env *env)
 {
-	return iommu_end(env->rig.iommufd, env->id);
+	return iommu_destroy(env->bed.iommufd, env->id);
 }
 
 static int close_fd(struct env *env)
@@ -80,13 +80,13 @@ static int call_open(struct env *env)
 
 static int call_ioas_alloc(struct env *env)
 {
-	return ioas_alloc(env->rig.iommufd, &env->id);
+	return ioas_alloc(env->bed.iommufd, &env->id);
 }
 
 static int call_ioasid_alloc(struct env *env)
 {
 	struct iommu_ioasid_alloc alloc = { .size = sizeof(alloc) };
-	int err = iommu_call(env->rig.iommufd, IOMMU_IOASID_ALLOC, &alloc);
+	int err = iommu_call(env->bed.iommufd, IOMMU_IOASID_ALLOC, &alloc);
 
 	env->id = alloc.out_ioasid;
 	return err;
@@ -95,16 +95,17 @@ static int call_ioasid_alloc(struct env *env)
 static int call_allow(struct env *env)
 {
 	static const struct iommu_iova_range ranges[] = {
-		{ RIG_IOVA, 2 * RIG_IOVA - 1 }, { PAGE, 2 * PAGE - 1 },
-		{ 4 * RIG_IOVA, 5 * RIG_IOVA - 1 },
+		{ TESTBED_IOVA, 2 * TESTBED_IOVA - 1 },
+		{ PAGE, 2 * PAGE - 1 },
+		{ 4 * TESTBED_IOVA, 5 * TESTBED_IOVA - 1 },
 	};
 
-	return ioas_allow(env->rig.iommufd, env->rig.ioas, ranges, 3);
+	return ioas_allow(env->bed.iommufd, env->bed.ioas, ranges, 3);
 }
 
 static int clear_allowed(struct env *env)
 {
-	return ioas_allow(env->rig.iommufd, env->rig.ioas, NULL, 0);
+	return ioas_allow(env->bed.iommufd, env->bed.ioas, NULL, 0);
 }
 
 static int call_ranges(struct env *env)
@@ -113,13 +114,13 @@ static int call_ranges(struct env *env)
 	__u64 alignment;
 	__u32 nr = 8;
 
-	return ioas_ranges(env->rig.iommufd, env->rig.ioas, ranges, &nr,
+	return ioas_ranges(env->bed.iommufd, env->bed.ioas, ranges, &nr,
 			   &alignment);
 }
 
 static int attach_first(struct env *env)
 {
-	return attach(&env->rig.device, env->rig.ioas);
+	return attach(&env->bed.device, env->bed.ioas);
 }
 
 /* Attach both devices to the IOAS, each with its own page table. */
@@ -127,7 +128,7 @@ static int attach_both(struct env *env)
 {
 	int err;
 
-	err = hwpt_alloc(env->rig.iommufd, env->second.id, env->rig.ioas,
+	err = hwpt_alloc(env->bed.iommufd, env->second.id, env->bed.ioas,
 			 &env->id);
 	if (!err)
 		err = attach(&env->second, env->id);
@@ -136,7 +137,7 @@ static int attach_both(struct env *env)
 
 static int detach_first(struct env *env)
 {
-	return vfio_detach(env->rig.device.fd);
+	return vfio_detach(env->bed.device.fd);
 }
 
 static int detach_both(struct env *env)
@@ -150,13 +151,13 @@ static int detach_both(struct env *env)
 
 static int call_map(struct env *env)
 {
-	return ioas_map(env->rig.iommufd, env->rig.ioas, env->memory,
-			NR_PAGES * PAGE, RIG_IOVA, IOAS_READ_WRITE);
+	return ioas_map(env->bed.iommufd, env->bed.ioas, env->memory,
+			NR_PAGES * PAGE, TESTBED_IOVA, IOAS_READ_WRITE);
 }
 
 static int unmap(struct env *env)
 {
-	long long bytes = ioas_unmap_all(env->rig.iommufd, env->rig.ioas);
+	long long bytes = ioas_unmap_all(env->bed.iommufd, env->bed.ioas);
 
 	return bytes == (long long)(NR_PAGES * PAGE) ? 0 : -EPROTO;
 }
@@ -188,9 +189,8 @@ static int attach_with_unpopulated(struct env *env)
 
 static int call_map_anywhere(struct env *env)
 {
-	return ioas_map_anywhere(env->rig.iommufd, env->rig.ioas,
-				 env->memory, NR_PAGES * PAGE, IOAS_READ_WRITE,
-				 &env->iova);
+	return ioas_map_anywhere(env->bed.iommufd, env->bed.ioas, env->memory,
+				 NR_PAGES * PAGE, IOAS_READ_WRITE, &env->iova);
 }
 
 /* Map in an IOAS without device, as the source of a copy. */
@@ -198,21 +198,21 @@ static int attach_and_map_src(struct env *env)
 {
 	int err;
 
-	err = ioas_map(env->rig.iommufd, env->src_ioas, env->memory,
+	err = ioas_map(env->bed.iommufd, env->src_ioas, env->memory,
 		       NR_PAGES * PAGE, SRC_IOVA, IOAS_READ_WRITE);
 	return err ? err : attach_first(env);
 }
 
 static int call_copy(struct env *env)
 {
-	return ioas_copy(env->rig.iommufd, env->src_ioas, SRC_IOVA,
-			 env->rig.ioas, RIG_IOVA, NR_PAGES * PAGE,
+	return ioas_copy(env->bed.iommufd, env->src_ioas, SRC_IOVA,
+			 env->bed.ioas, TESTBED_IOVA, NR_PAGES * PAGE,
 			 IOAS_READ_WRITE);
 }
 
 static int unmap_all_and_detach(struct env *env)
 {
-	if (ioas_unmap_all(env->rig.iommufd, env->src_ioas) !=
+	if (ioas_unmap_all(env->bed.iommufd, env->src_ioas) !=
 	    (long long)(NR_PAGES * PAGE))
 		return -EPROTO;
 	return unmap_and_detach(env);
@@ -229,34 +229,34 @@ static int call_unmap(struct env *env)
 {
 	__u64 length = NR_PAGES * PAGE;
 
-	return ioas_unmap(env->rig.iommufd, env->rig.ioas, RIG_IOVA,
+	return ioas_unmap(env->bed.iommufd, env->bed.ioas, TESTBED_IOVA,
 			  &length);
 }
 
 static int call_option_set(struct env *env)
 {
-	return option_set(env->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
-			  env->rig.ioas, 0);
+	return option_set(env->bed.iommufd, IOMMU_OPTION_HUGE_PAGES,
+			  env->bed.ioas, 0);
 }
 
 static int call_option_get(struct env *env)
 {
 	__u64 value = 0;
 
-	return option_get(env->rig.iommufd, IOMMU_OPTION_RLIMIT_MODE, 0,
+	return option_get(env->bed.iommufd, IOMMU_OPTION_RLIMIT_MODE, 0,
 			  &value);
 }
 
 static int enable_huge_pages(struct env *env)
 {
-	return option_set(env->rig.iommufd, IOMMU_OPTION_HUGE_PAGES,
-			  env->rig.ioas, 1);
+	return option_set(env->bed.iommufd, IOMMU_OPTION_HUGE_PAGES,
+			  env->bed.ioas, 1);
 }
 
 static int call_hwpt_alloc(struct env *env)
 {
-	return hwpt_alloc(env->rig.iommufd, env->rig.device.id,
-			  env->rig.ioas, &env->id);
+	return hwpt_alloc(env->bed.iommufd, env->bed.device.id, env->bed.ioas,
+			  &env->id);
 }
 
 static int call_hw_info(struct env *env)
@@ -264,37 +264,36 @@ static int call_hw_info(struct env *env)
 	static struct iommu_hw_info_vtd vtd;
 	struct iommu_hw_info info = {
 		.size = sizeof(info),
-		.dev_id = env->rig.device.id,
+		.dev_id = env->bed.device.id,
 		.data_len = sizeof(vtd),
 		.data_uptr = (uintptr_t)&vtd,
 	};
 
-	return iommu_call(env->rig.iommufd, IOMMU_GET_HW_INFO, &info);
+	return iommu_call(env->bed.iommufd, IOMMU_GET_HW_INFO, &info);
 }
 
 static int call_device_info(struct env *env)
 {
 	struct iommu_device_get_info info;
 
-	return iommu_device_info(env->rig.iommufd, env->rig.device.id,
-				 &info);
+	return iommu_device_info(env->bed.iommufd, env->bed.device.id, &info);
 }
 
 static int call_set_cookie(struct env *env)
 {
 	struct iommu_device_set_cookie cookie = {
 		.size = sizeof(cookie),
-		.dev_id = env->rig.device.id,
+		.dev_id = env->bed.device.id,
 	};
 
-	return iommu_call(env->rig.iommufd, IOMMU_DEVICE_SET_COOKIE, &cookie);
+	return iommu_call(env->bed.iommufd, IOMMU_DEVICE_SET_COOKIE, &cookie);
 }
 
 static int call_check_extension(struct env *env)
 {
 	struct iommu_check_extension check = { .size = sizeof(check) };
 
-	return iommu_call(env->rig.iommufd, IOMMU_CHECK_EXTENSION, &check);
+	return iommu_call(env->bed.iommufd, IOMMU_CHECK_EXTENSION, &check);
 }
 
 static int map_before_attach(struct env *env)
@@ -318,7 +317,7 @@ static int alloc_hwpt_and_map(struct env *env)
 
 static int call_attach_hwpt(struct env *env)
 {
-	return attach(&env->rig.device, env->id);
+	return attach(&env->bed.device, env->id);
 }
 
 static int detach_unmap_and_destroy(struct env *env)
@@ -331,7 +330,7 @@ static int detach_unmap_and_destroy(struct env *env)
 /* The second page table maps pages that another device has already pinned. */
 static int attach_second_and_map(struct env *env)
 {
-	int err = attach(&env->second, env->rig.ioas);
+	int err = attach(&env->second, env->bed.ioas);
 
 	return err ? err : alloc_hwpt_and_map(env);
 }
@@ -358,18 +357,18 @@ static int set_enabled(const char *address, const char *enabled)
 		return err;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", address);
 	err = text_write(path, enabled);
-	return err ? err : pci_give_to_vfio(address);
+	return err ? err : pci_bind_vfio(address);
 }
 
 static int open_second(struct env *env)
 {
-	env->fd = vfio_open(env->rig.machine.lone[1].text);
+	env->fd = vfio_open(env->bed.machine.singleton[1].text);
 	return env->fd < 0 ? env->fd : 0;
 }
 
 static int call_bind(struct env *env)
 {
-	return vfio_bind(env->fd, env->rig.iommufd, &env->id);
+	return vfio_bind(env->fd, env->bed.iommufd, &env->id);
 }
 
 FIXTURE(failing)
@@ -622,32 +621,32 @@ static void __attribute__((constructor)) require_fault_injection(void)
 
 static int env_open(struct env *env)
 {
-	struct rig *rig = &env->rig;
+	struct testbed *bed = &env->bed;
 	unsigned int i;
 	int err;
 
 	env->second.fd = -1;
-	err = rig_open(rig);
+	err = testbed_open(bed);
 	if (err)
 		return err;
-	if (rig->machine.nr_lone < 2)
+	if (bed->machine.nr_singletons < 2)
 		return -ENODEV;
-	device_close(&rig->device);
-	close(rig->iommufd);
-	rig->iommufd = iommu_open();
-	if (rig->iommufd < 0)
-		return rig->iommufd;
-	err = option_set(rig->iommufd, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
+	device_close(&bed->device);
+	close(bed->iommufd);
+	bed->iommufd = iommu_open();
+	if (bed->iommufd < 0)
+		return bed->iommufd;
+	err = option_set(bed->iommufd, IOMMU_OPTION_RLIMIT_MODE, 0, 1);
 	if (!err)
-		err = ioas_alloc(rig->iommufd, &rig->ioas);
+		err = ioas_alloc(bed->iommufd, &bed->ioas);
 	if (!err)
-		err = ioas_alloc(rig->iommufd, &env->src_ioas);
+		err = ioas_alloc(bed->iommufd, &env->src_ioas);
 	if (!err)
-		err = device_open(&rig->device, rig->machine.lone[0].text,
-				  rig->iommufd);
+		err = device_open(&bed->device, bed->machine.singleton[0].text,
+				  bed->iommufd);
 	if (!err)
-		err = device_open(&env->second, rig->machine.lone[1].text,
-				  rig->iommufd);
+		err = device_open(&env->second, bed->machine.singleton[1].text,
+				  bed->iommufd);
 	if (err)
 		return err;
 
@@ -665,8 +664,9 @@ FIXTURE_SETUP(failing)
 	ASSERT_EQ(0, env_open(&self->env));
 	if (variant->call == call_bind) {
 		device_close(&self->env.second);
-		ASSERT_EQ(0, set_enabled(self->env.rig.machine.lone[1].text,
-					 "1"));
+		ASSERT_EQ(0,
+			  set_enabled(self->env.bed.machine.singleton[1].text,
+				      "1"));
 	}
 	self->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	ASSERT_LE(0, self->fail_nth);
@@ -678,10 +678,11 @@ FIXTURE_TEARDOWN(failing)
 {
 	device_close(&self->env.second);
 	if (variant->call == call_bind)
-		EXPECT_EQ(0, set_enabled(self->env.rig.machine.lone[1].text,
-					 "0"));
-	rig_close(&self->env.rig);
-	EXPECT_EQ(0, rig_pinned(&self->env.rig));
+		EXPECT_EQ(0,
+			  set_enabled(self->env.bed.machine.singleton[1].text,
+				      "0"));
+	testbed_close(&self->env.bed);
+	EXPECT_EQ(0, testbed_pinned(&self->env.bed));
 }
 
 static int arm(int fail_nth, unsigned int n)
@@ -736,8 +737,8 @@ TEST_F(failing, leaves_nothing_behind)
 			ASSERT_EQ(0, variant->undo(env))
 				TH_LOG("after point %u: %d", n, result);
 		}
-		EXPECT_EQ(0, rig_pinned(&env->rig))
-			TH_LOG("after point %u: %d", n, result);
+		EXPECT_EQ(0, testbed_pinned(&env->bed))
+		TH_LOG("after point %u: %d", n, result);
 		EXPECT_EQ(self->charged, counters_of_self("VmLck"))
 			TH_LOG("after point %u: %d", n, result);
 		EXPECT_EQ(self->spaces, count_spaces())

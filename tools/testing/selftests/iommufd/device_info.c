@@ -12,24 +12,24 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 
 FIXTURE(bound)
 {
-	struct rig rig;
+	struct testbed bed;
 };
 
 FIXTURE_SETUP(bound)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(bound)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 static int alloc(int iommufd, __u32 flags, __u32 width, __u32 *id)
@@ -53,9 +53,9 @@ TEST_F(bound, info)
 			    IOMMU_DEVICE_INFO_ADDR_WIDTH;
 	struct iommu_device_get_info info;
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
-	EXPECT_EQ(self->rig.device.id, info.dev_id);
+	EXPECT_EQ(self->bed.device.id, info.dev_id);
 	EXPECT_EQ(0u, info.flags & ~known);
 	/* DMA is coherent on x86 unless a request sets the no-snoop bit. */
 	EXPECT_NE(0u, info.flags & IOMMU_DEVICE_INFO_COHERENT);
@@ -71,16 +71,16 @@ TEST_F(bound, info_ignores_output_fields)
 {
 	struct iommu_device_get_info zeroed, garbage = {
 		.size = sizeof(garbage),
-		.dev_id = self->rig.device.id,
+		.dev_id = self->bed.device.id,
 		.flags = ~0u,
 		.addr_width = ~0u,
 		.pgsize_bitmap = ~0ull,
 		.dev_cookie = ~0ull,
 	};
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &zeroed));
-	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_DEVICE_GET_INFO,
+	ASSERT_EQ(0, iommu_call(self->bed.iommufd, IOMMU_DEVICE_GET_INFO,
 				&garbage));
 	EXPECT_EQ(0, memcmp(&zeroed, &garbage, sizeof(zeroed)));
 }
@@ -92,11 +92,11 @@ TEST_F(bound, info_width_matches_iova_ranges)
 	__u64 alignment, last;
 	__u32 nr = 16;
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, ioas_ranges(self->rig.iommufd, self->rig.ioas, ranges,
-				 &nr, &alignment));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, ioas_ranges(self->bed.iommufd, self->bed.ioas, ranges, &nr,
+				 &alignment));
 	last = ranges[nr - 1].last;
 	EXPECT_EQ(info.addr_width, (__u32)(64 - __builtin_clzll(last)));
 }
@@ -105,102 +105,103 @@ TEST_F(bound, cookie_is_returned_by_info)
 {
 	struct iommu_device_set_cookie cookie = {
 		.size = sizeof(cookie),
-		.dev_id = self->rig.device.id,
+		.dev_id = self->bed.device.id,
 		.cookie = 0xfeedfacecafebeefull,
 	};
 	struct iommu_device_get_info info;
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	EXPECT_EQ(0ull, info.dev_cookie);
-	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_DEVICE_SET_COOKIE,
+	ASSERT_EQ(0, iommu_call(self->bed.iommufd, IOMMU_DEVICE_SET_COOKIE,
 				&cookie));
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	EXPECT_EQ(cookie.cookie, info.dev_cookie);
 	/* A cookie is not an ID. */
-	EXPECT_EQ(-ENOENT, iommu_device_info(self->rig.iommufd, 0xcafebeef,
-					     &info));
+	EXPECT_EQ(-ENOENT,
+		  iommu_device_info(self->bed.iommufd, 0xcafebeef, &info));
 }
 
 TEST_F(bound, device_id_as_ioas_id_ENOENT)
 {
-	const __u32 id = self->rig.device.id;
+	const __u32 id = self->bed.device.id;
 	struct iommu_iova_range range;
 	__u64 length = ~0ull;
 	__u64 alignment;
 	__u32 nr = 1;
 
-	EXPECT_EQ(-ENOENT, ioas_map(self->rig.iommufd, id, self->rig.memory,
-				    PAGE, RIG_IOVA, IOAS_READ));
-	EXPECT_EQ(-ENOENT, ioas_unmap(self->rig.iommufd, id, 0, &length));
-	EXPECT_EQ(-ENOENT, ioas_ranges(self->rig.iommufd, id, &range, &nr,
-				       &alignment));
+	EXPECT_EQ(-ENOENT, ioas_map(self->bed.iommufd, id, self->bed.memory,
+				    PAGE, TESTBED_IOVA, IOAS_READ));
+	EXPECT_EQ(-ENOENT, ioas_unmap(self->bed.iommufd, id, 0, &length));
+	EXPECT_EQ(-ENOENT,
+		  ioas_ranges(self->bed.iommufd, id, &range, &nr, &alignment));
 }
 
 TEST_F(bound, destroy_bound_device_EBUSY)
 {
 	struct iommu_device_get_info info;
 
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.device.id));
-	EXPECT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	EXPECT_EQ(-EBUSY,
+		  iommu_destroy(self->bed.iommufd, self->bed.device.id));
+	EXPECT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 }
 
 TEST_F(bound, device_id_after_close_ENOENT)
 {
 	struct iommu_device_get_info info;
-	const __u32 id = self->rig.device.id;
+	const __u32 id = self->bed.device.id;
 
-	device_close(&self->rig.device);
-	EXPECT_EQ(-ENOENT, iommu_device_info(self->rig.iommufd, id, &info));
+	device_close(&self->bed.device);
+	EXPECT_EQ(-ENOENT, iommu_device_info(self->bed.iommufd, id, &info));
 }
 
 TEST_F(bound, attach_errno)
 {
 	__u32 id = NO_SUCH_ID;
 
-	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.device.fd, &id));
 	id = 0;
-	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.device.fd, &id));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.device.fd, &id));
 	/* A device ID identifies neither an address space nor a page table. */
-	id = self->rig.device.id;
-	EXPECT_EQ(-EINVAL, vfio_attach(self->rig.device.fd, &id));
-	EXPECT_EQ(self->rig.device.id, id);
+	id = self->bed.device.id;
+	EXPECT_EQ(-EINVAL, vfio_attach(self->bed.device.fd, &id));
+	EXPECT_EQ(self->bed.device.id, id);
 }
 
 TEST_F(bound, destroy_attached_ioas_or_hwpt_EBUSY)
 {
-	__u32 pt_id = self->rig.ioas;
+	__u32 pt_id = self->bed.ioas;
 
-	ASSERT_EQ(0, vfio_attach(self->rig.device.fd, &pt_id));
-	EXPECT_NE(self->rig.ioas, pt_id);
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, pt_id));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
+	ASSERT_EQ(0, vfio_attach(self->bed.device.fd, &pt_id));
+	EXPECT_NE(self->bed.ioas, pt_id);
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, pt_id));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
 	/* The last detach frees a page table that the kernel allocated. */
-	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, pt_id));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->bed.iommufd, pt_id));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 TEST_F(bound, two_devices_share_the_page_table)
 {
-	__u32 first = self->rig.ioas, second = self->rig.ioas;
+	__u32 first = self->bed.ioas, second = self->bed.ioas;
 	struct device other;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, device_open(&other, self->rig.machine.lone[1].text,
-				 self->rig.iommufd));
-	EXPECT_NE(self->rig.device.id, other.id);
-	EXPECT_EQ(0, vfio_attach(self->rig.device.fd, &first));
+	ASSERT_EQ(0, device_open(&other, self->bed.machine.singleton[1].text,
+				 self->bed.iommufd));
+	EXPECT_NE(self->bed.device.id, other.id);
+	EXPECT_EQ(0, vfio_attach(self->bed.device.fd, &first));
 	EXPECT_EQ(0, vfio_attach(other.fd, &second));
 	EXPECT_EQ(first, second);
 	/* The page table stays until the last device is detached. */
-	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, second));
+	EXPECT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, second));
 	EXPECT_EQ(0, vfio_detach(other.fd));
-	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, second));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->bed.iommufd, second));
 	device_close(&other);
 }
 
@@ -209,15 +210,15 @@ TEST_F(bound, ioas_wider_than_the_iommu_EINVAL)
 	struct iommu_device_get_info info;
 	__u32 wide, narrow;
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
-	ASSERT_EQ(0, alloc(self->rig.iommufd, 0, info.addr_width, &narrow));
-	EXPECT_EQ(0, vfio_attach(self->rig.device.fd, &narrow));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
+	ASSERT_EQ(0, alloc(self->bed.iommufd, 0, info.addr_width, &narrow));
+	EXPECT_EQ(0, vfio_attach(self->bed.device.fd, &narrow));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
 	if (info.addr_width == 64)
 		return;
-	ASSERT_EQ(0, alloc(self->rig.iommufd, 0, info.addr_width + 1, &wide));
-	EXPECT_EQ(-EINVAL, vfio_attach(self->rig.device.fd, &wide));
+	ASSERT_EQ(0, alloc(self->bed.iommufd, 0, info.addr_width + 1, &wide));
+	EXPECT_EQ(-EINVAL, vfio_attach(self->bed.device.fd, &wide));
 }
 
 TEST_F(bound, ioas_that_enforces_snooping)
@@ -226,13 +227,13 @@ TEST_F(bound, ioas_that_enforces_snooping)
 	__u32 ioas;
 	bool supported;
 
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	supported = info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP;
-	ASSERT_EQ(0, alloc(self->rig.iommufd, IOMMU_IOASID_ENFORCE_SNOOP, 0,
+	ASSERT_EQ(0, alloc(self->bed.iommufd, IOMMU_IOASID_ENFORCE_SNOOP, 0,
 			   &ioas));
 	EXPECT_EQ(supported ? 0 : -EINVAL,
-		  vfio_attach(self->rig.device.fd, &ioas));
+		  vfio_attach(self->bed.device.fd, &ioas));
 }
 
 static int hw_info(int iommufd, __u32 dev_id, void *buffer, __u32 *length,
@@ -264,7 +265,7 @@ TEST_F(bound, hw_info_matches_device_info)
 	unsigned int mgaw;
 
 	memset(&vtd, 0x77, sizeof(vtd));
-	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, &vtd,
+	ASSERT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id, &vtd,
 			     &length, &type));
 	EXPECT_EQ((__u32)IOMMU_HW_INFO_TYPE_INTEL_VTD, type);
 	EXPECT_EQ(sizeof(vtd), length);
@@ -272,7 +273,7 @@ TEST_F(bound, hw_info_matches_device_info)
 	EXPECT_EQ(0u, vtd.__reserved);
 	/* CAP_REG.MGAW is in bits 21:16, ECAP_REG.SC is bit 7. */
 	mgaw = ((vtd.cap_reg >> 16) & 0x3f) + 1;
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	EXPECT_LE(info.addr_width, mgaw);
 	EXPECT_EQ((__u64)!!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP),
@@ -287,7 +288,7 @@ TEST_F(bound, hw_info_buffer_of_any_length)
 
 	length = sizeof(complete);
 	memset(complete, 0x77, sizeof(complete));
-	ASSERT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, complete,
+	ASSERT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id, complete,
 			     &length, &type));
 	ASSERT_EQ(full, length);
 	/* The rest of a larger buffer is zeroed. */
@@ -297,7 +298,7 @@ TEST_F(bound, hw_info_buffer_of_any_length)
 	for (size = 0; size < full; size++) {
 		memset(partial, 0x77, sizeof(partial));
 		length = size;
-		EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id,
+		EXPECT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id,
 				     partial, &length, &type));
 		EXPECT_EQ(full, length);
 		EXPECT_EQ(0, memcmp(partial, complete, size));
@@ -310,20 +311,20 @@ TEST_F(bound, hw_info_to_unmapped_buffer_EFAULT)
 	char *page = new_memory(2 * PAGE);
 	__u32 length = 24, type;
 
-	EXPECT_EQ(-EFAULT, hw_info(self->rig.iommufd, self->rig.device.id,
-				   NULL, &length, &type));
+	EXPECT_EQ(-EFAULT, hw_info(self->bed.iommufd, self->bed.device.id, NULL,
+				   &length, &type));
 	/* Only the zeroed tail of the buffer is on the unmapped page. */
 	ASSERT_NE(NULL, page);
 	ASSERT_EQ(0, munmap(page + PAGE, PAGE));
 	length = 25;
-	EXPECT_EQ(-EFAULT, hw_info(self->rig.iommufd, self->rig.device.id,
+	EXPECT_EQ(-EFAULT, hw_info(self->bed.iommufd, self->bed.device.id,
 				   page + PAGE - 24, &length, &type));
 	EXPECT_EQ(25u, length);
 	length = 24;
-	EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id,
+	EXPECT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id,
 			     page + PAGE - 24, &length, &type));
 	length = 0;
-	EXPECT_EQ(0, hw_info(self->rig.iommufd, self->rig.device.id, NULL,
+	EXPECT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id, NULL,
 			     &length, &type));
 }
 
@@ -337,8 +338,8 @@ static bool map_shared(int fd, char *address, size_t length, off_t offset)
 }
 
 /*
- * Almost 4 GiB of addresses: the first two pages and the last one are apart from
- * each other, and those between them are the same 2 MiB again and again.
+ * Almost 4 GiB of addresses: the first two pages and the last one are apart
+ * from each other, and those between them are the same 2 MiB again and again.
  */
 static char *huge_buffer(void)
 {
@@ -379,8 +380,8 @@ TEST_F(bound, hw_info_of_huge_buffer_is_killable)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		hw_info(self->rig.iommufd, self->rig.device.id, buffer,
-			&length, &type);
+		hw_info(self->bed.iommufd, self->bed.device.id, buffer, &length,
+			&type);
 		_exit(0);
 	}
 	while (buffer[2 * PAGE - 1] && !waitpid(pid, &status, WNOHANG))
@@ -395,12 +396,12 @@ TEST_F(bound, hw_info_of_huge_buffer_is_killable)
 
 TEST_F(bound, hw_info_bad_ids_ENOENT)
 {
-	const __u32 bad[] = { 0, NO_SUCH_ID, self->rig.ioas };
+	const __u32 bad[] = { 0, NO_SUCH_ID, self->bed.ioas };
 	__u32 length = 0, type;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		EXPECT_EQ(-ENOENT, hw_info(self->rig.iommufd, bad[i], NULL,
+		EXPECT_EQ(-ENOENT, hw_info(self->bed.iommufd, bad[i], NULL,
 					   &length, &type));
 	}
 }
@@ -409,19 +410,19 @@ TEST_F(bound, hw_info_flags_and_reserved_EOPNOTSUPP)
 {
 	struct iommu_hw_info info = {
 		.size = sizeof(info),
-		.dev_id = self->rig.device.id,
+		.dev_id = self->bed.device.id,
 	};
 	unsigned int bit;
 
 	for (bit = 0; bit < 32; bit++) {
 		info.flags = 1u << bit;
-		EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd,
+		EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->bed.iommufd,
 						  IOMMU_GET_HW_INFO, &info));
 	}
 	info.flags = 0;
 	info.__reserved = 1;
-	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd, IOMMU_GET_HW_INFO,
-					  &info));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  iommu_call(self->bed.iommufd, IOMMU_GET_HW_INFO, &info));
 }
 
 TEST_HARNESS_MAIN

@@ -12,14 +12,14 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
 
 FIXTURE(hwpt)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct device second;
 	/* A valid command, of which each test modifies one field. */
 	struct iommu_hwpt_alloc alloc;
@@ -28,19 +28,19 @@ FIXTURE(hwpt)
 FIXTURE_SETUP(hwpt)
 {
 	self->second.fd = -1;
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 	self->alloc = (struct iommu_hwpt_alloc){
 		.size = sizeof(self->alloc),
-		.dev_id = self->rig.device.id,
-		.pt_id = self->rig.ioas,
+		.dev_id = self->bed.device.id,
+		.pt_id = self->bed.ioas,
 	};
 }
 
 FIXTURE_TEARDOWN(hwpt)
 {
 	device_close(&self->second);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 static int alloc(int iommufd, struct iommu_hwpt_alloc *cmd)
@@ -59,7 +59,7 @@ TEST_F(hwpt, flags_EOPNOTSUPP)
 
 	for (bit = 0; bit < 32; bit++) {
 		self->alloc.flags = 1u << bit;
-		EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+		EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 	}
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
 }
@@ -67,10 +67,10 @@ TEST_F(hwpt, flags_EOPNOTSUPP)
 TEST_F(hwpt, reserved_fields_EOPNOTSUPP)
 {
 	self->alloc.__reserved = 1;
-	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 	self->alloc.__reserved = 0;
 	self->alloc.__reserved2 = 1;
-	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
 }
 
@@ -81,38 +81,38 @@ TEST_F(hwpt, data_type_and_length)
 
 	self->alloc.data_uptr = (uintptr_t)data;
 	self->alloc.data_type = IOMMU_HWPT_DATA_VTD_S1;
-	EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EINVAL, alloc(self->bed.iommufd, &self->alloc));
 	self->alloc.data_len = sizeof(data);
-	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 	self->alloc.data_type = 77;
-	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 	self->alloc.data_type = IOMMU_HWPT_DATA_NONE;
-	EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EINVAL, alloc(self->bed.iommufd, &self->alloc));
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
 	/* Without data, the pointer is ignored. */
 	self->alloc.data_len = 0;
-	EXPECT_EQ(0, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(0, alloc(self->bed.iommufd, &self->alloc));
 }
 
 TEST_F(hwpt, device_ids_ENOENT)
 {
-	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.ioas };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->bed.ioas };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
 		self->alloc.dev_id = invalid[i];
-		EXPECT_EQ(-ENOENT, alloc(self->rig.iommufd, &self->alloc));
+		EXPECT_EQ(-ENOENT, alloc(self->bed.iommufd, &self->alloc));
 	}
 }
 
 TEST_F(hwpt, parent_not_an_ioas_EINVAL)
 {
-	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.device.id };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->bed.device.id };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
 		self->alloc.pt_id = invalid[i];
-		EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
+		EXPECT_EQ(-EINVAL, alloc(self->bed.iommufd, &self->alloc));
 	}
 }
 
@@ -120,10 +120,10 @@ TEST_F(hwpt, parent_is_an_hwpt_EOPNOTSUPP)
 {
 	__u32 hwpt;
 
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &hwpt));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &hwpt));
 	self->alloc.pt_id = hwpt;
-	EXPECT_EQ(-EOPNOTSUPP, alloc(self->rig.iommufd, &self->alloc));
+	EXPECT_EQ(-EOPNOTSUPP, alloc(self->bed.iommufd, &self->alloc));
 }
 
 TEST_F(hwpt, parent_wider_than_the_iommu_EINVAL)
@@ -133,10 +133,10 @@ TEST_F(hwpt, parent_wider_than_the_iommu_EINVAL)
 		.addr_width = 64,
 	};
 
-	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_IOASID_ALLOC, &wide));
+	ASSERT_EQ(0, iommu_call(self->bed.iommufd, IOMMU_IOASID_ALLOC, &wide));
 	self->alloc.pt_id = wide.out_ioasid;
-	EXPECT_EQ(-EINVAL, alloc(self->rig.iommufd, &self->alloc));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, wide.out_ioasid));
+	EXPECT_EQ(-EINVAL, alloc(self->bed.iommufd, &self->alloc));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, wide.out_ioasid));
 }
 
 TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
@@ -147,64 +147,64 @@ TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
 	ASSERT_NE(NULL, read_only);
 	*read_only = self->alloc;
 	ASSERT_EQ(0, mprotect(read_only, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, alloc(self->rig.iommufd, read_only));
+	EXPECT_EQ(-EFAULT, alloc(self->bed.iommufd, read_only));
 	/* A leaked page table would make this fail with -EBUSY. */
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &next));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &next));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 TEST_F(hwpt, destroy_ioas_in_use_EBUSY)
 {
 	__u32 hwpt;
 
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &hwpt));
-	EXPECT_NE(self->rig.ioas, hwpt);
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
-	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, hwpt));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &hwpt));
+	EXPECT_NE(self->bed.ioas, hwpt);
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->bed.iommufd, hwpt));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 TEST_F(hwpt, survives_detach)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	unsigned int i;
 	__u32 hwpt;
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, device->id, self->rig.ioas,
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, device->id, self->bed.ioas,
 				&hwpt));
 	for (i = 0; i < 3; i++) {
 		__u32 pt_id = hwpt;
 
 		ASSERT_EQ(0, vfio_attach(device->fd, &pt_id));
 		EXPECT_EQ(hwpt, pt_id);
-		EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
-		EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, hwpt));
+		EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
+		EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, hwpt));
 		ASSERT_EQ(0, vfio_detach(device->fd));
-		EXPECT_EQ(0, rig_pinned(&self->rig));
+		EXPECT_EQ(0, testbed_pinned(&self->bed));
 	}
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
 	EXPECT_EQ(-ENOENT, attach(device, hwpt));
-	EXPECT_EQ(0, attach(device, self->rig.ioas));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(0, attach(device, self->bed.ioas));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 }
 
 TEST_F(hwpt, survives_unbind)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	__u32 hwpt;
 
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, device->id, self->rig.ioas,
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, device->id, self->bed.ioas,
 				&hwpt));
 	ASSERT_EQ(0, attach(device, hwpt));
 	device_close(device);
-	ASSERT_EQ(0, device_open(device, self->rig.machine.lone[0].text,
-				 self->rig.iommufd));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, device_open(device, self->bed.machine.singleton[0].text,
+				 self->bed.iommufd));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(0, attach(device, hwpt));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 }
 
 /* close() destroys all objects, page tables before the IOAS they refer to. */
@@ -212,144 +212,145 @@ TEST_F(hwpt, is_freed_by_close)
 {
 	__u32 hwpt, other;
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &hwpt));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &other));
-	ASSERT_EQ(0, attach(&self->rig.device, other));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &hwpt));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &other));
+	ASSERT_EQ(0, attach(&self->bed.device, other));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(hwpt, is_not_used_by_attach_to_ioas)
 {
-	__u32 hwpt, pt_id = self->rig.ioas;
+	__u32 hwpt, pt_id = self->bed.ioas;
 
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &hwpt));
-	ASSERT_EQ(0, vfio_attach(self->rig.device.fd, &pt_id));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &hwpt));
+	ASSERT_EQ(0, vfio_attach(self->bed.device.fd, &pt_id));
 	EXPECT_NE(hwpt, pt_id);
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, pt_id));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->bed.iommufd, pt_id));
 }
 
 TEST_F(hwpt, failed_attach_changes_nothing)
 {
 	__u32 hwpt;
 
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-				self->rig.ioas, &hwpt));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, munmap(self->rig.memory + 9 * PAGE, PAGE));
-	EXPECT_EQ(-EFAULT, attach(&self->rig.device, hwpt));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(0, attach(&self->rig.device, hwpt));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, hwpt));
-	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+				self->bed.ioas, &hwpt));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, munmap(self->bed.memory + 9 * PAGE, PAGE));
+	EXPECT_EQ(-EFAULT, attach(&self->bed.device, hwpt));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(0, attach(&self->bed.device, hwpt));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, hwpt));
+	EXPECT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
 }
 
-static int open_second(struct rig *rig, struct device *second)
+static int open_second(struct testbed *bed, struct device *second)
 {
-	return device_open(second, rig->machine.lone[1].text, rig->iommufd);
+	return device_open(second, bed->machine.singleton[1].text,
+			   bed->iommufd);
 }
 
 /* Both page tables have what was mapped before and after the attach. */
 TEST_F(hwpt, two_hwpts_of_one_ioas)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	__u32 first, second;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, open_second(&self->rig, &self->second));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas,
-			      self->rig.bounce, PAGE, BOUNCE_IOVA,
-			      IOAS_READ_WRITE));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, device->id, self->rig.ioas,
+	ASSERT_EQ(0, open_second(&self->bed, &self->second));
+	ASSERT_EQ(0,
+		  ioas_map(self->bed.iommufd, self->bed.ioas, self->bed.bounce,
+			   PAGE, BOUNCE_IOVA, IOAS_READ_WRITE));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, device->id, self->bed.ioas,
 				&first));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->second.id,
-				self->rig.ioas, &second));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->second.id,
+				self->bed.ioas, &second));
 	EXPECT_NE(first, second);
 	ASSERT_EQ(0, attach(device, first));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(0, attach(&self->second, second));
 	/* Pages are pinned once, not once per page table. */
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, device, RIG_IOVA,
-				    self->rig.memory));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->second,
-				    RIG_IOVA + 9 * PAGE,
-				    self->rig.memory + 9 * PAGE));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, device, TESTBED_IOVA,
+				    self->bed.memory));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->second,
+				    TESTBED_IOVA + 9 * PAGE,
+				    self->bed.memory + 9 * PAGE));
 
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(1, device_is_blocked(&self->rig, device, RIG_IOVA,
-				       self->rig.memory));
-	EXPECT_EQ(1, device_is_blocked(&self->rig, &self->second,
-				       RIG_IOVA + 9 * PAGE,
-				       self->rig.memory + 9 * PAGE));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(1, device_is_blocked(&self->bed, device, TESTBED_IOVA,
+				       self->bed.memory));
+	EXPECT_EQ(1, device_is_blocked(&self->bed, &self->second,
+				       TESTBED_IOVA + 9 * PAGE,
+				       self->bed.memory + 9 * PAGE));
 
 	/* Detaching from one page table does not affect the other. */
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(0, vfio_detach(device->fd));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->second, RIG_IOVA,
-				    self->rig.memory));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, first));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, second));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->second, TESTBED_IOVA,
+				    self->bed.memory));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, first));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, second));
 }
 
 TEST_F(hwpt, two_devices_in_one_hwpt)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	__u32 hwpt;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, open_second(&self->rig, &self->second));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, device->id, self->rig.ioas,
+	ASSERT_EQ(0, open_second(&self->bed, &self->second));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, device->id, self->bed.ioas,
 				&hwpt));
 	ASSERT_EQ(0, attach(device, hwpt));
 	ASSERT_EQ(0, attach(&self->second, hwpt));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	ASSERT_EQ(0, vfio_detach(device->fd));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, hwpt));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, hwpt));
 	ASSERT_EQ(0, attach(device, hwpt));
 	ASSERT_EQ(0, vfio_detach(self->second.fd));
 	ASSERT_EQ(0, vfio_detach(device->fd));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 TEST_F(hwpt, one_group_in_two_hwpts_EINVAL)
 {
-	const struct pci_address *pair = self->rig.machine.pair;
+	const struct pci_address *pair = self->bed.machine.pair;
 	struct device first;
 	__u32 first_hwpt, second_hwpt;
 
-	if (!self->rig.machine.has_pair)
+	if (!self->bed.machine.has_pair)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->rig.iommufd));
-	EXPECT_EQ(0, device_open(&self->second, pair[1].text,
-				 self->rig.iommufd));
-	EXPECT_EQ(0, hwpt_alloc(self->rig.iommufd, first.id, self->rig.ioas,
+	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
+	EXPECT_EQ(0,
+		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	EXPECT_EQ(0, hwpt_alloc(self->bed.iommufd, first.id, self->bed.ioas,
 				&first_hwpt));
-	EXPECT_EQ(0, hwpt_alloc(self->rig.iommufd, self->second.id,
-				self->rig.ioas, &second_hwpt));
+	EXPECT_EQ(0, hwpt_alloc(self->bed.iommufd, self->second.id,
+				self->bed.ioas, &second_hwpt));
 	EXPECT_EQ(0, attach(&first, first_hwpt));
 	/* Devices of a group are not isolated from each other. */
 	EXPECT_EQ(-EINVAL, attach(&self->second, second_hwpt));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, second_hwpt));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, second_hwpt));
 	EXPECT_EQ(0, attach(&self->second, first_hwpt));
 	device_close(&first);
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, first_hwpt));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, first_hwpt));
 }
 
 TEST_HARNESS_MAIN

@@ -19,7 +19,7 @@
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "record.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define MAX_WORKERS	3
 
@@ -48,7 +48,7 @@ struct worker {
 
 /**
  * struct race - state shared by all threads
- * @rig: test rig with the address space
+ * @bed: test bed with the address space
  * @device: two bound devices in separate groups
  * @hwpt: ID of a page table allocated by userspace, or 0
  * @stop: set to end all threads
@@ -56,7 +56,7 @@ struct worker {
  * @nr_workers: number of threads in @worker
  */
 struct race {
-	struct rig rig;
+	struct testbed bed;
 	struct device device[2];
 	__u32 hwpt;
 	int stop;
@@ -75,14 +75,14 @@ FIXTURE_SETUP(race)
 
 	race->device[0].fd = -1;
 	race->device[1].fd = -1;
-	ASSERT_EQ(0, rig_open(&race->rig));
-	race->device[0] = race->rig.device;
-	ASSERT_EQ(0, rig_map(&race->rig));
-	if (race->rig.machine.nr_lone < 2)
+	ASSERT_EQ(0, testbed_open(&race->bed));
+	race->device[0] = race->bed.device;
+	ASSERT_EQ(0, testbed_map(&race->bed));
+	if (race->bed.machine.nr_singletons < 2)
 		return;
 	ASSERT_EQ(0, device_open(&race->device[1],
-				 race->rig.machine.lone[1].text,
-				 race->rig.iommufd));
+				 race->bed.machine.singleton[1].text,
+				 race->bed.iommufd));
 }
 
 FIXTURE_TEARDOWN(race)
@@ -91,12 +91,13 @@ FIXTURE_TEARDOWN(race)
 
 	/* -EBUSY here means that a page table was leaked. */
 	device_close(&race->device[1]);
-	race->rig.device = race->device[0];
-	device_close(&race->rig.device);
-	EXPECT_EQ(0, race->hwpt ? iommu_end(race->rig.iommufd, race->hwpt) : 0);
-	EXPECT_EQ(0, iommu_end(race->rig.iommufd, race->rig.ioas));
-	rig_close(&race->rig);
-	EXPECT_EQ(0, rig_pinned(&race->rig));
+	race->bed.device = race->device[0];
+	device_close(&race->bed.device);
+	EXPECT_EQ(0, race->hwpt ? iommu_destroy(race->bed.iommufd, race->hwpt) :
+				  0);
+	EXPECT_EQ(0, iommu_destroy(race->bed.iommufd, race->bed.ioas));
+	testbed_close(&race->bed);
+	EXPECT_EQ(0, testbed_pinned(&race->bed));
 }
 
 /*
@@ -169,7 +170,7 @@ static int finish(struct race *race)
 static int attach_and_detach(struct worker *worker)
 {
 	int fd = worker->race->device[worker->device].fd;
-	__u32 pt_id = worker->race->rig.ioas;
+	__u32 pt_id = worker->race->bed.ioas;
 	int err = vfio_attach(fd, &pt_id);
 
 	return err ? err : vfio_detach(fd);
@@ -178,7 +179,7 @@ static int attach_and_detach(struct worker *worker)
 /* The last detach frees the page table. */
 TEST_F_TIMEOUT(race, detach_races_with_detach, 4000)
 {
-	if (self->race.rig.machine.nr_lone < 2)
+	if (self->race.bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with own groups");
 	start_worker(&self->race, attach_and_detach, 0);
 	start_worker(&self->race, attach_and_detach, 1);
@@ -189,18 +190,19 @@ static int open_and_close(struct worker *worker)
 {
 	struct race *race = worker->race;
 	struct device *device = &race->device[worker->device];
-	__u32 pt_id = race->rig.ioas;
+	__u32 pt_id = race->bed.ioas;
 	int err;
 
 	device_close(device);
-	err = device_open(device, race->rig.machine.lone[worker->device].text,
-			  race->rig.iommufd);
+	err = device_open(device,
+			  race->bed.machine.singleton[worker->device].text,
+			  race->bed.iommufd);
 	return err ? err : vfio_attach(device->fd, &pt_id);
 }
 
 TEST_F_TIMEOUT(race, close_races_with_detach, 4000)
 {
-	if (self->race.rig.machine.nr_lone < 2)
+	if (self->race.bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with own groups");
 	start_worker(&self->race, attach_and_detach, 0);
 	start_worker(&self->race, open_and_close, 1);
@@ -226,12 +228,12 @@ static int destroy_and_realloc(struct worker *worker)
 	__u32 id;
 	int err;
 
-	err = iommu_end(race->rig.iommufd, race->hwpt);
+	err = iommu_destroy(race->bed.iommufd, race->hwpt);
 	if (err == -EBUSY)
 		return 0;
 	if (!err)
-		err = hwpt_alloc(race->rig.iommufd, race->rig.device.id,
-				 race->rig.ioas, &id);
+		err = hwpt_alloc(race->bed.iommufd, race->bed.device.id,
+				 race->bed.ioas, &id);
 	if (!err)
 		__atomic_store_n(&race->hwpt, id, __ATOMIC_RELEASE);
 	return err;
@@ -241,10 +243,10 @@ TEST_F_TIMEOUT(race, destroy_races_with_detach, 4000)
 {
 	struct race *race = &self->race;
 
-	if (race->rig.machine.nr_lone < 2)
+	if (race->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with own groups");
-	ASSERT_EQ(0, hwpt_alloc(race->rig.iommufd, race->rig.device.id,
-				race->rig.ioas, &race->hwpt));
+	ASSERT_EQ(0, hwpt_alloc(race->bed.iommufd, race->bed.device.id,
+				race->bed.ioas, &race->hwpt));
 	start_worker(race, attach_to_hwpt, 0);
 	start_worker(race, attach_to_hwpt, 1);
 	start_worker(race, destroy_and_realloc, 0);

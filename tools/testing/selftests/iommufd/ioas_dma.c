@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define OTHER_IOVA	0x20000000ull
 
@@ -21,27 +21,27 @@ EXPECTS_DMA_FAULTS
 
 FIXTURE(dma)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct device second;
 };
 
 FIXTURE_SETUP(dma)
 {
 	self->second.fd = -1;
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(dma)
 {
 	device_close(&self->second);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-static int map(struct rig *rig, const void *memory, size_t length, __u64 iova,
-	       __u32 access)
+static int map(struct testbed *bed, const void *memory, size_t length,
+	       __u64 iova, __u32 access)
 {
-	return ioas_map(rig->iommufd, rig->ioas, memory, length, iova, access);
+	return ioas_map(bed->iommufd, bed->ioas, memory, length, iova, access);
 }
 
 static int attach_to(struct device *device, __u32 ioas)
@@ -50,110 +50,111 @@ static int attach_to(struct device *device, __u32 ioas)
 }
 
 #define REACHES(device, iova, memory) \
-	device_reaches(&self->rig, device, iova, memory)
+	device_reaches(&self->bed, device, iova, memory)
 #define IS_BLOCKED(device, iova, memory) \
-	device_is_blocked(&self->rig, device, iova, memory)
+	device_is_blocked(&self->bed, device, iova, memory)
 
 TEST_F(dma, mapped_before_attach)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA + 13 * PAGE + 700,
-			     self->rig.memory + 13 * PAGE + 700));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA + 13 * PAGE + 700,
+			     self->bed.memory + 13 * PAGE + 700));
 }
 
 TEST_F(dma, mapped_after_attach)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	/* This transfer crosses a page boundary. */
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA + 5 * PAGE - 1500,
-			     self->rig.memory + 5 * PAGE - 1500));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA + 5 * PAGE - 1500,
+			     self->bed.memory + 5 * PAGE - 1500));
 }
 
 TEST_F_TIMEOUT(dma, each_page_has_its_own_data, 60)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	unsigned int i;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	for (i = 0; i < RIG_PAGES; i++)
-		pattern_fill(self->rig.memory + i * PAGE, 64, 1000 + i);
-	for (i = 0; i < RIG_PAGES; i++) {
-		ASSERT_EQ(0, edu_load(&device->edu, RIG_IOVA + i * PAGE, 64 * i,
-				      64));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	for (i = 0; i < TESTBED_PAGES; i++)
+		pattern_fill(self->bed.memory + i * PAGE, 64, 1000 + i);
+	for (i = 0; i < TESTBED_PAGES; i++) {
+		ASSERT_EQ(0, edu_load(&device->edu, TESTBED_IOVA + i * PAGE,
+				      64 * i, 64));
 	}
-	ASSERT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, 64 * RIG_PAGES));
-	for (i = 0; i < RIG_PAGES; i++) {
-		EXPECT_TRUE(pattern_is(self->rig.bounce + 64 * i, 64, 1000 + i))
-			TH_LOG("page %u", i);
+	ASSERT_EQ(0,
+		  edu_store(&device->edu, BOUNCE_IOVA, 0, 64 * TESTBED_PAGES));
+	for (i = 0; i < TESTBED_PAGES; i++) {
+		EXPECT_TRUE(pattern_is(self->bed.bounce + 64 * i, 64, 1000 + i))
+		TH_LOG("page %u", i);
 	}
 }
 
 TEST_F(dma, memory_mapped_twice)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, RIG_LENGTH, OTHER_IOVA,
-			 IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, OTHER_IOVA, self->rig.memory));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(1, REACHES(device, OTHER_IOVA, self->rig.memory));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, TESTBED_LENGTH,
+			 OTHER_IOVA, IOAS_READ_WRITE));
+	EXPECT_EQ(1, REACHES(device, OTHER_IOVA, self->bed.memory));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(1, REACHES(device, OTHER_IOVA, self->bed.memory));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, adjacent_mappings)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
 	/* Two pages, mapped in reverse order. */
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory + PAGE, PAGE, RIG_IOVA,
-			 IOAS_READ_WRITE));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA + PAGE,
-			 IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory + PAGE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA + PAGE, self->rig.memory));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, PAGE));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory + PAGE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA + PAGE, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory + PAGE, PAGE,
+			 TESTBED_IOVA, IOAS_READ_WRITE));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, PAGE,
+			 TESTBED_IOVA + PAGE, IOAS_READ_WRITE));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory + PAGE));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA + PAGE, self->bed.memory));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, PAGE));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory + PAGE));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA + PAGE, self->bed.memory));
 }
 
 TEST_F(dma, huge_page)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	char *huge = new_huge_page();
 
 	if (!huge)
 		SKIP(return, "needs transparent huge pages and madvise()");
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, huge, HUGE, OTHER_IOVA, IOAS_READ_WRITE));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, huge, HUGE, OTHER_IOVA, IOAS_READ_WRITE));
 	EXPECT_EQ(1, REACHES(device, OTHER_IOVA, huge));
 	EXPECT_EQ(1, REACHES(device, OTHER_IOVA + HUGE - PAGE,
 			     huge + HUGE - PAGE));
-	ASSERT_EQ(0, rig_unmap(&self->rig, OTHER_IOVA, HUGE));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, OTHER_IOVA, HUGE));
 	EXPECT_EQ(1, IS_BLOCKED(device, OTHER_IOVA + HUGE - PAGE,
 				huge + HUGE - PAGE));
 }
 
 TEST_F(dma, part_of_a_huge_page)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	char *huge = new_huge_page();
 
 	if (!huge)
 		SKIP(return, "needs transparent huge pages and madvise()");
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, huge + 5 * PAGE, 9 * PAGE,
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, huge + 5 * PAGE, 9 * PAGE,
 			 OTHER_IOVA + 5 * PAGE, IOAS_READ_WRITE));
 	EXPECT_EQ(1, REACHES(device, OTHER_IOVA + 13 * PAGE, huge + 13 * PAGE));
 	EXPECT_EQ(1, IS_BLOCKED(device, OTHER_IOVA + 4 * PAGE,
@@ -164,60 +165,60 @@ TEST_F(dma, part_of_a_huge_page)
 
 TEST_F(dma, unmap_blocks)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA + 15 * PAGE,
-				self->rig.memory + 15 * PAGE));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA + 15 * PAGE,
+				self->bed.memory + 15 * PAGE));
 	/* The bounce buffer is still mapped. */
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, remap_iova_to_other_memory)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, PAGE, TESTBED_IOVA,
 			 IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, PAGE));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory + PAGE, PAGE, RIG_IOVA,
-			 IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory + PAGE));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA + PAGE, self->rig.memory));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, PAGE));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory + PAGE, PAGE,
+			 TESTBED_IOVA, IOAS_READ_WRITE));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory + PAGE));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA + PAGE, self->bed.memory));
 }
 
 TEST_F(dma, failed_map_gives_no_access)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, munmap(self->rig.memory + 15 * PAGE, PAGE));
-	ASSERT_EQ(-EFAULT, rig_map(&self->rig));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, munmap(self->bed.memory + 15 * PAGE, PAGE));
+	ASSERT_EQ(-EFAULT, testbed_map(&self->bed));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, READABLE_alone)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, PAGE, TESTBED_IOVA,
 			 IOAS_READ));
-	pattern_fill(self->rig.memory, TRANSFER, 2000);
-	ASSERT_EQ(0, edu_load(&device->edu, RIG_IOVA, 0, TRANSFER));
+	pattern_fill(self->bed.memory, TRANSFER, 2000);
+	ASSERT_EQ(0, edu_load(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	ASSERT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.bounce, TRANSFER, 2000));
+	EXPECT_TRUE(pattern_is(self->bed.bounce, TRANSFER, 2000));
 
-	pattern_fill(self->rig.memory, TRANSFER, 2001);
-	ASSERT_EQ(0, edu_store(&device->edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2001));
+	pattern_fill(self->bed.memory, TRANSFER, 2001);
+	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2001));
 }
 
 /*
@@ -226,54 +227,54 @@ TEST_F(dma, READABLE_alone)
  */
 TEST_F(dma, WRITEABLE_alone)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, PAGE, TESTBED_IOVA,
 			 IOAS_WRITE));
-	pattern_fill(self->rig.bounce, TRANSFER, 2100);
-	pattern_fill(self->rig.memory, TRANSFER, 2101);
+	pattern_fill(self->bed.bounce, TRANSFER, 2100);
+	pattern_fill(self->bed.memory, TRANSFER, 2101);
 	ASSERT_EQ(0, edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
-	ASSERT_EQ(0, edu_store(&device->edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2100));
+	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2100));
 }
 
 /* Pinning replaces the shared zero page by a page of the process. */
 TEST_F(dma, copy_on_write_is_broken_by_the_pin)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	char *unpopulated = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, unpopulated);
 	/* A read fault maps the zero page. */
 	EXPECT_EQ(0, unpopulated[0]);
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, map(&self->rig, unpopulated, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, map(&self->bed, unpopulated, PAGE, TESTBED_IOVA,
 			 IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, unpopulated));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, unpopulated));
 }
 
 /*
  * Map @memory READABLE and write to it afterwards. Returns 1 if the device
  * reads the new data, 0 if it does not, or -errno.
  */
-static int reads_later_write(struct rig *rig, struct device *device,
+static int reads_later_write(struct testbed *bed, struct device *device,
 			     char *memory, unsigned int seed)
 {
-	int rc = map(rig, memory, PAGE, RIG_IOVA, IOAS_READ);
+	int rc = map(bed, memory, PAGE, TESTBED_IOVA, IOAS_READ);
 
 	if (rc)
 		return rc;
 	if (mprotect(memory, PAGE, PROT_READ | PROT_WRITE))
 		return -errno;
 	pattern_fill(memory, TRANSFER, seed);
-	rc = edu_load(&device->edu, RIG_IOVA, 0, TRANSFER);
+	rc = edu_load(&device->edu, TESTBED_IOVA, 0, TRANSFER);
 	if (!rc)
 		rc = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (!rc)
-		rc = rig_unmap(rig, RIG_IOVA, PAGE);
-	return rc ? rc : pattern_is(rig->bounce, TRANSFER, seed);
+		rc = testbed_unmap(bed, TESTBED_IOVA, PAGE);
+	return rc ? rc : pattern_is(bed->bounce, TRANSFER, seed);
 }
 
 static char *private_page(int prot, int fd)
@@ -288,14 +289,14 @@ static char *private_page(int prot, int fd)
  */
 TEST_F(dma, READABLE_private_memory_stays_coherent)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	int fd = memfd_create("iommufd-test", MFD_CLOEXEC);
 	char *memory[6], before;
 	unsigned int i;
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, PAGE));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	/* Anonymous memory: not populated, populated by a read, read-only. */
 	memory[0] = private_page(PROT_READ | PROT_WRITE, -1);
 	memory[1] = private_page(PROT_READ | PROT_WRITE, -1);
@@ -308,7 +309,7 @@ TEST_F(dma, READABLE_private_memory_stays_coherent)
 		ASSERT_NE(MAP_FAILED, memory[i]);
 		before = i % 3 == 1 ? memory[i][0] : 0;
 		EXPECT_EQ(0, before);
-		EXPECT_EQ(1, reads_later_write(&self->rig, device, memory[i],
+		EXPECT_EQ(1, reads_later_write(&self->bed, device, memory[i],
 					       3000 + i));
 		munmap(memory[i], PAGE);
 	}
@@ -317,23 +318,23 @@ TEST_F(dma, READABLE_private_memory_stays_coherent)
 
 TEST_F(dma, detach_blocks_until_attach)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	ASSERT_EQ(0, vfio_detach(device->fd));
 
 	/* A write does not reach memory, a read does not reach the device. */
-	pattern_fill(self->rig.memory, TRANSFER, 2200);
-	ASSERT_EQ(0, edu_store(&device->edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2200));
-	ASSERT_EQ(0, edu_load(&device->edu, RIG_IOVA, 0, TRANSFER));
+	pattern_fill(self->bed.memory, TRANSFER, 2200);
+	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2200));
+	ASSERT_EQ(0, edu_load(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	ASSERT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is_absent(self->rig.bounce, TRANSFER, 2200));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	EXPECT_TRUE(pattern_is_absent(self->bed.bounce, TRANSFER, 2200));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
 
 /* A blocked read may return a single byte value for the whole transfer. */
@@ -348,189 +349,192 @@ static bool is_uniform(const char *memory, size_t length)
  */
 TEST_F(dma, bound_but_not_attached_is_blocked)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	/* Physical address that an x86 kernel is loaded at. */
 	const __u64 kernel = 0x1000000;
 
 	/* The buffer of the device keeps this pattern across the new bind. */
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	pattern_fill(self->rig.bounce, TRANSFER, 2250);
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	pattern_fill(self->bed.bounce, TRANSFER, 2250);
 	ASSERT_EQ(0, edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
 	device_close(device);
-	ASSERT_EQ(0, device_open(device, self->rig.machine.lone[0].text,
-				 self->rig.iommufd));
+	ASSERT_EQ(0, device_open(device, self->bed.machine.singleton[0].text,
+				 self->bed.iommufd));
 
 	ASSERT_EQ(0, edu_load(&device->edu, kernel, 0, TRANSFER));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	memset(self->rig.bounce, 0x77, PAGE);
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	memset(self->bed.bounce, 0x77, PAGE);
 	ASSERT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
-	EXPECT_NE(0x77, self->rig.bounce[0]);
-	EXPECT_TRUE(is_uniform(self->rig.bounce, TRANSFER) ||
-		    pattern_is(self->rig.bounce, TRANSFER, 2250));
+	EXPECT_NE(0x77, self->bed.bounce[0]);
+	EXPECT_TRUE(is_uniform(self->bed.bounce, TRANSFER) ||
+		    pattern_is(self->bed.bounce, TRANSFER, 2250));
 }
 
 TEST_F(dma, close_of_the_device_during_dma)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	pattern_fill(self->rig.memory, TRANSFER, 2300);
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	pattern_fill(self->bed.memory, TRANSFER, 2300);
 	/* The edu device transfers the data 100 ms later. */
-	ASSERT_EQ(0, edu_begin_store(&device->edu, RIG_IOVA, 0, TRANSFER));
+	ASSERT_EQ(0, edu_begin_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	device_close(device);
 	usleep(400 * 1000);
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2300));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2300));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 
-	ASSERT_EQ(0, device_open(device, self->rig.machine.lone[0].text,
-				 self->rig.iommufd));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, device_open(device, self->bed.machine.singleton[0].text,
+				 self->bed.iommufd));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, unmap_during_dma)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	pattern_fill(self->rig.memory, TRANSFER, 2400);
-	ASSERT_EQ(0, edu_begin_store(&device->edu, RIG_IOVA, 0, TRANSFER));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	pattern_fill(self->bed.memory, TRANSFER, 2400);
+	ASSERT_EQ(0, edu_begin_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
 	ASSERT_EQ(0, edu_wait(&device->edu));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2400));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2400));
 }
 
 TEST_F(dma, close_of_iommufd_changes_nothing)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	close(self->rig.iommufd);
-	self->rig.iommufd = -1;
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	close(self->bed.iommufd);
+	self->bed.iommufd = -1;
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, two_devices_in_one_ioas)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, device_open(&self->second, self->rig.machine.lone[1].text,
-				 self->rig.iommufd));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->second));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, IS_BLOCKED(&self->second, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, device_open(&self->second,
+				 self->bed.machine.singleton[1].text,
+				 self->bed.iommufd));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->second));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, IS_BLOCKED(&self->second, TESTBED_IOVA, self->bed.memory));
 }
 
 TEST_F(dma, detach_one_of_two_devices)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, device_open(&self->second, self->rig.machine.lone[1].text,
-				 self->rig.iommufd));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->second));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, device_open(&self->second,
+				 self->bed.machine.singleton[1].text,
+				 self->bed.iommufd));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->second));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(0, vfio_detach(device->fd));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
-	pattern_fill(self->rig.memory, TRANSFER, 2500);
-	ASSERT_EQ(0, edu_store(&device->edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2500));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
+	pattern_fill(self->bed.memory, TRANSFER, 2500);
+	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2500));
 }
 
 TEST_F(dma, two_ioas_are_isolated)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	__u32 other_ioas;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, device_open(&self->second, self->rig.machine.lone[1].text,
-				 self->rig.iommufd));
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other_ioas));
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
+	ASSERT_EQ(0, device_open(&self->second,
+				 self->bed.machine.singleton[1].text,
+				 self->bed.iommufd));
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other_ioas));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	ASSERT_EQ(0, attach_to(&self->second, other_ioas));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other_ioas, self->rig.bounce,
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, other_ioas, self->bed.bounce,
 			      PAGE, BOUNCE_IOVA, IOAS_READ_WRITE));
-	ASSERT_EQ(0, map(&self->rig, self->rig.memory, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, PAGE, TESTBED_IOVA,
 			 IOAS_READ_WRITE));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other_ioas,
-			      self->rig.memory + PAGE, PAGE, RIG_IOVA,
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, other_ioas,
+			      self->bed.memory + PAGE, PAGE, TESTBED_IOVA,
 			      IOAS_READ_WRITE));
-	EXPECT_EQ(1, REACHES(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA,
-			     self->rig.memory + PAGE));
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, PAGE));
-	EXPECT_EQ(1, IS_BLOCKED(device, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA,
-			     self->rig.memory + PAGE));
+	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA,
+			     self->bed.memory + PAGE));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, PAGE));
+	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA,
+			     self->bed.memory + PAGE));
 }
 
 TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 {
-	const struct pci_address *pair = self->rig.machine.pair;
+	const struct pci_address *pair = self->bed.machine.pair;
 	struct device first;
 
-	if (!self->rig.machine.has_pair)
+	if (!self->bed.machine.has_pair)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->rig.iommufd));
-	EXPECT_EQ(0, device_open(&self->second, pair[1].text,
-				 self->rig.iommufd));
-	EXPECT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(0, rig_attach(&self->rig, &first));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->second));
-	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
+	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
+	EXPECT_EQ(0,
+		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	EXPECT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->second));
+	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 
 	/* Detaching the first device does not affect the second. */
 	EXPECT_EQ(0, vfio_detach(first.fd));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(0, rig_attach(&self->rig, &first));
-	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
+	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
 
 	/* Once the last device of the group is detached, DMA is blocked. */
 	device_close(&first);
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(0, vfio_detach(self->second.fd));
-	pattern_fill(self->rig.memory, TRANSFER, 2600);
-	EXPECT_EQ(0, edu_store(&self->second.edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory, TRANSFER, 2600));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	pattern_fill(self->bed.memory, TRANSFER, 2600);
+	EXPECT_EQ(0, edu_store(&self->second.edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2600));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(dma, one_group_in_two_ioas_EINVAL)
 {
-	const struct pci_address *pair = self->rig.machine.pair;
+	const struct pci_address *pair = self->bed.machine.pair;
 	struct device first;
 	__u32 other_ioas;
 
-	if (!self->rig.machine.has_pair)
+	if (!self->bed.machine.has_pair)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other_ioas));
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->rig.iommufd));
-	EXPECT_EQ(0, device_open(&self->second, pair[1].text,
-				 self->rig.iommufd));
-	EXPECT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(0, rig_attach(&self->rig, &first));
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other_ioas));
+	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
+	EXPECT_EQ(0,
+		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	EXPECT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
 	EXPECT_EQ(-EINVAL, attach_to(&self->second, other_ioas));
 	/* The failed attach changed neither device. */
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other_ioas));
-	EXPECT_EQ(1, REACHES(&first, RIG_IOVA, self->rig.memory));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->second));
-	EXPECT_EQ(1, REACHES(&self->second, RIG_IOVA, self->rig.memory));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, other_ioas));
+	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->second));
+	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 	device_close(&first);
 }
 

@@ -15,7 +15,7 @@
 
 #include "../kselftest_harness.h"
 #include "record.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define WORKERS	4
 #define SECONDS	2
@@ -28,7 +28,7 @@ typedef int (*work_fn)(struct worker *worker);
 
 /**
  * struct worker - a thread that calls @work in a loop
- * @rig: test rig, shared by all threads
+ * @bed: test bed, shared by all threads
  * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
  * @index: index of the thread, selects a private range of IOVAs
  * @stop: shared flag, set to end all threads
@@ -37,7 +37,7 @@ typedef int (*work_fn)(struct worker *worker);
  * @thread: thread handle
  */
 struct worker {
-	struct rig *rig;
+	struct testbed *bed;
 	work_fn work;
 	unsigned int index;
 	int *stop;
@@ -48,20 +48,20 @@ struct worker {
 
 FIXTURE(race)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct worker worker[WORKERS];
 	int stop;
 };
 
 FIXTURE_SETUP(race)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 static void *run_worker(void *argument)
@@ -78,13 +78,13 @@ static void *run_worker(void *argument)
 }
 
 static void start_workers(struct worker *workers, const work_fn *work,
-			  struct rig *rig, int *stop)
+			  struct testbed *bed, int *stop)
 {
 	unsigned int i;
 
 	for (i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker){
-			.rig = rig,
+			.bed = bed,
 			.work = work[i],
 			.index = i,
 			.stop = stop,
@@ -120,38 +120,38 @@ static int map_own(struct worker *worker)
 			   worker->iterations % 1000 * PAGE;
 	int err;
 
-	err = ioas_map(worker->rig->iommufd, worker->rig->ioas,
-		       worker->rig->memory + worker->index * PAGE, PAGE, iova,
+	err = ioas_map(worker->bed->iommufd, worker->bed->ioas,
+		       worker->bed->memory + worker->index * PAGE, PAGE, iova,
 		       IOAS_READ_WRITE);
-	return err ? err : rig_unmap(worker->rig, iova, PAGE);
+	return err ? err : testbed_unmap(worker->bed, iova, PAGE);
 }
 
 /* Map all memory at an IOVA that other workers use as well. */
 static int map_shared(struct worker *worker)
 {
-	int err = rig_map(worker->rig);
+	int err = testbed_map(worker->bed);
 
 	return err == -EEXIST ? 0 : err;
 }
 
 static int unmap_shared(struct worker *worker)
 {
-	int err = rig_unmap(worker->rig, RIG_IOVA, RIG_LENGTH);
+	int err = testbed_unmap(worker->bed, TESTBED_IOVA, TESTBED_LENGTH);
 
 	return err == -ENOENT ? 0 : err;
 }
 
 static int unmap_all(struct worker *worker)
 {
-	return rig_unmap(worker->rig, 0, ~0ull);
+	return testbed_unmap(worker->bed, 0, ~0ull);
 }
 
 static int attach_and_detach(struct worker *worker)
 {
-	__u32 pt_id = worker->rig->ioas;
-	int err = vfio_attach(worker->rig->device.fd, &pt_id);
+	__u32 pt_id = worker->bed->ioas;
+	int err = vfio_attach(worker->bed->device.fd, &pt_id);
 
-	return err ? err : vfio_detach(worker->rig->device.fd);
+	return err ? err : vfio_detach(worker->bed->device.fd);
 }
 
 /* The list must be sorted and not overlap, even while an attach updates it. */
@@ -162,7 +162,7 @@ static int check_ranges(struct worker *worker)
 	__u32 nr = 8, i;
 	int err;
 
-	err = ioas_ranges(worker->rig->iommufd, worker->rig->ioas, range, &nr,
+	err = ioas_ranges(worker->bed->iommufd, worker->bed->ioas, range, &nr,
 			  &alignment);
 	if (err)
 		return err;
@@ -178,28 +178,28 @@ static int check_ranges(struct worker *worker)
 
 static int alloc_and_destroy(struct worker *worker)
 {
-	const int iommufd = worker->rig->iommufd;
+	const int iommufd = worker->bed->iommufd;
 	__u32 ioas;
 	int err;
 
 	err = ioas_alloc(iommufd, &ioas);
 	if (err)
 		return err;
-	err = ioas_map(iommufd, ioas, worker->rig->memory, PAGE, RIG_IOVA,
+	err = ioas_map(iommufd, ioas, worker->bed->memory, PAGE, TESTBED_IOVA,
 		       IOAS_READ);
-	return err ? err : iommu_end(iommufd, ioas);
+	return err ? err : iommu_destroy(iommufd, ioas);
 }
 
 /* Look up an ID that alloc_and_destroy() keeps freeing and reusing. */
 static int use_recycled_id(struct worker *worker)
 {
-	const __u32 id = worker->rig->ioas + 1 + worker->iterations % 4;
+	const __u32 id = worker->bed->ioas + 1 + worker->iterations % 4;
 	struct iommu_iova_range range[8];
 	__u64 alignment;
 	__u32 nr = 8;
 	int err;
 
-	err = ioas_ranges(worker->rig->iommufd, id, range, &nr, &alignment);
+	err = ioas_ranges(worker->bed->iommufd, id, range, &nr, &alignment);
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -207,11 +207,11 @@ TEST_F(race, disjoint_maps)
 {
 	const work_fn work[WORKERS] = { map_own, map_own, map_own, map_own };
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	/* Only the bounce buffer is left. */
-	EXPECT_EQ(1, rig_pinned(&self->rig));
+	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, map_and_unmap_of_one_iova)
@@ -219,11 +219,11 @@ TEST_F(race, map_and_unmap_of_one_iova)
 	const work_fn work[WORKERS] = { map_shared, unmap_shared, map_shared,
 					unmap_all };
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, unmap_all(&self->worker[0]));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, attach_races_with_map)
@@ -231,15 +231,15 @@ TEST_F(race, attach_races_with_map)
 	const work_fn work[WORKERS] = { map_own, attach_and_detach, map_own,
 					check_ranges };
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	/* The mapping that existed all along is still intact. */
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, RIG_IOVA,
-				    self->rig.memory));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,
+				    self->bed.memory));
 }
 
 TEST_F(race, attach_races_with_unmap_all)
@@ -247,9 +247,9 @@ TEST_F(race, attach_races_with_unmap_all)
 	const work_fn work[WORKERS] = { map_shared, attach_and_detach,
 					unmap_all, check_ranges };
 
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, destroy_races_with_lookup)
@@ -257,7 +257,7 @@ TEST_F(race, destroy_races_with_lookup)
 	const work_fn work[WORKERS] = { alloc_and_destroy, use_recycled_id,
 					alloc_and_destroy, use_recycled_id };
 
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 }
 
@@ -267,11 +267,11 @@ TEST_F(race, close_races_with_ioctls)
 					check_ranges };
 	unsigned int i;
 
-	start_workers(self->worker, work, &self->rig, &self->stop);
+	start_workers(self->worker, work, &self->bed, &self->stop);
 	usleep(300 * 1000);
-	close(self->rig.device.fd);
+	close(self->bed.device.fd);
 	usleep(100 * 1000);
-	close(self->rig.iommufd);
+	close(self->bed.iommufd);
 	self->stop = 1;
 	for (i = 0; i < WORKERS; i++) {
 		int result;
@@ -282,9 +282,9 @@ TEST_F(race, close_races_with_ioctls)
 		EXPECT_TRUE(!result || result == -EBADF || result == -ENOENT)
 			TH_LOG("worker %u: %d", i, result);
 	}
-	self->rig.iommufd = -1;
-	self->rig.device.fd = -1;
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	self->bed.iommufd = -1;
+	self->bed.device.fd = -1;
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, kill_races_with_ioctls)
@@ -296,13 +296,13 @@ TEST_F(race, kill_races_with_ioctls)
 	for (round = 0; round < 4; round++) {
 		pid_t child;
 
-		rig_close(&self->rig);
+		testbed_close(&self->bed);
 		child = fork();
 		ASSERT_LE(0, child);
 		if (!child) {
-			if (rig_open(&self->rig))
+			if (testbed_open(&self->bed))
 				_exit(1);
-			start_workers(self->worker, work, &self->rig,
+			start_workers(self->worker, work, &self->bed,
 				      &self->stop);
 			for (;;)
 				pause();
@@ -310,8 +310,8 @@ TEST_F(race, kill_races_with_ioctls)
 		usleep(400 * 1000);
 		ASSERT_EQ(0, kill(child, SIGKILL));
 		ASSERT_EQ(child, waitpid(child, NULL, 0));
-		EXPECT_EQ(0, rig_pinned(&self->rig));
-		ASSERT_EQ(0, rig_open(&self->rig));
+		EXPECT_EQ(0, testbed_pinned(&self->bed));
+		ASSERT_EQ(0, testbed_open(&self->bed));
 	}
 }
 

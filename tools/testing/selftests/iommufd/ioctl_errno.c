@@ -137,18 +137,18 @@ TEST_F(space, alloc_failed_copy_to_user_EFAULT)
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_ALLOC, alloc));
 
 	/* No object is left at the ID that was allocated and freed again. */
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas + 1));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
-	EXPECT_EQ(0, iommu_end(self->iommufd, next));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, next));
 }
 
 TEST_F(space, destroy_invalid_ids_ENOENT)
 {
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, 0));
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, NO_SUCH_ID));
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, UINT_MAX));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, 0));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, NO_SUCH_ID));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, UINT_MAX));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas));
 	EXPECT_EQ(-ENOENT, do_map(self->iommufd, &self->map));
 }
 
@@ -157,7 +157,7 @@ TEST_F(space, destroy_with_mappings)
 	__u32 next;
 
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
 	EXPECT_EQ(0, unmap_all(self->iommufd, next));
 }
@@ -190,7 +190,7 @@ TEST_F(space, ids_of_another_file_ENOENT)
 
 	ASSERT_LE(0, other);
 	EXPECT_EQ(-ENOENT, do_map(other, &self->map));
-	EXPECT_EQ(-ENOENT, iommu_end(other, self->ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(other, self->ioas));
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
 	close(other);
 }
@@ -534,7 +534,7 @@ TEST_F(space, ioasid_is_an_ioas)
 	EXPECT_EQ(0, iommu_call(self->iommufd, IOMMU_MAP_DMA, &self->map));
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd,
 						 alloc.out_ioasid));
-	EXPECT_EQ(0, iommu_end(self->iommufd, alloc.out_ioasid));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, alloc.out_ioasid));
 }
 
 TEST_F(space, ranges_reserved_EOPNOTSUPP)

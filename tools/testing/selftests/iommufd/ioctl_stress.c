@@ -22,7 +22,7 @@
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "record.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define PROCESSES	3
 #define THREADS		3
@@ -53,12 +53,12 @@ struct shared {
 
 /**
  * struct env - objects that the calls work on
- * @rig: test rig with the first device and the memory to map
+ * @bed: test bed with the first device and the memory to map
  * @second: second device, bound to the same file
  * @shared: state shared by all processes
  */
 struct env {
-	struct rig rig;
+	struct testbed bed;
 	struct device second;
 	struct shared *shared;
 };
@@ -102,21 +102,21 @@ static __u32 random_hwpt(struct worker *worker)
 
 static struct device *random_device(struct worker *worker)
 {
-	return rand_below(worker, 2) ? &worker->env->rig.device :
+	return rand_below(worker, 2) ? &worker->env->bed.device :
 				       &worker->env->second;
 }
 
 static __u64 random_iova(struct worker *worker)
 {
-	return RIG_IOVA + rand_below(worker, SLOTS) * SLOT_PAGES * PAGE;
+	return TESTBED_IOVA + rand_below(worker, SLOTS) * SLOT_PAGES * PAGE;
 }
 
 /* Choose up to SLOT_PAGES pages of the process's own memory. */
 static char *random_memory(struct worker *worker, size_t *length)
 {
 	*length = (1 + rand_below(worker, SLOT_PAGES)) * PAGE;
-	return worker->env->rig.memory +
-	       rand_below(worker, RIG_PAGES - SLOT_PAGES) * PAGE;
+	return worker->env->bed.memory +
+	       rand_below(worker, TESTBED_PAGES - SLOT_PAGES) * PAGE;
 }
 
 /* Publish an ID for other workers and destroy the object it replaces. */
@@ -124,7 +124,7 @@ static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {
 	id = __atomic_exchange_n(slot, id, __ATOMIC_RELAXED);
 	if (id)
-		iommu_end(worker->env->rig.iommufd, id);
+		iommu_destroy(worker->env->bed.iommufd, id);
 }
 
 static int call_destroy(struct worker *worker, int iommufd)
@@ -132,7 +132,7 @@ static int call_destroy(struct worker *worker, int iommufd)
 	__u32 id = rand_below(worker, 2) ? random_ioas(worker) :
 					   random_hwpt(worker);
 
-	return iommu_end(iommufd, id);
+	return iommu_destroy(iommufd, id);
 }
 
 static int call_ioas_alloc(struct worker *worker, int iommufd)
@@ -163,7 +163,7 @@ static int call_ioasid_alloc(struct worker *worker, int iommufd)
 static int call_allow(struct worker *worker, int iommufd)
 {
 	const struct iommu_iova_range ranges[] = {
-		{ RIG_IOVA, RIG_IOVA + SLOTS * SLOT_PAGES * PAGE - 1 },
+		{ TESTBED_IOVA, TESTBED_IOVA + SLOTS * SLOT_PAGES * PAGE - 1 },
 		{ MSI_START, MSI_LAST },
 	};
 
@@ -351,7 +351,7 @@ static void *run_worker(void *argument)
 {
 	struct worker *worker = argument;
 	struct shared *shared = worker->env->shared;
-	int iommufd = worker->env->rig.iommufd;
+	int iommufd = worker->env->bed.iommufd;
 
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		unsigned int call = rand_below(worker, ARRAY_SIZE(calls));
@@ -398,24 +398,25 @@ static unsigned long env_ulong(const char *name, unsigned long fallback)
 FIXTURE_SETUP(stress)
 {
 	self->env.second.fd = -1;
-	ASSERT_EQ(0, rig_open(&self->env.rig));
-	if (self->env.rig.machine.nr_lone > 1) {
-		ASSERT_EQ(0, device_open(&self->env.second,
-					 self->env.rig.machine.lone[1].text,
-					 self->env.rig.iommufd));
+	ASSERT_EQ(0, testbed_open(&self->env.bed));
+	if (self->env.bed.machine.nr_singletons > 1) {
+		ASSERT_EQ(0,
+			  device_open(&self->env.second,
+				      self->env.bed.machine.singleton[1].text,
+				      self->env.bed.iommufd));
 	}
 	self->env.shared = mmap(NULL, sizeof(*self->env.shared),
 				PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->env.shared);
-	self->env.shared->ioas[0] = self->env.rig.ioas;
+	self->env.shared->ioas[0] = self->env.bed.ioas;
 }
 
 FIXTURE_TEARDOWN(stress)
 {
 	device_close(&self->env.second);
-	rig_close(&self->env.rig);
-	EXPECT_EQ(0, rig_pinned(&self->env.rig));
+	testbed_close(&self->env.bed);
+	EXPECT_EQ(0, testbed_pinned(&self->env.bed));
 }
 
 TEST_F_TIMEOUT(stress, all_ioctls_in_parallel, 4000)
@@ -427,7 +428,7 @@ TEST_F_TIMEOUT(stress, all_ioctls_in_parallel, 4000)
 	time_t end = time(NULL) + (time_t)seconds;
 	int status;
 
-	if (self->env.rig.machine.nr_lone < 2)
+	if (self->env.bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	for (i = 0; i < PROCESSES; i++) {
 		child[i] = start_process(&self->env, seed++);

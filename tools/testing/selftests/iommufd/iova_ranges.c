@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define MAX_RANGES 16
 
@@ -24,25 +24,25 @@ struct iova_list {
 
 FIXTURE(ranges)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct iova_list list;
 };
 
 FIXTURE_SETUP(ranges)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(ranges)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-static int query(struct rig *rig, struct iova_list *list)
+static int query(struct testbed *bed, struct iova_list *list)
 {
 	list->nr = MAX_RANGES;
-	return ioas_ranges(rig->iommufd, rig->ioas, list->range, &list->nr,
+	return ioas_ranges(bed->iommufd, bed->ioas, list->range, &list->nr,
 			   &list->alignment);
 }
 
@@ -57,15 +57,15 @@ static bool contains(const struct iova_list *list, __u64 iova)
 	return false;
 }
 
-static int map_page(struct rig *rig, __u64 iova)
+static int map_page(struct testbed *bed, __u64 iova)
 {
-	return ioas_map(rig->iommufd, rig->ioas, rig->memory, PAGE, iova,
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory, PAGE, iova,
 			IOAS_READ_WRITE);
 }
 
 TEST_F(ranges, unlimited_before_attach)
 {
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_EQ(1u, self->list.nr);
 	EXPECT_EQ(0ull, self->list.range[0].start);
 	EXPECT_EQ(~0ull, self->list.range[0].last);
@@ -75,8 +75,8 @@ TEST_F(ranges, sorted_and_disjoint)
 {
 	__u32 i;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	ASSERT_LE(2u, self->list.nr);
 	for (i = 0; i < self->list.nr; i++) {
 		EXPECT_LE(self->list.range[i].start, self->list.range[i].last);
@@ -90,40 +90,40 @@ TEST_F(ranges, sorted_and_disjoint)
 
 TEST_F(ranges, msi_window_is_reserved)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_TRUE(contains(&self->list, MSI_START - 1));
 	EXPECT_FALSE(contains(&self->list, MSI_START));
 	EXPECT_FALSE(contains(&self->list, MSI_LAST));
 	EXPECT_TRUE(contains(&self->list, MSI_LAST + 1));
 
-	EXPECT_EQ(0, map_page(&self->rig, MSI_START - PAGE));
-	EXPECT_EQ(-EINVAL, map_page(&self->rig, MSI_START));
-	EXPECT_EQ(-EINVAL, map_page(&self->rig, MSI_LAST + 1 - PAGE));
-	EXPECT_EQ(0, map_page(&self->rig, MSI_LAST + 1));
-	EXPECT_EQ(-EINVAL, ioas_map(self->rig.iommufd, self->rig.ioas,
-				    self->rig.memory, RIG_LENGTH,
-				    MSI_START - 4 * PAGE, IOAS_READ));
+	EXPECT_EQ(0, map_page(&self->bed, MSI_START - PAGE));
+	EXPECT_EQ(-EINVAL, map_page(&self->bed, MSI_START));
+	EXPECT_EQ(-EINVAL, map_page(&self->bed, MSI_LAST + 1 - PAGE));
+	EXPECT_EQ(0, map_page(&self->bed, MSI_LAST + 1));
+	EXPECT_EQ(-EINVAL,
+		  ioas_map(self->bed.iommufd, self->bed.ioas, self->bed.memory,
+			   TESTBED_LENGTH, MSI_START - 4 * PAGE, IOAS_READ));
 }
 
 TEST_F(ranges, range_boundaries_are_exact)
 {
 	__u32 i;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	for (i = 0; i < self->list.nr; i++) {
 		const __u64 start = self->list.range[i].start;
 		const __u64 last = self->list.range[i].last;
 
-		EXPECT_EQ(0, map_page(&self->rig, start));
-		EXPECT_EQ(0, map_page(&self->rig, last - PAGE + 1));
+		EXPECT_EQ(0, map_page(&self->bed, start));
+		EXPECT_EQ(0, map_page(&self->bed, last - PAGE + 1));
 		/* If start is 0, this is the last page of the 64-bit space. */
-		EXPECT_EQ(-EINVAL, map_page(&self->rig, start - PAGE));
-		EXPECT_EQ(-EINVAL, map_page(&self->rig, last + 1));
+		EXPECT_EQ(-EINVAL, map_page(&self->bed, start - PAGE));
+		EXPECT_EQ(-EINVAL, map_page(&self->bed, last + 1));
 	}
 	/* Two pages per range, plus the bounce buffer. */
-	EXPECT_EQ(2 * (long)self->list.nr + 1, rig_pinned(&self->rig));
+	EXPECT_EQ(2 * (long)self->list.nr + 1, testbed_pinned(&self->bed));
 }
 
 TEST_F(ranges, short_array_EMSGSIZE)
@@ -132,15 +132,15 @@ TEST_F(ranges, short_array_EMSGSIZE)
 	__u64 alignment;
 	__u32 nr, size;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	for (size = 0; size < self->list.nr; size++) {
 		memset(range, 0xee, sizeof(range));
 		nr = size;
 		alignment = 0;
-		EXPECT_EQ(-EMSGSIZE, ioas_ranges(self->rig.iommufd,
-						 self->rig.ioas, range, &nr,
-						 &alignment));
+		EXPECT_EQ(-EMSGSIZE,
+			  ioas_ranges(self->bed.iommufd, self->bed.ioas, range,
+				      &nr, &alignment));
 		EXPECT_EQ(self->list.nr, nr);
 		EXPECT_EQ(self->list.alignment, alignment);
 		EXPECT_EQ(0, memcmp(range, self->list.range,
@@ -149,27 +149,27 @@ TEST_F(ranges, short_array_EMSGSIZE)
 		EXPECT_EQ(0xeeeeeeeeeeeeeeeeull, range[size].last);
 	}
 	nr = self->list.nr;
-	EXPECT_EQ(0, ioas_ranges(self->rig.iommufd, self->rig.ioas, range, &nr,
+	EXPECT_EQ(0, ioas_ranges(self->bed.iommufd, self->bed.ioas, range, &nr,
 				 &alignment));
 }
 
 TEST_F(ranges, detach_restores_ranges)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(-EINVAL, map_page(&self->rig, MSI_START));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(-EINVAL, map_page(&self->bed, MSI_START));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_EQ(1u, self->list.nr);
 	EXPECT_EQ(0ull, self->list.range[0].start);
 	EXPECT_EQ(~0ull, self->list.range[0].last);
-	EXPECT_EQ(0, map_page(&self->rig, MSI_START));
+	EXPECT_EQ(0, map_page(&self->bed, MSI_START));
 }
 
 TEST_F(ranges, close_of_the_device_restores_ranges)
 {
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	device_close(&self->rig.device);
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	device_close(&self->bed.device);
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_EQ(1u, self->list.nr);
 	EXPECT_EQ(~0ull, self->list.range[0].last);
 }
@@ -178,44 +178,44 @@ TEST_F(ranges, last_detach_restores_ranges)
 {
 	struct device other;
 
-	if (self->rig.machine.nr_lone < 2)
+	if (self->bed.machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
-	ASSERT_EQ(0, device_open(&other, self->rig.machine.lone[1].text,
-				 self->rig.iommufd));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(0, rig_attach(&self->rig, &other));
-	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, device_open(&other, self->bed.machine.singleton[1].text,
+				 self->bed.iommufd));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &other));
+	EXPECT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_FALSE(contains(&self->list, MSI_START));
 	EXPECT_EQ(0, vfio_detach(other.fd));
-	EXPECT_EQ(0, query(&self->rig, &self->list));
+	EXPECT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_TRUE(contains(&self->list, MSI_START));
 	device_close(&other);
 }
 
 TEST_F(ranges, attach_with_mapping_in_msi_window_EADDRINUSE)
 {
-	ASSERT_EQ(0, map_page(&self->rig, MSI_START + PAGE));
-	EXPECT_EQ(-EADDRINUSE, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, map_page(&self->bed, MSI_START + PAGE));
+	EXPECT_EQ(-EADDRINUSE, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_TRUE(contains(&self->list, MSI_START));
-	ASSERT_EQ(0, rig_unmap(&self->rig, MSI_START + PAGE, PAGE));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, MSI_START + PAGE, PAGE));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 }
 
 TEST_F(ranges, attach_with_mapping_beyond_the_iommu_EADDRINUSE)
 {
 	const __u64 high = 1ull << 62;
 
-	ASSERT_EQ(0, map_page(&self->rig, high));
-	EXPECT_EQ(-EADDRINUSE, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	ASSERT_EQ(0, query(&self->rig, &self->list));
+	ASSERT_EQ(0, map_page(&self->bed, high));
+	EXPECT_EQ(-EADDRINUSE, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	ASSERT_EQ(0, query(&self->bed, &self->list));
 	EXPECT_TRUE(contains(&self->list, MSI_START));
 	EXPECT_TRUE(contains(&self->list, high));
-	ASSERT_EQ(0, rig_unmap(&self->rig, high, PAGE));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, high, PAGE));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 }
 
 TEST_HARNESS_MAIN

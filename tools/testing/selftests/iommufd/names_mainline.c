@@ -8,27 +8,29 @@
 #include <sys/ioctl.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 
 FIXTURE(program)
 {
-	struct rig rig;
+	struct testbed bed;
 };
 
-/* The rig finds the device and allocates memory. The test makes all calls. */
+/*
+ * The testbed finds the device and allocates memory. The test makes all calls.
+ */
 FIXTURE_SETUP(program)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
-	device_close(&self->rig.device);
-	close(self->rig.iommufd);
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	device_close(&self->bed.device);
+	close(self->bed.iommufd);
 }
 
 FIXTURE_TEARDOWN(program)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 /* The calls are in the order that a virtual machine monitor uses. */
@@ -52,7 +54,8 @@ TEST_F(program, linux_6_12)
 	struct iommu_ioas_allow_iovas allow = { .size = sizeof(allow) };
 	struct iommu_ioas_iova_ranges ranges = { .size = sizeof(ranges) };
 	struct iommu_iova_range range[16] = {
-		{ .start = RIG_IOVA, .last = RIG_IOVA + RIG_LENGTH - 1 },
+		{ .start = TESTBED_IOVA,
+		  .last = TESTBED_IOVA + TESTBED_LENGTH - 1 },
 	};
 	struct iommu_hw_info info = { .size = sizeof(info) };
 	struct iommu_hw_info_vtd vtd;
@@ -63,19 +66,19 @@ TEST_F(program, linux_6_12)
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
-		.user_va = (uintptr_t)self->rig.memory,
-		.length = RIG_LENGTH,
+		.user_va = (uintptr_t)self->bed.memory,
+		.length = TESTBED_LENGTH,
 	};
 	struct iommu_ioas_copy copy = {
 		.size = sizeof(copy),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
 		.length = PAGE,
-		.dst_iova = 2 * RIG_IOVA,
+		.dst_iova = 2 * TESTBED_IOVA,
 	};
 	struct iommu_ioas_unmap unmap = { .size = sizeof(unmap) };
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
 	int iommufd = iommu_open();
-	int device = vfio_open(self->rig.machine.lone[0].text);
+	int device = vfio_open(self->bed.machine.singleton[0].text);
 
 	ASSERT_LE(0, iommufd);
 	ASSERT_LE(0, device);
@@ -117,8 +120,8 @@ TEST_F(program, linux_6_12)
 
 	map.ioas_id = alloc.out_ioas_id;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_IOAS_MAP, &map));
-	EXPECT_EQ(RIG_IOVA, map.iova);
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_IOVA, map.iova);
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_IOAS_ALLOC, &second));
 	copy.src_ioas_id = alloc.out_ioas_id;
 	copy.src_iova = map.iova;
@@ -129,7 +132,7 @@ TEST_F(program, linux_6_12)
 	unmap.iova = map.iova;
 	unmap.length = map.length;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_IOAS_UNMAP, &unmap));
-	EXPECT_EQ(RIG_LENGTH, unmap.length);
+	EXPECT_EQ(TESTBED_LENGTH, unmap.length);
 	EXPECT_EQ(0, ioctl(device, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach));
 	destroy.id = hwpt.out_hwpt_id;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_DESTROY, &destroy));

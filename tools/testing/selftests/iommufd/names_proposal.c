@@ -8,27 +8,29 @@
 #include <sys/ioctl.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 
 FIXTURE(program)
 {
-	struct rig rig;
+	struct testbed bed;
 };
 
-/* The rig finds the device and allocates memory. The test makes all calls. */
+/*
+ * The testbed finds the device and allocates memory. The test makes all calls.
+ */
 FIXTURE_SETUP(program)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
-	device_close(&self->rig.device);
-	close(self->rig.iommufd);
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	device_close(&self->bed.device);
+	close(self->bed.iommufd);
 }
 
 FIXTURE_TEARDOWN(program)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(program, first_proposal)
@@ -50,18 +52,18 @@ TEST_F(program, first_proposal)
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			 IOMMU_IOAS_MAP_WRITEABLE,
-		.user_va = (uintptr_t)self->rig.memory,
-		.length = RIG_LENGTH,
-		.iova = RIG_IOVA,
+		.user_va = (uintptr_t)self->bed.memory,
+		.length = TESTBED_LENGTH,
+		.iova = TESTBED_IOVA,
 	};
 	struct iommu_ioas_unmap unmap = {
 		.size = sizeof(unmap),
-		.iova = RIG_IOVA,
-		.length = RIG_LENGTH,
+		.iova = TESTBED_IOVA,
+		.length = TESTBED_LENGTH,
 	};
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
 	int iommufd = iommu_open();
-	int device = vfio_open(self->rig.machine.lone[0].text);
+	int device = vfio_open(self->bed.machine.singleton[0].text);
 
 	ASSERT_LE(0, iommufd);
 	ASSERT_LE(0, device);
@@ -86,7 +88,7 @@ TEST_F(program, first_proposal)
 	ASSERT_EQ(0, ioctl(device, VFIO_DEVICE_ATTACH_IOASID, &attach));
 	map.ioas_id = alloc.out_ioasid;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_MAP_DMA, &map));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	unmap.ioas_id = alloc.out_ioasid;
 	EXPECT_EQ(0, ioctl(iommufd, IOMMU_UNMAP_DMA, &unmap));
 	EXPECT_EQ(0, ioctl(device, VFIO_DEVICE_DETACH_IOASID, &detach));

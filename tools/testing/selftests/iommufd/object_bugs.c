@@ -19,7 +19,7 @@
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "record.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define NR_THREADS	4
 #define ROUNDS	300
@@ -29,18 +29,18 @@ RECORDS_NO_ERRNO
 
 FIXTURE(bug)
 {
-	struct rig rig;
+	struct testbed bed;
 };
 
 FIXTURE_SETUP(bug)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(bug)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 /* The kernel must write all output bytes, regardless of their old values. */
@@ -54,20 +54,20 @@ TEST_F(bug, output_does_not_depend_on_input)
 	for (i = 0; i < 2; i++) {
 		memset(&info[i], i ? 0xff : 0, sizeof(info[i]));
 		info[i].size = sizeof(info[i]);
-		info[i].dev_id = self->rig.device.id;
-		ASSERT_EQ(0, iommu_call(self->rig.iommufd,
+		info[i].dev_id = self->bed.device.id;
+		ASSERT_EQ(0, iommu_call(self->bed.iommufd,
 					IOMMU_DEVICE_GET_INFO, &info[i]));
 
 		memset(data[i], i ? 0xff : 0, sizeof(data[i]));
 		hw[i] = (struct iommu_hw_info){
 			.size = sizeof(hw[i]),
-			.dev_id = self->rig.device.id,
+			.dev_id = self->bed.device.id,
 			.data_len = sizeof(data[i]),
 			.out_data_type = i ? ~0u : 0,
 			.out_capabilities = i ? ~0ull : 0,
 			.data_uptr = (uintptr_t)data[i],
 		};
-		ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_GET_HW_INFO,
+		ASSERT_EQ(0, iommu_call(self->bed.iommufd, IOMMU_GET_HW_INFO,
 					&hw[i]));
 		hw[i].data_uptr = 0;
 	}
@@ -87,10 +87,10 @@ TEST_F(bug, output_ends_with_the_struct)
 
 	memset(&argument, 0, sizeof(argument));
 	argument.alloc.size = sizeof(argument);
-	argument.alloc.dev_id = self->rig.device.id;
-	argument.alloc.pt_id = self->rig.ioas;
-	ASSERT_EQ(0, iommu_call(self->rig.iommufd, IOMMU_HWPT_ALLOC,
-				&argument));
+	argument.alloc.dev_id = self->bed.device.id;
+	argument.alloc.pt_id = self->bed.ioas;
+	ASSERT_EQ(0,
+		  iommu_call(self->bed.iommufd, IOMMU_HWPT_ALLOC, &argument));
 	EXPECT_NE(0u, argument.alloc.out_hwpt_id);
 	for (i = 0; i < sizeof(argument.after); i++)
 		EXPECT_EQ(0, argument.after[i]);
@@ -124,7 +124,7 @@ static void run_round(struct race *race, bool destroys)
 
 	do {
 		if (destroys) {
-			result = iommu_end(race->iommufd, race->id);
+			result = iommu_destroy(race->iommufd, race->id);
 			if (!result)
 				__atomic_add_fetch(&race->destroyed, 1,
 						   __ATOMIC_RELAXED);
@@ -167,7 +167,7 @@ static void *run_destroyer(void *argument)
 /* Exactly one thread destroys the object; lookups fail only with -ENOENT. */
 TEST_F(bug, destroy_races_with_lookup)
 {
-	struct race race = { .iommufd = self->rig.iommufd };
+	struct race race = { .iommufd = self->bed.iommufd };
 	pthread_t thread[NR_THREADS];
 	unsigned int i;
 
@@ -196,22 +196,22 @@ TEST_F(bug, destroy_races_with_lookup)
 /* An attach never replaces an existing one, so it cannot fail halfway. */
 TEST_F(bug, second_attach_EBUSY)
 {
-	__u32 first = self->rig.ioas, other, hwpt;
+	__u32 first = self->bed.ioas, other, hwpt;
 
-	EXPECT_EQ(0, vfio_detach(self->rig.device.fd));
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other));
-	ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id, other,
+	EXPECT_EQ(0, vfio_detach(self->bed.device.fd));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other));
+	ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id, other,
 				&hwpt));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.device.fd, &first));
-	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.device.fd, &other));
-	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.device.fd, &hwpt));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, RIG_IOVA,
-				    self->rig.memory));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, hwpt));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.device.fd, &first));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.device.fd, &other));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.device.fd, &hwpt));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,
+				    self->bed.memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, hwpt));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, other));
 }
 
 struct reader {
@@ -244,9 +244,9 @@ static void *read_device_info(void *argument)
 /* Unbind waits for calls that still use the device. */
 TEST_F(bug, unbind_races_with_info)
 {
-	struct reader reader[2] = { { .iommufd = self->rig.iommufd },
-				    { .iommufd = self->rig.iommufd } };
-	struct device *device = &self->rig.device;
+	struct reader reader[2] = { { .iommufd = self->bed.iommufd },
+				    { .iommufd = self->bed.iommufd } };
+	struct device *device = &self->bed.device;
 	pthread_t thread[2];
 	unsigned int i, round;
 
@@ -258,8 +258,8 @@ TEST_F(bug, unbind_races_with_info)
 	for (round = 0; round < 20; round++) {
 		device_close(device);
 		ASSERT_EQ(0, device_open(device,
-					 self->rig.machine.lone[0].text,
-					 self->rig.iommufd));
+					 self->bed.machine.singleton[0].text,
+					 self->bed.iommufd));
 		for (i = 0; i < 2; i++)
 			__atomic_store_n(&reader[i].id, device->id,
 					 __ATOMIC_RELAXED);
@@ -280,12 +280,12 @@ TEST_F(bug, close_destroys_in_order)
 	unsigned int i;
 
 	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(0, hwpt_alloc(self->rig.iommufd, self->rig.device.id,
-					self->rig.ioas, &hwpt[i]));
+		ASSERT_EQ(0, hwpt_alloc(self->bed.iommufd, self->bed.device.id,
+					self->bed.ioas, &hwpt[i]));
 	}
-	ASSERT_EQ(0, rig_map(&self->rig));
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_HARNESS_MAIN

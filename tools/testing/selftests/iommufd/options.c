@@ -15,7 +15,7 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 #include "user.h"
 
 /* A UID that no other process uses, and its RLIMIT_MEMLOCK in pages. */
@@ -29,14 +29,14 @@ NEEDS_EDU
 
 FIXTURE(option)
 {
-	struct rig rig;
+	struct testbed bed;
 	/* A second /dev/iommu file without any objects. */
 	int empty;
 };
 
 FIXTURE_SETUP(option)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 	self->empty = iommu_open();
 	ASSERT_LE(0, self->empty);
 }
@@ -44,8 +44,8 @@ FIXTURE_SETUP(option)
 FIXTURE_TEARDOWN(option)
 {
 	close(self->empty);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 /* Returns the value of the option, or -errno. */
@@ -57,11 +57,11 @@ static long long get_value(int iommufd, __u32 option, __u32 object)
 	return err ? err : (long long)value;
 }
 
-static int attach(struct rig *rig)
+static int attach(struct testbed *bed)
 {
-	__u32 pt_id = rig->ioas;
+	__u32 pt_id = bed->ioas;
 
-	return vfio_attach(rig->device.fd, &pt_id);
+	return vfio_attach(bed->device.fd, &pt_id);
 }
 
 TEST_F(option, unknown_options_EOPNOTSUPP)
@@ -81,9 +81,9 @@ TEST_F(option, unknown_operations_EOPNOTSUPP)
 
 	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->empty, IOMMU_OPTION, &option));
 	option.option_id = HUGE_PAGES;
-	option.object_id = self->rig.ioas;
-	EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->rig.iommufd, IOMMU_OPTION,
-					  &option));
+	option.object_id = self->bed.ioas;
+	EXPECT_EQ(-EOPNOTSUPP,
+		  iommu_call(self->bed.iommufd, IOMMU_OPTION, &option));
 }
 
 TEST_F(option, reserved_field_EOPNOTSUPP)
@@ -132,26 +132,26 @@ TEST_F(option, rlimit_mode_values_EINVAL)
 TEST_F(option, rlimit_mode_with_object_id_EOPNOTSUPP)
 {
 	EXPECT_EQ(-EOPNOTSUPP, option_set(self->empty, RLIMIT_MODE, 1, 1));
-	EXPECT_EQ(-EOPNOTSUPP, get_value(self->rig.iommufd, RLIMIT_MODE,
-					 self->rig.ioas));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  get_value(self->bed.iommufd, RLIMIT_MODE, self->bed.ioas));
 }
 
 TEST_F(option, rlimit_mode_after_first_object_EBUSY)
 {
 	__u32 ioas;
 
-	EXPECT_EQ(-EBUSY, option_set(self->rig.iommufd, RLIMIT_MODE, 0, 1));
-	EXPECT_EQ(0, get_value(self->rig.iommufd, RLIMIT_MODE, 0));
+	EXPECT_EQ(-EBUSY, option_set(self->bed.iommufd, RLIMIT_MODE, 0, 1));
+	EXPECT_EQ(0, get_value(self->bed.iommufd, RLIMIT_MODE, 0));
 	ASSERT_EQ(0, ioas_alloc(self->empty, &ioas));
 	EXPECT_EQ(-EBUSY, option_set(self->empty, RLIMIT_MODE, 0, 0));
-	ASSERT_EQ(0, iommu_end(self->empty, ioas));
+	ASSERT_EQ(0, iommu_destroy(self->empty, ioas));
 	EXPECT_EQ(0, option_set(self->empty, RLIMIT_MODE, 0, 1));
 }
 
 TEST_F(option, huge_pages)
 {
-	const int iommufd = self->rig.iommufd;
-	const __u32 ioas = self->rig.ioas;
+	const int iommufd = self->bed.iommufd;
+	const __u32 ioas = self->bed.ioas;
 
 	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
@@ -162,44 +162,44 @@ TEST_F(option, huge_pages)
 
 TEST_F(option, huge_pages_values_EINVAL)
 {
-	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
-				      self->rig.ioas, 2));
-	EXPECT_EQ(-EINVAL, option_set(self->rig.iommufd, HUGE_PAGES,
-				      self->rig.ioas, ~0ull));
-	EXPECT_EQ(1, get_value(self->rig.iommufd, HUGE_PAGES, self->rig.ioas));
+	EXPECT_EQ(-EINVAL,
+		  option_set(self->bed.iommufd, HUGE_PAGES, self->bed.ioas, 2));
+	EXPECT_EQ(-EINVAL, option_set(self->bed.iommufd, HUGE_PAGES,
+				      self->bed.ioas, ~0ull));
+	EXPECT_EQ(1, get_value(self->bed.iommufd, HUGE_PAGES, self->bed.ioas));
 }
 
 TEST_F(option, huge_pages_invalid_ids_ENOENT)
 {
-	const __u32 invalid[] = { 0, NO_SUCH_ID, self->rig.device.id };
+	const __u32 invalid[] = { 0, NO_SUCH_ID, self->bed.device.id };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
-		EXPECT_EQ(-ENOENT, option_set(self->rig.iommufd, HUGE_PAGES,
+		EXPECT_EQ(-ENOENT, option_set(self->bed.iommufd, HUGE_PAGES,
 					      invalid[i], 0));
-		EXPECT_EQ(-ENOENT, get_value(self->rig.iommufd, HUGE_PAGES,
-					     invalid[i]));
+		EXPECT_EQ(-ENOENT,
+			  get_value(self->bed.iommufd, HUGE_PAGES, invalid[i]));
 	}
 }
 
 /* Existing mappings may use large page table entries. */
 TEST_F(option, huge_pages_in_use_EINVAL)
 {
-	const int iommufd = self->rig.iommufd;
-	const __u32 ioas = self->rig.ioas;
+	const int iommufd = self->bed.iommufd;
+	const __u32 ioas = self->bed.ioas;
 
-	ASSERT_EQ(0, attach(&self->rig));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, attach(&self->bed));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(-EINVAL, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
 	/* Without a mapping or without a device, no entry exists. */
-	ASSERT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
-	ASSERT_EQ(0, attach(&self->rig));
+	ASSERT_EQ(0, attach(&self->bed));
 	/* Large entries can be enabled at any time. */
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
 	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
@@ -247,112 +247,114 @@ TEST_F(option, huge_pages_limit_iopte_size)
 	if (!huge)
 		SKIP(return, "needs transparent huge pages and madvise()");
 	EXPECT_LE(HUGE, largest_iopte());
-	ASSERT_EQ(0, option_set(self->rig.iommufd, HUGE_PAGES, self->rig.ioas,
-				0));
+	ASSERT_EQ(0,
+		  option_set(self->bed.iommufd, HUGE_PAGES, self->bed.ioas, 0));
 	EXPECT_EQ(PAGE, largest_iopte());
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, self->bed.ioas, huge, HUGE,
 			      16 * HUGE, IOAS_READ_WRITE));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device,
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device,
 				    17 * HUGE - PAGE, huge + HUGE - PAGE));
-	EXPECT_EQ(512 + 1, rig_pinned(&self->rig));
+	EXPECT_EQ(512 + 1, testbed_pinned(&self->bed));
 }
 
-/* Reopen /dev/iommu in the given mode and attach the device of the rig. */
-static int reopen(struct rig *rig, __u64 mode)
+/* Reopen /dev/iommu in the given mode and attach the device of the testbed. */
+static int reopen(struct testbed *bed, __u64 mode)
 {
 	int err;
 
-	device_close(&rig->device);
-	close(rig->iommufd);
-	rig->iommufd = iommu_open();
-	if (rig->iommufd < 0)
-		return rig->iommufd;
-	err = option_set(rig->iommufd, RLIMIT_MODE, 0, mode);
+	device_close(&bed->device);
+	close(bed->iommufd);
+	bed->iommufd = iommu_open();
+	if (bed->iommufd < 0)
+		return bed->iommufd;
+	err = option_set(bed->iommufd, RLIMIT_MODE, 0, mode);
 	if (!err)
-		err = ioas_alloc(rig->iommufd, &rig->ioas);
+		err = ioas_alloc(bed->iommufd, &bed->ioas);
 	if (!err)
-		err = device_open(&rig->device, rig->machine.lone[0].text,
-				  rig->iommufd);
-	return err ? err : attach(rig);
+		err = device_open(&bed->device, bed->machine.singleton[0].text,
+				  bed->iommufd);
+	return err ? err : attach(bed);
 }
 
-static int set_without_capability(struct rig *rig)
+static int set_without_capability(struct testbed *bed)
 {
 	int empty = iommu_open();
 
 	/* If the user may not open /dev/iommu, use the file of the parent. */
 	if (empty < 0)
-		empty = dup(rig->iommufd);
+		empty = dup(bed->iommufd);
 	return option_set(empty, RLIMIT_MODE, 0, 1) == -EPERM ? 0 : 1;
 }
 
 TEST_F(option, rlimit_mode_without_CAP_SYS_RESOURCE_EPERM)
 {
-	EXPECT_EQ(0, user_run(USER, LIMIT, set_without_capability, &self->rig));
-	EXPECT_EQ(0, get_value(self->rig.iommufd, RLIMIT_MODE, 0));
+	EXPECT_EQ(0, user_run(USER, LIMIT, set_without_capability, &self->bed));
+	EXPECT_EQ(0, get_value(self->bed.iommufd, RLIMIT_MODE, 0));
 }
 
-static int map_pages(struct rig *rig, unsigned int first, unsigned int pages)
+static int map_pages(struct testbed *bed, unsigned int first,
+		     unsigned int pages)
 {
-	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
-			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
+			pages * PAGE, TESTBED_IOVA + first * PAGE,
+			IOAS_READ_WRITE);
 }
 
-static int map_up_to_limit(struct rig *rig)
+static int map_up_to_limit(struct testbed *bed)
 {
-	if (map_pages(rig, 0, LIMIT + 1) != -ENOMEM)
+	if (map_pages(bed, 0, LIMIT + 1) != -ENOMEM)
 		return 1;
-	if (map_pages(rig, 0, LIMIT) != 0)
+	if (map_pages(bed, 0, LIMIT) != 0)
 		return 2;
 	if (counters_of_self("VmLck") != LIMIT * 4 ||
 	    counters_of_self("VmPin") != LIMIT * 4)
 		return 3;
-	if (map_pages(rig, LIMIT, 1) != -ENOMEM)
+	if (map_pages(bed, LIMIT, 1) != -ENOMEM)
 		return 4;
-	if (rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) != 0)
+	if (testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) != 0)
 		return 5;
 	if (counters_of_self("VmLck") != 0)
 		return 6;
-	return map_pages(rig, 0, LIMIT) ? 7 : 0;
+	return map_pages(bed, 0, LIMIT) ? 7 : 0;
 }
 
 TEST_F(option, process_mode_limit)
 {
-	ASSERT_EQ(0, reopen(&self->rig, 1));
-	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->rig));
-	EXPECT_EQ(LIMIT, rig_pinned(&self->rig));
+	ASSERT_EQ(0, reopen(&self->bed, 1));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->bed));
+	EXPECT_EQ(LIMIT, testbed_pinned(&self->bed));
 	/* The limit is per process, so a new process starts without charge. */
-	EXPECT_EQ(0, rig_unmap(&self->rig, 0, ~0ull));
-	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->rig));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, 0, ~0ull));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->bed));
 }
 
-static int map_limit(struct rig *rig)
+static int map_limit(struct testbed *bed)
 {
-	return map_pages(rig, LIMIT / 2, LIMIT) ? 1 : 0;
+	return map_pages(bed, LIMIT / 2, LIMIT) ? 1 : 0;
 }
 
 TEST_F(option, process_mode_limit_is_per_process)
 {
-	ASSERT_EQ(0, reopen(&self->rig, 1));
-	EXPECT_EQ(0, map_pages(&self->rig, 0, LIMIT / 2));
-	EXPECT_EQ(0, user_run(USER, LIMIT, map_limit, &self->rig));
-	EXPECT_EQ(LIMIT + LIMIT / 2, rig_pinned(&self->rig));
+	ASSERT_EQ(0, reopen(&self->bed, 1));
+	EXPECT_EQ(0, map_pages(&self->bed, 0, LIMIT / 2));
+	EXPECT_EQ(0, user_run(USER, LIMIT, map_limit, &self->bed));
+	EXPECT_EQ(LIMIT + LIMIT / 2, testbed_pinned(&self->bed));
 }
 
-static int mlock_process_mode(struct rig *rig)
+static int mlock_process_mode(struct testbed *bed)
 {
 	char *own = new_memory(LIMIT * PAGE);
 
 	if (!own || mlock(own, 3 * PAGE))
 		return 1;
-	if (map_pages(rig, 0, LIMIT - 2) != -ENOMEM)
+	if (map_pages(bed, 0, LIMIT - 2) != -ENOMEM)
 		return 2;
-	if (map_pages(rig, 0, LIMIT - 3) != 0)
+	if (map_pages(bed, 0, LIMIT - 3) != 0)
 		return 3;
 	if (mlock(own + 3 * PAGE, PAGE) != -1 || errno != ENOMEM)
 		return 4;
-	if (munlock(own, PAGE) || map_pages(rig, LIMIT, 1))
+	if (munlock(own, PAGE) || map_pages(bed, LIMIT, 1))
 		return 5;
 	if (counters_of_self("VmLck") != LIMIT * 4)
 		return 6;
@@ -361,19 +363,19 @@ static int mlock_process_mode(struct rig *rig)
 
 TEST_F(option, process_mode_includes_mlock)
 {
-	ASSERT_EQ(0, reopen(&self->rig, 1));
-	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_process_mode, &self->rig));
+	ASSERT_EQ(0, reopen(&self->bed, 1));
+	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_process_mode, &self->bed));
 }
 
-static int mlock_user_mode(struct rig *rig)
+static int mlock_user_mode(struct testbed *bed)
 {
 	char *own = new_memory(LIMIT * PAGE);
 
 	if (!own || mlock(own, LIMIT * PAGE))
 		return 1;
-	if (map_pages(rig, 0, LIMIT) != 0)
+	if (map_pages(bed, 0, LIMIT) != 0)
 		return 2;
-	if (map_pages(rig, LIMIT, 1) != -ENOMEM)
+	if (map_pages(bed, LIMIT, 1) != -ENOMEM)
 		return 3;
 	if (counters_of_self("VmLck") != LIMIT * 4 ||
 	    counters_of_self("VmPin") != LIMIT * 4)
@@ -383,19 +385,19 @@ static int mlock_user_mode(struct rig *rig)
 
 TEST_F(option, user_mode_excludes_mlock)
 {
-	ASSERT_EQ(0, reopen(&self->rig, 0));
-	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_user_mode, &self->rig));
+	ASSERT_EQ(0, reopen(&self->bed, 0));
+	EXPECT_EQ(0, user_run(USER, LIMIT, mlock_user_mode, &self->bed));
 }
 
 TEST_F(option, CAP_IPC_LOCK_is_not_charged_in_process_mode)
 {
 	const struct rlimit none = { 0, 0 };
 
-	ASSERT_EQ(0, reopen(&self->rig, 1));
+	ASSERT_EQ(0, reopen(&self->bed, 1));
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
-	EXPECT_EQ(0, map_pages(&self->rig, 0, RIG_PAGES));
+	EXPECT_EQ(0, map_pages(&self->bed, 0, TESTBED_PAGES));
 	EXPECT_EQ(0, counters_of_self("VmLck"));
-	EXPECT_EQ((long)(RIG_PAGES * 4), counters_of_self("VmPin"));
+	EXPECT_EQ((long)(TESTBED_PAGES * 4), counters_of_self("VmPin"));
 }
 
 TEST_HARNESS_MAIN

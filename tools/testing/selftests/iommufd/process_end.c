@@ -18,7 +18,7 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
@@ -31,13 +31,13 @@ struct shared {
 
 FIXTURE(process)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct shared *shared;
 };
 
 FIXTURE_SETUP(process)
 {
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 	self->shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->shared);
@@ -45,15 +45,15 @@ FIXTURE_SETUP(process)
 
 FIXTURE_TEARDOWN(process)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-static int attach(struct rig *rig)
+static int attach(struct testbed *bed)
 {
-	__u32 pt_id = rig->ioas;
+	__u32 pt_id = bed->ioas;
 
-	return vfio_attach(rig->device.fd, &pt_id);
+	return vfio_attach(bed->device.fd, &pt_id);
 }
 
 static void publish(int *word, int value)
@@ -83,12 +83,12 @@ static int wait_for(pid_t child)
 	return status;
 }
 
-/* Open a rig in this process, attach its device and map its memory. */
+/* Open a testbed in this process, attach its device and map its memory. */
 static void open_attach_and_map(struct shared *shared)
 {
-	static struct rig child_rig;
+	static struct testbed child;
 
-	if (rig_open(&child_rig) || attach(&child_rig) || rig_map(&child_rig))
+	if (testbed_open(&child) || attach(&child) || testbed_map(&child))
 		publish(&shared->failed, 1);
 	publish(&shared->ready, 1);
 }
@@ -98,7 +98,7 @@ TEST_F(process, kill_releases_all)
 	pid_t child;
 	int status;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
@@ -108,50 +108,50 @@ TEST_F(process, kill_releases_all)
 	}
 	ASSERT_TRUE(wait_until_ready(self->shared));
 	EXPECT_EQ(0, self->shared->failed);
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	status = wait_for(child);
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 
 	/* Another process can open the device. */
-	EXPECT_EQ(0, rig_open(&self->rig));
-	EXPECT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, RIG_IOVA,
-				    self->rig.memory));
+	EXPECT_EQ(0, testbed_open(&self->bed));
+	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,
+				    self->bed.memory));
 }
 
 TEST_F(process, kill_during_dma)
 {
 	pid_t child;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		static struct rig child_rig;
+		static struct testbed child;
 
-		if (rig_open(&child_rig) || attach(&child_rig) ||
-		    rig_map(&child_rig))
+		if (testbed_open(&child) || attach(&child) ||
+		    testbed_map(&child))
 			publish(&self->shared->failed, 1);
 		publish(&self->shared->ready, 1);
 		for (;;)
-			edu_store(&child_rig.device.edu, RIG_IOVA, 0, TRANSFER);
+			edu_store(&child.device.edu, TESTBED_IOVA, 0, TRANSFER);
 	}
 	ASSERT_TRUE(wait_until_ready(self->shared));
 	EXPECT_EQ(0, self->shared->failed);
 	usleep(50 * 1000);
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	wait_for(child);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(process, exit_without_close_releases_all)
 {
 	pid_t child;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
@@ -159,7 +159,7 @@ TEST_F(process, exit_without_close_releases_all)
 		_exit(self->shared->failed);
 	}
 	EXPECT_EQ(0, wait_for(child));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(process, exec_releases_all)
@@ -169,7 +169,7 @@ TEST_F(process, exec_releases_all)
 	char byte;
 	int done[2];
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	ASSERT_EQ(0, pipe(input));
 	ASSERT_EQ(0, pipe2(done, O_CLOEXEC));
 	child = fork();
@@ -184,12 +184,12 @@ TEST_F(process, exec_releases_all)
 		_exit(1);
 	}
 	close(done[1]);
-	/* exec closes this pipe and the O_CLOEXEC files of the rig. */
+	/* exec closes this pipe and the O_CLOEXEC files of the testbed. */
 	EXPECT_EQ(0, read(done[0], &byte, 1));
 	ASSERT_TRUE(wait_until_ready(self->shared));
 	EXPECT_EQ(0, self->shared->failed);
 	EXPECT_EQ(0, kill(child, 0));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	close(input[1]);
 	EXPECT_EQ(0, wait_for(child));
 }
@@ -198,43 +198,43 @@ TEST_F(process, fork_does_not_redirect_dma)
 {
 	pid_t child;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
 		/* This write copies the pages, the device uses the parent's. */
-		memset(self->rig.memory, 0, RIG_LENGTH);
+		memset(self->bed.memory, 0, TESTBED_LENGTH);
 		_exit(0);
 	}
 	EXPECT_EQ(0, wait_for(child));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, RIG_IOVA,
-				    self->rig.memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,
+				    self->bed.memory));
 }
 
 /* A child maps its own memory in an IOAS of the parent. */
 TEST_F(process, child_maps_its_memory)
 {
-	struct device *device = &self->rig.device;
+	struct device *device = &self->bed.device;
 	pid_t child;
 
-	ASSERT_EQ(0, rig_attach(&self->rig, device));
+	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		pattern_fill(self->rig.memory, TRANSFER, 3000);
-		_exit(-rig_map(&self->rig));
+		pattern_fill(self->bed.memory, TRANSFER, 3000);
+		_exit(-testbed_map(&self->bed));
 	}
-	pattern_fill(self->rig.memory, TRANSFER, 3001);
+	pattern_fill(self->bed.memory, TRANSFER, 3001);
 	EXPECT_EQ(0, wait_for(child));
 	/* The mapping outlives the child. */
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(0, edu_load(&device->edu, RIG_IOVA, 0, TRANSFER));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(0, edu_load(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	EXPECT_EQ(0, edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.bounce, TRANSFER, 3000));
-	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(1, rig_pinned(&self->rig));
+	EXPECT_TRUE(pattern_is(self->bed.bounce, TRANSFER, 3000));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
 TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
@@ -243,34 +243,35 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(-rig_map(&self->rig));
+		_exit(-testbed_map(&self->bed));
 	EXPECT_EQ(0, wait_for(child));
 	/* The pages were not pinned before the child exited. */
-	EXPECT_EQ(-EFAULT, attach(&self->rig));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	EXPECT_EQ(0, rig_unmap(&self->rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(0, attach(&self->rig));
+	EXPECT_EQ(-EFAULT, attach(&self->bed));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(0, attach(&self->bed));
 }
 
 TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 {
-	struct rig *rig = &self->rig;
-	__u64 length = RIG_LENGTH;
+	struct testbed *bed = &self->bed;
+	__u64 length = TESTBED_LENGTH;
 	pid_t child = fork();
 	__u32 other, pt_id;
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(-rig_map(rig));
+		_exit(-testbed_map(bed));
 	EXPECT_EQ(0, wait_for(child));
-	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &other));
+	ASSERT_EQ(0, ioas_alloc(bed->iommufd, &other));
 	pt_id = other;
-	ASSERT_EQ(0, vfio_attach(rig->device.fd, &pt_id));
-	EXPECT_EQ(-EFAULT, ioas_copy(rig->iommufd, rig->ioas, RIG_IOVA, other,
-				     RIG_IOVA, RIG_LENGTH,
+	ASSERT_EQ(0, vfio_attach(bed->device.fd, &pt_id));
+	EXPECT_EQ(-EFAULT, ioas_copy(bed->iommufd, bed->ioas, TESTBED_IOVA,
+				     other, TESTBED_IOVA, TESTBED_LENGTH,
 				     IOMMU_IOAS_MAP_READABLE));
-	EXPECT_EQ(0, rig_pinned(rig));
-	EXPECT_EQ(-ENOENT, ioas_unmap(rig->iommufd, other, RIG_IOVA, &length));
+	EXPECT_EQ(0, testbed_pinned(bed));
+	EXPECT_EQ(-ENOENT,
+		  ioas_unmap(bed->iommufd, other, TESTBED_IOVA, &length));
 }
 
 /* Mapping a large unpopulated area takes long because all pages are faulted. */
@@ -280,14 +281,14 @@ TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 #define ROUNDS		6
 #define ROUND_MS	40
 
-static int map_large(struct rig *rig)
+static int map_large(struct testbed *bed)
 {
 	char *large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (large == MAP_FAILED)
 		return -errno;
-	return ioas_map(rig->iommufd, rig->ioas, large, LARGE, LARGE_IOVA,
+	return ioas_map(bed->iommufd, bed->ioas, large, LARGE, LARGE_IOVA,
 			IOAS_READ_WRITE);
 }
 
@@ -305,7 +306,7 @@ static long long now_ms(void)
  * means that the child did not react to the signal in time.
  */
 static int kill_during(struct shared *shared, unsigned int round,
-		       int (*work)(struct rig *rig))
+		       int (*work)(struct testbed *bed))
 {
 	long long begin;
 	pid_t child;
@@ -316,12 +317,12 @@ static int kill_during(struct shared *shared, unsigned int round,
 	if (child < 0)
 		return -errno;
 	if (!child) {
-		static struct rig child_rig;
+		static struct testbed child;
 
-		if (rig_open(&child_rig))
+		if (testbed_open(&child))
 			publish(&shared->failed, 1);
 		publish(&shared->ready, 1);
-		if (work(&child_rig))
+		if (work(&child))
 			publish(&shared->failed, 2);
 		publish(&shared->ready, 2);
 		pause();
@@ -342,18 +343,18 @@ static int kill_during(struct shared *shared, unsigned int round,
 	return shared->ready == 1;
 }
 
-static int attach_then_map(struct rig *rig)
+static int attach_then_map(struct testbed *bed)
 {
-	int err = attach(rig);
+	int err = attach(bed);
 
-	return err ? err : map_large(rig);
+	return err ? err : map_large(bed);
 }
 
-static int map_then_attach(struct rig *rig)
+static int map_then_attach(struct testbed *bed)
 {
-	int err = map_large(rig);
+	int err = map_large(bed);
 
-	return err ? err : attach(rig);
+	return err ? err : attach(bed);
 }
 
 TEST_F(process, kill_during_map)
@@ -361,19 +362,19 @@ TEST_F(process, kill_during_map)
 	unsigned int round;
 	int interrupted = 0;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	for (round = 0; round < ROUNDS; round++) {
 		int result = kill_during(self->shared, round,
 					  attach_then_map);
 
 		EXPECT_LE(0, result);
-		EXPECT_EQ(0, rig_pinned(&self->rig));
+		EXPECT_EQ(0, testbed_pinned(&self->bed));
 		interrupted += result == 1;
 	}
 	EXPECT_NE(0, interrupted);
 	/* The killed processes left no reference to the device. */
-	EXPECT_EQ(0, rig_open(&self->rig));
-	EXPECT_EQ(0, attach(&self->rig));
+	EXPECT_EQ(0, testbed_open(&self->bed));
+	EXPECT_EQ(0, attach(&self->bed));
 }
 
 TEST_F(process, kill_during_attach)
@@ -381,18 +382,18 @@ TEST_F(process, kill_during_attach)
 	unsigned int round;
 	int interrupted = 0;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	for (round = 0; round < ROUNDS; round++) {
 		int result = kill_during(self->shared, round,
 					  map_then_attach);
 
 		EXPECT_LE(0, result);
-		EXPECT_EQ(0, rig_pinned(&self->rig));
+		EXPECT_EQ(0, testbed_pinned(&self->bed));
 		interrupted += result == 1;
 	}
 	EXPECT_NE(0, interrupted);
-	EXPECT_EQ(0, rig_open(&self->rig));
-	EXPECT_EQ(0, attach(&self->rig));
+	EXPECT_EQ(0, testbed_open(&self->bed));
+	EXPECT_EQ(0, attach(&self->bed));
 }
 
 static void *map_in_thread(void *argument)
@@ -407,8 +408,8 @@ TEST_F(process, fork_during_map)
 	void *result;
 	pid_t child;
 
-	ASSERT_EQ(0, attach(&self->rig));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, map_in_thread, &self->rig));
+	ASSERT_EQ(0, attach(&self->bed));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_in_thread, &self->bed));
 	while (pthread_tryjoin_np(thread, &result)) {
 		child = fork();
 		ASSERT_LE(0, child);
@@ -419,32 +420,32 @@ TEST_F(process, fork_during_map)
 	}
 	EXPECT_EQ(NULL, result);
 	EXPECT_NE(0u, children);
-	EXPECT_EQ((long)(LARGE / PAGE), rig_pinned(&self->rig));
-	EXPECT_EQ(0, rig_unmap(&self->rig, LARGE_IOVA, LARGE));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ((long)(LARGE / PAGE), testbed_pinned(&self->bed));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, LARGE_IOVA, LARGE));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(process, exec_during_map)
 {
 	pid_t child;
 
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		static struct rig child_rig;
+		static struct testbed child;
 		pthread_t thread;
 
-		if (rig_open(&child_rig) || attach(&child_rig) ||
-		    pthread_create(&thread, NULL, map_in_thread, &child_rig))
+		if (testbed_open(&child) || attach(&child) ||
+		    pthread_create(&thread, NULL, map_in_thread, &child))
 			_exit(1);
 		usleep(2 * ROUND_MS * 1000);
 		execlp("true", "true", (char *)NULL);
 		_exit(2);
 	}
 	EXPECT_EQ(0, wait_for(child));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
-	EXPECT_EQ(0, rig_open(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	EXPECT_EQ(0, testbed_open(&self->bed));
 }
 
 TEST_F(process, attach_outlives_the_process)
@@ -454,11 +455,11 @@ TEST_F(process, attach_outlives_the_process)
 	ASSERT_LE(0, child);
 	if (!child) {
 		/* The parent still has the files open when the child exits. */
-		_exit(-attach(&self->rig));
+		_exit(-attach(&self->bed));
 	}
 	EXPECT_EQ(0, wait_for(child));
-	EXPECT_EQ(0, rig_map(&self->rig));
-	EXPECT_EQ(RIG_PAGES, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 }
 
 TEST_HARNESS_MAIN

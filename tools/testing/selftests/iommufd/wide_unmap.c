@@ -21,7 +21,7 @@
 
 #include "../kselftest_harness.h"
 #include "calls.h"
-#include "rig.h"
+#include "testbed.h"
 #include "text.h"
 
 #define GIB		(1024ull * 1024 * 1024)
@@ -36,7 +36,7 @@ EXPECTS_DMA_FAULTS
 
 FIXTURE(wide)
 {
-	struct rig rig;
+	struct testbed bed;
 	char *memory;
 	int file;
 };
@@ -76,8 +76,8 @@ FIXTURE_SETUP(wide)
 	struct iommu_device_get_info info;
 
 	self->memory = NULL;
-	ASSERT_EQ(0, rig_open(&self->rig));
-	ASSERT_EQ(0, iommu_device_info(self->rig.iommufd, self->rig.device.id,
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	reserve_huge_pages(1);
 	self->file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
@@ -92,23 +92,24 @@ FIXTURE_SETUP(wide)
 
 FIXTURE_TEARDOWN(wide)
 {
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	if (self->file >= 0)
 		close(self->file);
 	reserve_huge_pages(0);
 }
 
 /* Map the huge page at all IOVAs of @span. */
-static int map_span(struct rig *rig, const char *memory, unsigned long long span)
+static int map_span(struct testbed *bed, const char *memory,
+		    unsigned long long span)
 {
 	unsigned long long at, length;
-	int rc = ioas_map(rig->iommufd, rig->ioas, memory, AREA, WIDE_IOVA,
+	int rc = ioas_map(bed->iommufd, bed->ioas, memory, AREA, WIDE_IOVA,
 			  IOAS_READ_WRITE);
 
 	for (at = AREA; !rc && at < span; at += length) {
 		length = span - at < AREA ? span - at : AREA;
-		rc = ioas_copy(rig->iommufd, rig->ioas, WIDE_IOVA, rig->ioas,
+		rc = ioas_copy(bed->iommufd, bed->ioas, WIDE_IOVA, bed->ioas,
 			       WIDE_IOVA + at, length, IOAS_READ_WRITE);
 	}
 	return rc;
@@ -150,29 +151,31 @@ static unsigned int trace_stop(void)
 	return nr;
 }
 
-static void unmap_at_once(struct __test_metadata *_metadata, struct rig *rig,
-			  char *memory, unsigned long long span)
+static void unmap_at_once(struct __test_metadata *_metadata,
+			  struct testbed *bed, char *memory,
+			  unsigned long long span)
 {
 	const unsigned long long samples[] = {
 		0, GIB, GIB + 3 * PAGE, span / 2 - PAGE, span / 2,
 		span - GIB - PAGE, span - PAGE,
 	};
-	struct device *device = &rig->device;
+	struct device *device = &bed->device;
 	__u64 length = span;
 	bool traced;
 	size_t i;
 
-	ASSERT_EQ(0, rig_attach(rig, device));
-	ASSERT_EQ(0, map_span(rig, memory, span));
+	ASSERT_EQ(0, testbed_attach(bed, device));
+	ASSERT_EQ(0, map_span(bed, memory, span));
 	for (i = 0; i < ARRAY_SIZE(samples); i++) {
-		EXPECT_EQ(1, device_reaches(rig, device, WIDE_IOVA + samples[i],
-					    memory + samples[i] % HUGE)) {
+		EXPECT_EQ(1, device_reaches(bed, device, WIDE_IOVA + samples[i],
+					    memory + samples[i] % HUGE))
+		{
 			TH_LOG("%llx", samples[i]);
 		}
 	}
 
 	traced = trace_start();
-	EXPECT_EQ(0, ioas_unmap(rig->iommufd, rig->ioas, WIDE_IOVA, &length));
+	EXPECT_EQ(0, ioas_unmap(bed->iommufd, bed->ioas, WIDE_IOVA, &length));
 	EXPECT_EQ(span, length);
 	if (traced) {
 		unsigned int nr = trace_stop();
@@ -183,9 +186,10 @@ static void unmap_at_once(struct __test_metadata *_metadata, struct rig *rig,
 		TH_LOG("invalidations cannot be counted here");
 	}
 	for (i = 0; i < ARRAY_SIZE(samples); i++) {
-		EXPECT_EQ(1, device_is_blocked(rig, device,
-					       WIDE_IOVA + samples[i],
-					       memory + samples[i] % HUGE)) {
+		EXPECT_EQ(1,
+			  device_is_blocked(bed, device, WIDE_IOVA + samples[i],
+					    memory + samples[i] % HUGE))
+		{
 			TH_LOG("%llx", samples[i]);
 		}
 	}
@@ -196,7 +200,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
 		SKIP(return, "see above");
-	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB);
+	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB);
 }
 
 /* 2^18 pages more, so that the number is not 0 when truncated to 32 bits. */
@@ -204,7 +208,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
 		SKIP(return, "see above");
-	unmap_at_once(_metadata, &self->rig, self->memory, 16 * TIB + GIB);
+	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB + GIB);
 }
 
 TEST_HARNESS_MAIN

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Race the ioctls of a container with VFIO_GROUP_UNSET_CONTAINER of its last
- * group, which also removes the IOMMU driver from the container, and groups of a
- * container with each other.
+ * group, which also removes the IOMMU driver from the container, and groups of
+ * a container with each other.
  *
  * An ioctl in flight completes on the driver data that it started with, and
  * UNSET_CONTAINER does not wait for it. A mapping that such an ioctl creates is
@@ -29,9 +29,9 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "record.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define THREADS	4
 
@@ -42,7 +42,7 @@ RECORDS_NO_ERRNO
 /**
  * struct setup - a container and the group that the race adds and removes
  * @legacy: container and group; no device file is open
- * @memory: RIG_LENGTH bytes
+ * @memory: TESTBED_LENGTH bytes
  * @stop: set to make the worker threads exit
  */
 struct setup {
@@ -80,10 +80,10 @@ FIXTURE_SETUP(container)
 	self->pinned_before = counters_pinned();
 	self->locked_before = counters_of_self("VmLck");
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
-	self->setup.memory = new_memory(RIG_LENGTH);
+	ASSERT_LE(1u, self->machine.nr_singletons);
+	self->setup.memory = new_memory(TESTBED_LENGTH);
 	ASSERT_NE(NULL, self->setup.memory);
-	ASSERT_EQ(0, legacy_open(legacy, self->machine.lone[0].text));
+	ASSERT_EQ(0, legacy_open(legacy, self->machine.singleton[0].text));
 	close(legacy->device);
 	legacy->device = -1;
 }
@@ -146,9 +146,9 @@ static void *map_and_unmap(void *argument)
 	for (; !worker->result && !__atomic_load_n(&setup->stop,
 						   __ATOMIC_ACQUIRE);
 	     worker->times++) {
-		__u64 length = RIG_LENGTH;
-		int err = legacy_map(&setup->legacy, setup->memory, RIG_LENGTH,
-				     worker->iova, true);
+		__u64 length = TESTBED_LENGTH;
+		int err = legacy_map(&setup->legacy, setup->memory,
+				     TESTBED_LENGTH, worker->iova, true);
 
 		/*
 		 * -EEXIST: a previous iteration mapped the memory before a
@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(container, ioctls_race_with_unset_container, 4000)
 	for (i = 0; i < THREADS; i++) {
 		worker[i] = (struct worker){
 			.setup = setup,
-			.iova = RIG_IOVA * (i + 1),
+			.iova = TESTBED_IOVA * (i + 1),
 		};
 		start(_metadata, &worker[i], i & 1 ? query : map_and_unmap);
 	}
@@ -245,8 +245,9 @@ TEST_F_TIMEOUT(container, ioctls_race_with_unset_container, 4000)
 }
 
 /*
- * Two physical groups and a mediated one enter and leave the container at random
- * times, so that each of them is its first and its last group at some time.
+ * Two physical groups and a mediated one enter and leave the container at
+ * random times, so that each of them is its first and its last group at some
+ * time.
  */
 TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 {
@@ -257,12 +258,12 @@ TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 		{ .setup = setup, .group = setup->legacy.group },
 		{ .setup = setup },
 		{ .setup = setup },
-		{ .setup = setup, .iova = RIG_IOVA },
+		{ .setup = setup, .iova = TESTBED_IOVA },
 	};
 
-	ASSERT_LE(2u, self->machine.nr_lone);
+	ASSERT_LE(2u, self->machine.nr_singletons);
 	worker[1].group =
-		legacy_open_group(pci_group(self->machine.lone[1].text));
+		legacy_open_group(pci_group(self->machine.singleton[1].text));
 	ASSERT_LE(0, worker[1].group);
 	ASSERT_EQ(0, mediated_create(&mediated, "mdev_pin", "notified"));
 	worker[2].group = legacy_open_mediated_group(mediated.uuid);
@@ -355,7 +356,7 @@ TEST_F(container, map_in_flight_during_unset_container)
 		.fd = legacy->container,
 		.request = VFIO_IOMMU_MAP_DMA,
 	};
-	__u64 length = RIG_LENGTH;
+	__u64 length = TESTBED_LENGTH;
 	time_t start;
 	int fd;
 
@@ -367,8 +368,8 @@ TEST_F(container, map_in_flight_during_unset_container)
 		.argsz = sizeof(*map),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 		.vaddr = (uintptr_t)self->setup.memory,
-		.iova = RIG_IOVA,
-		.size = RIG_LENGTH,
+		.iova = TESTBED_IOVA,
+		.size = TESTBED_LENGTH,
 	};
 	ASSERT_EQ(0, pthread_create(&delayed.thread, NULL, delayed_ioctl,
 				    &delayed));
@@ -384,7 +385,7 @@ TEST_F(container, map_in_flight_during_unset_container)
 	pthread_join(delayed.thread, NULL);
 	EXPECT_EQ(0, delayed.result);
 	EXPECT_EQ(self->pinned_before, counters_pinned());
-	EXPECT_EQ(0, legacy_unmap(legacy, RIG_IOVA, &length));
+	EXPECT_EQ(0, legacy_unmap(legacy, TESTBED_IOVA, &length));
 	EXPECT_EQ(0u, length);
 	close(fd);
 }

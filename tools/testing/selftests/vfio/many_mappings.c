@@ -26,7 +26,7 @@
 #include "../kselftest_harness.h"
 #include "call.h"
 #include "front.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "record.h"
 #include "text.h"
 

@@ -12,9 +12,9 @@
 #include <sys/mman.h>
 
 #include "../kselftest_harness.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 
-#define IOVA		RIG_IOVA
+#define IOVA TESTBED_IOVA
 #define HUGE_IOVA	0x200000000ull
 #define HUGE_PAGES	((long)(HUGE / PAGE))
 
@@ -24,7 +24,7 @@ EXPECTS_DMA_FAULTS
 
 FIXTURE(both)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct mediated device;
 	int fd;
 };
@@ -33,34 +33,34 @@ FIXTURE_SETUP(both)
 {
 	__u32 id, pt_id;
 
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 	ASSERT_EQ(0, mediated_create(&self->device, "mdev_pin", "notified"));
-	ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd, &self->fd,
-			       &id));
-	pt_id = self->rig.ioas;
+	ASSERT_EQ(0,
+		  mdev_open(&self->device, self->bed.iommufd, &self->fd, &id));
+	pt_id = self->bed.ioas;
 	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
 }
 
 FIXTURE_TEARDOWN(both)
 {
-	rig_close(&self->rig);
+	testbed_close(&self->bed);
 	close(self->fd);
 	EXPECT_EQ(0, mediated_remove(&self->device));
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(both, share_data)
 {
-	struct edu *edu = &self->rig.device.edu;
+	struct edu *edu = &self->bed.device.edu;
 	char data[TRANSFER];
 
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(2, mediated_pin(self->fd, IOVA, 2, PIN_BOTH));
-	EXPECT_EQ(2, rig_pinned(&self->rig));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
+	EXPECT_EQ(2, testbed_pinned(&self->bed));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	ASSERT_EQ(2, mediated_pin(self->fd, IOVA + 2 * PAGE, 2, PIN_BOTH));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 
 	/* Pages that were pinned before and after the attach */
 	pattern_fill(data, TRANSFER, 1);
@@ -79,7 +79,7 @@ TEST_F(both, share_data)
 	memset(data, 0, TRANSFER);
 	ASSERT_EQ(0, mediated_peek(self->fd, IOVA + PAGE, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 2));
-	EXPECT_TRUE(pattern_is(self->rig.memory + PAGE, TRANSFER, 2));
+	EXPECT_TRUE(pattern_is(self->bed.memory + PAGE, TRANSFER, 2));
 }
 
 /*
@@ -88,20 +88,20 @@ TEST_F(both, share_data)
  */
 TEST_F(both, share_replaced_page)
 {
-	struct edu *edu = &self->rig.device.edu;
+	struct edu *edu = &self->bed.device.edu;
 	char data[TRANSFER];
 
-	ASSERT_EQ(0, rig_map(&self->rig));
+	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(1, mediated_pin(self->fd, IOVA, 1, PIN_BOTH));
-	pattern_fill(self->rig.memory, TRANSFER, 3);
-	ASSERT_EQ(self->rig.memory,
-		  mmap(self->rig.memory, PAGE, PROT_READ | PROT_WRITE,
+	pattern_fill(self->bed.memory, TRANSFER, 3);
+	ASSERT_EQ(self->bed.memory,
+		  mmap(self->bed.memory, PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-	pattern_fill(self->rig.memory, TRANSFER, 4);
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	pattern_fill(self->bed.memory, TRANSFER, 4);
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	ASSERT_EQ(0, edu_load(edu, IOVA, 0, TRANSFER));
 	ASSERT_EQ(0, edu_store(edu, IOVA + PAGE, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory + PAGE, TRANSFER, 3));
+	EXPECT_TRUE(pattern_is(self->bed.memory + PAGE, TRANSFER, 3));
 	ASSERT_EQ(0, mediated_peek(self->fd, IOVA, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 3));
 }
@@ -110,31 +110,31 @@ TEST_F(both, unmap_notifies_mdev_and_blocks_dma)
 {
 	struct mdev_pin_notice notice;
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	ASSERT_EQ(1, mediated_pin(self->fd, IOVA + PAGE, 1, PIN_BOTH));
-	ASSERT_EQ(0, rig_unmap(&self->rig, IOVA, RIG_LENGTH));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, IOVA, TESTBED_LENGTH));
 	ASSERT_EQ(0, mdev_notice(self->fd, 0, &notice));
 	EXPECT_EQ(IOVA, notice.iova);
-	EXPECT_EQ(RIG_LENGTH, notice.length);
-	EXPECT_EQ(1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_is_blocked(&self->rig, &self->rig.device, IOVA,
-				       self->rig.memory));
+	EXPECT_EQ(TESTBED_LENGTH, notice.length);
+	EXPECT_EQ(1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_is_blocked(&self->bed, &self->bed.device, IOVA,
+				       self->bed.memory));
 }
 
 TEST_F(both, detach_mdev_keeps_edu_attached)
 {
 	char data[8];
 
-	ASSERT_EQ(0, rig_map(&self->rig));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	ASSERT_EQ(3, mediated_pin(self->fd, IOVA, 3, PIN_BOTH));
 	ASSERT_EQ(0, vfio_detach(self->fd));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device, IOVA,
-				    self->rig.memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, IOVA,
+				    self->bed.memory));
 	EXPECT_EQ(-ENOENT, mediated_read(self->fd, IOVA, data, 8));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 /*
@@ -148,30 +148,30 @@ TEST_F(both, pins_outlive_page_table)
 
 	if (!huge)
 		SKIP(return, "no huge page available");
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas, huge, HUGE,
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, self->bed.ioas, huge, HUGE,
 			      HUGE_IOVA, IOAS_READ_WRITE));
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(HUGE_PAGES + 1, rig_pinned(&self->rig));
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(HUGE_PAGES + 1, testbed_pinned(&self->bed));
 	ASSERT_EQ(3, mediated_pin(self->fd, HUGE_IOVA + 100 * PAGE, 3,
 				  PIN_BOTH));
 	ASSERT_EQ(1, mediated_pin(self->fd, HUGE_IOVA + HUGE - PAGE, 1,
 				  PIN_BOTH));
-	EXPECT_EQ(HUGE_PAGES + 1, rig_pinned(&self->rig));
+	EXPECT_EQ(HUGE_PAGES + 1, testbed_pinned(&self->bed));
 
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(4, rig_pinned(&self->rig));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(4, testbed_pinned(&self->bed));
 	memset(huge + 101 * PAGE, 0x33, 8);
 	ASSERT_EQ(0, mediated_peek(self->fd, HUGE_IOVA + 101 * PAGE, data, 8));
 	EXPECT_EQ(0x33, data[7]);
 
 	/* A new page table maps the pages that are still pinned. */
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
-	EXPECT_EQ(HUGE_PAGES + 1, rig_pinned(&self->rig));
-	EXPECT_EQ(1, device_reaches(&self->rig, &self->rig.device,
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
+	EXPECT_EQ(HUGE_PAGES + 1, testbed_pinned(&self->bed));
+	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device,
 				    HUGE_IOVA + 101 * PAGE, huge + 101 * PAGE));
 	EXPECT_EQ(0, mediated_unpin(self->fd, HUGE_IOVA + 100 * PAGE, 3));
-	ASSERT_EQ(0, vfio_detach(self->rig.device.fd));
-	EXPECT_EQ(1, rig_pinned(&self->rig));
+	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
+	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
 /**
@@ -204,7 +204,7 @@ static void *lookup_thread(void *data)
 		rc = vfio_attach(lookup->device, &id);
 		if (rc != -EINVAL && rc != -ENOENT)
 			lookup->result = rc ? rc : -EPROTO;
-		rc = iommu_end(lookup->iommufd, lookup->id);
+		rc = iommu_destroy(lookup->iommufd, lookup->id);
 		if (rc != -EBUSY && rc != -ENOENT)
 			lookup->result = rc ? rc : -EPROTO;
 		lookup->times++;
@@ -221,12 +221,12 @@ TEST_F(both, bind_and_close_race_with_lookup)
 	__u32 id;
 
 	close(self->fd);
-	ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd, &self->fd,
-			       &id));
+	ASSERT_EQ(0,
+		  mdev_open(&self->device, self->bed.iommufd, &self->fd, &id));
 	for (i = 0; i < 2; i++) {
 		lookups[i] = (struct lookup){
-			.iommufd = self->rig.iommufd,
-			.device = self->rig.device.fd,
+			.iommufd = self->bed.iommufd,
+			.device = self->bed.device.fd,
 			.id = id,
 		};
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, lookup_thread,
@@ -234,7 +234,7 @@ TEST_F(both, bind_and_close_race_with_lookup)
 	}
 	for (turn = 0; turn < 100; turn++) {
 		close(self->fd);
-		ASSERT_EQ(0, mdev_open(&self->device, self->rig.iommufd,
+		ASSERT_EQ(0, mdev_open(&self->device, self->bed.iommufd,
 				       &self->fd, &id));
 		EXPECT_EQ(lookups[0].id, id);
 	}

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 
 #include "../kselftest_harness.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "text.h"
 #include "../kselftest.h"
 
-#define IOVA	RIG_IOVA
+#define IOVA TESTBED_IOVA
 #define DEBUGFS	"/sys/kernel/debug/"
 #define MAX_FAULTS	200
 
@@ -45,7 +45,7 @@ static void __attribute__((constructor)) needs_fault_injection(void)
 
 FIXTURE(fault)
 {
-	struct mdev_rig rig;
+	struct mdev_testbed bed;
 	int nth;
 };
 
@@ -73,7 +73,7 @@ FIXTURE_SETUP(fault)
 					  sizeof(settings[i].before) - 1));
 		ASSERT_EQ(0, text_write(settings[i].path, settings[i].text));
 	}
-	ASSERT_EQ(0, mdev_rig_open(&self->rig));
+	ASSERT_EQ(0, mdev_testbed_open(&self->bed));
 	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->nth);
 }
@@ -83,8 +83,8 @@ FIXTURE_TEARDOWN(fault)
 	unsigned int i;
 
 	close(self->nth);
-	mdev_rig_close(&self->rig);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	mdev_testbed_close(&self->bed);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		if (settings[i].before[0])
 			text_write(settings[i].path, settings[i].before);
@@ -126,28 +126,28 @@ TEST_F(fault, bind)
 	int rc, n, fd;
 	__u32 id;
 
-	close(self->rig.fd);
-	self->rig.fd = -1;
-	fd = mediated_open(&self->rig.device);
+	close(self->bed.fd);
+	self->bed.fd = -1;
+	fd = mediated_open(&self->bed.device);
 	ASSERT_LE(0, fd);
 	for (n = 1; fired && n < MAX_FAULTS; n++) {
 		arm_fault(self->nth, n);
-		rc = vfio_bind(fd, self->rig.iommufd, &id);
+		rc = vfio_bind(fd, self->bed.iommufd, &id);
 		fired = disarm_fault(self->nth);
 		if (!rc && fired) {
 			close(fd);
-			fd = mediated_open(&self->rig.device);
+			fd = mediated_open(&self->bed.device);
 			ASSERT_LE(0, fd);
 		} else if (fired) {
 			EXPECT_TRUE(is_injected_error(rc))
 				TH_LOG("returned %d at fault %d", rc, n);
-			EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
+				EXPECT_EQ(-EINVAL, mdev_attach(&self->bed, fd));
 		}
 	}
 	EXPECT_LT(3, n);
 	EXPECT_EQ(false, fired);
 	EXPECT_EQ(0, rc);
-	EXPECT_EQ(0, mdev_attach(&self->rig, fd));
+	EXPECT_EQ(0, mdev_attach(&self->bed, fd));
 	close(fd);
 }
 
@@ -157,26 +157,27 @@ TEST_F(fault, attach)
 	bool fired = true;
 	int rc, n;
 
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	for (n = 1; fired && n < MAX_FAULTS; n++) {
 		arm_fault(self->nth, n);
-		rc = mdev_attach(&self->rig, self->rig.fd);
+		rc = mdev_attach(&self->bed, self->bed.fd);
 		fired = disarm_fault(self->nth);
 		if (!fired)
 			break;
 		if (rc) {
 			EXPECT_TRUE(is_injected_error(rc))
 				TH_LOG("returned %d at fault %d", rc, n);
-			EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1,
-							PIN_READ));
+				EXPECT_EQ(-ENOENT,
+					  mediated_pin(self->bed.fd, IOVA, 1,
+						       PIN_READ));
 		}
-		EXPECT_EQ(0, vfio_detach(self->rig.fd));
+		EXPECT_EQ(0, vfio_detach(self->bed.fd));
 	}
 	EXPECT_LT(2, n);
 	EXPECT_EQ(0, rc);
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
-	EXPECT_EQ(0, vfio_detach(self->rig.fd));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(0, vfio_detach(self->bed.fd));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 /* A pin is all-or-nothing, even if the driver fails after vfio has pinned. */
@@ -186,15 +187,15 @@ TEST_F(fault, pin)
 	long held;
 	int rc, n;
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 2 * PAGE, 2, 2));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + 2 * PAGE, 2, 2));
 	held = -1;
 	for (n = 1; fired && n < MAX_FAULTS; n++) {
 		arm_fault(self->nth, n);
-		rc = mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH);
+		rc = mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH);
 		fired = disarm_fault(self->nth);
-		held = mdev_pinned(&self->rig);
+		held = mdev_pinned(&self->bed);
 		if (!fired)
 			break;
 		/* -EIO: the fault hit the command or the read of its result */
@@ -205,14 +206,14 @@ TEST_F(fault, pin)
 				TH_LOG("returned %d at fault %d", rc, n);
 			EXPECT_EQ(0, held);
 		}
-		EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));
-		EXPECT_EQ(0, mdev_pinned(&self->rig));
+		EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 4));
+		EXPECT_EQ(0, mdev_pinned(&self->bed));
 	}
 	EXPECT_LT(5, n);
 	EXPECT_EQ(4, rc);
 	EXPECT_EQ(4, held);
-	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, 0, -1));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, 0, -1));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 TEST_HARNESS_MAIN

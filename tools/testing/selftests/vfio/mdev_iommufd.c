@@ -23,29 +23,29 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 
 #define NO_SUCH_ID	0x7ffffff0u
 #define LAST_PAGE	(-(__u64)PAGE)
-#define IOVA		RIG_IOVA
-#define FAR_IOVA	(RIG_IOVA + 64 * PAGE)
+#define IOVA TESTBED_IOVA
+#define FAR_IOVA (TESTBED_IOVA + 64 * PAGE)
 
 NEEDS_MDEV_PIN
 
 FIXTURE(mdev)
 {
-	struct mdev_rig rig;
+	struct mdev_testbed bed;
 };
 
 FIXTURE_SETUP(mdev)
 {
-	ASSERT_EQ(0, mdev_rig_open(&self->rig));
+	ASSERT_EQ(0, mdev_testbed_open(&self->bed));
 }
 
 FIXTURE_TEARDOWN(mdev)
 {
-	mdev_rig_close(&self->rig);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	mdev_testbed_close(&self->bed);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 static long count_notices(int fd)
@@ -71,7 +71,7 @@ TEST_F(mdev, file_is_inert_until_bind)
 	EXPECT_EQ(-1, ioctl(fd, VFIO_DEVICE_GET_INFO, &info));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-EIO, mediated_state(fd, &state));
-	EXPECT_EQ(-EINVAL, mdev_attach(&self->rig, fd));
+	EXPECT_EQ(-EINVAL, mdev_attach(&self->bed, fd));
 	close(fd);
 	EXPECT_EQ(0, mediated_remove(&other));
 }
@@ -81,28 +81,28 @@ TEST_F(mdev, id_info_ENOENT_destroy_EBUSY)
 {
 	struct iommu_device_get_info info;
 
-	EXPECT_NE(self->rig.ioas, self->rig.id);
-	EXPECT_EQ(-ENOENT, iommu_device_info(self->rig.iommufd, self->rig.id,
-					     &info));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.id));
+	EXPECT_NE(self->bed.ioas, self->bed.id);
+	EXPECT_EQ(-ENOENT,
+		  iommu_device_info(self->bed.iommufd, self->bed.id, &info));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.id));
 }
 
 TEST_F(mdev, unattached_ENOENT)
 {
 	char data[8];
 
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
-	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
-	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA, data, 8));
-	EXPECT_EQ(-ENOENT, mediated_write(self->rig.fd, IOVA, data, 8));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 1));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(-ENOENT, mediated_read(self->bed.fd, IOVA, data, 8));
+	EXPECT_EQ(-ENOENT, mediated_write(self->bed.fd, IOVA, data, 8));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 1));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
 	/* Neither map nor attach pins memory, only an explicit pin does. */
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
-	EXPECT_EQ(1, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(1, mdev_pinned(&self->bed));
 }
 
 /* An attach that fails does not change the attachment of the device. */
@@ -111,44 +111,44 @@ TEST_F(mdev, attach_ENOENT_EBUSY)
 	__u32 other, id;
 
 	id = NO_SUCH_ID;
-	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.fd, &id));
-	id = self->rig.id;
-	EXPECT_EQ(-ENOENT, vfio_attach(self->rig.fd, &id));
-	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.fd, &id));
+	id = self->bed.id;
+	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(0, vfio_detach(self->bed.fd));
 
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
-	id = self->rig.ioas;
-	ASSERT_EQ(0, vfio_attach(self->rig.fd, &id));
-	EXPECT_EQ(self->rig.ioas, id);
-	id = self->rig.ioas;
-	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.fd, &id));
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
+	id = self->bed.ioas;
+	ASSERT_EQ(0, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(self->bed.ioas, id);
+	id = self->bed.ioas;
+	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.fd, &id));
 	id = other;
-	EXPECT_EQ(-EBUSY, vfio_attach(self->rig.fd, &id));
-	EXPECT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_READ));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, other));
+	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_READ));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, other));
 
-	EXPECT_EQ(0, vfio_detach(self->rig.fd));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(0, vfio_detach(self->bed.fd));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(0, vfio_detach(self->bed.fd));
 }
 
 TEST_F(mdev, destroy_ioas_EBUSY_until_detach)
 {
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
-	ASSERT_EQ(0, vfio_detach(self->rig.fd));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
-	EXPECT_EQ(-ENOENT, mdev_attach(&self->rig, self->rig.fd));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
+	ASSERT_EQ(0, vfio_detach(self->bed.fd));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
+	EXPECT_EQ(-ENOENT, mdev_attach(&self->bed, self->bed.fd));
 }
 
 TEST_F(mdev, destroy_ioas_EBUSY_until_close)
 {
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	close(self->rig.fd);
-	self->rig.fd = -1;
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
-	EXPECT_EQ(-ENOENT, iommu_end(self->rig.iommufd, self->rig.id));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	close(self->bed.fd);
+	self->bed.fd = -1;
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->bed.iommufd, self->bed.id));
 }
 
 TEST_F(mdev, switch_address_space)
@@ -156,24 +156,23 @@ TEST_F(mdev, switch_address_space)
 	__u32 other, id;
 	char data[8];
 
-	ASSERT_EQ(0, ioas_alloc(self->rig.iommufd, &other));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, other,
-			      self->rig.memory + PAGE, PAGE, IOVA + PAGE,
-			      IOAS_READ_WRITE));
-	memset(self->rig.memory, 1, PAGE);
-	memset(self->rig.memory + PAGE, 2, PAGE);
+	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, other, self->bed.memory + PAGE,
+			      PAGE, IOVA + PAGE, IOAS_READ_WRITE));
+	memset(self->bed.memory, 1, PAGE);
+	memset(self->bed.memory + PAGE, 2, PAGE);
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA, data, 8));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mediated_read(self->bed.fd, IOVA, data, 8));
 	EXPECT_EQ(1, data[7]);
-	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA + PAGE, data, 8));
-	ASSERT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(-ENOENT, mediated_read(self->bed.fd, IOVA + PAGE, data, 8));
+	ASSERT_EQ(0, vfio_detach(self->bed.fd));
 
 	id = other;
-	ASSERT_EQ(0, vfio_attach(self->rig.fd, &id));
-	EXPECT_EQ(-ENOENT, mediated_read(self->rig.fd, IOVA, data, 8));
-	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA + PAGE, data, 8));
+	ASSERT_EQ(0, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(-ENOENT, mediated_read(self->bed.fd, IOVA, data, 8));
+	ASSERT_EQ(0, mediated_read(self->bed.fd, IOVA + PAGE, data, 8));
 	EXPECT_EQ(2, data[7]);
 }
 
@@ -186,28 +185,28 @@ TEST_F(mdev, pin_accounting)
 	long before = counters_of_self("VmPin");
 	char data[TRANSFER];
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 8));
-	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA + PAGE, 4, PIN_BOTH));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 8));
+	ASSERT_EQ(4, mediated_pin(self->bed.fd, IOVA + PAGE, 4, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
 	EXPECT_EQ(before + 16, counters_of_self("VmPin"));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA + 2 * PAGE, 2, PIN_READ));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA + 2 * PAGE, 2, PIN_READ));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
 
 	pattern_fill(data, TRANSFER, 10);
-	ASSERT_EQ(0, mediated_poke(self->rig.fd, IOVA + 2 * PAGE, data,
-				   TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory + 2 * PAGE, TRANSFER, 10));
-	pattern_fill(self->rig.memory + 4 * PAGE, TRANSFER, 11);
-	ASSERT_EQ(0, mediated_peek(self->rig.fd, IOVA + 4 * PAGE, data,
-				   TRANSFER));
+	ASSERT_EQ(0,
+		  mediated_poke(self->bed.fd, IOVA + 2 * PAGE, data, TRANSFER));
+	EXPECT_TRUE(pattern_is(self->bed.memory + 2 * PAGE, TRANSFER, 10));
+	pattern_fill(self->bed.memory + 4 * PAGE, TRANSFER, 11);
+	ASSERT_EQ(0,
+		  mediated_peek(self->bed.fd, IOVA + 4 * PAGE, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 11));
 
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA + PAGE, 4));
-	EXPECT_EQ(2, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA + PAGE, 4));
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
 	EXPECT_EQ(before + 8, counters_of_self("VmPin"));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 8));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 8));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	EXPECT_EQ(before, counters_of_self("VmPin"));
 }
 
@@ -219,70 +218,70 @@ TEST_F(mdev, pin_arguments)
 		.iova = IOVA,
 		.npage = 1,
 	};
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
 	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, 0, PIN_READ));
 	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, -1, PIN_READ));
 	EXPECT_EQ(-EINVAL, mediated_run(fd, 0, &none));
 	EXPECT_EQ(-E2BIG, mediated_pin(fd, IOVA, 513, PIN_READ));
 	EXPECT_EQ(-ENOENT, mediated_pin(fd, LAST_PAGE, 1, PIN_READ));
 	EXPECT_EQ(-EOVERFLOW, mediated_pin(fd, LAST_PAGE, 2, PIN_READ));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
 	/* An unaligned IOVA pins the page that contains it. */
 	EXPECT_EQ(1, mediated_pin(fd, IOVA + PAGE + 8, 1, PIN_READ));
-	EXPECT_EQ(1, mdev_pinned(&self->rig));
+	EXPECT_EQ(1, mdev_pinned(&self->bed));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE + 8, 1));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /* A range that is not mapped completely pins nothing. */
 TEST_F(mdev, pin_unmapped_range_ENOENT)
 {
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 2));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 2 * PAGE, 4, 2));
-	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 5, PIN_READ));
-	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA - PAGE, 2,
-					PIN_READ));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_READ));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + 2 * PAGE, 4, 2));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->bed.fd, IOVA, 5, PIN_READ));
+	EXPECT_EQ(-ENOENT,
+		  mediated_pin(self->bed.fd, IOVA - PAGE, 2, PIN_READ));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_READ));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
 }
 
 TEST_F(mdev, pin_and_copy_EPERM)
 {
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 	char data[8] = { 0 };
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas,
-			      self->rig.memory, PAGE, IOVA, IOAS_READ));
-	ASSERT_EQ(0, ioas_map(self->rig.iommufd, self->rig.ioas,
-			      self->rig.memory, PAGE, IOVA + PAGE, IOAS_WRITE));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, self->bed.ioas,
+			      self->bed.memory, PAGE, IOVA, IOAS_READ));
+	ASSERT_EQ(0, ioas_map(self->bed.iommufd, self->bed.ioas,
+			      self->bed.memory, PAGE, IOVA + PAGE, IOAS_WRITE));
 	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA, 1, PIN_WRITE));
 	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA, 1, PIN_BOTH));
 	EXPECT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(-EPERM, mediated_pin(fd, IOVA + PAGE, 1, PIN_READ));
 	EXPECT_EQ(1, mediated_pin(fd, IOVA + PAGE, 1, PIN_WRITE));
 
-	memset(self->rig.memory, 3, PAGE);
+	memset(self->bed.memory, 3, PAGE);
 	EXPECT_EQ(-EPERM, mediated_write(fd, IOVA, data, 8));
-	EXPECT_EQ(3, self->rig.memory[0]);
+	EXPECT_EQ(3, self->bed.memory[0]);
 	EXPECT_EQ(0, mediated_read(fd, IOVA, data, 8));
 	EXPECT_EQ(3, data[0]);
 	EXPECT_EQ(-EPERM, mediated_read(fd, IOVA + PAGE, data, 8));
 	memset(data, 4, 8);
 	EXPECT_EQ(0, mediated_write(fd, IOVA + PAGE, data, 8));
-	EXPECT_EQ(4, self->rig.memory[7]);
+	EXPECT_EQ(4, self->bed.memory[7]);
 }
 
 /* A copy works across mappings without a pin. Unmapped IOVAs are -ENOENT. */
 TEST_F(mdev, copy)
 {
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 	struct mdev_pin_request kthread = {
 		.op = MDEV_PIN_OP_READ,
 		.flags = MDEV_PIN_KTHREAD,
@@ -291,7 +290,7 @@ TEST_F(mdev, copy)
 	};
 	char data[TRANSFER];
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
 	EXPECT_EQ(-EINVAL, mediated_read(fd, IOVA, data, 0));
 	EXPECT_EQ(-ENOENT, mediated_read(fd, IOVA, data, 8));
 	EXPECT_EQ(-ENOENT, mediated_write(fd, 0, data, 8));
@@ -299,17 +298,17 @@ TEST_F(mdev, copy)
 	EXPECT_EQ(-EOVERFLOW, mediated_read(fd, -8ull, data, 9));
 
 	/* Copy across the boundary of two mappings, without any pinned page. */
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + PAGE, 1, 1));
-	pattern_fill(self->rig.memory + 2000, TRANSFER, 20);
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + PAGE, 1, 1));
+	pattern_fill(self->bed.memory + 2000, TRANSFER, 20);
 	ASSERT_EQ(0, mediated_read(fd, IOVA + 2000, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 20));
 	pattern_fill(data, TRANSFER, 21);
 	ASSERT_EQ(0, mediated_write(fd, IOVA + 2000, data, TRANSFER));
-	EXPECT_TRUE(pattern_is(self->rig.memory + 2000, TRANSFER, 21));
+	EXPECT_TRUE(pattern_is(self->bed.memory + 2000, TRANSFER, 21));
 	EXPECT_EQ(0, mediated_run(fd, 0, &kthread));
 	EXPECT_EQ(-ENOENT, mediated_read(fd, IOVA + 2 * PAGE - 8, data, 9));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 TEST_F(mdev, copy_by_another_process_EFAULT)
@@ -317,20 +316,21 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 	pid_t child;
 	int status;
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	memset(self->rig.memory, 5, PAGE);
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
+	memset(self->bed.memory, 5, PAGE);
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
 		char data[8] = { 6 };
 
-		_exit(mediated_write(self->rig.fd, IOVA, data, 8) == -EFAULT ?
-		      0 : 1);
+		_exit(mediated_write(self->bed.fd, IOVA, data, 8) == -EFAULT ?
+			      0 :
+			      1);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
-	EXPECT_EQ(5, self->rig.memory[0]);
+	EXPECT_EQ(5, self->bed.memory[0]);
 }
 
 /*
@@ -340,25 +340,25 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 TEST_F(mdev, unmap_notice_bounds)
 {
 	struct mdev_pin_notice notice;
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 4 * PAGE, 4, 4));
-	ASSERT_EQ(0, mdev_map(&self->rig, FAR_IOVA, 8, 2));
-	ASSERT_EQ(0, mdev_map(&self->rig, LAST_PAGE - 2 * PAGE, 10, 2));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + 4 * PAGE, 4, 4));
+	ASSERT_EQ(0, mdev_map(&self->bed, FAR_IOVA, 8, 2));
+	ASSERT_EQ(0, mdev_map(&self->bed, LAST_PAGE - 2 * PAGE, 10, 2));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA + 3 * PAGE, 1, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(fd, FAR_IOVA, 2, PIN_BOTH));
 
 	/* An unmap that fails notifies no driver. */
-	EXPECT_EQ(-ENOENT, mdev_unmap(&self->rig, IOVA, 3 * PAGE));
+	EXPECT_EQ(-ENOENT, mdev_unmap(&self->bed, IOVA, 3 * PAGE));
 	EXPECT_EQ(0, count_notices(fd));
-	EXPECT_EQ(BYTES(2), mdev_unmap(&self->rig, LAST_PAGE - 2 * PAGE,
-				       2 * PAGE));
+	EXPECT_EQ(BYTES(2),
+		  mdev_unmap(&self->bed, LAST_PAGE - 2 * PAGE, 2 * PAGE));
 	EXPECT_EQ(0, count_notices(fd));
-	EXPECT_EQ(3, mdev_pinned(&self->rig));
+	EXPECT_EQ(3, mdev_pinned(&self->bed));
 
-	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, IOVA - PAGE, 128 * PAGE));
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->bed, IOVA - PAGE, 128 * PAGE));
 	EXPECT_EQ(2, count_notices(fd));
 	ASSERT_EQ(0, mdev_notice(fd, 1, &notice));
 	EXPECT_EQ(IOVA, notice.iova);
@@ -369,7 +369,7 @@ TEST_F(mdev, unmap_notice_bounds)
 	EXPECT_EQ(FAR_IOVA, notice.iova);
 	EXPECT_EQ(2 * PAGE, notice.length);
 	EXPECT_EQ(2u, notice.dropped);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	EXPECT_EQ(-ENOENT, mediated_pin(fd, IOVA, 1, PIN_READ));
 }
 
@@ -382,46 +382,46 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 		.prot = PIN_READ,
 	};
 	struct mdev_pin_notice notice;
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 
 	ASSERT_EQ(0, mediated_control(fd, &control));
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
-	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->bed, IOVA, PAGE));
 	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
 
 	/* The same holds for a notice of detach, although the mapping stays. */
 	ASSERT_EQ(0, mediated_control(fd, &control));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
 	ASSERT_EQ(0, vfio_detach(fd));
 	ASSERT_EQ(0, mdev_notice(fd, 0, &notice));
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /* A detach notifies the driver, and unpins even if the driver does not. */
 TEST_F(mdev, detach_notifies_and_unpins)
 {
 	struct mdev_pin_notice notice;
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 
 	ASSERT_EQ(0, mdev_set_flags(fd, 0));
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA + 4 * PAGE, 4, 4));
-	ASSERT_EQ(0, mdev_map(&self->rig, FAR_IOVA, 8, 2));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + 4 * PAGE, 4, 4));
+	ASSERT_EQ(0, mdev_map(&self->bed, FAR_IOVA, 8, 2));
 	ASSERT_EQ(2, mediated_pin(fd, IOVA + PAGE, 2, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(fd, IOVA + PAGE, 2, PIN_BOTH));
 	ASSERT_EQ(1, mediated_pin(fd, FAR_IOVA, 1, PIN_BOTH));
-	EXPECT_EQ(3, mdev_pinned(&self->rig));
+	EXPECT_EQ(3, mdev_pinned(&self->bed));
 
 	ASSERT_EQ(0, vfio_detach(fd));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	EXPECT_EQ(2, count_notices(fd));
 	ASSERT_EQ(0, mdev_notice(fd, 1, &notice));
 	EXPECT_EQ(IOVA, notice.iova);
@@ -434,10 +434,10 @@ TEST_F(mdev, detach_notifies_and_unpins)
 	EXPECT_EQ(5, mdev_forget(fd, IOVA + PAGE, 2) +
 		  mdev_forget(fd, IOVA + PAGE, 2) +
 		  mdev_forget(fd, FAR_IOVA, 1));
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA + PAGE, 1, PIN_BOTH));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE, 1));
-	EXPECT_EQ(BYTES(10), mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(BYTES(10), mdev_unmap(&self->bed, 0, -1));
 	EXPECT_EQ(2, count_notices(fd));
 }
 
@@ -445,39 +445,39 @@ TEST_F(mdev, detach_notifies_and_unpins)
 TEST_F(mdev, unpin_only_own_pins)
 {
 	struct mediated other;
-	const int fd = self->rig.fd;
+	const int fd = self->bed.fd;
 	int second;
 	__u32 id;
 
 	ASSERT_EQ(0, mediated_create(&other, "mdev_pin", "notified"));
-	ASSERT_EQ(0, mdev_open(&other, self->rig.iommufd, &second, &id));
-	EXPECT_NE(self->rig.id, id);
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_attach(&self->rig, second));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_open(&other, self->bed.iommufd, &second, &id));
+	EXPECT_NE(self->bed.id, id);
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_attach(&self->bed, second));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
 	ASSERT_EQ(4, mediated_pin(fd, IOVA, 4, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(second, IOVA + 2 * PAGE, 2, PIN_BOTH));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
 	EXPECT_EQ(0, mediated_unpin(second, IOVA, 4));
 	EXPECT_EQ(0, mediated_unpin(second, IOVA, 4));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
 
 	/* A driver that unpins the whole range of a notice, like vfio_ap */
-	ASSERT_EQ(0, mdev_set_flags(second, MDEV_PIN_NOTICE_BLIND));
+	ASSERT_EQ(0, mdev_set_flags(second, MDEV_PIN_NOTICE_UNPIN_RANGE));
 	ASSERT_EQ(1, mediated_pin(second, IOVA, 1, PIN_BOTH));
 	ASSERT_EQ(0, vfio_detach(second));
 	EXPECT_EQ(1, count_notices(second));
 	EXPECT_EQ(0, count_notices(fd));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
-	memset(self->rig.memory, 7, PAGE);
-	EXPECT_EQ(-EBUSY, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
+	memset(self->bed.memory, 7, PAGE);
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 
 	/* An unmap notifies all drivers, even those without a pin. */
-	ASSERT_EQ(0, mdev_attach(&self->rig, second));
-	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, IOVA, 4 * PAGE));
+	ASSERT_EQ(0, mdev_attach(&self->bed, second));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, IOVA, 4 * PAGE));
 	EXPECT_EQ(1, count_notices(fd));
 	EXPECT_EQ(2, count_notices(second));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	close(second);
 	EXPECT_EQ(0, mediated_remove(&other));
 }
@@ -485,23 +485,23 @@ TEST_F(mdev, unpin_only_own_pins)
 /* Close drops all pins, including those that the driver no longer knows. */
 TEST_F(mdev, close_unpins)
 {
-	const __u32 flags = MDEV_PIN_NOTICE_BLIND;
+	const __u32 flags = MDEV_PIN_NOTICE_UNPIN_RANGE;
 
-	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, flags));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 8));
-	ASSERT_EQ(8, mediated_pin(self->rig.fd, IOVA, 8, PIN_BOTH));
-	ASSERT_EQ(4, mdev_forget(self->rig.fd, IOVA, 4));
-	EXPECT_EQ(8, mdev_pinned(&self->rig));
-	close(self->rig.fd);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	ASSERT_EQ(0, mdev_set_flags(self->bed.fd, flags));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 8));
+	ASSERT_EQ(8, mediated_pin(self->bed.fd, IOVA, 8, PIN_BOTH));
+	ASSERT_EQ(4, mdev_forget(self->bed.fd, IOVA, 4));
+	EXPECT_EQ(8, mdev_pinned(&self->bed));
+	close(self->bed.fd);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
-	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
-			       &self->rig.fd, &self->rig.id));
-	EXPECT_EQ(0, count_notices(self->rig.fd));
-	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	ASSERT_EQ(0, mdev_open(&self->bed.device, self->bed.iommufd,
+			       &self->bed.fd, &self->bed.id));
+	EXPECT_EQ(0, count_notices(self->bed.fd));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
 }
 
 /* The driver pins from its open_device() and close_device() ops. */
@@ -515,14 +515,14 @@ TEST_F(mdev, pin_at_open_and_close)
 	};
 	struct mdev_pin_state state;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	close(self->rig.fd);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
-			       &self->rig.fd, &self->rig.id));
-	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
+	close(self->bed.fd);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	ASSERT_EQ(0, mdev_open(&self->bed.device, self->bed.iommufd,
+			       &self->bed.fd, &self->bed.id));
+	ASSERT_EQ(0, mediated_state(self->bed.fd, &state));
 	EXPECT_EQ(1, state.close_rc);
 	EXPECT_EQ(-ENOENT, state.open_rc);
 }
@@ -532,18 +532,18 @@ TEST_F(mdev, iommufd_closed_first)
 {
 	char data[8];
 
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
-	close(self->rig.iommufd);
-	self->rig.iommufd = -1;
-	memset(self->rig.memory, 9, PAGE);
-	ASSERT_EQ(0, mediated_read(self->rig.fd, IOVA, data, 8));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
+	close(self->bed.iommufd);
+	self->bed.iommufd = -1;
+	memset(self->bed.memory, 9, PAGE);
+	ASSERT_EQ(0, mediated_read(self->bed.fd, IOVA, data, 8));
 	EXPECT_EQ(9, data[7]);
-	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
-	close(self->rig.fd);
-	self->rig.fd = -1;
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
+	close(self->bed.fd);
+	self->bed.fd = -1;
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /* A driver without a dma_unmap op can copy but not pin. */
@@ -555,16 +555,16 @@ TEST_F(mdev, without_dma_unmap_pin_EINVAL)
 	int fd;
 
 	ASSERT_EQ(0, mediated_create(&plain, "mdev_pin", "plain"));
-	ASSERT_EQ(0, mdev_open(&plain, self->rig.iommufd, &fd, &id));
-	ASSERT_EQ(0, mdev_attach(&self->rig, fd));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
+	ASSERT_EQ(0, mdev_open(&plain, self->bed.iommufd, &fd, &id));
+	ASSERT_EQ(0, mdev_attach(&self->bed, fd));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	EXPECT_EQ(-EINVAL, mediated_pin(fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(0, mediated_read(fd, IOVA, data, 8));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA, 1));
-	EXPECT_EQ(1, mdev_pinned(&self->rig));
-	EXPECT_EQ(BYTES(1), mdev_unmap(&self->rig, IOVA, PAGE));
+	EXPECT_EQ(1, mdev_pinned(&self->bed));
+	EXPECT_EQ(BYTES(1), mdev_unmap(&self->bed, IOVA, PAGE));
 	close(fd);
 	EXPECT_EQ(0, mediated_remove(&plain));
 }
@@ -576,21 +576,21 @@ TEST_F(mdev, killed_with_pages_pinned)
 	pid_t child;
 	char byte;
 
-	close(self->rig.fd);
-	self->rig.fd = -1;
+	close(self->bed.fd);
+	self->bed.fd = -1;
 	ASSERT_EQ(0, pipe(ready));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		struct mdev_rig *rig = &self->rig;
+		struct mdev_testbed *bed = &self->bed;
 
-		rig->iommufd = iommu_open();
-		if (ioas_alloc(rig->iommufd, &rig->ioas) ||
-		    mdev_open(&rig->device, rig->iommufd, &rig->fd, &rig->id) ||
-		    mdev_attach(rig, rig->fd) ||
-		    mdev_map(rig, IOVA, 0, RIG_PAGES) ||
-		    mediated_pin(rig->fd, IOVA, 8, PIN_BOTH) != 8 ||
-		    mdev_forget(rig->fd, IOVA, 4) != 4 ||
+		bed->iommufd = iommu_open();
+		if (ioas_alloc(bed->iommufd, &bed->ioas) ||
+		    mdev_open(&bed->device, bed->iommufd, &bed->fd, &bed->id) ||
+		    mdev_attach(bed, bed->fd) ||
+		    mdev_map(bed, IOVA, 0, TESTBED_PAGES) ||
+		    mediated_pin(bed->fd, IOVA, 8, PIN_BOTH) != 8 ||
+		    mdev_forget(bed->fd, IOVA, 4) != 4 ||
 		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		pause();
@@ -598,16 +598,16 @@ TEST_F(mdev, killed_with_pages_pinned)
 	}
 	close(ready[1]);
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	EXPECT_EQ(8, mdev_pinned(&self->rig));
+	EXPECT_EQ(8, mdev_pinned(&self->bed));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
-	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
-			       &self->rig.fd, &self->rig.id));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 1));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
+	ASSERT_EQ(0, mdev_open(&self->bed.device, self->bed.iommufd,
+			       &self->bed.fd, &self->bed.id));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_BOTH));
 }
 
 static int group_of(const struct mediated *device)
@@ -631,23 +631,23 @@ static int group_of(const struct mediated *device)
 TEST_F(mdev, switch_between_container_and_dev_iommu)
 {
 	struct legacy legacy = { .container = -1, .group = -1, .device = -1 };
-	int group = group_of(&self->rig.device);
+	int group = group_of(&self->bed.device);
 	__u64 length = 4 * PAGE;
 	char data[8];
 	long before;
 
 	ASSERT_LE(0, group);
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
-	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
+	ASSERT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH));
 	EXPECT_EQ(-EBUSY, legacy_open_group(group));
-	close(self->rig.fd);
-	self->rig.fd = -1;
+	close(self->bed.fd);
+	self->bed.fd = -1;
 
 	legacy.group = legacy_open_group(group);
 	ASSERT_LE(0, legacy.group);
-	EXPECT_EQ(-EBUSY, mdev_open(&self->rig.device, self->rig.iommufd,
-				    &self->rig.fd, &self->rig.id));
+	EXPECT_EQ(-EBUSY, mdev_open(&self->bed.device, self->bed.iommufd,
+				    &self->bed.fd, &self->bed.id));
 	legacy.container = open("/dev/vfio/vfio", O_RDWR);
 	ASSERT_LE(0, legacy.container);
 	ASSERT_EQ(0, ioctl(legacy.group, VFIO_GROUP_SET_CONTAINER,
@@ -655,15 +655,15 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	ASSERT_EQ(0, ioctl(legacy.container, VFIO_SET_IOMMU,
 			   VFIO_TYPE1v2_IOMMU));
 	legacy.device = ioctl(legacy.group, VFIO_GROUP_GET_DEVICE_FD,
-			      self->rig.device.uuid);
+			      self->bed.device.uuid);
 	ASSERT_LE(0, legacy.device);
 	before = count_notices(legacy.device);
-	ASSERT_EQ(0, legacy_map(&legacy, self->rig.memory, 4 * PAGE, FAR_IOVA,
+	ASSERT_EQ(0, legacy_map(&legacy, self->bed.memory, 4 * PAGE, FAR_IOVA,
 				true));
 	EXPECT_EQ(-EINVAL, mediated_pin(legacy.device, IOVA, 1, PIN_READ));
 	ASSERT_EQ(2, mediated_pin(legacy.device, FAR_IOVA, 2, PIN_BOTH));
-	EXPECT_EQ(2, mdev_pinned(&self->rig));
-	memset(self->rig.memory, 0x77, 8);
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
+	memset(self->bed.memory, 0x77, 8);
 	ASSERT_EQ(0, mediated_read(legacy.device, FAR_IOVA, data, 8));
 	EXPECT_EQ(0x77, data[7]);
 
@@ -672,16 +672,16 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	 * driver has a lock inversion there.
 	 */
 	EXPECT_EQ(0, mediated_unpin(legacy.device, FAR_IOVA, 2));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	ASSERT_EQ(0, legacy_unmap(&legacy, FAR_IOVA, &length));
 	EXPECT_EQ(4 * PAGE, length);
 	EXPECT_EQ(before, count_notices(legacy.device));
 	legacy_close(&legacy);
 
-	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
-			       &self->rig.fd, &self->rig.id));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
+	ASSERT_EQ(0, mdev_open(&self->bed.device, self->bed.iommufd,
+			       &self->bed.fd, &self->bed.id));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_BOTH));
 }
 
 /* Mediated devices of samples/vfio-mdev, none of which pins pages */
@@ -732,12 +732,12 @@ TEST_F(sample, bind_attach_detach_close)
 		pt_id = self->ioas;
 		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
 		EXPECT_EQ(-EBUSY, vfio_attach(fd, &pt_id));
-		EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+		EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, self->ioas));
 		EXPECT_EQ(0, vfio_detach(fd));
 		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
 		close(fd);
 	}
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 	EXPECT_EQ(0, mediated_remove(&device));
 }
 

@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 
-#define IOVA		RIG_IOVA
-#define FAR_IOVA	(RIG_IOVA + 64 * PAGE)
+#define IOVA TESTBED_IOVA
+#define FAR_IOVA (TESTBED_IOVA + 64 * PAGE)
 #define SECONDS		3
 #define WORKERS		5
 
@@ -28,7 +28,7 @@ NEEDS_MDEV_PIN
 
 /**
  * struct call - an unmap that runs in a thread
- * @rig: rig with the address space
+ * @bed: bed with the address space
  * @iova: first IOVA of the range
  * @length: bytes
  * @result: return value of mdev_unmap(), valid once @done is set
@@ -36,7 +36,7 @@ NEEDS_MDEV_PIN
  * @thread: the thread
  */
 struct call {
-	const struct mdev_rig *rig;
+	const struct mdev_testbed *bed;
 	__u64 iova;
 	__u64 length;
 	long long result;
@@ -46,36 +46,36 @@ struct call {
 
 FIXTURE(race)
 {
-	struct mdev_rig rig;
+	struct mdev_testbed bed;
 };
 
 FIXTURE_SETUP(race)
 {
-	ASSERT_EQ(0, mdev_rig_open(&self->rig));
-	ASSERT_EQ(0, mdev_attach(&self->rig, self->rig.fd));
-	ASSERT_EQ(0, mdev_map(&self->rig, IOVA, 0, 4));
-	ASSERT_EQ(0, mdev_map(&self->rig, FAR_IOVA, 4, 4));
+	ASSERT_EQ(0, mdev_testbed_open(&self->bed));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 4));
+	ASSERT_EQ(0, mdev_map(&self->bed, FAR_IOVA, 4, 4));
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	mdev_rig_close(&self->rig);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	mdev_testbed_close(&self->bed);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 static void *unmap(void *data)
 {
 	struct call *call = data;
 
-	call->result = mdev_unmap(call->rig, call->iova, call->length);
+	call->result = mdev_unmap(call->bed, call->iova, call->length);
 	__atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-static int start(struct call *call, const struct mdev_rig *rig, __u64 iova,
+static int start(struct call *call, const struct mdev_testbed *bed, __u64 iova,
 		 __u64 length)
 {
-	*call = (struct call){ .rig = rig, .iova = iova, .length = length };
+	*call = (struct call){ .bed = bed, .iova = iova, .length = length };
 	return pthread_create(&call->thread, NULL, unmap, call);
 }
 
@@ -112,38 +112,38 @@ TEST_F(race, unmap_waits_for_unpin)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
-	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 2));
+	ASSERT_EQ(0, mdev_set_flags(self->bed.fd, 0));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&call, &self->bed, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, wait_for_notices(self->bed.fd, 1));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 2));
 	EXPECT_EQ(0, is_done(&call));
-	EXPECT_EQ(2, mdev_pinned(&self->rig));
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
 
 	/* The range cannot be pinned now; other mappings are not affected. */
-	EXPECT_EQ(-ENOENT, mediated_pin(self->rig.fd, IOVA, 1, PIN_READ));
-	EXPECT_EQ(1, mediated_pin(self->rig.fd, FAR_IOVA, 1, PIN_READ));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
-	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 2));
+	EXPECT_EQ(-ENOENT, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(1, mediated_pin(self->bed.fd, FAR_IOVA, 1, PIN_READ));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, FAR_IOVA, 1));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, FAR_IOVA, 4 * PAGE));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 2));
 	EXPECT_EQ(BYTES(4), finish(&call));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 TEST_F(race, unmap_waits_for_detach)
 {
 	struct call call;
 
-	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
-	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
+	ASSERT_EQ(0, mdev_set_flags(self->bed.fd, 0));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&call, &self->bed, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, wait_for_notices(self->bed.fd, 1));
 	EXPECT_EQ(0, is_done(&call));
-	EXPECT_EQ(0, vfio_detach(self->rig.fd));
+	EXPECT_EQ(0, vfio_detach(self->bed.fd));
 	EXPECT_EQ(BYTES(4), finish(&call));
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(2, mdev_forget(self->rig.fd, IOVA, 2));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(2, mdev_forget(self->bed.fd, IOVA, 2));
 }
 
 static void *close_device(void *data)
@@ -162,33 +162,33 @@ TEST_F(race, close_waits_for_notice)
 		.flags = MDEV_PIN_NOTICE_UNPIN,
 		.hold = 1,
 	};
-	struct call call = { .iova = self->rig.fd };
+	struct call call = { .iova = self->bed.fd };
 	struct mdev_pin_state state;
 	pid_t child;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, FAR_IOVA, 2, PIN_BOTH));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		close(self->rig.fd);
-		mdev_unmap(&self->rig, IOVA, 4 * PAGE);
+		close(self->bed.fd);
+		mdev_unmap(&self->bed, IOVA, 4 * PAGE);
 		_exit(0);
 	}
-	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
+	EXPECT_EQ(0, mdev_wait_held(self->bed.fd, 1));
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, close_device, &call));
-	self->rig.fd = -1;
+	self->bed.fd = -1;
 	EXPECT_EQ(0, is_done(&call));
 	/* SIGKILL interrupts the notice, which unpins; then the child exits. */
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 	pthread_join(call.thread, NULL);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
-	ASSERT_EQ(0, mdev_open(&self->rig.device, self->rig.iommufd,
-			       &self->rig.fd, &self->rig.id));
-	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	ASSERT_EQ(0, mdev_open(&self->bed.device, self->bed.iommufd,
+			       &self->bed.fd, &self->bed.id));
+	ASSERT_EQ(0, mediated_state(self->bed.fd, &state));
 	EXPECT_EQ(1u, state.notices);
 	EXPECT_EQ(0u, state.late);
 }
@@ -204,22 +204,22 @@ TEST_F(race, notices_do_not_overlap)
 	struct mdev_pin_state state;
 	struct call first, second;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(0, start(&first, &self->rig, IOVA, 4 * PAGE));
-	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
-	ASSERT_EQ(0, start(&second, &self->rig, FAR_IOVA, 4 * PAGE));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, FAR_IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&first, &self->bed, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, mdev_wait_held(self->bed.fd, 1));
+	ASSERT_EQ(0, start(&second, &self->bed, FAR_IOVA, 4 * PAGE));
 	EXPECT_EQ(0, is_done(&second));
 	/* The device accepts commands during a notice. */
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 1));
-	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, FAR_IOVA, 1));
+	EXPECT_EQ(0, mediated_run(self->bed.fd, 1, &release));
 	EXPECT_EQ(BYTES(4), finish(&first));
 	EXPECT_EQ(BYTES(4), finish(&second));
-	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	ASSERT_EQ(0, mediated_state(self->bed.fd, &state));
 	EXPECT_EQ(2u, state.notices);
 	EXPECT_EQ(0u, state.overlapped);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /* An unmap that waits for another notice of the device is killable. */
@@ -233,24 +233,24 @@ TEST_F(race, wait_for_other_notice_is_killable)
 	struct call call;
 	pid_t child;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
-	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, FAR_IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&call, &self->bed, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, mdev_wait_held(self->bed.fd, 1));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE);
+		mdev_unmap(&self->bed, FAR_IOVA, 4 * PAGE);
 		_exit(0);
 	}
 	usleep(200 * 1000);
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
-	EXPECT_EQ(2, mediated_pin(self->rig.fd, FAR_IOVA, 2, PIN_BOTH));
-	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
+	EXPECT_EQ(2, mediated_pin(self->bed.fd, FAR_IOVA, 2, PIN_BOTH));
+	EXPECT_EQ(0, mediated_run(self->bed.fd, 1, &release));
 	EXPECT_EQ(BYTES(4), finish(&call));
-	EXPECT_EQ(BYTES(4), mdev_unmap(&self->rig, FAR_IOVA, 4 * PAGE));
+	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, FAR_IOVA, 4 * PAGE));
 }
 
 /* Detach waits for a running notice. */
@@ -266,22 +266,22 @@ TEST_F(race, detach_waits_for_notice)
 	pid_t child;
 	int status;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(2, mediated_pin(self->rig.fd, IOVA, 2, PIN_BOTH));
-	ASSERT_EQ(0, start(&call, &self->rig, IOVA, 4 * PAGE));
-	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_BOTH));
+	ASSERT_EQ(0, start(&call, &self->bed, IOVA, 4 * PAGE));
+	EXPECT_EQ(0, mdev_wait_held(self->bed.fd, 1));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(vfio_detach(self->rig.fd) ? 1 : 0);
+		_exit(vfio_detach(self->bed.fd) ? 1 : 0);
 	usleep(200 * 1000);
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
-	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
+	EXPECT_EQ(0, mediated_run(self->bed.fd, 1, &release));
 	EXPECT_EQ(BYTES(4), finish(&call));
 	EXPECT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	ASSERT_EQ(0, mediated_state(self->rig.fd, &state));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	ASSERT_EQ(0, mediated_state(self->bed.fd, &state));
 	EXPECT_EQ(0u, state.pins);
 }
 
@@ -290,25 +290,25 @@ TEST_F(race, killed_unmap_keeps_mappings)
 {
 	pid_t child;
 
-	ASSERT_EQ(0, mdev_set_flags(self->rig.fd, 0));
-	ASSERT_EQ(1, mediated_pin(self->rig.fd, IOVA, 1, PIN_BOTH));
+	ASSERT_EQ(0, mdev_set_flags(self->bed.fd, 0));
+	ASSERT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_BOTH));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		mdev_unmap(&self->rig, 0, -1);
+		mdev_unmap(&self->bed, 0, -1);
 		_exit(1);
 	}
-	EXPECT_EQ(0, wait_for_notices(self->rig.fd, 1));
+	EXPECT_EQ(0, wait_for_notices(self->bed.fd, 1));
 	usleep(100 * 1000);
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
-	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
-	EXPECT_EQ(4, mediated_pin(self->rig.fd, FAR_IOVA, 4, PIN_BOTH));
-	EXPECT_EQ(8, mdev_pinned(&self->rig));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 4));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, IOVA, 1));
-	EXPECT_EQ(0, mediated_unpin(self->rig.fd, FAR_IOVA, 4));
-	EXPECT_EQ(BYTES(8), mdev_unmap(&self->rig, 0, -1));
+	EXPECT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(4, mediated_pin(self->bed.fd, FAR_IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(8, mdev_pinned(&self->bed));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 4));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 1));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, FAR_IOVA, 4));
+	EXPECT_EQ(BYTES(8), mdev_unmap(&self->bed, 0, -1));
 }
 
 /*
@@ -325,24 +325,24 @@ TEST_F(race, overlapping_unmaps_with_slow_notice)
 	struct call all, part;
 	long long all_result, part_result;
 
-	ASSERT_EQ(0, mediated_control(self->rig.fd, &control));
-	ASSERT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
-	ASSERT_EQ(4, mediated_pin(self->rig.fd, FAR_IOVA, 4, PIN_BOTH));
-	ASSERT_EQ(0, start(&all, &self->rig, 0, -1));
-	EXPECT_EQ(0, mdev_wait_held(self->rig.fd, 1));
-	ASSERT_EQ(0, start(&part, &self->rig, FAR_IOVA, 4 * PAGE));
+	ASSERT_EQ(0, mediated_control(self->bed.fd, &control));
+	ASSERT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH));
+	ASSERT_EQ(4, mediated_pin(self->bed.fd, FAR_IOVA, 4, PIN_BOTH));
+	ASSERT_EQ(0, start(&all, &self->bed, 0, -1));
+	EXPECT_EQ(0, mdev_wait_held(self->bed.fd, 1));
+	ASSERT_EQ(0, start(&part, &self->bed, FAR_IOVA, 4 * PAGE));
 	EXPECT_EQ(0, is_done(&part));
-	EXPECT_EQ(0, mediated_run(self->rig.fd, 1, &release));
+	EXPECT_EQ(0, mediated_run(self->bed.fd, 1, &release));
 	all_result = finish(&all);
 	part_result = finish(&part);
 	EXPECT_EQ(BYTES(8), all_result);
 	EXPECT_EQ(-ENOENT, part_result);
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /**
  * struct worker - a thread that repeats one operation
- * @rig: rig with the device and the address space
+ * @bed: bed with the device and the address space
  * @work: the operation; returns 0 or an unexpected result
  * @number: number of the thread, and of the command slot that it uses
  * @stop: flag shared by all threads, set to make them exit
@@ -351,7 +351,7 @@ TEST_F(race, overlapping_unmaps_with_slow_notice)
  * @thread: the thread
  */
 struct worker {
-	const struct mdev_rig *rig;
+	const struct mdev_testbed *bed;
 	int (*work)(struct worker *worker);
 	unsigned int number;
 	int *stop;
@@ -380,14 +380,14 @@ static int pin_and_unpin(struct worker *worker)
 		.npage = 2,
 		.prot = PIN_BOTH,
 	};
-	int rc = mediated_run(worker->rig->fd, worker->number, &request);
+	int rc = mediated_run(worker->bed->fd, worker->number, &request);
 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc != 2)
 		return rc < 0 ? rc : -EPROTO;
 	request.op = MDEV_PIN_OP_UNPIN;
-	return mediated_run(worker->rig->fd, worker->number, &request);
+	return mediated_run(worker->bed->fd, worker->number, &request);
 }
 
 static int copy(struct worker *worker)
@@ -397,7 +397,7 @@ static int copy(struct worker *worker)
 		.iova = IOVA + 100,
 		.length = 2 * PAGE,
 	};
-	int rc = mediated_run(worker->rig->fd, worker->number, &request);
+	int rc = mediated_run(worker->bed->fd, worker->number, &request);
 
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -407,22 +407,22 @@ static int unmap_and_map(struct worker *worker)
 	bool all = worker->times & 1;
 	long long rc;
 
-	rc = all ? mdev_unmap(worker->rig, 0, -1) :
-		   mdev_unmap(worker->rig, IOVA, 4 * PAGE);
+	rc = all ? mdev_unmap(worker->bed, 0, -1) :
+		   mdev_unmap(worker->bed, IOVA, 4 * PAGE);
 	if (rc < 0 && rc != -ENOENT)
 		return (int)rc;
-	rc = mdev_map(worker->rig, IOVA, 0, 4);
+	rc = mdev_map(worker->bed, IOVA, 0, 4);
 	return rc == -EEXIST ? 0 : (int)rc;
 }
 
 static int attach_and_detach(struct worker *worker)
 {
-	int rc = mdev_attach(worker->rig, worker->rig->fd);
+	int rc = mdev_attach(worker->bed, worker->bed->fd);
 
 	if (rc)
 		return rc;
 	usleep(1000);
-	return vfio_detach(worker->rig->fd);
+	return vfio_detach(worker->bed->fd);
 }
 
 /* Pins and copies race with unmaps and with attach and detach. */
@@ -435,10 +435,10 @@ TEST_F(race, all_operations)
 	struct worker worker[WORKERS];
 	int i, stop = 0;
 
-	ASSERT_EQ(0, vfio_detach(self->rig.fd));
+	ASSERT_EQ(0, vfio_detach(self->bed.fd));
 	for (i = 0; i < WORKERS; i++) {
 		worker[i] = (struct worker){
-			.rig = &self->rig,
+			.bed = &self->bed,
 			.work = work[i],
 			.number = i,
 			.stop = &stop,
@@ -454,8 +454,8 @@ TEST_F(race, all_operations)
 			TH_LOG("worker %d", i);
 		EXPECT_LT(2ul, worker[i].times);
 	}
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(0, iommu_end(self->rig.iommufd, self->rig.ioas));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
 /* Pins race with unmaps of an attached device, which is closed at the end. */
@@ -469,7 +469,7 @@ TEST_F(race, pin_races_with_unmap)
 
 	for (i = 0; i < 3; i++) {
 		worker[i] = (struct worker){
-			.rig = &self->rig,
+			.bed = &self->bed,
 			.work = work[i],
 			.number = i,
 			.stop = &stop,
@@ -484,12 +484,12 @@ TEST_F(race, pin_races_with_unmap)
 		EXPECT_EQ(0, worker[i].result)
 			TH_LOG("worker %d", i);
 	}
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
-	EXPECT_EQ(4, mediated_pin(self->rig.fd, IOVA, 4, PIN_BOTH));
-	EXPECT_EQ(4, mdev_pinned(&self->rig));
-	close(self->rig.fd);
-	self->rig.fd = -1;
-	EXPECT_EQ(0, mdev_pinned(&self->rig));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(4, mediated_pin(self->bed.fd, IOVA, 4, PIN_BOTH));
+	EXPECT_EQ(4, mdev_pinned(&self->bed));
+	close(self->bed.fd);
+	self->bed.fd = -1;
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 TEST_HARNESS_MAIN

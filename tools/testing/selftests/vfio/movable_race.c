@@ -34,7 +34,7 @@
 #include "../kselftest_harness.h"
 #include "call.h"
 #include "front.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "record.h"
 
 #define THREADS		8U
@@ -335,7 +335,7 @@ static int open_mdev(struct race *race, bool type1)
 static int open_others(struct race *race)
 {
 	const char *address[2] = {
-		race->machine.lone[1].text,
+		race->machine.singleton[1].text,
 		race->machine.pair[0].text,
 	};
 	int err, fd = race->front.iommufd;
@@ -374,7 +374,7 @@ static int race_open(struct race *race, bool type1, bool huge, int sharing)
 		err = machine_find(&race->machine);
 	if (!err)
 		err = front_open(&race->front, type1,
-				 race->machine.lone[0].text);
+				 race->machine.singleton[0].text);
 	return err;
 }
 
@@ -415,7 +415,7 @@ FIXTURE_SETUP(movable)
 	self->locked = counters_of_self("VmLck");
 	ASSERT_EQ(0, race_open(&self->race, variant->type1, variant->huge,
 			       variant->shared ? MAP_SHARED : MAP_PRIVATE));
-	ASSERT_EQ(2u, self->race.machine.nr_lone);
+	ASSERT_EQ(2u, self->race.machine.nr_singletons);
 	ASSERT_TRUE(self->race.machine.has_pair);
 }
 

@@ -22,15 +22,15 @@
 #include "../kselftest_harness.h"
 #include "call.h"
 #include "front.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "record.h"
 #include "stuck_file.h"
 
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
 #define STUCK		5u	/* page of the file */
-#define STUCK_IOVA	RIG_IOVA
-#define FREE_IOVA	(RIG_IOVA + 128 * PAGE)
+#define STUCK_IOVA TESTBED_IOVA
+#define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)
 #define OTHERS		2
 #define MAX_CALLS	2
 
@@ -46,7 +46,7 @@ RECORDS_NO_ERRNO
  * @mdev: file of @mediated
  * @file: file with the stuck page
  * @pages: memory mapping of @file
- * @memory: RIG_LENGTH bytes of other memory
+ * @memory: TESTBED_LENGTH bytes of other memory
  * @ioas: iommufd: another IOAS, with a copy of the pages before the stuck one
  * @device: iommufd: two devices, bound but not attached
  * @group: type1: the groups of two devices, not in the container
@@ -111,11 +111,12 @@ static int open_devices(struct setup *setup, const struct machine *machine)
 
 	for (i = 0; i < 2 && !err; i++) {
 		if (setup->front.type1) {
-			setup->group[i] = legacy_open_group(pci_group(machine->lone[i].text));
+			setup->group[i] = legacy_open_group(
+				pci_group(machine->singleton[i].text));
 			err = setup->group[i] < 0 ? setup->group[i] : 0;
 		} else {
 			err = device_open(&setup->device[i],
-					  machine->lone[i].text,
+					  machine->singleton[i].text,
 					  setup->front.iommufd);
 		}
 	}
@@ -169,10 +170,10 @@ FIXTURE_SETUP(stuck)
 	ASSERT_EQ(0, stuck_file_open(&setup->file, FILE_PAGES, STUCK));
 	setup->pages = stuck_file_map(&setup->file, false);
 	ASSERT_NE(NULL, setup->pages);
-	setup->memory = new_memory(RIG_LENGTH);
+	setup->memory = new_memory(TESTBED_LENGTH);
 	ASSERT_NE(NULL, setup->memory);
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(2u, self->machine.nr_lone);
+	ASSERT_LE(2u, self->machine.nr_singletons);
 	self->pinned = counters_pinned();
 	self->locked = counters_of_self("VmLck");
 	self->charged = counters_of_self("VmPin");
@@ -181,7 +182,7 @@ FIXTURE_SETUP(stuck)
 					 &setup->mediated));
 	setup->mdev = variant->type1 ? front->legacy.device : front->device.fd;
 	front->spare = setup->memory;
-	setup->address = self->machine.lone[0].text;
+	setup->address = self->machine.singleton[0].text;
 	ASSERT_EQ(0, open_devices(setup, &self->machine));
 	if (variant->type1)
 		ASSERT_EQ(0, open_other_groups(setup));

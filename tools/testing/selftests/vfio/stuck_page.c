@@ -26,10 +26,10 @@
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
 #define STUCK		5u	/* page of the file */
-#define STUCK_IOVA	RIG_IOVA
-#define OTHER_IOVA	(RIG_IOVA + 64 * PAGE)
-#define FREE_IOVA	(RIG_IOVA + 128 * PAGE)
-#define AGAIN_IOVA	(RIG_IOVA + 192 * PAGE)
+#define STUCK_IOVA TESTBED_IOVA
+#define OTHER_IOVA (TESTBED_IOVA + 64 * PAGE)
+#define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)
+#define AGAIN_IOVA (TESTBED_IOVA + 192 * PAGE)
 #define MAX_CALLS	2
 
 NEEDS_EDU
@@ -42,7 +42,7 @@ RECORDS_NO_ERRNO
  * @file: file with the stuck page
  * @writable: map the pages of the file writable for the device
  * @pages: memory mapping of @file
- * @memory: RIG_LENGTH bytes of other memory, of which 8 pages are mapped at
+ * @memory: TESTBED_LENGTH bytes of other memory, of which 8 pages are mapped at
  *          OTHER_IOVA
  * @other_address: address of another device
  * @other_fd: file of that device, which is bound, or of its group with type1
@@ -90,18 +90,18 @@ FIXTURE_SETUP(stuck)
 	setup->writable = !variant->shared;
 	setup->pages = stuck_file_map(&setup->file, variant->shared);
 	ASSERT_NE(NULL, setup->pages);
-	setup->memory = new_memory(RIG_LENGTH);
+	setup->memory = new_memory(TESTBED_LENGTH);
 	ASSERT_NE(NULL, setup->memory);
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(2u, self->machine.nr_lone);
+	ASSERT_LE(2u, self->machine.nr_singletons);
 	self->pinned = counters_pinned();
 	self->locked = counters_of_self("VmLck");
 	self->charged = counters_of_self("VmPin");
 	ASSERT_EQ(0, front_open(&setup->front, variant->type1,
-				self->machine.lone[0].text));
+				self->machine.singleton[0].text));
 
 	self->other.fd = -1;
-	setup->other_address = self->machine.lone[1].text;
+	setup->other_address = self->machine.singleton[1].text;
 	if (variant->type1) {
 		setup->other_fd =
 			legacy_open_group(pci_group(setup->other_address));
@@ -330,7 +330,7 @@ static long destroy_space(void *data)
 {
 	const struct setup *setup = data;
 
-	return iommu_end(setup->front.iommufd, setup->ioas);
+	return iommu_destroy(setup->front.iommufd, setup->ioas);
 }
 
 /* Like call_prompt(), but in a process with an address space of its own. */

@@ -15,7 +15,7 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
+#include "testbed.h"
 #include "user.h"
 
 /* A user ID without other processes, and its RLIMIT_MEMLOCK in pages */
@@ -28,7 +28,7 @@ EXPECTS_DMA_FAULTS
 
 FIXTURE(both)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct legacy legacy;
 	struct edu edu;
 	long locked_before;
@@ -37,11 +37,11 @@ FIXTURE(both)
 FIXTURE_SETUP(both)
 {
 	self->locked_before = counters_of_self("VmLck");
-	ASSERT_EQ(0, rig_open(&self->rig));
-	ASSERT_LE(2u, self->rig.machine.nr_lone);
-	ASSERT_EQ(0, rig_attach(&self->rig, &self->rig.device));
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	ASSERT_LE(2u, self->bed.machine.nr_singletons);
+	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	ASSERT_EQ(0, legacy_open(&self->legacy,
-				 self->rig.machine.lone[1].text));
+				 self->bed.machine.singleton[1].text));
 	ASSERT_EQ(0, edu_start(&self->edu, self->legacy.device));
 }
 
@@ -49,8 +49,8 @@ FIXTURE_TEARDOWN(both)
 {
 	edu_stop(&self->edu);
 	legacy_close(&self->legacy);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
 }
 
@@ -60,106 +60,112 @@ static long counter_pages(const char *counter)
 	return counters_of_self(counter) * 1024 / (long)PAGE;
 }
 
-/* Map pages of the rig in the container, at the IOVA that rig_map() uses. */
-static int legacy_map_pages(struct legacy *legacy, struct rig *rig,
+/*
+ * Map pages of the testbed in the container, at the IOVA that testbed_map()
+ * uses.
+ */
+static int legacy_map_pages(struct legacy *legacy, struct testbed *bed,
 			    unsigned int first, unsigned int pages)
 {
-	return legacy_map(legacy, rig->memory + first * PAGE, pages * PAGE,
-			  RIG_IOVA + first * PAGE, true);
+	return legacy_map(legacy, bed->memory + first * PAGE, pages * PAGE,
+			  TESTBED_IOVA + first * PAGE, true);
 }
 
-static int rig_map_pages(struct rig *rig, unsigned int first,
-			 unsigned int pages)
+static int testbed_map_pages(struct testbed *bed, unsigned int first,
+			     unsigned int pages)
 {
-	return ioas_map(rig->iommufd, rig->ioas, rig->memory + first * PAGE,
-			pages * PAGE, RIG_IOVA + first * PAGE, IOAS_READ_WRITE);
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
+			pages * PAGE, TESTBED_IOVA + first * PAGE,
+			IOAS_READ_WRITE);
 }
 
 static int legacy_unmap_pages(struct legacy *legacy, unsigned int first,
 			      unsigned int pages)
 {
 	__u64 length = pages * PAGE;
-	int err = legacy_unmap(legacy, RIG_IOVA + first * PAGE, &length);
+	int err = legacy_unmap(legacy, TESTBED_IOVA + first * PAGE, &length);
 
 	return err ? err : length == pages * PAGE ? 0 : -EIO;
 }
 
 /* Copy the first page of the memory to the second through the container. */
-static bool legacy_dma_works(struct edu *edu, struct rig *rig,
+static bool legacy_dma_works(struct edu *edu, struct testbed *bed,
 			     unsigned int seed)
 {
-	pattern_fill(rig->memory, TRANSFER, seed);
-	pattern_fill(rig->memory + PAGE, TRANSFER, seed + 1);
-	return !edu_load(edu, RIG_IOVA, 0, TRANSFER) &&
-	       !edu_store(edu, RIG_IOVA + PAGE, 0, TRANSFER) &&
-	       pattern_is(rig->memory + PAGE, TRANSFER, seed);
+	pattern_fill(bed->memory, TRANSFER, seed);
+	pattern_fill(bed->memory + PAGE, TRANSFER, seed + 1);
+	return !edu_load(edu, TESTBED_IOVA, 0, TRANSFER) &&
+	       !edu_store(edu, TESTBED_IOVA + PAGE, 0, TRANSFER) &&
+	       pattern_is(bed->memory + PAGE, TRANSFER, seed);
 }
 
 TEST_F(both, map_same_memory_at_same_iova)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
-	/* Both pin the memory; only the rig has a bounce page. */
-	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(RIG_PAGES, counter_pages("VmLck"));
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	EXPECT_TRUE(legacy_dma_works(&self->edu, rig, 1));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, bed, 0, TESTBED_PAGES));
+	/* Both pin the memory; only the testbed has a bounce page. */
+	EXPECT_EQ(2 * TESTBED_PAGES + 1, testbed_pinned(bed));
+	EXPECT_EQ(TESTBED_PAGES, counter_pages("VmLck"));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
+	EXPECT_TRUE(legacy_dma_works(&self->edu, bed, 1));
 }
 
 TEST_F(both, container_unmap_keeps_ioas)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
-	ASSERT_EQ(0, legacy_unmap_pages(&self->legacy, 0, RIG_PAGES));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, bed, 0, TESTBED_PAGES));
+	ASSERT_EQ(0, legacy_unmap_pages(&self->legacy, 0, TESTBED_PAGES));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(bed));
 	EXPECT_EQ(0, counter_pages("VmLck"));
-	EXPECT_FALSE(legacy_dma_works(&self->edu, rig, 3));
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	EXPECT_FALSE(legacy_dma_works(&self->edu, bed, 3));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
 }
 
 TEST_F(both, ioas_unmap_keeps_container)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, legacy_map_pages(&self->legacy, rig, 0, RIG_PAGES));
-	ASSERT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(RIG_PAGES, counter_pages("VmLck"));
-	EXPECT_EQ(1, device_is_blocked(rig, &rig->device, RIG_IOVA,
-				       rig->memory));
-	EXPECT_TRUE(legacy_dma_works(&self->edu, rig, 5));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, legacy_map_pages(&self->legacy, bed, 0, TESTBED_PAGES));
+	ASSERT_EQ(0, testbed_unmap(bed, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(bed));
+	EXPECT_EQ(TESTBED_PAGES, counter_pages("VmLck"));
+	EXPECT_EQ(1, device_is_blocked(bed, &bed->device, TESTBED_IOVA,
+				       bed->memory));
+	EXPECT_TRUE(legacy_dma_works(&self->edu, bed, 5));
 }
 
 /* Body of a child: use up both limits. Return the first step that failed. */
-static int check_limits(struct rig *rig, struct legacy *legacy)
+static int check_limits(struct testbed *bed, struct legacy *legacy)
 {
 	struct steps steps = { 0 };
 
 	step(&steps, user_become(USER, LIMIT) == 0);
-	step(&steps, rig_map_pages(rig, 0, LIMIT) == 0);
-	step(&steps, legacy_map_pages(legacy, rig, 0, LIMIT) == 0);
-	step(&steps, rig_map_pages(rig, LIMIT, 1) == -ENOMEM);
-	step(&steps, legacy_map_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, legacy_map_pages(legacy, bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
+	step(&steps, legacy_map_pages(legacy, bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, counter_pages("VmPin") == LIMIT);
 	step(&steps, counter_pages("VmLck") == LIMIT);
 	/* An unmap of one gives no room to the other. */
-	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
-	step(&steps, legacy_map_pages(legacy, rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) == 0);
+	step(&steps, legacy_map_pages(legacy, bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, counter_pages("VmPin") == 0);
 	step(&steps, counter_pages("VmLck") == LIMIT);
-	step(&steps, rig_map_pages(rig, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
-	step(&steps, rig_map_pages(rig, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, counter_pages("VmPin") == LIMIT);
 	step(&steps, counter_pages("VmLck") == 0);
-	step(&steps, legacy_map_pages(legacy, rig, 0, LIMIT) == 0);
+	step(&steps, legacy_map_pages(legacy, bed, 0, LIMIT) == 0);
 	step(&steps, legacy_unmap_pages(legacy, 0, LIMIT) == 0);
-	step(&steps, rig_unmap(rig, RIG_IOVA, LIMIT * PAGE) == 0);
+	step(&steps, testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) == 0);
 	return steps.failed;
 }
 
@@ -169,27 +175,27 @@ TEST_F(both, separate_limits)
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(check_limits(&self->rig, &self->legacy));
+		_exit(check_limits(&self->bed, &self->legacy));
 	EXPECT_EQ(0, user_wait(child));
-	EXPECT_EQ(1, rig_pinned(&self->rig));
+	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
 /* Body of the child that uses the container, and maps its own memory. */
 static int use_container(struct legacy *legacy, struct edu *edu,
-			 struct rig *rig)
+			 struct testbed *bed)
 {
 	unsigned int round;
 
 	if (user_become(USER, LIMIT))
 		return 1;
 	for (round = 0; round < ROUNDS; round++) {
-		if (legacy_map_pages(legacy, rig, 0, LIMIT))
+		if (legacy_map_pages(legacy, bed, 0, LIMIT))
 			return 2;
-		if (legacy_map_pages(legacy, rig, LIMIT, 1) != -ENOMEM)
+		if (legacy_map_pages(legacy, bed, LIMIT, 1) != -ENOMEM)
 			return 3;
 		if (counter_pages("VmLck") != LIMIT || counter_pages("VmPin"))
 			return 4;
-		if (!legacy_dma_works(edu, rig, 2 * round))
+		if (!legacy_dma_works(edu, bed, 2 * round))
 			return 5;
 		if (legacy_unmap_pages(legacy, 0, LIMIT) ||
 		    counter_pages("VmLck"))
@@ -200,34 +206,34 @@ static int use_container(struct legacy *legacy, struct edu *edu,
 
 TEST_F(both, concurrent_processes)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 	pid_t child = fork();
 	unsigned int round;
 
 	ASSERT_LE(0, child);
 	if (!child)
-		_exit(use_container(&self->legacy, &self->edu, rig));
+		_exit(use_container(&self->legacy, &self->edu, bed));
 	for (round = 0; round < ROUNDS; round++) {
-		EXPECT_EQ(0, rig_map(rig));
+		EXPECT_EQ(0, testbed_map(bed));
 		EXPECT_EQ(0, counter_pages("VmLck"));
-		EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA,
-					    rig->memory));
-		EXPECT_EQ(0, rig_unmap(rig, RIG_IOVA, RIG_LENGTH));
+		EXPECT_EQ(1, device_reaches(bed, &bed->device, TESTBED_IOVA,
+					    bed->memory));
+		EXPECT_EQ(0, testbed_unmap(bed, TESTBED_IOVA, TESTBED_LENGTH));
 	}
 	EXPECT_EQ(0, user_wait(child));
-	EXPECT_EQ(1, rig_pinned(rig));
+	EXPECT_EQ(1, testbed_pinned(bed));
 }
 
 /*
  * Body of the child to kill. It opens the device itself, so that no other
  * process has the files.
  */
-static void hold_container(struct rig *rig, int ready)
+static void hold_container(struct testbed *bed, int ready)
 {
 	struct legacy legacy;
 
-	if (legacy_open(&legacy, rig->machine.lone[1].text) ||
-	    legacy_map_pages(&legacy, rig, 0, RIG_PAGES) ||
+	if (legacy_open(&legacy, bed->machine.singleton[1].text) ||
+	    legacy_map_pages(&legacy, bed, 0, TESTBED_PAGES) ||
 	    write(ready, "", 1) != 1)
 		_exit(1);
 	pause();
@@ -236,28 +242,29 @@ static void hold_container(struct rig *rig, int ready)
 
 TEST_F(both, killed_container_owner)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 	int ready[2], status;
 	pid_t child;
 	char byte;
 
-	ASSERT_EQ(0, rig_map(rig));
+	ASSERT_EQ(0, testbed_map(bed));
 	edu_stop(&self->edu);
 	legacy_close(&self->legacy);
 	ASSERT_EQ(0, pipe(ready));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
-		hold_container(rig, ready[1]);
+		hold_container(bed, ready[1]);
 	close(ready[1]);
 	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	EXPECT_EQ(2 * RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(2 * TESTBED_PAGES + 1, testbed_pinned(bed));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(bed));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
 	close(ready[0]);
 }
 

@@ -16,7 +16,7 @@
 #include <linux/pci_regs.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define NO_SUCH_ID	0x7ffffff0u
 #define UNKNOWN_FLAG	0x80000000u
@@ -42,8 +42,8 @@ FIXTURE_SETUP(cdev)
 	self->pinned_before = counters_pinned();
 	ASSERT_LE(0, self->pinned_before);
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
-	self->address = self->machine.lone[0].text;
+	ASSERT_LE(1u, self->machine.nr_singletons);
+	self->address = self->machine.singleton[0].text;
 	self->iommufd = iommu_open();
 	ASSERT_LE(0, self->iommufd);
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &self->ioas));
@@ -214,7 +214,7 @@ TEST_F(cdev, bind_to_read_only_argument_EFAULT)
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
 	EXPECT_EQ(-EINVAL, try_access(self->fd));
 	/* The device has no ID in the /dev/iommu and can be bound again. */
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, self->ioas + 1));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	EXPECT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
 }
 
@@ -277,7 +277,7 @@ TEST_F(cdev, attach_arguments)
 	ASSERT_EQ(0, mprotect(fixed, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 				fixed));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 }
 
 TEST_F(cdev, attach_twice_EBUSY)
@@ -290,10 +290,10 @@ TEST_F(cdev, attach_twice_EBUSY)
 	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &again));
 	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &other));
 	EXPECT_EQ(self->ioas, again);
-	EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, self->ioas));
 	ASSERT_EQ(0, vfio_detach(self->fd));
 	EXPECT_EQ(0, vfio_attach(self->fd, &other));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 }
 
 TEST_F(cdev, attach_to_ioas_of_other_iommufd_ENOENT)
@@ -329,10 +329,10 @@ TEST_F(cdev, detach_arguments)
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
 				&detach));
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, NULL));
-	EXPECT_EQ(-EBUSY, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, self->ioas));
 	EXPECT_EQ(0, vfio_detach(self->fd));
 	EXPECT_EQ(0, vfio_detach(self->fd));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 }
 
 TEST_F(cdev, close_unbinds_device)
@@ -344,8 +344,8 @@ TEST_F(cdev, close_unbinds_device)
 	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
 	close(self->fd);
 	EXPECT_EQ(-ENOENT, iommu_device_info(self->iommufd, id, &info));
-	EXPECT_EQ(-ENOENT, iommu_end(self->iommufd, pt_id));
-	EXPECT_EQ(0, iommu_end(self->iommufd, self->ioas));
+	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, pt_id));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 
 	self->fd = vfio_open(self->address);
 	ASSERT_LE(0, self->fd);

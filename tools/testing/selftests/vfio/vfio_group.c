@@ -15,7 +15,7 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 
@@ -31,8 +31,8 @@ FIXTURE(group)
 FIXTURE_SETUP(group)
 {
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
-	self->address = self->machine.lone[0].text;
+	ASSERT_LE(1u, self->machine.nr_singletons);
+	self->address = self->machine.singleton[0].text;
 	self->number = pci_group(self->address);
 	ASSERT_LE(0, self->number);
 	self->iommufd = iommu_open();
@@ -121,10 +121,10 @@ TEST_F(group, other_groups_unaffected)
 {
 	struct legacy legacy;
 
-	if (self->machine.nr_lone < 2)
+	if (self->machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	EXPECT_EQ(0, legacy_open(&legacy, self->machine.lone[1].text));
+	EXPECT_EQ(0, legacy_open(&legacy, self->machine.singleton[1].text));
 	legacy_close(&legacy);
 }
 

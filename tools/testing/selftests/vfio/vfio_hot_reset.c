@@ -17,8 +17,8 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
-#include "pci_rig.h"
+#include "testbed.h"
+#include "pci_testbed.h"
 
 #define FLAG_DEVID	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
 #define FLAG_OWNED	((__u32)VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED)
@@ -50,7 +50,7 @@ union reset_call {
 FIXTURE(reset)
 {
 	struct reset_bus bus;
-	struct rig rig;
+	struct testbed bed;
 	struct device edu;
 	int sibling;
 };
@@ -60,19 +60,19 @@ FIXTURE_SETUP(reset)
 	self->edu.fd = -1;
 	self->sibling = -1;
 	ASSERT_EQ(0, reset_bus_find(&self->bus));
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.edu.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.edu.text));
 	ASSERT_EQ(0, pci_take_from_driver(self->bus.sibling.text));
-	ASSERT_EQ(0, rig_open(&self->rig));
+	ASSERT_EQ(0, testbed_open(&self->bed));
 	ASSERT_EQ(0, device_open(&self->edu, self->bus.edu.text,
-				 self->rig.iommufd));
+				 self->bed.iommufd));
 }
 
 FIXTURE_TEARDOWN(reset)
 {
 	close(self->sibling);
 	device_close(&self->edu);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&self->bus));
 }
 
@@ -105,9 +105,9 @@ TEST_F(reset, root_bus_ENODEV)
 {
 	union reset_info info;
 
-	EXPECT_EQ(-ENODEV, vfio_hot_reset_info(self->rig.device.fd, &info.head,
+	EXPECT_EQ(-ENODEV, vfio_hot_reset_info(self->bed.device.fd, &info.head,
 					       MAX_DEVICES));
-	EXPECT_EQ(-ENODEV, vfio_hot_reset(self->rig.device.fd));
+	EXPECT_EQ(-ENODEV, vfio_hot_reset(self->bed.device.fd));
 }
 
 TEST_F(reset, sibling_without_vfio_driver_EINVAL)
@@ -131,7 +131,7 @@ TEST_F(reset, unopened_sibling_is_owned)
 	union reset_info info;
 	__u32 id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
 					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
@@ -154,10 +154,10 @@ TEST_F(reset, resets_both_devices)
 	union reset_info info;
 	__u32 id, sibling_id;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
 	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
-	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd, &sibling_id));
+	ASSERT_EQ(0, vfio_bind(self->sibling, self->bed.iommufd, &sibling_id));
 	ASSERT_EQ(0, vfio_hot_reset_info(self->edu.fd, &info.head,
 					 MAX_DEVICES));
 	EXPECT_EQ(FLAG_DEVID | FLAG_OWNED, info.head.flags);
@@ -181,14 +181,14 @@ TEST_F(reset, failed_reset_keeps_state)
 {
 	union reset_call reset = { .head = { .argsz = sizeof(reset) } };
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
 	self->sibling = vfio_open(self->bus.sibling.text);
 	ASSERT_LE(0, self->sibling);
-	ASSERT_EQ(0, vfio_bind(self->sibling, self->rig.iommufd,
-			       &(__u32){ 0 }));
+	ASSERT_EQ(0,
+		  vfio_bind(self->sibling, self->bed.iommufd, &(__u32){ 0 }));
 	ASSERT_EQ(0, sibling_set_state(self->sibling, 1));
 	reset.head.count = 1;
-	reset.head.group_fds[0] = self->rig.iommufd;
+	reset.head.group_fds[0] = self->bed.iommufd;
 	EXPECT_EQ(-EINVAL, call(self->edu.fd, VFIO_DEVICE_PCI_HOT_RESET,
 				&reset));
 	reset.head.group_fds[0] = self->edu.fd;
@@ -208,22 +208,24 @@ TEST_F(reset, failed_reset_keeps_state)
 
 TEST_F(reset, mappings_survive_reset)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &self->edu));
-	ASSERT_EQ(1, device_reaches(rig, &self->edu, RIG_IOVA, rig->memory));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &self->edu));
+	ASSERT_EQ(1,
+		  device_reaches(bed, &self->edu, TESTBED_IOVA, bed->memory));
 	ASSERT_EQ(0, vfio_hot_reset(self->edu.fd));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
-	EXPECT_EQ(1, device_reaches(rig, &self->edu, RIG_IOVA, rig->memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(bed));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &self->edu, TESTBED_IOVA, bed->memory));
 }
 
 TEST_F(reset, query_short_buffer_ENOSPC)
 {
 	union reset_info info;
 
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
 	memset(&info, 0x5a, sizeof(info));
 	EXPECT_EQ(-ENOSPC, vfio_hot_reset_info(self->edu.fd, &info.head, 0));
 	EXPECT_EQ(2u, info.head.count);
@@ -273,7 +275,7 @@ TEST_F(reset, reset_through_group)
 	__u32 id;
 
 	device_close(&self->edu);
-	ASSERT_EQ(0, pci_give_to_vfio(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->bus.sibling.text));
 	ASSERT_EQ(0, legacy_open(&legacy, self->bus.edu.text));
 	ASSERT_EQ(0, vfio_hot_reset_info(legacy.device, &info.head,
 					 MAX_DEVICES));
@@ -285,7 +287,7 @@ TEST_F(reset, reset_through_group)
 	/* A reset without a group file, and with a device file instead */
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(legacy.device));
 	reset.head.count = 1;
-	reset.head.group_fds[0] = self->rig.device.fd;
+	reset.head.group_fds[0] = self->bed.device.fd;
 	EXPECT_EQ(-EINVAL, call(legacy.device, VFIO_DEVICE_PCI_HOT_RESET,
 				&reset));
 	reset.head.group_fds[0] = legacy.group;

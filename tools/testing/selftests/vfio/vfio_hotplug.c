@@ -17,8 +17,8 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
-#include "pci_rig.h"
+#include "testbed.h"
+#include "pci_testbed.h"
 
 #define NOT_MAPPED	0x50000000ull
 
@@ -35,7 +35,7 @@ static void __attribute__((constructor)) needs_pair(void)
 
 FIXTURE(hotplug)
 {
-	struct rig rig;
+	struct testbed bed;
 	const char *stays, *replugged;	/* addresses */
 	struct device device;		/* the device that stays */
 	struct edu raw;			/* the replugged device without vfio */
@@ -47,11 +47,11 @@ FIXTURE_SETUP(hotplug)
 	self->device.fd = -1;
 	self->second = -1;
 	self->raw = (struct edu){ .fd = -1 };
-	ASSERT_EQ(0, rig_open(&self->rig));
-	self->stays = self->rig.machine.pair[0].text;
-	self->replugged = self->rig.machine.pair[1].text;
-	ASSERT_EQ(0, device_open(&self->device, self->stays,
-				 self->rig.iommufd));
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	self->stays = self->bed.machine.pair[0].text;
+	self->replugged = self->bed.machine.pair[1].text;
+	ASSERT_EQ(0,
+		  device_open(&self->device, self->stays, self->bed.iommufd));
 }
 
 static int rescan(void)
@@ -64,8 +64,8 @@ FIXTURE_TEARDOWN(hotplug)
 	raw_stop(&self->raw);
 	close(self->second);
 	device_close(&self->device);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, rescan());
 }
 
@@ -90,81 +90,83 @@ static int replug_raw(struct edu *raw, const char *address)
 }
 
 /* device_reaches() for a raw device */
-static int raw_reaches(struct rig *rig, struct edu *raw, __u64 iova,
+static int raw_reaches(struct testbed *bed, struct edu *raw, __u64 iova,
 		       char *memory)
 {
 	struct device device = { .fd = -1, .edu = *raw };
 
-	return device_reaches(rig, &device, iova, memory);
+	return device_reaches(bed, &device, iova, memory);
 }
 
 /* device_is_blocked() for a raw device */
-static int raw_is_blocked(struct rig *rig, struct edu *raw, __u64 iova,
+static int raw_is_blocked(struct testbed *bed, struct edu *raw, __u64 iova,
 			  char *memory)
 {
 	struct device device = { .fd = -1, .edu = *raw };
 
-	return device_is_blocked(rig, &device, iova, memory);
+	return device_is_blocked(bed, &device, iova, memory);
 }
 
 /* Check that a write does not reach memory, if no bounce page is mapped. */
-static int raw_write_is_blocked(struct rig *rig, struct edu *raw, __u64 iova)
+static int raw_write_is_blocked(struct testbed *bed, struct edu *raw,
+				__u64 iova)
 {
 	int err;
 
-	pattern_fill(rig->memory, RIG_LENGTH, 77);
+	pattern_fill(bed->memory, TESTBED_LENGTH, 77);
 	err = edu_store(raw, iova, 0, TRANSFER);
-	return err ? err : pattern_is(rig->memory, RIG_LENGTH, 77);
+	return err ? err : pattern_is(bed->memory, TESTBED_LENGTH, 77);
 }
 
 TEST_F(hotplug, add_to_attached_group)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &self->device));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &self->device));
 	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
-	EXPECT_EQ(1, raw_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
-	EXPECT_EQ(1, raw_is_blocked(rig, &self->raw, NOT_MAPPED,
-				    rig->memory));
-	EXPECT_EQ(1, device_reaches(rig, &self->device, RIG_IOVA, rig->memory));
+	EXPECT_EQ(1, raw_reaches(bed, &self->raw, TESTBED_IOVA, bed->memory));
+	EXPECT_EQ(1, raw_is_blocked(bed, &self->raw, NOT_MAPPED, bed->memory));
+	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
+				    bed->memory));
 
 	/* The device follows the group through detach, attach and close. */
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
-	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
-	ASSERT_EQ(0, rig_attach(rig, &self->device));
-	EXPECT_EQ(1, raw_reaches(rig, &self->raw, RIG_IOVA, rig->memory));
+	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
+	ASSERT_EQ(0, testbed_attach(bed, &self->device));
+	EXPECT_EQ(1, raw_reaches(bed, &self->raw, TESTBED_IOVA, bed->memory));
 	device_close(&self->device);
-	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 }
 
 TEST_F(hotplug, add_to_bound_group)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
+	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
-	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
+	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 
 	/* The attach of another group does not let the device through. */
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	EXPECT_EQ(1, raw_write_is_blocked(rig, &self->raw, RIG_IOVA));
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
+	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
 }
 
 TEST_F(hotplug, bind_added_device)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 	int other = iommu_open();
 	struct device second;
 	__u32 elsewhere, id;
 
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &self->device));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &self->device));
 	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
 	raw_stop(&self->raw);
-	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
+	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	self->second = vfio_open(self->replugged);
 	ASSERT_LE(0, self->second);
 	EXPECT_EQ(-EPERM, vfio_bind(self->second, other, &id));
@@ -172,40 +174,42 @@ TEST_F(hotplug, bind_added_device)
 	close(self->second);
 	self->second = -1;
 
-	ASSERT_EQ(0, device_open(&second, self->replugged, rig->iommufd));
-	ASSERT_EQ(0, ioas_alloc(rig->iommufd, &elsewhere));
+	ASSERT_EQ(0, device_open(&second, self->replugged, bed->iommufd));
+	ASSERT_EQ(0, ioas_alloc(bed->iommufd, &elsewhere));
 	EXPECT_EQ(-EINVAL, vfio_attach(second.fd, &elsewhere));
-	ASSERT_EQ(0, rig_attach(rig, &second));
-	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
+	ASSERT_EQ(0, testbed_attach(bed, &second));
+	EXPECT_EQ(1, device_reaches(bed, &second, TESTBED_IOVA, bed->memory));
 
 	/* The group stays attached when the first device is closed. */
 	device_close(&self->device);
-	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
-	EXPECT_EQ(RIG_PAGES + 1, rig_pinned(rig));
+	EXPECT_EQ(1, device_reaches(bed, &second, TESTBED_IOVA, bed->memory));
+	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(bed));
 	device_close(&second);
 }
 
 TEST_F(hotplug, bind_second_device_of_attached_group)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 	struct device second;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &self->device));
-	ASSERT_EQ(1, device_reaches(rig, &self->device, RIG_IOVA, rig->memory));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &self->device));
+	ASSERT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
+				    bed->memory));
 
 	/* The device is not attached itself, but its group is. */
-	ASSERT_EQ(0, device_open(&second, self->replugged, rig->iommufd));
-	EXPECT_EQ(1, device_reaches(rig, &second, RIG_IOVA, rig->memory));
-	ASSERT_EQ(0, rig_attach(rig, &second));
+	ASSERT_EQ(0, device_open(&second, self->replugged, bed->iommufd));
+	EXPECT_EQ(1, device_reaches(bed, &second, TESTBED_IOVA, bed->memory));
+	ASSERT_EQ(0, testbed_attach(bed, &second));
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
-	EXPECT_EQ(1, device_reaches(rig, &self->device, RIG_IOVA, rig->memory));
+	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
+				    bed->memory));
 	ASSERT_EQ(0, vfio_detach(second.fd));
-	EXPECT_EQ(0, rig_pinned(rig));
-	pattern_fill(rig->memory, TRANSFER, 78);
-	ASSERT_EQ(0, edu_store(&second.edu, RIG_IOVA, 0, TRANSFER));
-	ASSERT_EQ(0, edu_store(&self->device.edu, RIG_IOVA, 0, TRANSFER));
-	EXPECT_TRUE(pattern_is(rig->memory, TRANSFER, 78));
+	EXPECT_EQ(0, testbed_pinned(bed));
+	pattern_fill(bed->memory, TRANSFER, 78);
+	ASSERT_EQ(0, edu_store(&second.edu, TESTBED_IOVA, 0, TRANSFER));
+	ASSERT_EQ(0, edu_store(&self->device.edu, TESTBED_IOVA, 0, TRANSFER));
+	EXPECT_TRUE(pattern_is(bed->memory, TRANSFER, 78));
 	device_close(&second);
 }
 
@@ -217,19 +221,19 @@ TEST_F(hotplug, inert_file_of_removed_device_ENODEV)
 	ASSERT_LE(0, self->second);
 	/* An inert file does not delay the removal. */
 	ASSERT_EQ(0, pci_write(self->replugged, "remove", "1"));
-	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->rig.iommufd, &id));
-	id = self->rig.ioas;
+	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->bed.iommufd, &id));
+	id = self->bed.ioas;
 	EXPECT_EQ(-ENODEV, vfio_attach(self->second, &id));
 	EXPECT_EQ(-ENODEV, vfio_detach(self->second));
 
 	/* After the rescan, only newly opened files reach the device. */
 	ASSERT_EQ(0, rescan());
-	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
-	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->rig.iommufd, &id));
+	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
+	EXPECT_EQ(-ENODEV, vfio_bind(self->second, self->bed.iommufd, &id));
 	close(self->second);
 	self->second = vfio_open(self->replugged);
 	ASSERT_LE(0, self->second);
-	EXPECT_EQ(0, vfio_bind(self->second, self->rig.iommufd, &id));
+	EXPECT_EQ(0, vfio_bind(self->second, self->bed.iommufd, &id));
 }
 
 TEST_F(hotplug, open_group_with_added_device_EBUSY)
@@ -237,7 +241,7 @@ TEST_F(hotplug, open_group_with_added_device_EBUSY)
 	int number = pci_group(self->replugged);
 
 	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
-	ASSERT_EQ(0, pci_give_to_vfio(self->replugged));
+	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	EXPECT_EQ(-EBUSY, legacy_open_group(number));
 	device_close(&self->device);
 	self->second = legacy_open_group(number);

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
-#include "rig.h"
+#include "testbed.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
@@ -35,16 +35,17 @@ FIXTURE_VARIANT(killed)
 FIXTURE_VARIANT_ADD(killed, opened) { .step = OPENED };
 FIXTURE_VARIANT_ADD(killed, bound) { .step = BOUND };
 FIXTURE_VARIANT_ADD(killed, attached) { .step = ATTACHED };
-FIXTURE_VARIANT_ADD(killed, mapped) { .step = MAPPED, .pinned = RIG_PAGES };
+FIXTURE_VARIANT_ADD(killed, mapped){ .step = MAPPED, .pinned = TESTBED_PAGES };
 FIXTURE_VARIANT_ADD(killed, detached) { .step = DETACHED };
-FIXTURE_VARIANT_ADD(killed, running) { .step = RUNNING, .pinned = RIG_PAGES };
+FIXTURE_VARIANT_ADD(killed, running){ .step = RUNNING,
+				      .pinned = TESTBED_PAGES };
 
 FIXTURE_SETUP(killed)
 {
 	self->pinned_before = counters_pinned();
 	ASSERT_LE(0, self->pinned_before);
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
+	ASSERT_LE(1u, self->machine.nr_singletons);
 	self->reached = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->reached);
@@ -60,52 +61,52 @@ FIXTURE_TEARDOWN(killed)
  * Do all steps up to and including @until. RUNNING leaves the device with a
  * transfer in progress. Return -errno if a step fails.
  */
-static int run_steps(struct rig *rig, const char *address, enum step until)
+static int run_steps(struct testbed *bed, const char *address, enum step until)
 {
 	__u32 pt_id;
 	int err;
 
-	rig->memory = new_memory(RIG_LENGTH);
-	rig->iommufd = iommu_open();
-	if (rig->iommufd < 0)
-		return rig->iommufd;
-	err = ioas_alloc(rig->iommufd, &rig->ioas);
+	bed->memory = new_memory(TESTBED_LENGTH);
+	bed->iommufd = iommu_open();
+	if (bed->iommufd < 0)
+		return bed->iommufd;
+	err = ioas_alloc(bed->iommufd, &bed->ioas);
 	if (err)
 		return err;
-	rig->device.fd = vfio_open(address);
-	if (rig->device.fd < 0 || until == OPENED)
-		return rig->device.fd;
-	err = vfio_bind(rig->device.fd, rig->iommufd, &rig->device.id);
+	bed->device.fd = vfio_open(address);
+	if (bed->device.fd < 0 || until == OPENED)
+		return bed->device.fd;
+	err = vfio_bind(bed->device.fd, bed->iommufd, &bed->device.id);
 	if (err || until == BOUND)
 		return err;
-	pt_id = rig->ioas;
-	err = vfio_attach(rig->device.fd, &pt_id);
+	pt_id = bed->ioas;
+	err = vfio_attach(bed->device.fd, &pt_id);
 	if (err || until == ATTACHED)
 		return err;
-	err = rig_map(rig);
+	err = testbed_map(bed);
 	if (err || until == MAPPED)
 		return err;
 	if (until == DETACHED)
-		return vfio_detach(rig->device.fd);
-	err = edu_start(&rig->device.edu, rig->device.fd);
+		return vfio_detach(bed->device.fd);
+	err = edu_start(&bed->device.edu, bed->device.fd);
 	if (err)
 		return err;
-	return edu_begin_store(&rig->device.edu, RIG_IOVA, 0, TRANSFER);
+	return edu_begin_store(&bed->device.edu, TESTBED_IOVA, 0, TRANSFER);
 }
 
 TEST_F(killed, releases_everything)
 {
-	const char *address = self->machine.lone[0].text;
-	struct rig rig;
+	const char *address = self->machine.singleton[0].text;
+	struct testbed bed;
 	unsigned int i;
 	pid_t child;
 
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		memset(&rig, 0, sizeof(rig));
+		memset(&bed, 0, sizeof(bed));
 		__atomic_store_n(self->reached,
-				 run_steps(&rig, address, variant->step) >= 0,
+				 run_steps(&bed, address, variant->step) >= 0,
 				 __ATOMIC_RELEASE);
 		pause();
 		_exit(0);
@@ -121,11 +122,11 @@ TEST_F(killed, releases_everything)
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 	EXPECT_EQ(self->pinned_before, counters_pinned());
 
-	memset(&rig, 0, sizeof(rig));
-	EXPECT_EQ(0, run_steps(&rig, address, RUNNING));
-	EXPECT_EQ(self->pinned_before + RIG_PAGES, counters_pinned());
-	EXPECT_EQ(0, edu_wait(&rig.device.edu));
-	rig_close(&rig);
+	memset(&bed, 0, sizeof(bed));
+	EXPECT_EQ(0, run_steps(&bed, address, RUNNING));
+	EXPECT_EQ(self->pinned_before + TESTBED_PAGES, counters_pinned());
+	EXPECT_EQ(0, edu_wait(&bed.device.edu));
+	testbed_close(&bed);
 }
 
 TEST_HARNESS_MAIN

@@ -26,8 +26,8 @@
 #include "call.h"
 #include "front.h"
 #include "legacy.h"
-#include "mdev_rig.h"
-#include "rig.h"
+#include "mdev_testbed.h"
+#include "testbed.h"
 #include "stuck_file.h"
 #include "text.h"
 
@@ -61,8 +61,8 @@ FIXTURE_SETUP(kvm)
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
 
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
-	self->address = self->machine.lone[0].text;
+	ASSERT_LE(1u, self->machine.nr_singletons);
+	self->address = self->machine.singleton[0].text;
 	self->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->kvm);
 	self->vm = ioctl(self->kvm, KVM_CREATE_VM, 0);
@@ -442,7 +442,7 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	ASSERT_EQ(0, mediated_create(&mediated, "mdev_pin", "notified"));
 	ASSERT_EQ(0, front_open_mediated(&waiting.front, true, &mediated));
 	ASSERT_EQ(0, front_map(&waiting.front, stuck_file_map(&file, false),
-			       FILE_PAGES * PAGE, RIG_IOVA, true));
+			       FILE_PAGES * PAGE, TESTBED_IOVA, true));
 	waiting.group = legacy_open_group(pci_group(self->address));
 	ASSERT_LE(0, waiting.group);
 	ASSERT_EQ(0, call_start(&attach, set_container, &waiting));

@@ -16,8 +16,8 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
-#include "pci_rig.h"
+#include "testbed.h"
+#include "pci_testbed.h"
 
 #define THREADS	4
 #define ROUNDS	20
@@ -35,8 +35,8 @@ FIXTURE(users)
 FIXTURE_SETUP(users)
 {
 	ASSERT_EQ(0, machine_find(&self->machine));
-	ASSERT_LE(1u, self->machine.nr_lone);
-	self->address = self->machine.lone[0].text;
+	ASSERT_LE(1u, self->machine.nr_singletons);
+	self->address = self->machine.singleton[0].text;
 	self->number = pci_group(self->address);
 	self->iommufd = iommu_open();
 	ASSERT_LE(0, self->iommufd);
@@ -243,7 +243,7 @@ TEST_F(users, failed_bind_leaves_no_reference)
 	close(fd);
 	legacy_close(&legacy);
 	EXPECT_EQ(0, pci_take_from_driver(self->address));
-	EXPECT_EQ(0, pci_give_to_vfio(self->address));
+	EXPECT_EQ(0, pci_bind_vfio(self->address));
 }
 
 /**
@@ -288,8 +288,8 @@ TEST_F(users, hot_reset_races_with_bind_of_sibling)
 
 	if (reset_bus_find(&bus))
 		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
-	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
-	ASSERT_EQ(0, pci_give_to_vfio(bus.sibling.text));
+	ASSERT_EQ(0, pci_bind_vfio(bus.edu.text));
+	ASSERT_EQ(0, pci_bind_vfio(bus.sibling.text));
 	resetter.fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, resetter.fd);
 	ASSERT_EQ(0, vfio_bind(resetter.fd, self->iommufd, &id));

@@ -21,8 +21,8 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
-#include "pci_rig.h"
+#include "testbed.h"
+#include "pci_testbed.h"
 
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
@@ -32,7 +32,7 @@ EXPECTS_DMA_FAULTS
 
 FIXTURE(security)
 {
-	struct rig rig;
+	struct testbed bed;
 	struct edu raw;
 	const char *address;
 	int *ready;		/* shared with a child, which sets it */
@@ -41,8 +41,8 @@ FIXTURE(security)
 FIXTURE_SETUP(security)
 {
 	self->raw = (struct edu){ .fd = -1 };
-	ASSERT_EQ(0, rig_open(&self->rig));
-	self->address = self->rig.machine.lone[0].text;
+	ASSERT_EQ(0, testbed_open(&self->bed));
+	self->address = self->bed.machine.singleton[0].text;
 	self->ready = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->ready);
@@ -51,18 +51,18 @@ FIXTURE_SETUP(security)
 FIXTURE_TEARDOWN(security)
 {
 	raw_stop(&self->raw);
-	rig_close(&self->rig);
-	EXPECT_EQ(0, rig_pinned(&self->rig));
+	testbed_close(&self->bed);
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 /* Check that a write of the device to @iova does not change the memory. */
-static int write_is_blocked(struct rig *rig, struct edu *edu, __u64 iova)
+static int write_is_blocked(struct testbed *bed, struct edu *edu, __u64 iova)
 {
 	int err;
 
-	pattern_fill(rig->memory, RIG_LENGTH, 55);
+	pattern_fill(bed->memory, TESTBED_LENGTH, 55);
 	err = edu_store(edu, iova, 0, TRANSFER);
-	return err ? err : pattern_is(rig->memory, RIG_LENGTH, 55);
+	return err ? err : pattern_is(bed->memory, TESTBED_LENGTH, 55);
 }
 
 /* Return the physical address, at which DMA without an IOMMU would work. */
@@ -81,97 +81,101 @@ static __u64 physical(const void *memory)
 
 TEST_F(security, before_bind)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	device_close(&rig->device);
+	device_close(&bed->device);
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
-	ASSERT_NE(0ull, physical(rig->memory));
-	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, physical(rig->memory)));
-	ASSERT_EQ(0, rig_map(rig));
-	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, RIG_IOVA));
+	ASSERT_NE(0ull, physical(bed->memory));
+	EXPECT_EQ(1, write_is_blocked(bed, &self->raw, physical(bed->memory)));
+	ASSERT_EQ(0, testbed_map(bed));
+	EXPECT_EQ(1, write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 }
 
 TEST_F(security, bound_not_attached)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu, RIG_IOVA));
-	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
-				      physical(rig->memory)));
+	ASSERT_EQ(0, testbed_map(bed));
+	EXPECT_EQ(1, write_is_blocked(bed, &bed->device.edu, TESTBED_IOVA));
+	EXPECT_EQ(1, write_is_blocked(bed, &bed->device.edu,
+				      physical(bed->memory)));
 }
 
 TEST_F(security, attached)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	EXPECT_EQ(1, device_is_blocked(rig, &rig->device,
-				       RIG_IOVA + RIG_LENGTH, rig->memory));
-	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
-				      physical(rig->memory)));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
+	EXPECT_EQ(1, device_is_blocked(bed, &bed->device,
+				       TESTBED_IOVA + TESTBED_LENGTH,
+				       bed->memory));
+	EXPECT_EQ(1, write_is_blocked(bed, &bed->device.edu,
+				      physical(bed->memory)));
 }
 
 TEST_F(security, detached)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	ASSERT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	ASSERT_EQ(0, vfio_detach(rig->device.fd));
-	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu, RIG_IOVA));
-	EXPECT_EQ(1, write_is_blocked(rig, &rig->device.edu,
-				      physical(rig->memory)));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
+	ASSERT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
+	ASSERT_EQ(0, vfio_detach(bed->device.fd));
+	EXPECT_EQ(1, write_is_blocked(bed, &bed->device.edu, TESTBED_IOVA));
+	EXPECT_EQ(1, write_is_blocked(bed, &bed->device.edu,
+				      physical(bed->memory)));
 }
 
 TEST_F(security, closed)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	ASSERT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	device_close(&rig->device);
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
+	ASSERT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
+	device_close(&bed->device);
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
-	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, RIG_IOVA));
-	EXPECT_EQ(1, write_is_blocked(rig, &self->raw, physical(rig->memory)));
+	EXPECT_EQ(1, write_is_blocked(bed, &self->raw, TESTBED_IOVA));
+	EXPECT_EQ(1, write_is_blocked(bed, &self->raw, physical(bed->memory)));
 }
 
-/* Body of a child: let the device write to RIG_IOVA in a loop. */
+/* Body of a child: let the device write to TESTBED_IOVA in a loop. */
 static void keep_writing(const char *address, int *ready)
 {
-	struct rig rig;
+	struct testbed bed;
 
-	memset(&rig, 0, sizeof(rig));
-	rig.memory = new_memory(RIG_LENGTH);
-	rig.bounce = new_memory(PAGE);
-	rig.iommufd = iommu_open();
-	if (rig.iommufd < 0 || ioas_alloc(rig.iommufd, &rig.ioas) ||
-	    device_open(&rig.device, address, rig.iommufd) || rig_map(&rig) ||
-	    rig_attach(&rig, &rig.device))
+	memset(&bed, 0, sizeof(bed));
+	bed.memory = new_memory(TESTBED_LENGTH);
+	bed.bounce = new_memory(PAGE);
+	bed.iommufd = iommu_open();
+	if (bed.iommufd < 0 || ioas_alloc(bed.iommufd, &bed.ioas) ||
+	    device_open(&bed.device, address, bed.iommufd) ||
+	    testbed_map(&bed) || testbed_attach(&bed, &bed.device))
 		_exit(1);
 	for (;;) {
-		if (edu_begin_store(&rig.device.edu, RIG_IOVA, 0, TRANSFER))
+		if (edu_begin_store(&bed.device.edu, TESTBED_IOVA, 0, TRANSFER))
 			_exit(1);
 		__atomic_store_n(ready, 1, __ATOMIC_RELEASE);
-		if (edu_wait(&rig.device.edu))
+		if (edu_wait(&bed.device.edu))
 			_exit(1);
 	}
 }
 
 TEST_F(security, killed_during_dma)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 	pid_t child;
 	int tries;
 
-	device_close(&rig->device);
-	ASSERT_EQ(0, rig_map(rig));
+	device_close(&bed->device);
+	ASSERT_EQ(0, testbed_map(bed));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
@@ -188,66 +192,68 @@ TEST_F(security, killed_during_dma)
 
 	/* The next user has other memory mapped at the same IOVA. */
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
-	pattern_fill(rig->memory, RIG_LENGTH, 56);
-	rig->device.fd = vfio_open(self->address);
-	ASSERT_LE(0, rig->device.fd);
-	ASSERT_EQ(0, vfio_bind(rig->device.fd, rig->iommufd, &rig->device.id));
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
+	pattern_fill(bed->memory, TESTBED_LENGTH, 56);
+	bed->device.fd = vfio_open(self->address);
+	ASSERT_LE(0, bed->device.fd);
+	ASSERT_EQ(0, vfio_bind(bed->device.fd, bed->iommufd, &bed->device.id));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
 	usleep(TRANSFER_DELAY_US);
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
-	EXPECT_TRUE(pattern_is(rig->memory, RIG_LENGTH, 56));
+	EXPECT_TRUE(pattern_is(bed->memory, TESTBED_LENGTH, 56));
 }
 
 TEST_F(security, bus_mastering_left_on_before_bind)
 {
-	struct rig *rig = &self->rig;
+	struct testbed *bed = &self->bed;
 
-	device_close(&rig->device);
-	ASSERT_EQ(0, rig_map(rig));
-	pattern_fill(rig->memory, RIG_LENGTH, 57);
+	device_close(&bed->device);
+	ASSERT_EQ(0, testbed_map(bed));
+	pattern_fill(bed->memory, TESTBED_LENGTH, 57);
 
 	/* Start a transfer that is in progress during bind and attach. */
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
-	ASSERT_EQ(0, edu_begin_store(&self->raw, RIG_IOVA, 0, TRANSFER));
-	rig->device.fd = vfio_open(self->address);
-	ASSERT_LE(0, rig->device.fd);
-	ASSERT_EQ(0, vfio_bind(rig->device.fd, rig->iommufd, &rig->device.id));
+	ASSERT_EQ(0, edu_begin_store(&self->raw, TESTBED_IOVA, 0, TRANSFER));
+	bed->device.fd = vfio_open(self->address);
+	ASSERT_LE(0, bed->device.fd);
+	ASSERT_EQ(0, vfio_bind(bed->device.fd, bed->iommufd, &bed->device.id));
 	EXPECT_EQ(0, raw_command(self->address) & PCI_COMMAND_MASTER);
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
 	usleep(TRANSFER_DELAY_US);
-	EXPECT_TRUE(pattern_is(rig->memory, RIG_LENGTH, 57));
+	EXPECT_TRUE(pattern_is(bed->memory, TESTBED_LENGTH, 57));
 }
 
 TEST_F(security, same_iova_in_two_iommufds)
 {
-	struct rig *rig = &self->rig, other;
+	struct testbed *bed = &self->bed, other;
 
-	if (rig->machine.nr_lone < 2)
+	if (bed->machine.nr_singletons < 2)
 		SKIP(return, "needs two edu devices with groups of their own");
 	memset(&other, 0, sizeof(other));
-	other.memory = new_memory(RIG_LENGTH);
+	other.memory = new_memory(TESTBED_LENGTH);
 	other.bounce = new_memory(PAGE);
 	ASSERT_NE(NULL, other.memory);
 	ASSERT_NE(NULL, other.bounce);
 	other.iommufd = iommu_open();
 	ASSERT_LE(0, other.iommufd);
 	ASSERT_EQ(0, ioas_alloc(other.iommufd, &other.ioas));
-	ASSERT_EQ(0, device_open(&other.device, rig->machine.lone[1].text,
+	ASSERT_EQ(0, device_open(&other.device, bed->machine.singleton[1].text,
 				 other.iommufd));
-	ASSERT_EQ(0, rig_map(rig));
-	ASSERT_EQ(0, rig_map(&other));
-	ASSERT_EQ(0, rig_attach(rig, &rig->device));
-	ASSERT_EQ(0, rig_attach(&other, &other.device));
+	ASSERT_EQ(0, testbed_map(bed));
+	ASSERT_EQ(0, testbed_map(&other));
+	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
+	ASSERT_EQ(0, testbed_attach(&other, &other.device));
 
-	pattern_fill(other.memory, RIG_LENGTH, 58);
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
-	EXPECT_TRUE(pattern_is(other.memory, RIG_LENGTH, 58));
-	EXPECT_EQ(1, device_reaches(&other, &other.device, RIG_IOVA,
+	pattern_fill(other.memory, TESTBED_LENGTH, 58);
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
+	EXPECT_TRUE(pattern_is(other.memory, TESTBED_LENGTH, 58));
+	EXPECT_EQ(1, device_reaches(&other, &other.device, TESTBED_IOVA,
 				    other.memory));
 
 	/* The close of one iommufd does not affect mappings of the other. */
-	rig_close(&other);
-	EXPECT_EQ(1, device_reaches(rig, &rig->device, RIG_IOVA, rig->memory));
+	testbed_close(&other);
+	EXPECT_EQ(1,
+		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
 }
 
 TEST_F(security, group_with_a_kernel_driver_EPERM)
@@ -258,15 +264,15 @@ TEST_F(security, group_with_a_kernel_driver_EPERM)
 
 	if (reset_bus_find(&bus))
 		SKIP(return, "needs an edu and a virtio-rng on a bus below a bridge");
-	ASSERT_EQ(0, pci_give_to_vfio(bus.edu.text));
+	ASSERT_EQ(0, pci_bind_vfio(bus.edu.text));
 	ASSERT_EQ(0, reset_bus_sibling_to_virtio(&bus));
 	fd = vfio_open(bus.edu.text);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EPERM, vfio_bind(fd, self->rig.iommufd, &id));
+	EXPECT_EQ(-EPERM, vfio_bind(fd, self->bed.iommufd, &id));
 
 	/* A bind works without that driver, and then keeps the driver out. */
 	ASSERT_EQ(0, pci_take_from_driver(bus.sibling.text));
-	ASSERT_EQ(0, vfio_bind(fd, self->rig.iommufd, &id));
+	ASSERT_EQ(0, vfio_bind(fd, self->bed.iommufd, &id));
 	EXPECT_GT(0, reset_bus_sibling_to_virtio(&bus));
 	close(fd);
 	EXPECT_EQ(0, reset_bus_sibling_to_virtio(&bus));
@@ -276,13 +282,13 @@ TEST_F(security, bind_with_group_in_container_EBUSY)
 {
 	struct legacy legacy;
 
-	device_close(&self->rig.device);
+	device_close(&self->bed.device);
 	ASSERT_EQ(0, legacy_open(&legacy, self->address));
-	EXPECT_EQ(-EBUSY, device_open(&self->rig.device, self->address,
-				      self->rig.iommufd));
+	EXPECT_EQ(-EBUSY, device_open(&self->bed.device, self->address,
+				      self->bed.iommufd));
 	legacy_close(&legacy);
-	EXPECT_EQ(0, device_open(&self->rig.device, self->address,
-				 self->rig.iommufd));
+	EXPECT_EQ(0, device_open(&self->bed.device, self->address,
+				 self->bed.iommufd));
 }
 
 TEST_HARNESS_MAIN

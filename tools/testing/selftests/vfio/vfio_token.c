@@ -17,7 +17,7 @@
 
 #include "../kselftest_harness.h"
 #include "legacy.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define RIGHT_TEXT "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
 
@@ -50,7 +50,7 @@ FIXTURE(token)
 FIXTURE_SETUP(token)
 {
 	ASSERT_EQ(0, pci_find_sriov(&self->pf_address));
-	ASSERT_EQ(0, pci_give_to_vfio(self->pf_address.text));
+	ASSERT_EQ(0, pci_bind_vfio(self->pf_address.text));
 	ASSERT_EQ(0, pci_sriov_enable(self->pf_address.text, 1));
 	ASSERT_EQ(0, pci_sriov_vf(self->pf_address.text, 0, &self->vf_address));
 	self->iommufd = iommu_open();
@@ -262,9 +262,9 @@ TEST_F(token, device_without_token_EINVAL)
 	int fd;
 
 	ASSERT_EQ(0, machine_find(&machine));
-	if (!machine.nr_lone)
+	if (!machine.nr_singletons)
 		SKIP(return, "needs a QEMU edu device");
-	fd = vfio_open(machine.lone[0].text);
+	fd = vfio_open(machine.singleton[0].text);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EINVAL, bind_with(fd, self->iommufd, right));
 	EXPECT_EQ(0, bind_with(fd, self->iommufd, NULL));

@@ -34,9 +34,9 @@ static void counters(void)
 	record_rc_pages("T1-59", "second_iova",
 			map(type1.container, 2 * IOVA, memory, 16 * PAGE,
 			    READ_ONLY));
-	if (devices()->nr_lone > 1) {
+	if (devices()->nr_singletons > 1) {
 		other.container = new_container();
-		second = new_group(&devices()->lone[1]);
+		second = new_group(&devices()->singleton[1]);
 		if (join(second, other.container) ||
 		    set_iommu(other.container, VFIO_TYPE1v2_IOMMU))
 			die("a second container");

@@ -40,7 +40,7 @@ int main(void)
 	pattern_fill(memory, TRANSFER, OURS);
 	record_rc_pages("T1-42", "map", map(type1.container, IOVA, memory,
 					    PAGE, READ_WRITE));
-	type1.group = new_group(&devices()->lone[0]);
+	type1.group = new_group(&devices()->singleton[0]);
 	join_in_child(type1.group, type1.container, memory);
 	type1_device(&type1);
 	device_load(&type1, IOVA, seen);

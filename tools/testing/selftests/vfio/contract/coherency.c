@@ -22,9 +22,9 @@ int main(void)
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	record_rc("T1-22,T1-117", "v2",
 		  check_extension(type1.container, VFIO_DMA_CC_IOMMU));
-	if (devices()->nr_lone < 2)
+	if (devices()->nr_singletons < 2)
 		die("needs two edu devices with groups of their own");
-	second = new_group(&devices()->lone[1]);
+	second = new_group(&devices()->singleton[1]);
 	record_rc("T1-118", "join", join(second, type1.container));
 	record_rc("T1-22,T1-117,T1-118", "two_groups",
 		  check_extension(type1.container, VFIO_DMA_CC_IOMMU));

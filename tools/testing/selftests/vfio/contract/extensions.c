@@ -29,7 +29,7 @@ static void record_extensions(const char *rules, const char *when,
 int main(void)
 {
 	int container = new_container();
-	int group = new_group(&devices()->lone[0]);
+	int group = new_group(&devices()->singleton[0]);
 	struct type1 type1;
 	long fd;
 
@@ -45,8 +45,8 @@ int main(void)
 
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	record_extensions("T1-20", "v2", type1.container);
-	if (devices()->nr_lone > 1) {
-		int second = new_group(&devices()->lone[1]);
+	if (devices()->nr_singletons > 1) {
+		int second = new_group(&devices()->singleton[1]);
 
 		record_rc("T1-22", "join_second",
 			  join(second, type1.container));
@@ -63,7 +63,7 @@ int main(void)
 	record_extensions("T1-20", "nesting", type1.container);
 	record_rc("T1-20", "leave", leave(type1.group));
 	record_extensions("T1-19", "left", type1.container);
-	fd = get_device(type1.group, &devices()->lone[0]);
+	fd = get_device(type1.group, &devices()->singleton[0]);
 	record_set_prefix("left");
 	record_rc("T1-14", "get_device", fd < 0 ? fd : 0);
 	type1_close(&type1);

@@ -45,7 +45,7 @@ static void two_groups(void)
 	struct type1 type1, second;
 	int group, c;
 
-	if (devices()->nr_lone < 2)
+	if (devices()->nr_singletons < 2)
 		die("needs two edu devices with groups of their own");
 	record_set_prefix("two");
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
@@ -53,11 +53,11 @@ static void two_groups(void)
 	record_info("T1-122,T1-134", "info", c);
 	record_rc_pages("T1-125", "map", map(c, IOVA, memory, 4 * PAGE,
 					     READ_WRITE));
-	group = new_group(&devices()->lone[1]);
+	group = new_group(&devices()->singleton[1]);
 	record_rc_pages("T1-118", "join", join(group, c));
 	record_rc("T1-114", "join_again", join(group, c));
 	record_info("T1-33,T1-118,T1-122", "info_joined", c);
-	second = open_device(c, group, &devices()->lone[1]);
+	second = open_device(c, group, &devices()->singleton[1]);
 	type1_device(&type1);
 	record_reach("T1-118,T1-125", "second_reaches_old", &second,
 		     IOVA + PAGE, memory + PAGE);
@@ -83,7 +83,7 @@ static void two_groups(void)
 	close_device(&type1);
 	edu_stop(&type1.edu);
 	record_rc_pages("T1-132,T1-133", "first_leaves", leave(type1.group));
-	second = open_device(c, group, &devices()->lone[1]);
+	second = open_device(c, group, &devices()->singleton[1]);
 	record_reach("T1-132,T1-133", "second_reaches", &second, 2 * IOVA,
 		     memory);
 	record_info("T1-134", "info_first_left", c);
@@ -100,8 +100,8 @@ static void both_at_once(void)
 	char *memory = new_pages(2);
 
 	record_set_prefix("at_once");
-	one = new_group(&devices()->lone[0]);
-	two = new_group(&devices()->lone[1]);
+	one = new_group(&devices()->singleton[0]);
+	two = new_group(&devices()->singleton[1]);
 	record_rc("T1-11", "join_one", join(one, c));
 	record_rc("T1-11", "join_two", join(two, c));
 	record_rc("T1-09,T1-11", "set_iommu_9", set_iommu(c, 9));

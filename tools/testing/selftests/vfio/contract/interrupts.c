@@ -28,7 +28,7 @@ int main(void)
 	struct type1 type1;
 	int second;
 
-	if (devices()->nr_lone < 2)
+	if (devices()->nr_singletons < 2)
 		die("needs two edu devices with groups of their own");
 	allow("N");
 	record_rc("T1-03,T1-114,T1-116", "refused.v2", type1_try(&type1, 3));
@@ -46,7 +46,7 @@ int main(void)
 			    READ_WRITE));
 	get_info(type1.container, info, sizeof(info));
 	record_bytes("T1-122", "info", info + 4, 120);
-	second = new_group(&devices()->lone[1]);
+	second = new_group(&devices()->singleton[1]);
 	record_rc("T1-03,T1-114,T1-116", "second",
 		  join(second, type1.container));
 	get_info(type1.container, info, sizeof(info));

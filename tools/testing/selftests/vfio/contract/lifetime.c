@@ -73,7 +73,7 @@ static void set_iommu_types(void)
 	record_rc("T1-08", "set_iommu_none", set_iommu(container, 4));
 
 	record_set_prefix("no_driver");
-	group = new_group(&devices()->lone[0]);
+	group = new_group(&devices()->singleton[0]);
 	record_rc("T1-08", "join", join(group, container));
 	dispatch(container);
 
@@ -183,7 +183,7 @@ static void mapping_lifetime(void)
 	type1.group = -1;
 	record_pages("T1-13,T1-14", "group_closed");
 	record_copy("T1-14", "group_closed.dma", &type1, memory, 2);
-	fd = open_group(&devices()->lone[0]);
+	fd = open_group(&devices()->singleton[0]);
 	record_rc("T1-14", "group_opened_again", fd < 0 ? fd : 0);
 	if (fd >= 0)
 		close((int)fd);

@@ -96,7 +96,7 @@ static void limits(void)
 int main(void)
 {
 	memory = new_pages(16);
-	group = new_group(&devices()->lone[0]);
+	group = new_group(&devices()->singleton[0]);
 	container = mdev_container(&mdev, "notified", VFIO_TYPE1v2_IOMMU);
 	matrix();
 	limits();

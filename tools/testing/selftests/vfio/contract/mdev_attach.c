@@ -86,7 +86,7 @@ static void alone(void)
 /* Add a group with an IOMMU to a container that has mappings. */
 static void add_domain(void)
 {
-	int group = new_group(&devices()->lone[0]), container;
+	int group = new_group(&devices()->singleton[0]), container;
 	struct mdev mdev;
 	long rc;
 

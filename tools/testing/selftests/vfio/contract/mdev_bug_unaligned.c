@@ -11,7 +11,7 @@
 
 int main(void)
 {
-	int group = new_group(&devices()->lone[0]), container;
+	int group = new_group(&devices()->singleton[0]), container;
 	char *memory = new_pages(4), data[8];
 	struct mdev mdev;
 	long rc;

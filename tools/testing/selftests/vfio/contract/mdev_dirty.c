@@ -177,7 +177,7 @@ static void unmaps(void)
 /* With a group that does DMA, all pages count as dirty. */
 static void with_group(void)
 {
-	int group = new_group(&devices()->lone[0]);
+	int group = new_group(&devices()->singleton[0]);
 
 	record_set_prefix("group");
 	record_rc("T1-110", "join", join(group, container));

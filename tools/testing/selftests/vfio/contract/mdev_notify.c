@@ -137,7 +137,7 @@ static void notified_devices(void)
 	const struct mdev_pin_notice *notice;
 	__u64 older, newer;
 
-	record_set_prefix("told");
+	record_set_prefix("notified");
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
 	set_control(&first, MDEV_PIN_NOTICE_UNPIN | MDEV_PIN_NOTICE_READ, 0, 0,
@@ -168,13 +168,13 @@ static void notified_devices(void)
 	/* A notified driver unpins a page that another device has pinned. */
 	must_map(IOVA, 0, 2);
 	must_pin(&plain, IOVA, 2);
-	set_control(&second, MDEV_PIN_NOTICE_BLIND, 0, 0, 0);
-	record_unmap("T1-149,T1-158", "blind", container, IOVA, 2 * PAGE, 0);
+	set_control(&second, MDEV_PIN_NOTICE_UNPIN_RANGE, 0, 0, 0);
+	record_unmap("T1-149,T1-158", "range", container, IOVA, 2 * PAGE, 0);
 	set_control(&second, MDEV_PIN_NOTICE_UNPIN, 0, 0, 0);
-	record_both("T1-148,T1-158", "blind");
-	record_notices("T1-156,T1-158", "blind.plain", &plain, &seen_plain);
+	record_both("T1-148,T1-158", "range");
+	record_notices("T1-156,T1-158", "range.plain", &plain, &seen_plain);
 	record_rc("T1-149", "plain_forgets", mdev_forget(&plain, IOVA, 2));
-	record_pages("T1-149", "blind.pages");
+	record_pages("T1-149", "range.pages");
 
 	must_map(IOVA, 0, 1);
 	must_pin(&first, IOVA, 1);
@@ -331,7 +331,7 @@ static void detach_without_notice(void)
 	long rc;
 
 	record_set_prefix("detach");
-	real.group = new_group(&devices()->lone[0]);
+	real.group = new_group(&devices()->singleton[0]);
 	must_map(IOVA, 0, 4);
 	must_pin(&first, IOVA, 1);
 	rc = join(real.group, container);

@@ -215,7 +215,7 @@ static void calling_process(void)
 
 static void with_domain(void)
 {
-	int group = new_group(&devices()->lone[0]);
+	int group = new_group(&devices()->singleton[0]);
 
 	record_set_prefix("domain");
 	record_rc("T1-154", "join", join(group, container));

@@ -806,9 +806,9 @@ int main(void)
 	unsigned int seeds = count ? (unsigned int)atoi(count) : SEEDS;
 	unsigned int seed, i;
 
-	if (devices()->nr_lone < 2)
+	if (devices()->nr_singletons < 2)
 		die("needs two edu devices with groups of their own");
-	second = new_group(&devices()->lone[1]);
+	second = new_group(&devices()->singleton[1]);
 	verbose = only;
 	if (only)
 		sequence((unsigned int)atoi(only));

@@ -131,8 +131,8 @@ static void while_invalid(char *memory)
 	record_rc("T1-96", "meanwhile.get_info", get_info(c, &info, 20));
 	record_rc("T1-96", "meanwhile.unmap",
 		  unmap(c, 2 * IOVA, PAGE, 0, &done));
-	if (devices()->nr_lone > 1) {
-		second = new_group(&devices()->lone[1]);
+	if (devices()->nr_singletons > 1) {
+		second = new_group(&devices()->singleton[1]);
 		record_rc("T1-96,T1-114,T1-160", "meanwhile.join",
 			  join(second, c));
 		map(c, IOVA, memory, 4 * PAGE, UPDATE);

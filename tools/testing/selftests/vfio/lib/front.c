@@ -6,7 +6,7 @@
 #include <linux/vfio.h>
 
 #include "front.h"
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 
 static int open_ioas(struct front *front)
 {

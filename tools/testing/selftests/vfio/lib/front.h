@@ -14,12 +14,12 @@
 
 #include "legacy.h"
 #include "mediated.h"
-#include "rig.h"
+#include "testbed.h"
 
 /* Memory and IOVAs that front_call_map() uses */
 #define SPARE_PAGES	4
 #define SPARE_LENGTH	(SPARE_PAGES * (long)PAGE)
-#define SPARE_IOVA	(RIG_IOVA + 1024 * PAGE)
+#define SPARE_IOVA (TESTBED_IOVA + 1024 * PAGE)
 
 /**
  * struct front - an address space and its device

@@ -3,22 +3,22 @@
 # is built on them. Include this file after lib.mk.
 
 SAMPLE_DIR := $(top_srcdir)/samples/iommufd
-RIG_DIR := $(selfdir)/vfio/lib
+TESTBED_DIR := $(selfdir)/vfio/lib
 
-RIG_SOURCES += $(SAMPLE_DIR)/pci.c
-RIG_SOURCES += $(SAMPLE_DIR)/vfio.c
-RIG_SOURCES += $(SAMPLE_DIR)/ioas.c
-RIG_SOURCES += $(SAMPLE_DIR)/edu.c
-RIG_SOURCES += $(SAMPLE_DIR)/counters.c
-RIG_SOURCES += $(SAMPLE_DIR)/mediated.c
-RIG_SOURCES += $(RIG_DIR)/rig.c
-RIG_SOURCES += $(RIG_DIR)/record.c
-RIG_SOURCES += $(RIG_DIR)/user.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/pci.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/vfio.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/ioas.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/edu.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/counters.c
+TESTBED_SOURCES += $(SAMPLE_DIR)/mediated.c
+TESTBED_SOURCES += $(TESTBED_DIR)/testbed.c
+TESTBED_SOURCES += $(TESTBED_DIR)/record.c
+TESTBED_SOURCES += $(TESTBED_DIR)/user.c
 
-RIG_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(RIG_DIR)/*.h)
+TESTBED_HEADERS += $(wildcard $(SAMPLE_DIR)/*.h $(TESTBED_DIR)/*.h)
 
-$(TEST_GEN_PROGS): $(RIG_HEADERS)
-LOCAL_HDRS += $(RIG_HEADERS)
+$(TEST_GEN_PROGS): $(TESTBED_HEADERS)
+LOCAL_HDRS += $(TESTBED_HEADERS)
 
 # record.c wraps ioctl() to record errnos.
 LDFLAGS += -Wl,--wrap=ioctl

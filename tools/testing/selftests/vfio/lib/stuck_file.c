@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <linux/fuse.h>
 
-#include "rig.h"
+#include "testbed.h"
 #include "stuck_file.h"
 #include "../../kselftest.h"
 

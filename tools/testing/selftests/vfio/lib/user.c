@@ -29,13 +29,13 @@ int user_wait(pid_t child)
 	return WEXITSTATUS(status);
 }
 
-int user_run(uid_t user, unsigned int pages, work_fn work, struct rig *rig)
+int user_run(uid_t user, unsigned int pages, work_fn work, struct testbed *bed)
 {
 	pid_t child = fork();
 
 	if (child < 0)
 		return -errno;
 	if (!child)
-		_exit(user_become(user, pages) ? 99 : work(rig));
+		_exit(user_become(user, pages) ? 99 : work(bed));
 	return user_wait(child);
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "rig.h"
+#include "testbed.h"
 
 /**
  * struct steps - progress of a child
@@ -29,7 +29,7 @@ static inline void step(struct steps *steps, bool passed)
 }
 
 /* Body of a child. Return 0 or the number of the first step that failed. */
-typedef int (*work_fn)(struct rig *rig);
+typedef int (*work_fn)(struct testbed *bed);
 
 /*
  * Switch the calling process to @user and set RLIMIT_MEMLOCK to @pages pages.
@@ -44,6 +44,6 @@ int user_wait(pid_t child);
  * Run @work in a child that belongs to @user. Return its result, or 99 if
  * switching to @user failed.
  */
-int user_run(uid_t user, unsigned int pages, work_fn work, struct rig *rig);
+int user_run(uid_t user, unsigned int pages, work_fn work, struct testbed *bed);
 
 #endif

@@ -27,8 +27,8 @@ static void sort_devices(struct devices *all, const struct pci_address *found,
 		for (other = -1, j = 0; j < nr; j++)
 			if (j != i && group[j] == group[i])
 				other = j;
-		if (other < 0 && all->nr_lone < 2)
-			all->lone[all->nr_lone++] = found[i];
+		if (other < 0 && all->nr_singletons < 2)
+			all->singleton[all->nr_singletons++] = found[i];
 		if (other > i && !all->has_pair) {
 			all->pair[0] = found[i];
 			all->pair[1] = found[other];
@@ -43,16 +43,16 @@ const struct devices *devices(void)
 	static struct devices all;
 	int group[MAX_EDU], nr, i;
 
-	if (all.nr_lone)
+	if (all.nr_singletons)
 		return &all;
 	nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
 	for (i = 0; i < nr; i++) {
-		if (pci_give_to_vfio(found[i].text))
+		if (pci_bind_vfio(found[i].text))
 			die("vfio-pci does not take %s", found[i].text);
 		group[i] = pci_group(found[i].text);
 	}
 	sort_devices(&all, found, group, nr);
-	if (!all.nr_lone)
+	if (!all.nr_singletons)
 		die("no edu device has a group of its own");
 	return &all;
 }
@@ -185,7 +185,7 @@ long type1_try(struct type1 *type1, unsigned long type)
 
 	*type1 = (struct type1){ .device = -1 };
 	type1->container = new_container();
-	type1->group = new_group(&devices()->lone[0]);
+	type1->group = new_group(&devices()->singleton[0]);
 	rc = join(type1->group, type1->container);
 	if (!rc)
 		rc = set_iommu(type1->container, type);
@@ -202,7 +202,7 @@ void type1_open(struct type1 *type1, unsigned long type)
 
 void type1_device(struct type1 *type1)
 {
-	long fd = get_device(type1->group, &devices()->lone[0]);
+	long fd = get_device(type1->group, &devices()->singleton[0]);
 	int err;
 
 	if (fd < 0)

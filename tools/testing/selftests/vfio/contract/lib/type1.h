@@ -2,8 +2,8 @@
 /*
  * Containers, groups and the ioctls of type1, and DMA of edu devices.
  *
- * A lone device is an edu that has an IOMMU group of its own; a pair is two
- * devices of one group. The bounce page is mapped for the duration of a
+ * A singleton device is an edu that has an IOMMU group of its own; a pair is
+ * two devices of one group. The bounce page is mapped for the duration of a
  * transfer, to move data between memory and the internal buffer of the device.
  *
  * Functions that call an ioctl return its result, a number or -errno. Functions
@@ -40,20 +40,20 @@
 
 /**
  * struct devices - the edu devices of the machine, all bound to vfio-pci
- * @lone: addresses of devices that have a group of their own
- * @nr_lone: number of entries in @lone, at most 2
+ * @singleton: addresses of devices that have a group of their own
+ * @nr_singletons: number of entries in @singleton, at most 2
  * @pair: addresses of two devices that share a group
  * @has_pair: @pair is valid
  */
 struct devices {
-	struct pci_address lone[2];
-	unsigned int nr_lone;
+	struct pci_address singleton[2];
+	unsigned int nr_singletons;
 	struct pci_address pair[2];
 	bool has_pair;
 };
 
 /**
- * struct type1 - a container with the first lone device
+ * struct type1 - a container with the first singleton device
  * @container: file of the container, or -1
  * @group: file of the group of the device, in @container, or -1
  * @device: file of the device, or -1
@@ -68,7 +68,7 @@ struct type1 {
 
 /*
  * Return the devices, which the first call looks for. End the program if there
- * is no lone device.
+ * is no singleton device.
  */
 const struct devices *devices(void);
 
@@ -105,8 +105,8 @@ const void *capability(const void *info, __u16 id);
 unsigned int avail(int container);
 
 /*
- * Open a container with the group of the first lone device and the IOMMU driver
- * @type.
+ * Open a container with the group of the first singleton device and the IOMMU
+ * driver @type.
  */
 void type1_open(struct type1 *type1, unsigned long type);
 

@@ -8,8 +8,8 @@
  *
  * Unless noted otherwise, functions return 0 or -errno.
  */
-#ifndef SELFTESTS_VFIO_PCI_RIG_H
-#define SELFTESTS_VFIO_PCI_RIG_H
+#ifndef SELFTESTS_VFIO_PCI_TESTBED_H
+#define SELFTESTS_VFIO_PCI_TESTBED_H
 
 #include <stdbool.h>
 #include <linux/types.h>

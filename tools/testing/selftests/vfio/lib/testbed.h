@@ -3,14 +3,14 @@
  * Common setup of device tests: the edu devices of the machine, and an open
  * /dev/iommu with an address space, a bound device and memory.
  *
- * A lone device has an IOMMU group of its own; a pair is two devices of one
- * group. The bounce page is mapped so that a test can move data between memory
- * and the internal buffer of a device.
+ * A singleton device has an IOMMU group of its own; a pair is two devices of
+ * one group. The bounce page is mapped so that a test can move data between
+ * memory and the internal buffer of a device.
  *
  * Unless noted otherwise, functions return 0 or -errno.
  */
-#ifndef SELFTESTS_VFIO_RIG_H
-#define SELFTESTS_VFIO_RIG_H
+#ifndef SELFTESTS_VFIO_TESTBED_H
+#define SELFTESTS_VFIO_TESTBED_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,35 +23,35 @@
 #include "pci.h"
 #include "vfio.h"
 
-#define PAGE		4096ul
-#define HUGE		(2ul << 20)
-#define RIG_PAGES	16
-#define RIG_LENGTH	(RIG_PAGES * PAGE)
-#define RIG_IOVA	0x10000000ull
-#define BOUNCE_IOVA	0x70000000ull
-#define TRANSFER	3000u
+#define PAGE 4096ul
+#define HUGE (2ul << 20)
+#define TESTBED_PAGES 16
+#define TESTBED_LENGTH (TESTBED_PAGES * PAGE)
+#define TESTBED_IOVA 0x10000000ull
+#define BOUNCE_IOVA 0x70000000ull
+#define TRANSFER 3000u
 
 /*
  * Override the default of kselftest_harness.h: a debug kernel in an emulated
  * machine may need minutes for a test.
  */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	240	/* seconds */
+#define TEST_TIMEOUT_DEFAULT 240 /* seconds */
 
 /* MSI window of x86, which can never be mapped */
-#define MSI_START	0xfee00000ull
-#define MSI_LAST	0xfeefffffull
+#define MSI_START 0xfee00000ull
+#define MSI_LAST 0xfeefffffull
 
 /**
  * struct machine - the edu devices of the machine, all bound to vfio-pci
- * @lone: addresses of devices that have a group of their own
- * @nr_lone: number of entries in @lone, at most 2
+ * @singleton: addresses of devices that have a group of their own
+ * @nr_singletons: number of entries in @singleton, at most 2
  * @pair: addresses of two devices that share a group
  * @has_pair: @pair is valid
  */
 struct machine {
-	struct pci_address lone[2];
-	unsigned int nr_lone;
+	struct pci_address singleton[2];
+	unsigned int nr_singletons;
 	struct pci_address pair[2];
 	bool has_pair;
 };
@@ -69,16 +69,16 @@ struct device {
 };
 
 /**
- * struct rig - resources of one test
+ * struct testbed - resources of one test
  * @machine: edu devices of the machine
  * @pinned_before: number of pages pinned in the system before the test
  * @iommufd: open /dev/iommu
  * @ioas: ID of an empty address space of @iommufd
- * @device: first lone device, bound to @iommufd but not attached
- * @memory: RIG_LENGTH bytes of present and writable memory, mapped nowhere
- * @bounce: bounce page; rig_attach() maps it
+ * @device: first singleton device, bound to @iommufd but not attached
+ * @memory: TESTBED_LENGTH bytes of present and writable memory, mapped nowhere
+ * @bounce: bounce page; testbed_attach() maps it
  */
-struct rig {
+struct testbed {
 	struct machine machine;
 	long pinned_before;
 	int iommufd;
@@ -95,20 +95,20 @@ struct rig {
  */
 void require_edu(void);
 
-#define NEEDS_EDU						\
-	static void __attribute__((constructor)) needs_edu(void)	\
-	{							\
-		require_edu();					\
+#define NEEDS_EDU                                                \
+	static void __attribute__((constructor)) needs_edu(void) \
+	{                                                        \
+		require_edu();                                   \
 	}
 
 /*
  * For a program that makes devices attempt DMA that the IOMMU must block:
  * announce that the kernel log will have DMA fault reports.
  */
-#define EXPECTS_DMA_FAULTS					\
-	static void __attribute__((constructor)) expects_faults(void)	\
-	{							\
-		puts("# expects: dma-fault");			\
+#define EXPECTS_DMA_FAULTS                                            \
+	static void __attribute__((constructor)) expects_faults(void) \
+	{                                                             \
+		puts("# expects: dma-fault");                         \
 	}
 
 /* Find the edu devices and bind them to vfio-pci. */
@@ -124,29 +124,31 @@ void *new_memory(size_t length);
 /* Return HUGE bytes of private memory in one huge page, or NULL on failure. */
 void *new_huge_page(void);
 
-int rig_open(struct rig *rig);
+int testbed_open(struct testbed *bed);
 
-/* Map the bounce page and attach @device to the address space of the rig. */
-int rig_attach(struct rig *rig, struct device *device);
+/*
+ * Map the bounce page and attach @device to the address space of the testbed.
+ */
+int testbed_attach(struct testbed *bed, struct device *device);
 
 /* Close all files, which removes the mappings too. */
-void rig_close(struct rig *rig);
+void testbed_close(struct testbed *bed);
 
-/* Return how many more pages are pinned than when the rig was opened. */
-long rig_pinned(const struct rig *rig);
+/* Return how many more pages are pinned than when the testbed was opened. */
+long testbed_pinned(const struct testbed *bed);
 
-/* Map all memory of the rig at RIG_IOVA, readable and writable. */
-int rig_map(struct rig *rig);
+/* Map all memory of the testbed at TESTBED_IOVA, readable and writable. */
+int testbed_map(struct testbed *bed);
 
 /* Unmap a range, without reporting how many bytes were mapped in it. */
-int rig_unmap(struct rig *rig, __u64 iova, __u64 length);
+int testbed_unmap(struct testbed *bed, __u64 iova, __u64 length);
 
 /*
  * Check by DMA in both directions that the device reaches @memory at @iova.
  * Return 1 if it does, 0 if not, or -errno. The first TRANSFER bytes of
  * @memory are overwritten. The bounce page has to be mapped.
  */
-int device_reaches(struct rig *rig, struct device *device, __u64 iova,
+int device_reaches(struct testbed *bed, struct device *device, __u64 iova,
 		   char *memory);
 
 /*
@@ -154,7 +156,7 @@ int device_reaches(struct rig *rig, struct device *device, __u64 iova,
  * if both are blocked, 0 if either is not, or -errno. The first TRANSFER bytes
  * of @memory are overwritten. The bounce page has to be mapped.
  */
-int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
+int device_is_blocked(struct testbed *bed, struct device *device, __u64 iova,
 		      char *memory);
 
 #endif

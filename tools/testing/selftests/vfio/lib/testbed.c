@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Common setup of device tests, see rig.h. */
+/* Common setup of device tests, see testbed.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "rig.h"
+#include "testbed.h"
 #include "../../kselftest.h"
 
 #define MAX_EDU 16
@@ -32,8 +32,8 @@ static void sort_devices(struct machine *machine, struct pci_address *found,
 			machine->pair[1] = found[j];
 			machine->has_pair = true;
 		}
-		if (alone && machine->nr_lone < 2)
-			machine->lone[machine->nr_lone++] = found[i];
+		if (alone && machine->nr_singletons < 2)
+			machine->singleton[machine->nr_singletons++] = found[i];
 	}
 }
 
@@ -47,7 +47,7 @@ int machine_find(struct machine *machine)
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr; i++) {
-		err = pci_give_to_vfio(found[i].text);
+		err = pci_bind_vfio(found[i].text);
 		if (err)
 			return err;
 		group[i] = pci_group(found[i].text);
@@ -120,72 +120,72 @@ void *new_huge_page(void)
 	return huge;
 }
 
-int rig_open(struct rig *rig)
+int testbed_open(struct testbed *bed)
 {
 	int err;
 
-	memset(rig, 0, sizeof(*rig));
-	rig->device.fd = -1;
-	rig->iommufd = -1;
-	rig->pinned_before = counters_pinned();
-	if (rig->pinned_before < 0)
-		return (int)rig->pinned_before;
-	rig->memory = new_memory(RIG_LENGTH);
-	rig->bounce = new_memory(PAGE);
-	if (!rig->memory || !rig->bounce)
+	memset(bed, 0, sizeof(*bed));
+	bed->device.fd = -1;
+	bed->iommufd = -1;
+	bed->pinned_before = counters_pinned();
+	if (bed->pinned_before < 0)
+		return (int)bed->pinned_before;
+	bed->memory = new_memory(TESTBED_LENGTH);
+	bed->bounce = new_memory(PAGE);
+	if (!bed->memory || !bed->bounce)
 		return -ENOMEM;
-	err = machine_find(&rig->machine);
+	err = machine_find(&bed->machine);
 	if (err)
 		return err;
-	if (!rig->machine.nr_lone)
+	if (!bed->machine.nr_singletons)
 		return -ENODEV;
-	rig->iommufd = iommu_open();
-	if (rig->iommufd < 0)
-		return rig->iommufd;
-	err = ioas_alloc(rig->iommufd, &rig->ioas);
+	bed->iommufd = iommu_open();
+	if (bed->iommufd < 0)
+		return bed->iommufd;
+	err = ioas_alloc(bed->iommufd, &bed->ioas);
 	if (err)
 		return err;
-	return device_open(&rig->device, rig->machine.lone[0].text,
-			   rig->iommufd);
+	return device_open(&bed->device, bed->machine.singleton[0].text,
+			   bed->iommufd);
 }
 
-int rig_attach(struct rig *rig, struct device *device)
+int testbed_attach(struct testbed *bed, struct device *device)
 {
-	__u32 pt_id = rig->ioas;
+	__u32 pt_id = bed->ioas;
 	int err;
 
-	err = ioas_map(rig->iommufd, rig->ioas, rig->bounce, PAGE, BOUNCE_IOVA,
+	err = ioas_map(bed->iommufd, bed->ioas, bed->bounce, PAGE, BOUNCE_IOVA,
 		       IOAS_READ_WRITE);
 	if (err && err != -EEXIST)
 		return err;
 	return vfio_attach(device->fd, &pt_id);
 }
 
-void rig_close(struct rig *rig)
+void testbed_close(struct testbed *bed)
 {
-	device_close(&rig->device);
-	if (rig->iommufd >= 0)
-		close(rig->iommufd);
-	rig->iommufd = -1;
+	device_close(&bed->device);
+	if (bed->iommufd >= 0)
+		close(bed->iommufd);
+	bed->iommufd = -1;
 }
 
-long rig_pinned(const struct rig *rig)
+long testbed_pinned(const struct testbed *bed)
 {
-	return counters_pinned() - rig->pinned_before;
+	return counters_pinned() - bed->pinned_before;
 }
 
-int rig_map(struct rig *rig)
+int testbed_map(struct testbed *bed)
 {
-	return ioas_map(rig->iommufd, rig->ioas, rig->memory, RIG_LENGTH,
-			RIG_IOVA, IOAS_READ_WRITE);
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory, TESTBED_LENGTH,
+			TESTBED_IOVA, IOAS_READ_WRITE);
 }
 
-int rig_unmap(struct rig *rig, __u64 iova, __u64 length)
+int testbed_unmap(struct testbed *bed, __u64 iova, __u64 length)
 {
-	return ioas_unmap(rig->iommufd, rig->ioas, iova, &length);
+	return ioas_unmap(bed->iommufd, bed->ioas, iova, &length);
 }
 
-int device_reaches(struct rig *rig, struct device *device, __u64 iova,
+int device_reaches(struct testbed *bed, struct device *device, __u64 iova,
 		   char *memory)
 {
 	__u32 in = next_seed++, out = next_seed++;
@@ -193,17 +193,17 @@ int device_reaches(struct rig *rig, struct device *device, __u64 iova,
 
 	/* Load from memory and read the buffer back through the bounce page. */
 	pattern_fill(memory, TRANSFER, in);
-	memset(rig->bounce, 0, PAGE);
+	memset(bed->bounce, 0, PAGE);
 	err = edu_load(&device->edu, iova, 0, TRANSFER);
 	if (!err)
 		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (err)
 		return err;
-	if (!pattern_is(rig->bounce, TRANSFER, in))
+	if (!pattern_is(bed->bounce, TRANSFER, in))
 		return 0;
 
 	/* Fill the buffer through the bounce page and store it to memory. */
-	pattern_fill(rig->bounce, TRANSFER, out);
+	pattern_fill(bed->bounce, TRANSFER, out);
 	err = edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (!err)
 		err = edu_store(&device->edu, iova, 0, TRANSFER);
@@ -212,14 +212,14 @@ int device_reaches(struct rig *rig, struct device *device, __u64 iova,
 	return pattern_is(memory, TRANSFER, out);
 }
 
-int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
+int device_is_blocked(struct testbed *bed, struct device *device, __u64 iova,
 		      char *memory)
 {
 	__u32 mine = next_seed++, theirs = next_seed++;
 	int err;
 
 	pattern_fill(memory, TRANSFER, mine);
-	pattern_fill(rig->bounce, TRANSFER, theirs);
+	pattern_fill(bed->bounce, TRANSFER, theirs);
 	err = edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (!err)
 		err = edu_store(&device->edu, iova, 0, TRANSFER);
@@ -234,5 +234,5 @@ int device_is_blocked(struct rig *rig, struct device *device, __u64 iova,
 		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);
 	if (err)
 		return err;
-	return pattern_is_absent(rig->bounce, TRANSFER, mine);
+	return pattern_is_absent(bed->bounce, TRANSFER, mine);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Waiting for busy areas: a caller that finds a conflicting one waits until
- * that area settles, and is killable meanwhile, except in a detach.
+ * that area becomes idle, and is killable meanwhile, except in a detach.
  *
  * A call blocks in the mock domain while it maps or unmaps, and a second thread
  * needs the same area.
@@ -15,8 +15,8 @@
 #include "space.h"
 #include "thread.h"
 
-#define IOVA	0x100000000UL
-#define COPY	0x080000000UL
+#define IOVA 0x100000000UL
+#define COPY 0x080000000UL
 
 static long call_map(struct test_thread *thread)
 {
@@ -79,8 +79,8 @@ static void start_hanging(struct kunit *test, struct test_thread *thread,
 	wait_for_completion(&mock->blocked);
 }
 
-static void let_go(struct kunit *test, struct test_thread *thread,
-		   struct mock_domain *mock, long rc)
+static void unblock(struct kunit *test, struct test_thread *thread,
+		    struct mock_domain *mock, long rc)
 {
 	complete(&mock->go_on);
 	end(test, thread, rc);
@@ -96,17 +96,17 @@ static void map_waits_for_unmap(struct kunit *test)
 	struct test_thread unmap, map;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr + PAGES(8),
-					  8));
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map(space->iopt, IOVA, uaddr + PAGES(8), 8));
 	start_hanging(test, &unmap, call_unmap, 0, space->mock[0], IOVA);
 	start(test, &map, call_map, uaddr);
 	test_thread_expect_waiting(&map);
 
-	let_go(test, &unmap, space->mock[0], 0);
+	unblock(test, &unmap, space->mock[0], 0);
 	end(test, &map, 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
-	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr +
-							 PAGES(8))));
+	KUNIT_EXPECT_EQ(test, 0,
+			test_pins(test_user_pfn(test, uaddr + PAGES(8))));
 }
 
 /*
@@ -182,7 +182,7 @@ static void unmap_waits_for_attach(struct kunit *test)
 	start(test, &unmap, call_unmap, 0);
 	test_thread_expect_waiting(&unmap);
 
-	let_go(test, &attach, space->mock[1], 0);
+	unblock(test, &attach, space->mock[1], 0);
 	end(test, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -201,7 +201,7 @@ static void unmap_waits_for_detach(struct kunit *test)
 	start(test, &unmap, call_unmap, 0);
 	test_thread_expect_waiting(&unmap);
 
-	let_go(test, &detach, space->mock[1], 0);
+	unblock(test, &detach, space->mock[1], 0);
 	end(test, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
@@ -222,7 +222,7 @@ static void detach_waits_for_map(struct kunit *test)
 	start(test, &detach, call_detach, 0);
 	test_thread_expect_waiting(&detach);
 
-	let_go(test, &map, space->mock[0], 0);
+	unblock(test, &map, space->mock[0], 0);
 	end(test, &detach, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_unmaps);
@@ -245,15 +245,15 @@ static void hanging_detach_takes_no_map(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	test_attach(test, space->mock[1]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 2 * IOVA,
-					  uaddr + PAGES(8), 8));
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map(space->iopt, 2 * IOVA, uaddr + PAGES(8), 8));
 	start_hanging(test, &detach, call_detach, 0, space->mock[1], 2 * IOVA);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	mock_expect_empty(space->mock[1], IOVA, 8);
 
-	let_go(test, &detach, space->mock[1], 0);
+	unblock(test, &detach, space->mock[1], 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(8), 8);
 	test_validate(test);
@@ -272,7 +272,7 @@ static void detach_waits_for_unmap(struct kunit *test)
 	start(test, &detach, call_detach, 0);
 	test_thread_expect_waiting(&detach);
 
-	let_go(test, &unmap, space->mock[1], 0);
+	unblock(test, &unmap, space->mock[1], 0);
 	end(test, &detach, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -286,13 +286,14 @@ static void copy_waits_for_map(struct kunit *test)
 	struct test_thread map, copy;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
-					  uaddr + PAGES(8), 2));
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map(space->iopt, IOVA - PAGES(2), uaddr + PAGES(8),
+				 2));
 	start_hanging(test, &map, call_map, uaddr, space->mock[0], IOVA);
 	start(test, &copy, call_copy, 0);
 	test_thread_expect_waiting(&copy);
 
-	let_go(test, &map, space->mock[0], 0);
+	unblock(test, &map, space->mock[0], 0);
 	end(test, &copy, 0);
 	mock_expect_maps(space->mock[0], COPY, uaddr + PAGES(8), 2);
 	mock_expect_maps(space->mock[0], COPY + PAGES(2), uaddr, 8);
@@ -313,8 +314,9 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 	struct test_thread copy, attach;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
-					  uaddr + PAGES(8), 2));
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map(space->iopt, IOVA - PAGES(2), uaddr + PAGES(8),
+				 2));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	start_hanging(test, &copy, call_copy, 0, space->mock[0],
 		      COPY + PAGES(2));
@@ -323,7 +325,7 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 		msleep(20);
 	mock_expect_empty(mock, COPY, 10);
 
-	let_go(test, &copy, space->mock[0], 0);
+	unblock(test, &copy, space->mock[0], 0);
 	end(test, &attach, 0);
 	mock_expect_maps(mock, COPY, uaddr + PAGES(8), 2);
 	mock_expect_maps(mock, COPY + PAGES(2), uaddr, 8);
@@ -340,17 +342,17 @@ static long call_attach_wait(struct test_thread *thread)
 /* Each call that waits for a mapping under construction is killable. */
 static void killed_while_waiting(struct kunit *test)
 {
-	static long (* const calls[])(struct test_thread *) = {
-		call_map, call_unmap, call_copy, call_attach,
-		call_attach_wait,
+	static long (*const calls[])(struct test_thread *) = {
+		call_map, call_unmap, call_copy, call_attach, call_attach_wait,
 	};
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 10), i;
 	struct test_thread first, second;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA - PAGES(2),
-					  uaddr + PAGES(8), 2));
+	KUNIT_ASSERT_EQ(test, 0,
+			test_map(space->iopt, IOVA - PAGES(2), uaddr + PAGES(8),
+				 2));
 	start_hanging(test, &first, call_map, uaddr, space->mock[0], IOVA);
 	/*
 	 * The mapping is outside the aperture of the domain that is attached.
@@ -363,7 +365,7 @@ static void killed_while_waiting(struct kunit *test)
 		test_thread_kill(&second);
 		end(test, &second, -EINTR);
 	}
-	let_go(test, &first, space->mock[0], 0);
+	unblock(test, &first, space->mock[0], 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 10, space->mock[0]->nr_ptes);
 }
@@ -392,7 +394,7 @@ static void killed_unmap_waiting_for_call(struct kunit *test)
 		test_thread_kill(&unmap);
 		test_thread_expect_return(&unmap);
 		mutex_lock(&iopt->lock);
-		iopt_area_leave(iopt, area);
+		iopt_area_put(iopt, area);
 		mutex_unlock(&iopt->lock);
 		end(test, &unmap, -EINTR);
 		KUNIT_ASSERT_PTR_EQ(test, area, test_area_at(space, IOVA));
@@ -402,7 +404,7 @@ static void killed_unmap_waiting_for_call(struct kunit *test)
 	}
 }
 
-#define NR_MANY	80
+#define NR_MANY 80
 
 static long call_map_many(struct test_thread *thread)
 {
@@ -428,7 +430,7 @@ static void killed_map_leaves_nothing(struct kunit *test)
 		      IOVA + PAGES(NR_MANY / 2));
 	KUNIT_EXPECT_EQ(test, NR_MANY / 2, mock->nr_ptes);
 	test_thread_kill(&map);
-	let_go(test, &map, mock, -EINTR);
+	unblock(test, &map, mock, -EINTR);
 
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
@@ -447,17 +449,18 @@ static void killed_attach_leaves_nothing(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	for (i = 0; i != 3; i++)
-		KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, i * IOVA,
-						  uaddr + PAGES(4 * i), 4));
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, i * IOVA,
+					 uaddr + PAGES(4 * i), 4));
 	start_hanging(test, &attach, call_attach, 0, mock, IOVA);
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
 	test_thread_kill(&attach);
-	let_go(test, &attach, mock, -EINTR);
+	unblock(test, &attach, mock, -EINTR);
 
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	for (i = 0; i != 3; i++)
-		mock_expect_maps(space->mock[0], i * IOVA,
-				 uaddr + PAGES(4 * i), 4);
+		mock_expect_maps(space->mock[0], i * IOVA, uaddr + PAGES(4 * i),
+				 4);
 	test_validate(test);
 }
 
@@ -475,7 +478,7 @@ static void killed_attach_waiting(struct kunit *test)
 	test_thread_kill(&second);
 	end(test, &second, -EINTR);
 
-	let_go(test, &first, mock, 0);
+	unblock(test, &first, mock, 0);
 	mock_expect_maps(mock, IOVA, uaddr, 8);
 }
 
@@ -487,7 +490,7 @@ static void set_publishing(struct io_pagetable *iopt, int change)
 {
 	mutex_lock(&iopt->lock);
 	iopt->nr_publishing += change;
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 }
 
@@ -536,7 +539,7 @@ static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 {
 	mutex_lock(&iopt->lock);
 	iopt->nr_inserting[tracked] += change;
-	iopt_wake_settled(iopt);
+	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 }
 
@@ -571,13 +574,13 @@ static void tracking_waits_for_insertions(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_dirty_tracking(iopt));
 }
 
-static long call_wait_settled(struct test_thread *thread)
+static long call_wait_idle(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	rc = iopt_wait_settled(iopt, TASK_KILLABLE);
+	rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
@@ -591,7 +594,7 @@ static void leaving_access_wakes_waiters(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	struct test_thread wait;
 
-	start(test, &wait, call_wait_settled, 0);
+	start(test, &wait, call_wait_idle, 0);
 	test_thread_expect_waiting(&wait);
 	test_access_destroy(access);
 	if (!wait_for_completion_timeout(&wait.done, 5 * HZ)) {
@@ -603,7 +606,7 @@ static void leaving_access_wakes_waiters(struct kunit *test)
 	end(test, &wait, 0);
 }
 
-static struct kunit_case settle_cases[] = {
+static struct kunit_case idle_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(map_does_not_wait_for_accesses),
 	KUNIT_CASE(destroy_waits_for_callback_only),
@@ -625,11 +628,11 @@ static struct kunit_case settle_cases[] = {
 	{}
 };
 
-static struct kunit_suite settle_suite = {
-	.name = "iopt-settle",
+static struct kunit_suite idle_suite = {
+	.name = "iopt-idle",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = settle_cases,
+	.test_cases = idle_cases,
 };
 
-kunit_test_suite(settle_suite);
+kunit_test_suite(idle_suite);

@@ -3,31 +3,31 @@
  * Common setup of tests of mediated devices: a device of the mdev_pin driver,
  * bound to an open /dev/iommu that has an address space, and memory.
  *
- * mdev_rig_open() creates the device and mdev_rig_close() removes it. Unless
- * noted otherwise, functions return 0 or -errno.
+ * mdev_testbed_open() creates the device and mdev_testbed_close() removes it.
+ * Unless noted otherwise, functions return 0 or -errno.
  */
-#ifndef SELFTESTS_VFIO_MDEV_RIG_H
-#define SELFTESTS_VFIO_MDEV_RIG_H
+#ifndef SELFTESTS_VFIO_MDEV_TESTBED_H
+#define SELFTESTS_VFIO_MDEV_TESTBED_H
 
 #include "mediated.h"
-#include "rig.h"
+#include "testbed.h"
 
 #define PIN_BOTH (PIN_READ | PIN_WRITE)
 
 /* Return value of mdev_unmap() for a number of pages */
-#define BYTES(pages) ((long long)((pages) * PAGE))
+#define BYTES(pages) ((long long)((pages)*PAGE))
 
 /**
- * struct mdev_rig - resources of one test
+ * struct mdev_testbed - resources of one test
  * @pinned_before: number of pages pinned in the system before the test
  * @device: mediated device with a driver that implements dma_unmap
  * @fd: file of @device, bound to @iommufd, -1 if not open
  * @id: ID of @device in @iommufd
  * @iommufd: open /dev/iommu, -1 if not open
  * @ioas: ID of an empty address space of @iommufd; @fd is not attached to it
- * @memory: RIG_LENGTH bytes of present and writable memory, mapped nowhere
+ * @memory: TESTBED_LENGTH bytes of present and writable memory, mapped nowhere
  */
-struct mdev_rig {
+struct mdev_testbed {
 	long pinned_before;
 	struct mediated device;
 	int fd;
@@ -40,35 +40,37 @@ struct mdev_rig {
 /* Skip the whole program unless the module mdev_pin is loaded. */
 void require_mdev_pin(void);
 
-#define NEEDS_MDEV_PIN						\
-	static void __attribute__((constructor)) needs_mdev_pin(void)	\
-	{							\
-		require_mdev_pin();				\
+#define NEEDS_MDEV_PIN                                                \
+	static void __attribute__((constructor)) needs_mdev_pin(void) \
+	{                                                             \
+		require_mdev_pin();                                   \
 	}
 
-int mdev_rig_open(struct mdev_rig *rig);
+int mdev_testbed_open(struct mdev_testbed *bed);
 
 /* Close all files and remove the device. */
-void mdev_rig_close(struct mdev_rig *rig);
-
-/* Open @device, which may be another one than that of the rig, and bind it. */
-int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
-
-/* Attach @fd to the address space of the rig. */
-int mdev_attach(const struct mdev_rig *rig, int fd);
+void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
- * Map @pages pages of the memory of the rig, from its page number @page on,
+ * Open @device, which may be another one than that of the testbed, and bind it.
+ */
+int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
+
+/* Attach @fd to the address space of the testbed. */
+int mdev_attach(const struct mdev_testbed *bed, int fd);
+
+/*
+ * Map @pages pages of the memory of the testbed, from its page number @page on,
  * readable and writable at @iova.
  */
-int mdev_map(const struct mdev_rig *rig, __u64 iova, unsigned int page,
+int mdev_map(const struct mdev_testbed *bed, __u64 iova, unsigned int page,
 	     unsigned int pages);
 
 /* Unmap a range of the address space. Return the bytes unmapped or -errno. */
-long long mdev_unmap(const struct mdev_rig *rig, __u64 iova, __u64 length);
+long long mdev_unmap(const struct mdev_testbed *bed, __u64 iova, __u64 length);
 
-/* Return how many more pages are pinned than when the rig was opened. */
-long mdev_pinned(const struct mdev_rig *rig);
+/* Return how many more pages are pinned than when the testbed was opened. */
+long mdev_pinned(const struct mdev_testbed *bed);
 
 /* Set the flags of struct mdev_pin_control and clear its other members. */
 int mdev_set_flags(int fd, __u32 flags);

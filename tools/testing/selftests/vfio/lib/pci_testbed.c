@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* PCI devices for tests of bus resets, see pci_rig.h. */
+/* PCI devices for tests of bus resets, see pci_testbed.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,15 +10,15 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
-#include "pci_rig.h"
+#include "pci_testbed.h"
 #include "vfio.h"
 
-#define MAX_EDU		16
-#define ROOT_BUS	"0000:00:"
+#define MAX_EDU 16
+#define ROOT_BUS "0000:00:"
 
 /* device_status of struct virtio_pci_common_cfg, which QEMU puts at BAR 4 */
-#define STATE_BAR	VFIO_PCI_BAR4_REGION_INDEX
-#define STATE_OFFSET	20
+#define STATE_BAR VFIO_PCI_BAR4_REGION_INDEX
+#define STATE_OFFSET 20
 
 int reset_bus_find(struct reset_bus *bus)
 {
@@ -43,8 +43,7 @@ int reset_bus_sibling_to_virtio(const struct reset_bus *bus)
 
 	if (err)
 		return err;
-	return pci_write(bus->sibling.text,
-			 "subsystem/drivers/virtio-pci/bind",
+	return pci_write(bus->sibling.text, "subsystem/drivers/virtio-pci/bind",
 			 bus->sibling.text);
 }
 

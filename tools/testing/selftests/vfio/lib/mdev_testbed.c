@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Common setup of tests of mediated devices, see mdev_rig.h. */
+/* Common setup of tests of mediated devices, see mdev_testbed.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "mdev_rig.h"
+#include "mdev_testbed.h"
 #include "../../kselftest.h"
 
 void require_mdev_pin(void)
@@ -29,66 +29,66 @@ int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id)
 	return err;
 }
 
-int mdev_rig_open(struct mdev_rig *rig)
+int mdev_testbed_open(struct mdev_testbed *bed)
 {
 	int err;
 
-	memset(rig, 0, sizeof(*rig));
-	rig->fd = -1;
-	rig->iommufd = -1;
-	rig->pinned_before = counters_pinned();
-	if (rig->pinned_before < 0)
-		return (int)rig->pinned_before;
-	rig->memory = new_memory(RIG_LENGTH);
-	if (!rig->memory)
+	memset(bed, 0, sizeof(*bed));
+	bed->fd = -1;
+	bed->iommufd = -1;
+	bed->pinned_before = counters_pinned();
+	if (bed->pinned_before < 0)
+		return (int)bed->pinned_before;
+	bed->memory = new_memory(TESTBED_LENGTH);
+	if (!bed->memory)
 		return -ENOMEM;
-	err = mediated_create(&rig->device, "mdev_pin", "notified");
+	err = mediated_create(&bed->device, "mdev_pin", "notified");
 	if (err)
 		return err;
-	rig->iommufd = iommu_open();
-	if (rig->iommufd < 0)
-		return rig->iommufd;
-	err = ioas_alloc(rig->iommufd, &rig->ioas);
+	bed->iommufd = iommu_open();
+	if (bed->iommufd < 0)
+		return bed->iommufd;
+	err = ioas_alloc(bed->iommufd, &bed->ioas);
 	if (err)
 		return err;
-	return mdev_open(&rig->device, rig->iommufd, &rig->fd, &rig->id);
+	return mdev_open(&bed->device, bed->iommufd, &bed->fd, &bed->id);
 }
 
-void mdev_rig_close(struct mdev_rig *rig)
+void mdev_testbed_close(struct mdev_testbed *bed)
 {
-	if (rig->fd >= 0)
-		close(rig->fd);
-	if (rig->iommufd >= 0)
-		close(rig->iommufd);
-	rig->fd = -1;
-	rig->iommufd = -1;
-	mediated_remove(&rig->device);
+	if (bed->fd >= 0)
+		close(bed->fd);
+	if (bed->iommufd >= 0)
+		close(bed->iommufd);
+	bed->fd = -1;
+	bed->iommufd = -1;
+	mediated_remove(&bed->device);
 }
 
-int mdev_attach(const struct mdev_rig *rig, int fd)
+int mdev_attach(const struct mdev_testbed *bed, int fd)
 {
-	__u32 pt_id = rig->ioas;
+	__u32 pt_id = bed->ioas;
 
 	return vfio_attach(fd, &pt_id);
 }
 
-int mdev_map(const struct mdev_rig *rig, __u64 iova, unsigned int page,
+int mdev_map(const struct mdev_testbed *bed, __u64 iova, unsigned int page,
 	     unsigned int pages)
 {
-	return ioas_map(rig->iommufd, rig->ioas, rig->memory + page * PAGE,
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory + page * PAGE,
 			pages * PAGE, iova, IOAS_READ_WRITE);
 }
 
-long long mdev_unmap(const struct mdev_rig *rig, __u64 iova, __u64 length)
+long long mdev_unmap(const struct mdev_testbed *bed, __u64 iova, __u64 length)
 {
-	int err = ioas_unmap(rig->iommufd, rig->ioas, iova, &length);
+	int err = ioas_unmap(bed->iommufd, bed->ioas, iova, &length);
 
 	return err ? err : (long long)length;
 }
 
-long mdev_pinned(const struct mdev_rig *rig)
+long mdev_pinned(const struct mdev_testbed *bed)
 {
-	return counters_pinned() - rig->pinned_before;
+	return counters_pinned() - bed->pinned_before;
 }
 
 int mdev_set_flags(int fd, __u32 flags)
