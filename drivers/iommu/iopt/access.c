@@ -2,59 +2,29 @@
 /*
  * Accesses: in-kernel users of the mapped memory.
  *
- * An access pins and unpins pages by IOVA, and reads and writes the memory with
- * the CPU. It is notified when a mapping that has pinned pages is unmapped, no
- * matter which access pinned them.
- *
- * A call of an access counts itself in iopt_area.nr_users while it works in an
- * area. The count keeps the area in place, so the call needs no lock. An unmap
- * notifies every access without any lock held, up to iopt_policy.notices times.
- * Before the last notification it blocks new pins, and afterwards it waits
- * until the area has no pins and no users. A notification covers a whole
- * mapping, and mappings without pinned pages cause none. Each access counts the
- * callbacks that run in it, so that iopt_access_destroy() waits for these only.
+ * An access pins and unpins pages by IOVA. It is notified when a mapping that
+ * has pinned pages is unmapped, no matter which access pinned them, see
+ * quiesce.c. While a call works in an area it is a user of the area, which
+ * keeps the area in place, so that the call needs no lock.
  *
  * Pins belong to the space: any access may unpin pages that another one pinned.
  * The exception is an access that owns its pins. Other accesses cannot remove
- * its pins, and iopt_access_unpin_all() can find them when the access leaves.
+ * its pins, and iopt_access_unpin_all() finds them before the access is destroyed.
  */
 #include <linux/idr.h>
-#include <linux/iommu.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
+#include "access.h"
+#include "area.h"
+#include "dirty_bitmap.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
 #include "trace.h"
-
-/**
- * struct iopt_access - an in-kernel user of a space
- * @iopt: the space
- * @ops: callbacks of the user; NULL for an access that never pins
- * @data: argument of the callbacks in @ops
- * @owner: unique number of an access that owns its pins, 0 for all others
- * @leaving: no new callback is started
- * @nr_callbacks: running callbacks of unmaps; the access stays on the list
- *                until they have returned
- * @node: entry in io_pagetable.accesses
- *
- * @leaving, @nr_callbacks and @node are protected by io_pagetable.lock.
- */
-struct iopt_access {
-	struct io_pagetable *iopt;
-	const struct iopt_access_ops *ops;
-	void *data;
-	u16 owner;
-	bool leaving;
-	unsigned int nr_callbacks;
-	struct list_head node;
-};
+#include "wait.h"
 
 /**
  * iopt_access_create() - create an access to a space
@@ -111,7 +81,7 @@ void iopt_access_destroy(struct iopt_access *access)
 	struct io_pagetable *iopt = access->iopt;
 
 	mutex_lock(&iopt->lock);
-	access->leaving = true;
+	access->closing = true;
 	while (access->nr_callbacks)
 		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
@@ -123,179 +93,6 @@ void iopt_access_destroy(struct iopt_access *access)
 	kfree(access);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
-
-/*
- * Notify all accesses that an area is being unmapped. The lock is dropped for
- * each callback.
- */
-static void area_notify(struct io_pagetable *iopt, struct iopt_area *area)
-{
-	struct iopt_access *access;
-
-	list_for_each_entry(access, &iopt->accesses, node) {
-		if (!access->ops || access->leaving)
-			continue;
-		access->nr_callbacks++;
-		mutex_unlock(&iopt->lock);
-		access->ops->unmap(access->data, area->start, area->last);
-		mutex_lock(&iopt->lock);
-		if (!--access->nr_callbacks && access->leaving)
-			iopt_wake_idle(iopt);
-	}
-}
-
-static void areas_notify(struct io_pagetable *iopt, struct list_head *areas)
-{
-	unsigned int steps = 0;
-	struct iopt_area *area;
-
-	lockdep_assert_held(&iopt->lock);
-	list_for_each_entry(area, areas, node) {
-		if (READ_ONCE(area->nr_pins))
-			area_notify(iopt, area);
-		iopt_lock_break(iopt, &steps);
-	}
-}
-
-static void areas_set_state(struct io_pagetable *iopt, struct list_head *areas,
-			    enum iopt_area_state state)
-{
-	unsigned int steps = 0;
-	struct iopt_area *area;
-
-	list_for_each_entry(area, areas, node) {
-		area->state = state;
-		iopt_lock_break(iopt, &steps);
-	}
-}
-
-static void areas_find_users(struct io_pagetable *iopt, struct list_head *areas,
-			     bool *pinned, bool *used)
-{
-	unsigned int steps = 0;
-	struct iopt_area *area;
-
-	*pinned = false;
-	*used = false;
-	list_for_each_entry(area, areas, node) {
-		*pinned = *pinned || READ_ONCE(area->nr_pins);
-		*used = *used || area->nr_users;
-		iopt_lock_break(iopt, &steps);
-	}
-}
-
-/* Wait until a dying area, which accesses no longer find, is unused. */
-static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
-{
-	int rc = 0;
-
-	while (!rc && (area->nr_users || READ_ONCE(area->nr_pins))) {
-		/*
-		 * The driver left without unpinning. Leak the pins: waiting for
-		 * them would never end.
-		 */
-		if (!area->nr_users && WARN_ON_ONCE(list_empty(&iopt->accesses)))
-			break;
-		rc = iopt_wait_idle(iopt, TASK_KILLABLE);
-	}
-	return rc;
-}
-
-/**
- * iopt_areas_quiesce() - make all accesses stop using areas
- * @iopt: the space
- * @areas: list of areas by iopt_area.node, all leaving or dying
- *
- * Context: process context, may sleep without bound, killably. @iopt->lock is
- * held, and dropped while accesses are notified and waited for.
- * Return: 0 if the areas are dying and no access uses them any more, or
- * * %-EINTR - A fatal signal is pending. The caller makes the areas live again.
- */
-int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
-{
-	unsigned int rounds = iopt->policy.notices;
-	unsigned int steps = 0;
-	struct iopt_area *area;
-	bool pinned, used;
-	unsigned long seen;
-	int rc = 0;
-
-	lockdep_assert_held(&iopt->lock);
-	/* In-flight calls use up rounds too, so that the loop terminates. */
-	for (; rounds > 1; rounds--) {
-		seen = iopt->idle_seq;
-		areas_find_users(iopt, areas, &pinned, &used);
-		if (!pinned && !used)
-			break;
-		areas_set_state(iopt, areas, IOPT_AREA_QUIESCING);
-		if (pinned)
-			areas_notify(iopt, areas);
-		else
-			rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE);
-		if (rc)
-			return rc;
-	}
-
-	/*
-	 * Accesses no longer find dying areas. The last notification thus
-	 * covers all pins there are, and no new ones can follow.
-	 */
-	areas_set_state(iopt, areas, IOPT_AREA_DYING);
-	areas_find_users(iopt, areas, &pinned, &used);
-	if (pinned)
-		areas_notify(iopt, areas);
-	list_for_each_entry(area, areas, node) {
-		rc = area_wait_unused(iopt, area);
-		if (rc)
-			return rc;
-		iopt_lock_break(iopt, &steps);
-	}
-	return 0;
-}
-
-static bool area_permits(const struct iopt_area *area, unsigned int flags)
-{
-	if ((flags & IOPT_ACCESS_READ) && !(area->prot & IOMMU_READ))
-		return false;
-	return !(flags & IOPT_ACCESS_WRITE) || (area->prot & IOMMU_WRITE);
-}
-
-/* Find the area at an IOVA and keep it in place until iopt_area_put(). */
-static struct iopt_area *iopt_area_get(struct io_pagetable *iopt,
-				       unsigned long iova, unsigned int flags)
-{
-	struct iopt_area *area;
-
-	mutex_lock(&iopt->lock);
-	area = iopt_area_first(iopt, iova, iova);
-	if (!area || !iopt_area_is_accessible(area))
-		area = ERR_PTR(-ENOENT);
-	else if (area->orphan)
-		area = ERR_PTR(-EBUSY);
-	else if (!area_permits(area, flags))
-		area = ERR_PTR(-EPERM);
-	else
-		area->nr_users++;
-	mutex_unlock(&iopt->lock);
-	return area;
-}
-
-/**
- * iopt_area_put() - stop using an area
- * @iopt: the space
- * @area: an area that the caller has counted itself in, see iopt_area.nr_users;
- *        it may be freed once the lock is dropped
- *
- * Context: @iopt->lock is held.
- */
-void iopt_area_put(struct io_pagetable *iopt, struct iopt_area *area)
-{
-	lockdep_assert_held(&iopt->lock);
-	area->nr_users--;
-	/* Only unmap and iopt_adopt() wait for users. */
-	if (area->state != IOPT_AREA_LIVE || area->orphan)
-		iopt_wake_idle(iopt);
-}
 
 /*
  * Clip [@start, @last], which starts in the area, to the area. Returns the
@@ -320,7 +117,7 @@ static struct iopt_pinner pinner(const struct iopt_access *access,
 
 /*
  * Pin the pages of [@start, @last] that are in one area. Returns their number
- * with the area still entered, or a negative errno with the area left.
+ * with the area still in use, or a negative errno with the area put.
  */
 static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
@@ -370,7 +167,7 @@ static unsigned long area_unpin(struct iopt_access *access,
 
 /*
  * The caller has pinned all of [@start, @last] and is a user of each area in
- * it. Leave these areas with their pages pinned, or return -ENOENT if an unmap
+ * it. Put these areas with their pages pinned, or return -ENOENT if an unmap
  * has sent its last notification for one of them. The driver did not know yet
  * which pages it would get, so it cannot have unpinned them in its callback.
  */
@@ -385,12 +182,10 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 	 * between would make the driver's callback unpin only some of the
 	 * pages.
 	 */
-	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_next(area, last))
+	iopt_for_each_area(iopt, area, start, last)
 		if (!iopt_area_is_accessible(area))
 			return -ENOENT;
-	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_next(area, last)) {
+	iopt_for_each_area(iopt, area, start, last) {
 		iopt_area_mark_dirty(area, max(start, area->start),
 				     min(last, area->last));
 		iopt_area_put(iopt, area);
@@ -398,7 +193,7 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Undo the pins in [@start, @last] and leave the areas, on the error path. */
+/* Undo the pins in [@start, @last] and put the areas, on the error path. */
 static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 			       unsigned long last)
 {
@@ -406,8 +201,7 @@ static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 	struct iopt_area *area;
 
 	lockdep_assert_held(&iopt->lock);
-	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_next(area, last)) {
+	iopt_for_each_area(iopt, area, start, last) {
 		mutex_unlock(&iopt->lock);
 		area_unpin(access, area, start, last, false);
 		mutex_lock(&iopt->lock);
@@ -417,41 +211,39 @@ static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 	}
 }
 
-static int access_pin(struct iopt_access *access, unsigned long start,
-		      unsigned long last, struct page **pages,
-		      unsigned int flags)
+/*
+ * Pin the pages of all areas of a page-aligned range. Returns 0 or a negative
+ * errno, with the areas of the first @done pages still in use.
+ */
+static int areas_pin(struct iopt_access *access, unsigned long start,
+		     unsigned long last, struct page **pages,
+		     unsigned int flags, unsigned long *done)
 {
-	struct io_pagetable *iopt = access->iopt;
-	unsigned long next, done = 0;
 	bool more = true;
-	long nr = 0;
-	int rc;
+	long nr;
 
-	if (last < start || !access->ops)
-		return -EINVAL;
-	if (!(flags & IOPT_ACCESS_UNALIGNED) &&
-	    !PAGE_ALIGNED(start | iopt_length(start, last)))
-		return -EINVAL;
-	start &= PAGE_MASK;
-	last |= ~PAGE_MASK;
-
-	next = start;
-	while (more && next <= last) {
-		nr = area_pin(access, next, last, pages + done, flags);
-		if (nr < 0)
-			break;
-		done += nr;
-		more = iopt_next_start(next + ((nr << PAGE_SHIFT) - 1), &next);
+	*done = 0;
+	while (more && start <= last) {
+		nr = area_pin(access, start, last, pages + *done, flags);
+		if (nr < 0) {
+			pages[*done] = NULL;
+			return nr;
+		}
+		*done += nr;
+		more = iopt_next_start(start + ((nr << PAGE_SHIFT) - 1),
+				       &start);
 	}
+	return 0;
+}
 
-	mutex_lock(&iopt->lock);
-	rc = nr < 0 ? nr : areas_put_pinned(iopt, start, last);
-	if (rc && done)
-		areas_put_unpinned(access, start, next - 1);
-	mutex_unlock(&iopt->lock);
-	if (rc)
-		memset(pages, 0, (done + (nr < 0)) * sizeof(*pages));
-	return rc;
+static bool pin_args_valid(const struct iopt_access *access,
+			   unsigned long start, unsigned long last,
+			   unsigned int flags)
+{
+	if (last < start || !access->ops)
+		return false;
+	return (flags & IOPT_ACCESS_UNALIGNED) ||
+	       PAGE_ALIGNED(start | iopt_length(start, last));
 }
 
 /**
@@ -488,9 +280,24 @@ static int access_pin(struct iopt_access *access, unsigned long start,
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages, unsigned int flags)
 {
-	int rc = access_pin(access, start, last, pages, flags);
+	const unsigned long first = start & PAGE_MASK;
+	struct io_pagetable *iopt = access->iopt;
+	unsigned long done = 0;
+	int rc = -EINVAL;
 
-	trace_iopt_access_pin(access->iopt, start, last, flags, rc);
+	if (pin_args_valid(access, start, last, flags))
+		rc = areas_pin(access, first, last | ~PAGE_MASK, pages, flags,
+			       &done);
+	mutex_lock(&iopt->lock);
+	if (!rc)
+		rc = areas_put_pinned(iopt, first, last | ~PAGE_MASK);
+	if (rc && done)
+		areas_put_unpinned(access, first,
+				   first + (done << PAGE_SHIFT) - 1);
+	mutex_unlock(&iopt->lock);
+	if (rc)
+		memset(pages, 0, done * sizeof(*pages));
+	trace_iopt_access_pin(iopt, start, last, flags, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
@@ -583,96 +390,3 @@ void iopt_access_unpin_all(struct iopt_access *access)
 	mutex_unlock(&iopt->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_unpin_all, IOPT);
-
-/*
- * Copy between a buffer and the memory of a process. Unless @mm is that of the
- * current process, only a kernel thread without an mm of its own can use it.
- */
-static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
-		   unsigned long length, bool write)
-{
-	bool borrow = mm != current->mm;
-	unsigned long left;
-
-	if (borrow && !mmget_not_zero(mm))
-		return -EPERM;
-	if (borrow && (!(current->flags & PF_KTHREAD) || current->mm)) {
-		mmput(mm);
-		return -EFAULT;
-	}
-	if (borrow)
-		kthread_use_mm(mm);
-	if (write)
-		left = copy_to_user((void __user *)uaddr, buffer, length);
-	else
-		left = copy_from_user(buffer, (void __user *)uaddr, length);
-	if (borrow) {
-		kthread_unuse_mm(mm);
-		mmput(mm);
-	}
-	return left ? -EFAULT : 0;
-}
-
-/**
- * iopt_access_rw() - read or write mapped memory with the CPU
- * @access: the access
- * @iova: first IOVA
- * @buffer: kernel buffer to copy to or from
- * @length: length in bytes, not 0; the range may span mappings
- * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads; with
- *         %IOPT_ACCESS_READ a write also requires that mappings permit reading
- *
- * The copy uses the current page tables of the process, not pinned pages.
- *
- * Context: in the process that mapped the memory, or in a kernel thread without
- * an mm; may sleep without bound for page faults.
- * Return: 0 if all bytes were copied, or
- * * %-EINVAL - @length is 0.
- * * %-EOVERFLOW - The range wraps.
- * * %-ENOENT - A part of the range is not mapped, or its unmap blocks access.
- * * %-EPERM - A mapping does not permit the access, or the process has exited.
- * * %-EBUSY - A mapping is an orphan.
- * * %-EFAULT - The memory belongs to another process and the caller is not a
- *   kernel thread, or the process cannot access the address.
- *
- * Bytes that were copied before the failure stay copied.
- */
-int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
-		   unsigned long length, unsigned int flags)
-{
-	unsigned int need = flags & (IOPT_ACCESS_READ | IOPT_ACCESS_WRITE);
-	struct io_pagetable *iopt = access->iopt;
-	bool write = flags & IOPT_ACCESS_WRITE;
-	unsigned long last;
-	int rc = 0;
-
-	if (!length)
-		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-
-	while (!rc && length) {
-		struct iopt_area *area =
-			iopt_area_get(iopt, iova, need ?: IOPT_ACCESS_READ);
-		unsigned long bytes, uaddr;
-
-		if (IS_ERR(area))
-			return PTR_ERR(area);
-		bytes = min(length - 1, area->last - iova) + 1;
-		uaddr = READ_ONCE(area->pages->uaddr) + (iova - area->start) +
-			(area->slice.start << PAGE_SHIFT);
-		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
-			     write);
-		mutex_lock(&iopt->lock);
-		/* A failed copy may have written a part of the range. */
-		if (write)
-			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
-		iopt_area_put(iopt, area);
-		mutex_unlock(&iopt->lock);
-		iova += bytes;
-		buffer += bytes;
-		length -= bytes;
-	}
-	return rc;
-}
-EXPORT_SYMBOL_NS_GPL(iopt_access_rw, IOPT);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas: allocation, the tree of a space, and waits for busy areas.
+ * Areas: one mapping each, in a tree by IOVA.
  *
  * Areas do not overlap, so a plain search tree by IOVA holds them. The tree is
  * augmented with the holes between areas, so that a hole of a given size can be
  * found in logarithmic time. An area is never split or merged between map and
  * unmap.
  *
- * An area becomes idle when a thread that worked on it or used it is done: the
- * area is no longer busy or working, has lost a user, or is gone.
- *
- * Rule: lookups need iopt->lock. A caller that finds a conflicting area sleeps
- * until an area of the space becomes idle, and then restarts its lookup,
- * because any area may have changed during the wait.
+ * Rule: lookups need iopt->lock. iopt_area_get() keeps an area in place without
+ * it, until iopt_area_put().
  */
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/rbtree_augmented.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "area.h"
+#include "dirty_bitmap.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "wait.h"
 
 struct kmem_cache *iopt_area_cache;
 
@@ -322,60 +322,60 @@ struct iopt_area *iopt_area_next_hole(struct iopt_area *area,
 	return NULL;
 }
 
-/**
- * iopt_wait_idle_since() - wait until an area becomes idle after a point in
- * time
- * @iopt: the space
- * @seen: io_pagetable.idle_seq when the caller started its lookup
- * @state: %TASK_KILLABLE; or %TASK_UNINTERRUPTIBLE for callers that must not
- *         fail, which may only wait for work that finishes by itself
- *
- * Context: @iopt->lock is held, and dropped while waiting.
- * Return: 0, or
- * * %-EINTR - A fatal signal is pending.
- *
- * The lock is held again in both cases.
- */
-int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
-			 unsigned int state)
+static bool area_permits(const struct iopt_area *area, unsigned int flags)
 {
-	int rc;
+	if ((flags & IOPT_ACCESS_READ) && !(area->prot & IOMMU_READ))
+		return false;
+	return !(flags & IOPT_ACCESS_WRITE) || (area->prot & IOMMU_WRITE);
+}
 
-	lockdep_assert_held(&iopt->lock);
-	mutex_unlock(&iopt->lock);
-	rc = wait_event_state(iopt->idle, READ_ONCE(iopt->idle_seq) != seen,
-			      state);
+/**
+ * iopt_area_get() - find an area that an access may use, and keep it in place
+ * @iopt: the space
+ * @iova: an IOVA of the area
+ * @flags: rights that the mapping must grant, %IOPT_ACCESS_READ and
+ *         %IOPT_ACCESS_WRITE
+ *
+ * An unmap of the area waits until iopt_area_put().
+ *
+ * Context: process context, may sleep; no lock of the space is held.
+ * Return: the area, or an ERR_PTR():
+ * * %-ENOENT - The IOVA is not mapped, or its unmap blocks accesses.
+ * * %-EBUSY - The area is an orphan.
+ * * %-EPERM - The mapping does not grant the rights in @flags.
+ */
+struct iopt_area *iopt_area_get(struct io_pagetable *iopt, unsigned long iova,
+				unsigned int flags)
+{
+	struct iopt_area *area;
+
 	mutex_lock(&iopt->lock);
-	return rc ? -EINTR : 0;
+	area = iopt_area_first(iopt, iova, iova);
+	if (!area || !iopt_area_is_accessible(area))
+		area = ERR_PTR(-ENOENT);
+	else if (area->orphan)
+		area = ERR_PTR(-EBUSY);
+	else if (!area_permits(area, flags))
+		area = ERR_PTR(-EPERM);
+	else
+		area->nr_users++;
+	mutex_unlock(&iopt->lock);
+	return area;
 }
 
 /**
- * iopt_wait_idle() - wait until an area becomes idle
+ * iopt_area_put() - stop using an area
  * @iopt: the space
- * @state: see iopt_wait_idle_since()
+ * @area: an area that the caller has counted itself in, see iopt_area.nr_users;
+ *        it may be freed once the lock is dropped
  *
- * Context: @iopt->lock is held, and has been since the caller found the area
- * that it waits for. It is dropped while waiting.
- * Return: 0, or
- * * %-EINTR - A fatal signal is pending.
- *
- * The lock is held again in both cases.
+ * Context: @iopt->lock is held.
  */
-int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state)
-{
-	return iopt_wait_idle_since(iopt, iopt->idle_seq, state);
-}
-
-/**
- * iopt_wake_idle() - wake up all waiters after areas have become idle
- * @iopt: the space
- *
- * Context: @iopt->lock is held, and has been since the areas changed.
- */
-void iopt_wake_idle(struct io_pagetable *iopt)
+void iopt_area_put(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	lockdep_assert_held(&iopt->lock);
-	WRITE_ONCE(iopt->idle_seq, iopt->idle_seq + 1);
-	if (wq_has_sleeper(&iopt->idle))
-		wake_up_all(&iopt->idle);
+	area->nr_users--;
+	/* Only unmap and iopt_adopt() wait for users. */
+	if (area->state != IOPT_AREA_LIVE || area->orphan)
+		iopt_wake_idle(iopt);
 }

@@ -17,7 +17,10 @@
  *
  * Rule: claims do not overlap. A caller waits for claims before it owns areas.
  */
+#include "area.h"
+#include "claim.h"
 #include "io_pagetable.h"
+#include "wait.h"
 
 /**
  * iopt_claim_first() - find the lowest claim that intersects an interval

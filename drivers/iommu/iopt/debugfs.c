@@ -12,6 +12,8 @@
 #include <linux/kernel.h>
 #include <linux/seq_file.h>
 
+#include "debugfs.h"
+#include "dump.h"
 #include "io_pagetable.h"
 
 /**

@@ -18,9 +18,19 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "account.h"
+#include "area.h"
+#include "claim.h"
+#include "dirty_bitmap.h"
+#include "domain.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "program.h"
+#include "reserve.h"
 #include "trace.h"
+#include "validate.h"
+#include "wait.h"
 
 /* Number of areas that detach unmaps with one flush; they work meanwhile. */
 #define DETACH_BATCH	512

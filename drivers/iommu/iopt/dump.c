@@ -20,6 +20,11 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 
+#include "account.h"
+#include "area.h"
+#include "domain.h"
+#include "dump.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
 
@@ -79,13 +84,13 @@ static bool view_space(struct iopt_view *view)
 	struct io_pagetable *iopt = view->iopt;
 
 	view->done = true;
-	return view_print(
-		view,
-		"space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx pfnmap=%d tracking=%d untracked=%u orphans=%u lost=%ld",
-		iopt->id, iopt->nr_areas, iopt->policy.max_areas,
-		iopt->iova_alignment, iopt->policy.max_iopte,
-		iopt->policy.pfnmap, iopt->tracking, iopt->nr_untracked,
-		iopt->nr_orphans, atomic_long_read(&iopt->nr_lost));
+	return view_print(view,
+			  "space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx pfnmap=%d tracking=%d untracked=%u orphans=%u lost=%ld",
+			  iopt->id, iopt->nr_areas, iopt->policy.max_areas,
+			  iopt->iova_alignment, iopt->policy.max_iopte,
+			  iopt->policy.pfnmap, iopt->tracking,
+			  iopt->nr_untracked, iopt->nr_orphans,
+			  atomic_long_read(&iopt->nr_lost));
 }
 
 static bool view_domain(struct iopt_view *view)

@@ -29,6 +29,7 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
+#include "account.h"
 #include "migration.h"
 #include "pages.h"
 #include "runs_packed.h"

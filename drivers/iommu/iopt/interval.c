@@ -8,6 +8,7 @@
  */
 #include <linux/slab.h>
 
+#include "interval.h"
 #include "io_pagetable.h"
 
 /**

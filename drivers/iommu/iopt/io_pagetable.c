@@ -15,6 +15,10 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "account.h"
+#include "area.h"
+#include "debugfs.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "migration.h"
 #include "pages.h"

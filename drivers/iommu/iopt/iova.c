@@ -10,7 +10,12 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
+#include "area.h"
+#include "claim.h"
+#include "interval.h"
 #include "io_pagetable.h"
+#include "iova.h"
+#include "wait.h"
 
 /* Number of misaligned holes to check before small holes are skipped. */
 #define MAX_TRIES	128

@@ -16,9 +16,19 @@
 #include <linux/overflow.h>
 #include <linux/sched.h>
 
+#include "account.h"
+#include "area.h"
+#include "claim.h"
+#include "dirty_bitmap.h"
+#include "domain.h"
+#include "interval.h"
 #include "io_pagetable.h"
+#include "iova.h"
+#include "map.h"
 #include "pages.h"
 #include "trace.h"
+#include "validate.h"
+#include "wait.h"
 
 /**
  * struct new_areas - areas that are mapped together

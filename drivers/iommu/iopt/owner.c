@@ -15,8 +15,13 @@
 #include <linux/overflow.h>
 #include <linux/sched.h>
 
+#include "account.h"
+#include "area.h"
 #include "io_pagetable.h"
+#include "map.h"
 #include "pages.h"
+#include "validate.h"
+#include "wait.h"
 
 /* True if other mappings, in this or in another space, share the pages. */
 static bool area_is_shared(const struct iopt_area *area)

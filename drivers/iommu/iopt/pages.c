@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "account.h"
 #include "pages.h"
 #include "runs_packed.h"
 #include "trace.h"

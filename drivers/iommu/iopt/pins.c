@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "account.h"
 #include "pages.h"
 #include "runs_packed.h"
 #include "trace.h"

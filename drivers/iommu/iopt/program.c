@@ -12,8 +12,10 @@
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 
+#include "area.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "program.h"
 
 /* Limits of one call to the IOMMU driver, to bound its latency. */
 #define BATCH_RUNS	32

@@ -13,7 +13,13 @@
  */
 #include <linux/iommu.h>
 
+#include "area.h"
+#include "domain.h"
+#include "interval.h"
 #include "io_pagetable.h"
+#include "iova.h"
+#include "reserve.h"
+#include "wait.h"
 
 static int try_reserve(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, const void *owner)
@@ -275,8 +281,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 	if (iopt->nr_claimed)
 		return -EAGAIN;
 	WRITE_ONCE(iopt->iova_alignment, granule);
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
+	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
 		if (!IS_ALIGNED(area->start | iopt_area_length(area), granule))
 			return iopt_area_is_unmapping(area) ? -EAGAIN :
 							      -EADDRINUSE;

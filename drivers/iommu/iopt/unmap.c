@@ -17,8 +17,16 @@
 #include <linux/sched.h>
 
 #include "account.h"
+#include "area.h"
+#include "claim.h"
+#include "dirty_report.h"
+#include "domain.h"
 #include "io_pagetable.h"
+#include "map.h"
+#include "quiesce.h"
 #include "trace.h"
+#include "validate.h"
+#include "wait.h"
 
 /**
  * iopt_areas_destroy() - remove areas from domains and tree, and free them

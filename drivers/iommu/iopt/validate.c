@@ -9,6 +9,10 @@
  */
 #include <linux/iommu.h>
 
+#include "area.h"
+#include "claim.h"
+#include "domain.h"
+#include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
 

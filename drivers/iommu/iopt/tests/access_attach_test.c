@@ -6,7 +6,6 @@
 #include <linux/delay.h>
 #include <linux/sizes.h>
 
-#include "../io_pagetable.h"
 #include "access.h"
 #include "thread.h"
 

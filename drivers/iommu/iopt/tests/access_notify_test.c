@@ -3,6 +3,7 @@
  * Notifications of accesses by an unmap: which accesses receive them, for which
  * mappings, how often, and what the callback may do.
  */
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "access.h"
 #include "thread.h"

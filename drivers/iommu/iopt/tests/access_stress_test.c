@@ -7,7 +7,6 @@
 #include <linux/delay.h>
 #include <linux/prandom.h>
 
-#include "../io_pagetable.h"
 #include "access.h"
 #include "thread.h"
 

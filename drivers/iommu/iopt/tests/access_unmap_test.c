@@ -5,6 +5,7 @@
  */
 #include <linux/delay.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"

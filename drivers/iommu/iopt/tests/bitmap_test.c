@@ -8,6 +8,8 @@
 #include <linux/prandom.h>
 #include <linux/uaccess.h>
 
+#include "../area.h"
+#include "../dirty_bitmap.h"
 #include "../io_pagetable.h"
 #include "space.h"
 

@@ -9,6 +9,8 @@
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
+#include "../area.h"
+#include "../claim.h"
 #include "../io_pagetable.h"
 #include "access.h"
 #include "slow_memory.h"

@@ -12,7 +12,8 @@
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
-#include "../io_pagetable.h"
+#include "../account.h"
+#include "../area.h"
 #include "../pages.h"
 #include "access.h"
 #include "slow_memory.h"

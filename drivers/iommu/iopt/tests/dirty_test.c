@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/uaccess.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "access.h"
 #include "failing.h"

@@ -7,7 +7,7 @@
 #include <linux/mman.h>
 #include <linux/uaccess.h>
 
-#include "../io_pagetable.h"
+#include "../area.h"
 #include "access.h"
 #include "thread.h"
 

@@ -9,6 +9,7 @@
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
+#include "../reserve.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL

@@ -4,7 +4,7 @@
  */
 #include <linux/kmsg_dump.h>
 
-#include "../io_pagetable.h"
+#include "../dump.h"
 #include "access.h"
 #include "dump_text.h"
 #include "thread.h"

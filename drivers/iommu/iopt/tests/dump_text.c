@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Actual and expected text of a dump. */
+#include "../area.h"
+#include "../dump.h"
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "dump_text.h"

@@ -10,6 +10,7 @@
 #include <linux/sched/mm.h>
 
 #include "../io_pagetable.h"
+#include "../reserve.h"
 #include "failing.h"
 #include "space.h"
 

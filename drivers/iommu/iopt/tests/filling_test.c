@@ -15,7 +15,6 @@
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 
-#include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
 #include "slow_memory.h"

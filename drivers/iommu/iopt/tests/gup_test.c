@@ -12,7 +12,6 @@
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
-#include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
 #include "space.h"

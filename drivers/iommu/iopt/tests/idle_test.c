@@ -10,7 +10,9 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
+#include "../wait.h"
 #include "access.h"
 #include "space.h"
 #include "thread.h"

@@ -3,6 +3,8 @@
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
+#include "../iova.h"
+#include "../reserve.h"
 #include "space.h"
 
 /*

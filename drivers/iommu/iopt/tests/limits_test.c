@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queries of front ends about mappings, and the limit on their number. */
-#include "../io_pagetable.h"
 #include "space.h"
 #include "thread.h"
 

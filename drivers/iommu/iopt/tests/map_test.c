@@ -8,7 +8,6 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
-#include "../io_pagetable.h"
 #include "../pages.h"
 #include "space.h"
 

@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"

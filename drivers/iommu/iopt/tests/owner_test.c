@@ -12,6 +12,7 @@
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"

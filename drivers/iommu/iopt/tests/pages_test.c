@@ -10,7 +10,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
-#include "../io_pagetable.h"
+#include "../account.h"
 #include "../pages.h"
 #include "access.h"
 #include "space.h"

@@ -7,7 +7,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "../io_pagetable.h"
+#include "../area.h"
 #include "access.h"
 
 #define IOVA	0x100000000UL

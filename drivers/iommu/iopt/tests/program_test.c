@@ -11,10 +11,12 @@
 #include <linux/mutex.h>
 #include <linux/sizes.h>
 
-#include "space.h"
-#include "../io_pagetable.h"
+#include "../account.h"
+#include "../area.h"
 #include "../pages.h"
+#include "../program.h"
 #include "../runs_packed.h"
+#include "space.h"
 
 #define IOVA	0x100000000UL
 /*

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
+#include "../reserve.h"
 #include "random.h"
 #include "space.h"
 

@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 
 #include "../io_pagetable.h"
+#include "../reserve.h"
 #include "random.h"
 #include "space.h"
 

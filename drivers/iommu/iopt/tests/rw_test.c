@@ -4,7 +4,6 @@
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
-#include "../io_pagetable.h"
 #include "access.h"
 #include "thread.h"
 

@@ -6,6 +6,7 @@
  */
 #include <linux/sched/signal.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "failing.h"

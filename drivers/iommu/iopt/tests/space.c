@@ -6,6 +6,8 @@
 #include <linux/cred.h>
 #include <linux/sched/user.h>
 
+#include "../area.h"
+#include "../dirty_bitmap.h"
 #include "../io_pagetable.h"
 #include "access.h"
 #include "space.h"

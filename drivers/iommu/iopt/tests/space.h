@@ -11,6 +11,7 @@
 #include <linux/iopt.h>
 #include <linux/workqueue.h>
 
+#include "../area.h"
 #include "mock_domain.h"
 #include "user_mm.h"
 

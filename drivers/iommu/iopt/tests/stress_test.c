@@ -21,6 +21,7 @@
 #include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
+#include "../reserve.h"
 #include "space.h"
 
 #define NR_IOVAS	32U

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
+#include "../area.h"
 #include "../io_pagetable.h"
 #include "access.h"
 #include "thread.h"

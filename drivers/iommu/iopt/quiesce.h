@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Making accesses stop using areas. */
+#ifndef __IOPT_QUIESCE_H
+#define __IOPT_QUIESCE_H
+
+#include <linux/list.h>
+
+struct io_pagetable;
+
+int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
+
+#endif /* __IOPT_QUIESCE_H */

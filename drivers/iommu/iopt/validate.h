@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Validation of a space after each operation, in kernels for debugging. */
+#ifndef __IOPT_VALIDATE_H
+#define __IOPT_VALIDATE_H
+
+#include <linux/bug.h>
+#include <linux/iopt.h>
+#include <linux/kconfig.h>
+
+/* Validate the space after each operation, if CONFIG_IOPT_DEBUG is set. */
+static inline void iopt_debug_validate(struct io_pagetable *iopt)
+{
+	if (IS_ENABLED(CONFIG_IOPT_DEBUG)) {
+		const char *wrong = iopt_validate(iopt);
+
+		if (WARN(wrong, "not true of an I/O address space: %s\n",
+			 wrong))
+			iopt_dump(iopt);
+	}
+}
+
+#endif /* __IOPT_VALIDATE_H */

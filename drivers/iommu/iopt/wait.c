@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting until an area of a space becomes idle.
+ *
+ * An area becomes idle when a thread that worked on it or used it is done: the
+ * area is no longer busy or working, has lost a user, or is gone.
+ *
+ * Rule: a caller that finds a conflicting area sleeps until an area of the space
+ * becomes idle, and then restarts its lookup, because any area may have changed
+ * during the wait.
+ */
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
+
+#include "io_pagetable.h"
+#include "wait.h"
+
+/**
+ * iopt_wait_idle_since() - wait until an area becomes idle after a point in
+ * time
+ * @iopt: the space
+ * @seen: io_pagetable.idle_seq when the caller started its lookup
+ * @state: %TASK_KILLABLE; or %TASK_UNINTERRUPTIBLE for callers that must not
+ *         fail, which may only wait for work that finishes by itself
+ *
+ * Context: @iopt->lock is held, and dropped while waiting.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ *
+ * The lock is held again in both cases.
+ */
+int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
+			 unsigned int state)
+{
+	int rc;
+
+	lockdep_assert_held(&iopt->lock);
+	mutex_unlock(&iopt->lock);
+	rc = wait_event_state(iopt->idle, READ_ONCE(iopt->idle_seq) != seen,
+			      state);
+	mutex_lock(&iopt->lock);
+	return rc ? -EINTR : 0;
+}
+
+/**
+ * iopt_wait_idle() - wait until an area becomes idle
+ * @iopt: the space
+ * @state: see iopt_wait_idle_since()
+ *
+ * Context: @iopt->lock is held, and has been since the caller found the area
+ * that it waits for. It is dropped while waiting.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ *
+ * The lock is held again in both cases.
+ */
+int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state)
+{
+	return iopt_wait_idle_since(iopt, iopt->idle_seq, state);
+}
+
+/**
+ * iopt_wake_idle() - wake up all waiters after areas have become idle
+ * @iopt: the space
+ *
+ * Context: @iopt->lock is held, and has been since the areas changed.
+ */
+void iopt_wake_idle(struct io_pagetable *iopt)
+{
+	lockdep_assert_held(&iopt->lock);
+	WRITE_ONCE(iopt->idle_seq, iopt->idle_seq + 1);
+	if (wq_has_sleeper(&iopt->idle))
+		wake_up_all(&iopt->idle);
+}
