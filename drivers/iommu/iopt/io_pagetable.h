@@ -436,16 +436,24 @@ void iopt_flush_start(struct iopt_flush *flush, struct iommu_domain *domain);
 void iopt_area_unprogram(struct iopt_area *area, struct iopt_flush *flush);
 void iopt_flush_end(struct iopt_flush *flush);
 
-/* domain.c */
+/* fill.c */
 bool iopt_domain_is_open(struct io_pagetable *iopt);
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built);
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 		    struct iopt_payer **unsynced);
+void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area);
+int iopt_area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
+			  const struct iopt_domain *domain);
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
+void iopt_areas_clear_domain(struct list_head *areas,
+			     const struct iopt_domain *domain);
 void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 		      struct iopt_payer **unsynced);
+
+/* detach.c */
+void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain);
 
 /* access.c */
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);

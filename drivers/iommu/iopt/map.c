@@ -207,8 +207,9 @@ static int areas_fill(struct new_areas *new, bool *held)
 		iopt_step(&steps);
 	}
 	/*
-	 * Pairs with the barrier in domain_remove(): either this function finds
-	 * the domain closed, or detach finds these areas working and waits.
+	 * Pairs with the barrier in iopt_domain_remove(): either this function
+	 * finds the domain closed, or detach finds these areas working and
+	 * waits.
 	 */
 	smp_mb();
 	list_for_each_entry(area, &new->list, node) {
