@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Areas that are mapped together. */
+#ifndef __IOPT_MAP_H
+#define __IOPT_MAP_H
+
+#include <linux/list.h>
+
+struct io_pagetable;
+struct iopt_payer;
+
+/**
+ * struct iopt_new_areas - areas that are mapped together
+ * @iopt: the space
+ * @list: the areas by iopt_area.node, in ascending order without gaps. Until
+ *        they are inserted their IOVAs are relative to the first one
+ * @nr: number of areas
+ * @length: length of all areas in bytes
+ * @uaddr: user address of the first area
+ * @unsynced: payer of pages that were unpinned on failure, or NULL; see
+ *             iopt_payer_sync_noted()
+ */
+struct iopt_new_areas {
+	struct io_pagetable *iopt;
+	struct list_head list;
+	unsigned int nr;
+	unsigned long length;
+	unsigned long uaddr;
+	struct iopt_payer *unsynced;
+};
+
+int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
+		   unsigned int flags);
+
+#endif /* __IOPT_MAP_H */
