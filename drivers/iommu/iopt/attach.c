@@ -123,7 +123,8 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
  * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
  * Returns 0 with both held. With @wait, sleep with neither held until no busy
  * area is in the way: detach takes attach_mutex, and must not wait for the
- * accesses or page faults that busy areas may wait for.
+ * accesses or page faults that busy areas may wait for. Without @wait, returns
+ * 1 if a busy area is in the way.
  */
 static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		       bool wait)
@@ -141,8 +142,10 @@ static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		if (rc == -EAGAIN && wait)
 			rc = iopt_wait_idle(iopt, TASK_KILLABLE) ?: -EAGAIN;
 		mutex_unlock(&iopt->lock);
-		if (rc != -EAGAIN || !wait)
+		if (rc != -EAGAIN)
 			return rc;
+		if (!wait)
+			return 1;
 	}
 }
 
@@ -152,23 +155,13 @@ static void attach_unlock(struct io_pagetable *iopt)
 	mutex_unlock(&iopt->attach_mutex);
 }
 
-/* Without @wait, returns 1 if a busy area is in the way. */
-static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
-			 bool wait)
+/* Open a domain and put all areas into it. On failure it is freed. */
+static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 {
-	struct iopt_domain *new;
 	int rc;
 
-	new = kzalloc(sizeof(*new), iopt->policy.gfp);
-	if (!new)
-		return -ENOMEM;
-	new->domain = domain;
-
-	rc = attach_lock(iopt, domain, wait);
-	if (rc) {
-		kfree(new);
-		return rc == -EAGAIN ? 1 : rc;
-	}
+	lockdep_assert_held(&iopt->attach_mutex);
+	lockdep_assert_held(&iopt->lock);
 	new->seq = iopt->next_seq++;
 	new->open = true;
 	list_add_tail_rcu(&new->node, &iopt->domains);
@@ -177,8 +170,32 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
 	rc = areas_fill_new(iopt, new);
 	if (rc)
 		iopt_domain_remove(iopt, new);
-	attach_unlock(iopt);
-	iopt_debug_validate(iopt);
+	return rc;
+}
+
+/*
+ * Without @wait, returns 1 if a busy area is in the way. That is not the end of
+ * the attach, so it is not traced.
+ */
+static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
+			 bool wait)
+{
+	struct iopt_domain *new = kzalloc(sizeof(*new), iopt->policy.gfp);
+	int rc = -ENOMEM;
+
+	if (new) {
+		new->domain = domain;
+		rc = attach_lock(iopt, domain, wait);
+	}
+	if (!rc) {
+		rc = domain_open(iopt, new);
+		attach_unlock(iopt);
+		iopt_debug_validate(iopt);
+	} else {
+		kfree(new);
+	}
+	if (rc <= 0)
+		trace_iopt_attach(iopt, domain, rc);
 	return rc;
 }
 
@@ -214,10 +231,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  */
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
-	int rc = attach_domain(iopt, domain, true);
-
-	trace_iopt_attach(iopt, domain, rc);
-	return rc;
+	return attach_domain(iopt, domain, true);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
 
@@ -243,11 +257,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
 int iopt_try_attach_domain(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
-	int rc = attach_domain(iopt, domain, false);
-
-	if (rc <= 0)
-		trace_iopt_attach(iopt, domain, rc);
-	return rc;
+	return attach_domain(iopt, domain, false);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
 

@@ -8,7 +8,6 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/sched.h>
 
 #include "io_pagetable.h"
@@ -129,51 +128,29 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 	return permitted ? 0 : -EPERM;
 }
 
-static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
-		struct io_pagetable *src, unsigned long src_iova,
-		unsigned long length, int prot, unsigned int flags)
+/* Build new areas from a range of mappings, after all of them are live. */
+static int areas_copy(const struct source *source, struct iopt_new_areas *new)
 {
-	struct source source = {
-		.iopt = src,
-		.start = src_iova,
-		.prot = prot,
-	};
-	struct iopt_new_areas new = {
-		.iopt = dst,
-		.list = LIST_HEAD_INIT(new.list),
-		.length = length,
-	};
-	unsigned long seen, last;
+	struct io_pagetable *iopt = source->iopt;
+	unsigned long seen;
 	int rc;
 
-	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	if (!(flags & IOPT_MAP_FIXED))
-		*dst_iova = 0;
-	if (check_add_overflow(*dst_iova, length - 1, &last) ||
-	    check_add_overflow(src_iova, length - 1, &source.last))
-		return -EOVERFLOW;
-	if (!PAGE_ALIGNED(src_iova | *dst_iova | length))
-		return -EINVAL;
-
-	mutex_lock(&src->lock);
+	mutex_lock(&iopt->lock);
 	do {
-		seen = src->idle_seq;
-		rc = areas_slice(&source, &new);
+		seen = iopt->idle_seq;
+		rc = areas_slice(source, new);
 		if (!rc)
 			break;
-		mutex_unlock(&src->lock);
-		iopt_areas_free(&new.list);
-		new.nr = 0;
-		mutex_lock(&src->lock);
+		mutex_unlock(&iopt->lock);
+		iopt_areas_free(&new->list);
+		new->nr = 0;
+		mutex_lock(&iopt->lock);
 		if (rc == -EAGAIN)
-			rc = iopt_wait_idle_since(src, seen, TASK_KILLABLE) ?:
+			rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE) ?:
 				     -EAGAIN;
 	} while (rc == -EAGAIN);
-	mutex_unlock(&src->lock);
-	if (rc)
-		return rc;
-	return iopt_areas_map(&new, dst_iova, flags);
+	mutex_unlock(&iopt->lock);
+	return rc;
 }
 
 /**
@@ -207,8 +184,22 @@ int iopt_copy(struct io_pagetable *dst, unsigned long *dst_iova,
 	      struct io_pagetable *src, unsigned long src_iova,
 	      unsigned long length, int prot, unsigned int flags)
 {
-	int rc = copy(dst, dst_iova, src, src_iova, length, prot, flags);
+	struct source source = {
+		.iopt = src,
+		.start = src_iova,
+		.last = src_iova + (length - 1),
+		.prot = prot,
+	};
+	struct iopt_new_areas new = {
+		.iopt = dst,
+		.list = LIST_HEAD_INIT(new.list),
+		.length = length,
+	};
+	int rc;
 
+	rc = iopt_check_map(dst_iova, src_iova, length, prot, flags);
+	rc = rc ?: areas_copy(&source, &new);
+	rc = rc ?: iopt_areas_map(&new, dst_iova, flags);
 	trace_iopt_copy(dst, *dst_iova, src, src_iova, length, prot, flags, rc);
 	return rc;
 }

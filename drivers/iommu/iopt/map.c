@@ -350,11 +350,11 @@ struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 	return new;
 }
 
-static struct iopt_area *area_alloc_user(struct io_pagetable *iopt,
-					 void __user *uptr,
-					 unsigned long length, int prot,
-					 enum iopt_account account)
+/* Build the new area of a map of user memory. */
+static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
+			 int prot, enum iopt_account account)
 {
+	struct io_pagetable *iopt = new->iopt;
 	gfp_t gfp = iopt->policy.gfp;
 	struct iopt_area *area = NULL;
 	struct iopt_payer *payer;
@@ -362,46 +362,47 @@ static struct iopt_area *area_alloc_user(struct io_pagetable *iopt,
 
 	payer = iopt_current_payer(iopt, account);
 	if (!payer)
-		return NULL;
-	pages = iopt_pages_alloc(uptr, length, prot & IOMMU_WRITE,
+		return -ENOMEM;
+	pages = iopt_pages_alloc(uptr, new->length, prot & IOMMU_WRITE,
 				 iopt->policy.pfnmap, payer, gfp);
 	if (pages) {
-		area = iopt_area_alloc(0, length - 1, pages, 0, prot, gfp);
+		area = iopt_area_alloc(0, new->length - 1, pages, 0, prot,
+				       gfp);
 		iopt_pages_put(pages);
 	}
 	iopt_payer_put(payer);
-	return area;
+	if (!area)
+		return -ENOMEM;
+	list_add(&area->node, &new->list);
+	return 0;
 }
 
-static int map_user(struct io_pagetable *iopt, unsigned long *iova,
-		    void __user *uptr, unsigned long length, int prot,
-		    enum iopt_account account, unsigned int flags)
+/**
+ * iopt_check_map() - check the arguments of a map or copy
+ * @iova: first IOVA, set to 0 if the engine chooses it
+ * @source: first byte of the memory: a user address, or the IOVA to copy from
+ * @length: length in bytes
+ * @prot: protection for iommu_map()
+ * @flags: %IOPT_MAP_FIXED or 0
+ *
+ * Context: any.
+ * Return: 0, or
+ * * %-EINVAL - An argument is 0 or misaligned, or @prot allows no access.
+ * * %-EOVERFLOW - A range wraps around.
+ */
+int iopt_check_map(unsigned long *iova, unsigned long source,
+		   unsigned long length, int prot, unsigned int flags)
 {
-	unsigned long last, uaddr_last, uaddr = (unsigned long)uptr;
-	struct iopt_new_areas new = {
-		.iopt = iopt,
-		.list = LIST_HEAD_INIT(new.list),
-		.nr = 1,
-		.length = length,
-		.uaddr = uaddr,
-	};
-	struct iopt_area *area;
+	unsigned long last;
 
 	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
 	if (!(flags & IOPT_MAP_FIXED))
 		*iova = 0;
 	if (check_add_overflow(*iova, length - 1, &last) ||
-	    check_add_overflow(uaddr, length - 1, &uaddr_last))
+	    check_add_overflow(source, length - 1, &last))
 		return -EOVERFLOW;
-	if (!PAGE_ALIGNED(uaddr | *iova | length))
-		return -EINVAL;
-
-	area = area_alloc_user(iopt, uptr, length, prot, account);
-	if (!area)
-		return -ENOMEM;
-	list_add(&area->node, &new.list);
-	return iopt_areas_map(&new, iova, flags);
+	return PAGE_ALIGNED(source | *iova | length) ? 0 : -EINVAL;
 }
 
 /**
@@ -442,8 +443,18 @@ int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,
 		  enum iopt_account account, unsigned int flags)
 {
-	int rc = map_user(iopt, iova, uptr, length, prot, account, flags);
+	struct iopt_new_areas new = {
+		.iopt = iopt,
+		.list = LIST_HEAD_INIT(new.list),
+		.nr = 1,
+		.length = length,
+		.uaddr = (unsigned long)uptr,
+	};
+	int rc;
 
+	rc = iopt_check_map(iova, new.uaddr, length, prot, flags);
+	rc = rc ?: area_add_user(&new, uptr, prot, account);
+	rc = rc ?: iopt_areas_map(&new, iova, flags);
 	trace_iopt_map(iopt, *iova, uptr, length, prot, account, flags, rc);
 	return rc;
 }

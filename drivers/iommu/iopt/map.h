@@ -28,6 +28,8 @@ struct iopt_new_areas {
 	struct iopt_payer *unsynced;
 };
 
+int iopt_check_map(unsigned long *iova, unsigned long source,
+		   unsigned long length, int prot, unsigned int flags);
 int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
 		   unsigned int flags);
 
