@@ -7,20 +7,74 @@
  * allocates memory nor fails: if an IOMMU driver unmaps less than requested,
  * the pages that it may still translate are marked as lost and stay pinned,
  * because the device could otherwise overwrite memory that has been freed.
+ *
+ * Each call maps with the limit on the size of I/O pages that applies at the
+ * time. Areas that are mapped already keep their I/O pages.
  */
 #include <linux/iommu.h>
+#include <linux/log2.h>
+#include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 
 #include "io_pagetable.h"
 #include "pages.h"
 
-/* Limits of one call to the IOMMU driver, to bound its latency. */
+/*
+ * Limits of one call to the IOMMU driver, to bound its latency. A call may map
+ * the largest I/O page.
+ */
 #define BATCH_RUNS	32
-#define BATCH_BYTES	((unsigned long)SZ_1G)
+#define BATCH_BYTES	((unsigned long)IOPT_MAX_IOPTE)
 
 /* Maximum span of one IOTLB flush. */
 #define FLUSH_BYTES	SZ_1T
+
+/**
+ * iopt_limit_iopte() - limit the size of I/O pages
+ * @iopt: the space
+ * @bytes: size in bytes of the largest I/O page that may be used from now on, a
+ *         power of two, at least the page size
+ *
+ * In a domain that supports only larger pages, its smallest page size is used.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or
+ * * %-EINVAL - @bytes is not a valid size
+ * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
+ *   domain, which may contain larger I/O pages, and the policy does not allow
+ *   mixed sizes
+ */
+int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
+{
+	int rc = 0;
+
+	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
+		return -EINVAL;
+	mutex_lock(&iopt->lock);
+	if (bytes < iopt->max_iopte && !iopt->policy.mixed_iopte &&
+	    iopt->nr_areas && !list_empty(&iopt->domains))
+		rc = -EBUSY;
+	else
+		WRITE_ONCE(iopt->max_iopte, bytes);
+	mutex_unlock(&iopt->lock);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_limit_iopte, IOPT);
+
+/**
+ * iopt_iopte_limit() - query the limit of iopt_limit_iopte()
+ * @iopt: the space
+ *
+ * Context: any context; the result may be outdated when it is returned.
+ * Return: the size in bytes of the largest I/O page that may be used,
+ * %IOPT_MAX_IOPTE by default.
+ */
+unsigned long iopt_iopte_limit(struct io_pagetable *iopt)
+{
+	return READ_ONCE(iopt->max_iopte);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_iopte_limit, IOPT);
 
 static unsigned long granule_of(struct iommu_domain *domain)
 {
@@ -232,7 +286,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
 	unsigned long granule = granule_of(domain);
-	unsigned long max_iopte = READ_ONCE(iopt->policy.max_iopte);
+	unsigned long limit = min(iopt_iopte_limit(iopt), BATCH_BYTES);
 	/* More than 512 bytes: leave unused entries uninitialised. */
 	struct batch batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
@@ -243,7 +297,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 	batch.domain = domain;
 	batch.prot = area->prot;
 	batch.gfp = iopt->policy.gfp;
-	batch.max_iopte = max(min(max_iopte, BATCH_BYTES), granule);
+	batch.max_iopte = max(limit, granule);
 	batch.iova = area->start;
 	batch.bytes = 0;
 	batch.nr = 0;
