@@ -32,8 +32,8 @@ PATIENCE, LEAST = 5, 30
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "access": "iopt-a*", "owner": "iopt-o*",
-         "dirty": "iopt-di*", "domain": "iopt-d*", "iova": "iopt-i*", "unmap": "iopt-u*", "pins": "iopt-p*",
-         "program": "iopt-p*", "dump": "iopt-du*"}
+         "dirty": "iopt-di*", "attach": "iopt-d*", "detach": "iopt-d*", "fill": "iopt-f*", "iova": "iopt-i*",
+         "unmap": "iopt-u*", "copy": "iopt-c*", "pins": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
 
 DECLARED = "extern unsigned int iopt_mutant;\n"
 DEFINED = "\nunsigned int iopt_mutant;\ncore_param(iopt_mutant, iopt_mutant, uint, 0);\n"

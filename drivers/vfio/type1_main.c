@@ -11,7 +11,6 @@
 #include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "type1.h"
@@ -38,7 +37,7 @@ MODULE_PARM_DESC(dma_entry_limit,
 void type1_choose_pages(struct type1 *type1)
 {
 	iopt_limit_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
-				      PAGE_SIZE : SZ_1G);
+				      PAGE_SIZE : IOPT_MAX_IOPTE);
 }
 
 /**

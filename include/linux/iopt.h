@@ -17,6 +17,7 @@
 #define __LINUX_IOPT_H
 
 #include <linux/bits.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 struct device;
@@ -51,25 +52,25 @@ enum iopt_account {
 /* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
+/* Size in bytes of the largest I/O page, unless iopt_limit_iopte() lowers it. */
+#define IOPT_MAX_IOPTE	SZ_1G
+
 /**
  * struct iopt_policy - options of a space that its front end chooses
  * @gfp: flags of every allocation of user-controlled size
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
- * @max_iopte: size of the largest I/O page in bytes, 0 for the maximum of 1
- *             GiB; see iopt_limit_iopte()
  * @notices: number of times that an unmap notifies accesses of a mapping in
  *           which pages are still pinned, before it waits for them to unpin.
  *           Accesses may pin, read and write in the mapping until the last
  *           notice. 0 is the same as 1
  * @pfnmap: allow mappings of memory without struct page, such as device memory
  *          that a driver has mapped into the process. This memory is not pinned
- * @mixed_iopte: @max_iopte can be lowered while domains contain larger I/O
- *               pages, which they keep
+ * @mixed_iopte: iopt_limit_iopte() can lower the limit while domains contain
+ *               larger I/O pages, which they keep
  */
 struct iopt_policy {
 	gfp_t gfp;
 	unsigned int max_areas;
-	unsigned long max_iopte;
 	unsigned int notices;
 	bool pfnmap;
 	bool mixed_iopte;
@@ -136,6 +137,7 @@ struct iopt_access_ops {
 struct io_pagetable *iopt_alloc(const struct iopt_policy *policy);
 void iopt_free(struct io_pagetable *iopt);
 int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes);
+unsigned long iopt_iopte_limit(struct io_pagetable *iopt);
 
 int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,

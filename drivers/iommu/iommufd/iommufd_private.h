@@ -152,7 +152,6 @@ static inline int iommufd_pin_errno(int rc)
  *                 attach
  * @addr_width: width in bits that the IOMMU of a device must translate for the
  *              device to attach; 0 for any
- * @small_iopte: I/O pages are as small as possible. Written under @attach_lock
  * @attach_lock: serialises attach and detach of devices
  * @hwpts: list of the struct iommufd_hwpt that any device may join; protected
  *         by @attach_lock
@@ -162,7 +161,6 @@ struct iommufd_ioas {
 	struct io_pagetable *iopt;
 	bool enforce_snoop;
 	u32 addr_width;
-	bool small_iopte;
 	struct mutex attach_lock;	/* hwpts and their devices */
 	struct list_head hwpts;
 };

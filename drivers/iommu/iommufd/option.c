@@ -9,7 +9,6 @@
 #include <linux/errno.h>
 #include <linux/iopt.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
 #include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
@@ -52,11 +51,10 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 {
 	int rc;
 
+	/* An attach in progress may fail, and then no domain is in use. */
 	if (mutex_lock_killable(&ioas->attach_lock))
 		return -EINTR;
-	rc = iopt_limit_iopte(ioas->iopt, small ? PAGE_SIZE : SZ_1G);
-	if (!rc)
-		WRITE_ONCE(ioas->small_iopte, small);
+	rc = iopt_limit_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
 	mutex_unlock(&ioas->attach_lock);
 	/* Large I/O pages may be in use. */
 	return rc == -EBUSY ? -EINVAL : rc;
@@ -71,7 +69,7 @@ static int option_huge_pages(struct iommufd_ctx *ictx,
 	if (!ioas)
 		return -ENOENT;
 	if (cmd->op == IOMMU_OPTION_OP_GET)
-		cmd->val64 = !READ_ONCE(ioas->small_iopte);
+		cmd->val64 = iopt_iopte_limit(ioas->iopt) != PAGE_SIZE;
 	else if (cmd->op != IOMMU_OPTION_OP_SET)
 		rc = -EOPNOTSUPP;
 	else if (cmd->val64 > 1)

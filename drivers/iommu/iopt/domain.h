@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Attached IOMMU domains, and the areas in them. */
+/* Attached IOMMU domains. */
 #ifndef __IOPT_DOMAIN_H
 #define __IOPT_DOMAIN_H
 
 #include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/types.h>
-
-struct io_pagetable;
-struct iopt_area;
-struct iopt_payer;
 
 /**
  * struct iopt_domain - an attached IOMMU domain
@@ -26,15 +22,5 @@ struct iopt_domain {
 	bool open;
 	struct rcu_head rcu;
 };
-
-bool iopt_domain_is_open(struct io_pagetable *iopt);
-int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
-		   bool built);
-void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
-		    struct iopt_payer **unsynced);
-int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
-bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      struct iopt_payer **unsynced);
 
 #endif /* __IOPT_DOMAIN_H */

@@ -87,7 +87,7 @@ static bool view_space(struct iopt_view *view)
 	return view_print(view,
 			  "space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx pfnmap=%d tracking=%d untracked=%u orphans=%u lost=%ld",
 			  iopt->id, iopt->nr_areas, iopt->policy.max_areas,
-			  iopt->iova_alignment, iopt->policy.max_iopte,
+			  iopt->iova_alignment, iopt->max_iopte,
 			  iopt->policy.pfnmap, iopt->tracking,
 			  iopt->nr_untracked, iopt->nr_orphans,
 			  atomic_long_read(&iopt->nr_lost));

@@ -12,7 +12,6 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "account.h"
@@ -55,46 +54,13 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	INIT_LIST_HEAD(&iopt->accesses);
 	ida_init(&iopt->owners);
 	iopt->policy = *policy;
-	if (!iopt->policy.max_iopte)
-		iopt->policy.max_iopte = SZ_1G;
+	iopt->max_iopte = IOPT_MAX_IOPTE;
 	iopt->iova_alignment = PAGE_SIZE;
 	iopt->id = atomic_long_inc_return(&iopt_last_id);
 	iopt_debugfs_add(iopt);
 	return iopt;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
-
-/**
- * iopt_limit_iopte() - limit the size of I/O pages
- * @iopt: the space
- * @bytes: size in bytes of the largest I/O page that may be used from now on, a
- *         power of two, at least the page size
- *
- * In a domain that supports only larger pages, its smallest page size is used.
- *
- * Context: process context, may sleep.
- * Return: 0, or
- * * %-EINVAL - @bytes is not a valid size
- * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
- *   domain, which may contain larger I/O pages, and the policy does not allow
- *   mixed sizes
- */
-int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
-{
-	int rc = 0;
-
-	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
-		return -EINVAL;
-	mutex_lock(&iopt->lock);
-	if (bytes < iopt->policy.max_iopte && !iopt->policy.mixed_iopte &&
-	    iopt->nr_areas && !list_empty(&iopt->domains))
-		rc = -EBUSY;
-	else
-		WRITE_ONCE(iopt->policy.max_iopte, bytes);
-	mutex_unlock(&iopt->lock);
-	return rc;
-}
-EXPORT_SYMBOL_NS_GPL(iopt_limit_iopte, IOPT);
 
 /**
  * iopt_free() - unmap everything and free a space

@@ -66,7 +66,9 @@ struct iopt_payer;
  * @idle_seq: incremented each time an area becomes idle, a claim ends, or an
  *              access is destroyed
  * @idle: wait queue for changes of @idle_seq
- * @policy: options of the front end
+ * @policy: options of the front end, which do not change
+ * @max_iopte: size of the largest I/O page in bytes, see iopt_limit_iopte();
+ *             written under @lock, also read without it
  * @accesses: all &struct iopt_access
  * @owners: allocated numbers of accesses that own their pins, starting at 1
  * @track_mutex: serialises start and stop of dirty tracking
@@ -144,6 +146,7 @@ struct io_pagetable {
 	unsigned long idle_seq;
 	wait_queue_head_t idle;
 	struct iopt_policy policy;
+	unsigned long max_iopte;
 	struct list_head accesses;
 	struct ida owners;
 	struct mutex track_mutex;	/* serialises start and stop */

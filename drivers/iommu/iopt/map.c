@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping of process memory, and of memory that is mapped already.
+ * Mapping of process memory.
  *
  * New areas are inserted into the tree first, marked as busy, which allocates
  * their IOVAs. If a domain is open all of them are then pinned without any
@@ -20,42 +20,22 @@
 #include "area.h"
 #include "claim.h"
 #include "dirty_bitmap.h"
-#include "domain.h"
-#include "interval.h"
+#include "fill.h"
 #include "io_pagetable.h"
 #include "iova.h"
 #include "map.h"
 #include "pages.h"
 #include "trace.h"
+#include "unmap.h"
 #include "validate.h"
 #include "wait.h"
-
-/**
- * struct new_areas - areas that are mapped together
- * @iopt: the space
- * @list: the areas by iopt_area.node, in ascending order without gaps. Until
- *        they are inserted their IOVAs are relative to the first one
- * @nr: number of areas
- * @length: length of all areas in bytes
- * @uaddr: user address of the first area
- * @unsynced: payer of pages that were unpinned on failure, or NULL; see
- *             iopt_payer_sync_noted()
- */
-struct new_areas {
-	struct io_pagetable *iopt;
-	struct list_head list;
-	unsigned int nr;
-	unsigned long length;
-	unsigned long uaddr;
-	struct iopt_payer *unsynced;
-};
 
 /*
  * Allocate dirty bitmaps for new areas while dirty pages are tracked or
  * tracking is being started. Otherwise free those that were allocated. Sets
  * @dropped if the lock was dropped for that.
  */
-static int areas_track(struct new_areas *new, bool *dropped)
+static int areas_track(struct iopt_new_areas *new, bool *dropped)
 {
 	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area;
@@ -87,7 +67,7 @@ static int areas_track(struct new_areas *new, bool *dropped)
  * Find IOVAs for new areas, see areas_reserve(). @above receives the next area
  * above them, or NULL.
  */
-static int areas_place(struct new_areas *new, unsigned long *iova,
+static int areas_place(struct iopt_new_areas *new, unsigned long *iova,
 		       unsigned int flags, struct iopt_area **above)
 {
 	struct io_pagetable *iopt = new->iopt;
@@ -127,7 +107,7 @@ static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
  * keeps other maps out of the interval. Sets @again without inserting anything
  * if another claim intersects the interval, after waiting for it.
  */
-static int areas_insert_many(struct new_areas *new, unsigned long iova,
+static int areas_insert_many(struct iopt_new_areas *new, unsigned long iova,
 			     bool *again)
 {
 	unsigned long last = iova + (new->length - 1);
@@ -164,7 +144,7 @@ static int areas_insert_many(struct new_areas *new, unsigned long iova,
  * Allocate IOVAs for new areas and insert them. @iova is the first IOVA if
  * IOPT_MAP_FIXED is set, otherwise it receives the first IOVA.
  */
-static int areas_reserve(struct new_areas *new, unsigned long *iova,
+static int areas_reserve(struct iopt_new_areas *new, unsigned long *iova,
 			 unsigned int flags)
 {
 	struct io_pagetable *iopt = new->iopt;
@@ -192,7 +172,7 @@ static int areas_reserve(struct new_areas *new, unsigned long *iova,
  * Pin all new areas if a domain is open, which may take arbitrarily long, and
  * only then add them to the open domains. Sets @held once they are pinned.
  */
-static int areas_fill(struct new_areas *new, bool *held)
+static int areas_fill(struct iopt_new_areas *new, bool *held)
 {
 	struct io_pagetable *iopt = new->iopt;
 	unsigned int steps = 0;
@@ -217,8 +197,9 @@ static int areas_fill(struct new_areas *new, bool *held)
 		iopt_step(&steps);
 	}
 	/*
-	 * Pairs with the barrier in domain_remove(): either this function finds
-	 * the domain closed, or detach finds these areas working and waits.
+	 * Pairs with the barrier in iopt_domain_remove(): either this function
+	 * finds the domain closed, or detach finds these areas working and
+	 * waits.
 	 */
 	smp_mb();
 	list_for_each_entry(area, &new->list, node) {
@@ -230,7 +211,7 @@ static int areas_fill(struct new_areas *new, bool *held)
 	return 0;
 }
 
-static bool areas_are_filled(struct new_areas *new)
+static bool areas_are_filled(struct iopt_new_areas *new)
 {
 	struct iopt_area *area;
 	unsigned int steps = 0;
@@ -247,7 +228,7 @@ static bool areas_are_filled(struct new_areas *new)
  * Unpin areas that were pinned for domains that are detached by now. Drops the
  * lock for each area.
  */
-static void areas_drop_unneeded(struct new_areas *new)
+static void areas_drop_unneeded(struct iopt_new_areas *new)
 {
 	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area, *next;
@@ -267,7 +248,7 @@ static void areas_drop_unneeded(struct new_areas *new)
  * Areas that are not pinned must not be working while they are pinned, because
  * detach waits uninterruptibly for working areas. Clear the marks first.
  */
-static void areas_stop_work(struct new_areas *new)
+static void areas_stop_work(struct iopt_new_areas *new)
 {
 	struct iopt_area *area;
 	unsigned int steps = 0;
@@ -284,7 +265,7 @@ static void areas_stop_work(struct new_areas *new)
  * that they must be added to first. No domain can be opened while this function
  * runs.
  */
-static bool areas_publish(struct new_areas *new, bool held)
+static bool areas_publish(struct iopt_new_areas *new, bool held)
 {
 	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area, *next;
@@ -315,9 +296,19 @@ static bool areas_publish(struct new_areas *new, bool held)
 	return filled;
 }
 
-/* Map new areas, see areas_reserve(). The areas are freed on failure. */
-static int areas_map(struct new_areas *new, unsigned long *iova,
-		     unsigned int flags)
+/**
+ * iopt_areas_map() - map new areas together
+ * @new: the areas, freed on failure
+ * @iova: first IOVA. Without %IOPT_MAP_FIXED it is replaced by the IOVA that
+ *        the engine chooses
+ * @flags: %IOPT_MAP_FIXED or 0
+ *
+ * Context: process context, may sleep without bound, killably: pages are
+ * faulted in. No lock of the space is held.
+ * Return: 0, or an errno of iopt_map_user().
+ */
+int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
+		   unsigned int flags)
 {
 	struct io_pagetable *iopt = new->iopt;
 	bool held = false;
@@ -368,11 +359,11 @@ struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 	return new;
 }
 
-static struct iopt_area *area_alloc_user(struct io_pagetable *iopt,
-					 void __user *uptr,
-					 unsigned long length, int prot,
-					 enum iopt_account account)
+/* Build the new area of a map of user memory. */
+static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
+			 int prot, enum iopt_account account)
 {
+	struct io_pagetable *iopt = new->iopt;
 	gfp_t gfp = iopt->policy.gfp;
 	struct iopt_area *area = NULL;
 	struct iopt_payer *payer;
@@ -380,46 +371,47 @@ static struct iopt_area *area_alloc_user(struct io_pagetable *iopt,
 
 	payer = iopt_current_payer(iopt, account);
 	if (!payer)
-		return NULL;
-	pages = iopt_pages_alloc(uptr, length, prot & IOMMU_WRITE,
+		return -ENOMEM;
+	pages = iopt_pages_alloc(uptr, new->length, prot & IOMMU_WRITE,
 				 iopt->policy.pfnmap, payer, gfp);
 	if (pages) {
-		area = iopt_area_alloc(0, length - 1, pages, 0, prot, gfp);
+		area = iopt_area_alloc(0, new->length - 1, pages, 0, prot,
+				       gfp);
 		iopt_pages_put(pages);
 	}
 	iopt_payer_put(payer);
-	return area;
+	if (!area)
+		return -ENOMEM;
+	list_add(&area->node, &new->list);
+	return 0;
 }
 
-static int map_user(struct io_pagetable *iopt, unsigned long *iova,
-		    void __user *uptr, unsigned long length, int prot,
-		    enum iopt_account account, unsigned int flags)
+/**
+ * iopt_check_map() - check the arguments of a map or copy
+ * @iova: first IOVA, set to 0 if the engine chooses it
+ * @source: first byte of the memory: a user address, or the IOVA to copy from
+ * @length: length in bytes
+ * @prot: protection for iommu_map()
+ * @flags: %IOPT_MAP_FIXED or 0
+ *
+ * Context: any.
+ * Return: 0, or
+ * * %-EINVAL - An argument is 0 or misaligned, or @prot allows no access.
+ * * %-EOVERFLOW - A range wraps around.
+ */
+int iopt_check_map(unsigned long *iova, unsigned long source,
+		   unsigned long length, int prot, unsigned int flags)
 {
-	unsigned long last, uaddr_last, uaddr = (unsigned long)uptr;
-	struct new_areas new = {
-		.iopt = iopt,
-		.list = LIST_HEAD_INIT(new.list),
-		.nr = 1,
-		.length = length,
-		.uaddr = uaddr,
-	};
-	struct iopt_area *area;
+	unsigned long last;
 
 	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return -EINVAL;
 	if (!(flags & IOPT_MAP_FIXED))
 		*iova = 0;
 	if (check_add_overflow(*iova, length - 1, &last) ||
-	    check_add_overflow(uaddr, length - 1, &uaddr_last))
+	    check_add_overflow(source, length - 1, &last))
 		return -EOVERFLOW;
-	if (!PAGE_ALIGNED(uaddr | *iova | length))
-		return -EINVAL;
-
-	area = area_alloc_user(iopt, uptr, length, prot, account);
-	if (!area)
-		return -ENOMEM;
-	list_add(&area->node, &new.list);
-	return areas_map(&new, iova, flags);
+	return PAGE_ALIGNED(source | *iova | length) ? 0 : -EINVAL;
 }
 
 /**
@@ -460,207 +452,19 @@ int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,
 		  enum iopt_account account, unsigned int flags)
 {
-	int rc = map_user(iopt, iova, uptr, length, prot, account, flags);
+	struct iopt_new_areas new = {
+		.iopt = iopt,
+		.list = LIST_HEAD_INIT(new.list),
+		.nr = 1,
+		.length = length,
+		.uaddr = (unsigned long)uptr,
+	};
+	int rc;
 
+	rc = iopt_check_map(iova, new.uaddr, length, prot, flags);
+	rc = rc ?: area_add_user(&new, uptr, prot, account);
+	rc = rc ?: iopt_areas_map(&new, iova, flags);
 	trace_iopt_map(iopt, *iova, uptr, length, prot, account, flags, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_map_user, IOPT);
-
-/**
- * struct source - a range of mappings to copy
- * @iopt: space of the mappings
- * @start: first IOVA
- * @last: last IOVA
- * @prot: protection of the copy
- */
-struct source {
-	struct io_pagetable *iopt;
-	unsigned long start;
-	unsigned long last;
-	int prot;
-};
-
-/*
- * Check whether an area can be copied. -EAGAIN means that it is being built or
- * torn down: the caller waits for an area to become idle.
- */
-static int source_check(const struct source *source,
-			const struct iopt_area *area)
-{
-	if (!area)
-		return -ENOENT;
-	if (area->state != IOPT_AREA_LIVE)
-		return -EAGAIN;
-	return area->orphan ? -EBUSY : 0;
-}
-
-/*
- * Add an area that maps the same pages as @area, from IOVA @next to the end of
- * the range. Drops the lock to allocate memory. The caller has added a user to
- * @area, so that it stays.
- */
-static int slice_add(const struct source *source, struct iopt_area *area,
-		     unsigned long next, struct new_areas *new)
-{
-	unsigned long end = min(source->last, area->last);
-	unsigned long first = area->slice.start +
-			      ((next - area->start) >> PAGE_SHIFT);
-	struct iopt_pages *pages = area->pages;
-	struct iopt_area *slice;
-
-	if (next == source->start)
-		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
-	/*
-	 * A shared mapping cannot become an orphan: take the reference under
-	 * the lock.
-	 */
-	kref_get(&pages->kref);
-	mutex_unlock(&source->iopt->lock);
-	slice = iopt_area_alloc(next - source->start, end - source->start,
-				pages, first, source->prot,
-				new->iopt->policy.gfp);
-	iopt_pages_put(pages);
-	if (slice)
-		list_add_tail(&slice->node, &new->list);
-	cond_resched();
-	mutex_lock(&source->iopt->lock);
-	if (!slice)
-		return -ENOMEM;
-	new->nr++;
-	return 0;
-}
-
-/* Remove this user from all areas up to @last. */
-static void source_leave(const struct source *source, unsigned long last)
-{
-	struct io_pagetable *iopt = source->iopt;
-	unsigned int steps = 0;
-	struct iopt_area *area;
-
-	for (area = iopt_area_first(iopt, source->start, last); area;
-	     area = iopt_area_walk(iopt, area, last, &steps))
-		iopt_area_put(iopt, area);
-}
-
-/*
- * Build new areas from a range of mappings, of which the first and the last are
- * cut to the range. IOVAs of the new areas are relative to the start of the
- * range. Each mapping has a user until all of them have been found, so that
- * there was one point in time at which all of them existed.
- */
-static int areas_slice(const struct source *source, struct new_areas *new)
-{
-	struct io_pagetable *iopt = source->iopt;
-	unsigned long next = source->start;
-	bool permitted = true, more = true;
-	struct iopt_area *area;
-	int rc = 0;
-
-	lockdep_assert_held(&iopt->lock);
-	while (more && next <= source->last) {
-		area = iopt_area_first(iopt, next, next);
-		rc = source_check(source, area);
-		if (rc)
-			break;
-		if ((source->prot & IOMMU_WRITE) && !area->pages->writable)
-			permitted = false;
-		area->nr_users++;
-		rc = slice_add(source, area, next, new);
-		more = iopt_next_start(area->last, &next);
-		if (rc)
-			break;
-	}
-	/* An area that starts where the last one ended has no user. */
-	if (next != source->start || !more)
-		source_leave(source, more ? min(source->last, next - 1) :
-					    source->last);
-	if (rc)
-		return rc;
-	return permitted ? 0 : -EPERM;
-}
-
-static int copy(struct io_pagetable *dst, unsigned long *dst_iova,
-		struct io_pagetable *src, unsigned long src_iova,
-		unsigned long length, int prot, unsigned int flags)
-{
-	struct source source = {
-		.iopt = src,
-		.start = src_iova,
-		.prot = prot,
-	};
-	struct new_areas new = {
-		.iopt = dst,
-		.list = LIST_HEAD_INIT(new.list),
-		.length = length,
-	};
-	unsigned long seen, last;
-	int rc;
-
-	if (!length || !(prot & (IOMMU_READ | IOMMU_WRITE)))
-		return -EINVAL;
-	if (!(flags & IOPT_MAP_FIXED))
-		*dst_iova = 0;
-	if (check_add_overflow(*dst_iova, length - 1, &last) ||
-	    check_add_overflow(src_iova, length - 1, &source.last))
-		return -EOVERFLOW;
-	if (!PAGE_ALIGNED(src_iova | *dst_iova | length))
-		return -EINVAL;
-
-	mutex_lock(&src->lock);
-	do {
-		seen = src->idle_seq;
-		rc = areas_slice(&source, &new);
-		if (!rc)
-			break;
-		mutex_unlock(&src->lock);
-		iopt_areas_free(&new.list);
-		new.nr = 0;
-		mutex_lock(&src->lock);
-		if (rc == -EAGAIN)
-			rc = iopt_wait_idle_since(src, seen, TASK_KILLABLE) ?:
-				     -EAGAIN;
-	} while (rc == -EAGAIN);
-	mutex_unlock(&src->lock);
-	if (rc)
-		return rc;
-	return areas_map(&new, dst_iova, flags);
-}
-
-/**
- * iopt_copy() - map memory that is already mapped elsewhere
- * @dst: the space to map in, may be the same as @src
- * @dst_iova: first IOVA in @dst, a multiple of iopt_iova_alignment(). Without
- *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
- *            the engine chooses
- * @src: the space of the existing mappings
- * @src_iova: first IOVA in @src, page aligned; may be inside a mapping
- * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
- *          range in @src may span mappings, but must not contain a hole
- * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
- * @flags: %IOPT_MAP_FIXED or 0
- *
- * The copy shares the memory, its pins and its payer with the mappings in @src,
- * which can be unmapped independently.
- *
- * Context: process context, may sleep for a long time. Waits, killable, for
- * mappings in the source range that are being built or torn down.
- * Return: 0, or
- * * %-ENOENT - part of the source range is not mapped
- * * %-EPERM - @prot allows writing, but the memory was mapped read-only
- * * %-EBUSY - a mapping in the source range is an orphan
- * * %-ESRCH - a domain needs the memory pinned, but its process has exited
- * * an errno of iopt_map_user()
- *
- * On failure nothing is mapped, pinned or charged.
- */
-int iopt_copy(struct io_pagetable *dst, unsigned long *dst_iova,
-	      struct io_pagetable *src, unsigned long src_iova,
-	      unsigned long length, int prot, unsigned int flags)
-{
-	int rc = copy(dst, dst_iova, src, src_iova, length, prot, flags);
-
-	trace_iopt_copy(dst, *dst_iova, src, src_iova, length, prot, flags, rc);
-	return rc;
-}
-EXPORT_SYMBOL_NS_GPL(iopt_copy, IOPT);

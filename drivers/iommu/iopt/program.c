@@ -17,9 +17,12 @@
 #include "pages.h"
 #include "program.h"
 
-/* Limits of one call to the IOMMU driver, to bound its latency. */
+/*
+ * Limits of one call to the IOMMU driver, to bound its latency. A call may map
+ * the largest I/O page.
+ */
 #define BATCH_RUNS	32
-#define BATCH_BYTES	((unsigned long)SZ_1G)
+#define BATCH_BYTES	((unsigned long)IOPT_MAX_IOPTE)
 
 /* Maximum span of one IOTLB flush. */
 #define FLUSH_BYTES	SZ_1T
@@ -234,7 +237,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
 	unsigned long granule = granule_of(domain);
-	unsigned long max_iopte = READ_ONCE(iopt->policy.max_iopte);
+	unsigned long limit = min(iopt_iopte_limit(iopt), BATCH_BYTES);
 	/* More than 512 bytes: leave unused entries uninitialised. */
 	struct batch batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
@@ -245,7 +248,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 	batch.domain = domain;
 	batch.prot = area->prot;
 	batch.gfp = iopt->policy.gfp;
-	batch.max_iopte = max(min(max_iopte, BATCH_BYTES), granule);
+	batch.max_iopte = max(limit, granule);
 	batch.iova = area->start;
 	batch.bytes = 0;
 	batch.nr = 0;

@@ -20,11 +20,11 @@
 #include "area.h"
 #include "claim.h"
 #include "dirty_report.h"
-#include "domain.h"
+#include "fill.h"
 #include "io_pagetable.h"
-#include "map.h"
 #include "quiesce.h"
 #include "trace.h"
+#include "unmap.h"
 #include "validate.h"
 #include "wait.h"
 
@@ -63,8 +63,9 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
  * @query: destination of the dirty page report, or NULL
  * @areas: areas to unmap, by iopt_area.node
  * @bytes: length of @areas
- * @claim: claim of the interval, unless all areas could be taken without
- *         dropping the lock
+ * @claim: claim of the interval
+ * @claimed: @claim is in use, because not all areas could be taken without
+ *           dropping the lock
  * @unsynced: payer of the unpinned pages, or NULL
  */
 struct unmap {
@@ -75,6 +76,7 @@ struct unmap {
 	struct list_head areas;
 	unsigned long bytes;
 	struct iopt_claim claim;
+	bool claimed;
 	struct iopt_payer *unsynced;
 };
 
@@ -282,49 +284,50 @@ static int unmap_take(struct unmap *unmap)
 	return rc;
 }
 
-static int unmap_dirty(struct io_pagetable *iopt, unsigned long start,
-		       unsigned long last, const struct iopt_dirty_query *query,
-		       unsigned long *unmapped)
+/* Take all areas of the interval, or none. */
+static int unmap_begin(struct unmap *unmap)
 {
-	struct unmap unmap = {
-		.iopt = iopt,
-		.start = start,
-		.last = last,
-		.query = query,
-		.areas = LIST_HEAD_INIT(unmap.areas),
-	};
-	bool claimed = false;
+	struct io_pagetable *iopt = unmap->iopt;
 	int rc;
 
-	*unmapped = 0;
-	if (last < start)
+	if (unmap->last < unmap->start)
 		return -EINVAL;
 
 	mutex_lock(&iopt->lock);
-	rc = unmap_take_few(&unmap);
+	rc = unmap_take_few(unmap);
 	if (rc == -EAGAIN) {
-		rc = iopt_claim_add(iopt, &unmap.claim, start, last);
-		claimed = !rc;
-		rc = rc ?: unmap_take(&unmap);
+		rc = iopt_claim_add(iopt, &unmap->claim, unmap->start,
+				    unmap->last);
+		unmap->claimed = !rc;
+		rc = rc ?: unmap_take(unmap);
 	}
-	if (rc && claimed)
-		iopt_claim_end(iopt, &unmap.claim);
+	if (rc && unmap->claimed)
+		iopt_claim_end(iopt, &unmap->claim);
 	mutex_unlock(&iopt->lock);
-	if (rc)
-		return rc;
+	return rc;
+}
 
-	if (list_empty(&unmap.areas))
-		rc = start == 0 && last == ULONG_MAX ? 0 : -ENOENT;
-	else
-		iopt_areas_destroy(iopt, &unmap.areas, &unmap.unsynced);
-	if (claimed) {
+/*
+ * Destroy the areas that were taken. If there are none, the unmap fails unless
+ * the interval is the whole address space.
+ */
+static int unmap_finish(struct unmap *unmap)
+{
+	struct io_pagetable *iopt = unmap->iopt;
+	bool all = unmap->start == 0 && unmap->last == ULONG_MAX;
+	int rc = 0;
+
+	if (!list_empty(&unmap->areas))
+		iopt_areas_destroy(iopt, &unmap->areas, &unmap->unsynced);
+	else if (!all)
+		rc = -ENOENT;
+	if (unmap->claimed) {
 		mutex_lock(&iopt->lock);
-		iopt_claim_end(iopt, &unmap.claim);
+		iopt_claim_end(iopt, &unmap->claim);
 		mutex_unlock(&iopt->lock);
 	}
-	iopt_payer_sync_noted(unmap.unsynced);
+	iopt_payer_sync_noted(unmap->unsynced);
 	iopt_debug_validate(iopt);
-	*unmapped = unmap.bytes;
 	return rc;
 }
 
@@ -361,8 +364,18 @@ int iopt_unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
 		     unsigned long *unmapped)
 {
-	int rc = unmap_dirty(iopt, start, last, query, unmapped);
+	struct unmap unmap = {
+		.iopt = iopt,
+		.start = start,
+		.last = last,
+		.query = query,
+		.areas = LIST_HEAD_INIT(unmap.areas),
+	};
+	int rc;
 
+	rc = unmap_begin(&unmap);
+	rc = rc ?: unmap_finish(&unmap);
+	*unmapped = rc ? 0 : unmap.bytes;
 	trace_iopt_unmap(iopt, start, last, *unmapped, rc);
 	return rc;
 }

@@ -135,12 +135,12 @@ static struct io_pagetable *pfnmap_space(struct kunit *test)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
-		.max_iopte = SZ_2M,
 	};
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = iopt_alloc(&policy);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
 	KUNIT_ASSERT_EQ(test, 0,
 			iopt_attach_domain(iopt, &space->mock[0]->domain));
 	return iopt;

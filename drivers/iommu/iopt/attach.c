@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attaching of an IOMMU domain.
+ *
+ * Attach opens the domain before it fills in the live areas. From then on each
+ * map puts its own areas into the domain before they go live, so that no area
+ * is missed. If an area cannot be filled in the domain is removed again.
+ */
+#include <linux/iommu.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "area.h"
+#include "claim.h"
+#include "detach.h"
+#include "domain.h"
+#include "fill.h"
+#include "interval.h"
+#include "io_pagetable.h"
+#include "reserve.h"
+#include "trace.h"
+#include "validate.h"
+#include "wait.h"
+
+/*
+ * Put an area into a domain that attach has just opened. Pins its pages, which
+ * may sleep without bound, unless another domain translates it.
+ */
+static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
+			 const struct iopt_domain *domain)
+{
+	struct iopt_claim *claim;
+	int rc = 0;
+
+	lockdep_assert_held(&iopt->lock);
+	area->working = true;
+	iopt->filling = area;
+	mutex_unlock(&iopt->lock);
+
+	if (!iopt_area_is_held(area))
+		rc = iopt_area_hold(iopt, area, false);
+	rc = rc ?: iopt_area_fill_domain(iopt, area, domain);
+	if (rc && iopt_area_is_held(area) && !area->nr_domains)
+		iopt_area_drop_attached(iopt, area);
+
+	mutex_lock(&iopt->lock);
+	iopt->filling = NULL;
+	area->working = false;
+	claim = iopt_claim_first(iopt, area->start, area->start);
+	if (claim)
+		claim->refilled = true;
+	iopt_wake_idle(iopt);
+	return rc;
+}
+
+/* Check whether the unmap of an area can no longer fail. */
+static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_claim *claim;
+
+	if (READ_ONCE(area->working))
+		return true;
+	claim = iopt_claim_first(iopt, area->start, area->start);
+	return claim && claim->committed;
+}
+
+/*
+ * Put all areas into a domain that attach has just opened. Skip areas that are
+ * being built, because their map does so, and areas of an unmap that can no
+ * longer fail. Other areas that are being unmapped are put in, because they
+ * must be in every domain if the unmap fails.
+ */
+static int areas_fill_new(struct io_pagetable *iopt,
+			  const struct iopt_domain *domain)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+	unsigned long start = 0;
+	bool more = true;
+	int rc = 0;
+
+	lockdep_assert_held(&iopt->lock);
+	while (!rc && more &&
+	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
+		bool going = iopt_area_is_unmapping(area);
+
+		/* Its map is still dropping pages that no domain needs. */
+		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
+			continue;
+		}
+		more = iopt_next_start(area->last, &start);
+		if (area->state != IOPT_AREA_BUILDING &&
+		    !(going && area_is_committed(iopt, area)) &&
+		    area->filled < domain->seq)
+			rc = area_fill_new(iopt, area, domain);
+		iopt_lock_break(iopt, &steps);
+	}
+	return rc;
+}
+
+/* Undo iopt_check_domain_fits() for a domain that is not opened. */
+static void attach_uncheck(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	iopt_unreserve_iova(iopt, domain);
+	iopt_update_alignment(iopt);
+}
+
+/*
+ * Check whether a domain can be opened, and reserve the IOVAs outside of its
+ * aperture if so. Returns -EAGAIN if the result depends on busy areas.
+ */
+static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	int rc;
+
+	lockdep_assert_held(&iopt->attach_mutex);
+	lockdep_assert_held(&iopt->lock);
+	if (iopt->nr_orphans)
+		return -EBUSY;
+	rc = iopt_check_domain_fits(iopt, domain);
+	if (rc || !iopt->nr_publishing)
+		return rc;
+	/* Areas of a map are going live and can no longer enter the domain. */
+	attach_uncheck(iopt, domain);
+	return -EAGAIN;
+}
+
+/*
+ * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
+ * Returns 0 with both held. With @wait, sleep with neither held until no busy
+ * area is in the way: detach takes attach_mutex, and must not wait for the
+ * accesses or page faults that busy areas may wait for. Without @wait, returns
+ * 1 if a busy area is in the way.
+ */
+static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
+		       bool wait)
+{
+	int rc;
+
+	for (;;) {
+		if (mutex_lock_killable(&iopt->attach_mutex))
+			return -EINTR;
+		mutex_lock(&iopt->lock);
+		rc = attach_check(iopt, domain);
+		if (!rc)
+			return 0;
+		mutex_unlock(&iopt->attach_mutex);
+		if (rc == -EAGAIN && wait)
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE) ?: -EAGAIN;
+		mutex_unlock(&iopt->lock);
+		if (rc != -EAGAIN)
+			return rc;
+		if (!wait)
+			return 1;
+	}
+}
+
+static void attach_unlock(struct io_pagetable *iopt)
+{
+	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->attach_mutex);
+}
+
+/* Open a domain and put all areas into it. On failure it is freed. */
+static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
+{
+	int rc;
+
+	lockdep_assert_held(&iopt->attach_mutex);
+	lockdep_assert_held(&iopt->lock);
+	new->seq = iopt->next_seq++;
+	new->open = true;
+	list_add_tail_rcu(&new->node, &iopt->domains);
+	iopt_update_alignment(iopt);
+
+	rc = areas_fill_new(iopt, new);
+	if (rc)
+		iopt_domain_remove(iopt, new);
+	return rc;
+}
+
+/*
+ * Without @wait, returns 1 if a busy area is in the way. That is not the end of
+ * the attach, so it is not traced.
+ */
+static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
+			 bool wait)
+{
+	struct iopt_domain *new = kzalloc(sizeof(*new), iopt->policy.gfp);
+	int rc = -ENOMEM;
+
+	if (new) {
+		new->domain = domain;
+		rc = attach_lock(iopt, domain, wait);
+	}
+	if (!rc) {
+		rc = domain_open(iopt, new);
+		attach_unlock(iopt);
+		iopt_debug_validate(iopt);
+	} else {
+		kfree(new);
+	}
+	if (rc <= 0)
+		trace_iopt_attach(iopt, domain, rc);
+	return rc;
+}
+
+/**
+ * iopt_attach_domain() - attach an IOMMU domain to a space
+ * @iopt: the space
+ * @domain: an empty, unmanaged domain that is attached to no space. The caller
+ *          still owns it, and keeps it until iopt_detach_domain()
+ *
+ * Puts all mappings into the domain, and all that are made until it is
+ * detached. IOVAs outside of the aperture of the domain become unusable. Maps,
+ * unmaps and queries may run concurrently; only other attaches, detaches and
+ * changes of owners wait.
+ *
+ * If a mapping that the domain may be unable to translate is being built or
+ * torn down, the function first waits until that is done, with no lock of the
+ * engine held. Another process or driver determines how long that takes. A
+ * caller that holds a lock which it also takes for iopt_detach_domain() must
+ * use iopt_try_attach_domain() instead.
+ *
+ * Context: process context, may sleep without bound, killably: the first domain
+ * pins the memory.
+ * Return: 0, or
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-ESRCH - The process that owns the memory of a mapping has exited.
+ * * %-ENOMEM - Out of memory, or the limit on locked memory was exceeded.
+ * * %-EINTR - A fatal signal is pending.
+ * * Another errno of pinning, see iopt_map_user(), or of the IOMMU driver.
+ *
+ * On failure the space is unchanged and @domain is empty.
+ */
+int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	return attach_domain(iopt, domain, true);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
+
+/**
+ * iopt_try_attach_domain() - attach a domain without waiting for busy mappings
+ * @iopt: the space
+ * @domain: as for iopt_attach_domain()
+ *
+ * Like iopt_attach_domain(), but does not wait for mappings that are being
+ * built or torn down and that @domain may be unable to translate. If it returns
+ * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
+ *
+ * Context: as iopt_attach_domain(). While another domain is attached, the
+ * function waits only for work that finishes by itself, so that the caller may
+ * hold a lock which it also takes for iopt_detach_domain().
+ * Return:
+ * * 0 - @domain is attached.
+ * * 1 - A busy mapping is in the way.
+ * * < 0 - An errno of iopt_attach_domain().
+ *
+ * Unless the function returns 0, the space is unchanged and @domain is empty.
+ */
+int iopt_try_attach_domain(struct io_pagetable *iopt,
+			   struct iommu_domain *domain)
+{
+	return attach_domain(iopt, domain, false);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
+
+/**
+ * iopt_attach_wait() - wait until no busy mapping blocks the attach of a domain
+ * @iopt: the space
+ * @domain: the domain for which iopt_try_attach_domain() returned 1; only its
+ *          aperture and page sizes are read
+ *
+ * The caller then calls iopt_try_attach_domain() again, which may find another
+ * busy mapping.
+ *
+ * Context: process context, may sleep without bound, killably. The caller holds
+ * no lock that it also takes for iopt_detach_domain().
+ * Return: 0 if no busy mapping was in the way at the end of the wait, or
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain.
+ * * %-EBUSY - A mapping is an orphan.
+ * * %-ENOMEM - Out of memory.
+ * * %-EINTR - A fatal signal is pending.
+ */
+int iopt_attach_wait(struct io_pagetable *iopt, struct iommu_domain *domain)
+{
+	int rc = attach_lock(iopt, domain, true);
+
+	if (rc)
+		return rc;
+	attach_uncheck(iopt, domain);
+	attach_unlock(iopt);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_attach_wait, IOPT);

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copying of mappings: mapping of memory that is mapped already.
+ *
+ * New areas are built from the areas of the source range, which they share the
+ * pages with, and are then mapped like those of iopt_map_user().
+ */
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+
+#include "area.h"
+#include "interval.h"
+#include "io_pagetable.h"
+#include "map.h"
+#include "pages.h"
+#include "trace.h"
+#include "wait.h"
+
+/**
+ * struct source - a range of mappings to copy
+ * @iopt: space of the mappings
+ * @start: first IOVA
+ * @last: last IOVA
+ * @prot: protection of the copy
+ */
+struct source {
+	struct io_pagetable *iopt;
+	unsigned long start;
+	unsigned long last;
+	int prot;
+};
+
+/*
+ * Check whether an area can be copied. -EAGAIN means that it is being built or
+ * torn down: the caller waits for an area to become idle.
+ */
+static int source_check(const struct source *source,
+			const struct iopt_area *area)
+{
+	if (!area)
+		return -ENOENT;
+	if (area->state != IOPT_AREA_LIVE)
+		return -EAGAIN;
+	return area->orphan ? -EBUSY : 0;
+}
+
+/*
+ * Add an area that maps the same pages as @area, from IOVA @next to the end of
+ * the range. Drops the lock to allocate memory. The caller has added a user to
+ * @area, so that it stays.
+ */
+static int slice_add(const struct source *source, struct iopt_area *area,
+		     unsigned long next, struct iopt_new_areas *new)
+{
+	unsigned long end = min(source->last, area->last);
+	unsigned long first = area->slice.start +
+			      ((next - area->start) >> PAGE_SHIFT);
+	struct iopt_pages *pages = area->pages;
+	struct iopt_area *slice;
+
+	if (next == source->start)
+		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
+	/*
+	 * A shared mapping cannot become an orphan: take the reference under
+	 * the lock.
+	 */
+	kref_get(&pages->kref);
+	mutex_unlock(&source->iopt->lock);
+	slice = iopt_area_alloc(next - source->start, end - source->start,
+				pages, first, source->prot,
+				new->iopt->policy.gfp);
+	iopt_pages_put(pages);
+	if (slice)
+		list_add_tail(&slice->node, &new->list);
+	cond_resched();
+	mutex_lock(&source->iopt->lock);
+	if (!slice)
+		return -ENOMEM;
+	new->nr++;
+	return 0;
+}
+
+/* Remove this user from all areas up to @last. */
+static void source_leave(const struct source *source, unsigned long last)
+{
+	struct io_pagetable *iopt = source->iopt;
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	for (area = iopt_area_first(iopt, source->start, last); area;
+	     area = iopt_area_walk(iopt, area, last, &steps))
+		iopt_area_put(iopt, area);
+}
+
+/*
+ * Build new areas from a range of mappings, of which the first and the last are
+ * cut to the range. IOVAs of the new areas are relative to the start of the
+ * range. Each mapping has a user until all of them have been found, so that
+ * there was one point in time at which all of them existed.
+ */
+static int areas_slice(const struct source *source, struct iopt_new_areas *new)
+{
+	struct io_pagetable *iopt = source->iopt;
+	unsigned long next = source->start;
+	bool permitted = true, more = true;
+	struct iopt_area *area;
+	int rc = 0;
+
+	lockdep_assert_held(&iopt->lock);
+	while (more && next <= source->last) {
+		area = iopt_area_first(iopt, next, next);
+		rc = source_check(source, area);
+		if (rc)
+			break;
+		if ((source->prot & IOMMU_WRITE) && !area->pages->writable)
+			permitted = false;
+		area->nr_users++;
+		rc = slice_add(source, area, next, new);
+		more = iopt_next_start(area->last, &next);
+		if (rc)
+			break;
+	}
+	/* An area that starts where the last one ended has no user. */
+	if (next != source->start || !more)
+		source_leave(source, more ? min(source->last, next - 1) :
+					    source->last);
+	if (rc)
+		return rc;
+	return permitted ? 0 : -EPERM;
+}
+
+/* Build new areas from a range of mappings, after all of them are live. */
+static int areas_copy(const struct source *source, struct iopt_new_areas *new)
+{
+	struct io_pagetable *iopt = source->iopt;
+	unsigned long seen;
+	int rc;
+
+	mutex_lock(&iopt->lock);
+	do {
+		seen = iopt->idle_seq;
+		rc = areas_slice(source, new);
+		if (!rc)
+			break;
+		mutex_unlock(&iopt->lock);
+		iopt_areas_free(&new->list);
+		new->nr = 0;
+		mutex_lock(&iopt->lock);
+		if (rc == -EAGAIN)
+			rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE) ?:
+				     -EAGAIN;
+	} while (rc == -EAGAIN);
+	mutex_unlock(&iopt->lock);
+	return rc;
+}
+
+/**
+ * iopt_copy() - map memory that is already mapped elsewhere
+ * @dst: the space to map in, may be the same as @src
+ * @dst_iova: first IOVA in @dst, a multiple of iopt_iova_alignment(). Without
+ *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
+ *            the engine chooses
+ * @src: the space of the existing mappings
+ * @src_iova: first IOVA in @src, page aligned; may be inside a mapping
+ * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
+ *          range in @src may span mappings, but must not contain a hole
+ * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
+ * @flags: %IOPT_MAP_FIXED or 0
+ *
+ * The copy shares the memory, its pins and its payer with the mappings in @src,
+ * which can be unmapped independently.
+ *
+ * Context: process context, may sleep for a long time. Waits, killable, for
+ * mappings in the source range that are being built or torn down.
+ * Return: 0, or
+ * * %-ENOENT - part of the source range is not mapped
+ * * %-EPERM - @prot allows writing, but the memory was mapped read-only
+ * * %-EBUSY - a mapping in the source range is an orphan
+ * * %-ESRCH - a domain needs the memory pinned, but its process has exited
+ * * an errno of iopt_map_user()
+ *
+ * On failure nothing is mapped, pinned or charged.
+ */
+int iopt_copy(struct io_pagetable *dst, unsigned long *dst_iova,
+	      struct io_pagetable *src, unsigned long src_iova,
+	      unsigned long length, int prot, unsigned int flags)
+{
+	struct source source = {
+		.iopt = src,
+		.start = src_iova,
+		.last = src_iova + (length - 1),
+		.prot = prot,
+	};
+	struct iopt_new_areas new = {
+		.iopt = dst,
+		.list = LIST_HEAD_INIT(new.list),
+		.length = length,
+	};
+	int rc;
+
+	rc = iopt_check_map(dst_iova, src_iova, length, prot, flags);
+	rc = rc ?: areas_copy(&source, &new);
+	rc = rc ?: iopt_areas_map(&new, dst_iova, flags);
+	trace_iopt_copy(dst, *dst_iova, src, src_iova, length, prot, flags, rc);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_copy, IOPT);

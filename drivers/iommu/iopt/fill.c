@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling of domains with areas, and its reverse.
+ *
+ * A map puts its areas into all open domains with iopt_area_fill(), attach puts
+ * an area into one domain. An area has its pages pinned before it enters its
+ * first domain. Unmap takes areas out of all domains with iopt_areas_clear().
+ *
+ * Rule: pages are unpinned after every domain was unmapped and its IOTLB
+ * flushed. Taking an area out of a domain does not allocate and cannot fail.
+ * I/O page tables are never read, so domains may be detached in any order.
+ * Areas are unmapped as a whole, so that no IOMMU driver has to split a large
+ * I/O page.
+ */
+#include <linux/iommu.h>
+#include <linux/rculist.h>
+
+#include "account.h"
+#include "area.h"
+#include "domain.h"
+#include "fill.h"
+#include "io_pagetable.h"
+#include "pages.h"
+#include "program.h"
+
+/**
+ * iopt_domain_is_open() - check whether new areas must be put into a domain
+ * @iopt: the space
+ *
+ * Context: any context; the result may be outdated when it is returned.
+ * Return: true if at least one domain is open.
+ */
+bool iopt_domain_is_open(struct io_pagetable *iopt)
+{
+	struct iopt_domain *domain;
+	bool open = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(domain, &iopt->domains, node) {
+		open = READ_ONCE(domain->open);
+		if (open)
+			break;
+	}
+	rcu_read_unlock();
+	return open;
+}
+
+/**
+ * iopt_area_hold() - pin the pages of an area and make it a holder
+ * @iopt: the space
+ * @area: an area that does not hold its pages
+ * @built: the caller is building @area, so that accesses and copies cannot find
+ *         it
+ *
+ * Context: process context, may sleep without bound, killably: pages are
+ * faulted in. No lock of the space is held.
+ * Return: 0, or an errno of iopt_pages_hold() if @area does not hold its pages.
+ */
+int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
+		   bool built)
+{
+	bool alone = built && kref_read(&area->pages->kref) == 1;
+	unsigned long lost = 0;
+	int rc = iopt_pages_hold(area->pages, &area->slice, alone, &lost);
+
+	if (rc) {
+		RB_CLEAR_NODE(&area->slice.rb);
+		atomic_long_add(lost, &iopt->nr_lost);
+	}
+	return rc;
+}
+
+/**
+ * iopt_area_drop() - unpin the pages of an area that no domain translates
+ * @iopt: the space
+ * @area: an area that holds its pages and is in no domain
+ * @unsynced: notes the payer for iopt_payer_sync_noted()
+ *
+ * Context: process context, may sleep. Takes @area->pages->mutex, but does not
+ * wait for an mmap_lock, because other threads may be waiting, not killably,
+ * for @area.
+ */
+void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
+		    struct iopt_payer **unsynced)
+{
+	struct iopt_pages *pages = area->pages;
+
+	mutex_lock(&pages->mutex);
+	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
+	/* Another process may adopt the pages as soon as they are unlocked. */
+	if (iopt_payer_is_unsynced(pages->payer))
+		iopt_payer_sync_later(unsynced, pages->payer);
+	mutex_unlock(&pages->mutex);
+	RB_CLEAR_NODE(&area->slice.rb);
+}
+
+/**
+ * iopt_area_drop_attached() - unpin the pages of an area under attach_mutex
+ * @iopt: the space
+ * @area: an area that holds its pages and is in no domain
+ *
+ * Detach waits for the mutex, so VmLck is lowered only if the mmap_lock is
+ * free. Otherwise a worker lowers it.
+ *
+ * Context: process context, may sleep. Takes @area->pages->mutex.
+ */
+void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_payer *unsynced = NULL;
+
+	iopt_area_drop(iopt, area, &unsynced);
+	if (unsynced) {
+		iopt_payer_try_sync(unsynced);
+		iopt_payer_put(unsynced);
+	}
+}
+
+/**
+ * iopt_area_fill_domain() - put an area into a domain
+ * @iopt: the space
+ * @area: an area that is working and holds its pages
+ * @domain: an open domain; @area is in all open domains before it in the list,
+ *          and in none after it
+ *
+ * Context: process context, may sleep, killable. Takes @area->pages->mutex.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ * * Another errno of iopt_area_program().
+ *
+ * On failure @area is not in @domain.
+ */
+int iopt_area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
+			  const struct iopt_domain *domain)
+{
+	struct iopt_pages *pages = area->pages;
+	int rc;
+
+	if (mutex_lock_killable(&pages->mutex))
+		return -EINTR;
+	rc = iopt_area_program(iopt, area, domain->domain);
+	mutex_unlock(&pages->mutex);
+	if (!rc) {
+		area->filled = domain->seq;
+		WRITE_ONCE(area->nr_domains, area->nr_domains + 1);
+	}
+	return rc;
+}
+
+/*
+ * Find the next open domain to put an area into. The domain cannot be freed
+ * because the area is working. Closed domains on the way are marked as skipped,
+ * because the area never enters them, and may be freed at any time.
+ */
+static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
+					    struct iopt_area *area)
+{
+	struct iopt_domain *domain, *next = NULL;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(domain, &iopt->domains, node) {
+		if (domain->seq <= area->filled)
+			continue;
+		if (READ_ONCE(domain->open)) {
+			next = domain;
+			break;
+		}
+		area->skips = domain->seq;
+		area->filled = domain->seq;
+	}
+	rcu_read_unlock();
+	return next;
+}
+
+/*
+ * Check whether a domain is the last one, to save a walk over the list. Working
+ * areas keep @domain from being freed. A domain may be added at any time.
+ */
+static bool domain_is_last(struct io_pagetable *iopt,
+			   const struct iopt_domain *domain)
+{
+	return READ_ONCE(domain->node.next) == &iopt->domains;
+}
+
+/**
+ * iopt_area_fill() - put an area into all open domains that it is not in yet
+ * @iopt: the space
+ * @area: an area that is working and busy for the caller; nothing happens if it
+ *        does not hold its pages
+ *
+ * Context: process context, may sleep. No lock of the space is held.
+ * Return: 0, or
+ * * %-EINTR - A fatal signal is pending.
+ * * Another errno of iopt_area_program().
+ *
+ * On failure the area may be in some of the domains.
+ */
+int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	struct iopt_domain *domain;
+	int rc = 0;
+
+	if (!iopt_area_is_held(area))
+		return 0;
+	while (!rc && (domain = area_next_domain(iopt, area))) {
+		rc = iopt_area_fill_domain(iopt, area, domain);
+		/* The caller rechecks for new domains under the lock. */
+		if (domain_is_last(iopt, domain))
+			break;
+	}
+	return rc;
+}
+
+/**
+ * iopt_area_is_filled() - check whether an area is in all open domains
+ * @iopt: the space
+ * @area: an area that is working and busy for the caller
+ *
+ * Context: @iopt->lock is held, so that no domain is opened meanwhile.
+ * Return: true if @area is in all open domains.
+ */
+bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area)
+{
+	lockdep_assert_held(&iopt->lock);
+	return !area_next_domain(iopt, area);
+}
+
+static bool some_area_is_in(struct list_head *areas, unsigned long seq)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	list_for_each_entry(area, areas, node) {
+		if (iopt_area_is_in(area, seq))
+			return true;
+		iopt_step(&steps);
+	}
+	return false;
+}
+
+/* Find the first domain with a sequence number of at least @seq. */
+static struct iopt_domain *domain_from(struct io_pagetable *iopt,
+				       unsigned long seq)
+{
+	struct iopt_domain *domain;
+
+	list_for_each_entry_rcu(domain, &iopt->domains, node)
+		if (domain->seq >= seq)
+			return domain;
+	return NULL;
+}
+
+/*
+ * Find the next domain after @seq that any of the areas is in. Such a domain
+ * stays because the areas are working. Other domains may be freed as soon as
+ * the RCU read lock is dropped, so only their sequence numbers are used.
+ */
+static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
+					     struct list_head *areas,
+					     unsigned long seq)
+{
+	struct iopt_area *first = list_first_entry(areas, struct iopt_area,
+						   node);
+	struct iopt_domain *domain;
+
+	for (;;) {
+		rcu_read_lock();
+		domain = domain_from(iopt, seq + 1);
+		if (domain)
+			seq = domain->seq;
+		rcu_read_unlock();
+		if (!domain)
+			return NULL;
+		if (iopt_area_is_in(first, seq) ||
+		    (!list_is_singular(areas) && some_area_is_in(areas, seq)))
+			return domain;
+	}
+}
+
+/**
+ * iopt_areas_clear_domain() - take areas out of a domain
+ * @areas: list of working areas by iopt_area.node; those that are not in
+ *         @domain are skipped
+ * @domain: the domain
+ *
+ * The pages can be unpinned as far as @domain is concerned. The caller updates
+ * the marks of the areas that say which domains they are in.
+ *
+ * Context: process context, may sleep. No lock of the space is held.
+ */
+void iopt_areas_clear_domain(struct list_head *areas,
+			     const struct iopt_domain *domain)
+{
+	struct iopt_flush flush;
+	struct iopt_area *area;
+
+	iopt_flush_start(&flush, domain->domain);
+	list_for_each_entry(area, areas, node) {
+		if (iopt_area_is_in(area, domain->seq))
+			iopt_area_unprogram(area, &flush);
+		if (!list_is_last(&area->node, areas))
+			cond_resched();
+	}
+	iopt_flush_end(&flush);
+}
+
+/**
+ * iopt_areas_clear() - take areas out of all domains and unpin their pages
+ * @iopt: the space
+ * @areas: list of areas by iopt_area.node, busy for the caller; areas that are
+ *         in a domain are working
+ * @unsynced: notes a payer for iopt_payer_sync_noted(), which the caller calls
+ *             once the areas are gone
+ *
+ * Pages are unpinned after the last flush. The number of flushes depends on the
+ * IOMMU driver and on the span of the areas, but not on their number.
+ *
+ * Context: process context, may sleep. No lock of the space is held.
+ */
+void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
+		      struct iopt_payer **unsynced)
+{
+	struct iopt_domain *domain;
+	struct iopt_area *area;
+	unsigned long seq = 0;
+
+	while ((domain = areas_next_domain(iopt, areas, seq))) {
+		iopt_areas_clear_domain(areas, domain);
+		if (domain_is_last(iopt, domain))
+			break;
+		seq = domain->seq;
+	}
+
+	list_for_each_entry(area, areas, node) {
+		WRITE_ONCE(area->nr_domains, 0);
+		if (iopt_area_is_held(area))
+			iopt_area_drop(iopt, area, unsynced);
+		if (!list_is_last(&area->node, areas))
+			cond_resched();
+	}
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The limit on the size of I/O pages.
+ *
+ * A new limit applies to areas that are mapped from then on. Areas that are
+ * mapped already keep their I/O pages.
+ */
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+
+#include "io_pagetable.h"
+
+/**
+ * iopt_limit_iopte() - limit the size of I/O pages
+ * @iopt: the space
+ * @bytes: size in bytes of the largest I/O page that may be used from now on, a
+ *         power of two, at least the page size
+ *
+ * In a domain that supports only larger pages, its smallest page size is used.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or
+ * * %-EINVAL - @bytes is not a valid size
+ * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
+ *   domain, which may contain larger I/O pages, and the policy does not allow
+ *   mixed sizes
+ */
+int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
+{
+	int rc = 0;
+
+	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
+		return -EINVAL;
+	mutex_lock(&iopt->lock);
+	if (bytes < iopt->max_iopte && !iopt->policy.mixed_iopte &&
+	    iopt->nr_areas && !list_empty(&iopt->domains))
+		rc = -EBUSY;
+	else
+		WRITE_ONCE(iopt->max_iopte, bytes);
+	mutex_unlock(&iopt->lock);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iopt_limit_iopte, IOPT);
+
+/**
+ * iopt_iopte_limit() - query the limit of iopt_limit_iopte()
+ * @iopt: the space
+ *
+ * Context: any context; the result may be outdated when it is returned.
+ * Return: the size in bytes of the largest I/O page that may be used,
+ * %IOPT_MAX_IOPTE by default.
+ */
+unsigned long iopt_iopte_limit(struct io_pagetable *iopt)
+{
+	return READ_ONCE(iopt->max_iopte);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_iopte_limit, IOPT);
