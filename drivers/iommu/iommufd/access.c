@@ -194,16 +194,17 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	if (rc)
 		goto out;
 
-	inside = iopt_access_create(ioas->iopt, access->ops ? &access_ops : NULL,
-				    access);
-	if (IS_ERR(inside)) {
+	iopt_access = iopt_access_create(ioas->iopt,
+					 access->ops ? &access_ops : NULL,
+					 access);
+	if (IS_ERR(iopt_access)) {
 		iommufd_object_unuse(&ioas->obj);
-		rc = PTR_ERR(inside);
+		rc = PTR_ERR(iopt_access);
 		goto out;
 	}
 	spin_lock(&access->lock);
 	access->ioas = ioas;
-	access->iopt_access = inside;
+	access->iopt_access = iopt_access;
 	spin_unlock(&access->lock);
 out:
 	iommufd_object_put(&ioas->obj);
@@ -213,20 +214,20 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 
 /*
  * Begin a call. Returns NULL if the access is not attached, or if it is being
- * detached and @even_leaving is false.
+ * detached and @allow_leaving is false.
  */
 static struct iopt_access *access_enter(struct iommufd_access *access,
-					bool even_leaving)
+					bool allow_leaving)
 {
 	struct iopt_access *iopt_access = NULL;
 
 	spin_lock(&access->lock);
-	if (!access->leaving || even_leaving)
-		inside = access->iopt_access;
-	if (inside)
+	if (!access->leaving || allow_leaving)
+		iopt_access = access->iopt_access;
+	if (iopt_access)
 		access->calls++;
 	spin_unlock(&access->lock);
-	return inside;
+	return iopt_access;
 }
 
 static void access_exit(struct iommufd_access *access)
@@ -308,14 +309,14 @@ void iommufd_access_detach(struct iommufd_access *access)
 	wait_event_idle(access->idle, access_is_idle(access));
 	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
-		iopt_access_unpin_all(inside);
+		iopt_access_unpin_all(iopt_access);
 	WRITE_ONCE(access->notifier, NULL);
 
 	spin_lock(&access->lock);
 	access->iopt_access = NULL;
 	spin_unlock(&access->lock);
 	wait_event_idle(access->idle, access_is_idle(access));
-	iopt_access_destroy(inside);
+	iopt_access_destroy(iopt_access);
 
 	spin_lock(&access->lock);
 	access->ioas = NULL;
@@ -392,10 +393,11 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	rc = range_last(iova, length, &last);
 	if (rc)
 		return rc;
-	inside = access_enter(access, false);
-	if (!inside)
+	iopt_access = access_enter(access, false);
+	if (!iopt_access)
 		return -ENOENT;
-	rc = iopt_access_pin(inside, iova, last, pages, engine_flags(flags));
+	rc = iopt_access_pin(iopt_access, iova, last, pages,
+			     engine_flags(flags));
 	access_exit(access);
 	return rc;
 }
@@ -419,10 +421,10 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 
 	if (range_last(iova, length, &last))
 		return;
-	inside = access_enter(access, true);
-	if (!inside)
+	iopt_access = access_enter(access, true);
+	if (!iopt_access)
 		return;
-	iopt_access_unpin(inside, iova, last);
+	iopt_access_unpin(iopt_access, iova, last);
 	access_exit(access);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
@@ -452,10 +454,11 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	struct iopt_access *iopt_access;
 	int rc;
 
-	inside = access_enter(access, false);
-	if (!inside)
+	iopt_access = access_enter(access, false);
+	if (!iopt_access)
 		return -ENOENT;
-	rc = iopt_access_rw(inside, iova, data, length, engine_flags(flags));
+	rc = iopt_access_rw(iopt_access, iova, data, length,
+			    engine_flags(flags));
 	access_exit(access);
 	return rc;
 }

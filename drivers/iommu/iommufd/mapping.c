@@ -20,11 +20,11 @@
 /**
  * struct mapping_flags - enum iommufd_ioas_map_flags, decoded for the engine
  * @prot: IOMMU_READ, IOMMU_WRITE and IOMMU_CACHE
- * @how: IOPT_MAP_FIXED, or 0 for the engine to choose the IOVA
+ * @map_flags: IOPT_MAP_FIXED, or 0 for the engine to choose the IOVA
  */
 struct mapping_flags {
 	int prot;
-	unsigned int how;
+	unsigned int map_flags;
 };
 
 static int decode_flags(u32 flags, struct mapping_flags *decoded)
