@@ -12,7 +12,6 @@
  * killable. Detach does not wait for it.
  */
 #include <linux/device.h>
-#include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -87,15 +86,10 @@ static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 	return -EINVAL;
 }
 
-static int remaps_interrupts(struct device *dev, void *unused)
-{
-	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
-}
-
 static int check_interrupts(struct iommu_group *iommu_group)
 {
-	if (READ_ONCE(allow_unsafe_interrupts) || irq_domain_check_msi_remap() ||
-	    iommu_group_for_each_dev(iommu_group, NULL, remaps_interrupts))
+	if (READ_ONCE(allow_unsafe_interrupts) ||
+	    iommu_group_has_isolated_msi(iommu_group))
 		return 0;
 	pr_warn_ratelimited("vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param \"allow_unsafe_interrupts\" to enable VFIO IOMMU support on this platform\n");
 	return -EPERM;

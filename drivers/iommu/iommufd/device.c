@@ -16,7 +16,6 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/iommufd.h>
-#include <linux/irqdomain.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
@@ -41,24 +40,15 @@ const struct iommufd_object_type iommufd_device_type = {
 	.destroy = iommufd_device_destroy,
 };
 
-static int remaps_interrupts(struct device *dev, void *unused)
-{
-	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
-}
-
-/* Uses the same criterion as a vfio type1 container. */
 static bool interrupts_isolated(struct device *dev)
 {
 	struct iommu_group *group;
 	bool isolated;
 
-	if (irq_domain_check_msi_remap())
-		return true;
-
 	group = iommu_group_get(dev);
 	if (!group)
 		return false;
-	isolated = iommu_group_for_each_dev(group, NULL, remaps_interrupts);
+	isolated = iommu_group_has_isolated_msi(group);
 	iommu_group_put(group);
 	return isolated;
 }
