@@ -79,7 +79,7 @@ static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 	list_for_each_entry_safe(region, next, &regions, list)
 		kfree(region);
 	if (rc)
-		return rc == -EADDRINUSE ? -EINVAL : rc;
+		return type1_errno(rc);
 	if (iopt_iova_ranges(type1->iopt, NULL, 0))
 		return 0;
 	iopt_unreserve(type1->iopt, iommu_group);
@@ -222,12 +222,11 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	 * A mapping outside of the aperture of the first domain fails with
 	 * -EFAULT for compatibility: the IOMMU driver used to detect it.
 	 */
-	if (rc == -EADDRINUSE)
-		return list_empty(&type1->domains) &&
-		       mapped_outside(type1, domain) ?
-		       -EFAULT : -EINVAL;
+	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
+	    mapped_outside(type1, domain))
+		return -EFAULT;
 	if (rc)
-		return rc == -ESRCH ? -ENODEV : rc;
+		return type1_errno(rc);
 
 	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
 		rc = -EINVAL;

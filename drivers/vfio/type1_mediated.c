@@ -64,20 +64,6 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
 	      !(IOPT_ACCESS_WRITE ^ IOMMU_WRITE));
 
-/* The uAPI and drivers expect errnos that differ from those of the engine. */
-static int access_errno(int rc)
-{
-	switch (rc) {
-	case -ENOENT:
-	case -EOVERFLOW:
-		return -EINVAL;
-	case -ESRCH:
-		return -ENODEV;
-	default:
-		return rc;
-	}
-}
-
 /*
  * Pin @npage pages for a device of a group. @iova may be at any offset in the
  * first page. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has
@@ -113,7 +99,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	if (rc == -ENOMEM)
 		type1_warn_of_limit(type1, "vfio_pin_page_external", npage);
 	if (rc)
-		return access_errno(rc);
+		return type1_errno(rc);
 	type1_group_pinned(type1, iommu_group);
 	return npage;
 }
@@ -158,6 +144,6 @@ int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 		return -EBUSY;
 	if (write)
 		flags |= IOPT_ACCESS_WRITE;
-	return access_errno(iopt_access_rw(type1->access, iova, buffer, length,
-					   flags));
+	return type1_errno(iopt_access_rw(type1->access, iova, buffer, length,
+					  flags));
 }

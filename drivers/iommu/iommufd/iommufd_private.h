@@ -136,7 +136,14 @@ int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
 			  size_t size);
 
 /*
- * User space sees the same errno whether memory or its whole process is gone.
+ * Convert an errno of pinning to that of the uAPI. The engine distinguishes
+ * memory that is not accessible from a process that is gone. User space sees
+ * -EFAULT for both, because it cannot tell them apart when it copies a mapping
+ * or attaches a device. IOMMU_IOAS_MAP pins memory of the calling process, and
+ * the driver of an access gets the errno of the engine.
+ *
+ * The only other errno that differs is that of IOMMU_OPTION_HUGE_PAGES, see
+ * set_small_iopte().
  */
 static inline int iommufd_pin_errno(int rc)
 {
