@@ -148,17 +148,17 @@ static struct type1_domain *make_domain(struct type1 *type1,
 }
 
 /*
- * Check whether a group with the domain @fresh can use @domain instead. The
+ * Check whether a group with the domain @new can use @domain instead. The
  * aperture of @domain must not have to shrink for it.
  */
-static bool domain_suits(const struct type1_domain *domain,
-			 const struct type1_domain *fresh)
+static bool domain_compatible(const struct type1_domain *domain,
+			      const struct type1_domain *new)
 {
 	const struct iommu_domain_geometry *have = &domain->domain->geometry;
-	const struct iommu_domain_geometry *want = &fresh->domain->geometry;
+	const struct iommu_domain_geometry *want = &new->domain->geometry;
 
-	return domain->domain->ops == fresh->domain->ops &&
-	       domain->coherent == fresh->coherent &&
+	return domain->domain->ops == new->domain->ops &&
+	       domain->coherent == new->coherent &&
 	       have->aperture_start >= want->aperture_start &&
 	       have->aperture_end <= want->aperture_end;
 }
@@ -183,31 +183,31 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 
 /*
  * Move a group from its new domain to a domain of the container and add it
- * there. Returns that domain, @fresh if no domain accepts the group, or an
+ * there. Returns that domain, @new if no domain accepts the group, or an
  * ERR_PTR() if the group is not attached to any domain any more.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
 					 struct type1_group *group,
-					 struct type1_domain *fresh)
+					 struct type1_domain *new)
 {
 	struct type1_domain *domain;
 	int rc;
 
 	lockdep_assert_held(&type1->domain_lock);
 	list_for_each_entry(domain, &type1->domains, node) {
-		if (!domain_suits(domain, fresh))
+		if (!domain_compatible(domain, new))
 			continue;
-		iommu_detach_group(fresh->domain, group->iommu_group);
+		iommu_detach_group(new->domain, group->iommu_group);
 		rc = iommu_attach_group(domain->domain, group->iommu_group);
 		if (!rc) {
 			add_group(type1, group, domain);
 			return domain;
 		}
-		rc = iommu_attach_group(fresh->domain, group->iommu_group);
+		rc = iommu_attach_group(new->domain, group->iommu_group);
 		if (rc)
 			return ERR_PTR(rc);
 	}
-	return fresh;
+	return new;
 }
 
 /* Attach a domain to the engine, which maps all mappings in it. */
@@ -242,14 +242,14 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 static int attach_physical(struct type1 *type1, struct type1_group *group)
 {
 	const struct iommu_domain_ops *ops;
-	struct type1_domain *fresh, *domain;
+	struct type1_domain *new, *domain;
 	phys_addr_t msi_start;
 	int rc;
 
 	lockdep_assert_held(&type1->attach_lock);
-	fresh = make_domain(type1, group->iommu_group);
-	if (IS_ERR(fresh))
-		return PTR_ERR(fresh);
+	new = make_domain(type1, group->iommu_group);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	rc = reserve_regions(type1, group->iommu_group, &msi_start);
 	if (rc)
 		goto err_detach;
@@ -258,36 +258,36 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 		goto err_unreserve;
 
 	/* KVM need not emulate WBINVD if all DMA is coherent. */
-	ops = fresh->domain->ops;
-	fresh->coherent = ops->enforce_cache_coherency &&
-			  ops->enforce_cache_coherency(fresh->domain);
+	ops = new->domain->ops;
+	new->coherent = ops->enforce_cache_coherency &&
+			ops->enforce_cache_coherency(new->domain);
 	mutex_lock(&type1->domain_lock);
-	domain = share_domain(type1, group, fresh);
+	domain = share_domain(type1, group, new);
 	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
 		/* The group is detached already. */
 		iopt_unreserve(type1->iopt, group->iommu_group);
-		free_domain(fresh);
+		free_domain(new);
 		return PTR_ERR(domain);
 	}
-	if (domain != fresh) {
-		free_domain(fresh);
+	if (domain != new) {
+		free_domain(new);
 		return 0;
 	}
 
-	rc = fill_domain(type1, fresh->domain, msi_start);
+	rc = fill_domain(type1, new->domain, msi_start);
 	if (rc)
 		goto err_unreserve;
 	mutex_lock(&type1->domain_lock);
-	add_group(type1, group, fresh);
+	add_group(type1, group, new);
 	mutex_unlock(&type1->domain_lock);
 	return 0;
 
 err_unreserve:
 	iopt_unreserve(type1->iopt, group->iommu_group);
 err_detach:
-	iommu_detach_group(fresh->domain, group->iommu_group);
-	free_domain(fresh);
+	iommu_detach_group(new->domain, group->iommu_group);
+	free_domain(new);
 	return rc;
 }
 
@@ -315,15 +315,14 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  *
  * Context: Process context. May sleep for an unbounded time while memory is
  * pinned, killable. The caller serialises calls for the same group.
- * Return:
- * * 0 on success
- * * %-EBUSY - a mapping has lost its user address
- * * %-EINVAL - the group is already attached, or conflicts with a mapping
- * * %-EIO - no domain can be allocated for the group
- * * %-EPERM - the interrupts of the group are not isolated
- * * %-EINTR - killed
- * * %-ENOMEM - out of memory
- * * another errno of pinning or of the IOMMU driver
+ * Return: 0, or
+ * * %-EBUSY - A mapping has lost its user address.
+ * * %-EINVAL - The group is already attached, or conflicts with a mapping.
+ * * %-EIO - No domain can be allocated for the group.
+ * * %-EPERM - The interrupts of the group are not isolated.
+ * * %-EINTR - The caller was killed.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of pinning or of the IOMMU driver.
  *
  * On failure nothing has changed.
  */

@@ -39,8 +39,8 @@ MODULE_PARM_DESC(dma_entry_limit,
  *
  * - -ESRCH: the process that mapped the memory is gone. type1 could not get its
  *   mm and reported that there is no such device.
- * - -EADDRINUSE: a mapping is in the way of a group. type1 reported a group that
- *   does not fit as an invalid argument.
+ * - -EADDRINUSE: a mapping is in the way of a group. type1 reported such a
+ *   group as an invalid argument.
  * - -ENOENT and -EOVERFLOW: a driver accesses IOVAs that are not mapped, or
  *   beyond the last IOVA. type1 looked for a mapping and reported both as an
  *   invalid argument.
@@ -49,7 +49,7 @@ MODULE_PARM_DESC(dma_entry_limit,
  * chosen in map() and unmap_checked(). That of a first domain with a mapping
  * outside of its aperture is chosen in fill_domain().
  *
- * Return: The errno that type1 reports, or @rc if it is the same.
+ * Return: the errno that type1 reports, or @rc if it is the same.
  */
 int type1_errno(int rc)
 {

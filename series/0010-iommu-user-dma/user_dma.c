@@ -10,13 +10,12 @@
  *
  * Context: May sleep. @dev stays in its group, for example because a driver is
  * bound to it.
- * Return:
- * * 0 on success
- * * %-ENODEV - @dev is not in a group
- * * %-EINVAL - @owner is NULL
- * * %-EPERM - the group has another owner, or is used for kernel DMA
- * * %-EBUSY - the group is attached to a domain by other means
- * * another errno of the IOMMU driver
+ * Return: 0, or
+ * * %-ENODEV - @dev is not in a group.
+ * * %-EINVAL - @owner is NULL.
+ * * %-EPERM - The group has another owner, or is used for kernel DMA.
+ * * %-EBUSY - The group is attached to a domain by other means.
+ * * Another errno of the IOMMU driver.
  *
  * On failure the group is unchanged.
  */
@@ -89,13 +88,12 @@ EXPORT_SYMBOL_GPL(iommu_device_exit_user_dma);
  * for the same domain and are only counted.
  *
  * Context: As for iommu_device_init_user_dma().
- * Return:
- * * 0 on success
- * * %-ENODEV - @dev is not in a group
- * * %-EPERM - the group is not claimed
- * * %-EINVAL - the group is attached to another domain, or the IOMMU driver
- *   cannot attach the device to @domain
- * * another errno of the IOMMU driver
+ * Return: 0, or
+ * * %-ENODEV - @dev is not in a group.
+ * * %-EPERM - The group is not claimed.
+ * * %-EINVAL - The group is attached to another domain, or the IOMMU driver
+ *   cannot attach the device to @domain.
+ * * Another errno of the IOMMU driver.
  *
  * On failure the group is unchanged.
  */

@@ -66,14 +66,13 @@ static bool interrupts_isolated(struct device *dev)
  *
  * Context: May sleep. A driver stays bound to @dev until
  * iommufd_device_unbind() has returned.
- * Return:
- * * The bound device, or one of these errnos as an ERR_PTR():
- * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent
- * * %-EPERM - the interrupts of @dev are not isolated, another context or
- *   subsystem owns the group, or a kernel driver uses a device of the group
- * * %-EBUSY - the group is attached to another domain, or all IDs are in use
- * * %-ENOMEM - out of memory
- * * another errno of the IOMMU driver
+ * Return: the bound device, or an ERR_PTR():
+ * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent.
+ * * %-EPERM - The interrupts of @dev are not isolated, another context or
+ *   subsystem owns the group, or a kernel driver uses a device of the group.
+ * * %-EBUSY - The group is attached to another domain, or all IDs are in use.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of the IOMMU driver.
  *
  * On failure nothing has changed.
  */
@@ -142,12 +141,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * from then on.
  *
  * Context: May sleep, for an unbounded time while memory is pinned.
- * Return:
- * * 0 on success
- * * %-EBUSY - the device is already attached
- * * %-ENOENT - there is no object @pt_id
- * * %-EINVAL - @pt_id is an object of another type
- * * an errno of iommufd_hwpt_attach()
+ * Return: 0, or
+ * * %-EBUSY - The device is already attached.
+ * * %-ENOENT - There is no object @pt_id.
+ * * %-EINVAL - @pt_id is an object of another type.
+ * * An errno of iommufd_hwpt_attach().
  *
  * On failure the device is not attached and @pt_id is unchanged.
  */
@@ -202,7 +200,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
  * iommufd_device_to_id() - get the ID of a bound device
  * @idev: the bound device
  *
- * Return: The ID of @idev in its context.
+ * Return: the ID of @idev in its context.
  */
 u32 iommufd_device_to_id(struct iommufd_device *idev)
 {

@@ -59,8 +59,8 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 		WRITE_ONCE(ioas->small_iopte, small);
 	mutex_unlock(&ioas->attach_lock);
 	/*
-	 * The engine is busy while large I/O pages may be in use. User space has
-	 * set the option too late, which is an invalid argument.
+	 * The engine is busy while large I/O pages may be in use. User space
+	 * sets the option too late, which is an invalid argument.
 	 */
 	return rc == -EBUSY ? -EINVAL : rc;
 }

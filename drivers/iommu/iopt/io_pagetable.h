@@ -337,6 +337,9 @@ static inline bool iopt_area_is_in(const struct iopt_area *area,
 	return seq <= area->filled && seq != area->skips;
 }
 
+const char *iopt_validate(struct io_pagetable *iopt);
+void iopt_dump(struct io_pagetable *iopt);
+
 /* Validate the space after each operation, if CONFIG_IOPT_DEBUG is set. */
 static inline void iopt_debug_validate(struct io_pagetable *iopt)
 {
