@@ -139,10 +139,10 @@ int iommufd_object_respond(struct iommufd_object *obj,
 
 /*
  * Convert an errno of pinning to that of the uAPI. The engine distinguishes
- * memory that is not accessible from a process that is gone. User space sees
- * -EFAULT for both, because it cannot tell them apart when it copies a mapping
- * or attaches a device. IOMMU_IOAS_MAP pins memory of the calling process, and
- * the driver of an access gets the errno of the engine.
+ * memory that is not accessible from a process that has exited. User space gets
+ * -EFAULT for both when it copies a mapping or attaches a device: the memory is
+ * lost either way. IOMMU_IOAS_MAP pins memory of the calling process, and the
+ * driver of an access gets the errno of the engine.
  *
  * The only other errno that differs is that of IOMMU_OPTION_HUGE_PAGES, see
  * set_small_iopte().
