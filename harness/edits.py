@@ -31,7 +31,7 @@ class Insertion:
 
     def apply(self, text):
         if self.anchor is None or not self.lines:
-            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ `")
+            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ ` or `file:`")
         lines = text.splitlines()
         first = 0
         if self.within is not None:
@@ -51,26 +51,43 @@ class Insertion:
         return found[0]
 
 
-def parse_insertions(where, text):
-    """Return the insertions of an `insert` file, in order."""
-    found, path, current = [], None, None
+# Longer insertions of C are kept in fragment files. Lines within a comment do not count.
+INLINE_MAX = 6
+
+
+def parse_insertions(where, text, fragments):
+    """Return the insertions of an `insert` file, in order, and the names of the fragment files that they use.
+
+    fragments is {name: text} of the fragment files beside the `insert` file.
+    """
+    found, used, path, current, inline = [], set(), None, None, 0
     for number, line in enumerate(text.splitlines(), 1):
+        at = f"{where}:{number}"
         key, _, rest = line.partition(":")
         if line.startswith("@@ "):
             path, current = line[3:].strip(), None
         elif path and key in ("within", "after", "before"):
             if current is None or current.lines:
-                current = Insertion(where, path)
+                current, inline = Insertion(at, path), 0
                 found.append(current)
             if key == "within":
                 current.within = rest.strip()
             else:
                 current.side, current.anchor = key, rest.strip()
+        elif current and key == "file":
+            name = rest.strip()
+            if not fragments.get(name):
+                raise Failure(f"{at}: the fragment file `{name}` is {'empty' if name in fragments else 'missing'}")
+            used.add(name)
+            current.lines += fragments[name].splitlines()
         elif current and (line.startswith("+ ") or line == "+"):
             current.lines.append(line[2:])
+            inline += line[1:].strip() != "" and not line[1:].lstrip().startswith("*")
+            if inline > INLINE_MAX and path.endswith((".c", ".h")):
+                raise Failure(f"{at}: more than {INLINE_MAX} lines of C: move them to a fragment file (series/README)")
         elif line.strip() and not line.startswith("#"):
-            raise Failure(f"{where}: line {number} is invalid: {line}")
-    return found
+            raise Failure(f"{at}: invalid line: {line}")
+    return found, used
 
 
 # ---- semantic patches ----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ series/NNNN-slug/ contains
   remove    files of the kernel that the patch removes, one a line
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
+  others    fragments of C that `insert` names
 See edits.py for the form of the last two. Commits are cached by a hash over their own input and that of all commits
 before. So an edit only makes the commits from its patch on again, and only files that differ are written to the work
 tree, which keeps rebuilds short.
@@ -35,9 +36,8 @@ class Patch:
         self.name = folder.name
         self.where = f"series/{folder.name}"
         known = {"message", "files", "remove", "insert"}
-        for entry in folder.iterdir():
-            if entry.name not in known and entry.suffix != ".cocci":
-                raise Failure(f"{self.where}: unexpected file {entry.name}")
+        fragments = {entry.name: entry.read_text() for entry in sorted(folder.iterdir())
+                     if entry.name not in known and entry.suffix != ".cocci"}
         try:
             self.message = (folder / "message").read_text().strip()
         except FileNotFoundError:
@@ -53,7 +53,11 @@ class Patch:
         self.cocci = [edits.SemanticPatch(f"{self.where}/{script.name}", script)
                       for script in sorted(folder.glob("*.cocci"))]
         insert = folder / "insert"
-        self.insertions = edits.parse_insertions(f"{self.where}/insert", insert.read_text()) if insert.exists() else []
+        text = insert.read_text() if insert.exists() else ""
+        self.insertions, used = edits.parse_insertions(f"{self.where}/insert", text, fragments)
+        for name in fragments:
+            if name not in used:
+                raise Failure(f"{self.where}/{name}: no `file:` line of the patch's `insert` names this file")
         if not (self.files or self.removed or self.cocci or self.insertions):
             raise Failure(f"{self.where}: the patch changes nothing")
 

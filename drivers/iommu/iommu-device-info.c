@@ -68,17 +68,16 @@ static void device_info_fallback(struct device *dev,
  *
  * Context: May sleep. A driver is bound to @dev, which keeps its IOMMU and the
  * default domain of its group in place.
- * Return:
- * * 0 on success
- * * %-ENODEV - @dev has no IOMMU
- * * another errno of the IOMMU driver
+ * Return: 0, or
+ * * %-ENODEV - @dev has no IOMMU.
+ * * Another errno of the IOMMU driver.
  *
  * On failure all members of @info are false or 0.
  */
 int iommu_device_get_info(struct device *dev, struct iommu_device_info *info)
 {
 	const struct iommu_ops *ops;
-	int ret = 0;
+	int rc = 0;
 
 	*info = (struct iommu_device_info){};
 	if (!dev->iommu || !dev->iommu->iommu_dev)
@@ -86,11 +85,11 @@ int iommu_device_get_info(struct device *dev, struct iommu_device_info *info)
 
 	ops = dev_iommu_ops(dev);
 	if (ops->device_info)
-		ret = ops->device_info(dev, info);
+		rc = ops->device_info(dev, info);
 	else
 		device_info_fallback(dev, info);
-	if (ret)
+	if (rc)
 		*info = (struct iommu_device_info){};
-	return ret;
+	return rc;
 }
 EXPORT_SYMBOL_GPL(iommu_device_get_info);

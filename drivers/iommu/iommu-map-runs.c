@@ -48,13 +48,13 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 			  int prot, gfp_t gfp, size_t *mapped)
 {
 	unsigned int i;
-	int ret;
+	int rc;
 
 	for (i = 0; i != nr; i++) {
-		ret = __iommu_map(domain, iova + *mapped, runs[i].phys,
+		rc = __iommu_map(domain, iova + *mapped, runs[i].phys,
 				  runs[i].bytes, prot, gfp);
-		if (ret)
-			return ret;
+		if (rc)
+			return rc;
 		*mapped += runs[i].bytes;
 	}
 	return 0;
@@ -88,13 +88,12 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  *
  * Context: May sleep if @gfp allows it. Other IOVAs of @domain may be mapped
  * and unmapped concurrently.
- * Return:
- * * 0 on success
+ * Return: 0, or
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
- *   the smallest page size, or the range wraps
- * * %-ENOMEM - out of memory
- * * %-EFAULT - the range exceeds the address width of @domain
- * * another errno of the IOMMU driver
+ *   the smallest page size, or the range wraps.
+ * * %-ENOMEM - Out of memory.
+ * * %-EFAULT - The range exceeds the address width of @domain.
+ * * Another errno of the IOMMU driver.
  *
  * On failure the first @mapped bytes remain mapped, and the caller has to unmap
  * them.
@@ -105,23 +104,23 @@ int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 {
 	const struct iommu_domain_ops *ops = domain->ops;
 	size_t bytes;
-	int ret;
+	int rc;
 
 	*mapped = 0;
-	ret = check_runs(domain, iova, runs, nr, &bytes);
-	if (ret || !bytes)
-		return ret;
+	rc = check_runs(domain, iova, runs, nr, &bytes);
+	if (rc || !bytes)
+		return rc;
 
 	if (ops->map_runs) {
-		ret = ops->map_runs(domain, iova, runs, nr, bytes, prot, gfp,
+		rc = ops->map_runs(domain, iova, runs, nr, bytes, prot, gfp,
 				    mapped);
-		if (!ret && trace_map_enabled())
+		if (!rc && trace_map_enabled())
 			trace_runs(iova, runs, nr);
 	} else {
-		ret = map_one_by_one(domain, iova, runs, nr, prot, gfp, mapped);
+		rc = map_one_by_one(domain, iova, runs, nr, prot, gfp, mapped);
 	}
 	if (*mapped && ops->iotlb_sync_map)
 		ops->iotlb_sync_map(domain, iova, *mapped);
-	return ret;
+	return rc;
 }
 EXPORT_SYMBOL_GPL(iommu_map_runs);

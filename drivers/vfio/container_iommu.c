@@ -26,11 +26,9 @@
  * @arg: argument of VFIO_SET_IOMMU
  *
  * Context: May sleep.
- * Return:
- * * The opened driver with a reference held, or one of these errnos as an
- *   ERR_PTR():
- * * %-ENOMEM - out of memory
- * * another error of the driver's open()
+ * Return: the opened driver with a reference held, or an ERR_PTR():
+ * * %-ENOMEM - Out of memory.
+ * * Another error of the driver's open().
  *
  * On failure the caller keeps the module reference.
  */
@@ -60,7 +58,7 @@ vfio_container_iommu_open(struct vfio_iommu_driver *driver, unsigned long arg)
  * @at: pointer of the container to its opened driver
  *
  * Context: Any context. Takes no lock.
- * Return: The opened driver with a reference held, or NULL if there is none.
+ * Return: the opened driver with a reference held, or NULL if there is none.
  */
 struct vfio_container_iommu *
 vfio_container_iommu_get(struct vfio_container_iommu __rcu **at)

@@ -74,7 +74,7 @@
 struct vfio_cdev {
 	struct kobject kobj;
 	struct cdev cdev;
-	spinlock_t lock;		/* innermost */
+	spinlock_t lock;		/* Innermost */
 	struct vfio_device *device;
 	bool bound;
 };
@@ -100,10 +100,10 @@ static struct vfio_cdev *vfio_cdev_of(struct file *file)
 /* Return the device of a bound file, or NULL for an inert file. */
 static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 {
-	struct vfio_cdev_file *opened = file->private_data;
+	struct vfio_cdev_file *cdev_file = file->private_data;
 
 	/* Pairs with the release in vfio_cdev_bind(). */
-	return smp_load_acquire(&opened->device);
+	return smp_load_acquire(&cdev_file->device);
 }
 
 /*
@@ -168,8 +168,8 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
  * token. To use the same check, compose the name that a user of the group would
  * pass.
  */
-static int vfio_cdev_may_use(struct vfio_device *device,
-			     const struct vfio_device_bind_iommufd *bind)
+static int vfio_cdev_check_token(struct vfio_device *device,
+				 const struct vfio_device_bind_iommufd *bind)
 {
 	bool has_token = bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
 	uuid_t token;
@@ -196,12 +196,12 @@ static int vfio_cdev_may_use(struct vfio_device *device,
 }
 
 static int vfio_cdev_open_device(struct vfio_device *device,
-				 struct vfio_cdev_file *opened,
+				 struct vfio_cdev_file *cdev_file,
 				 struct iommufd_ctx *ictx)
 {
 	int rc = 0;
 
-	vfio_kvm_take(device, &opened->kvm);
+	vfio_kvm_take(device, &cdev_file->kvm);
 	mutex_lock(&device->dev_set->lock);
 	device->open_count = 1;
 	if (device->ops->open_device)
@@ -229,9 +229,9 @@ static void vfio_cdev_close_device(struct vfio_device *device)
 }
 
 /* Bind the device to @ictx and open it. On failure neither is done. */
-static int vfio_cdev_start(struct vfio_device *device,
-			   struct vfio_cdev_file *opened,
-			   struct iommufd_ctx *ictx, u32 *devid)
+static int vfio_cdev_bind_device(struct vfio_device *device,
+				 struct vfio_cdev_file *cdev_file,
+				 struct iommufd_ctx *ictx, u32 *devid)
 {
 	int rc;
 
@@ -243,7 +243,7 @@ static int vfio_cdev_start(struct vfio_device *device,
 	if (rc)
 		goto err_module;
 
-	rc = vfio_cdev_open_device(device, opened, ictx);
+	rc = vfio_cdev_open_device(device, cdev_file, ictx);
 	if (rc)
 		goto err_unbind;
 	return 0;
@@ -259,7 +259,7 @@ err_module:
  * Close the device, which stops it, before its mappings are removed. Otherwise
  * a process that is killed would leave a series of DMA faults in the log.
  */
-static void vfio_cdev_stop(struct vfio_device *device)
+static void vfio_cdev_unbind_device(struct vfio_device *device)
 {
 	vfio_cdev_close_device(device);
 
@@ -295,7 +295,7 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
 static int vfio_cdev_bind(struct file *file,
 			  struct vfio_device_bind_iommufd __user *arg)
 {
-	struct vfio_cdev_file *opened = file->private_data;
+	struct vfio_cdev_file *cdev_file = file->private_data;
 	struct vfio_cdev *node = vfio_cdev_of(file);
 	struct vfio_device_bind_iommufd bind;
 	struct vfio_device *device;
@@ -315,7 +315,7 @@ static int vfio_cdev_bind(struct file *file,
 	if (rc)
 		goto err_unclaim;
 
-	rc = vfio_cdev_may_use(device, &bind);
+	rc = vfio_cdev_check_token(device, &bind);
 	if (rc)
 		goto err_group;
 
@@ -325,7 +325,7 @@ static int vfio_cdev_bind(struct file *file,
 		goto err_group;
 	}
 
-	rc = vfio_cdev_start(device, opened, ictx, &devid);
+	rc = vfio_cdev_bind_device(device, cdev_file, ictx, &devid);
 	if (rc)
 		goto err_ictx;
 
@@ -336,11 +336,11 @@ static int vfio_cdev_bind(struct file *file,
 	}
 
 	/* Pairs with the acquire in vfio_cdev_bound_device(). */
-	smp_store_release(&opened->device, device);
+	smp_store_release(&cdev_file->device, device);
 	return 0;
 
 err_stop:
-	vfio_cdev_stop(device);
+	vfio_cdev_unbind_device(device);
 err_ictx:
 	iommufd_ctx_put(ictx);
 err_group:
@@ -354,9 +354,9 @@ err_unclaim:
  * Detach the device. Fails if the caller is killed while it waits for a driver
  * that pins memory.
  */
-static int vfio_cdev_leave(struct vfio_device *device)
+static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
-	int rc = vfio_access_leave(device);
+	int rc = vfio_access_block(device);
 
 	if (!rc)
 		device->ops->detach_ioas(device);
@@ -379,7 +379,7 @@ static int vfio_cdev_attach(struct vfio_device *device,
 		return -EINTR;
 	rc = device->ops->attach_ioas(device, &attach.pt_id);
 	if (!rc && put_user(attach.pt_id, &arg->pt_id))
-		rc = vfio_cdev_leave(device) ?: -EFAULT;
+		rc = vfio_cdev_detach_killable(device) ?: -EFAULT;
 	mutex_unlock(&device->iommufd_lock);
 	return rc;
 }
@@ -398,7 +398,7 @@ static int vfio_cdev_detach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	rc = vfio_cdev_leave(device);
+	rc = vfio_cdev_detach_killable(device);
 	mutex_unlock(&device->iommufd_lock);
 	return rc;
 }
@@ -452,13 +452,13 @@ static int vfio_cdev_mmap(struct file *file, struct vm_area_struct *vma)
 /* Does not take a reference to the device: a new file is inert. */
 static int vfio_cdev_open(struct inode *inode, struct file *file)
 {
-	struct vfio_cdev_file *opened;
+	struct vfio_cdev_file *cdev_file;
 
-	opened = kzalloc(sizeof(*opened), GFP_KERNEL_ACCOUNT);
-	if (!opened)
+	cdev_file = kzalloc(sizeof(*cdev_file), GFP_KERNEL_ACCOUNT);
+	if (!cdev_file)
 		return -ENOMEM;
-	vfio_kvm_link_init(&opened->kvm);
-	file->private_data = opened;
+	vfio_kvm_link_init(&cdev_file->kvm);
+	file->private_data = cdev_file;
 	return 0;
 }
 
@@ -469,7 +469,7 @@ static int vfio_cdev_release(struct inode *inode, struct file *file)
 
 	if (device) {
 		ictx = device->iommufd_ctx;
-		vfio_cdev_stop(device);
+		vfio_cdev_unbind_device(device);
 		iommufd_ctx_put(ictx);
 		vfio_cdev_unclaim_group(device->group);
 		vfio_cdev_unclaim(vfio_cdev_of(file), device);
@@ -504,7 +504,7 @@ bool vfio_cdev_is_file(struct file *file)
  * vfio_cdev_file_device() - get the device of a device file
  * @file: bound file of a node, or device fd of a group
  *
- * Return: The device, which remains valid while the file is open.
+ * Return: the device, which remains valid while the file is open.
  */
 struct vfio_device *vfio_cdev_file_device(struct file *file)
 {
@@ -561,10 +561,10 @@ bool vfio_cdev_enforced_coherent(struct file *file)
  */
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 {
-	struct vfio_cdev_file *opened = file->private_data;
+	struct vfio_cdev_file *cdev_file = file->private_data;
 
 	if (vfio_cdev_is_file(file))
-		vfio_kvm_link_set(&opened->kvm, kvm);
+		vfio_kvm_link_set(&cdev_file->kvm, kvm);
 }
 
 static void vfio_cdev_free(struct kobject *kobj)
@@ -585,11 +585,10 @@ static const struct kobj_type vfio_cdev_ktype = {
  * the registration of the device is complete.
  *
  * Context: May sleep.
- * Return:
- * * 0 on success
- * * %-EINVAL - the driver provides only some of the iommufd operations
- * * %-ENOMEM - out of memory
- * * another errno of device_add()
+ * Return: 0, or
+ * * %-EINVAL - The driver provides only some of the iommufd operations.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of device_add().
  *
  * On failure nothing is left behind.
  */

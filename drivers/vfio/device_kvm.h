@@ -17,7 +17,7 @@ struct vfio_device;
  * @kvm: the virtual machine, or NULL; no reference is held
  */
 struct vfio_kvm_link {
-	spinlock_t lock;	/* innermost */
+	spinlock_t lock;	/* Innermost */
 	struct kvm *kvm;
 };
 

@@ -30,24 +30,23 @@ MODULE_IMPORT_NS(IOMMUFD);
  * attached.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
- * Return:
- * * 0 on success
- * * %-EPERM - the group is used by another owner or by a kernel driver
- * * %-ENOMEM - out of memory
- * * another errno of iommufd_device_bind()
+ * Return: 0, or
+ * * %-EPERM - The group is used by another owner or by a kernel driver.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of iommufd_device_bind().
  *
  * On failure nothing has changed.
  */
 int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id)
 {
-	struct iommufd_device *member;
+	struct iommufd_device *idev;
 
-	member = iommufd_device_bind(ictx, vdev->dev, out_device_id);
-	if (IS_ERR(member))
-		return PTR_ERR(member);
+	idev = iommufd_device_bind(ictx, vdev->dev, out_device_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
 
-	vdev->iommufd_device = member;
+	vdev->iommufd_device = idev;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_bind);
@@ -76,11 +75,10 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time
  * while memory is pinned.
- * Return:
- * * 0 on success
- * * %-EBUSY - the device is already attached
- * * %-ENOENT - the ID is unknown
- * * another errno of iommufd_device_attach()
+ * Return: 0, or
+ * * %-EBUSY - The device is already attached.
+ * * %-ENOENT - The ID is unknown.
+ * * Another errno of iommufd_device_attach().
  *
  * On failure the device and @pt_id are unchanged.
  */

@@ -42,10 +42,9 @@ static const struct iommufd_access_ops access_ops = {
  * A driver without the dma_unmap op cannot pin pages.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
- * Return:
- * * 0 on success
- * * %-ENOMEM - out of memory
- * * %-EBUSY - all IDs of @ictx are in use
+ * Return: 0, or
+ * * %-ENOMEM - Out of memory.
+ * * %-EBUSY - All IDs of @ictx are in use.
  *
  * On failure nothing has changed.
  */
@@ -85,11 +84,10 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  * No memory is pinned.
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep.
- * Return:
- * * 0 on success
- * * %-EBUSY - the device is already attached
- * * %-ENOENT - there is no such IOAS
- * * another errno of iommufd_access_attach()
+ * Return: 0, or
+ * * %-EBUSY - The device is already attached.
+ * * %-ENOENT - There is no such IOAS.
+ * * Another errno of iommufd_access_attach().
  *
  * On failure the device is unchanged.
  */
@@ -119,23 +117,23 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
 /**
- * vfio_access_leave() - block calls of a driver before a detach
+ * vfio_access_block() - block calls of a driver before a detach
  * @device: any bound device; nothing is done unless it is emulated
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time,
  * killable: waits for calls that pin memory. The caller detaches the device
  * next.
- * Return:
- * * 0 on success
- * * %-EINTR - killed while waiting. The device is attached as before.
+ * Return: 0, or
+ * * %-EINTR - The caller was killed while waiting. The device is attached as
+ *   before.
  */
-int vfio_access_leave(struct vfio_device *device)
+int vfio_access_block(struct vfio_device *device)
 {
 	lockdep_assert_held(&device->iommufd_lock);
 
 	if (!vfio_has_access(device))
 		return 0;
-	return iommufd_access_leave(device->iommufd_access);
+	return iommufd_access_block(device->iommufd_access);
 }
 
 /**
@@ -167,13 +165,12 @@ static unsigned int access_flags(int prot)
  * @pages: receives the pages
  *
  * Context: May sleep for an unbounded time.
- * Return:
- * * @npage on success
- * * %-EINVAL - invalid argument, or the driver has no dma_unmap op
- * * %-E2BIG - too many pages
- * * %-ENOENT - a page is not mapped, or the device is not attached
- * * %-EPERM - a mapping does not have the permissions
- * * another errno of iommufd_access_pin_pages()
+ * Return: @npage, or
+ * * %-EINVAL - An argument is invalid, or the driver has no dma_unmap op.
+ * * %-E2BIG - Too many pages.
+ * * %-ENOENT - A page is not mapped, or the device is not attached.
+ * * %-EPERM - A mapping does not have the permissions.
+ * * Another errno of iommufd_access_pin_pages().
  *
  * On failure nothing is pinned.
  */
@@ -187,10 +184,9 @@ int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 	if (npage > VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
 
-	rc = iommufd_access_pin_pages(device->iommufd_access,
-				       iova & PAGE_MASK,
-				       (unsigned long)npage << PAGE_SHIFT,
-				       pages, access_flags(prot));
+	rc = iommufd_access_pin_pages(device->iommufd_access, iova & PAGE_MASK,
+				      (unsigned long)npage << PAGE_SHIFT,
+				      pages, access_flags(prot));
 	return rc ? rc : npage;
 }
 
@@ -224,12 +220,12 @@ void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.
- * Return:
- * * 0 on success
- * * %-EINVAL - invalid argument
- * * %-ENOENT - a part of the range is not mapped, or the device is not attached
- * * %-EPERM - a mapping does not have the permissions
- * * another errno of iommufd_access_rw()
+ * Return: 0, or
+ * * %-EINVAL - An argument is invalid.
+ * * %-ENOENT - A part of the range is not mapped, or the device is not
+ *   attached.
+ * * %-EPERM - A mapping does not have the permissions.
+ * * Another errno of iommufd_access_rw().
  */
 int vfio_access_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		   size_t len, bool write)

@@ -15,7 +15,7 @@ static inline bool vfio_has_access(const struct vfio_device *device)
 	return IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) && device->iommufd_access;
 }
 
-int vfio_access_leave(struct vfio_device *device);
+int vfio_access_block(struct vfio_device *device);
 void vfio_access_quiesce(struct vfio_device *device);
 int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 			  int npage, int prot, struct page **pages);

@@ -104,15 +104,15 @@ struct type1 {
 	struct iopt_access *access;
 	bool v2;
 	bool nesting;
-	struct mutex attach_lock;	/* serialises attach of physical groups */
-	struct mutex domain_lock;	/* serialises groups joining and leaving domains */
-	struct mutex lock;		/* protects groups and domains, held briefly */
+	struct mutex attach_lock;	/* Serialises physical attach */
+	struct mutex domain_lock;	/* Serialises changes of domains */
+	struct mutex lock;		/* Protects groups and domains */
 	struct list_head mediated;
 	struct list_head domains;
 	unsigned long pgsizes;
 	bool ranges_known;
-	struct mutex vaddr_lock;	/* excludes lost addresses and mediated groups */
-	struct mutex notify_lock; /* protects notified and serialises dma_unmap */
+	struct mutex vaddr_lock;	/* Orphans against mediated groups */
+	struct mutex notify_lock;	/* Protects notified */
 	struct list_head notified;
 	pid_t warned;
 };
@@ -124,6 +124,7 @@ static inline unsigned long type1_pgsize(struct type1 *type1)
 }
 
 /* type1_main.c */
+int type1_errno(int rc);
 void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(struct type1 *type1, const char *function,
 			 unsigned long npages);

@@ -18,9 +18,8 @@
  *
  * Does not check that the page size is that of the container.
  *
- * Return:
- * * 0 on success
- * * %-EINVAL - the bitmap is too small, too large or not accessible
+ * Return: 0, or
+ * * %-EINVAL - The bitmap is too small, too large or not accessible.
  */
 int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 {
@@ -68,12 +67,11 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
  * @arg: user address of struct vfio_iommu_type1_dirty_bitmap and its data
  *
  * Context: Process context. May sleep.
- * Return:
- * * 0 on success
- * * %-EACCES - the container uses version 1
- * * %-EFAULT - @arg or the bitmap is not accessible
- * * %-EINVAL - invalid arguments
- * * another errno of iopt_dirty_start() or iopt_dirty_read()
+ * Return: 0, or
+ * * %-EACCES - The container uses version 1.
+ * * %-EFAULT - @arg or the bitmap is not accessible.
+ * * %-EINVAL - An argument is invalid.
+ * * Another errno of iopt_dirty_start() or iopt_dirty_read().
  */
 long type1_dirty_pages(struct type1 *type1, void __user *arg)
 {

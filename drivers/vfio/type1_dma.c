@@ -64,14 +64,13 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  * @arg: user address of struct vfio_iommu_type1_dma_map
  *
  * Context: Process context. May sleep for an unbounded time.
- * Return:
- * * 0 on success
- * * %-EFAULT - @arg is not accessible
- * * %-EINVAL - invalid arguments, or IOVAs that are not usable
- * * %-EEXIST - a part of the range is already mapped
- * * %-ENOSPC - there are too many mappings
- * * another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
- *   iopt_adopt()
+ * Return: 0, or
+ * * %-EFAULT - @arg is not accessible.
+ * * %-EINVAL - An argument is invalid, or IOVAs that are not usable.
+ * * %-EEXIST - A part of the range is already mapped.
+ * * %-ENOSPC - There are too many mappings.
+ * * Another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
+ *   iopt_adopt().
  *
  * On failure nothing has changed.
  */
@@ -263,15 +262,15 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  *
  * Context: Process context. May sleep until drivers have unpinned all pages,
  * killable.
- * Return:
- * * 0 on success
+ * Return: 0, or
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may be unmapped.
- * * %-EINVAL - invalid arguments, the range cuts a mapping (version 2 only),
- *   dirty tracking is off, or a mapping has already lost its user address
- * * %-EBUSY - mappings cannot lose their user address because the container has
- *   a mediated group
- * * %-EINTR - killed while waiting
+ * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
+ *   only), dirty tracking is off, or a mapping has already lost its user
+ *   address.
+ * * %-EBUSY - Mappings cannot lose their user address because the container has
+ *   a mediated group.
+ * * %-EINTR - The caller was killed while waiting.
  */
 long type1_unmap_dma(struct type1 *type1, void __user *arg)
 {

@@ -12,7 +12,6 @@
  * killable. Detach does not wait for it.
  */
 #include <linux/device.h>
-#include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -80,22 +79,17 @@ static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 	list_for_each_entry_safe(region, next, &regions, list)
 		kfree(region);
 	if (rc)
-		return rc == -EADDRINUSE ? -EINVAL : rc;
+		return type1_errno(rc);
 	if (iopt_iova_ranges(type1->iopt, NULL, 0))
 		return 0;
 	iopt_unreserve(type1->iopt, iommu_group);
 	return -EINVAL;
 }
 
-static int remaps_interrupts(struct device *dev, void *unused)
-{
-	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
-}
-
 static int check_interrupts(struct iommu_group *iommu_group)
 {
-	if (READ_ONCE(allow_unsafe_interrupts) || irq_domain_check_msi_remap() ||
-	    iommu_group_for_each_dev(iommu_group, NULL, remaps_interrupts))
+	if (READ_ONCE(allow_unsafe_interrupts) ||
+	    iommu_group_has_isolated_msi(iommu_group))
 		return 0;
 	pr_warn_ratelimited("vfio_iommu_type1_attach_group: No interrupt remapping support.  Use the module param \"allow_unsafe_interrupts\" to enable VFIO IOMMU support on this platform\n");
 	return -EPERM;
@@ -154,17 +148,17 @@ static struct type1_domain *make_domain(struct type1 *type1,
 }
 
 /*
- * Check whether a group with the domain @fresh can use @domain instead. The
+ * Check whether a group with the domain @new can use @domain instead. The
  * aperture of @domain must not have to shrink for it.
  */
-static bool domain_suits(const struct type1_domain *domain,
-			 const struct type1_domain *fresh)
+static bool domain_compatible(const struct type1_domain *domain,
+			      const struct type1_domain *new)
 {
 	const struct iommu_domain_geometry *have = &domain->domain->geometry;
-	const struct iommu_domain_geometry *want = &fresh->domain->geometry;
+	const struct iommu_domain_geometry *want = &new->domain->geometry;
 
-	return domain->domain->ops == fresh->domain->ops &&
-	       domain->coherent == fresh->coherent &&
+	return domain->domain->ops == new->domain->ops &&
+	       domain->coherent == new->coherent &&
 	       have->aperture_start >= want->aperture_start &&
 	       have->aperture_end <= want->aperture_end;
 }
@@ -189,31 +183,31 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 
 /*
  * Move a group from its new domain to a domain of the container and add it
- * there. Returns that domain, @fresh if no domain accepts the group, or an
+ * there. Returns that domain, @new if no domain accepts the group, or an
  * ERR_PTR() if the group is not attached to any domain any more.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
 					 struct type1_group *group,
-					 struct type1_domain *fresh)
+					 struct type1_domain *new)
 {
 	struct type1_domain *domain;
 	int rc;
 
 	lockdep_assert_held(&type1->domain_lock);
 	list_for_each_entry(domain, &type1->domains, node) {
-		if (!domain_suits(domain, fresh))
+		if (!domain_compatible(domain, new))
 			continue;
-		iommu_detach_group(fresh->domain, group->iommu_group);
+		iommu_detach_group(new->domain, group->iommu_group);
 		rc = iommu_attach_group(domain->domain, group->iommu_group);
 		if (!rc) {
 			add_group(type1, group, domain);
 			return domain;
 		}
-		rc = iommu_attach_group(fresh->domain, group->iommu_group);
+		rc = iommu_attach_group(new->domain, group->iommu_group);
 		if (rc)
 			return ERR_PTR(rc);
 	}
-	return fresh;
+	return new;
 }
 
 /* Attach a domain to the engine, which maps all mappings in it. */
@@ -228,12 +222,11 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	 * A mapping outside of the aperture of the first domain fails with
 	 * -EFAULT for compatibility: the IOMMU driver used to detect it.
 	 */
-	if (rc == -EADDRINUSE)
-		return list_empty(&type1->domains) &&
-		       mapped_outside(type1, domain) ?
-		       -EFAULT : -EINVAL;
+	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
+	    mapped_outside(type1, domain))
+		return -EFAULT;
 	if (rc)
-		return rc == -ESRCH ? -ENODEV : rc;
+		return type1_errno(rc);
 
 	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
 		rc = -EINVAL;
@@ -249,14 +242,14 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 static int attach_physical(struct type1 *type1, struct type1_group *group)
 {
 	const struct iommu_domain_ops *ops;
-	struct type1_domain *fresh, *domain;
+	struct type1_domain *new, *domain;
 	phys_addr_t msi_start;
 	int rc;
 
 	lockdep_assert_held(&type1->attach_lock);
-	fresh = make_domain(type1, group->iommu_group);
-	if (IS_ERR(fresh))
-		return PTR_ERR(fresh);
+	new = make_domain(type1, group->iommu_group);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	rc = reserve_regions(type1, group->iommu_group, &msi_start);
 	if (rc)
 		goto err_detach;
@@ -265,36 +258,36 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 		goto err_unreserve;
 
 	/* KVM need not emulate WBINVD if all DMA is coherent. */
-	ops = fresh->domain->ops;
-	fresh->coherent = ops->enforce_cache_coherency &&
-			  ops->enforce_cache_coherency(fresh->domain);
+	ops = new->domain->ops;
+	new->coherent = ops->enforce_cache_coherency &&
+			ops->enforce_cache_coherency(new->domain);
 	mutex_lock(&type1->domain_lock);
-	domain = share_domain(type1, group, fresh);
+	domain = share_domain(type1, group, new);
 	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
 		/* The group is detached already. */
 		iopt_unreserve(type1->iopt, group->iommu_group);
-		free_domain(fresh);
+		free_domain(new);
 		return PTR_ERR(domain);
 	}
-	if (domain != fresh) {
-		free_domain(fresh);
+	if (domain != new) {
+		free_domain(new);
 		return 0;
 	}
 
-	rc = fill_domain(type1, fresh->domain, msi_start);
+	rc = fill_domain(type1, new->domain, msi_start);
 	if (rc)
 		goto err_unreserve;
 	mutex_lock(&type1->domain_lock);
-	add_group(type1, group, fresh);
+	add_group(type1, group, new);
 	mutex_unlock(&type1->domain_lock);
 	return 0;
 
 err_unreserve:
 	iopt_unreserve(type1->iopt, group->iommu_group);
 err_detach:
-	iommu_detach_group(fresh->domain, group->iommu_group);
-	free_domain(fresh);
+	iommu_detach_group(new->domain, group->iommu_group);
+	free_domain(new);
 	return rc;
 }
 
@@ -322,15 +315,14 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  *
  * Context: Process context. May sleep for an unbounded time while memory is
  * pinned, killable. The caller serialises calls for the same group.
- * Return:
- * * 0 on success
- * * %-EBUSY - a mapping has lost its user address
- * * %-EINVAL - the group is already attached, or conflicts with a mapping
- * * %-EIO - no domain can be allocated for the group
- * * %-EPERM - the interrupts of the group are not isolated
- * * %-EINTR - killed
- * * %-ENOMEM - out of memory
- * * another errno of pinning or of the IOMMU driver
+ * Return: 0, or
+ * * %-EBUSY - A mapping has lost its user address.
+ * * %-EINVAL - The group is already attached, or conflicts with a mapping.
+ * * %-EIO - No domain can be allocated for the group.
+ * * %-EPERM - The interrupts of the group are not isolated.
+ * * %-EINTR - The caller was killed.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of pinning or of the IOMMU driver.
  *
  * On failure nothing has changed.
  */

@@ -115,11 +115,10 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
  *       the capabilities, argsz is set to the required size in bytes
  *
  * Context: Process context. May sleep.
- * Return:
- * * 0 on success
- * * %-EFAULT - @arg is not accessible
- * * %-EINVAL - argsz is too small
- * * %-ENOMEM - out of memory
+ * Return: 0, or
+ * * %-EFAULT - @arg is not accessible.
+ * * %-EINVAL - argsz is too small.
+ * * %-ENOMEM - Out of memory.
  */
 long type1_get_info(struct type1 *type1, void __user *arg)
 {

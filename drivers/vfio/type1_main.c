@@ -29,6 +29,42 @@ MODULE_PARM_DESC(dma_entry_limit,
 		 "How many mappings a container may have that is set up from now on");
 
 /**
+ * type1_errno() - convert an errno of the engine to that of the uAPI
+ * @rc: 0, or the errno by which the engine failed a reservation, an attach, a
+ *      pin or a copy
+ *
+ * Programs and drivers of mediated devices depend on the errnos of type1, which
+ * is older than the engine:
+ *
+ * - -ESRCH: the process that mapped the memory is gone. type1 could not get its
+ *   mm and reported that there is no such device.
+ * - -EADDRINUSE: a mapping is in the way of a group. type1 reported such a
+ *   group as an invalid argument.
+ * - -ENOENT and -EOVERFLOW: a driver accesses IOVAs that are not mapped, or
+ *   beyond the last IOVA. type1 looked for a mapping and reported both as an
+ *   invalid argument.
+ *
+ * The errnos of MAP and UNMAP depend on the mappings of the container and are
+ * chosen in map() and unmap_checked(). That of a first domain with a mapping
+ * outside of its aperture is chosen in fill_domain().
+ *
+ * Return: the errno that type1 reports, or @rc if it is the same.
+ */
+int type1_errno(int rc)
+{
+	switch (rc) {
+	case -ESRCH:
+		return -ENODEV;
+	case -EADDRINUSE:
+	case -ENOENT:
+	case -EOVERFLOW:
+		return -EINVAL;
+	default:
+		return rc;
+	}
+}
+
+/**
  * type1_choose_pages() - apply the current value of disable_hugepages
  * @type1: state of the container
  *

@@ -37,7 +37,14 @@ const struct iopt_access_ops type1_access_ops = {
 	.unmap = notify_unmap,
 };
 
-/* Called when a device is opened. */
+/**
+ * type1_register_device() - notify a device of unmaps from now on
+ * @data: struct type1 of the container
+ * @vdev: the device, which is being opened; nothing is done if its driver has
+ *        no dma_unmap op
+ *
+ * Context: May sleep. Takes type1.notify_lock.
+ */
 void type1_register_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -49,7 +56,14 @@ void type1_register_device(void *data, struct vfio_device *vdev)
 	mutex_unlock(&type1->notify_lock);
 }
 
-/* Called when a device is closed. It is not notified after this returns. */
+/**
+ * type1_unregister_device() - stop notifying a device of unmaps
+ * @data: struct type1 of the container
+ * @vdev: the device, which is being closed. It is not notified after this
+ *        returns
+ *
+ * Context: May sleep. Takes type1.notify_lock.
+ */
 void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
 	struct type1 *type1 = data;
@@ -64,26 +78,26 @@ void type1_unregister_device(void *data, struct vfio_device *vdev)
 static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
 	      !(IOPT_ACCESS_WRITE ^ IOMMU_WRITE));
 
-/* The uAPI and drivers expect errnos that differ from those of the engine. */
-static int access_errno(int rc)
-{
-	switch (rc) {
-	case -ENOENT:
-	case -EOVERFLOW:
-		return -EINVAL;
-	case -ESRCH:
-		return -ENODEV;
-	default:
-		return rc;
-	}
-}
-
-/*
- * Pin @npage pages for a device of a group. @iova may be at any offset in the
- * first page. Returns @npage, -EACCES for version 1, -EBUSY if a mapping has
- * lost its user address, -EINVAL if not all pages are mapped or no device is
- * notified of unmaps, -ENODEV if the process that mapped the memory is gone, or
- * an errno of iopt_access_pin(). On failure nothing is pinned.
+/**
+ * type1_pin_pages() - pin pages for a device of a group
+ * @data: struct type1 of the container
+ * @iommu_group: group of the device
+ * @iova: any IOVA in the first page
+ * @npage: number of pages, at least 1
+ * @prot: IOMMU_READ and IOMMU_WRITE, the permissions that the mappings must
+ *        have
+ * @pages: receives the pages
+ *
+ * Context: May sleep for an unbounded time.
+ * Return: @npage, or
+ * * %-EACCES - The container uses version 1.
+ * * %-EBUSY - A mapping has lost its user address.
+ * * %-EINVAL - Not all pages are mapped, or no device is notified of unmaps.
+ * * %-EPERM - A mapping does not have the permissions.
+ * * %-ENODEV - The process that mapped the memory is gone.
+ * * Another errno of iopt_access_pin().
+ *
+ * On failure nothing is pinned.
  */
 int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		    dma_addr_t iova, int npage, int prot, struct page **pages)
@@ -113,15 +127,22 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	if (rc == -ENOMEM)
 		type1_warn_of_limit(type1, "vfio_pin_page_external", npage);
 	if (rc)
-		return access_errno(rc);
+		return type1_errno(rc);
 	type1_group_pinned(type1, iommu_group);
 	return npage;
 }
 
-/*
- * Drop one pin of each page. Pages that are mapped but not pinned are ignored.
- * An unmapped page is a bug of the driver: warn, and ignore it and all pages
- * after it.
+/**
+ * vfio_iommu_type1_unpin_pages() - drop one pin of each page
+ * @data: struct type1 of the container
+ * @iova: any IOVA in the first page
+ * @npage: number of pages, at least 1
+ *
+ * Pages that are mapped but not pinned are ignored. An unmapped page is a bug
+ * of the driver: warn, and ignore it and all pages after it. The warning names
+ * this function, as it did before type1 used the engine.
+ *
+ * Context: May sleep. May be called from the driver's dma_unmap op.
  */
 void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 {
@@ -143,10 +164,23 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 	WARN_ON(true);
 }
 
-/*
- * Read or write memory. Memory must also be readable to be written. Returns 0,
- * -EBUSY if a mapping has lost its user address, -EINVAL if a part of the range
- * is not mapped, or an errno of iopt_access_rw().
+/**
+ * type1_dma_rw() - read or write memory with the CPU
+ * @data: struct type1 of the container
+ * @iova: first IOVA
+ * @buffer: kernel buffer
+ * @length: length in bytes
+ * @write: write to the memory if true, otherwise read it. Memory must also be
+ *         readable to be written
+ *
+ * Context: May sleep for an unbounded time.
+ * Return: 0, or
+ * * %-EBUSY - A mapping has lost its user address.
+ * * %-EINVAL - A part of the range is not mapped.
+ * * %-ENODEV - The process that mapped the memory is gone.
+ * * Another errno of iopt_access_rw().
+ *
+ * On failure a part of the range may have been copied.
  */
 int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 		 bool write)
@@ -158,6 +192,6 @@ int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 		return -EBUSY;
 	if (write)
 		flags |= IOPT_ACCESS_WRITE;
-	return access_errno(iopt_access_rw(type1->access, iova, buffer, length,
-					   flags));
+	return type1_errno(iopt_access_rw(type1->access, iova, buffer, length,
+					  flags));
 }

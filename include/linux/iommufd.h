@@ -16,8 +16,6 @@
 #define _LINUX_IOMMUFD_H
 
 #include <linux/bits.h>
-#include <linux/err.h>
-#include <linux/errno.h>
 #include <linux/types.h>
 
 struct device;
@@ -45,10 +43,7 @@ struct iommufd_access_ops {
 #define IOMMUFD_ACCESS_RW_READ	BIT(0)
 #define IOMMUFD_ACCESS_RW_WRITE	BIT(1)
 
-#if IS_ENABLED(CONFIG_IOMMUFD)
-
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd);
-void iommufd_ctx_get(struct iommufd_ctx *ictx);
 void iommufd_ctx_put(struct iommufd_ctx *ictx);
 
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
@@ -66,7 +61,7 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 		      u32 *id);
 void iommufd_access_destroy(struct iommufd_access *access);
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
-int iommufd_access_leave(struct iommufd_access *access);
+int iommufd_access_block(struct iommufd_access *access);
 void iommufd_access_detach(struct iommufd_access *access);
 void iommufd_access_quiesce(struct iommufd_access *access);
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
@@ -77,101 +72,4 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length);
 
-#else
-
-static inline struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline void iommufd_ctx_get(struct iommufd_ctx *ictx)
-{
-}
-
-static inline void iommufd_ctx_put(struct iommufd_ctx *ictx)
-{
-}
-
-static inline struct iommufd_device *
-iommufd_device_bind(struct iommufd_ctx *ictx, struct device *dev, u32 *id)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline void iommufd_device_unbind(struct iommufd_device *idev)
-{
-}
-
-static inline int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void iommufd_device_detach(struct iommufd_device *idev)
-{
-}
-
-static inline u32 iommufd_device_to_id(struct iommufd_device *idev)
-{
-	return 0;
-}
-
-static inline struct iommufd_access *
-iommufd_access_create(struct iommufd_ctx *ictx,
-		      const struct iommufd_access_ops *ops, void *data, u32 *id)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline void iommufd_access_destroy(struct iommufd_access *access)
-{
-}
-
-static inline int iommufd_access_attach(struct iommufd_access *access,
-					u32 ioas_id)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int iommufd_access_leave(struct iommufd_access *access)
-{
-	return 0;
-}
-
-static inline void iommufd_access_detach(struct iommufd_access *access)
-{
-}
-
-static inline void iommufd_access_quiesce(struct iommufd_access *access)
-{
-}
-
-static inline int
-iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
-			 unsigned long length, struct page **pages,
-			 unsigned int flags)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void iommufd_access_unpin_pages(struct iommufd_access *access,
-					      unsigned long iova,
-					      unsigned long length)
-{
-}
-
-static inline int iommufd_access_rw(struct iommufd_access *access,
-				    unsigned long iova, void *data,
-				    size_t length, unsigned int flags)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline bool iommufd_ctx_owns(struct iommufd_ctx *ictx,
-				    struct device *dev)
-{
-	return false;
-}
-
-#endif
 #endif

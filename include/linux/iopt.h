@@ -202,7 +202,4 @@ unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr);
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt);
 
-const char *iopt_validate(struct io_pagetable *iopt);
-void iopt_dump(struct io_pagetable *iopt);
-
 #endif /* __LINUX_IOPT_H */

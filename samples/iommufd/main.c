@@ -361,44 +361,44 @@ static void show_two_groups(struct device *first, struct device *second,
 		first->address, second->address);
 }
 
-static void show_one_group(struct device **pair, int iommufd, __u32 ioas,
+static void show_one_group(struct device **siblings, int iommufd, __u32 ioas,
 			   char *memory)
 {
 	__u32 other_ioas, id;
 	int other_iommufd;
 
 	step_begin("two devices of one group");
-	if (!pair[1]) {
+	if (!siblings[1]) {
 		step_skipped("needs two devices of one group");
 		return;
 	}
-	if (pair[0]->fd < 0) {
-		device_bind(pair[0], iommufd);
-		device_attach(pair[0], ioas);
+	if (siblings[0]->fd < 0) {
+		device_bind(siblings[0], iommufd);
+		device_attach(siblings[0], ioas);
 	}
-	pair[1]->fd = check_call(vfio_open(pair[1]->address), "open");
+	siblings[1]->fd = check_call(vfio_open(siblings[1]->address), "open");
 	other_iommufd = check_call(iommu_open(), "/dev/iommu");
-	check(vfio_bind(pair[1]->fd, other_iommufd, &id) < 0,
+	check(vfio_bind(siblings[1]->fd, other_iommufd, &id) < 0,
 	      "a group was bound to two /dev/iommu files");
 	close(other_iommufd);
-	close(pair[1]->fd);
+	close(siblings[1]->fd);
 
-	device_bind(pair[1], iommufd);
+	device_bind(siblings[1], iommufd);
 	check_call(ioas_alloc(iommufd, &other_ioas), "IOMMU_IOAS_ALLOC");
 	id = other_ioas;
-	check(vfio_attach(pair[1]->fd, &id) < 0,
+	check(vfio_attach(siblings[1]->fd, &id) < 0,
 	      "a group was attached to two address spaces");
 	check_call(iommu_destroy(iommufd, other_ioas), "IOMMU_DESTROY");
-	device_attach(pair[1], ioas);
-	transfer_and_verify(pair[0], IOVA, memory, 500);
-	transfer_and_verify(pair[1], IOVA, memory, 501);
-	check_call(vfio_detach(pair[0]->fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
-	transfer_and_verify(pair[1], IOVA, memory, 502);
+	device_attach(siblings[1], ioas);
+	transfer_and_verify(siblings[0], IOVA, memory, 500);
+	transfer_and_verify(siblings[1], IOVA, memory, 501);
+	check_call(vfio_detach(siblings[0]->fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
+	transfer_and_verify(siblings[1], IOVA, memory, 502);
 	step_ok("%s and %s can only be attached to the same address space",
-		pair[0]->address, pair[1]->address);
-	check_call(vfio_detach(pair[1]->fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
-	if (pair[0]->fd >= 0)
-		device_attach(pair[0], ioas);
+		siblings[0]->address, siblings[1]->address);
+	check_call(vfio_detach(siblings[1]->fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
+	if (siblings[0]->fd >= 0)
+		device_attach(siblings[0], ioas);
 }
 
 static void show_detach(struct device *device, int iommufd, __u32 ioas,
@@ -441,30 +441,30 @@ static void show_close(struct device *devices, unsigned int nr, int iommufd,
 }
 
 /* Find a device in another group than the first one, and two in one group. */
-static void find_partners(struct device *devices, unsigned int nr,
-			  struct device **second, struct device **pair)
+static void choose_devices(struct device *devices, unsigned int nr,
+			   struct device **second, struct device **siblings)
 {
 	unsigned int i, j;
 
 	*second = NULL;
-	pair[0] = NULL;
-	pair[1] = NULL;
+	siblings[0] = NULL;
+	siblings[1] = NULL;
 	for (i = 1; i < nr && !*second; i++)
 		if (devices[i].group != devices[0].group)
 			*second = &devices[i];
 	for (i = 0; i < nr; i++) {
-		for (j = i + 1; j < nr && !pair[1]; j++) {
+		for (j = i + 1; j < nr && !siblings[1]; j++) {
 			if (devices[i].group != devices[j].group)
 				continue;
-			pair[0] = &devices[i];
-			pair[1] = &devices[j];
+			siblings[0] = &devices[i];
+			siblings[1] = &devices[j];
 		}
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct device devices[MAX_DEVICES] = { 0 }, *second, *pair[2];
+	struct device devices[MAX_DEVICES] = { 0 }, *second, *siblings[2];
 	struct baseline before;
 	char *memory, *memory_2;
 	unsigned int nr, i;
@@ -486,7 +486,7 @@ int main(int argc, char **argv)
 	before = read_counters();
 
 	show_devices(devices, nr);
-	find_partners(devices, nr, &second, pair);
+	choose_devices(devices, nr, &second, siblings);
 	iommufd = check_call(iommu_open(), "/dev/iommu");
 	show_bind(&devices[0], iommufd);
 	show_query(&devices[0], iommufd);
@@ -501,7 +501,7 @@ int main(int argc, char **argv)
 	show_unmap(&devices[0], iommufd, ioas, memory_2, &before);
 	show_blocked_read(&devices[0], memory, memory_2);
 	show_two_groups(&devices[0], second, iommufd, ioas, memory, &before);
-	show_one_group(pair, iommufd, ioas, memory);
+	show_one_group(siblings, iommufd, ioas, memory);
 	show_mediated(&devices[0].edu, iommufd, ioas, memory, IOVA);
 	show_detach(&devices[0], iommufd, ioas, memory);
 	show_close(devices, nr, iommufd, &before);

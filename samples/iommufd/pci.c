@@ -118,8 +118,8 @@ int pci_find(unsigned int vendor, unsigned int device,
 			      &pci_id);
 }
 
-int pci_group_mates(const char *address, struct pci_address *found,
-		    unsigned int max)
+int pci_group_siblings(const char *address, struct pci_address *found,
+		       unsigned int max)
 {
 	char path[PATH_MAX];
 
@@ -168,7 +168,7 @@ int pci_sriov_vf(const char *address, unsigned int nr,
 	return link_name(address, link, found->text, sizeof(found->text));
 }
 
-int pci_take_from_driver(const char *address)
+int pci_unbind_driver(const char *address)
 {
 	char driver[NAME_MAX + 1];
 	int err;

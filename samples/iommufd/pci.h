@@ -55,12 +55,12 @@ int pci_group(const char *address);
 int pci_bind_vfio(const char *address);
 
 /**
- * pci_take_from_driver() - unbind a function from its driver
+ * pci_unbind_driver() - unbind a function from its driver
  * @address: address of the function
  *
  * Return: 0 or -errno.
  */
-int pci_take_from_driver(const char *address);
+int pci_unbind_driver(const char *address);
 
 /**
  * pci_probe() - let the kernel find a driver for an unbound function
@@ -81,15 +81,15 @@ int pci_probe(const char *address);
 int pci_write(const char *address, const char *attribute, const char *text);
 
 /**
- * pci_group_mates() - find the other functions of an IOMMU group
+ * pci_group_siblings() - find the other functions of an IOMMU group
  * @address: address of a function of the group
  * @found: array for the addresses, in ascending order
  * @max: number of elements of @found
  *
  * Return: number of functions found, at most @max, or -errno.
  */
-int pci_group_mates(const char *address, struct pci_address *found,
-		    unsigned int max);
+int pci_group_siblings(const char *address, struct pci_address *found,
+		       unsigned int max);
 
 /**
  * pci_find_sriov() - find a function that supports SR-IOV

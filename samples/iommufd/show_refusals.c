@@ -70,7 +70,7 @@ static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 	for (i = 0; i < nr; i++) {
 		bool in_list = false;
 
-		if (pci_group_mates(addresses[i], neighbor, 1) != 1)
+		if (pci_group_siblings(addresses[i], neighbor, 1) != 1)
 			continue;
 		for (j = 0; j < nr; j++)
 			in_list |= !strcmp(neighbor->text, addresses[j]);
@@ -123,7 +123,7 @@ static void show_bus_reset(char **addresses, unsigned int nr)
 		neighbor.text);
 
 	step_begin("reset the bus while another device is not owned");
-	check_call(pci_take_from_driver(neighbor.text), neighbor.text);
+	check_call(pci_unbind_driver(neighbor.text), neighbor.text);
 	check_call(vfio_bind(fd, iommufd, &id), "VFIO_DEVICE_BIND_IOMMUFD");
 	check(count_foreign_devices(fd) == 1,
 	      "the device without a driver is reported as owned");
@@ -139,7 +139,7 @@ static void show_bus_reset(char **addresses, unsigned int nr)
 
 	close(fd);
 	close(iommufd);
-	check_call(pci_take_from_driver(neighbor.text), neighbor.text);
+	check_call(pci_unbind_driver(neighbor.text), neighbor.text);
 	check_call(pci_probe(neighbor.text), neighbor.text);
 }
 

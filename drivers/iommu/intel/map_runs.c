@@ -118,7 +118,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 	int level = cursor_level(at, max_level);
 	size_t size = entry_size(level);
 	struct dma_pte *first, *pte;
-	int ret = 0;
+	int rc = 0;
 
 	first = pfn_to_dma_pte(domain, at->iova >> VTD_PAGE_SHIFT, &level, gfp);
 	if (!first)
@@ -133,7 +133,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 			remove_table(domain, at->iova, size);
 		if (WARN_ON_ONCE(cmpxchg64_local(&pte->val, 0,
 						 at->phys | bits))) {
-			ret = -EEXIST;
+			rc = -EEXIST;
 			break;
 		}
 		pte++;
@@ -141,7 +141,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 	} while (at->left && !first_pte_in_page(pte) &&
 		 (level == 1 || cursor_level(at, max_level) == level));
 	domain_flush_cache(domain, first, (void *)pte - (void *)first);
-	return ret;
+	return rc;
 }
 
 /**
@@ -156,12 +156,11 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * @mapped: incremented by the number of bytes mapped
  *
  * Context: As for iommu_map_runs().
- * Return:
- * * 0 on success
- * * %-EINVAL - @prot allows neither reading nor writing
- * * %-EFAULT - the range exceeds the address width of @domain
- * * %-ENOMEM - out of memory
- * * %-EEXIST - something is mapped in the range already, a bug of the caller
+ * Return: 0, or
+ * * %-EINVAL - @prot allows neither reading nor writing.
+ * * %-EFAULT - The range exceeds the address width of @domain.
+ * * %-ENOMEM - Out of memory.
+ * * %-EEXIST - Something is mapped in the range already, a bug of the caller.
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,
@@ -171,7 +170,7 @@ int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 	struct cursor at = { .run = runs, .end = runs + nr, .iova = iova };
 	int max_level = READ_ONCE(dmar_domain->iommu_superpage) + 1;
 	u64 last = (u64)iova + bytes - 1;
-	int ret = 0;
+	int rc = 0;
 	u64 bits;
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
@@ -182,8 +181,8 @@ int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 
 	bits = entry_bits(dmar_domain, prot);
 	cursor_load(&at);
-	while (!ret && at.left)
-		ret = map_stretch(dmar_domain, &at, bits, max_level, gfp);
+	while (!rc && at.left)
+		rc = map_stretch(dmar_domain, &at, bits, max_level, gfp);
 	*mapped += at.iova - iova;
-	return ret;
+	return rc;
 }

@@ -42,7 +42,7 @@
  * @ioas: IOAS that the access is attached to, or NULL; set until detach has
  *        finished
  * @iopt_access: access of the engine while attached, or NULL
- * @leaving: new pins and copies are refused
+ * @blocked: new pins and copies are refused
  * @notifier: task that detaches the access and calls @ops->unmap, or NULL
  * @calls: number of calls in progress
  * @idle: woken when @calls drops to 0
@@ -51,18 +51,18 @@ struct iommufd_access {
 	struct iommufd_object obj;
 	const struct iommufd_access_ops *ops;
 	void *data;
-	struct mutex unmap_lock;	/* serialises ops->unmap */
+	struct mutex unmap_lock;	/* Serialises ops->unmap */
 	bool quiesced;
-	spinlock_t lock;	/* innermost */
+	spinlock_t lock;	/* Innermost */
 	struct iommufd_ioas *ioas;
 	struct iopt_access *iopt_access;
-	bool leaving;
+	bool blocked;
 	struct task_struct *notifier;
 	unsigned int calls;
 	wait_queue_head_t idle;
 };
 
-static void iommufd_access_end(struct iommufd_object *obj)
+static void access_object_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_access *access =
 		container_of(obj, struct iommufd_access, obj);
@@ -71,7 +71,7 @@ static void iommufd_access_end(struct iommufd_object *obj)
 }
 
 static const struct iommufd_object_type iommufd_access_type = {
-	.destroy = iommufd_access_end,
+	.destroy = access_object_destroy,
 };
 
 static void access_unmap(void *data, unsigned long start, unsigned long last)
@@ -110,10 +110,9 @@ static const struct iopt_access_ops access_ops = {
  * to the file of @ictx until it is destroyed.
  *
  * Context: May sleep.
- * Return:
- * * The access, or one of these errnos as an ERR_PTR():
- * * %-ENOMEM - out of memory
- * * %-EBUSY - all IDs are in use
+ * Return: the access, or an ERR_PTR():
+ * * %-ENOMEM - Out of memory.
+ * * %-EBUSY - All IDs are in use.
  */
 struct iommufd_access *
 iommufd_access_create(struct iommufd_ctx *ictx,
@@ -170,12 +169,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
  * Context: May sleep. The caller serialises attach and detach of @access. Must
  * not be called from an unmap callback, or with a lock held that a callback
  * takes.
- * Return:
- * * 0 on success
- * * %-EBUSY - @access is already attached
- * * %-ENOENT - there is no IOAS @ioas_id
- * * %-ENOSPC - 65535 accesses are attached to the IOAS
- * * %-ENOMEM - out of memory
+ * Return: 0, or
+ * * %-EBUSY - @access is already attached.
+ * * %-ENOENT - There is no IOAS @ioas_id.
+ * * %-ENOSPC - 65535 accesses are attached to the IOAS.
+ * * %-ENOMEM - Out of memory.
  *
  * On failure @access is unchanged.
  */
@@ -194,16 +192,17 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	if (rc)
 		goto out;
 
-	inside = iopt_access_create(ioas->iopt, access->ops ? &access_ops : NULL,
-				    access);
-	if (IS_ERR(inside)) {
+	iopt_access = iopt_access_create(ioas->iopt,
+					 access->ops ? &access_ops : NULL,
+					 access);
+	if (IS_ERR(iopt_access)) {
 		iommufd_object_unuse(&ioas->obj);
-		rc = PTR_ERR(inside);
+		rc = PTR_ERR(iopt_access);
 		goto out;
 	}
 	spin_lock(&access->lock);
 	access->ioas = ioas;
-	access->iopt_access = inside;
+	access->iopt_access = iopt_access;
 	spin_unlock(&access->lock);
 out:
 	iommufd_object_put(&ioas->obj);
@@ -213,20 +212,20 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 
 /*
  * Begin a call. Returns NULL if the access is not attached, or if it is being
- * detached and @even_leaving is false.
+ * detached and @allow_blocked is false.
  */
 static struct iopt_access *access_enter(struct iommufd_access *access,
-					bool even_leaving)
+					bool allow_blocked)
 {
 	struct iopt_access *iopt_access = NULL;
 
 	spin_lock(&access->lock);
-	if (!access->leaving || even_leaving)
-		inside = access->iopt_access;
-	if (inside)
+	if (!access->blocked || allow_blocked)
+		iopt_access = access->iopt_access;
+	if (iopt_access)
 		access->calls++;
 	spin_unlock(&access->lock);
-	return inside;
+	return iopt_access;
 }
 
 static void access_exit(struct iommufd_access *access)
@@ -238,10 +237,10 @@ static void access_exit(struct iommufd_access *access)
 	spin_unlock(&access->lock);
 }
 
-static void access_set_leaving(struct iommufd_access *access, bool leaving)
+static void access_set_blocked(struct iommufd_access *access, bool blocked)
 {
 	spin_lock(&access->lock);
-	access->leaving = leaving;
+	access->blocked = blocked;
 	spin_unlock(&access->lock);
 }
 
@@ -256,7 +255,7 @@ static bool access_is_idle(struct iommufd_access *access)
 }
 
 /**
- * iommufd_access_leave() - block calls before an access is detached
+ * iommufd_access_block() - block calls before an access is detached
  * @access: the access; nothing is done if it is not attached
  *
  * A call that faults in pages may block for as long as the filesystem that
@@ -265,22 +264,22 @@ static bool access_is_idle(struct iommufd_access *access)
  *
  * Context: May sleep for an unbounded time, killable. The caller serialises
  * attach and detach of @access, and detaches it next.
- * Return:
- * * 0 on success
- * * %-EINTR - killed while waiting. @access accepts calls as before.
+ * Return: 0, or
+ * * %-EINTR - The caller was killed while waiting. @access accepts calls as
+ *   before.
  */
-int iommufd_access_leave(struct iommufd_access *access)
+int iommufd_access_block(struct iommufd_access *access)
 {
 	if (!access->ioas)
 		return 0;
 
-	access_set_leaving(access, true);
+	access_set_blocked(access, true);
 	if (!wait_event_killable(access->idle, access_is_idle(access)))
 		return 0;
-	access_set_leaving(access, false);
+	access_set_blocked(access, false);
 	return -EINTR;
 }
-EXPORT_SYMBOL_NS_GPL(iommufd_access_leave, IOMMUFD);
+EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
 
 /**
  * iommufd_access_detach() - detach an access from its IOAS
@@ -303,23 +302,23 @@ void iommufd_access_detach(struct iommufd_access *access)
 	if (!ioas)
 		return;
 
-	access_set_leaving(access, true);
+	access_set_blocked(access, true);
 	/* A pin may block for long while it faults in memory. */
 	wait_event_idle(access->idle, access_is_idle(access));
 	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
-		iopt_access_unpin_all(inside);
+		iopt_access_unpin_all(iopt_access);
 	WRITE_ONCE(access->notifier, NULL);
 
 	spin_lock(&access->lock);
 	access->iopt_access = NULL;
 	spin_unlock(&access->lock);
 	wait_event_idle(access->idle, access_is_idle(access));
-	iopt_access_destroy(inside);
+	iopt_access_destroy(iopt_access);
 
 	spin_lock(&access->lock);
 	access->ioas = NULL;
-	access->leaving = false;
+	access->blocked = false;
 	spin_unlock(&access->lock);
 	iommufd_object_unuse(&ioas->obj);
 }
@@ -372,12 +371,11 @@ static int range_last(unsigned long iova, unsigned long length,
  * pinned it, or is detached. See iopt_access_pin().
  *
  * Context: May sleep for an unbounded time.
- * Return:
- * * 0 on success
- * * %-ENOENT - @access is not attached, or a part of the range is not mapped
- * * %-EINVAL - @length is 0
- * * %-EOVERFLOW - the range wraps
- * * another errno of iopt_access_pin()
+ * Return: 0, or
+ * * %-ENOENT - @access is not attached, or a part of the range is not mapped.
+ * * %-EINVAL - @length is 0.
+ * * %-EOVERFLOW - The range wraps.
+ * * Another errno of iopt_access_pin().
  *
  * On failure nothing is pinned.
  */
@@ -392,10 +390,11 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	rc = range_last(iova, length, &last);
 	if (rc)
 		return rc;
-	inside = access_enter(access, false);
-	if (!inside)
+	iopt_access = access_enter(access, false);
+	if (!iopt_access)
 		return -ENOENT;
-	rc = iopt_access_pin(inside, iova, last, pages, engine_flags(flags));
+	rc = iopt_access_pin(iopt_access, iova, last, pages,
+			     engine_flags(flags));
 	access_exit(access);
 	return rc;
 }
@@ -419,10 +418,10 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 
 	if (range_last(iova, length, &last))
 		return;
-	inside = access_enter(access, true);
-	if (!inside)
+	iopt_access = access_enter(access, true);
+	if (!iopt_access)
 		return;
-	iopt_access_unpin(inside, iova, last);
+	iopt_access_unpin(iopt_access, iova, last);
 	access_exit(access);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
@@ -439,10 +438,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.
- * Return:
- * * 0 on success
- * * %-ENOENT - @access is not attached
- * * another errno of iopt_access_rw()
+ * Return: 0, or
+ * * %-ENOENT - @access is not attached.
+ * * Another errno of iopt_access_rw().
  *
  * On failure a part of the range may have been copied.
  */
@@ -452,10 +450,11 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	struct iopt_access *iopt_access;
 	int rc;
 
-	inside = access_enter(access, false);
-	if (!inside)
+	iopt_access = access_enter(access, false);
+	if (!iopt_access)
 		return -ENOENT;
-	rc = iopt_access_rw(inside, iova, data, length, engine_flags(flags));
+	rc = iopt_access_rw(iopt_access, iova, data, length,
+			    engine_flags(flags));
 	access_exit(access);
 	return rc;
 }

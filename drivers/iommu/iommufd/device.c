@@ -16,7 +16,6 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/iommufd.h>
-#include <linux/irqdomain.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
@@ -41,24 +40,15 @@ const struct iommufd_object_type iommufd_device_type = {
 	.destroy = iommufd_device_destroy,
 };
 
-static int remaps_interrupts(struct device *dev, void *unused)
-{
-	return device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
-}
-
-/* Uses the same criterion as a vfio type1 container. */
 static bool interrupts_isolated(struct device *dev)
 {
 	struct iommu_group *group;
 	bool isolated;
 
-	if (irq_domain_check_msi_remap())
-		return true;
-
 	group = iommu_group_get(dev);
 	if (!group)
 		return false;
-	isolated = iommu_group_for_each_dev(group, NULL, remaps_interrupts);
+	isolated = iommu_group_has_isolated_msi(group);
 	iommu_group_put(group);
 	return isolated;
 }
@@ -76,14 +66,13 @@ static bool interrupts_isolated(struct device *dev)
  *
  * Context: May sleep. A driver stays bound to @dev until
  * iommufd_device_unbind() has returned.
- * Return:
- * * The bound device, or one of these errnos as an ERR_PTR():
- * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent
- * * %-EPERM - the interrupts of @dev are not isolated, another context or
- *   subsystem owns the group, or a kernel driver uses a device of the group
- * * %-EBUSY - the group is attached to another domain, or all IDs are in use
- * * %-ENOMEM - out of memory
- * * another errno of the IOMMU driver
+ * Return: the bound device, or an ERR_PTR():
+ * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent.
+ * * %-EPERM - The interrupts of @dev are not isolated, another context or
+ *   subsystem owns the group, or a kernel driver uses a device of the group.
+ * * %-EBUSY - The group is attached to another domain, or all IDs are in use.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of the IOMMU driver.
  *
  * On failure nothing has changed.
  */
@@ -152,12 +141,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * from then on.
  *
  * Context: May sleep, for an unbounded time while memory is pinned.
- * Return:
- * * 0 on success
- * * %-EBUSY - the device is already attached
- * * %-ENOENT - there is no object @pt_id
- * * %-EINVAL - @pt_id is an object of another type
- * * an errno of iommufd_hwpt_attach()
+ * Return: 0, or
+ * * %-EBUSY - The device is already attached.
+ * * %-ENOENT - There is no object @pt_id.
+ * * %-EINVAL - @pt_id is an object of another type.
+ * * An errno of iommufd_hwpt_attach().
  *
  * On failure the device is not attached and @pt_id is unchanged.
  */
@@ -212,7 +200,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);
  * iommufd_device_to_id() - get the ID of a bound device
  * @idev: the bound device
  *
- * Return: The ID of @idev in its context.
+ * Return: the ID of @idev in its context.
  */
 u32 iommufd_device_to_id(struct iommufd_device *idev)
 {

@@ -48,8 +48,8 @@ struct hwpt_attach {
 };
 
 /* Check whether @idev meets the requirements of @ioas. */
-static bool ioas_takes(const struct iommufd_ioas *ioas,
-		       const struct iommufd_device *idev)
+static bool ioas_accepts(const struct iommufd_ioas *ioas,
+			 const struct iommufd_device *idev)
 {
 	return (!ioas->enforce_snoop || idev->info.enforce_snoop) &&
 	       ioas->addr_width <= idev->info.addr_width;
@@ -95,8 +95,8 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
  * attach, because a driver may accept a device and silently change the domain
  * to fit it.
  */
-static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
-		       const struct iommufd_device *idev)
+static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
+			    const struct iommufd_device *idev)
 {
 	return hwpt->enforce_snoop == idev->info.enforce_snoop &&
 	       hwpt->addr_width <= idev->info.addr_width;
@@ -106,7 +106,8 @@ static bool hwpt_suits(const struct iommufd_hwpt *hwpt,
  * Allocate and fill the domain of @hwpt for its first device. Returns -EAGAIN
  * with @attach->refused set if the caller must drop attach_lock and wait.
  */
-static int hwpt_begin(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
+static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
+			     struct hwpt_attach *attach)
 {
 	struct iommufd_device *idev = attach->idev;
 	struct iommu_domain *domain;
@@ -146,7 +147,8 @@ err_free:
 }
 
 /* Attach a device to @hwpt. */
-static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
+static int hwpt_attach_device(struct iommufd_hwpt *hwpt,
+			      struct hwpt_attach *attach)
 {
 	struct iommufd_device *idev = attach->idev;
 	int rc;
@@ -155,7 +157,7 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 	if (rc)
 		return rc;
 	if (!hwpt->devices) {
-		rc = hwpt_begin(hwpt, attach);
+		rc = hwpt_alloc_domain(hwpt, attach);
 	} else {
 		rc = hwpt_msi_window(hwpt, attach->msi_start);
 		if (!rc)
@@ -172,14 +174,15 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct hwpt_attach *attach)
 }
 
 /* Attach a device to a new HWPT, which other devices may join. */
-static int hwpt_create(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
+static int hwpt_attach_new(struct iommufd_ioas *ioas,
+			   struct hwpt_attach *attach)
 {
 	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, attach->idev);
 	int rc;
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = hwpt_join(hwpt, attach);
+	rc = hwpt_attach_device(hwpt, attach);
 	if (rc) {
 		iommufd_hwpt_destroy(&hwpt->obj);
 		iommufd_object_abort(&hwpt->obj);
@@ -196,24 +199,25 @@ static int hwpt_create(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
  * errno but -ENOMEM. The errno that counts is that of the domain which is
  * allocated for the device if all others refuse it.
  */
-static int hwpt_find(struct iommufd_ioas *ioas, struct hwpt_attach *attach)
+static int hwpt_attach_any(struct iommufd_ioas *ioas,
+			   struct hwpt_attach *attach)
 {
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
 	list_for_each_entry(hwpt, &ioas->hwpts, item) {
-		if (!hwpt_suits(hwpt, attach->idev))
+		if (!hwpt_compatible(hwpt, attach->idev))
 			continue;
-		rc = hwpt_join(hwpt, attach);
+		rc = hwpt_attach_device(hwpt, attach);
 		if (!rc || rc == -ENOMEM)
 			return rc;
 	}
-	return hwpt_create(ioas, attach);
+	return hwpt_attach_new(ioas, attach);
 }
 
 /* Attach a device to the HWPT of @ioas that user space selected. */
-static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
-			struct hwpt_attach *attach)
+static int hwpt_attach_id(struct iommufd_ioas *ioas, u32 hwpt_id,
+			  struct hwpt_attach *attach)
 {
 	struct iommufd_device *idev = attach->idev;
 	struct iommufd_object *obj;
@@ -226,8 +230,9 @@ static int hwpt_join_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 		return -ENOENT;
 	hwpt = container_of(obj, struct iommufd_hwpt, obj);
 	/* The ID may have been reused, or the HWPT may be about to be freed. */
-	if (hwpt->ioas == ioas && (hwpt->keep || hwpt->devices))
-		rc = hwpt_suits(hwpt, idev) ? hwpt_join(hwpt, attach) : -EINVAL;
+	if (hwpt->ioas == ioas && (hwpt->user_owned || hwpt->devices))
+		rc = hwpt_compatible(hwpt, idev) ?
+		     hwpt_attach_device(hwpt, attach) : -EINVAL;
 	iommufd_object_put(obj);
 	return rc;
 }
@@ -244,9 +249,9 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
 	if (mutex_lock_killable(&ioas->attach_lock))
 		return -EINTR;
 	if (hwpt_id)
-		rc = hwpt_join_id(ioas, hwpt_id, attach);
+		rc = hwpt_attach_id(ioas, hwpt_id, attach);
 	else
-		rc = hwpt_find(ioas, attach);
+		rc = hwpt_attach_any(ioas, attach);
 	mutex_unlock(&ioas->attach_lock);
 	return rc;
 }
@@ -269,16 +274,15 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * Context: Takes iommufd_ioas.attach_lock. May sleep for an unbounded time
  * while it pins memory. The caller must not be a user of an HWPT: the
  * destruction of an HWPT waits for its users, which would then wait for memory.
- * Return:
- * * 0 on success
- * * %-EINVAL - the device does not meet the requirements of @ioas, its group is
- *   attached elsewhere, or the IOMMU driver refuses the domain
- * * %-ENOENT - the HWPT was just freed
- * * %-EADDRINUSE - something is mapped at IOVAs that the device or its IOMMU
- *   cannot use
- * * %-EINTR - killed
- * * %-ENOMEM - out of memory, or RLIMIT_MEMLOCK is exceeded
- * * another errno of the IOMMU driver or of pinning
+ * Return: 0, or
+ * * %-EINVAL - The device does not meet the requirements of @ioas, its group is
+ *   attached elsewhere, or the IOMMU driver refuses the domain.
+ * * %-ENOENT - The HWPT was just freed.
+ * * %-EADDRINUSE - Something is mapped at IOVAs that the device or its IOMMU
+ *   cannot use.
+ * * %-EINTR - The caller was killed.
+ * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK is exceeded.
+ * * Another errno of the IOMMU driver or of pinning.
  *
  * On failure DMA of the device remains blocked.
  */
@@ -288,7 +292,7 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	struct hwpt_attach attach = { .idev = idev };
 	int rc;
 
-	if (!ioas_takes(ioas, idev))
+	if (!ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
 	 * Reserve before the domain exists, so that no map uses these IOVAs.
@@ -330,7 +334,7 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	refcount_inc(&ioas->obj.refs);
 	mutex_lock(&ioas->attach_lock);
 	last = !--hwpt->devices;
-	remove = last && !hwpt->keep;
+	remove = last && !hwpt->user_owned;
 	if (remove)
 		list_del(&hwpt->item);
 	if (last)
@@ -369,7 +373,7 @@ static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 		return hwpt;
 	if (parent->type == &iommufd_ioas_type) {
 		ioas = container_of(parent, struct iommufd_ioas, obj);
-		if (ioas_takes(ioas, idev))
+		if (ioas_accepts(ioas, idev))
 			hwpt = hwpt_alloc(ioas, idev);
 	} else if (parent->type == &iommufd_hwpt_type) {
 		/* Nested page tables are not supported. */
@@ -401,7 +405,7 @@ int iommufd_hwpt_alloc(struct iommufd_call *call)
 	iommufd_object_put(&idev->obj);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	hwpt->keep = true;
+	hwpt->user_owned = true;
 	cmd->out_hwpt_id = hwpt->obj.id;
-	return iommufd_object_answer(&hwpt->obj, call, sizeof(*cmd));
+	return iommufd_object_respond(&hwpt->obj, call, sizeof(*cmd));
 }

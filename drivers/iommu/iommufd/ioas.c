@@ -71,7 +71,7 @@ int iommufd_ioas_alloc(struct iommufd_call *call)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	cmd->out_ioas_id = ioas->obj.id;
-	return iommufd_object_answer(&ioas->obj, call, sizeof(*cmd));
+	return iommufd_object_respond(&ioas->obj, call, sizeof(*cmd));
 }
 
 int iommufd_ioasid_alloc(struct iommufd_call *call)
@@ -90,7 +90,7 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 	ioas->enforce_snoop = cmd->flags & IOMMU_IOASID_ENFORCE_SNOOP;
 	ioas->addr_width = cmd->addr_width;
 	cmd->out_ioasid = ioas->obj.id;
-	return iommufd_object_answer(&ioas->obj, call, sizeof(*cmd));
+	return iommufd_object_respond(&ioas->obj, call, sizeof(*cmd));
 }
 
 /*

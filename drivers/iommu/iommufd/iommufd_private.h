@@ -52,16 +52,18 @@ struct iommufd_object;
  * @file: the file; a reference to it is a reference to the context
  * @objects: all objects by ID; the entry is NULL while the object is being set
  *           up
- * @fence: woken when a short-term reference to an object is dropped
+ * @put_wq: woken when a short-term reference to an object is dropped
  * @account: how mappings are charged. Written under the xa_lock of @objects,
  *           while @objects is empty
  */
 struct iommufd_ctx {
 	struct file *file;
 	struct xarray objects;
-	wait_queue_head_t fence;
+	wait_queue_head_t put_wq;
 	enum iopt_account account;
 };
+
+void iommufd_ctx_get(struct iommufd_ctx *ictx);
 
 /**
  * struct iommufd_object_type - operations common to all objects of a type
@@ -81,8 +83,8 @@ struct iommufd_object_type {
  *        the object is destroyed. The object is freed when this drops to 0
  * @users: number of long-term users. IOMMU_DESTROY fails unless it is 0.
  *         Protected by the xa_lock of iommufd_ctx.objects
- * @gone: the object has lost its ID and accepts no new long-term users.
- *        Protected by the same lock
+ * @removed: the object has lost its ID and accepts no new long-term users.
+ *           Protected by the same lock
  * @rcu: frees the object after a grace period, since lookups take no lock
  */
 struct iommufd_object {
@@ -91,7 +93,7 @@ struct iommufd_object {
 	u32 id;
 	refcount_t refs;
 	unsigned int users;
-	bool gone;
+	bool removed;
 	struct rcu_head rcu;
 };
 
@@ -132,11 +134,18 @@ static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 	return 0;
 }
 
-int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
-			  size_t size);
+int iommufd_object_respond(struct iommufd_object *obj,
+			   struct iommufd_call *call, size_t size);
 
 /*
- * User space sees the same errno whether memory or its whole process is gone.
+ * Convert an errno of pinning to that of the uAPI. The engine distinguishes
+ * memory that is not accessible from a process that has exited. User space gets
+ * -EFAULT for both when it copies a mapping or attaches a device: the memory is
+ * lost either way. IOMMU_IOAS_MAP pins memory of the calling process, and the
+ * driver of an access gets the errno of the engine.
+ *
+ * The only other errno that differs is that of IOMMU_OPTION_HUGE_PAGES, see
+ * set_small_iopte().
  */
 static inline int iommufd_pin_errno(int rc)
 {
@@ -161,7 +170,7 @@ struct iommufd_ioas {
 	struct io_pagetable *iopt;
 	bool enforce_snoop;
 	u32 addr_width;
-	struct mutex attach_lock;	/* hwpts and their devices */
+	struct mutex attach_lock;	/* Protects hwpts and their devices */
 	struct list_head hwpts;
 };
 
@@ -222,8 +231,8 @@ int iommufd_device_set_cookie(struct iommufd_call *call);
  * struct iommufd_hwpt - I/O page table of an IOAS
  * @obj: object head; the long-term users are the attached devices
  * @ioas: IOAS that @domain translates
- * @keep: created by user space, which also destroys it. Otherwise the HWPT is
- *        freed when its last device detaches
+ * @user_owned: created by user space, which also destroys it. Otherwise the
+ *              HWPT is freed when its last device detaches
  * @enforce_snoop: DMA through @domain is forced to be coherent
  * @addr_width: address width in bits of the device that the HWPT was created
  *              for; narrower devices need an HWPT of their own
@@ -232,13 +241,13 @@ int iommufd_device_set_cookie(struct iommufd_call *call);
  * @domain: the I/O page table, attached to the engine's space; only valid while
  *          @devices is not 0
  * @msi_window: @domain has a window that interrupt doorbells are mapped in
- * @item: node in iommufd_ioas.hwpts while @devices is not 0, unless @keep is
- *        set
+ * @item: node in iommufd_ioas.hwpts while @devices is not 0, unless
+ *        @user_owned is set
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;
 	struct iommufd_ioas *ioas;
-	bool keep;
+	bool user_owned;
 	bool enforce_snoop;
 	u32 addr_width;
 	unsigned int devices;

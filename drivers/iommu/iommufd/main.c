@@ -62,13 +62,13 @@ union any_command {
 };
 
 /*
- * @size is the size of the argument that this kernel knows, @least is the
+ * @size is the size of the argument that this kernel knows, @min_size is the
  * offset of the end of the last field in the first version of the command.
  */
 struct command {
 	int (*handler)(struct iommufd_call *call);
 	u32 size;
-	u32 least;
+	u32 min_size;
 };
 
 #define CMD_INDEX(nr) ((nr) - IOMMUFD_CMD_BASE)
@@ -77,72 +77,76 @@ static const struct command commands[] = {
 	[CMD_INDEX(IOMMUFD_CMD_DESTROY)] = {
 		.handler = iommufd_destroy,
 		.size = sizeof(struct iommu_destroy),
-		.least = offsetofend(struct iommu_destroy, id),
+		.min_size = offsetofend(struct iommu_destroy, id),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_ALLOC)] = {
 		.handler = iommufd_ioas_alloc,
 		.size = sizeof(struct iommu_ioas_alloc),
-		.least = offsetofend(struct iommu_ioas_alloc, out_ioas_id),
+		.min_size = offsetofend(struct iommu_ioas_alloc, out_ioas_id),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_ALLOW_IOVAS)] = {
 		.handler = iommufd_ioas_allow_iovas,
 		.size = sizeof(struct iommu_ioas_allow_iovas),
-		.least = offsetofend(struct iommu_ioas_allow_iovas, allowed_iovas),
+		.min_size = offsetofend(struct iommu_ioas_allow_iovas,
+					allowed_iovas),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_COPY)] = {
 		.handler = iommufd_ioas_copy,
 		.size = sizeof(struct iommu_ioas_copy),
-		.least = offsetofend(struct iommu_ioas_copy, src_iova),
+		.min_size = offsetofend(struct iommu_ioas_copy, src_iova),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_IOVA_RANGES)] = {
 		.handler = iommufd_ioas_iova_ranges,
 		.size = sizeof(struct iommu_ioas_iova_ranges),
-		.least = offsetofend(struct iommu_ioas_iova_ranges, out_iova_alignment),
+		.min_size = offsetofend(struct iommu_ioas_iova_ranges,
+					out_iova_alignment),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_MAP)] = {
 		.handler = iommufd_ioas_map,
 		.size = sizeof(struct iommu_ioas_map),
-		.least = offsetofend(struct iommu_ioas_map, iova),
+		.min_size = offsetofend(struct iommu_ioas_map, iova),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOAS_UNMAP)] = {
 		.handler = iommufd_ioas_unmap,
 		.size = sizeof(struct iommu_ioas_unmap),
-		.least = offsetofend(struct iommu_ioas_unmap, length),
+		.min_size = offsetofend(struct iommu_ioas_unmap, length),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_OPTION)] = {
 		.handler = iommufd_option,
 		.size = sizeof(struct iommu_option),
-		.least = offsetofend(struct iommu_option, val64),
+		.min_size = offsetofend(struct iommu_option, val64),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_HWPT_ALLOC)] = {
 		.handler = iommufd_hwpt_alloc,
 		.size = sizeof(struct iommu_hwpt_alloc),
-		.least = offsetofend(struct iommu_hwpt_alloc, __reserved),
+		.min_size = offsetofend(struct iommu_hwpt_alloc, __reserved),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_GET_HW_INFO)] = {
 		.handler = iommufd_device_get_hw_info,
 		.size = sizeof(struct iommu_hw_info),
-		.least = offsetofend(struct iommu_hw_info, __reserved),
+		.min_size = offsetofend(struct iommu_hw_info, __reserved),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_DEVICE_GET_INFO)] = {
 		.handler = iommufd_device_get_info,
 		.size = sizeof(struct iommu_device_get_info),
-		.least = offsetofend(struct iommu_device_get_info, pgsize_bitmap),
+		.min_size = offsetofend(struct iommu_device_get_info,
+					pgsize_bitmap),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_CHECK_EXTENSION)] = {
 		.handler = iommufd_check_extension,
 		.size = sizeof(struct iommu_check_extension),
-		.least = offsetofend(struct iommu_check_extension, out_value),
+		.min_size = offsetofend(struct iommu_check_extension,
+					out_value),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_IOASID_ALLOC)] = {
 		.handler = iommufd_ioasid_alloc,
 		.size = sizeof(struct iommu_ioasid_alloc),
-		.least = offsetofend(struct iommu_ioasid_alloc, out_ioasid),
+		.min_size = offsetofend(struct iommu_ioasid_alloc, out_ioasid),
 	},
 	[CMD_INDEX(IOMMUFD_CMD_DEVICE_SET_COOKIE)] = {
 		.handler = iommufd_device_set_cookie,
 		.size = sizeof(struct iommu_device_set_cookie),
-		.least = offsetofend(struct iommu_device_set_cookie, cookie),
+		.min_size = offsetofend(struct iommu_device_set_cookie, cookie),
 	},
 };
 
@@ -168,7 +172,7 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 
 	if (get_user(call.size, (u32 __user *)call.arg))
 		return -EFAULT;
-	if (call.size < command->least)
+	if (call.size < command->min_size)
 		return -EINVAL;
 	/* Bound the number of trailing bytes that are checked for zeros. */
 	if (call.size > PAGE_SIZE)
@@ -190,7 +194,7 @@ static int iommufd_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	ictx->file = file;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	init_waitqueue_head(&ictx->fence);
+	init_waitqueue_head(&ictx->put_wq);
 	ictx->account = IOPT_ACCOUNT_USER;
 	file->private_data = ictx;
 	return 0;
@@ -219,11 +223,10 @@ static const struct file_operations iommufd_fops = {
  * @fd: file descriptor of the calling process
  *
  * Context: Process context. May sleep.
- * Return:
- * * The context with a reference held, which the caller drops with
- *   iommufd_ctx_put(), or one of these errnos as an ERR_PTR():
- * * %-EBADF - @fd is not open
- * * %-EBADFD - @fd does not refer to /dev/iommu
+ * Return: the context with a reference held, which the caller drops with
+ * iommufd_ctx_put(), or an ERR_PTR():
+ * * %-EBADF - @fd is not open.
+ * * %-EBADFD - @fd does not refer to /dev/iommu.
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {
@@ -248,7 +251,6 @@ void iommufd_ctx_get(struct iommufd_ctx *ictx)
 {
 	get_file(ictx->file);
 }
-EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, IOMMUFD);
 
 /**
  * iommufd_ctx_put() - drop a reference to a context

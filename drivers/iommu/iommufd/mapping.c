@@ -20,11 +20,11 @@
 /**
  * struct mapping_flags - enum iommufd_ioas_map_flags, decoded for the engine
  * @prot: IOMMU_READ, IOMMU_WRITE and IOMMU_CACHE
- * @how: IOPT_MAP_FIXED, or 0 for the engine to choose the IOVA
+ * @map_flags: IOPT_MAP_FIXED, or 0 for the engine to choose the IOVA
  */
 struct mapping_flags {
 	int prot;
-	unsigned int how;
+	unsigned int map_flags;
 };
 
 static int decode_flags(u32 flags, struct mapping_flags *decoded)
@@ -47,8 +47,8 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 }
 
 /* Return the chosen IOVA to user space, or remove the mapping. */
-static int mapping_answer(struct iommufd_ioas *ioas, unsigned long iova,
-			  u64 length, u64 __user *answer)
+static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
+			   u64 length, u64 __user *answer)
 {
 	unsigned long unmapped;
 
@@ -107,7 +107,7 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
 			   cmd->length, flags.prot, account, flags.map_flags);
 	if (!rc && !flags.map_flags)
-		rc = mapping_answer(ioas, iova, cmd->length, &answer->iova);
+		rc = mapping_respond(ioas, iova, cmd->length, &answer->iova);
 	ioas_exit(ioas);
 	return rc;
 }
@@ -139,7 +139,7 @@ int iommufd_ioas_copy(struct iommufd_call *call)
 		       flags.prot, flags.map_flags);
 	rc = iommufd_pin_errno(rc);
 	if (!rc && !flags.map_flags)
-		rc = mapping_answer(dst, iova, cmd->length, &answer->dst_iova);
+		rc = mapping_respond(dst, iova, cmd->length, &answer->dst_iova);
 	ioas_exit(dst);
 out_src:
 	ioas_exit(src);

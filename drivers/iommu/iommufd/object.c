@@ -34,11 +34,9 @@
  * must call either that or iommufd_object_abort().
  *
  * Context: May sleep.
- * Return:
- * * The object, zeroed except for its head, or one of these errnos as an
- *   ERR_PTR():
- * * %-ENOMEM - out of memory
- * * %-EBUSY - all IDs are in use
+ * Return: the object, zeroed except for its head, or an ERR_PTR():
+ * * %-ENOMEM - Out of memory.
+ * * %-EBUSY - All IDs are in use.
  */
 void *iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
 			   const struct iommufd_object_type *type)
@@ -79,7 +77,7 @@ void iommufd_object_publish(struct iommufd_object *obj)
 }
 
 /**
- * iommufd_object_answer() - complete a call that creates an object
+ * iommufd_object_respond() - complete a call that creates an object
  * @obj: the object, fully set up but not published
  * @call: the call; its answer contains the ID of @obj
  * @size: size of the answer in bytes
@@ -88,12 +86,11 @@ void iommufd_object_publish(struct iommufd_object *obj)
  * answer cannot be copied to user space.
  *
  * Context: May sleep.
- * Return:
- * * 0 if the object was published
- * * %-EFAULT - the answer could not be written. @obj was destroyed.
+ * Return: 0 if the object was published, or
+ * * %-EFAULT - The answer could not be written. @obj was destroyed.
  */
-int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
-			  size_t size)
+int iommufd_object_respond(struct iommufd_object *obj,
+			   struct iommufd_call *call, size_t size)
 {
 	int rc = iommufd_respond(call, size);
 
@@ -113,7 +110,7 @@ int iommufd_object_answer(struct iommufd_object *obj, struct iommufd_call *call,
  * @type: required type, or NULL for any
  *
  * Context: Any context. Takes no lock.
- * Return: The object, which the caller releases with iommufd_object_put(), or
+ * Return: the object, which the caller releases with iommufd_object_put(), or
  * NULL if there is no such object.
  */
 struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
@@ -131,7 +128,7 @@ struct iommufd_object *iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
 	return obj;
 }
 
-static void end_object(struct iommufd_object *obj)
+static void object_free(struct iommufd_object *obj)
 {
 	obj->type->destroy(obj);
 	kfree_rcu(obj, rcu);
@@ -143,14 +140,14 @@ void iommufd_object_put(struct iommufd_object *obj)
 	struct iommufd_ctx *ictx = obj->ictx;
 
 	if (refcount_dec_and_test(&obj->refs)) {
-		end_object(obj);
+		object_free(obj);
 		return;
 	}
 	/*
 	 * The caller's file reference or bound device keeps the context alive.
 	 */
-	if (wq_has_sleeper(&ictx->fence))
-		wake_up_all(&ictx->fence);
+	if (wq_has_sleeper(&ictx->put_wq))
+		wake_up_all(&ictx->put_wq);
 }
 
 /**
@@ -158,16 +155,15 @@ void iommufd_object_put(struct iommufd_object *obj)
  * @obj: the object; the caller is a short-term user
  *
  * Context: Takes the xa_lock of the context's objects.
- * Return:
- * * 0 on success
- * * %-ENOENT - the object is being destroyed
+ * Return: 0, or
+ * * %-ENOENT - The object is being destroyed.
  */
 int iommufd_object_use(struct iommufd_object *obj)
 {
 	int rc = 0;
 
 	xa_lock(&obj->ictx->objects);
-	if (obj->gone)
+	if (obj->removed)
 		rc = -ENOENT;
 	else
 		obj->users++;
@@ -204,12 +200,12 @@ void iommufd_object_remove(struct iommufd_object *obj)
 	xa_lock(&ictx->objects);
 	/* A remaining long-term user would use the object after free. */
 	WARN_ON_ONCE(obj->users != 1);
-	obj->gone = true;
+	obj->removed = true;
 	__xa_erase(&ictx->objects, obj->id);
 	xa_unlock(&ictx->objects);
 
-	wait_event(ictx->fence, refcount_dec_if_one(&obj->refs));
-	end_object(obj);
+	wait_event(ictx->put_wq, refcount_dec_if_one(&obj->refs));
+	object_free(obj);
 }
 
 /**
@@ -218,12 +214,11 @@ void iommufd_object_remove(struct iommufd_object *obj)
  * @id: ID of the object
  *
  * Context: May sleep, killable. Waits for all short-term users.
- * Return:
- * * 0 if the object was destroyed
- * * %-ENOENT - there is no such object
- * * %-EBUSY - the object has long-term users
- * * %-EINTR - killed while waiting. The ID is removed, and the last short-term
- *   user destroys the object.
+ * Return: 0 if the object was destroyed, or
+ * * %-ENOENT - There is no such object.
+ * * %-EBUSY - The object has long-term users.
+ * * %-EINTR - The caller was killed while waiting. The ID is removed, and the
+ *   last short-term user destroys the object.
  */
 int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 {
@@ -237,7 +232,7 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 	} else if (obj->users) {
 		rc = -EBUSY;
 	} else {
-		obj->gone = true;
+		obj->removed = true;
 		__xa_erase(&ictx->objects, id);
 	}
 	xa_unlock(&ictx->objects);
@@ -245,11 +240,11 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 		return rc;
 
 	/* Once @refs is 0, a lookup that races with this fails. */
-	if (wait_event_killable(ictx->fence, refcount_dec_if_one(&obj->refs))) {
+	if (wait_event_killable(ictx->put_wq, refcount_dec_if_one(&obj->refs))) {
 		iommufd_object_put(obj);
 		return -EINTR;
 	}
-	end_object(obj);
+	object_free(obj);
 	return 0;
 }
 

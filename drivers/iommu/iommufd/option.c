@@ -56,7 +56,10 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 		return -EINTR;
 	rc = iopt_limit_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
 	mutex_unlock(&ioas->attach_lock);
-	/* Large I/O pages may be in use. */
+	/*
+	 * The engine is busy while large I/O pages may be in use. User space
+	 * sets the option too late, which is an invalid argument.
+	 */
 	return rc == -EBUSY ? -EINVAL : rc;
 }
 

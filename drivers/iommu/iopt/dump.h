@@ -44,5 +44,6 @@ struct iopt_view {
 
 void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt);
 bool iopt_view_next(struct iopt_view *view);
+void iopt_dump(struct io_pagetable *iopt);
 
 #endif /* __IOPT_DUMP_H */

@@ -15,6 +15,7 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "validate.h"
 
 /*
  * Each check returns true if all of its conditions hold. Otherwise it returns

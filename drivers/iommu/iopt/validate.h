@@ -4,8 +4,13 @@
 #define __IOPT_VALIDATE_H
 
 #include <linux/bug.h>
-#include <linux/iopt.h>
 #include <linux/kconfig.h>
+
+#include "dump.h"
+
+struct io_pagetable;
+
+const char *iopt_validate(struct io_pagetable *iopt);
 
 /* Validate the space after each operation, if CONFIG_IOPT_DEBUG is set. */
 static inline void iopt_debug_validate(struct io_pagetable *iopt)

@@ -31,7 +31,7 @@ MODULE_IMPORT_NS(IOMMUFD);
  * Return the ID of a device for the user of @ictx, or one of the special
  * values.
  */
-static u32 devid_in(struct vfio_device *device, struct iommufd_ctx *ictx)
+static u32 get_devid(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
 	lockdep_assert_held(&device->dev_set->lock);
 
@@ -53,11 +53,11 @@ static u32 devid_in(struct vfio_device *device, struct iommufd_ctx *ictx)
 bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 		       struct iommufd_ctx *ictx)
 {
-	return devid_in(&vdev->vdev, ictx) != VFIO_PCI_DEVID_NOT_OWNED;
+	return get_devid(&vdev->vdev, ictx) != VFIO_PCI_DEVID_NOT_OWNED;
 }
 
 /* Check whether the slot can be reset, and otherwise the bus. */
-static int reset_reach(struct vfio_pci_core_device *vdev, bool *slot)
+static int probe_reset(struct vfio_pci_core_device *vdev, bool *slot)
 {
 	*slot = !pci_probe_reset_slot(vdev->pdev->slot);
 	if (!*slot && pci_probe_reset_bus(vdev->pdev->bus))
@@ -67,22 +67,22 @@ static int reset_reach(struct vfio_pci_core_device *vdev, bool *slot)
 
 /* Result of a walk over the affected devices. */
 struct affected {
-	struct vfio_pci_core_device *vdev;	/* device of the caller */
+	struct vfio_pci_core_device *vdev;	/* Device of the caller */
 	struct vfio_pci_dependent_device *devices;
-	u32 room;		/* number of elements in devices */
-	u32 count;		/* number of affected devices so far */
+	u32 room;		/* Number of elements in devices */
+	u32 count;		/* Number of affected devices so far */
 	u32 flags;
 };
 
 static int affected_add(struct pci_dev *pdev, void *data)
 {
 	struct affected *affected = data;
-	struct vfio_device *asking = &affected->vdev->vdev, *device;
+	struct vfio_device *caller = &affected->vdev->vdev, *device;
 	u32 devid = VFIO_PCI_DEVID_NOT_OWNED;
 
-	list_for_each_entry(device, &asking->dev_set->device_list, dev_set_list)
+	list_for_each_entry(device, &caller->dev_set->device_list, dev_set_list)
 		if (device->dev == &pdev->dev)
-			devid = devid_in(device, asking->iommufd_ctx);
+			devid = get_devid(device, caller->iommufd_ctx);
 	if (devid == VFIO_PCI_DEVID_NOT_OWNED)
 		affected->flags &= ~VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
 
@@ -118,14 +118,13 @@ static void affected_find(struct affected *affected, bool slot)
  * @arg: argument of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
  *
  * Context: May sleep.
- * Return:
- * * 0 on success
- * * %-ENODEV - neither the slot nor the bus can be reset
+ * Return: 0, or
+ * * %-ENODEV - Neither the slot nor the bus can be reset.
  * * %-ENOSPC - @arg is too small for all devices. The number of devices and the
  *   flags are set.
- * * %-EAGAIN - devices were added concurrently
- * * %-EFAULT - @arg is not accessible
- * * %-ENOMEM - out of memory
+ * * %-EAGAIN - Devices were added concurrently.
+ * * %-EFAULT - @arg is not accessible.
+ * * %-ENOMEM - Out of memory.
  */
 int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 				  struct vfio_pci_hot_reset_info __user *arg)
@@ -136,7 +135,7 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 	u32 room;
 	int rc;
 
-	rc = reset_reach(vdev, &slot);
+	rc = probe_reset(vdev, &slot);
 	if (rc)
 		return rc;
 
@@ -162,8 +161,8 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 	if (rc != -EAGAIN && copy_to_user(arg, &hdr, sizeof(hdr)))
 		rc = -EFAULT;
 	if (!rc && copy_to_user(arg->devices, affected.devices,
-				 array_size(hdr.count,
-					    sizeof(*affected.devices))))
+				array_size(hdr.count,
+					   sizeof(*affected.devices))))
 		rc = -EFAULT;
 	kfree(affected.devices);
 	return rc;
@@ -175,13 +174,12 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
  * @count: number of group files passed to VFIO_DEVICE_PCI_HOT_RESET
  *
  * Context: May sleep.
- * Return:
- * * 0 on success
- * * %-EINVAL - group files were passed, or an affected device is not owned by
- *   the iommufd or has no vfio driver
- * * %-ENODEV - neither the slot nor the bus can be reset
- * * %-EBUSY - one of the devices is busy
- * * another errno of the reset
+ * Return: 0, or
+ * * %-EINVAL - Group files were passed, or an affected device is not owned by
+ *   the iommufd or has no vfio driver.
+ * * %-ENODEV - Neither the slot nor the bus can be reset.
+ * * %-EBUSY - One of the devices is busy.
+ * * Another errno of the reset.
  */
 int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count)
 {
@@ -190,7 +188,7 @@ int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count)
 
 	if (count)
 		return -EINVAL;
-	rc = reset_reach(vdev, &slot);
+	rc = probe_reset(vdev, &slot);
 	if (rc)
 		return rc;
 	return vfio_pci_hot_reset_owned(vdev, vdev->vdev.iommufd_ctx);

@@ -5,6 +5,7 @@
  */
 #include "../area.h"
 #include "../io_pagetable.h"
+#include "../validate.h"
 #include "access.h"
 #include "thread.h"
 

@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/prandom.h>
 
+#include "../validate.h"
 #include "access.h"
 #include "thread.h"
 

@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 
 #include "../pages.h"
+#include "../validate.h"
 #include "access.h"
 #include "slow_memory.h"
 #include "space.h"

@@ -5,6 +5,7 @@
 #include "../io_pagetable.h"
 #include "../iova.h"
 #include "../reserve.h"
+#include "../validate.h"
 #include "space.h"
 
 /*

@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sizes.h>
 
+#include "../validate.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL

@@ -12,6 +12,7 @@
 
 #include "../account.h"
 #include "../pages.h"
+#include "../validate.h"
 #include "access.h"
 #include "space.h"
 #include "thread.h"

@@ -21,6 +21,7 @@
 
 #include "../io_pagetable.h"
 #include "../reserve.h"
+#include "../validate.h"
 #include "random.h"
 #include "space.h"
 

@@ -9,6 +9,7 @@
 #include "../area.h"
 #include "../dirty_bitmap.h"
 #include "../io_pagetable.h"
+#include "../validate.h"
 #include "access.h"
 #include "space.h"
 

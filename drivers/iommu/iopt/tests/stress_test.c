@@ -22,6 +22,7 @@
 
 #include "../io_pagetable.h"
 #include "../reserve.h"
+#include "../validate.h"
 #include "space.h"
 
 #define NR_IOVAS	32U

@@ -331,15 +331,15 @@ TEST_F(hwpt, two_devices_in_one_hwpt)
 
 TEST_F(hwpt, one_group_in_two_hwpts_EINVAL)
 {
-	const struct pci_address *pair = self->bed.machine.pair;
+	const struct pci_address *siblings = self->bed.machine.siblings;
 	struct device first;
 	__u32 first_hwpt, second_hwpt;
 
-	if (!self->bed.machine.has_pair)
+	if (!self->bed.machine.has_siblings)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
-	EXPECT_EQ(0,
-		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	ASSERT_EQ(0, device_open(&first, siblings[0].text, self->bed.iommufd));
+	EXPECT_EQ(0, device_open(&self->second, siblings[1].text,
+				 self->bed.iommufd));
 	EXPECT_EQ(0, hwpt_alloc(self->bed.iommufd, first.id, self->bed.ioas,
 				&first_hwpt));
 	EXPECT_EQ(0, hwpt_alloc(self->bed.iommufd, self->second.id,

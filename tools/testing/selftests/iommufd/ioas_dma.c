@@ -485,14 +485,14 @@ TEST_F(dma, two_ioas_are_isolated)
 
 TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 {
-	const struct pci_address *pair = self->bed.machine.pair;
+	const struct pci_address *siblings = self->bed.machine.siblings;
 	struct device first;
 
-	if (!self->bed.machine.has_pair)
+	if (!self->bed.machine.has_siblings)
 		SKIP(return, "needs two edu devices of one group");
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
-	EXPECT_EQ(0,
-		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	ASSERT_EQ(0, device_open(&first, siblings[0].text, self->bed.iommufd));
+	EXPECT_EQ(0, device_open(&self->second, siblings[1].text,
+				 self->bed.iommufd));
 	EXPECT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->second));
@@ -517,16 +517,16 @@ TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 
 TEST_F(dma, one_group_in_two_ioas_EINVAL)
 {
-	const struct pci_address *pair = self->bed.machine.pair;
+	const struct pci_address *siblings = self->bed.machine.siblings;
 	struct device first;
 	__u32 other_ioas;
 
-	if (!self->bed.machine.has_pair)
+	if (!self->bed.machine.has_siblings)
 		SKIP(return, "needs two edu devices of one group");
 	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other_ioas));
-	ASSERT_EQ(0, device_open(&first, pair[0].text, self->bed.iommufd));
-	EXPECT_EQ(0,
-		  device_open(&self->second, pair[1].text, self->bed.iommufd));
+	ASSERT_EQ(0, device_open(&first, siblings[0].text, self->bed.iommufd));
+	EXPECT_EQ(0, device_open(&self->second, siblings[1].text,
+				 self->bed.iommufd));
 	EXPECT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
 	EXPECT_EQ(-EINVAL, attach_to(&self->second, other_ioas));

@@ -60,7 +60,7 @@ FIXTURE_VARIANT(many)
 FIXTURE_VARIANT_ADD(many, iommufd) { .type1 = false };
 FIXTURE_VARIANT_ADD(many, type1) { .type1 = true };
 
-static unsigned long number_wanted(void)
+static unsigned long wanted_mappings(void)
 {
 	const char *text = getenv("MANY_MAPPINGS");
 
@@ -74,7 +74,7 @@ FIXTURE_SETUP(many)
 	char text[16];
 
 	*front = NO_FRONT;
-	self->nr = number_wanted();
+	self->nr = wanted_mappings();
 	self->page = new_memory(PAGE);
 	ASSERT_NE(NULL, self->page);
 	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -99,7 +99,7 @@ FIXTURE_SETUP(many)
 }
 
 /* Search new records of the kernel log for a lockup; return it in @record. */
-static bool locked_up(int log, char *record, size_t size)
+static bool find_lockup(int log, char *record, size_t size)
 {
 	ssize_t length;
 
@@ -124,50 +124,50 @@ FIXTURE_TEARDOWN(many)
 	EXPECT_EQ(0, text_write(LIMIT, self->limit));
 	if (self->threshold[0])
 		EXPECT_EQ(0, text_write(THRESHOLD, self->threshold));
-	EXPECT_FALSE(locked_up(self->log, record, sizeof(record))) {
+	EXPECT_FALSE(find_lockup(self->log, record, sizeof(record))) {
 		TH_LOG("%s", record);
 	}
 	close(self->log);
 }
 
 /**
- * struct pulse - a thread that measures the longest time that it did not run
+ * struct latency - a thread that measures the longest time that it did not run
  * @stop: set to make the thread exit
  * @gap: longest time in milliseconds
  * @thread: thread handle
  */
-struct pulse {
+struct latency {
 	int stop;
 	long gap;
 	pthread_t thread;
 };
 
-static void *beat(void *argument)
+static void *measure_gaps(void *argument)
 {
-	struct pulse *pulse = argument;
+	struct latency *latency = argument;
 	long last = milliseconds(), now;
 
-	while (!__atomic_load_n(&pulse->stop, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&latency->stop, __ATOMIC_ACQUIRE)) {
 		usleep(10 * 1000);
 		now = milliseconds();
-		if (now - last > pulse->gap)
-			pulse->gap = now - last;
+		if (now - last > latency->gap)
+			latency->gap = now - last;
 		last = now;
 	}
 	return NULL;
 }
 
-static int pulse_start(struct pulse *pulse)
+static int latency_start(struct latency *latency)
 {
-	*pulse = (struct pulse){ .stop = 0 };
-	return pthread_create(&pulse->thread, NULL, beat, pulse);
+	*latency = (struct latency){ .stop = 0 };
+	return pthread_create(&latency->thread, NULL, measure_gaps, latency);
 }
 
-static long pulse_end(struct pulse *pulse)
+static long latency_stop(struct latency *latency)
 {
-	__atomic_store_n(&pulse->stop, 1, __ATOMIC_RELEASE);
-	pthread_join(pulse->thread, NULL);
-	return pulse->gap;
+	__atomic_store_n(&latency->stop, 1, __ATOMIC_RELEASE);
+	pthread_join(latency->thread, NULL);
+	return latency->gap;
 }
 
 /*
@@ -199,14 +199,15 @@ static long free_memory(void)
 	return counters_of_system("MemAvailable");
 }
 
-static void end_all(struct __test_metadata *_metadata, struct front *front,
-		    const char *page, unsigned long nr, bool by_close)
+static void map_and_remove(struct __test_metadata *_metadata,
+			   struct front *front, const char *page,
+			   unsigned long nr, bool by_close)
 {
 	long before = free_memory(), start = milliseconds(), mapped, used;
-	struct pulse pulse;
+	struct latency latency;
 	unsigned long done;
 
-	ASSERT_EQ(0, pulse_start(&pulse));
+	ASSERT_EQ(0, latency_start(&latency));
 	ASSERT_EQ(0, map_all(front, page, nr, &done)) {
 		TH_LOG("%lu of %lu", done, nr);
 	}
@@ -220,25 +221,25 @@ static void end_all(struct __test_metadata *_metadata, struct front *front,
 	printf("# %lu mappings: %ld ms to map, %ld ms to end, %ld bytes each\n",
 	       nr, mapped, milliseconds() - start,
 	       used * 1024 / (long)nr);
-	EXPECT_GE(GAP, pulse_end(&pulse)) {
-		TH_LOG("longest gap %ld ms", pulse.gap);
+	EXPECT_GE(GAP, latency_stop(&latency)) {
+		TH_LOG("longest gap %ld ms", latency.gap);
 	}
-	printf("# longest gap %ld ms\n", pulse.gap);
+	printf("# longest gap %ld ms\n", latency.gap);
 	fflush(stdout);
 }
 
-TEST_F_TIMEOUT(many, close_lets_others_run, 3000)
+TEST_F_TIMEOUT(many, close_reschedules, 3000)
 {
-	end_all(_metadata, &self->front, self->page, self->nr, true);
+	map_and_remove(_metadata, &self->front, self->page, self->nr, true);
 }
 
-TEST_F_TIMEOUT(many, unmap_lets_others_run, 3000)
+TEST_F_TIMEOUT(many, unmap_reschedules, 3000)
 {
-	end_all(_metadata, &self->front, self->page, self->nr, false);
+	map_and_remove(_metadata, &self->front, self->page, self->nr, false);
 }
 
 /* A MAP beyond dma_entry_limit fails with ENOSPC. */
-TEST_F_TIMEOUT(many, limit_holds, 3000)
+TEST_F_TIMEOUT(many, limit_ENOSPC, 3000)
 {
 	unsigned long done;
 

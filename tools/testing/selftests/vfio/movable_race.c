@@ -122,12 +122,12 @@ static unsigned long movable_pages(void)
 	FILE *file = fopen("/proc/zoneinfo", "re");
 	unsigned long pages = 0, number;
 	char line[256];
-	int inside = 0;
+	int in_movable = 0;
 
 	while (file && fgets(line, sizeof(line), file)) {
 		if (strstr(line, "zone "))
-			inside = !!strstr(line, "Movable");
-		if (inside && sscanf(line, " managed %lu", &number) == 1)
+			in_movable = !!strstr(line, "Movable");
+		if (in_movable && sscanf(line, " managed %lu", &number) == 1)
 			pages += number;
 	}
 	if (file)
@@ -217,13 +217,13 @@ static void pin_once(struct thread *thread)
 {
 	struct race *race = thread->race;
 	const struct kind *kind = race->kind[thread->number];
-	long start = microseconds(), took, slowest;
+	long start = microseconds(), duration, slowest;
 	int err = kind->pin(thread);
 
-	took = microseconds() - start;
+	duration = microseconds() - start;
 	slowest = __atomic_load_n(&race->slowest, __ATOMIC_RELAXED);
-	while (took > slowest &&
-	       !__atomic_compare_exchange_n(&race->slowest, &slowest, took,
+	while (duration > slowest &&
+	       !__atomic_compare_exchange_n(&race->slowest, &slowest, duration,
 					    false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED))
 		;
@@ -237,7 +237,7 @@ static void pin_once(struct thread *thread)
 }
 
 /* Replace the memory with newly allocated pages. */
-static void renew_memory(struct race *race, unsigned int round)
+static void reallocate_memory(struct race *race, unsigned int round)
 {
 	madvise(race->memory, race->length, MADV_DONTNEED);
 	memset(race->memory, 1, race->length);
@@ -256,7 +256,7 @@ static void *run(void *argument)
 
 	for (round = 0; round < race->rounds; round++) {
 		if (!thread->number)
-			renew_memory(race, round);
+			reallocate_memory(race, round);
 		pthread_barrier_wait(&race->barrier);
 		pin_once(thread);
 		pthread_barrier_wait(&race->barrier);
@@ -336,7 +336,7 @@ static int open_others(struct race *race)
 {
 	const char *address[2] = {
 		race->machine.singleton[1].text,
-		race->machine.pair[0].text,
+		race->machine.siblings[0].text,
 	};
 	int err, fd = race->front.iommufd;
 	unsigned int i;
@@ -416,7 +416,7 @@ FIXTURE_SETUP(movable)
 	ASSERT_EQ(0, race_open(&self->race, variant->type1, variant->huge,
 			       variant->shared ? MAP_SHARED : MAP_PRIVATE));
 	ASSERT_EQ(2u, self->race.machine.nr_singletons);
-	ASSERT_TRUE(self->race.machine.has_pair);
+	ASSERT_TRUE(self->race.machine.has_siblings);
 }
 
 FIXTURE_TEARDOWN(movable)
@@ -430,7 +430,7 @@ FIXTURE_TEARDOWN(movable)
 static long single_thread(struct race *race)
 {
 	const struct kind *kind[THREADS];
-	long slowest = 0, took;
+	long slowest = 0, duration;
 	unsigned int i;
 
 	memcpy(kind, race->kind, sizeof(kind));
@@ -438,8 +438,8 @@ static long single_thread(struct race *race)
 		if (i && kind[i] == kind[i - 1])
 			continue;
 		race->kind[0] = kind[i];
-		took = race_run(race, 1, BASE_ROUNDS);
-		slowest = took > slowest ? took : slowest;
+		duration = race_run(race, 1, BASE_ROUNDS);
+		slowest = duration > slowest ? duration : slowest;
 	}
 	race->kind[0] = kind[0];
 	return slowest;
@@ -615,7 +615,7 @@ static long kill_and_wait(pid_t child)
 TEST_F_TIMEOUT(killed, exits_promptly, 600)
 {
 	unsigned int kills = getenv("STRESS_SECONDS") ? 20 : KILLS, i;
-	long took, slowest = 0;
+	long duration, slowest = 0;
 	pid_t child;
 
 	for (i = 0; i < kills; i++) {
@@ -628,8 +628,8 @@ TEST_F_TIMEOUT(killed, exits_promptly, 600)
 					  variant->prepare);
 		EXPECT_EQ(1, wait_ready(self->ready));
 		usleep((200 + 37 * (i % 8)) * 1000);
-		took = kill_and_wait(child);
-		slowest = took > slowest ? took : slowest;
+		duration = kill_and_wait(child);
+		slowest = duration > slowest ? duration : slowest;
 		if (self->race->device.uuid[0])
 			mediated_remove(&self->race->device);
 		self->race->device.uuid[0] = 0;

@@ -335,7 +335,7 @@ static long set_iommu(void *data)
 }
 
 /* Remove one of the other groups from the container. */
-static long unset_other(void *data)
+static long unset_container_other(void *data)
 {
 	const struct setup *setup = data;
 
@@ -416,23 +416,23 @@ static long attach_and_detach_sharing(void *data)
 	return err ? err : vfio_detach(setup->device[1].fd);
 }
 
-static void others_do_not_wait(struct __test_metadata *_metadata,
-			       struct setup *setup)
+static void other_calls_do_not_wait(struct __test_metadata *_metadata,
+				    struct setup *setup)
 {
-	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
-	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
-	EXPECT_EQ(0, call_prompt(pin_and_unpin, setup));
+	EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map, &setup->front));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
+	EXPECT_EQ(0, call_timed(pin_and_unpin, setup));
 	if (setup->front.type1) {
-		EXPECT_EQ(1, call_prompt(front_call_check_extension,
-					 &setup->front));
-		EXPECT_EQ(-EINVAL, call_prompt(set_iommu, setup));
+		EXPECT_EQ(1, call_timed(front_call_check_extension,
+					&setup->front));
+		EXPECT_EQ(-EINVAL, call_timed(set_iommu, setup));
 		return;
 	}
-	EXPECT_EQ(0, call_prompt(copy_and_unmap, setup));
-	EXPECT_EQ(0, call_prompt(attach_and_detach_sharing, setup));
+	EXPECT_EQ(0, call_timed(copy_and_unmap, setup));
+	EXPECT_EQ(0, call_timed(attach_and_detach_sharing, setup));
 }
 
-static int begin(struct call *call, call_fn work, struct setup *setup)
+static int start_blocked(struct call *call, call_fn work, struct setup *setup)
 {
 	int err = call_start(call, work, setup);
 
@@ -441,12 +441,12 @@ static int begin(struct call *call, call_fn work, struct setup *setup)
 	return err ? err : call_sleeps(call);
 }
 
-static void end_by_kill(struct __test_metadata *_metadata, struct call *call)
+static void kill_blocked(struct __test_metadata *_metadata, struct call *call)
 {
 	long took = call_kill(call);
 
 	EXPECT_LE(0, took);
-	EXPECT_GE(PROMPT, took);
+	EXPECT_GE(CALL_TIMEOUT, took);
 }
 
 static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
@@ -460,14 +460,14 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	}
 	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
 	if (work != unmap_all)
-		EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map,
-						    &setup->front));
-	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
+		EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map,
+						   &setup->front));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
 	took = call_kill(call);
 	EXPECT_LE(0, took) {
 		TH_LOG("%s cannot be killed", name);
 	}
-	EXPECT_GE(PROMPT, took) {
+	EXPECT_GE(CALL_TIMEOUT, took) {
 		TH_LOG("%s", name);
 	}
 }
@@ -476,7 +476,7 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	kill_waiter(_metadata, &self->call[1], work, #work, setup)
 
 /* Check that @pinned pages are pinned, and that the mapping still exists. */
-static void expect_untouched(struct __test_metadata *_metadata,
+static void expect_unchanged(struct __test_metadata *_metadata,
 			     struct setup *setup, long pinned)
 {
 	EXPECT_EQ(pinned, counters_pinned());
@@ -486,22 +486,22 @@ static void expect_untouched(struct __test_metadata *_metadata,
 	EXPECT_EQ(pinned, counters_pinned());
 }
 
-TEST_F(stuck, beside_attach)
+TEST_F(stuck, calls_during_attach)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
-	others_do_not_wait(_metadata, setup);
+	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
+	other_calls_do_not_wait(_metadata, setup);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
-	expect_untouched(_metadata, setup, self->pinned);
+	kill_blocked(_metadata, &self->call[0]);
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
-TEST_F(stuck, killed_waiter_for_attach)
+TEST_F(stuck, waiters_for_attach_are_killable)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
+	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
 	KILL_WAITER(unmap_stuck);
 	KILL_WAITER(unmap_all);
 	KILL_WAITER(pin_stuck_again);
@@ -514,26 +514,26 @@ TEST_F(stuck, killed_waiter_for_attach)
 		KILL_WAITER(unset_container);
 	}
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
-	expect_untouched(_metadata, setup, self->pinned);
+	kill_blocked(_metadata, &self->call[0]);
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
-TEST_F(stuck, beside_access)
+TEST_F(stuck, calls_during_access)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], pin_stuck, setup));
-	others_do_not_wait(_metadata, setup);
+	ASSERT_EQ(0, start_blocked(&self->call[0], pin_stuck, setup));
+	other_calls_do_not_wait(_metadata, setup);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
-	expect_untouched(_metadata, setup, self->pinned);
+	kill_blocked(_metadata, &self->call[0]);
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
-TEST_F(stuck, killed_waiter_for_access)
+TEST_F(stuck, waiters_for_access_are_killable)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], pin_stuck, setup));
+	ASSERT_EQ(0, start_blocked(&self->call[0], pin_stuck, setup));
 	KILL_WAITER(pin_stuck_again);
 	KILL_WAITER(read_stuck);
 	KILL_WAITER(attach_first);
@@ -542,8 +542,8 @@ TEST_F(stuck, killed_waiter_for_access)
 	if (!variant->type1)
 		KILL_WAITER(detach_mediated);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
-	expect_untouched(_metadata, setup, self->pinned);
+	kill_blocked(_metadata, &self->call[0]);
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
 static long attach_mediated(void *data)
@@ -555,7 +555,7 @@ static long attach_mediated(void *data)
 }
 
 /* Make the next write to @page block. Return a userfaultfd, or -errno. */
-static int protect(void *page)
+static int write_protect(void *page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
@@ -576,7 +576,7 @@ static int protect(void *page)
 }
 
 /* Make the blocked write fail. */
-static int refuse(int fd, void *page)
+static int fail_blocked_write(int fd, void *page)
 {
 	struct uffdio_range range = { (uintptr_t)page, PAGE };
 
@@ -602,69 +602,69 @@ TEST_F(stuck, killed_attach_without_result)
 		.argsz = sizeof(*setup->argument),
 		.pt_id = setup->front.ioas,
 	};
-	poller.fd = protect(setup->argument);
+	poller.fd = write_protect(setup->argument);
 	ASSERT_LE(0, poller.fd);
 	ASSERT_EQ(0, vfio_detach(setup->mdev));
 	ASSERT_EQ(0, call_start(&self->call[0], attach_mediated, setup));
-	ASSERT_EQ(1, poll(&poller, 1, 10 * PROMPT));
+	ASSERT_EQ(1, poll(&poller, 1, 10 * CALL_TIMEOUT));
 	ASSERT_EQ(POLLIN, poller.revents);
-	ASSERT_EQ(0, begin(&self->call[1], pin_stuck, setup));
-	ASSERT_EQ(0, refuse(poller.fd, setup->argument));
+	ASSERT_EQ(0, start_blocked(&self->call[1], pin_stuck, setup));
+	ASSERT_EQ(0, fail_blocked_write(poller.fd, setup->argument));
 
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
+	kill_blocked(_metadata, &self->call[0]);
 	EXPECT_EQ(0, call_sleeps(&self->call[1]));
-	end_by_kill(_metadata, &self->call[1]);
+	kill_blocked(_metadata, &self->call[1]);
 	EXPECT_EQ(0, vfio_detach(setup->mdev));
-	expect_untouched(_metadata, setup, self->pinned);
+	expect_unchanged(_metadata, setup, self->pinned);
 	close(poller.fd);
 }
 
 /* Groups can enter and leave a container while another group attaches. */
-TEST_F(stuck, other_groups_beside_attach)
+TEST_F(stuck, other_groups_during_attach)
 {
 	struct setup *setup = &self->setup;
 
 	if (!variant->type1)
 		SKIP(return, "no groups");
-	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
-	EXPECT_EQ(0, call_prompt(unset_other, setup));
-	EXPECT_EQ(0, call_prompt(close_other, setup));
-	EXPECT_EQ(-EINVAL, call_prompt(unset_other, setup));
-	EXPECT_EQ(0, call_prompt(set_container_other, setup));
-	EXPECT_EQ(0, call_prompt(unset_other, setup));
-	others_do_not_wait(_metadata, setup);
+	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
+	EXPECT_EQ(0, call_timed(unset_container_other, setup));
+	EXPECT_EQ(0, call_timed(close_other, setup));
+	EXPECT_EQ(-EINVAL, call_timed(unset_container_other, setup));
+	EXPECT_EQ(0, call_timed(set_container_other, setup));
+	EXPECT_EQ(0, call_timed(unset_container_other, setup));
+	other_calls_do_not_wait(_metadata, setup);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
-	expect_untouched(_metadata, setup, self->pinned);
+	kill_blocked(_metadata, &self->call[0]);
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
-static void leave_all_others(struct __test_metadata *_metadata,
-			     struct setup *setup)
+static void remove_other_groups(struct __test_metadata *_metadata,
+				struct setup *setup)
 {
-	EXPECT_EQ(0, call_prompt(unset_other, setup));
-	EXPECT_EQ(0, call_prompt(close_other, setup));
-	EXPECT_EQ(0, call_prompt(close_device, setup));
-	EXPECT_EQ(0, call_prompt(close_group, setup));
+	EXPECT_EQ(0, call_timed(unset_container_other, setup));
+	EXPECT_EQ(0, call_timed(close_other, setup));
+	EXPECT_EQ(0, call_timed(close_device, setup));
+	EXPECT_EQ(0, call_timed(close_group, setup));
 }
 
 /* A group in the middle of its attach holds the driver of the container. */
-TEST_F(stuck, group_that_attaches_keeps_the_driver)
+TEST_F(stuck, attaching_group_keeps_the_driver)
 {
 	struct setup *setup = &self->setup;
 	struct call *call = &self->call[0];
 
 	if (!variant->type1)
 		SKIP(return, "no groups");
-	ASSERT_EQ(0, begin(call, attach_first, setup));
-	leave_all_others(_metadata, setup);
-	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
-	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
-	EXPECT_EQ(-EINVAL, call_prompt(set_iommu, setup));
+	ASSERT_EQ(0, start_blocked(call, attach_first, setup));
+	remove_other_groups(_metadata, setup);
+	EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map, &setup->front));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
+	EXPECT_EQ(-EINVAL, call_timed(set_iommu, setup));
 	EXPECT_EQ(0, call_sleeps(call));
 
-	stuck_file_go_on(&setup->file);
-	EXPECT_EQ(0, call_end(call, 10 * PROMPT));
+	stuck_file_release(&setup->file);
+	EXPECT_EQ(0, call_end(call, 10 * CALL_TIMEOUT));
 	EXPECT_EQ(self->pinned + FILE_PAGES, counters_pinned());
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
 		  get_status(setup));
@@ -681,10 +681,10 @@ TEST_F(stuck, last_group_fails_to_attach)
 
 	if (!variant->type1)
 		SKIP(return, "no groups");
-	ASSERT_EQ(0, begin(&self->call[0], attach_first, setup));
-	leave_all_others(_metadata, setup);
+	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
+	remove_other_groups(_metadata, setup);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0]);
+	kill_blocked(_metadata, &self->call[0]);
 	EXPECT_EQ(self->pinned, counters_pinned());
 	EXPECT_EQ(-EINVAL, front_query(&setup->front));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, get_status(setup));

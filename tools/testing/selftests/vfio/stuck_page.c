@@ -169,7 +169,7 @@ static long map_stuck_again(void *data)
 }
 
 /* Map IOVAs of the MAP in flight: they are free only if that MAP fails. */
-static long map_there(void *data)
+static long map_iova_in_flight(void *data)
 {
 	const struct setup *setup = data;
 
@@ -184,7 +184,7 @@ static long unmap_stuck(void *data)
 	return front_unmap(&setup->front, STUCK_IOVA, FILE_LENGTH);
 }
 
-static long unmap_more(void *data)
+static long unmap_larger_range(void *data)
 {
 	const struct setup *setup = data;
 
@@ -207,7 +207,7 @@ static long copy_stuck(void *data)
 }
 
 /* Invalidate the vaddr of the mapping. */
-static long unmap_addresses(void *data)
+static long invalidate_vaddr(void *data)
 {
 	const struct setup *setup = data;
 	struct vfio_iommu_type1_dma_unmap unmap = {
@@ -333,8 +333,8 @@ static long destroy_space(void *data)
 	return iommu_destroy(setup->front.iommufd, setup->ioas);
 }
 
-/* Like call_prompt(), but in a process with an address space of its own. */
-static long prompt_elsewhere(call_fn work, void *data)
+/* Like call_timed(), but in a process with an address space of its own. */
+static long fork_timed(call_fn work, void *data)
 {
 	pid_t child = fork();
 	long start = milliseconds();
@@ -343,7 +343,7 @@ static long prompt_elsewhere(call_fn work, void *data)
 	if (!child)
 		_exit(work(data) < 0);
 	while (waitpid(child, &status, WNOHANG) != child) {
-		if (milliseconds() - start > PROMPT) {
+		if (milliseconds() - start > CALL_TIMEOUT) {
 			kill(child, SIGKILL);
 			return -ETIMEDOUT;
 		}
@@ -353,7 +353,7 @@ static long prompt_elsewhere(call_fn work, void *data)
 }
 
 /* Start a MAP of the stuck page, and wait until it blocks. */
-static int begin(struct call *call, struct setup *setup)
+static int start_blocked(struct call *call, struct setup *setup)
 {
 	int err = call_start(call, map_stuck, setup);
 
@@ -362,53 +362,53 @@ static int begin(struct call *call, struct setup *setup)
 	return err ? err : call_sleeps(call);
 }
 
-TEST_F(stuck, others_do_not_wait)
+TEST_F(stuck, other_calls_do_not_wait)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], setup));
-	EXPECT_EQ(SPARE_LENGTH, call_prompt(front_call_map, &setup->front));
+	ASSERT_EQ(0, start_blocked(&self->call[0], setup));
+	EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map, &setup->front));
 	EXPECT_EQ((FILE_PAGES - 2) * (long)PAGE,
-		  call_prompt(map_other_pages, setup));
-	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
-	EXPECT_EQ(0, prompt_elsewhere(front_call_map, &setup->front));
-	EXPECT_EQ(0, prompt_elsewhere(front_call_query, &setup->front));
-	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
-	EXPECT_EQ(0, call_prompt(open_and_close, setup));
+		  call_timed(map_other_pages, setup));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
+	EXPECT_EQ(0, fork_timed(front_call_map, &setup->front));
+	EXPECT_EQ(0, fork_timed(front_call_query, &setup->front));
+	EXPECT_EQ(0, call_timed(attach_and_detach, setup));
+	EXPECT_EQ(0, call_timed(open_and_close, setup));
 	if (variant->type1) {
-		EXPECT_EQ(1, call_prompt(front_call_check_extension,
-					 &setup->front));
-		EXPECT_EQ(0, call_prompt(container_open_and_close, setup));
+		EXPECT_EQ(1, call_timed(front_call_check_extension,
+					&setup->front));
+		EXPECT_EQ(0, call_timed(container_open_and_close, setup));
 	} else {
-		EXPECT_EQ(0, call_prompt(copy_other, setup));
-		EXPECT_EQ(0, call_prompt(detach_and_attach, setup));
+		EXPECT_EQ(0, call_timed(copy_other, setup));
+		EXPECT_EQ(0, call_timed(detach_and_attach, setup));
 	}
 	EXPECT_EQ(8 * (long)PAGE, front_unmap(&setup->front, OTHER_IOVA,
 					      8 * PAGE));
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
 }
 
-TEST_F(stuck, page_that_comes_ends_the_map)
+TEST_F(stuck, map_completes_with_the_page)
 {
 	struct setup *setup = &self->setup;
 	struct call *call = &self->call[0];
 
-	ASSERT_EQ(0, begin(call, setup));
-	stuck_file_go_on(&setup->file);
-	EXPECT_EQ(0, call_end(call, 10 * PROMPT));
+	ASSERT_EQ(0, start_blocked(call, setup));
+	stuck_file_release(&setup->file);
+	EXPECT_EQ(0, call_end(call, 10 * CALL_TIMEOUT));
 	EXPECT_EQ(self->pinned + 8 + FILE_PAGES, counters_pinned());
 	EXPECT_EQ((long)FILE_LENGTH, front_unmap(&setup->front, STUCK_IOVA,
 						 FILE_LENGTH));
 }
 
 /* Kill the blocked MAP, and check that it left nothing mapped or pinned. */
-static void end_by_kill(struct __test_metadata *_metadata, struct call *call,
-			struct setup *setup, long pinned)
+static void kill_blocked(struct __test_metadata *_metadata, struct call *call,
+			 struct setup *setup, long pinned)
 {
 	long took = call_kill(call);
 
 	EXPECT_LE(0, took);
-	EXPECT_GE(PROMPT, took);
+	EXPECT_GE(CALL_TIMEOUT, took);
 	EXPECT_EQ(pinned, counters_pinned());
 	EXPECT_EQ(0, front_map(&setup->front, setup->memory, FILE_LENGTH,
 			       STUCK_IOVA, true));
@@ -416,14 +416,15 @@ static void end_by_kill(struct __test_metadata *_metadata, struct call *call,
 						 FILE_LENGTH));
 }
 
-TEST_F(stuck, killed_map_leaves_nothing)
+TEST_F(stuck, killed_map_releases_everything)
 {
 	struct setup *setup = &self->setup;
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, begin(&self->call[0], setup));
-		end_by_kill(_metadata, &self->call[0], setup, self->pinned + 8);
+		ASSERT_EQ(0, start_blocked(&self->call[0], setup));
+		kill_blocked(_metadata, &self->call[0], setup,
+			     self->pinned + 8);
 	}
 	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
 	EXPECT_EQ(self->pinned, counters_pinned());
@@ -442,70 +443,70 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 		TH_LOG("%s", name);
 	}
 	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
-	EXPECT_EQ(0, call_prompt(map, setup));
-	EXPECT_EQ(0, call_prompt(front_call_query, &setup->front));
-	EXPECT_EQ(0, call_prompt(attach_and_detach, setup));
+	EXPECT_EQ(0, call_timed(map, setup));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
+	EXPECT_EQ(0, call_timed(attach_and_detach, setup));
 	if (work != unmap_all)
-		EXPECT_EQ(8 * (long)PAGE, call_prompt(unmap, setup));
+		EXPECT_EQ(8 * (long)PAGE, call_timed(unmap, setup));
 	took = call_kill(call);
 	EXPECT_LE(0, took) {
 		TH_LOG("%s cannot be killed", name);
 	}
-	EXPECT_GE(PROMPT, took) {
+	EXPECT_GE(CALL_TIMEOUT, took) {
 		TH_LOG("%s", name);
 	}
 	if (work == unmap_all)
-		EXPECT_EQ(8 * (long)PAGE, call_prompt(unmap, setup));
+		EXPECT_EQ(8 * (long)PAGE, call_timed(unmap, setup));
 }
 
 #define KILL_WAITER(work) \
 	kill_waiter(_metadata, work, #work, &self->call[1], setup)
 
-TEST_F(stuck, killed_waiter_is_gone)
+TEST_F(stuck, waiters_are_killable)
 {
 	struct setup *setup = &self->setup;
 	long pinned = self->pinned + 8;
 
-	ASSERT_EQ(0, begin(&self->call[0], setup));
+	ASSERT_EQ(0, start_blocked(&self->call[0], setup));
 	KILL_WAITER(map_stuck_again);
-	KILL_WAITER(map_there);
+	KILL_WAITER(map_iova_in_flight);
 	KILL_WAITER(unmap_stuck);
-	KILL_WAITER(unmap_more);
+	KILL_WAITER(unmap_larger_range);
 	KILL_WAITER(unmap_all);
 	if (variant->type1)
-		KILL_WAITER(unmap_addresses);
+		KILL_WAITER(invalidate_vaddr);
 	else
 		KILL_WAITER(copy_stuck);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
-	end_by_kill(_metadata, &self->call[0], setup, pinned);
+	kill_blocked(_metadata, &self->call[0], setup, pinned);
 	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
 }
 
 /* IOMMU_DESTROY fails instead of waiting for a MAP or COPY in flight. */
-TEST_F(stuck, space_of_a_waiting_copy_is_EBUSY)
+TEST_F(stuck, destroy_during_copy_EBUSY)
 {
 	struct setup *setup = &self->setup;
 
 	if (variant->type1)
 		SKIP(return, "a container ends with its file");
-	ASSERT_EQ(0, begin(&self->call[0], setup));
+	ASSERT_EQ(0, start_blocked(&self->call[0], setup));
 	ASSERT_EQ(0, call_start(&self->call[1], copy_stuck, setup));
 	ASSERT_EQ(0, call_sleeps(&self->call[1]));
-	EXPECT_EQ(-EBUSY, call_prompt(destroy_space, setup));
+	EXPECT_EQ(-EBUSY, call_timed(destroy_space, setup));
 	EXPECT_LE(0, call_kill(&self->call[1]));
-	EXPECT_EQ(0, call_prompt(destroy_space, setup));
+	EXPECT_EQ(0, call_timed(destroy_space, setup));
 }
 
 /* A call that waits for a MAP continues when the MAP is killed. */
-TEST_F(stuck, waiter_follows_a_killed_map)
+TEST_F(stuck, waiter_continues_after_killed_map)
 {
 	struct setup *setup = &self->setup;
 
-	ASSERT_EQ(0, begin(&self->call[0], setup));
+	ASSERT_EQ(0, start_blocked(&self->call[0], setup));
 	ASSERT_EQ(0, call_start(&self->call[1], unmap_all, setup));
 	ASSERT_EQ(0, call_sleeps(&self->call[1]));
-	EXPECT_GE(PROMPT, call_kill(&self->call[0]));
-	EXPECT_EQ(8 * (long)PAGE, call_end(&self->call[1], PROMPT));
+	EXPECT_GE(CALL_TIMEOUT, call_kill(&self->call[0]));
+	EXPECT_EQ(8 * (long)PAGE, call_end(&self->call[1], CALL_TIMEOUT));
 	EXPECT_EQ(self->pinned, counters_pinned());
 }
 

@@ -130,14 +130,14 @@ TEST_F(group, other_groups_unaffected)
 
 TEST_F(group, open_until_last_device_unbound)
 {
-	const struct pci_address *pair = self->machine.pair;
+	const struct pci_address *siblings = self->machine.siblings;
 	int number, first, second;
 
-	if (!self->machine.has_pair)
+	if (!self->machine.has_siblings)
 		SKIP(return, "needs two edu devices of one group");
-	number = pci_group(pair[0].text);
-	first = vfio_open(pair[0].text);
-	second = vfio_open(pair[1].text);
+	number = pci_group(siblings[0].text);
+	first = vfio_open(siblings[0].text);
+	second = vfio_open(siblings[1].text);
 	ASSERT_LE(0, first);
 	ASSERT_LE(0, second);
 	ASSERT_EQ(0, bind_to(first, self->iommufd));
@@ -153,14 +153,14 @@ TEST_F(group, open_until_last_device_unbound)
 
 TEST_F(group, bind_to_second_iommufd_EPERM)
 {
-	const struct pci_address *pair = self->machine.pair;
+	const struct pci_address *siblings = self->machine.siblings;
 	int first, second, other;
 
-	if (!self->machine.has_pair)
+	if (!self->machine.has_siblings)
 		SKIP(return, "needs two edu devices of one group");
 	other = iommu_open();
-	first = vfio_open(pair[0].text);
-	second = vfio_open(pair[1].text);
+	first = vfio_open(siblings[0].text);
+	second = vfio_open(siblings[1].text);
 	ASSERT_LE(0, other);
 	ASSERT_LE(0, first);
 	ASSERT_LE(0, second);
@@ -170,7 +170,7 @@ TEST_F(group, bind_to_second_iommufd_EPERM)
 
 	/* The first iommufd owns the group until its last device is closed. */
 	close(first);
-	first = vfio_open(pair[0].text);
+	first = vfio_open(siblings[0].text);
 	ASSERT_LE(0, first);
 	EXPECT_EQ(-EPERM, bind_to(first, other));
 	close(second);

@@ -61,7 +61,7 @@ FIXTURE_SETUP(reset)
 	self->sibling = -1;
 	ASSERT_EQ(0, reset_bus_find(&self->bus));
 	ASSERT_EQ(0, pci_bind_vfio(self->bus.edu.text));
-	ASSERT_EQ(0, pci_take_from_driver(self->bus.sibling.text));
+	ASSERT_EQ(0, pci_unbind_driver(self->bus.sibling.text));
 	ASSERT_EQ(0, testbed_open(&self->bed));
 	ASSERT_EQ(0, device_open(&self->edu, self->bus.edu.text,
 				 self->bed.iommufd));

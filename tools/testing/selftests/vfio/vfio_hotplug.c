@@ -24,11 +24,11 @@
 
 EXPECTS_DMA_FAULTS
 
-static void __attribute__((constructor)) needs_pair(void)
+static void __attribute__((constructor)) needs_siblings(void)
 {
 	struct machine machine;
 
-	if (!machine_find(&machine) && machine.has_pair)
+	if (!machine_find(&machine) && machine.has_siblings)
 		return;
 	ksft_exit_skip("needs two QEMU edu devices of one group\n");
 }
@@ -36,7 +36,7 @@ static void __attribute__((constructor)) needs_pair(void)
 FIXTURE(hotplug)
 {
 	struct testbed bed;
-	const char *stays, *replugged;	/* addresses */
+	const char *kept, *replugged;	/* addresses */
 	struct device device;		/* the device that stays */
 	struct edu raw;			/* the replugged device without vfio */
 	int second;			/* file of the replugged device */
@@ -48,10 +48,10 @@ FIXTURE_SETUP(hotplug)
 	self->second = -1;
 	self->raw = (struct edu){ .fd = -1 };
 	ASSERT_EQ(0, testbed_open(&self->bed));
-	self->stays = self->bed.machine.pair[0].text;
-	self->replugged = self->bed.machine.pair[1].text;
+	self->kept = self->bed.machine.siblings[0].text;
+	self->replugged = self->bed.machine.siblings[1].text;
 	ASSERT_EQ(0,
-		  device_open(&self->device, self->stays, self->bed.iommufd));
+		  device_open(&self->device, self->kept, self->bed.iommufd));
 }
 
 static int rescan(void)

@@ -451,7 +451,7 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	ASSERT_EQ(0, call_start(&waiter, add_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&waiter));
 	EXPECT_LE(0, call_kill(&waiter));
-	EXPECT_EQ(0, call_prompt(del_group, &waiting));
+	EXPECT_EQ(0, call_timed(del_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&attach));
 
 	/* A call that the kill did not end returns an error now. */

@@ -242,7 +242,7 @@ TEST_F(users, failed_bind_leaves_no_reference)
 	EXPECT_EQ(-EBUSY, vfio_bind(fd, self->iommufd, &id));
 	close(fd);
 	legacy_close(&legacy);
-	EXPECT_EQ(0, pci_take_from_driver(self->address));
+	EXPECT_EQ(0, pci_unbind_driver(self->address));
 	EXPECT_EQ(0, pci_bind_vfio(self->address));
 }
 

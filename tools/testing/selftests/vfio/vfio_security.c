@@ -271,7 +271,7 @@ TEST_F(security, group_with_a_kernel_driver_EPERM)
 	EXPECT_EQ(-EPERM, vfio_bind(fd, self->bed.iommufd, &id));
 
 	/* A bind works without that driver, and then keeps the driver out. */
-	ASSERT_EQ(0, pci_take_from_driver(bus.sibling.text));
+	ASSERT_EQ(0, pci_unbind_driver(bus.sibling.text));
 	ASSERT_EQ(0, vfio_bind(fd, self->bed.iommufd, &id));
 	EXPECT_GT(0, reset_bus_sibling_to_virtio(&bus));
 	close(fd);

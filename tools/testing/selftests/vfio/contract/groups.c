@@ -118,26 +118,26 @@ static void both_at_once(void)
 }
 
 /* Two devices that share a group */
-static void pair(void)
+static void siblings(void)
 {
 	char *memory = new_pages(2);
 	struct type1 one = { }, two;
 	int group, c;
 	long fd;
 
-	if (!devices()->has_pair)
+	if (!devices()->has_siblings)
 		die("needs two edu devices in one group");
 	record_set_prefix("pair");
 	c = new_container();
-	group = new_group(&devices()->pair[0]);
-	fd = open_group(&devices()->pair[1]);
+	group = new_group(&devices()->siblings[0]);
+	fd = open_group(&devices()->siblings[1]);
 	record_rc("T1-114", "open_again", fd < 0 ? fd : 0);
 	record_rc("T1-114", "join", join(group, c));
 	record_rc("T1-114", "set_iommu", set_iommu(c, 3));
 	record_rc_pages("T1-114", "map", map(c, IOVA, memory, 2 * PAGE,
 					     READ_WRITE));
-	one = open_device(c, group, &devices()->pair[0]);
-	two = open_device(c, group, &devices()->pair[1]);
+	one = open_device(c, group, &devices()->siblings[0]);
+	two = open_device(c, group, &devices()->siblings[1]);
 	record_reach("T1-114", "first", &one, IOVA, memory);
 	record_reach("T1-114", "second", &two, IOVA + PAGE, memory + PAGE);
 	close_device(&one);
@@ -173,7 +173,7 @@ int main(void)
 {
 	two_groups();
 	both_at_once();
-	pair();
+	siblings();
 	containers();
 	return 0;
 }

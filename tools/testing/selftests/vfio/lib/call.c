@@ -113,7 +113,7 @@ long call_kill(struct call *call)
 	return reap(call, KILL_LIMIT);
 }
 
-long call_prompt(call_fn work, void *data)
+long call_timed(call_fn work, void *data)
 {
 	struct call call;
 	long result;
@@ -121,7 +121,7 @@ long call_prompt(call_fn work, void *data)
 	result = call_start(&call, work, data);
 	if (result)
 		return result;
-	result = call_end(&call, PROMPT);
+	result = call_end(&call, CALL_TIMEOUT);
 	if (call.pid)
 		call_kill(&call);
 	return result;

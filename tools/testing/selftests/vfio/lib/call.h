@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /* Upper bound in milliseconds for a call that does not block */
-#define PROMPT	1000
+#define CALL_TIMEOUT	1000
 
 typedef long (*call_fn)(void *data);
 
@@ -56,8 +56,8 @@ long call_end(struct call *call, unsigned int milliseconds);
  */
 long call_kill(struct call *call);
 
-/* Run @work. Return its result, or kill it after PROMPT: -ETIMEDOUT. */
-long call_prompt(call_fn work, void *data);
+/* Run @work. Return its result, or kill it after CALL_TIMEOUT: -ETIMEDOUT. */
+long call_timed(call_fn work, void *data);
 
 /* Monotonic time in milliseconds */
 long milliseconds(void);

@@ -29,7 +29,7 @@ int reset_bus_find(struct reset_bus *bus)
 	for (i = 0; i < nr; i++) {
 		if (!strncmp(edu[i].text, ROOT_BUS, strlen(ROOT_BUS)))
 			continue;
-		if (pci_group_mates(edu[i].text, &bus->sibling, 1) != 1)
+		if (pci_group_siblings(edu[i].text, &bus->sibling, 1) != 1)
 			continue;
 		bus->edu = edu[i];
 		return 0;
@@ -39,7 +39,7 @@ int reset_bus_find(struct reset_bus *bus)
 
 int reset_bus_sibling_to_virtio(const struct reset_bus *bus)
 {
-	int err = pci_take_from_driver(bus->sibling.text);
+	int err = pci_unbind_driver(bus->sibling.text);
 
 	if (err)
 		return err;

@@ -59,7 +59,7 @@ struct server {
 	char page[PAGE];
 };
 
-void fuse_must_be_there(void)
+void require_fuse(void)
 {
 	if (!access("/dev/fuse", F_OK))
 		return;
@@ -314,7 +314,7 @@ int stuck_file_wait(const struct stuck_file *file)
 	return -ETIMEDOUT;
 }
 
-void stuck_file_go_on(const struct stuck_file *file)
+void stuck_file_release(const struct stuck_file *file)
 {
 	__atomic_store_n(&file->shared->go_on, 1, __ATOMIC_RELEASE);
 }

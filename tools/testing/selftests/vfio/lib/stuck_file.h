@@ -17,12 +17,12 @@
 struct stuck_shared;
 
 /* Skip the whole program if the kernel has no FUSE. */
-void fuse_must_be_there(void);
+void require_fuse(void);
 
 #define NEEDS_FUSE						\
 	static void __attribute__((constructor)) needs_fuse(void)	\
 	{							\
-		fuse_must_be_there();				\
+		require_fuse();					\
 	}
 
 /**
@@ -56,6 +56,6 @@ char *stuck_file_map(const struct stuck_file *file, bool shared);
 int stuck_file_wait(const struct stuck_file *file);
 
 /* Let the server answer READs of the stuck page from now on. */
-void stuck_file_go_on(const struct stuck_file *file);
+void stuck_file_release(const struct stuck_file *file);
 
 #endif

@@ -20,19 +20,19 @@ static void sort_devices(struct machine *machine, struct pci_address *found,
 	unsigned int i, j;
 
 	for (i = 0; i < nr; i++) {
-		bool alone = true;
+		bool single = true;
 
 		for (j = 0; j < nr; j++) {
 			if (j == i || group[j] != group[i])
 				continue;
-			alone = false;
-			if (j < i || machine->has_pair)
+			single = false;
+			if (j < i || machine->has_siblings)
 				continue;
-			machine->pair[0] = found[i];
-			machine->pair[1] = found[j];
-			machine->has_pair = true;
+			machine->siblings[0] = found[i];
+			machine->siblings[1] = found[j];
+			machine->has_siblings = true;
 		}
-		if (alone && machine->nr_singletons < 2)
+		if (single && machine->nr_singletons < 2)
 			machine->singleton[machine->nr_singletons++] = found[i];
 	}
 }

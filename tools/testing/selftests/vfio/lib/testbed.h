@@ -3,7 +3,7 @@
  * Common setup of device tests: the edu devices of the machine, and an open
  * /dev/iommu with an address space, a bound device and memory.
  *
- * A singleton device has an IOMMU group of its own; a pair is two devices of
+ * A singleton device has an IOMMU group of its own; siblings are two devices of
  * one group. The bounce page is mapped so that a test can move data between
  * memory and the internal buffer of a device.
  *
@@ -46,14 +46,14 @@
  * struct machine - the edu devices of the machine, all bound to vfio-pci
  * @singleton: addresses of devices that have a group of their own
  * @nr_singletons: number of entries in @singleton, at most 2
- * @pair: addresses of two devices that share a group
- * @has_pair: @pair is valid
+ * @siblings: addresses of two devices that share a group
+ * @has_siblings: @siblings is valid
  */
 struct machine {
 	struct pci_address singleton[2];
 	unsigned int nr_singletons;
-	struct pci_address pair[2];
-	bool has_pair;
+	struct pci_address siblings[2];
+	bool has_siblings;
 };
 
 /**

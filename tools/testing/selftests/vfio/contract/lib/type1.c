@@ -29,10 +29,10 @@ static void sort_devices(struct devices *all, const struct pci_address *found,
 				other = j;
 		if (other < 0 && all->nr_singletons < 2)
 			all->singleton[all->nr_singletons++] = found[i];
-		if (other > i && !all->has_pair) {
-			all->pair[0] = found[i];
-			all->pair[1] = found[other];
-			all->has_pair = true;
+		if (other > i && !all->has_siblings) {
+			all->siblings[0] = found[i];
+			all->siblings[1] = found[other];
+			all->has_siblings = true;
 		}
 	}
 }

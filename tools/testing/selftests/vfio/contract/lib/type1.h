@@ -2,7 +2,7 @@
 /*
  * Containers, groups and the ioctls of type1, and DMA of edu devices.
  *
- * A singleton device is an edu that has an IOMMU group of its own; a pair is
+ * A singleton device is an edu that has an IOMMU group of its own; siblings are
  * two devices of one group. The bounce page is mapped for the duration of a
  * transfer, to move data between memory and the internal buffer of the device.
  *
@@ -42,14 +42,14 @@
  * struct devices - the edu devices of the machine, all bound to vfio-pci
  * @singleton: addresses of devices that have a group of their own
  * @nr_singletons: number of entries in @singleton, at most 2
- * @pair: addresses of two devices that share a group
- * @has_pair: @pair is valid
+ * @siblings: addresses of two devices that share a group
+ * @has_siblings: @siblings is valid
  */
 struct devices {
 	struct pci_address singleton[2];
 	unsigned int nr_singletons;
-	struct pci_address pair[2];
-	bool has_pair;
+	struct pci_address siblings[2];
+	bool has_siblings;
 };
 
 /**

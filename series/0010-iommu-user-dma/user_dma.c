@@ -1,0 +1,171 @@
+/**
+ * iommu_device_init_user_dma() - claim the group of a device for user space DMA
+ * @dev: a device of the group
+ * @owner: identifies the owner, never dereferenced
+ *
+ * Until the last iommu_device_exit_user_dma(), the devices of the group can
+ * only access memory through a domain that the owner attaches, and no driver
+ * that uses the kernel's DMA API can bind to any of them. Each successful call
+ * must be undone for the same device.
+ *
+ * Context: May sleep. @dev stays in its group, for example because a driver is
+ * bound to it.
+ * Return: 0, or
+ * * %-ENODEV - @dev is not in a group.
+ * * %-EINVAL - @owner is NULL.
+ * * %-EPERM - The group has another owner, or is used for kernel DMA.
+ * * %-EBUSY - The group is attached to a domain by other means.
+ * * Another errno of the IOMMU driver.
+ *
+ * On failure the group is unchanged.
+ */
+int iommu_device_init_user_dma(struct device *dev, void *owner)
+{
+	struct iommu_group *group;
+	int ret = 0;
+
+	if (WARN_ON(!owner))
+		return -EINVAL;
+
+	group = iommu_group_get(dev);
+	if (!group)
+		return -ENODEV;
+
+	mutex_lock(&group->mutex);
+	if (group->owner_cnt) {
+		if (group->owner != owner)
+			ret = -EPERM;
+	} else {
+		ret = __iommu_group_alloc_blocking_domain(group);
+		if (!ret)
+			ret = __iommu_attach_group(group->blocking_domain,
+						   group);
+		if (!ret)
+			group->owner = owner;
+	}
+	if (!ret)
+		group->owner_cnt++;
+	mutex_unlock(&group->mutex);
+
+	iommu_group_put(group);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_device_init_user_dma);
+
+/**
+ * iommu_device_exit_user_dma() - undo iommu_device_init_user_dma()
+ * @dev: the device, which has been detached
+ *
+ * The last call for a group attaches its default domain again.
+ *
+ * Context: As for iommu_device_init_user_dma().
+ */
+void iommu_device_exit_user_dma(struct device *dev)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+
+	if (WARN_ON(!group))
+		return;
+
+	mutex_lock(&group->mutex);
+	if (!WARN_ON(!group->owner) && !--group->owner_cnt) {
+		WARN_ON(group->user_attached);
+		group->user_attached = 0;
+		group->owner = NULL;
+		__iommu_group_set_core_domain(group);
+	}
+	mutex_unlock(&group->mutex);
+	iommu_group_put(group);
+}
+EXPORT_SYMBOL_GPL(iommu_device_exit_user_dma);
+
+/**
+ * iommu_device_attach_user_dma() - attach a claimed group to a domain
+ * @dev: a device that iommu_device_init_user_dma() was called for
+ * @domain: the domain
+ *
+ * The first call for a group attaches all its devices. Further calls must be
+ * for the same domain and are only counted.
+ *
+ * Context: As for iommu_device_init_user_dma().
+ * Return: 0, or
+ * * %-ENODEV - @dev is not in a group.
+ * * %-EPERM - The group is not claimed.
+ * * %-EINVAL - The group is attached to another domain, or the IOMMU driver
+ *   cannot attach the device to @domain.
+ * * Another errno of the IOMMU driver.
+ *
+ * On failure the group is unchanged.
+ */
+int iommu_device_attach_user_dma(struct device *dev,
+				 struct iommu_domain *domain)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+	int ret = 0;
+
+	if (!group)
+		return -ENODEV;
+
+	mutex_lock(&group->mutex);
+	if (!group->owner)
+		ret = -EPERM;
+	else if (!group->user_attached)
+		ret = __iommu_attach_group(domain, group);
+	else if (group->domain != domain)
+		ret = -EINVAL;
+	if (!ret)
+		group->user_attached++;
+	mutex_unlock(&group->mutex);
+
+	iommu_group_put(group);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_device_attach_user_dma);
+
+/**
+ * iommu_device_detach_user_dma() - undo iommu_device_attach_user_dma()
+ * @dev: the device
+ *
+ * The last call for a group blocks the DMA of all its devices.
+ *
+ * Context: As for iommu_device_init_user_dma().
+ */
+void iommu_device_detach_user_dma(struct device *dev)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+
+	if (WARN_ON(!group))
+		return;
+
+	mutex_lock(&group->mutex);
+	if (!WARN_ON(!group->user_attached) && !--group->user_attached)
+		__iommu_group_set_core_domain(group);
+	mutex_unlock(&group->mutex);
+	iommu_group_put(group);
+}
+EXPORT_SYMBOL_GPL(iommu_device_detach_user_dma);
+
+/**
+ * iommu_device_user_dma_owner_is() - check who owns the group of a device
+ * @dev: the device
+ * @owner: argument of iommu_device_init_user_dma()
+ *
+ * Context: As for iommu_device_init_user_dma().
+ * Return: true if the group is claimed for @owner.
+ */
+bool iommu_device_user_dma_owner_is(struct device *dev, void *owner)
+{
+	struct iommu_group *group = iommu_group_get(dev);
+	bool ret;
+
+	if (!group)
+		return false;
+
+	mutex_lock(&group->mutex);
+	ret = group->owner_cnt && group->owner == owner;
+	mutex_unlock(&group->mutex);
+
+	iommu_group_put(group);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_device_user_dma_owner_is);

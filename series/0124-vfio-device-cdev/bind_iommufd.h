@@ -1,0 +1,86 @@
+/**
+ * struct vfio_device_bind_iommufd - VFIO_DEVICE_BIND_IOMMUFD
+ * @argsz: sizeof(struct vfio_device_bind_iommufd) or more. Without
+ *         VFIO_DEVICE_BIND_FLAG_TOKEN the struct may end after @out_devid
+ * @flags: VFIO_DEVICE_BIND_FLAG_TOKEN if a token is passed
+ * @iommufd: file descriptor of /dev/iommu
+ * @out_devid: set to the ID of the device in @iommufd
+ * @token_uuid_ptr: user address of the 16 bytes of the token
+ *
+ * Bind a device that was opened as /dev/vfio/devices/vfioN, with its whole
+ * IOMMU group, to @iommufd. Before the bind, all other operations on the file
+ * descriptor fail with EINVAL. After it, the file descriptor supports the
+ * operations of one from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until the
+ * device is attached. The device is unbound when the file descriptor is closed.
+ *
+ * Users of a PF and of its VFs have to trust each other. They prove it by
+ * passing the same token if the PF has a vfio driver, too. While no VF is
+ * bound, the token is set by the user of the PF, either here or with
+ * VFIO_DEVICE_FEATURE_PCI_VF_TOKEN. Afterwards, binding a VF requires the
+ * token, and so does binding the PF while a VF is bound.
+ *
+ * EINVAL: invalid argument, the device is already bound, the file descriptor
+ *         is not one of /dev/vfio/devices, or a token is passed for a device
+ *         that does not support it
+ * EBADF: @iommufd is not open
+ * EBADFD: @iommufd is not a file descriptor of /dev/iommu
+ * EBUSY: the group of the device is open as /dev/vfio/GROUP
+ * EPERM: the group is owned by another iommufd, a kernel driver uses one of its
+ *        devices, or its interrupts are not isolated
+ * EACCES: the token is missing or wrong
+ * ENODEV: the device is being removed from its vfio driver
+ */
+struct vfio_device_bind_iommufd {
+	__u32	argsz;
+	__u32	flags;
+#define VFIO_DEVICE_BIND_FLAG_TOKEN	(1 << 0)
+	__s32	iommufd;
+	__u32	out_devid;
+	__aligned_u64	token_uuid_ptr;
+};
+
+#define VFIO_DEVICE_BIND_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 18)
+
+/**
+ * struct vfio_device_attach_iommufd_pt - VFIO_DEVICE_ATTACH_IOMMUFD_PT
+ * @argsz: sizeof(struct vfio_device_attach_iommufd_pt) or more
+ * @flags: must be 0
+ * @pt_id: input: ID of an address space or an I/O page table of the iommufd
+ *         that the device is bound to; output: ID of the I/O page table that is
+ *         used
+ *
+ * Attach the device: its DMA can access the memory that is mapped in the
+ * address space. An emulated device, such as a mediated device, can only be
+ * attached to an address space, and @pt_id is not changed.
+ *
+ * EINVAL: invalid argument, the device is not bound, or another device of its
+ *         group is attached to something else
+ * EBUSY: the device is already attached
+ * ENOENT: there is no object with this ID
+ */
+struct vfio_device_attach_iommufd_pt {
+	__u32	argsz;
+	__u32	flags;
+	__u32	pt_id;
+};
+
+#define VFIO_DEVICE_ATTACH_IOMMUFD_PT	_IO(VFIO_TYPE, VFIO_BASE + 19)
+#define VFIO_DEVICE_ATTACH_IOASID	VFIO_DEVICE_ATTACH_IOMMUFD_PT
+
+/**
+ * struct vfio_device_detach_iommufd_pt - VFIO_DEVICE_DETACH_IOMMUFD_PT
+ * @argsz: sizeof(struct vfio_device_detach_iommufd_pt) or more
+ * @flags: must be 0
+ *
+ * Detach the device: its DMA is blocked. Succeeds if the device is not
+ * attached.
+ *
+ * EINVAL: invalid argument, or the device is not bound
+ */
+struct vfio_device_detach_iommufd_pt {
+	__u32	argsz;
+	__u32	flags;
+};
+
+#define VFIO_DEVICE_DETACH_IOMMUFD_PT	_IO(VFIO_TYPE, VFIO_BASE + 20)
+#define VFIO_DEVICE_DETACH_IOASID	VFIO_DEVICE_DETACH_IOMMUFD_PT
