@@ -10,6 +10,8 @@
 
 #include "space.h"
 
+struct test_thread;
+
 #define TEST_NOTIFIED_MAX 8
 
 /**
@@ -57,5 +59,18 @@ int test_pin(struct test_access *access, unsigned long iova,
 	     unsigned long npages);
 unsigned long test_unpin(struct test_access *access, unsigned long iova,
 			 unsigned long npages);
+void test_thread_pin(struct kunit *test, struct test_thread *thread,
+		     struct test_access *access, unsigned long iova,
+		     unsigned long npages);
+void test_thread_read(struct kunit *test, struct test_thread *thread,
+		      struct test_access *access, unsigned long iova,
+		      struct mm_struct *mm);
+long test_read_as(struct kunit *test, struct test_access *access,
+		  unsigned long iova, struct mm_struct *mm);
+void test_thread_destroy(struct kunit *test, struct test_thread *thread,
+			 struct test_access *access);
+void test_thread_unmap_pinned(struct kunit *test, struct test_thread *thread,
+			      struct test_access *access, unsigned long iova,
+			      unsigned long npages);
 
 #endif /* __IOPT_TEST_ACCESS_H */

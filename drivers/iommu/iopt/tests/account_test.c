@@ -11,12 +11,6 @@
 #include "thread.h"
 #include "user_mm.h"
 
-static void set_limit(unsigned long npages)
-{
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur =
-		npages == RLIM_INFINITY ? RLIM_INFINITY : npages << PAGE_SHIFT;
-}
-
 static struct iopt_payer *payer_alloc(struct kunit *test,
 				      enum iopt_account account)
 {
@@ -44,7 +38,7 @@ static void user_limit_is_exact(struct kunit *test)
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(before + 10);
+	test_set_memlock(PAGES(before + 10));
 
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 11));
 	KUNIT_EXPECT_EQ(test, before, test_charged());
@@ -67,9 +61,9 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(before);
+	test_set_memlock(PAGES(before));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
-	set_limit(RLIM_INFINITY);
+	test_set_memlock(RLIM_INFINITY);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 1));
 	uncharge(payer, 1);
 	iopt_payer_put(payer);
@@ -82,7 +76,7 @@ static void none_has_no_limit_but_shows(struct kunit *test)
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_NONE);
 
-	set_limit(0);
+	test_set_memlock(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, before, test_charged());
 	KUNIT_EXPECT_EQ(test, 5, atomic64_read(&mm->pinned_vm));
@@ -112,7 +106,7 @@ static void mm_limit_is_exact(struct kunit *test)
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
 	mm->locked_vm = 3;
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 8));
 	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
@@ -130,7 +124,7 @@ static void uncharged_gives_room(struct kunit *test)
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 7);
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
@@ -157,7 +151,7 @@ static void killed_syncs_later(struct kunit *test)
 	struct test_thread sync;
 
 	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 10);
 	mmap_read_lock(mm);
@@ -197,7 +191,7 @@ static void busy_lock_syncs_later(struct kunit *test)
 	unsigned int i;
 
 	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	for (i = 0; i != ARRAY_SIZE(calls); i++) {
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 		iopt_uncharge(payer, 10);
@@ -224,7 +218,7 @@ static void each_noted_payer_is_synced(struct kunit *test)
 	struct iopt_payer *payer[2], *noted = NULL;
 	unsigned int i;
 
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		payer[i] = payer_alloc(test, IOPT_ACCOUNT_MM);
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer[i], 5));
@@ -251,7 +245,7 @@ static void mm_unlimited_is_counted(struct kunit *test)
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM_UNLIMITED);
 
-	set_limit(0);
+	test_set_memlock(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
 	uncharge(payer, 5);
@@ -264,10 +258,10 @@ static void limit_of_huge_sums(struct kunit *test)
 {
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(RLIM_INFINITY);
+	test_set_memlock(RLIM_INFINITY);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 1));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
-	set_limit(test_charged());
+	test_set_memlock(PAGES(test_charged()));
 	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }

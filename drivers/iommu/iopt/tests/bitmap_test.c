@@ -391,7 +391,8 @@ static void random_against_model(struct kunit *test)
 					       IOVA + PAGES(first + n) - 1);
 			i = 0;
 			for (; area; area = iopt_area_next(area, IOVA +
-						PAGES(first + n) - 1))
+							   PAGES(first + n) -
+							   1))
 				i |= area->start < IOVA + PAGES(first) ||
 				     area->last >= IOVA + PAGES(first + n);
 			mutex_unlock(&space->iopt->lock);

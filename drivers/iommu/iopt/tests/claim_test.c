@@ -5,7 +5,7 @@
  * A case adds a claim of its own, in place of a map or unmap of many areas that
  * drops the lock between batches.
  */
-#include <linux/sched/signal.h>
+#include <linux/delay.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
@@ -37,25 +37,12 @@ static void claim_end(struct kunit *test, struct iopt_claim *claim)
 	mutex_unlock(&space->iopt->lock);
 }
 
-/* Map 4 pages at the IOVA in the thread's argument. */
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, (unsigned long)thread->data, SZ_4G,
-			4);
-}
-
 /* Map 4 pages at IOVAs that the engine chooses; the argument receives them. */
 static long call_map_anywhere(struct test_thread *thread)
 {
 	return iopt_map_user(thread->space->iopt, thread->data,
 			     (void __user *)SZ_4G, PAGES(4), TEST_RW,
 			     IOPT_ACCOUNT_USER, 0);
-}
-
-/* Unmap 8 pages at the IOVA in the thread's argument. */
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, (unsigned long)thread->data, 8);
 }
 
 /*
@@ -73,8 +60,7 @@ static void map_waits_for_a_map(struct kunit *test)
 					  4));
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), SZ_4G,
 					  4));
-	test_thread_start(test, &map, call_map, (void *)(IOVA + PAGES(4)),
-			  current->mm);
+	test_thread_map(test, &map, IOVA + PAGES(4), SZ_4G, 4);
 	test_thread_expect_waiting(&map);
 	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_areas);
 	claim_end(test, &claim);
@@ -134,15 +120,13 @@ static void unmap_waits_for_a_claim(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, SZ_4G, 8));
 	claim_start(test, &claim, IOVA + PAGES(7), 8);
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
-	test_thread_expect_waiting(&unmap);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
 				IOPT_AREA_LIVE);
 	test_validate(test);
 
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
 	claim_end(test, &claim);
@@ -152,15 +136,6 @@ static void unmap_waits_for_a_claim(struct kunit *test)
 }
 
 #define NR_MANY	(IOPT_MAX_STEPS + 1UL)
-
-static long call_copy_many(struct test_thread *thread)
-{
-	struct io_pagetable *iopt = thread->space->iopt;
-	unsigned long iova = (unsigned long)thread->data;
-
-	return iopt_copy(iopt, &iova, iopt, IOVA, PAGES(NR_MANY), TEST_RW,
-			 IOPT_MAP_FIXED);
-}
 
 /*
  * A map of many areas waits for any claim in its range, and then checks again
@@ -178,7 +153,7 @@ static void map_of_many_looks_again(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i), SZ_4G,
 						  1));
 	claim_start(test, &claim, to + PAGES(100), 8);
-	test_thread_start(test, &copy, call_copy_many, (void *)to, current->mm);
+	test_thread_copy(test, &copy, to, IOVA, NR_MANY);
 	test_thread_expect_waiting(&copy);
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, to + PAGES(100), SZ_4G, 1));
 	claim_end(test, &claim);
@@ -188,15 +163,6 @@ static void map_of_many_looks_again(struct kunit *test)
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY + 1), bytes);
-}
-
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[0];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
 }
 
 /*
@@ -210,10 +176,7 @@ static void unmap_start(struct kunit *test, struct test_thread *unmap,
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->keep = true;
-	test_thread_start(test, unmap, call_unmap, (void *)IOVA, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
 /* An unmap does not wait for an attach that fills an area of a later map. */
@@ -228,13 +191,10 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 	unmap_start(test, &unmap, access, uaddr);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
 					  test_slow_memory(test, &slow, 4), 4));
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
-	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
-		KUNIT_FAIL(test, "the unmap waits for an area of a later map");
-	else
-		complete(&unmap.done);
+	test_thread_expect_return(&unmap);
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	/* The unmap removed 4 of its 8 pages. */
@@ -261,15 +221,12 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	wait_for_completion(&slow.blocked);
 
 	unmap_start(test, &unmap, access, uaddr);
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	test_thread_expect_waiting(&unmap);
 	test_thread_kill(&unmap);
-	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
-		KUNIT_FAIL(test, "the unmap cannot be killed");
-	else
-		complete(&unmap.done);
+	test_thread_expect_return(&unmap);
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
@@ -277,12 +234,6 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	test_munmap(test, uaddr, 4);
-}
-
-/* Map 4 pages of the test's memory. */
-static long call_map_memory(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
 }
 
 /*
@@ -295,12 +246,11 @@ static void late_area_may_stick_out(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4);
 	struct test_thread map, unmap;
 
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, mock);
 	mock->block_iova = IOVA;
-	test_thread_start(test, &map, call_map_memory, NULL, current->mm);
+	test_thread_map(test, &map, IOVA, test_touched(test, 4), 4);
 	wait_for_completion(&mock->blocked);
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
 					  4));
@@ -350,12 +300,6 @@ static bool is_late(struct kunit *test, unsigned long claimed,
 	return late;
 }
 
-/* Map 4 pages of the test's memory in the interval of the second unmap. */
-static long call_map_inside(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, INSIDE, thread->space->uaddr, 4);
-}
-
 /*
  * An area is late for each unmap that it overlaps, even after one of them ends.
  */
@@ -366,13 +310,12 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 	struct test_thread map, unmap;
 	struct iopt_claim claim = {};
 
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, mock);
 	mock->block_iova = INSIDE;
-	test_thread_start(test, &map, call_map_inside, NULL, current->mm);
+	test_thread_map(test, &map, INSIDE, test_touched(test, 4), 4);
 	wait_for_completion(&mock->blocked);
 	claim_start(test, &claim, IOVA, 4);
-	test_thread_start(test, &unmap, call_unmap, (void *)ABOVE, NULL);
+	test_thread_unmap(test, &unmap, ABOVE, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	map_across(test);
 	KUNIT_EXPECT_TRUE(test, is_late(test, IOVA, ACROSS));
@@ -485,112 +428,71 @@ static void attach_passes_over_committed_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/**
- * struct unmap_dirty_call - unmap that reports dirty pages
- * @query: where to report
- * @npages: number of pages from %IOVA on
- * @bytes: number of bytes that it unmapped
+/*
+ * An unmap waits only for the maps that started before it, however many threads
+ * map in its range continuously.
  */
-struct unmap_dirty_call {
-	struct iopt_dirty_query query;
-	unsigned long npages;
-	unsigned long bytes;
-};
-
-static long call_unmap_dirty(struct test_thread *thread)
+static void unmap_waits_for_no_later_map(struct kunit *test)
 {
-	struct unmap_dirty_call *call = thread->data;
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), bytes;
+	struct test_thread first, second, unmap;
 
-	return iopt_unmap_dirty(thread->space->iopt, IOVA,
-				IOVA + PAGES(call->npages) - 1, &call->query,
-				&call->bytes);
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &first, IOVA, uaddr, 4);
+	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_unmap(test, &unmap, IOVA, 16, NULL);
+	test_thread_expect_waiting(&unmap);
+	space->mock[1]->block_iova = IOVA + PAGES(4);
+	test_thread_map(test, &second, IOVA + PAGES(4), uaddr, 4);
+	wait_for_completion(&space->mock[1]->blocked);
+
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
+	test_thread_expect_return(&unmap);
+	complete(&space->mock[1]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
+	/* The unmap removed 4 of its 16 pages. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(space->mock[0], IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
+	test_validate(test);
+	/* A later unmap removes the later mapping. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
 }
 
 /*
- * If attach fills an area while its unmap waits for an access, the unmap
- * reports each page that an untracked device can reach.
+ * The second of two unmaps of a range waits for the first, and proceeds if that
+ * is killed.
  */
-static void unmap_reports_what_attach_fills(struct kunit *test)
+static void killed_unmap_gives_up_its_claim(struct kunit *test)
 {
-	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
-	struct unmap_dirty_call call = {
-		.query.pgsize = PAGE_SIZE,
-		.npages = 4,
-	};
-	struct test_thread unmap;
-	u64 word;
+	struct test_thread map, first, second;
 
-	call.query.bitmap = (u64 __user *)test_touched(test, 1);
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_add_untracked(space->iopt);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->keep = true;
-	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&unmap);
 	test_attach(test, space->mock[0]);
-	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
-	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, PAGES(4), call.bytes);
-	KUNIT_ASSERT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	iopt_dirty_remove_untracked(space->iopt, false);
-	iopt_dirty_stop(space->iopt);
-}
-
-/* Number of pages that one page of a bitmap covers. */
-#define PER_PAGE	(PAGE_SIZE * 8)
-
-/*
- * If attach fills areas while an unmap reports dirty pages, the unmap reports
- * again, because an untracked device may have written to areas that were
- * reported already.
- */
-static void unmap_reports_again_after_attach(struct kunit *test)
-{
-	struct unmap_dirty_call call = {
-		.query.pgsize = PAGE_SIZE,
-		.npages = PER_PAGE + 4,
-	};
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8), bitmap;
-	struct slow_memory slow;
-	struct test_thread unmap;
-	u64 word;
-
-	bitmap = test_slow_memory(test, &slow, 2);
-	/* Populate the first page of the bitmap. */
-	complete(&slow.go_on);
-	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
-	wait_for_completion(&slow.blocked);
-	call.query.bitmap = (u64 __user *)bitmap;
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_add_untracked(space->iopt);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
-					  uaddr + PAGES(4), 4));
-	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
-	wait_for_completion(&slow.blocked);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0, word);
-	test_attach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
-	complete_all(&slow.go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap +
-					  PER_PAGE / 64));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	iopt_dirty_remove_untracked(space->iopt, false);
-	iopt_dirty_stop(space->iopt);
-	test_munmap(test, bitmap, 2);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &map, IOVA, uaddr, 4);
+	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_unmap(test, &first, IOVA, 16, NULL);
+	test_thread_expect_waiting(&first);
+	test_thread_unmap(test, &second, IOVA, 16, NULL);
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	test_thread_kill(&first);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&first));
+	test_validate(test);
+	complete(&space->mock[0]->go_on);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	/* The unmap removed 4 of its 16 pages. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&second));
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&space->iopt->claims.rb_root));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 static struct kunit_case claim_cases[] = {
@@ -606,8 +508,8 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(map_is_not_late_for_a_later_unmap),
 	KUNIT_CASE(unmap_commits_after_accesses),
 	KUNIT_CASE(attach_passes_over_committed_unmap),
-	KUNIT_CASE(unmap_reports_what_attach_fills),
-	KUNIT_CASE(unmap_reports_again_after_attach),
+	KUNIT_CASE(unmap_waits_for_no_later_map),
+	KUNIT_CASE(killed_unmap_gives_up_its_claim),
 	{}
 };
 

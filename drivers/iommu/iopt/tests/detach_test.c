@@ -15,57 +15,11 @@
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
+#include "owner.h"
 #include "slow_memory.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
-
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
-			8);
-}
-
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, IOVA, 8);
-}
-
-static long call_detach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->data;
-
-	iopt_detach_domain(thread->space->iopt, &mock->domain);
-	mock->attached = false;
-	return 0;
-}
-
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->data;
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = mock->attached || !rc;
-	return rc;
-}
-
-static long call_orphan(struct test_thread *thread)
-{
-	unsigned long bytes;
-
-	return iopt_orphan(thread->space->iopt, 0, ULONG_MAX, &bytes);
-}
-
-/* Start a call that must return although another operation is blocked. */
-static void start_prompt(struct kunit *test, struct test_thread *thread,
-			 long (*call)(struct test_thread *thread), void *data)
-{
-	test_thread_start(test, thread, call, data, current->mm);
-	KUNIT_EXPECT_NE(test, 0,
-			wait_for_completion_timeout(&thread->done, 5 * HZ));
-	/* test_thread_join() waits for the completion again. */
-	complete_all(&thread->done);
-}
 
 /**
  * struct hang - map that is blocked in a page fault
@@ -81,8 +35,7 @@ static void start_hanging_map(struct kunit *test, struct hang *hang)
 {
 	unsigned long uaddr = test_slow_memory(test, &hang->slow, 8);
 
-	test_thread_start(test, &hang->map, call_map, (void *)uaddr,
-			  current->mm);
+	test_thread_map(test, &hang->map, IOVA, uaddr, 8);
 	wait_for_completion(&hang->slow.blocked);
 }
 
@@ -97,13 +50,9 @@ static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, current->mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
-		KUNIT_FAIL(test, "detach waits for a page fault");
+	test_thread_detach(test, &detach, mock, current->mm);
+	if (!test_thread_expect_return(&detach))
 		complete_all(&hang->slow.go_on);
-	} else {
-		complete(&detach.done);
-	}
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -161,7 +110,7 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	start_hanging_map(test, &hang);
-	test_thread_start(test, &orphan, call_orphan, NULL, NULL);
+	test_thread_orphan(test, &orphan, IOVA, 8);
 	test_thread_expect_waiting(&orphan);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
 	test_thread_kill(&orphan);
@@ -184,8 +133,7 @@ static void detach_beside_waiting_attach(struct kunit *test)
 	test_attach(test, space->mock[0]);
 	start_hanging_map(test, &hang);
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
-	test_thread_start(test, &attach, call_attach, space->mock[1],
-			  current->mm);
+	test_thread_attach(test, &attach, space->mock[1], current->mm);
 	test_thread_expect_waiting(&attach);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
 	test_thread_kill(&attach);
@@ -200,13 +148,10 @@ static void start_waiting_unmap(struct kunit *test, struct test_access *access,
 {
 	struct test_space *space = test->priv;
 
-	access->keep = true;
 	space->uaddr = test_touched(test, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 8));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_start(test, unmap, call_unmap, NULL, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
 static void expect_detach_beside_unmap(struct kunit *test,
@@ -215,13 +160,9 @@ static void expect_detach_beside_unmap(struct kunit *test,
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, current->mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
-		KUNIT_FAIL(test, "detach waits for a driver");
+	test_thread_detach(test, &detach, mock, current->mm);
+	if (!test_thread_expect_return(&detach))
 		test_unpin(access, IOVA, 8);
-	} else {
-		complete(&detach.done);
-	}
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -270,7 +211,8 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 
 	start_waiting_unmap(test, access, &unmap);
 	for (i = 0; i != 2; i++) {
-		start_prompt(test, &attach, call_attach, space->mock[i]);
+		test_thread_attach(test, &attach, space->mock[i], current->mm);
+		test_thread_expect_return(&attach);
 		if (!space->mock[i]->attached)
 			break;
 		test_thread_join(&attach);
@@ -278,7 +220,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* An attach that did not return promptly was waiting for the unmap. */
+	/* An attach that did not return was waiting for the unmap. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -306,10 +248,9 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 					  8));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), uaddr,
 					  8));
-	test_thread_start(test, &attach, call_attach, space->mock[0],
-			  current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&hang.slow.blocked);
-	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 8));
 	test_thread_kill(&unmap);
@@ -352,11 +293,8 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ))
-		KUNIT_FAIL(test, "detach waits for the mmap_lock");
-	else
-		complete(&detach.done);
+	test_thread_detach(test, &detach, mock, mm);
+	test_thread_expect_return(&detach);
 	mmap_read_unlock(current->mm);
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -405,7 +343,7 @@ static void detach_beside_syncing_unmap(struct kunit *test)
 						 current->mm));
 	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_contention(&unmap);
 	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
 	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
@@ -443,12 +381,6 @@ static long call_map_own(struct test_thread *thread)
 	return call_map_locked(thread);
 }
 
-static long call_adopt(struct test_thread *thread)
-{
-	return iopt_adopt(thread->space->iopt, IOVA, IOVA + PAGES(8) - 1,
-			  (void __user *)thread->data, IOPT_ACCOUNT_MM);
-}
-
 /*
  * Detach does not wait for a process that adopts a mapping and waits for the
  * mmap_lock to be charged. Neither process stays charged for the pages that
@@ -465,11 +397,9 @@ static void detach_beside_adopt(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_own, NULL,
 						 other));
 	KUNIT_EXPECT_EQ(test, 8, other->locked_vm);
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_orphan, NULL,
-						 NULL));
+	KUNIT_ASSERT_EQ(test, 8, test_orphan(test, IOVA, 8));
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
-			  current->mm);
+	test_thread_adopt(test, &adopter, IOVA, 8, uaddr, IOPT_ACCOUNT_MM);
 	wait_for_contention(&adopter);
 	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
@@ -483,12 +413,6 @@ static void detach_beside_adopt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 	mmput(other);
-}
-
-static long call_destroy(struct test_thread *thread)
-{
-	test_access_destroy(thread->data);
-	return 0;
 }
 
 /*
@@ -510,13 +434,10 @@ static void destroy_beside_unpinning_callback(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 2, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_contention(&unmap);
-	test_thread_start(test, &destroy, call_destroy, access, NULL);
-	if (!wait_for_completion_timeout(&destroy.done, 5 * HZ))
-		KUNIT_FAIL(test, "an access waits for the mmap_lock");
-	else
-		complete(&destroy.done);
+	test_thread_destroy(test, &destroy, access);
+	test_thread_expect_return(&destroy);
 	mmap_read_unlock(current->mm);
 	test_thread_join(&destroy);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));

@@ -13,15 +13,6 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Return a query with a bitmap of one page, which stays at its address. */
-static struct iopt_dirty_query query_make(struct kunit *test)
-{
-	return (struct iopt_dirty_query){
-		.bitmap = (u64 __user *)test_touched(test, 1),
-		.pgsize = PAGE_SIZE,
-	};
-}
-
 static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
 {
 	u64 bits;
@@ -36,7 +27,7 @@ static u64 read_flags(struct kunit *test, unsigned long iova,
 		      unsigned int flags)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	u64 bits;
 
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, iova, iova +
@@ -58,7 +49,7 @@ static u64 read_and_clear(struct kunit *test)
 static void start_stop(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 4);
 
 	iopt_dirty_stop(space->iopt);
@@ -109,7 +100,7 @@ static int read_range(struct kunit *test, unsigned long start,
 		      unsigned long last, unsigned long pgsize)
 {
 	struct test_space *space = test->priv;
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	int rc;
 
 	query.pgsize = pgsize;
@@ -188,7 +179,7 @@ static void read_every_page_size(struct kunit *test)
 static void read_coarse(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 64);
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 64));
@@ -261,12 +252,11 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), copy = COPY;
+	unsigned long uaddr = test_touched(test, 4);
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA + PAGES(1), PAGES(2), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(1),
+					   2));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, IOPT_DIRTY_KEEP));
@@ -283,13 +273,11 @@ static void pinned_behind_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 128), copy = COPY;
+	unsigned long uaddr = test_touched(test, 128);
 	struct iopt_area *area;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 128));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(32), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 32));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(31), 3));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	area = test_area_at(space, COPY);
@@ -369,14 +357,13 @@ static void untracked_device(struct kunit *test)
 static void map_while_tracking(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 4), copy = IOVA + PAGES(8);
+	unsigned long uaddr = test_touched(test, 4);
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(4), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, IOVA + PAGES(8), IOVA,
+					   4));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_mark_dirty(space, IOVA + PAGES(9), 1);
@@ -437,8 +424,9 @@ static void start_fails_at_nth(struct kunit *test)
 		nr_failed += rc == -ENOMEM;
 		KUNIT_EXPECT_EQ(test, !rc, space->iopt->tracking);
 		for (i = 0; i != 4; i++)
-			KUNIT_EXPECT_EQ(test, !rc, !!test_area_at(space, IOVA +
-							PAGES(2 * i))->dirty);
+			KUNIT_EXPECT_EQ(test, !rc,
+					!!test_area_at(space, IOVA + PAGES(2 *
+									   i))->dirty);
 		test_validate(test);
 		/*
 		 * The start may succeed although an allocation failed that is
@@ -455,7 +443,7 @@ static void start_fails_at_nth(struct kunit *test)
 static void unmap_reports_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8), bytes;
 
@@ -537,7 +525,7 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 132);
 
-	query = query_make(test);
+	query = test_dirty_query(test);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
 					 PAGES(132) - 1, &query, &bytes));
@@ -570,7 +558,7 @@ static void read_between_notices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 4);
 
 	space->iopt->policy.notices = 2;
@@ -590,7 +578,7 @@ static void read_between_notices(struct kunit *test)
 static void last_page_of_space(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 2), bytes;
 	unsigned long start = -PAGES(64);
 

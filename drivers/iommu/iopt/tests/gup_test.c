@@ -8,7 +8,6 @@
 #include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
-#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
@@ -287,13 +286,21 @@ static void zero_page_of_unwritable_memory(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-static long call_attach(struct test_thread *thread)
+/*
+ * An attach pins the memory of the process that created the mapping, whichever
+ * thread calls it.
+ */
+static void attach_by_another_pins_mapper(struct kunit *test)
 {
-	struct mock_domain *mock = thread->space->mock[0];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8);
+	struct test_thread thread;
 
-	mock->attached = !rc;
-	return rc;
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
+	test_thread_attach(test, &thread, space->mock[1], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
+	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
+	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 }
 
 /*
@@ -304,11 +311,12 @@ static void attach_without_memory_reads_mapper(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread attach;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
 					       IOMMU_READ));
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_attach, NULL,
-						 NULL));
+	test_thread_attach(test, &attach, space->mock[0], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
 }
@@ -343,8 +351,6 @@ static void run_is_of_one_kind(struct kunit *test)
 /* A run that exceeds the limit is unpinned as a whole. */
 static void run_beyond_limit_is_unpinned(struct kunit *test)
 {
-	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
-	unsigned long before = limit->rlim_cur, i;
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_contiguous(test, 8);
 	unsigned long charged = test_charged();
@@ -352,14 +358,10 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
 	if (!uaddr)
 		kunit_skip(test, "no contiguous memory to be had");
 	test_attach(test, space->mock[0]);
-	limit->rlim_cur = PAGES(charged + 7);
+	test_set_memlock(PAGES(charged + 7));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 8));
-	limit->rlim_cur = before;
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	for (i = 0; i != 8; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 8, 0);
 }
 
 /*
@@ -433,13 +435,96 @@ static void faults_in_vain_end(struct kunit *test)
 			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
 	KUNIT_EXPECT_FALSE(test, user_pte(uaddr, &pte));
 	for (faults = 0, i = 0; i != IOPT_FAULTS_MAX; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
+		KUNIT_EXPECT_EQ(test, 0, iopt_pages_fault_in(pages, 0, 0,
+							     &faults, &batch));
 	KUNIT_EXPECT_TRUE(test, user_pte(uaddr, &pte));
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
 	mutex_unlock(&pages->mutex);
 	test_munmap(test, uaddr, 1);
+}
+
+/*
+ * Map and unmap with @prot, and expect that all pages are dirty afterwards, or
+ * none. Clean them while they are mapped, because GUP may dirty them.
+ */
+static void expect_dirty(struct kunit *test, unsigned long uaddr,
+			 unsigned long npages, int prot, bool dirty)
+{
+	struct test_space *space = test->priv;
+	struct page *page;
+	unsigned long i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, npages,
+					       prot));
+	for (i = 0; i != npages; i++) {
+		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
+		ClearPageDirty(page);
+	}
+	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, IOVA, npages));
+	for (i = 0; i != npages; i++) {
+		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
+		KUNIT_EXPECT_EQ(test, dirty, PageDirty(page));
+	}
+}
+
+/* Pages become dirty only if the device could write to them. */
+static void unmap_dirties_what_was_writable(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1);
+
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 1, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* All pages of a writable run become dirty. */
+static void unmap_dirties_runs(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_contiguous(test, 8);
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory to be had");
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 8, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* Reserved pages are pinned like others, but not charged. */
+static void reserved_pages_uncharged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap_shared(test, 3);
+	unsigned long charged = test_charged();
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct vm_area_struct *vma;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, vm_insert_page(vma, uaddr + PAGES(1), page));
+	mmap_write_unlock(current->mm);
+	test_touch(test, uaddr, 1);
+	test_touch(test, uaddr + PAGES(2), 1);
+	SetPageReserved(page);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, page_to_pfn(page),
+			mock_domain_pfn(space->mock[0], IOVA + PAGES(1)));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	ClearPageReserved(page);
+	test_munmap(test, uaddr, 3);
+	put_page(page);
 }
 
 static struct kunit_case gup_cases[] = {
@@ -455,6 +540,10 @@ static struct kunit_case gup_cases[] = {
 	KUNIT_CASE(many_faults_of_a_map),
 	KUNIT_CASE(many_faults_of_a_pin),
 	KUNIT_CASE(faults_in_vain_end),
+	KUNIT_CASE(unmap_dirties_what_was_writable),
+	KUNIT_CASE(unmap_dirties_runs),
+	KUNIT_CASE(reserved_pages_uncharged),
+	KUNIT_CASE(attach_by_another_pins_mapper),
 	{}
 };
 

@@ -207,14 +207,6 @@ static void rw_last_bytes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, user_value(test, uaddr + PAGES(1) - 8));
 }
 
-static long call_read(struct test_thread *thread)
-{
-	u64 value = 0;
-	int rc = rw(thread->data, IOVA, &value, 0);
-
-	return rc ?: value;
-}
-
 /*
  * A kernel thread can access the memory of the process that mapped it, but
  * another process cannot.
@@ -228,12 +220,9 @@ static void rw_by_others(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr + PAGES(3),
 					  1));
-	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
-						 current->mm));
-	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
-						 NULL));
-	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_run(test, call_read, access,
-						       other));
+	KUNIT_EXPECT_EQ(test, 3, test_read_as(test, access, IOVA, current->mm));
+	KUNIT_EXPECT_EQ(test, 3, test_read_as(test, access, IOVA, NULL));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_read_as(test, access, IOVA, other));
 	mmput(other);
 }
 
@@ -256,17 +245,15 @@ static void rw_of_dead_process(struct kunit *test)
 	struct mm_struct *other = test_other_mm(test);
 
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, NULL, other));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_read, access,
-						 NULL));
+	KUNIT_EXPECT_EQ(test, 0, test_read_as(test, access, IOVA, NULL));
 	mmput(other);
-	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
-						      NULL));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA, NULL));
 	/*
 	 * This error takes precedence over that for the memory of another
 	 * process.
 	 */
-	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
-						      current->mm));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA,
+						   current->mm));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }

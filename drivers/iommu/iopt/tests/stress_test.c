@@ -551,7 +551,7 @@ static void all_against_all(struct kunit *test)
 	 * made to fail.
 	 */
 	space->iopt->policy.gfp = GFP_KERNEL;
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	test_set_memlock(RLIM_INFINITY);
 	arena = kunit_kzalloc(test, sizeof(*arena), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, arena);
 	arena->iopt = space->iopt;

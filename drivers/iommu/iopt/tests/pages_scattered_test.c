@@ -52,7 +52,7 @@ static struct iopt_pages *map_one_run(struct kunit *test)
 	if (!space->uaddr)
 		kunit_skip(test, "no contiguous memory to be had");
 	space->charged = test_charged();
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	test_set_memlock(RLIM_INFINITY);
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr,
 					  NPAGES));
@@ -185,17 +185,17 @@ static void pins_cut_one_run(struct kunit *test)
 	iopt_access_destroy(scattered);
 }
 
-static struct kunit_case scattered_cases[] = {
+static struct kunit_case pages_scattered_cases[] = {
 	KUNIT_CASE(copies_cut_one_run),
 	KUNIT_CASE(pins_cut_one_run),
 	{}
 };
 
-static struct kunit_suite scattered_suite = {
-	.name = "iopt-scattered",
+static struct kunit_suite pages_scattered_suite = {
+	.name = "iopt-pages-scattered",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = scattered_cases,
+	.test_cases = pages_scattered_cases,
 };
 
-kunit_test_suite(scattered_suite);
+kunit_test_suite(pages_scattered_suite);

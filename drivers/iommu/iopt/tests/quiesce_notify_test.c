@@ -18,13 +18,10 @@ static void unmap_notifies_every_access(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
 	struct test_access *two = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 12), bytes, i;
+	unsigned long uaddr = test_touched(test, 12), bytes;
 
 	test_attach(test, space->mock[0]);
-	for (i = 0; i != 3; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(space->iopt, IOVA + PAGES(4 * i),
-					 uaddr + PAGES(4 * i), 4));
+	test_map_adjacent(test, IOVA, uaddr, 3, 4);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(2), 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(8), 1));
 
@@ -42,10 +39,7 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, two->nr_notified);
 	test_expect_notified(test, two, 0, IOVA, 4);
 	test_expect_notified(test, two, 1, IOVA + PAGES(8), 4);
-	for (i = 0; i != 12; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 12, 0);
 
 	/*
 	 * A mapping that was unpinned before the unmap causes no notification.
@@ -212,12 +206,9 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 	struct test_thread thread;
 
 	space->iopt->policy.notices = 3;
-	access->keep = true;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&thread);
+	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 3, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
 	test_thread_kill(&thread);
@@ -294,7 +285,7 @@ static void no_use_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
-static struct kunit_case access_notify_cases[] = {
+static struct kunit_case quiesce_notify_cases[] = {
 	KUNIT_CASE(unmap_notifies_every_access),
 	KUNIT_CASE(detach_notifies_no_access),
 	KUNIT_CASE(unmap_notifies_of_last_page),
@@ -306,11 +297,11 @@ static struct kunit_case access_notify_cases[] = {
 	{}
 };
 
-static struct kunit_suite access_notify_suite = {
-	.name = "iopt-access-notify",
+static struct kunit_suite quiesce_notify_suite = {
+	.name = "iopt-quiesce-notify",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = access_notify_cases,
+	.test_cases = quiesce_notify_cases,
 };
 
-kunit_test_suite(access_notify_suite);
+kunit_test_suite(quiesce_notify_suite);

@@ -12,15 +12,6 @@
 
 #define IOVA	0x100000000UL
 
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[1];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
-}
-
 /* Start an unmap of 4 pages that waits for pins, then an attach. */
 static void start_unmap_and_attach(struct kunit *test,
 				   struct test_access *access,
@@ -29,15 +20,12 @@ static void start_unmap_and_attach(struct kunit *test,
 {
 	struct test_space *space = test->priv;
 
-	access->keep = true;
 	space->uaddr = test_touched(test, 4);
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_unmap(test, unmap, IOVA, 4, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
-	test_thread_start(test, attach, call_attach, NULL, current->mm);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 4);
+	test_thread_attach(test, attach, space->mock[1], current->mm);
 	msleep(50);
 }
 
@@ -125,7 +113,7 @@ static void killed_attach_meets_unmap(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case access_attach_cases[] = {
+static struct kunit_case quiesce_attach_cases[] = {
 	KUNIT_CASE(attach_meets_killed_unmap),
 	KUNIT_CASE(attach_meets_unmap),
 	KUNIT_CASE(coarse_domain_meets_unmap),
@@ -133,11 +121,11 @@ static struct kunit_case access_attach_cases[] = {
 	{}
 };
 
-static struct kunit_suite access_attach_suite = {
-	.name = "iopt-access-attach",
+static struct kunit_suite quiesce_attach_suite = {
+	.name = "iopt-quiesce-attach",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = access_attach_cases,
+	.test_cases = quiesce_attach_cases,
 };
 
-kunit_test_suite(access_attach_suite);
+kunit_test_suite(quiesce_attach_suite);

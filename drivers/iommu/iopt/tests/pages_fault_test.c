@@ -53,18 +53,6 @@ static struct io_pagetable *map_and_share(struct kunit *test,
 	return other;
 }
 
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, *(unsigned long *)thread->data,
-			8);
-}
-
-static long call_attach(struct test_thread *thread)
-{
-	return iopt_attach_domain(thread->space->iopt,
-				  &thread->space->mock[0]->domain);
-}
-
 /*
  * The limit includes the pages that a map has pinned while it waits for another
  * one.
@@ -74,23 +62,22 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
 	unsigned long charged = test_charged(), few = test_touched(test, 2);
 	struct test_space *space = test->priv;
 	struct slow_memory slow = { .page = 7 };
-	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
-	unsigned long before = limit->rlim_cur, uaddr;
+	unsigned long uaddr;
 	struct test_thread map;
 
 	uaddr = slow_page(test, &slow, 8);
 	test_attach(test, space->mock[0]);
-	test_thread_start(test, &map, call_map, &uaddr, current->mm);
+	test_thread_map(test, &map, IOVA, uaddr, 8);
 	wait_for_completion(&slow.blocked);
 
 	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
-	limit->rlim_cur = PAGES(charged + 8);
+	test_set_memlock(PAGES(charged + 8));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, 0, few, 2));
 	KUNIT_EXPECT_EQ(test, charged + 7, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, few, 1));
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 1));
-	limit->rlim_cur = before;
+	test_set_memlock(RLIM_INFINITY);
 
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
@@ -123,7 +110,7 @@ static void sharing_space_does_not_wait(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
 	KUNIT_EXPECT_EQ(test, charged + 6, test_charged());
 
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, IOVA, IOVA + PAGES(4) - 1,
 					    &bytes));
@@ -144,44 +131,21 @@ static void sharing_space_does_not_wait(struct kunit *test)
 	test_munmap(test, uaddr, 8);
 }
 
-/**
- * struct pin_call - pages that a thread pins
- * @access: access that pins them
- * @iova: first IOVA
- * @npages: number of pages
- */
-struct pin_call {
-	struct test_access *access;
-	unsigned long iova;
-	unsigned long npages;
-};
-
-static long call_pin(struct test_thread *thread)
-{
-	const struct pin_call *call = thread->data;
-	struct page *pages[8];
-
-	return test_pin_flags(call->access, call->iova, call->npages, pages, 0);
-}
-
 /*
  * Accesses can pin the other pages while a call waits for one. Calls that wait
  * for the same page all pin the same one.
  */
 static void accesses_pin_around_a_page(struct kunit *test)
 {
-	unsigned long uaddr, charged = test_charged(), i;
+	unsigned long uaddr, charged = test_charged();
 	struct test_space *space = test->priv;
 	struct slow_memory slow = { .page = 3 };
 	struct test_access *access = test_access_create(test);
 	struct test_thread one, two;
-	struct pin_call call[2];
 
 	uaddr = slow_page(test, &slow, 8);
-	for (i = 0; i != ARRAY_SIZE(call); i++)
-		call[i] = (struct pin_call){ test_access_create(test), IOVA, 8 };
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	test_thread_start(test, &one, call_pin, &call[0], current->mm);
+	test_thread_pin(test, &one, test_access_create(test), IOVA, 8);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 3));
@@ -193,16 +157,13 @@ static void accesses_pin_around_a_page(struct kunit *test)
 	 * once.
 	 */
 	reinit_completion(&slow.blocked);
-	test_thread_start(test, &two, call_pin, &call[1], current->mm);
+	test_thread_pin(test, &two, test_access_create(test), IOVA, 8);
 	wait_for_completion(&slow.blocked);
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&one));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
-	for (i = 0; i != 8; i++)
-		KUNIT_EXPECT_EQ(test, 1,
-				test_pins(test_user_pfn(test,
-							uaddr + PAGES(i))));
+	test_expect_pins(test, uaddr, 8, 1);
 
 	KUNIT_EXPECT_EQ(test, 8, test_unpin(access, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 8, test_unpin(access, IOVA, 8));
@@ -213,142 +174,12 @@ static void accesses_pin_around_a_page(struct kunit *test)
 }
 
 /*
- * A page of a writable mapping becomes dirty when the last holder drops it,
- * even if that holder is read-only.
- */
-static void last_holder_may_be_read_only(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(1), PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, 0);
-	unsigned long iova = IOVA + PAGES(1);
-	struct page *page;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
-	test_touch(test, uaddr, 1);
-	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &iova, space->iopt,
-					   IOVA, PAGES(1), IOMMU_READ,
-					   IOPT_MAP_FIXED));
-	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
-	get_page(page);
-	/* Simulate writeback before the device writes to the page again. */
-	ClearPageDirty(page);
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
-	KUNIT_EXPECT_FALSE(test, PageDirty(page));
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 1));
-	KUNIT_EXPECT_TRUE(test, PageDirty(page));
-	put_page(page);
-	test_munmap(test, uaddr, 1);
-}
-
-/**
- * struct copy_call - copy that a thread makes into another space
- * @to: destination space
- * @iova: IOVA in both the destination and the source
- * @npages: number of pages
- */
-struct copy_call {
-	struct io_pagetable *to;
-	unsigned long iova;
-	unsigned long npages;
-};
-
-static long call_copy(struct test_thread *thread)
-{
-	const struct copy_call *call = thread->data;
-	unsigned long iova = call->iova;
-
-	return iopt_copy(call->to, &iova, thread->space->iopt, iova,
-			 PAGES(call->npages), IOMMU_READ, IOPT_MAP_FIXED);
-}
-
-/*
- * A holder of some pages of a hole waits for the caller that is pinning all of
- * them. Each of them then finds every page at its index, and keeps its pages
- * when the other holder is removed.
- */
-static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
-{
-	struct test_space *space = test->priv;
-	struct io_pagetable *other[2] = {
-		test_other_space(test, space->mock[0]),
-		test_other_space(test, space->mock[1]),
-	};
-	struct copy_call whole = { other[0], IOVA, 32 };
-	struct copy_call part = { other[1], IOVA + PAGES(8), 8 };
-	struct copy_call behind = { other[0], IOVA + PAGES(32), 32 };
-	struct test_thread one, two;
-	struct iopt_pages *pages;
-	unsigned long bytes;
-	unsigned int i;
-
-	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 64,
-					       IOMMU_READ));
-	pages = test_area_at(space, IOVA)->pages;
-	/* The record extends beyond the hole that is filled. */
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_copy, &behind,
-						 current->mm));
-
-	/*
-	 * Holding the mmap_lock stops a read-only pin, which looks up the VMA
-	 * first.
-	 */
-	mmap_write_lock(current->mm);
-	test_thread_start(test, &one, call_copy, &whole, current->mm);
-	while (!rwsem_is_contended(&current->mm->mmap_lock))
-		msleep(20);
-	test_thread_start(test, &two, call_copy, &part, current->mm);
-	while (!READ_ONCE(pages->nr_waiting))
-		msleep(20);
-	mmap_write_unlock(current->mm);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&one));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
-
-	KUNIT_EXPECT_EQ(test, 64, pages->nr_charged);
-	mock_expect_maps(space->mock[0], IOVA, uaddr, 64);
-	mock_expect_maps(space->mock[1], IOVA + PAGES(8), uaddr + PAGES(8), 8);
-	KUNIT_EXPECT_EQ(test, 64, space->mock[0]->nr_ptes);
-	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other[0], IOVA,
-					    IOVA + PAGES(32) - 1, &bytes));
-	KUNIT_EXPECT_EQ(test, 40, pages->nr_charged);
-	for (i = 0; i != 32; i++)
-		KUNIT_EXPECT_EQ(test, i >= 8 && i < 16,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
-	for (i = 0; i != 2; i++)
-		test_other_free(test, other[i], space->mock[i]);
-	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
-}
-
-/* Scattered pages take a run for each page. */
-static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
-{
-	holder_comes_while_pinning(test, test_touched(test, 64));
-}
-
-/*
- * A run of contiguous pages is cut where the slice of the waiting holder ends.
- */
-static void holder_comes_while_a_run_is_pinned(struct kunit *test)
-{
-	unsigned long uaddr = test_contiguous(test, 64);
-
-	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
-	holder_comes_while_pinning(test, uaddr);
-}
-
-/*
  * A holder that waits for a page keeps the pages that it has found, even if the
  * holder that pinned them drops them.
  */
 static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 {
-	unsigned long uaddr, bytes, charged = test_charged(), i;
+	unsigned long uaddr, bytes, charged = test_charged();
 	struct io_pagetable *other;
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[1];
@@ -362,7 +193,7 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, pages->nr_filling);
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
@@ -373,16 +204,12 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, 1,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 4, 1);
 	iopt_detach_domain(other, &mock->domain);
 	iopt_free(other);
 
 	complete_all(&slow.go_on);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
-	space->mock[0]->attached = true;
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_filling);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
@@ -494,24 +321,21 @@ static void helped_map(struct kunit *test, struct helped *helped)
 }
 
 /*
- * Make @call in a thread. While each of its faults blocks, another caller pins
- * the page.
+ * While each fault of the thread blocks, pin the page on behalf of another
+ * space. Then join the thread.
  */
-static void pin_each_page_first(struct kunit *test,
-				long (*call)(struct test_thread *thread),
-				void *data, struct helped *helped)
+static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
+				struct helped *helped)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *other = test_other_space(test, space->mock[1]);
 	unsigned long i, iova = IOVA;
-	struct test_thread thread;
 
-	test_thread_start(test, &thread, call, data, current->mm);
 	for (i = 0; i != NR_HELPED; i++, iova += PAGE_SIZE) {
 		while (!try_wait_for_completion(&helped->blocked) &&
-		       !completion_done(&thread.done))
+		       !completion_done(&thread->done))
 			msleep(20);
-		if (completion_done(&thread.done))
+		if (completion_done(&thread->done))
 			break;
 		KUNIT_EXPECT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
 						   iova, PAGE_SIZE, TEST_RW,
@@ -519,7 +343,7 @@ static void pin_each_page_first(struct kunit *test,
 		complete(&helped->go_on);
 	}
 	KUNIT_EXPECT_EQ(test, NR_HELPED, i);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(thread));
 	test_other_free(test, other, space->mock[1]);
 }
 
@@ -531,13 +355,14 @@ static void holder_is_helped_by_others(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *other = test_other_space(test, space->mock[0]);
-	struct copy_call copy = { other, IOVA, NR_HELPED };
+	struct test_thread thread;
 	struct helped helped;
 
 	helped_map(test, &helped);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
 					  NR_HELPED));
-	pin_each_page_first(test, call_copy, &copy, &helped);
+	test_thread_copy_to(test, &thread, other, IOVA, NR_HELPED);
+	pin_each_page_first(test, &thread, &helped);
 	mock_expect_maps(space->mock[0], IOVA, helped.uaddr, NR_HELPED);
 	test_other_free(test, other, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
@@ -556,12 +381,14 @@ static void access_is_helped_by_others(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
+	struct test_thread thread;
 	struct helped helped;
 
 	helped_map(test, &helped);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
 					  NR_HELPED));
-	pin_each_page_first(test, call_pin_helped, access, &helped);
+	test_thread_start(test, &thread, call_pin_helped, access, current->mm);
+	pin_each_page_first(test, &thread, &helped);
 	KUNIT_EXPECT_EQ(test, NR_HELPED, test_unpin(access, IOVA, NR_HELPED));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
 	test_munmap(test, helped.uaddr, NR_HELPED);
@@ -623,26 +450,23 @@ static void holder_of_held_pages_can_be_killed(struct kunit *test)
 	set_reserved(test, uaddr, false);
 }
 
-static struct kunit_case filling_cases[] = {
+static struct kunit_case pages_fault_cases[] = {
 	KUNIT_CASE(limit_holds_while_a_map_waits),
 	KUNIT_CASE(sharing_space_does_not_wait),
 	KUNIT_CASE(accesses_pin_around_a_page),
-	KUNIT_CASE(holder_comes_while_its_pages_are_pinned),
-	KUNIT_CASE(holder_comes_while_a_run_is_pinned),
 	KUNIT_CASE(waiting_holder_keeps_what_others_drop),
 	KUNIT_CASE(page_that_was_waited_for_is_copied),
-	KUNIT_CASE(last_holder_may_be_read_only),
 	KUNIT_CASE(holder_is_helped_by_others),
 	KUNIT_CASE(access_is_helped_by_others),
 	KUNIT_CASE(holder_of_held_pages_can_be_killed),
 	{}
 };
 
-static struct kunit_suite filling_suite = {
-	.name = "iopt-filling",
+static struct kunit_suite pages_fault_suite = {
+	.name = "iopt-pages-fault",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = filling_cases,
+	.test_cases = pages_fault_cases,
 };
 
-kunit_test_suite(filling_suite);
+kunit_test_suite(pages_fault_suite);
