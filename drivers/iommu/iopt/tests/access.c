@@ -20,7 +20,7 @@ static void access_notified(void *data, unsigned long start, unsigned long last)
 	access->nr_notified++;
 	complete(&access->called);
 	if (access->block)
-		wait_for_completion(&access->go_on);
+		wait_for_completion(&access->resume);
 	if (access->also)
 		access->also(access, start, last);
 	while (!access->keep && iopt_access_unpin(access->access, start, last))
@@ -53,7 +53,7 @@ static struct test_access *create(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, access);
 	mutex_init(&access->lock);
 	init_completion(&access->called);
-	init_completion(&access->go_on);
+	init_completion(&access->resume);
 	access->space = space;
 	access->access = iopt_access_create(space->iopt, ops, access);
 	if (IS_ERR(access->access)) {
@@ -154,6 +154,22 @@ unsigned long test_unpin(struct test_access *access, unsigned long iova,
 	nr = iopt_access_unpin(access->access, iova, iova + PAGES(npages) - 1);
 	mutex_unlock(&access->lock);
 	return nr;
+}
+
+/*
+ * Map @npages of new memory at @iova, and pin the first @nr_pinned of them.
+ * Return the user address.
+ */
+unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
+			      unsigned long iova, unsigned long npages,
+			      unsigned long nr_pinned)
+{
+	unsigned long uaddr = test_touched(test, npages);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(access->space->iopt, iova, uaddr,
+					  npages));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, iova, nr_pinned));
+	return uaddr;
 }
 
 /**

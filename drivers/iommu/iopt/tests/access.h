@@ -23,9 +23,9 @@ struct test_thread;
  * @keep: unpin nothing when notified of an unmap
  * @nr_notified: number of notifications
  * @notified: ranges of the first %TEST_NOTIFIED_MAX notifications
- * @block: wait for @go_on in the callback
+ * @block: wait for @resume in the callback
  * @called: completed by each notification
- * @go_on: see @block
+ * @resume: see @block
  * @also: function that the callback calls before it unpins, or NULL
  */
 struct test_access {
@@ -38,7 +38,7 @@ struct test_access {
 	struct iopt_range notified[TEST_NOTIFIED_MAX];
 	bool block;
 	struct completion called;
-	struct completion go_on;
+	struct completion resume;
 	void (*also)(struct test_access *access, unsigned long start,
 		     unsigned long last);
 };
@@ -59,6 +59,9 @@ int test_pin(struct test_access *access, unsigned long iova,
 	     unsigned long npages);
 unsigned long test_unpin(struct test_access *access, unsigned long iova,
 			 unsigned long npages);
+unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
+			      unsigned long iova, unsigned long npages,
+			      unsigned long nr_pinned);
 void test_thread_pin(struct kunit *test, struct test_thread *thread,
 		     struct test_access *access, unsigned long iova,
 		     unsigned long npages);

@@ -19,7 +19,7 @@
  * An access that owns its pins unpins only these. Accesses that do not own pins
  * may unpin each other's.
  */
-static void unpin_is_of_its_own(struct kunit *test)
+static void unpin_drops_own_pins_only(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -183,12 +183,11 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 	struct test_thread unpin;
 	struct iopt_area *area;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	uaddr = test_map_pinned(test, one, IOVA, 2, 2);
 	area = test_area_at(space, IOVA);
 	mutex_lock(&area->pages->mutex);
 	test_thread_start(test, &unpin, call_unpin_all, one, NULL);
@@ -208,13 +207,11 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
  */
 static void unmap_waits_for_unpin_all(struct kunit *test)
 {
-	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 	struct test_thread unmap;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	uaddr = test_map_pinned(test, one, IOVA, 2, 2);
 	test_thread_unmap_pinned(test, &unmap, one, IOVA, 2);
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -252,7 +249,7 @@ static void owners_ENOSPC(struct kunit *test)
 }
 
 static struct kunit_case access_owned_pins_cases[] = {
-	KUNIT_CASE(unpin_is_of_its_own),
+	KUNIT_CASE(unpin_drops_own_pins_only),
 	KUNIT_CASE(unpin_all_notifies),
 	KUNIT_CASE(unpin_all_removes_kept_pins),
 	KUNIT_CASE(unpin_all_from_copies),

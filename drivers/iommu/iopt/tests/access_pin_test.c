@@ -189,7 +189,7 @@ static void pin_unaligned(struct kunit *test)
 }
 
 /* Unpinning leaves pages alone that are not pinned. */
-static void unpin_of_unpinned(struct kunit *test)
+static void unpin_skips_unpinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -220,7 +220,7 @@ static void unpin_of_unpinned(struct kunit *test)
 }
 
 /* Pins do not belong to an access: any access may unpin them. */
-static void pins_have_no_owner(struct kunit *test)
+static void unpin_by_another_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
@@ -240,7 +240,7 @@ static void pins_have_no_owner(struct kunit *test)
 }
 
 /* Reserved pages are pinned, but not charged. */
-static void pin_reserved_page_uncharged(struct kunit *test)
+static void pin_of_reserved_page_is_uncharged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -301,7 +301,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
  * If a range exceeds the limit, the pages that fit are pinned temporarily: they
  * become dirty, but are not returned to the caller.
  */
-static void pin_beyond_limit_starts(struct kunit *test)
+static void pin_beyond_limit_marks_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -389,11 +389,11 @@ static struct kunit_case access_pin_cases[] = {
 	KUNIT_CASE(pin_EPERM),
 	KUNIT_CASE(pin_uses_prot_of_mapping),
 	KUNIT_CASE(pin_unaligned),
-	KUNIT_CASE(unpin_of_unpinned),
-	KUNIT_CASE(pins_have_no_owner),
-	KUNIT_CASE(pin_reserved_page_uncharged),
+	KUNIT_CASE(unpin_skips_unpinned_pages),
+	KUNIT_CASE(unpin_by_another_access),
+	KUNIT_CASE(pin_of_reserved_page_is_uncharged),
 	KUNIT_CASE(pin_ENOMEM_at_limit),
-	KUNIT_CASE(pin_beyond_limit_starts),
+	KUNIT_CASE(pin_beyond_limit_marks_dirty),
 	KUNIT_CASE(pin_EOVERFLOW),
 	KUNIT_CASE(pin_EOVERFLOW_of_reserved_page),
 	{}

@@ -59,9 +59,7 @@ static void start_blocked_callback(struct kunit *test, struct test_access *one,
 {
 	struct test_space *space = test->priv;
 
-	space->uaddr = test_touched(test, 4);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 1));
+	space->uaddr = test_map_pinned(test, one, IOVA, 4, 1);
 	two->block = true;
 	test_thread_unmap(test, unmap, IOVA, 4, current->mm);
 	wait_for_completion(&two->called);
@@ -78,13 +76,13 @@ static void destroy_waits_for_callback(struct kunit *test)
 	test_thread_destroy(test, &destroy, two);
 	msleep(50);
 	KUNIT_EXPECT_FALSE(test, completion_done(&destroy.done));
-	complete(&two->go_on);
+	complete(&two->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
 /* Creating or destroying an access does not wait for callbacks of others. */
-static void destroy_waits_for_own_callbacks_only(struct kunit *test)
+static void destroy_ignores_other_callbacks(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
@@ -99,7 +97,7 @@ static void destroy_waits_for_own_callbacks_only(struct kunit *test)
 		three = test_access_create(test);
 		KUNIT_EXPECT_EQ(test, 0, three->nr_notified);
 	}
-	complete(&two->go_on);
+	complete(&two->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, space->uaddr)));
@@ -109,16 +107,13 @@ static void destroy_waits_for_own_callbacks_only(struct kunit *test)
  * Destroying an access waits for its callback only, not for the unmap, which
  * may wait for another access to unpin.
  */
-static void destroy_waits_for_callback_only(struct kunit *test)
+static void destroy_does_not_wait_for_unmap(struct kunit *test)
 {
 	struct test_access *pinner = test_access_create(test);
 	struct test_access *other = test_access_create(test);
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
 	struct test_thread unmap, destroy;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(pinner, IOVA, 1));
+	test_map_pinned(test, pinner, IOVA, 8, 1);
 	pinner->keep = true;
 	other->keep = true;
 	other->block = true;
@@ -126,7 +121,7 @@ static void destroy_waits_for_callback_only(struct kunit *test)
 	wait_for_completion(&other->called);
 	test_thread_destroy(test, &destroy, other);
 	test_thread_expect_waiting(&destroy);
-	complete(&other->go_on);
+	complete(&other->resume);
 	test_thread_expect_return(&destroy);
 	KUNIT_EXPECT_FALSE(test, completion_done(&unmap.done));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(pinner, IOVA, 1));
@@ -138,8 +133,8 @@ static struct kunit_case access_cases[] = {
 	KUNIT_CASE(create_ENOMEM),
 	KUNIT_CASE(pin_without_ops_EINVAL),
 	KUNIT_CASE(destroy_waits_for_callback),
-	KUNIT_CASE(destroy_waits_for_own_callbacks_only),
-	KUNIT_CASE(destroy_waits_for_callback_only),
+	KUNIT_CASE(destroy_ignores_other_callbacks),
+	KUNIT_CASE(destroy_does_not_wait_for_unmap),
 	{}
 };
 

@@ -70,7 +70,7 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 }
 
 /* IOPT_ACCOUNT_NONE has no limit, but counts pages in VmPin. */
-static void none_has_no_limit_but_shows(struct kunit *test)
+static void none_is_unlimited_but_counted(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	unsigned long before = test_charged();
@@ -86,7 +86,7 @@ static void none_has_no_limit_but_shows(struct kunit *test)
 }
 
 /* A payer holds a reference to the mm_struct, not to the address space. */
-static void payer_does_not_keep_mm_alive(struct kunit *test)
+static void payer_holds_no_mm_users(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	int users = atomic_read(&mm->mm_users);
@@ -119,7 +119,7 @@ static void mm_limit_is_exact(struct kunit *test)
 }
 
 /* Uncharged pages can be charged again before VmLck is updated. */
-static void uncharged_gives_room(struct kunit *test)
+static void uncharged_pages_can_be_charged_again(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
@@ -144,7 +144,7 @@ static long call_sync(struct test_thread *thread)
 }
 
 /* A worker updates VmLck if a thread is killed waiting for the mmap_lock. */
-static void killed_syncs_later(struct kunit *test)
+static void killed_sync_is_deferred(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer;
@@ -177,7 +177,7 @@ static long call_try_sync(struct test_thread *thread)
 /*
  * A caller that must not wait for the mmap_lock leaves the update to a worker.
  */
-static void busy_lock_syncs_later(struct kunit *test)
+static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {
 	static long (*const calls[])(struct test_thread *) = {
 		call_try_sync,
@@ -254,7 +254,7 @@ static void mm_unlimited_is_counted(struct kunit *test)
 }
 
 /* The sum of charges must not wrap. */
-static void limit_of_huge_sums(struct kunit *test)
+static void charge_that_overflows_ENOMEM(struct kunit *test)
 {
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
@@ -267,7 +267,7 @@ static void limit_of_huge_sums(struct kunit *test)
 }
 
 /* The last reference to a payer drops those to process, mm and user. */
-static void payer_keeps_and_puts(struct kunit *test)
+static void payer_holds_references(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	const struct cred *before = test_be_user(test, 4711);
@@ -298,7 +298,8 @@ static void payer_keeps_and_puts(struct kunit *test)
 	revert_creds(before);
 }
 
-static bool pays_now(struct iopt_payer *payer, enum iopt_account account)
+static bool is_current_payer(struct iopt_payer *payer,
+			     enum iopt_account account)
 {
 	struct iopt_payer __rcu *from = RCU_INITIALIZER(payer);
 	struct iopt_payer *found = iopt_payer_get_current(&from, account);
@@ -315,21 +316,21 @@ static void payer_is_reused(struct kunit *test)
 	const struct cred *before;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	KUNIT_EXPECT_TRUE(test, pays_now(payer, IOPT_ACCOUNT_USER));
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_MM));
-	KUNIT_EXPECT_FALSE(test, pays_now(NULL, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_TRUE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(NULL, IOPT_ACCOUNT_USER));
 	before = test_be_user(test, 4711);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	revert_creds(before);
 
 	kthread_unuse_mm(mm);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	kthread_use_mm(mm);
 
 	/* A payer without references is about to be freed. */
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer->users));
 	refcount_set(&payer->users, 0);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	refcount_set(&payer->users, 1);
 	iopt_payer_put(payer);
 }
@@ -337,16 +338,16 @@ static void payer_is_reused(struct kunit *test)
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(user_limit_is_exact),
 	KUNIT_CASE(user_limit_is_read_at_each_charge),
-	KUNIT_CASE(none_has_no_limit_but_shows),
-	KUNIT_CASE(payer_does_not_keep_mm_alive),
+	KUNIT_CASE(none_is_unlimited_but_counted),
+	KUNIT_CASE(payer_holds_no_mm_users),
 	KUNIT_CASE(mm_limit_is_exact),
 	KUNIT_CASE(mm_unlimited_is_counted),
-	KUNIT_CASE(uncharged_gives_room),
-	KUNIT_CASE(killed_syncs_later),
-	KUNIT_CASE(busy_lock_syncs_later),
+	KUNIT_CASE(uncharged_pages_can_be_charged_again),
+	KUNIT_CASE(killed_sync_is_deferred),
+	KUNIT_CASE(sync_is_deferred_if_lock_is_busy),
 	KUNIT_CASE(each_noted_payer_is_synced),
-	KUNIT_CASE(limit_of_huge_sums),
-	KUNIT_CASE(payer_keeps_and_puts),
+	KUNIT_CASE(charge_that_overflows_ENOMEM),
+	KUNIT_CASE(payer_holds_references),
 	KUNIT_CASE(payer_is_reused),
 	{}
 };

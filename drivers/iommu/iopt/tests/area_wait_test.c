@@ -16,6 +16,20 @@
 #define IOVA 0x100000000UL
 #define COPY 0x080000000UL
 
+/*
+ * Expect that the second call waits for the first one, which is blocked in a
+ * domain. Then resume the first call, and expect the return values of both.
+ */
+static void expect_serialised(struct mock_domain *mock,
+			      struct test_thread *first, long first_rc,
+			      struct test_thread *second, long second_rc)
+{
+	test_thread_expect_waiting(second);
+	complete(&mock->resume);
+	KUNIT_EXPECT_EQ(mock->test, first_rc, test_thread_join(first));
+	KUNIT_EXPECT_EQ(mock->test, second_rc, test_thread_join(second));
+}
+
 /* A map of the same range waits for the first one, and then fails. */
 static void second_map_waits_for_first(struct kunit *test)
 {
@@ -28,16 +42,12 @@ static void second_map_waits_for_first(struct kunit *test)
 	test_thread_map(test, &first, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_map(test, &second, IOVA, uaddr, 8);
-	test_thread_expect_waiting(&second);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
-	KUNIT_EXPECT_EQ(test, -EEXIST, test_thread_join(&second));
+	expect_serialised(space->mock[0], &first, 0, &second, -EEXIST);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 }
 
 /* If the first map fails, the second one finds the range free. */
-static void second_map_wins_if_first_fails(struct kunit *test)
+static void second_map_succeeds_if_first_fails(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8);
@@ -49,11 +59,7 @@ static void second_map_wins_if_first_fails(struct kunit *test)
 	test_thread_map(test, &first, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_map(test, &second, IOVA, uaddr, 8);
-	test_thread_expect_waiting(&second);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&first));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
+	expect_serialised(space->mock[0], &first, -ENOMEM, &second, 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 }
 
@@ -69,11 +75,7 @@ static void unmap_waits_for_map(struct kunit *test)
 	test_thread_map(test, &map, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
-	test_thread_expect_waiting(&unmap);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	expect_serialised(space->mock[0], &map, 0, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
@@ -94,11 +96,7 @@ static void map_waits_for_unmap(struct kunit *test)
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_map(test, &map, IOVA, uaddr, 8);
-	test_thread_expect_waiting(&map);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	expect_serialised(space->mock[0], &unmap, 0, &map, 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0,
 			test_pins(test_user_pfn(test, uaddr + PAGES(8))));
@@ -113,18 +111,17 @@ static void map_does_not_wait_for_accesses(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
+	unsigned long uaddr;
 	struct test_thread unmap, map;
 
 	space->iopt->policy.notices = 2;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	uaddr = test_map_pinned(test, access, IOVA, 8, 1);
 	access->block = true;
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_completion(&access->called);
 	test_thread_map(test, &map, IOVA, uaddr, 8);
 	test_thread_expect_return(&map);
-	complete_all(&access->go_on);
+	complete_all(&access->resume);
 	KUNIT_EXPECT_EQ(test, -EEXIST, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
@@ -142,11 +139,7 @@ static void unmap_waits_for_attach(struct kunit *test)
 	test_thread_attach(test, &attach, space->mock[1], current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
-	test_thread_expect_waiting(&unmap);
-
-	complete(&space->mock[1]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	expect_serialised(space->mock[1], &attach, 0, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
@@ -164,11 +157,7 @@ static void unmap_waits_for_detach(struct kunit *test)
 	test_thread_detach(test, &detach, space->mock[1], current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
-	test_thread_expect_waiting(&unmap);
-
-	complete(&space->mock[1]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	expect_serialised(space->mock[1], &detach, 0, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
@@ -188,11 +177,7 @@ static void detach_waits_for_map(struct kunit *test)
 	test_thread_map(test, &map, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_detach(test, &detach, space->mock[1], current->mm);
-	test_thread_expect_waiting(&detach);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
+	expect_serialised(space->mock[0], &map, 0, &detach, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_unmaps);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
@@ -206,7 +191,7 @@ static void detach_waits_for_map(struct kunit *test)
 }
 
 /* A map does not fill a domain that is being detached. */
-static void hanging_detach_takes_no_map(struct kunit *test)
+static void map_skips_domain_during_detach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
@@ -224,7 +209,7 @@ static void hanging_detach_takes_no_map(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	mock_expect_empty(space->mock[1], IOVA, 8);
 
-	complete(&space->mock[1]->go_on);
+	complete(&space->mock[1]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	mock_expect_maps(space->mock[0], 2 * IOVA, uaddr + PAGES(8), 8);
@@ -244,11 +229,7 @@ static void detach_waits_for_unmap(struct kunit *test)
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
 	test_thread_detach(test, &detach, space->mock[1], current->mm);
-	test_thread_expect_waiting(&detach);
-
-	complete(&space->mock[1]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
+	expect_serialised(space->mock[1], &unmap, 0, &detach, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
@@ -268,11 +249,7 @@ static void copy_waits_for_map(struct kunit *test)
 	test_thread_map(test, &map, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_copy(test, &copy, COPY, IOVA - PAGES(2), 10);
-	test_thread_expect_waiting(&copy);
-
-	complete(&space->mock[0]->go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&copy));
+	expect_serialised(space->mock[0], &map, 0, &copy, 0);
 	mock_expect_maps(space->mock[0], COPY, uaddr + PAGES(8), 2);
 	mock_expect_maps(space->mock[0], COPY + PAGES(2), uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 20, space->mock[0]->nr_ptes);
@@ -284,7 +261,7 @@ static void copy_waits_for_map(struct kunit *test)
  * attach has skipped the areas of the copy by then, and waits for the pages
  * that both need.
  */
-static void late_domain_gets_all_of_a_copy(struct kunit *test)
+static void attach_during_copy_maps_all_of_it(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[1];
@@ -304,7 +281,7 @@ static void late_domain_gets_all_of_a_copy(struct kunit *test)
 		msleep(20);
 	mock_expect_empty(mock, COPY, 10);
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&copy));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(mock, COPY, uaddr + PAGES(8), 2);
@@ -329,7 +306,7 @@ static void set_publishing(struct io_pagetable *iopt, int change)
  * Attach waits while areas go live that it cannot put into its domain, and the
  * IOVAs outside the aperture stay usable until then.
  */
-static void attach_waits_for_areas_that_go_live(struct kunit *test)
+static void attach_waits_for_publishing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -420,7 +397,7 @@ static long call_wait_idle(struct test_thread *thread)
  * An unmap stops waiting for pins when no access is left, so the removal of an
  * access must wake it.
  */
-static void leaving_access_wakes_waiters(struct kunit *test)
+static void destroyed_access_wakes_waiters(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_thread wait;
@@ -439,15 +416,15 @@ static struct kunit_case area_wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_attach),
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
-	KUNIT_CASE(hanging_detach_takes_no_map),
+	KUNIT_CASE(map_skips_domain_during_detach),
 	KUNIT_CASE(detach_waits_for_unmap),
 	KUNIT_CASE(copy_waits_for_map),
-	KUNIT_CASE(late_domain_gets_all_of_a_copy),
-	KUNIT_CASE(attach_waits_for_areas_that_go_live),
+	KUNIT_CASE(attach_during_copy_maps_all_of_it),
+	KUNIT_CASE(attach_waits_for_publishing),
 	KUNIT_CASE(tracking_waits_for_insertions),
-	KUNIT_CASE(leaving_access_wakes_waiters),
+	KUNIT_CASE(destroyed_access_wakes_waiters),
 	KUNIT_CASE(second_map_waits_for_first),
-	KUNIT_CASE(second_map_wins_if_first_fails),
+	KUNIT_CASE(second_map_succeeds_if_first_fails),
 	KUNIT_CASE(unmap_waits_for_map),
 	{}
 };

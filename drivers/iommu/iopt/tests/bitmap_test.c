@@ -158,7 +158,7 @@ static void model_map_some(struct kunit *test, struct model *model)
 }
 
 /* Bits of holes, and bits outside the queried range, stay unchanged. */
-static void holes_are_not_touched(struct kunit *test)
+static void holes_are_unchanged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct model *model = model_make(test);
@@ -258,7 +258,7 @@ static void bitmap_at_every_byte(struct kunit *test)
  * After -EFAULT, pages that were reported are clean, and all others are still
  * dirty.
  */
-static void read_EFAULT_keeps_the_rest(struct kunit *test)
+static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct model *model = model_make(test);
@@ -299,7 +299,7 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
  * After -EFAULT of a query with several pages per bit, all pages of a bit that
  * could not be reported are dirty.
  */
-static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
+static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	static const unsigned int pages[] = { 0, 300, 511 };
@@ -383,18 +383,17 @@ static void random_against_model(struct kunit *test)
 		/* Choose a window that does not cut a mapping. */
 		do {
 			struct iopt_area *area;
+			unsigned long last;
 
 			first = 16 * dice(model, NPAGES / 16);
 			n = 16 * (dice(model, (NPAGES - first) / 16) + 1);
 			mutex_lock(&space->iopt->lock);
+			last = IOVA + PAGES(first + n) - 1;
 			area = iopt_area_first(space->iopt, IOVA + PAGES(first),
-					       IOVA + PAGES(first + n) - 1);
-			i = 0;
-			for (; area; area = iopt_area_next(area, IOVA +
-							   PAGES(first + n) -
-							   1))
+					       last);
+			for (i = 0; area; area = iopt_area_next(area, last))
 				i |= area->start < IOVA + PAGES(first) ||
-				     area->last >= IOVA + PAGES(first + n);
+				     area->last > last;
 			mutex_unlock(&space->iopt->lock);
 		} while (i);
 
@@ -410,12 +409,12 @@ static void random_against_model(struct kunit *test)
 }
 
 static struct kunit_case bitmap_cases[] = {
-	KUNIT_CASE(holes_are_not_touched),
+	KUNIT_CASE(holes_are_unchanged),
 	KUNIT_CASE(whole_words),
 	KUNIT_CASE(holes_need_no_bitmap),
 	KUNIT_CASE(bitmap_at_every_byte),
-	KUNIT_CASE(read_EFAULT_keeps_the_rest),
-	KUNIT_CASE(coarse_EFAULT_keeps_the_rest),
+	KUNIT_CASE(read_EFAULT_leaves_rest_dirty),
+	KUNIT_CASE(coarse_EFAULT_leaves_rest_dirty),
 	KUNIT_CASE(read_only_bitmap_EFAULT),
 	KUNIT_CASE(random_against_model),
 	{}

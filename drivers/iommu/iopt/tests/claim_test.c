@@ -141,7 +141,7 @@ static void unmap_waits_for_a_claim(struct kunit *test)
  * A map of many areas waits for any claim in its range, and then checks again
  * that the range is free.
  */
-static void map_of_many_looks_again(struct kunit *test)
+static void map_of_many_rechecks_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -180,7 +180,7 @@ static void unmap_start(struct kunit *test, struct test_thread *unmap,
 }
 
 /* An unmap does not wait for an attach that fills an area of a later map. */
-static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
+static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -195,7 +195,7 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	test_thread_expect_return(&unmap);
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -206,7 +206,7 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 }
 
 /* An unmap waits killably for an attach that is filling one of its areas. */
-static void unmap_waits_killably_for_filling(struct kunit *test)
+static void unmap_waits_for_filling(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -216,7 +216,7 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 
 	uaddr = test_slow_memory(test, &slow, 4);
 	/* Populate the page that the access pins. */
-	complete(&slow.go_on);
+	complete(&slow.resume);
 	test_touch(test, uaddr, 1);
 	wait_for_completion(&slow.blocked);
 
@@ -227,7 +227,7 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	test_thread_expect_waiting(&unmap);
 	test_thread_kill(&unmap);
 	test_thread_expect_return(&unmap);
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
@@ -239,7 +239,7 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 /*
  * A later map that extends beyond the range of an unmap does not make it fail.
  */
-static void late_area_may_stick_out(struct kunit *test)
+static void late_area_may_exceed_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
@@ -254,7 +254,7 @@ static void late_area_may_stick_out(struct kunit *test)
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
 					  4));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -322,7 +322,7 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 	claim_end(test, &claim);
 	KUNIT_EXPECT_TRUE(test, is_late(test, ABOVE, ACROSS));
 
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -378,7 +378,7 @@ static bool is_committed(struct kunit *test, unsigned long iova)
 }
 
 /* An unmap is committed only after all accesses have unpinned. */
-static void unmap_commits_after_accesses(struct kunit *test)
+static void unmap_commits_after_unpin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -393,13 +393,13 @@ static void unmap_commits_after_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_TRUE(test, is_committed(test, IOVA));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 /* Attach fills an area that is being unmapped unless the unmap is committed. */
-static void attach_passes_over_committed_unmap(struct kunit *test)
+static void attach_skips_committed_unmap(struct kunit *test)
 {
 	struct iopt_claim claim = { .committed = true };
 	struct test_space *space = test->priv;
@@ -432,7 +432,7 @@ static void attach_passes_over_committed_unmap(struct kunit *test)
  * An unmap waits only for the maps that started before it, however many threads
  * map in its range continuously.
  */
-static void unmap_waits_for_no_later_map(struct kunit *test)
+static void unmap_ignores_later_maps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4), bytes;
@@ -449,10 +449,10 @@ static void unmap_waits_for_no_later_map(struct kunit *test)
 	test_thread_map(test, &second, IOVA + PAGES(4), uaddr, 4);
 	wait_for_completion(&space->mock[1]->blocked);
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
 	test_thread_expect_return(&unmap);
-	complete(&space->mock[1]->go_on);
+	complete(&space->mock[1]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
 	/* The unmap removed 4 of its 16 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -469,7 +469,7 @@ static void unmap_waits_for_no_later_map(struct kunit *test)
  * The second of two unmaps of a range waits for the first, and proceeds if that
  * is killed.
  */
-static void killed_unmap_gives_up_its_claim(struct kunit *test)
+static void killed_unmap_ends_its_claim(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
@@ -487,7 +487,7 @@ static void killed_unmap_gives_up_its_claim(struct kunit *test)
 	test_thread_kill(&first);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&first));
 	test_validate(test);
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	/* The unmap removed 4 of its 16 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&second));
@@ -500,16 +500,16 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(map_anywhere_waits_for_a_map),
 	KUNIT_CASE(map_is_late_for_an_unmap),
 	KUNIT_CASE(unmap_waits_for_a_claim),
-	KUNIT_CASE(map_of_many_looks_again),
-	KUNIT_CASE(unmap_waits_for_no_filling_of_late_areas),
-	KUNIT_CASE(unmap_waits_killably_for_filling),
-	KUNIT_CASE(late_area_may_stick_out),
+	KUNIT_CASE(map_of_many_rechecks_range),
+	KUNIT_CASE(unmap_ignores_filling_of_late_areas),
+	KUNIT_CASE(unmap_waits_for_filling),
+	KUNIT_CASE(late_area_may_exceed_range),
 	KUNIT_CASE(map_is_late_for_two_unmaps),
 	KUNIT_CASE(map_is_not_late_for_a_later_unmap),
-	KUNIT_CASE(unmap_commits_after_accesses),
-	KUNIT_CASE(attach_passes_over_committed_unmap),
-	KUNIT_CASE(unmap_waits_for_no_later_map),
-	KUNIT_CASE(killed_unmap_gives_up_its_claim),
+	KUNIT_CASE(unmap_commits_after_unpin),
+	KUNIT_CASE(attach_skips_committed_unmap),
+	KUNIT_CASE(unmap_ignores_later_maps),
+	KUNIT_CASE(killed_unmap_ends_its_claim),
 	{}
 };
 

@@ -167,7 +167,7 @@ static void copy_errnos(struct kunit *test)
  * A copy of a slice can be adopted after the original is unmapped: the new
  * address is that of the slice.
  */
-static void adopt_what_a_copy_left(struct kunit *test)
+static void copy_is_adopted_at_address_of_slice(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -190,7 +190,7 @@ static void adopt_what_a_copy_left(struct kunit *test)
  * A page of a writable mapping becomes dirty when the last holder drops it,
  * even if that holder is read-only.
  */
-static void last_holder_may_be_read_only(struct kunit *test)
+static void last_read_only_holder_dirties_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_mmap_shared(test, 1);
@@ -219,8 +219,8 @@ static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(copy_spans_mappings),
 	KUNIT_CASE(copy_into_another_space),
 	KUNIT_CASE(copy_errnos),
-	KUNIT_CASE(adopt_what_a_copy_left),
-	KUNIT_CASE(last_holder_may_be_read_only),
+	KUNIT_CASE(copy_is_adopted_at_address_of_slice),
+	KUNIT_CASE(last_read_only_holder_dirties_page),
 	{}
 };
 

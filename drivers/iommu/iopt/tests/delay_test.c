@@ -19,7 +19,7 @@
 #define IOVA	0x100000000UL
 
 /* A blocked map does not delay a map, unmap or query of another range. */
-static void hanging_map_delays_no_other_range(struct kunit *test)
+static void blocked_map_delays_no_other_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
@@ -38,7 +38,7 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 8));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, 0, 8));
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
@@ -48,7 +48,7 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
  * An attach does not wait for a blocked map, and the map fills the new domain
  * too.
  */
-static void hanging_map_delays_no_attach(struct kunit *test)
+static void blocked_map_delays_no_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
@@ -64,7 +64,7 @@ static void hanging_map_delays_no_attach(struct kunit *test)
 	mock_expect_maps(space->mock[1], 0, uaddr + PAGES(8), 8);
 	mock_expect_empty(space->mock[1], IOVA, 8);
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
@@ -72,7 +72,7 @@ static void hanging_map_delays_no_attach(struct kunit *test)
 }
 
 /* Maps and unmaps do not wait for a blocked attach. */
-static void hanging_attach_delays_no_map(struct kunit *test)
+static void blocked_attach_delays_no_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 24);
@@ -94,7 +94,7 @@ static void hanging_attach_delays_no_map(struct kunit *test)
 	mock_expect_empty(space->mock[1], 0, 8);
 	test_validate(test);
 
-	complete(&space->mock[1]->go_on);
+	complete(&space->mock[1]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 16, space->mock[1]->nr_ptes);
@@ -104,7 +104,7 @@ static void hanging_attach_delays_no_map(struct kunit *test)
  * A map that fails in a domain that was attached meanwhile leaves nothing in
  * any domain.
  */
-static void map_fails_in_late_domain(struct kunit *test)
+static void map_fails_in_new_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8);
@@ -117,7 +117,7 @@ static void map_fails_in_late_domain(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	space->mock[1]->fail_map = 1;
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
@@ -169,7 +169,7 @@ static void expect_others_return(struct kunit *test, unsigned long uaddr)
 /*
  * A map that is blocked in a page fault does not delay calls on other ranges.
  */
-static void hanging_pinning_delays_no_other_range(struct kunit *test)
+static void map_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), bytes;
 	struct test_space *space = test->priv;
@@ -187,7 +187,7 @@ static void hanging_pinning_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
@@ -200,7 +200,7 @@ static void hanging_pinning_delays_no_other_range(struct kunit *test)
  * aperture that is being pinned. iopt_attach_wait() waits for it, and neither
  * delays a detach nor reserves IOVAs.
  */
-static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
+static void map_in_fault_delays_no_try_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -222,7 +222,7 @@ static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ULONG_MAX, range.last);
 	KUNIT_EXPECT_FALSE(test, completion_done(&attach.done));
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
@@ -243,7 +243,7 @@ static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
  * An attach that is blocked in a page fault does not delay calls on other
  * ranges.
  */
-static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
+static void attach_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr, bytes;
 	struct test_space *space = test->priv;
@@ -258,7 +258,7 @@ static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
@@ -285,7 +285,7 @@ static long call_pin(struct test_thread *thread)
  * A pin of an access that is blocked in a page fault delays only an unmap of
  * its range.
  */
-static void hanging_access_delays_no_other_range(struct kunit *test)
+static void pin_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr;
 	struct test_space *space = test->priv;
@@ -302,7 +302,7 @@ static void hanging_access_delays_no_other_range(struct kunit *test)
 	expect_others_return(test, uaddr);
 	KUNIT_EXPECT_FALSE(test, completion_done(&pin.done));
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	/* The unmap started before the pin completed, so the pin fails. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_thread_join(&pin));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -310,13 +310,13 @@ static void hanging_access_delays_no_other_range(struct kunit *test)
 }
 
 /* Hold the mmap_lock until the second mock domain is released. */
-static long call_keep_mmap_lock(struct test_thread *thread)
+static long call_hold_mmap_lock(struct test_thread *thread)
 {
 	struct mock_domain *mock = thread->space->mock[1];
 
 	mmap_write_lock(thread->mm);
 	complete(&mock->blocked);
-	wait_for_completion(&mock->go_on);
+	wait_for_completion(&mock->resume);
 	mmap_write_unlock(thread->mm);
 	return 0;
 }
@@ -336,7 +336,7 @@ static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 		kunit_skip(test, "no fast GUP");
 	absent = test_mmap(test, 8, PROT_READ | PROT_WRITE);
 	test_attach(test, space->mock[0]);
-	test_thread_start(test, &keeper, call_keep_mmap_lock, NULL,
+	test_thread_start(test, &keeper, call_hold_mmap_lock, NULL,
 			  current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
 	test_thread_map(test, &thread, IOVA, absent, 8);
@@ -346,21 +346,21 @@ static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, 0, 8));
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
-	complete(&space->mock[1]->go_on);
+	complete(&space->mock[1]->resume);
 
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 }
 
 static struct kunit_case delay_cases[] = {
-	KUNIT_CASE(hanging_map_delays_no_other_range),
-	KUNIT_CASE(hanging_map_delays_no_attach),
-	KUNIT_CASE(hanging_attach_delays_no_map),
-	KUNIT_CASE(map_fails_in_late_domain),
-	KUNIT_CASE(hanging_pinning_delays_no_other_range),
-	KUNIT_CASE(hanging_pinning_delays_no_try_to_attach),
-	KUNIT_CASE(hanging_attach_pinning_delays_no_other_range),
-	KUNIT_CASE(hanging_access_delays_no_other_range),
+	KUNIT_CASE(blocked_map_delays_no_other_range),
+	KUNIT_CASE(blocked_map_delays_no_attach),
+	KUNIT_CASE(blocked_attach_delays_no_map),
+	KUNIT_CASE(map_fails_in_new_domain),
+	KUNIT_CASE(map_in_fault_delays_no_other_range),
+	KUNIT_CASE(map_in_fault_delays_no_try_attach),
+	KUNIT_CASE(attach_in_fault_delays_no_other_range),
+	KUNIT_CASE(pin_in_fault_delays_no_other_range),
 	KUNIT_CASE(map_of_present_memory_needs_no_mmap_lock),
 	{}
 };

@@ -31,7 +31,7 @@ struct hang {
 	struct test_thread map;
 };
 
-static void start_hanging_map(struct kunit *test, struct hang *hang)
+static void start_blocked_map(struct kunit *test, struct hang *hang)
 {
 	unsigned long uaddr = test_slow_memory(test, &hang->slow, 8);
 
@@ -39,9 +39,9 @@ static void start_hanging_map(struct kunit *test, struct hang *hang)
 	wait_for_completion(&hang->slow.blocked);
 }
 
-static void end_hanging_map(struct kunit *test, struct hang *hang)
+static void end_blocked_map(struct kunit *test, struct hang *hang)
 {
-	complete_all(&hang->slow.go_on);
+	complete_all(&hang->slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&hang->map));
 }
 
@@ -52,7 +52,7 @@ static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
 
 	test_thread_detach(test, &detach, mock, current->mm);
 	if (!test_thread_expect_return(&detach))
-		complete_all(&hang->slow.go_on);
+		complete_all(&hang->slow.resume);
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -66,13 +66,13 @@ static void detach_beside_pinning(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 4));
-	start_hanging_map(test, &hang);
+	start_blocked_map(test, &hang);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
 	test_attach(test, space->mock[1]);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
 	test_validate(test);
 
-	end_hanging_map(test, &hang);
+	end_blocked_map(test, &hang);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 12, space->mock[1]->nr_ptes);
 	test_validate(test);
@@ -86,9 +86,9 @@ static void last_detach_beside_pinning(struct kunit *test)
 	struct hang hang;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
+	start_blocked_map(test, &hang);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
-	end_hanging_map(test, &hang);
+	end_blocked_map(test, &hang);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
@@ -109,13 +109,13 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 	struct hang hang;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
+	start_blocked_map(test, &hang);
 	test_thread_orphan(test, &orphan, IOVA, 8);
 	test_thread_expect_waiting(&orphan);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
 	test_thread_kill(&orphan);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&orphan));
-	end_hanging_map(test, &hang);
+	end_blocked_map(test, &hang);
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
@@ -131,14 +131,14 @@ static void detach_beside_waiting_attach(struct kunit *test)
 	struct hang hang;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
+	start_blocked_map(test, &hang);
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 	test_thread_attach(test, &attach, space->mock[1], current->mm);
 	test_thread_expect_waiting(&attach);
 	expect_detach_beside_map(test, &hang, space->mock[0]);
 	test_thread_kill(&attach);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
-	end_hanging_map(test, &hang);
+	end_blocked_map(test, &hang);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
@@ -148,9 +148,7 @@ static void start_waiting_unmap(struct kunit *test, struct test_access *access,
 {
 	struct test_space *space = test->priv;
 
-	space->uaddr = test_touched(test, 8);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	space->uaddr = test_map_pinned(test, access, IOVA, 8, 2);
 	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
@@ -255,7 +253,7 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 8));
 	test_thread_kill(&unmap);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
-	complete_all(&hang.slow.go_on);
+	complete_all(&hang.slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	test_validate(test);
@@ -366,7 +364,7 @@ static void detach_beside_syncing_map(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	wait_for_contention(&map);
 	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
 	expect_detach_beside_mmap_lock(test, mock, NULL);

@@ -46,7 +46,7 @@ static u64 read_and_clear(struct kunit *test)
  * Starting to track while tracking is active keeps the dirty pages, and
  * stopping discards them.
  */
-static void start_stop(struct kunit *test)
+static void start_keeps_and_stop_discards(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	const struct iopt_dirty_query query = test_dirty_query(test);
@@ -269,7 +269,7 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 }
 
 /* A pinned page beyond the slice of a copy is not dirty in the copy. */
-static void pinned_behind_a_copy(struct kunit *test)
+static void pinned_page_beyond_copy_is_clean(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -310,7 +310,7 @@ static void many_pins_when_tracking_starts(struct kunit *test)
 }
 
 /* Pages that an untracked device can reach are dirty at each read. */
-static void untracked_device(struct kunit *test)
+static void untracked_device_dirties_all_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 6), i;
@@ -404,7 +404,7 @@ static void too_large_to_track(struct kunit *test)
 }
 
 /* If the n-th allocation of the start fails, nothing is tracked. */
-static void start_fails_at_nth(struct kunit *test)
+static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8), i;
@@ -424,9 +424,9 @@ static void start_fails_at_nth(struct kunit *test)
 		nr_failed += rc == -ENOMEM;
 		KUNIT_EXPECT_EQ(test, !rc, space->iopt->tracking);
 		for (i = 0; i != 4; i++)
-			KUNIT_EXPECT_EQ(test, !rc,
-					!!test_area_at(space, IOVA + PAGES(2 *
-									   i))->dirty);
+			KUNIT_EXPECT_EQ(test, rc != 0,
+					!test_area_at(space, IOVA +
+						      PAGES(2 * i))->dirty);
 		test_validate(test);
 		/*
 		 * The start may succeed although an allocation failed that is
@@ -492,7 +492,7 @@ static void unmap_reports_dirty(struct kunit *test)
  * If an unmap cannot report dirty pages, all pages stay mapped, dirty and
  * usable.
  */
-static void unmap_EFAULT_leaves_everything(struct kunit *test)
+static void unmap_EFAULT_changes_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -597,21 +597,21 @@ static void last_page_of_space(struct kunit *test)
 }
 
 static struct kunit_case dirty_cases[] = {
-	KUNIT_CASE(start_stop),
+	KUNIT_CASE(start_keeps_and_stop_discards),
 	KUNIT_CASE(read_clears),
 	KUNIT_CASE(read_EINVAL),
 	KUNIT_CASE(read_every_page_size),
 	KUNIT_CASE(read_coarse),
 	KUNIT_CASE(pinned_is_dirty),
 	KUNIT_CASE(pinned_is_dirty_in_copies),
-	KUNIT_CASE(pinned_behind_a_copy),
+	KUNIT_CASE(pinned_page_beyond_copy_is_clean),
 	KUNIT_CASE(many_pins_when_tracking_starts),
-	KUNIT_CASE(untracked_device),
+	KUNIT_CASE(untracked_device_dirties_all_pages),
 	KUNIT_CASE(map_while_tracking),
 	KUNIT_CASE(too_large_to_track),
-	KUNIT_CASE(start_fails_at_nth),
+	KUNIT_CASE(start_ENOMEM_at_nth_allocation),
 	KUNIT_CASE(unmap_reports_dirty),
-	KUNIT_CASE(unmap_EFAULT_leaves_everything),
+	KUNIT_CASE(unmap_EFAULT_changes_nothing),
 	KUNIT_CASE(read_between_notices),
 	KUNIT_CASE(last_page_of_space),
 	{}

@@ -71,7 +71,7 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
  * A mapping that is created after an unmap has started stays, and does not make
  * the unmap fail.
  */
-static void unmap_leaves_what_is_mapped_later(struct kunit *test)
+static void unmap_leaves_later_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 1);
@@ -81,7 +81,7 @@ static void unmap_leaves_what_is_mapped_later(struct kunit *test)
 	start_waiting_unmap(test, &map, &unmap, &call);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(17), uaddr,
 					  1));
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, PAGES(16), call.bytes);
@@ -104,7 +104,7 @@ static void stop_while_unmap_waits(struct kunit *test)
 
 	start_waiting_unmap(test, &map, &unmap, &call);
 	iopt_dirty_stop(space->iopt);
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, call.bytes);
@@ -120,14 +120,12 @@ static void stop_while_accesses_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
 	struct unmap_call call = { .pages = 4, .query = test_dirty_query(test)
 				  };
 	struct test_thread unmap;
 
 	access->keep = true;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_map_pinned(test, access, IOVA, 4, 1);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	wait_for_completion(&access->called);
@@ -150,7 +148,7 @@ static void stop_while_accesses_unpin(struct kunit *test)
 /*
  * If an unmap fails to report dirty pages, callers that wait for it continue.
  */
-static void silent_unmap_wakes(struct kunit *test)
+static void failed_report_wakes_waiters(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct unmap_call call = { .pages = 16, .query = test_dirty_query(test)
@@ -185,7 +183,7 @@ static long call_read(struct test_thread *thread)
 }
 
 /* Block a read of 128 pages at IOVA before it writes its first word. */
-static void start_hanging_read(struct kunit *test, struct test_thread *read,
+static void start_blocked_read(struct kunit *test, struct test_thread *read,
 			       struct iopt_dirty_query *query)
 {
 	struct test_space *space = test->priv;
@@ -219,7 +217,7 @@ static void stop_while_reading(struct kunit *test)
 	struct iopt_dirty_query query;
 	struct test_thread read;
 
-	start_hanging_read(test, &read, &query);
+	start_blocked_read(test, &read, &query);
 	iopt_dirty_stop(space->iopt);
 	mmap_write_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&read));
@@ -237,7 +235,7 @@ static void unmap_waits_for_read(struct kunit *test)
 	struct test_thread read, unmap;
 	struct iopt_dirty_query query;
 
-	start_hanging_read(test, &read, &query);
+	start_blocked_read(test, &read, &query);
 	test_thread_unmap(test, &unmap, IOVA, 128, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, COPY, 0, 1));
@@ -274,7 +272,7 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(iopt, IOVA, last, &query, 0));
 	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &query, 0));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
 
 	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_unmap_dirty, &call,
@@ -287,11 +285,11 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
  * If attach fills an area while its unmap waits for an access, the unmap
  * reports each page that an untracked device can reach.
  */
-static void unmap_reports_what_attach_fills(struct kunit *test)
+static void unmap_reports_pages_of_new_domain(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 4);
+	unsigned long uaddr;
 	struct unmap_call call = {
 		.pages = 4,
 		.query = test_dirty_query(test),
@@ -300,8 +298,7 @@ static void unmap_reports_what_attach_fills(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	iopt_dirty_add_untracked(space->iopt);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	uaddr = test_map_pinned(test, access, IOVA, 4, 1);
 	access->keep = true;
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	wait_for_completion(&access->called);
@@ -338,7 +335,7 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 
 	bitmap = test_slow_memory(test, &slow, 2);
 	/* Populate the first page of the bitmap. */
-	complete(&slow.go_on);
+	complete(&slow.resume);
 	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
 	wait_for_completion(&slow.blocked);
 	call.query.bitmap = (u64 __user *)bitmap;
@@ -352,7 +349,7 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, query_word(test, &call.query, 0));
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
 	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query, 0));
@@ -365,13 +362,13 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 
 static struct kunit_case dirty_wait_cases[] = {
 	KUNIT_CASE(dirty_while_untracked_device_is_removed),
-	KUNIT_CASE(unmap_leaves_what_is_mapped_later),
+	KUNIT_CASE(unmap_leaves_later_mappings),
 	KUNIT_CASE(stop_while_unmap_waits),
 	KUNIT_CASE(stop_while_accesses_unpin),
-	KUNIT_CASE(silent_unmap_wakes),
+	KUNIT_CASE(failed_report_wakes_waiters),
 	KUNIT_CASE(stop_while_reading),
 	KUNIT_CASE(unmap_waits_for_read),
-	KUNIT_CASE(unmap_reports_what_attach_fills),
+	KUNIT_CASE(unmap_reports_pages_of_new_domain),
 	KUNIT_CASE(unmap_reports_again_after_attach),
 	{}
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Domains that are attached and detached: what they map, and with which pages. */
+/* Attached domains: what each of them maps, and when it is detached. */
 #include <linux/cred.h>
 #include <linux/mman.h>
 #include <linux/sched/user.h>
@@ -58,7 +58,7 @@ static void domains_share_pins(struct kunit *test)
 }
 
 /* Detach handles more mappings than fit into one of its batches. */
-static void detach_many(struct kunit *test)
+static void detach_in_batches(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long n = 1100, uaddr = test_touched(test, n);
@@ -150,7 +150,7 @@ static void large_pages(struct kunit *test)
 	test_touch(test, uaddr, 1024);
 	pfn = test_user_pfn(test, uaddr);
 	if (!PageTransHuge(compound_head(pfn_to_page(pfn))) || pfn % 512)
-		kunit_skip(test, "no huge page to be had");
+		kunit_skip(test, "no huge page");
 
 	/* Make the batches of pinning start in the middle of huge pages. */
 	test_attach(test, mock);
@@ -200,7 +200,7 @@ static void limit_iopte(struct kunit *test)
 static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(attach_fills),
 	KUNIT_CASE(domains_share_pins),
-	KUNIT_CASE(detach_many),
+	KUNIT_CASE(detach_in_batches),
 	KUNIT_CASE(attach_EFAULT_leaves_nothing),
 	KUNIT_CASE(many_domains),
 	KUNIT_CASE(large_pages),

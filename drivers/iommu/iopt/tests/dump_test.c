@@ -219,7 +219,7 @@ static void view_of_a_busy_area(struct kunit *test)
 	test_text_runs(test, text, uaddr + PAGES(4), 4);
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 }
 

@@ -78,7 +78,7 @@ static void refused_case_name(const struct refused_case *refused, char *name)
 KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
 
 /* Memory that the process cannot access in this way is not even faulted in. */
-static void refused_memory_is_not_touched(struct kunit *test)
+static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 {
 	const struct refused_case *refused = test->param_value;
 	struct test_space *space = test->priv;
@@ -286,35 +286,14 @@ static void zero_page_of_unwritable_memory(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-/*
- * An attach pins the memory of the process that created the mapping, whichever
- * thread calls it.
- */
-static void attach_by_another_pins_mapper(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
-	struct test_thread thread;
-
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	test_thread_attach(test, &thread, space->mock[1], NULL);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
-	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
-	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
-}
-
-/*
- * A read-only mapping shows the memory of the process that mapped it, even if a
- * thread without memory attaches the domain.
- */
-static void attach_without_memory_reads_mapper(struct kunit *test)
+static void attach_by_kernel_thread(struct kunit *test, int prot)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
 	struct test_thread attach;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
-					       IOMMU_READ));
+					       prot));
 	test_thread_attach(test, &attach, space->mock[0], NULL);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
@@ -322,10 +301,28 @@ static void attach_without_memory_reads_mapper(struct kunit *test)
 }
 
 /*
+ * An attach pins the memory of the process that created the mapping, whichever
+ * thread calls it.
+ */
+static void attach_pins_memory_of_mapper(struct kunit *test)
+{
+	attach_by_kernel_thread(test, TEST_RW);
+}
+
+/*
+ * A read-only mapping shows the memory of the process that created it too, even
+ * if a thread without memory attaches the domain.
+ */
+static void attach_reads_memory_of_mapper(struct kunit *test)
+{
+	attach_by_kernel_thread(test, IOMMU_READ);
+}
+
+/*
  * A reserved page among contiguous pages is a separate run, because it is not
  * charged.
  */
-static void run_is_of_one_kind(struct kunit *test)
+static void reserved_page_is_a_separate_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_contiguous(test, 8);
@@ -333,7 +330,7 @@ static void run_is_of_one_kind(struct kunit *test)
 	struct page *page;
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(3)));
 	SetPageReserved(page);
 	test_attach(test, space->mock[0]);
@@ -356,7 +353,7 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
 	unsigned long charged = test_charged();
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	test_attach(test, space->mock[0]);
 	test_set_memlock(PAGES(charged + 7));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 8));
@@ -418,7 +415,7 @@ static void many_faults_of_a_pin(struct kunit *test)
  * A call fails after %IOPT_FAULTS_MAX successive faults that did not make a
  * page pinnable.
  */
-static void faults_in_vain_end(struct kunit *test)
+static void faults_without_progress_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_mmap(test, 1, PROT_READ | PROT_WRITE);
@@ -469,7 +466,7 @@ static void expect_dirty(struct kunit *test, unsigned long uaddr,
 }
 
 /* Pages become dirty only if the device could write to them. */
-static void unmap_dirties_what_was_writable(struct kunit *test)
+static void unmap_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 1);
@@ -486,14 +483,14 @@ static void unmap_dirties_runs(struct kunit *test)
 	unsigned long uaddr = test_contiguous(test, 8);
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	test_attach(test, space->mock[0]);
 	expect_dirty(test, uaddr, 8, IOMMU_READ, false);
 	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
 }
 
 /* Reserved pages are pinned like others, but not charged. */
-static void reserved_pages_uncharged(struct kunit *test)
+static void reserved_pages_are_not_charged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_mmap_shared(test, 3);
@@ -528,22 +525,23 @@ static void reserved_pages_uncharged(struct kunit *test)
 }
 
 static struct kunit_case gup_cases[] = {
-	KUNIT_CASE_PARAM(refused_memory_is_not_touched, refused_gen_params),
+	KUNIT_CASE_PARAM(inaccessible_memory_is_not_faulted_in,
+			 refused_gen_params),
 	KUNIT_CASE(shared_memory_after_private_is_only_read),
 	KUNIT_CASE(private_memory_after_shared_is_copied),
 	KUNIT_CASE(replaced_page_is_not_pinned),
 	KUNIT_CASE(file_is_notified_of_writes),
 	KUNIT_CASE(zero_page_of_unwritable_memory),
-	KUNIT_CASE(attach_without_memory_reads_mapper),
-	KUNIT_CASE(run_is_of_one_kind),
+	KUNIT_CASE(attach_reads_memory_of_mapper),
+	KUNIT_CASE(reserved_page_is_a_separate_run),
 	KUNIT_CASE(run_beyond_limit_is_unpinned),
 	KUNIT_CASE(many_faults_of_a_map),
 	KUNIT_CASE(many_faults_of_a_pin),
-	KUNIT_CASE(faults_in_vain_end),
-	KUNIT_CASE(unmap_dirties_what_was_writable),
+	KUNIT_CASE(faults_without_progress_EFAULT),
+	KUNIT_CASE(unmap_dirties_writable_pages),
 	KUNIT_CASE(unmap_dirties_runs),
-	KUNIT_CASE(reserved_pages_uncharged),
-	KUNIT_CASE(attach_by_another_pins_mapper),
+	KUNIT_CASE(reserved_pages_are_not_charged),
+	KUNIT_CASE(attach_pins_memory_of_mapper),
 	{}
 };
 

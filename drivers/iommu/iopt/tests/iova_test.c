@@ -356,7 +356,7 @@ static unsigned long make_holes(struct kunit *test, unsigned long nr)
  * The search for a hole that fits exactly ends after a number of misaligned
  * holes. From then on it considers only holes that fit at any alignment.
  */
-static void choose_ends_search_for_exact_hole(struct kunit *test)
+static void choose_limits_search_for_exact_hole(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -468,7 +468,7 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(choose_at_ends),
 	KUNIT_CASE(choose_aligned_behind_holes),
 	KUNIT_CASE(choose_exact_hole),
-	KUNIT_CASE(choose_ends_search_for_exact_hole),
+	KUNIT_CASE(choose_limits_search_for_exact_hole),
 	KUNIT_CASE(choose_for_coarse_domain),
 	KUNIT_CASE(choose_for_copy),
 	KUNIT_CASE(choose_not_beyond_allowed),

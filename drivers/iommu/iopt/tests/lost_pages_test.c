@@ -42,7 +42,7 @@ static void expect_lost(struct kunit *test, const unsigned long *pfn,
  * Unpin and uncharge the lost pages, so that the memory of the test can be
  * freed.
  */
-static void give_back_lost(const unsigned long *pfn, unsigned long from)
+static void unpin_lost(const unsigned long *pfn, unsigned long from)
 {
 	unsigned long i;
 
@@ -76,7 +76,7 @@ static void short_unmap_loses_pages(struct kunit *test)
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	give_back_lost(pfn, from);
+	unpin_lost(pfn, from);
 }
 
 /*
@@ -108,11 +108,11 @@ static void failed_map_loses_pages(struct kunit *test)
 	mock->short_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
-	give_back_lost(pfn, from);
+	unpin_lost(pfn, from);
 }
 
 /* A page that a driver failed to unmap stays pinned after its last unpin. */
-static void unpin_of_lost_page(struct kunit *test)
+static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -155,13 +155,13 @@ static void unpin_of_lost_page(struct kunit *test)
 	mock->fail_unmap = 0;
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
 			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	give_back_lost(pfn, 3);
+	unpin_lost(pfn, 3);
 }
 
 static struct kunit_case lost_pages_cases[] = {
 	KUNIT_CASE(short_unmap_loses_pages),
 	KUNIT_CASE(failed_map_loses_pages),
-	KUNIT_CASE(unpin_of_lost_page),
+	KUNIT_CASE(lost_page_stays_pinned_after_unpin),
 	{}
 };
 

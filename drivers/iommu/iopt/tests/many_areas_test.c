@@ -46,7 +46,7 @@ static void map_many(struct kunit *test)
 }
 
 /* Return the number of lock breaks since the previous call. */
-static unsigned long breaks(struct kunit *test)
+static unsigned long lock_breaks(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long nr;
@@ -62,14 +62,14 @@ static unsigned long breaks(struct kunit *test)
  * Expect @loops lock breaks, not counting those of the validation that debug
  * kernels run if areas are left.
  */
-static void expect_breaks(struct kunit *test, unsigned long loops,
+static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 			  unsigned long areas_after)
 {
-	unsigned long nr = breaks(test);
+	unsigned long nr = lock_breaks(test);
 
 	if (IS_ENABLED(CONFIG_IOPT_DEBUG) && areas_after) {
 		test_validate(test);
-		nr -= breaks(test);
+		nr -= lock_breaks(test);
 	}
 	KUNIT_EXPECT_EQ(test, loops, nr);
 }
@@ -87,10 +87,10 @@ static void unmap_of_many_drops_the_lock(struct kunit *test)
 	unsigned long bytes;
 
 	map_many(test);
-	breaks(test);
+	lock_breaks(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
-	expect_breaks(test, 1 + 7 * loop, 0);
+	expect_lock_breaks(test, 1 + 7 * loop, 0);
 	test_validate(test);
 }
 
@@ -106,20 +106,20 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 	unsigned long bytes;
 
 	map_many(test);
-	breaks(test);
+	lock_breaks(test);
 	/* The walk finds each area twice: before and after it gets a bitmap. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	KUNIT_EXPECT_EQ(test, 2 * loop, breaks(test));
+	KUNIT_EXPECT_EQ(test, 2 * loop, lock_breaks(test));
 	iopt_dirty_add_untracked(space->iopt);
 	iopt_dirty_remove_untracked(space->iopt, false);
-	KUNIT_EXPECT_EQ(test, loop, breaks(test));
+	KUNIT_EXPECT_EQ(test, loop, lock_breaks(test));
 	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, 0, IOVA +
 						       SZ_2M - 1, &query, 0));
-	breaks(test);
+	lock_breaks(test);
 	test_validate(test);
-	breaks(test);
+	lock_breaks(test);
 	iopt_dirty_stop(space->iopt);
-	KUNIT_EXPECT_EQ(test, loop, breaks(test));
+	KUNIT_EXPECT_EQ(test, loop, lock_breaks(test));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
@@ -133,13 +133,13 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	unsigned long bytes;
 
 	map_many(test);
-	breaks(test);
+	lock_breaks(test);
 	mock->domain.pgsize_bitmap = SZ_64K;
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_attach_domain(space->iopt, &mock->domain));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 	/* The attach fails at the first area, which is not aligned. */
-	KUNIT_EXPECT_EQ(test, 0, breaks(test));
+	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
 	/*
 	 * The attach checks all areas, and then fails to pin the first one,
 	 * which has no memory.
@@ -147,7 +147,7 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_attach_domain(space->iopt, &mock->domain));
-	expect_breaks(test, loop, NR_MANY);
+	expect_lock_breaks(test, loop, NR_MANY);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
@@ -155,7 +155,7 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
  * Either all areas of a range become orphans or none, even if only the last one
  * cannot become one.
  */
-static void orphan_of_many(struct kunit *test)
+static void orphan_many_is_all_or_nothing(struct kunit *test)
 {
 	const unsigned long n = 2 * IOPT_MAX_STEPS + 2;
 	struct test_space *space = test->priv;
@@ -171,9 +171,9 @@ static void orphan_of_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, bytes);
 	KUNIT_EXPECT_EQ(test, 0, iopt->nr_orphans);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, iova, 1));
-	breaks(test);
+	lock_breaks(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(iopt, 0, ULONG_MAX, &bytes));
-	KUNIT_EXPECT_EQ(test, 2 * 2, breaks(test));
+	KUNIT_EXPECT_EQ(test, 2 * 2, lock_breaks(test));
 	KUNIT_EXPECT_EQ(test, PAGES(n), bytes);
 	KUNIT_EXPECT_EQ(test, n, iopt->nr_orphans);
 	test_validate(test);
@@ -204,7 +204,7 @@ static void unmap_many_is_all_or_nothing(struct kunit *test)
  * A copy of many mappings is all-or-nothing, even though it takes several holds
  * of the lock.
  */
-static void copy_many(struct kunit *test)
+static void copy_many_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
@@ -268,7 +268,7 @@ static unsigned long nr_untracked(struct io_pagetable *iopt)
 /*
  * Every mapping is tracked if tracking starts while many mappings are copied.
  */
-static void tracking_starts_in_a_copy(struct kunit *test)
+static void tracking_starts_during_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -300,10 +300,10 @@ static struct kunit_case many_areas_cases[] = {
 	KUNIT_CASE(unmap_of_many_drops_the_lock),
 	KUNIT_CASE(dirty_of_many_drops_the_lock),
 	KUNIT_CASE(attach_of_many_drops_the_lock),
-	KUNIT_CASE(orphan_of_many),
+	KUNIT_CASE(orphan_many_is_all_or_nothing),
 	KUNIT_CASE(unmap_many_is_all_or_nothing),
-	KUNIT_CASE(copy_many),
-	KUNIT_CASE(tracking_starts_in_a_copy),
+	KUNIT_CASE(copy_many_is_all_or_nothing),
+	KUNIT_CASE(tracking_starts_during_copy),
 	{}
 };
 

@@ -236,7 +236,7 @@ static void map_last_page_of_space(struct kunit *test)
 }
 
 /* There may be as many mappings as the policy allows. */
-static void map_ENOSPC(struct kunit *test)
+static void mappings_left(struct kunit *test)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL, .max_areas = 3,
@@ -277,7 +277,7 @@ static void map_ENOSPC(struct kunit *test)
  * The limit on mappings is exact: -EEXIST takes precedence, an unmap makes
  * room, and a limit of 0 allows no mapping.
  */
-static void map_limit_ENOSPC(struct kunit *test)
+static void map_ENOSPC_at_limit(struct kunit *test)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL, .max_areas = 3,
@@ -358,8 +358,8 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_ENOMEM_at_limit),
 	KUNIT_CASE(map_last_page_of_space),
 	KUNIT_CASE(map_accounts),
-	KUNIT_CASE(map_ENOSPC),
-	KUNIT_CASE(map_limit_ENOSPC),
+	KUNIT_CASE(mappings_left),
+	KUNIT_CASE(map_ENOSPC_at_limit),
 	{}
 };
 

@@ -25,12 +25,14 @@
  * @uaddr: user address of its memory, 6 pages
  * @access: access that pins the last two of them
  * @user: user that the process runs as, or NULL for the user of the test
+ * @mm: memory of the process
  */
 struct old_process {
 	enum iopt_account account;
 	unsigned long uaddr;
 	struct test_access *access;
 	struct user_struct *user;
+	struct mm_struct *mm;
 };
 
 /* Map 6 pages at IOVA as the old process, and pin the last 2 of them. */
@@ -66,6 +68,15 @@ static long call_map_and_pin(struct test_thread *thread)
 	return rc;
 }
 
+/* Map as another process. The caller puts its memory. */
+static void old_process_map(struct kunit *test, struct old_process *old)
+{
+	old->access = test_access_create(test);
+	old->mm = test_other_mm(test);
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_and_pin, old,
+						 old->mm));
+}
+
 static void expect_charges(struct kunit *test, struct mm_struct *mm,
 			   unsigned long n)
 {
@@ -85,11 +96,7 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 {
 	const struct account_case *account = test->param_value;
 	struct test_space *space = test->priv;
-	struct mm_struct *mm = test_other_mm(test);
-	struct old_process old = {
-		.account = account->account,
-		.access = test_access_create(test),
-	};
+	struct old_process old = { .account = account->account };
 	unsigned long uaddr = test_touched(test, 6), user = test_charged();
 	unsigned long n = attached ? 6 : 2, pfn;
 	bool limited;
@@ -98,14 +105,13 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		  account->account == IOPT_ACCOUNT_MM_PINNED;
 	if (attached)
 		test_attach(test, space->mock[0]);
-	mmgrab(mm);
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_and_pin, &old,
-						 mm));
-	expect_charges(test, mm, n);
+	old_process_map(test, &old);
+	mmgrab(old.mm);
+	expect_charges(test, old.mm, n);
 	KUNIT_EXPECT_EQ(test, user + account->user * n, test_charged());
 	KUNIT_ASSERT_EQ(test, 6, test_orphan(test, IOVA, 6));
 	if (!alive)
-		mmput(mm);
+		mmput(old.mm);
 	pfn = mock_domain_pfn(space->mock[0], IOVA + PAGES(1));
 
 	test_set_memlock(PAGES(n - 1));
@@ -114,7 +120,7 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 				test_adopt_as(test, IOVA, 6, uaddr,
 					      account->account));
 		KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
-		expect_charges(test, mm, n);
+		expect_charges(test, old.mm, n);
 		expect_charges(test, current->mm, 0);
 		test_set_memlock(PAGES(n));
 	}
@@ -127,7 +133,7 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	KUNIT_EXPECT_EQ(test, 0, test_adopt_as(test, IOVA, 6, uaddr,
 					       account->account));
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
-	expect_charges(test, mm, 0);
+	expect_charges(test, old.mm, 0);
 	expect_charges(test, current->mm, n);
 	KUNIT_EXPECT_EQ(test, user + account->user * n, test_charged());
 	KUNIT_EXPECT_EQ(test, pfn, mock_domain_pfn(space->mock[0],
@@ -145,11 +151,11 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	expect_charges(test, current->mm, 6);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	expect_charges(test, current->mm, 0);
-	expect_charges(test, mm, 0);
+	expect_charges(test, old.mm, 0);
 	KUNIT_EXPECT_EQ(test, user, test_charged());
 	if (alive)
-		mmput(mm);
-	mmdrop(mm);
+		mmput(old.mm);
+	mmdrop(old.mm);
 }
 
 /* Pages of a domain are charged to the new process while the old one runs. */
@@ -181,18 +187,15 @@ static void adopt_from_another_user(struct kunit *test)
 {
 	struct user_struct *other = alloc_uid(KUIDT_INIT(4711));
 	struct test_space *space = test->priv;
-	struct mm_struct *mm = test_other_mm(test);
 	struct old_process old = {
 		.account = IOPT_ACCOUNT_USER,
-		.access = test_access_create(test),
 		.user = other,
 	};
 	unsigned long user = test_charged();
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_and_pin, &old,
-						 mm));
+	old_process_map(test, &old);
 	KUNIT_EXPECT_EQ(test, 6, atomic_long_read(&other->locked_vm));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
 	KUNIT_ASSERT_EQ(test, 6, test_orphan(test, IOVA, 6));
@@ -200,14 +203,14 @@ static void adopt_from_another_user(struct kunit *test)
 	test_set_memlock(PAGES(user + 5));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_adopt(test, IOVA, 6, PAGES(1)));
 	KUNIT_EXPECT_EQ(test, 6, atomic_long_read(&other->locked_vm));
-	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&old.mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 
 	test_set_memlock(PAGES(user + 6));
 	KUNIT_EXPECT_EQ(test, 0, test_adopt(test, IOVA, 6, PAGES(1)));
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&other->locked_vm));
-	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&mm->pinned_vm));
+	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&old.mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, user + 6, test_charged());
 	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
@@ -215,24 +218,19 @@ static void adopt_from_another_user(struct kunit *test)
 	/* The old payer was freed. RCU frees the credentials. */
 	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&other->__count));
-	mmput(mm);
+	mmput(old.mm);
 	free_uid(other);
 }
 
 /* The CPU accesses the memory of the new owner after an adoption. */
-static void rw_follows_owner(struct kunit *test)
+static void rw_uses_memory_of_new_owner(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct mm_struct *mm = test_other_mm(test);
-	struct old_process old = {
-		.account = IOPT_ACCOUNT_MM,
-		.access = test_access_create(test),
-	};
+	struct old_process old = { .account = IOPT_ACCOUNT_MM };
 	unsigned long uaddr = test_touched(test, 6);
 
 	KUNIT_ASSERT_EQ(test, 0, put_user(55ULL, (u64 __user *)uaddr));
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_and_pin, &old,
-						 mm));
+	old_process_map(test, &old);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_read_as(test, old.access, IOVA,
 						    current->mm));
 	KUNIT_ASSERT_EQ(test, 6, test_orphan(test, IOVA, 6));
@@ -242,36 +240,31 @@ static void rw_follows_owner(struct kunit *test)
 					       current->mm));
 	KUNIT_EXPECT_EQ(test, 55, test_read_as(test, old.access, IOVA, NULL));
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_read_as(test, old.access, IOVA,
-						    mm));
+						    old.mm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
-	mmput(mm);
+	mmput(old.mm);
 }
 
 /* An adoption that fails to allocate the new payer changes nothing. */
 static void adopt_ENOMEM(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct mm_struct *mm = test_other_mm(test);
-	struct old_process old = {
-		.account = IOPT_ACCOUNT_MM,
-		.access = test_access_create(test),
-	};
+	struct old_process old = { .account = IOPT_ACCOUNT_MM };
 	unsigned long uaddr = test_touched(test, 6);
 
 	test_needs_failing_allocations(test);
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_and_pin, &old,
-						 mm));
+	old_process_map(test, &old);
 	KUNIT_ASSERT_EQ(test, 6, test_orphan(test, IOVA, 6));
 	test_fail_allocation(1);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_adopt_as(test, IOVA, 6, uaddr,
 						     IOPT_ACCOUNT_MM));
 	KUNIT_EXPECT_FALSE(test, test_fail_end());
 	KUNIT_EXPECT_TRUE(test, iopt_has_orphans(space->iopt));
-	KUNIT_EXPECT_EQ(test, 2, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 2, old.mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
-	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
-	mmput(mm);
+	KUNIT_EXPECT_EQ(test, 0, old.mm->locked_vm);
+	mmput(old.mm);
 }
 
 static struct kunit_case owner_charge_cases[] = {
@@ -279,7 +272,7 @@ static struct kunit_case owner_charge_cases[] = {
 	KUNIT_CASE_PARAM(adopt_from_dead_process, account_gen_params),
 	KUNIT_CASE_PARAM(adopt_pins_of_accesses, account_gen_params),
 	KUNIT_CASE(adopt_from_another_user),
-	KUNIT_CASE(rw_follows_owner),
+	KUNIT_CASE(rw_uses_memory_of_new_owner),
 	KUNIT_CASE(adopt_ENOMEM),
 	{}
 };

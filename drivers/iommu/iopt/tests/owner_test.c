@@ -79,7 +79,7 @@ static void shared_pages_EBUSY(struct kunit *test)
  * An orphan cannot be pinned, read, copied or put into a new domain. It stays
  * translated, and can be unpinned and taken out of a domain.
  */
-static void orphan_EBUSY(struct kunit *test)
+static void use_of_orphan_EBUSY(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -227,7 +227,7 @@ static void adopt_at_another_address(struct kunit *test)
 static struct kunit_case owner_cases[] = {
 	KUNIT_CASE(orphan_is_all_or_nothing),
 	KUNIT_CASE(shared_pages_EBUSY),
-	KUNIT_CASE(orphan_EBUSY),
+	KUNIT_CASE(use_of_orphan_EBUSY),
 	KUNIT_CASE(adopt_errnos),
 	KUNIT_CASE(adopt_last_page),
 	KUNIT_CASE(adopt_at_another_address),

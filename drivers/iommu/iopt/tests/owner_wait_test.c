@@ -85,7 +85,7 @@ static void orphan_waits_for_map(struct kunit *test)
 	test_thread_expect_killable(&first);
 	test_thread_orphan(test, &second, IOVA, 4);
 	test_thread_expect_waiting(&second);
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, 4, test_thread_join(&second));
 	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_orphans);
@@ -166,7 +166,7 @@ static void shared_after_check_EBUSY(struct kunit *test)
 }
 
 /* A call that is killed while it waits for an attach changes nothing. */
-static void change_EINTR(struct kunit *test)
+static void orphan_and_adopt_EINTR(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
@@ -196,7 +196,7 @@ static struct kunit_case owner_wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_adopt),
 	KUNIT_CASE(orphan_waits_for_map),
 	KUNIT_CASE(shared_after_check_EBUSY),
-	KUNIT_CASE(change_EINTR),
+	KUNIT_CASE(orphan_and_adopt_EINTR),
 	{}
 };
 

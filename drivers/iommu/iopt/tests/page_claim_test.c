@@ -67,7 +67,7 @@ struct pin_call {
  * @thread: the threads
  * @keeper: thread that holds the mmap_lock
  * @kept: completed when @keeper holds the lock
- * @go_on: completed by the test to make @keeper drop the lock
+ * @resume: completed by the test to make @keeper drop the lock
  * @pages: pages that the threads pin
  * @uaddr: user address of @pages
  */
@@ -76,18 +76,18 @@ struct pinning {
 	struct test_thread thread[NCALLS];
 	struct test_thread keeper;
 	struct completion kept;
-	struct completion go_on;
+	struct completion resume;
 	struct iopt_pages *pages;
 	unsigned long uaddr;
 };
 
-static long call_keep_mmap_lock(struct test_thread *thread)
+static long call_hold_mmap_lock(struct test_thread *thread)
 {
 	struct pinning *pinning = thread->data;
 
 	mmap_write_lock(thread->mm);
 	complete(&pinning->kept);
-	wait_for_completion(&pinning->go_on);
+	wait_for_completion(&pinning->resume);
 	mmap_write_unlock(thread->mm);
 	return 0;
 }
@@ -110,8 +110,8 @@ static void pinning_start(struct kunit *test, struct pinning *pinning,
 	for (i = 0; i != NCALLS; i++)
 		pinning->call[i].access = test_access_create(test);
 	init_completion(&pinning->kept);
-	init_completion(&pinning->go_on);
-	test_thread_start(test, &pinning->keeper, call_keep_mmap_lock, pinning,
+	init_completion(&pinning->resume);
+	test_thread_start(test, &pinning->keeper, call_hold_mmap_lock, pinning,
 			  current->mm);
 	wait_for_completion(&pinning->kept);
 	for (i = 0; i != NCALLS; i++) {
@@ -123,9 +123,9 @@ static void pinning_start(struct kunit *test, struct pinning *pinning,
 	}
 }
 
-static void pinning_go_on(struct pinning *pinning)
+static void pinning_resume(struct pinning *pinning)
 {
-	complete(&pinning->go_on);
+	complete(&pinning->resume);
 	test_thread_join(&pinning->keeper);
 }
 
@@ -139,7 +139,7 @@ static void access_waits_for_pinning_access(struct kunit *test)
 	pinning_start(test, &pinning, 12);
 	KUNIT_EXPECT_EQ(test, 1, READ_ONCE(pinning.pages->nr_waiting));
 	KUNIT_EXPECT_EQ(test, 1, nr_claims(test, pinning.pages));
-	pinning_go_on(&pinning);
+	pinning_resume(&pinning);
 	for (i = 0; i != NCALLS; i++)
 		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&pinning.thread[i]));
 	KUNIT_EXPECT_EQ(test, 12, pinning.pages->nr_charged);
@@ -191,7 +191,7 @@ static void access_pins_beside_pinning_access(struct kunit *test)
 	pinning_start(test, &pinning, 24);
 	KUNIT_EXPECT_EQ(test, 2, nr_claims(test, pinning.pages));
 	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(pinning.pages->nr_waiting));
-	pinning_go_on(&pinning);
+	pinning_resume(&pinning);
 	for (i = 0; i != NCALLS; i++)
 		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&pinning.thread[i]));
 	for (i = 0; i != 24; i++) {
@@ -214,7 +214,7 @@ static void waiting_access_is_killable(struct kunit *test)
 	test_thread_kill(&pinning.thread[1]);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&pinning.thread[1]));
 	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(pinning.pages->nr_waiting));
-	pinning_go_on(&pinning);
+	pinning_resume(&pinning);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&pinning.thread[0]));
 	KUNIT_EXPECT_EQ(test, 8, pinning.pages->nr_charged);
 	test_expect_pins(test, pinning.uaddr, 8, 1);
@@ -237,7 +237,7 @@ static void waiting_holder_is_killable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 0, READ_ONCE(pinning.pages->nr_waiting));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	pinning_go_on(&pinning);
+	pinning_resume(&pinning);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&pinning.thread[0]));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&pinning.thread[1]));
 	KUNIT_EXPECT_EQ(test, 12, pinning.pages->nr_charged);
@@ -249,7 +249,7 @@ static void waiting_holder_is_killable(struct kunit *test)
  * them. Each of them then finds every page at its index, and keeps its pages
  * when the other holder is removed.
  */
-static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
+static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *other[2] = {
@@ -302,21 +302,21 @@ static void holder_comes_while_pinning(struct kunit *test, unsigned long uaddr)
 }
 
 /* Scattered pages take a run for each page. */
-static void holder_comes_while_its_pages_are_pinned(struct kunit *test)
+static void holder_waits_for_scattered_pages(struct kunit *test)
 {
-	holder_comes_while_pinning(test, test_touched(test, 64));
+	expect_holder_waits(test, test_touched(test, 64));
 }
 
 /*
  * A run of contiguous pages is cut where the slice of the waiting holder ends.
  */
-static void holder_comes_while_a_run_is_pinned(struct kunit *test)
+static void holder_waits_for_run(struct kunit *test)
 {
 	unsigned long uaddr = test_contiguous(test, 64);
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
-	holder_comes_while_pinning(test, uaddr);
+		kunit_skip(test, "no contiguous memory");
+	expect_holder_waits(test, uaddr);
 }
 
 static struct kunit_case page_claim_cases[] = {
@@ -324,8 +324,8 @@ static struct kunit_case page_claim_cases[] = {
 	KUNIT_CASE_PARAM(access_pins_beside_pinning_access, beside_gen_params),
 	KUNIT_CASE(waiting_access_is_killable),
 	KUNIT_CASE(waiting_holder_is_killable),
-	KUNIT_CASE(holder_comes_while_its_pages_are_pinned),
-	KUNIT_CASE(holder_comes_while_a_run_is_pinned),
+	KUNIT_CASE(holder_waits_for_scattered_pages),
+	KUNIT_CASE(holder_waits_for_run),
 	{}
 };
 

@@ -25,7 +25,7 @@
 #define IOVA	0x100000000UL
 
 /* Map @npages of a file. All pages but @slow->page are populated. */
-static unsigned long slow_page(struct kunit *test, struct slow_memory *slow,
+static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
 			       unsigned long npages)
 {
 	unsigned long uaddr = test_slow_file(test, slow, npages,
@@ -40,7 +40,7 @@ static unsigned long slow_page(struct kunit *test, struct slow_memory *slow,
 }
 
 /* Map 8 pages at IOVA, and copy the first 4 into another space. */
-static struct io_pagetable *map_and_share(struct kunit *test,
+static struct io_pagetable *map_and_copy(struct kunit *test,
 					  unsigned long uaddr)
 {
 	struct io_pagetable *other = test_iopt_alloc(test);
@@ -57,7 +57,7 @@ static struct io_pagetable *map_and_share(struct kunit *test,
  * The limit includes the pages that a map has pinned while it waits for another
  * one.
  */
-static void limit_holds_while_a_map_waits(struct kunit *test)
+static void limit_includes_pages_of_waiting_map(struct kunit *test)
 {
 	unsigned long charged = test_charged(), few = test_touched(test, 2);
 	struct test_space *space = test->priv;
@@ -65,7 +65,7 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
 	unsigned long uaddr;
 	struct test_thread map;
 
-	uaddr = slow_page(test, &slow, 8);
+	uaddr = map_slow_page(test, &slow, 8);
 	test_attach(test, space->mock[0]);
 	test_thread_map(test, &map, IOVA, uaddr, 8);
 	wait_for_completion(&slow.blocked);
@@ -79,7 +79,7 @@ static void limit_holds_while_a_map_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 1));
 	test_set_memlock(RLIM_INFINITY);
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
@@ -102,8 +102,8 @@ static void sharing_space_does_not_wait(struct kunit *test)
 	struct io_pagetable *other;
 	struct test_thread attach;
 
-	uaddr = slow_page(test, &slow, 8);
-	other = map_and_share(test, uaddr);
+	uaddr = map_slow_page(test, &slow, 8);
+	other = map_and_copy(test, uaddr);
 	KUNIT_ASSERT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
 					   IOVA + PAGES(6), PAGES(2), TEST_RW,
 					   IOPT_MAP_FIXED));
@@ -135,7 +135,7 @@ static void sharing_space_does_not_wait(struct kunit *test)
  * Accesses can pin the other pages while a call waits for one. Calls that wait
  * for the same page all pin the same one.
  */
-static void accesses_pin_around_a_page(struct kunit *test)
+static void pin_does_not_wait_for_other_pages(struct kunit *test)
 {
 	unsigned long uaddr, charged = test_charged();
 	struct test_space *space = test->priv;
@@ -143,7 +143,7 @@ static void accesses_pin_around_a_page(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	struct test_thread one, two;
 
-	uaddr = slow_page(test, &slow, 8);
+	uaddr = map_slow_page(test, &slow, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	test_thread_pin(test, &one, test_access_create(test), IOVA, 8);
 	wait_for_completion(&slow.blocked);
@@ -159,7 +159,7 @@ static void accesses_pin_around_a_page(struct kunit *test)
 	reinit_completion(&slow.blocked);
 	test_thread_pin(test, &two, test_access_create(test), IOVA, 8);
 	wait_for_completion(&slow.blocked);
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&one));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&two));
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
@@ -177,7 +177,7 @@ static void accesses_pin_around_a_page(struct kunit *test)
  * A holder that waits for a page keeps the pages that it has found, even if the
  * holder that pinned them drops them.
  */
-static void waiting_holder_keeps_what_others_drop(struct kunit *test)
+static void waiting_holder_keeps_found_pages(struct kunit *test)
 {
 	unsigned long uaddr, bytes, charged = test_charged();
 	struct io_pagetable *other;
@@ -187,8 +187,8 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	struct test_thread attach;
 	struct iopt_pages *pages;
 
-	uaddr = slow_page(test, &slow, 8);
-	other = map_and_share(test, uaddr);
+	uaddr = map_slow_page(test, &slow, 8);
+	other = map_and_copy(test, uaddr);
 	pages = test_area_at(space, IOVA)->pages;
 	KUNIT_ASSERT_EQ(test, 0, iopt_attach_domain(other, &mock->domain));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
@@ -208,7 +208,7 @@ static void waiting_holder_keeps_what_others_drop(struct kunit *test)
 	iopt_detach_domain(other, &mock->domain);
 	iopt_free(other);
 
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_filling);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
@@ -229,7 +229,7 @@ static long call_map_one(struct test_thread *thread)
  * In a read-only private mapping of a file, a page that had to be waited for is
  * copied, and the copy is pinned.
  */
-static void page_that_was_waited_for_is_copied(struct kunit *test)
+static void private_page_is_copied_after_fault(struct kunit *test)
 {
 	unsigned long uaddr, charged = test_charged();
 	struct test_space *space = test->priv;
@@ -242,7 +242,7 @@ static void page_that_was_waited_for_is_copied(struct kunit *test)
 	test_thread_start(test, &map, call_map_one, &uaddr, current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	complete_all(&slow.go_on);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 1);
 	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
@@ -256,14 +256,14 @@ static void page_that_was_waited_for_is_copied(struct kunit *test)
  * struct helped - file in which the faults of only one task succeed at once
  * @helper: the task that faults without blocking
  * @blocked: completed when a fault of another task blocks
- * @go_on: completed by the test to resume that fault, which waits with the
+ * @resume: completed by the test to resume that fault, which waits with the
  *         mmap_lock released
  * @uaddr: user address of the file
  */
 struct helped {
 	struct task_struct *helper;
 	struct completion blocked;
-	struct completion go_on;
+	struct completion resume;
 	unsigned long uaddr;
 };
 
@@ -283,7 +283,7 @@ static vm_fault_t helped_fault(struct vm_fault *vmf)
 	}
 	mmap_read_unlock(vmf->vma->vm_mm);
 	complete(&helped->blocked);
-	wait_for_completion(&helped->go_on);
+	wait_for_completion(&helped->resume);
 	return VM_FAULT_RETRY;
 }
 
@@ -309,7 +309,7 @@ static void helped_map(struct kunit *test, struct helped *helped)
 
 	helped->helper = current;
 	init_completion(&helped->blocked);
-	init_completion(&helped->go_on);
+	init_completion(&helped->resume);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	helped->uaddr = test_mmap(test, NR_HELPED, PROT_READ | PROT_WRITE);
 	for (i = 0; i != NR_HELPED; i++)
@@ -340,7 +340,7 @@ static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 		KUNIT_EXPECT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
 						   iova, PAGE_SIZE, TEST_RW,
 						   IOPT_MAP_FIXED));
-		complete(&helped->go_on);
+		complete(&helped->resume);
 	}
 	KUNIT_EXPECT_EQ(test, NR_HELPED, i);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(thread));
@@ -351,7 +351,7 @@ static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
  * A holder does not run out of faults if other callers pin the pages that it
  * needs.
  */
-static void holder_is_helped_by_others(struct kunit *test)
+static void progress_of_others_counts_for_holder(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *other = test_other_space(test, space->mock[0]);
@@ -377,7 +377,7 @@ static long call_pin_helped(struct test_thread *thread)
 }
 
 /* An access does not run out of faults either. */
-static void access_is_helped_by_others(struct kunit *test)
+static void progress_of_others_counts_for_access(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -428,7 +428,7 @@ static void set_reserved(struct kunit *test, unsigned long uaddr,
  * A caller that needs many pages can be killed even if other holders have all
  * of them.
  */
-static void holder_of_held_pages_can_be_killed(struct kunit *test)
+static void holder_of_held_pages_is_killable(struct kunit *test)
 {
 	unsigned long charged = test_charged(), uaddr;
 	struct test_space *space = test->priv;
@@ -451,14 +451,14 @@ static void holder_of_held_pages_can_be_killed(struct kunit *test)
 }
 
 static struct kunit_case pages_fault_cases[] = {
-	KUNIT_CASE(limit_holds_while_a_map_waits),
+	KUNIT_CASE(limit_includes_pages_of_waiting_map),
 	KUNIT_CASE(sharing_space_does_not_wait),
-	KUNIT_CASE(accesses_pin_around_a_page),
-	KUNIT_CASE(waiting_holder_keeps_what_others_drop),
-	KUNIT_CASE(page_that_was_waited_for_is_copied),
-	KUNIT_CASE(holder_is_helped_by_others),
-	KUNIT_CASE(access_is_helped_by_others),
-	KUNIT_CASE(holder_of_held_pages_can_be_killed),
+	KUNIT_CASE(pin_does_not_wait_for_other_pages),
+	KUNIT_CASE(waiting_holder_keeps_found_pages),
+	KUNIT_CASE(private_page_is_copied_after_fault),
+	KUNIT_CASE(progress_of_others_counts_for_holder),
+	KUNIT_CASE(progress_of_others_counts_for_access),
+	KUNIT_CASE(holder_of_held_pages_is_killable),
 	{}
 };
 

@@ -50,7 +50,7 @@ static struct iopt_pages *map_one_run(struct kunit *test)
 
 	space->uaddr = test_contiguous(test, NPAGES);
 	if (!space->uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	space->charged = test_charged();
 	test_set_memlock(RLIM_INFINITY);
 	test_attach(test, space->mock[0]);

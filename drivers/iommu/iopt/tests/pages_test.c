@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages that several holders and accesses share: which runs each of them holds. */
+/* Pages that holders and accesses share: which runs each of them holds. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
@@ -32,7 +32,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	unsigned long bytes;
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	other = test_other_space(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 16));
 	pages = test_area_at(space, IOVA)->pages;
@@ -92,7 +92,7 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 	struct iopt_pages *pages;
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 32));
 	pages = test_area_at(space, IOVA)->pages;
 	other = test_other_space(test, space->mock[0]);
@@ -117,7 +117,7 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 }
 
 /* An access does not pin a page again that a holder or an access has pinned. */
-static void pins_end_at_pinned_pages(struct kunit *test)
+static void pin_skips_pinned_pages(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -162,7 +162,7 @@ static void unpin_puts_payer(struct kunit *test)
 static struct kunit_case pages_cases[] = {
 	KUNIT_CASE(run_ends_where_a_slice_ends),
 	KUNIT_CASE(run_ends_where_a_waiting_slice_starts),
-	KUNIT_CASE(pins_end_at_pinned_pages),
+	KUNIT_CASE(pin_skips_pinned_pages),
 	KUNIT_CASE(unpin_puts_payer),
 	{}
 };

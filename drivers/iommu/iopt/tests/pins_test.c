@@ -24,7 +24,7 @@
  * A page is pinned and charged once however often an access pins it, and is the
  * same page each time.
  */
-static void pin_counts(struct kunit *test)
+static void page_is_pinned_once(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -160,7 +160,7 @@ static void replace_page(struct kunit *test, unsigned long uaddr)
  * Until its last unpin a page stays the same, even in domains that are attached
  * later, and even if the process replaces its memory.
  */
-static void domain_maps_what_access_pinned(struct kunit *test)
+static void domain_maps_pinned_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -216,7 +216,7 @@ static void domain_maps_what_access_pinned(struct kunit *test)
 }
 
 /* Attach needs no memory in the process where pages are pinned. */
-static void domain_needs_no_memory_where_pinned(struct kunit *test)
+static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -246,7 +246,7 @@ static void domain_needs_no_memory_where_pinned(struct kunit *test)
 }
 
 /* Unpinning makes a page dirty only if the device could write to it. */
-static void unpin_dirties(struct kunit *test)
+static void unpin_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -294,7 +294,7 @@ static void unpin_dirties(struct kunit *test)
 }
 
 /* Detach makes all pages of a run dirty except the one that is still pinned. */
-static void detach_dirties_around_pin(struct kunit *test)
+static void detach_dirties_all_but_pinned_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -302,7 +302,7 @@ static void detach_dirties_around_pin(struct kunit *test)
 	struct page *pages[8];
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
@@ -318,7 +318,7 @@ static void detach_dirties_around_pin(struct kunit *test)
 }
 
 /* Copies share pages, and so their pins. */
-static void pins_of_copies(struct kunit *test)
+static void copies_share_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -490,16 +490,16 @@ static void fails_at_nth_allocation(struct kunit *test)
 }
 
 static struct kunit_case pins_cases[] = {
-	KUNIT_CASE(pin_counts),
+	KUNIT_CASE(page_is_pinned_once),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
 	KUNIT_CASE_PARAM(failed_pin_charges_nothing, account_gen_params),
-	KUNIT_CASE(domain_maps_what_access_pinned),
-	KUNIT_CASE(domain_needs_no_memory_where_pinned),
-	KUNIT_CASE(unpin_dirties),
-	KUNIT_CASE(detach_dirties_around_pin),
+	KUNIT_CASE(domain_maps_pinned_page),
+	KUNIT_CASE(attach_needs_no_memory_of_pinned_pages),
+	KUNIT_CASE(unpin_dirties_writable_pages),
+	KUNIT_CASE(detach_dirties_all_but_pinned_page),
 	KUNIT_CASE(pin_of_dead_process),
 	KUNIT_CASE(fails_at_nth_allocation),
-	KUNIT_CASE(pins_of_copies),
+	KUNIT_CASE(copies_share_pins),
 	KUNIT_CASE(unpin_leaves_other_copy),
 	{}
 };

@@ -61,7 +61,7 @@ static void find_mapping_in_flight(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	expect_found(test, 0, ULONG_MAX, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, UINT_MAX - 1, iopt_mappings_left(space->iopt));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&map));
 	expect_found(test, 0, ULONG_MAX, 0, 0);
 	KUNIT_EXPECT_EQ(test, UINT_MAX, iopt_mappings_left(space->iopt));
@@ -122,7 +122,7 @@ static void unreserve(struct io_pagetable *iopt, const void *owner)
 }
 
 /* Usable ranges exclude the reservations of all owners, which may overlap. */
-static void ranges_with_owners(struct kunit *test)
+static void ranges_exclude_all_reservations(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -205,7 +205,7 @@ static struct kunit_case query_cases[] = {
 	KUNIT_CASE(find_mapping),
 	KUNIT_CASE(find_mapping_in_flight),
 	KUNIT_CASE(aperture_limits_iovas),
-	KUNIT_CASE(ranges_with_owners),
+	KUNIT_CASE(ranges_exclude_all_reservations),
 	KUNIT_CASE(alignment_of_coarse_domain),
 	KUNIT_CASE(alignment_of_several_domains),
 	{}

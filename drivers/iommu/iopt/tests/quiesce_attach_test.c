@@ -20,10 +20,8 @@ static void start_unmap_and_attach(struct kunit *test,
 {
 	struct test_space *space = test->priv;
 
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	space->uaddr = test_map_pinned(test, access, IOVA, 4, 2);
 	test_thread_unmap_pinned(test, unmap, access, IOVA, 4);
 	test_thread_attach(test, attach, space->mock[1], current->mm);
 	msleep(50);
@@ -33,7 +31,7 @@ static void start_unmap_and_attach(struct kunit *test,
  * After a failed unmap, a domain that was attached meanwhile translates the
  * mapping.
  */
-static void attach_meets_killed_unmap(struct kunit *test)
+static void domain_maps_after_killed_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -49,7 +47,7 @@ static void attach_meets_killed_unmap(struct kunit *test)
 }
 
 /* A domain that is attached meanwhile is empty after a successful unmap. */
-static void attach_meets_unmap(struct kunit *test)
+static void domain_is_empty_after_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -67,7 +65,7 @@ static void attach_meets_unmap(struct kunit *test)
  * A domain with pages larger than the mapping's alignment can be attached if
  * the unmap succeeds, and fails to attach if the unmap fails.
  */
-static void coarse_domain_meets_unmap(struct kunit *test)
+static void coarse_domain_attaches_after_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -96,7 +94,7 @@ static void coarse_domain_meets_unmap(struct kunit *test)
  * An attach that waits for the unmap of a mapping that the domain cannot
  * translate is killable, and leaves the domain empty.
  */
-static void killed_attach_meets_unmap(struct kunit *test)
+static void attach_that_waits_for_unmap_is_killable(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -114,10 +112,10 @@ static void killed_attach_meets_unmap(struct kunit *test)
 }
 
 static struct kunit_case quiesce_attach_cases[] = {
-	KUNIT_CASE(attach_meets_killed_unmap),
-	KUNIT_CASE(attach_meets_unmap),
-	KUNIT_CASE(coarse_domain_meets_unmap),
-	KUNIT_CASE(killed_attach_meets_unmap),
+	KUNIT_CASE(domain_maps_after_killed_unmap),
+	KUNIT_CASE(domain_is_empty_after_unmap),
+	KUNIT_CASE(coarse_domain_attaches_after_unmap),
+	KUNIT_CASE(attach_that_waits_for_unmap_is_killable),
 	{}
 };
 

@@ -56,11 +56,10 @@ static void detach_notifies_no_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	uaddr = test_map_pinned(test, access, IOVA, 2, 1);
 	test_detach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
@@ -88,7 +87,7 @@ static void unmap_notifies_of_last_page(struct kunit *test)
 	test_expect_notified(test, access, 0, iova, 2);
 }
 
-static void try_everything(struct test_access *access, unsigned long start,
+static void call_every_function(struct test_access *access, unsigned long start,
 			   unsigned long last)
 {
 	struct io_pagetable *iopt = access->space->iopt;
@@ -119,7 +118,7 @@ static void try_everything(struct test_access *access, unsigned long start,
 }
 
 /* The callback may call any function of the engine. */
-static void callback_may_do_everything(struct kunit *test)
+static void callback_may_call_any_function(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -131,7 +130,7 @@ static void callback_may_do_everything(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8),
 					  uaddr + PAGES(4), 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->also = try_everything;
+	access->also = call_every_function;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(8), uaddr + PAGES(4), 4);
@@ -161,7 +160,7 @@ static void expect_usable(struct test_access *access, unsigned long start,
 }
 
 /* An access that does not unpin is notified as often as the policy says. */
-static void unmap_notifies_again(struct kunit *test)
+static void unmap_notifies_up_to_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -202,12 +201,10 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
 	struct test_thread thread;
 
 	space->iopt->policy.notices = 3;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	test_map_pinned(test, access, IOVA, 4, 2);
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 3, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
@@ -224,7 +221,7 @@ static void unmap_waits_after_last_notice(struct kunit *test)
  * A wait for in-flight calls uses up a notification, so that a sequence of
  * calls cannot keep the mapping.
  */
-static void calls_in_flight_count_as_rounds(struct kunit *test)
+static void waits_for_calls_count_as_notices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -265,15 +262,13 @@ static void no_use_after_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread unmap;
 	u64 value = 42;
 
 	space->iopt->policy.notices = 3;
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_map_pinned(test, access, IOVA, 4, 1);
 	mock->block_iova = IOVA;
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
 	wait_for_completion(&mock->blocked);
@@ -281,7 +276,7 @@ static void no_use_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_access_rw(access->access, IOVA, &value, 8,
 				       IOPT_ACCESS_WRITE));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
@@ -289,10 +284,10 @@ static struct kunit_case quiesce_notify_cases[] = {
 	KUNIT_CASE(unmap_notifies_every_access),
 	KUNIT_CASE(detach_notifies_no_access),
 	KUNIT_CASE(unmap_notifies_of_last_page),
-	KUNIT_CASE(callback_may_do_everything),
-	KUNIT_CASE(unmap_notifies_again),
+	KUNIT_CASE(callback_may_call_any_function),
+	KUNIT_CASE(unmap_notifies_up_to_limit),
 	KUNIT_CASE(unmap_waits_after_last_notice),
-	KUNIT_CASE(calls_in_flight_count_as_rounds),
+	KUNIT_CASE(waits_for_calls_count_as_notices),
 	KUNIT_CASE(no_use_after_unpin),
 	{}
 };

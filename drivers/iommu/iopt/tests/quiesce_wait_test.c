@@ -17,13 +17,12 @@ static void unmap_waits_for_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long charged = test_charged(), uaddr;
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread thread;
 
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	uaddr = test_map_pinned(test, access, IOVA, 4, 2);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
@@ -47,13 +46,12 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long charged = test_charged(), uaddr;
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread thread;
 
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	uaddr = test_map_pinned(test, access, IOVA, 4, 2);
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	test_thread_kill(&thread);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
@@ -104,7 +102,7 @@ static void wait_for_users(struct test_space *space, struct iopt_area *area,
 }
 
 /* A call that pins while the mapping is unmapped fails and pins nothing. */
-static void unmap_meets_pin_in_flight(struct kunit *test)
+static void pin_fails_during_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -144,7 +142,7 @@ static long call_pin_unlocked(struct test_thread *thread)
  * A call that pins several mappings is all-or-nothing, even if one of them is
  * unmapped while the other one is being pinned.
  */
-static void unmap_meets_pin_of_several(struct kunit *test)
+static void pin_of_several_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -177,8 +175,8 @@ static struct kunit_case quiesce_wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_unpin),
 	KUNIT_CASE(unmap_EINTR_leaves_mapping),
 	KUNIT_CASE(unmap_of_several_is_all_or_nothing),
-	KUNIT_CASE(unmap_meets_pin_in_flight),
-	KUNIT_CASE(unmap_meets_pin_of_several),
+	KUNIT_CASE(pin_fails_during_unmap),
+	KUNIT_CASE(pin_of_several_is_all_or_nothing),
 	{}
 };
 

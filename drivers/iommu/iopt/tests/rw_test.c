@@ -77,7 +77,7 @@ static void rw_spans_mappings(struct kunit *test)
  * Reads and writes access the current memory of the process, not the pages that
  * a domain translates.
  */
-static void rw_reaches_current_memory(struct kunit *test)
+static void rw_uses_current_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -211,7 +211,7 @@ static void rw_last_bytes(struct kunit *test)
  * A kernel thread can access the memory of the process that mapped it, but
  * another process cannot.
  */
-static void rw_by_others(struct kunit *test)
+static void rw_by_other_processes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -334,12 +334,12 @@ static void rw_EFAULT_marks_dirty(struct kunit *test)
 
 static struct kunit_case rw_cases[] = {
 	KUNIT_CASE(rw_spans_mappings),
-	KUNIT_CASE(rw_reaches_current_memory),
+	KUNIT_CASE(rw_uses_current_memory),
 	KUNIT_CASE(rw_errnos),
 	KUNIT_CASE(rw_EPERM),
 	KUNIT_CASE(rw_EFAULT),
 	KUNIT_CASE(rw_last_bytes),
-	KUNIT_CASE(rw_by_others),
+	KUNIT_CASE(rw_by_other_processes),
 	KUNIT_CASE(rw_of_dead_process),
 	KUNIT_CASE(rw_marks_dirty),
 	KUNIT_CASE(rw_EFAULT_marks_dirty),

@@ -12,7 +12,7 @@
 #define COPY	0x080000000UL
 
 /* Each call that waits for a mapping under construction is killable. */
-static void killed_while_waiting(struct kunit *test)
+static void waits_are_killable(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 10);
@@ -40,7 +40,7 @@ static void killed_while_waiting(struct kunit *test)
 	test_thread_expect_killable(&second);
 	test_thread_attach_wait(test, &second, space->mock[1]);
 	test_thread_expect_killable(&second);
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 10, space->mock[0]->nr_ptes);
@@ -101,7 +101,7 @@ static void killed_map_leaves_nothing(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, NR_MANY / 2, mock->nr_ptes);
 	test_thread_kill(&map);
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&map));
 
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -129,7 +129,7 @@ static void killed_attach_leaves_nothing(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
 	test_thread_kill(&attach);
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
 
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -155,13 +155,13 @@ static void killed_attach_waiting(struct kunit *test)
 	test_thread_kill(&second);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&second));
 
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
 	mock_expect_maps(mock, IOVA, uaddr, 8);
 }
 
 static struct kunit_case sigkill_cases[] = {
-	KUNIT_CASE(killed_while_waiting),
+	KUNIT_CASE(waits_are_killable),
 	KUNIT_CASE(killed_unmap_waiting_for_call),
 	KUNIT_CASE(killed_map_leaves_nothing),
 	KUNIT_CASE(killed_attach_leaves_nothing),

@@ -536,7 +536,7 @@ static const void *next_round(const void *previous, char *name)
  * Concurrent calls return only errnos that they may return, and leave nothing
  * behind when all is unmapped.
  */
-static void all_against_all(struct kunit *test)
+static void concurrent_calls(struct kunit *test)
 {
 	const struct iopt_range allowed = { 0, PAGES(NR_IOVAS) - 1 };
 	unsigned long round = (unsigned long)test->param_value - 1;
@@ -594,7 +594,7 @@ static void all_against_all(struct kunit *test)
 }
 
 static struct kunit_case stress_cases[] = {
-	KUNIT_CASE_PARAM(all_against_all, next_round),
+	KUNIT_CASE_PARAM(concurrent_calls, next_round),
 	{}
 };
 

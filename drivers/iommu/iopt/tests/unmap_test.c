@@ -187,7 +187,7 @@ static void unmap_flushes_each_TiB(struct kunit *test)
 }
 
 /* The distance from the start of the space causes no additional flush. */
-static void unmap_far_up_flushes_once(struct kunit *test)
+static void unmap_at_high_iova_flushes_once(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
@@ -220,7 +220,7 @@ static void detach_flushes_each_TiB(struct kunit *test)
 
 static struct kunit_case unmap_cases[] = {
 	KUNIT_CASE(unmap_flushes_each_TiB),
-	KUNIT_CASE(unmap_far_up_flushes_once),
+	KUNIT_CASE(unmap_at_high_iova_flushes_once),
 	KUNIT_CASE(detach_flushes_each_TiB),
 	KUNIT_CASE(unmap_ENOENT),
 	KUNIT_CASE(unmap_all),
