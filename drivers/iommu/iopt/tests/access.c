@@ -21,8 +21,8 @@ static void access_notified(void *data, unsigned long start, unsigned long last)
 	complete(&access->called);
 	if (access->block)
 		wait_for_completion(&access->resume);
-	if (access->also)
-		access->also(access, start, last);
+	if (access->hook)
+		access->hook(access, start, last);
 	while (!access->keep && iopt_access_unpin(access->access, start, last))
 		;
 	mutex_unlock(&access->lock);

@@ -26,7 +26,7 @@ struct test_thread;
  * @block: wait for @resume in the callback
  * @called: completed by each notification
  * @resume: see @block
- * @also: function that the callback calls before it unpins, or NULL
+ * @hook: function that the callback calls before it unpins, or NULL
  */
 struct test_access {
 	struct iopt_access *access;
@@ -39,7 +39,7 @@ struct test_access {
 	bool block;
 	struct completion called;
 	struct completion resume;
-	void (*also)(struct test_access *access, unsigned long start,
+	void (*hook)(struct test_access *access, unsigned long start,
 		     unsigned long last);
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins: no other access unpins them, and
- * iopt_access_unpin_all() unpins all of them.
+ * Accesses that own their pins (iopt_access_ops.owns_pins): no other access
+ * unpins them, and iopt_access_unpin_all() unpins all of them.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -51,8 +51,8 @@ static void unpin_drops_own_pins_only(struct kunit *test)
 }
 
 /*
- * Eviction notifies the access of each mapping in which it has pins, as a
- * whole, and of no other mapping.
+ * iopt_access_unpin_all() notifies the access of each mapping in which it has
+ * pins, as a whole, and of no other mapping.
  */
 static void unpin_all_notifies(struct kunit *test)
 {
@@ -92,8 +92,8 @@ static void unpin_all_notifies(struct kunit *test)
 }
 
 /*
- * Eviction drops the pins that the callback leaves, all of them if a page is
- * pinned several times.
+ * iopt_access_unpin_all() drops the pins that the callback leaves, all of them
+ * if a page is pinned several times.
  */
 static void unpin_all_removes_kept_pins(struct kunit *test)
 {
@@ -124,8 +124,8 @@ static void unpin_all_removes_kept_pins(struct kunit *test)
 }
 
 /*
- * Eviction handles pins through two mappings of the same memory that a domain
- * translates as well.
+ * iopt_access_unpin_all() handles pins through two mappings of the same memory
+ * that a domain translates as well.
  */
 static void unpin_all_from_copies(struct kunit *test)
 {
@@ -151,7 +151,8 @@ static void unpin_all_from_copies(struct kunit *test)
 }
 
 /*
- * Eviction handles a mapping that ends at the last byte of the address space.
+ * iopt_access_unpin_all() handles a mapping that ends at the last byte of the
+ * address space.
  */
 static void unpin_all_from_last_page(struct kunit *test)
 {
@@ -176,8 +177,8 @@ static long call_unpin_all(struct test_thread *thread)
 }
 
 /*
- * Eviction looks up pins under iopt_pages.mutex, so it waits while another
- * thread pins or unpins.
+ * iopt_access_unpin_all() looks up pins under iopt_pages.mutex, so it waits
+ * while another thread pins or unpins.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning and unpinning by accesses: which ranges, protections and kinds of
- * memory can be pinned.
+ * iopt_access_pin(): which ranges, protections and kinds of memory an access
+ * can pin.
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -188,7 +188,10 @@ static void pin_unaligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Unpinning leaves pages alone that are not pinned. */
+/*
+ * Unpinning skips pages of the range that are not pinned, and counts only the
+ * others.
+ */
 static void unpin_skips_unpinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -219,7 +222,7 @@ static void unpin_skips_unpinned_pages(struct kunit *test)
 	test_validate(test);
 }
 
-/* Pins do not belong to an access: any access may unpin them. */
+/* Any access may unpin the pins of an access that does not own them. */
 static void unpin_by_another_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Creating and destroying accesses. */
+/* Lifetime of accesses: iopt_access_create() and iopt_access_destroy(). */
 #include <linux/delay.h>
 
 #include "../io_pagetable.h"

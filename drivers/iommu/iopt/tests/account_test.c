@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Accounting: limits and counters are exact. */
+/* Accounting (account.c): limits and counters are exact. */
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -239,7 +239,7 @@ static void each_noted_payer_is_synced(struct kunit *test)
 	}
 }
 
-/* With CAP_IPC_LOCK pages are counted, without a limit. */
+/* IOPT_ACCOUNT_MM_UNLIMITED counts pages in VmLck without a limit. */
 static void mm_unlimited_is_counted(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -253,7 +253,7 @@ static void mm_unlimited_is_counted(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* The sum of charges must not wrap. */
+/* A charge fails if the sum of charges would wrap. */
 static void charge_that_overflows_ENOMEM(struct kunit *test)
 {
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for busy areas: a caller that finds a conflicting one waits until
- * that area becomes idle, and is killable meanwhile, except in a detach.
+ * Waiting for busy areas, see iopt_wait_idle(): a caller that finds a
+ * conflicting area waits until that area becomes idle.
  *
  * A call blocks in the mock domain while it maps or unmaps, and a second thread
  * needs the same area.
@@ -394,7 +394,7 @@ static long call_wait_idle(struct test_thread *thread)
 }
 
 /*
- * An unmap stops waiting for pins when no access is left, so the removal of an
+ * An unmap stops waiting for pins when no access is left, so destroying an
  * access must wake it.
  */
 static void destroyed_access_wakes_waiters(struct kunit *test)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages in the user's bitmap: which bits a read writes, at any address.
+ * Dirty pages in the user's bitmap, see iopt_dirty_read(): which bits a read
+ * writes, at any address.
  *
  * Each case compares the user's memory, byte for byte, with a plain model.
  */
@@ -331,7 +332,7 @@ static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 	model_check(test, model);
 }
 
-/* A bitmap that can be read but not written faults. */
+/* A read into a bitmap that the process cannot write to fails. */
 static void read_only_bitmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which calls wait for a claim of IOVAs, and which do not.
+ * Claims of IOVAs (claim.c): which calls wait for one, and which do not.
  *
  * A case adds a claim of its own, in place of a map or unmap of many areas that
  * drops the lock between batches.
@@ -205,7 +205,10 @@ static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 4));
 }
 
-/* An unmap waits killably for an attach that is filling one of its areas. */
+/*
+ * An unmap waits for an attach that is filling one of its areas, and is
+ * killable meanwhile.
+ */
 static void unmap_waits_for_filling(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);

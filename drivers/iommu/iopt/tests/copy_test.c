@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies: mappings that share pages, and the effect of adding and removing
- * holders of those pages.
+ * iopt_copy(): mappings that share pages, while holders of these pages are
+ * added and removed.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>

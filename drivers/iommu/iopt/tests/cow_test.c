@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A read-only mapping shows the same memory as the process, even if the process
- * writes to it later and it was untouched, only read, or part of a file before.
+ * Copy-on-write (gup.c): a read-only mapping shows the same memory as the
+ * process, even if the process writes to it later and it was untouched, only
+ * read, or part of a file before.
  */
 #include <linux/file.h>
 #include <linux/fs.h>

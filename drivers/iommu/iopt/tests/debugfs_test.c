@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The debugfs file of a space, which shows its dump. */
+/* The debugfs file of a space (debugfs.c), which shows its dump. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Detach is not killable, so it must wait only for operations that are bound to
- * end: not for a page fault that never returns, the mmap_lock, a driver that
- * never unpins, or a caller that waits for one of these.
+ * iopt_detach_domain() is not killable, so it must wait only for operations
+ * that are bound to end: not for a page fault that never returns, the
+ * mmap_lock, a driver that never unpins, or a caller that waits for one of
+ * these.
  *
  * Each case blocks one operation, and detaches a domain beside it. A detach
  * that waits fails the test after some seconds, and the blocked operation then

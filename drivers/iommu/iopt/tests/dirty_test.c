@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages: which pages a read reports, and the state that a failed call
- * leaves.
+ * Dirty pages (dirty.c): which pages a read or an unmap reports, and the state
+ * that a failed call leaves.
  */
 #include <linux/mman.h>
 #include <linux/uaccess.h>
@@ -563,7 +563,7 @@ static void read_between_notices(struct kunit *test)
 
 	space->iopt->policy.notices = 2;
 	space->uaddr = (unsigned long)query.bitmap;
-	access->also = read_when_notified;
+	access->hook = read_when_notified;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));

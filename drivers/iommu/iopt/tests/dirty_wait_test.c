@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages and concurrent callers: a call that has waited checks its
+ * Dirty pages (dirty.c) beside other calls: a call that has waited checks its
  * conditions again.
  */
 #include <linux/delay.h>

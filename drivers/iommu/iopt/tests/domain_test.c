@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attached domains: what each of them maps, and when it is detached. */
+/*
+ * Attached domains, see iopt_attach_domain(): what each of them maps until it
+ * is detached.
+ */
 #include <linux/cred.h>
 #include <linux/mman.h>
 #include <linux/sched/user.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines of a dump, as the iterator returns them and as the log contains them.
+ * Lines of a dump (dump.c), as the iterator returns them and as the log
+ * contains them.
  */
 #include <linux/kmsg_dump.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The effect of pinning on memory: which pages it populates, for reading or for
- * writing, and which pages it must not touch.
+ * The effect of pinning on memory (gup.c): which pages it populates, copies or
+ * makes dirty, and which pages it must not touch.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>

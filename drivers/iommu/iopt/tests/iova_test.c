@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* IOVAs: the choice of the engine, allowed ranges, and limits on mappings. */
+/* The choice of IOVAs (iova.c) between mappings, in allowed ranges. */
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
@@ -118,7 +118,8 @@ static void choose_allowed(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	const struct iopt_range allowed[] = {
-		{ SZ_1G, SZ_1G + PAGES(2) - 1 }, { SZ_1M, SZ_1M + PAGES(2) - 1 },
+		{ SZ_1G, SZ_1G + PAGES(2) - 1 },
+		{ SZ_1M, SZ_1M + PAGES(2) - 1 },
 		{ -PAGES(2), ULONG_MAX },
 	};
 	const unsigned long expect[] = {

@@ -63,7 +63,7 @@ static unsigned long lock_breaks(struct kunit *test)
  * kernels run if areas are left.
  */
 static void expect_lock_breaks(struct kunit *test, unsigned long loops,
-			  unsigned long areas_after)
+			       unsigned long areas_after)
 {
 	unsigned long nr = lock_breaks(test);
 

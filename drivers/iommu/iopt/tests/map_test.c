@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping: the resulting page table, pins and charge, and each errno, after
- * which nothing has changed.
+ * iopt_map_user(): the resulting page table, pins and charge, and each errno,
+ * after which nothing has changed.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -235,7 +235,10 @@ static void map_last_page_of_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* There may be as many mappings as the policy allows. */
+/*
+ * iopt_mappings_left() returns how many mappings the policy still allows, and a
+ * call that needs more fails.
+ */
 static void mappings_left(struct kunit *test)
 {
 	const struct iopt_policy policy = {

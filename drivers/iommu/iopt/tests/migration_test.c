@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Serialisation of callers before GUP may migrate the pages that they pin. */
+/*
+ * Serialisation of callers before GUP may migrate the pages that they pin
+ * (migration.c).
+ */
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Adoption of an orphan by another process: which process is charged for its
- * pages, and whose memory the CPU accesses.
+ * Adoption of an orphan by another process (owner.c): which process is charged
+ * for the pages, and which memory the CPU accesses.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Orphans: which mappings become orphans, what can be done with an orphan, and
- * which ones the same process adopts at another address.
+ * Orphans (owner.c): which mappings become orphans, what can be done with an
+ * orphan, and which ones the same process adopts at another address.
  */
 #include <linux/uaccess.h>
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Changes of owners beside other calls: which calls wait for each other. */
+/*
+ * Changes of owners (owner.c) beside other calls: which calls wait for each
+ * other.
+ */
 #include <linux/delay.h>
 #include <linux/mman.h>
 #include <linux/sched.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claims of pages: callers that need the same pages at the same time wait for
- * each other, and callers that need different pages do not.
+ * Claims of pages (struct iopt_page_claim): callers that need the same pages at
+ * the same time wait for each other, and callers that need different pages do
+ * not.
  *
  * Pinning for a read-only mapping takes the mmap_lock. While a thread holds
  * that lock, the threads that pin have claimed their pages but pinned none.
@@ -65,17 +66,17 @@ struct pin_call {
  * struct pinning - threads that pin some pages at the same time
  * @call: pages of each thread
  * @thread: the threads
- * @keeper: thread that holds the mmap_lock
- * @kept: completed when @keeper holds the lock
- * @resume: completed by the test to make @keeper drop the lock
+ * @lock_holder: thread that holds the mmap_lock
+ * @locked: completed when @lock_holder holds the lock
+ * @resume: completed by the test to make @lock_holder drop the lock
  * @pages: pages that the threads pin
  * @uaddr: user address of @pages
  */
 struct pinning {
 	struct pin_call call[NCALLS];
 	struct test_thread thread[NCALLS];
-	struct test_thread keeper;
-	struct completion kept;
+	struct test_thread lock_holder;
+	struct completion locked;
 	struct completion resume;
 	struct iopt_pages *pages;
 	unsigned long uaddr;
@@ -86,7 +87,7 @@ static long call_hold_mmap_lock(struct test_thread *thread)
 	struct pinning *pinning = thread->data;
 
 	mmap_write_lock(thread->mm);
-	complete(&pinning->kept);
+	complete(&pinning->locked);
 	wait_for_completion(&pinning->resume);
 	mmap_write_unlock(thread->mm);
 	return 0;
@@ -109,11 +110,11 @@ static void pinning_start(struct kunit *test, struct pinning *pinning,
 	pinning->pages = test_area_at(space, IOVA)->pages;
 	for (i = 0; i != NCALLS; i++)
 		pinning->call[i].access = test_access_create(test);
-	init_completion(&pinning->kept);
+	init_completion(&pinning->locked);
 	init_completion(&pinning->resume);
-	test_thread_start(test, &pinning->keeper, call_hold_mmap_lock, pinning,
-			  current->mm);
-	wait_for_completion(&pinning->kept);
+	test_thread_start(test, &pinning->lock_holder, call_hold_mmap_lock,
+			  pinning, current->mm);
+	wait_for_completion(&pinning->locked);
 	for (i = 0; i != NCALLS; i++) {
 		test_thread_pin(test, &pinning->thread[i],
 				pinning->call[i].access,
@@ -126,7 +127,7 @@ static void pinning_start(struct kunit *test, struct pinning *pinning,
 static void pinning_resume(struct pinning *pinning)
 {
 	complete(&pinning->resume);
-	test_thread_join(&pinning->keeper);
+	test_thread_join(&pinning->lock_holder);
 }
 
 /* If two accesses need the same pages, the second waits for the first. */
@@ -301,14 +302,17 @@ static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 64));
 }
 
-/* Scattered pages take a run for each page. */
+/*
+ * A holder waits while another one pins scattered pages, which take a run each.
+ */
 static void holder_waits_for_scattered_pages(struct kunit *test)
 {
 	expect_holder_waits(test, test_touched(test, 64));
 }
 
 /*
- * A run of contiguous pages is cut where the slice of the waiting holder ends.
+ * A holder waits while another one pins contiguous pages. Their run is cut
+ * where the slice of the waiting holder ends.
  */
 static void holder_waits_for_run(struct kunit *test)
 {

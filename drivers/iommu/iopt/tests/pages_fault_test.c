@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that must be faulted in before they can be pinned, from a file on a
- * filesystem that does not respond.
+ * Page faults while pinning (pages.c): a page must be faulted in from a file on
+ * a filesystem that does not respond.
  *
  * A second thread needs such a page and waits. No other call may wait for the
  * page unless it needs the same one; a case in which one does hangs. Pages that
@@ -26,7 +26,7 @@
 
 /* Map @npages of a file. All pages but @slow->page are populated. */
 static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
-			       unsigned long npages)
+				   unsigned long npages)
 {
 	unsigned long uaddr = test_slow_file(test, slow, npages,
 					     PROT_READ | PROT_WRITE,
@@ -41,7 +41,7 @@ static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
 
 /* Map 8 pages at IOVA, and copy the first 4 into another space. */
 static struct io_pagetable *map_and_copy(struct kunit *test,
-					  unsigned long uaddr)
+					 unsigned long uaddr)
 {
 	struct io_pagetable *other = test_iopt_alloc(test);
 	struct test_space *space = test->priv;
@@ -253,15 +253,15 @@ static void private_page_is_copied_after_fault(struct kunit *test)
 }
 
 /**
- * struct helped - file in which the faults of only one task succeed at once
- * @helper: the task that faults without blocking
+ * struct blocking_file - file in which faults of all tasks but one block
+ * @exempt: the task that faults without blocking
  * @blocked: completed when a fault of another task blocks
  * @resume: completed by the test to resume that fault, which waits with the
- *         mmap_lock released
+ *          mmap_lock released
  * @uaddr: user address of the file
  */
-struct helped {
-	struct task_struct *helper;
+struct blocking_file {
+	struct task_struct *exempt;
 	struct completion blocked;
 	struct completion resume;
 	unsigned long uaddr;
@@ -271,50 +271,52 @@ struct helped {
  * More than the number of successive faults that a call may make without
  * progress.
  */
-#define NR_HELPED	(IOPT_FAULTS_MAX + 8UL)
+#define NR_BLOCKING	(IOPT_FAULTS_MAX + 8UL)
 
-static vm_fault_t helped_fault(struct vm_fault *vmf)
+static vm_fault_t blocking_fault(struct vm_fault *vmf)
 {
-	struct helped *helped = vmf->vma->vm_private_data;
+	struct blocking_file *blocking = vmf->vma->vm_private_data;
 
-	if (current == helped->helper) {
+	if (current == blocking->exempt) {
 		vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		return vmf->page ? 0 : VM_FAULT_OOM;
 	}
 	mmap_read_unlock(vmf->vma->vm_mm);
-	complete(&helped->blocked);
-	wait_for_completion(&helped->resume);
+	complete(&blocking->blocked);
+	wait_for_completion(&blocking->resume);
 	return VM_FAULT_RETRY;
 }
 
-static const struct vm_operations_struct helped_vm_ops = {
-	.fault = helped_fault,
+static const struct vm_operations_struct blocking_vm_ops = {
+	.fault = blocking_fault,
 };
 
-static int helped_mmap(struct file *file, struct vm_area_struct *vma)
+static int blocking_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	vma->vm_private_data = file->private_data;
-	vma->vm_ops = &helped_vm_ops;
+	vma->vm_ops = &blocking_vm_ops;
 	return 0;
 }
 
-static const struct file_operations helped_fops = { .mmap = helped_mmap };
+static const struct file_operations blocking_fops = { .mmap = blocking_mmap };
 
 /* Map each page separately, so that a fault covers one page only. */
-static void helped_map(struct kunit *test, struct helped *helped)
+static void blocking_file_map(struct kunit *test,
+			      struct blocking_file *blocking)
 {
-	struct file *file = anon_inode_getfile("[iopt-helped]", &helped_fops,
-					       helped, O_RDWR);
+	struct file *file = anon_inode_getfile("[iopt-blocking]",
+					       &blocking_fops, blocking,
+					       O_RDWR);
 	unsigned long i;
 
-	helped->helper = current;
-	init_completion(&helped->blocked);
-	init_completion(&helped->resume);
+	blocking->exempt = current;
+	init_completion(&blocking->blocked);
+	init_completion(&blocking->resume);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	helped->uaddr = test_mmap(test, NR_HELPED, PROT_READ | PROT_WRITE);
-	for (i = 0; i != NR_HELPED; i++)
-		KUNIT_ASSERT_EQ(test, helped->uaddr + PAGES(i),
-				vm_mmap(file, helped->uaddr + PAGES(i),
+	blocking->uaddr = test_mmap(test, NR_BLOCKING, PROT_READ | PROT_WRITE);
+	for (i = 0; i != NR_BLOCKING; i++)
+		KUNIT_ASSERT_EQ(test, blocking->uaddr + PAGES(i),
+				vm_mmap(file, blocking->uaddr + PAGES(i),
 					PAGES(1), PROT_READ | PROT_WRITE,
 					MAP_SHARED | MAP_FIXED, 0));
 	fput(file);
@@ -325,14 +327,14 @@ static void helped_map(struct kunit *test, struct helped *helped)
  * space. Then join the thread.
  */
 static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
-				struct helped *helped)
+				struct blocking_file *blocking)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *other = test_other_space(test, space->mock[1]);
 	unsigned long i, iova = IOVA;
 
-	for (i = 0; i != NR_HELPED; i++, iova += PAGE_SIZE) {
-		while (!try_wait_for_completion(&helped->blocked) &&
+	for (i = 0; i != NR_BLOCKING; i++, iova += PAGE_SIZE) {
+		while (!try_wait_for_completion(&blocking->blocked) &&
 		       !completion_done(&thread->done))
 			msleep(20);
 		if (completion_done(&thread->done))
@@ -340,9 +342,9 @@ static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 		KUNIT_EXPECT_EQ(test, 0, iopt_copy(other, &iova, space->iopt,
 						   iova, PAGE_SIZE, TEST_RW,
 						   IOPT_MAP_FIXED));
-		complete(&helped->resume);
+		complete(&blocking->resume);
 	}
-	KUNIT_EXPECT_EQ(test, NR_HELPED, i);
+	KUNIT_EXPECT_EQ(test, NR_BLOCKING, i);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(thread));
 	test_other_free(test, other, space->mock[1]);
 }
@@ -356,42 +358,46 @@ static void progress_of_others_counts_for_holder(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *other = test_other_space(test, space->mock[0]);
 	struct test_thread thread;
-	struct helped helped;
+	struct blocking_file blocking;
 
-	helped_map(test, &helped);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
-					  NR_HELPED));
-	test_thread_copy_to(test, &thread, other, IOVA, NR_HELPED);
-	pin_each_page_first(test, &thread, &helped);
-	mock_expect_maps(space->mock[0], IOVA, helped.uaddr, NR_HELPED);
+	blocking_file_map(test, &blocking);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, blocking.uaddr,
+					  NR_BLOCKING));
+	test_thread_copy_to(test, &thread, other, IOVA, NR_BLOCKING);
+	pin_each_page_first(test, &thread, &blocking);
+	mock_expect_maps(space->mock[0], IOVA, blocking.uaddr, NR_BLOCKING);
 	test_other_free(test, other, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
-	test_munmap(test, helped.uaddr, NR_HELPED);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_BLOCKING));
+	test_munmap(test, blocking.uaddr, NR_BLOCKING);
 }
 
-static long call_pin_helped(struct test_thread *thread)
+static long call_pin_all(struct test_thread *thread)
 {
-	struct page *pages[NR_HELPED];
+	struct page *pages[NR_BLOCKING];
 
-	return test_pin_flags(thread->data, IOVA, NR_HELPED, pages, 0);
+	return test_pin_flags(thread->data, IOVA, NR_BLOCKING, pages, 0);
 }
 
-/* An access does not run out of faults either. */
+/*
+ * An access does not run out of faults if other callers pin the pages that it
+ * needs.
+ */
 static void progress_of_others_counts_for_access(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
 	struct test_thread thread;
-	struct helped helped;
+	struct blocking_file blocking;
 
-	helped_map(test, &helped);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, helped.uaddr,
-					  NR_HELPED));
-	test_thread_start(test, &thread, call_pin_helped, access, current->mm);
-	pin_each_page_first(test, &thread, &helped);
-	KUNIT_EXPECT_EQ(test, NR_HELPED, test_unpin(access, IOVA, NR_HELPED));
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_HELPED));
-	test_munmap(test, helped.uaddr, NR_HELPED);
+	blocking_file_map(test, &blocking);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, blocking.uaddr,
+					  NR_BLOCKING));
+	test_thread_start(test, &thread, call_pin_all, access, current->mm);
+	pin_each_page_first(test, &thread, &blocking);
+	KUNIT_EXPECT_EQ(test, NR_BLOCKING, test_unpin(access, IOVA,
+						      NR_BLOCKING));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, NR_BLOCKING));
+	test_munmap(test, blocking.uaddr, NR_BLOCKING);
 }
 
 /*

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages that holders and accesses share: which runs each of them holds. */
+/*
+ * Pages that holders and accesses share (pages.c): which runs each of them
+ * holds.
+ */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory without struct page, as drivers map it with remap_pfn_range(). */
+/*
+ * Memory without struct page (gup.c), as drivers map it with remap_pfn_range().
+ */
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sizes.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned: their identity, pin count and charge, with
- * domains attached and detached before and after.
+ * Pages that accesses have pinned (pins.c): their identity, pin count and
+ * charge, with domains attached and detached before and after.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>

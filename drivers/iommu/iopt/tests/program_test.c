@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Conversion of a record of runs to calls of iommu_map_runs(), for IOMMU
- * drivers with and without the map_runs op.
+ * Conversion of a record of runs to calls of iommu_map_runs() (program.c), for
+ * IOMMU drivers with and without the map_runs op.
  *
  * Most records are built by hand from page frames that the kernel does not
  * manage, so that they can have any shape and need no pinning.

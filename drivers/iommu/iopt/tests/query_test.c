@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queries of front ends: the mapping at an IOVA, usable ranges of IOVAs, and
- * their alignment.
+ * Queries of front ends (iova.c): the mapping at an IOVA, usable ranges of
+ * IOVAs, and their alignment.
  */
 #include <linux/sizes.h>
 

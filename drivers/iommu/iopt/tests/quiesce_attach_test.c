@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching a domain while an unmap waits for pins of an access: the domain
- * translates the mapping if the unmap fails, and does not if it succeeds.
+ * Attaching a domain while an unmap waits for pins, see iopt_areas_quiesce():
+ * the domain translates the mapping if the unmap fails, and does not if it
+ * succeeds.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -28,8 +29,8 @@ static void start_unmap_and_attach(struct kunit *test,
 }
 
 /*
- * After a failed unmap, a domain that was attached meanwhile translates the
- * mapping.
+ * A domain that is attached while an unmap waits for pins translates the
+ * mapping after the unmap is killed.
  */
 static void domain_maps_after_killed_unmap(struct kunit *test)
 {
@@ -46,7 +47,10 @@ static void domain_maps_after_killed_unmap(struct kunit *test)
 	test_validate(test);
 }
 
-/* A domain that is attached meanwhile is empty after a successful unmap. */
+/*
+ * A domain that is attached while an unmap waits for pins is empty after the
+ * unmap.
+ */
 static void domain_is_empty_after_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;

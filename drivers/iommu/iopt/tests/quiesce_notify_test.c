@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notifications of accesses by an unmap: which accesses receive them, for which
- * mappings, how often, and what the callback may do.
+ * Notifications of accesses by an unmap, see iopt_areas_quiesce(): which
+ * accesses receive them, for which mappings, how often, and what the callback
+ * may do.
  */
 #include "../io_pagetable.h"
 #include "access.h"
@@ -88,7 +89,7 @@ static void unmap_notifies_of_last_page(struct kunit *test)
 }
 
 static void call_every_function(struct test_access *access, unsigned long start,
-			   unsigned long last)
+				unsigned long last)
 {
 	struct io_pagetable *iopt = access->space->iopt;
 	unsigned long iova = IOVA + PAGES(8), bytes;
@@ -130,7 +131,7 @@ static void callback_may_call_any_function(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8),
 					  uaddr + PAGES(4), 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->also = call_every_function;
+	access->hook = call_every_function;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(8), uaddr + PAGES(4), 4);
@@ -168,7 +169,7 @@ static void unmap_notifies_up_to_limit(struct kunit *test)
 
 	space->iopt->policy.notices = 4;
 	space->uaddr = uaddr;
-	access->also = expect_usable;
+	access->hook = expect_usable;
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
@@ -182,7 +183,7 @@ static void unmap_notifies_up_to_limit(struct kunit *test)
 	 * Unpinning ends the notifications, and a mapping without pins causes
 	 * none.
 	 */
-	access->also = NULL;
+	access->hook = NULL;
 	access->keep = false;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));

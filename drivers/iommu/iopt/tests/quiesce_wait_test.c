@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An unmap waits until accesses have dropped their pins, and until calls that
- * are pinning have returned.
+ * Waits of an unmap, see iopt_areas_quiesce(): until accesses have dropped
+ * their pins, and until calls that are pinning have returned.
  */
 #include <linux/delay.h>
 
@@ -41,7 +41,9 @@ static void unmap_waits_for_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* If the unmap is killed while it waits, the mapping and its pins stay. */
+/*
+ * If an unmap is killed while it waits for pins, the mapping and its pins stay.
+ */
 static void unmap_EINTR_leaves_mapping(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -101,7 +103,9 @@ static void wait_for_users(struct test_space *space, struct iopt_area *area,
 		msleep(20);
 }
 
-/* A call that pins while the mapping is unmapped fails and pins nothing. */
+/*
+ * A pin that is in flight when its mapping is unmapped fails and pins nothing.
+ */
 static void pin_fails_during_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;

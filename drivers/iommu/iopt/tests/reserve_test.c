@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reserved regions of devices, which no mapping may use while the device is
- * attached to the space.
+ * Reserved regions of devices (reserve.c), which no mapping may use while the
+ * device is attached to the space.
  */
 #include <linux/device.h>
 #include <linux/sizes.h>

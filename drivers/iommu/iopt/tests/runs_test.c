@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record of pages: appending, cutting, clearing and filling. */
+/* Record of pages (runs.c): appending, cutting, clearing and filling. */
 #include "../runs_packed.h"
 #include "failing.h"
 #include "runs_lib.h"

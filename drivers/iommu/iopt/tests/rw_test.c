@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reads and writes of accesses with the CPU. */
+/* iopt_access_rw(): reads and writes of accesses with the CPU. */
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -36,8 +36,8 @@ static u8 *buffer_of(struct kunit *test, unsigned long bytes, u8 fill)
 }
 
 /*
- * An access may start at any byte and span mappings, with or without a domain,
- * and pins nothing.
+ * A read or write may start at any byte and span mappings, with or without a
+ * domain, and pins nothing.
  */
 static void rw_spans_mappings(struct kunit *test)
 {
@@ -172,8 +172,8 @@ static void rw_EPERM(struct kunit *test)
 }
 
 /*
- * An access fails if the mapping allows it but the memory of the process does
- * not.
+ * A read or write fails if the mapping allows it but the memory of the process
+ * does not.
  */
 static void rw_EFAULT(struct kunit *test)
 {

@@ -11,7 +11,9 @@
 #define IOVA	0x100000000UL
 #define COPY	0x080000000UL
 
-/* Each call that waits for a mapping under construction is killable. */
+/*
+ * Every kind of call that waits for a mapping under construction is killable.
+ */
 static void waits_are_killable(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tracepoints: one event for each operation, with its result. */
+/* Tracepoints (trace.h): one event for each operation, with its result. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "../trace.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Unmapping: what an unmap removes, and how often it flushes the IOTLB. */
+/* iopt_unmap(): what it removes, and how often it flushes the IOTLB. */
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
