@@ -147,6 +147,18 @@ static void model_check(struct kunit *test, struct model *model)
 	KUNIT_ASSERT_EQ(test, 0, memcmp(model->expected, model->found, BYTES));
 }
 
+/* Expect that a read into random bytes has the effect of the model. */
+static void expect_read(struct kunit *test, struct model *model,
+			unsigned long offset, unsigned int first,
+			unsigned int n, unsigned int per_bit, bool keep)
+{
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, offset, first, n, per_bit,
+					 keep ? IOPT_DIRTY_KEEP : 0));
+	model_read(model, offset, first, n, per_bit, keep);
+	model_check(test, model);
+}
+
 /* Map with holes, so that some words cover several mappings and others none. */
 static void model_map_some(struct kunit *test, struct model *model)
 {
@@ -170,11 +182,7 @@ static void holes_are_unchanged(struct kunit *test)
 	for (i = 0; i != NPAGES; i++)
 		if (model->mapped[i] && i % 3)
 			model_mark(test, model, i);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1,
-					 IOPT_DIRTY_KEEP));
-	model_read(model, 64, 0, NPAGES, 1, true);
-	model_check(test, model);
+	expect_read(test, model, 64, 0, NPAGES, 1, true);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
 	model_check(test, model);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
@@ -243,13 +251,8 @@ static void bitmap_at_every_byte(struct kunit *test)
 	for (i = 0; i != NPAGES; i++)
 		if (model->mapped[i] && dice(model, 2))
 			model_mark(test, model, i);
-	for (offset = last - PAGE_SIZE; offset <= last; offset++) {
-		model_fill(test, model);
-		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, 0, NPAGES,
-						 1, IOPT_DIRTY_KEEP));
-		model_read(model, offset, 0, NPAGES, 1, true);
-		model_check(test, model);
-	}
+	for (offset = last - PAGE_SIZE; offset <= last; offset++)
+		expect_read(test, model, offset, 0, NPAGES, 1, true);
 	/* A bitmap that extends one byte beyond the memory faults. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, last + 1, 0, NPAGES,
 					       1, IOPT_DIRTY_KEEP));
@@ -279,10 +282,7 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 					1, 0));
 		model_read(model, BYTES - 16 - shift, 0, 128, 1, false);
 		model_check(test, model);
-		model_fill(test, model);
-		KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
-		model_read(model, 0, 0, 320, 1, false);
-		model_check(test, model);
+		expect_read(test, model, 0, 0, 320, 1, false);
 	}
 	/* An address of 0, and one in the kernel, fault. */
 	model_mark(test, model, 200);
@@ -290,10 +290,7 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 					       320, 1, 0));
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user - 64,
 					       0, 320, 1, 0));
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
-	model_read(model, 0, 0, 320, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 320, 1, false);
 }
 
 /*
@@ -317,19 +314,9 @@ static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 		for (page = round_down(pages[i], 8); page <= (pages[i] | 7);
 		     page++)
 			model->dirty[page] = true;
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1,
-					 IOPT_DIRTY_KEEP));
-	model_read(model, 0, 0, 512, 1, true);
-	model_check(test, model);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 8, 0));
-	model_read(model, 0, 0, 512, 8, false);
-	model_check(test, model);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1, 0));
-	model_read(model, 0, 0, 512, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 512, 1, true);
+	expect_read(test, model, 0, 0, 512, 8, false);
+	expect_read(test, model, 0, 0, 512, 1, false);
 }
 
 /* A read into a bitmap that the process cannot write to fails. */
@@ -345,10 +332,7 @@ static void read_only_bitmap_EFAULT(struct kunit *test)
 	model->user = test_mmap(test, 1, PROT_READ);
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, 0, 0, 64, 1, 0));
 	model->user = user;
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 64, 1, 0));
-	model_read(model, 0, 0, 64, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 64, 1, false);
 }
 
 /*
@@ -399,12 +383,7 @@ static void random_against_model(struct kunit *test)
 		} while (i);
 
 		offset = dice(model, BYTES - NPAGES / 8);
-		model_fill(test, model);
-		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, first, n,
-						 per_bit, keep ?
-						 IOPT_DIRTY_KEEP : 0));
-		model_read(model, offset, first, n, per_bit, keep);
-		model_check(test, model);
+		expect_read(test, model, offset, first, n, per_bit, keep);
 	}
 	test_validate(test);
 }

@@ -23,37 +23,38 @@
 #define IOVA	0x100000000UL
 
 /**
- * struct hang - map that is blocked in a page fault
+ * struct blocked_map - map that is blocked in a page fault
  * @slow: memory that is being pinned
  * @map: thread that maps it
  */
-struct hang {
+struct blocked_map {
 	struct slow_memory slow;
 	struct test_thread map;
 };
 
-static void start_blocked_map(struct kunit *test, struct hang *hang)
+static void start_blocked_map(struct kunit *test, struct blocked_map *blocked)
 {
-	unsigned long uaddr = test_slow_memory(test, &hang->slow, 8);
+	unsigned long uaddr = test_slow_memory(test, &blocked->slow, 8);
 
-	test_thread_map(test, &hang->map, IOVA, uaddr, 8);
-	wait_for_completion(&hang->slow.blocked);
+	test_thread_map(test, &blocked->map, IOVA, uaddr, 8);
+	wait_for_completion(&blocked->slow.blocked);
 }
 
-static void end_blocked_map(struct kunit *test, struct hang *hang)
+static void end_blocked_map(struct kunit *test, struct blocked_map *blocked)
 {
-	complete_all(&hang->slow.resume);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&hang->map));
+	complete_all(&blocked->slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&blocked->map));
 }
 
-static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
+static void expect_detach_beside_map(struct kunit *test,
+				     struct blocked_map *blocked,
 				     struct mock_domain *mock)
 {
 	struct test_thread detach;
 
 	test_thread_detach(test, &detach, mock, current->mm);
 	if (!test_thread_expect_return(&detach))
-		complete_all(&hang->slow.resume);
+		complete_all(&blocked->slow.resume);
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -63,17 +64,17 @@ static void detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 4));
-	start_blocked_map(test, &hang);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
+	start_blocked_map(test, &blocked);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
 	test_attach(test, space->mock[1]);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
 	test_validate(test);
 
-	end_blocked_map(test, &hang);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 12, space->mock[1]->nr_ptes);
 	test_validate(test);
@@ -84,12 +85,12 @@ static void detach_beside_pinning(struct kunit *test)
 static void last_detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_blocked_map(test, &hang);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	end_blocked_map(test, &hang);
+	start_blocked_map(test, &blocked);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
@@ -107,16 +108,15 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_thread orphan;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_blocked_map(test, &hang);
+	start_blocked_map(test, &blocked);
 	test_thread_orphan(test, &orphan, IOVA, 8);
 	test_thread_expect_waiting(&orphan);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	test_thread_kill(&orphan);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&orphan));
-	end_blocked_map(test, &hang);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	test_thread_expect_killable(&orphan);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
@@ -129,17 +129,16 @@ static void detach_beside_waiting_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_thread attach;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_blocked_map(test, &hang);
+	start_blocked_map(test, &blocked);
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 	test_thread_attach(test, &attach, space->mock[1], current->mm);
 	test_thread_expect_waiting(&attach);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	test_thread_kill(&attach);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
-	end_blocked_map(test, &hang);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	test_thread_expect_killable(&attach);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
@@ -188,8 +187,7 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
 	test_validate(test);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	test_validate(test);
@@ -239,22 +237,21 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8);
 	struct test_thread unmap, attach;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	access->keep = true;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA,
-					  test_slow_memory(test, &hang.slow, 8),
-					  8));
+					  test_slow_memory(test, &blocked.slow,
+							   8), 8));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), uaddr,
 					  8));
 	test_thread_attach(test, &attach, space->mock[0], current->mm);
-	wait_for_completion(&hang.slow.blocked);
+	wait_for_completion(&blocked.slow.blocked);
 	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 8));
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
-	complete_all(&hang.slow.resume);
+	test_thread_expect_killable(&unmap);
+	complete_all(&blocked.slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	test_validate(test);

@@ -13,6 +13,16 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
+/* Read the page frames of four pages of the process. */
+static void read_pfns(struct kunit *test, unsigned long uaddr,
+		      unsigned long *pfn)
+{
+	unsigned long i;
+
+	for (i = 0; i != 4; i++)
+		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+}
+
 /*
  * Return the first page of the run that contains page @i. Runs are lost as a
  * whole.
@@ -52,17 +62,26 @@ static void unpin_lost(const unsigned long *pfn, unsigned long from)
 	atomic64_sub(4 - from, &current->mm->pinned_vm);
 }
 
+/* Unmap page @i of the mapping, which a failing unmap has left. */
+static void unmap_lost(struct mock_domain *mock, unsigned long i)
+{
+	mock->short_unmap = 0;
+	mock->fail_unmap = 0;
+	KUNIT_EXPECT_EQ(mock->test, PAGE_SIZE,
+			iommu_unmap(&mock->domain, IOVA + PAGES(i),
+				    PAGE_SIZE));
+}
+
 /* Pages that a driver failed to unmap stay pinned and charged. */
 static void short_unmap_loses_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 4);
-	unsigned long charged = test_charged(), pfn[4], i, from;
+	unsigned long charged = test_charged(), pfn[4], from;
 
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	read_pfns(test, uaddr, pfn);
 	from = run_start(pfn, 3);
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
@@ -72,10 +91,7 @@ static void short_unmap_loses_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	expect_lost(test, pfn, from, charged);
 
-	/* Unmap the page that the failing unmap has left. */
-	mock->short_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
+	unmap_lost(mock, 3);
 	unpin_lost(pfn, from);
 }
 
@@ -88,11 +104,10 @@ static void failed_map_loses_pages(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 4);
-	unsigned long charged = test_charged(), pfn[4], i, from;
+	unsigned long charged = test_charged(), pfn[4], from;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	read_pfns(test, uaddr, pfn);
 	from = run_start(pfn, 2);
 	test_attach(test, mock);
 	mock->fail_map = 4;
@@ -101,13 +116,8 @@ static void failed_map_loses_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
 	expect_lost(test, pfn, from, charged);
 
-	/*
-	 * Unmap the page that the failing unmap has left. The last page was
-	 * never mapped.
-	 */
-	mock->short_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
+	/* The last page was never mapped. */
+	unmap_lost(mock, 2);
 	unpin_lost(pfn, from);
 }
 
@@ -120,8 +130,7 @@ static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
 	unsigned long pfn[4], i;
 
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
+	read_pfns(test, uaddr, pfn);
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
@@ -147,14 +156,7 @@ static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&space->iopt->nr_lost));
 	test_validate(test);
 
-	/*
-	 * Unmap the page that the failing unmap has left, and drop its pin and
-	 * charge.
-	 */
-	mock->short_unmap = 0;
-	mock->fail_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
+	unmap_lost(mock, 3);
 	unpin_lost(pfn, 3);
 }
 

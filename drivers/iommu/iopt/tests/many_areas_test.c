@@ -77,8 +77,8 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 /*
  * An unmap of many areas drops the lock every %IOPT_MAX_STEPS steps in each of
  * its loops: it releases its first batch to start over with a claim, checks the
- * areas, takes them, looks for users, keeps users out, looks again, starts to
- * work and removes the areas.
+ * areas, marks them busy, searches for users, excludes new users, searches
+ * again, starts to work and removes the areas.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {

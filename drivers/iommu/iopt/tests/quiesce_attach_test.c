@@ -39,8 +39,7 @@ static void domain_maps_after_killed_unmap(struct kunit *test)
 	struct test_thread unmap, attach;
 
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, space->uaddr, 4);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 4);
@@ -77,8 +76,7 @@ static void coarse_domain_attaches_after_unmap(struct kunit *test)
 
 	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 	test_detach(test, space->mock[0]);
@@ -106,8 +104,7 @@ static void attach_that_waits_for_unmap_is_killable(struct kunit *test)
 
 	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&attach);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	test_thread_expect_killable(&attach);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));

@@ -209,8 +209,7 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 3, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	test_thread_expect_killable(&thread);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
 	access->keep = false;

@@ -55,8 +55,7 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 	test_attach(test, mock);
 	uaddr = test_map_pinned(test, access, IOVA, 4, 2);
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	test_thread_expect_killable(&thread);
 
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
@@ -87,8 +86,7 @@ static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	test_expect_notified(test, access, 0, IOVA + PAGES(2), 2);
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	test_thread_expect_killable(&thread);
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
 	access->keep = false;

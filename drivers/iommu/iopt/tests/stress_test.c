@@ -94,7 +94,7 @@ struct stress {
  * @uaddr: user address of %NR_PAGES pages
  * @until: time to stop if every thread has done enough, in jiffies
  * @limit: time to stop in any case, in jiffies
- * @iopt_access: whether each thread is in a call
+ * @inside: whether each thread is in a call
  * @stress: threads
  */
 struct arena {
