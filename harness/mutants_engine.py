@@ -31,9 +31,10 @@ PATIENCE, LEAST = 5, 30
 # The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
-FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "access": "iopt-a*", "owner": "iopt-o*",
-         "dirty": "iopt-di*", "attach": "iopt-d*", "detach": "iopt-d*", "fill": "iopt-f*", "iova": "iopt-i*",
-         "unmap": "iopt-u*", "copy": "iopt-c*", "pins": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
+FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-area*", "access": "iopt-a*",
+         "quiesce": "iopt-q*", "rw": "iopt-rw", "wait": "iopt-area*", "owner": "iopt-o*", "dirty": "iopt-di*", "attach": "iopt-d*",
+         "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*", "copy": "iopt-co*",
+         "unmap": "iopt-u*", "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
 
 DECLARED = "extern unsigned int iopt_mutant;\n"
 DEFINED = "\nunsigned int iopt_mutant;\ncore_param(iopt_mutant, iopt_mutant, uint, 0);\n"

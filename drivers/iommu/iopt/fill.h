@@ -6,6 +6,9 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+#include "area.h"
+#include "domain.h"
+
 struct io_pagetable;
 struct iopt_area;
 struct iopt_domain;

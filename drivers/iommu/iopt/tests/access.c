@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "access.h"
+#include "thread.h"
 
 static void access_notified(void *data, unsigned long start, unsigned long last)
 {
@@ -19,9 +20,9 @@ static void access_notified(void *data, unsigned long start, unsigned long last)
 	access->nr_notified++;
 	complete(&access->called);
 	if (access->block)
-		wait_for_completion(&access->go_on);
-	if (access->also)
-		access->also(access, start, last);
+		wait_for_completion(&access->resume);
+	if (access->hook)
+		access->hook(access, start, last);
 	while (!access->keep && iopt_access_unpin(access->access, start, last))
 		;
 	mutex_unlock(&access->lock);
@@ -52,7 +53,7 @@ static struct test_access *create(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, access);
 	mutex_init(&access->lock);
 	init_completion(&access->called);
-	init_completion(&access->go_on);
+	init_completion(&access->resume);
 	access->space = space;
 	access->access = iopt_access_create(space->iopt, ops, access);
 	if (IS_ERR(access->access)) {
@@ -153,4 +154,121 @@ unsigned long test_unpin(struct test_access *access, unsigned long iova,
 	nr = iopt_access_unpin(access->access, iova, iova + PAGES(npages) - 1);
 	mutex_unlock(&access->lock);
 	return nr;
+}
+
+/*
+ * Map @npages of new memory at @iova, and pin the first @nr_pinned of them.
+ * Return the user address.
+ */
+unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
+			      unsigned long iova, unsigned long npages,
+			      unsigned long nr_pinned)
+{
+	unsigned long uaddr = test_touched(test, npages);
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(access->space->iopt, iova, uaddr,
+					  npages));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, iova, nr_pinned));
+	return uaddr;
+}
+
+/**
+ * struct access_call - call that a thread makes with an access
+ * @access: the access
+ * @iova: first IOVA
+ * @npages: number of pages
+ */
+struct access_call {
+	struct test_access *access;
+	unsigned long iova;
+	unsigned long npages;
+};
+
+static struct access_call *access_call_of(struct kunit *test,
+					  struct test_access *access,
+					  unsigned long iova,
+					  unsigned long npages)
+{
+	struct access_call *call = kunit_kzalloc(test, sizeof(*call),
+						 GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, call);
+	*call = (struct access_call){ access, iova, npages };
+	return call;
+}
+
+static long call_pin(struct test_thread *thread)
+{
+	const struct access_call *call = thread->data;
+
+	return test_pin(call->access, call->iova, call->npages);
+}
+
+/* Start a thread of the test's process that pins @npages at @iova. */
+void test_thread_pin(struct kunit *test, struct test_thread *thread,
+		     struct test_access *access, unsigned long iova,
+		     unsigned long npages)
+{
+	test_thread_start(test, thread, call_pin,
+			  access_call_of(test, access, iova, npages),
+			  current->mm);
+}
+
+static long call_read(struct test_thread *thread)
+{
+	const struct access_call *call = thread->data;
+	u64 value = 0;
+	int rc = iopt_access_rw(call->access->access, call->iova, &value,
+				sizeof(value), 0);
+
+	return rc ?: value;
+}
+
+/*
+ * Start a thread that reads 8 bytes at @iova. Its return value is what it reads
+ * or an errno.
+ */
+void test_thread_read(struct kunit *test, struct test_thread *thread,
+		      struct test_access *access, unsigned long iova,
+		      struct mm_struct *mm)
+{
+	test_thread_start(test, thread, call_read,
+			  access_call_of(test, access, iova, 0), mm);
+}
+
+/* Read as test_thread_read() does, and wait for the thread. */
+long test_read_as(struct kunit *test, struct test_access *access,
+		  unsigned long iova, struct mm_struct *mm)
+{
+	struct test_thread thread;
+
+	test_thread_read(test, &thread, access, iova, mm);
+	return test_thread_join(&thread);
+}
+
+static long call_destroy(struct test_thread *thread)
+{
+	test_access_destroy(thread->data);
+	return 0;
+}
+
+/* Start a thread that destroys an access, which has no pins of its own. */
+void test_thread_destroy(struct kunit *test, struct test_thread *thread,
+			 struct test_access *access)
+{
+	test_thread_start(test, thread, call_destroy, access, NULL);
+}
+
+/*
+ * Start an unmap of a mapping in which @access has pins. Return when the unmap
+ * has notified the access, which keeps its pins, and waits for them.
+ */
+void test_thread_unmap_pinned(struct kunit *test, struct test_thread *thread,
+			      struct test_access *access, unsigned long iova,
+			      unsigned long npages)
+{
+	access->keep = true;
+	test_thread_unmap(test, thread, iova, npages, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(thread);
 }

@@ -10,6 +10,8 @@
 
 #include "space.h"
 
+struct test_thread;
+
 #define TEST_NOTIFIED_MAX 8
 
 /**
@@ -21,10 +23,10 @@
  * @keep: unpin nothing when notified of an unmap
  * @nr_notified: number of notifications
  * @notified: ranges of the first %TEST_NOTIFIED_MAX notifications
- * @block: wait for @go_on in the callback
+ * @block: wait for @resume in the callback
  * @called: completed by each notification
- * @go_on: see @block
- * @also: function that the callback calls before it unpins, or NULL
+ * @resume: see @block
+ * @hook: function that the callback calls before it unpins, or NULL
  */
 struct test_access {
 	struct iopt_access *access;
@@ -36,8 +38,8 @@ struct test_access {
 	struct iopt_range notified[TEST_NOTIFIED_MAX];
 	bool block;
 	struct completion called;
-	struct completion go_on;
-	void (*also)(struct test_access *access, unsigned long start,
+	struct completion resume;
+	void (*hook)(struct test_access *access, unsigned long start,
 		     unsigned long last);
 };
 
@@ -57,5 +59,21 @@ int test_pin(struct test_access *access, unsigned long iova,
 	     unsigned long npages);
 unsigned long test_unpin(struct test_access *access, unsigned long iova,
 			 unsigned long npages);
+unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
+			      unsigned long iova, unsigned long npages,
+			      unsigned long nr_pinned);
+void test_thread_pin(struct kunit *test, struct test_thread *thread,
+		     struct test_access *access, unsigned long iova,
+		     unsigned long npages);
+void test_thread_read(struct kunit *test, struct test_thread *thread,
+		      struct test_access *access, unsigned long iova,
+		      struct mm_struct *mm);
+long test_read_as(struct kunit *test, struct test_access *access,
+		  unsigned long iova, struct mm_struct *mm);
+void test_thread_destroy(struct kunit *test, struct test_thread *thread,
+			 struct test_access *access);
+void test_thread_unmap_pinned(struct kunit *test, struct test_thread *thread,
+			      struct test_access *access, unsigned long iova,
+			      unsigned long npages);
 
 #endif /* __IOPT_TEST_ACCESS_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that map, unmap, pin, unpin and write to one range of IOVAs at the
- * same time, while others create and destroy accesses, attach a domain and
- * track dirty pages.
+ * Accesses under load: threads map, unmap, pin, unpin and write to one range of
+ * IOVAs, while others create and destroy accesses, attach a domain and track
+ * dirty pages.
  */
 #include <linux/delay.h>
 #include <linux/prandom.h>

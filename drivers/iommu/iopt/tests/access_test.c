@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Creating and destroying accesses. */
+/* Lifetime of accesses: iopt_access_create() and iopt_access_destroy(). */
 #include <linux/delay.h>
 
 #include "../io_pagetable.h"
@@ -49,12 +49,6 @@ static void pin_without_ops_EINVAL(struct kunit *test)
 	iopt_access_destroy(access);
 }
 
-static long call_destroy(struct test_thread *thread)
-{
-	test_access_destroy(thread->data);
-	return 0;
-}
-
 /*
  * Start an unmap that notifies @one, which has a pin, and @two. The callback of
  * @two blocks.
@@ -65,9 +59,7 @@ static void start_blocked_callback(struct kunit *test, struct test_access *one,
 {
 	struct test_space *space = test->priv;
 
-	space->uaddr = test_touched(test, 4);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 1));
+	space->uaddr = test_map_pinned(test, one, IOVA, 4, 1);
 	two->block = true;
 	test_thread_unmap(test, unmap, IOVA, 4, current->mm);
 	wait_for_completion(&two->called);
@@ -81,45 +73,68 @@ static void destroy_waits_for_callback(struct kunit *test)
 	struct test_thread unmap, destroy;
 
 	start_blocked_callback(test, one, two, &unmap);
-	test_thread_start(test, &destroy, call_destroy, two, current->mm);
+	test_thread_destroy(test, &destroy, two);
 	msleep(50);
 	KUNIT_EXPECT_FALSE(test, completion_done(&destroy.done));
-	complete(&two->go_on);
+	complete(&two->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
 /* Creating or destroying an access does not wait for callbacks of others. */
-static void destroy_waits_for_own_callbacks_only(struct kunit *test)
+static void destroy_ignores_other_callbacks(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
 	struct test_access *two = test_access_create(test);
 	struct test_thread unmap, destroy;
 	struct test_access *three;
-	bool destroyed;
 
 	start_blocked_callback(test, one, two, &unmap);
 	/* The unmap would notify this access next. */
-	test_thread_start(test, &destroy, call_destroy, one, current->mm);
-	destroyed = wait_for_completion_timeout(&destroy.done, 5 * HZ);
-	KUNIT_EXPECT_TRUE(test, destroyed);
-	if (destroyed) {
-		complete(&destroy.done);
+	test_thread_destroy(test, &destroy, one);
+	if (test_thread_expect_return(&destroy)) {
 		three = test_access_create(test);
 		KUNIT_EXPECT_EQ(test, 0, three->nr_notified);
 	}
-	complete(&two->go_on);
+	complete(&two->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, space->uaddr)));
+}
+
+/*
+ * Destroying an access waits for its callback only, not for the unmap, which
+ * may wait for another access to unpin.
+ */
+static void destroy_does_not_wait_for_unmap(struct kunit *test)
+{
+	struct test_access *pinner = test_access_create(test);
+	struct test_access *other = test_access_create(test);
+	struct test_thread unmap, destroy;
+
+	test_map_pinned(test, pinner, IOVA, 8, 1);
+	pinner->keep = true;
+	other->keep = true;
+	other->block = true;
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
+	wait_for_completion(&other->called);
+	test_thread_destroy(test, &destroy, other);
+	test_thread_expect_waiting(&destroy);
+	complete(&other->resume);
+	test_thread_expect_return(&destroy);
+	KUNIT_EXPECT_FALSE(test, completion_done(&unmap.done));
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(pinner, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&destroy));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
 static struct kunit_case access_cases[] = {
 	KUNIT_CASE(create_ENOMEM),
 	KUNIT_CASE(pin_without_ops_EINVAL),
 	KUNIT_CASE(destroy_waits_for_callback),
-	KUNIT_CASE(destroy_waits_for_own_callbacks_only),
+	KUNIT_CASE(destroy_ignores_other_callbacks),
+	KUNIT_CASE(destroy_does_not_wait_for_unmap),
 	{}
 };
 

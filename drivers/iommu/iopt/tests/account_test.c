@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Accounting: limits and counters are exact. */
+/* Accounting (account.c): limits and counters are exact. */
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -10,12 +10,6 @@
 #include "../account.h"
 #include "thread.h"
 #include "user_mm.h"
-
-static void set_limit(unsigned long npages)
-{
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur =
-		npages == RLIM_INFINITY ? RLIM_INFINITY : npages << PAGE_SHIFT;
-}
 
 static struct iopt_payer *payer_alloc(struct kunit *test,
 				      enum iopt_account account)
@@ -44,7 +38,7 @@ static void user_limit_is_exact(struct kunit *test)
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(before + 10);
+	test_set_memlock(PAGES(before + 10));
 
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 11));
 	KUNIT_EXPECT_EQ(test, before, test_charged());
@@ -67,22 +61,22 @@ static void user_limit_is_read_at_each_charge(struct kunit *test)
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(before);
+	test_set_memlock(PAGES(before));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
-	set_limit(RLIM_INFINITY);
+	test_set_memlock(RLIM_INFINITY);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 1));
 	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }
 
 /* IOPT_ACCOUNT_NONE has no limit, but counts pages in VmPin. */
-static void none_has_no_limit_but_shows(struct kunit *test)
+static void none_is_unlimited_but_counted(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	unsigned long before = test_charged();
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_NONE);
 
-	set_limit(0);
+	test_set_memlock(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, before, test_charged());
 	KUNIT_EXPECT_EQ(test, 5, atomic64_read(&mm->pinned_vm));
@@ -92,7 +86,7 @@ static void none_has_no_limit_but_shows(struct kunit *test)
 }
 
 /* A payer holds a reference to the mm_struct, not to the address space. */
-static void payer_does_not_keep_mm_alive(struct kunit *test)
+static void payer_holds_no_mm_users(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	int users = atomic_read(&mm->mm_users);
@@ -112,7 +106,7 @@ static void mm_limit_is_exact(struct kunit *test)
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
 	mm->locked_vm = 3;
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 8));
 	KUNIT_EXPECT_EQ(test, 3, mm->locked_vm);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 7));
@@ -125,12 +119,12 @@ static void mm_limit_is_exact(struct kunit *test)
 }
 
 /* Uncharged pages can be charged again before VmLck is updated. */
-static void uncharged_gives_room(struct kunit *test)
+static void uncharged_pages_can_be_charged_again(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM);
 
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 7);
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
@@ -150,14 +144,14 @@ static long call_sync(struct test_thread *thread)
 }
 
 /* A worker updates VmLck if a thread is killed waiting for the mmap_lock. */
-static void killed_syncs_later(struct kunit *test)
+static void killed_sync_is_deferred(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer;
 	struct test_thread sync;
 
 	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 	iopt_uncharge(payer, 10);
 	mmap_read_lock(mm);
@@ -183,7 +177,7 @@ static long call_try_sync(struct test_thread *thread)
 /*
  * A caller that must not wait for the mmap_lock leaves the update to a worker.
  */
-static void busy_lock_syncs_later(struct kunit *test)
+static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {
 	static long (*const calls[])(struct test_thread *) = {
 		call_try_sync,
@@ -197,7 +191,7 @@ static void busy_lock_syncs_later(struct kunit *test)
 	unsigned int i;
 
 	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	for (i = 0; i != ARRAY_SIZE(calls); i++) {
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 		iopt_uncharge(payer, 10);
@@ -224,7 +218,7 @@ static void each_noted_payer_is_synced(struct kunit *test)
 	struct iopt_payer *payer[2], *noted = NULL;
 	unsigned int i;
 
-	set_limit(10);
+	test_set_memlock(PAGES(10));
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		payer[i] = payer_alloc(test, IOPT_ACCOUNT_MM);
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer[i], 5));
@@ -245,13 +239,13 @@ static void each_noted_payer_is_synced(struct kunit *test)
 	}
 }
 
-/* With CAP_IPC_LOCK pages are counted, without a limit. */
+/* IOPT_ACCOUNT_MM_UNLIMITED counts pages in VmLck without a limit. */
 static void mm_unlimited_is_counted(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_MM_UNLIMITED);
 
-	set_limit(0);
+	test_set_memlock(0);
 	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 5));
 	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
 	uncharge(payer, 5);
@@ -259,21 +253,21 @@ static void mm_unlimited_is_counted(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* The sum of charges must not wrap. */
-static void limit_of_huge_sums(struct kunit *test)
+/* A charge fails if the sum of charges would wrap. */
+static void charge_that_overflows_ENOMEM(struct kunit *test)
 {
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	set_limit(RLIM_INFINITY);
+	test_set_memlock(RLIM_INFINITY);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 1));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
-	set_limit(test_charged());
+	test_set_memlock(PAGES(test_charged()));
 	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }
 
 /* The last reference to a payer drops those to process, mm and user. */
-static void payer_keeps_and_puts(struct kunit *test)
+static void payer_holds_references(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
 	const struct cred *before = test_be_user(test, 4711);
@@ -304,7 +298,8 @@ static void payer_keeps_and_puts(struct kunit *test)
 	revert_creds(before);
 }
 
-static bool pays_now(struct iopt_payer *payer, enum iopt_account account)
+static bool is_current_payer(struct iopt_payer *payer,
+			     enum iopt_account account)
 {
 	struct iopt_payer __rcu *from = RCU_INITIALIZER(payer);
 	struct iopt_payer *found = iopt_payer_get_current(&from, account);
@@ -321,21 +316,21 @@ static void payer_is_reused(struct kunit *test)
 	const struct cred *before;
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
 
-	KUNIT_EXPECT_TRUE(test, pays_now(payer, IOPT_ACCOUNT_USER));
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_MM));
-	KUNIT_EXPECT_FALSE(test, pays_now(NULL, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_TRUE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_MM));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(NULL, IOPT_ACCOUNT_USER));
 	before = test_be_user(test, 4711);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	revert_creds(before);
 
 	kthread_unuse_mm(mm);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	kthread_use_mm(mm);
 
 	/* A payer without references is about to be freed. */
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer->users));
 	refcount_set(&payer->users, 0);
-	KUNIT_EXPECT_FALSE(test, pays_now(payer, IOPT_ACCOUNT_USER));
+	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	refcount_set(&payer->users, 1);
 	iopt_payer_put(payer);
 }
@@ -343,16 +338,16 @@ static void payer_is_reused(struct kunit *test)
 static struct kunit_case account_cases[] = {
 	KUNIT_CASE(user_limit_is_exact),
 	KUNIT_CASE(user_limit_is_read_at_each_charge),
-	KUNIT_CASE(none_has_no_limit_but_shows),
-	KUNIT_CASE(payer_does_not_keep_mm_alive),
+	KUNIT_CASE(none_is_unlimited_but_counted),
+	KUNIT_CASE(payer_holds_no_mm_users),
 	KUNIT_CASE(mm_limit_is_exact),
 	KUNIT_CASE(mm_unlimited_is_counted),
-	KUNIT_CASE(uncharged_gives_room),
-	KUNIT_CASE(killed_syncs_later),
-	KUNIT_CASE(busy_lock_syncs_later),
+	KUNIT_CASE(uncharged_pages_can_be_charged_again),
+	KUNIT_CASE(killed_sync_is_deferred),
+	KUNIT_CASE(sync_is_deferred_if_lock_is_busy),
 	KUNIT_CASE(each_noted_payer_is_synced),
-	KUNIT_CASE(limit_of_huge_sums),
-	KUNIT_CASE(payer_keeps_and_puts),
+	KUNIT_CASE(charge_that_overflows_ENOMEM),
+	KUNIT_CASE(payer_holds_references),
 	KUNIT_CASE(payer_is_reused),
 	{}
 };

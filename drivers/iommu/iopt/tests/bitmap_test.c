@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages in the user's bitmap: which bits a read writes, at any address.
+ * Dirty pages in the user's bitmap, see iopt_dirty_read(): which bits a read
+ * writes, at any address.
  *
  * Each case compares the user's memory, byte for byte, with a plain model.
  */
@@ -148,6 +149,18 @@ static void model_check(struct kunit *test, struct model *model)
 	KUNIT_ASSERT_EQ(test, 0, memcmp(model->expected, model->found, BYTES));
 }
 
+/* Expect that a read into random bytes has the effect of the model. */
+static void expect_read(struct kunit *test, struct model *model,
+			unsigned long offset, unsigned int first,
+			unsigned int n, unsigned int per_bit, bool keep)
+{
+	model_fill(test, model);
+	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, offset, first, n, per_bit,
+					 keep ? IOPT_DIRTY_KEEP : 0));
+	model_read(model, offset, first, n, per_bit, keep);
+	model_check(test, model);
+}
+
 /* Map with holes, so that some words cover several mappings and others none. */
 static void model_map_some(struct kunit *test, struct model *model)
 {
@@ -160,7 +173,7 @@ static void model_map_some(struct kunit *test, struct model *model)
 }
 
 /* Bits of holes, and bits outside the queried range, stay unchanged. */
-static void holes_are_not_touched(struct kunit *test)
+static void holes_are_unchanged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct model *model = model_make(test);
@@ -171,11 +184,7 @@ static void holes_are_not_touched(struct kunit *test)
 	for (i = 0; i != NPAGES; i++)
 		if (model->mapped[i] && i % 3)
 			model_mark(test, model, i);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1,
-					 IOPT_DIRTY_KEEP));
-	model_read(model, 64, 0, NPAGES, 1, true);
-	model_check(test, model);
+	expect_read(test, model, 64, 0, NPAGES, 1, true);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
 	model_check(test, model);
 	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 64, 0, NPAGES, 1, 0));
@@ -244,13 +253,8 @@ static void bitmap_at_every_byte(struct kunit *test)
 	for (i = 0; i != NPAGES; i++)
 		if (model->mapped[i] && dice(model, 2))
 			model_mark(test, model, i);
-	for (offset = last - PAGE_SIZE; offset <= last; offset++) {
-		model_fill(test, model);
-		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, 0, NPAGES,
-						 1, IOPT_DIRTY_KEEP));
-		model_read(model, offset, 0, NPAGES, 1, true);
-		model_check(test, model);
-	}
+	for (offset = last - PAGE_SIZE; offset <= last; offset++)
+		expect_read(test, model, offset, 0, NPAGES, 1, true);
 	/* A bitmap that extends one byte beyond the memory faults. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, last + 1, 0, NPAGES,
 					       1, IOPT_DIRTY_KEEP));
@@ -260,7 +264,7 @@ static void bitmap_at_every_byte(struct kunit *test)
  * After -EFAULT, pages that were reported are clean, and all others are still
  * dirty.
  */
-static void read_EFAULT_keeps_the_rest(struct kunit *test)
+static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct model *model = model_make(test);
@@ -280,10 +284,7 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 					1, 0));
 		model_read(model, BYTES - 16 - shift, 0, 128, 1, false);
 		model_check(test, model);
-		model_fill(test, model);
-		KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
-		model_read(model, 0, 0, 320, 1, false);
-		model_check(test, model);
+		expect_read(test, model, 0, 0, 320, 1, false);
 	}
 	/* An address of 0, and one in the kernel, fault. */
 	model_mark(test, model, 200);
@@ -291,17 +292,14 @@ static void read_EFAULT_keeps_the_rest(struct kunit *test)
 					       320, 1, 0));
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user - 64,
 					       0, 320, 1, 0));
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 320, 1, 0));
-	model_read(model, 0, 0, 320, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 320, 1, false);
 }
 
 /*
  * After -EFAULT of a query with several pages per bit, all pages of a bit that
  * could not be reported are dirty.
  */
-static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
+static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	static const unsigned int pages[] = { 0, 300, 511 };
@@ -318,22 +316,12 @@ static void coarse_EFAULT_keeps_the_rest(struct kunit *test)
 		for (page = round_down(pages[i], 8); page <= (pages[i] | 7);
 		     page++)
 			model->dirty[page] = true;
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1,
-					 IOPT_DIRTY_KEEP));
-	model_read(model, 0, 0, 512, 1, true);
-	model_check(test, model);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 8, 0));
-	model_read(model, 0, 0, 512, 8, false);
-	model_check(test, model);
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 512, 1, 0));
-	model_read(model, 0, 0, 512, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 512, 1, true);
+	expect_read(test, model, 0, 0, 512, 8, false);
+	expect_read(test, model, 0, 0, 512, 1, false);
 }
 
-/* A bitmap that can be read but not written faults. */
+/* A read into a bitmap that the process cannot write to fails. */
 static void read_only_bitmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -346,10 +334,7 @@ static void read_only_bitmap_EFAULT(struct kunit *test)
 	model->user = test_mmap(test, 1, PROT_READ);
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, 0, 0, 64, 1, 0));
 	model->user = user;
-	model_fill(test, model);
-	KUNIT_EXPECT_EQ(test, 0, do_read(test, model, 0, 0, 64, 1, 0));
-	model_read(model, 0, 0, 64, 1, false);
-	model_check(test, model);
+	expect_read(test, model, 0, 0, 64, 1, false);
 }
 
 /*
@@ -385,38 +370,33 @@ static void random_against_model(struct kunit *test)
 		/* Choose a window that does not cut a mapping. */
 		do {
 			struct iopt_area *area;
+			unsigned long last;
 
 			first = 16 * dice(model, NPAGES / 16);
 			n = 16 * (dice(model, (NPAGES - first) / 16) + 1);
 			mutex_lock(&space->iopt->lock);
+			last = IOVA + PAGES(first + n) - 1;
 			area = iopt_area_first(space->iopt, IOVA + PAGES(first),
-					       IOVA + PAGES(first + n) - 1);
-			i = 0;
-			for (; area; area = iopt_area_next(area, IOVA +
-						PAGES(first + n) - 1))
+					       last);
+			for (i = 0; area; area = iopt_area_next(area, last))
 				i |= area->start < IOVA + PAGES(first) ||
-				     area->last >= IOVA + PAGES(first + n);
+				     area->last > last;
 			mutex_unlock(&space->iopt->lock);
 		} while (i);
 
 		offset = dice(model, BYTES - NPAGES / 8);
-		model_fill(test, model);
-		KUNIT_ASSERT_EQ(test, 0, do_read(test, model, offset, first, n,
-						 per_bit, keep ?
-						 IOPT_DIRTY_KEEP : 0));
-		model_read(model, offset, first, n, per_bit, keep);
-		model_check(test, model);
+		expect_read(test, model, offset, first, n, per_bit, keep);
 	}
 	test_validate(test);
 }
 
 static struct kunit_case bitmap_cases[] = {
-	KUNIT_CASE(holes_are_not_touched),
+	KUNIT_CASE(holes_are_unchanged),
 	KUNIT_CASE(whole_words),
 	KUNIT_CASE(holes_need_no_bitmap),
 	KUNIT_CASE(bitmap_at_every_byte),
-	KUNIT_CASE(read_EFAULT_keeps_the_rest),
-	KUNIT_CASE(coarse_EFAULT_keeps_the_rest),
+	KUNIT_CASE(read_EFAULT_leaves_rest_dirty),
+	KUNIT_CASE(coarse_EFAULT_leaves_rest_dirty),
 	KUNIT_CASE(read_only_bitmap_EFAULT),
 	KUNIT_CASE(random_against_model),
 	{}

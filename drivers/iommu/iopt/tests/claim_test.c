@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which calls wait for a claim of IOVAs, and which do not.
+ * Claims of IOVAs (claim.c): which calls wait for one, and which do not.
  *
  * A case adds a claim of its own, in place of a map or unmap of many areas that
  * drops the lock between batches.
  */
-#include <linux/sched/signal.h>
+#include <linux/delay.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
@@ -39,25 +39,12 @@ static void claim_end(struct kunit *test, struct iopt_claim *claim)
 	mutex_unlock(&space->iopt->lock);
 }
 
-/* Map 4 pages at the IOVA in the thread's argument. */
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, (unsigned long)thread->data, SZ_4G,
-			4);
-}
-
 /* Map 4 pages at IOVAs that the engine chooses; the argument receives them. */
 static long call_map_anywhere(struct test_thread *thread)
 {
 	return iopt_map_user(thread->space->iopt, thread->data,
 			     (void __user *)SZ_4G, PAGES(4), TEST_RW,
 			     IOPT_ACCOUNT_USER, 0);
-}
-
-/* Unmap 8 pages at the IOVA in the thread's argument. */
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, (unsigned long)thread->data, 8);
 }
 
 /*
@@ -75,8 +62,7 @@ static void map_waits_for_a_map(struct kunit *test)
 					  4));
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), SZ_4G,
 					  4));
-	test_thread_start(test, &map, call_map, (void *)(IOVA + PAGES(4)),
-			  current->mm);
+	test_thread_map(test, &map, IOVA + PAGES(4), SZ_4G, 4);
 	test_thread_expect_waiting(&map);
 	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_areas);
 	claim_end(test, &claim);
@@ -136,15 +122,13 @@ static void unmap_waits_for_a_claim(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, SZ_4G, 8));
 	claim_start(test, &claim, IOVA + PAGES(7), 8);
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
-	test_thread_expect_waiting(&unmap);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
 				IOPT_AREA_LIVE);
 	test_validate(test);
 
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
 	claim_end(test, &claim);
@@ -155,20 +139,11 @@ static void unmap_waits_for_a_claim(struct kunit *test)
 
 #define NR_MANY	(IOPT_MAX_STEPS + 1UL)
 
-static long call_copy_many(struct test_thread *thread)
-{
-	struct io_pagetable *iopt = thread->space->iopt;
-	unsigned long iova = (unsigned long)thread->data;
-
-	return iopt_copy(iopt, &iova, iopt, IOVA, PAGES(NR_MANY), TEST_RW,
-			 IOPT_MAP_FIXED);
-}
-
 /*
  * A map of many areas waits for any claim in its range, and then checks again
  * that the range is free.
  */
-static void map_of_many_looks_again(struct kunit *test)
+static void map_of_many_rechecks_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -180,7 +155,7 @@ static void map_of_many_looks_again(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(i), SZ_4G,
 						  1));
 	claim_start(test, &claim, to + PAGES(100), 8);
-	test_thread_start(test, &copy, call_copy_many, (void *)to, current->mm);
+	test_thread_copy(test, &copy, to, IOVA, NR_MANY);
 	test_thread_expect_waiting(&copy);
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, to + PAGES(100), SZ_4G, 1));
 	claim_end(test, &claim);
@@ -190,15 +165,6 @@ static void map_of_many_looks_again(struct kunit *test)
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY + 1), bytes);
-}
-
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[0];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
 }
 
 /*
@@ -212,14 +178,11 @@ static void unmap_start(struct kunit *test, struct test_thread *unmap,
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->keep = true;
-	test_thread_start(test, unmap, call_unmap, (void *)IOVA, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
 /* An unmap does not wait for an attach that fills an area of a later map. */
-static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
+static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -230,14 +193,11 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 	unmap_start(test, &unmap, access, uaddr);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
 					  test_slow_memory(test, &slow, 4), 4));
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
-	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
-		KUNIT_FAIL(test, "the unmap waits for an area of a later map");
-	else
-		complete(&unmap.done);
-	complete_all(&slow.go_on);
+	test_thread_expect_return(&unmap);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -247,8 +207,11 @@ static void unmap_waits_for_no_filling_of_late_areas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 4));
 }
 
-/* An unmap waits killably for an attach that is filling one of its areas. */
-static void unmap_waits_killably_for_filling(struct kunit *test)
+/*
+ * An unmap waits for an attach that is filling one of its areas, and is
+ * killable meanwhile.
+ */
+static void unmap_waits_for_filling(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -258,21 +221,18 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 
 	uaddr = test_slow_memory(test, &slow, 4);
 	/* Populate the page that the access pins. */
-	complete(&slow.go_on);
+	complete(&slow.resume);
 	test_touch(test, uaddr, 1);
 	wait_for_completion(&slow.blocked);
 
 	unmap_start(test, &unmap, access, uaddr);
-	test_thread_start(test, &attach, call_attach, NULL, current->mm);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
 	wait_for_completion(&slow.blocked);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	test_thread_expect_waiting(&unmap);
 	test_thread_kill(&unmap);
-	if (!wait_for_completion_timeout(&unmap.done, 5 * HZ))
-		KUNIT_FAIL(test, "the unmap cannot be killed");
-	else
-		complete(&unmap.done);
-	complete_all(&slow.go_on);
+	test_thread_expect_return(&unmap);
+	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
@@ -281,32 +241,25 @@ static void unmap_waits_killably_for_filling(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-/* Map 4 pages of the test's memory. */
-static long call_map_memory(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 4);
-}
-
 /*
  * A later map that extends beyond the range of an unmap does not make it fail.
  */
-static void late_area_may_stick_out(struct kunit *test)
+static void late_area_may_exceed_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 4);
 	struct test_thread map, unmap;
 
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, mock);
 	mock->block_iova = IOVA;
-	test_thread_start(test, &map, call_map_memory, NULL, current->mm);
+	test_thread_map(test, &map, IOVA, test_touched(test, 4), 4);
 	wait_for_completion(&mock->blocked);
-	test_thread_start(test, &unmap, call_unmap, (void *)IOVA, NULL);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
 					  4));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -352,12 +305,6 @@ static bool is_late(struct kunit *test, unsigned long claimed,
 	return late;
 }
 
-/* Map 4 pages of the test's memory in the interval of the second unmap. */
-static long call_map_inside(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, INSIDE, thread->space->uaddr, 4);
-}
-
 /*
  * An area is late for each unmap that it overlaps, even after one of them ends.
  */
@@ -368,20 +315,19 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 	struct test_thread map, unmap;
 	struct iopt_claim claim = {};
 
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, mock);
 	mock->block_iova = INSIDE;
-	test_thread_start(test, &map, call_map_inside, NULL, current->mm);
+	test_thread_map(test, &map, INSIDE, test_touched(test, 4), 4);
 	wait_for_completion(&mock->blocked);
 	claim_start(test, &claim, IOVA, 4);
-	test_thread_start(test, &unmap, call_unmap, (void *)ABOVE, NULL);
+	test_thread_unmap(test, &unmap, ABOVE, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	map_across(test);
 	KUNIT_EXPECT_TRUE(test, is_late(test, IOVA, ACROSS));
 	claim_end(test, &claim);
 	KUNIT_EXPECT_TRUE(test, is_late(test, ABOVE, ACROSS));
 
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	/* The unmap removed 4 of its 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
@@ -437,7 +383,7 @@ static bool is_committed(struct kunit *test, unsigned long iova)
 }
 
 /* An unmap is committed only after all accesses have unpinned. */
-static void unmap_commits_after_accesses(struct kunit *test)
+static void unmap_commits_after_unpin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
@@ -452,13 +398,13 @@ static void unmap_commits_after_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_TRUE(test, is_committed(test, IOVA));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 /* Attach fills an area that is being unmapped unless the unmap is committed. */
-static void attach_passes_over_committed_unmap(struct kunit *test)
+static void attach_skips_committed_unmap(struct kunit *test)
 {
 	struct iopt_claim claim = { .committed = true };
 	struct test_space *space = test->priv;
@@ -487,112 +433,71 @@ static void attach_passes_over_committed_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/**
- * struct unmap_dirty_call - unmap that reports dirty pages
- * @query: where to report
- * @npages: number of pages from %IOVA on
- * @bytes: number of bytes that it unmapped
+/*
+ * An unmap waits only for the maps that started before it, however many threads
+ * map in its range continuously.
  */
-struct unmap_dirty_call {
-	struct iopt_dirty_query query;
-	unsigned long npages;
-	unsigned long bytes;
-};
-
-static long call_unmap_dirty(struct test_thread *thread)
+static void unmap_ignores_later_maps(struct kunit *test)
 {
-	struct unmap_dirty_call *call = thread->data;
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), bytes;
+	struct test_thread first, second, unmap;
 
-	return iopt_unmap_dirty(thread->space->iopt, IOVA,
-				IOVA + PAGES(call->npages) - 1, &call->query,
-				&call->bytes);
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &first, IOVA, uaddr, 4);
+	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_unmap(test, &unmap, IOVA, 16, NULL);
+	test_thread_expect_waiting(&unmap);
+	space->mock[1]->block_iova = IOVA + PAGES(4);
+	test_thread_map(test, &second, IOVA + PAGES(4), uaddr, 4);
+	wait_for_completion(&space->mock[1]->blocked);
+
+	complete(&space->mock[0]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
+	test_thread_expect_return(&unmap);
+	complete(&space->mock[1]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
+	/* The unmap removed 4 of its 16 pages. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
+	mock_expect_empty(space->mock[0], IOVA, 4);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
+	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
+	test_validate(test);
+	/* A later unmap removes the later mapping. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
 }
 
 /*
- * If attach fills an area while its unmap waits for an access, the unmap
- * reports each page that an untracked device can reach.
+ * The second of two unmaps of a range waits for the first, and proceeds if that
+ * is killed.
  */
-static void unmap_reports_what_attach_fills(struct kunit *test)
+static void killed_unmap_ends_its_claim(struct kunit *test)
 {
-	struct test_access *access = test_access_create(test);
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
-	struct unmap_dirty_call call = {
-		.query.pgsize = PAGE_SIZE,
-		.npages = 4,
-	};
-	struct test_thread unmap;
-	u64 word;
+	struct test_thread map, first, second;
 
-	call.query.bitmap = (u64 __user *)test_touched(test, 1);
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_add_untracked(space->iopt);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->keep = true;
-	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&unmap);
 	test_attach(test, space->mock[0]);
-	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
-	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, PAGES(4), call.bytes);
-	KUNIT_ASSERT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	iopt_dirty_remove_untracked(space->iopt, false);
-	iopt_dirty_stop(space->iopt);
-}
-
-/* Number of pages that one page of a bitmap covers. */
-#define PER_PAGE	(PAGE_SIZE * 8)
-
-/*
- * If attach fills areas while an unmap reports dirty pages, the unmap reports
- * again, because an untracked device may have written to areas that were
- * reported already.
- */
-static void unmap_reports_again_after_attach(struct kunit *test)
-{
-	struct unmap_dirty_call call = {
-		.query.pgsize = PAGE_SIZE,
-		.npages = PER_PAGE + 4,
-	};
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8), bitmap;
-	struct slow_memory slow;
-	struct test_thread unmap;
-	u64 word;
-
-	bitmap = test_slow_memory(test, &slow, 2);
-	/* Populate the first page of the bitmap. */
-	complete(&slow.go_on);
-	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
-	wait_for_completion(&slow.blocked);
-	call.query.bitmap = (u64 __user *)bitmap;
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
-	iopt_dirty_add_untracked(space->iopt);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
-					  uaddr + PAGES(4), 4));
-	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
-	wait_for_completion(&slow.blocked);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0, word);
-	test_attach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
-	complete_all(&slow.go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, call.query.bitmap +
-					  PER_PAGE / 64));
-	KUNIT_EXPECT_EQ(test, 0xf, word);
-	iopt_dirty_remove_untracked(space->iopt, false);
-	iopt_dirty_stop(space->iopt);
-	test_munmap(test, bitmap, 2);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &map, IOVA, uaddr, 4);
+	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_unmap(test, &first, IOVA, 16, NULL);
+	test_thread_expect_waiting(&first);
+	test_thread_unmap(test, &second, IOVA, 16, NULL);
+	msleep(50);
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	test_thread_kill(&first);
+	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&first));
+	test_validate(test);
+	complete(&space->mock[0]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	/* The unmap removed 4 of its 16 pages. */
+	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&second));
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&space->iopt->claims.rb_root));
+	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
 static struct kunit_case claim_cases[] = {
@@ -600,16 +505,16 @@ static struct kunit_case claim_cases[] = {
 	KUNIT_CASE(map_anywhere_waits_for_a_map),
 	KUNIT_CASE(map_is_late_for_an_unmap),
 	KUNIT_CASE(unmap_waits_for_a_claim),
-	KUNIT_CASE(map_of_many_looks_again),
-	KUNIT_CASE(unmap_waits_for_no_filling_of_late_areas),
-	KUNIT_CASE(unmap_waits_killably_for_filling),
-	KUNIT_CASE(late_area_may_stick_out),
+	KUNIT_CASE(map_of_many_rechecks_range),
+	KUNIT_CASE(unmap_ignores_filling_of_late_areas),
+	KUNIT_CASE(unmap_waits_for_filling),
+	KUNIT_CASE(late_area_may_exceed_range),
 	KUNIT_CASE(map_is_late_for_two_unmaps),
 	KUNIT_CASE(map_is_not_late_for_a_later_unmap),
-	KUNIT_CASE(unmap_commits_after_accesses),
-	KUNIT_CASE(attach_passes_over_committed_unmap),
-	KUNIT_CASE(unmap_reports_what_attach_fills),
-	KUNIT_CASE(unmap_reports_again_after_attach),
+	KUNIT_CASE(unmap_commits_after_unpin),
+	KUNIT_CASE(attach_skips_committed_unmap),
+	KUNIT_CASE(unmap_ignores_later_maps),
+	KUNIT_CASE(killed_unmap_ends_its_claim),
 	{}
 };
 

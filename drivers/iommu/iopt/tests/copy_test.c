@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies: mappings that share pages, and the effect of adding and removing
- * holders of those pages.
+ * iopt_copy(): mappings that share pages, while holders of these pages are
+ * added and removed.
  */
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
@@ -11,19 +12,6 @@
 
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
-
-static int copy_prot(struct io_pagetable *iopt, unsigned long to,
-		     unsigned long from, unsigned long npages, int prot)
-{
-	return iopt_copy(iopt, &to, iopt, from, PAGES(npages), prot,
-			 IOPT_MAP_FIXED);
-}
-
-static int copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
-		unsigned long npages)
-{
-	return copy_prot(iopt, to, from, npages, TEST_RW);
-}
 
 /* A page is pinned and charged once, however many mappings show it. */
 static void copy_shares_pins(struct kunit *test)
@@ -35,7 +23,7 @@ static void copy_shares_pins(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY, IOVA, 8));
+	KUNIT_EXPECT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 8));
 	mock_expect_maps(space->mock[0], COPY, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, charged + 8, test_charged());
 	test_validate(test);
@@ -58,9 +46,10 @@ static void copy_of_slices(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 10));
-	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY, IOVA + PAGES(2), 3));
-	KUNIT_EXPECT_EQ(test, 0, copy(space->iopt, COPY + PAGES(8),
-				      IOVA + PAGES(4), 2));
+	KUNIT_EXPECT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(2),
+					   3));
+	KUNIT_EXPECT_EQ(test, 0, test_copy(space->iopt, COPY + PAGES(8), IOVA +
+					   PAGES(4), 2));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 10));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
@@ -154,18 +143,22 @@ static void copy_errnos(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(iopt, IOVA + PAGES(4), uaddr, 4,
 					       IOMMU_READ));
-	KUNIT_EXPECT_EQ(test, -ENOENT, copy(iopt, COPY, IOVA - PAGES(1), 2));
-	KUNIT_EXPECT_EQ(test, -ENOENT, copy(iopt, COPY, IOVA + PAGES(7), 2));
-	KUNIT_EXPECT_EQ(test, -EPERM, copy(iopt, COPY, IOVA + PAGES(3), 2));
-	KUNIT_EXPECT_EQ(test, 0, copy_prot(iopt, COPY, IOVA + PAGES(3), 2,
-					   IOMMU_READ));
-	KUNIT_EXPECT_EQ(test, -EEXIST, copy(iopt, COPY + PAGES(1), IOVA, 2));
-	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY, IOVA, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY, IOVA + 1, 1));
-	KUNIT_EXPECT_EQ(test, -EINVAL, copy(iopt, COPY + 1, IOVA, 1));
-	KUNIT_EXPECT_EQ(test, -EINVAL, copy_prot(iopt, COPY, IOVA, 1, 0));
-	KUNIT_EXPECT_EQ(test, -EOVERFLOW, copy(iopt, -PAGES(1), IOVA, 2));
-	KUNIT_EXPECT_EQ(test, -EOVERFLOW, copy(iopt, COPY, -PAGES(1), 2));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_copy(iopt, COPY, IOVA - PAGES(1),
+						 2));
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_copy(iopt, COPY, IOVA + PAGES(7),
+						 2));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_copy(iopt, COPY, IOVA + PAGES(3),
+						2));
+	KUNIT_EXPECT_EQ(test, 0, test_copy_prot(iopt, COPY, IOVA + PAGES(3), 2,
+						IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, -EEXIST, test_copy(iopt, COPY + PAGES(1), IOVA,
+						 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_copy(iopt, COPY, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_copy(iopt, COPY, IOVA + 1, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_copy(iopt, COPY + 1, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_copy_prot(iopt, COPY, IOVA, 1, 0));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_copy(iopt, -PAGES(1), IOVA, 2));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, test_copy(iopt, COPY, -PAGES(1), 2));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(10), bytes);
@@ -175,7 +168,7 @@ static void copy_errnos(struct kunit *test)
  * A copy of a slice can be adopted after the original is unmapped: the new
  * address is that of the slice.
  */
-static void adopt_what_a_copy_left(struct kunit *test)
+static void copy_is_adopted_at_address_of_slice(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -183,7 +176,7 @@ static void adopt_what_a_copy_left(struct kunit *test)
 	unsigned long moved = test_touched(test, 2), bytes;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, copy(iopt, COPY, IOVA + PAGES(5), 2));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(iopt, COPY, IOVA + PAGES(5), 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(iopt, COPY, COPY + PAGES(2) - 1,
 					     &bytes));
@@ -194,13 +187,41 @@ static void adopt_what_a_copy_left(struct kunit *test)
 	mock_expect_maps(space->mock[0], COPY, moved, 2);
 }
 
+/*
+ * A page of a writable mapping becomes dirty when the last holder drops it,
+ * even if that holder is read-only.
+ */
+static void last_read_only_holder_dirties_page(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap_shared(test, 1);
+	struct page *page;
+
+	test_touch(test, uaddr, 1);
+	test_attach(test, space->mock[0]);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_copy_prot(space->iopt, COPY, IOVA, 1,
+						IOMMU_READ));
+	page = pfn_to_page(mock_domain_pfn(space->mock[0], IOVA));
+	get_page(page);
+	/* Simulate writeback before the device writes to the page again. */
+	ClearPageDirty(page);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+	KUNIT_EXPECT_FALSE(test, PageDirty(page));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	put_page(page);
+	test_munmap(test, uaddr, 1);
+}
+
 static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(copy_shares_pins),
 	KUNIT_CASE(copy_of_slices),
 	KUNIT_CASE(copy_spans_mappings),
 	KUNIT_CASE(copy_into_another_space),
 	KUNIT_CASE(copy_errnos),
-	KUNIT_CASE(adopt_what_a_copy_left),
+	KUNIT_CASE(copy_is_adopted_at_address_of_slice),
+	KUNIT_CASE(last_read_only_holder_dirties_page),
 	{}
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A read-only mapping shows the same memory as the process, even if the process
- * writes to it later and it was untouched, only read, or part of a file before.
+ * Copy-on-write (gup.c): a read-only mapping shows the same memory as the
+ * process, even if the process writes to it later and it was untouched, only
+ * read, or part of a file before.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -81,7 +82,7 @@ static unsigned long memory_make(struct kunit *test,
 /*
  * The domain translates to the pages of the process, pinned once and charged.
  */
-static void mapped_is_what_the_process_sees(struct kunit *test)
+static void domain_maps_pages_of_process(struct kunit *test)
 {
 	const struct memory_case *memory = test->param_value;
 	unsigned long uaddr = memory_make(test, memory);
@@ -106,7 +107,7 @@ static void mapped_is_what_the_process_sees(struct kunit *test)
  * An access pins the pages of the process, and keeps them while a domain is
  * attached and detached.
  */
-static void pinned_is_what_the_process_sees(struct kunit *test)
+static void access_pins_pages_of_process(struct kunit *test)
 {
 	const struct memory_case *memory = test->param_value;
 	unsigned long uaddr = memory_make(test, memory), i;
@@ -170,8 +171,8 @@ static void unreadable_memory_EFAULT(struct kunit *test)
 }
 
 static struct kunit_case cow_cases[] = {
-	KUNIT_CASE_PARAM(mapped_is_what_the_process_sees, memory_gen_params),
-	KUNIT_CASE_PARAM(pinned_is_what_the_process_sees, memory_gen_params),
+	KUNIT_CASE_PARAM(domain_maps_pages_of_process, memory_gen_params),
+	KUNIT_CASE_PARAM(access_pins_pages_of_process, memory_gen_params),
 	KUNIT_CASE(shared_memory_is_not_copied),
 	KUNIT_CASE(unreadable_memory_EFAULT),
 	{}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The debugfs file of a space, which shows its dump. */
+/* The debugfs file of a space (debugfs.c), which shows its dump. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -69,7 +69,7 @@ static const char *debugfs_text(struct kunit *test,
 }
 
 /* Reads of any size, from any position, return the same text. */
-static void debugfs_shows_the_view(struct kunit *test)
+static void debugfs_reads_of_any_size(struct kunit *test)
 {
 	struct seq_buf *text = test_text_alloc(test);
 	struct debugfs_reader reader;
@@ -92,7 +92,7 @@ static void debugfs_shows_the_view(struct kunit *test)
  * A dump may exceed the buffer, both with many runs in one area and with many
  * areas.
  */
-static void debugfs_shows_large_spaces(struct kunit *test)
+static void debugfs_dump_exceeds_buffer(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long n = 150, uaddr = test_touched(test, n), i;
@@ -114,7 +114,7 @@ static void debugfs_shows_large_spaces(struct kunit *test)
 }
 
 /* Reading a file that is still open fails after its space was freed. */
-static void debugfs_outlives_space(struct kunit *test)
+static void debugfs_read_after_free_EIO(struct kunit *test)
 {
 	const struct iopt_policy policy = { .gfp = GFP_KERNEL };
 	struct test_space *space = test->priv;
@@ -133,9 +133,9 @@ static void debugfs_outlives_space(struct kunit *test)
 }
 
 static struct kunit_case debugfs_cases[] = {
-	KUNIT_CASE(debugfs_shows_the_view),
-	KUNIT_CASE(debugfs_shows_large_spaces),
-	KUNIT_CASE(debugfs_outlives_space),
+	KUNIT_CASE(debugfs_reads_of_any_size),
+	KUNIT_CASE(debugfs_dump_exceeds_buffer),
+	KUNIT_CASE(debugfs_read_after_free_EIO),
 	{}
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Detach is not killable, so it must wait only for operations that are bound to
- * end: not for a page fault that never returns, the mmap_lock, a driver that
- * never unpins, or a caller that waits for one of these.
+ * iopt_detach_domain() is not killable, so it must wait only for operations
+ * that are bound to end: not for a page fault that never returns, the
+ * mmap_lock, a driver that never unpins, or a caller that waits for one of
+ * these.
  *
  * Each case blocks one operation, and detaches a domain beside it. A detach
  * that waits fails the test after some seconds, and the blocked operation then
@@ -16,95 +17,45 @@
 #include "../area.h"
 #include "../pages.h"
 #include "access.h"
+#include "owner.h"
 #include "slow_memory.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
 
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
-			8);
-}
-
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, IOVA, 8);
-}
-
-static long call_detach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->data;
-
-	iopt_detach_domain(thread->space->iopt, &mock->domain);
-	mock->attached = false;
-	return 0;
-}
-
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->data;
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = mock->attached || !rc;
-	return rc;
-}
-
-static long call_orphan(struct test_thread *thread)
-{
-	unsigned long bytes;
-
-	return iopt_orphan(thread->space->iopt, 0, ULONG_MAX, &bytes);
-}
-
-/* Start a call that must return although another operation is blocked. */
-static void start_prompt(struct kunit *test, struct test_thread *thread,
-			 long (*call)(struct test_thread *thread), void *data)
-{
-	test_thread_start(test, thread, call, data, current->mm);
-	KUNIT_EXPECT_NE(test, 0,
-			wait_for_completion_timeout(&thread->done, 5 * HZ));
-	/* test_thread_join() waits for the completion again. */
-	complete_all(&thread->done);
-}
-
 /**
- * struct hang - map that is blocked in a page fault
+ * struct blocked_map - map that is blocked in a page fault
  * @slow: memory that is being pinned
  * @map: thread that maps it
  */
-struct hang {
+struct blocked_map {
 	struct slow_memory slow;
 	struct test_thread map;
 };
 
-static void start_hanging_map(struct kunit *test, struct hang *hang)
+static void start_blocked_map(struct kunit *test, struct blocked_map *blocked)
 {
-	unsigned long uaddr = test_slow_memory(test, &hang->slow, 8);
+	unsigned long uaddr = test_slow_memory(test, &blocked->slow, 8);
 
-	test_thread_start(test, &hang->map, call_map, (void *)uaddr,
-			  current->mm);
-	wait_for_completion(&hang->slow.blocked);
+	test_thread_map(test, &blocked->map, IOVA, uaddr, 8);
+	wait_for_completion(&blocked->slow.blocked);
 }
 
-static void end_hanging_map(struct kunit *test, struct hang *hang)
+static void end_blocked_map(struct kunit *test, struct blocked_map *blocked)
 {
-	complete_all(&hang->slow.go_on);
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&hang->map));
+	complete_all(&blocked->slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&blocked->map));
 }
 
-static void expect_detach_beside_map(struct kunit *test, struct hang *hang,
+static void expect_detach_beside_map(struct kunit *test,
+				     struct blocked_map *blocked,
 				     struct mock_domain *mock)
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, current->mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
-		KUNIT_FAIL(test, "detach waits for a page fault");
-		complete_all(&hang->slow.go_on);
-	} else {
-		complete(&detach.done);
-	}
+	test_thread_detach(test, &detach, mock, current->mm);
+	if (!test_thread_expect_return(&detach))
+		complete_all(&blocked->slow.resume);
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -114,17 +65,17 @@ static void detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 4));
-	start_hanging_map(test, &hang);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
+	start_blocked_map(test, &blocked);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
 	test_attach(test, space->mock[1]);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
 	test_validate(test);
 
-	end_hanging_map(test, &hang);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 12, space->mock[1]->nr_ptes);
 	test_validate(test);
@@ -135,12 +86,12 @@ static void detach_beside_pinning(struct kunit *test)
 static void last_detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	end_hanging_map(test, &hang);
+	start_blocked_map(test, &blocked);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_TRUE(test, test_area_at(space, IOVA)->state ==
@@ -158,16 +109,15 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_thread orphan;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
-	test_thread_start(test, &orphan, call_orphan, NULL, NULL);
+	start_blocked_map(test, &blocked);
+	test_thread_orphan(test, &orphan, IOVA, 8);
 	test_thread_expect_waiting(&orphan);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	test_thread_kill(&orphan);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&orphan));
-	end_hanging_map(test, &hang);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	test_thread_expect_killable(&orphan);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
@@ -180,18 +130,16 @@ static void detach_beside_waiting_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_thread attach;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &hang);
+	start_blocked_map(test, &blocked);
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
-	test_thread_start(test, &attach, call_attach, space->mock[1],
-			  current->mm);
+	test_thread_attach(test, &attach, space->mock[1], current->mm);
 	test_thread_expect_waiting(&attach);
-	expect_detach_beside_map(test, &hang, space->mock[0]);
-	test_thread_kill(&attach);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
-	end_hanging_map(test, &hang);
+	expect_detach_beside_map(test, &blocked, space->mock[0]);
+	test_thread_expect_killable(&attach);
+	end_blocked_map(test, &blocked);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
@@ -201,13 +149,8 @@ static void start_waiting_unmap(struct kunit *test, struct test_access *access,
 {
 	struct test_space *space = test->priv;
 
-	access->keep = true;
-	space->uaddr = test_touched(test, 8);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 8));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_start(test, unmap, call_unmap, NULL, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
+	space->uaddr = test_map_pinned(test, access, IOVA, 8, 2);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
 static void expect_detach_beside_unmap(struct kunit *test,
@@ -216,13 +159,9 @@ static void expect_detach_beside_unmap(struct kunit *test,
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, current->mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ)) {
-		KUNIT_FAIL(test, "detach waits for a driver");
+	test_thread_detach(test, &detach, mock, current->mm);
+	if (!test_thread_expect_return(&detach))
 		test_unpin(access, IOVA, 8);
-	} else {
-		complete(&detach.done);
-	}
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
@@ -249,8 +188,7 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
 	test_validate(test);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	test_validate(test);
@@ -271,7 +209,8 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 
 	start_waiting_unmap(test, access, &unmap);
 	for (i = 0; i != 2; i++) {
-		start_prompt(test, &attach, call_attach, space->mock[i]);
+		test_thread_attach(test, &attach, space->mock[i], current->mm);
+		test_thread_expect_return(&attach);
 		if (!space->mock[i]->attached)
 			break;
 		test_thread_join(&attach);
@@ -279,7 +218,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* An attach that did not return promptly was waiting for the unmap. */
+	/* An attach that did not return was waiting for the unmap. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -299,23 +238,21 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8);
 	struct test_thread unmap, attach;
-	struct hang hang;
+	struct blocked_map blocked;
 
 	access->keep = true;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA,
-					  test_slow_memory(test, &hang.slow, 8),
-					  8));
+					  test_slow_memory(test, &blocked.slow,
+							   8), 8));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8), uaddr,
 					  8));
-	test_thread_start(test, &attach, call_attach, space->mock[0],
-			  current->mm);
-	wait_for_completion(&hang.slow.blocked);
-	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	test_thread_attach(test, &attach, space->mock[0], current->mm);
+	wait_for_completion(&blocked.slow.blocked);
+	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(8), 8));
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
-	complete_all(&hang.slow.go_on);
+	test_thread_expect_killable(&unmap);
+	complete_all(&blocked.slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	test_validate(test);
@@ -353,11 +290,8 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 {
 	struct test_thread detach;
 
-	test_thread_start(test, &detach, call_detach, mock, mm);
-	if (!wait_for_completion_timeout(&detach.done, 5 * HZ))
-		KUNIT_FAIL(test, "detach waits for the mmap_lock");
-	else
-		complete(&detach.done);
+	test_thread_detach(test, &detach, mock, mm);
+	test_thread_expect_return(&detach);
 	mmap_read_unlock(current->mm);
 	test_thread_join(&detach);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -406,7 +340,7 @@ static void detach_beside_syncing_unmap(struct kunit *test)
 						 current->mm));
 	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_contention(&unmap);
 	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
 	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
@@ -429,7 +363,7 @@ static void detach_beside_syncing_map(struct kunit *test)
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	wait_for_contention(&map);
 	KUNIT_EXPECT_NULL(test, test_area_at(space, IOVA));
 	expect_detach_beside_mmap_lock(test, mock, NULL);
@@ -442,12 +376,6 @@ static long call_map_own(struct test_thread *thread)
 {
 	thread->space->uaddr = test_touched(thread->test, 8);
 	return call_map_locked(thread);
-}
-
-static long call_adopt(struct test_thread *thread)
-{
-	return iopt_adopt(thread->space->iopt, IOVA, IOVA + PAGES(8) - 1,
-			  (void __user *)thread->data, IOPT_ACCOUNT_MM);
 }
 
 /*
@@ -466,11 +394,9 @@ static void detach_beside_adopt(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map_own, NULL,
 						 other));
 	KUNIT_EXPECT_EQ(test, 8, other->locked_vm);
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_orphan, NULL,
-						 NULL));
+	KUNIT_ASSERT_EQ(test, 8, test_orphan(test, IOVA, 8));
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &adopter, call_adopt, (void *)uaddr,
-			  current->mm);
+	test_thread_adopt(test, &adopter, IOVA, 8, uaddr, IOPT_ACCOUNT_MM);
 	wait_for_contention(&adopter);
 	expect_detach_beside_mmap_lock(test, space->mock[0], NULL);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&adopter));
@@ -484,12 +410,6 @@ static void detach_beside_adopt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 	mmput(other);
-}
-
-static long call_destroy(struct test_thread *thread)
-{
-	test_access_destroy(thread->data);
-	return 0;
 }
 
 /*
@@ -511,13 +431,10 @@ static void destroy_beside_unpinning_callback(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 2, current->mm->locked_vm);
 	mmap_read_lock(current->mm);
-	test_thread_start(test, &unmap, call_unmap, NULL, current->mm);
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	wait_for_contention(&unmap);
-	test_thread_start(test, &destroy, call_destroy, access, NULL);
-	if (!wait_for_completion_timeout(&destroy.done, 5 * HZ))
-		KUNIT_FAIL(test, "an access waits for the mmap_lock");
-	else
-		complete(&destroy.done);
+	test_thread_destroy(test, &destroy, access);
+	test_thread_expect_return(&destroy);
 	mmap_read_unlock(current->mm);
 	test_thread_join(&destroy);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages: which pages a read reports, and the state that a failed call
- * leaves.
+ * Dirty pages (dirty.c): which pages a read or an unmap reports, and the state
+ * that a failed call leaves.
  */
 #include <linux/mman.h>
 #include <linux/uaccess.h>
@@ -13,15 +13,6 @@
 
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
-
-/* Return a query with a bitmap of one page, which stays at its address. */
-static struct iopt_dirty_query query_make(struct kunit *test)
-{
-	return (struct iopt_dirty_query){
-		.bitmap = (u64 __user *)test_touched(test, 1),
-		.pgsize = PAGE_SIZE,
-	};
-}
 
 static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
 {
@@ -37,7 +28,7 @@ static u64 read_flags(struct kunit *test, unsigned long iova,
 		      unsigned int flags)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	u64 bits;
 
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, iova, iova +
@@ -56,10 +47,10 @@ static u64 read_and_clear(struct kunit *test)
  * Starting to track while tracking is active keeps the dirty pages, and
  * stopping discards them.
  */
-static void start_stop(struct kunit *test)
+static void start_keeps_and_stop_discards(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 4);
 
 	iopt_dirty_stop(space->iopt);
@@ -110,7 +101,7 @@ static int read_range(struct kunit *test, unsigned long start,
 		      unsigned long last, unsigned long pgsize)
 {
 	struct test_space *space = test->priv;
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	int rc;
 
 	query.pgsize = pgsize;
@@ -189,7 +180,7 @@ static void read_every_page_size(struct kunit *test)
 static void read_coarse(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 64);
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 64));
@@ -262,12 +253,11 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), copy = COPY;
+	unsigned long uaddr = test_touched(test, 4);
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA + PAGES(1), PAGES(2), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(1),
+					   2));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, 0b10, read_flags(test, COPY, IOPT_DIRTY_KEEP));
@@ -280,17 +270,15 @@ static void pinned_is_dirty_in_copies(struct kunit *test)
 }
 
 /* A pinned page beyond the slice of a copy is not dirty in the copy. */
-static void pinned_behind_a_copy(struct kunit *test)
+static void pinned_page_beyond_copy_is_clean(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 128), copy = COPY;
+	unsigned long uaddr = test_touched(test, 128);
 	struct iopt_area *area;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 128));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(32), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 32));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(31), 3));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	area = test_area_at(space, COPY);
@@ -323,7 +311,7 @@ static void many_pins_when_tracking_starts(struct kunit *test)
 }
 
 /* Pages that an untracked device can reach are dirty at each read. */
-static void untracked_device(struct kunit *test)
+static void untracked_device_dirties_all_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 6), i;
@@ -370,14 +358,13 @@ static void untracked_device(struct kunit *test)
 static void map_while_tracking(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 4), copy = IOVA + PAGES(8);
+	unsigned long uaddr = test_touched(test, 4);
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(4), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, IOVA + PAGES(8), IOVA,
+					   4));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_mark_dirty(space, IOVA + PAGES(9), 1);
@@ -418,7 +405,7 @@ static void too_large_to_track(struct kunit *test)
 }
 
 /* If the n-th allocation of the start fails, nothing is tracked. */
-static void start_fails_at_nth(struct kunit *test)
+static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8), i;
@@ -438,8 +425,9 @@ static void start_fails_at_nth(struct kunit *test)
 		nr_failed += rc == -ENOMEM;
 		KUNIT_EXPECT_EQ(test, !rc, space->iopt->tracking);
 		for (i = 0; i != 4; i++)
-			KUNIT_EXPECT_EQ(test, !rc, !!test_area_at(space, IOVA +
-							PAGES(2 * i))->dirty);
+			KUNIT_EXPECT_EQ(test, rc != 0,
+					!test_area_at(space, IOVA +
+						      PAGES(2 * i))->dirty);
 		test_validate(test);
 		/*
 		 * The start may succeed although an allocation failed that is
@@ -456,7 +444,7 @@ static void start_fails_at_nth(struct kunit *test)
 static void unmap_reports_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8), bytes;
 
@@ -505,7 +493,7 @@ static void unmap_reports_dirty(struct kunit *test)
  * If an unmap cannot report dirty pages, all pages stay mapped, dirty and
  * usable.
  */
-static void unmap_EFAULT_leaves_everything(struct kunit *test)
+static void unmap_EFAULT_changes_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -538,7 +526,7 @@ static void unmap_EFAULT_leaves_everything(struct kunit *test)
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 132);
 
-	query = query_make(test);
+	query = test_dirty_query(test);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
 					 PAGES(132) - 1, &query, &bytes));
@@ -571,12 +559,12 @@ static void read_between_notices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 4);
 
 	space->iopt->policy.notices = 2;
 	space->uaddr = (unsigned long)query.bitmap;
-	access->also = read_when_notified;
+	access->hook = read_when_notified;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
@@ -591,7 +579,7 @@ static void read_between_notices(struct kunit *test)
 static void last_page_of_space(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	const struct iopt_dirty_query query = query_make(test);
+	const struct iopt_dirty_query query = test_dirty_query(test);
 	unsigned long uaddr = test_touched(test, 2), bytes;
 	unsigned long start = -PAGES(64);
 
@@ -610,21 +598,21 @@ static void last_page_of_space(struct kunit *test)
 }
 
 static struct kunit_case dirty_cases[] = {
-	KUNIT_CASE(start_stop),
+	KUNIT_CASE(start_keeps_and_stop_discards),
 	KUNIT_CASE(read_clears),
 	KUNIT_CASE(read_EINVAL),
 	KUNIT_CASE(read_every_page_size),
 	KUNIT_CASE(read_coarse),
 	KUNIT_CASE(pinned_is_dirty),
 	KUNIT_CASE(pinned_is_dirty_in_copies),
-	KUNIT_CASE(pinned_behind_a_copy),
+	KUNIT_CASE(pinned_page_beyond_copy_is_clean),
 	KUNIT_CASE(many_pins_when_tracking_starts),
-	KUNIT_CASE(untracked_device),
+	KUNIT_CASE(untracked_device_dirties_all_pages),
 	KUNIT_CASE(map_while_tracking),
 	KUNIT_CASE(too_large_to_track),
-	KUNIT_CASE(start_fails_at_nth),
+	KUNIT_CASE(start_ENOMEM_at_nth_allocation),
 	KUNIT_CASE(unmap_reports_dirty),
-	KUNIT_CASE(unmap_EFAULT_leaves_everything),
+	KUNIT_CASE(unmap_EFAULT_changes_nothing),
 	KUNIT_CASE(read_between_notices),
 	KUNIT_CASE(last_page_of_space),
 	{}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages and concurrent callers: a call that has waited checks its
+ * Dirty pages (dirty.c) beside other calls: a call that has waited checks its
  * conditions again.
  */
 #include <linux/delay.h>
@@ -9,19 +9,11 @@
 
 #include "../area.h"
 #include "access.h"
+#include "slow_memory.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
-
-/* Return a query with a bitmap of one page, all clear. */
-static struct iopt_dirty_query query_make(struct kunit *test)
-{
-	return (struct iopt_dirty_query){
-		.bitmap = (u64 __user *)test_touched(test, 1),
-		.pgsize = PAGE_SIZE,
-	};
-}
 
 static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 		      unsigned int i)
@@ -53,11 +45,6 @@ static long call_unmap_dirty(struct test_thread *thread)
 				&unmap->bytes);
 }
 
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, thread->space->uaddr, 16);
-}
-
 /*
  * Start an unmap of 64 pages that reports them with a page size of 16 pages,
  * and waits for a mapping that is still being built.
@@ -68,13 +55,13 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 {
 	struct test_space *space = test->priv;
 
-	space->uaddr = test_touched(test, 16);
-	*call = (struct unmap_call){ .pages = 64, .query = query_make(test) };
+	*call = (struct unmap_call){ .pages = 64, .query =
+				    test_dirty_query(test) };
 	call->query.pgsize = PAGES(16);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	test_attach(test, space->mock[0]);
 	space->mock[0]->block_iova = IOVA;
-	test_thread_start(test, map, call_map, NULL, current->mm);
+	test_thread_map(test, map, IOVA, test_touched(test, 16), 16);
 	wait_for_completion(&space->mock[0]->blocked);
 	test_thread_start(test, unmap, call_unmap_dirty, call, current->mm);
 	test_thread_expect_waiting(unmap);
@@ -84,7 +71,7 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
  * A mapping that is created after an unmap has started stays, and does not make
  * the unmap fail.
  */
-static void unmap_leaves_what_is_mapped_later(struct kunit *test)
+static void unmap_leaves_later_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 1);
@@ -94,7 +81,7 @@ static void unmap_leaves_what_is_mapped_later(struct kunit *test)
 	start_waiting_unmap(test, &map, &unmap, &call);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(17), uaddr,
 					  1));
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, PAGES(16), call.bytes);
@@ -117,7 +104,7 @@ static void stop_while_unmap_waits(struct kunit *test)
 
 	start_waiting_unmap(test, &map, &unmap, &call);
 	iopt_dirty_stop(space->iopt);
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, call.bytes);
@@ -133,13 +120,12 @@ static void stop_while_accesses_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
-	struct unmap_call call = { .pages = 4, .query = query_make(test) };
+	struct unmap_call call = { .pages = 4, .query = test_dirty_query(test)
+				  };
 	struct test_thread unmap;
 
 	access->keep = true;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_map_pinned(test, access, IOVA, 4, 1);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	wait_for_completion(&access->called);
@@ -162,10 +148,11 @@ static void stop_while_accesses_unpin(struct kunit *test)
 /*
  * If an unmap fails to report dirty pages, callers that wait for it continue.
  */
-static void silent_unmap_wakes(struct kunit *test)
+static void failed_report_wakes_waiters(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct unmap_call call = { .pages = 16, .query = query_make(test) };
+	struct unmap_call call = { .pages = 16, .query = test_dirty_query(test)
+				  };
 	struct test_thread unmap, map;
 
 	space->uaddr = test_touched(test, 16);
@@ -180,7 +167,7 @@ static void silent_unmap_wakes(struct kunit *test)
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	while (test_area_at(space, IOVA)->state != IOPT_AREA_DYING)
 		msleep(20);
-	test_thread_start(test, &map, call_map, NULL, current->mm);
+	test_thread_map(test, &map, IOVA, space->uaddr, 16);
 	test_thread_expect_waiting(&map);
 	mmap_write_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_join(&unmap));
@@ -196,7 +183,7 @@ static long call_read(struct test_thread *thread)
 }
 
 /* Block a read of 128 pages at IOVA before it writes its first word. */
-static void start_hanging_read(struct kunit *test, struct test_thread *read,
+static void start_blocked_read(struct kunit *test, struct test_thread *read,
 			       struct iopt_dirty_query *query)
 {
 	struct test_space *space = test->priv;
@@ -230,7 +217,7 @@ static void stop_while_reading(struct kunit *test)
 	struct iopt_dirty_query query;
 	struct test_thread read;
 
-	start_hanging_read(test, &read, &query);
+	start_blocked_read(test, &read, &query);
 	iopt_dirty_stop(space->iopt);
 	mmap_write_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&read));
@@ -241,11 +228,6 @@ static void stop_while_reading(struct kunit *test)
 	test_validate(test);
 }
 
-static long call_unmap(struct test_thread *thread)
-{
-	return test_unmap(thread->space->iopt, IOVA, 128);
-}
-
 /* A read makes an unmap of its mapping wait, and no other call. */
 static void unmap_waits_for_read(struct kunit *test)
 {
@@ -253,8 +235,8 @@ static void unmap_waits_for_read(struct kunit *test)
 	struct test_thread read, unmap;
 	struct iopt_dirty_query query;
 
-	start_hanging_read(test, &read, &query);
-	test_thread_start(test, &unmap, call_unmap, NULL, NULL);
+	start_blocked_read(test, &read, &query);
+	test_thread_unmap(test, &unmap, IOVA, 128, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, COPY, 0, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
@@ -263,15 +245,6 @@ static void unmap_waits_for_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 1, query_word(test, &query, 0));
 	KUNIT_EXPECT_EQ(test, BIT_ULL(63), query_word(test, &query, 1));
-}
-
-static long call_detach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[0];
-
-	iopt_detach_domain(thread->space->iopt, &mock->domain);
-	mock->attached = false;
-	return 0;
 }
 
 /*
@@ -283,10 +256,11 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 4);
-	struct iopt_dirty_query query = query_make(test);
+	struct iopt_dirty_query query = test_dirty_query(test);
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long last = IOVA + PAGES(4) - 1;
-	struct unmap_call call = { .pages = 4, .query = query_make(test) };
+	struct unmap_call call = { .pages = 4, .query = test_dirty_query(test)
+				  };
 	struct test_thread detach;
 
 	iopt_dirty_add_untracked(iopt);
@@ -294,11 +268,11 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
 	mock->block_iova = IOVA;
-	test_thread_start(test, &detach, call_detach, NULL, NULL);
+	test_thread_detach(test, &detach, mock, NULL);
 	wait_for_completion(&mock->blocked);
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(iopt, IOVA, last, &query, 0));
 	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &query, 0));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&detach));
 
 	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_unmap_dirty, &call,
@@ -307,14 +281,95 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 	iopt_dirty_remove_untracked(iopt, false);
 }
 
+/*
+ * If attach fills an area while its unmap waits for an access, the unmap
+ * reports each page that an untracked device can reach.
+ */
+static void unmap_reports_pages_of_new_domain(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	unsigned long uaddr;
+	struct unmap_call call = {
+		.pages = 4,
+		.query = test_dirty_query(test),
+	};
+	struct test_thread unmap;
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	iopt_dirty_add_untracked(space->iopt);
+	uaddr = test_map_pinned(test, access, IOVA, 4, 1);
+	access->keep = true;
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_expect_waiting(&unmap);
+	test_attach(test, space->mock[0]);
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(4), call.bytes);
+	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query, 0));
+	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
+	iopt_dirty_remove_untracked(space->iopt, false);
+	iopt_dirty_stop(space->iopt);
+}
+
+/* Number of pages that one page of a bitmap covers. */
+#define PER_PAGE	(PAGE_SIZE * 8)
+
+/*
+ * If attach fills areas while an unmap reports dirty pages, the unmap reports
+ * again, because an untracked device may have written to areas that were
+ * reported already.
+ */
+static void unmap_reports_again_after_attach(struct kunit *test)
+{
+	struct unmap_call call = {
+		.query.pgsize = PAGE_SIZE,
+		.pages = PER_PAGE + 4,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 8), bitmap;
+	struct slow_memory slow;
+	struct test_thread unmap;
+
+	bitmap = test_slow_memory(test, &slow, 2);
+	/* Populate the first page of the bitmap. */
+	complete(&slow.resume);
+	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
+	wait_for_completion(&slow.blocked);
+	call.query.bitmap = (u64 __user *)bitmap;
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	iopt_dirty_add_untracked(space->iopt);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(PER_PAGE),
+					  uaddr + PAGES(4), 4));
+	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
+	wait_for_completion(&slow.blocked);
+	KUNIT_EXPECT_EQ(test, 0, query_word(test, &call.query, 0));
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
+	complete_all(&slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGES(8), call.bytes);
+	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query, 0));
+	KUNIT_EXPECT_EQ(test, 0xf, query_word(test, &call.query,
+					      PER_PAGE / 64));
+	iopt_dirty_remove_untracked(space->iopt, false);
+	iopt_dirty_stop(space->iopt);
+	test_munmap(test, bitmap, 2);
+}
+
 static struct kunit_case dirty_wait_cases[] = {
 	KUNIT_CASE(dirty_while_untracked_device_is_removed),
-	KUNIT_CASE(unmap_leaves_what_is_mapped_later),
+	KUNIT_CASE(unmap_leaves_later_mappings),
 	KUNIT_CASE(stop_while_unmap_waits),
 	KUNIT_CASE(stop_while_accesses_unpin),
-	KUNIT_CASE(silent_unmap_wakes),
+	KUNIT_CASE(failed_report_wakes_waiters),
 	KUNIT_CASE(stop_while_reading),
 	KUNIT_CASE(unmap_waits_for_read),
+	KUNIT_CASE(unmap_reports_pages_of_new_domain),
+	KUNIT_CASE(unmap_reports_again_after_attach),
 	{}
 };
 

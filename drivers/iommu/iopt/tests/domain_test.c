@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching and detaching domains, usable IOVAs, and domains that fail to map
- * or unmap.
+ * Attached domains, see iopt_attach_domain(): what each of them maps until it
+ * is detached.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -9,7 +9,6 @@
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
-#include "../reserve.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL
@@ -61,38 +60,14 @@ static void domains_share_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Unmap flushes each domain once, before it unpins, which the mock checks. */
-static void unmap_flushes_every_domain(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8), i;
-
-	test_attach(test, space->mock[0]);
-	test_attach(test, space->mock[1]);
-	for (i = 0; i != 4; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(space->iopt, IOVA + PAGES(2 * i),
-					 uaddr + PAGES(2 * i), 2));
-	space->mock[0]->nr_flushes = 0;
-	space->mock[1]->nr_flushes = 0;
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
-	KUNIT_EXPECT_EQ(test, 1, space->mock[0]->nr_flushes);
-	KUNIT_EXPECT_EQ(test, 1, space->mock[1]->nr_flushes);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[0]->unflushed));
-	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[1]->unflushed));
-}
-
 /* Detach handles more mappings than fit into one of its batches. */
-static void detach_many(struct kunit *test)
+static void detach_in_batches(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	unsigned long n = 1100, i, uaddr = test_touched(test, n);
+	unsigned long n = 1100, uaddr = test_touched(test, n);
 
 	test_attach(test, space->mock[0]);
-	for (i = 0; i != n; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(space->iopt, IOVA + PAGES(i),
-					 uaddr + PAGES(i), 1));
+	test_map_adjacent(test, IOVA, uaddr, n, 1);
 	space->mock[0]->nr_flushes = 0;
 	test_detach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, n, space->mock[0]->nr_unmaps);
@@ -122,191 +97,6 @@ static void attach_EFAULT_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(4), 4));
 	test_attach(test, mock);
 	mock_expect_maps(mock, IOVA, uaddr, 4);
-}
-
-/* The aperture of a domain limits usable IOVAs while the domain is attached. */
-static void aperture_limits_iovas(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 1);
-	struct iopt_range range[2] = {};
-
-	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
-	KUNIT_EXPECT_EQ(test, 0, range[0].start);
-	KUNIT_EXPECT_EQ(test, ULONG_MAX, range[0].last);
-
-	mock->domain.geometry.aperture_start = SZ_1M;
-	mock->domain.geometry.aperture_end = SZ_4G - 1;
-	test_attach(test, mock);
-	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
-	KUNIT_EXPECT_EQ(test, SZ_1M, range[0].start);
-	KUNIT_EXPECT_EQ(test, SZ_4G - 1, range[0].last);
-
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			test_map(space->iopt, SZ_1M - PAGE_SIZE, uaddr, 1));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, SZ_4G, uaddr, 1));
-	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, SZ_4G - PAGE_SIZE,
-					  uaddr, 1));
-	test_detach(test, mock);
-	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
-	KUNIT_EXPECT_EQ(test, 0, range[0].start);
-
-	/* A domain cannot be attached if its aperture excludes a mapping. */
-	mock->domain.geometry.aperture_end = SZ_4G - PAGE_SIZE - 1;
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iopt_attach_domain(space->iopt, &mock->domain));
-	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
-	KUNIT_EXPECT_EQ(test, ULONG_MAX, range[0].last);
-}
-
-static int reserve(struct io_pagetable *iopt, unsigned long start,
-		   unsigned long last, const void *owner)
-{
-	int rc;
-
-	mutex_lock(&iopt->lock);
-	rc = iopt_reserve_iova(iopt, start, last, owner);
-	mutex_unlock(&iopt->lock);
-	return rc;
-}
-
-static void unreserve(struct io_pagetable *iopt, const void *owner)
-{
-	mutex_lock(&iopt->lock);
-	iopt_unreserve_iova(iopt, owner);
-	mutex_unlock(&iopt->lock);
-}
-
-/* Usable ranges exclude the reservations of all owners, which may overlap. */
-static void ranges_with_owners(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct iopt_range range[4] = {};
-	unsigned long uaddr = test_touched(test, 1);
-	int a, b;
-
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x2000, 0x4fff, &a));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x4000, 0x6fff, &b));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, -0x1000UL, ULONG_MAX, &b));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x9000, 0x9fff, &a));
-
-	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, NULL, 0));
-	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 1));
-	KUNIT_EXPECT_EQ(test, 0, range[0].start);
-	KUNIT_EXPECT_EQ(test, 0x1fff, range[0].last);
-	KUNIT_EXPECT_EQ(test, 0, range[1].last);
-	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 4));
-	KUNIT_EXPECT_EQ(test, 0x7000, range[1].start);
-	KUNIT_EXPECT_EQ(test, 0x8fff, range[1].last);
-	KUNIT_EXPECT_EQ(test, 0xa000, range[2].start);
-	KUNIT_EXPECT_EQ(test, -0x1001UL, range[2].last);
-
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x6000, uaddr, 1));
-	unreserve(iopt, &b);
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0x6000, uaddr, 1));
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE, reserve(iopt, 0x6fff, 0x7000, &b));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x4000, uaddr, 1));
-	unreserve(iopt, &a);
-	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, range, 4));
-}
-
-/*
- * IOVAs must be aligned to the page size of a domain with pages larger than the
- * CPU's. The domain cannot be attached to a space with unaligned mappings.
- */
-static void alignment_of_coarse_domain(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 64);
-
-	mock->domain.pgsize_bitmap = SZ_64K;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iopt_attach_domain(space->iopt, &mock->domain));
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
-
-	test_attach(test, mock);
-	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
-	/*
-	 * The map fails without a warning in the log, because scattered pages
-	 * do not form an I/O page.
-	 */
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
-	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
-	test_detach(test, mock);
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
-}
-
-/*
- * Return the first page of the run that contains page @i. Runs are lost as a
- * whole.
- */
-static unsigned long run_start(const unsigned long *pfn, unsigned long i)
-{
-	while (i && pfn[i - 1] + 1 == pfn[i])
-		i--;
-	return i;
-}
-
-/* Expect that of four pages those from @from on stay pinned and charged. */
-static void expect_lost(struct kunit *test, const unsigned long *pfn,
-			unsigned long from, unsigned long charged)
-{
-	struct test_space *space = test->priv;
-	unsigned long i;
-
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, i >= from, test_pins(pfn[i]));
-	KUNIT_EXPECT_EQ(test, 4 - from,
-			atomic_long_read(&space->iopt->nr_lost));
-	KUNIT_EXPECT_EQ(test, charged + 4 - from, test_charged());
-}
-
-/*
- * Unpin and uncharge the lost pages, so that the memory of the test can be
- * freed.
- */
-static void give_back_lost(const unsigned long *pfn, unsigned long from)
-{
-	unsigned long i;
-
-	for (i = from; i != 4; i++)
-		unpin_user_page(pfn_to_page(pfn[i]));
-	atomic_long_sub(4 - from, &current_user()->locked_vm);
-	atomic64_sub(4 - from, &current->mm->pinned_vm);
-}
-
-/* Pages that a driver failed to unmap stay pinned and charged. */
-static void short_unmap_loses_pages(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 4);
-	unsigned long charged = test_charged(), pfn[4], i, from;
-
-	mock->domain.pgsize_bitmap = PAGE_SIZE;
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
-	from = run_start(pfn, 3);
-	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-
-	mock->short_unmap = 3;
-	mock->fail_unmap = 2;
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
-	expect_lost(test, pfn, from, charged);
-
-	/* Unmap the page that the failing unmap has left. */
-	mock->short_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	give_back_lost(pfn, from);
 }
 
 /*
@@ -363,7 +153,7 @@ static void large_pages(struct kunit *test)
 	test_touch(test, uaddr, 1024);
 	pfn = test_user_pfn(test, uaddr);
 	if (!PageTransHuge(compound_head(pfn_to_page(pfn))) || pfn % 512)
-		kunit_skip(test, "no huge page to be had");
+		kunit_skip(test, "no huge page");
 
 	/* Make the batches of pinning start in the middle of huge pages. */
 	test_attach(test, mock);
@@ -375,67 +165,49 @@ static void large_pages(struct kunit *test)
 					    100 + 1024));
 }
 
-/*
- * If a driver fails to unmap the pages of a map that failed, they stay pinned
- * and charged.
- */
-static void failed_map_loses_pages(struct kunit *test)
+/* No I/O page is larger than the limit. */
+static void limit_iopte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
 	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 4);
-	unsigned long charged = test_charged(), pfn[4], i, from;
+	unsigned long uaddr = test_touched(test, 8);
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
-	from = run_start(pfn, 2);
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, PAGE_SIZE / 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
 	test_attach(test, mock);
-	mock->fail_map = 4;
-	mock->short_unmap = 2;
-	mock->fail_unmap = 2;
-	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
-	expect_lost(test, pfn, from, charged);
-
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 8, mock->nr_maps);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_large);
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_limit_iopte(iopt, PAGE_SIZE));
 	/*
-	 * Unmap the page that the failing unmap has left. The last page was
-	 * never mapped.
+	 * The limit can be lowered if the domain is empty, since it has no
+	 * larger I/O pages.
 	 */
-	mock->short_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(2), PAGE_SIZE));
-	give_back_lost(pfn, from);
-}
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 16, mock->nr_maps);
 
-/*
- * The IOVA alignment is that of the domain with the largest minimum page size.
- */
-static void alignment_of_several_domains(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-
-	space->mock[0]->domain.pgsize_bitmap = SZ_64K;
-	test_attach(test, space->mock[0]);
-	test_attach(test, space->mock[1]);
-	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
-	test_detach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	/* With mixed_iopte, the limit can be lowered at any time. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
+	iopt->policy.mixed_iopte = true;
+	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_4M, uaddr, 8));
+	KUNIT_EXPECT_EQ(test, 24, mock->nr_maps);
 }
 
 static struct kunit_case domain_cases[] = {
 	KUNIT_CASE(attach_fills),
 	KUNIT_CASE(domains_share_pins),
-	KUNIT_CASE(unmap_flushes_every_domain),
-	KUNIT_CASE(detach_many),
+	KUNIT_CASE(detach_in_batches),
 	KUNIT_CASE(attach_EFAULT_leaves_nothing),
-	KUNIT_CASE(aperture_limits_iovas),
-	KUNIT_CASE(ranges_with_owners),
-	KUNIT_CASE(alignment_of_coarse_domain),
-	KUNIT_CASE(short_unmap_loses_pages),
 	KUNIT_CASE(many_domains),
 	KUNIT_CASE(large_pages),
-	KUNIT_CASE(failed_map_loses_pages),
-	KUNIT_CASE(alignment_of_several_domains),
+	KUNIT_CASE(limit_iopte),
 	{}
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines of a dump, as the iterator returns them and as the log contains them.
+ * Lines of a dump (dump.c), as the iterator returns them and as the log
+ * contains them.
  */
 #include <linux/kmsg_dump.h>
 
@@ -36,7 +37,8 @@ static void view_without_domain(struct kunit *test)
 		       "state=live busy=0 orphan=0 domains=0 pins=2 users=0");
 	test_text_pages(test, text, IOVA, uaddr, 4, true, 1, 1);
 	seq_buf_printf(text, "  run 0+4 hole\n");
-	seq_buf_printf(text, "  pin 2 ram pfn=0x%lx count=2 all=2 owns=1 lost=0\n",
+	seq_buf_printf(text,
+		       "  pin 2 ram pfn=0x%lx count=2 all=2 owns=1 lost=0\n",
 		       page_to_pfn(page));
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 
@@ -189,12 +191,6 @@ static void view_survives_unmap(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_view_next(&view));
 }
 
-static long call_map(struct test_thread *thread)
-{
-	return test_map(thread->space->iopt, IOVA, (unsigned long)thread->data,
-			4);
-}
-
 /* The dump does not wait for an area that is being programmed. */
 static void view_of_a_busy_area(struct kunit *test)
 {
@@ -207,7 +203,7 @@ static void view_of_a_busy_area(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, OTHER,
 					  uaddr + PAGES(4), 4));
 	space->mock[0]->block_iova = IOVA;
-	test_thread_start(test, &map, call_map, (void *)uaddr, current->mm);
+	test_thread_map(test, &map, IOVA, uaddr, 4);
 	wait_for_completion(&space->mock[0]->blocked);
 
 	test_text_space(text, space->iopt, 2);
@@ -224,7 +220,7 @@ static void view_of_a_busy_area(struct kunit *test)
 	test_text_runs(test, text, uaddr + PAGES(4), 4);
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 
-	complete(&space->mock[0]->go_on);
+	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The effect of pinning on memory: which pages it populates, for reading or for
- * writing, and which pages it must not touch.
+ * The effect of pinning on memory (gup.c): which pages it populates, copies or
+ * makes dirty, and which pages it must not touch.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
-#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
@@ -78,7 +77,7 @@ static void refused_case_name(const struct refused_case *refused, char *name)
 KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
 
 /* Memory that the process cannot access in this way is not even faulted in. */
-static void refused_memory_is_not_touched(struct kunit *test)
+static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 {
 	const struct refused_case *refused = test->param_value;
 	struct test_space *space = test->priv;
@@ -286,37 +285,43 @@ static void zero_page_of_unwritable_memory(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[0];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
-}
-
-/*
- * A read-only mapping shows the memory of the process that mapped it, even if a
- * thread without memory attaches the domain.
- */
-static void attach_without_memory_reads_mapper(struct kunit *test)
+static void attach_by_kernel_thread(struct kunit *test, int prot)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread attach;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
-					       IOMMU_READ));
-	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_attach, NULL,
-						 NULL));
+					       prot));
+	test_thread_attach(test, &attach, space->mock[0], NULL);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 4, atomic64_read(&current->mm->pinned_vm));
+}
+
+/*
+ * An attach pins the memory of the process that created the mapping, whichever
+ * thread calls it.
+ */
+static void attach_pins_memory_of_mapper(struct kunit *test)
+{
+	attach_by_kernel_thread(test, TEST_RW);
+}
+
+/*
+ * A read-only mapping shows the memory of the process that created it too, even
+ * if a thread without memory attaches the domain.
+ */
+static void attach_reads_memory_of_mapper(struct kunit *test)
+{
+	attach_by_kernel_thread(test, IOMMU_READ);
 }
 
 /*
  * A reserved page among contiguous pages is a separate run, because it is not
  * charged.
  */
-static void run_is_of_one_kind(struct kunit *test)
+static void reserved_page_is_a_separate_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_contiguous(test, 8);
@@ -324,7 +329,7 @@ static void run_is_of_one_kind(struct kunit *test)
 	struct page *page;
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(3)));
 	SetPageReserved(page);
 	test_attach(test, space->mock[0]);
@@ -342,23 +347,17 @@ static void run_is_of_one_kind(struct kunit *test)
 /* A run that exceeds the limit is unpinned as a whole. */
 static void run_beyond_limit_is_unpinned(struct kunit *test)
 {
-	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
-	unsigned long before = limit->rlim_cur, i;
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_contiguous(test, 8);
 	unsigned long charged = test_charged();
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	test_attach(test, space->mock[0]);
-	limit->rlim_cur = PAGES(charged + 7);
+	test_set_memlock(PAGES(charged + 7));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 8));
-	limit->rlim_cur = before;
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	for (i = 0; i != 8; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 8, 0);
 }
 
 /*
@@ -415,7 +414,7 @@ static void many_faults_of_a_pin(struct kunit *test)
  * A call fails after %IOPT_FAULTS_MAX successive faults that did not make a
  * page pinnable.
  */
-static void faults_in_vain_end(struct kunit *test)
+static void faults_without_progress_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_mmap(test, 1, PROT_READ | PROT_WRITE);
@@ -432,8 +431,8 @@ static void faults_in_vain_end(struct kunit *test)
 			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
 	KUNIT_EXPECT_FALSE(test, user_pte(uaddr, &pte));
 	for (faults = 0, i = 0; i != IOPT_FAULTS_MAX; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
+		KUNIT_EXPECT_EQ(test, 0, iopt_pages_fault_in(pages, 0, 0,
+							     &faults, &batch));
 	KUNIT_EXPECT_TRUE(test, user_pte(uaddr, &pte));
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_pages_fault_in(pages, 0, 0, &faults, &batch));
@@ -441,19 +440,107 @@ static void faults_in_vain_end(struct kunit *test)
 	test_munmap(test, uaddr, 1);
 }
 
+/*
+ * Map and unmap with @prot, and expect that all pages are dirty afterwards, or
+ * none. Clean them while they are mapped, because GUP may dirty them.
+ */
+static void expect_dirty(struct kunit *test, unsigned long uaddr,
+			 unsigned long npages, int prot, bool dirty)
+{
+	struct test_space *space = test->priv;
+	struct page *page;
+	unsigned long i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, npages,
+					       prot));
+	for (i = 0; i != npages; i++) {
+		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
+		ClearPageDirty(page);
+	}
+	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, IOVA, npages));
+	for (i = 0; i != npages; i++) {
+		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
+		KUNIT_EXPECT_EQ(test, dirty, PageDirty(page));
+	}
+}
+
+/* Pages become dirty only if the device could write to them. */
+static void unmap_dirties_writable_pages(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 1);
+
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 1, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* All pages of a writable run become dirty. */
+static void unmap_dirties_runs(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_contiguous(test, 8);
+
+	if (!uaddr)
+		kunit_skip(test, "no contiguous memory");
+	test_attach(test, space->mock[0]);
+	expect_dirty(test, uaddr, 8, IOMMU_READ, false);
+	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
+}
+
+/* Reserved pages are pinned like others, but not charged. */
+static void reserved_pages_are_not_charged(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_mmap_shared(test, 3);
+	unsigned long charged = test_charged();
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct vm_area_struct *vma;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, uaddr);
+	KUNIT_EXPECT_EQ(test, 0, vm_insert_page(vma, uaddr + PAGES(1), page));
+	mmap_write_unlock(current->mm);
+	test_touch(test, uaddr, 1);
+	test_touch(test, uaddr + PAGES(2), 1);
+	SetPageReserved(page);
+
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
+					       IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, page_to_pfn(page),
+			mock_domain_pfn(space->mock[0], IOVA + PAGES(1)));
+	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
+	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+
+	ClearPageReserved(page);
+	test_munmap(test, uaddr, 3);
+	put_page(page);
+}
+
 static struct kunit_case gup_cases[] = {
-	KUNIT_CASE_PARAM(refused_memory_is_not_touched, refused_gen_params),
+	KUNIT_CASE_PARAM(inaccessible_memory_is_not_faulted_in,
+			 refused_gen_params),
 	KUNIT_CASE(shared_memory_after_private_is_only_read),
 	KUNIT_CASE(private_memory_after_shared_is_copied),
 	KUNIT_CASE(replaced_page_is_not_pinned),
 	KUNIT_CASE(file_is_notified_of_writes),
 	KUNIT_CASE(zero_page_of_unwritable_memory),
-	KUNIT_CASE(attach_without_memory_reads_mapper),
-	KUNIT_CASE(run_is_of_one_kind),
+	KUNIT_CASE(attach_reads_memory_of_mapper),
+	KUNIT_CASE(reserved_page_is_a_separate_run),
 	KUNIT_CASE(run_beyond_limit_is_unpinned),
 	KUNIT_CASE(many_faults_of_a_map),
 	KUNIT_CASE(many_faults_of_a_pin),
-	KUNIT_CASE(faults_in_vain_end),
+	KUNIT_CASE(faults_without_progress_EFAULT),
+	KUNIT_CASE(unmap_dirties_writable_pages),
+	KUNIT_CASE(unmap_dirties_runs),
+	KUNIT_CASE(reserved_pages_are_not_charged),
+	KUNIT_CASE(attach_pins_memory_of_mapper),
 	{}
 };
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* IOVAs: the choice of the engine, allowed ranges, and limits on mappings. */
+/* The choice of IOVAs (iova.c) between mappings, in allowed ranges. */
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
 #include "../iova.h"
 #include "../reserve.h"
-#include "../validate.h"
 #include "space.h"
 
 /*
@@ -121,7 +120,8 @@ static void choose_allowed(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	const struct iopt_range allowed[] = {
-		{ SZ_1G, SZ_1G + PAGES(2) - 1 }, { SZ_1M, SZ_1M + PAGES(2) - 1 },
+		{ SZ_1G, SZ_1G + PAGES(2) - 1 },
+		{ SZ_1M, SZ_1M + PAGES(2) - 1 },
 		{ -PAGES(2), ULONG_MAX },
 	};
 	const unsigned long expect[] = {
@@ -244,71 +244,6 @@ static void choose_among_many(struct kunit *test)
 }
 
 /*
- * The limit on mappings is exact: -EEXIST takes precedence, an unmap makes
- * room, and a limit of 0 allows no mapping.
- */
-static void map_limit_ENOSPC(struct kunit *test)
-{
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL, .max_areas = 3,
-	};
-	const struct iopt_policy none = { .gfp = GFP_KERNEL };
-	struct io_pagetable *iopt = iopt_alloc(&policy);
-	unsigned long i;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
-	for (i = 0; i != 3; i++)
-		KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, PAGES(i), PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, map_fixed(iopt, PAGES(3), PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -EEXIST, map_fixed(iopt, PAGES(2), PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, PAGES(1), 1));
-	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, PAGES(3), PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, map_fixed(iopt, PAGES(1), PAGE_SIZE));
-	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(iopt));
-	iopt_free(iopt);
-
-	iopt = iopt_alloc(&none);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, map_fixed(iopt, 0, PAGE_SIZE));
-	iopt_free(iopt);
-}
-
-/* No I/O page is larger than the limit. */
-static void limit_iopte(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 8);
-
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, PAGE_SIZE / 2));
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 3 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
-	test_attach(test, mock);
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
-	KUNIT_EXPECT_EQ(test, 8, mock->nr_maps);
-	KUNIT_EXPECT_EQ(test, 0, mock->nr_large);
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
-	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_limit_iopte(iopt, PAGE_SIZE));
-	/*
-	 * The limit can be lowered if the domain is empty, since it has no
-	 * larger I/O pages.
-	 */
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
-	KUNIT_EXPECT_EQ(test, 16, mock->nr_maps);
-
-	/* With mixed_iopte, the limit can be lowered at any time. */
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
-	iopt->policy.mixed_iopte = true;
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_4M, uaddr, 8));
-	KUNIT_EXPECT_EQ(test, 24, mock->nr_maps);
-}
-
-/*
  * The engine finds IOVAs at the end of allowed ranges, next to existing
  * mappings.
  */
@@ -424,7 +359,7 @@ static unsigned long make_holes(struct kunit *test, unsigned long nr)
  * The search for a hole that fits exactly ends after a number of misaligned
  * holes. From then on it considers only holes that fit at any alignment.
  */
-static void choose_ends_search_for_exact_hole(struct kunit *test)
+static void choose_limits_search_for_exact_hole(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
@@ -533,12 +468,10 @@ static struct kunit_case iova_cases[] = {
 	KUNIT_CASE(choose_beside_reserved),
 	KUNIT_CASE(allow_EINVAL_EADDRINUSE),
 	KUNIT_CASE(choose_among_many),
-	KUNIT_CASE(map_limit_ENOSPC),
-	KUNIT_CASE(limit_iopte),
 	KUNIT_CASE(choose_at_ends),
 	KUNIT_CASE(choose_aligned_behind_holes),
 	KUNIT_CASE(choose_exact_hole),
-	KUNIT_CASE(choose_ends_search_for_exact_hole),
+	KUNIT_CASE(choose_limits_search_for_exact_hole),
 	KUNIT_CASE(choose_for_coarse_domain),
 	KUNIT_CASE(choose_for_copy),
 	KUNIT_CASE(choose_not_beyond_allowed),

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping and unmapping: the resulting page table, pins and charge, and each
- * errno, after which nothing has changed.
+ * iopt_map_user(): the resulting page table, pins and charge, and each errno,
+ * after which nothing has changed.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
-#include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
 #include "../pages.h"
+#include "../validate.h"
 #include "space.h"
 
 #define IOVA	0x100000000UL
+#define COPY	0x200000000UL
 
 /* Without a domain, a map neither accesses, pins nor charges the memory. */
 static void map_without_domain_pins_nothing(struct kunit *test)
@@ -190,18 +191,17 @@ static void map_ENOMEM_at_limit(struct kunit *test)
 	struct io_pagetable *iopt = space->iopt;
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr, charged = test_charged();
-	struct rlimit *limit = &current->signal->rlim[RLIMIT_MEMLOCK];
 
 	uaddr = test_touched(test, 40);
 	test_attach(test, mock);
 
-	limit->rlim_cur = PAGES(charged + 40) - 1;
+	test_set_memlock(PAGES(charged + 40) - 1);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(iopt, IOVA, uaddr, 40));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 
-	limit->rlim_cur = PAGES(charged + 40);
+	test_set_memlock(PAGES(charged + 40));
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 40));
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			test_map(iopt, IOVA + PAGES(40), uaddr, 1));
@@ -235,86 +235,75 @@ static void map_last_page_of_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* An unmap never splits a mapping, and a rejected unmap changes nothing. */
-static void unmap_ENOENT(struct kunit *test)
+/*
+ * iopt_mappings_left() returns how many mappings the policy still allows, and a
+ * call that needs more fails.
+ */
+static void mappings_left(struct kunit *test)
 {
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = 3,
+	};
 	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr, bytes;
+	unsigned long iova = COPY;
 
-	uaddr = test_touched(test, 12);
-	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA + PAGES(8),
-					  uaddr + PAGES(8), 4));
-
-	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 3));
-	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(1), 3));
-	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
-	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
-	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
-	/* A range that cuts a mapping by a single byte is rejected too. */
-	KUNIT_EXPECT_EQ(test, -ENOENT,
-			iopt_unmap(iopt, IOVA, IOVA + PAGES(8), &bytes));
-	KUNIT_EXPECT_EQ(test, -ENOENT,
-			iopt_unmap(iopt, IOVA + PAGES(4) - 1,
-				   IOVA + PAGES(12) - 1, &bytes));
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			iopt_unmap(iopt, IOVA, IOVA - 1, &bytes));
-	KUNIT_EXPECT_EQ(test, 0, mock->nr_unmaps);
-	mock_expect_maps(mock, IOVA, uaddr, 4);
-	mock_expect_maps(mock, IOVA + PAGES(8), uaddr + PAGES(8), 4);
-
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, IOVA - PAGES(1),
-					    IOVA + PAGES(20) - 1, &bytes));
-	KUNIT_EXPECT_EQ(test, PAGES(8), bytes);
+	test_space_replace(test, &policy);
+	KUNIT_EXPECT_EQ(test, 3, iopt_mappings_left(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, 0, 100));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(100), 0,
+					  1));
+	KUNIT_EXPECT_EQ(test, 1, iopt_mappings_left(space->iopt));
+	/* A copy of two mappings counts as two. */
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			iopt_copy(space->iopt, &iova, space->iopt, IOVA +
+				  PAGES(99), PAGES(2), TEST_RW,
+				  IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, 1, iopt_mappings_left(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_copy(space->iopt, &iova, space->iopt, IOVA +
+				  PAGES(99), PAGES(1), TEST_RW,
+				  IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, 0, iopt_mappings_left(space->iopt));
+	/* -EEXIST takes precedence over the limit. */
+	KUNIT_EXPECT_EQ(test, -EEXIST, test_map(space->iopt, IOVA, 0, 1));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(space->iopt, 0, 0, 1));
+	KUNIT_EXPECT_EQ(test, -ENOSPC,
+			iopt_map_user(space->iopt, &iova, NULL, PAGES(1),
+				      TEST_RW, IOPT_ACCOUNT_USER, 0));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, iopt_mappings_left(space->iopt));
 }
 
 /*
- * An unmap of the whole space takes one flush, and succeeds if nothing is
- * mapped.
+ * The limit on mappings is exact: -EEXIST takes precedence, an unmap makes
+ * room, and a limit of 0 allows no mapping.
  */
-static void unmap_all(struct kunit *test)
+static void map_ENOSPC_at_limit(struct kunit *test)
 {
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr, bytes, i;
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = 3,
+	};
+	const struct iopt_policy none = { .gfp = GFP_KERNEL };
+	struct io_pagetable *iopt = iopt_alloc(&policy);
+	unsigned long i;
 
-	uaddr = test_touched(test, 50);
-	test_attach(test, mock);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	for (i = 0; i != 3; i++)
+		KUNIT_EXPECT_EQ(test, 0, test_map(iopt, PAGES(i), 0, 1));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(iopt, PAGES(3), 0, 1));
+	KUNIT_EXPECT_EQ(test, -EEXIST, test_map(iopt, PAGES(2), 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, PAGES(1), 1));
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, PAGES(3), 0, 1));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(iopt, PAGES(1), 0, 1));
+	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(iopt));
+	iopt_free(iopt);
 
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
-	KUNIT_EXPECT_EQ(test, 0, bytes);
-
-	for (i = 0; i != 50; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(iopt, IOVA + PAGES(2 * i),
-					 uaddr + PAGES(i), 1));
-	mock->nr_flushes = 0;
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
-	KUNIT_EXPECT_EQ(test, PAGES(50), bytes);
-	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
-	KUNIT_EXPECT_EQ(test, 50, mock->nr_unmaps);
-	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
-}
-
-/* A mapping of many runs takes one unmap call. */
-static void unmap_whole_area_in_one_call(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = space->iopt;
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr;
-
-	mock->domain.pgsize_bitmap = PAGE_SIZE;
-	uaddr = test_touched(test, 64);
-	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 64));
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 64));
-	KUNIT_EXPECT_EQ(test, 1, mock->nr_unmaps);
-	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
+	iopt = iopt_alloc(&none);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(iopt, 0, 0, 1));
+	iopt_free(iopt);
 }
 
 /*
@@ -371,10 +360,9 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_EEXIST),
 	KUNIT_CASE(map_ENOMEM_at_limit),
 	KUNIT_CASE(map_last_page_of_space),
-	KUNIT_CASE(unmap_ENOENT),
-	KUNIT_CASE(unmap_all),
-	KUNIT_CASE(unmap_whole_area_in_one_call),
 	KUNIT_CASE(map_accounts),
+	KUNIT_CASE(mappings_left),
+	KUNIT_CASE(map_ENOSPC_at_limit),
 	{}
 };
 

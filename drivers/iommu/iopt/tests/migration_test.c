@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Serialisation of callers before GUP may migrate the pages that they pin. */
+/*
+ * Serialisation of callers before GUP may migrate the pages that they pin
+ * (migration.c).
+ */
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -43,7 +46,7 @@ static void start_waiting(struct kunit *test, struct test_thread *thread,
 }
 
 /* Calls that pin the same block take turns in the order of their arrival. */
-static void same_blocks_take_turns(struct kunit *test)
+static void same_blocks_are_serialised(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 2);
 	struct iopt_migration second = blocks_of(test, 1, 2);
@@ -89,7 +92,7 @@ static void other_blocks_do_not_wait(struct kunit *test)
 }
 
 /* A call that is killed while it waits no longer makes later calls wait. */
-static void killed_call_leaves(struct kunit *test)
+static void killed_call_delays_no_other(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 1);
 	struct iopt_migration second = blocks_of(test, 0, 2);
@@ -107,7 +110,7 @@ static void killed_call_leaves(struct kunit *test)
 }
 
 /* A call excludes all blocks in which it pins a page, and no others. */
-static void blocks_are_whole(struct kunit *test)
+static void range_is_rounded_to_blocks(struct kunit *test)
 {
 	unsigned long uaddr = test_mmap(test, 3 * BLOCK, PROT_READ);
 	unsigned long first = round_up(uaddr >> PAGE_SHIFT, BLOCK);
@@ -134,7 +137,7 @@ static void blocks_are_whole(struct kunit *test)
 }
 
 /* The pages of a file are identified by the file, wherever they are mapped. */
-static void pages_of_a_file_are_shared(struct kunit *test)
+static void pages_are_identified_by_file(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(4 * BLOCK), 0);
 	unsigned long skipped = PAGES(2 * BLOCK + 1), uaddr;
@@ -156,11 +159,11 @@ static void pages_of_a_file_are_shared(struct kunit *test)
 }
 
 static struct kunit_case migration_cases[] = {
-	KUNIT_CASE(same_blocks_take_turns),
+	KUNIT_CASE(same_blocks_are_serialised),
 	KUNIT_CASE(other_blocks_do_not_wait),
-	KUNIT_CASE(killed_call_leaves),
-	KUNIT_CASE(blocks_are_whole),
-	KUNIT_CASE(pages_of_a_file_are_shared),
+	KUNIT_CASE(killed_call_delays_no_other),
+	KUNIT_CASE(range_is_rounded_to_blocks),
+	KUNIT_CASE(pages_are_identified_by_file),
 	{}
 };
 

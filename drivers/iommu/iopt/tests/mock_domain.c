@@ -68,7 +68,7 @@ static void mock_maybe_block(struct mock_domain *mock, unsigned long iova,
 		return;
 	mock->block_iova = 0;
 	complete(&mock->blocked);
-	wait_for_completion(&mock->go_on);
+	wait_for_completion(&mock->resume);
 }
 
 static void reach_add(unsigned long pfn, int n)
@@ -522,7 +522,7 @@ struct mock_domain *mock_domain_alloc(struct kunit *test)
 		xa_init(&mock->tables[level]);
 	mock->lowest = ULONG_MAX;
 	init_completion(&mock->blocked);
-	init_completion(&mock->go_on);
+	init_completion(&mock->resume);
 	kunit_alloc_resource(test, NULL, mock_domain_free, GFP_KERNEL, mock);
 	return mock;
 }

@@ -51,7 +51,7 @@
  * @lazy: sleep in some of the map and unmap calls so that other threads run
  * @block_iova: block the next map or unmap of this IOVA; 0 for none
  * @blocked: completed when a call blocks on @block_iova
- * @go_on: completed by the test to resume the blocked call
+ * @resume: completed by the test to resume the blocked call
  */
 struct mock_domain {
 	struct iommu_domain domain;
@@ -82,7 +82,7 @@ struct mock_domain {
 	bool lazy;
 	unsigned long block_iova;
 	struct completion blocked;
-	struct completion go_on;
+	struct completion resume;
 };
 
 struct mock_domain *mock_domain_alloc(struct kunit *test);

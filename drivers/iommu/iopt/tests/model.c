@@ -514,11 +514,11 @@ void model_track(struct model_space *space, bool tracking)
 	space->tracking = tracking;
 }
 
-void model_remove_untracked(struct model_space *space, bool sees)
+void model_remove_untracked(struct model_space *space, bool tracked)
 {
 	struct model_mapping *mapping = NULL;
 
-	while (!sees &&
+	while (!tracked &&
 	       (mapping = model_next(space, 0, MODEL_IOVAS, mapping)))
 		model_mark(space, mapping->start, mapping->length);
 	space->nr_untracked--;

@@ -199,7 +199,7 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 
 /* dirty pages */
 void model_track(struct model_space *space, bool tracking);
-void model_remove_untracked(struct model_space *space, bool sees);
+void model_remove_untracked(struct model_space *space, bool tracked);
 int model_check_dirty(const struct model_space *space, unsigned int start,
 		      unsigned int length, unsigned int per_bit);
 void model_report(struct model_space *space, unsigned int start,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned: their identity, pin count and charge, with
- * domains attached and detached before and after.
+ * Pages that accesses have pinned (pins.c): their identity, pin count and
+ * charge, with domains attached and detached before and after.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -10,7 +10,6 @@
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
-#include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
 #include "account_cases.h"
@@ -20,16 +19,11 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-static void set_limit(unsigned long npages)
-{
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
-}
-
 /*
  * A page is pinned and charged once however often an access pins it, and is the
  * same page each time.
  */
-static void pin_counts(struct kunit *test)
+static void page_is_pinned_once(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -92,10 +86,10 @@ static void pin_charges(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4), user = test_charged();
 	unsigned long iova = IOVA;
 
-	set_limit(user + 4);
+	test_set_memlock(PAGES(user + 4));
 	if (account->account == IOPT_ACCOUNT_NONE ||
 	    account->account == IOPT_ACCOUNT_MM_UNLIMITED)
-		set_limit(0);
+		test_set_memlock(0);
 	KUNIT_ASSERT_EQ(test, 0,
 			iopt_map_user(space->iopt, &iova, (void __user *)uaddr,
 				      PAGES(4), TEST_RW, account->account,
@@ -165,7 +159,7 @@ static void replace_page(struct kunit *test, unsigned long uaddr)
  * Until its last unpin a page stays the same, even in domains that are attached
  * later, and even if the process replaces its memory.
  */
-static void domain_maps_what_access_pinned(struct kunit *test)
+static void domain_maps_pinned_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -221,7 +215,7 @@ static void domain_maps_what_access_pinned(struct kunit *test)
 }
 
 /* Attach needs no memory in the process where pages are pinned. */
-static void domain_needs_no_memory_where_pinned(struct kunit *test)
+static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -251,7 +245,7 @@ static void domain_needs_no_memory_where_pinned(struct kunit *test)
 }
 
 /* Unpinning makes a page dirty only if the device could write to it. */
-static void unpin_dirties(struct kunit *test)
+static void unpin_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -299,7 +293,7 @@ static void unpin_dirties(struct kunit *test)
 }
 
 /* Detach makes all pages of a run dirty except the one that is still pinned. */
-static void detach_dirties_around_pin(struct kunit *test)
+static void detach_dirties_all_but_pinned_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -307,7 +301,7 @@ static void detach_dirties_around_pin(struct kunit *test)
 	struct page *pages[8];
 
 	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
@@ -322,69 +316,17 @@ static void detach_dirties_around_pin(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(pages[3]));
 }
 
-/* A page that a driver failed to unmap stays pinned after its last unpin. */
-static void unpin_of_lost_page(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	struct test_access *access = test_access_create(test);
-	struct mock_domain *mock = space->mock[0];
-	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
-	unsigned long pfn[4], i, copy = COPY;
-
-	for (i = 0; i != 4; i++)
-		pfn[i] = test_user_pfn(test, uaddr + PAGES(i));
-	mock->domain.pgsize_bitmap = PAGE_SIZE;
-	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	/*
-	 * Cut the run before the page that is lost, because runs are lost as a
-	 * whole.
-	 */
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA + PAGES(3), PAGE_SIZE, TEST_RW,
-					   IOPT_MAP_FIXED));
-	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, COPY, 1));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 3));
-
-	mock->short_unmap = 3;
-	mock->fail_unmap = 2;
-	iopt_detach_domain(space->iopt, &mock->domain);
-	mock->attached = false;
-	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
-	test_validate(test);
-	KUNIT_EXPECT_EQ(test, 3, test_unpin(access, IOVA, 4));
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, i == 3, test_pins(pfn[i]));
-	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
-	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&space->iopt->nr_lost));
-	test_validate(test);
-
-	/*
-	 * Unmap the page that the failing unmap has left, and drop its pin and
-	 * charge.
-	 */
-	mock->short_unmap = 0;
-	mock->fail_unmap = 0;
-	KUNIT_EXPECT_EQ(test, PAGE_SIZE,
-			iommu_unmap(&mock->domain, IOVA + PAGES(3), PAGE_SIZE));
-	unpin_user_page(pfn_to_page(pfn[3]));
-	atomic_long_dec(&current_user()->locked_vm);
-	atomic64_dec(&current->mm->pinned_vm);
-}
-
 /* Copies share pages, and so their pins. */
-static void pins_of_copies(struct kunit *test)
+static void copies_share_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
-	unsigned long copy = COPY, pfn = test_user_pfn(test, uaddr);
+	unsigned long pfn = test_user_pfn(test, uaddr);
 	struct page *page;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(4), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
 	replace_page(test, uaddr);
 	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, COPY, 1, &page, 0));
@@ -413,12 +355,10 @@ static void unpin_leaves_other_copy(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
-	unsigned long copy = COPY, pfn = test_user_pfn(test, uaddr);
+	unsigned long pfn = test_user_pfn(test, uaddr);
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &copy, space->iopt,
-					   IOVA, PAGES(4), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, COPY + PAGES(2), 1));
 	/* The access is notified and unpins the whole range of the copy. */
@@ -549,17 +489,16 @@ static void fails_at_nth_allocation(struct kunit *test)
 }
 
 static struct kunit_case pins_cases[] = {
-	KUNIT_CASE(pin_counts),
+	KUNIT_CASE(page_is_pinned_once),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
 	KUNIT_CASE_PARAM(failed_pin_charges_nothing, account_gen_params),
-	KUNIT_CASE(domain_maps_what_access_pinned),
-	KUNIT_CASE(domain_needs_no_memory_where_pinned),
-	KUNIT_CASE(unpin_dirties),
-	KUNIT_CASE(detach_dirties_around_pin),
-	KUNIT_CASE(unpin_of_lost_page),
+	KUNIT_CASE(domain_maps_pinned_page),
+	KUNIT_CASE(attach_needs_no_memory_of_pinned_pages),
+	KUNIT_CASE(unpin_dirties_writable_pages),
+	KUNIT_CASE(detach_dirties_all_but_pinned_page),
 	KUNIT_CASE(pin_of_dead_process),
 	KUNIT_CASE(fails_at_nth_allocation),
-	KUNIT_CASE(pins_of_copies),
+	KUNIT_CASE(copies_share_pins),
 	KUNIT_CASE(unpin_leaves_other_copy),
 	{}
 };

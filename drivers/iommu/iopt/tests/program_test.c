@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Conversion of a record of runs to calls of iommu_map_runs(), for IOMMU
- * drivers with and without the map_runs op.
+ * Conversion of a record of runs to calls of iommu_map_runs() (program.c), for
+ * IOMMU drivers with and without the map_runs op.
  *
  * Most records are built by hand from page frames that the kernel does not
  * manage, so that they can have any shape and need no pinning.
@@ -179,7 +179,7 @@ static void scattered_in_few_calls(struct kunit *test)
 }
 
 /* A map that fails at its n-th step leaves nothing mapped. */
-static void nth_run_fails_leaves_nothing(struct kunit *test)
+static void nth_failure_leaves_nothing(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
 	struct iommu_iotlb_gather gather;
@@ -213,7 +213,7 @@ static void nth_run_fails_leaves_nothing(struct kunit *test)
  * Contiguous memory is mapped with large I/O pages, even if the record was cut
  * there, and even if the vector of runs fills up before it.
  */
-static void contiguous_joins_across_cuts(struct kunit *test)
+static void contiguous_memory_takes_large_pages(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
 	struct record record;
@@ -433,7 +433,7 @@ static void map_runs_EINVAL(struct kunit *test)
  * On failure, iommu_map_runs() reports how many bytes are mapped, after syncing
  * them.
  */
-static void map_runs_tells_mapped(struct kunit *test)
+static void map_runs_reports_mapped(struct kunit *test)
 {
 	const struct iommu_phys_run runs[] = {
 		{ .phys = SZ_2M, .bytes = PAGE_SIZE },
@@ -559,7 +559,7 @@ static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
 }
 
 /* After a call that falls short nothing more is unmapped. */
-static void unmap_stops_at_a_piece(struct kunit *test)
+static void unmap_stops_after_short_call(struct kunit *test)
 {
 	struct counted counted = { .stop = SZ_1G };
 
@@ -570,17 +570,17 @@ static void unmap_stops_at_a_piece(struct kunit *test)
 
 static struct kunit_case program_cases[] = {
 	KUNIT_CASE_PARAM(scattered_in_few_calls, ways_gen_params),
-	KUNIT_CASE_PARAM(nth_run_fails_leaves_nothing, ways_gen_params),
-	KUNIT_CASE_PARAM(contiguous_joins_across_cuts, ways_gen_params),
+	KUNIT_CASE_PARAM(nth_failure_leaves_nothing, ways_gen_params),
+	KUNIT_CASE_PARAM(contiguous_memory_takes_large_pages, ways_gen_params),
 	KUNIT_CASE_PARAM(largest_iopte, ways_gen_params),
 	KUNIT_CASE(calls_are_bounded),
 	KUNIT_CASE(unmap_in_pieces),
 	KUNIT_CASE(unmap_of_one_area_flushes_each_TiB),
-	KUNIT_CASE(unmap_stops_at_a_piece),
+	KUNIT_CASE(unmap_stops_after_short_call),
 	KUNIT_CASE_PARAM(zero_page_is_repeated, ways_gen_params),
 	KUNIT_CASE_PARAM(coarse_domain_EINVAL, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_EINVAL, ways_gen_params),
-	KUNIT_CASE_PARAM(map_runs_tells_mapped, ways_gen_params),
+	KUNIT_CASE_PARAM(map_runs_reports_mapped, ways_gen_params),
 	{}
 };
 

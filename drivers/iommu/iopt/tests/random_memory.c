@@ -320,14 +320,14 @@ bool random_do_untracked(struct random *random)
 {
 	unsigned int s = random_space(random);
 	struct model_space *space = &random->model.space[s];
-	bool sees = dice(random, 2);
+	bool tracked = dice(random, 2);
 
 	if (!space->nr_untracked || !dice(random, 4)) {
 		iopt_dirty_add_untracked(random->iopt[s]);
 		space->nr_untracked++;
 	} else {
-		iopt_dirty_remove_untracked(random->iopt[s], sees);
-		model_remove_untracked(space, sees);
+		iopt_dirty_remove_untracked(random->iopt[s], tracked);
+		model_remove_untracked(space, tracked);
 	}
 	return true;
 }

@@ -46,8 +46,7 @@ struct model_mapping *random_mapping(struct random *random,
 
 void random_set_limit(unsigned long pages)
 {
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur =
-		pages == RLIM_INFINITY ? RLIM_INFINITY : PAGES(pages);
+	test_set_memlock(pages == RLIM_INFINITY ? pages : PAGES(pages));
 }
 
 static bool map_here(struct random *random, bool fixed, int prot)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reserved regions of devices, which no mapping may use while the device is
- * attached to the space.
+ * Reserved regions of devices (reserve.c), which no mapping may use while the
+ * device is attached to the space.
  */
 #include <linux/device.h>
 #include <linux/sizes.h>
@@ -76,7 +76,7 @@ static void expect_usable(struct kunit *test, unsigned long start,
  * A relaxable region is usable. All other regions are reserved until the last
  * device that has them is removed.
  */
-static void device_keeps_regions(struct kunit *test)
+static void device_reserves_regions(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {
 		{ .start = SZ_1M, .length = SZ_64K, .type = IOMMU_RESV_DIRECT },
@@ -169,7 +169,7 @@ static void device_EADDRINUSE(struct kunit *test)
 }
 
 static struct kunit_case reserve_cases[] = {
-	KUNIT_CASE(device_keeps_regions),
+	KUNIT_CASE(device_reserves_regions),
 	KUNIT_CASE(device_msi_doorbell),
 	KUNIT_CASE(device_EADDRINUSE),
 	{}

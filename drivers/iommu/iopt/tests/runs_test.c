@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record of pages: appending, cutting, clearing and filling. */
+/* Record of pages (runs.c): appending, cutting, clearing and filling. */
 #include "../runs_packed.h"
 #include "failing.h"
 #include "runs_lib.h"
@@ -84,7 +84,7 @@ static void runs_far_apart(struct kunit *test)
 }
 
 /* A pfn that does not fit into a packed run is rejected, not truncated. */
-static void runs_refuse_pfns_that_do_not_fit(struct kunit *test)
+static void runs_reject_large_pfns(struct kunit *test)
 {
 	const unsigned long top = (1UL << 40) - 1;
 	static const enum iopt_run_kind kinds[] = {
@@ -213,7 +213,7 @@ static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
  * Filling a hole beyond the end of a record is all-or-nothing, whichever
  * allocation fails.
  */
-static void runs_fill_behind_fails_whole(struct kunit *test)
+static void runs_fill_is_all_or_nothing(struct kunit *test)
 {
 	struct iopt_runs runs = {}, fresh = {};
 	unsigned int n, nr_failed = 0;
@@ -251,11 +251,11 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_zero_page_has_stride_0),
 	KUNIT_CASE(runs_empty_is_a_hole),
 	KUNIT_CASE(runs_far_apart),
-	KUNIT_CASE(runs_refuse_pfns_that_do_not_fit),
+	KUNIT_CASE(runs_reject_large_pfns),
 	KUNIT_CASE(runs_cut_everywhere),
 	KUNIT_CASE(runs_lose_whole_runs),
 	KUNIT_CASE(runs_clear_makes_one_hole),
-	KUNIT_CASE(runs_fill_behind_fails_whole),
+	KUNIT_CASE(runs_fill_is_all_or_nothing),
 	{}
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reads and writes of accesses with the CPU. */
+/* iopt_access_rw(): reads and writes of accesses with the CPU. */
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -35,8 +35,8 @@ static u8 *buffer_of(struct kunit *test, unsigned long bytes, u8 fill)
 }
 
 /*
- * An access may start at any byte and span mappings, with or without a domain,
- * and pins nothing.
+ * A read or write may start at any byte and span mappings, with or without a
+ * domain, and pins nothing.
  */
 static void rw_spans_mappings(struct kunit *test)
 {
@@ -76,7 +76,7 @@ static void rw_spans_mappings(struct kunit *test)
  * Reads and writes access the current memory of the process, not the pages that
  * a domain translates.
  */
-static void rw_reaches_current_memory(struct kunit *test)
+static void rw_uses_current_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -171,8 +171,8 @@ static void rw_EPERM(struct kunit *test)
 }
 
 /*
- * An access fails if the mapping allows it but the memory of the process does
- * not.
+ * A read or write fails if the mapping allows it but the memory of the process
+ * does not.
  */
 static void rw_EFAULT(struct kunit *test)
 {
@@ -206,19 +206,11 @@ static void rw_last_bytes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, user_value(test, uaddr + PAGES(1) - 8));
 }
 
-static long call_read(struct test_thread *thread)
-{
-	u64 value = 0;
-	int rc = rw(thread->data, IOVA, &value, 0);
-
-	return rc ?: value;
-}
-
 /*
  * A kernel thread can access the memory of the process that mapped it, but
  * another process cannot.
  */
-static void rw_by_others(struct kunit *test)
+static void rw_by_other_processes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -227,12 +219,9 @@ static void rw_by_others(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr + PAGES(3),
 					  1));
-	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
-						 current->mm));
-	KUNIT_EXPECT_EQ(test, 3, test_thread_run(test, call_read, access,
-						 NULL));
-	KUNIT_EXPECT_EQ(test, -EFAULT, test_thread_run(test, call_read, access,
-						       other));
+	KUNIT_EXPECT_EQ(test, 3, test_read_as(test, access, IOVA, current->mm));
+	KUNIT_EXPECT_EQ(test, 3, test_read_as(test, access, IOVA, NULL));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_read_as(test, access, IOVA, other));
 	mmput(other);
 }
 
@@ -255,17 +244,15 @@ static void rw_of_dead_process(struct kunit *test)
 	struct mm_struct *other = test_other_mm(test);
 
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, NULL, other));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_read, access,
-						 NULL));
+	KUNIT_EXPECT_EQ(test, 0, test_read_as(test, access, IOVA, NULL));
 	mmput(other);
-	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
-						      NULL));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA, NULL));
 	/*
 	 * This error takes precedence over that for the memory of another
 	 * process.
 	 */
-	KUNIT_EXPECT_EQ(test, -EPERM, test_thread_run(test, call_read, access,
-						      current->mm));
+	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA,
+						   current->mm));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
@@ -346,12 +333,12 @@ static void rw_EFAULT_marks_dirty(struct kunit *test)
 
 static struct kunit_case rw_cases[] = {
 	KUNIT_CASE(rw_spans_mappings),
-	KUNIT_CASE(rw_reaches_current_memory),
+	KUNIT_CASE(rw_uses_current_memory),
 	KUNIT_CASE(rw_errnos),
 	KUNIT_CASE(rw_EPERM),
 	KUNIT_CASE(rw_EFAULT),
 	KUNIT_CASE(rw_last_bytes),
-	KUNIT_CASE(rw_by_others),
+	KUNIT_CASE(rw_by_other_processes),
 	KUNIT_CASE(rw_of_dead_process),
 	KUNIT_CASE(rw_marks_dirty),
 	KUNIT_CASE(rw_EFAULT_marks_dirty),

@@ -20,7 +20,7 @@ static vm_fault_t driver_fault(struct vm_fault *vmf)
 	struct slow_memory *slow = vmf->vma->vm_private_data;
 
 	complete(&slow->blocked);
-	wait_for_completion(&slow->go_on);
+	wait_for_completion(&slow->resume);
 	return new_page(vmf);
 }
 
@@ -30,7 +30,7 @@ static vm_fault_t file_fault(struct vm_fault *vmf)
 	struct slow_memory *slow = vma->vm_private_data;
 	struct mm_struct *mm = vma->vm_mm;
 
-	if (vmf->pgoff != slow->page || completion_done(&slow->go_on))
+	if (vmf->pgoff != slow->page || completion_done(&slow->resume))
 		return new_page(vmf);
 	/* Fail: blocking this caller would keep the mmap_lock held. */
 	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY) ||
@@ -39,7 +39,7 @@ static vm_fault_t file_fault(struct vm_fault *vmf)
 	mmap_read_unlock(mm);
 	complete(&slow->blocked);
 	/* The caller checks for a signal when it retries. */
-	wait_for_completion_killable(&slow->go_on);
+	wait_for_completion_killable(&slow->resume);
 	return VM_FAULT_RETRY;
 }
 
@@ -71,7 +71,7 @@ static unsigned long map_slow(struct kunit *test, struct slow_memory *slow,
 
 	slow->fault = fault;
 	init_completion(&slow->blocked);
-	init_completion(&slow->go_on);
+	init_completion(&slow->resume);
 	file = anon_inode_getfile("[iopt-slow]", &slow_fops, slow, O_RDWR);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	uaddr = vm_mmap(file, 0, PAGES(npages), prot, flags, 0);

@@ -11,13 +11,13 @@
  * struct slow_memory - memory in which page faults block
  * @page: index of the page in which faults block, for test_slow_file()
  * @blocked: completed when a fault blocks
- * @go_on: completed by the test to let faults continue
+ * @resume: completed by the test to let faults continue
  * @fault: fault handler
  */
 struct slow_memory {
 	unsigned long page;
 	struct completion blocked;
-	struct completion go_on;
+	struct completion resume;
 	vm_fault_t (*fault)(struct vm_fault *vmf);
 };
 

@@ -180,6 +180,42 @@ int test_map(struct io_pagetable *iopt, unsigned long iova,
 	return test_map_prot(iopt, iova, uaddr, npages, TEST_RW);
 }
 
+/* Create @nr adjacent mappings of @npages each. */
+void test_map_adjacent(struct kunit *test, unsigned long iova,
+		       unsigned long uaddr, unsigned long nr,
+		       unsigned long npages)
+{
+	struct test_space *space = test->priv;
+	unsigned long i;
+
+	for (i = 0; i != nr; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				test_map(space->iopt, iova + PAGES(npages * i),
+					 uaddr + PAGES(npages * i), npages));
+}
+
+/* Copy within a space. */
+int test_copy_prot(struct io_pagetable *iopt, unsigned long to,
+		   unsigned long from, unsigned long npages, int prot)
+{
+	return iopt_copy(iopt, &to, iopt, from, PAGES(npages), prot,
+			 IOPT_MAP_FIXED);
+}
+
+int test_copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
+	      unsigned long npages)
+{
+	return test_copy_prot(iopt, to, from, npages, TEST_RW);
+}
+
+/* Copy into another space at the same IOVA, for reading by the device. */
+int test_copy_to(struct io_pagetable *other, struct io_pagetable *iopt,
+		 unsigned long iova, unsigned long npages)
+{
+	return iopt_copy(other, &iova, iopt, iova, PAGES(npages), IOMMU_READ,
+			 IOPT_MAP_FIXED);
+}
+
 /*
  * Unmap whole mappings that fill a range. Return -EBADE if the engine reports a
  * wrong number of bytes.
@@ -199,6 +235,15 @@ int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 unsigned long test_charged(void)
 {
 	return atomic_long_read(&current_user()->locked_vm);
+}
+
+/* Return a query of pages with a bitmap of one page. */
+struct iopt_dirty_query test_dirty_query(struct kunit *test)
+{
+	return (struct iopt_dirty_query){
+		.bitmap = (u64 __user *)test_touched(test, 1),
+		.pgsize = PAGE_SIZE,
+	};
 }
 
 /* Return the area that contains an IOVA, or NULL. */

@@ -62,9 +62,19 @@ int test_map_prot(struct io_pagetable *iopt, unsigned long iova,
 		  unsigned long uaddr, unsigned long npages, int prot);
 int test_map(struct io_pagetable *iopt, unsigned long iova,
 	     unsigned long uaddr, unsigned long npages);
+void test_map_adjacent(struct kunit *test, unsigned long iova,
+		       unsigned long uaddr, unsigned long nr,
+		       unsigned long npages);
+int test_copy_prot(struct io_pagetable *iopt, unsigned long to,
+		   unsigned long from, unsigned long npages, int prot);
+int test_copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
+	      unsigned long npages);
+int test_copy_to(struct io_pagetable *other, struct io_pagetable *iopt,
+		 unsigned long iova, unsigned long npages);
 int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 	       unsigned long npages);
 unsigned long test_charged(void);
+struct iopt_dirty_query test_dirty_query(struct kunit *test);
 struct iopt_area *test_area_at(struct test_space *space, unsigned long iova);
 void test_mark_dirty(struct test_space *space, unsigned long iova,
 		     unsigned long npages);

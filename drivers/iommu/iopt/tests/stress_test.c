@@ -96,7 +96,7 @@ struct stress {
  * @uaddr: user address of %NR_PAGES pages
  * @until: time to stop if every thread has done enough, in jiffies
  * @limit: time to stop in any case, in jiffies
- * @iopt_access: whether each thread is in a call
+ * @inside: whether each thread is in a call
  * @stress: threads
  */
 struct arena {
@@ -538,7 +538,7 @@ static const void *next_round(const void *previous, char *name)
  * Concurrent calls return only errnos that they may return, and leave nothing
  * behind when all is unmapped.
  */
-static void all_against_all(struct kunit *test)
+static void concurrent_calls(struct kunit *test)
 {
 	const struct iopt_range allowed = { 0, PAGES(NR_IOVAS) - 1 };
 	unsigned long round = (unsigned long)test->param_value - 1;
@@ -553,7 +553,7 @@ static void all_against_all(struct kunit *test)
 	 * made to fail.
 	 */
 	space->iopt->policy.gfp = GFP_KERNEL;
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	test_set_memlock(RLIM_INFINITY);
 	arena = kunit_kzalloc(test, sizeof(*arena), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, arena);
 	arena->iopt = space->iopt;
@@ -596,7 +596,7 @@ static void all_against_all(struct kunit *test)
 }
 
 static struct kunit_case stress_cases[] = {
-	KUNIT_CASE_PARAM(all_against_all, next_round),
+	KUNIT_CASE_PARAM(concurrent_calls, next_round),
 	{}
 };
 

@@ -61,15 +61,18 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * Expect that the call returns without any further event. The caller still
- * joins the thread.
+ * Expect that the call returns without any further event, and return whether it
+ * does. The caller still joins the thread.
  */
-void test_thread_expect_return(struct test_thread *thread)
+bool test_thread_expect_return(struct test_thread *thread)
 {
-	if (wait_for_completion_timeout(&thread->done, TEST_PATIENCE))
-		complete(&thread->done);
-	else
+	if (!wait_for_completion_timeout(&thread->done, TEST_PATIENCE)) {
 		KUNIT_FAIL(thread->test, "the call does not return");
+		return false;
+	}
+	/* test_thread_join() waits for the completion again. */
+	complete(&thread->done);
+	return true;
 }
 
 /* Wait for the call to return, and return its return value. */
@@ -90,12 +93,53 @@ long test_thread_run(struct kunit *test,
 	return test_thread_join(&thread);
 }
 
+/**
+ * struct mapping - mapping that a thread creates or removes
+ * @iova: first IOVA
+ * @from: user address of the memory, or first IOVA of the source of a copy
+ * @npages: number of pages
+ * @other: destination space of a copy into another space
+ */
+struct mapping {
+	unsigned long iova;
+	unsigned long from;
+	unsigned long npages;
+	struct io_pagetable *other;
+};
+
+static struct mapping *mapping_of(struct kunit *test, unsigned long iova,
+				  unsigned long from, unsigned long npages)
+{
+	struct mapping *mapping = kunit_kzalloc(test, sizeof(*mapping),
+						GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mapping);
+	*mapping = (struct mapping){ iova, from, npages, NULL };
+	return mapping;
+}
+
+static long call_map(struct test_thread *thread)
+{
+	const struct mapping *mapping = thread->data;
+
+	return test_map(thread->space->iopt, mapping->iova, mapping->from,
+			mapping->npages);
+}
+
+/* Start a thread of the test's process that maps @npages at @iova. */
+void test_thread_map(struct kunit *test, struct test_thread *thread,
+		     unsigned long iova, unsigned long uaddr,
+		     unsigned long npages)
+{
+	test_thread_start(test, thread, call_map,
+			  mapping_of(test, iova, uaddr, npages), current->mm);
+}
+
 static long call_unmap(struct test_thread *thread)
 {
-	const struct iopt_range *range = thread->data;
+	const struct mapping *mapping = thread->data;
 
-	return test_unmap(thread->space->iopt, range->start,
-			  (range->last - range->start + 1) >> PAGE_SHIFT);
+	return test_unmap(thread->space->iopt, mapping->iova, mapping->npages);
 }
 
 /* Start a thread that unmaps @npages at @iova; see test_thread_start(). */
@@ -103,13 +147,93 @@ void test_thread_unmap(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       struct mm_struct *mm)
 {
-	struct iopt_range *range = kunit_kzalloc(test, sizeof(*range),
-						 GFP_KERNEL);
+	test_thread_start(test, thread, call_unmap,
+			  mapping_of(test, iova, 0, npages), mm);
+}
 
-	KUNIT_ASSERT_NOT_NULL(test, range);
-	range->start = iova;
-	range->last = iova + PAGES(npages) - 1;
-	test_thread_start(test, thread, call_unmap, range, mm);
+static long call_copy(struct test_thread *thread)
+{
+	const struct mapping *mapping = thread->data;
+
+	return test_copy(thread->space->iopt, mapping->iova, mapping->from,
+			 mapping->npages);
+}
+
+/* Start a thread of the test's process that copies @npages at @from to @to. */
+void test_thread_copy(struct kunit *test, struct test_thread *thread,
+		      unsigned long to, unsigned long from,
+		      unsigned long npages)
+{
+	test_thread_start(test, thread, call_copy,
+			  mapping_of(test, to, from, npages), current->mm);
+}
+
+static long call_copy_to(struct test_thread *thread)
+{
+	const struct mapping *mapping = thread->data;
+
+	return test_copy_to(mapping->other, thread->space->iopt, mapping->iova,
+			    mapping->npages);
+}
+
+/*
+ * Start a thread of the test's process that copies @npages at @iova into
+ * another space.
+ */
+void test_thread_copy_to(struct kunit *test, struct test_thread *thread,
+			 struct io_pagetable *other, unsigned long iova,
+			 unsigned long npages)
+{
+	struct mapping *mapping = mapping_of(test, iova, iova, npages);
+
+	mapping->other = other;
+	test_thread_start(test, thread, call_copy_to, mapping, current->mm);
+}
+
+static long call_attach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->data;
+	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
+
+	mock->attached = mock->attached || !rc;
+	return rc;
+}
+
+/* Start a thread that attaches a domain; see test_thread_start(). */
+void test_thread_attach(struct kunit *test, struct test_thread *thread,
+			struct mock_domain *mock, struct mm_struct *mm)
+{
+	test_thread_start(test, thread, call_attach, mock, mm);
+}
+
+static long call_attach_wait(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->data;
+
+	return iopt_attach_wait(thread->space->iopt, &mock->domain);
+}
+
+/* Start a thread that waits until a domain may be attached. */
+void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
+			     struct mock_domain *mock)
+{
+	test_thread_start(test, thread, call_attach_wait, mock, current->mm);
+}
+
+static long call_detach(struct test_thread *thread)
+{
+	struct mock_domain *mock = thread->data;
+
+	iopt_detach_domain(thread->space->iopt, &mock->domain);
+	mock->attached = false;
+	return 0;
+}
+
+/* Start a thread that detaches a domain; see test_thread_start(). */
+void test_thread_detach(struct kunit *test, struct test_thread *thread,
+			struct mock_domain *mock, struct mm_struct *mm)
+{
+	test_thread_start(test, thread, call_detach, mock, mm);
 }
 
 void test_thread_kill(struct test_thread *thread)
@@ -128,4 +252,15 @@ void test_thread_expect_waiting(struct test_thread *thread)
 	while (!wq_has_sleeper(&iopt->idle) && !completion_done(&thread->done))
 		msleep(20);
 	KUNIT_EXPECT_FALSE(thread->test, completion_done(&thread->done));
+}
+
+/*
+ * Kill a thread that waits for an area to become idle, and expect that its call
+ * returns -EINTR. This joins the thread.
+ */
+void test_thread_expect_killable(struct test_thread *thread)
+{
+	test_thread_expect_waiting(thread);
+	test_thread_kill(thread);
+	KUNIT_EXPECT_EQ(thread->test, -EINTR, test_thread_join(thread));
 }

@@ -44,15 +44,31 @@ struct mm_struct *test_other_mm(struct kunit *test);
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
 		       struct mm_struct *mm);
-void test_thread_expect_return(struct test_thread *thread);
+bool test_thread_expect_return(struct test_thread *thread);
 long test_thread_join(struct test_thread *thread);
 long test_thread_run(struct kunit *test,
 		     long (*call)(struct test_thread *thread), void *data,
 		     struct mm_struct *mm);
+void test_thread_map(struct kunit *test, struct test_thread *thread,
+		     unsigned long iova, unsigned long uaddr,
+		     unsigned long npages);
 void test_thread_unmap(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       struct mm_struct *mm);
+void test_thread_copy(struct kunit *test, struct test_thread *thread,
+		      unsigned long to, unsigned long from,
+		      unsigned long npages);
+void test_thread_copy_to(struct kunit *test, struct test_thread *thread,
+			 struct io_pagetable *other, unsigned long iova,
+			 unsigned long npages);
+void test_thread_attach(struct kunit *test, struct test_thread *thread,
+			struct mock_domain *mock, struct mm_struct *mm);
+void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
+			     struct mock_domain *mock);
+void test_thread_detach(struct kunit *test, struct test_thread *thread,
+			struct mock_domain *mock, struct mm_struct *mm);
 void test_thread_kill(struct test_thread *thread);
 void test_thread_expect_waiting(struct test_thread *thread);
+void test_thread_expect_killable(struct test_thread *thread);
 
 #endif /* __IOPT_TEST_THREAD_H */

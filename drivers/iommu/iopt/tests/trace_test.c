@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tracepoints: one event for each operation, with its result. */
+/* Tracepoints (trace.h): one event for each operation, with its result. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "../trace.h"
@@ -9,72 +9,79 @@
 #define IOVA		0x100000000UL
 #define OTHER		0x200000000UL
 
-static void saw_map(void *data, const struct io_pagetable *iopt,
-		    unsigned long iova, const void __user *uptr,
-		    unsigned long length, int prot, enum iopt_account account,
-		    unsigned int flags, int rc)
+static void probe_map(void *data, const struct io_pagetable *iopt,
+		      unsigned long iova, const void __user *uptr,
+		      unsigned long length, int prot, enum iopt_account account,
+		      unsigned int flags, int rc)
 {
 	seq_buf_printf(data, "map %lu %lx %lx %lx %d %d %x %d\n", iopt->id,
 		       iova, (unsigned long)uptr, length, prot, account, flags,
 		       rc);
 }
 
-static void saw_copy(void *data, const struct io_pagetable *dst,
-		     unsigned long dst_iova, const struct io_pagetable *src,
-		     unsigned long src_iova, unsigned long length, int prot,
-		     unsigned int flags, int rc)
+static void probe_copy(void *data, const struct io_pagetable *dst,
+		       unsigned long dst_iova, const struct io_pagetable *src,
+		       unsigned long src_iova, unsigned long length, int prot,
+		       unsigned int flags, int rc)
 {
 	seq_buf_printf(data, "copy %lu %lx %lu %lx %lx %d %x %d\n", dst->id,
 		       dst_iova, src->id, src_iova, length, prot, flags, rc);
 }
 
-static void saw_unmap(void *data, const struct io_pagetable *iopt,
-		      unsigned long start, unsigned long last,
-		      unsigned long unmapped, int rc)
+static void probe_unmap(void *data, const struct io_pagetable *iopt,
+			unsigned long start, unsigned long last,
+			unsigned long unmapped, int rc)
 {
 	seq_buf_printf(data, "unmap %lu %lx %lx %lx %d\n", iopt->id, start,
 		       last, unmapped, rc);
 }
 
-static void saw_attach(void *data, const struct io_pagetable *iopt,
-		       const struct iommu_domain *domain, int rc)
+static void append_domain(struct seq_buf *text, const char *call,
+			  const struct io_pagetable *iopt,
+			  const struct iommu_domain *domain, int rc)
 {
-	seq_buf_printf(data, "attach %lu %p %d\n", iopt->id, domain, rc);
+	seq_buf_printf(text, "%s %lu %p %d\n", call, iopt->id, domain, rc);
 }
 
-static void saw_detach(void *data, const struct io_pagetable *iopt,
-		       const struct iommu_domain *domain, int rc)
+static void probe_attach(void *data, const struct io_pagetable *iopt,
+			 const struct iommu_domain *domain, int rc)
 {
-	seq_buf_printf(data, "detach %lu %p %d\n", iopt->id, domain, rc);
+	append_domain(data, "attach", iopt, domain, rc);
 }
 
-static void saw_pin(void *data, const struct iopt_pages *pages,
-		    unsigned long first, unsigned long npages,
-		    unsigned long charged, int rc)
+static void probe_detach(void *data, const struct io_pagetable *iopt,
+			 const struct iommu_domain *domain, int rc)
+{
+	append_domain(data, "detach", iopt, domain, rc);
+}
+
+static void probe_pin(void *data, const struct iopt_pages *pages,
+		      unsigned long first, unsigned long npages,
+		      unsigned long charged, int rc)
 {
 	seq_buf_printf(data, "pin %lx %lu %lu %lu %d\n", pages->uaddr, first,
 		       npages, charged, rc);
 }
 
-static void saw_unpin(void *data, const struct iopt_pages *pages,
-		      unsigned long first, unsigned long last,
-		      unsigned long uncharged, unsigned long lost)
+static void probe_unpin(void *data, const struct iopt_pages *pages,
+			unsigned long first, unsigned long last,
+			unsigned long uncharged, unsigned long lost)
 {
 	seq_buf_printf(data, "unpin %lx %lu %lu %lu %lu\n", pages->uaddr, first,
 		       last, uncharged, lost);
 }
 
-static void saw_access_pin(void *data, const struct io_pagetable *iopt,
-			   unsigned long start, unsigned long last,
-			   unsigned int flags, int rc)
+static void probe_access_pin(void *data, const struct io_pagetable *iopt,
+			     unsigned long start, unsigned long last,
+			     unsigned int flags, int rc)
 {
 	seq_buf_printf(data, "access_pin %lu %lx %lx %x %d\n", iopt->id, start,
 		       last, flags, rc);
 }
 
-static void saw_access_unpin(void *data, const struct io_pagetable *iopt,
-			     unsigned long start, unsigned long last,
-			     unsigned long unpinned)
+static void probe_access_unpin(void *data, const struct io_pagetable *iopt,
+			       unsigned long start, unsigned long last,
+			       unsigned long unpinned)
 {
 	seq_buf_printf(data, "access_unpin %lu %lx %lx %lu\n", iopt->id, start,
 		       last, unpinned);
@@ -82,28 +89,28 @@ static void saw_access_unpin(void *data, const struct io_pagetable *iopt,
 
 static int probes_register(struct seq_buf *text)
 {
-	return register_trace_iopt_map(saw_map, text) ?:
-	       register_trace_iopt_copy(saw_copy, text) ?:
-	       register_trace_iopt_unmap(saw_unmap, text) ?:
-	       register_trace_iopt_attach(saw_attach, text) ?:
-	       register_trace_iopt_detach(saw_detach, text) ?:
-	       register_trace_iopt_pin(saw_pin, text) ?:
-	       register_trace_iopt_unpin(saw_unpin, text) ?:
-	       register_trace_iopt_access_pin(saw_access_pin, text) ?:
-	       register_trace_iopt_access_unpin(saw_access_unpin, text);
+	return register_trace_iopt_map(probe_map, text) ?:
+	       register_trace_iopt_copy(probe_copy, text) ?:
+	       register_trace_iopt_unmap(probe_unmap, text) ?:
+	       register_trace_iopt_attach(probe_attach, text) ?:
+	       register_trace_iopt_detach(probe_detach, text) ?:
+	       register_trace_iopt_pin(probe_pin, text) ?:
+	       register_trace_iopt_unpin(probe_unpin, text) ?:
+	       register_trace_iopt_access_pin(probe_access_pin, text) ?:
+	       register_trace_iopt_access_unpin(probe_access_unpin, text);
 }
 
 static void probes_unregister(struct seq_buf *text)
 {
-	unregister_trace_iopt_map(saw_map, text);
-	unregister_trace_iopt_copy(saw_copy, text);
-	unregister_trace_iopt_unmap(saw_unmap, text);
-	unregister_trace_iopt_attach(saw_attach, text);
-	unregister_trace_iopt_detach(saw_detach, text);
-	unregister_trace_iopt_pin(saw_pin, text);
-	unregister_trace_iopt_unpin(saw_unpin, text);
-	unregister_trace_iopt_access_pin(saw_access_pin, text);
-	unregister_trace_iopt_access_unpin(saw_access_unpin, text);
+	unregister_trace_iopt_map(probe_map, text);
+	unregister_trace_iopt_copy(probe_copy, text);
+	unregister_trace_iopt_unmap(probe_unmap, text);
+	unregister_trace_iopt_attach(probe_attach, text);
+	unregister_trace_iopt_detach(probe_detach, text);
+	unregister_trace_iopt_pin(probe_pin, text);
+	unregister_trace_iopt_unpin(probe_unpin, text);
+	unregister_trace_iopt_access_pin(probe_access_pin, text);
+	unregister_trace_iopt_access_unpin(probe_access_unpin, text);
 	tracepoint_synchronize_unregister();
 }
 
@@ -146,7 +153,7 @@ static void operate(struct kunit *test, struct seq_buf *text)
 	test_attach(test, space->mock[0]);
 	seq_buf_printf(text, "pin %lx 0 1 1 0\npin %lx 2 2 2 0\n", uaddr,
 		       uaddr);
-	seq_buf_printf(text, "attach %lu %p 0\n", iopt->id, domain);
+	append_domain(text, "attach", iopt, domain, 0);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_copy(iopt, &to, iopt, IOVA, PAGES(2), IOMMU_READ,
 				  IOPT_MAP_FIXED));
@@ -157,7 +164,7 @@ static void operate(struct kunit *test, struct seq_buf *text)
 	/* Each area unpins the pages that no other area holds. */
 	seq_buf_printf(text, "unpin %lx 2 3 2 0\nunpin %lx 0 1 1 0\n", uaddr,
 		       uaddr);
-	seq_buf_printf(text, "detach %lu %p 0\n", iopt->id, domain);
+	append_domain(text, "detach", iopt, domain, 0);
 
 	KUNIT_EXPECT_EQ(test, 1, iopt_access_unpin(access, IOVA + 1,
 						   IOVA + PAGES(4) - 1));
@@ -177,13 +184,14 @@ static void operate(struct kunit *test, struct seq_buf *text)
 /* Each operation is reported once, after it has ended. */
 static void tracepoints_report_every_operation(struct kunit *test)
 {
-	struct seq_buf *seen = test_text_alloc(test);
+	struct seq_buf *reported = test_text_alloc(test);
 	struct seq_buf *expected = test_text_alloc(test);
 
-	KUNIT_ASSERT_EQ(test, 0, probes_register(seen));
+	KUNIT_ASSERT_EQ(test, 0, probes_register(reported));
 	operate(test, expected);
-	probes_unregister(seen);
-	KUNIT_EXPECT_STREQ(test, test_text_of(expected), test_text_of(seen));
+	probes_unregister(reported);
+	KUNIT_EXPECT_STREQ(test, test_text_of(expected),
+			   test_text_of(reported));
 }
 
 static struct kunit_case trace_cases[] = {

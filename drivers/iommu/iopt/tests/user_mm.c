@@ -13,6 +13,7 @@
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
@@ -61,11 +62,22 @@ const struct cred *test_be_user(struct kunit *test, unsigned int uid)
 	return before;
 }
 
-/* Map anonymous memory without populating it. */
+/* Map private anonymous memory without populating it. */
 unsigned long test_mmap(struct kunit *test, unsigned long npages, int prot)
 {
 	unsigned long uaddr = vm_mmap(NULL, 0, npages << PAGE_SHIFT, prot,
 				      MAP_PRIVATE | MAP_ANONYMOUS, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
+
+/* Map shared anonymous memory without populating it. */
+unsigned long test_mmap_shared(struct kunit *test, unsigned long npages)
+{
+	unsigned long uaddr = vm_mmap(NULL, 0, npages << PAGE_SHIFT,
+				      PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, 0);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
 	return uaddr;
@@ -238,4 +250,22 @@ unsigned long test_user_pfn(struct kunit *test, unsigned long uaddr)
 unsigned int test_pins(unsigned long pfn)
 {
 	return page_ref_count(pfn_to_page(pfn)) / GUP_PIN_COUNTING_BIAS;
+}
+
+/* Expect that each of @npages of the process is pinned @pins times. */
+void test_expect_pins(struct kunit *test, unsigned long uaddr,
+		      unsigned long npages, unsigned int pins)
+{
+	unsigned long i;
+
+	for (i = 0; i != npages; i++)
+		KUNIT_EXPECT_EQ(test, pins,
+				test_pins(test_user_pfn(test, uaddr +
+							(i << PAGE_SHIFT))));
+}
+
+/* Set RLIMIT_MEMLOCK of the test case. */
+void test_set_memlock(unsigned long bytes)
+{
+	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = bytes;
 }

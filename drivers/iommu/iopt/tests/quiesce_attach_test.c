@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching a domain while an unmap waits for pins of an access: the domain
- * translates the mapping if the unmap fails, and does not if it succeeds.
+ * Attaching a domain while an unmap waits for pins, see iopt_areas_quiesce():
+ * the domain translates the mapping if the unmap fails, and does not if it
+ * succeeds.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -11,15 +12,6 @@
 
 #define IOVA	0x100000000UL
 
-static long call_attach(struct test_thread *thread)
-{
-	struct mock_domain *mock = thread->space->mock[1];
-	int rc = iopt_attach_domain(thread->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
-}
-
 /* Start an unmap of 4 pages that waits for pins, then an attach. */
 static void start_unmap_and_attach(struct kunit *test,
 				   struct test_access *access,
@@ -28,39 +20,36 @@ static void start_unmap_and_attach(struct kunit *test,
 {
 	struct test_space *space = test->priv;
 
-	access->keep = true;
-	space->uaddr = test_touched(test, 4);
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_unmap(test, unmap, IOVA, 4, NULL);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(unmap);
-	test_thread_start(test, attach, call_attach, NULL, current->mm);
+	space->uaddr = test_map_pinned(test, access, IOVA, 4, 2);
+	test_thread_unmap_pinned(test, unmap, access, IOVA, 4);
+	test_thread_attach(test, attach, space->mock[1], current->mm);
 	msleep(50);
 }
 
 /*
- * After a failed unmap, a domain that was attached meanwhile translates the
- * mapping.
+ * A domain that is attached while an unmap waits for pins translates the
+ * mapping after the unmap is killed.
  */
-static void attach_meets_killed_unmap(struct kunit *test)
+static void domain_maps_after_killed_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
 	struct test_thread unmap, attach;
 
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
 	mock_expect_maps(space->mock[0], IOVA, space->uaddr, 4);
 	mock_expect_maps(space->mock[1], IOVA, space->uaddr, 4);
 	test_validate(test);
 }
 
-/* A domain that is attached meanwhile is empty after a successful unmap. */
-static void attach_meets_unmap(struct kunit *test)
+/*
+ * A domain that is attached while an unmap waits for pins is empty after the
+ * unmap.
+ */
+static void domain_is_empty_after_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -78,7 +67,7 @@ static void attach_meets_unmap(struct kunit *test)
  * A domain with pages larger than the mapping's alignment can be attached if
  * the unmap succeeds, and fails to attach if the unmap fails.
  */
-static void coarse_domain_meets_unmap(struct kunit *test)
+static void coarse_domain_attaches_after_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -86,8 +75,7 @@ static void coarse_domain_meets_unmap(struct kunit *test)
 
 	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&unmap);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&unmap));
+	test_thread_expect_killable(&unmap);
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 	test_detach(test, space->mock[0]);
@@ -107,7 +95,7 @@ static void coarse_domain_meets_unmap(struct kunit *test)
  * An attach that waits for the unmap of a mapping that the domain cannot
  * translate is killable, and leaves the domain empty.
  */
-static void killed_attach_meets_unmap(struct kunit *test)
+static void attach_that_waits_for_unmap_is_killable(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -115,8 +103,7 @@ static void killed_attach_meets_unmap(struct kunit *test)
 
 	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	test_thread_kill(&attach);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&attach));
+	test_thread_expect_killable(&attach);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
@@ -124,19 +111,19 @@ static void killed_attach_meets_unmap(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case access_attach_cases[] = {
-	KUNIT_CASE(attach_meets_killed_unmap),
-	KUNIT_CASE(attach_meets_unmap),
-	KUNIT_CASE(coarse_domain_meets_unmap),
-	KUNIT_CASE(killed_attach_meets_unmap),
+static struct kunit_case quiesce_attach_cases[] = {
+	KUNIT_CASE(domain_maps_after_killed_unmap),
+	KUNIT_CASE(domain_is_empty_after_unmap),
+	KUNIT_CASE(coarse_domain_attaches_after_unmap),
+	KUNIT_CASE(attach_that_waits_for_unmap_is_killable),
 	{}
 };
 
-static struct kunit_suite access_attach_suite = {
-	.name = "iopt-access-attach",
+static struct kunit_suite quiesce_attach_suite = {
+	.name = "iopt-quiesce-attach",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = access_attach_cases,
+	.test_cases = quiesce_attach_cases,
 };
 
-kunit_test_suite(access_attach_suite);
+kunit_test_suite(quiesce_attach_suite);

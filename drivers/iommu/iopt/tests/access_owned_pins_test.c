@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins: no other access unpins them, and
- * iopt_access_unpin_all() unpins all of them.
+ * Accesses that own their pins (iopt_access_ops.owns_pins): no other access
+ * unpins them, and iopt_access_unpin_all() unpins all of them.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -16,17 +16,11 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-static void expect_pins(struct kunit *test, unsigned long uaddr,
-			unsigned int pins)
-{
-	KUNIT_EXPECT_EQ(test, pins, test_pins(test_user_pfn(test, uaddr)));
-}
-
 /*
  * An access that owns its pins unpins only these. Accesses that do not own pins
  * may unpin each other's.
  */
-static void unpin_is_of_its_own(struct kunit *test)
+static void unpin_drops_own_pins_only(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
@@ -39,7 +33,7 @@ static void unpin_is_of_its_own(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(two, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(shared, IOVA, 2));
-	expect_pins(test, uaddr, 1);
+	test_expect_pins(test, uaddr, 1, 1);
 
 	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA, 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(shared, IOVA, 1));
@@ -50,30 +44,26 @@ static void unpin_is_of_its_own(struct kunit *test)
 	/* The first record of the page is removed, the other one stays. */
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(one, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 2));
-	expect_pins(test, uaddr, 1);
-	expect_pins(test, uaddr + PAGES(1), 0);
+	test_expect_pins(test, uaddr, 1, 1);
+	test_expect_pins(test, uaddr + PAGES(1), 1, 0);
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(two, IOVA, 2));
-	expect_pins(test, uaddr, 0);
+	test_expect_pins(test, uaddr, 1, 0);
 	test_validate(test);
 }
 
 /*
- * Eviction notifies the access of each mapping in which it has pins, as a
- * whole, and of no other mapping.
+ * iopt_access_unpin_all() notifies the access of each mapping in which it has
+ * pins, as a whole, and of no other mapping.
  */
 static void unpin_all_notifies(struct kunit *test)
 {
-	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
 	struct test_access *two = test_owner_create(test);
 	struct test_access *shared = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 12), i;
+	unsigned long uaddr = test_touched(test, 12);
 	unsigned long charged = test_charged();
 
-	for (i = 0; i != 3; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(space->iopt, IOVA + PAGES(4 * i),
-					 uaddr + PAGES(4 * i), 4));
+	test_map_adjacent(test, IOVA, uaddr, 3, 4);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(1), 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(11), 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(two, IOVA + PAGES(2), 4));
@@ -85,8 +75,9 @@ static void unpin_all_notifies(struct kunit *test)
 	test_expect_notified(test, one, 1, IOVA + PAGES(8), 4);
 	KUNIT_EXPECT_EQ(test, 0, two->nr_notified);
 	KUNIT_EXPECT_EQ(test, 0, shared->nr_notified);
-	for (i = 0; i != 12; i++)
-		expect_pins(test, uaddr + PAGES(i), i >= 2 && i < 6);
+	test_expect_pins(test, uaddr, 2, 0);
+	test_expect_pins(test, uaddr + PAGES(2), 4, 1);
+	test_expect_pins(test, uaddr + PAGES(6), 6, 0);
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 	test_validate(test);
 
@@ -102,8 +93,8 @@ static void unpin_all_notifies(struct kunit *test)
 }
 
 /*
- * Eviction drops the pins that the callback leaves, all of them if a page is
- * pinned several times.
+ * iopt_access_unpin_all() drops the pins that the callback leaves, all of them
+ * if a page is pinned several times.
  */
 static void unpin_all_removes_kept_pins(struct kunit *test)
 {
@@ -121,8 +112,8 @@ static void unpin_all_removes_kept_pins(struct kunit *test)
 
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
-	for (i = 0; i != 4; i++)
-		expect_pins(test, uaddr + PAGES(i), i == 3);
+	test_expect_pins(test, uaddr, 3, 0);
+	test_expect_pins(test, uaddr + PAGES(3), 1, 1);
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 4));
 	test_validate(test);
@@ -134,36 +125,35 @@ static void unpin_all_removes_kept_pins(struct kunit *test)
 }
 
 /*
- * Eviction handles pins through two mappings of the same memory that a domain
- * translates as well.
+ * iopt_access_unpin_all() handles pins through two mappings of the same memory
+ * that a domain translates as well.
  */
 static void unpin_all_from_copies(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
-	unsigned long uaddr = test_touched(test, 2), iova = COPY;
+	unsigned long uaddr = test_touched(test, 2);
 
 	one->keep = true;
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, iopt_copy(space->iopt, &iova, space->iopt,
-					   IOVA, PAGES(2), TEST_RW,
-					   IOPT_MAP_FIXED));
+	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, COPY, 1));
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 	test_expect_notified(test, one, 0, IOVA, 2);
 	test_expect_notified(test, one, 1, COPY, 2);
-	expect_pins(test, uaddr, 1);
+	test_expect_pins(test, uaddr, 1, 1);
 	test_validate(test);
 	test_detach(test, space->mock[0]);
-	expect_pins(test, uaddr, 0);
-	expect_pins(test, uaddr + PAGES(1), 0);
+	test_expect_pins(test, uaddr, 1, 0);
+	test_expect_pins(test, uaddr + PAGES(1), 1, 0);
 }
 
 /*
- * Eviction handles a mapping that ends at the last byte of the address space.
+ * iopt_access_unpin_all() handles a mapping that ends at the last byte of the
+ * address space.
  */
 static void unpin_all_from_last_page(struct kunit *test)
 {
@@ -176,7 +166,7 @@ static void unpin_all_from_last_page(struct kunit *test)
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
 	test_expect_notified(test, one, 0, iova, 2);
-	expect_pins(test, uaddr + PAGES(1), 0);
+	test_expect_pins(test, uaddr + PAGES(1), 1, 0);
 }
 
 static long call_unpin_all(struct test_thread *thread)
@@ -188,19 +178,18 @@ static long call_unpin_all(struct test_thread *thread)
 }
 
 /*
- * Eviction looks up pins under iopt_pages.mutex, so it waits while another
- * thread pins or unpins.
+ * iopt_access_unpin_all() looks up pins under iopt_pages.mutex, so it waits
+ * while another thread pins or unpins.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 	struct test_thread unpin;
 	struct iopt_area *area;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
+	uaddr = test_map_pinned(test, one, IOVA, 2, 2);
 	area = test_area_at(space, IOVA);
 	mutex_lock(&area->pages->mutex);
 	test_thread_start(test, &unpin, call_unpin_all, one, NULL);
@@ -211,7 +200,7 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
 	mutex_unlock(&area->pages->mutex);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unpin));
 	KUNIT_EXPECT_EQ(test, 1, one->nr_notified);
-	expect_pins(test, uaddr, 0);
+	test_expect_pins(test, uaddr, 1, 0);
 }
 
 /*
@@ -220,20 +209,15 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
  */
 static void unmap_waits_for_unpin_all(struct kunit *test)
 {
-	struct test_space *space = test->priv;
 	struct test_access *one = test_owner_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 	struct test_thread unmap;
 
-	one->keep = true;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA, 2));
-	test_thread_unmap(test, &unmap, IOVA, 2, current->mm);
-	wait_for_completion(&one->called);
-	test_thread_expect_waiting(&unmap);
+	uaddr = test_map_pinned(test, one, IOVA, 2, 2);
+	test_thread_unmap_pinned(test, &unmap, one, IOVA, 2);
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	expect_pins(test, uaddr, 0);
+	test_expect_pins(test, uaddr, 1, 0);
 	test_validate(test);
 }
 
@@ -266,8 +250,8 @@ static void owners_ENOSPC(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, test_owner_create(test));
 }
 
-static struct kunit_case owned_pins_cases[] = {
-	KUNIT_CASE(unpin_is_of_its_own),
+static struct kunit_case access_owned_pins_cases[] = {
+	KUNIT_CASE(unpin_drops_own_pins_only),
 	KUNIT_CASE(unpin_all_notifies),
 	KUNIT_CASE(unpin_all_removes_kept_pins),
 	KUNIT_CASE(unpin_all_from_copies),
@@ -278,11 +262,11 @@ static struct kunit_case owned_pins_cases[] = {
 	{}
 };
 
-static struct kunit_suite owned_pins_suite = {
-	.name = "iopt-owned-pins",
+static struct kunit_suite access_owned_pins_suite = {
+	.name = "iopt-access-owned-pins",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = owned_pins_cases,
+	.test_cases = access_owned_pins_cases,
 };
 
-kunit_test_suite(owned_pins_suite);
+kunit_test_suite(access_owned_pins_suite);

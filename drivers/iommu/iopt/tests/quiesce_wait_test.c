@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An unmap waits until accesses have dropped their pins, and until calls that
- * are pinning have returned.
+ * Waits of an unmap, see iopt_areas_quiesce(): until accesses have dropped
+ * their pins, and until calls that are pinning have returned.
  */
 #include <linux/delay.h>
 
 #include "../area.h"
-#include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
 #include "thread.h"
@@ -18,18 +17,14 @@ static void unmap_waits_for_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long charged = test_charged(), uaddr;
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread thread;
 
-	access->keep = true;
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
+	uaddr = test_map_pinned(test, access, IOVA, 4, 2);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&thread);
+	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
@@ -46,24 +41,21 @@ static void unmap_waits_for_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* If the unmap is killed while it waits, the mapping and its pins stay. */
+/*
+ * If an unmap is killed while it waits for pins, the mapping and its pins stay.
+ */
 static void unmap_EINTR_leaves_mapping(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
+	unsigned long charged = test_charged(), uaddr;
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread thread;
 
-	access->keep = true;
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&thread);
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	uaddr = test_map_pinned(test, access, IOVA, 4, 2);
+	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
+	test_thread_expect_killable(&thread);
 
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
@@ -88,19 +80,13 @@ static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread thread;
 
-	access->keep = true;
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(2),
-					  uaddr + PAGES(2), 2));
+	test_map_adjacent(test, IOVA, uaddr, 2, 2);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
-	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&thread);
+	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	test_expect_notified(test, access, 0, IOVA + PAGES(2), 2);
 	KUNIT_EXPECT_EQ(test, 4, mock->nr_ptes);
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	test_thread_expect_killable(&thread);
 	mock_expect_maps(mock, IOVA, uaddr, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
 	access->keep = false;
@@ -115,13 +101,10 @@ static void wait_for_users(struct test_space *space, struct iopt_area *area,
 		msleep(20);
 }
 
-static long call_pin(struct test_thread *thread)
-{
-	return test_pin(thread->data, IOVA, 4);
-}
-
-/* A call that pins while the mapping is unmapped fails and pins nothing. */
-static void unmap_meets_pin_in_flight(struct kunit *test)
+/*
+ * A pin that is in flight when its mapping is unmapped fails and pins nothing.
+ */
+static void pin_fails_during_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -133,7 +116,7 @@ static void unmap_meets_pin_in_flight(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	area = test_area_at(space, IOVA);
 	mutex_lock(&area->pages->mutex);
-	test_thread_start(test, &pin, call_pin, access, current->mm);
+	test_thread_pin(test, &pin, access, IOVA, 4);
 	wait_for_users(space, area, 1);
 	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
 	test_thread_expect_waiting(&unmap);
@@ -161,7 +144,7 @@ static long call_pin_unlocked(struct test_thread *thread)
  * A call that pins several mappings is all-or-nothing, even if one of them is
  * unmapped while the other one is being pinned.
  */
-static void unmap_meets_pin_of_several(struct kunit *test)
+static void pin_of_several_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -178,8 +161,7 @@ static void unmap_meets_pin_of_several(struct kunit *test)
 	test_thread_start(test, &pin, call_pin_unlocked, access, current->mm);
 	wait_for_users(space, second, 1);
 	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
-	while (!wq_has_sleeper(&space->iopt->idle))
-		msleep(20);
+	test_thread_expect_waiting(&unmap);
 	mutex_unlock(&second->pages->mutex);
 
 	rc = test_thread_join(&pin);
@@ -191,20 +173,20 @@ static void unmap_meets_pin_of_several(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-static struct kunit_case access_unmap_cases[] = {
+static struct kunit_case quiesce_wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_unpin),
 	KUNIT_CASE(unmap_EINTR_leaves_mapping),
 	KUNIT_CASE(unmap_of_several_is_all_or_nothing),
-	KUNIT_CASE(unmap_meets_pin_in_flight),
-	KUNIT_CASE(unmap_meets_pin_of_several),
+	KUNIT_CASE(pin_fails_during_unmap),
+	KUNIT_CASE(pin_of_several_is_all_or_nothing),
 	{}
 };
 
-static struct kunit_suite access_unmap_suite = {
-	.name = "iopt-access-unmap",
+static struct kunit_suite quiesce_wait_suite = {
+	.name = "iopt-quiesce-wait",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = access_unmap_cases,
+	.test_cases = quiesce_wait_cases,
 };
 
-kunit_test_suite(access_unmap_suite);
+kunit_test_suite(quiesce_wait_suite);

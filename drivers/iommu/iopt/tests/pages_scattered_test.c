@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Removal of a thousand scattered holders or pins that cut a single run, in a
- * scattered order and while every allocation would fail. The memory is
- * physically contiguous, so that it is one run before it is cut.
+ * Removal of a thousand scattered holders or pins (pages.c) that cut a single
+ * run, in a scattered order and while every allocation would fail. The memory
+ * is physically contiguous, so that it is one run before it is cut.
  */
 #include <linux/sched/signal.h>
 
@@ -51,9 +51,9 @@ static struct iopt_pages *map_one_run(struct kunit *test)
 
 	space->uaddr = test_contiguous(test, NPAGES);
 	if (!space->uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
+		kunit_skip(test, "no contiguous memory");
 	space->charged = test_charged();
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = RLIM_INFINITY;
+	test_set_memlock(RLIM_INFINITY);
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr,
 					  NPAGES));
@@ -186,17 +186,17 @@ static void pins_cut_one_run(struct kunit *test)
 	iopt_access_destroy(scattered);
 }
 
-static struct kunit_case scattered_cases[] = {
+static struct kunit_case pages_scattered_cases[] = {
 	KUNIT_CASE(copies_cut_one_run),
 	KUNIT_CASE(pins_cut_one_run),
 	{}
 };
 
-static struct kunit_suite scattered_suite = {
-	.name = "iopt-scattered",
+static struct kunit_suite pages_scattered_suite = {
+	.name = "iopt-pages-scattered",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = scattered_cases,
+	.test_cases = pages_scattered_cases,
 };
 
-kunit_test_suite(scattered_suite);
+kunit_test_suite(pages_scattered_suite);

@@ -1,128 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kinds of memory: pages that become dirty, reserved pages, and memory without
- * struct page.
+ * Memory without struct page (gup.c), as drivers map it with remap_pfn_range().
  */
+#include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sizes.h>
 
 #include "../validate.h"
-#include "space.h"
+#include "access.h"
 
 #define IOVA	0x100000000UL
 
 /* Page frame beyond the end of the machine's memory. */
 #define NO_PAGE	BIT(25)
 
-/*
- * Map and unmap with @prot, and expect that all pages are dirty afterwards, or
- * none. Clean them while they are mapped, because GUP may dirty them.
- */
-static void expect_dirty(struct kunit *test, unsigned long uaddr,
-			 unsigned long npages, int prot, bool dirty)
-{
-	struct test_space *space = test->priv;
-	struct page *page;
-	unsigned long i;
-
-	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, npages,
-					       prot));
-	for (i = 0; i != npages; i++) {
-		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
-		ClearPageDirty(page);
-	}
-	KUNIT_ASSERT_EQ(test, 0, test_unmap(space->iopt, IOVA, npages));
-	for (i = 0; i != npages; i++) {
-		page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(i)));
-		KUNIT_EXPECT_EQ(test, dirty, PageDirty(page));
-	}
-}
-
-/* Pages become dirty only if the device could write to them. */
-static void unmap_dirties_what_was_writable(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 1);
-
-	test_attach(test, space->mock[0]);
-	expect_dirty(test, uaddr, 1, IOMMU_READ, false);
-	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
-}
-
-/* All pages of a writable run become dirty. */
-static void unmap_dirties_runs(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_contiguous(test, 8);
-
-	if (!uaddr)
-		kunit_skip(test, "no contiguous memory to be had");
-	test_attach(test, space->mock[0]);
-	expect_dirty(test, uaddr, 8, IOMMU_READ, false);
-	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
-}
-
-/* Take the mmap_lock for writing, and return the VMA of user memory. */
-static struct vm_area_struct *vma_lock(struct kunit *test, unsigned long uaddr)
+/* Map device memory into the process, as the mmap() of a driver does. */
+static void user_pfnmap(struct kunit *test, unsigned long uaddr,
+			unsigned long pfn, unsigned long npages, pgprot_t prot)
 {
 	struct vm_area_struct *vma;
 
 	mmap_write_lock(current->mm);
 	vma = vma_lookup(current->mm, uaddr);
-	KUNIT_EXPECT_NOT_NULL(test, vma);
-	return vma;
-}
-
-static unsigned long shared_mmap(struct kunit *test, unsigned long npages)
-{
-	unsigned long uaddr = vm_mmap(NULL, 0, PAGES(npages),
-				      PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, 0);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
-	return uaddr;
-}
-
-/* Reserved pages are pinned like others, but not charged. */
-static void reserved_pages_uncharged(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = shared_mmap(test, 3);
-	unsigned long charged = test_charged();
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	struct vm_area_struct *vma;
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	vma = vma_lock(test, uaddr);
-	KUNIT_EXPECT_EQ(test, 0, vm_insert_page(vma, uaddr + PAGES(1), page));
-	mmap_write_unlock(current->mm);
-	test_touch(test, uaddr, 1);
-	test_touch(test, uaddr + PAGES(2), 1);
-	SetPageReserved(page);
-
-	test_attach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 3,
-					       IOMMU_READ));
-	KUNIT_EXPECT_EQ(test, page_to_pfn(page),
-			mock_domain_pfn(space->mock[0], IOVA + PAGES(1)));
-	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
-	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
-	test_validate(test);
-	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 3));
-	KUNIT_EXPECT_EQ(test, 0, test_pins(page_to_pfn(page)));
-	KUNIT_EXPECT_EQ(test, charged, test_charged());
-
-	ClearPageReserved(page);
-	test_munmap(test, uaddr, 3);
-	put_page(page);
-}
-
-/* Map device memory into the process, as the mmap() of a driver does. */
-static void user_pfnmap(struct kunit *test, unsigned long uaddr,
-			unsigned long pfn, unsigned long npages, pgprot_t prot)
-{
-	struct vm_area_struct *vma = vma_lock(test, uaddr);
-
 	KUNIT_EXPECT_EQ(test, 0, remap_pfn_range(vma, uaddr, pfn,
 						 PAGES(npages), prot));
 	mmap_write_unlock(current->mm);
@@ -163,7 +62,7 @@ static void pfnmap_maps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = pfnmap_space(test);
-	unsigned long uaddr = shared_mmap(test, 6), i;
+	unsigned long uaddr = test_mmap_shared(test, 6), i;
 	unsigned long charged = test_charged();
 	const unsigned long pfn[] = {
 		NO_PAGE, NO_PAGE + 1, NO_PAGE + 7, NO_PAGE + 8, NO_PAGE + 5,
@@ -194,7 +93,7 @@ static void pfnmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = pfnmap_space(test);
-	unsigned long uaddr = shared_mmap(test, 3);
+	unsigned long uaddr = test_mmap_shared(test, 3);
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
@@ -230,7 +129,7 @@ static void pfnmap_large_iopages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = pfnmap_space(test);
-	unsigned long uaddr = shared_mmap(test, 1124);
+	unsigned long uaddr = test_mmap_shared(test, 1124);
 
 	user_pfnmap(test, uaddr, NO_PAGE - 100, 1124, PAGE_SHARED);
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_1G - PAGES(100), uaddr,
@@ -243,21 +142,63 @@ static void pfnmap_large_iopages(struct kunit *test)
 	pfnmap_space_free(test, iopt);
 }
 
-static struct kunit_case memory_cases[] = {
-	KUNIT_CASE(unmap_dirties_what_was_writable),
-	KUNIT_CASE(unmap_dirties_runs),
-	KUNIT_CASE(reserved_pages_uncharged),
+/*
+ * Memory without struct page cannot be pinned, whether a domain translates it
+ * or not.
+ */
+static void pin_pfnmap_EINVAL(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
+	};
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4), io, charged;
+	struct test_access *access;
+
+	test_space_replace(test, &policy);
+	access = test_access_create(test);
+
+	/*
+	 * Map ordinary memory, two pages of memory without struct page, and
+	 * ordinary memory.
+	 */
+	io = uaddr + PAGES(1);
+	test_munmap(test, io, 2);
+	KUNIT_ASSERT_EQ(test, io,
+			vm_mmap(NULL, io, PAGES(2), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0));
+	user_pfnmap(test, io, NO_PAGE, 2, PAGE_SHARED);
+
+	charged = test_charged();
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
+	test_validate(test);
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, NO_PAGE + 1,
+			mock_domain_pfn(space->mock[0], IOVA + PAGES(2)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
+	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
+	test_validate(test);
+}
+
+static struct kunit_case pfnmap_cases[] = {
 	KUNIT_CASE(pfnmap_maps),
 	KUNIT_CASE(pfnmap_EFAULT),
 	KUNIT_CASE(pfnmap_large_iopages),
+	KUNIT_CASE(pin_pfnmap_EINVAL),
 	{}
 };
 
-static struct kunit_suite memory_suite = {
-	.name = "iopt-memory",
+static struct kunit_suite pfnmap_suite = {
+	.name = "iopt-pfnmap",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = memory_cases,
+	.test_cases = pfnmap_cases,
 };
 
-kunit_test_suite(memory_suite);
+kunit_test_suite(pfnmap_suite);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning and unpinning by accesses: which ranges, protections and kinds of
- * memory can be pinned.
+ * iopt_access_pin(): which ranges, protections and kinds of memory an access
+ * can pin.
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -12,14 +12,6 @@
 
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
-
-/* Page frame beyond the end of the machine's memory. */
-#define NO_PAGE	BIT(25)
-
-static void set_limit(unsigned long npages)
-{
-	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = PAGES(npages);
-}
 
 /* A pin is all-or-nothing, and a failed one leaves older pins unchanged. */
 static void pin_is_all_or_nothing(struct kunit *test)
@@ -83,10 +75,7 @@ static void pin_spans_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	for (i = 0; i != 6; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 6, 0);
 	test_validate(test);
 }
 
@@ -199,8 +188,11 @@ static void pin_unaligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Unpinning leaves pages alone that are not pinned. */
-static void unpin_of_unpinned(struct kunit *test)
+/*
+ * Unpinning skips pages of the range that are not pinned, and counts only the
+ * others.
+ */
+static void unpin_skips_unpinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -230,8 +222,8 @@ static void unpin_of_unpinned(struct kunit *test)
 	test_validate(test);
 }
 
-/* Pins do not belong to an access: any access may unpin them. */
-static void pins_have_no_owner(struct kunit *test)
+/* Any access may unpin the pins of an access that does not own them. */
+static void unpin_by_another_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
@@ -251,7 +243,7 @@ static void pins_have_no_owner(struct kunit *test)
 }
 
 /* Reserved pages are pinned, but not charged. */
-static void pin_reserved_page_uncharged(struct kunit *test)
+static void pin_of_reserved_page_is_uncharged(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -260,7 +252,7 @@ static void pin_reserved_page_uncharged(struct kunit *test)
 	struct page *page = pfn_to_page(pfn);
 
 	SetPageReserved(page);
-	set_limit(charged + 1);
+	test_set_memlock(PAGES(charged + 1));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
@@ -279,55 +271,6 @@ static void pin_reserved_page_uncharged(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/*
- * Memory without struct page cannot be pinned, whether a domain translates it
- * or not.
- */
-static void pin_pfnmap_EINVAL(struct kunit *test)
-{
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
-	};
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 4), io, charged;
-	struct test_access *access;
-	struct vm_area_struct *vma;
-
-	test_space_replace(test, &policy);
-	access = test_access_create(test);
-
-	/*
-	 * Map ordinary memory, two pages of memory without struct page, and
-	 * ordinary memory.
-	 */
-	io = uaddr + PAGES(1);
-	test_munmap(test, io, 2);
-	KUNIT_ASSERT_EQ(test, io,
-			vm_mmap(NULL, io, PAGES(2), PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, 0));
-	mmap_write_lock(current->mm);
-	vma = vma_lookup(current->mm, io);
-	KUNIT_EXPECT_EQ(test, 0, remap_pfn_range(vma, io, NO_PAGE,
-						 PAGES(2), PAGE_SHARED));
-	mmap_write_unlock(current->mm);
-
-	charged = test_charged();
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
-	test_validate(test);
-	test_attach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, NO_PAGE + 1,
-			mock_domain_pfn(space->mock[0], IOVA + PAGES(2)));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA + PAGES(3), 1));
-	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
-	test_validate(test);
-}
-
 /* The limit is exact. It does not apply to pages that a domain has pinned. */
 static void pin_ENOMEM_at_limit(struct kunit *test)
 {
@@ -336,7 +279,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4), charged = test_charged();
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	set_limit(charged + 2);
+	test_set_memlock(PAGES(charged + 2));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA, 3));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -350,9 +293,9 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 					   &space->mock[0]->domain));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
 	test_validate(test);
-	set_limit(charged + 4);
+	test_set_memlock(PAGES(charged + 4));
 	test_attach(test, space->mock[0]);
-	set_limit(0);
+	test_set_memlock(0);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 }
@@ -361,7 +304,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
  * If a range exceeds the limit, the pages that fit are pinned temporarily: they
  * become dirty, but are not returned to the caller.
  */
-static void pin_beyond_limit_starts(struct kunit *test)
+static void pin_beyond_limit_marks_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -375,16 +318,13 @@ static void pin_beyond_limit_starts(struct kunit *test)
 	memset_p((void **)pages, none, ARRAY_SIZE(pages));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	set_limit(charged + 2);
+	test_set_memlock(PAGES(charged + 2));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin_flags(access, IOVA, 4, pages,
 						      0));
 	for (i = 0; i != ARRAY_SIZE(pages); i++)
 		KUNIT_EXPECT_PTR_EQ(test, i < 3 ? NULL : none, pages[i]);
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	for (i = 0; i != 4; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 4, 0);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA,
 						 IOVA + PAGES(4) - 1, &query,
 						 0));
@@ -430,7 +370,6 @@ static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 3), charged = test_charged();
 	struct page *page = pfn_to_page(test_user_pfn(test, uaddr + PAGES(1)));
 	struct iopt_area *area;
-	unsigned long i;
 
 	SetPageReserved(page);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
@@ -442,36 +381,32 @@ static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, UINT_MAX - 1, area->nr_pins);
 	area->nr_pins = 0;
-	for (i = 0; i != 3; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 3, 0);
 	test_validate(test);
 	ClearPageReserved(page);
 }
 
-static struct kunit_case pin_cases[] = {
+static struct kunit_case access_pin_cases[] = {
 	KUNIT_CASE(pin_is_all_or_nothing),
 	KUNIT_CASE(pin_spans_mappings),
 	KUNIT_CASE(pin_EPERM),
 	KUNIT_CASE(pin_uses_prot_of_mapping),
 	KUNIT_CASE(pin_unaligned),
-	KUNIT_CASE(unpin_of_unpinned),
-	KUNIT_CASE(pins_have_no_owner),
-	KUNIT_CASE(pin_reserved_page_uncharged),
-	KUNIT_CASE(pin_pfnmap_EINVAL),
+	KUNIT_CASE(unpin_skips_unpinned_pages),
+	KUNIT_CASE(unpin_by_another_access),
+	KUNIT_CASE(pin_of_reserved_page_is_uncharged),
 	KUNIT_CASE(pin_ENOMEM_at_limit),
-	KUNIT_CASE(pin_beyond_limit_starts),
+	KUNIT_CASE(pin_beyond_limit_marks_dirty),
 	KUNIT_CASE(pin_EOVERFLOW),
 	KUNIT_CASE(pin_EOVERFLOW_of_reserved_page),
 	{}
 };
 
-static struct kunit_suite pin_suite = {
-	.name = "iopt-pin",
+static struct kunit_suite access_pin_suite = {
+	.name = "iopt-access-pin",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = pin_cases,
+	.test_cases = access_pin_cases,
 };
 
-kunit_test_suite(pin_suite);
+kunit_test_suite(access_pin_suite);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notifications of accesses by an unmap: which accesses receive them, for which
- * mappings, how often, and what the callback may do.
+ * Notifications of accesses by an unmap, see iopt_areas_quiesce(): which
+ * accesses receive them, for which mappings, how often, and what the callback
+ * may do.
  */
 #include "../area.h"
 #include "../io_pagetable.h"
@@ -20,13 +21,10 @@ static void unmap_notifies_every_access(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct test_access *one = test_access_create(test);
 	struct test_access *two = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 12), bytes, i;
+	unsigned long uaddr = test_touched(test, 12), bytes;
 
 	test_attach(test, space->mock[0]);
-	for (i = 0; i != 3; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				test_map(space->iopt, IOVA + PAGES(4 * i),
-					 uaddr + PAGES(4 * i), 4));
+	test_map_adjacent(test, IOVA, uaddr, 3, 4);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(2), 1));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(one, IOVA + PAGES(8), 1));
 
@@ -44,10 +42,7 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, two->nr_notified);
 	test_expect_notified(test, two, 0, IOVA, 4);
 	test_expect_notified(test, two, 1, IOVA + PAGES(8), 4);
-	for (i = 0; i != 12; i++)
-		KUNIT_EXPECT_EQ(test, 0,
-				test_pins(test_user_pfn(test, uaddr +
-							PAGES(i))));
+	test_expect_pins(test, uaddr, 12, 0);
 
 	/*
 	 * A mapping that was unpinned before the unmap causes no notification.
@@ -64,11 +59,10 @@ static void detach_notifies_no_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 2);
+	unsigned long uaddr;
 
 	test_attach(test, space->mock[0]);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 2));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	uaddr = test_map_pinned(test, access, IOVA, 2, 1);
 	test_detach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
@@ -96,8 +90,8 @@ static void unmap_notifies_of_last_page(struct kunit *test)
 	test_expect_notified(test, access, 0, iova, 2);
 }
 
-static void try_everything(struct test_access *access, unsigned long start,
-			   unsigned long last)
+static void call_every_function(struct test_access *access, unsigned long start,
+				unsigned long last)
 {
 	struct io_pagetable *iopt = access->space->iopt;
 	unsigned long iova = IOVA + PAGES(8), bytes;
@@ -127,7 +121,7 @@ static void try_everything(struct test_access *access, unsigned long start,
 }
 
 /* The callback may call any function of the engine. */
-static void callback_may_do_everything(struct kunit *test)
+static void callback_may_call_any_function(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -139,7 +133,7 @@ static void callback_may_do_everything(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(8),
 					  uaddr + PAGES(4), 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
-	access->also = try_everything;
+	access->hook = call_every_function;
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(8), uaddr + PAGES(4), 4);
@@ -169,7 +163,7 @@ static void expect_usable(struct test_access *access, unsigned long start,
 }
 
 /* An access that does not unpin is notified as often as the policy says. */
-static void unmap_notifies_again(struct kunit *test)
+static void unmap_notifies_up_to_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -177,7 +171,7 @@ static void unmap_notifies_again(struct kunit *test)
 
 	space->iopt->policy.notices = 4;
 	space->uaddr = uaddr;
-	access->also = expect_usable;
+	access->hook = expect_usable;
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
@@ -191,7 +185,7 @@ static void unmap_notifies_again(struct kunit *test)
 	 * Unpinning ends the notifications, and a mapping without pins causes
 	 * none.
 	 */
-	access->also = NULL;
+	access->hook = NULL;
 	access->keep = false;
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
@@ -210,20 +204,14 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
 	struct test_thread thread;
 
 	space->iopt->policy.notices = 3;
-	access->keep = true;
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 2));
-	test_thread_unmap(test, &thread, IOVA, 4, current->mm);
-	wait_for_completion(&access->called);
-	test_thread_expect_waiting(&thread);
+	test_map_pinned(test, access, IOVA, 4, 2);
+	test_thread_unmap_pinned(test, &thread, access, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 3, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA, 1));
-	test_thread_kill(&thread);
-	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&thread));
+	test_thread_expect_killable(&thread);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
 	access->keep = false;
@@ -235,7 +223,7 @@ static void unmap_waits_after_last_notice(struct kunit *test)
  * A wait for in-flight calls uses up a notification, so that a sequence of
  * calls cannot keep the mapping.
  */
-static void calls_in_flight_count_as_rounds(struct kunit *test)
+static void waits_for_calls_count_as_notices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
@@ -276,15 +264,13 @@ static void no_use_after_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 4);
 	struct mock_domain *mock = space->mock[0];
 	struct test_thread unmap;
 	u64 value = 42;
 
 	space->iopt->policy.notices = 3;
 	test_attach(test, mock);
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	test_map_pinned(test, access, IOVA, 4, 1);
 	mock->block_iova = IOVA;
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
 	wait_for_completion(&mock->blocked);
@@ -292,27 +278,27 @@ static void no_use_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_access_rw(access->access, IOVA, &value, 8,
 				       IOPT_ACCESS_WRITE));
-	complete(&mock->go_on);
+	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
-static struct kunit_case access_notify_cases[] = {
+static struct kunit_case quiesce_notify_cases[] = {
 	KUNIT_CASE(unmap_notifies_every_access),
 	KUNIT_CASE(detach_notifies_no_access),
 	KUNIT_CASE(unmap_notifies_of_last_page),
-	KUNIT_CASE(callback_may_do_everything),
-	KUNIT_CASE(unmap_notifies_again),
+	KUNIT_CASE(callback_may_call_any_function),
+	KUNIT_CASE(unmap_notifies_up_to_limit),
 	KUNIT_CASE(unmap_waits_after_last_notice),
-	KUNIT_CASE(calls_in_flight_count_as_rounds),
+	KUNIT_CASE(waits_for_calls_count_as_notices),
 	KUNIT_CASE(no_use_after_unpin),
 	{}
 };
 
-static struct kunit_suite access_notify_suite = {
-	.name = "iopt-access-notify",
+static struct kunit_suite quiesce_notify_suite = {
+	.name = "iopt-quiesce-notify",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = access_notify_cases,
+	.test_cases = quiesce_notify_cases,
 };
 
-kunit_test_suite(access_notify_suite);
+kunit_test_suite(quiesce_notify_suite);

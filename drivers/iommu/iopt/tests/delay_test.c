@@ -9,124 +9,26 @@
  * relies on timing.
  */
 #include <linux/delay.h>
-#include <linux/kthread.h>
 #include <linux/mman.h>
-#include <linux/sched/mm.h>
 
-#include "../io_pagetable.h"
 #include "access.h"
 #include "slow_memory.h"
-#include "space.h"
+#include "thread.h"
 
 #define IOVA	0x100000000UL
 
-/**
- * struct worker - thread with the test's memory that makes one call
- * @space: fixture that the call works on
- * @call: function that the thread calls
- * @uaddr: user address, for use by @call
- * @mm: memory that the thread uses
- * @task: the thread
- * @rc: return value of @call
- * @done: completed after the call
- */
-struct worker {
-	struct test_space *space;
-	int (*call)(struct worker *worker);
-	unsigned long uaddr;
-	struct mm_struct *mm;
-	struct task_struct *task;
-	int rc;
-	struct completion done;
-};
-
-static int worker_main(void *data)
-{
-	struct worker *worker = data;
-
-	kthread_use_mm(worker->mm);
-	worker->rc = worker->call(worker);
-	kthread_unuse_mm(worker->mm);
-	complete(&worker->done);
-	return 0;
-}
-
-static void worker_start(struct kunit *test, struct worker *worker,
-			 int (*call)(struct worker *worker),
-			 unsigned long uaddr)
-{
-	*worker = (struct worker){
-		.space = test->priv,
-		.call = call,
-		.uaddr = uaddr,
-		.mm = current->mm,
-	};
-	init_completion(&worker->done);
-	worker->task = kthread_run(worker_main, worker, "iopt-test");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(worker->task));
-}
-
-/*
- * Wait until the worker waits for an area to become idle. Fail the test if its
- * call returns instead.
- */
-static void worker_expect_waiting(struct kunit *test, struct worker *worker)
-{
-	struct io_pagetable *iopt = worker->space->iopt;
-
-	while (!wq_has_sleeper(&iopt->idle) && !completion_done(&worker->done))
-		msleep(20);
-	KUNIT_EXPECT_FALSE(test, completion_done(&worker->done));
-}
-
-static int call_map(struct worker *worker)
-{
-	return test_map(worker->space->iopt, IOVA, worker->uaddr, 8);
-}
-
-static int call_unmap(struct worker *worker)
-{
-	return test_unmap(worker->space->iopt, IOVA, 8);
-}
-
-static int call_attach(struct worker *worker)
-{
-	struct mock_domain *mock = worker->space->mock[1];
-	int rc = iopt_attach_domain(worker->space->iopt, &mock->domain);
-
-	mock->attached = !rc;
-	return rc;
-}
-
-/* Start a map of 8 pages at IOVA that blocks in the first domain. */
-static void start_hanging_map(struct kunit *test, struct worker *worker,
-			      unsigned long uaddr)
-{
-	struct test_space *space = test->priv;
-
-	space->mock[0]->block_iova = IOVA;
-	worker_start(test, worker, call_map, uaddr);
-	wait_for_completion(&space->mock[0]->blocked);
-}
-
-static void unblock(struct kunit *test, struct worker *worker,
-		    struct mock_domain *mock, int rc)
-{
-	complete(&mock->go_on);
-	wait_for_completion(&worker->done);
-	KUNIT_EXPECT_EQ(test, rc, worker->rc);
-}
-
 /* A blocked map does not delay a map, unmap or query of another range. */
-static void hanging_map_delays_no_other_range(struct kunit *test)
+static void blocked_map_delays_no_other_range(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
 	struct iopt_range range[2];
-	struct worker worker;
+	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &worker, uaddr);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &thread, IOVA, uaddr, 8);
+	wait_for_completion(&space->mock[0]->blocked);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
 	mock_expect_maps(space->mock[0], 0, uaddr + PAGES(8), 8);
@@ -135,7 +37,8 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, 0, 8));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, 0, 8));
 
-	unblock(test, &worker, space->mock[0], 0);
+	complete(&space->mock[0]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
@@ -144,39 +47,42 @@ static void hanging_map_delays_no_other_range(struct kunit *test)
  * An attach does not wait for a blocked map, and the map fills the new domain
  * too.
  */
-static void hanging_map_delays_no_attach(struct kunit *test)
+static void blocked_map_delays_no_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 16);
-	struct worker worker;
+	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
-	start_hanging_map(test, &worker, uaddr);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &thread, IOVA, uaddr, 8);
+	wait_for_completion(&space->mock[0]->blocked);
 
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], 0, uaddr + PAGES(8), 8);
 	mock_expect_empty(space->mock[1], IOVA, 8);
 
-	unblock(test, &worker, space->mock[0], 0);
+	complete(&space->mock[0]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 	test_validate(test);
 }
 
 /* Maps and unmaps do not wait for a blocked attach. */
-static void hanging_attach_delays_no_map(struct kunit *test)
+static void blocked_attach_delays_no_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 24);
-	struct worker worker;
+	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
 
 	space->mock[1]->block_iova = IOVA;
-	worker_start(test, &worker, call_attach, 0);
+	test_thread_attach(test, &thread, space->mock[1], current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 2 * IOVA,
@@ -187,116 +93,35 @@ static void hanging_attach_delays_no_map(struct kunit *test)
 	mock_expect_empty(space->mock[1], 0, 8);
 	test_validate(test);
 
-	unblock(test, &worker, space->mock[1], 0);
+	complete(&space->mock[1]->resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 	KUNIT_EXPECT_EQ(test, 16, space->mock[1]->nr_ptes);
-}
-
-/* A map of the same range waits for the first one, and then fails. */
-static void second_map_waits_for_first(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
-	struct worker first, second;
-
-	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &first, uaddr);
-	worker_start(test, &second, call_map, uaddr);
-	worker_expect_waiting(test, &second);
-
-	unblock(test, &first, space->mock[0], 0);
-	wait_for_completion(&second.done);
-	KUNIT_EXPECT_EQ(test, -EEXIST, second.rc);
-	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
-}
-
-/* If the first map fails, the second one finds the range free. */
-static void second_map_wins_if_first_fails(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
-	struct worker first, second;
-
-	test_attach(test, space->mock[0]);
-	space->mock[0]->fail_map = 1;
-	start_hanging_map(test, &first, uaddr);
-	worker_start(test, &second, call_map, uaddr);
-	worker_expect_waiting(test, &second);
-
-	unblock(test, &first, space->mock[0], -ENOMEM);
-	wait_for_completion(&second.done);
-	KUNIT_EXPECT_EQ(test, 0, second.rc);
-	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
-}
-
-/* An unmap waits for a map in flight, and then removes its whole mapping. */
-static void unmap_waits_for_map(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
-	struct worker map, unmap;
-
-	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &map, uaddr);
-	worker_start(test, &unmap, call_unmap, 0);
-	worker_expect_waiting(test, &unmap);
-
-	unblock(test, &map, space->mock[0], 0);
-	wait_for_completion(&unmap.done);
-	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
-	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
 /*
  * A map that fails in a domain that was attached meanwhile leaves nothing in
  * any domain.
  */
-static void map_fails_in_late_domain(struct kunit *test)
+static void map_fails_in_new_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8);
-	struct worker worker;
+	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
-	start_hanging_map(test, &worker, uaddr);
+	space->mock[0]->block_iova = IOVA;
+	test_thread_map(test, &thread, IOVA, uaddr, 8);
+	wait_for_completion(&space->mock[0]->blocked);
 	test_attach(test, space->mock[1]);
 	space->mock[1]->fail_map = 1;
 
-	unblock(test, &worker, space->mock[0], -ENOMEM);
+	complete(&space->mock[0]->resume);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 	test_validate(test);
-}
-
-/* Attach as a thread without memory of its own. */
-static int call_attach_without_mm(struct worker *worker)
-{
-	int rc;
-
-	kthread_unuse_mm(worker->mm);
-	rc = call_attach(worker);
-	kthread_use_mm(worker->mm);
-	return rc;
-}
-
-/*
- * An attach pins the memory of the process that created the mapping, whichever
- * thread calls it.
- */
-static void attach_by_another_pins_mapper(struct kunit *test)
-{
-	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 8);
-	struct worker worker;
-
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
-	worker_start(test, &worker, call_attach_without_mm, 0);
-	wait_for_completion(&worker.done);
-	KUNIT_EXPECT_EQ(test, 0, worker.rc);
-	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
-	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 }
 
 /*
@@ -343,35 +168,29 @@ static void expect_others_return(struct kunit *test, unsigned long uaddr)
 /*
  * A map that is blocked in a page fault does not delay calls on other ranges.
  */
-static void hanging_pinning_delays_no_other_range(struct kunit *test)
+static void map_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), bytes;
 	struct test_space *space = test->priv;
 	struct slow_memory slow;
-	struct worker worker;
+	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
-	worker_start(test, &worker, call_map, test_slow_memory(test, &slow, 8));
+	test_thread_map(test, &thread, IOVA, test_slow_memory(test, &slow, 8),
+			8);
 	wait_for_completion(&slow.blocked);
 	expect_others_return(test, uaddr);
 	/* An attach of another domain does not wait either. */
 	test_attach(test, space->mock[1]);
 	expect_others_return(test, uaddr);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
 
-	complete_all(&slow.go_on);
-	wait_for_completion(&worker.done);
-	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	complete_all(&slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
-}
-
-static int call_attach_wait(struct worker *worker)
-{
-	return iopt_attach_wait(worker->space->iopt,
-				&worker->space->mock[1]->domain);
 }
 
 /*
@@ -380,33 +199,31 @@ static int call_attach_wait(struct worker *worker)
  * aperture that is being pinned. iopt_attach_wait() waits for it, and neither
  * delays a detach nor reserves IOVAs.
  */
-static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
+static void map_in_fault_delays_no_try_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	struct mock_domain *mock = space->mock[1];
-	struct worker map, attach;
+	struct test_thread map, attach;
 	struct iopt_range range;
 	struct slow_memory slow;
 
 	test_attach(test, space->mock[0]);
-	worker_start(test, &map, call_map, test_slow_memory(test, &slow, 8));
+	test_thread_map(test, &map, IOVA, test_slow_memory(test, &slow, 8), 8);
 	wait_for_completion(&slow.blocked);
 	mock->domain.geometry.aperture_end = IOVA - 1;
 	KUNIT_EXPECT_EQ(test, 1, iopt_try_attach_domain(iopt, &mock->domain));
-	worker_start(test, &attach, call_attach_wait, 0);
-	worker_expect_waiting(test, &attach);
+	test_thread_attach_wait(test, &attach, space->mock[1]);
+	test_thread_expect_waiting(&attach);
 	KUNIT_EXPECT_EQ(test, 1, iopt_try_attach_domain(iopt, &mock->domain));
 	test_detach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
 	KUNIT_EXPECT_EQ(test, ULONG_MAX, range.last);
 	KUNIT_EXPECT_FALSE(test, completion_done(&attach.done));
 
-	complete_all(&slow.go_on);
-	wait_for_completion(&map.done);
-	wait_for_completion(&attach.done);
-	KUNIT_EXPECT_EQ(test, 0, map.rc);
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE, attach.rc);
+	complete_all(&slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_try_attach_domain(iopt, &mock->domain));
 
@@ -425,35 +242,34 @@ static void hanging_pinning_delays_no_try_to_attach(struct kunit *test)
  * An attach that is blocked in a page fault does not delay calls on other
  * ranges.
  */
-static void hanging_attach_pinning_delays_no_other_range(struct kunit *test)
+static void attach_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr, bytes;
 	struct test_space *space = test->priv;
 	struct slow_memory slow;
-	struct worker worker;
+	struct test_thread thread;
 
 	slow_uaddr = test_slow_memory(test, &slow, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
-	worker_start(test, &worker, call_attach, 0);
+	test_thread_attach(test, &thread, space->mock[1], current->mm);
 	wait_for_completion(&slow.blocked);
 	expect_others_return(test, uaddr);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_ptes);
-	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
 
-	complete_all(&slow.go_on);
-	wait_for_completion(&worker.done);
-	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	complete_all(&slow.resume);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[1]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
-static int call_pin(struct worker *worker)
+static long call_pin(struct test_thread *thread)
 {
 	struct iopt_access *access;
 	struct page *pages[8];
 	int rc;
 
-	access = iopt_access_create(worker->space->iopt, &test_no_unmap_ops,
+	access = iopt_access_create(thread->space->iopt, &test_no_unmap_ops,
 				    NULL);
 	if (IS_ERR(access))
 		return PTR_ERR(access);
@@ -468,41 +284,39 @@ static int call_pin(struct worker *worker)
  * A pin of an access that is blocked in a page fault delays only an unmap of
  * its range.
  */
-static void hanging_access_delays_no_other_range(struct kunit *test)
+static void pin_in_fault_delays_no_other_range(struct kunit *test)
 {
 	unsigned long uaddr = test_touched(test, 8), slow_uaddr;
 	struct test_space *space = test->priv;
-	struct worker pin, unmap;
+	struct test_thread pin, unmap;
 	struct slow_memory slow;
 
 	slow_uaddr = test_slow_memory(test, &slow, 8);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, slow_uaddr, 8));
-	worker_start(test, &pin, call_pin, 0);
+	test_thread_start(test, &pin, call_pin, NULL, current->mm);
 	wait_for_completion(&slow.blocked);
 	expect_others_return(test, uaddr);
-	worker_start(test, &unmap, call_unmap, 0);
-	worker_expect_waiting(test, &unmap);
+	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
+	test_thread_expect_waiting(&unmap);
 	expect_others_return(test, uaddr);
 	KUNIT_EXPECT_FALSE(test, completion_done(&pin.done));
 
-	complete_all(&slow.go_on);
-	wait_for_completion(&pin.done);
-	wait_for_completion(&unmap.done);
+	complete_all(&slow.resume);
 	/* The unmap started before the pin completed, so the pin fails. */
-	KUNIT_EXPECT_EQ(test, -ENOENT, pin.rc);
-	KUNIT_EXPECT_EQ(test, 0, unmap.rc);
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_thread_join(&pin));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 }
 
 /* Hold the mmap_lock until the second mock domain is released. */
-static int call_keep_mmap_lock(struct worker *worker)
+static long call_hold_mmap_lock(struct test_thread *thread)
 {
-	struct mock_domain *mock = worker->space->mock[1];
+	struct mock_domain *mock = thread->space->mock[1];
 
-	mmap_write_lock(worker->mm);
+	mmap_write_lock(thread->mm);
 	complete(&mock->blocked);
-	wait_for_completion(&mock->go_on);
-	mmap_write_unlock(worker->mm);
+	wait_for_completion(&mock->resume);
+	mmap_write_unlock(thread->mm);
 	return 0;
 }
 
@@ -515,51 +329,46 @@ static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 8), absent;
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
-	struct worker worker, keeper;
+	struct test_thread thread, keeper;
 
 	if (!IS_ENABLED(CONFIG_HAVE_FAST_GUP))
 		kunit_skip(test, "no fast GUP");
 	absent = test_mmap(test, 8, PROT_READ | PROT_WRITE);
 	test_attach(test, space->mock[0]);
-	worker_start(test, &keeper, call_keep_mmap_lock, 0);
+	test_thread_start(test, &keeper, call_hold_mmap_lock, NULL,
+			  current->mm);
 	wait_for_completion(&space->mock[1]->blocked);
-	worker_start(test, &worker, call_map, absent);
+	test_thread_map(test, &thread, IOVA, absent, 8);
 	while (!rwsem_is_contended(&current->mm->mmap_lock))
 		msleep(20);
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, 0, 8));
-	KUNIT_EXPECT_FALSE(test, completion_done(&worker.done));
-	complete(&space->mock[1]->go_on);
+	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
+	complete(&space->mock[1]->resume);
 
-	wait_for_completion(&keeper.done);
-	wait_for_completion(&worker.done);
-	KUNIT_EXPECT_EQ(test, 0, worker.rc);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 }
 
-static struct kunit_case wait_cases[] = {
-	KUNIT_CASE(hanging_map_delays_no_other_range),
-	KUNIT_CASE(hanging_map_delays_no_attach),
-	KUNIT_CASE(hanging_attach_delays_no_map),
-	KUNIT_CASE(second_map_waits_for_first),
-	KUNIT_CASE(second_map_wins_if_first_fails),
-	KUNIT_CASE(unmap_waits_for_map),
-	KUNIT_CASE(map_fails_in_late_domain),
-	KUNIT_CASE(attach_by_another_pins_mapper),
-	KUNIT_CASE(hanging_pinning_delays_no_other_range),
-	KUNIT_CASE(hanging_pinning_delays_no_try_to_attach),
-	KUNIT_CASE(hanging_attach_pinning_delays_no_other_range),
-	KUNIT_CASE(hanging_access_delays_no_other_range),
+static struct kunit_case delay_cases[] = {
+	KUNIT_CASE(blocked_map_delays_no_other_range),
+	KUNIT_CASE(blocked_map_delays_no_attach),
+	KUNIT_CASE(blocked_attach_delays_no_map),
+	KUNIT_CASE(map_fails_in_new_domain),
+	KUNIT_CASE(map_in_fault_delays_no_other_range),
+	KUNIT_CASE(map_in_fault_delays_no_try_attach),
+	KUNIT_CASE(attach_in_fault_delays_no_other_range),
+	KUNIT_CASE(pin_in_fault_delays_no_other_range),
 	KUNIT_CASE(map_of_present_memory_needs_no_mmap_lock),
 	{}
 };
 
-static struct kunit_suite wait_suite = {
-	.name = "iopt-wait",
+static struct kunit_suite delay_suite = {
+	.name = "iopt-delay",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = wait_cases,
+	.test_cases = delay_cases,
 };
 
-kunit_test_suite(wait_suite);
+kunit_test_suite(delay_suite);

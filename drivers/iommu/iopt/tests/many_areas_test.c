@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls on many areas, which drop the lock of the space between batches and are
+ * all-or-nothing nevertheless.
+ */
+#include <linux/delay.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+
+#include "../area.h"
+#include "../io_pagetable.h"
+#include "space.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+/* Number of areas that takes a loop 20 holds of the lock. */
+#define NR_MANY	(20UL * IOPT_MAX_STEPS)
+
+/*
+ * Create adjacent mappings of one page each, without memory behind them. Each
+ * copy doubles their number, because debug kernels validate all areas after
+ * each call.
+ */
+static void map_many(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long nr, more, iova;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, SZ_4G, 1));
+	for (nr = 1; nr != NR_MANY; nr += more) {
+		more = min(nr, NR_MANY - nr);
+		iova = IOVA + PAGES(nr);
+		KUNIT_ASSERT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
+						   PAGES(more), TEST_RW,
+						   IOPT_MAP_FIXED));
+	}
+	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
+	/*
+	 * Attach and the start of tracking wait for these counters to become 0.
+	 */
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_claimed);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[true]);
+	KUNIT_ASSERT_EQ(test, 0, iopt->nr_publishing);
+}
+
+/* Return the number of lock breaks since the previous call. */
+static unsigned long lock_breaks(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long nr;
+
+	mutex_lock(&space->iopt->lock);
+	nr = space->iopt->nr_breaks;
+	space->iopt->nr_breaks = 0;
+	mutex_unlock(&space->iopt->lock);
+	return nr;
+}
+
+/*
+ * Expect @loops lock breaks, not counting those of the validation that debug
+ * kernels run if areas are left.
+ */
+static void expect_lock_breaks(struct kunit *test, unsigned long loops,
+			       unsigned long areas_after)
+{
+	unsigned long nr = lock_breaks(test);
+
+	if (IS_ENABLED(CONFIG_IOPT_DEBUG) && areas_after) {
+		test_validate(test);
+		nr -= lock_breaks(test);
+	}
+	KUNIT_EXPECT_EQ(test, loops, nr);
+}
+
+/*
+ * An unmap of many areas drops the lock every %IOPT_MAX_STEPS steps in each of
+ * its loops: it releases its first batch to start over with a claim, checks the
+ * areas, marks them busy, searches for users, excludes new users, searches
+ * again, starts to work and removes the areas.
+ */
+static void unmap_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	unsigned long bytes;
+
+	map_many(test);
+	lock_breaks(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+	expect_lock_breaks(test, 1 + 7 * loop, 0);
+	test_validate(test);
+}
+
+/*
+ * The start and the stop of dirty tracking, and the removal of an untracked
+ * device, drop the lock if there are many areas.
+ */
+static void dirty_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query = { .pgsize = SZ_2M };
+	unsigned long bytes;
+
+	map_many(test);
+	lock_breaks(test);
+	/* The walk finds each area twice: before and after it gets a bitmap. */
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	KUNIT_EXPECT_EQ(test, 2 * loop, lock_breaks(test));
+	iopt_dirty_add_untracked(space->iopt);
+	iopt_dirty_remove_untracked(space->iopt, false);
+	KUNIT_EXPECT_EQ(test, loop, lock_breaks(test));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_read(space->iopt, 0, IOVA +
+						       SZ_2M - 1, &query, 0));
+	lock_breaks(test);
+	test_validate(test);
+	lock_breaks(test);
+	iopt_dirty_stop(space->iopt);
+	KUNIT_EXPECT_EQ(test, loop, lock_breaks(test));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+/* Attaching a domain drops the lock if there are many areas. */
+static void attach_of_many_drops_the_lock(struct kunit *test)
+{
+	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long bytes;
+
+	map_many(test);
+	lock_breaks(test);
+	mock->domain.pgsize_bitmap = SZ_64K;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	/* The attach fails at the first area, which is not aligned. */
+	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
+	/*
+	 * The attach checks all areas, and then fails to pin the first one,
+	 * which has no memory.
+	 */
+	mock->domain.pgsize_bitmap = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	expect_lock_breaks(test, loop, NR_MANY);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
+}
+
+/*
+ * Either all areas of a range become orphans or none, even if only the last one
+ * cannot become one.
+ */
+static void orphan_many_is_all_or_nothing(struct kunit *test)
+{
+	const unsigned long n = 2 * IOPT_MAX_STEPS + 2;
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long bytes, iova = 0;
+
+	test_map_adjacent(test, IOVA, SZ_4G, n, 1);
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_copy(iopt, &iova, iopt, IOVA + PAGES(n - 1),
+				  PAGE_SIZE, TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_orphan(iopt, IOVA, ULONG_MAX,
+						  &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_orphans);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, iova, 1));
+	lock_breaks(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 2 * 2, lock_breaks(test));
+	KUNIT_EXPECT_EQ(test, PAGES(n), bytes);
+	KUNIT_EXPECT_EQ(test, n, iopt->nr_orphans);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(iopt));
+}
+
+/* An unmap is all-or-nothing, even if it takes several holds of the lock. */
+static void unmap_many_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long bytes, last = IOVA + PAGES(NR_MANY) - 1;
+
+	map_many(test);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, last + 1, SZ_4G, 2));
+	/* The last mapping extends beyond the range. */
+	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(space->iopt, 0,
+						  last + PAGE_SIZE, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, bytes);
+	KUNIT_EXPECT_EQ(test, NR_MANY + 1, space->iopt->nr_areas);
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, last, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+	KUNIT_EXPECT_EQ(test, 1, space->iopt->nr_areas);
+}
+
+/*
+ * A copy of many mappings is all-or-nothing, even though it takes several holds
+ * of the lock.
+ */
+static void copy_many_is_all_or_nothing(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	const unsigned long n = 3 * IOPT_MAX_STEPS;
+	unsigned long uaddr = test_touched(test, n), iova = 0, bytes;
+	struct io_pagetable *iopt = space->iopt;
+
+	test_map_adjacent(test, IOVA, uaddr, n, 1);
+	test_attach(test, mock);
+	mock->fail_map = n - 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_copy(iopt, &iova, iopt, IOVA,
+						 PAGES(n), TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, n, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, n, iopt->nr_areas);
+	test_validate(test);
+	mock->fail_map = 0;
+	KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA, PAGES(n),
+					   TEST_RW, 0));
+	KUNIT_EXPECT_EQ(test, 2 * n, iopt->nr_areas);
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_claimed);
+	KUNIT_EXPECT_EQ(test, 2 * n, mock->nr_ptes);
+	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(n - 1)),
+			mock_domain_pfn(mock, iova + PAGES(n - 1)));
+	KUNIT_EXPECT_EQ(test, -EEXIST, iopt_copy(iopt, &iova, iopt, IOVA,
+						 PAGES(n), TEST_RW,
+						 IOPT_MAP_FIXED));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+}
+
+/*
+ * Start to track dirty pages in the middle of a copy, or after it if the copy
+ * finished first.
+ */
+static long call_start_tracking(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	bool *copied = thread->data;
+
+	/* A real-time thread runs as soon as the copy drops the lock. */
+	sched_set_fifo(current);
+	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(*copied))
+		usleep_range(10, 20);
+	return iopt_dirty_start(iopt);
+}
+
+static unsigned long nr_untracked(struct io_pagetable *iopt)
+{
+	struct iopt_area *area;
+	unsigned long nr = 0;
+
+	mutex_lock(&iopt->lock);
+	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_next(area, ULONG_MAX))
+		nr += !area->dirty;
+	mutex_unlock(&iopt->lock);
+	return nr;
+}
+
+/*
+ * Every mapping is tracked if tracking starts while many mappings are copied.
+ */
+static void tracking_starts_during_copy(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
+	/* A round takes half a minute with lockdep. */
+	unsigned int rounds = IS_ENABLED(CONFIG_PROVE_LOCKING) ? 1 : 4, i;
+	struct test_thread start;
+	bool copied;
+
+	map_many(test);
+	for (i = 0; i != rounds; i++) {
+		copied = false;
+		test_thread_start(test, &start, call_start_tracking, &copied,
+				  current->mm);
+		KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
+						   PAGES(NR_MANY), TEST_RW,
+						   IOPT_MAP_FIXED));
+		WRITE_ONCE(copied, true);
+		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&start));
+		KUNIT_EXPECT_EQ(test, 0, nr_untracked(iopt));
+		iopt_dirty_stop(iopt);
+		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, iova, ULONG_MAX,
+						    &bytes));
+	}
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+}
+
+static struct kunit_case many_areas_cases[] = {
+	KUNIT_CASE(unmap_of_many_drops_the_lock),
+	KUNIT_CASE(dirty_of_many_drops_the_lock),
+	KUNIT_CASE(attach_of_many_drops_the_lock),
+	KUNIT_CASE(orphan_many_is_all_or_nothing),
+	KUNIT_CASE(unmap_many_is_all_or_nothing),
+	KUNIT_CASE(copy_many_is_all_or_nothing),
+	KUNIT_CASE(tracking_starts_during_copy),
+	{}
+};
+
+static struct kunit_suite many_areas_suite = {
+	.name = "iopt-many-areas",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = many_areas_cases,
+};
+
+kunit_test_suite(many_areas_suite);

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queries of front ends (iova.c): the mapping at an IOVA, usable ranges of
+ * IOVAs, and their alignment.
+ */
+#include <linux/sizes.h>
+
+#include "../io_pagetable.h"
+#include "../reserve.h"
+#include "thread.h"
+
+#define IOVA	0x100000000UL
+
+static void expect_found(struct kunit *test, unsigned long start,
+			 unsigned long last, unsigned long iova,
+			 unsigned long npages)
+{
+	struct test_space *space = test->priv;
+	struct iopt_range range = {};
+	bool found = iopt_find_mapping(space->iopt, start, last, &range);
+
+	KUNIT_EXPECT_EQ(test, npages != 0, found);
+	KUNIT_EXPECT_EQ(test, iova, range.start);
+	KUNIT_EXPECT_EQ(test, npages, (range.last + found - range.start) >>
+				      PAGE_SHIFT);
+}
+
+/*
+ * iopt_find_mapping() returns the lowest mapping that overlaps the interval,
+ * even by a single byte.
+ */
+static void find_mapping(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	expect_found(test, 0, ULONG_MAX, 0, 0);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, 0, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), 0, 2));
+	expect_found(test, 0, ULONG_MAX, IOVA, 4);
+	expect_found(test, IOVA - 1, IOVA, IOVA, 4);
+	expect_found(test, IOVA + 5, IOVA + 5, IOVA, 4);
+	expect_found(test, IOVA + PAGES(4) - 1, ULONG_MAX, IOVA, 4);
+	expect_found(test, IOVA + PAGES(4), ULONG_MAX, IOVA + PAGES(6), 2);
+	expect_found(test, IOVA + PAGES(4), IOVA + PAGES(6) - 1, 0, 0);
+	expect_found(test, 0, IOVA - 1, 0, 0);
+	expect_found(test, IOVA + PAGES(8), ULONG_MAX, 0, 0);
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, -PAGES(1), 0, 1));
+	expect_found(test, ULONG_MAX, ULONG_MAX, -PAGES(1), 1);
+}
+
+/* A mapping that is being built is found without a wait. */
+static void find_mapping_in_flight(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	struct test_thread map;
+
+	test_attach(test, mock);
+	mock->block_iova = IOVA;
+	mock->fail_map = 1;
+	test_thread_map(test, &map, IOVA, test_touched(test, 4), 4);
+	wait_for_completion(&mock->blocked);
+	expect_found(test, 0, ULONG_MAX, IOVA, 4);
+	KUNIT_EXPECT_EQ(test, UINT_MAX - 1, iopt_mappings_left(space->iopt));
+	complete(&mock->resume);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, test_thread_join(&map));
+	expect_found(test, 0, ULONG_MAX, 0, 0);
+	KUNIT_EXPECT_EQ(test, UINT_MAX, iopt_mappings_left(space->iopt));
+}
+
+/* The aperture of a domain limits usable IOVAs while the domain is attached. */
+static void aperture_limits_iovas(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 1);
+	struct iopt_range range[2] = {};
+
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_EXPECT_EQ(test, 0, range[0].start);
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, range[0].last);
+
+	mock->domain.geometry.aperture_start = SZ_1M;
+	mock->domain.geometry.aperture_end = SZ_4G - 1;
+	test_attach(test, mock);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_EXPECT_EQ(test, SZ_1M, range[0].start);
+	KUNIT_EXPECT_EQ(test, SZ_4G - 1, range[0].last);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			test_map(space->iopt, SZ_1M - PAGE_SIZE, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, SZ_4G, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, SZ_4G - PAGE_SIZE,
+					  uaddr, 1));
+	test_detach(test, mock);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_EXPECT_EQ(test, 0, range[0].start);
+
+	/* A domain cannot be attached if its aperture excludes a mapping. */
+	mock->domain.geometry.aperture_end = SZ_4G - PAGE_SIZE - 1;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
+	KUNIT_EXPECT_EQ(test, ULONG_MAX, range[0].last);
+}
+
+static int reserve(struct io_pagetable *iopt, unsigned long start,
+		   unsigned long last, const void *owner)
+{
+	int rc;
+
+	mutex_lock(&iopt->lock);
+	rc = iopt_reserve_iova(iopt, start, last, owner);
+	mutex_unlock(&iopt->lock);
+	return rc;
+}
+
+static void unreserve(struct io_pagetable *iopt, const void *owner)
+{
+	mutex_lock(&iopt->lock);
+	iopt_unreserve_iova(iopt, owner);
+	mutex_unlock(&iopt->lock);
+}
+
+/* Usable ranges exclude the reservations of all owners, which may overlap. */
+static void ranges_exclude_all_reservations(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct iopt_range range[4] = {};
+	unsigned long uaddr = test_touched(test, 1);
+	int a, b;
+
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x2000, 0x4fff, &a));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x4000, 0x6fff, &b));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, -0x1000UL, ULONG_MAX, &b));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x9000, 0x9fff, &a));
+
+	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, NULL, 0));
+	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 1));
+	KUNIT_EXPECT_EQ(test, 0, range[0].start);
+	KUNIT_EXPECT_EQ(test, 0x1fff, range[0].last);
+	KUNIT_EXPECT_EQ(test, 0, range[1].last);
+	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 4));
+	KUNIT_EXPECT_EQ(test, 0x7000, range[1].start);
+	KUNIT_EXPECT_EQ(test, 0x8fff, range[1].last);
+	KUNIT_EXPECT_EQ(test, 0xa000, range[2].start);
+	KUNIT_EXPECT_EQ(test, -0x1001UL, range[2].last);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x6000, uaddr, 1));
+	unreserve(iopt, &b);
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0x6000, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, reserve(iopt, 0x6fff, 0x7000, &b));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x4000, uaddr, 1));
+	unreserve(iopt, &a);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, range, 4));
+}
+
+/*
+ * IOVAs must be aligned to the page size of a domain with pages larger than the
+ * CPU's. The domain cannot be attached to a space with unaligned mappings.
+ */
+static void alignment_of_coarse_domain(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = test_touched(test, 64);
+
+	mock->domain.pgsize_bitmap = SZ_64K;
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_attach_domain(space->iopt, &mock->domain));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+
+	test_attach(test, mock);
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
+	/*
+	 * The map fails without a warning in the log, because scattered pages
+	 * do not form an I/O page.
+	 */
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
+	test_detach(test, mock);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+}
+
+/*
+ * The IOVA alignment is that of the domain with the largest minimum page size.
+ */
+static void alignment_of_several_domains(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	space->mock[0]->domain.pgsize_bitmap = SZ_64K;
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
+}
+
+static struct kunit_case query_cases[] = {
+	KUNIT_CASE(find_mapping),
+	KUNIT_CASE(find_mapping_in_flight),
+	KUNIT_CASE(aperture_limits_iovas),
+	KUNIT_CASE(ranges_exclude_all_reservations),
+	KUNIT_CASE(alignment_of_coarse_domain),
+	KUNIT_CASE(alignment_of_several_domains),
+	{}
+};
+
+static struct kunit_suite query_suite = {
+	.name = "iopt-query",
+	.init = test_space_init,
+	.exit = test_space_exit,
+	.test_cases = query_cases,
+};
+
+kunit_test_suite(query_suite);
