@@ -31,6 +31,7 @@
 
 #include "io_pagetable.h"
 #include "pages.h"
+#include "pins.h"
 #include "trace.h"
 
 /**

@@ -29,6 +29,8 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
+#include "account.h"
+#include "gup.h"
 #include "migration.h"
 #include "pages.h"
 #include "runs_packed.h"

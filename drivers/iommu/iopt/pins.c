@@ -19,7 +19,11 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "account.h"
+#include "gup.h"
+#include "page_claim.h"
 #include "pages.h"
+#include "pins.h"
 #include "runs_packed.h"
 #include "trace.h"
 

@@ -11,6 +11,7 @@
 
 #include "io_pagetable.h"
 #include "pages.h"
+#include "pins.h"
 
 /*
  * Each check returns true if all of its conditions hold. Otherwise it returns

@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 
 #include "../io_pagetable.h"
+#include "../page_claim.h"
 #include "../pages.h"
 #include "access.h"
 #include "slow_memory.h"

@@ -12,7 +12,9 @@
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
+#include "../gup.h"
 #include "../io_pagetable.h"
+#include "../page_claim.h"
 #include "../pages.h"
 #include "access.h"
 #include "space.h"
