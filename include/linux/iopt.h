@@ -181,7 +181,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
 		    unsigned int flags);
 void iopt_dirty_add_untracked(struct io_pagetable *iopt);
-void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool sees);
+void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool tracked);
 
 int iopt_attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain);
 int iopt_try_attach_domain(struct io_pagetable *iopt,

@@ -22,7 +22,7 @@
 #include "dirty_bitmap.h"
 #include "interval.h"
 #include "io_pagetable.h"
-#include "pages.h"
+#include "pins.h"
 #include "trace.h"
 #include "wait.h"
 

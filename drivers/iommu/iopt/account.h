@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Accounting of pinned pages: payers, and how they are charged. */
+/* Accounting of pinned pages. */
 #ifndef __IOPT_ACCOUNT_H
 #define __IOPT_ACCOUNT_H
 

@@ -207,7 +207,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
 /**
  * iopt_dirty_remove_untracked() - remove an untracked device from a space
  * @iopt: the space
- * @sees: true if the device stays and from now on writes only to pages that an
+ * @tracked: true if the device stays and from now on writes only to pages that an
  *        access pins for it; false if the device leaves the space
  *
  * If the device leaves, all mapped pages are marked as dirty, because it may
@@ -215,13 +215,13 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  *
  * Context: process context, may sleep.
  */
-void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool sees)
+void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool tracked)
 {
 	struct iopt_area *area = NULL;
 	unsigned int steps = 0;
 
 	mutex_lock(&iopt->lock);
-	if (!sees)
+	if (!tracked)
 		area = iopt_area_first(iopt, 0, ULONG_MAX);
 	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_mark_dirty(area, area->start, area->last);

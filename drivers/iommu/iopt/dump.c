@@ -27,6 +27,7 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "pins.h"
 
 /* Maximum number of lines of iopt_dump(), to keep it from flooding the log. */
 #define DUMP_MAX_LINES	1000

@@ -30,6 +30,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "account.h"
+#include "gup.h"
 #include "migration.h"
 #include "pages.h"
 #include "runs_packed.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Serialisation of callers that may migrate the same pages. */
 #ifndef __IOPT_MIGRATION_H
 #define __IOPT_MIGRATION_H
 

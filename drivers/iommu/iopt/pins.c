@@ -20,7 +20,10 @@
 #include <linux/slab.h>
 
 #include "account.h"
+#include "gup.h"
+#include "page_claim.h"
 #include "pages.h"
+#include "pins.h"
 #include "runs_packed.h"
 #include "trace.h"
 

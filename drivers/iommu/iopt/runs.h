@@ -127,22 +127,28 @@ struct iopt_run_iter {
 	struct iopt_run_chunk chunk;
 };
 
-/* runs.c */
-int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
-		     gfp_t gfp);
+/* runs_chunks.c */
 void iopt_runs_free(struct iopt_runs *runs);
+
+/* runs_iter.c */
 void iopt_run_iter_start(struct iopt_run_iter *iter,
 			 const struct iopt_runs *runs, unsigned long first,
 			 unsigned long last);
 bool iopt_run_iter_next(struct iopt_run_iter *iter, struct iopt_run *run);
 
-/* runs_edit.c */
-int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp);
-int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
-		   const struct iopt_run_batch *batch, bool join, gfp_t gfp);
+/* runs_clear.c */
 void iopt_runs_clear(struct iopt_runs *runs, unsigned long first,
 		     unsigned long last);
 void iopt_runs_lose(struct iopt_runs *runs, unsigned long first,
 		    unsigned long last);
+
+/* runs_cut.c */
+int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp);
+
+/* runs_fill.c */
+int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
+		     gfp_t gfp);
+int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
+		   const struct iopt_run_batch *batch, bool join, gfp_t gfp);
 
 #endif /* __IOPT_RUNS_H */

@@ -15,6 +15,7 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
+#include "pins.h"
 #include "validate.h"
 
 /*

@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/seq_buf.h>
 
+#include "../pages.h"
 #include "space.h"
 
 struct iopt_pages;

@@ -11,6 +11,8 @@
 #include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
+#include "../gup.h"
+#include "../page_claim.h"
 #include "../pages.h"
 #include "access.h"
 #include "space.h"

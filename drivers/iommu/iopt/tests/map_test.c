@@ -7,7 +7,6 @@
 #include <linux/mman.h>
 #include <linux/sched/user.h>
 
-#include "../pages.h"
 #include "../validate.h"
 #include "space.h"
 

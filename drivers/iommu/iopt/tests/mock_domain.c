@@ -26,7 +26,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "../pages.h"
+#include "../gup.h"
 #include "failing.h"
 #include "mock_domain.h"
 #include "user_mm.h"

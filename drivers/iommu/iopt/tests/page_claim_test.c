@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/rwsem.h>
 
+#include "../page_claim.h"
 #include "../pages.h"
 #include "access.h"
 #include "thread.h"

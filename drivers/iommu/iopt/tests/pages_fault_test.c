@@ -15,6 +15,7 @@
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 
+#include "../page_claim.h"
 #include "../pages.h"
 #include "../validate.h"
 #include "access.h"

@@ -10,7 +10,6 @@
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
-#include "../pages.h"
 #include "access.h"
 #include "account_cases.h"
 #include "failing.h"

@@ -59,14 +59,17 @@ static void record_add(struct kunit *test, struct record *record,
 		       enum iopt_run_kind kind)
 {
 	const struct iopt_run run = {
-		.index = record->pages->runs.npages,
 		.count = count,
 		.pfn = pfn,
 		.kind = kind,
 	};
+	struct iopt_runs *runs = &record->pages->runs;
+	u64 packed;
+	struct iopt_run_batch batch = { .packed = &packed };
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_runs_add(&record->pages->runs, &run,
-					       GFP_KERNEL));
+	iopt_run_batch_add(&batch, &run);
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, runs->npages, &batch,
+						false, GFP_KERNEL));
 }
 
 /* Add @nr pages that have no neighbours. */

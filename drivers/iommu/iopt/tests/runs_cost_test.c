@@ -6,7 +6,7 @@
  */
 #include <linux/sizes.h>
 
-#include "../runs_packed.h"
+#include "../runs_chunks.h"
 #include "failing.h"
 #include "runs_lib.h"
 
@@ -54,7 +54,7 @@ static void many_chunks(struct kunit *test, struct iopt_runs *runs,
 				 IOPT_RUN_RAM);
 	KUNIT_ASSERT_EQ(test, 1, runs->nr_chunks);
 	KUNIT_ASSERT_EQ(test, 0,
-			iopt_runs_grow_array(runs, nr - 1, GFP_KERNEL));
+			iopt_chunks_open(runs, 1, nr - 1, GFP_KERNEL));
 	for (i = 1; i != nr; i++) {
 		chunk = &runs->chunks[i];
 		*chunk = runs->chunks[0];
@@ -62,7 +62,6 @@ static void many_chunks(struct kunit *test, struct iopt_runs *runs,
 		chunk->packed = kmemdup(chunk->packed, chunk->capacity *
 					sizeof(*chunk->packed), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, chunk->packed);
-		runs->nr_chunks++;
 	}
 	runs->npages *= nr;
 }

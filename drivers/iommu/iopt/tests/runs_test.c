@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record of pages (runs.c): appending, cutting, clearing and filling. */
-#include "../runs_packed.h"
+/* Record of pages (runs_*.c): appending, cutting, clearing and filling. */
+#include "../runs_chunks.h"
 #include "failing.h"
 #include "runs_lib.h"
 
@@ -103,8 +103,6 @@ static void runs_reject_large_pfns(struct kunit *test)
 		run.pfn = top + (kinds[i] == IOPT_RUN_ZERO ? top + 1 : 1);
 		KUNIT_EXPECT_EQ(test, -EFAULT,
 				iopt_runs_append(&runs, &run, GFP_KERNEL));
-		KUNIT_EXPECT_EQ(test, -EFAULT,
-				iopt_runs_add(&runs, &run, GFP_KERNEL));
 		run.pfn = ULONG_MAX;
 		run.count = 2;
 		KUNIT_EXPECT_EQ(test, -EFAULT,

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Claims of callers that pin pages without the mutex of the iopt_pages. */
+#ifndef __IOPT_PAGE_CLAIM_H
+#define __IOPT_PAGE_CLAIM_H
+
+#include <linux/types.h>
+
+struct iopt_batch;
+struct iopt_pages;
+
+/*
+ * A page may be reclaimed between being faulted in and being pinned. Fail after
+ * so many unsuccessful faults in a row.
+ */
+#define IOPT_FAULTS_MAX	64
+
+/**
+ * struct iopt_page_claim - indexes that a caller is pinning without the mutex
+ * @node: entry in iopt_pages.claims
+ * @first: first index
+ * @last: last index
+ */
+struct iopt_page_claim {
+	struct hlist_node node;
+	unsigned long first;
+	unsigned long last;
+};
+
+bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
+			  unsigned long *last);
+int iopt_pages_wait(struct iopt_pages *pages);
+long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
+		    unsigned long last, struct iopt_batch *batch);
+int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
+			unsigned long last, unsigned int *faults,
+			const struct iopt_batch *batch);
+
+#endif /* __IOPT_PAGE_CLAIM_H */

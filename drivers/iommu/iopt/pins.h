@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Pins: records of the pages that accesses have pinned. */
+#ifndef __IOPT_PINS_H
+#define __IOPT_PINS_H
+
+#include <linux/types.h>
+
+#include "runs.h"
+
+struct iopt_pages;
+struct page;
+
+/**
+ * struct iopt_pinner - mapping and access that a pin belongs to
+ * @nr_pins: pin counter of the mapping, which also identifies the mapping
+ * @owner: number of the access if it owns its pins, 0 for all other accesses
+ */
+struct iopt_pinner {
+	unsigned int *nr_pins;
+	u16 owner;
+};
+
+/**
+ * struct iopt_pin - a page that accesses have pinned, for one pinner
+ * @pfn: page frame number of the page
+ * @by: iopt_pinner.nr_pins
+ * @next: pin of the same page by another pinner. Only @by, @next, @count and
+ *        @owner are valid in pins other than the first one of a page
+ * @count: number of times that the pinner has pinned the page
+ * @kind: kind of the run that the page belongs to
+ * @owns: no holder has the page pinned
+ * @lost: no holder has the page pinned, but a device may still reach it, so
+ *        that it is never unpinned
+ * @owner: iopt_pinner.owner
+ */
+struct iopt_pin {
+	unsigned long pfn;
+	unsigned int *by;
+	struct iopt_pin *next;
+	unsigned int count;
+	enum iopt_run_kind kind : 8;
+	bool owns : 1;
+	bool lost : 1;
+	u16 owner;
+};
+
+int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
+		  unsigned long first, unsigned long npages,
+		  struct page **out, unsigned long *done, unsigned long *lost);
+unsigned long iopt_pins_remove(struct iopt_pages *pages,
+			       struct iopt_pinner pinner, unsigned long first,
+			       unsigned long npages, bool all,
+			       unsigned long *lost);
+bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
+		   unsigned long first, unsigned long npages);
+struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
+				 unsigned long last, unsigned long *index);
+unsigned long iopt_pins_inherit(struct iopt_pages *pages,
+				const struct iopt_run *run);
+
+#endif /* __IOPT_PINS_H */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Array of chunks of packed runs, on which the functions of runs.h are built. */
+#ifndef __IOPT_RUNS_CHUNKS_H
+#define __IOPT_RUNS_CHUNKS_H
+
+#include <linux/compiler.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "runs_packed.h"
+
+/*
+ * Capacities in packed runs: at first, after growing for runs that are
+ * appended, and after growing for runs that are cut, see iopt_runs_cut().
+ */
+#define CHUNK_FIRST	8U
+#define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
+#define CHUNK_EDIT_MAX	(2 * CHUNK_MAX)
+
+/* Number of chunks to process before rescheduling. */
+#define RESCHED_CHUNKS	512
+
+/*
+ * The only packed run of a chunk that was cleared as a whole. Such a chunk has
+ * a capacity of 0, and no memory of its own is allocated for it.
+ */
+extern const u64 iopt_packed_hole;
+
+static inline void chunk_free(struct iopt_run_chunk *chunk)
+{
+	if (chunk->capacity)
+		kfree(chunk->packed);
+}
+
+/*
+ * Count the packed runs and chunks that a call visits or moves. Only for tests,
+ * in which a single thread changes records.
+ */
+#if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
+extern unsigned long iopt_runs_steps;
+
+static inline void runs_count_steps(unsigned long n)
+{
+	/* Tests read the counter while no other thread changes a record. */
+	data_race(iopt_runs_steps += n);
+}
+#else
+static inline void runs_count_steps(unsigned long n)
+{
+}
+#endif
+
+/* To be called for each chunk in a loop, with the position of the chunk. */
+static inline void runs_chunk_step(unsigned int c)
+{
+	runs_count_steps(1);
+	if (c % RESCHED_CHUNKS == 0)
+		cond_resched();
+}
+
+/* Return the index of the first page of packed run @e. */
+static inline unsigned long
+chunk_entry_index(const struct iopt_run_chunk *chunk, unsigned int e)
+{
+	return chunk->index + packed_offset(chunk->packed[e]);
+}
+
+static inline u64 chunk_last_packed(const struct iopt_run_chunk *chunk)
+{
+	return chunk->packed[chunk->nr - 1];
+}
+
+/* Return the last chunk of a record that is not inline. */
+static inline struct iopt_run_chunk *
+runs_last_chunk(const struct iopt_runs *runs)
+{
+	return &runs->chunks[runs->nr_chunks - 1];
+}
+
+/*
+ * Return the position of the chunk of an index that is less than @runs->npages.
+ * The record is not inline.
+ */
+static inline unsigned int runs_find_chunk(const struct iopt_runs *runs,
+					   unsigned long index)
+{
+	unsigned int low = 0, high = runs->nr_chunks, middle;
+
+	/* Chunk low starts at or before index, chunk high after it. */
+	while (high - low > 1) {
+		runs_count_steps(1);
+		middle = low + (high - low) / 2;
+		if (runs->chunks[middle].index <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Return the position of the packed run of an index that the chunk contains. */
+static inline unsigned int chunk_find_entry(const struct iopt_run_chunk *chunk,
+					    unsigned long index)
+{
+	unsigned int low = 0, high = chunk->nr, middle;
+
+	while (high - low > 1) {
+		runs_count_steps(1);
+		middle = low + (high - low) / 2;
+		if (packed_offset(chunk->packed[middle]) <=
+		    index - chunk->index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp);
+int iopt_runs_make_room(struct iopt_runs *runs, gfp_t gfp);
+int iopt_chunk_open(struct iopt_run_chunk *chunk, unsigned int e,
+		    unsigned int n, gfp_t gfp);
+int iopt_chunks_open(struct iopt_runs *runs, unsigned int c, unsigned int n,
+		     gfp_t gfp);
+int iopt_chunk_split(struct iopt_runs *runs, unsigned int c, unsigned int e,
+		     unsigned long index, gfp_t gfp);
+
+#endif /* __IOPT_RUNS_CHUNKS_H */

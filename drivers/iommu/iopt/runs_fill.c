@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Addition of pages to a record, at its end or in a hole.
+ *
+ * Appending pages that continue the last run only increases runs->npages. All
+ * other additions may allocate memory. If that fails the record describes the
+ * same pages as before.
+ */
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "runs_chunks.h"
+
+/*
+ * Append pages if they continue the last run. @packed has an offset of 0.
+ * Returns false if they do not.
+ */
+static bool runs_extend(struct iopt_runs *runs, u64 packed,
+			unsigned long npages)
+{
+	unsigned long distance = runs->npages;
+	u64 last;
+
+	if (!runs->npages)
+		return false;
+	if (runs->nr_chunks) {
+		const struct iopt_run_chunk *chunk = runs_last_chunk(runs);
+
+		last = chunk_last_packed(chunk);
+		distance -= chunk->index;
+	} else {
+		last = runs->few[runs->nr_few - 1];
+	}
+	distance -= packed_offset(last);
+	if (packed_move(last, distance, 0) != packed)
+		return false;
+	runs->npages += npages;
+	return true;
+}
+
+/*
+ * Append run @i of a batch and those after it. On failure some of the runs may
+ * have been appended.
+ */
+static int runs_append_batch(struct iopt_runs *runs,
+			     const struct iopt_run_batch *batch,
+			     unsigned int i, gfp_t gfp)
+{
+	unsigned long base;
+	int rc;
+
+	if (i == batch->nr)
+		return 0;
+	base = runs->npages - packed_offset(batch->packed[i]);
+	while (i != batch->nr) {
+		struct iopt_run_chunk *chunk;
+
+		rc = iopt_runs_make_room(runs, gfp);
+		if (rc)
+			return rc;
+		if (!runs->nr_chunks) {
+			runs->few[runs->nr_few++] =
+				packed_move(batch->packed[i], 0, runs->npages);
+			runs->npages = base + run_batch_end(batch, i++);
+			continue;
+		}
+		chunk = runs_last_chunk(runs);
+		do {
+			chunk->packed[chunk->nr++] =
+				packed_move(batch->packed[i], 0,
+					    runs->npages - chunk->index);
+			runs->npages = base + run_batch_end(batch, i++);
+		} while (i != batch->nr && chunk->nr != chunk->capacity &&
+			 packed_offset_fits(runs->npages - chunk->index));
+	}
+	return 0;
+}
+
+/**
+ * iopt_runs_append() - append pages
+ * @runs: the record
+ * @run: the pages; its index must be @runs->npages
+ * @gfp: allocation flags
+ *
+ * Pages that continue the last run extend it.
+ *
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0, or
+ * * %-ENOMEM - out of memory
+ * * %-EFAULT - a pfn is 2^40 or larger and cannot be packed
+ *
+ * On failure the record does not change.
+ */
+int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
+		     gfp_t gfp)
+{
+	u64 packed = run_pack(0, run);
+	const struct iopt_run_batch batch = {
+		.packed = &packed,
+		.nr = 1,
+		.npages = run->count,
+	};
+
+	if (!run_fits_packed(run))
+		return -EFAULT;
+	if (runs_extend(runs, packed, run->count))
+		return 0;
+	return runs_append_batch(runs, &batch, 0, gfp);
+}
+
+/* Replace hole @e of a chunk with the runs of a batch. */
+static int fill_inside_chunk(struct iopt_run_chunk *chunk, unsigned int e,
+			     const struct iopt_run_batch *batch, gfp_t gfp)
+{
+	unsigned long offset = packed_offset(chunk->packed[e]);
+	unsigned int i;
+
+	if (iopt_chunk_open(chunk, e, batch->nr - 1, gfp))
+		return -ENOMEM;
+	for (i = 0; i != batch->nr; i++)
+		chunk->packed[e + i] =
+			packed_move(batch->packed[i], 0,
+				    offset + packed_offset(batch->packed[i]));
+	return 0;
+}
+
+/* Replace hole @e of chunk @c with chunks that contain the runs of a batch. */
+static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
+			       unsigned int e,
+			       const struct iopt_run_batch *batch, gfp_t gfp)
+{
+	struct iopt_run_chunk *chunk = &runs->chunks[c];
+	unsigned long first = chunk_entry_index(chunk, e);
+	struct iopt_runs fresh = {};
+	unsigned int i;
+	bool only;
+
+	if (runs_append_batch(&fresh, batch, 0, gfp) ||
+	    iopt_runs_leave_inline(&fresh, gfp))
+		goto fail;
+	if (e + 1 != chunk->nr &&
+	    iopt_chunk_split(runs, c, e, chunk_entry_index(chunk, e + 1), gfp))
+		goto fail;
+
+	/* The hole is the last run of its chunk now, and may be the only one. */
+	only = runs->chunks[c].nr == 1;
+	if (iopt_chunks_open(runs, c + 1, fresh.nr_chunks - only, gfp))
+		goto fail;
+	if (--runs->chunks[c].nr)
+		c++;
+	else
+		chunk_free(&runs->chunks[c]);
+	for (i = 0; i != fresh.nr_chunks; i++) {
+		runs->chunks[c + i] = fresh.chunks[i];
+		runs->chunks[c + i].index += first;
+	}
+	kvfree(fresh.chunks);
+	return 0;
+fail:
+	iopt_runs_free(&fresh);
+	return -ENOMEM;
+}
+
+/* Fill a hole that is not at the end of the record. */
+static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
+			    const struct iopt_run_batch *batch, gfp_t gfp)
+{
+	struct iopt_run_chunk *chunk;
+	unsigned int c, e;
+
+	if (iopt_runs_cut(runs, first, gfp) ||
+	    iopt_runs_cut(runs, first + batch->npages, gfp) ||
+	    iopt_runs_leave_inline(runs, gfp))
+		return -ENOMEM;
+
+	c = runs_find_chunk(runs, first);
+	chunk = &runs->chunks[c];
+	e = chunk_find_entry(chunk, first);
+	if (chunk->nr + batch->nr - 1 <= CHUNK_EDIT_MAX &&
+	    packed_offset_fits(first - chunk->index + batch->npages))
+		return fill_inside_chunk(chunk, e, batch, gfp);
+	return fill_between_chunks(runs, c, e, batch, gfp);
+}
+
+/* Append pages after the end of the record. The gap becomes a hole. */
+static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
+			    const struct iopt_run_batch *batch, bool join,
+			    gfp_t gfp)
+{
+	const struct iopt_run hole = {
+		.index = runs->npages,
+		.count = first - runs->npages,
+		.kind = IOPT_RUN_HOLE,
+	};
+	unsigned long old = runs->npages, from = old;
+	bool joined = false;
+	int rc = 0;
+
+	if (hole.count)
+		rc = iopt_runs_append(runs, &hole, gfp);
+	else if (join)
+		joined = runs_extend(runs, batch->packed[0],
+				     run_batch_end(batch, 0));
+	if (joined)
+		from = runs->npages;
+	if (!rc)
+		rc = runs_append_batch(runs, batch, joined, gfp);
+	if (!rc)
+		return 0;
+
+	if (runs->npages != from)
+		iopt_runs_clear(runs, from, runs->npages - 1);
+	/* The last run extends to the end of the record: shorten it again. */
+	if (joined)
+		runs->npages = old;
+	return rc;
+}
+
+/**
+ * iopt_runs_fill() - record pages in a hole
+ * @runs: the record
+ * @first: index of the first page, inside a hole
+ * @batch: the pages, which must fit into the hole
+ * @join: the pages may continue the run before @first, since no run must start
+ *        there
+ * @gfp: allocation flags
+ *
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
+ * Return: 0 or -ENOMEM. On failure the record describes the same pages as
+ * before.
+ */
+int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
+		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
+{
+	/* Fast path for small mappings, of which there can be many. */
+	if (!runs->npages && !first && batch->nr <= IOPT_RUNS_INLINE) {
+		memcpy(runs->few, batch->packed,
+		       batch->nr * sizeof(*batch->packed));
+		runs->nr_few = batch->nr;
+		runs->npages = batch->npages;
+		return 0;
+	}
+	if (first >= runs->npages)
+		return runs_fill_behind(runs, first, batch, join, gfp);
+	return runs_fill_inside(runs, first, batch, gfp);
+}
