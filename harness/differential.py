@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from . import base, cleanlog, guest, kernel, packages, series
 from .base import git
 from .paths import BUILD, HARNESS, LINUX, ROOT
+from .results import Results, report
 from .shell import Failure, must, output, say
 
 STOCK = BUILD / "stock"
@@ -150,7 +151,7 @@ def record(name, bzimage, module, folder, programs, seeds=200):
                 side.lines[f"kernel log@{machine}", str(number)] = (
                     [WARNINGS[machine]], f"{finding.name} {where.group(1) if where else ''}")
         else:
-            side.wrong += [f"machine {machine}: kernel log: {finding.name}: {finding.line}" for finding in findings]
+            side.wrong += [f"machine {machine}: kernel log: {finding}" for finding in findings]
     return side
 
 
@@ -255,7 +256,10 @@ def chosen(programs):
 
 
 def differential(seeds=200, itself=False):
-    """Compare the stock kernel with ours or, if itself is set, with a second run of it; return a list of failures."""
+    """Compare the stock kernel with ours or, if itself is set, with a second run of it; return the results.
+
+    seeds is the number of random sequences.
+    """
     folder, programs = build_programs()
     programs, whole = chosen(programs)
     out = stock_kernel()
@@ -269,12 +273,12 @@ def differential(seeds=200, itself=False):
     wrong = judge(*sides, [] if itself else table("allowed", 4, "|"), whole)
     if "random" in programs:
         wrong += success(sides[0])
-    return wrong + explain(wrong, [stock, other], folder)
+    wrong += explain(wrong, [stock, other], folder)
+    results = Results(failed=wrong)
+    if not wrong:
+        results.passed.append("type1: all lines are the same, except for intended differences")
+    return results
 
 
 def main():
-    wrong = differential()
-    for text in wrong:
-        say(f"failed: {text}")
-    say(f"RESULT: {'fail' if wrong else 'pass'}")
-    return bool(wrong)
+    return report(differential())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import cleanlog, ktap, packages
 from .paths import HARNESS, LOG
+from .results import Results
 from .shell import Progress, lines_of, say, spawn, stop
 
 BOOT = 240      # seconds that a boot may take: a debug kernel is slow on a busy host
@@ -61,6 +62,17 @@ class Outcome:
     lines: list                     # output of the script
     console: Path                   # file with the kernel log
     hung: bool = False              # stopped for lack of progress
+
+    def failures(self, allowed=()):
+        """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
+
+        allowed names the findings that the test provokes.
+        """
+        results = Results(logs=[self.console, self.console.with_suffix(".output")])
+        if self.status is None:
+            results.fail(f"guest {self.console.stem}: {self.reason}")
+        results.add_findings(cleanlog.of(self, allowed))
+        return results
 
 
 # A message for each guest that hung and was restarted; make check and make soak list them in their report.

@@ -11,9 +11,10 @@ be notified of one unmap at a time.
 """
 import re
 
-from . import cleanlog, differential, guest, kernel, ktap
+from . import differential, guest, kernel
 from .paths import BUILD, HARNESS, LINUX
-from .shell import must, say
+from .results import Results, report
+from .shell import must
 
 # The lockdep names of the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
@@ -40,18 +41,19 @@ def inversion():
               f"run_test mdev_inversion {folder} mdev_inversion\n")
     outcome = guest.boot(guest.Guest("inversion", kernel.bzimage(out), devices=guest.EDU), script)
     log = outcome.console.read_text(errors="replace")
-    results = ktap.Results()
+    results = Results()
     start = CIRCLE.search(log)
-    report = log[start.start():] if start else ""
-    for name, holds in [("the program exits", outcome.status is not None),
-                        ("lockdep reports a circular dependency", bool(start)),
-                        *((f"the report names {lock}", lock in report) for lock in LOCKS)]:
-        (results.passed if holds else results.failed).append(f"lock inversion, stock type1: {name}")
+    circle = log[start.start():] if start else ""
+    results.check("stock type1: the program exits", outcome.status is not None)
+    results.check("stock type1: lockdep reports a circular dependency", bool(start))
+    for lock in LOCKS:
+        results.check(f"stock type1: the report names {lock}", lock in circle)
+    results.logs.append(outcome.console)
     return results
 
 
 def ours(rounds=ROUNDS):
-    """Run both programs in our debug kernel; return the results and the findings in its log."""
+    """Run both programs in our debug kernel; return the results."""
     out = kernel.build("debug")
     folder, _ = differential.build_programs()
     mdev = differential.build_module("ours-debug", out, LINUX)
@@ -62,25 +64,18 @@ def ours(rounds=ROUNDS):
                           timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)
-    results = ktap.Results()
-    for name, holds in [(f"the programs succeed ({outcome.reason or outcome.status})", outcome.status == 0),
-                        (f"the device is notified of both unmaps in {rounds} rounds ({counted})",
-                         counted and counted[:2] == [rounds, 2 * rounds]),
-                        ("no two notifications overlap", counted and counted[2] == 0),
-                        ("devices are opened meanwhile", counted and counted[3] > 0),
-                        ("no page stays pinned", counted and counted[4] == 0)]:
-        (results.passed if holds else results.failed).append(f"lock inversion, our type1: {name}")
-    return results, cleanlog.of(outcome)
+    results = Results()
+    results.check(f"our type1: the programs succeed (status {outcome.status})", outcome.status == 0)
+    results.check(f"our type1: the device is notified of both unmaps in {rounds} rounds ({counted})",
+                  counted and counted[:2] == [rounds, 2 * rounds])
+    results.check("our type1: no two notifications overlap", counted and counted[2] == 0)
+    results.check("our type1: devices are opened meanwhile", counted and counted[3] > 0)
+    results.check("our type1: no page stays pinned", counted and counted[4] == 0)
+    results.add(outcome.failures())
+    return results
 
 
 def main():
     results = inversion()
-    mine, dirty = ours()
-    results.add(mine)
-    results.failed += [f"kernel log: {finding.name}: {finding.line}" for finding in dirty]
-    for case in results.passed:
-        say(f"passed: {case}")
-    for case in results.failed:
-        say(f"failed: {case}")
-    say(f"RESULT: {'fail' if results.failed else 'pass'}")
-    return bool(results.failed)
+    results.add(ours())
+    return report(results, every=True)

@@ -16,8 +16,8 @@ import os
 import re
 from dataclasses import dataclass
 
-from . import ktap
 from .paths import HARNESS
+from .results import Results, report
 from .shell import Failure, say
 
 FAULTS = HARNESS / "faults"
@@ -87,33 +87,26 @@ def chosen(family):
 
 
 def run(family):
-    """Test the selected mutants of a family and print a table; return the verdicts."""
+    """Test the selected mutants of a family and print a table; return a case for each."""
     todo = chosen(family)
+    results = Results()
     if not todo:
-        return []
+        return results
     verdicts = importlib.import_module(f".mutants_{family}", __package__).run(todo)
     wide, broad = (2 + max(len(getattr(mutant, column)) for mutant in todo) for column in ("name", "breaks"))
     say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}caught by")
     for verdict in verdicts:
         say(f"{verdict.mutant.name:{wide}}{verdict.mutant.breaks:{broad}}"
             f"{'caught' if verdict.caught else 'SURVIVED':10}{verdict.note}")
-    caught = sum(verdict.caught for verdict in verdicts)
-    say(f"{family}: {len(verdicts)} mutants, {caught} caught, {len(verdicts) - caught} survived")
-    return verdicts
-
-
-def stage(family):
-    """Run a family as a stage of make soak, with a case for each mutant."""
-    results = ktap.Results()
-    for verdict in run(family):
-        (results.passed if verdict.caught else results.failed).append(f"mutant {verdict.mutant.name} is caught")
+        results.check(f"mutant {verdict.mutant.name} is caught", verdict.caught)
+    say(f"{family}: {len(verdicts)} mutants, {len(results.passed)} caught, {len(results.failed)} survived")
     return results
 
 
 def main():
-    verdicts = [verdict for family in FAMILIES for verdict in run(family)]
-    if not verdicts:
+    results = Results()
+    for family in FAMILIES:
+        results.add(run(family))
+    if results.none():
         raise Failure(f"ONLY={os.environ.get('ONLY')}: neither {' nor '.join(FAMILIES)}, nor the name of a mutant")
-    survived = sum(not verdict.caught for verdict in verdicts)
-    say(f"RESULT: {'fail' if survived else 'pass'}")
-    return bool(survived)
+    return report(results)

@@ -130,7 +130,7 @@ def boot(number, stage, limits):
                 elif result and result.group(2) == "not ok":
                     wrong = case
                 elif found := cleanlog.findings(line):
-                    wrong = f"{suite or 'boot'} log: {found[0].name}: {found[0].line}"
+                    wrong = f"{suite or 'boot'} log: {found[0]}"
             if wrong:
                 break
     finally:

@@ -5,9 +5,9 @@ As for the engine, one kernel contains all mutants, and the kernel parameter iop
 a guest of its own. The programs run until one fails, hangs or leaves a page pinned, or until the kernel panics, which
 it does at the first warning or KASAN report.
 """
-from . import cleanlog, guest, kernel, ktap, mutants_engine, packages, selftest, series
+from . import cleanlog, guest, kernel, mutants_engine, packages, selftest, series
 from .mutants import Verdict, listed
-from .paths import BUILD, HARNESS, LINUX
+from .paths import BUILD, HARNESS
 from .shell import Failure, Progress, must, say
 
 FRONT_END = "drivers/iommu/iommufd"
@@ -59,7 +59,7 @@ def boot(image, number):
     if results.failed:
         return results.failed[0]
     dirty = cleanlog.of(outcome, ["dma-fault"])
-    return f"log: {dirty[0].name}: {dirty[0].line}" if dirty else None
+    return f"log: {dirty[0]}" if dirty else None
 
 
 def run(todo):

@@ -12,8 +12,9 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from . import cleanlog, errnos, guest, kernel, ktap, planted, widen
+from . import errnos, guest, kernel, ktap, planted, widen
 from .paths import BUILD, HARNESS, LINUX
+from .results import Results, report
 from .shell import Failure, must, output
 
 COLLECTIONS = ("iommufd", "vfio")
@@ -91,12 +92,12 @@ def judge(lines, complete):
 
     If the run was complete, the errnos that the programs saw are compared with the documented ones.
     """
-    results, inside, name, seen = ktap.Results(), [], None, {}
+    results, inside, name, seen = Results(), [], None, {}
 
     def unended():
         if name:
             results.add(ktap.parse(inside), f"{name}: ")
-            results.failed.append(f"{name}: did not exit")
+            results.fail(f"{name}: did not exit")
 
     for line in lines:
         begin, end = BEGIN.match(line), END.match(line)
@@ -111,11 +112,10 @@ def judge(lines, complete):
                 seen.setdefault(pair, []).extend(tests)
             # KSFT_SKIP is 4: all cases were skipped.
             if status and not found.failed and not (status == 4 and found.skipped):
-                results.failed.append(f"{name}: exit status {status}")
-            if not found.total() and not status:
-                results.failed.append(f"{name}: printed no result")
-            kept = results.passed if before == after else results.failed
-            kept.append(f"{name}: {before} pages pinned before, {after} after")
+                results.fail(f"{name}: exit status {status}")
+            if found.none() and not found.skipped and not status:
+                results.fail(f"{name}: printed no result")
+            results.check(f"{name}: {before} pages pinned before, {after} after", before == after)
             name = None
         elif name:
             inside.append(line)
@@ -148,19 +148,22 @@ def header(out, variables="", plant=None, widened=False):
     return script
 
 
-def boot(name, out, script, widened=False, **fields):
-    """Boot a guest and run the script; return its Outcome, a list of failures, and the findings in its log."""
+def boot(name, out, script, widened=False, allowed=(), **fields):
+    """Boot a guest and run the script; return its Outcome and the failures that no program printed.
+
+    allowed names the findings in the kernel log that are not failures.
+    """
     fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
                          script + (widen.end() if widened else ""))
-    wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
-    if widened and not wrong and not all(widen.delays(outcome.lines)):
-        wrong.append(f"guest {name}: no release of a lock was delayed")
-    return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
+    results = outcome.failures([*allowed, "dma-fault"] if DECLARED in outcome.lines else allowed)
+    if widened and outcome.status is not None and not all(widen.delays(outcome.lines)):
+        results.fail(f"guest {name}: no release of a lock was delayed")
+    return outcome, results
 
 
 def selftests(plant=None, only="", widened=False, variables="", kernels=None, **machine):
-    """Run the programs of each group in a guest; return the results and the findings in the kernel logs.
+    """Run the programs of each group in a guest; return the results.
 
     plant names a bug to trigger first in each guest. variables is the environment of the programs, NAME=VALUE. kernels
     is {group: kernel} for groups that run in another kernel than usual. Other arguments are for guest.Guest.
@@ -172,7 +175,7 @@ def selftests(plant=None, only="", widened=False, variables="", kernels=None, **
     programs = chosen(built, only)
     if not programs:
         raise Failure(f"{only}: no program matches")
-    lines, stopped, dirty = [], [], []
+    lines, failures = [], Results()
     for group, members in grouped(programs):
         delayed = widened and group is RACES
         built_for = kernel.build((kernels or {}).get(group.name, group.kernel))
@@ -180,35 +183,30 @@ def selftests(plant=None, only="", widened=False, variables="", kernels=None, **
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
         script += "".join("run_test {} {} {}\n".format(*program) for program in members)
-        outcome, wrong, findings = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
+        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines
-        stopped += wrong
-        dirty += findings
+        failures.add(wrong)
     results = judge(lines, programs == built)
-    results.failed += stopped
-    return results, dirty
+    results.add(failures)
+    return results
 
 
-def races(seconds, kernel_name="debug", widened=False, **machine):
-    """Run each concurrent program repeatedly for that many seconds, in a guest of its own.
+def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
+    """Run each concurrent program repeatedly for that many seconds, in a guest of its own; yield (Outcome, results).
 
-    Return the results, the findings in the kernel logs, and the logs.
+    allowed names the findings in the kernel log that are not failures.
     """
     out = kernel.build(kernel_name)
-    results, dirty, logs = ktap.Results(), [], []
     for group, members in grouped(build_programs(kernel.headers(out))):
         for name, folder, program in members if group is RACES else []:
             script = header(out, "STRESS_SECONDS=60", widened=widened)
             script += f"run_for {seconds} {name} {folder} {program}\n"
-            outcome, wrong, findings = boot(f"{kernel_name}-{program}", out, script, widened,
-                                            timeout=900 + 2 * seconds, **machine)
-            results.add(judge(outcome.lines, False))
-            results.failed += wrong
-            dirty += findings
-            logs.append(outcome.console.read_text(errors="replace"))
-    return results, dirty, logs
+            outcome, failures = boot(f"{kernel_name}-{program}", out, script, widened, allowed,
+                                     timeout=900 + 2 * seconds, **machine)
+            results = judge(outcome.lines, False)
+            results.add(failures)
+            yield outcome, results
 
 
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN")))
-    return ktap.report(results, dirty)
+    return report(selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN"))))

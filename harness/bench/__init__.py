@@ -9,6 +9,7 @@ import subprocess
 
 from . import config, kernels
 from ..paths import ROOT
+from ..results import Results, report
 from ..shell import Failure, say
 
 PARTS = ("table", "flat", "footprint", "waits", "parallel")
@@ -36,9 +37,9 @@ def main():
     limits = []
     for name in parts:
         limits += importlib.import_module(f"{__name__}.{name}").run(measured)
-    say("")
+    results = Results()
     for limit in limits:
-        say(str(limit))
-    failed = sum(not limit.holds for limit in limits)
-    say(f"{len(limits) - failed} passed, {failed} failed")
-    return bool(failed)
+        results.check(str(limit), limit.holds)
+    say("")
+    # Some parts have no limits.
+    return report(results, every=True) if limits else False
