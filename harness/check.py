@@ -5,11 +5,10 @@ PLANT=use-after-free, lock-inversion or leak triggers that bug in the guests of 
 fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 """
 import functools
-import os
 import time
 
 from . import (beside, bisect, clients, differential, guest, inversion, kunit, layers, lint, mail, packages, planted,
-               run, selftest)
+               run, selftest, widen)
 from .paths import LOG
 from .results import Results
 from .shell import Failure, say
@@ -27,7 +26,7 @@ STAGES = [
     ("sample", lambda: run.sample(on_line=say)),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
-    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"), widened=bool(os.environ.get("WIDEN")))),
+    ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given())),
     ("differential", differential.differential),
     ("racing unmaps", inversion.ours),
     ("clients", clients.ours),
@@ -95,6 +94,7 @@ def run_all(stages):
 
 def main():
     start = time.monotonic()
+    planted.given()     # report a wrong PLANT= before the first stage
     # Install all packages now: the background stages must not run apt-get at the same time.
     packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
                    *packages.CLIENTS])

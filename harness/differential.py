@@ -9,14 +9,12 @@ the rules that it shows, has a name that is unique in the program, and the obser
 
 ONLY= selects programs by patterns separated by commas. Rules without a line then are no failure.
 """
-import fnmatch
 import itertools
-import os
 import re
 import shutil
 from dataclasses import dataclass, field
 
-from . import base, cleanlog, guest, kernel, packages, series
+from . import base, cleanlog, guest, kernel, only, packages, series
 from .base import git
 from .paths import BUILD, HARNESS, LINUX, ROOT
 from .results import Results, report
@@ -24,6 +22,7 @@ from .shell import Failure, must, output, say
 
 STOCK = BUILD / "stock"
 SOURCE = "tools/testing/selftests/vfio/contract"
+PROGRAMS = BUILD / "contract"
 DATA = HARNESS / "contract"
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 BEGIN = re.compile(r"^# harness: begin (\S+)$")
@@ -77,18 +76,23 @@ def stock_kernel():
     return out
 
 
-def build_programs():
-    """Build the contract programs with the lib.mk of the tree; return their folder and names."""
+def programs():
+    """Return the names of the contract programs whose output is compared."""
+    packages.need(packages.KERNEL)
     series.apply()
-    source, out = LINUX / SOURCE, BUILD / "contract"
-    if not source.is_dir():
-        raise Failure(f"the tree has no {SOURCE}")
+    return output("make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", "-s", "--no-print-directory", "list",
+                  env=kernel.environment()).split()
+
+
+def build_programs():
+    """Build all contract programs with the lib.mk of the tree; return their folder."""
+    series.apply()
     include = kernel.headers(BUILD / "contract-headers")
-    out.mkdir(parents=True, exist_ok=True)
-    argv = ["make", "-C", source, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}"]
-    must("build the contract programs", argv, "contract.build", env=kernel.environment())
-    listed = output(*argv, "-s", "--no-print-directory", "list", env=kernel.environment())
-    return out, listed.split()
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    must("build the contract programs",
+         ["make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", f"KHDR_INCLUDES=-isystem {include}"], "contract.build",
+         env=kernel.environment())
+    return PROGRAMS
 
 
 def build_module(name, out, tree):
@@ -246,22 +250,14 @@ def explain(wrong, kernels, folder):
     return [f"random: seed {seeds[0]} does not differ when run alone"]
 
 
-def chosen(programs):
-    """Return the programs that ONLY= selects, and whether it is unset."""
-    patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
-    found = [name for name in programs if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
-    if not found:
-        raise Failure(f"ONLY={os.environ['ONLY']}: no such program")
-    return found, not patterns
-
-
-def differential(seeds=200, itself=False):
+def differential(seeds=200, itself=False, wanted=""):
     """Compare the stock kernel with ours or, if itself is set, with a second run of it; return the results.
 
-    seeds is the number of random sequences.
+    seeds is the number of random sequences. wanted is the text of ONLY=.
     """
-    folder, programs = build_programs()
-    programs, whole = chosen(programs)
+    every = programs()
+    chosen = only.select(wanted, every, "program")
+    folder = build_programs()
     out = stock_kernel()
     stock = "stock", kernel.bzimage(out), build_module("stock", out, STOCK)
     if itself:
@@ -269,9 +265,9 @@ def differential(seeds=200, itself=False):
     else:
         out = kernel.build("release")
         other = "ours", kernel.bzimage(out), build_module("ours", out, LINUX)
-    sides = [record(*side, folder, programs, seeds) for side in (stock, other)]
-    wrong = judge(*sides, [] if itself else table("allowed", 4, "|"), whole)
-    if "random" in programs:
+    sides = [record(*side, folder, chosen, seeds) for side in (stock, other)]
+    wrong = judge(*sides, [] if itself else table("allowed", 4, "|"), chosen == every)
+    if "random" in chosen:
         wrong += success(sides[0])
     wrong += explain(wrong, [stock, other], folder)
     results = Results(failed=wrong)
@@ -281,4 +277,4 @@ def differential(seeds=200, itself=False):
 
 
 def main():
-    return report(differential())
+    return report(differential(wanted=only.given()))

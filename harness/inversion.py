@@ -35,7 +35,7 @@ def stock_debug_kernel():
 
 def inversion():
     out = stock_debug_kernel()
-    folder, _ = differential.build_programs()
+    folder = differential.build_programs()
     mdev = differential.build_module("stock-debug", out, differential.STOCK)
     script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
               f"run_test mdev_inversion {folder} mdev_inversion\n")
@@ -55,7 +55,7 @@ def inversion():
 def ours(rounds=ROUNDS):
     """Run both programs in our debug kernel; return the results."""
     out = kernel.build("debug")
-    folder, _ = differential.build_programs()
+    folder = differential.build_programs()
     mdev = differential.build_module("ours-debug", out, LINUX)
     script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
               f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")

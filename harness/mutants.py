@@ -10,12 +10,11 @@ The expression must match exactly once in the function. In the replacement \\1 i
 escapes as in C. A literal bar needs a backslash before it or no spaces around it. ONLY= selects families or mutants
 by patterns separated by commas; the default is all.
 """
-import fnmatch
 import importlib
-import os
 import re
 from dataclasses import dataclass
 
+from . import only
 from .paths import HARNESS
 from .results import Results, report
 from .shell import Failure, say
@@ -78,17 +77,9 @@ def mutate(text, mutant):
     return text[:start] + function + text[end:]
 
 
-def chosen(family):
-    """Return the mutants of the family that ONLY= selects."""
-    patterns = [pattern for pattern in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if pattern]
-    return [mutant for mutant in listed(family)
-            if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns
-                                   for name in (family, mutant.name))]
-
-
-def run(family):
-    """Test the selected mutants of a family and print a table; return a case for each."""
-    todo = chosen(family)
+def run(family, chosen=None):
+    """Test the mutants of a family, or those of the chosen names; print a table and return a case for each."""
+    todo = [mutant for mutant in listed(family) if chosen is None or mutant.name in chosen]
     results = Results()
     if not todo:
         return results
@@ -104,9 +95,10 @@ def run(family):
 
 
 def main():
+    names = {family: [mutant.name for mutant in listed(family)] for family in FAMILIES}
+    found = only.select(only.given(), [*FAMILIES, *(name for family in FAMILIES for name in names[family])],
+                        "family or mutant", [*FAMILIES, f"or the mutants that the files in {FAULTS} list"])
     results = Results()
     for family in FAMILIES:
-        results.add(run(family))
-    if results.none():
-        raise Failure(f"ONLY={os.environ.get('ONLY')}: neither {' nor '.join(FAMILIES)}, nor the name of a mutant")
+        results.add(run(family, names[family] if family in found else found))
     return report(results)

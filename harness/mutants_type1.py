@@ -94,13 +94,13 @@ def judge(mutant, baseline, side, ran):
 
 def run(todo):
     """Test the mutants; return a verdict for each."""
-    folder, programs = differential.build_programs()
+    folder = differential.build_programs()
     modules = build(todo)
     out = kernel.build("release")
     image = kernel.bzimage(out)
     mdev = differential.build_module("ours", out, LINUX)
     elsewhere = {program for those in differential.ONLY.values() for program in those} | LEFT_OUT
-    usual = [program for program in programs if program not in elsewhere]
+    usual = [program for program in differential.programs() if program not in elsewhere]
     sides, _ = boot("mutants-unchanged", image, mdev, [(NONE, usual)], modules, folder)
     baseline = sides[NONE]
     if baseline.wrong:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Control of the checks: plant bugs with a module, which the check of the kernel log has to find by name."""
+import os
+
 from . import cleanlog, guest, kernel, modules
 from .results import Results
 from .shell import Failure
@@ -12,9 +14,12 @@ def build(out):
     return modules.build("planted", out)
 
 
-def check_kind(kind):
-    if kind not in KINDS:
-        raise Failure(f"PLANT={kind}: must be one of {', '.join(KINDS)}")
+def given():
+    """Return the kind of bug that PLANT= names, or an empty text."""
+    kind = os.environ.get("PLANT", "")
+    if kind and kind not in KINDS:
+        raise Failure(f"PLANT={kind}: no such bug. Give one of {', '.join(KINDS)}.")
+    return kind
 
 
 def insmod(module, kind):

@@ -8,14 +8,13 @@ ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. 
 that is documented has to be seen by one of them.
 """
 import fnmatch
-import os
 import re
 from dataclasses import dataclass, field
 
-from . import errnos, guest, kernel, ktap, planted, widen
+from . import errnos, guest, kernel, ktap, only, packages, planted, series, widen
 from .paths import BUILD, HARNESS, LINUX
 from .results import Results, report
-from .shell import Failure, must, output
+from .shell import must, output
 
 COLLECTIONS = ("iommufd", "vfio")
 FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
@@ -61,30 +60,33 @@ GROUPS = [
 ]
 
 
+def make(collection, *arguments):
+    """Return the arguments that run make in the folder of a collection, with the lib.mk of the tree."""
+    return ["make", "-C", LINUX / "tools/testing/selftests" / collection, f"OUTPUT={FOLDER / collection}", *arguments]
+
+
+def programs():
+    """Return the names of all programs, as collection/program."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    return [f"{collection}/{line.split(':')[1]}" for collection in COLLECTIONS
+            for line in output(*make(collection, "-s", "--no-print-directory", "emit_tests"),
+                               env=kernel.environment()).splitlines()]
+
+
 def build_programs(include):
-    """Build the programs with the lib.mk of the tree; return [(collection/program, folder, program)]."""
-    programs = []
+    """Build the programs and install those of a collection in FOLDER/COLLECTION-installed."""
     for collection in COLLECTIONS:
-        source = LINUX / "tools/testing/selftests" / collection
-        if not source.is_dir():
-            raise Failure(f"the tree has no tools/testing/selftests/{collection}")
-        out, installed = FOLDER / collection, FOLDER / f"{collection}-installed"
-        out.mkdir(parents=True, exist_ok=True)
-        argv = ["make", "-C", source, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}",
-                f"INSTALL_PATH={installed}"]
-        must(f"build the {collection} selftests", [*argv, "install"], f"selftest-{collection}.build",
-             env=kernel.environment())
-        listed = output(*argv, "-s", "--no-print-directory", "emit_tests", env=kernel.environment())
-        for line in listed.splitlines():
-            programs.append((f"{collection}/{line.split(':')[1]}", installed, line.split(":")[1]))
-    return programs
+        (FOLDER / collection).mkdir(parents=True, exist_ok=True)
+        must(f"build the {collection} selftests",
+             make(collection, f"KHDR_INCLUDES=-isystem {include}", f"INSTALL_PATH={FOLDER / collection}-installed",
+                  "install"), f"selftest-{collection}.build", env=kernel.environment())
 
 
-def chosen(programs, only):
-    """Return the programs that match one of the patterns in only, or all if it is empty."""
-    patterns = [pattern for pattern in re.split(r"[,\s]+", only) if pattern]
-    return [program for program in programs
-            if not patterns or any(fnmatch.fnmatch(program[0], pattern) for pattern in patterns)]
+def run(function, name):
+    """Return the line of a guest's script that runs a program with run_test or `run_for SECONDS`."""
+    collection, program = name.split("/")
+    return f"{function} {name} {FOLDER / collection}-installed {program}\n"
 
 
 def judge(lines, complete):
@@ -129,7 +131,7 @@ def grouped(programs):
     """Return [(group, programs)] of the groups that have programs."""
     found = [(group, []) for group in GROUPS]
     for program in programs:
-        next(members for group, members in found if group.has(program[0])).append(program)
+        next(members for group, members in found if group.has(program)).append(program)
     return [(group, members) for group, members in found if members]
 
 
@@ -162,31 +164,28 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
     return outcome, results
 
 
-def selftests(plant=None, only="", widened=False, variables="", kernels=None, **machine):
+def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
     """Run the programs of each group in a guest; return the results.
 
-    plant names a bug to trigger first in each guest. variables is the environment of the programs, NAME=VALUE. kernels
-    is {group: kernel} for groups that run in another kernel than usual. Other arguments are for guest.Guest.
+    plant names a bug to trigger first in each guest. wanted is the text of ONLY=. variables is the environment of the
+    programs, NAME=VALUE. kernels is {group: kernel} for groups that run in another kernel than usual. Other arguments
+    are for guest.Guest.
     """
-    if plant:
-        planted.check_kind(plant)
-    out = kernel.build("debug")
-    built = build_programs(kernel.headers(out))
-    programs = chosen(built, only)
-    if not programs:
-        raise Failure(f"{only}: no program matches")
+    every = programs()
+    chosen = only.select(wanted, every, "program")
+    build_programs(kernel.headers(kernel.build("debug")))
     lines, failures = [], Results()
-    for group, members in grouped(programs):
+    for group, members in grouped(chosen):
         delayed = widened and group is RACES
         built_for = kernel.build((kernels or {}).get(group.name, group.kernel))
         # Only the debug kernel has the checks that find the bug.
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
-        script += "".join("run_test {} {} {}\n".format(*program) for program in members)
+        script += "".join(run("run_test", program) for program in members)
         outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines
         failures.add(wrong)
-    results = judge(lines, programs == built)
+    results = judge(lines, chosen == every)
     results.add(failures)
     return results
 
@@ -197,16 +196,16 @@ def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
     allowed names the findings in the kernel log that are not failures.
     """
     out = kernel.build(kernel_name)
-    for group, members in grouped(build_programs(kernel.headers(out))):
-        for name, folder, program in members if group is RACES else []:
-            script = header(out, "STRESS_SECONDS=60", widened=widened)
-            script += f"run_for {seconds} {name} {folder} {program}\n"
-            outcome, failures = boot(f"{kernel_name}-{program}", out, script, widened, allowed,
-                                     timeout=900 + 2 * seconds, **machine)
-            results = judge(outcome.lines, False)
-            results.add(failures)
-            yield outcome, results
+    build_programs(kernel.headers(out))
+    members = next(members for group, members in grouped(programs()) if group is RACES)
+    for program in members:
+        script = header(out, "STRESS_SECONDS=60", widened=widened) + run(f"run_for {seconds}", program)
+        outcome, failures = boot(f"{kernel_name}-{program.split('/')[1]}", out, script, widened, allowed,
+                                 timeout=900 + 2 * seconds, **machine)
+        results = judge(outcome.lines, False)
+        results.add(failures)
+        yield outcome, results
 
 
 def main():
-    return report(selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN"))))
+    return report(selftests(planted.given(), only.given(), widen.given()))

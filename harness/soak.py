@@ -28,12 +28,12 @@ def races(cpus):
 
 def many():
     # Use a kernel that reports soft lockups. make check does not, to save the time to build one more kernel.
-    return selftest.selftests(only="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
+    return selftest.selftests(wanted="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
                               timeout=4 * 3600)
 
 
 def movable(kernel, more=""):
-    return selftest.selftests(only="*/movable_*", variables=f"{LONG} {more}", kernels={"movable": kernel},
+    return selftest.selftests(wanted="*/movable_*", variables=f"{LONG} {more}", kernels={"movable": kernel},
                               timeout=4 * 3600)
 
 

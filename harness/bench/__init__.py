@@ -4,23 +4,15 @@
 Each part prints tables, and may return limits that pass or fail. ONLY=table,flat runs only these parts.
 """
 import importlib
-import os
 import subprocess
 
 from . import config, kernels
+from .. import only
 from ..paths import ROOT
 from ..results import Results, report
-from ..shell import Failure, say
+from ..shell import say
 
 PARTS = ("table", "flat", "footprint", "waits", "parallel")
-
-
-def chosen():
-    names = os.environ.get("ONLY", "").replace(",", " ").split()
-    for name in names:
-        if name not in PARTS:
-            raise Failure(f"ONLY={name}: no such part, the parts are {', '.join(PARTS)}")
-    return names or PARTS
 
 
 def commit():
@@ -30,7 +22,7 @@ def commit():
 
 
 def main():
-    parts = chosen()
+    parts = only.select(only.given(), PARTS, "part")
     measured = [kernels.stock(), kernels.peer(), kernels.ours()]
     config.compare(measured)
     say(f"\n\"ours\" is commit {commit()}")
