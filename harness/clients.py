@@ -6,7 +6,7 @@ arrive. The NICs' counters, VmLck of the process, the number of pinned pages and
 """
 import re
 
-from . import differential, guest, kernel, packages
+from . import guest, kernel, packages, stock
 from .paths import HARNESS
 from .results import Results, report
 from .shell import say
@@ -68,16 +68,12 @@ def clients(name, bzimage):
     return results
 
 
-def stock():
-    return clients("stock", kernel.bzimage(differential.stock_kernel()))
-
-
 def ours():
     return clients("ours", kernel.bzimage(kernel.build("release")))
 
 
 def main():
     results = Results()
-    results.add(stock(), "stock: ")
+    results.add(clients("stock", kernel.bzimage(stock.build("release"))), "stock: ")
     results.add(ours(), "ours: ")
     return report(results, every=True)

@@ -19,6 +19,10 @@ IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
 
 EXIT = re.compile(r"^guest: exit status (\d+)$")
+# The lines before and after a program that run_test of guest/tests.sh runs: its name, and at the end its exit status
+# and the number of pinned pages before and after.
+BEGIN = re.compile(r"^# harness: begin (\S+)$")
+END = re.compile(r"^# harness: end (\S+) (\d+) (\S+) (\S+)$")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
 # QEMU's edu devices, which do DMA: two that are alone in their IOMMU groups, and two functions that share a group.
@@ -99,14 +103,13 @@ class Console:
 
 class Place:
     """The test that a guest is running, derived from the output of its script and of KUnit."""
-    BEGIN = re.compile(r"^# harness: begin (\S+)$")
     RUN = re.compile(r"^# +RUN +(\S+)")
 
     def __init__(self):
         self.program, self.case, self.suite = "", "", ""
 
     def output(self, line):
-        begin, run, result = self.BEGIN.match(line), self.RUN.match(line), ktap.RESULT.match(line)
+        begin, run, result = BEGIN.match(line), self.RUN.match(line), ktap.RESULT.match(line)
         if begin:
             self.program, self.case = begin.group(1), "its start"
         elif run:

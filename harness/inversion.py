@@ -2,7 +2,7 @@
 """make inversion: show the lock-order inversion of type1 with lockdep in debug kernels.
 
 Stock type1 notifies drivers of an unmap under the lock of the device list, and drivers that unpin then take the lock of
-the container. Other operations take the two locks in the opposite order. This is rule T1-169 of harness/contract/rules.
+the container. Other operations take the two locks in the opposite order.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
 it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
@@ -11,35 +11,22 @@ be notified of one unmap at a time.
 """
 import re
 
-from . import differential, guest, kernel
-from .paths import BUILD, HARNESS, LINUX
+from . import contract, guest, kernel, stock
 from .results import Results, report
-from .shell import must
 
 # The lockdep names of the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
+PROGRAM = "mdev_inversion"
 ROUNDS = 100
 RACE = re.compile(r"rounds (\d+) notices (\d+) overlapped (\d+) openings (\d+) pins (\d+)$")
 
 
-def stock_debug_kernel():
-    """Build the stock kernel with the configuration of the debug kernel, without what the series adds."""
-    differential.stock_kernel()
-    out = BUILD / "stock-debug"
-    kernel.ensure_config(out, kernel.fragments("common", "debug"), differential.STOCK)
-    must("build the stock debug kernel", kernel.make(out, "bzImage", "modules", tree=differential.STOCK),
-         "stock-debug.build", env=kernel.environment())
-    return out
-
-
 def inversion():
-    out = stock_debug_kernel()
-    folder = differential.build_programs()
-    mdev = differential.build_module("stock-debug", out, differential.STOCK)
-    script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
-              f"run_test mdev_inversion {folder} mdev_inversion\n")
-    outcome = guest.boot(guest.Guest("inversion", kernel.bzimage(out), devices=guest.EDU), script)
+    tested = contract.prepare("stock-debug", stock.build("debug"), stock.TREE)
+    contract.build_programs()
+    outcome = guest.boot(guest.Guest("inversion", tested.bzimage, devices=guest.EDU),
+                         contract.header(tested) + contract.run(PROGRAM))
     log = outcome.console.read_text(errors="replace")
     results = Results()
     start = CIRCLE.search(log)
@@ -54,13 +41,11 @@ def inversion():
 
 def ours(rounds=ROUNDS):
     """Run both programs in our debug kernel; return the results."""
-    out = kernel.build("debug")
-    folder = differential.build_programs()
-    mdev = differential.build_module("ours-debug", out, LINUX)
-    script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
-              f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")
+    tested = contract.prepare("ours-debug", kernel.build("debug"))
+    contract.build_programs()
+    script = contract.header(tested) + contract.run(PROGRAM) + f"{contract.PROGRAMS}/race_notices {rounds}\n"
     # race_notices prints nothing until its end, so the timeout for progress has to cover it.
-    machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds,
+    machine = guest.Guest("race", tested.bzimage, devices=guest.EDU, silence=120 + rounds,
                           timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)

@@ -49,7 +49,7 @@ def boot(image, number):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
         # If no program was started, the boot hung in the emulator, because no mutant is reached before: try again.
-        if any(selftest.BEGIN.match(line) for line in outcome.lines):
+        if any(guest.BEGIN.match(line) for line in outcome.lines):
             break
     else:
         raise Failure(f"the guest started no program of /dev/iommu: {outcome.reason}")

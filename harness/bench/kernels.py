@@ -4,7 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import differential, kernel, packages
+from .. import kernel, packages
+from .. import stock as base
 from ..paths import BUILD, LINUX
 from ..shell import must
 
@@ -50,7 +51,7 @@ def peer():
 
 
 def stock():
-    return Kernel("6.1", differential.STOCK, differential.stock_kernel(), ("type1",))
+    return Kernel("6.1", base.TREE, base.build("release"), ("type1",))
 
 
 def ours(name="release"):
