@@ -41,8 +41,9 @@ def measure():
         counters.extractall(folder)
     files = defaultdict(lambda: (defaultdict(int), defaultdict(int)))
     for data in sorted(folder.glob("*.gcda")):
-        report = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name, cwd=folder))
-        for file in report["files"]:
+        counted = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name,
+                                    cwd=folder))
+        for file in counted["files"]:
             path = PurePath(file["file"])
             if f"{ENGINE}/" not in str(path):
                 continue

@@ -44,7 +44,8 @@ def peer():
     identity = fetch_peer()
     packages.need(packages.KERNEL)
     out = BUILD / "peer-release"
-    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["release"], "peer"), PEER, strict=False, identity=identity)
+    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["release"], "peer"), PEER, strict=False,
+                         identity=identity)
     must("build Linux 6.12", kernel.make(out, "bzImage", "modules", tree=PEER), "peer-release.build",
          env=kernel.environment())
     return Kernel("6.12", PEER, out, ("type1", "iommufd"))
