@@ -34,7 +34,7 @@ COMMANDS = {
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
-    "KERNEL": (set(COMMANDS), "tree or tarball of a Linux 6.1 from 6.1.187 on; the default is Debian's linux-source-6.1"),
+    "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
              "names of programs, mutants or parts to run, separated by commas; * stands for any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),

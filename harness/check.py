@@ -7,8 +7,8 @@ fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 import functools
 import time
 
-from . import (beside, bisect, clients, differential, guest, inversion, kunit, layers, lint, mail, packages, planted,
-               run, selftest, widen)
+from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, mail, packages, planted, run,
+               selftest, widen)
 from .paths import LOG
 from .results import Results
 from .shell import Failure, say
@@ -22,7 +22,6 @@ def roundtrip():
 
 STAGES = [
     ("series", roundtrip),
-    ("layers", layers.layers),
     ("sample", lambda: run.sample(on_line=say)),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),

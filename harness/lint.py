@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make lint: run the static checks of the kernel tree on our patches and files; any finding is a failure."""
+"""make lint: run static checks of the kernel tree and of ours on our patches and files; any finding is a failure."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, mail, packages, series
+from . import kernel, kerneldoc, layers, mail, mutants, packages, series, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Progress, logged
@@ -38,7 +38,7 @@ def tool(argv):
 
 
 def compiled(objects, results):
-    """Compile our sources with W=1 and sparse."""
+    """Compile our sources with W=1 and sparse, and check the calls between the files of the engine."""
     out = BUILD / "lint"
     kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
@@ -51,6 +51,7 @@ def compiled(objects, results):
     if status and not results.failed:
         results.fail("W=1 and sparse: make failed")
     results.logs.append(log)
+    results.add(structure.calls(out))
 
 
 # Configurations in which symbols that we select could have unmet dependencies.
@@ -82,6 +83,8 @@ def reports(rule):
 def lint():
     packages.need(packages.LINT)
     results = Results()
+    for check in layers.layers, structure.lengths, kerneldoc.kerneldoc, mutants.fit:
+        results.add(check())
     mail.write()
     brought = sorted({path for patch in series.patches() for path in patch.files})
     sources = [path for path in brought if path.endswith((".c", ".h"))]
