@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Commands of the project. Each is implemented by a module of the Python package in harness/.
+# Every goal is a command of the harness. `make help` lists them, see harness/__main__.py.
 
-COMMANDS := run check soak kunit selftest differential mutants bench clients inversion kcsan kernel series lint bisect coverage clean
+.DEFAULT_GOAL := help
 
-.PHONY: help $(COMMANDS)
-
-help: python
-	@python3 -B -m harness help
-
-$(COMMANDS): python
-	@python3 -B -m harness $@
+# Pass variables of the command line to the harness.
+export KERNEL PLANT ONLY WIDEN
 
 .PHONY: python
 python:
 	@command -v python3 >/dev/null || \
-		{ apt-get update && apt-get install -y --no-install-recommends python3; }
+		{ apt-get update && apt-get install -y --no-install-recommends python3; } || \
+		{ echo "error: python3 is missing. Install it, on Debian as root with: apt-get install python3" >&2; exit 1; }
 
-# Pass variables of the command line to the harness.
-export KERNEL PLANT ONLY WIDEN
+# This file is no goal, although the rule below matches it.
+Makefile: ;
+
+# The prerequisite is phony, so that a command also runs if a file or folder has its name.
+%: python
+	@python3 -B -m harness $@

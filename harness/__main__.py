@@ -1,45 +1,79 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point: `make COMMAND` runs `python3 -m harness COMMAND`."""
+import difflib
 import fcntl
 import importlib
+import os
 import signal
 import sys
+import textwrap
 
+from . import base
 from .paths import BUILD
 from .shell import Failure, say
 
 # {command: (module, help text)}. The module's main() returns the exit status.
 COMMANDS = {
     "run": ("run", "build the release kernel, boot it in QEMU with VT-d and do DMA through /dev/iommu"),
-    "check": ("check", "run everything that a submission must pass; PLANT=kind adds a bug that must be found"),
+    "check": ("check", "run everything that a submission must pass"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
-    "selftest": ("selftest", "run the kselftests in a guest; ONLY=names selects programs, WIDEN=1 widens races"),
+    "selftest": ("selftest", "run the kselftests in a guest"),
     "differential": ("differential", "compare the behaviour of type1 under the stock kernel and under ours"),
-    "mutants": ("mutants", "plant faults in the engine, /dev/iommu and type1 that the tests must catch; ONLY=names"),
+    "mutants": ("mutants", "plant faults in the engine, /dev/iommu and type1 that the tests must catch"),
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
-    "bench": ("bench", "measure against stock 6.1 and 6.12, as tables and a plot; ONLY=table selects parts"),
+    "bench": ("bench", "measure against stock 6.1 and 6.12, as tables and a plot"),
     "clients": ("clients", "forward frames with DPDK's testpmd on type1 and compare them"),
     "inversion": ("inversion", "show with lockdep that stock type1 has a lock inversion and ours has none"),
     "kernel": ("kernel", "build the release kernel and print the path of its bzImage"),
     "series": ("mail", "write the patches as mail and print their folder"),
-    "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc and Coccinelle on our files and patches"),
+    "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile what each commit touches, built in and as modules"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/"),
 }
+# {variable: (commands that take it, help text)}; the Makefile passes them on.
+VARIABLES = {
+    "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
+    "ONLY": ({"selftest", "differential", "mutants", "bench"},
+             "names of programs, mutants or parts to run, separated by commas; * stands for any text"),
+    "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
+    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: a bug that the command must report"),
+}
 
 
 def usage():
-    say("usage: make COMMAND [KERNEL=tree or tarball of Linux 6.1.187 or a later 6.1]\n")
+    say("usage: make COMMAND [VARIABLE=value ...]\n\ncommands; start with run:")
     for name, (_, text) in COMMANDS.items():
-        say(f"  {name:10} {text}")
+        say(f"  {name:14}{text}")
+    say("\nvariables:")
+    for name, (commands, text) in VARIABLES.items():
+        taken = "" if commands == set(COMMANDS) else f" ({', '.join(c for c in COMMANDS if c in commands)})"
+        for number, line in enumerate(textwrap.wrap(text + taken, 100)):
+            say(f"  {'' if number else f'{name}=':14}{line}")
+    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones build what has changed.\n"
+        "All files are created in build/, and the output of compilers and guests in build/log/.")
+
+
+def check_arguments(command):
+    """Fail with an explanation unless the command exists and takes the variables that are set."""
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, 1)
+        raise Failure(f"there is no command {command}{f'; did you mean {near[0]}?' if near else '.'} "
+                      "Run `make help` for a list.")
+    for name, (commands, _) in VARIABLES.items():
+        if os.environ.get(name) and command not in commands:
+            raise Failure(f"make {command} does not take {name}=, only {', '.join(sorted(commands))} do.")
+    if command != "clean":
+        base.named()
 
 
 def main():
-    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+    if sys.argv[1:] in ([], ["help"]):
         usage()
-        return sys.argv[1:] != ["help"]
+        return 0
+    command = sys.argv[1]
+    check_arguments(command)
     # Turn SIGTERM into an exception, so that cleanup handlers stop the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     BUILD.mkdir(exist_ok=True)
@@ -49,14 +83,14 @@ def main():
         except BlockingIOError:
             say("waiting for another command that runs in this checkout")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        module = importlib.import_module(f"harness.{COMMANDS[sys.argv[1]][0]}")
-        return module.main()
+        return importlib.import_module(f"harness.{COMMANDS[command][0]}").main()
 
 
-try:
-    sys.exit(main())
-except Failure as failure:
-    print(f"error: {failure}", file=sys.stderr)
-    sys.exit(1)
-except KeyboardInterrupt:
-    sys.exit(130)
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failure as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

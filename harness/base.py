@@ -11,6 +11,8 @@ from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
 OLDEST = 187
+CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1 as KERNEL=, or leave KERNEL= out "
+          "to use Debian's package linux-source-6.1.")
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
 # Ignore the user's git configuration and fix names and dates, so that the same input gives the same commit hashes.
@@ -28,16 +30,25 @@ def git(*argv, env=None, data=None, text=True, tree=LINUX):
     return output("git", "-C", tree, *argv, env=dict(ENV, **(env or {})), data=data, text=text)
 
 
+def named():
+    """Return the path of the tree or tarball that KERNEL= names, or None if it is not set."""
+    name = os.environ.get("KERNEL")
+    if not name:
+        return None
+    path = Path(name).resolve()
+    if not path.exists():
+        raise Failure(f"KERNEL={name}: no such file or folder. {CHOICE}")
+    if path.is_dir():
+        check_version(path)
+    return path
+
+
 def source():
     """Return the path of the tree or tarball to import: KERNEL= if set, else the tarball of Debian's package."""
-    named = os.environ.get("KERNEL")
-    if named:
-        path = Path(named).resolve()
-        if not path.exists():
-            raise Failure(f"KERNEL={named}: no such tree or tarball")
-        return path
-    packages.need(packages.SOURCE)
-    return TARBALL
+    path = named()
+    if not path:
+        packages.need(packages.SOURCE)
+    return path or TARBALL
 
 
 def check_version(tree):
@@ -47,9 +58,9 @@ def check_version(tree):
         major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))
                                for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
     except (OSError, AttributeError):
-        raise Failure(f"{tree} is not a kernel source tree") from None
+        raise Failure(f"{tree} is not a source tree of the kernel. {CHOICE}") from None
     if (major, minor) != (6, 1) or patch < OLDEST:
-        raise Failure(f"the base is Linux {major}.{minor}.{patch}; this series needs 6.1.{OLDEST} or a later 6.1")
+        raise Failure(f"{tree} is Linux {major}.{minor}.{patch}, on which the series does not apply. {CHOICE}")
 
 
 def fetch():
@@ -73,7 +84,7 @@ def fetch():
              ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
     check_version(fresh)
     if (fresh / ".config").exists():
-        raise Failure(f"{origin} contains a build: run make mrproper there first")
+        raise Failure(f"{origin} contains a build: run `make mrproper` there first")
     git("init", "-q", "-b", "series", tree=fresh)
     for key, value in (("core.compression", "1"), ("gc.auto", "0"), ("core.autocrlf", "false"),
                        ("advice.detachedHead", "false")):

@@ -6,10 +6,11 @@ last one only.
 """
 import shutil
 
-from . import kernel, ktap, packages, series
+from . import kernel, packages, series
 from .base import git
 from .paths import BUILD
-from .shell import ERROR, logged, say
+from .results import Results, report
+from .shell import ERROR, logged
 
 TREE = BUILD / "bisect-tree"
 VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
@@ -55,7 +56,7 @@ def compile_commit(title, patches, folders, variant, last):
     if not status and (missing := [name for name in wanted if not (out / name).exists()]):
         status, log = logged("compile what is not linked yet", [*argv, *missing], file, env=kernel.environment())
     if status:
-        return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] or [f"see {log}"]
+        return [line for line in log.read_text().splitlines() if ERROR.search(line)][:8] + [f"see {log}"]
     return [f"{name} was not compiled" for name in wanted if not (out / name).exists()]
 
 
@@ -63,7 +64,7 @@ def bisect(every=tuple(VARIANTS)):
     """Compile each commit in the given variants, and the whole series in the other ones at the last commit."""
     packages.need(packages.KERNEL)
     made = series.apply()
-    results = ktap.Results()
+    results = Results()
     if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain"):
         shutil.rmtree(TREE, ignore_errors=True)
         git("worktree", "prune")
@@ -77,17 +78,9 @@ def bisect(every=tuple(VARIANTS)):
             name = patches[-1].name if len(patches) == 1 else "the series"
             wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
                                    last=number >= len(todo) - 1)
-            case = f"{name} compiles ={variant}"
-            if wrong:
-                results.failed.append(case + "".join(f"\n    {line}" for line in wrong))
-            else:
-                results.passed.append(case)
+            results.check(f"{name} compiles ={variant}", not wrong, wrong)
     return results
 
 
 def main():
-    results = bisect()
-    for case in results.failed:
-        say(f"failed: {case}")
-    say(f"{len(results.passed)} passed, {len(results.failed)} failed")
-    return bool(results.failed)
+    return report(bisect())

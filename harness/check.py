@@ -5,46 +5,28 @@ PLANT=use-after-free, lock-inversion or leak triggers that bug in the guests of 
 fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 """
 import functools
-import os
 import time
 
-from . import (beside, bisect, clients, differential, guest, inversion, ktap, kunit, layers, lint, mail, packages,
-               planted, run, selftest)
+from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, mail, packages, planted, run,
+               selftest, widen)
 from .paths import LOG
+from .results import Results
 from .shell import Failure, say
 
 
 def roundtrip():
     mail.write()
     mail.prove()
-    return ktap.Results(passed=["git am of the series results in the tree that is built"])
-
-
-def sample():
-    outcome, dirty = run.sample("release", on_line=say)
-    results = ktap.Results()
-    name = "samples/iommufd moves data by DMA"
-    (results.passed if outcome.status == 0 else results.failed).append(name)
-    return results, dirty
-
-
-def type1(seeds=200, itself=False):
-    """Compare type1 of the stock kernel with ours or, if itself is set, with a second run of the stock kernel."""
-    wrong = differential.differential(seeds, itself)
-    results = ktap.Results(failed=wrong)
-    if not wrong:
-        results.passed.append("type1: all lines are the same, except for intended differences")
-    return results
+    return Results(passed=["git am of the series results in the tree that is built"])
 
 
 STAGES = [
     ("series", roundtrip),
-    ("layers", layers.layers),
-    ("sample", sample),
+    ("sample", lambda: run.sample(on_line=say)),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
     ("kunit in the debug kernel", lambda: kunit.debug(60)),
-    ("selftests", lambda: selftest.selftests(os.environ.get("PLANT"), widened=bool(os.environ.get("WIDEN")))),
-    ("differential", type1),
+    ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given())),
+    ("differential", differential.differential),
     ("racing unmaps", inversion.ours),
     ("clients", clients.ours),
     ("planted bugs", planted.planted),
@@ -63,37 +45,29 @@ def clock(seconds):
 
 
 def stage(name, work):
-    """Run one stage and return (results, seconds).
-
-    A Failure is a failed case. If the stage returns findings of the kernel's log too, the log counts as one more case.
-    """
+    """Run one stage and return (results, seconds). A Failure is a failed case, and so is a stage that runs no test."""
     say(f"\n== {name}")
     start = time.monotonic()
     try:
         results = work()
     except Failure as failure:
-        results = ktap.Results(failed=[str(failure)])
-    if isinstance(results, tuple):
-        results, dirty = results
-        if dirty:
-            results.failed += [f"kernel log: {finding.name}: {finding.line}" for finding in dirty]
-        else:
-            results.passed.append("the kernel log is clean")
-    if not results.total():
-        results.failed.append("the stage ran no test")
+        results = Results(failed=[str(failure)])
+    if results.none():
+        results.fail("the stage ran no test")
     for case in results.failed:
         say(f"failed: {case}")
     for case in results.skipped:
         say(f"skipped: {case}")
+    for log in results.logs if results.failed else []:
+        say(f"see {log}")
     seconds = int(time.monotonic() - start)
-    say(f"== {name}: {len(results.passed)} passed, {len(results.failed)} failed, "
-        f"{len(results.skipped)} skipped, {clock(seconds)}")
+    say(f"== {name}: {results.counts()}, {clock(seconds)}")
     return results, seconds
 
 
 def report(staged):
     """Print times, restarted guests and failures of [(name, results, seconds)]; return whether any case failed."""
-    total = ktap.Results()
+    total = Results()
     say("")
     for name, results, seconds in staged:
         say(f"{clock(seconds):>7}  {name}")
@@ -103,7 +77,7 @@ def report(staged):
         for what in guest.restarted:
             say(f"  {what}")
     if total.failed:
-        say("\nfailed:")
+        say(f"\nfailed (the output above names the logs, which are in {LOG}):")
         for case in total.failed:
             say("\n".join(f"  {line}" for line in case.splitlines()[:3]))
     say(f"\n{len(total.passed)} passed, {len(total.failed)} failed")
@@ -114,11 +88,12 @@ def run_all(stages):
     """Run the stages one after the other and print their report; return whether any case failed."""
     start = time.monotonic()
     staged = [(name, *stage(name, work)) for name, work in stages]
-    return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])
+    return report([*staged, ("total", Results(), int(time.monotonic() - start))])
 
 
 def main():
     start = time.monotonic()
+    planted.given()     # report a wrong PLANT= before the first stage
     # Install all packages now: the background stages must not run apt-get at the same time.
     packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
                    *packages.CLIENTS])
@@ -129,4 +104,4 @@ def main():
             results, seconds = others.result()
             staged.append((f"{name} (in the background)", results, seconds))
     say((LOG / "beside").read_text())
-    return report([*staged, ("total", ktap.Results(), int(time.monotonic() - start))])
+    return report([*staged, ("total", Results(), int(time.monotonic() - start))])

@@ -35,6 +35,9 @@ class Finding:
     name: str
     line: str
 
+    def __str__(self):
+        return f"{self.name}: {self.line}"
+
 
 def findings(text, allowed=()):
     """Return the findings in a console log, in order, except for the names in allowed, which the test provokes."""

@@ -6,8 +6,9 @@ arrive. The NICs' counters, VmLck of the process, the number of pinned pages and
 """
 import re
 
-from . import cleanlog, differential, guest, kernel, ktap, packages
+from . import guest, kernel, packages, stock
 from .paths import HARNESS
+from .results import Results, report
 from .shell import say
 from .traffic import Traffic
 
@@ -48,7 +49,7 @@ def forward(name, bzimage, restarts):
 
 
 def clients(name, bzimage):
-    """Forward frames with testpmd under a kernel; return the results and the findings in its log."""
+    """Forward frames with testpmd under a kernel; return the results."""
     packages.need(packages.CLIENTS)
     outcome, traffic, facts = forward(name, bzimage, restarts=1)
     counted = [tuple(map(int, facts.get(key, "-1").split())) for key in ("rx0", "rx1", "tx0", "tx1")]
@@ -56,20 +57,15 @@ def clients(name, bzimage):
     say(f"{name}: sent {sum(traffic.sent)}, received {arrived}, corrupted {traffic.wrong}; testpmd "
         + ", ".join(f"{key} {facts.get(key, '?')}" for key in ("rx0", "tx0", "rx1", "tx1"))
         + f"; VmLck {facts.get('vmlck', '?')} kB; pinned pages {facts.get('pins', '?')}")
-    results = ktap.Results()
-    for case, holds in [
-            (f"the exit status is 0 ({facts.get('status', outcome.reason)})", facts.get("status") == "0"),
-            (f"{total} frames were sent and {total} received", arrived == total == sum(traffic.sent)),
-            ("no frame is corrupted", traffic.wrong == 0 and arrived),
-            ("the counters of both ports agree and show no drop", all(count == (FRAMES, 0) for count in counted)),
-            ("the memory is charged to VmLck", int(facts.get("vmlck", 0)) > 0),
-            ("no page stays pinned", len(set(facts.get("pins", "1 2").split())) == 1)]:
-        (results.passed if holds else results.failed).append(f"testpmd on {name}: {case}")
-    return results, cleanlog.of(outcome)
-
-
-def stock():
-    return clients("stock", kernel.bzimage(differential.stock_kernel()))
+    results = Results()
+    results.check(f"the exit status of testpmd is 0 ({facts.get('status', 'none')})", facts.get("status") == "0")
+    results.check(f"{total} frames were sent and {total} received", arrived == total == sum(traffic.sent))
+    results.check("no frame is corrupted", traffic.wrong == 0 and arrived)
+    results.check("the counters of both ports agree and show no drop", all(c == (FRAMES, 0) for c in counted))
+    results.check("the memory is charged to VmLck", int(facts.get("vmlck", 0)) > 0)
+    results.check("no page stays pinned", len(set(facts.get("pins", "1 2").split())) == 1)
+    results.add(outcome.failures())
+    return results
 
 
 def ours():
@@ -77,10 +73,7 @@ def ours():
 
 
 def main():
-    results, dirty = stock()
-    mine, findings = ours()
-    results.add(mine)
-    dirty += findings
-    wrong = ktap.report(results, dirty)
-    say(f"RESULT: {'fail' if wrong else 'pass'}")
-    return wrong
+    results = Results()
+    results.add(clients("stock", kernel.bzimage(stock.build("release"))), "stock: ")
+    results.add(ours(), "ours: ")
+    return report(results, every=True)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import PurePath
 
 from . import guest, kernel, ktap, kunit
+from .results import report
 from .shell import Failure, output, say
 
 ENGINE = "drivers/iommu/iopt"
@@ -40,8 +41,9 @@ def measure():
         counters.extractall(folder)
     files = defaultdict(lambda: (defaultdict(int), defaultdict(int)))
     for data in sorted(folder.glob("*.gcda")):
-        report = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name, cwd=folder))
-        for file in report["files"]:
+        counted = json.loads(output("gcov", "--branch-probabilities", "--json-format", "--stdout", data.name,
+                                    cwd=folder))
+        for file in counted["files"]:
             path = PurePath(file["file"])
             if f"{ENGINE}/" not in str(path):
                 continue
@@ -64,10 +66,8 @@ def main():
             return f"{part}/{whole} {100 * part / whole:5.1f}%" if whole else "-"
         say(f"{name:24}{share(ran, lines):>16}{share(taken, branches):>18}")
 
-    results, dirty = kunit.uml(ops=kunit.OPERATIONS)
+    results = kunit.uml(ops=kunit.OPERATIONS)
     say("")
     for line in kunit.operations():
         say(line)
-    for case in results.failed + [f"kernel log: {finding.line}" for finding in dirty]:
-        say(f"failed: {case}")
-    return bool(results.failed or dirty or not results.passed)
+    return report(results)

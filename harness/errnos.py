@@ -10,8 +10,8 @@ import errno
 import re
 from collections import defaultdict
 
-from . import ktap
 from .paths import ROOT
+from .results import Results
 from .shell import say
 
 DOCUMENT = ROOT / "Documentation/userspace-api/iommufd.rst"
@@ -62,7 +62,7 @@ def hit(lines, program):
 
 def judge(found):
     """Print the table; return a case for each pair of command and errno that is documented or seen."""
-    results, wanted = ktap.Results(), documented()
+    results, wanted = Results(), documented()
     missing = {name for name in commands().values()} - {command for command, _ in wanted}
     order = list(commands().values())
     say(f"{'command':30}{'errno':12}{'tests':>5}  first test")
@@ -70,10 +70,11 @@ def judge(found):
         tests = found.get((command, name), [])
         say(f"{command:30}{name:12}{len(tests):5}  {tests[0] if tests else '-'}")
         if not tests:
-            results.failed.append(f"errno: {command} {name} is documented, but no test sees it")
+            results.fail(f"errno: {command} {name} is documented, but no test sees it")
         elif (command, name) not in wanted:
-            results.failed.append(f"errno: {command} {name} is seen by {tests[0]}, but not documented")
+            results.fail(f"errno: {command} {name} is seen by {tests[0]}, but not documented")
         else:
             results.passed.append(f"errno: {command} {name}")
-    results.failed += [f"errno: {command} has no table in the document" for command in missing]
+    for command in sorted(missing):
+        results.fail(f"errno: {command} has no table in the document")
     return results

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import cleanlog, ktap, packages
 from .paths import HARNESS, LOG
+from .results import Results
 from .shell import Progress, lines_of, say, spawn, stop
 
 BOOT = 240      # seconds that a boot may take: a debug kernel is slow on a busy host
@@ -18,6 +19,10 @@ IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
 
 EXIT = re.compile(r"^guest: exit status (\d+)$")
+# The lines before and after a program that run_test of guest/tests.sh runs: its name, and at the end its exit status
+# and the number of pinned pages before and after.
+BEGIN = re.compile(r"^# harness: begin (\S+)$")
+END = re.compile(r"^# harness: end (\S+) (\d+) (\S+) (\S+)$")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
 # QEMU's edu devices, which do DMA: two that are alone in their IOMMU groups, and two functions that share a group.
@@ -62,6 +67,17 @@ class Outcome:
     console: Path                   # file with the kernel log
     hung: bool = False              # stopped for lack of progress
 
+    def failures(self, allowed=()):
+        """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
+
+        allowed names the findings that the test provokes.
+        """
+        results = Results(logs=[self.console, self.console.with_suffix(".output")])
+        if self.status is None:
+            results.fail(f"guest {self.console.stem}: {self.reason}")
+        results.add_findings(cleanlog.of(self, allowed))
+        return results
+
 
 # A message for each guest that hung and was restarted; make check and make soak list them in their report.
 restarted = []
@@ -87,14 +103,13 @@ class Console:
 
 class Place:
     """The test that a guest is running, derived from the output of its script and of KUnit."""
-    BEGIN = re.compile(r"^# harness: begin (\S+)$")
     RUN = re.compile(r"^# +RUN +(\S+)")
 
     def __init__(self):
         self.program, self.case, self.suite = "", "", ""
 
     def output(self, line):
-        begin, run, result = self.BEGIN.match(line), self.RUN.match(line), ktap.RESULT.match(line)
+        begin, run, result = BEGIN.match(line), self.RUN.match(line), ktap.RESULT.match(line)
         if begin:
             self.program, self.case = begin.group(1), "its start"
         elif run:

@@ -2,7 +2,7 @@
 """make inversion: show the lock-order inversion of type1 with lockdep in debug kernels.
 
 Stock type1 notifies drivers of an unmap under the lock of the device list, and drivers that unpin then take the lock of
-the container. Other operations take the two locks in the opposite order. This is rule T1-169 of harness/contract/rules.
+the container. Other operations take the two locks in the opposite order.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
 it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
@@ -11,76 +11,56 @@ be notified of one unmap at a time.
 """
 import re
 
-from . import cleanlog, differential, guest, kernel, ktap
-from .paths import BUILD, HARNESS, LINUX
-from .shell import must, say
+from . import contract, guest, kernel, stock
+from .results import Results, report
 
 # The lockdep names of the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
+PROGRAM = "mdev_inversion"
 ROUNDS = 100
 RACE = re.compile(r"rounds (\d+) notices (\d+) overlapped (\d+) openings (\d+) pins (\d+)$")
 
 
-def stock_debug_kernel():
-    """Build the stock kernel with the configuration of the debug kernel, without what the series adds."""
-    differential.stock_kernel()
-    out = BUILD / "stock-debug"
-    kernel.ensure_config(out, kernel.fragments("common", "debug"), differential.STOCK)
-    must("build the stock debug kernel", kernel.make(out, "bzImage", "modules", tree=differential.STOCK),
-         "stock-debug.build", env=kernel.environment())
-    return out
-
-
 def inversion():
-    out = stock_debug_kernel()
-    folder, _ = differential.build_programs()
-    mdev = differential.build_module("stock-debug", out, differential.STOCK)
-    script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
-              f"run_test mdev_inversion {folder} mdev_inversion\n")
-    outcome = guest.boot(guest.Guest("inversion", kernel.bzimage(out), devices=guest.EDU), script)
+    tested = contract.prepare("stock-debug", stock.build("debug"), stock.TREE)
+    contract.build_programs()
+    outcome = guest.boot(guest.Guest("inversion", tested.bzimage, devices=guest.EDU),
+                         contract.header(tested) + contract.run(PROGRAM))
     log = outcome.console.read_text(errors="replace")
-    results = ktap.Results()
+    results = Results()
     start = CIRCLE.search(log)
-    report = log[start.start():] if start else ""
-    for name, holds in [("the program exits", outcome.status is not None),
-                        ("lockdep reports a circular dependency", bool(start)),
-                        *((f"the report names {lock}", lock in report) for lock in LOCKS)]:
-        (results.passed if holds else results.failed).append(f"lock inversion, stock type1: {name}")
+    circle = log[start.start():] if start else ""
+    results.check("stock type1: the program exits", outcome.status is not None)
+    results.check("stock type1: lockdep reports a circular dependency", bool(start))
+    for lock in LOCKS:
+        results.check(f"stock type1: the report names {lock}", lock in circle)
+    results.logs.append(outcome.console)
     return results
 
 
 def ours(rounds=ROUNDS):
-    """Run both programs in our debug kernel; return the results and the findings in its log."""
-    out = kernel.build("debug")
-    folder, _ = differential.build_programs()
-    mdev = differential.build_module("ours-debug", out, LINUX)
-    script = (f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
-              f"run_test mdev_inversion {folder} mdev_inversion\n{folder}/race_notices {rounds}\n")
+    """Run both programs in our debug kernel; return the results."""
+    tested = contract.prepare("ours-debug", kernel.build("debug"))
+    contract.build_programs()
+    script = contract.header(tested) + contract.run(PROGRAM) + f"{contract.PROGRAMS}/race_notices {rounds}\n"
     # race_notices prints nothing until its end, so the timeout for progress has to cover it.
-    machine = guest.Guest("race", kernel.bzimage(out), devices=guest.EDU, silence=120 + rounds,
+    machine = guest.Guest("race", tested.bzimage, devices=guest.EDU, silence=120 + rounds,
                           timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)
     counted = next((list(map(int, found.groups())) for line in outcome.lines if (found := RACE.match(line))), None)
-    results = ktap.Results()
-    for name, holds in [(f"the programs succeed ({outcome.reason or outcome.status})", outcome.status == 0),
-                        (f"the device is notified of both unmaps in {rounds} rounds ({counted})",
-                         counted and counted[:2] == [rounds, 2 * rounds]),
-                        ("no two notifications overlap", counted and counted[2] == 0),
-                        ("devices are opened meanwhile", counted and counted[3] > 0),
-                        ("no page stays pinned", counted and counted[4] == 0)]:
-        (results.passed if holds else results.failed).append(f"lock inversion, our type1: {name}")
-    return results, cleanlog.of(outcome)
+    results = Results()
+    results.check(f"our type1: the programs succeed (status {outcome.status})", outcome.status == 0)
+    results.check(f"our type1: the device is notified of both unmaps in {rounds} rounds ({counted})",
+                  counted and counted[:2] == [rounds, 2 * rounds])
+    results.check("our type1: no two notifications overlap", counted and counted[2] == 0)
+    results.check("our type1: devices are opened meanwhile", counted and counted[3] > 0)
+    results.check("our type1: no page stays pinned", counted and counted[4] == 0)
+    results.add(outcome.failures())
+    return results
 
 
 def main():
     results = inversion()
-    mine, dirty = ours()
-    results.add(mine)
-    results.failed += [f"kernel log: {finding.name}: {finding.line}" for finding in dirty]
-    for case in results.passed:
-        say(f"passed: {case}")
-    for case in results.failed:
-        say(f"failed: {case}")
-    say(f"RESULT: {'fail' if results.failed else 'pass'}")
-    return bool(results.failed)
+    results.add(ours())
+    return report(results, every=True)

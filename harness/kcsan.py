@@ -8,8 +8,9 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from . import cleanlog, guest, kernel, ktap, planted, selftest
+from . import guest, kernel, ktap, planted, selftest
 from .paths import BUILD
+from .results import Results, report
 from .shell import output, say
 
 OURS = ("drivers/iommu/iopt/", "drivers/iommu/iommufd/", "drivers/iommu/intel/", "drivers/iommu/iommu.c",
@@ -46,19 +47,19 @@ class Report:
 
 def reports(text):
     """Return the reports in a kernel log."""
-    found, report = [], None
+    found, race = [], None
     for line in text.splitlines():
         line = ktap.STAMP.sub("", line.rstrip("\r"))
         if "BUG: KCSAN: " in line:
-            report = Report(line.partition("BUG: KCSAN: ")[2], [])
-            found.append(report)
-        elif report and ACCESS.search(line):
-            report.stacks.append([])
-        elif report and report.stacks and (frame := FRAME.match(line)):
+            race = Report(line.partition("BUG: KCSAN: ")[2], [])
+            found.append(race)
+        elif race and ACCESS.search(line):
+            race.stacks.append([])
+        elif race and race.stacks and (frame := FRAME.match(line)):
             name, offset, size, module = frame.groups()
-            report.stacks[-1].append(Frame(name, int(offset, 16), int(size, 16), module or ""))
+            race.stacks[-1].append(Frame(name, int(offset, 16), int(size, 16), module or ""))
         elif line.startswith("Reported by Kernel Concurrency Sanitizer"):
-            report = None
+            race = None
     return found
 
 
@@ -125,13 +126,13 @@ def accessed(stack, known):
 
 def judge(out, texts):
     """Return [(title, places, whether it is a failure)] of the reports in the logs, once for each pair of places."""
-    every = [report for text in texts for report in reports(text)]
-    known = places(out, {frame for report in every for stack in report.stacks for frame in stack})
+    every = [race for text in texts for race in reports(text)]
+    known = places(out, {frame for race in every for stack in race.stacks for frame in stack})
     found = {}
-    for report in every:
-        where = sorted(accessed(stack, known) for stack in report.stacks) or [UNKNOWN]
+    for race in every:
+        where = sorted(accessed(stack, known) for stack in race.stacks) or [UNKNOWN]
         counts = any(place.startswith((*OURS, UNKNOWN)) for place in where)
-        found[tuple(where)] = (report.title, where, counts)
+        found[tuple(where)] = (race.title, where, counts)
     return list(found.values())
 
 
@@ -146,15 +147,14 @@ def control(out):
     outcome = guest.boot(guest.Guest("kcsan-planted", kernel.bzimage(out)), script)
     found = judge(out, [outcome.console.read_text(errors="replace")])
     noticed = any(all("planted.c:" in place for place in where) for _, where, _ in found)
-    results = ktap.Results()
-    for case, holds in [("a planted data race is found", noticed),
-                        ("KCSAN sets up watchpoints", watched(outcome.lines))]:
-        (results.passed if holds else results.failed).append(case)
+    results = Results()
+    results.check("a planted data race is found", noticed)
+    results.check("KCSAN sets up watchpoints", watched(outcome.lines))
     return results
 
 
 def kcsan(seconds=60, cpus=2):
-    """Run the suites and the concurrent selftests; return the results and the other findings in the logs.
+    """Run the suites and the concurrent selftests; return the results.
 
     seconds is how long concurrent KUnit cases run, and each selftest.
     """
@@ -165,23 +165,21 @@ def kcsan(seconds=60, cpus=2):
     outcome = guest.boot(machine, COUNTS)
     texts = [outcome.console.read_text(errors="replace")]
     results.add(ktap.parse(texts[0].splitlines()))
-    if outcome.status is None:
-        results.failed.append(f"guest: {outcome.reason}")
-    elif not watched(outcome.lines):
-        results.failed.append("KCSAN set up no watchpoint")
-    dirty = cleanlog.of(outcome, ["data-race"])
-    programs, more, logs = selftest.races(seconds, "kcsan", cpus=cpus)
-    results.add(programs)
-    dirty += [finding for finding in more if finding.name != "data-race"]
-    texts += logs
+    # Data races are judged below, by the places of their accesses.
+    results.add(outcome.failures(allowed=["data-race"]))
+    if outcome.status is not None and not watched(outcome.lines):
+        results.fail("KCSAN set up no watchpoint")
+    for outcome, programs in selftest.races(seconds, "kcsan", allowed=["data-race"], cpus=cpus):
+        results.add(programs)
+        texts.append(outcome.console.read_text(errors="replace"))
     elsewhere = 0
     for title, where, counts in judge(out, texts):
         elsewhere += not counts
         if counts:
-            results.failed.append(f"{title}\n    {' and '.join(where)}")
+            results.fail(title, [" and ".join(where)])
     say(f"data races in the rest of the kernel: {elsewhere}")
-    return results, dirty
+    return results
 
 
 def main():
-    return ktap.report(*kcsan())
+    return report(kcsan())

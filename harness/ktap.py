@@ -1,29 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test results: parse the nested KTAP of KUnit and the TAP of kselftests, and print failures."""
+"""Parse the nested KTAP of KUnit and the TAP of kselftests."""
 import re
-from dataclasses import dataclass, field
 
-from .shell import say
+from .results import Results
 
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: (.*?))?(?:\s*# *(SKIP|TODO)\b.*)?$", re.I)
 PLAN = re.compile(r"^( *)1\.\.(\d+)")
 SUBTEST = re.compile(r"^( *)# Subtest: (.*)")
 STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
-
-
-@dataclass
-class Results:
-    passed: list = field(default_factory=list)
-    failed: list = field(default_factory=list)
-    skipped: list = field(default_factory=list)
-
-    def add(self, other, prefix=""):
-        for mine, theirs in ((self.passed, other.passed), (self.failed, other.failed),
-                             (self.skipped, other.skipped)):
-            mine.extend(prefix + name for name in theirs)
-
-    def total(self):
-        return len(self.passed) + len(self.failed) + len(self.skipped)
 
 
 class _Level:
@@ -42,7 +26,7 @@ def parse(lines):
         for deeper in sorted((d for d in levels if d >= depth), reverse=True):
             level = levels.pop(deeper)
             if level.plan is not None and level.seen < level.plan:
-                results.failed.append(f"{level.name or 'plan'}: {level.plan - level.seen} of {level.plan} did not run")
+                results.fail(f"{level.name or 'plan'}: {level.plan - level.seen} of {level.plan} did not run")
 
     for raw in lines:
         line = STAMP.sub("", raw.rstrip("\r\n"))
@@ -67,19 +51,7 @@ def parse(lines):
             name = f"{level.name}.{result.group(4) or result.group(3)}".lstrip(".")
             if (result.group(5) or "").upper() == "SKIP":
                 results.skipped.append(name)
-            elif not parent:
-                (results.passed if ok else results.failed).append(name)
-            elif not ok and not inner_failed:
-                results.failed.append(name)
+            elif not parent or (not ok and not inner_failed):
+                results.check(name, ok)
     close(0)
     return results
-
-
-def report(results, dirty, prefix=""):
-    """Print failed cases, findings in the kernel log and the counts; return whether the run failed."""
-    for case in results.failed:
-        say(f"failed: {prefix}{case}")
-    for finding in dirty:
-        say(f"kernel log: {prefix}{finding.name}: {finding.line}")
-    say(f"{prefix}{len(results.passed)} passed, {len(results.failed)} failed, {len(results.skipped)} skipped")
-    return bool(results.failed or dirty or not results.passed)

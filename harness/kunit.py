@@ -5,6 +5,7 @@ import sys
 
 from . import cleanlog, guest, kernel, ktap, packages, series
 from .paths import BUILD, LINUX, LOG
+from .results import report
 from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
@@ -25,7 +26,7 @@ def tool(command, out, config=(), *arguments):
 
 
 def uml(**parameters):
-    """Run the suites on user-mode Linux; return the results and the findings in the log.
+    """Run the suites on user-mode Linux; return the results.
 
     The parameters are those of iopt_test: ops is the number of random operations, seed the seed of their generator.
     """
@@ -39,7 +40,10 @@ def uml(**parameters):
     text = log.read_text(errors="replace")
     if status:
         raise Failure(f"kunit.py failed, see {log}:\n" + "\n".join(text.splitlines()[-15:]))
-    return ktap.parse(text.splitlines()), cleanlog.findings(text)
+    results = ktap.parse(text.splitlines())
+    results.logs.append(log)
+    results.add_findings(cleanlog.findings(text))
+    return results
 
 
 def operations():
@@ -49,7 +53,7 @@ def operations():
 
 
 def debug(seconds=3, cpus=2):
-    """Run the suites at the boot of the debug kernel; return the results and the findings in its log.
+    """Run the suites at the boot of the debug kernel; return the results.
 
     seconds is how long each concurrent case runs.
     """
@@ -58,13 +62,11 @@ def debug(seconds=3, cpus=2):
     machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=900 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")
-    text = outcome.console.read_text(errors="replace")
-    results = ktap.parse(text.splitlines())
-    if outcome.status is None:
-        results.failed.append(f"guest: {outcome.reason}")
-    return results, cleanlog.of(outcome)
+    results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
+    results.add(outcome.failures())
+    return results
 
 
 def main():
-    wrong = [ktap.report(*stage(), f"{name}: ") for name, stage in (("uml", uml), ("debug", debug))]
+    wrong = [report(stage(), f"{name}: ") for name, stage in (("uml", uml), ("debug", debug))]
     return any(wrong)

@@ -2,8 +2,8 @@
 """Check the layering: the engine must not know front ends or read I/O page tables, front ends must not pin or map."""
 import re
 
-from . import ktap
 from .paths import ROOT
+from .results import Results
 
 ENGINE_MAY_NOT = [
     ("reads an I/O page table", r"iova_to_phys"),
@@ -23,11 +23,7 @@ def check(title, files, rules, results):
         found = [f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
                  for file in files
                  for number, line in enumerate(file.read_text().splitlines(), 1) if re.search(pattern, line)]
-        case = f"{title} {what}"
-        if found:
-            results.failed.append(case + "".join(f"\n    {line}" for line in found))
-        else:
-            results.passed.append(f"no file of {case}")
+        results.check(f"no file of {title} {what}", not found, found)
 
 
 def sources(folder):
@@ -35,7 +31,7 @@ def sources(folder):
 
 
 def layers():
-    results = ktap.Results()
+    results = Results()
     engine = [file for file in sources("drivers/iommu/iopt") if "tests" not in file.parts]
     check("the engine", engine + [ROOT / "include/linux/iopt.h"], ENGINE_MAY_NOT, results)
     check("/dev/iommu", sources("drivers/iommu/iommufd"), FRONT_MAY_NOT, results)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make lint: run the static checks of the kernel tree on our patches and files; any finding is a failure."""
+"""make lint: run static checks of the kernel tree and of ours on our patches and files; any finding is a failure."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, ktap, mail, packages, series
+from . import kernel, kerneldoc, layers, mail, mutants, packages, series, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
-from .shell import Progress, logged, say
+from .results import Results, report
+from .shell import Progress, logged
 
 # FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
 # for all files.
@@ -24,11 +25,7 @@ def each(title, subjects, check, results):
     with ThreadPoolExecutor(kernel.jobs()) as pool:
         for subject, findings in zip(subjects, pool.map(check, subjects)):
             progress.tick(str(subject))
-            name = f"{title}: {subject.name if hasattr(subject, 'name') else subject}"
-            if findings:
-                results.failed.append(name + "".join(f"\n    {line}" for line in findings))
-            else:
-                results.passed.append(name)
+            results.check(f"{title}: {getattr(subject, 'name', subject)}", not findings, findings)
     progress.done(f"{len(subjects)} checked")
 
 
@@ -41,7 +38,7 @@ def tool(argv):
 
 
 def compiled(objects, results):
-    """Compile our sources with W=1 and sparse."""
+    """Compile our sources with W=1 and sparse, and check the calls between the files of the engine."""
     out = BUILD / "lint"
     kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
@@ -50,13 +47,11 @@ def compiled(objects, results):
     for name in objects:
         source = name.removesuffix("o")
         findings = [line for line in text if re.match(rf"(.*/)?{re.escape(source)}[ch]:\d+.*(warning|error)", line)]
-        case = f"W=1 and sparse: {source}c"
-        if findings:
-            results.failed.append(case + "".join(f"\n    {line}" for line in findings))
-        else:
-            results.passed.append(case)
+        results.check(f"W=1 and sparse: {source}c", not findings, findings)
     if status and not results.failed:
-        results.failed.append(f"W=1 and sparse: make failed, see {log}")
+        results.fail("W=1 and sparse: make failed")
+    results.logs.append(log)
+    results.add(structure.calls(out))
 
 
 # Configurations in which symbols that we select could have unmet dependencies.
@@ -69,7 +64,7 @@ def configurations(results):
         kernel.configure(BUILD / name, kernel.fragments(name))
         lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
         findings = [line for line in lines if "unmet direct dependencies" in line]
-        (results.failed if findings else results.passed).append(f"kconfig: {' '.join([name, *findings])}")
+        results.check(f"kconfig: {name}", not findings, findings)
 
 
 # orplus.cocci reports sums of sizes such as SZ_1G + SZ_2M as sums of flags.
@@ -87,7 +82,9 @@ def reports(rule):
 
 def lint():
     packages.need(packages.LINT)
-    results = ktap.Results()
+    results = Results()
+    for check in layers.layers, structure.lengths, kerneldoc.kerneldoc, mutants.fit:
+        results.add(check())
     mail.write()
     brought = sorted({path for patch in series.patches() for path in patch.files})
     sources = [path for path in brought if path.endswith((".c", ".h"))]
@@ -106,13 +103,9 @@ def lint():
     compiled([path[:-1] + "o" for path in built if path.endswith(".c")], results)
     configurations(results)
     for path in series.unlisted():
-        results.failed.append(f"series: no patch adds {path}")
+        results.fail(f"series: no patch adds {path}")
     return results
 
 
 def main():
-    results = lint()
-    for case in results.failed:
-        say(case)
-    say(f"{len(results.passed)} checks clean, {len(results.failed)} with findings")
-    return bool(results.failed)
+    return report(lint())

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mutants of /dev/iommu. Its selftests and those of vfio devices must fail with each in the debug kernel.
 
-As for the engine, one kernel contains all mutants, and the kernel parameter iopt_mutant selects one. Each is tested in
-a guest of its own. The programs run until one fails, hangs or leaves a page pinned, or until the kernel panics, which
-it does at the first warning or KASAN report.
+One kernel contains all mutants, see faults.py. Each is tested in a guest of its own. The programs run until one fails,
+hangs or leaves a page pinned, or until the kernel panics, which it does at the first warning or KASAN report.
 """
-from . import cleanlog, guest, kernel, ktap, mutants_engine, packages, selftest, series
-from .mutants import Verdict, listed
-from .paths import BUILD, HARNESS, LINUX
+from . import faults, guest, kernel, packages, selftest, series
+from .faults import Verdict
+from .paths import BUILD, HARNESS
 from .shell import Failure, Progress, must, say
 
-FRONT_END = "drivers/iommu/iommufd"
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
 # Fast programs first. Stress tests and most races are left out, because they are slow and catch no other mutants.
@@ -29,12 +27,12 @@ done
 """
 
 
-def build(everything):
+def build():
     """Build the kernel with all mutants, and the programs; return the path of the bzImage."""
     packages.need(packages.KERNEL)
     series.apply()
     kernel.ensure_config(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
-    mutants_engine.write_sources(everything, FRONT_END, DEFINED_IN, OUT)
+    faults.write_sources("iommufd", OUT, DEFINED_IN)
     must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage", "modules"), "mutants-iommufd.build",
          env=kernel.environment())
     selftest.build_programs(kernel.headers(OUT))
@@ -44,36 +42,31 @@ def build(everything):
 def boot(image, number):
     """Run the programs with mutant number, 0 for none; return the first failure or None."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
-                          args=f"iopt_mutant={number} {PANIC}", silence=400, restarts=0)
+                          args=f"{faults.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
         # If no program was started, the boot hung in the emulator, because no mutant is reached before: try again.
-        if any(selftest.BEGIN.match(line) for line in outcome.lines):
+        if any(guest.BEGIN.match(line) for line in outcome.lines):
             break
     else:
         raise Failure(f"the guest started no program of /dev/iommu: {outcome.reason}")
     if outcome.status is None:
         return outcome.reason.splitlines()[0]
     results = selftest.judge(outcome.lines, False)
-    if results.failed:
-        return results.failed[0]
-    dirty = cleanlog.of(outcome, ["dma-fault"])
-    return f"log: {dirty[0].name}: {dirty[0].line}" if dirty else None
+    results.add(outcome.failures(["dma-fault"]))
+    return results.failed[0] if results.failed else None
 
 
 def run(todo):
     """Test the mutants; return a verdict for each."""
-    everything = listed("iommufd")
-    image = build(everything)
-    wrong = boot(image, 0)
-    if wrong:
-        raise Failure(f"/dev/iommu without a mutant fails: {wrong}")
+    image = build()
+    faults.require_clean("/dev/iommu", boot(image, 0))
     say("/dev/iommu without a mutant: no failure")
     progress, verdicts = Progress("mutants of /dev/iommu"), []
     for mutant in todo:
         progress.tick(mutant.name)
-        wrong = boot(image, everything.index(mutant) + 1)
+        wrong = boot(image, mutant.number)
         verdicts.append(Verdict(mutant, bool(wrong), wrong or "nothing"))
     progress.done(f"{len(todo)}")
     return verdicts

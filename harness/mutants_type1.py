@@ -7,9 +7,9 @@ rules run, and their lines are compared with those of the unchanged source, buil
 """
 import shutil
 
-from . import differential, guest, kernel
-from .mutants import Verdict, mutate
-from .paths import BUILD, HARNESS, LINUX
+from . import contract, differential, faults, guest, kernel
+from .faults import Verdict
+from .paths import BUILD, LINUX
 from .shell import Failure, must
 
 FOLDER = BUILD / "mutants"
@@ -38,7 +38,7 @@ def build(mutants):
         folder = FOLDER / name
         folder.mkdir(parents=True)
         for path, source in text.items():
-            (folder / path).write_text(mutate(source, mutant) if mutant and path == mutant.file else source)
+            (folder / path).write_text(faults.mutate(source, mutant) if mutant and path == mutant.file else source)
         (folder / "Kbuild").write_text(f"obj-m += mutant_{name}.o\nmutant_{name}-y := {' '.join(objects)}\n")
     (FOLDER / "Kbuild").write_text("".join(f"obj-m += {folder.name}/\n" for folder in sorted(FOLDER.iterdir())))
     must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules"), "mutants.build",
@@ -46,17 +46,17 @@ def build(mutants):
     return {name: FOLDER / name / f"mutant_{name}.ko" for name in [NONE, *(mutant.name for mutant in mutants)]}
 
 
-def boot(name, image, mdev, runs, modules, folder):
+def boot(name, tested, runs, modules):
     """Boot a guest, and for each (mutant, programs) load the module and run them; return ({mutant: Side}, Outcome)."""
-    script = f". {HARNESS}/guest/tests.sh\n{differential.SETUP}insmod {mdev}\n"
+    script = contract.header(tested)
     for mutant, programs in runs:
         script += (f"echo '# mutant: {mutant}'\ninsmod {modules[mutant]} || exit\n"
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
-        script += "".join(f"run_test {program} {folder} {program}\n" for program in programs)
+        script += "".join(map(contract.run, programs))
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
     # The silence is short, because an unmap never returns if a mutant leaves pages pinned.
-    outcome = guest.boot(guest.Guest(name, image, devices=guest.EDU, silence=30, timeout=1800,
-                                     restarts=0), script)
+    outcome = guest.boot(guest.Guest(name, tested.bzimage, devices=guest.EDU, silence=30, timeout=1800, restarts=0),
+                         script)
     sides, lines = {}, []
     for line in outcome.lines:
         if line.startswith("# mutant: "):
@@ -66,8 +66,8 @@ def boot(name, image, mdev, runs, modules, folder):
             lines.append(line)
     parsed = {}
     for mutant, lines in sides.items():
-        parsed[mutant] = differential.Side(mutant)
-        differential.parse(parsed[mutant], lines, "usual")
+        parsed[mutant] = contract.Side(mutant)
+        parsed[mutant].parse(lines)
     return parsed, outcome
 
 
@@ -94,24 +94,19 @@ def judge(mutant, baseline, side, ran):
 
 def run(todo):
     """Test the mutants; return a verdict for each."""
-    folder, programs = differential.build_programs()
+    contract.build_programs()
     modules = build(todo)
-    out = kernel.build("release")
-    image = kernel.bzimage(out)
-    mdev = differential.build_module("ours", out, LINUX)
-    elsewhere = {program for those in differential.ONLY.values() for program in those} | LEFT_OUT
-    usual = [program for program in programs if program not in elsewhere]
-    sides, _ = boot("mutants-unchanged", image, mdev, [(NONE, usual)], modules, folder)
+    tested = contract.prepare("ours", kernel.build("release"))
+    usual = [program for program in contract.usual(contract.programs()) if program not in LEFT_OUT]
+    sides, _ = boot("mutants-unchanged", tested, [(NONE, usual)], modules)
     baseline = sides[NONE]
-    if baseline.wrong:
-        raise Failure("type1 without a mutant fails: " + "; ".join(baseline.wrong))
-
+    faults.require_clean("type1", "; ".join(baseline.wrong))
     runs = {mutant.name: programs_of(baseline, rules(mutant)) for mutant in todo}
     results, left, number = {}, [mutant.name for mutant in todo], 0
     while left:
         # If a mutant stops the guest, it is judged by the lines printed so far, and a new guest runs the others.
         number += 1
-        sides, outcome = boot(f"mutants-{number}", image, mdev, [(name, runs[name]) for name in left], modules, folder)
+        sides, outcome = boot(f"mutants-{number}", tested, [(name, runs[name]) for name in left], modules)
         results.update(sides)
         if outcome.status is None and not sides:
             raise Failure(f"mutants: {outcome.reason}")

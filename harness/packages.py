@@ -27,14 +27,18 @@ def missing(names):
 def need(names):
     """Install missing packages with apt-get if running as root; otherwise raise Failure with their names."""
     if not shutil.which("dpkg-query"):
-        raise Failure("dpkg-query is missing, so this is no Debian system. On Debian 12 these packages "
-                      f"are needed: {' '.join(names)}")
+        raise Failure("this is no Debian system, as dpkg-query is missing. The harness needs Debian 12 with these "
+                      f"packages:\n    {' '.join(names)}")
     absent = missing(names)
     if not absent:
         return
+    install = f"apt-get install {' '.join(absent)}"
     if os.geteuid() != 0:
-        raise Failure(f"packages are missing, run as root: apt-get install {' '.join(absent)}")
+        raise Failure(f"packages are missing. Install them as root, or run make as root:\n    {install}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
-    must(f"apt-get install {' '.join(absent)}",
-         ["apt-get", "install", "-y", "--no-install-recommends", *absent], "apt.log", env=env)
+    try:
+        must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
+        must(install, ["apt-get", "install", "-y", "--no-install-recommends", *absent], "apt.log", env=env)
+    except Failure as failure:
+        raise Failure(f"{failure}\nCheck the network and the sources of apt, and run the command again. Or install the "
+                      f"packages yourself:\n    {install}") from None

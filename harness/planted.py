@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Control of the checks: plant bugs with a module, which the check of the kernel log has to find by name."""
-from . import cleanlog, guest, kernel, ktap, modules
+import os
+
+from . import cleanlog, guest, kernel, modules
+from .results import Results
 from .shell import Failure
 
 # Names of findings in cleanlog.py. A report of KASAN disables lockdep, so use-after-free has to be the last.
@@ -11,9 +14,12 @@ def build(out):
     return modules.build("planted", out)
 
 
-def check_kind(kind):
-    if kind not in KINDS:
-        raise Failure(f"PLANT={kind}: must be one of {', '.join(KINDS)}")
+def given():
+    """Return the kind of bug that PLANT= names, or an empty text."""
+    kind = os.environ.get("PLANT", "")
+    if kind and kind not in KINDS:
+        raise Failure(f"PLANT={kind}: no such bug. Give one of {', '.join(KINDS)}.")
+    return kind
 
 
 def insmod(module, kind):
@@ -39,11 +45,10 @@ def hang():
     outcome = guest.boot(guest.Guest("planted-hang", kernel.bzimage(kernel.build("release")), silence=20), HANG)
     reported = guest.restarted[before:]
     del guest.restarted[before:]
-    results = ktap.Results()
-    for case, holds in [("is stopped", outcome.hung and outcome.status is None),
-                        ("is named", outcome.reason.startswith("it hung in planted/hang, global.ends")),
-                        ("is restarted once, which is reported", len(reported) == 1)]:
-        (results.passed if holds else results.failed).append(f"a planted hang {case}")
+    results = Results()
+    results.check("a planted hang is stopped", outcome.hung and outcome.status is None)
+    results.check("a planted hang is named", outcome.reason.startswith("it hung in planted/hang, global.ends"))
+    results.check("a planted hang is restarted once, which is reported", len(reported) == 1)
     return results
 
 
@@ -54,12 +59,11 @@ def planted():
     outcome = guest.boot(guest.Guest("planted", kernel.bzimage(out)),
                          "".join(insmod(module, kind) for kind in KINDS))
     found = {finding.name for finding in cleanlog.of(outcome)}
-    results = ktap.Results()
+    results = Results()
     for kind in KINDS:
-        (results.passed if kind in found else results.failed).append(f"a planted {kind} is found")
-    for name in sorted(found.difference(KINDS)):
-        results.failed.append(f"the log has a finding that was not planted: {name}")
-    if outcome.status != 0:
-        results.failed.append(f"guest: {outcome.reason or 'a module failed to load'}")
+        results.check(f"a planted {kind} is found", kind in found)
+    if outcome.status:
+        results.fail("the module with the bugs could not be loaded")
+    results.add(outcome.failures(allowed=KINDS))
     results.add(hang())
     return results

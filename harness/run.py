@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make run: run the sample program of samples/iommufd in a guest, where it moves data by DMA."""
-from . import cleanlog, guest, kernel
+from . import guest, kernel
 from .paths import BUILD, LINUX
+from .results import Results, report
 from .shell import must, say
-
-NAME = "run"
 
 
 def build_sample(include):
@@ -15,27 +14,21 @@ def build_sample(include):
     return out
 
 
-def sample(kernel_name, on_line=None):
-    """Run the sample under the named kernel; return the Outcome and the findings in the kernel log.
+def sample(on_line=None):
+    """Run the sample under the release kernel; return the results.
 
     The sample also shows DMA that the IOMMU blocks, so DMA faults in the log are expected.
     """
-    built = kernel.build(kernel_name)
+    built = kernel.build("release")
     out = build_sample(kernel.headers(built))
-    machine = guest.Guest(f"{NAME}-{kernel_name}", kernel.bzimage(built), devices=guest.EDU + guest.UNLIKE, timeout=300)
+    machine = guest.Guest("run-release", kernel.bzimage(built), devices=guest.EDU + guest.UNLIKE, timeout=300)
     script = kernel.insmod_mdevs(built) + f"exec sh {LINUX}/samples/iommufd/run.sh {out}\n"
     outcome = guest.boot(machine, script, on_line)
-    return outcome, cleanlog.of(outcome, allowed=["dma-fault"])
+    results = Results()
+    results.check("samples/iommufd moves data by DMA", outcome.status == 0)
+    results.add(outcome.failures(allowed=["dma-fault"]))
+    return results
 
 
 def main():
-    outcome, dirty = sample("release", on_line=say)
-    if outcome.reason:
-        say(f"the guest did not finish: {outcome.reason}")
-    for finding in dirty:
-        say(f"kernel log: {finding.name}: {finding.line}")
-    passed = outcome.status == 0 and not dirty
-    if not passed:
-        say(f"logs: {outcome.console}")
-    say(f"RESULT: {'pass' if passed else 'fail'}")
-    return not passed
+    return report(sample(on_line=say), every=True)

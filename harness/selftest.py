@@ -8,18 +8,15 @@ ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. 
 that is documented has to be seen by one of them.
 """
 import fnmatch
-import os
-import re
 from dataclasses import dataclass, field
 
-from . import cleanlog, errnos, guest, kernel, ktap, planted, widen
+from . import errnos, guest, kernel, ktap, only, packages, planted, series, widen
 from .paths import BUILD, HARNESS, LINUX
-from .shell import Failure, must, output
+from .results import Results, report
+from .shell import must, output
 
 COLLECTIONS = ("iommufd", "vfio")
 FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
-BEGIN = re.compile(r"^# harness: begin (\S+)$")
-END = re.compile(r"^# harness: end (\S+) (\d+) (-?\d+) (-?\d+)$")
 # A program that provokes DMA faults on purpose prints this line.
 DECLARED = "# expects: dma-fault"
 
@@ -60,30 +57,33 @@ GROUPS = [
 ]
 
 
+def make(collection, *arguments):
+    """Return the arguments that run make in the folder of a collection, with the lib.mk of the tree."""
+    return ["make", "-C", LINUX / "tools/testing/selftests" / collection, f"OUTPUT={FOLDER / collection}", *arguments]
+
+
+def programs():
+    """Return the names of all programs, as collection/program."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    return [f"{collection}/{line.split(':')[1]}" for collection in COLLECTIONS
+            for line in output(*make(collection, "-s", "--no-print-directory", "emit_tests"),
+                               env=kernel.environment()).splitlines()]
+
+
 def build_programs(include):
-    """Build the programs with the lib.mk of the tree; return [(collection/program, folder, program)]."""
-    programs = []
+    """Build the programs and install those of a collection in FOLDER/COLLECTION-installed."""
     for collection in COLLECTIONS:
-        source = LINUX / "tools/testing/selftests" / collection
-        if not source.is_dir():
-            raise Failure(f"the tree has no tools/testing/selftests/{collection}")
-        out, installed = FOLDER / collection, FOLDER / f"{collection}-installed"
-        out.mkdir(parents=True, exist_ok=True)
-        argv = ["make", "-C", source, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}",
-                f"INSTALL_PATH={installed}"]
-        must(f"build the {collection} selftests", [*argv, "install"], f"selftest-{collection}.build",
-             env=kernel.environment())
-        listed = output(*argv, "-s", "--no-print-directory", "emit_tests", env=kernel.environment())
-        for line in listed.splitlines():
-            programs.append((f"{collection}/{line.split(':')[1]}", installed, line.split(":")[1]))
-    return programs
+        (FOLDER / collection).mkdir(parents=True, exist_ok=True)
+        must(f"build the {collection} selftests",
+             make(collection, f"KHDR_INCLUDES=-isystem {include}", f"INSTALL_PATH={FOLDER / collection}-installed",
+                  "install"), f"selftest-{collection}.build", env=kernel.environment())
 
 
-def chosen(programs, only):
-    """Return the programs that match one of the patterns in only, or all if it is empty."""
-    patterns = [pattern for pattern in re.split(r"[,\s]+", only) if pattern]
-    return [program for program in programs
-            if not patterns or any(fnmatch.fnmatch(program[0], pattern) for pattern in patterns)]
+def run(function, name):
+    """Return the line of a guest's script that runs a program with run_test or `run_for SECONDS`."""
+    collection, program = name.split("/")
+    return f"{function} {name} {FOLDER / collection}-installed {program}\n"
 
 
 def judge(lines, complete):
@@ -91,31 +91,30 @@ def judge(lines, complete):
 
     If the run was complete, the errnos that the programs saw are compared with the documented ones.
     """
-    results, inside, name, seen = ktap.Results(), [], None, {}
+    results, inside, name, seen = Results(), [], None, {}
 
     def unended():
         if name:
             results.add(ktap.parse(inside), f"{name}: ")
-            results.failed.append(f"{name}: did not exit")
+            results.fail(f"{name}: did not exit")
 
     for line in lines:
-        begin, end = BEGIN.match(line), END.match(line)
+        begin, end = guest.BEGIN.match(line), guest.END.match(line)
         if begin:
             unended()
             name, inside = begin.group(1), []
         elif end:
-            status, before, after = int(end.group(2)), int(end.group(3)), int(end.group(4))
+            status, before, after = int(end.group(2)), end.group(3), end.group(4)
             found = ktap.parse(inside)
             results.add(found, f"{name}: ")
             for pair, tests in errnos.hit(inside, name).items():
                 seen.setdefault(pair, []).extend(tests)
             # KSFT_SKIP is 4: all cases were skipped.
             if status and not found.failed and not (status == 4 and found.skipped):
-                results.failed.append(f"{name}: exit status {status}")
-            if not found.total() and not status:
-                results.failed.append(f"{name}: printed no result")
-            kept = results.passed if before == after else results.failed
-            kept.append(f"{name}: {before} pages pinned before, {after} after")
+                results.fail(f"{name}: exit status {status}")
+            if found.none() and not found.skipped and not status:
+                results.fail(f"{name}: printed no result")
+            results.check(f"{name}: {before} pages pinned before, {after} after", before == after != "unknown")
             name = None
         elif name:
             inside.append(line)
@@ -129,7 +128,7 @@ def grouped(programs):
     """Return [(group, programs)] of the groups that have programs."""
     found = [(group, []) for group in GROUPS]
     for program in programs:
-        next(members for group, members in found if group.has(program[0])).append(program)
+        next(members for group, members in found if group.has(program)).append(program)
     return [(group, members) for group, members in found if members]
 
 
@@ -148,67 +147,62 @@ def header(out, variables="", plant=None, widened=False):
     return script
 
 
-def boot(name, out, script, widened=False, **fields):
-    """Boot a guest and run the script; return its Outcome, a list of failures, and the findings in its log."""
+def boot(name, out, script, widened=False, allowed=(), **fields):
+    """Boot a guest and run the script; return its Outcome and the failures that no program printed.
+
+    allowed names the findings in the kernel log that are not failures.
+    """
     fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
                          script + (widen.end() if widened else ""))
-    wrong = [f"guest {name}: {outcome.reason}"] if outcome.status is None else []
-    if widened and not wrong and not all(widen.delays(outcome.lines)):
-        wrong.append(f"guest {name}: no release of a lock was delayed")
-    return outcome, wrong, cleanlog.of(outcome, ["dma-fault"] if DECLARED in outcome.lines else [])
+    results = outcome.failures([*allowed, "dma-fault"] if DECLARED in outcome.lines else allowed)
+    if widened and outcome.status is not None and not all(widen.delays(outcome.lines)):
+        results.fail(f"guest {name}: no release of a lock was delayed")
+    return outcome, results
 
 
-def selftests(plant=None, only="", widened=False, variables="", kernels=None, **machine):
-    """Run the programs of each group in a guest; return the results and the findings in the kernel logs.
+def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
+    """Run the programs of each group in a guest; return the results.
 
-    plant names a bug to trigger first in each guest. variables is the environment of the programs, NAME=VALUE. kernels
-    is {group: kernel} for groups that run in another kernel than usual. Other arguments are for guest.Guest.
+    plant names a bug to trigger first in each guest. wanted is the text of ONLY=. variables is the environment of the
+    programs, NAME=VALUE. kernels is {group: kernel} for groups that run in another kernel than usual. Other arguments
+    are for guest.Guest.
     """
-    if plant:
-        planted.check_kind(plant)
-    out = kernel.build("debug")
-    built = build_programs(kernel.headers(out))
-    programs = chosen(built, only)
-    if not programs:
-        raise Failure(f"{only}: no program matches")
-    lines, stopped, dirty = [], [], []
-    for group, members in grouped(programs):
+    every = programs()
+    chosen = only.select(wanted, every, "program")
+    build_programs(kernel.headers(kernel.build("debug")))
+    lines, failures = [], Results()
+    for group, members in grouped(chosen):
         delayed = widened and group is RACES
         built_for = kernel.build((kernels or {}).get(group.name, group.kernel))
         # Only the debug kernel has the checks that find the bug.
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
-        script += "".join("run_test {} {} {}\n".format(*program) for program in members)
-        outcome, wrong, findings = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
+        script += "".join(run("run_test", program) for program in members)
+        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
         lines += outcome.lines
-        stopped += wrong
-        dirty += findings
-    results = judge(lines, programs == built)
-    results.failed += stopped
-    return results, dirty
+        failures.add(wrong)
+    results = judge(lines, chosen == every)
+    results.add(failures)
+    return results
 
 
-def races(seconds, kernel_name="debug", widened=False, **machine):
-    """Run each concurrent program repeatedly for that many seconds, in a guest of its own.
+def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
+    """Run each concurrent program repeatedly for that many seconds, in a guest of its own; yield (Outcome, results).
 
-    Return the results, the findings in the kernel logs, and the logs.
+    allowed names the findings in the kernel log that are not failures.
     """
     out = kernel.build(kernel_name)
-    results, dirty, logs = ktap.Results(), [], []
-    for group, members in grouped(build_programs(kernel.headers(out))):
-        for name, folder, program in members if group is RACES else []:
-            script = header(out, "STRESS_SECONDS=60", widened=widened)
-            script += f"run_for {seconds} {name} {folder} {program}\n"
-            outcome, wrong, findings = boot(f"{kernel_name}-{program}", out, script, widened,
-                                            timeout=900 + 2 * seconds, **machine)
-            results.add(judge(outcome.lines, False))
-            results.failed += wrong
-            dirty += findings
-            logs.append(outcome.console.read_text(errors="replace"))
-    return results, dirty, logs
+    build_programs(kernel.headers(out))
+    members = next(members for group, members in grouped(programs()) if group is RACES)
+    for program in members:
+        script = header(out, "STRESS_SECONDS=60", widened=widened) + run(f"run_for {seconds}", program)
+        outcome, failures = boot(f"{kernel_name}-{program.split('/')[1]}", out, script, widened, allowed,
+                                 timeout=900 + 2 * seconds, **machine)
+        results = judge(outcome.lines, False)
+        results.add(failures)
+        yield outcome, results
 
 
 def main():
-    results, dirty = selftests(os.environ.get("PLANT"), os.environ.get("ONLY", ""), bool(os.environ.get("WIDEN")))
-    return ktap.report(results, dirty)
+    return report(selftests(planted.given(), only.given(), widen.given()))

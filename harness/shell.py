@@ -10,6 +10,7 @@ import time
 
 from .paths import LOG
 
+
 class Failure(Exception):
     """An error that is explained by its message; __main__ prints it without a traceback."""
 
@@ -95,6 +96,12 @@ def lines_of(child):
 
 ERROR = re.compile(r"\berror:|ERROR:|undefined reference|No rule to make|\*\*\* |command not found|^E: ")
 
+# {text in the output of a program that failed: what to do}
+ADVICE = {
+    "No space left on device": "Free some space; `make clean` removes all builds.",
+    "Killed": "The system may be short of memory: close other programs and run the command again.",
+}
+
 
 def logged(title, argv, log, cwd=None, env=None):
     """Run a long command with its output in build/log/<log>; return its exit status and the path of the log."""
@@ -123,6 +130,7 @@ def must(title, argv, log, cwd=None, env=None):
     if status:
         lines = path.read_text(errors="replace").splitlines()
         marked = [line for line in lines if ERROR.search(line)]
-        tail = "\n".join((marked or lines)[-15:])
-        raise Failure(f"{title} failed, see {path}:\n{tail}")
+        advice = next((f"\n{text}" for sign, text in ADVICE.items() if any(sign in line for line in lines)), "")
+        reason = [f"{title} failed. These lines of {path} say why:", *(marked or lines)[-15:]]
+        raise Failure("\n    ".join(reason) + advice)
     return path

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: run the campaigns that take too long for make check."""
-from . import check, guest, inversion, kcsan, kunit, mutants, qemu, selftest
+from . import check, differential, guest, inversion, kcsan, kunit, mutants, qemu, selftest
+from .results import Results
 
 SEEDS = 500     # random sequences: about four minutes, and a program is killed after five
 
@@ -19,27 +20,29 @@ def everything(cpus):
 
 
 def races(cpus):
-    results, dirty, _ = selftest.races(RACE, widened=True, cpus=cpus)
-    return results, dirty
+    results = Results()
+    for _, programs in selftest.races(RACE, widened=True, cpus=cpus):
+        results.add(programs)
+    return results
 
 
 def many():
     # Use a kernel that reports soft lockups. make check does not, to save the time to build one more kernel.
-    return selftest.selftests(only="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
+    return selftest.selftests(wanted="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
                               timeout=4 * 3600)
 
 
 def movable(kernel, more=""):
-    return selftest.selftests(only="*/movable_*", variables=f"{LONG} {more}", kernels={"movable": kernel},
+    return selftest.selftests(wanted="*/movable_*", variables=f"{LONG} {more}", kernels={"movable": kernel},
                               timeout=4 * 3600)
 
 
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
     ("racing unmaps", lambda: inversion.ours(2000)),
-    ("mutants of the engine", lambda: mutants.stage("engine")),
-    ("mutants of /dev/iommu", lambda: mutants.stage("iommufd")),
-    ("mutants of type1", lambda: mutants.stage("type1")),
+    ("mutants of the engine", lambda: mutants.run("engine")),
+    ("mutants of /dev/iommu", lambda: mutants.run("iommufd")),
+    ("mutants of type1", lambda: mutants.run("type1")),
     ("random operations from another seed", lambda: kunit.uml(ops=kunit.OPERATIONS, seed=1)),
     ("KUnit, concurrent cases for long, two processors", lambda: everything(2)),
     ("KUnit, concurrent cases for long, four processors", lambda: everything(4)),
@@ -53,8 +56,8 @@ STAGES = [
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),
     ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten())),
     ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten(), **WIDE)),
-    ("stock type1 against itself", lambda: check.type1(itself=True)),
-    ("differential with more seeds", lambda: check.type1(SEEDS)),
+    ("stock type1 against itself", lambda: differential.differential(itself=True)),
+    ("differential with more seeds", lambda: differential.differential(SEEDS)),
 ]
 
 

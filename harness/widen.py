@@ -3,6 +3,7 @@
 
 A use of an object that another thread may free after the release then becomes likely to be a use after free.
 """
+import os
 import re
 
 from . import modules
@@ -23,6 +24,11 @@ while sleep 0.1; do
 done &
 reclaim=$!
 """
+
+
+def given():
+    """Return whether WIDEN= is set."""
+    return bool(os.environ.get("WIDEN"))
 
 
 def ranges(out):

@@ -4,7 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import differential, kernel, packages
+from .. import kernel, packages
+from .. import stock as base
 from ..paths import BUILD, LINUX
 from ..shell import must
 
@@ -43,14 +44,15 @@ def peer():
     identity = fetch_peer()
     packages.need(packages.KERNEL)
     out = BUILD / "peer-release"
-    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["release"], "peer"), PEER, strict=False, identity=identity)
+    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["release"], "peer"), PEER, strict=False,
+                         identity=identity)
     must("build Linux 6.12", kernel.make(out, "bzImage", "modules", tree=PEER), "peer-release.build",
          env=kernel.environment())
     return Kernel("6.12", PEER, out, ("type1", "iommufd"))
 
 
 def stock():
-    return Kernel("6.1", differential.STOCK, differential.stock_kernel(), ("type1",))
+    return Kernel("6.1", base.TREE, base.build("release"), ("type1",))
 
 
 def ours(name="release"):

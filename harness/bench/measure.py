@@ -39,8 +39,7 @@ class Limit:
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
     def __str__(self):
-        return (f"{'passed' if self.holds else 'FAILED'}: {self.name}: {self.value:.3g}, "
-                f"{'at most' if self.at_most else 'at least'} {self.bound:g}")
+        return f"{self.name}: {self.value:.3g}, {'at most' if self.at_most else 'at least'} {self.bound:g}"
 
 
 @functools.cache

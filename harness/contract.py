@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Record how type1 behaves: run the contract programs under a kernel and parse the lines that they print.
+
+The programs are in tools/testing/selftests/vfio/contract. Each line that they print starts with the numbers of the
+rules that it shows, has a name that is unique in the program, and the observed text. harness/contract/ contains
+  rules     one rule a line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
+  unseen    rules that no program shows: number and reason
+  allowed   intended differences: program | line | stock | ours
+  warnings  machines on which warnings of the kernel are expected: machine, and the rule that they show
+"""
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import cleanlog, guest, kernel, packages, series
+from .paths import BUILD, HARNESS, LINUX, LOG, ROOT
+from .shell import Failure, must, output
+
+SOURCE = "tools/testing/selftests/vfio/contract"
+PROGRAMS = BUILD / "contract"       # folder of the built programs
+DATA = HARNESS / "contract"
+MODULE = "samples/vfio-mdev/pin"    # the mediated device that the programs mdev_* use
+LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
+
+# The emulated machines and their arguments for guest.Guest. ONLY lists the programs that run on one machine only, and
+# ALSO those that run there in addition; all others run on the usual one. Results are named program@machine, except on
+# the usual machine.
+MACHINES = {
+    "usual": {},
+    "unsafe": {"iommu": "intel-iommu,intremap=off"},
+    "snoop": {"iommu": "intel-iommu,intremap=on,snoop-control=on"},
+    "amd": {"iommu": "amd-iommu,intremap=on"},
+    "warn": {},
+}
+ONLY = {"unsafe": ["interrupts"], "snoop": ["coherency"], "amd": [], "warn": ["mdev_inversion", "mdev_warn"]}
+ALSO = {"amd": ["bug_end", "get_info"]}
+
+
+@dataclass
+class Kernel:
+    """A kernel to run the programs under, with the mediated device that was built for it."""
+    name: str
+    bzimage: Path
+    mdev: Path
+
+
+@dataclass
+class Side:
+    """Results of one kernel: lines is {(program, name of the line): (rules, text)}, wrong lists other failures."""
+    name: str
+    lines: dict = field(default_factory=dict)
+    wrong: list = field(default_factory=list)
+    logs: list = field(default_factory=list)
+
+    def parse(self, lines, suffix=""):
+        """Add the lines that a guest printed. The suffix is appended to the names of the programs."""
+        program = None
+        for line in lines:
+            begin, end, found = guest.BEGIN.match(line), guest.END.match(line), LINE.match(line)
+            if begin:
+                program = begin.group(1) + suffix
+            elif end:
+                if end.group(2) != "0":
+                    self.wrong.append(f"{program}: exit status {end.group(2)}")
+                # The bug_* programs print themselves how many pages a bug leaves pinned.
+                if end.group(3) != end.group(4) and not program.startswith("bug_"):
+                    self.wrong.append(f"{program}: {end.group(3)} pages pinned before, {end.group(4)} after")
+                program = None
+            elif program and found:
+                key = (program, found.group(2))
+                if key in self.lines:
+                    self.wrong.append(f"{program}: line {found.group(2)} is printed twice")
+                self.lines[key] = (found.group(1).split(","), found.group(3))
+            elif program and line.strip() and not line.startswith("#"):
+                self.wrong.append(f"{program}: {line}")
+        if program:
+            self.wrong.append(f"{program}: did not exit")
+
+
+def table(name, columns, separator=None):
+    """Return the entries of harness/contract/NAME as tuples, without comments."""
+    entries = []
+    for number, line in enumerate((DATA / name).read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = [part.strip() for part in line.split(separator, columns - 1)]
+        if len(parts) != columns:
+            raise Failure(f"harness/contract/{name}:{number}: the line must have {columns} columns")
+        entries.append(tuple(parts))
+    return entries
+
+
+def programs():
+    """Return the names of the programs whose output is compared."""
+    packages.need(packages.KERNEL)
+    series.apply()
+    return output("make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", "-s", "--no-print-directory", "list",
+                  env=kernel.environment()).split()
+
+
+def build_programs():
+    """Build all programs with the lib.mk of the tree, also those whose output is not compared."""
+    series.apply()
+    include = kernel.headers(BUILD / "contract-headers")
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    must("build the contract programs",
+         ["make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", f"KHDR_INCLUDES=-isystem {include}"], "contract.build",
+         env=kernel.environment())
+
+
+def prepare(name, out, tree=LINUX):
+    """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
+
+    The sources are taken from the repository. Those in build/linux use operations that stock vfio does not have.
+    """
+    folder = BUILD / "contract-mdev" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / MODULE, folder)
+    must(f"build the mediated device for {name}",
+         kernel.make(out, f"M={folder}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
+         f"contract-mdev-{name}.build", env=kernel.environment())
+    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")))
+
+
+def header(tested):
+    """Return the start of a guest's script that runs programs under the Kernel."""
+    return f". {HARNESS}/guest/tests.sh\necho 16 >/proc/sys/vm/nr_hugepages\ninsmod {tested.mdev}\n"
+
+
+def run(program):
+    """Return the line of a guest's script that runs a program."""
+    return f"run_test {program} {PROGRAMS} {program}\n"
+
+
+def usual(names):
+    """Return those of the named programs that run on the usual machine."""
+    elsewhere = {program for those in ONLY.values() for program in those}
+    return [program for program in names if program not in elsewhere]
+
+
+def record(tested, names, seeds=200):
+    """Run the named programs under a Kernel on each machine; return the Side. seeds: number of random sequences."""
+    side = Side(tested.name)
+    warnings = dict(table("warnings", 2))
+    for machine, arguments in MACHINES.items():
+        todo = usual(names) if machine == "usual" else \
+            [program for program in names if program in ONLY[machine] + ALSO.get(machine, [])]
+        script = header(tested) + f"export CONTRACT_SEEDS={seeds}\n" + "".join(map(run, todo))
+        outcome = guest.boot(guest.Guest(f"differential-{tested.name}-{machine}", tested.bzimage, devices=guest.EDU,
+                                         **arguments), script)
+        side.parse(outcome.lines, "" if machine == "usual" else f"@{machine}")
+        side.logs.append(LOG / f"differential-{tested.name}-{machine}.output")
+        if outcome.status is None:
+            side.wrong.append(f"machine {machine}: {outcome.reason.splitlines()[0]}")
+        findings = cleanlog.of(outcome, allowed=["dma-fault"])
+        if machine in warnings:
+            for number, finding in enumerate(findings):
+                where = re.search(r" at \S+ (\w+)\+", finding.line)
+                side.lines[f"kernel log@{machine}", str(number)] = (
+                    [warnings[machine]], f"{finding.name} {where.group(1) if where else ''}")
+        else:
+            side.wrong += [f"machine {machine}: kernel log: {finding}" for finding in findings]
+    return side

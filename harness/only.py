@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""ONLY=: patterns, separated by commas, that select what a command runs."""
+import fnmatch
+import os
+import re
+import textwrap
+
+from .shell import Failure
+
+
+def given():
+    """Return the text of ONLY=, which is empty if everything is to run."""
+    return os.environ.get("ONLY", "")
+
+
+def select(wanted, names, what, shown=None):
+    """Return the names that match a pattern in the text wanted, or all names if it is empty.
+
+    Fail if a pattern matches none; the message lists what can be chosen: shown, or else the names.
+    """
+    patterns = [pattern for pattern in re.split(r"[,\s]+", wanted) if pattern]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            choices = textwrap.wrap("  ".join(shown or names), 100, break_long_words=False, break_on_hyphens=False)
+            raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'. Choose from these, with "
+                                        "commas in between; * stands for any text:", *choices]))
+    return [name for name in names if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build the stock kernel: the unmodified base, in a work tree of its own."""
+import shutil
+
+from . import base, kernel, packages
+from .base import git
+from .paths import BUILD
+from .shell import Failure, must
+
+TREE = BUILD / "stock"
+# As for our kernels in kernel.py, without the fragments whose symbols the series adds.
+FRAGMENTS = {
+    "release": ["common", "release"],
+    "debug": ["common", "debug"],
+}
+
+
+def tree():
+    """Check out the base in TREE."""
+    base.fetch()
+    if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain") or not (TREE / "Makefile").exists():
+        shutil.rmtree(TREE, ignore_errors=True)
+        git("worktree", "prune")
+        git("worktree", "add", "-q", "--detach", str(TREE), "base")
+    commit = git("rev-parse", "base").strip()
+    if git("rev-parse", "HEAD", tree=TREE).strip() != commit:
+        git("checkout", "-q", "--detach", commit, tree=TREE)
+    if git("diff", "--name-only", "HEAD", tree=TREE).strip():
+        raise Failure(f"{TREE} must be the unmodified base, but was edited: run git -C {TREE} checkout .")
+
+
+def build(name):
+    """Build the stock kernel with the configuration of our kernel of that name; return its folder."""
+    packages.need(packages.KERNEL)
+    tree()
+    out = BUILD / f"stock-{name}"
+    kernel.ensure_config(out, kernel.fragments(*FRAGMENTS[name]), TREE)
+    must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE), f"stock-{name}.build",
+         env=kernel.environment())
+    return out

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Check the structure of the engine: no cycle of calls between its files, and no file that is too long."""
+import re
+from collections import defaultdict
+
+from .paths import ROOT
+from .results import Results
+from .shell import output
+
+ENGINE = "drivers/iommu/iopt"
+LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: lines of its longest file}
+KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
+DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
+
+
+def lengths():
+    """Check that no file is longer than LONGEST."""
+    results = Results()
+    for folder, most in LONGEST.items():
+        counted = [(len(path.read_text().splitlines()), path)
+                   for path in sorted((ROOT / ENGINE / folder).glob("*.[ch]"))]
+        found = [f"{path.relative_to(ROOT)} has {lines}" for lines, path in counted if lines > most]
+        results.check(f"no file of {ENGINE}/{folder}".rstrip("/") + f" has more than {most} lines", not found, found)
+    return results
+
+
+def only_for_tests(sources):
+    """Return what the parts of sources that are compiled for KUnit only declare, which is no dependency."""
+    return {name for path in sources for part in KUNIT.findall(path.read_text()) for name in DECLARED.findall(part)}
+
+
+def references(objects):
+    """Return {object: {other: {symbols that it uses of it}}} of {name: path} of objects."""
+    defined, used, found = {}, {}, defaultdict(lambda: defaultdict(set))
+    for name, path in objects.items():
+        symbols = [line.split()[:2] for line in output("nm", "--format=posix", path).splitlines()]
+        defined.update((symbol, name) for symbol, kind in symbols if kind in "TDBRVWC")
+        used[name] = [symbol for symbol, kind in symbols if kind == "U"]
+    for name, symbols in used.items():
+        for symbol in symbols:
+            if symbol in defined:
+                found[name][defined[symbol]].add(symbol)
+    return found
+
+
+def cycles(graph):
+    """Return the largest sets of nodes that all reach each other, each as a sorted list of two nodes or more."""
+    def reached(node):
+        seen, todo = set(), [node]
+        while todo:
+            more = set(graph.get(todo.pop(), ())) - seen
+            seen |= more
+            todo += more
+        return seen
+
+    reach = {node: reached(node) for node in list(graph)}
+    return sorted({tuple(sorted(other for other in reach[node] if node in reach.get(other, ())))
+                   for node in reach if node in reach[node]})
+
+
+def calls(out):
+    """Check in the objects of a build folder that the references between the files of the engine have no cycle."""
+    results = Results()
+    sources = sorted((ROOT / ENGINE).glob("*.c"))
+    objects = {path.name: out / ENGINE / f"{path.stem}.o" for path in sources}
+    missing = [f"{path} was not built" for path in objects.values() if not path.exists()]
+    found = []
+    if not missing:
+        graph, tests = references(objects), only_for_tests(sorted((ROOT / ENGINE).glob("*.[ch]")))
+        graph = {name: {other: kept for other, symbols in others.items() if (kept := symbols - tests)}
+                 for name, others in graph.items()}
+        for cycle in cycles(graph):
+            found.append(f"cycle of {', '.join(cycle)}:")
+            found += [f"  {name} uses {', '.join(sorted(graph[name][other]))} of {other}"
+                      for name in cycle for other in cycle if other in graph[name]]
+    results.check("no cycle of calls between the files of the engine", not (missing or found), missing or found)
+    return results
