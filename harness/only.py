@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ONLY=: patterns, separated by commas, that select what a command runs."""
+"""Select what a command runs by the patterns of ONLY=, which are separated by commas."""
 import fnmatch
 import os
 import re
