@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Select what a command runs by the patterns of ONLY=, which are separated by commas."""
+"""Select programs, mutants or parts of a command by the patterns of ONLY=, which are separated by commas."""
 import fnmatch
 import os
 import re
