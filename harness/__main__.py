@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Entry point: `make COMMAND` runs `python3 -m harness COMMAND`."""
+"""Run the command that `make COMMAND` passes on as `python3 -m harness COMMAND`."""
 import difflib
 import fcntl
 import importlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The base kernel: Linux 6.1, unpacked and imported as the first commit of the git tree build/linux."""
+"""Unpack the base kernel, Linux 6.1, and import it as the first commit of the git tree build/linux."""
 import os
 import re
 import shutil

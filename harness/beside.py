@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Background jobs: they run in a separate process that is confined to one processor."""
+"""Run jobs in the background, in a separate process that is confined to one processor."""
 import multiprocessing
 import os
 from contextlib import contextmanager

@@ -92,7 +92,7 @@ def table(name, columns, separator=None):
 
 
 def programs():
-    """Return the names of the programs whose output is compared."""
+    """Return the names of the programs, without those that race and are not compared."""
     packages.need(packages.KERNEL)
     series.apply()
     return output("make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", "-s", "--no-print-directory", "list",
@@ -100,7 +100,7 @@ def programs():
 
 
 def build_programs():
-    """Build all programs with the lib.mk of the tree, also those whose output is not compared."""
+    """Build all programs with the lib.mk of the tree, including those that race and are not compared."""
     series.apply()
     include = kernel.headers(BUILD / "contract-headers")
     PROGRAMS.mkdir(parents=True, exist_ok=True)

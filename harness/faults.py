@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small faults, and sources in which they are planted: a source with a fault is called a mutant.
+"""Read the lists of small faults and plant these in sources; a source with a fault is called a mutant.
 
 The faults form families. harness/faults/FAMILY lists those of a family, one a line:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the engine. The KUnit suites on user-mode Linux must fail with each of them.
+"""Test mutants of the engine: the KUnit suites on user-mode Linux must fail with each of them.
 
 One kernel contains all mutants, see faults.py. Locks, memory and invariants are checked as in make kunit.
 

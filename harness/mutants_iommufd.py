@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of /dev/iommu. Its selftests and those of vfio devices must fail with each in the debug kernel.
+"""Test mutants of /dev/iommu: its selftests or those of vfio devices must fail with each in the debug kernel.
 
 One kernel contains all mutants, see faults.py. Each is tested in a guest of its own. The programs run until one fails,
 hangs or leaves a page pinned, or until the kernel panics, which it does at the first warning or KASAN report.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of type1. Each must change a line of a contract program that shows one of the rules that it breaks.
+"""Test mutants of type1: each must change a line of a contract program that shows one of the rules that it breaks.
 
 Each mutant is built as a module. A guest loads one after the other in addition to the built-in type1. SET_IOMMU tries
 the driver that registered last first, so containers use the mutant. The contract programs that have lines of the broken

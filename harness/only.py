@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ONLY=: patterns, separated by commas, that select what a command runs."""
+"""Select programs, mutants or parts of a command by the patterns of ONLY=, which are separated by commas."""
 import fnmatch
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Control of the checks: plant bugs with a module, which the check of the kernel log has to find by name."""
+"""Test the checks of the kernel log with bugs that a module plants, which they have to find by name."""
 import os
 
 from . import cleanlog, guest, kernel, modules

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The results of a run: the cases that passed, failed or were skipped, the logs with the details, and their report."""
+"""Collect which cases passed, failed or were skipped, and the logs with the details, and print a report."""
 from dataclasses import dataclass, field
 
 from .shell import say

@@ -8,7 +8,7 @@ from .paths import BUILD
 from .shell import Failure, must
 
 TREE = BUILD / "stock"
-# As for our kernels in kernel.py, without the fragments whose symbols the series adds.
+# As for our kernels in kernel.py, without the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
     "debug": ["common", "debug"],

@@ -25,7 +25,7 @@ def lengths():
 
 
 def only_for_tests(sources):
-    """Return what the parts of sources that are compiled for KUnit only declare, which is no dependency."""
+    """Return the names that sources declare in their parts for KUnit only; a use of these is no dependency."""
     return {name for path in sources for part in KUNIT.findall(path.read_text()) for name in DECLARED.findall(part)}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Widen races: the module in widen/ delays threads after our code releases a lock.
+"""Widen races with the module in widen/, which delays threads after our code releases a lock.
 
 A use of an object that another thread may free after the release then becomes likely to be a use after free.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Instructions of a map and an unmap by the number of mappings in the space, and of attaching a device to them."""
+"""Measure instructions of map, unmap and attach by the number of mappings in the space."""
 from . import measure
 from ..shell import say
 from .table import number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel memory per mapping, without I/O page tables, and memory that is not freed by unmap.
+"""Measure kernel memory per mapping, without I/O page tables, and memory that is not freed by unmap.
 
 Memory is measured as slab objects times their size. The kernel is ours with CONFIG_SLUB_DEBUG, which provides
 /proc/slabinfo, and slab caches are not merged.

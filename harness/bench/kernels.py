@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The measured kernels: ours, the stock kernel that it is based on, and Linux 6.12, which has mainline's iommufd."""
+"""Build the measured kernels: ours, its stock base, and Linux 6.12, which has mainline's iommufd."""
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Throughput of two threads on disjoint ranges of one space, against two processes with a space each."""
+"""Measure two threads on disjoint ranges of one space against two processes with a space each."""
 from statistics import median
 
 from . import measure

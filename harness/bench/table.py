@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main table: instructions to map and unmap 256 MiB through each front end of each kernel."""
+"""Measure instructions to map and unmap 256 MiB through each front end of each kernel, for the main table."""
 from statistics import median
 
 from . import measure, svg

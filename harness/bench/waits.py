@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Latency of a query, an unmap and a map of other ranges while a long call of the same space is in flight."""
+"""Measure how long a query, an unmap and a map of other ranges take while a long call of the space is in flight."""
 from . import measure
 from ..shell import say
 
