@@ -52,7 +52,7 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 
 	for (i = 0; i != nr; i++) {
 		rc = __iommu_map(domain, iova + *mapped, runs[i].phys,
-				  runs[i].bytes, prot, gfp);
+				 runs[i].bytes, prot, gfp);
 		if (rc)
 			return rc;
 		*mapped += runs[i].bytes;

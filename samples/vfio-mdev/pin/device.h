@@ -41,7 +41,7 @@ struct pin_table {
  * @window: data buffer of MDEV_PIN_WINDOW_SIZE bytes
  */
 struct pin_slot {
-	struct mutex lock;	/* outside of all locks of vfio */
+	struct mutex lock;	/* Outside of all locks of vfio */
 	struct mdev_pin_result result;
 	struct page **pages;
 	struct mdev_pin_page *page_info;
@@ -59,7 +59,7 @@ struct pin_slot {
  * @changed: woken when @active, @releases or @closing changes
  */
 struct pin_notices {
-	spinlock_t lock;	/* innermost */
+	spinlock_t lock;	/* Innermost */
 	struct mdev_pin_control control;
 	struct mdev_pin_state state;
 	unsigned int active;

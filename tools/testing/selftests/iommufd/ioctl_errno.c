@@ -297,13 +297,13 @@ TEST_F(space, map_overlap_EEXIST)
 	const struct {
 		__u64 iova, length;
 	} overlap[] = {
-		{ IOVA, 4 * PAGE },			/* identical */
-		{ IOVA, PAGE },				/* first page */
-		{ IOVA + 3 * PAGE, PAGE },		/* last page */
-		{ IOVA + PAGE, PAGE },			/* page inside */
-		{ IOVA - PAGE, 2 * PAGE },		/* across the start */
-		{ IOVA + 3 * PAGE, 2 * PAGE },		/* across the end */
-		{ IOVA - PAGE, 6 * PAGE },		/* superset */
+		{ IOVA, 4 * PAGE },			/* Identical */
+		{ IOVA, PAGE },				/* First page */
+		{ IOVA + 3 * PAGE, PAGE },		/* Last page */
+		{ IOVA + PAGE, PAGE },			/* Page inside */
+		{ IOVA - PAGE, 2 * PAGE },		/* Across the start */
+		{ IOVA + 3 * PAGE, 2 * PAGE },		/* Across the end */
+		{ IOVA - PAGE, 6 * PAGE },		/* Superset */
 	};
 	size_t i;
 

@@ -38,13 +38,13 @@
 #include "record.h"
 
 #define THREADS		8U
-#define MAX_SLOWDOWN	10	/* limit relative to a single thread */
+#define MAX_SLOWDOWN	10	/* Limit relative to a single thread */
 /* A busy host may steal more time from a guest than a single thread needs. */
 #define MIN_BASE	50000	/* microseconds */
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* pages per pin, each has its own record */
+#define PIN_PAGES	64	/* Pages per pin, each has its own record */
 
 NEEDS_EDU
 NEEDS_MDEV_PIN

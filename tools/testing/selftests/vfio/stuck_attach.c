@@ -28,7 +28,7 @@
 
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
-#define STUCK		5u	/* page of the file */
+#define STUCK		5u	/* Page of the file */
 #define STUCK_IOVA TESTBED_IOVA
 #define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)
 #define OTHERS		2
@@ -111,8 +111,9 @@ static int open_devices(struct setup *setup, const struct machine *machine)
 
 	for (i = 0; i < 2 && !err; i++) {
 		if (setup->front.type1) {
-			setup->group[i] = legacy_open_group(
-				pci_group(machine->singleton[i].text));
+			int group = pci_group(machine->singleton[i].text);
+
+			setup->group[i] = legacy_open_group(group);
 			err = setup->group[i] < 0 ? setup->group[i] : 0;
 		} else {
 			err = device_open(&setup->device[i],

@@ -25,7 +25,7 @@
 
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
-#define STUCK		5u	/* page of the file */
+#define STUCK		5u	/* Page of the file */
 #define STUCK_IOVA TESTBED_IOVA
 #define OTHER_IOVA (TESTBED_IOVA + 64 * PAGE)
 #define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)

@@ -36,10 +36,10 @@ static void __attribute__((constructor)) needs_siblings(void)
 FIXTURE(hotplug)
 {
 	struct testbed bed;
-	const char *kept, *replugged;	/* addresses */
-	struct device device;		/* the device that stays */
-	struct edu raw;			/* the replugged device without vfio */
-	int second;			/* file of the replugged device */
+	const char *kept, *replugged;	/* Addresses */
+	struct device device;		/* The sibling that is kept */
+	struct edu raw;			/* The replugged device without vfio */
+	int second;			/* File of the replugged device */
 };
 
 FIXTURE_SETUP(hotplug)

@@ -35,10 +35,10 @@ FIXTURE_VARIANT(killed)
 FIXTURE_VARIANT_ADD(killed, opened) { .step = OPENED };
 FIXTURE_VARIANT_ADD(killed, bound) { .step = BOUND };
 FIXTURE_VARIANT_ADD(killed, attached) { .step = ATTACHED };
-FIXTURE_VARIANT_ADD(killed, mapped){ .step = MAPPED, .pinned = TESTBED_PAGES };
+FIXTURE_VARIANT_ADD(killed, mapped) { .step = MAPPED, .pinned = TESTBED_PAGES };
 FIXTURE_VARIANT_ADD(killed, detached) { .step = DETACHED };
-FIXTURE_VARIANT_ADD(killed, running){ .step = RUNNING,
-				      .pinned = TESTBED_PAGES };
+FIXTURE_VARIANT_ADD(killed, running) { .step = RUNNING,
+				       .pinned = TESTBED_PAGES };
 
 FIXTURE_SETUP(killed)
 {

@@ -35,7 +35,7 @@
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 
 #define FILE_PAGES	8
-#define STUCK		5u	/* page of the file */
+#define STUCK		5u	/* Page of the file */
 
 NEEDS_EDU
 NEEDS_FUSE

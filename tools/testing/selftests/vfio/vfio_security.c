@@ -35,7 +35,7 @@ FIXTURE(security)
 	struct testbed bed;
 	struct edu raw;
 	const char *address;
-	int *ready;		/* shared with a child, which sets it */
+	int *ready;		/* Shared with a child, which sets it */
 };
 
 FIXTURE_SETUP(security)

@@ -15,7 +15,7 @@
 #define PIN_BOTH (PIN_READ | PIN_WRITE)
 
 /* Return value of mdev_unmap() for a number of pages */
-#define BYTES(pages) ((long long)((pages)*PAGE))
+#define BYTES(pages) ((long long)((pages) * PAGE))
 
 /**
  * struct mdev_testbed - resources of one test
