@@ -62,7 +62,7 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 }
 
 /**
- * type1_dirty_pages() - VFIO_IOMMU_DIRTY_PAGES
+ * type1_dirty_pages() - handle VFIO_IOMMU_DIRTY_PAGES
  * @type1: state of the container
  * @arg: user address of struct vfio_iommu_type1_dirty_bitmap and its data
  *

@@ -59,7 +59,7 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
 }
 
 /**
- * type1_map_dma() - VFIO_IOMMU_MAP_DMA
+ * type1_map_dma() - handle VFIO_IOMMU_MAP_DMA
  * @type1: state of the container
  * @arg: user address of struct vfio_iommu_type1_dma_map
  *
@@ -254,7 +254,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 }
 
 /**
- * type1_unmap_dma() - VFIO_IOMMU_UNMAP_DMA
+ * type1_unmap_dma() - handle VFIO_IOMMU_UNMAP_DMA
  * @type1: state of the container
  * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. The
  *       size is set to the number of bytes that were unmapped, or that lost

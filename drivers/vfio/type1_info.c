@@ -28,7 +28,7 @@ static bool all_coherent(struct type1 *type1)
 }
 
 /**
- * type1_check_extension() - VFIO_CHECK_EXTENSION
+ * type1_check_extension() - handle VFIO_CHECK_EXTENSION
  * @type1: state of the container, or NULL if it has no driver yet
  * @extension: %VFIO_TYPE1_IOMMU etc.
  *
@@ -109,7 +109,7 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 }
 
 /**
- * type1_get_info() - VFIO_IOMMU_GET_INFO
+ * type1_get_info() - handle VFIO_IOMMU_GET_INFO
  * @type1: state of the container
  * @arg: user address of struct vfio_iommu_type1_info. If there is no room for
  *       the capabilities, argsz is set to the required size in bytes
@@ -117,7 +117,7 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
  * Context: Process context. May sleep.
  * Return: 0, or
  * * %-EFAULT - @arg is not accessible.
- * * %-EINVAL - argsz is too small.
+ * * %-EINVAL - The value of argsz is too small.
  * * %-ENOMEM - Out of memory.
  */
 long type1_get_info(struct type1 *type1, void __user *arg)

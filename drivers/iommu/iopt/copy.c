@@ -175,11 +175,11 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * Context: process context, may sleep for a long time. Waits, killable, for
  * mappings in the source range that are being built or torn down.
  * Return: 0, or
- * * %-ENOENT - part of the source range is not mapped
- * * %-EPERM - @prot allows writing, but the memory was mapped read-only
- * * %-EBUSY - a mapping in the source range is an orphan
- * * %-ESRCH - a domain needs the memory pinned, but its process has exited
- * * an errno of iopt_map_user()
+ * * %-ENOENT - Part of the source range is not mapped.
+ * * %-EPERM - @prot allows writing, but the memory was mapped read-only.
+ * * %-EBUSY - A mapping in the source range is an orphan.
+ * * %-ESRCH - A domain needs the memory pinned, but its process has exited.
+ * * An errno of iopt_map_user().
  *
  * On failure nothing is mapped, pinned or charged.
  */

@@ -225,10 +225,11 @@ out:
  * Context: process context; may block indefinitely, killable. @pages->mutex is
  * not held, unless no other caller can find @pages.
  * Return: 0, or
- * * %-EFAULT - there is no memory, or it does not permit the access
- * * %-ESRCH - the process has exited
- * * %-EINTR - killed
- * * %-ENOMEM or another errno of get_user_pages_remote()
+ * * %-EFAULT - There is no memory, or it does not permit the access.
+ * * %-ESRCH - The process has exited.
+ * * %-EINTR - A fatal signal is pending.
+ * * %-ENOMEM - Out of memory.
+ * * Another errno of get_user_pages_remote().
  */
 int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 		  unsigned long npages)
@@ -426,13 +427,13 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * @pages.
  * Return: the number of pages pinned, starting at @first, 0 if the first page
  * must be faulted in with iopt_fault_in(), or
- * * %-ENOMEM - out of memory, a page cannot be migrated out of movable memory,
- *   or the limit of the payer is exceeded
- * * %-EFAULT - there is no memory, or it does not permit the access
- * * %-ESRCH - the process has exited
- * * %-EINTR - killed
- * * %-EOPNOTSUPP - the memory cannot be pinned for long
- * * another errno of GUP
+ * * %-ENOMEM - Out of memory, a page cannot be migrated out of movable memory,
+ *   or the limit of the payer is exceeded.
+ * * %-EFAULT - There is no memory, or it does not permit the access.
+ * * %-ESRCH - The process has exited.
+ * * %-EINTR - A fatal signal is pending.
+ * * %-EOPNOTSUPP - The memory cannot be pinned for long.
+ * * Another errno of GUP.
  *
  * Unless the return value is positive nothing is pinned or charged.
  */

@@ -21,10 +21,10 @@
  *
  * Context: process context, may sleep.
  * Return: 0, or
- * * %-EINVAL - @bytes is not a valid size
+ * * %-EINVAL - @bytes is not a valid size.
  * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
  *   domain, which may contain larger I/O pages, and the policy does not allow
- *   mixed sizes
+ *   mixed sizes.
  */
 int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {

@@ -28,10 +28,10 @@
  *
  * Context: @iopt->lock is held.
  * Return: 0, or
- * * %-EEXIST - there is a mapping in the interval
- * * %-EAGAIN - a mapping in the interval is being built or torn down, which may
+ * * %-EEXIST - There is a mapping in the interval.
+ * * %-EAGAIN - A mapping in the interval is being built or torn down, which may
  *   wait for accesses to unpin. The caller waits for an area to become idle and
- *   calls again
+ *   calls again.
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
 			unsigned long last)
@@ -53,9 +53,9 @@ int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
  * Context: @iopt->lock is held, and dropped while waiting, killable, for a
  * mapping in the interval that is being built or torn down.
  * Return: 0, or
- * * %-EINVAL - the interval is misaligned or reserved
- * * %-EEXIST - there is a mapping in the interval
- * * %-EINTR - killed while waiting
+ * * %-EINVAL - The interval is misaligned or reserved.
+ * * %-EEXIST - There is a mapping in the interval.
+ * * %-EINTR - A fatal signal is pending.
  */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, struct iopt_area **above)
@@ -189,8 +189,8 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
  *
  * Context: @iopt->lock is held. Takes time logarithmic in the number of areas.
  * Return: 0, or
- * * %-EINVAL - @length is misaligned
- * * %-ENOSPC - no suitable IOVAs are left
+ * * %-EINVAL - @length is misaligned.
+ * * %-ENOSPC - No suitable IOVAs are left.
  */
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)

@@ -434,17 +434,17 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * Callers should not hold contended locks: maps of other ranges run in
  * parallel.
  * Return: 0, or
- * * %-EINVAL - an argument is 0 or misaligned, @prot allows no access, or the
- *   IOVAs are not usable
- * * %-EOVERFLOW - a range wraps around
- * * %-EEXIST - some of the IOVAs are mapped already
- * * %-ENOSPC - no suitable IOVAs are left, or the policy allows no more
- *   mappings
- * * %-ENOMEM - out of memory, or the limit on locked memory is exceeded
- * * %-EFAULT - there is no memory at @uptr, or it does not permit the access
- * * %-EINTR - killed
- * * %-EOPNOTSUPP - the memory cannot be pinned for long
- * * an errno of the IOMMU driver
+ * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, or the
+ *   IOVAs are not usable.
+ * * %-EOVERFLOW - A range wraps around.
+ * * %-EEXIST - Some of the IOVAs are mapped already.
+ * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more
+ *   mappings.
+ * * %-ENOMEM - Out of memory, or the limit on locked memory is exceeded.
+ * * %-EFAULT - There is no memory at @uptr, or it does not permit the access.
+ * * %-EINTR - A fatal signal is pending.
+ * * %-EOPNOTSUPP - The memory cannot be pinned for long.
+ * * An errno of the IOMMU driver.
  *
  * On failure nothing is mapped, pinned or charged.
  */

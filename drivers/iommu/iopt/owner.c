@@ -133,11 +133,11 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * Context: process context, may sleep. Waits, killable, for mappings in the
  * interval that are being built or torn down, and for attach and detach.
  * Return: 0, or
- * * %-ENOENT - a mapping extends beyond the interval, or there is no mapping
- *   and the interval is not the whole address space
- * * %-EINVAL - a mapping is an orphan already
- * * %-EBUSY - a copy shares the pages of a mapping
- * * %-EINTR - killed
+ * * %-ENOENT - A mapping extends beyond the interval, or there is no mapping and
+ *   the interval is not the whole address space.
+ * * %-EINVAL - A mapping is an orphan already.
+ * * %-EBUSY - A copy shares the pages of a mapping.
+ * * %-EINTR - A fatal signal is pending.
  *
  * On failure nothing has changed.
  */
@@ -246,12 +246,12 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * mapping in the interval that is being built or torn down, for accesses that
  * use the mapping, and for attach and detach.
  * Return: 0, or
- * * %-ENOENT - nothing is mapped in the interval
- * * %-EINVAL - the interval is not exactly one orphan, or @uptr is misaligned
- * * %-EOVERFLOW - the memory wraps around
- * * %-EBUSY - a copy shares the pages
- * * %-ENOMEM - out of memory, or the limit on locked memory is exceeded
- * * %-EINTR - killed
+ * * %-ENOENT - Nothing is mapped in the interval.
+ * * %-EINVAL - The interval is not exactly one orphan, or @uptr is misaligned.
+ * * %-EOVERFLOW - The memory wraps around.
+ * * %-EBUSY - A copy shares the pages.
+ * * %-ENOMEM - Out of memory, or the limit on locked memory is exceeded.
+ * * %-EINTR - A fatal signal is pending.
  *
  * On failure the mapping remains an orphan.
  */

@@ -114,8 +114,8 @@ void iopt_pages_unlock(struct iopt_pages *pages)
  * Context: process context, may sleep indefinitely, killable. Takes the
  * mmap_lock to charge @payer, without holding @pages->mutex.
  * Return: 0, or
- * * %-ENOMEM - the limit of @payer does not allow the charge
- * * %-EINTR - killed
+ * * %-ENOMEM - The limit of @payer does not allow the charge.
+ * * %-EINTR - A fatal signal is pending.
  *
  * On failure the old payer is charged as before.
  */

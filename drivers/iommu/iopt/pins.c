@@ -270,9 +270,9 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * Context: process context; takes @pages->mutex, killable. May sleep
  * indefinitely, killable and without the mutex, until a page is faulted in.
  * Return: 0, or
- * * %-EINVAL - a page has no struct page
- * * %-EOVERFLOW - the pin counter of the mapping would overflow
- * * an errno of iopt_gup() or iopt_fault_in()
+ * * %-EINVAL - A page has no struct page.
+ * * %-EOVERFLOW - The pin counter of the mapping would overflow.
+ * * An errno of iopt_gup() or iopt_fault_in().
  *
  * On failure nothing is pinned by this call.
  */

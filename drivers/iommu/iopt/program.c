@@ -227,9 +227,9 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  *
  * Context: process context, may sleep, killable. @area->pages->mutex is held.
  * Return: 0, or
- * * %-EINVAL - the memory is not aligned to the page sizes of the domain
- * * %-EINTR - killed
- * * an errno of the IOMMU driver
+ * * %-EINVAL - The memory is not aligned to the page sizes of the domain.
+ * * %-EINTR - A fatal signal is pending.
+ * * An errno of the IOMMU driver.
  *
  * On failure nothing is mapped.
  */

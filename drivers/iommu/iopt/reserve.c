@@ -44,10 +44,10 @@ static int try_reserve(struct io_pagetable *iopt, unsigned long start,
  * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep,
  * killable.
  * Return: 0, or
- * * %-EADDRINUSE - a mapping or an allowed range is in the interval
- * * %-ENOMEM - out of memory
- * * %-EINTR - killed while waiting for a mapping that is being built or torn
- *   down
+ * * %-EADDRINUSE - A mapping or an allowed range is in the interval.
+ * * %-ENOMEM - Out of memory.
+ * * %-EINTR - Killed while waiting for a mapping that is being built or torn
+ *   down.
  */
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 		      unsigned long last, const void *owner)
@@ -105,9 +105,9 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
  *
  * Context: process context, may sleep. Does not wait while pages are pinned.
  * Return: 0, or
- * * %-EINVAL - ranges overlap, or a range ends before it starts
- * * %-EADDRINUSE - a range is reserved
- * * %-ENOMEM - out of memory
+ * * %-EINVAL - Ranges overlap, or a range ends before it starts.
+ * * %-EADDRINUSE - A range is reserved.
+ * * %-ENOMEM - Out of memory.
  *
  * On failure the earlier ranges remain in effect.
  */
@@ -174,9 +174,9 @@ static bool region_range(const struct iommu_resv_region *region,
  *
  * Context: process context, may sleep, killable.
  * Return: 0, or
- * * %-EADDRINUSE - a mapping or an allowed range is in a region
- * * %-ENOMEM - out of memory
- * * %-EINTR - killed
+ * * %-EADDRINUSE - A mapping or an allowed range is in a region.
+ * * %-ENOMEM - Out of memory.
+ * * %-EINTR - A fatal signal is pending.
  *
  * On failure @owner has no reservation.
  */
@@ -315,11 +315,11 @@ static int reserve_outside(struct io_pagetable *iopt,
  *
  * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep.
  * Return: 0, or
- * * %-EADDRINUSE - a mapping or an allowed range is outside of the aperture, or
- *   a mapping is not aligned to the pages of the domain
- * * %-ENOMEM - out of memory
- * * %-EAGAIN - the result depends on a mapping that is being built or torn
- *   down. The caller waits for an area to become idle and calls again
+ * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
+ *   a mapping is not aligned to the pages of the domain.
+ * * %-ENOMEM - Out of memory.
+ * * %-EAGAIN - The result depends on a mapping that is being built or torn down.
+ *   The caller waits for an area to become idle and calls again.
  *
  * On failure @domain has no reservation.
  */

@@ -86,8 +86,8 @@ static int runs_append_batch(struct iopt_runs *runs,
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
  * Return: 0, or
- * * %-ENOMEM - out of memory
- * * %-EFAULT - a pfn is 2^40 or larger and cannot be packed
+ * * %-ENOMEM - Out of memory.
+ * * %-EFAULT - A pfn is 2^40 or larger and cannot be packed.
  *
  * On failure the record does not change.
  */

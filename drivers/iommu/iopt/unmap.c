@@ -352,10 +352,10 @@ static int unmap_finish(struct unmap *unmap)
  * unpin. Callers must not hold a lock that the unmap callback of an access
  * takes.
  * Return: 0, or
- * * %-ENOENT - a mapping extends beyond the interval, or there is no mapping
- *   and the interval is not the whole address space
- * * %-EINVAL - @last is less than @start
- * * %-EINTR - killed while waiting
+ * * %-ENOENT - A mapping extends beyond the interval, or there is no mapping and
+ *   the interval is not the whole address space.
+ * * %-EINVAL - @last is less than @start.
+ * * %-EINTR - A fatal signal is pending.
  * * with @query, an errno of iopt_dirty_read()
  *
  * On failure nothing is unmapped.
