@@ -26,9 +26,9 @@ UNKNOWN = "?"
 # The number of watchpoints that KCSAN set up, in the guest's debugfs. If it is 0, KCSAN cannot have found anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites but iopt-bitmap, iopt-random and iopt-runs*, which are single-threaded and slow. The pattern leaves out
+# All suites but iopt-report, iopt-random and iopt-runs*, which are single-threaded and slow. The pattern leaves out
 # iopt-reserve and iopt-rw too, which are single-threaded.
-SUITES = "iopt-[!br]*"
+SUITES = "iopt-[!r]*"
 
 
 @dataclass(frozen=True)

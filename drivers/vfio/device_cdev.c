@@ -218,7 +218,7 @@ static int vfio_cdev_open_device(struct vfio_device *device,
 
 static void vfio_cdev_close_device(struct vfio_device *device)
 {
-	vfio_access_quiesce(device);
+	vfio_emulated_stop_notify(device);
 	mutex_lock(&device->dev_set->lock);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
@@ -356,7 +356,7 @@ err_unclaim:
  */
 static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
-	int rc = vfio_access_block(device);
+	int rc = vfio_emulated_block(device);
 
 	if (!rc)
 		device->ops->detach_ioas(device);

@@ -22,15 +22,15 @@
 
 #include "iommufd_emulated.h"
 
-static void access_unmap(void *data, unsigned long iova, unsigned long length)
+static void emulated_unmap(void *data, unsigned long iova, unsigned long length)
 {
 	struct vfio_device *vdev = data;
 
 	vdev->ops->dma_unmap(vdev, iova, length);
 }
 
-static const struct iommufd_access_ops access_ops = {
-	.unmap = access_unmap,
+static const struct iommufd_access_ops emulated_ops = {
+	.unmap = emulated_unmap,
 };
 
 /**
@@ -54,7 +54,8 @@ int vfio_iommufd_emulated_bind(struct vfio_device *vdev,
 	struct iommufd_access *access;
 
 	access = iommufd_access_create(ictx, vdev->ops->dma_unmap ?
-				       &access_ops : NULL, vdev, out_device_id);
+				       &emulated_ops : NULL, vdev,
+				       out_device_id);
 	if (IS_ERR(access))
 		return PTR_ERR(access);
 
@@ -117,7 +118,7 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
 /**
- * vfio_access_block() - block calls of a driver before a detach
+ * vfio_emulated_block() - block calls of a driver before a detach
  * @device: any bound device; nothing is done unless it is emulated
  *
  * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time,
@@ -127,7 +128,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
  * * %-EINTR - The caller was killed while waiting. The device is attached as
  *   before.
  */
-int vfio_access_block(struct vfio_device *device)
+int vfio_emulated_block(struct vfio_device *device)
 {
 	lockdep_assert_held(&device->iommufd_lock);
 
@@ -137,16 +138,16 @@ int vfio_access_block(struct vfio_device *device)
 }
 
 /**
- * vfio_access_quiesce() - stop calls of a driver's dma_unmap op
+ * vfio_emulated_stop_notify() - stop calls of a driver's dma_unmap op
  * @device: any open device; nothing is done unless it is bound and emulated
  *
  * Context: May sleep; waits for a running call. The caller holds no lock that
  * the op takes, and closes the device next.
  */
-void vfio_access_quiesce(struct vfio_device *device)
+void vfio_emulated_stop_notify(struct vfio_device *device)
 {
 	if (vfio_has_access(device))
-		iommufd_access_quiesce(device->iommufd_access);
+		iommufd_access_stop_notify(device->iommufd_access);
 }
 
 static unsigned int access_flags(int prot)
@@ -156,7 +157,7 @@ static unsigned int access_flags(int prot)
 }
 
 /**
- * vfio_access_pin_pages() - vfio_pin_pages() of a bound device
+ * vfio_emulated_pin_pages() - vfio_pin_pages() of a bound device
  * @device: the device
  * @iova: any IOVA in the first page
  * @npage: number of pages, at most VFIO_PIN_PAGES_MAX_ENTRIES
@@ -174,8 +175,8 @@ static unsigned int access_flags(int prot)
  *
  * On failure nothing is pinned.
  */
-int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
-			  int npage, int prot, struct page **pages)
+int vfio_emulated_pin_pages(struct vfio_device *device, dma_addr_t iova,
+			    int npage, int prot, struct page **pages)
 {
 	int rc;
 
@@ -191,7 +192,7 @@ int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
 }
 
 /**
- * vfio_access_unpin_pages() - vfio_unpin_pages() of a bound device
+ * vfio_emulated_unpin_pages() - vfio_unpin_pages() of a bound device
  * @device: the device
  * @iova: any IOVA in the first page
  * @npage: number of pages, at least 1
@@ -200,8 +201,8 @@ int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
  *
  * Context: May sleep. May be called from the driver's dma_unmap op.
  */
-void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
-			     int npage)
+void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
+			       int npage)
 {
 	if (iova > ULONG_MAX)
 		return;
@@ -211,7 +212,7 @@ void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
 }
 
 /**
- * vfio_access_rw() - vfio_dma_rw() of a bound device
+ * vfio_emulated_rw() - vfio_dma_rw() of a bound device
  * @device: the device
  * @iova: first IOVA
  * @data: kernel buffer
@@ -227,8 +228,8 @@ void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  * * %-EPERM - A mapping does not have the permissions.
  * * Another errno of iommufd_access_rw().
  */
-int vfio_access_rw(struct vfio_device *device, dma_addr_t iova, void *data,
-		   size_t len, bool write)
+int vfio_emulated_rw(struct vfio_device *device, dma_addr_t iova, void *data,
+		     size_t len, bool write)
 {
 	if (!data || !len || iova > ULONG_MAX)
 		return -EINVAL;

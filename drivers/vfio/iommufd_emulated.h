@@ -15,13 +15,13 @@ static inline bool vfio_has_access(const struct vfio_device *device)
 	return IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) && device->iommufd_access;
 }
 
-int vfio_access_block(struct vfio_device *device);
-void vfio_access_quiesce(struct vfio_device *device);
-int vfio_access_pin_pages(struct vfio_device *device, dma_addr_t iova,
-			  int npage, int prot, struct page **pages);
-void vfio_access_unpin_pages(struct vfio_device *device, dma_addr_t iova,
-			     int npage);
-int vfio_access_rw(struct vfio_device *device, dma_addr_t iova, void *data,
-		   size_t len, bool write);
+int vfio_emulated_block(struct vfio_device *device);
+void vfio_emulated_stop_notify(struct vfio_device *device);
+int vfio_emulated_pin_pages(struct vfio_device *device, dma_addr_t iova,
+			    int npage, int prot, struct page **pages);
+void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
+			       int npage);
+int vfio_emulated_rw(struct vfio_device *device, dma_addr_t iova, void *data,
+		     size_t len, bool write);
 
 #endif

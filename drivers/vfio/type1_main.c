@@ -72,8 +72,8 @@ int type1_errno(int rc)
  */
 void type1_choose_pages(struct type1 *type1)
 {
-	iopt_limit_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
-				      PAGE_SIZE : IOPT_MAX_IOPTE);
+	iopt_set_max_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
+					PAGE_SIZE : IOPT_MAX_IOPTE);
 }
 
 /**

@@ -63,7 +63,7 @@ void iommufd_access_destroy(struct iommufd_access *access);
 int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
 int iommufd_access_block(struct iommufd_access *access);
 void iommufd_access_detach(struct iommufd_access *access);
-void iommufd_access_quiesce(struct iommufd_access *access);
+void iommufd_access_stop_notify(struct iommufd_access *access);
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags);
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,

@@ -52,7 +52,7 @@ enum iopt_account {
 /* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
-/* Size in bytes of the largest I/O page, unless iopt_limit_iopte() lowers it. */
+/* Size in bytes of the largest I/O page, unless iopt_set_max_iopte() lowers it. */
 #define IOPT_MAX_IOPTE	SZ_1G
 
 /**
@@ -65,7 +65,7 @@ enum iopt_account {
  *           notice. 0 is the same as 1
  * @pfnmap: allow mappings of memory without struct page, such as device memory
  *          that a driver has mapped into the process. This memory is not pinned
- * @mixed_iopte: iopt_limit_iopte() can lower the limit while domains contain
+ * @mixed_iopte: iopt_set_max_iopte() can lower the limit while domains contain
  *               larger I/O pages, which they keep
  */
 struct iopt_policy {
@@ -136,8 +136,8 @@ struct iopt_access_ops {
 
 struct io_pagetable *iopt_alloc(const struct iopt_policy *policy);
 void iopt_free(struct io_pagetable *iopt);
-int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes);
-unsigned long iopt_iopte_limit(struct io_pagetable *iopt);
+int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes);
+unsigned long iopt_max_iopte(struct io_pagetable *iopt);
 
 int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,

@@ -10,7 +10,7 @@ statement S;
  {
  	...
 +	if (vfio_has_access(device))
-+		return vfio_access_pin_pages(device, iova, npage, prot, pages);
++		return vfio_emulated_pin_pages(device, iova, npage, prot, pages);
  	if (<+... vfio_assert_device_open(device) ...+>) S
  	...
  }
@@ -23,7 +23,7 @@ statement S;
  {
  	...
 +	if (vfio_has_access(device)) {
-+		vfio_access_unpin_pages(device, iova, npage);
++		vfio_emulated_unpin_pages(device, iova, npage);
 +		return;
 +	}
 +
@@ -40,7 +40,7 @@ statement S;
  {
  	...
 +	if (vfio_has_access(device))
-+		return vfio_access_rw(device, iova, data, len, write);
++		return vfio_emulated_rw(device, iova, data, len, write);
  	if (<+... vfio_assert_device_open(device) ...+>) S
  	...
  }

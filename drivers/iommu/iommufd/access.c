@@ -325,7 +325,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
 
 /**
- * iommufd_access_quiesce() - permanently stop the unmap callbacks of an access
+ * iommufd_access_stop_notify() - permanently stop the unmap callbacks of an access
  * @access: the access
  *
  * For a driver that is about to become unable to handle callbacks. When this
@@ -335,13 +335,13 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
  * Context: May sleep. Waits for a running callback. Must not be called from a
  * callback, or with a lock held that a callback takes.
  */
-void iommufd_access_quiesce(struct iommufd_access *access)
+void iommufd_access_stop_notify(struct iommufd_access *access)
 {
 	mutex_lock(&access->unmap_lock);
 	access->quiesced = true;
 	mutex_unlock(&access->unmap_lock);
 }
-EXPORT_SYMBOL_NS_GPL(iommufd_access_quiesce, IOMMUFD);
+EXPORT_SYMBOL_NS_GPL(iommufd_access_stop_notify, IOMMUFD);
 
 static unsigned int engine_flags(unsigned int flags)
 {

@@ -54,7 +54,7 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 	/* An attach in progress may fail, and then no domain is in use. */
 	if (mutex_lock_killable(&ioas->attach_lock))
 		return -EINTR;
-	rc = iopt_limit_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
+	rc = iopt_set_max_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
 	mutex_unlock(&ioas->attach_lock);
 	/*
 	 * The engine is busy while large I/O pages may be in use. User space
@@ -72,7 +72,7 @@ static int option_huge_pages(struct iommufd_ctx *ictx,
 	if (!ioas)
 		return -ENOENT;
 	if (cmd->op == IOMMU_OPTION_OP_GET)
-		cmd->val64 = iopt_iopte_limit(ioas->iopt) != PAGE_SIZE;
+		cmd->val64 = iopt_max_iopte(ioas->iopt) != PAGE_SIZE;
 	else if (cmd->op != IOMMU_OPTION_OP_SET)
 		rc = -EOPNOTSUPP;
 	else if (cmd->val64 > 1)

@@ -4,7 +4,7 @@
  *
  * An access pins and unpins pages by IOVA. It is notified when a mapping that
  * has pinned pages is unmapped, no matter which access pinned them, see
- * quiesce.c. While a call works in an area it is a user of the area, which
+ * notify.c. While a call works in an area it is a user of the area, which
  * keeps the area in place, so that the call needs no lock.
  *
  * Pins belong to the space: any access may unpin pages that another one pinned.

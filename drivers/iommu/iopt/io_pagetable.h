@@ -67,7 +67,7 @@ struct iopt_payer;
  *              access is destroyed
  * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end, which do not change
- * @max_iopte: size of the largest I/O page in bytes, see iopt_limit_iopte();
+ * @max_iopte: size of the largest I/O page in bytes, see iopt_set_max_iopte();
  *             written under @lock, also read without it
  * @accesses: all &struct iopt_access
  * @owners: allocated numbers of accesses that own their pins, starting at 1

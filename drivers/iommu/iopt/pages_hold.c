@@ -17,8 +17,8 @@
 
 #include "account.h"
 #include "gup.h"
-#include "page_claim.h"
 #include "pages.h"
+#include "pages_pin.h"
 #include "pins.h"
 #include "runs_packed.h"
 #include "trace.h"

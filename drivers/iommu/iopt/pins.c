@@ -21,8 +21,8 @@
 
 #include "account.h"
 #include "gup.h"
-#include "page_claim.h"
 #include "pages.h"
+#include "pages_pin.h"
 #include "pins.h"
 #include "runs_packed.h"
 #include "trace.h"
@@ -115,9 +115,9 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
 }
 
 /* Add records for a batch of new pins. @done receives their number. */
-static int batch_record(struct iopt_pages *pages, struct iopt_pinner pinner,
-			unsigned long first, struct iopt_batch *batch,
-			struct page **out, unsigned long *done)
+static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
+		       unsigned long first, struct iopt_batch *batch,
+		       struct page **out, unsigned long *done)
 {
 	unsigned int *nr_pins = pinner.nr_pins, i = 0;
 	struct iopt_run run;
@@ -147,10 +147,10 @@ static int batch_record(struct iopt_pages *pages, struct iopt_pinner pinner,
  * receives the number of pages, which is 0 if the caller has to retry because
  * the first page was faulted in.
  */
-static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
-		    unsigned long first, unsigned long last,
-		    unsigned int *faults, struct iopt_batch *batch,
-		    struct page **out, unsigned long *done)
+static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
+			  unsigned long first, unsigned long last,
+			  unsigned int *faults, struct iopt_batch *batch,
+			  struct page **out, unsigned long *done)
 {
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
@@ -162,7 +162,7 @@ static int hole_pin(struct iopt_pages *pages, struct iopt_pinner pinner,
 		return nr;
 	if (!nr)
 		return iopt_pages_fault_in(pages, first, last, faults, batch);
-	rc = batch_record(pages, pinner, first, batch, out, done);
+	rc = pins_record(pages, pinner, first, batch, out, done);
 	if (rc)
 		iopt_batch_undo(pages, batch, *done);
 	return rc;
@@ -195,7 +195,8 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 		last = min(last, index - 1);
 	if (!iopt_pages_unclaimed(pages, first, &last))
 		return iopt_pages_wait(pages);
-	return hole_pin(pages, pinner, first, last, faults, batch, out, done);
+	return pins_fill_hole(pages, pinner, first, last, faults, batch, out,
+			      done);
 }
 
 /*

@@ -33,7 +33,7 @@ static unsigned long granule_of(struct iommu_domain *domain)
 }
 
 /**
- * struct batch - runs to map with the next call of iommu_map_runs()
+ * struct map_call - runs to map with the next call of iommu_map_runs()
  * @domain: the domain
  * @prot: protection, IOMMU_READ etc.
  * @gfp: flags for allocations of the IOMMU driver
@@ -43,7 +43,7 @@ static unsigned long granule_of(struct iommu_domain *domain)
  * @nr: number of runs
  * @runs: the runs
  */
-struct batch {
+struct map_call {
 	struct iommu_domain *domain;
 	int prot;
 	gfp_t gfp;
@@ -54,7 +54,7 @@ struct batch {
 	struct iommu_phys_run runs[BATCH_RUNS];
 };
 
-static int batch_map(struct batch *batch)
+static int batch_map(struct map_call *batch)
 {
 	size_t mapped;
 	int rc;
@@ -75,7 +75,8 @@ static int batch_map(struct batch *batch)
  * inside one run. A batch ends at such a multiple or where contiguous memory
  * ends, so that batches do not make I/O pages smaller.
  */
-static int batch_add(struct batch *batch, phys_addr_t phys, unsigned long bytes)
+static int batch_add(struct map_call *batch, phys_addr_t phys,
+		     unsigned long bytes)
 {
 	while (bytes) {
 		unsigned long iova = batch->iova + batch->bytes;
@@ -107,7 +108,7 @@ static int batch_add(struct batch *batch, phys_addr_t phys, unsigned long bytes)
 	return 0;
 }
 
-static int batch_add_run(struct batch *batch, const struct iopt_run *run)
+static int batch_add_run(struct map_call *batch, const struct iopt_run *run)
 {
 	phys_addr_t phys = PFN_PHYS(run->pfn);
 	unsigned long i;
@@ -237,9 +238,9 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
 	unsigned long granule = granule_of(domain);
-	unsigned long limit = min(iopt_iopte_limit(iopt), BATCH_BYTES);
+	unsigned long limit = min(iopt_max_iopte(iopt), BATCH_BYTES);
 	/* More than 512 bytes: leave unused entries uninitialised. */
-	struct batch batch __uninitialized;
+	struct map_call batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;
 	int rc = 0;

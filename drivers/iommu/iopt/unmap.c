@@ -22,7 +22,7 @@
 #include "dirty_report.h"
 #include "fill.h"
 #include "io_pagetable.h"
-#include "quiesce.h"
+#include "notify.h"
 #include "trace.h"
 #include "unmap.h"
 #include "validate.h"

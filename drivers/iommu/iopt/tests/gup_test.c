@@ -12,8 +12,8 @@
 #include <linux/uaccess.h>
 
 #include "../gup.h"
-#include "../page_claim.h"
 #include "../pages.h"
+#include "../pages_pin.h"
 #include "access.h"
 #include "space.h"
 #include "thread.h"

@@ -106,7 +106,7 @@ static void failed_map_loses_pages(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4);
 	unsigned long charged = test_charged(), pfn[4], from;
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, iopt_set_max_iopte(space->iopt, PAGE_SIZE));
 	read_pfns(test, uaddr, pfn);
 	from = run_start(pfn, 2);
 	test_attach(test, mock);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page faults while pinning (pages.c): a page must be faulted in from a file on
+ * Page faults while pinning (pages_pin.c): a page must be faulted in from a file on
  * a filesystem that does not respond.
  *
  * A second thread needs such a page and waits. No other call may wait for the
@@ -15,8 +15,8 @@
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 
-#include "../page_claim.h"
 #include "../pages.h"
+#include "../pages_pin.h"
 #include "../validate.h"
 #include "access.h"
 #include "slow_memory.h"

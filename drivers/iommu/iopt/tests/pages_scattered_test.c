@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Removal of a thousand scattered holders or pins (pages.c) that cut a single
- * run, in a scattered order and while every allocation would fail. The memory
- * is physically contiguous, so that it is one run before it is cut.
+ * Removal of a thousand scattered holders or pins (pages_hold.c) that cut a
+ * single run, in a scattered order and while every allocation would fail. The
+ * memory is physically contiguous, so that it is one run before it is cut.
  */
 #include <linux/sched/signal.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that holders and accesses share (pages.c): which runs each of them
+ * Pages that holders and accesses share (pages_hold.c): which runs each of them
  * holds.
  */
 #include "../account.h"

@@ -40,7 +40,7 @@ static struct io_pagetable *pfnmap_space(struct kunit *test)
 	struct io_pagetable *iopt = iopt_alloc(&policy);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
-	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
+	KUNIT_ASSERT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
 	KUNIT_ASSERT_EQ(test, 0,
 			iopt_attach_domain(iopt, &space->mock[0]->domain));
 	return iopt;

@@ -250,8 +250,8 @@ static void largest_iopte(struct kunit *test)
 		struct record record;
 
 		record_init(test, &record);
-		KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(record.iopt,
-							  limit[i]));
+		KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(record.iopt,
+							    limit[i]));
 		record_add(test, &record, PFN, 2048 + 16, IOPT_RUN_PFNMAP);
 		mock->largest = 0;
 		KUNIT_EXPECT_EQ(test, 0, record_program(test, &record, mock,

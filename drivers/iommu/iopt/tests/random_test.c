@@ -91,7 +91,8 @@ static int random_test_init(struct kunit *test)
 		random->model.space[i].max = policy[i].max_areas;
 		KUNIT_ASSERT_EQ(test, 0, reserve_rest(random, iopt));
 	}
-	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(random->iopt[1], PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_set_max_iopte(random->iopt[1], PAGE_SIZE));
 	for (i = 0; i != RANDOM_DOMAINS; i++)
 		random->mock[i] = mock_domain_alloc(test);
 	random->mock[2]->domain.geometry.aperture_start = PAGES(4);

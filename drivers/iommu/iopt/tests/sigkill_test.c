@@ -97,7 +97,7 @@ static void killed_map_leaves_nothing(struct kunit *test)
 	unsigned long charged = test_charged();
 	struct test_thread map;
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_limit_iopte(space->iopt, PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, iopt_set_max_iopte(space->iopt, PAGE_SIZE));
 	test_attach(test, mock);
 	mock->block_iova = IOVA + PAGES(NR_MANY / 2);
 	test_thread_map(test, &map, IOVA, uaddr, NR_MANY);

@@ -10,8 +10,8 @@
 #include <linux/wait_bit.h>
 
 #include "gup.h"
-#include "page_claim.h"
 #include "pages.h"
+#include "pages_pin.h"
 
 /* Claim indexes, none of which is claimed yet. */
 static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)

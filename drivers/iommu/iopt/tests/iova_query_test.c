@@ -202,7 +202,7 @@ static void alignment_of_several_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
-static struct kunit_case query_cases[] = {
+static struct kunit_case iova_query_cases[] = {
 	KUNIT_CASE(find_mapping),
 	KUNIT_CASE(find_mapping_in_flight),
 	KUNIT_CASE(aperture_limits_iovas),
@@ -212,11 +212,11 @@ static struct kunit_case query_cases[] = {
 	{}
 };
 
-static struct kunit_suite query_suite = {
-	.name = "iopt-query",
+static struct kunit_suite iova_query_suite = {
+	.name = "iopt-iova-query",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = query_cases,
+	.test_cases = iova_query_cases,
 };
 
-kunit_test_suite(query_suite);
+kunit_test_suite(iova_query_suite);

@@ -411,7 +411,7 @@ static void destroyed_access_wakes_waiters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&wait));
 }
 
-static struct kunit_case area_wait_cases[] = {
+static struct kunit_case wait_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(map_does_not_wait_for_accesses),
 	KUNIT_CASE(unmap_waits_for_attach),
@@ -430,11 +430,11 @@ static struct kunit_case area_wait_cases[] = {
 	{}
 };
 
-static struct kunit_suite area_wait_suite = {
-	.name = "iopt-area-wait",
+static struct kunit_suite wait_suite = {
+	.name = "iopt-wait",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = area_wait_cases,
+	.test_cases = wait_cases,
 };
 
-kunit_test_suite(area_wait_suite);
+kunit_test_suite(wait_suite);

@@ -111,7 +111,7 @@ static void attach_that_waits_for_unmap_is_killable(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case quiesce_attach_cases[] = {
+static struct kunit_case notify_attach_cases[] = {
 	KUNIT_CASE(domain_maps_after_killed_unmap),
 	KUNIT_CASE(domain_is_empty_after_unmap),
 	KUNIT_CASE(coarse_domain_attaches_after_unmap),
@@ -119,11 +119,11 @@ static struct kunit_case quiesce_attach_cases[] = {
 	{}
 };
 
-static struct kunit_suite quiesce_attach_suite = {
-	.name = "iopt-quiesce-attach",
+static struct kunit_suite notify_attach_suite = {
+	.name = "iopt-notify-attach",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = quiesce_attach_cases,
+	.test_cases = notify_attach_cases,
 };
 
-kunit_test_suite(quiesce_attach_suite);
+kunit_test_suite(notify_attach_suite);

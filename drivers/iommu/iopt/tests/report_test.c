@@ -390,7 +390,7 @@ static void random_against_model(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case bitmap_cases[] = {
+static struct kunit_case report_cases[] = {
 	KUNIT_CASE(holes_are_unchanged),
 	KUNIT_CASE(whole_words),
 	KUNIT_CASE(holes_need_no_bitmap),
@@ -402,11 +402,11 @@ static struct kunit_case bitmap_cases[] = {
 	{}
 };
 
-static struct kunit_suite bitmap_suite = {
-	.name = "iopt-bitmap",
+static struct kunit_suite report_suite = {
+	.name = "iopt-report",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = bitmap_cases,
+	.test_cases = report_cases,
 };
 
-kunit_test_suite(bitmap_suite);
+kunit_test_suite(report_suite);

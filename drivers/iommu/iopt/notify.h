@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Making accesses stop using areas. */
-#ifndef __IOPT_QUIESCE_H
-#define __IOPT_QUIESCE_H
+#ifndef __IOPT_NOTIFY_H
+#define __IOPT_NOTIFY_H
 
 #include <linux/list.h>
 
@@ -9,4 +9,4 @@ struct io_pagetable;
 
 int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas);
 
-#endif /* __IOPT_QUIESCE_H */
+#endif /* __IOPT_NOTIFY_H */

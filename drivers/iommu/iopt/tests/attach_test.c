@@ -173,34 +173,34 @@ static void limit_iopte(struct kunit *test)
 	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 8);
 
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, PAGE_SIZE / 2));
-	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_limit_iopte(iopt, 3 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_set_max_iopte(iopt, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_set_max_iopte(iopt, PAGE_SIZE / 2));
+	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_set_max_iopte(iopt, 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	test_attach(test, mock);
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 8, mock->nr_maps);
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_large);
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
-	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	/*
 	 * The limit can be lowered if the domain is empty, since it has no
 	 * larger I/O pages.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_2M, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 16, mock->nr_maps);
 
 	/* With mixed_iopte, the limit can be lowered at any time. */
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, SZ_2M));
+	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
 	iopt->policy.mixed_iopte = true;
-	KUNIT_EXPECT_EQ(test, 0, iopt_limit_iopte(iopt, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_4M, uaddr, 8));
 	KUNIT_EXPECT_EQ(test, 24, mock->nr_maps);
 }
 
-static struct kunit_case domain_cases[] = {
+static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(attach_fills),
 	KUNIT_CASE(domains_share_pins),
 	KUNIT_CASE(detach_in_batches),
@@ -211,11 +211,11 @@ static struct kunit_case domain_cases[] = {
 	{}
 };
 
-static struct kunit_suite domain_suite = {
-	.name = "iopt-domain",
+static struct kunit_suite attach_suite = {
+	.name = "iopt-attach",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = domain_cases,
+	.test_cases = attach_cases,
 };
 
-kunit_test_suite(domain_suite);
+kunit_test_suite(attach_suite);

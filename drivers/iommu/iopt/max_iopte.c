@@ -12,7 +12,7 @@
 #include "io_pagetable.h"
 
 /**
- * iopt_limit_iopte() - limit the size of I/O pages
+ * iopt_set_max_iopte() - limit the size of I/O pages
  * @iopt: the space
  * @bytes: size in bytes of the largest I/O page that may be used from now on, a
  *         power of two, at least the page size
@@ -26,7 +26,7 @@
  *   domain, which may contain larger I/O pages, and the policy does not allow
  *   mixed sizes.
  */
-int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
+int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {
 	int rc = 0;
 
@@ -41,18 +41,18 @@ int iopt_limit_iopte(struct io_pagetable *iopt, unsigned long bytes)
 	mutex_unlock(&iopt->lock);
 	return rc;
 }
-EXPORT_SYMBOL_NS_GPL(iopt_limit_iopte, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_set_max_iopte, IOPT);
 
 /**
- * iopt_iopte_limit() - query the limit of iopt_limit_iopte()
+ * iopt_max_iopte() - query the limit of iopt_set_max_iopte()
  * @iopt: the space
  *
  * Context: any context; the result may be outdated when it is returned.
  * Return: the size in bytes of the largest I/O page that may be used,
  * %IOPT_MAX_IOPTE by default.
  */
-unsigned long iopt_iopte_limit(struct io_pagetable *iopt)
+unsigned long iopt_max_iopte(struct io_pagetable *iopt)
 {
 	return READ_ONCE(iopt->max_iopte);
 }
-EXPORT_SYMBOL_NS_GPL(iopt_iopte_limit, IOPT);
+EXPORT_SYMBOL_NS_GPL(iopt_max_iopte, IOPT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Claims of callers that pin pages without the mutex of the iopt_pages. */
-#ifndef __IOPT_PAGE_CLAIM_H
-#define __IOPT_PAGE_CLAIM_H
+#ifndef __IOPT_PAGES_PIN_H
+#define __IOPT_PAGES_PIN_H
 
 #include <linux/types.h>
 
@@ -35,4 +35,4 @@ int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 			unsigned long last, unsigned int *faults,
 			const struct iopt_batch *batch);
 
-#endif /* __IOPT_PAGE_CLAIM_H */
+#endif /* __IOPT_PAGES_PIN_H */

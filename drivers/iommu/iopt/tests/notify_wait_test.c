@@ -173,7 +173,7 @@ static void pin_of_several_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-static struct kunit_case quiesce_wait_cases[] = {
+static struct kunit_case notify_wait_cases[] = {
 	KUNIT_CASE(unmap_waits_for_unpin),
 	KUNIT_CASE(unmap_EINTR_leaves_mapping),
 	KUNIT_CASE(unmap_of_several_is_all_or_nothing),
@@ -182,11 +182,11 @@ static struct kunit_case quiesce_wait_cases[] = {
 	{}
 };
 
-static struct kunit_suite quiesce_wait_suite = {
-	.name = "iopt-quiesce-wait",
+static struct kunit_suite notify_wait_suite = {
+	.name = "iopt-notify-wait",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = quiesce_wait_cases,
+	.test_cases = notify_wait_cases,
 };
 
-kunit_test_suite(quiesce_wait_suite);
+kunit_test_suite(notify_wait_suite);

@@ -12,8 +12,8 @@
 #include <linux/mm.h>
 #include <linux/rwsem.h>
 
-#include "../page_claim.h"
 #include "../pages.h"
+#include "../pages_pin.h"
 #include "access.h"
 #include "thread.h"
 
@@ -323,7 +323,7 @@ static void holder_waits_for_run(struct kunit *test)
 	expect_holder_waits(test, uaddr);
 }
 
-static struct kunit_case page_claim_cases[] = {
+static struct kunit_case pages_pin_cases[] = {
 	KUNIT_CASE(access_waits_for_pinning_access),
 	KUNIT_CASE_PARAM(access_pins_beside_pinning_access, beside_gen_params),
 	KUNIT_CASE(waiting_access_is_killable),
@@ -333,11 +333,11 @@ static struct kunit_case page_claim_cases[] = {
 	{}
 };
 
-static struct kunit_suite page_claim_suite = {
-	.name = "iopt-page-claim",
+static struct kunit_suite pages_pin_suite = {
+	.name = "iopt-pages-pin",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = page_claim_cases,
+	.test_cases = pages_pin_cases,
 };
 
-kunit_test_suite(page_claim_suite);
+kunit_test_suite(pages_pin_suite);

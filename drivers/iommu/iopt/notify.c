@@ -16,7 +16,7 @@
 #include "access.h"
 #include "area.h"
 #include "io_pagetable.h"
-#include "quiesce.h"
+#include "notify.h"
 #include "wait.h"
 
 /*
