@@ -83,7 +83,7 @@ def reports(rule):
 def lint():
     packages.need(packages.LINT)
     results = Results()
-    for check in layers.layers, structure.lengths, kerneldoc.kerneldoc, mutants.fit:
+    for check in layers.layers, structure.lengths, structure.includes, kerneldoc.kerneldoc, mutants.fit:
         results.add(check())
     mail.write()
     brought = sorted({path for patch in series.patches() for path in patch.files})

@@ -28,7 +28,7 @@ PATIENCE, LEAST = 5, 30
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-area*", "access": "iopt-a*",
-         "quiesce": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-area*", "owner": "iopt-o*", "dirty": "iopt-di*",
+         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-area*", "owner": "iopt-o*", "dirty": "iopt-di*",
          "attach": "iopt-d*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*", "copy": "iopt-co*",
          "unmap": "iopt-u*", "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
 

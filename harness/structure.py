@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the structure of the engine: no cycle of calls between its files, and no file that is too long."""
+"""Check the structure: no call cycle and no long file in the engine, and no #include of a file of a later patch."""
+import os
 import re
 from collections import defaultdict
 
+from . import series
 from .paths import ROOT
 from .results import Results
 from .shell import output
@@ -10,6 +12,7 @@ from .shell import output
 ENGINE = "drivers/iommu/iopt"
 LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: lines of its longest file}
 KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
+INCLUDE = re.compile(r'^#\s*include "([^"]+)"', re.M)
 DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
 
 
@@ -21,6 +24,19 @@ def lengths():
                    for path in sorted((ROOT / ENGINE / folder).glob("*.[ch]"))]
         found = [f"{path.relative_to(ROOT)} has {lines}" for lines, path in counted if lines > most]
         results.check(f"no file of {ENGINE}/{folder}".rstrip("/") + f" has more than {most} lines", not found, found)
+    return results
+
+
+def includes():
+    """Check that no file of a patch includes a file that only a later patch adds."""
+    results, found = Results(), []
+    added = {path: number for number, patch in enumerate(series.patches()) for path in patch.files}
+    for path, number in added.items():
+        for name in INCLUDE.findall((ROOT / path).read_text()) if path.endswith((".c", ".h")) else []:
+            other = os.path.normpath(f"{os.path.dirname(path)}/{name}")
+            if added.get(other, number) > number:
+                found.append(f"{path} includes {other} of a later patch")
+    results.check("no file includes a file of a later patch", not found, found)
     return results
 
 

@@ -124,7 +124,8 @@ static inline unsigned long type1_pgsize(struct type1 *type1)
 }
 
 /* type1_main.c */
-int type1_errno(int rc);
+int type1_attach_errno(int rc);
+int type1_access_errno(int rc);
 void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(struct type1 *type1, const char *function,
 			 unsigned long npages);

@@ -79,7 +79,7 @@ static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 	list_for_each_entry_safe(region, next, &regions, list)
 		kfree(region);
 	if (rc)
-		return type1_errno(rc);
+		return type1_attach_errno(rc);
 	if (iopt_iova_ranges(type1->iopt, NULL, 0))
 		return 0;
 	iopt_unreserve(type1->iopt, iommu_group);
@@ -226,7 +226,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	    mapped_outside(type1, domain))
 		return -EFAULT;
 	if (rc)
-		return type1_errno(rc);
+		return type1_attach_errno(rc);
 
 	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
 		rc = -EINVAL;

@@ -28,13 +28,10 @@ module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "How many mappings a container may have that is set up from now on");
 
-/**
- * type1_errno() - convert an errno of the engine to that of the uAPI
- * @rc: 0, or the errno by which the engine failed a reservation, an attach, a
- *      pin or a copy
- *
- * Programs and drivers of mediated devices depend on the errnos of type1, which
- * is older than the engine:
+/*
+ * Errnos of the engine that differ from those of the uAPI. Programs and drivers
+ * of mediated devices depend on the errnos of type1, which is older than the
+ * engine:
  *
  * - -ESRCH: the process that mapped the memory is gone. type1 could not get its
  *   mm and reported that there is no such device.
@@ -47,21 +44,32 @@ MODULE_PARM_DESC(dma_entry_limit,
  * The errnos of MAP and UNMAP depend on the mappings of the container and are
  * chosen in map() and unmap_checked(). That of a first domain with a mapping
  * outside of its aperture is chosen in fill_domain().
+ */
+
+/**
+ * type1_attach_errno() - convert an errno of a reservation or an attach
+ * @rc: 0, or an errno of the engine
  *
  * Return: the errno that type1 reports, or @rc if it is the same.
  */
-int type1_errno(int rc)
+int type1_attach_errno(int rc)
 {
-	switch (rc) {
-	case -ESRCH:
+	if (rc == -ESRCH)
 		return -ENODEV;
-	case -EADDRINUSE:
-	case -ENOENT:
-	case -EOVERFLOW:
-		return -EINVAL;
-	default:
-		return rc;
-	}
+	return rc == -EADDRINUSE ? -EINVAL : rc;
+}
+
+/**
+ * type1_access_errno() - convert an errno of a pin or a copy
+ * @rc: 0, or an errno of the engine
+ *
+ * Return: the errno that type1 reports, or @rc if it is the same.
+ */
+int type1_access_errno(int rc)
+{
+	if (rc == -ESRCH)
+		return -ENODEV;
+	return rc == -ENOENT || rc == -EOVERFLOW ? -EINVAL : rc;
 }
 
 /**

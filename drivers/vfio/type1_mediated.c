@@ -127,7 +127,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	if (rc == -ENOMEM)
 		type1_warn_of_limit(type1, "vfio_pin_page_external", npage);
 	if (rc)
-		return type1_errno(rc);
+		return type1_access_errno(rc);
 	type1_group_pinned(type1, iommu_group);
 	return npage;
 }
@@ -177,7 +177,8 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * Return: 0, or
  * * %-EBUSY - A mapping has lost its user address.
  * * %-EINVAL - A part of the range is not mapped.
- * * %-ENODEV - The process that mapped the memory is gone.
+ * * %-EPERM - A mapping does not permit the access, or the process that mapped
+ *   the memory is gone.
  * * Another errno of iopt_access_rw().
  *
  * On failure a part of the range may have been copied.
@@ -192,6 +193,6 @@ int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 		return -EBUSY;
 	if (write)
 		flags |= IOPT_ACCESS_WRITE;
-	return type1_errno(iopt_access_rw(type1->access, iova, buffer, length,
-					  flags));
+	return type1_access_errno(iopt_access_rw(type1->access, iova, buffer,
+						 length, flags));
 }
