@@ -9,8 +9,9 @@ struct iopt_batch;
 struct iopt_pages;
 
 /*
- * A page may be reclaimed between being faulted in and being pinned. Fail after
- * so many unsuccessful faults in a row.
+ * A page may be reclaimed after it was faulted in and before it is pinned.
+ * Number of consecutive faults without a pinned page after which a caller
+ * fails.
  */
 #define IOPT_FAULTS_MAX	64
 
