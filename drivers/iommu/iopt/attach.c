@@ -24,8 +24,9 @@
 #include "wait.h"
 
 /*
- * Put an area into a domain that attach has just opened. Pins its pages, which
- * may sleep without bound, unless another domain translates it.
+ * Add an area to a domain that attach has just opened. Unless another domain
+ * translates the area, pins its pages, which may sleep without bound. Drops and
+ * retakes iopt->lock.
  */
 static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 			 const struct iopt_domain *domain)
@@ -66,10 +67,10 @@ static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /*
- * Put all areas into a domain that attach has just opened. Skip areas that are
- * being built, because their map does so, and areas of an unmap that can no
- * longer fail. Other areas that are being unmapped are put in, because they
- * must be in every domain if the unmap fails.
+ * Add all areas to a domain that attach has just opened. Skip areas that are
+ * being built, because their map adds them, and areas of an unmap that can no
+ * longer fail. Add other areas that are being unmapped, because they must be in
+ * every domain if the unmap fails.
  */
 static int areas_fill_new(struct io_pagetable *iopt,
 			  const struct iopt_domain *domain)

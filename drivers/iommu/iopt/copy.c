@@ -170,8 +170,8 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * The copy shares the memory, its pins and its payer with the mappings in @src,
- * which can be unmapped independently.
+ * The copy shares the memory, its pins and its payer with the mappings in @src.
+ * Either can be unmapped without an effect on the other.
  *
  * Context: process context, may sleep without bound, killably: pages may have
  * to be faulted in. Also waits killably for mappings in the source range that

@@ -145,7 +145,7 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
  *
  * Context: process context, may sleep.
  * Return: 0, or
- * * %-EINVAL - A mapping has too many pages for a bitmap.
+ * * %-EINVAL - A mapping has more than INT_MAX pages.
  * * %-ENOMEM - Out of memory.
  *
  * On failure, dirty pages are not tracked.

@@ -19,7 +19,7 @@
  * Context: io_pagetable.lock is held, or @area is not in a space; may sleep if
  * @gfp allows it.
  * Return: 0, or
- * * %-EINVAL - The area has too many pages for a bitmap.
+ * * %-EINVAL - The area has more than INT_MAX pages.
  * * %-ENOMEM - Out of memory.
  */
 int iopt_area_track(struct iopt_area *area, gfp_t gfp)

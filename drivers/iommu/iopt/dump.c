@@ -300,7 +300,7 @@ void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt)
  *        @view->line
  *
  * Context: process context, may sleep; does not wait for pages to be pinned.
- * Return: false if there are no more lines.
+ * Return: true if there is another line, otherwise false.
  */
 bool iopt_view_next(struct iopt_view *view)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filling of domains with areas, and its reverse.
+ * Adding areas to domains and removing them from domains.
  *
  * A map adds its areas to all open domains with iopt_area_fill(). Attach adds
  * all areas to one domain with iopt_area_fill_domain(). The pages of an area
@@ -25,7 +25,7 @@
 #include "program.h"
 
 /**
- * iopt_domain_is_open() - check whether new areas must be put into a domain
+ * iopt_domain_is_open() - check whether new areas must be added to a domain
  * @iopt: the space
  *
  * Context: any context; the result may be outdated when it is returned.
@@ -119,7 +119,7 @@ void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_area_fill_domain() - put an area into a domain
+ * iopt_area_fill_domain() - add an area to a domain
  * @iopt: the space
  * @area: an area that is working and holds its pages
  * @domain: an open domain; @area is in all open domains before it in the list,
@@ -186,7 +186,7 @@ static bool domain_is_last(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_fill() - put an area into all open domains that it is not in yet
+ * iopt_area_fill() - add an area to all open domains that it is not in yet
  * @iopt: the space
  * @area: an area that the caller owns and has marked as working; nothing
  *        happens if it does not hold its pages
@@ -255,8 +255,9 @@ static struct iopt_domain *domain_from(struct io_pagetable *iopt,
 
 /*
  * Find the next domain after @seq that any of the areas is in. Such a domain
- * stays because the areas are working. Other domains may be freed as soon as
- * the RCU read lock is dropped, so only their sequence numbers are used.
+ * stays attached because the areas are working. Other domains may be freed as
+ * soon as the RCU read lock is dropped, so only their sequence numbers are
+ * used.
  */
 static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 					     struct list_head *areas,
@@ -281,7 +282,7 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_areas_clear_domain() - take areas out of a domain
+ * iopt_areas_clear_domain() - remove areas from a domain
  * @areas: list of working areas by iopt_area.node; those that are not in
  *         @domain are skipped
  * @domain: the domain
@@ -309,7 +310,7 @@ void iopt_areas_clear_domain(struct list_head *areas,
 }
 
 /**
- * iopt_areas_clear() - take areas out of all domains and unpin their pages
+ * iopt_areas_clear() - remove areas from all domains and unpin their pages
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
  *         are in a domain are working

@@ -437,8 +437,9 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * may have to be faulted in. Callers should not hold a contended lock, because
  * maps of other ranges can run in parallel.
  * Return: 0, or
- * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, or the
- *   IOVAs are not usable.
+ * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, the
+ *   IOVAs are not usable, or the mapping has more than INT_MAX pages while
+ *   dirty pages are tracked.
  * * %-EOVERFLOW - A range wraps around.
  * * %-EEXIST - Some of the IOVAs are mapped already.
  * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning of missing pages without the mutex of the iopt_pages.
+ * Pinning of missing pages without holding iopt_pages.mutex.
  *
  * iopt_pages.mutex is dropped while pages are pinned or faulted in, unless no
  * other caller can find the iopt_pages yet. A caller claims the indexes of a
@@ -90,7 +90,7 @@ int iopt_pages_wait(struct iopt_pages *pages)
  * @batch: receives the pages, which the caller must record before it drops
  *         @pages->mutex
  *
- * Context: process context, may sleep, killably. @pages->mutex is held. Unless
+ * Context: process context, may sleep killably. @pages->mutex is held. Unless
  * @batch->alone is set it is dropped while pages are pinned, and retaken.
  * Return: see iopt_gup().
  */

@@ -172,7 +172,7 @@ static bool region_range(const struct iommu_resv_region *region,
  * Regions that firmware needs only until a driver takes over the device are
  * ignored.
  *
- * Context: process context, may sleep, killable.
+ * Context: process context, may sleep killably.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range intersects a region.
  * * %-ENOMEM - Out of memory.
@@ -222,10 +222,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
  * @dev: the device, which becomes the owner of the reservations. The caller
- *       keeps it from being removed from its IOMMU
+ *       keeps @dev from being removed from its IOMMU
  * @sw_msi_start: see iopt_reserve_regions()
  *
- * Context: process context, may sleep, killable.
+ * Context: process context, may sleep killably.
  * Return: see iopt_reserve_regions().
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,

@@ -76,8 +76,8 @@ struct iopt_run_chunk {
  * @nr_cleared: number of chunks that were cleared as a whole since @chunks was
  *              last compacted
  *
- * A zeroed struct is an empty record. The record is protected by the mutex of
- * its iopt_pages.
+ * A zeroed struct is an empty record. The record is protected by
+ * iopt_pages.mutex.
  */
 struct iopt_runs {
 	unsigned long npages;

@@ -27,7 +27,7 @@ static unsigned int packed_clear(u64 *packed, unsigned int nr, unsigned int e,
 	return nr - (end - e - 1);
 }
 
-/* Find the packed runs [@e, @end) of a chunk that [@first, @last] covers. */
+/* Find the packed runs [@e, @end) of a chunk that intersect [@first, @last]. */
 static void chunk_find_covered(const struct iopt_run_chunk *chunk,
 			       unsigned long first, unsigned long last,
 			       unsigned int *e, unsigned int *end)
