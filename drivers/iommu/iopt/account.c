@@ -11,8 +11,8 @@
  *
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
  * the process may hold without bound. Unpinning therefore does not lower VmLck
- * at once: the pages stay unsynced until some thread lowers VmLck by them,
- * which synchronises the payer. A caller that charges the same payer
+ * at once: the pages stay unsynced until some thread synchronises the payer,
+ * i.e. subtracts them from VmLck. A caller that charges the same payer
  * synchronises it first, so that unsynced pages do not count against the limit.
  * A thread waits for the mmap_lock only if the lock is that of its own process
  * and no other thread waits for this thread. Otherwise it only tries the lock,

@@ -57,7 +57,7 @@ void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left);
 
 /*
- * Check whether VmLck has not been lowered yet by all uncharged pages. A caller
+ * Check whether VmLck still includes pages that have been uncharged. A caller
  * that has just uncharged pages checks this before it releases
  * iopt_pages.mutex, because other threads may then pin these pages or change
  * their payer.

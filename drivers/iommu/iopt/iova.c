@@ -29,9 +29,9 @@
  * Context: @iopt->lock is held.
  * Return: 0, or
  * * %-EEXIST - A mapping intersects the interval.
- * * %-EAGAIN - A mapping in the interval is being built, or is being unmapped
- *   and dying, or the claim of a map intersects the interval. The caller waits
- *   until an area becomes idle and calls again.
+ * * %-EAGAIN - The interval intersects a mapping that is being built, or a
+ *   dying mapping, or the claim of a map. The caller waits until an area
+ *   becomes idle and calls again.
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
 			unsigned long last)
