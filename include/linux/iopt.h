@@ -34,8 +34,8 @@ struct page;
  * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK, which
  *                   also limits the memory that the process locks itself
  * @IOPT_ACCOUNT_MM_UNLIMITED: charge the mapping process without a limit
- * @IOPT_ACCOUNT_MM_PINNED: same as @IOPT_ACCOUNT_MM, and add the pages to VmPin
- *                          as well
+ * @IOPT_ACCOUNT_MM_PINNED: charge as @IOPT_ACCOUNT_MM does, and add the pages
+ *                          to VmPin
  *
  * VmLck (mm->locked_vm) includes pages in the last three modes. VmPin
  * (mm->pinned_vm) includes pages in all modes except @IOPT_ACCOUNT_MM and
@@ -52,7 +52,7 @@ enum iopt_account {
 /* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
-/* Size in bytes of the largest I/O page, unless iopt_set_max_iopte() lowers it. */
+/* Size in bytes of the largest I/O page. iopt_set_max_iopte() can lower it. */
 #define IOPT_MAX_IOPTE	SZ_1G
 
 /**
@@ -62,7 +62,7 @@ enum iopt_account {
  * @notices: number of times that an unmap notifies accesses of a mapping in
  *           which pages are still pinned, before it waits for them to unpin.
  *           Accesses may pin, read and write in the mapping until the last
- *           notice. 0 is the same as 1
+ *           notification. 0 has the same effect as 1
  * @pfnmap: allow mappings of memory without struct page, such as device memory
  *          that a driver has mapped into the process. This memory is not pinned
  * @mixed_iopte: iopt_set_max_iopte() can lower the limit while domains contain
@@ -90,14 +90,15 @@ struct iopt_range {
  * struct iopt_dirty_query - destination and format of a dirty page report
  * @bitmap: one bit for each @pgsize bytes of the queried interval, starting
  *          with bit 0, in words of 64 bits. The address may have any alignment.
- *          Words without a bit of a mapped page are not accessed, and bits of
- *          other pages are preserved, subject to @whole_words
+ *          Words in which no bit stands for a mapped page are not accessed.
+ *          Bits that stand for unmapped pages are preserved unless @whole_words
+ *          is set
  * @pgsize: bytes of memory that one bit stands for, a power of two, at least
  *          the page size
- * @whole_words: a word in which bit 0 belongs to a page of a mapping is
- *               overwritten as a whole, with the bits of other pages set to 0.
- *               In any other word of the mapping dirty bits are set and none is
- *               cleared
+ * @whole_words: a word in which bit 0 stands for a mapped page is overwritten
+ *               without being read: all bits that do not stand for a dirty page
+ *               are 0 afterwards. In any other word, the bits of dirty pages
+ *               are set, and no bit is cleared
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;
@@ -111,11 +112,12 @@ struct iopt_dirty_query {
 /**
  * struct iopt_access_ops - operations and properties of an access
  * @unmap: called when the mapping [start, last] is being unmapped. The access
- *         must unpin its pages there, before it returns or later, and must not
- *         pin there again: the unmap waits for that. If pages are still pinned
- *         the callback is called again, see iopt_policy.notices. Runs in
- *         process context and may sleep. No lock of the engine is held, but
- *         iopt_access_destroy() waits for the callback to return
+ *         must unpin its pages in the mapping, in the callback or later,
+ *         because the unmap waits until no page of the mapping is pinned. The
+ *         access must not pin pages of the mapping again. While pages are
+ *         pinned the callback may be called again, see iopt_policy.notices.
+ *         Runs in process context and may sleep. No lock of the engine is held,
+ *         but iopt_access_destroy() waits for the callback to return
  * @owns_pins: other accesses cannot unpin the pages that this access has
  *             pinned, and iopt_access_unpin_all() can be used
  */

@@ -4,12 +4,13 @@
  *
  * An access pins and unpins pages by IOVA. It is notified when a mapping that
  * has pinned pages is unmapped, no matter which access pinned them, see
- * notify.c. While a call works in an area it is a user of the area, which
- * keeps the area in place, so that the call needs no lock.
+ * notify.c. While a call is counted in iopt_area.nr_users it is a user of the
+ * area: the area stays in place, so that the call needs no lock.
  *
- * Pins belong to the space: any access may unpin pages that another one pinned.
- * The exception is an access that owns its pins. Other accesses cannot remove
- * its pins, and iopt_access_unpin_all() finds them before the access is destroyed.
+ * Pins belong to the space: an access may unpin pages that another access has
+ * pinned. The exception is an access that owns its pins: other accesses cannot
+ * remove them, and iopt_access_unpin_all() removes them all before the access
+ * is destroyed.
  */
 #include <linux/idr.h>
 #include <linux/mm.h>
@@ -72,9 +73,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
  *
  * No callback of @access runs once this function has returned.
  *
- * Context: process context, may sleep. Waits, not killably, for running
- * callbacks into @access, but not for those into other accesses. Must not be
- * called from a callback into @access.
+ * Context: process context, may sleep. Waits uninterruptibly for running
+ * callbacks of @access, but not for callbacks of other accesses. Must not be
+ * called from a callback of @access.
  */
 void iopt_access_destroy(struct iopt_access *access)
 {
@@ -85,7 +86,7 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
-	/* An unmap that waits for pins gives up once the list is empty. */
+	/* Wake unmaps: they leak the remaining pins if the list is empty. */
 	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
@@ -95,8 +96,9 @@ void iopt_access_destroy(struct iopt_access *access)
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
 /*
- * Clip [@start, @last], which starts in the area, to the area. Returns the
- * number of pages in it, and the index of the first one in @first.
+ * Cut [@start, @last], which starts in @area, to @area. Returns the number of
+ * pages of the result; @first receives the index of its first page in the
+ * iopt_pages.
  */
 static unsigned long area_slice(const struct iopt_area *area,
 				unsigned long start, unsigned long last,
@@ -116,8 +118,9 @@ static struct iopt_pinner pinner(const struct iopt_access *access,
 }
 
 /*
- * Pin the pages of [@start, @last] that are in one area. Returns their number
- * with the area still in use, or a negative errno with the area put.
+ * Pin the pages of [@start, @last] that are in the area at @start. Returns
+ * their number, or a negative errno. On success the caller is a user of the
+ * area afterwards.
  */
 static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
@@ -139,7 +142,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return nr;
 	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
-	/* These pages were pinned for a while and may have been written to. */
+	/* A page may have been written to until the rollback unpinned it. */
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
@@ -149,8 +152,9 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 }
 
 /*
- * Unpin the pages of one area that are in [@start, @last]: one pin of each
- * page, or with @all as many as there are.
+ * Remove pins of the pages of @area that are in [@start, @last]: one pin of
+ * each page, or with @all every pin that @access may remove. Returns the number
+ * of pins removed.
  */
 static unsigned long area_unpin(struct iopt_access *access,
 				struct iopt_area *area, unsigned long start,
@@ -167,9 +171,10 @@ static unsigned long area_unpin(struct iopt_access *access,
 
 /*
  * The caller has pinned all of [@start, @last] and is a user of each area in
- * it. Put these areas with their pages pinned, or return -ENOENT if an unmap
- * has sent its last notification for one of them. The driver did not know yet
- * which pages it would get, so it cannot have unpinned them in its callback.
+ * it. Put these areas and leave their pages pinned. If an unmap has sent its
+ * last notification for one of the areas, put none and return -ENOENT:
+ * iopt_access_pin() has not returned the pages to the driver yet, so the
+ * callback of the driver cannot have unpinned them.
  */
 static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 			    unsigned long last)
@@ -178,9 +183,9 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 
 	lockdep_assert_held(&iopt->lock);
 	/*
-	 * Do not drop the lock, however many areas there are: a notification in
-	 * between would make the driver's callback unpin only some of the
-	 * pages.
+	 * Do not drop iopt->lock, however many areas there are: if an unmap
+	 * notified the driver in between, its callback would have to unpin
+	 * pages that have not been returned yet.
 	 */
 	iopt_for_each_area(iopt, area, start, last)
 		if (!iopt_area_is_accessible(area))
@@ -193,7 +198,7 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Undo the pins in [@start, @last] and put the areas, on the error path. */
+/* Error path: unpin [@start, @last] and put its areas. */
 static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 			       unsigned long last)
 {
@@ -213,7 +218,8 @@ static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 
 /*
  * Pin the pages of all areas of a page-aligned range. Returns 0 or a negative
- * errno, with the areas of the first @done pages still in use.
+ * errno. In both cases the caller is a user of the areas of the first @done
+ * pages afterwards.
  */
 static int areas_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
@@ -251,31 +257,34 @@ static bool pin_args_valid(const struct iopt_access *access,
  * @access: the access
  * @start: first IOVA
  * @last: last IOVA; the range may span mappings
- * @pages: array that receives the pages, starting with the page of @start; on
- *         failure it is NULL up to the page that could not be pinned
+ * @pages: array that receives the pages, starting with the page of @start. On
+ *         failure, the entries up to and including that of the page that could
+ *         not be pinned are set to NULL; if the arguments are invalid the array
+ *         does not change
  * @flags: %IOPT_ACCESS_READ and %IOPT_ACCESS_WRITE are the rights that the
  *         mappings must grant; with %IOPT_ACCESS_UNALIGNED the range need not
  *         be page aligned
  *
  * Pinning a page that is pinned already adds one more pin, whichever access
- * pinned it first, and returns the same page until all pins are removed. The
- * protection of the mapping, not @flags, decides whether pages are pinned for
- * writing. Pages are charged to the payer of the mapping.
+ * pinned it first. Until all pins of an IOVA are removed, pinning it returns
+ * the same page. The protection of the mapping, not @flags, decides whether
+ * pages are pinned for writing. Pages are charged to the payer of the mapping.
  *
  * Context: process context, may sleep without bound, killably: pages may have
  * to be faulted in.
  * Return: 0 if all pages were pinned, or
  * * %-EINVAL - The range is empty or misaligned, a page has no struct page, or
  *   @access has no callbacks and so cannot be notified of an unmap.
- * * %-ENOENT - A part of the range is not mapped, or its unmap blocks new pins.
+ * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
+ *   last notification has been sent.
  * * %-EPERM - A mapping does not grant the rights in @flags.
  * * %-EBUSY - A mapping is an orphan.
- * * %-EOVERFLOW - A mapping has too many pins.
+ * * %-EOVERFLOW - The pins of a mapping would exceed UINT_MAX.
  * * %-ESRCH - The process that owns the memory has exited.
  * * Another errno of pinning, see iopt_map_user().
  *
- * Nothing is pinned on failure. Pages before the failing one were pinned
- * temporarily, and are marked dirty.
+ * On failure, nothing stays pinned. Pages that were pinned temporarily are
+ * marked dirty.
  */
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages, unsigned int flags)
@@ -310,8 +319,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  *
  * Removes one pin from each page. Skips IOVAs that are not mapped, pages that
  * were not pinned through this mapping and, if @access owns its pins, pages
- * that it did not pin. A callback may therefore unpin the whole range it is
- * notified of.
+ * that it did not pin. A callback may therefore unpin the whole range that was
+ * passed to it.
  *
  * Context: process context, may sleep. May be called from a callback.
  * Return: the number of pins removed.

@@ -11,19 +11,20 @@
  *
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
  * the process may hold without bound. Unpinning therefore does not lower VmLck
- * at once: the pages stay unsynced until some thread lowers it. A caller that
- * charges the same payer synchronises it first, so that unsynced pages do not
- * count against the limit. A thread waits for the mmap_lock only if it is that
- * of its own process and no other thread waits for the caller. Otherwise it
- * tries the lock, and leaves the work to a workqueue if the lock is taken.
+ * at once: the pages stay unsynced until some thread synchronises the payer,
+ * i.e. subtracts them from VmLck. A caller that charges the same payer
+ * synchronises it first, so that unsynced pages do not count against the limit.
+ * A thread waits for the mmap_lock only if the lock is that of its own process
+ * and no other thread waits for this thread. Otherwise it only tries the lock,
+ * and if the lock is taken a worker synchronises the payer.
  *
- * Each map has its own pages object and its own charge, even if the same memory
- * is mapped twice. The kinds of the runs record which pages were charged, so
- * that the same number is uncharged.
+ * Each map has its own iopt_pages and its own charge, even if the same memory
+ * is mapped twice. The kind of each run records whether its pages were charged,
+ * so that as many pages are uncharged as were charged.
  *
  * A payer holds a reference to the mm_struct (mmgrab()), not to the address
- * space (mmget()). Otherwise a process that maps the file behind the space
- * would keep its own address space alive, and never release it.
+ * space (mmget()). With mmget(), a process that has mapped the file which owns
+ * the space would keep its own address space alive, and never release it.
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
@@ -78,7 +79,7 @@ int iopt_account_init(void)
 /**
  * iopt_account_exit() - tear down accounting
  *
- * May be called after iopt_account_init() has failed, too.
+ * May also be called after iopt_account_init() has failed.
  *
  * Context: module exit, may sleep. Waits until all payers are synchronised.
  */
@@ -113,7 +114,7 @@ struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 	return payer;
 }
 
-/* Check whether a new payer for the current process would be the same. */
+/* Check whether a new payer for the current process would be equivalent. */
 static bool payer_is_current(const struct iopt_payer *payer,
 			     enum iopt_account account)
 {
@@ -142,8 +143,8 @@ struct iopt_payer *iopt_payer_get(struct iopt_payer *payer)
  * @account: accounting mode that the payer must have
  *
  * Context: process context.
- * Return: the payer with a new reference, or NULL if it is not equivalent to
- * one that iopt_payer_alloc_current() would return.
+ * Return: the payer with a new reference, or NULL if there is no payer or it is
+ * not equivalent to the one that iopt_payer_alloc_current() would return.
  */
 struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 					  enum iopt_account account)
@@ -202,8 +203,8 @@ static bool user_charge(struct user_struct *user, unsigned long npages,
 }
 
 /*
- * Charge VmLck under the lock that mlock() takes, after synchronising what was
- * uncharged before.
+ * Charge VmLck under the mmap_lock, as mlock() does. Synchronise the payer
+ * first, so that unsynced pages do not count against the limit.
  */
 static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -223,11 +224,11 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
  * @payer: the payer
  * @npages: number of pages
  *
- * Context: process context. May sleep without bound, killably, for the
- * mmap_lock of the payer, which all modes but %IOPT_ACCOUNT_NONE and
- * %IOPT_ACCOUNT_USER take.
+ * Context: process context. Except with %IOPT_ACCOUNT_NONE and
+ * %IOPT_ACCOUNT_USER, takes the mmap_lock of the payer, for which it may sleep
+ * without bound, killably.
  * Return: 0, or
- * * %-ENOMEM - The pages exceed the limit.
+ * * %-ENOMEM - RLIMIT_MEMLOCK of the payer would be exceeded.
  * * %-EINTR - A fatal signal arrived while waiting for the mmap_lock.
  *
  * Nothing is charged on failure.
@@ -267,7 +268,8 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * synchronised.
  *
  * Context: any context. The caller keeps other threads from pinning the same
- * pages, because the limit has room for new charges from here on.
+ * pages meanwhile, e.g. by holding iopt_pages.mutex. From here on the limit has
+ * room for new charges.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -291,8 +293,9 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /*
- * Synchronise a payer, and release its mmap_lock, if the caller holds the lock
- * for writing. Otherwise let a worker do so.
+ * Synchronise a payer. With @locked the caller holds its mmap_lock for writing,
+ * and this function releases the lock. Otherwise a worker takes the lock and
+ * synchronises the payer later.
  */
 static void payer_sync(struct iopt_payer *payer, bool locked)
 {
@@ -324,12 +327,13 @@ void iopt_payer_try_sync(struct iopt_payer *payer)
  * iopt_payer_sync() - lower VmLck by the uncharged pages
  * @payer: the payer, to which the caller has a reference
  *
- * Waits for the mmap_lock if @payer is the current process. For another
- * process, or if a fatal signal arrives during the wait, a worker lowers VmLck
- * when the lock is not free.
+ * Waits for the mmap_lock if @payer is the current process, and only tries the
+ * lock of another process. If the lock is taken, or if a fatal signal ends the
+ * wait, a worker lowers VmLck later.
  *
  * Context: process context, may sleep without bound, killably, for the
- * mmap_lock. The caller holds no lock and no mark that other threads wait for.
+ * mmap_lock. The caller holds no lock, and owns no busy or working area, that
+ * other threads may wait for.
  */
 void iopt_payer_sync(struct iopt_payer *payer)
 {
@@ -344,8 +348,8 @@ void iopt_payer_sync(struct iopt_payer *payer)
  * @noted: the payer noted so far, or NULL; replaced by @payer
  * @payer: the payer of pages that were uncharged
  *
- * Most operations uncharge one payer only. If an operation uncharges several,
- * the last one stays noted and the others are synchronised by
+ * Most operations uncharge only one payer. If an operation uncharges several
+ * payers, the last payer stays noted and the others are synchronised by
  * iopt_payer_try_sync().
  *
  * Context: process context; the caller keeps @payer from being freed.
@@ -364,8 +368,7 @@ void iopt_payer_sync_later(struct iopt_payer **noted, struct iopt_payer *payer)
 }
 
 /**
- * iopt_payer_sync_noted() - synchronise the noted payer and drop the reference
- * to it
+ * iopt_payer_sync_noted() - synchronise and put the noted payer
  * @noted: the payer that iopt_payer_sync_later() noted, or NULL
  *
  * Context: as iopt_payer_sync().
@@ -378,7 +381,7 @@ void iopt_payer_sync_noted(struct iopt_payer *noted)
 	}
 }
 
-/* Pages that move between two such payers stay charged to the same user. */
+/* True if pages stay charged to the same user when they change their payer. */
 static bool same_user_pays(const struct iopt_payer *from,
 			   const struct iopt_payer *to)
 {
@@ -393,7 +396,7 @@ static bool same_user_pays(const struct iopt_payer *from,
  * @npages: number of pages
  *
  * Both payers are charged until iopt_move_charge_end(), so that the pages are
- * never without a charge. If both payers charge the same user, the user's limit
+ * charged at all times. If both payers charge the same user, the user's limit
  * need not have room for the pages twice.
  *
  * Context: as iopt_charge().
@@ -410,8 +413,8 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
  * @from: the payer that was charged before iopt_move_charge_begin()
  * @to: the payer that stays charged
  * @npages: number of pages passed to iopt_move_charge_begin()
- * @left: number of these pages that are still charged to @from; pages that were
- *        unpinned in between have been uncharged from it
+ * @left: number of these pages that are still charged to @from. Pages that were
+ *        unpinned since iopt_move_charge_begin() have been uncharged from @from
  *
  * The caller synchronises both payers afterwards.
  *

@@ -18,8 +18,8 @@ struct user_struct;
  * @users: references, held by each iopt_pages and by io_pagetable.payer
  * @account: accounting mode, which selects the counters and the limit
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
- *      because a mapping must not keep alive an address space that maps the
- *      device
+ *      because with mmget() an address space that maps the device would keep
+ *      itself alive
  * @task: leading thread of that process; its RLIMIT_MEMLOCK is the limit
  * @user: user that %IOPT_ACCOUNT_USER charges
  * @unsynced: number of uncharged pages that VmLck of @mm still includes
@@ -57,8 +57,9 @@ void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left);
 
 /*
- * Check whether VmLck is still to be lowered. A caller that has just uncharged
- * pages checks this before it lets other threads pin these pages or change
+ * Check whether VmLck still includes pages that have been uncharged. A caller
+ * that has just uncharged pages checks this before it releases
+ * iopt_pages.mutex, because other threads may then pin these pages or change
  * their payer.
  */
 static inline bool iopt_payer_is_unsynced(struct iopt_payer *payer)

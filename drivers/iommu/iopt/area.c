@@ -7,8 +7,8 @@
  * found in logarithmic time. An area is never split or merged between map and
  * unmap.
  *
- * Rule: lookups need iopt->lock. iopt_area_get() keeps an area in place without
- * it, until iopt_area_put().
+ * Rule: lookups need iopt->lock. After iopt_area_get() an area stays in place
+ * without iopt->lock until iopt_area_put().
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -114,8 +114,8 @@ static void area_set_hole(struct iopt_area *area, unsigned long bytes)
 }
 
 /*
- * Like area_set_hole() for a hole that becomes larger, but stop at the first
- * ancestor that has a hole at least as large in its subtree.
+ * Same as area_set_hole(), for a hole that becomes larger: stop at the first
+ * ancestor with a hole of at least this size in its subtree.
  */
 static void area_grow_hole(struct iopt_area *area, unsigned long bytes)
 {
@@ -182,7 +182,10 @@ void iopt_area_remove(struct io_pagetable *iopt, struct iopt_area *area)
 	else if (rb_first_cached(&iopt->areas) == &area->rb)
 		area_set_hole(rb_to_area(above), 0);
 	else
-		/* Grow it first, so that no max_hole shrinks in between. */
+		/*
+		 * Grow the hole above before the erase, so that max_hole of the
+		 * ancestors need not shrink and grow again.
+		 */
 		area_grow_hole(rb_to_area(above),
 			       rb_to_area(above)->start - area->start +
 			       area->hole);
@@ -209,8 +212,8 @@ struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
 
 	lockdep_assert_held(&iopt->lock);
 	/*
-	 * Users tend to map upwards and to unmap from the lowest area on, so
-	 * try both ends of the tree first.
+	 * Users tend to map at ascending IOVAs and to unmap the lowest area
+	 * first, so try both ends of the tree before searching it.
 	 */
 	if (!lowest || iopt->highest->last < start)
 		return NULL;
@@ -247,15 +250,15 @@ struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
 }
 
 /**
- * iopt_area_walk() - find the next area of an interval with any number of areas
+ * iopt_area_walk() - find the next area of an interval, with lock breaks
  * @iopt: the space
  * @area: the current area
  * @last: last byte of the interval
  * @steps: step counter of the walk, 0 at its start
  *
- * Context: @iopt->lock is held, and dropped every %IOPT_MAX_STEPS steps. Other
- * threads may insert areas then, and remove those that do not belong to the
- * caller.
+ * Context: @iopt->lock is held, and dropped and retaken every %IOPT_MAX_STEPS
+ * steps. Other threads may then insert areas, and remove areas that the caller
+ * neither owns nor uses.
  * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_walk(struct io_pagetable *iopt,
@@ -279,7 +282,7 @@ static bool subtree_has_hole(struct rb_node *rb, unsigned long bytes)
 	return rb && rb_to_area(rb)->max_hole >= bytes;
 }
 
-/* Find the lowest such hole in a subtree that is known to have one. */
+/* Find the lowest hole of at least @bytes in a subtree that has one. */
 static struct iopt_area *subtree_first_hole(struct rb_node *rb,
 					    unsigned long bytes)
 {
@@ -296,7 +299,8 @@ static struct iopt_area *subtree_first_hole(struct rb_node *rb,
 
 /**
  * iopt_area_next_hole() - find the next area with a large hole below it
- * @area: the area to start after; the hole below it does not count
+ * @area: the area after which the search starts; the hole below it is not
+ *        considered
  * @bytes: minimum size of the hole in bytes
  *
  * Takes time logarithmic in the number of areas.
@@ -340,7 +344,8 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: the area, or an ERR_PTR():
- * * %-ENOENT - The IOVA is not mapped, or its unmap blocks accesses.
+ * * %-ENOENT - The IOVA is not mapped, or is being mapped, or is being unmapped
+ *   and the last notification has been sent.
  * * %-EBUSY - The area is an orphan.
  * * %-EPERM - The mapping does not grant the rights in @flags.
  */
@@ -366,8 +371,8 @@ struct iopt_area *iopt_area_get(struct io_pagetable *iopt, unsigned long iova,
 /**
  * iopt_area_put() - stop using an area
  * @iopt: the space
- * @area: an area that the caller has counted itself in, see iopt_area.nr_users;
- *        it may be freed once the lock is dropped
+ * @area: an area that the caller is a user of. Another thread may free the area
+ *        once the lock is dropped
  *
  * Context: @iopt->lock is held.
  */

@@ -2,9 +2,9 @@
 /*
  * Attaching of an IOMMU domain.
  *
- * Attach opens the domain before it fills in the live areas. From then on each
- * map puts its own areas into the domain before they go live, so that no area
- * is missed. If an area cannot be filled in the domain is removed again.
+ * Attach opens the domain before it adds the existing areas. From then on each
+ * map adds its own areas to the domain before they become live, so that no area
+ * is missed. If an area cannot be added, attach removes the domain again.
  */
 #include <linux/iommu.h>
 #include <linux/rculist.h>
@@ -24,8 +24,9 @@
 #include "wait.h"
 
 /*
- * Put an area into a domain that attach has just opened. Pins its pages, which
- * may sleep without bound, unless another domain translates it.
+ * Add an area to a domain that attach has just opened. Unless another domain
+ * translates the area, pins its pages, which may sleep without bound. Drops and
+ * retakes iopt->lock.
  */
 static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 			 const struct iopt_domain *domain)
@@ -66,10 +67,10 @@ static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /*
- * Put all areas into a domain that attach has just opened. Skip areas that are
- * being built, because their map does so, and areas of an unmap that can no
- * longer fail. Other areas that are being unmapped are put in, because they
- * must be in every domain if the unmap fails.
+ * Add all areas to a domain that attach has just opened. Skip areas that are
+ * being built, because their map adds them, and areas of an unmap that can no
+ * longer fail. Add other areas that are being unmapped, because they must be in
+ * every domain if the unmap fails.
  */
 static int areas_fill_new(struct io_pagetable *iopt,
 			  const struct iopt_domain *domain)
@@ -85,7 +86,7 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_unmapping(area);
 
-		/* Its map is still dropping pages that no domain needs. */
+		/* areas_drop_unneeded() is still unpinning the area. */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			continue;
@@ -109,8 +110,8 @@ static void attach_uncheck(struct io_pagetable *iopt,
 }
 
 /*
- * Check whether a domain can be opened, and reserve the IOVAs outside of its
- * aperture if so. Returns -EAGAIN if the result depends on busy areas.
+ * Check whether a domain can be opened. If it can, reserve the IOVAs outside of
+ * its aperture. Returns -EAGAIN if the result depends on busy areas.
  */
 static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 {
@@ -123,17 +124,17 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 	rc = iopt_check_domain_fits(iopt, domain);
 	if (rc || !iopt->nr_publishing)
 		return rc;
-	/* Areas of a map are going live and can no longer enter the domain. */
+	/* A map is making its areas live and can no longer add them. */
 	attach_uncheck(iopt, domain);
 	return -EAGAIN;
 }
 
 /*
  * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
- * Returns 0 with both held. With @wait, sleep with neither held until no busy
- * area is in the way: detach takes attach_mutex, and must not wait for the
- * accesses or page faults that busy areas may wait for. Without @wait, returns
- * 1 if a busy area is in the way.
+ * Both locks are held on return if and only if the function returns 0. If a
+ * busy area is in the way, return 1, or with @wait sleep until no area is:
+ * without attach_mutex, because detach takes it and must not wait for the
+ * accesses or page faults that the owner of a busy area may wait for.
  */
 static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		       bool wait)
@@ -164,7 +165,7 @@ static void attach_unlock(struct io_pagetable *iopt)
 	mutex_unlock(&iopt->attach_mutex);
 }
 
-/* Open a domain and put all areas into it. On failure it is freed. */
+/* Open a domain and add all areas to it. On failure @new is freed. */
 static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 {
 	int rc;
@@ -183,8 +184,8 @@ static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 }
 
 /*
- * Without @wait, returns 1 if a busy area is in the way. That is not the end of
- * the attach, so it is not traced.
+ * Without @wait, returns 1 if a busy area is in the way. The event is not
+ * traced then, because the caller is going to try again.
  */
 static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
 			 bool wait)
@@ -214,25 +215,25 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
  *          still owns it, and keeps it until iopt_detach_domain()
  *
- * Puts all mappings into the domain, and all that are made until it is
- * detached. IOVAs outside of the aperture of the domain become unusable. Maps,
- * unmaps and queries may run concurrently; only other attaches, detaches and
- * changes of owners wait.
+ * Adds all mappings to @domain, and from then on every new mapping until the
+ * domain is detached. IOVAs outside of the aperture of the domain become
+ * unusable. Maps, unmaps and queries may run concurrently; attach and detach of
+ * other domains, iopt_orphan() and iopt_adopt() wait.
  *
- * If a mapping that the domain may be unable to translate is being built or
- * torn down, the function first waits until that is done, with no lock of the
- * engine held. Another process or driver determines how long that takes. A
+ * If a mapping that @domain may be unable to translate is being built or torn
+ * down, the function first waits until that is finished, with no lock of the
+ * engine held. How long this takes depends on another process or driver. A
  * caller that holds a lock which it also takes for iopt_detach_domain() must
  * use iopt_try_attach_domain() instead.
  *
- * Context: process context, may sleep without bound, killably: the first domain
- * pins the memory.
+ * Context: process context, may sleep without bound, killably: the attach of
+ * the first domain pins the memory.
  * Return: 0, or
- * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
- *   a mapping is not aligned to the pages of the domain.
+ * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
+ *   aperture, or a mapping is not aligned to the smallest page of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ESRCH - The process that owns the memory of a mapping has exited.
- * * %-ENOMEM - Out of memory, or the limit on locked memory was exceeded.
+ * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
  * * %-EINTR - A fatal signal is pending.
  * * Another errno of pinning, see iopt_map_user(), or of the IOMMU driver.
  *
@@ -254,9 +255,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
  * Context: as iopt_attach_domain(). While another domain is attached, the
- * function waits only for work that finishes by itself, so that the caller may
- * hold a lock which it also takes for iopt_detach_domain().
- * Return:
+ * function waits only for work that finishes on its own, so that the caller may
+ * hold a lock which it also takes for iopt_detach_domain(). Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.
  * * < 0 - An errno of iopt_attach_domain().
@@ -282,8 +282,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
  * Context: process context, may sleep without bound, killably. The caller holds
  * no lock that it also takes for iopt_detach_domain().
  * Return: 0 if no busy mapping was in the way at the end of the wait, or
- * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
- *   a mapping is not aligned to the pages of the domain.
+ * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
+ *   aperture, or a mapping is not aligned to the smallest page of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.

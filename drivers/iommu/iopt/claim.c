@@ -12,8 +12,8 @@
  *
  * An area that extends beyond an interval may intersect several claims and be
  * late for only some of them. For such areas each claim has a flag for its
- * lower and one for its upper end. Once an area across an end is late, all
- * later areas across that end are late, too.
+ * lower and one for its upper end. Areas do not overlap, so once an area across
+ * an end is late, all later areas across that end are late, too.
  *
  * Rule: claims do not overlap. A caller waits for claims before it owns areas.
  */
@@ -50,7 +50,7 @@ struct iopt_claim *iopt_claim_first(struct io_pagetable *iopt,
  * @last: last byte of the interval
  *
  * Context: @iopt->lock is held.
- * Return: true if a map must wait for a claim. The wait is short.
+ * Return: true if a map must wait until a claim ends. The wait is short.
  */
 bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long last)
@@ -122,12 +122,12 @@ bool iopt_area_is_late(const struct iopt_claim *claim,
 /**
  * iopt_claim_add() - claim an interval
  * @iopt: the space
- * @claim: the claim, on the stack of the caller
+ * @claim: the claim, zeroed by the caller except for @claim->map
  * @start: first byte of the interval
  * @last: last byte of the interval
  *
- * Context: @iopt->lock is held, and dropped while waiting, killably, for claims
- * that overlap.
+ * Context: @iopt->lock is held, and dropped while the function waits killably
+ * for claims that overlap.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending. Nothing is claimed.
  */
@@ -151,7 +151,7 @@ int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
  * @iopt: the space
  * @claim: the claim
  *
- * Context: @iopt->lock is held, and may be dropped and taken again.
+ * Context: @iopt->lock is held, and may be dropped and retaken.
  */
 void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 {
@@ -159,7 +159,7 @@ void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 	struct iopt_area *area = NULL;
 	unsigned int steps = 0;
 
-	/* Block maps from here on, so that the walk finds all late areas. */
+	/* Block maps from here on: the walk must find all late areas. */
 	claim->map = true;
 	if (claim->nr_late)
 		area = iopt_area_first(iopt, start, last);

@@ -14,14 +14,17 @@ struct iopt_area;
 /**
  * struct iopt_claim - an IOVA interval in which areas are walked in batches
  * @iova: the interval, a node in io_pagetable.claims
- * @map: areas are being inserted, and other maps have to wait. If false the
- *       claim is that of an unmap, which ignores areas that are inserted
- *       meanwhile
+ * @map: true for the claim of a map that is inserting areas, for which other
+ *       maps have to wait. False for the claim of an unmap, which ignores areas
+ *       that maps insert after the interval was claimed
  * @committed: the unmap can no longer fail
  * @refilled: attach has added an area of the interval to a domain
- * @late_below: an area that extends below the interval was inserted meanwhile
- * @late_above: an area that extends above the interval was inserted meanwhile
- * @nr_late: number of areas inside the interval that were inserted meanwhile
+ * @late_below: an area that extends below the interval was inserted after the
+ *              interval was claimed
+ * @late_above: an area that extends above the interval was inserted after the
+ *              interval was claimed
+ * @nr_late: number of areas inside the interval that were inserted after it was
+ *           claimed
  */
 struct iopt_claim {
 	struct interval_tree_node iova;

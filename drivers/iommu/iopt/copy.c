@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copying of mappings: mapping of memory that is mapped already.
+ * Copying of mappings: mapping of memory that is already mapped elsewhere.
  *
- * New areas are built from the areas of the source range, which they share the
- * pages with, and are then mapped like those of iopt_map_user().
+ * New areas are built from the areas of the source range and share their
+ * iopt_pages. They are then mapped like the areas of iopt_map_user().
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -33,8 +33,8 @@ struct source {
 };
 
 /*
- * Check whether an area can be copied. -EAGAIN means that it is being built or
- * torn down: the caller waits for an area to become idle.
+ * Check whether an area can be copied. Returns -EAGAIN if it is being built or
+ * torn down: the caller waits until an area becomes idle and checks again.
  */
 static int source_check(const struct source *source,
 			const struct iopt_area *area)
@@ -47,9 +47,10 @@ static int source_check(const struct source *source,
 }
 
 /*
- * Add an area that maps the same pages as @area, from IOVA @next to the end of
- * the range. Drops the lock to allocate memory. The caller has added a user to
- * @area, so that it stays.
+ * Add a new area that maps the same pages as @area, from source IOVA @next to
+ * the end of @area or of the range. Drops and retakes iopt->lock of the source
+ * to allocate memory. The caller is a user of @area, so that @area stays in
+ * place.
  */
 static int slice_add(const struct source *source, struct iopt_area *area,
 		     unsigned long next, struct iopt_new_areas *new)
@@ -63,8 +64,8 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 	if (next == source->start)
 		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
 	/*
-	 * A shared mapping cannot become an orphan: take the reference under
-	 * the lock.
+	 * Take a reference before the lock is dropped: while pages are shared
+	 * their mappings cannot become orphans.
 	 */
 	kref_get(&pages->kref);
 	mutex_unlock(&source->iopt->lock);
@@ -82,7 +83,7 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 	return 0;
 }
 
-/* Remove this user from all areas up to @last. */
+/* Put all areas from the start of the source range up to @last. */
 static void source_leave(const struct source *source, unsigned long last)
 {
 	struct io_pagetable *iopt = source->iopt;
@@ -95,10 +96,10 @@ static void source_leave(const struct source *source, unsigned long last)
 }
 
 /*
- * Build new areas from a range of mappings, of which the first and the last are
- * cut to the range. IOVAs of the new areas are relative to the start of the
- * range. Each mapping has a user until all of them have been found, so that
- * there was one point in time at which all of them existed.
+ * Build new areas from a range of mappings. The first and the last area are cut
+ * to the range, and the IOVAs of all are relative to the start of the range.
+ * The caller stays a user of each mapping until all of them have been found, so
+ * that all of them existed at the same time.
  */
 static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 {
@@ -122,7 +123,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 		if (rc)
 			break;
 	}
-	/* An area that starts where the last one ended has no user. */
+	/* This call is not a user of the area that may start at @next. */
 	if (next != source->start || !more)
 		source_leave(source, more ? min(source->last, next - 1) :
 					    source->last);
@@ -131,7 +132,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 	return permitted ? 0 : -EPERM;
 }
 
-/* Build new areas from a range of mappings, after all of them are live. */
+/* Build new areas from a range of mappings, once all of them are live. */
 static int areas_copy(const struct source *source, struct iopt_new_areas *new)
 {
 	struct io_pagetable *iopt = source->iopt;
@@ -169,17 +170,19 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * The copy shares the memory, its pins and its payer with the mappings in @src,
- * which can be unmapped independently.
+ * The copy shares the memory, its pins and its payer with the mappings in @src.
+ * Either can be unmapped without an effect on the other.
  *
- * Context: process context, may sleep for a long time. Waits, killable, for
- * mappings in the source range that are being built or torn down.
+ * Context: process context, may sleep without bound, killably: pages may have
+ * to be faulted in. Also waits killably for mappings in the source range that
+ * are being built or torn down.
  * Return: 0, or
  * * %-ENOENT - Part of the source range is not mapped.
  * * %-EPERM - @prot allows writing, but the memory was mapped read-only.
  * * %-EBUSY - A mapping in the source range is an orphan.
- * * %-ESRCH - A domain needs the memory pinned, but its process has exited.
- * * An errno of iopt_map_user().
+ * * %-ESRCH - The memory has to be pinned for a domain, but the process that
+ *   owns the memory has exited.
+ * * Another errno of iopt_map_user().
  *
  * On failure nothing is mapped, pinned or charged.
  */

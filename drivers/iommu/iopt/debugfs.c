@@ -4,8 +4,8 @@
  *
  * dump.c formats the lines one by one as they are read, so that a large space
  * needs no large buffer. Rule: a space may lack a file, because errors of
- * debugfs are ignored, but a file never outlives its space, because removing it
- * waits until running reads of the file have returned.
+ * debugfs are ignored. A file never outlives its space, because its removal
+ * waits for running reads.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -19,8 +19,8 @@
 /**
  * struct reader - an open debugfs file of a space
  * @view: iterator over the lines, with the line to show at @pos
- * @pos: number of that line, as seq_file counts positions
- * @more: @view has a line for @pos; false after the last line
+ * @pos: number of that line, which is its position for seq_file
+ * @more: @view contains the line at @pos; false after the last line
  */
 struct reader {
 	struct iopt_view view;
@@ -132,7 +132,7 @@ void iopt_debugfs_init(void)
 /**
  * iopt_debugfs_exit() - remove the directory of the engine
  *
- * All spaces, and with them all files, are gone by then.
+ * The caller has freed all spaces, which removed their files.
  *
  * Context: process context, may sleep.
  */

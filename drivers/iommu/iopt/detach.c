@@ -2,11 +2,12 @@
 /*
  * Detaching of an IOMMU domain.
  *
- * Detach closes the domain, so that no more areas are put into it, and then
- * takes the areas out. Areas that no other domain translates are unpinned.
+ * Detach closes the domain, so that no more areas are added to it, and then
+ * removes all areas from the domain. Areas that no other domain translates are
+ * unpinned.
  *
- * Rule: detach cannot fail and is not killable. It waits for working areas
- * only, because their work finishes on its own.
+ * Rule: detach cannot fail and waits uninterruptibly. It waits for working
+ * areas only, because their work finishes on its own.
  */
 #include <linux/iommu.h>
 #include <linux/rculist.h>
@@ -26,14 +27,14 @@
 #include "validate.h"
 #include "wait.h"
 
-/* Number of areas that detach unmaps with one flush; they work meanwhile. */
+/* Maximum number of areas that are working while detach unmaps and flushes. */
 #define DETACH_BATCH	512
 
 /*
  * Account for an area that was unmapped from a domain and flushed. An untracked
  * device may have written to its pages, so mark them dirty before nr_domains
- * shows that no device reaches them. Drops the lock to unpin pages that no
- * domain translates any more.
+ * becomes 0 and reports no longer include all of them. Drops and retakes
+ * iopt->lock to unpin pages that no domain translates any more.
  */
 static void areas_leave_domain(struct io_pagetable *iopt,
 			       struct iopt_area *area,
@@ -52,7 +53,7 @@ static void areas_leave_domain(struct io_pagetable *iopt,
 	mutex_lock(&iopt->lock);
 }
 
-/* Take live areas, which the caller has made working, out of a domain. */
+/* Remove live areas, which the caller has marked as working, from a domain. */
 static void clear_and_wake(struct io_pagetable *iopt, struct list_head *areas,
 			   struct iopt_domain *domain)
 {
@@ -69,7 +70,7 @@ static void clear_and_wake(struct io_pagetable *iopt, struct list_head *areas,
 	iopt_wake_idle(iopt);
 }
 
-/* Take an area out of a domain while the unmap of the area still waits. */
+/* Remove an area from a domain while the unmap that owns it still waits. */
 static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 			  struct iopt_domain *domain)
 {
@@ -87,8 +88,8 @@ static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Take all areas out of a closed domain. Only working areas need a wait: areas
- * that are being built and do not work yet will find the domain closed.
+ * Remove all areas from a closed domain. Wait for working areas only: the map
+ * of an area that is not working yet will find the domain closed.
  */
 static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
@@ -129,12 +130,13 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 }
 
 /**
- * iopt_domain_remove() - close and empty a domain, remove it and free it
+ * iopt_domain_remove() - close and empty a domain, and remove it from a space
  * @iopt: the space
- * @domain: a domain in io_pagetable.domains, which need not be filled
+ * @domain: a domain in io_pagetable.domains, which need not contain all areas;
+ *          it is freed after an RCU grace period
  *
- * Context: process context, may sleep, not killable. @iopt->attach_mutex and
- * @iopt->lock are held; the latter is dropped and taken again.
+ * Context: process context, may sleep uninterruptibly. @iopt->attach_mutex and
+ * @iopt->lock are held; @iopt->lock is dropped and retaken.
  */
 void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 {
@@ -161,9 +163,9 @@ void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * Mappings stay. Pages that no other domain translates are unpinned, unless an
  * access has them pinned.
  *
- * Context: process context, may sleep. Waits, not killably, for mappings that
- * other threads are programming or unmapping at the moment. Accesses that use a
- * mapping, and threads that pin its pages, do not delay the function.
+ * Context: process context, may sleep. Waits uninterruptibly for mappings that
+ * other threads are adding to domains or removing from them. Accesses that use
+ * a mapping, and threads that pin its pages, do not delay the function.
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

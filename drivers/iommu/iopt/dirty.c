@@ -5,9 +5,9 @@
  * Vocabulary:
  *  tracking   between start and stop, each area has a bitmap with a bit per
  *             page
- *  untracked  an untracked device writes by DMA without the engine's knowledge.
- *             A device that writes only to pages that an access pins for it is
- *             tracked
+ *  untracked  a device is untracked if it can write by DMA without the engine's
+ *             knowledge. A device that writes only to pages that an access pins
+ *             for it is tracked
  *
  * A page is dirty if an access wrote or pinned it since it was last reported,
  * or has it pinned now. While the space has an untracked device, all pages that
@@ -35,7 +35,7 @@ static void areas_untrack(struct io_pagetable *iopt)
 		iopt_area_untrack(area);
 }
 
-/* Find the tracked area of @npages at @start. */
+/* Find an area with a bitmap that has exactly @npages pages from @start on. */
 static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 					 unsigned long start,
 					 unsigned long npages)
@@ -49,8 +49,9 @@ static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 }
 
 /*
- * Mark all pinned pages of an area that has just got its bitmap. Pages that are
- * pinned from now on are marked by iopt_access_pin(). May drop the lock.
+ * Mark all pages of an area that accesses have pinned as dirty, because its
+ * bitmap is new. Pages that are pinned from now on are marked by
+ * iopt_access_pin(). May drop and retake iopt->lock.
  */
 static void area_mark_all_pinned(struct io_pagetable *iopt,
 				 struct iopt_area *area)
@@ -72,9 +73,9 @@ static void area_mark_all_pinned(struct io_pagetable *iopt,
 }
 
 /*
- * Add a bitmap to the area of @npages at @start. Drops the lock to allocate,
- * and does nothing if there is no such area any more or if it is tracked by
- * then.
+ * Add a bitmap to the area with @npages pages at @start. Drops and retakes
+ * iopt->lock to allocate the bitmap, and frees the bitmap if there is no such
+ * area any more or if the area has a bitmap by then.
  */
 static int area_track_at(struct io_pagetable *iopt, unsigned long start,
 			 unsigned long npages)
@@ -108,7 +109,7 @@ static int areas_track(struct io_pagetable *iopt)
 
 	while (!rc && more &&
 	       (area = iopt_area_first(iopt, next, ULONG_MAX))) {
-		/* The lock may be dropped: look up areas by IOVA each time. */
+		/* iopt->lock may be dropped: look up each area by IOVA. */
 		if (area->dirty)
 			more = iopt_next_start(area->last, &next);
 		else
@@ -120,10 +121,11 @@ static int areas_track(struct io_pagetable *iopt)
 }
 
 /*
- * Let maps create areas with or without bitmaps from now on. A map that is
- * inserting its areas in several holds of the lock may have created them in the
- * other mode, so wait until all of them are in the tree. The wait is short, and
- * no further map in the other mode starts to insert.
+ * From now on let maps create areas with bitmaps if @track is set, otherwise
+ * without. A map that inserts many areas drops iopt->lock in between and may
+ * have created its areas in the other mode, so wait until all of them are in
+ * the tree. The wait is short, because no map starts to insert areas in the
+ * other mode.
  */
 static void track_new_areas(struct io_pagetable *iopt, bool track)
 {
@@ -137,16 +139,16 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
  * iopt_dirty_start() - start tracking of dirty pages
  * @iopt: the space
  *
- * At first only pages that accesses have pinned, or that a domain translates
- * for an untracked device, are dirty. If tracking is on already, nothing
- * changes.
+ * At first only pages that accesses have pinned are dirty and, if the space has
+ * an untracked device, pages that a domain translates. If dirty pages are
+ * tracked already, nothing changes.
  *
  * Context: process context, may sleep.
  * Return: 0, or
- * * %-EINVAL - A mapping has too many pages for a bitmap.
+ * * %-EINVAL - A mapping has more than INT_MAX pages.
  * * %-ENOMEM - Out of memory.
  *
- * On failure dirty pages are not tracked.
+ * On failure, dirty pages are not tracked.
  */
 int iopt_dirty_start(struct io_pagetable *iopt)
 {
@@ -207,11 +209,12 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
 /**
  * iopt_dirty_remove_untracked() - remove an untracked device from a space
  * @iopt: the space
- * @tracked: true if the device stays and from now on writes only to pages that an
- *        access pins for it; false if the device leaves the space
+ * @tracked: true if the device stays and from now on writes only to pages that
+ *           an access pins for it; false if the device leaves the space, so
+ *           that all mapped pages are marked as dirty
  *
- * If the device leaves, all mapped pages are marked as dirty, because it may
- * have written to any of them.
+ * A device that leaves may have written to any mapped page. If the device
+ * stays, its driver marks the pages that it has written to by pinning them.
  *
  * Context: process context, may sleep.
  */
@@ -225,7 +228,7 @@ void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool tracked)
 		area = iopt_area_first(iopt, 0, ULONG_MAX);
 	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
 		iopt_area_mark_dirty(area, area->start, area->last);
-	/* Reports include all translated pages until here. */
+	/* Up to here, reports include all pages that a domain translates. */
 	iopt->nr_untracked--;
 	mutex_unlock(&iopt->lock);
 }

@@ -19,7 +19,7 @@
  * Context: io_pagetable.lock is held, or @area is not in a space; may sleep if
  * @gfp allows it.
  * Return: 0, or
- * * %-EINVAL - The area has too many pages for a bitmap.
+ * * %-EINVAL - The area has more than INT_MAX pages.
  * * %-ENOMEM - Out of memory.
  */
 int iopt_area_track(struct iopt_area *area, gfp_t gfp)
@@ -64,14 +64,15 @@ void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 }
 
 /**
- * iopt_area_mark_pinned() - mark pages that accesses have pinned as dirty
+ * iopt_area_mark_pinned() - mark those pages as dirty that accesses have pinned
  * @area: the area, which has a bitmap
  * @first: index of the first page, relative to the start of the area
  * @npages: number of pages
  *
- * Pinned pages may be written to until they are unpinned. The lookup does not
- * need iopt_pages.mutex: iopt_access_pin() marks pages before it returns them
- * to its caller, and a caller stops using pages before it unpins them.
+ * Pinned pages may be written to until they are unpinned. The lookup of the
+ * pins does not need iopt_pages.mutex: iopt_access_pin() marks pages before it
+ * returns them to its caller, and a caller stops using pages before it unpins
+ * them.
  *
  * Context: io_pagetable.lock is held.
  */

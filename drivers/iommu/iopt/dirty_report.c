@@ -2,9 +2,9 @@
 /*
  * Reports of dirty pages to user memory.
  *
- * Rule: no dirty page is lost. Bits are cleared before they are reported, so
- * that concurrent writes count for the next report, and are set again if the
- * report fails.
+ * Rule: no write is missed. Bits are cleared before they are reported, so that
+ * the next report covers concurrent writes, and are set again if the report
+ * fails.
  */
 #include <linux/bitmap.h>
 #include <linux/log2.h>
@@ -21,7 +21,7 @@
 
 /*
  * Check that a query covers the whole area, and that no bit of its bitmap
- * stands for pages in and outside of the area.
+ * stands both for pages of the area and for other pages.
  */
 static bool query_suits(const struct iopt_dirty_query *query,
 			const struct iopt_area *area, unsigned long start,
@@ -37,12 +37,13 @@ static bool query_suits(const struct iopt_dirty_query *query,
  * @start: first byte of the interval
  * @last: last byte of the interval
  * @query: destination and granularity of the report
- * @claim: claim of the unmap that reports, which excludes late areas, or NULL
+ * @claim: claim of the unmap that reports, so that late areas are not checked,
+ *         or NULL to check all areas
  *
- * Context: @iopt->lock is held, and may be dropped and taken again.
+ * Context: @iopt->lock is held, and may be dropped and retaken.
  * Return: 0, or
- * * %-EINVAL - The arguments do not suit each other or a mapping, see
- *   iopt_dirty_read().
+ * * %-EINVAL - An argument is invalid or does not suit a mapping, or dirty
+ *   pages are not tracked, see iopt_dirty_read().
  */
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
@@ -64,10 +65,10 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Update the bits [@shift, @shift + @nr) of a word of the user's bitmap from
- * the low bits of @bits. With @whole, a word that starts with these bits is
- * written without being read, so it need not be readable, and bits of any other
- * word are only set, never cleared.
+ * Replace the bits [@shift, @shift + @nr) of a word of the user's bitmap with
+ * the low bits of @bits. With @whole and a @shift of 0 the word is not read, so
+ * it need not be readable, and its other bits become 0. With @whole and another
+ * @shift bits are only set, never cleared.
  */
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 		       u64 bits, bool whole)
@@ -95,8 +96,9 @@ struct slice {
 };
 
 /*
- * Collect the dirty pages of one word, one bit for each @per_bit pages, and
- * clear them in the bitmap of the area unless %IOPT_DIRTY_KEEP is set.
+ * @taken receives one bit for each @slice->per_bit pages of the slice, which is
+ * set if any of them is dirty. Unless @flags contains IOPT_DIRTY_KEEP, the
+ * pages become clean, with the exception of pinned pages. Returns 0 or -EINVAL.
  */
 static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 			  const struct slice *slice, unsigned int flags,
@@ -106,11 +108,11 @@ static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 	unsigned long end = slice->first + npages, page;
 
 	lockdep_assert_held(&iopt->lock);
-	/* Tracking was stopped after the check. */
+	/* iopt_dirty_stop() was called after the check. */
 	if (!area->dirty)
 		return -EINVAL;
 	*taken = 0;
-	/* Pins through other mappings of the pages are not marked here. */
+	/* Pins through other areas of the same pages are not marked yet. */
 	iopt_area_mark_pinned(area, slice->first, npages);
 	for (page = find_next_bit(area->dirty, end, slice->first); page < end;
 	     page = find_next_bit(area->dirty, end, page)) {
@@ -138,7 +140,7 @@ static void area_put_bits_back(struct iopt_area *area,
 				   slice->per_bit);
 }
 
-/* Report the pages of one word. They stay dirty if the write fails. */
+/* Report the pages of one word. On failure, dirty pages stay dirty. */
 static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 			    const struct slice *slice, u64 __user *word,
 			    unsigned int shift, unsigned int flags, bool whole)
@@ -178,8 +180,8 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
  * * %-EFAULT - A word of the bitmap cannot be read or written.
  * * %-EINVAL - Tracking was stopped.
  *
- * Words before the failing one have been written. Their pages count as
- * reported, all others stay dirty.
+ * On failure, words before the failing word have been written. Their pages
+ * count as reported, and all other dirty pages stay dirty.
  */
 int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
 		     const struct iopt_dirty_query *query, unsigned long start,
@@ -215,8 +217,8 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
  * @query: destination and granularity of the report
  * @flags: %IOPT_DIRTY_KEEP to leave reported pages dirty, or 0
  *
- * Skips mappings that are being built, and mappings that accesses can no longer
- * use because an unmap has taken them.
+ * Skips mappings that are being built, and mappings that are being unmapped
+ * once the last notification has been sent.
  *
  * Context: process context, may sleep: user memory is accessed. Does not wait
  * for pages to be pinned.
@@ -229,7 +231,7 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
  * All arguments and mappings are checked before the first word is written. If
  * tracking stops or an unsuitable mapping is inserted after these checks,
  * %-EINVAL may follow a partial report. On any failure, pages of words that
- * were written count as reported, and all others stay dirty.
+ * were written count as reported, and all other dirty pages stay dirty.
  */
 int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
@@ -245,7 +247,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 	rc = iopt_dirty_check(iopt, start, last, query, NULL);
 	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
 		if (iopt_area_is_accessible(area)) {
-			/* It may have been mapped after the check. */
+			/* The area may have been mapped after the check. */
 			if (!query_suits(query, area, start, last)) {
 				rc = -EINVAL;
 				break;

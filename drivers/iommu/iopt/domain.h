@@ -11,7 +11,7 @@
  * struct iopt_domain - an attached IOMMU domain
  * @node: entry in io_pagetable.domains
  * @domain: the IOMMU domain; the engine never looks up translations in it
- * @seq: larger than the number of every domain that was attached earlier
+ * @seq: sequence number, larger than that of every domain attached earlier
  * @open: new areas must be added to the domain
  * @rcu: for kfree_rcu()
  */

@@ -9,10 +9,10 @@
  *
  * Rule: a dump is not a snapshot. Each line is consistent in itself, because
  * the locks are held while it is formatted. The dump then continues at the next
- * IOVA or page index, whatever has changed in between. It does not delay other
- * threads however much is mapped, and it ends even if other threads keep
- * mapping. It does not wait for pages to be pinned either: pages that another
- * thread has locked are printed as busy.
+ * IOVA or page index, whatever has changed in between. However much is mapped,
+ * other threads wait for one line at most, and the dump ends even if they keep
+ * mapping. It does not wait for pages to be pinned either: if another thread
+ * holds iopt_pages.mutex the pages are printed as busy.
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>
@@ -74,7 +74,7 @@ static void view_enter(struct iopt_view *view, enum iopt_view_part part)
 	view->done = false;
 }
 
-/* Continue after @last, or end the part if that is the highest number. */
+/* Continue at @last + 1, or end the part if @last is ULONG_MAX. */
 static void view_move(struct iopt_view *view, unsigned long last)
 {
 	view->done = !iopt_next_start(last, &view->next);
@@ -215,8 +215,9 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 }
 
 /*
- * Format a line below an area. There is none if the area was removed or
- * replaced since its own line was formatted.
+ * Format a line that describes a part of an area. Returns false if there is
+ * none, or if the area was removed or replaced since its own line was
+ * formatted.
  */
 static bool view_below(struct iopt_view *view)
 {
@@ -261,7 +262,10 @@ static bool view_part(struct iopt_view *view)
 	}
 }
 
-/* Leave a finished part. The pins of an area are followed by the next area. */
+/*
+ * Start the next part; after the pins of an area, start the next area. Returns
+ * false at the end of the dump.
+ */
 static bool view_next_part(struct iopt_view *view)
 {
 	switch (view->part) {
@@ -296,7 +300,7 @@ void iopt_view_start(struct iopt_view *view, struct io_pagetable *iopt)
  *        @view->line
  *
  * Context: process context, may sleep; does not wait for pages to be pinned.
- * Return: false if there are no more lines.
+ * Return: true if there is another line, otherwise false.
  */
 bool iopt_view_next(struct iopt_view *view)
 {

@@ -9,7 +9,7 @@ struct io_pagetable;
 
 /*
  * Parts of a dump, in the order in which they are shown. The parts from
- * IOPT_VIEW_PAGES on belong to one area and are repeated for each.
+ * IOPT_VIEW_PAGES on describe one area and are repeated for each area.
  */
 enum iopt_view_part {
 	IOPT_VIEW_SPACE,

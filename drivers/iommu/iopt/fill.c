@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filling of domains with areas, and its reverse.
+ * Adding areas to domains and removing them from domains.
  *
- * A map puts its areas into all open domains with iopt_area_fill(), attach puts
- * an area into one domain. An area has its pages pinned before it enters its
- * first domain. Unmap takes areas out of all domains with iopt_areas_clear().
+ * A map adds its areas to all open domains with iopt_area_fill(). Attach adds
+ * all areas to one domain with iopt_area_fill_domain(). The pages of an area
+ * are pinned before it is added to its first domain. Unmap removes areas from
+ * all domains with iopt_areas_clear().
  *
- * Rule: pages are unpinned after every domain was unmapped and its IOTLB
- * flushed. Taking an area out of a domain does not allocate and cannot fail.
- * I/O page tables are never read, so domains may be detached in any order.
- * Areas are unmapped as a whole, so that no IOMMU driver has to split a large
- * I/O page.
+ * Rule: pages are unpinned only after they have been unmapped from every domain
+ * and the IOTLBs have been flushed. Removing an area from a domain does not
+ * allocate memory and cannot fail. I/O page tables are never read, so domains
+ * may be detached in any order. Areas are unmapped as a whole, so that no IOMMU
+ * driver has to split a large I/O page.
  */
 #include <linux/iommu.h>
 #include <linux/rculist.h>
@@ -24,7 +25,7 @@
 #include "program.h"
 
 /**
- * iopt_domain_is_open() - check whether new areas must be put into a domain
+ * iopt_domain_is_open() - check whether new areas must be added to a domain
  * @iopt: the space
  *
  * Context: any context; the result may be outdated when it is returned.
@@ -54,7 +55,8 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  *
  * Context: process context, may sleep without bound, killably: pages are
  * faulted in. No lock of the space is held.
- * Return: 0, or an errno of iopt_pages_hold() if @area does not hold its pages.
+ * Return: 0, or an errno of iopt_pages_hold(). On failure @area is not a
+ * holder.
  */
 int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
 		   bool built)
@@ -74,10 +76,11 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * iopt_area_drop() - unpin the pages of an area that no domain translates
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
- * @unsynced: notes the payer for iopt_payer_sync_noted()
+ * @unsynced: receives the payer if VmLck must be lowered, see
+ *            iopt_payer_sync_later()
  *
  * Context: process context, may sleep. Takes @area->pages->mutex, but does not
- * wait for an mmap_lock, because other threads may be waiting, not killably,
+ * wait for an mmap_lock, because other threads may be waiting uninterruptibly
  * for @area.
  */
 void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
@@ -87,7 +90,7 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 
 	mutex_lock(&pages->mutex);
 	atomic_long_add(iopt_pages_drop(pages, &area->slice), &iopt->nr_lost);
-	/* Another process may adopt the pages as soon as they are unlocked. */
+	/* iopt_pages_adopt() may change the payer after the unlock. */
 	if (iopt_payer_is_unsynced(pages->payer))
 		iopt_payer_sync_later(unsynced, pages->payer);
 	mutex_unlock(&pages->mutex);
@@ -95,12 +98,12 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_drop_attached() - unpin the pages of an area under attach_mutex
+ * iopt_area_drop_attached() - unpin the pages of an area and lower VmLck
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
  *
- * Detach waits for the mutex, so VmLck is lowered only if the mmap_lock is
- * free. Otherwise a worker lowers it.
+ * For callers that hold attach_mutex, which detach takes uninterruptibly: VmLck
+ * is lowered only if the mmap_lock is free. Otherwise a worker lowers it later.
  *
  * Context: process context, may sleep. Takes @area->pages->mutex.
  */
@@ -116,13 +119,13 @@ void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area)
 }
 
 /**
- * iopt_area_fill_domain() - put an area into a domain
+ * iopt_area_fill_domain() - add an area to a domain
  * @iopt: the space
  * @area: an area that is working and holds its pages
  * @domain: an open domain; @area is in all open domains before it in the list,
  *          and in none after it
  *
- * Context: process context, may sleep, killable. Takes @area->pages->mutex.
+ * Context: process context, may sleep killably. Takes @area->pages->mutex.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending.
  * * Another errno of iopt_area_program().
@@ -147,9 +150,9 @@ int iopt_area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Find the next open domain to put an area into. The domain cannot be freed
- * because the area is working. Closed domains on the way are marked as skipped,
- * because the area never enters them, and may be freed at any time.
+ * Find the next open domain to add an area to. The domain cannot be freed
+ * because the area is working. Closed domains on the way may be freed at any
+ * time: record in area->skips that the area is not in them.
  */
 static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 					    struct iopt_area *area)
@@ -172,8 +175,9 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 }
 
 /*
- * Check whether a domain is the last one, to save a walk over the list. Working
- * areas keep @domain from being freed. A domain may be added at any time.
+ * Check whether a domain is the last in the list, to save a walk over the list.
+ * Working areas keep @domain from being freed. The result may be outdated when
+ * it is returned, because attach may add a domain at any time.
  */
 static bool domain_is_last(struct io_pagetable *iopt,
 			   const struct iopt_domain *domain)
@@ -182,17 +186,17 @@ static bool domain_is_last(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_area_fill() - put an area into all open domains that it is not in yet
+ * iopt_area_fill() - add an area to all open domains that it is not in yet
  * @iopt: the space
- * @area: an area that is working and busy for the caller; nothing happens if it
- *        does not hold its pages
+ * @area: an area that the caller owns and has marked as working; nothing
+ *        happens if it does not hold its pages
  *
  * Context: process context, may sleep. No lock of the space is held.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending.
  * * Another errno of iopt_area_program().
  *
- * On failure the area may be in some of the domains.
+ * On failure @area may be in some of the domains.
  */
 int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -203,7 +207,7 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 		return 0;
 	while (!rc && (domain = area_next_domain(iopt, area))) {
 		rc = iopt_area_fill_domain(iopt, area, domain);
-		/* The caller rechecks for new domains under the lock. */
+		/* The caller checks for new domains under iopt->lock. */
 		if (domain_is_last(iopt, domain))
 			break;
 	}
@@ -213,9 +217,9 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area)
 /**
  * iopt_area_is_filled() - check whether an area is in all open domains
  * @iopt: the space
- * @area: an area that is working and busy for the caller
+ * @area: an area that the caller owns and has marked as working
  *
- * Context: @iopt->lock is held, so that no domain is opened meanwhile.
+ * Context: @iopt->lock is held, so that no domain can be opened.
  * Return: true if @area is in all open domains.
  */
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area)
@@ -251,8 +255,9 @@ static struct iopt_domain *domain_from(struct io_pagetable *iopt,
 
 /*
  * Find the next domain after @seq that any of the areas is in. Such a domain
- * stays because the areas are working. Other domains may be freed as soon as
- * the RCU read lock is dropped, so only their sequence numbers are used.
+ * stays attached because the areas are working. Other domains may be freed as
+ * soon as the RCU read lock is dropped, so only their sequence numbers are
+ * used.
  */
 static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 					     struct list_head *areas,
@@ -277,13 +282,14 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_areas_clear_domain() - take areas out of a domain
+ * iopt_areas_clear_domain() - remove areas from a domain
  * @areas: list of working areas by iopt_area.node; those that are not in
  *         @domain are skipped
  * @domain: the domain
  *
- * The pages can be unpinned as far as @domain is concerned. The caller updates
- * the marks of the areas that say which domains they are in.
+ * On return the IOTLB of @domain is flushed, so that @domain no longer prevents
+ * unpinning the pages. The caller updates iopt_area.nr_domains, and
+ * iopt_area.skips of areas that stay mapped.
  *
  * Context: process context, may sleep. No lock of the space is held.
  */
@@ -304,12 +310,12 @@ void iopt_areas_clear_domain(struct list_head *areas,
 }
 
 /**
- * iopt_areas_clear() - take areas out of all domains and unpin their pages
+ * iopt_areas_clear() - remove areas from all domains and unpin their pages
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, busy for the caller; areas that are
- *         in a domain are working
- * @unsynced: notes a payer for iopt_payer_sync_noted(), which the caller calls
- *             once the areas are gone
+ * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
+ *         are in a domain are working
+ * @unsynced: receives a payer for iopt_payer_sync_noted(), which the caller
+ *            calls after it has freed the areas, or NULL
  *
  * Pages are unpinned after the last flush. The number of flushes depends on the
  * IOMMU driver and on the span of the areas, but not on their number.

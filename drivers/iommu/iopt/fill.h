@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Filling of domains with areas, and its reverse. */
+/* Adding areas to domains and removing them from domains. */
 #ifndef __IOPT_FILL_H
 #define __IOPT_FILL_H
 

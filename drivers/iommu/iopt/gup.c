@@ -9,17 +9,17 @@
  * boundaries are visible neither in the runs nor in the size of I/O page table
  * entries.
  *
- * Pinning and faulting are two separate steps. Except for hugetlb, only pages
- * that are present are pinned, because other callers may need pages of the same
- * batch: pinning does not wait for a filesystem, unless a page has to be
- * migrated, see migration.c. Faulting may block indefinitely on a filesystem
- * that does not respond, but it is killable and mmap_lock is dropped while it
- * blocks.
+ * Pinning and faulting are two separate steps, because other callers may be
+ * waiting for pages of the batch that is being pinned. The first step pins only
+ * pages that are present, except for hugetlb, so that it does not wait for a
+ * filesystem unless a page has to be migrated, see migration.c. The second step
+ * may block without bound on a filesystem that does not respond, but it is
+ * killable and drops the mmap_lock while it blocks.
  *
  * A page that is pinned read-only must remain the page that the process sees.
- * In a private mapping a page that is not an anonymous page of the process
- * would be replaced when the process writes to it. Such a page is replaced by
- * an anonymous page before it is pinned.
+ * In a private mapping, a write of the process would replace a page that is not
+ * anonymous. Faulting replaces such a page with an anonymous page before it is
+ * pinned.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -39,8 +39,8 @@
 #define BATCH_MAX	(PAGE_SIZE / sizeof(u64))
 
 /*
- * True if a read-only pin has to break copy-on-write. hugetlb cannot do that in
- * a VMA without VM_WRITE.
+ * True if copy-on-write has to be broken before a read-only pin. hugetlb does
+ * not support that in a VMA without VM_WRITE.
  */
 static bool vma_breaks_cow(const struct vm_area_struct *vma)
 {
@@ -84,8 +84,9 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 
 /*
  * Look up contiguous pages of VM_PFNMAP mappings, starting at @addr. They are
- * not pinned, since the driver that mapped them keeps them. Memory that the
- * kernel manages is refused. For reading, a present page table entry is
+ * not pinned: the driver that mapped them keeps them. The run ends before a
+ * page that the kernel manages, i.e. a valid pfn without PG_reserved; if that
+ * is the first page, return -EFAULT. For reading, a present page table entry is
  * sufficient even without VM_READ, because only faults check the protection of
  * the VMA.
  */
@@ -135,8 +136,9 @@ static unsigned long batch_first_anon(struct page **batch, unsigned long npages)
 }
 
 /*
- * Pin pages of one VMA that are present. Returns the number of pages, 0 if the
- * first page must be faulted in, or an errno.
+ * Pin pages that are present, starting at @addr and up to the end of the VMA.
+ * Returns the number of pages, 0 if the first page must be faulted in, or an
+ * errno.
  */
 static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 			unsigned long addr, unsigned long npages,
@@ -149,7 +151,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 	long nr = 0;
 
 	npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
-	/* Fast GUP does not check VM_READ, so check it in the VMA. */
+	/* Fast GUP does not look up the VMA, so check VM_READ here. */
 	if (!pages->writable && (vma->vm_flags & VM_READ) && mm == current->mm)
 		nr = pin_user_pages_fast_only(addr, npages, flags, batch);
 	if (nr <= 0) {
@@ -161,7 +163,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 					   NULL);
 		iopt_migration_end(&migration);
 	}
-	/* -EFAULT: faulting finds out whether there is memory at all. */
+	/* After -EFAULT, iopt_fault_in() finds out whether memory is mapped. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
@@ -216,16 +218,19 @@ out:
  * iopt_fault_in() - make pages present so that iopt_gup() can pin them
  * @pages: the pages
  * @first: index of the first page
- * @npages: number of pages. Fewer are faulted in if one fault has to wait
+ * @npages: number of pages. If a fault has to wait, fewer pages may be faulted
+ *          in
  *
  * In a private mapping, pages that iopt_gup() would pin read-only are replaced
- * by anonymous pages of the process. Pages that only a userfaultfd monitor can
- * provide are an error: the function does not wait for a monitor.
+ * by anonymous pages of the process. The function does not wait for a
+ * userfaultfd monitor: it fails with %-EFAULT for pages that only a monitor can
+ * provide.
  *
- * Context: process context; may block indefinitely, killable. @pages->mutex is
+ * Context: process context, may sleep without bound, killably. @pages->mutex is
  * not held, unless no other caller can find @pages.
  * Return: 0, or
- * * %-EFAULT - There is no memory, or it does not permit the access.
+ * * %-EFAULT - Nothing is mapped at the address, or the protection of the
+ *   mapping forbids the access.
  * * %-ESRCH - The process has exited.
  * * %-EINTR - A fatal signal is pending.
  * * %-ENOMEM - Out of memory.
@@ -287,9 +292,8 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 
 /*
  * Find the run at the start of a batch. The pfn of each page is compared,
- * because a page in the middle of the address range of a folio may have been
- * replaced by a page of another folio. The kind is the same for all pages of a
- * folio.
+ * because in a mapping of a folio a page may have been replaced by a page of
+ * another folio. The kind is the same for all pages of a folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)
@@ -403,7 +407,7 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	struct iopt_run run;
 
 	lockdep_assert_held(&pages->mutex);
-	/* Memory without struct page is not pinned. It has its own batch. */
+	/* Memory without struct page is not pinned, and fills a batch alone. */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
 	for (i = first; i != batch->runs.npages; i += run.count) {
@@ -425,17 +429,18 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * Context: process context, may sleep, but does not wait for a page to be
  * faulted in. @pages->mutex is not held, unless no other caller can find
  * @pages.
- * Return: the number of pages pinned, starting at @first, 0 if the first page
- * must be faulted in with iopt_fault_in(), or
+ * Return: the number of pages pinned, starting at @first, or 0 if the first
+ * page must be faulted in with iopt_fault_in(), or
  * * %-ENOMEM - Out of memory, a page cannot be migrated out of movable memory,
- *   or the limit of the payer is exceeded.
- * * %-EFAULT - There is no memory, or it does not permit the access.
+ *   or RLIMIT_MEMLOCK of the payer would be exceeded.
+ * * %-EFAULT - Nothing is mapped at the address, or the protection of the
+ *   mapping forbids the access.
  * * %-ESRCH - The process has exited.
  * * %-EINTR - A fatal signal is pending.
- * * %-EOPNOTSUPP - The memory cannot be pinned for long.
+ * * %-EOPNOTSUPP - The memory does not support longterm pins.
  * * Another errno of GUP.
  *
- * Unless the return value is positive nothing is pinned or charged.
+ * Nothing is pinned or charged unless the return value is positive.
  */
 long iopt_gup(struct iopt_pages *pages, unsigned long first,
 	      unsigned long npages, struct iopt_batch *batch)

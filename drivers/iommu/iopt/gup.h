@@ -11,17 +11,17 @@
 
 struct iopt_pages;
 
-/* Batches of at most so many pages need no allocation. */
+/* Maximum number of pages of a batch that needs no allocation. */
 #define IOPT_BATCH_FEW	16
 
 /**
  * struct iopt_batch - pages that are pinned, charged and recorded together
- * @pages: the pages; not valid for memory without struct page
+ * @pages: the pages; undefined for memory without struct page
  * @runs: runs of the pages
  * @nr_charged: number of pages charged
  * @max: capacity in pages
- * @alone: no other caller can find the iopt_pages, so that its mutex is not
- *         dropped while pages are pinned
+ * @alone: no other caller can find the iopt_pages, so that iopt_pages.mutex
+ *         need not be dropped while pages are pinned
  * @few_pages: storage for @pages of a small batch
  * @few_packed: storage for @runs of a small batch
  */
@@ -53,13 +53,13 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
 }
 #endif
 
-/* Number of pages of a run to unpin between calls of cond_resched(). */
+/* Maximum number of pages to unpin between calls of cond_resched(). */
 #define IOPT_UNPIN_MAX	32768UL
 
 /*
- * Unpin @npages pages of a run, starting at page @first of the run. @dirty says
- * whether the pages may have been written to. May sleep. The caller is
- * responsible for uncharging the pages.
+ * Unpin @npages pages of a run, starting at page @first of the run. Mark them
+ * dirty if @dirty is set. May sleep. The caller is responsible for uncharging
+ * the pages.
  */
 static inline void iopt_unpin_run(const struct iopt_run *run,
 				  unsigned long first, unsigned long npages,
@@ -68,7 +68,7 @@ static inline void iopt_unpin_run(const struct iopt_run *run,
 	unsigned long nr;
 	struct page *page;
 
-	/* Other kinds are not pinned, and may have no struct page. */
+	/* Pages of other kinds are not pinned, and may lack a struct page. */
 	if (run->kind != IOPT_RUN_RAM && run->kind != IOPT_RUN_RESERVED)
 		return;
 	page = pfn_to_page(run->pfn + first);

@@ -10,7 +10,7 @@
 /*
  * Compute the first byte after a closed interval. Returns false if the interval
  * ends at the last byte of the address space, so that no such byte exists. All
- * code that walks intervals uses this helper to avoid the overflow.
+ * code that walks intervals uses this helper, so that no walk wraps around.
  */
 static inline bool iopt_next_start(unsigned long last, unsigned long *start)
 {

@@ -3,9 +3,9 @@
  * Allocation, options and freeing of an I/O address space.
  *
  * Differences between front ends are options in struct iopt_policy; the engine
- * does not know its front ends. This includes charging memory to a memory
- * cgroup: iopt_policy.gfp has the flags for all allocations of user-controlled
- * size.
+ * does not know its front ends. Whether allocations are charged to a memory
+ * cgroup is such an option: iopt_policy.gfp is used for every allocation of
+ * user-controlled size.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -64,8 +64,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
 
 /**
  * iopt_free() - unmap everything and free a space
- * @iopt: the space, without domains, accesses and reservations. No other caller
- *        uses it
+ * @iopt: the space. It has no domains, accesses or reservations, and no other
+ *        caller uses it
  *
  * Context: process context, may sleep.
  */

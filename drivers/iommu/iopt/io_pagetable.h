@@ -38,12 +38,14 @@ struct iopt_payer;
 /**
  * struct io_pagetable - one I/O address space
  * @id: number of the space for debugging, never reused
- * @attach_mutex: serialises attach and detach of domains, and changes of owners
+ * @attach_mutex: serialises attach and detach of domains, iopt_orphan() and
+ *                iopt_adopt()
  * @lock: protects the trees, @domains and iopt_domain.open, @accesses,
  *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
- *        and dirty bitmap of each area. A loop of user-controlled length
- *        holds it for at most %IOPT_MAX_STEPS steps
+ *        and dirty bitmap of each area. A loop of user-controlled length holds
+ *        it for at most %IOPT_MAX_STEPS steps, with the exception of
+ *        areas_put_pinned()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -63,9 +65,10 @@ struct iopt_payer;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: required alignment of IOVAs and lengths in bytes
- * @idle_seq: incremented each time an area becomes idle, a claim ends, or an
- *              access is destroyed
- * @idle: wait queue for changes of @idle_seq
+ * @idle_seq: incremented each time an area becomes idle, a claim ends, an
+ *            access is destroyed, or the last callback of an access that is
+ *            being destroyed returns
+ * @idle: wait queue of callers that wait for a change of @idle_seq
  * @policy: options of the front end, which do not change
  * @max_iopte: size of the largest I/O page in bytes, see iopt_set_max_iopte();
  *             written under @lock, also read without it
@@ -87,23 +90,24 @@ struct iopt_payer;
  *
  *  ============================  ==============================================
  *  @attach_mutex                 held while a domain is filled or emptied: only
- *                                attach, detach and changes of owners contend
- *                                for it. Unless no other domain is attached,
- *                                its holder waits only for operations that
- *                                finish on their own
+ *                                attach, detach, iopt_orphan() and iopt_adopt()
+ *                                contend for it. Its holder waits only for
+ *                                operations that finish on their own, with the
+ *                                exception of the attach of the first domain
  *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held to look up, link and unlink objects;
  *                                never while pages are pinned, a domain is
  *                                programmed, user memory is accessed or a
  *                                callback of an access runs
  *  &iopt_pages.mutex             held while pages are unpinned and domains are
- *                                programmed with them, and in some cases while
- *                                pages are pinned: only callers that share the
- *                                pages contend for it. Under @lock only
- *                                mutex_trylock() is allowed
+ *                                programmed with them, and while pages are
+ *                                pinned that no other caller can find: only
+ *                                callers that share the pages contend for it.
+ *                                Under @lock only mutex_trylock() is allowed
  *  mmap_lock of the user's mm    taken by GUP and to charge pages. To lower
- *                                VmLck a caller waits for it without any lock
- *                                or mark, or leaves that to a worker
+ *                                VmLck a caller waits for it only if it holds
+ *                                no lock and owns no busy or working area, and
+ *                                otherwise leaves that to a worker
  *  ============================  ==============================================
  *
  * The busy and working marks are not locks: a caller that finds a conflicting
@@ -115,15 +119,16 @@ struct iopt_payer;
  * so that two callers cannot wait for each other.
  *
  * Only the thread that marked an area as working may add it to domains or
- * remove it from them, and the area stays in the tree meanwhile.
- * Uninterruptible waits, as in detach, are only for work that finishes on its
- * own: a map pins its pages before it marks its areas as working. Attach alone
- * pins pages while an area is working, and only if no other domain is attached.
+ * remove it from them, and the area stays in the tree meanwhile. An
+ * uninterruptible wait, as in detach, is allowed only for work that finishes on
+ * its own. Therefore a map pins its pages before it marks its areas as working.
+ * Attach alone pins pages while an area is working, and only if no other domain
+ * is attached.
  *
- * A domain stays attached while an area is working that is in it or may be
- * added to it: detach closes the domain first and then waits for every working
- * area. If an area is busy but not working, detach removes it from the domain
- * itself, and attach adds it to the new domain.
+ * A domain stays attached while a working area is in it or may be added to it:
+ * detach closes the domain first and then waits for every working area. If an
+ * area is busy but not working, detach removes it from the domain itself, and
+ * attach adds it to the new domain.
  */
 struct io_pagetable {
 	unsigned long id;
@@ -163,9 +168,9 @@ struct io_pagetable {
 #define IOPT_MAX_STEPS	512
 
 /*
- * Count a step of a loop under iopt->lock, and drop the lock every
- * IOPT_MAX_STEPS steps. Returns true if the lock was dropped: areas may have
- * been inserted or removed meanwhile.
+ * Count a step of a loop under iopt->lock, and drop and retake the lock every
+ * IOPT_MAX_STEPS steps. Returns true if the lock was dropped, so that other
+ * threads may have inserted or removed areas.
  */
 static inline bool iopt_lock_break(struct io_pagetable *iopt,
 				   unsigned int *steps)

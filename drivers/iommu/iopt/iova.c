@@ -28,10 +28,10 @@
  *
  * Context: @iopt->lock is held.
  * Return: 0, or
- * * %-EEXIST - There is a mapping in the interval.
- * * %-EAGAIN - A mapping in the interval is being built or torn down, which may
- *   wait for accesses to unpin. The caller waits for an area to become idle and
- *   calls again.
+ * * %-EEXIST - A mapping intersects the interval.
+ * * %-EAGAIN - The interval intersects a mapping that is being built, or a
+ *   dying mapping, or the claim of a map. The caller waits until an area
+ *   becomes idle and calls again.
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
 			unsigned long last)
@@ -50,11 +50,11 @@ int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,
  * @last: last byte
  * @above: on success, receives the next area above the interval, or NULL
  *
- * Context: @iopt->lock is held, and dropped while waiting, killable, for a
- * mapping in the interval that is being built or torn down.
+ * Context: @iopt->lock is held, and dropped while the function waits killably
+ * for a mapping in the interval that is being built or torn down.
  * Return: 0, or
  * * %-EINVAL - The interval is misaligned or reserved.
- * * %-EEXIST - There is a mapping in the interval.
+ * * %-EEXIST - A mapping intersects the interval.
  * * %-EINTR - A fatal signal is pending.
  */
 int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
@@ -63,8 +63,8 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 	int rc;
 
 	/*
-	 * Fail before waiting if possible. Check again after each wait, since
-	 * domains and reservations may have been added.
+	 * Fail before waiting if possible. Check everything again after each
+	 * wait, because domains and reservations may have been added.
 	 */
 	do {
 		if (!IS_ALIGNED(start | iopt_length(start, last),
@@ -87,7 +87,7 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
  * @length: length in bytes
  * @alignment: a power of two
  * @offset: required value of the first IOVA modulo @alignment
- * @surely: a hole of this size in bytes fits whatever its alignment is
+ * @surely: a hole of at least this size in bytes has room at any alignment
  * @tries: number of holes smaller than @surely that are still to be checked
  */
 struct iova_request {
@@ -98,7 +98,7 @@ struct iova_request {
 	unsigned int tries;
 };
 
-/* Check whether [@start, @last] has room. */
+/* If [@start, @last] has room, @iova receives the lowest suitable IOVA. */
 static bool req_fits(const struct iova_request *req, unsigned long start,
 		     unsigned long last, unsigned long *iova)
 {
@@ -187,7 +187,8 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
  * @length: length in bytes
  * @start: receives the first IOVA
  *
- * Context: @iopt->lock is held. Takes time logarithmic in the number of areas.
+ * Context: @iopt->lock is held. Takes time logarithmic in the number of areas,
+ * and linear in the number of reserved and allowed ranges.
  * Return: 0, or
  * * %-EINVAL - @length is misaligned.
  * * %-ENOSPC - No suitable IOVAs are left.
@@ -230,10 +231,11 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
  * @last: last byte
  * @mapping: receives the IOVAs of the mapping
  *
- * For front ends with a uAPI that depends on the boundaries of mappings.
+ * This is for front ends with a uAPI that depends on the boundaries of
+ * mappings.
  *
- * Context: process context, may sleep. The function does not wait for mappings
- * that are being built or torn down, but returns them too.
+ * Context: process context, may sleep. Does not wait for mappings that are
+ * being built or torn down: they are returned as well.
  * Return: true if there is a mapping, otherwise false.
  */
 bool iopt_find_mapping(struct io_pagetable *iopt, unsigned long start,
@@ -279,8 +281,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
 /**
  * iopt_iova_ranges() - query the usable IOVAs
  * @iopt: the space
- * @ranges: array that receives the ranges in ascending order. They do not touch
- *          each other
+ * @ranges: array that receives the ranges in ascending order, none adjacent to
+ *          the next
  * @nr: size of the array
  *
  * Context: process context, may sleep. Does not wait while pages are pinned.

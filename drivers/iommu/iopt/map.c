@@ -2,11 +2,12 @@
 /*
  * Mapping of process memory.
  *
- * New areas are inserted into the tree first, marked as busy, which allocates
- * their IOVAs. If a domain is open all of them are then pinned without any
- * lock, because page faults can take arbitrarily long. After that each area is
- * added to one domain after the other until it is in every open domain; detach
- * waits for this step only. Finally all areas become live together.
+ * First the new areas are inserted into the tree and marked as busy, which
+ * allocates their IOVAs. Then, if a domain is open, all of them are pinned
+ * without any lock, because page faults can take arbitrarily long. After that
+ * each area is added to one domain after the other until it is in every open
+ * domain; detach waits for this step only. Finally all areas become live
+ * together.
  *
  * A map is all-or-nothing: if it fails everything it has done is rolled back.
  */
@@ -31,9 +32,10 @@
 #include "wait.h"
 
 /*
- * Allocate dirty bitmaps for new areas while dirty pages are tracked or
- * tracking is being started. Otherwise free those that were allocated. Sets
- * @dropped if the lock was dropped for that.
+ * Allocate dirty bitmaps for new areas if dirty pages are tracked or tracking
+ * is being started. Otherwise free bitmaps that were allocated before. Sets
+ * @dropped if iopt->lock was dropped and retaken, so that the caller has to
+ * check the IOVAs again.
  */
 static int areas_track(struct iopt_new_areas *new, bool *dropped)
 {
@@ -103,9 +105,9 @@ static void area_insert_at(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Insert more areas than can be inserted without dropping the lock. A claim
- * keeps other maps out of the interval. Sets @again without inserting anything
- * if another claim intersects the interval, after waiting for it.
+ * Insert more areas than can be inserted without dropping iopt->lock. A claim
+ * keeps other maps out of the interval meanwhile. If another claim intersects
+ * the interval, wait, set @again and insert nothing.
  */
 static int areas_insert_many(struct iopt_new_areas *new, unsigned long iova,
 			     bool *again)
@@ -170,7 +172,7 @@ static int areas_reserve(struct iopt_new_areas *new, unsigned long *iova,
 
 /*
  * Pin all new areas if a domain is open, which may take arbitrarily long, and
- * only then add them to the open domains. Sets @held once they are pinned.
+ * set @held. Then add the areas to all open domains.
  */
 static int areas_fill(struct iopt_new_areas *new, bool *held)
 {
@@ -183,7 +185,7 @@ static int areas_fill(struct iopt_new_areas *new, bool *held)
 		list_for_each_entry(area, &new->list, node) {
 			rc = iopt_area_hold(iopt, area, true);
 			if (rc) {
-				/* VmLck may still have to be lowered. */
+				/* The failed call may have uncharged pages. */
 				iopt_payer_sync_later(&new->unsynced,
 						      area->pages->payer);
 				return rc;
@@ -199,7 +201,7 @@ static int areas_fill(struct iopt_new_areas *new, bool *held)
 	/*
 	 * Pairs with the barrier in iopt_domain_remove(): either this function
 	 * finds the domain closed, or detach finds these areas working and
-	 * waits.
+	 * waits for them.
 	 */
 	smp_mb();
 	list_for_each_entry(area, &new->list, node) {
@@ -225,8 +227,8 @@ static bool areas_are_filled(struct iopt_new_areas *new)
 }
 
 /*
- * Unpin areas that were pinned for domains that are detached by now. Drops the
- * lock for each area.
+ * Unpin areas that were pinned for domains that are detached by now. Drops and
+ * retakes iopt->lock for each area.
  */
 static void areas_drop_unneeded(struct iopt_new_areas *new)
 {
@@ -245,8 +247,8 @@ static void areas_drop_unneeded(struct iopt_new_areas *new)
 }
 
 /*
- * Areas that are not pinned must not be working while they are pinned, because
- * detach waits uninterruptibly for working areas. Clear the marks first.
+ * Clear the working marks before areas_fill() pins the areas: pinning may take
+ * arbitrarily long, and detach waits uninterruptibly for working areas.
  */
 static void areas_stop_work(struct iopt_new_areas *new)
 {
@@ -261,8 +263,8 @@ static void areas_stop_work(struct iopt_new_areas *new)
 }
 
 /*
- * Make all areas live together. Returns false if a domain was opened meanwhile
- * that they must be added to first. No domain can be opened while this function
+ * Make all areas live together. Returns false if a domain has been opened that
+ * the areas must be added to first. No domain can be opened while this function
  * runs.
  */
 static bool areas_publish(struct iopt_new_areas *new, bool held)
@@ -334,10 +336,10 @@ int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
  * @iopt: the space
  * @account: accounting mode
  *
- * The payer of the last mapping is reused if it matches.
+ * The payer of the last mapping is reused if it is equivalent.
  *
  * Context: process context with an mm, may sleep.
- * Return: the payer with a reference for the caller, or NULL.
+ * Return: the payer with a reference for the caller, or NULL if out of memory.
  */
 struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 				      enum iopt_account account)
@@ -389,7 +391,8 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
 /**
  * iopt_check_map() - check the arguments of a map or copy
  * @iova: first IOVA, set to 0 if the engine chooses it
- * @source: first byte of the memory: a user address, or the IOVA to copy from
+ * @source: first byte of the memory: a user address, or the source IOVA of a
+ *          copy
  * @length: length in bytes
  * @prot: protection for iommu_map()
  * @flags: %IOPT_MAP_FIXED or 0
@@ -427,23 +430,25 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * @flags: %IOPT_MAP_FIXED or 0
  *
  * When this function returns, every attached domain translates the mapping. If
- * no domain is attached the memory is neither pinned nor accessed before one
- * is.
+ * no domain is attached, the memory is neither pinned nor accessed until a
+ * domain is attached or an access uses it.
  *
- * Context: process context with an mm, may sleep for a long time, killable.
- * Callers should not hold contended locks: maps of other ranges run in
- * parallel.
+ * Context: process context with an mm, may sleep without bound, killably: pages
+ * may have to be faulted in. Callers should not hold a contended lock, because
+ * maps of other ranges can run in parallel.
  * Return: 0, or
- * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, or the
- *   IOVAs are not usable.
+ * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, the
+ *   IOVAs are not usable, or the mapping has more than INT_MAX pages while
+ *   dirty pages are tracked.
  * * %-EOVERFLOW - A range wraps around.
  * * %-EEXIST - Some of the IOVAs are mapped already.
  * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more
  *   mappings.
- * * %-ENOMEM - Out of memory, or the limit on locked memory is exceeded.
- * * %-EFAULT - There is no memory at @uptr, or it does not permit the access.
+ * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
+ * * %-EFAULT - The memory at @uptr is not mapped completely, or its protection
+ *   does not permit the access.
  * * %-EINTR - A fatal signal is pending.
- * * %-EOPNOTSUPP - The memory cannot be pinned for long.
+ * * %-EOPNOTSUPP - The memory does not support longterm pins.
  * * An errno of the IOMMU driver.
  *
  * On failure nothing is mapped, pinned or charged.

@@ -12,13 +12,14 @@ struct iopt_payer;
 /**
  * struct iopt_new_areas - areas that are mapped together
  * @iopt: the space
- * @list: the areas by iopt_area.node, in ascending order without gaps. Until
- *        they are inserted their IOVAs are relative to the first one
+ * @list: the areas by iopt_area.node, in ascending order without holes. Until
+ *        they are inserted their IOVAs are relative to the start of the first
+ *        area
  * @nr: number of areas
  * @length: length of all areas in bytes
  * @uaddr: user address of the first area
- * @unsynced: payer of pages that were unpinned on failure, or NULL; see
- *             iopt_payer_sync_noted()
+ * @unsynced: payer of pages that the map has unpinned again, or NULL; see
+ *            iopt_payer_sync_noted()
  */
 struct iopt_new_areas {
 	struct io_pagetable *iopt;

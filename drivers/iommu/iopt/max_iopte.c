@@ -17,14 +17,14 @@
  * @bytes: size in bytes of the largest I/O page that may be used from now on, a
  *         power of two, at least the page size
  *
- * In a domain that supports only larger pages, its smallest page size is used.
+ * If all page sizes of a domain exceed @bytes, its smallest page size is used.
  *
  * Context: process context, may sleep.
  * Return: 0, or
- * * %-EINVAL - @bytes is not a valid size.
- * * %-EBUSY - @bytes is below the current limit while areas are mapped in a
- *   domain, which may contain larger I/O pages, and the policy does not allow
- *   mixed sizes.
+ * * %-EINVAL - @bytes is not a power of two or is less than the page size.
+ * * %-EBUSY - @bytes is below the current limit, a domain may contain larger
+ *   I/O pages because the space has domains and mappings, and
+ *   iopt_policy.mixed_iopte is not set.
  */
 int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {
@@ -44,12 +44,12 @@ int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 EXPORT_SYMBOL_NS_GPL(iopt_set_max_iopte, IOPT);
 
 /**
- * iopt_max_iopte() - query the limit of iopt_set_max_iopte()
+ * iopt_max_iopte() - query the limit on the size of I/O pages
  * @iopt: the space
  *
  * Context: any context; the result may be outdated when it is returned.
- * Return: the size in bytes of the largest I/O page that may be used,
- * %IOPT_MAX_IOPTE by default.
+ * Return: the limit in bytes, %IOPT_MAX_IOPTE unless iopt_set_max_iopte() has
+ * changed it.
  */
 unsigned long iopt_max_iopte(struct io_pagetable *iopt)
 {

@@ -2,12 +2,11 @@
 /*
  * Serialisation of callers that may migrate the same pages.
  *
- * GUP migrates pages out of ZONE_MOVABLE and CMA before it pins them for long.
- * If two callers do this to the same page at the same time, both fail, because
- * each of them finds the page reference of the other one. Therefore callers
- * that pin the same blocks of a file or of a process take turns in order of
- * their arrival. A block is as large as the largest folio that the memory may
- * consist of.
+ * GUP migrates pages out of ZONE_MOVABLE and CMA before a longterm pin. If two
+ * callers do this to the same page at the same time, both fail, because each
+ * finds the page reference that the other holds. Therefore callers that pin the
+ * same blocks of a file or of a process take turns in order of their arrival. A
+ * block is as large as the largest folio that the memory may consist of.
  *
  * Migration waits for the page lock and for writeback, which may take
  * arbitrarily long if the filesystem does not respond. Callers that pin other
@@ -24,7 +23,7 @@
 #define BUCKET_BITS	6
 
 /**
- * struct bucket - calls with objects that have the same hash
+ * struct bucket - calls on objects with the same hash
  * @lock: protects @calls
  * @calls: list of the &struct iopt_migration of all calls, waiting or running
  * @wait: wait queue for the end of a call
@@ -41,7 +40,7 @@ static struct bucket *bucket_of(const struct iopt_migration *migration)
 }
 
 /**
- * iopt_migration_init() - initialise the serialisation of migrations
+ * iopt_migration_init() - initialise the buckets
  *
  * Context: module initialisation.
  */
@@ -83,7 +82,7 @@ void iopt_migration_set(struct iopt_migration *migration,
 	migration->last = round_up(index + npages, block) - 1;
 }
 
-/* True if no earlier call pins any of the same blocks. */
+/* True if no earlier call pins a block that this call pins. */
 static bool migration_may_start(struct bucket *bucket,
 				const struct iopt_migration *migration)
 {
@@ -109,9 +108,9 @@ static bool migration_may_start(struct bucket *bucket,
  * iopt_migration_start() - wait for earlier calls that pin the same blocks
  * @migration: the call, see iopt_migration_set()
  *
- * Context: process context, may sleep, killable.
- * Return: 0, or -EINTR if killed. On success the caller must call
- * iopt_migration_end().
+ * Context: process context, may sleep killably.
+ * Return: 0, after which the caller must call iopt_migration_end(), or -EINTR
+ * if a fatal signal is pending.
  */
 int iopt_migration_start(struct iopt_migration *migration)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Making accesses stop using areas that are being unmapped.
+ * Notification of accesses when areas are unmapped, to end their use of them.
  *
- * Each access is notified of each mapping that has pinned pages, without any
- * lock held, up to iopt_policy.notices times. Before the last notification the
- * areas are made dying, so that no new pins follow. Then the unmap waits until
- * the areas have no pins and no users.
+ * Each access is notified of each area that has pinned pages, without any lock
+ * held, up to iopt_policy.notices times. Before the last notification the areas
+ * become dying, so that no new pins follow. Then the unmap waits until the
+ * areas have no pins and no users.
  *
- * Each access counts the callbacks that run in it, so that
- * iopt_access_destroy() waits for these only.
+ * Each access counts its running callbacks, so that iopt_access_destroy() waits
+ * for the callbacks of this access only.
  */
 #include <linux/list.h>
 #include <linux/sched.h>
@@ -20,8 +20,8 @@
 #include "wait.h"
 
 /*
- * Notify all accesses that an area is being unmapped. The lock is dropped for
- * each callback.
+ * Notify all accesses that an area is being unmapped. Drops and retakes
+ * iopt->lock for each callback.
  */
 static void area_notify(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -116,7 +116,10 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 	int rc = 0;
 
 	lockdep_assert_held(&iopt->lock);
-	/* In-flight calls use up rounds too, so that the loop terminates. */
+	/*
+	 * Each wait for users takes up a round too, so that the loop
+	 * terminates.
+	 */
 	for (; rounds > 1; rounds--) {
 		seen = iopt->idle_seq;
 		areas_find_users(iopt, areas, &pinned, &used);
@@ -132,8 +135,8 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 	}
 
 	/*
-	 * Accesses no longer find dying areas. The last notification thus
-	 * covers all pins there are, and no new ones can follow.
+	 * Accesses do not find dying areas. The last notification thus covers
+	 * all pins, and no new pins can follow it.
 	 */
 	areas_set_state(iopt, areas, IOPT_AREA_DYING);
 	areas_find_users(iopt, areas, &pinned, &used);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Making accesses stop using areas. */
+/* Notification of accesses when areas are unmapped. */
 #ifndef __IOPT_NOTIFY_H
 #define __IOPT_NOTIFY_H
 

@@ -4,9 +4,9 @@
  *
  * A process may replace itself with another one that has the same memory at a
  * different address. It first declares its mappings orphans: their pages stay
- * pinned and translated, but it is unknown in which process and at which
- * address they are, so that nothing can be pinned, read or written through
- * them. The new process then adopts the mappings one by one.
+ * pinned and translated, but the engine does not know in which process and at
+ * which address the memory is, so that accesses cannot pin, read or write it.
+ * The new process then adopts the mappings one by one.
  *
  * Pinned pages stay pinned, and are charged at all times.
  */
@@ -23,16 +23,16 @@
 #include "validate.h"
 #include "wait.h"
 
-/* True if other mappings, in this or in another space, share the pages. */
+/* True if another mapping, in this or in another space, shares the pages. */
 static bool area_is_shared(const struct iopt_area *area)
 {
 	return kref_read(&area->pages->kref) != 1;
 }
 
 /*
- * Wait for an area to become idle. Called with both locks held. attach_mutex is
- * dropped too, because detach takes it and is not killable. On failure neither
- * lock is held on return.
+ * Wait until an area has become idle since @seen. Called with attach_mutex and
+ * iopt->lock held. Drops both, because detach takes attach_mutex
+ * uninterruptibly. Retakes both on success only.
  */
 static int wait_idle_detached(struct io_pagetable *iopt, unsigned long seen)
 {
@@ -48,7 +48,10 @@ static int wait_idle_detached(struct io_pagetable *iopt, unsigned long seen)
 	return rc;
 }
 
-/* Check whether an area in [@start, @last] can become an orphan. */
+/*
+ * Check whether an area that intersects [@start, @last] can become an orphan.
+ * Returns -EAGAIN if it is busy.
+ */
 static int area_check_orphan(const struct iopt_area *area, unsigned long start,
 			     unsigned long last)
 {
@@ -75,8 +78,8 @@ static int areas_check_orphan(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Roll back areas_orphan() below @end. The caller holds attach_mutex, so that
- * none of the orphans can be adopted meanwhile.
+ * Roll back areas_orphan() for the areas below @end. The caller holds
+ * attach_mutex, so that none of them can have been adopted.
  */
 static void areas_unorphan(struct io_pagetable *iopt, unsigned long start,
 			   unsigned long end)
@@ -105,7 +108,7 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 		return rc;
 	for (area = iopt_area_first(iopt, start, last); area;
 	     area = iopt_area_walk(iopt, area, last, &steps)) {
-		/* The lock may have been dropped since the first check. */
+		/* iopt->lock may have been dropped since the check. */
 		rc = area_check_orphan(area, start, last);
 		if (rc) {
 			areas_unorphan(iopt, start, area->start);
@@ -126,20 +129,21 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * @last: last byte of the interval
  * @bytes: receives the length of the mappings in bytes, 0 on failure
  *
- * Each mapping in the interval becomes an orphan: domains still translate it
- * and it can be unmapped, but until iopt_adopt() accesses cannot pin, read or
- * write in it, it cannot be copied, and no domain can be attached to the space.
+ * Each mapping in the interval becomes an orphan. Domains still translate an
+ * orphan, and it can be unmapped. Until it is passed to iopt_adopt(), accesses
+ * cannot pin, read or write its memory, it cannot be copied, and no domain can
+ * be attached to the space.
  *
- * Context: process context, may sleep. Waits, killable, for mappings in the
+ * Context: process context, may sleep. Waits killably for mappings in the
  * interval that are being built or torn down, and for attach and detach.
  * Return: 0, or
- * * %-ENOENT - A mapping extends beyond the interval, or there is no mapping and
- *   the interval is not the whole address space.
+ * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
+ *   no mapping and is not the whole address space.
  * * %-EINVAL - A mapping is an orphan already.
  * * %-EBUSY - A copy shares the pages of a mapping.
  * * %-EINTR - A fatal signal is pending.
  *
- * On failure nothing has changed.
+ * On failure the space is unchanged.
  */
 int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 		unsigned long last, unsigned long *bytes)
@@ -169,8 +173,8 @@ int iopt_orphan(struct io_pagetable *iopt, unsigned long start,
 EXPORT_SYMBOL_NS_GPL(iopt_orphan, IOPT);
 
 /*
- * Find the orphan that is mapped at exactly [@start, @last]. -EAGAIN means that
- * it is busy or that accesses are using it.
+ * Find the orphan that is mapped at exactly [@start, @last]. Returns -EAGAIN if
+ * an area in the interval is busy, or if accesses are using the orphan.
  */
 static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)
@@ -190,8 +194,8 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Wait until an orphan can be adopted. On return both locks are held, unless
- * the return value is -EINTR.
+ * Take attach_mutex and iopt->lock, and wait until the orphan can be adopted.
+ * Both locks are held on return, unless the return value is -EINTR.
  */
 static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)
@@ -216,14 +220,14 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_payer *payer = area->pages->payer;
 	int rc;
 
-	/* Memory that moved within the process is charged already. */
+	/* If the memory has moved within the process, keep its payer. */
 	if (payer->mm == current->mm)
 		payer = iopt_payer_get(payer);
 	else
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/* The area may map only a part of the pages: compute their start. */
+	/* The area may map only a part of the pages, and @uptr is its start. */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);
@@ -236,21 +240,21 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * @start: first byte of the mapping
  * @last: last byte of the mapping
  * @uptr: user address of the memory in the current process, page aligned
- * @account: accounting mode, if the mapping belonged to another process before
+ * @account: accounting mode; ignored if the mapping belonged to the current
+ *           process already
  *
- * The caller is responsible for @uptr being the same memory: the engine does
- * not check that. If the mapping belonged to the current process already, its
- * accounting mode does not change.
+ * The engine does not check that the memory at @uptr is the memory of the
+ * orphan: the caller is responsible for that.
  *
- * Context: process context with an mm, may sleep. Waits, killable, for a
- * mapping in the interval that is being built or torn down, for accesses that
- * use the mapping, and for attach and detach.
+ * Context: process context with an mm, may sleep. Waits killably for a mapping
+ * in the interval that is being built or torn down, for accesses that use the
+ * mapping, and for attach and detach.
  * Return: 0, or
  * * %-ENOENT - Nothing is mapped in the interval.
  * * %-EINVAL - The interval is not exactly one orphan, or @uptr is misaligned.
- * * %-EOVERFLOW - The memory wraps around.
+ * * %-EOVERFLOW - The range of user addresses wraps around.
  * * %-EBUSY - A copy shares the pages.
- * * %-ENOMEM - Out of memory, or the limit on locked memory is exceeded.
+ * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
  * * %-EINTR - A fatal signal is pending.
  *
  * On failure the mapping remains an orphan.
@@ -272,9 +276,9 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 		return rc;
 	if (!rc) {
 		/*
-		 * The busy mark keeps the area in the tree. Both locks are
-		 * dropped because charging may wait for the mmap_lock, which
-		 * detach must not do because it is not killable.
+		 * The busy mark keeps the area in the tree. Drop both locks:
+		 * charging may wait for the mmap_lock, and detach takes both
+		 * locks uninterruptibly.
 		 */
 		area->busy = true;
 		mutex_unlock(&iopt->lock);

@@ -2,8 +2,8 @@
 /*
  * iopt_pages: user memory of a process, which is charged for it.
  *
- * The reference that an iopt_pages holds to its payer is protected by the mutex
- * of the iopt_pages, because iopt_pages_adopt() changes it.
+ * iopt_pages.payer is protected by iopt_pages.mutex, because iopt_pages_adopt()
+ * changes it.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -23,7 +23,7 @@ struct kmem_cache *iopt_pages_cache;
  *         reference is taken
  * @gfp: flags for this and for later allocations
  *
- * The memory is not accessed before the first holder or access needs it.
+ * The memory is not accessed until a holder or an access needs it.
  *
  * Context: may sleep if @gfp allows it.
  * Return: the pages with one reference, or NULL.
@@ -66,8 +66,8 @@ static void pages_release(struct kref *kref)
 
 /**
  * iopt_pages_put() - drop a reference
- * @pages: the pages, which have no holders and no pins if this is the last
- *         reference
+ * @pages: the pages. If this is the last reference, they have no holders and no
+ *         pins
  *
  * Context: process context, may sleep.
  */
@@ -80,8 +80,8 @@ void iopt_pages_put(struct iopt_pages *pages)
  * iopt_pages_unlock() - release the mutex and lower VmLck
  * @pages: the pages
  *
- * Pages that were uncharged under the mutex are subtracted from VmLck here. If
- * the mmap_lock is contended a worker does that later: the caller may be a
+ * Pages that were uncharged under the mutex are subtracted from VmLck. If the
+ * mmap_lock is taken a worker does that later, because the caller may be a
  * driver that holds locks of its own, or a callback that other threads wait for
  * uninterruptibly.
  *
@@ -111,10 +111,11 @@ void iopt_pages_unlock(struct iopt_pages *pages)
  *
  * Pinned pages stay pinned. Pages that are pinned later are looked up at @uptr.
  *
- * Context: process context, may sleep indefinitely, killable. Takes the
- * mmap_lock to charge @payer, without holding @pages->mutex.
+ * Context: process context, may sleep without bound, killably, for the
+ * mmap_lock of @payer. Takes @pages->mutex, but drops it while @payer is
+ * charged.
  * Return: 0, or
- * * %-ENOMEM - The limit of @payer does not allow the charge.
+ * * %-ENOMEM - RLIMIT_MEMLOCK of @payer would be exceeded.
  * * %-EINTR - A fatal signal is pending.
  *
  * On failure the old payer is charged as before.

@@ -31,23 +31,25 @@ struct kmem_cache;
  * @pfnmap: memory without struct page is allowed
  * @mutex: protects all members below except @gfp. Held while pages are unpinned
  *         and while domains are programmed from @runs. Dropped while pages are
- *         pinned, unless no other caller can find the iopt_pages: the caller
- *         claims the indexes first
+ *         pinned, after the caller has added their indexes to @claims; if no
+ *         other caller can find the iopt_pages it stays held, without a claim
  * @gfp: allocation flags for @runs and @pins
- * @nr_waiting: number of callers that are waiting for a claim to end
+ * @nr_waiting: number of callers that are waiting until a claim ends
  * @nr_ended: incremented when a claim ends while @nr_waiting is not 0
  * @nr_filling: number of holders with pages that are not pinned yet
  * @claims: list of the &struct iopt_page_claim of all callers that are pinning
  *          pages. Claims do not overlap
- * @uaddr: user address of the first byte, page aligned
+ * @uaddr: user address of the first byte, page aligned. A caller that keeps
+ *         iopt_adopt() from changing @uaddr and @payer reads them without
+ *         @mutex
  * @npages: length in pages
  * @payer: process that the memory belongs to and that is charged for it
  * @nr_charged: number of pages charged to @payer
  * @holders: slices of all holders, including those that are being filled, by
  *           page index
- * @runs: the pages that are pinned for holders. An index is in a hole if no
- *        holder covers it, and is not if a holder covers it that has been
- *        filled. Runs are cut where the slice of a holder starts or ends
+ * @runs: the pages that are pinned for holders. An index that no holder covers
+ *        is in a hole. An index that a filled holder covers is not in a hole.
+ *        Runs are cut where the slice of a holder starts or ends
  * @pins: the first &struct iopt_pin of each page, by page index
  */
 struct iopt_pages {

@@ -23,12 +23,12 @@
 #include "runs_packed.h"
 #include "trace.h"
 
-/* Number of pages to unpin, or of runs to skip, before rescheduling. */
+/* Number of pages to unpin, or of runs to visit, before rescheduling. */
 #define RELEASE_PAGES	512
 
 /*
- * Return the slice of the only holder, or NULL if there are more or none. A
- * single holder is the common case.
+ * Return the slice of the only holder, which is the common case, or NULL if
+ * there is no holder or more than one.
  */
 static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 {
@@ -52,7 +52,7 @@ static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 	return false;
 }
 
-/* Record the pages of a batch. Runs are cut where slices start or end. */
+/* Record the pages of a batch in pages->runs, cut where slices start or end. */
 static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
 {
@@ -68,7 +68,7 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
 		return rc;
-	/* Only holders that are being filled cover a hole: they are few. */
+	/* A short loop: only holders that are being filled cover holes. */
 	for (slice = interval_tree_iter_first(&pages->holders, first, last);
 	     slice && !rc;
 	     slice = interval_tree_iter_next(slice, first, last)) {
@@ -86,7 +86,7 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 
 /*
  * Pin pages of a hole and record them. Returns the number of pages, 0 if the
- * first one must be faulted in, or an errno.
+ * page at @first must be faulted in, or an errno.
  */
 static long hole_pin(struct iopt_pages *pages, unsigned long first,
 		     unsigned long last, struct iopt_batch *batch)
@@ -105,7 +105,10 @@ static long hole_pin(struct iopt_pages *pages, unsigned long first,
 	return nr;
 }
 
-/* Transfer a page that accesses have pinned, and its charge, to the holder. */
+/*
+ * Record a page of a hole that accesses have pinned. Its pin and its charge
+ * belong to the holders from then on.
+ */
 static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 			 struct iopt_pin *pin)
 {
@@ -131,7 +134,7 @@ static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 /*
  * Fill the start of a hole. Returns the number of pages, or 0 if the caller has
  * to retry because this function waited for a claim or faulted in the page at
- * @first.
+ * @first, or an errno.
  */
 static long hole_fill(struct iopt_pages *pages, unsigned long first,
 		      unsigned long last, unsigned int *faults,
@@ -156,9 +159,9 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Cut the run at the start of a slice, or after its end. Holes are not cut:
- * another caller may have claimed the indexes, and batch_record() cuts the runs
- * that fill the hole.
+ * Cut the run at @index, where a slice starts or has just ended. A hole is not
+ * cut: another caller may have claimed its indexes, and batch_record() cuts the
+ * runs that fill the hole.
  */
 static int run_cut(struct iopt_pages *pages, unsigned long index)
 {
@@ -175,9 +178,9 @@ static int run_cut(struct iopt_pages *pages, unsigned long index)
 }
 
 /*
- * Return the number of pinned pages from @first on, within RELEASE_PAGES runs
- * at most. If the page at @first is not pinned return 0 and lower @last to the
- * end of the hole.
+ * Return the number of contiguous indexes from @first on that runs record as
+ * pinned, after visiting at most RELEASE_PAGES runs. If the page at @first is
+ * in a hole, return 0 and lower @last to the end of the hole.
  */
 static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 				 unsigned long *last)
@@ -200,7 +203,7 @@ static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 	return index - first;
 }
 
-/* Give other callers a chance to take the mutex, if any can find @pages. */
+/* Drop and retake the mutex if other callers can find @pages. */
 static void pages_lock_break(struct iopt_pages *pages,
 			     const struct iopt_batch *batch)
 {
@@ -240,7 +243,10 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 	}
 }
 
-/* Unpin a run. Returns the number of pages not transferred to accesses. */
+/*
+ * Unpin a run, except for lost pages and pages that accesses have pinned.
+ * Returns the number of pages that were not transferred to accesses.
+ */
 static unsigned long run_release(struct iopt_pages *pages,
 				 const struct iopt_run *run)
 {
@@ -252,8 +258,9 @@ static unsigned long run_release(struct iopt_pages *pages,
 }
 
 /*
- * Unpin and clear whole runs. Lost pages stay pinned and charged to the process
- * permanently, because a device may still reach them. Returns their number.
+ * Unpin and clear whole runs. Lost pages stay pinned and charged to the payer
+ * permanently, because a device may still reach them. Returns the number of
+ * lost pages.
  */
 static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 				  unsigned long last)
@@ -288,7 +295,10 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 	return lost;
 }
 
-/* Unpin all runs of [@first, @last] that no slice of a holder covers. */
+/*
+ * Unpin all runs of [@first, @last] that no holder covers. Returns the number
+ * of lost pages.
+ */
 static unsigned long unheld_release(struct iopt_pages *pages,
 				    unsigned long first, unsigned long last)
 {
@@ -319,12 +329,11 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  * Pages of the slice that no holder and no access has pinned are pinned and
  * charged.
  *
- * Context: process context; takes @pages->mutex, killable. May sleep
- * indefinitely, killable, until a page is faulted in. The mutex is dropped
- * meanwhile unless @alone is set, so that callers that do not need that page
- * can proceed.
- * Return: 0, or an errno of iopt_gup() or iopt_fault_in(). On failure nothing
- * is pinned or charged by this call.
+ * Context: process context; takes @pages->mutex killably. May sleep without
+ * bound, killably, until a page is faulted in. Unless @alone is set the mutex
+ * is dropped meanwhile, so that callers that do not need that page can proceed.
+ * Return: 0, or an errno of iopt_gup() or iopt_fault_in(). On failure @slice is
+ * not a holder, and no page stays pinned or charged for it unless it is lost.
  */
 int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 		    bool alone, unsigned long *lost)
@@ -340,7 +349,7 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 	rc = mutex_lock_killable(&pages->mutex);
 	if (rc)
 		goto out;
-	/* From here on pages that other holders drop stay pinned. */
+	/* From here on, iopt_pages_drop() of other holders keeps the pages. */
 	interval_tree_insert(slice, &pages->holders);
 	pages->nr_filling++;
 	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);
@@ -359,8 +368,8 @@ out:
  * @slice: the slice
  *
  * Pages that no other holder and no access needs are unpinned and uncharged,
- * with the exception of lost pages. If @pages are writable the unpinned pages
- * are marked dirty, because a device may have written to any of them.
+ * with the exception of lost pages. If @pages->writable is set the unpinned
+ * pages are marked dirty, because a device may have written to any of them.
  *
  * Context: process context, may sleep. @pages->mutex is held; the caller
  * releases it with iopt_pages_unlock().

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning of missing pages without the mutex of the iopt_pages.
+ * Pinning of missing pages without holding iopt_pages.mutex.
  *
- * The mutex is dropped while pages are pinned or faulted in, unless no other
- * caller can find the iopt_pages yet. To keep other callers from pinning the
- * same pages, a caller claims the indexes of a batch first.
+ * iopt_pages.mutex is dropped while pages are pinned or faulted in, unless no
+ * other caller can find the iopt_pages yet. A caller claims the indexes of a
+ * batch before it pins them, to keep other callers from pinning the same pages.
  */
 #include <linux/mutex.h>
 #include <linux/wait_bit.h>
@@ -13,7 +13,7 @@
 #include "pages.h"
 #include "pages_pin.h"
 
-/* Claim indexes, none of which is claimed yet. */
+/* Claim indexes. None of them may be claimed already. */
 static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
@@ -63,9 +63,9 @@ bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
  *
  * The wait is short, because no claim is held while a page is faulted in.
  *
- * Context: @pages->mutex is held, and dropped while waiting; killable.
- * Return: 0 if a claim has ended, or -EINTR if killed. The mutex is held in
- * both cases.
+ * Context: @pages->mutex is held, and dropped while the function waits
+ * killably. It is held again on return.
+ * Return: 0 if a claim has ended, or -EINTR if a fatal signal is pending.
  */
 int iopt_pages_wait(struct iopt_pages *pages)
 {
@@ -87,11 +87,11 @@ int iopt_pages_wait(struct iopt_pages *pages)
  * @pages: the pages
  * @first: first index
  * @last: last index, see iopt_pages_unclaimed()
- * @batch: receives the pages, which the caller must record before it drops the
- *         mutex
+ * @batch: receives the pages, which the caller must record before it drops
+ *         @pages->mutex
  *
- * Context: process context. @pages->mutex is held, and dropped while pinning
- * unless @batch->alone is set.
+ * Context: process context, may sleep killably. @pages->mutex is held. Unless
+ * @batch->alone is set it is dropped while pages are pinned, and retaken.
  * Return: see iopt_gup().
  */
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
@@ -115,13 +115,15 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
  * @pages: the pages
  * @first: first index
  * @last: last index
- * @faults: number of calls in a row after which the page was still not present
+ * @faults: number of consecutive calls without progress, incremented; the
+ *          caller resets it to 0 when pages have been pinned, by itself or by
+ *          other callers
  * @batch: the batch that was passed to iopt_pages_pin()
  *
- * Context: see iopt_fault_in(). @pages->mutex is held, and dropped while
- * faulting unless @batch->alone is set.
- * Return: see iopt_fault_in(); also -EFAULT after %IOPT_FAULTS_MAX calls in a
- * row.
+ * Context: see iopt_fault_in(). @pages->mutex is held. Unless @batch->alone is
+ * set it is dropped while pages are faulted in, and retaken.
+ * Return: see iopt_fault_in(); also -EFAULT if @faults has reached
+ * %IOPT_FAULTS_MAX.
  */
 int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,
 			unsigned long last, unsigned int *faults,

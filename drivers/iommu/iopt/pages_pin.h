@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Claims of callers that pin pages without the mutex of the iopt_pages. */
+/* Claims of callers that pin pages without holding iopt_pages.mutex. */
 #ifndef __IOPT_PAGES_PIN_H
 #define __IOPT_PAGES_PIN_H
 
@@ -9,13 +9,14 @@ struct iopt_batch;
 struct iopt_pages;
 
 /*
- * A page may be reclaimed between being faulted in and being pinned. Fail after
- * so many unsuccessful faults in a row.
+ * A page may be reclaimed after it was faulted in and before it is pinned.
+ * Number of consecutive faults without a pinned page after which a caller
+ * fails.
  */
 #define IOPT_FAULTS_MAX	64
 
 /**
- * struct iopt_page_claim - indexes that a caller is pinning without the mutex
+ * struct iopt_page_claim - indexes that a caller is pinning
  * @node: entry in iopt_pages.claims
  * @first: first index
  * @last: last index

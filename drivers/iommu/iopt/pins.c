@@ -2,15 +2,16 @@
 /*
  * Pages that accesses have pinned.
  *
- * Each of these pages has a record of its pfn, and of the number of times that
- * each mapping, or each access that owns its pins, has pinned it. While a
- * holder has the page pinned too, the pin and the charge belong to the holder.
- * They are transferred to the record when the last holder is removed, and to
- * the next holder of the page when one is added.
+ * Each of these pages has records of its pfn and of the number of times that it
+ * was pinned through each mapping, with a separate record for each access that
+ * owns its pins. While a holder has the page pinned too, the pin and the charge
+ * belong to the holder. They are transferred to the first record when the last
+ * holder is removed, and to the holder when one is added again.
  *
  * An access therefore keeps the same page until its last unpin, even if the
- * process remaps its memory or domains are attached and detached. A page is
- * pinned and charged only once, however many holders and records it has.
+ * process remaps its memory or domains are attached and detached. A page of an
+ * iopt_pages is pinned and charged only once, however many holders and records
+ * it has.
  *
  * An unpin does not affect the pins of another mapping, nor those of another
  * access that owns its pins.
@@ -29,7 +30,8 @@
 
 /*
  * Unpin and uncharge the page of a record that is being removed, if the record
- * owns it. Returns 1 if the page is lost and therefore stays pinned.
+ * owns the page. Returns 1 if the page is lost and therefore stays pinned,
+ * otherwise 0.
  */
 static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 				 const struct iopt_pin *pin)
@@ -58,9 +60,10 @@ static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 }
 
 /*
- * Allocate a record of a page. With @head it is linked after @head. Without, it
- * becomes the first record and describes the page in @run; @owns says that no
- * holder has the page pinned.
+ * Allocate a record for a page. If @head is NULL the new record becomes the
+ * first record of the page and describes the page of @run; @owns is set if no
+ * holder has the page pinned. Otherwise the new record is linked after @head,
+ * and @run and @owns are ignored.
  */
 static int pin_make(struct iopt_pages *pages, unsigned long index,
 		    struct iopt_pin *head, struct iopt_pinner pinner,
@@ -89,7 +92,7 @@ static int pin_make(struct iopt_pages *pages, unsigned long index,
 	return rc;
 }
 
-/* Pin a page that accesses or a holder have pinned already. */
+/* Pin a page that an access or a holder has pinned already. */
 static int pin_again(struct iopt_pages *pages, unsigned long index,
 		     struct iopt_pinner pinner, const struct iopt_run *run,
 		     struct page **page)
@@ -114,7 +117,10 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
 	return 0;
 }
 
-/* Add records for a batch of new pins. @done receives their number. */
+/*
+ * Add records for the pages of a batch, which own the pages. @done receives the
+ * number of records added, also on failure.
+ */
 static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 		       unsigned long first, struct iopt_batch *batch,
 		       struct page **out, unsigned long *done)
@@ -143,9 +149,10 @@ static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /*
- * Pin the start of a range in which no page is pinned. Drops the mutex. @done
- * receives the number of pages, which is 0 if the caller has to retry because
- * the first page was faulted in.
+ * Pin the start of a range in which no page is pinned. Drops and reacquires
+ * pages->mutex. @done must be 0 on entry and receives the number of pages
+ * pinned. It stays 0 on success if the first page was not present and has been
+ * faulted in: the caller then retries.
  */
 static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 			  unsigned long first, unsigned long last,
@@ -155,7 +162,7 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	/* A single page may fit the limit even if the batch does not. */
+	/* The limit may have room for a single page if not for the batch. */
 	if (nr == -ENOMEM && first != last)
 		nr = iopt_pages_pin(pages, first, first, batch);
 	if (nr < 0)
@@ -168,7 +175,11 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 	return rc;
 }
 
-/* Pin the start of a range in which some pages may be pinned already. */
+/*
+ * Pin the start of a range in which some pages may be pinned already. May drop
+ * and reacquire pages->mutex. @done receives the number of pages pinned. If it
+ * is 0 on success, the caller retries.
+ */
 static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 		     unsigned long first, unsigned long last,
 		     unsigned int *faults, struct iopt_batch *batch,
@@ -200,8 +211,9 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /*
- * Remove a record with a count of 0. If it is the last record of its page the
- * page is unpinned. Returns the number of lost pages.
+ * Remove record @pin, which has a count of 0, of the page with first record
+ * @head. The last record of a page unpins the page if it owns the page. Returns
+ * 1 if the page is lost and stays pinned, otherwise 0.
  */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 				struct iopt_pin *head, struct iopt_pin *pin)
@@ -210,7 +222,10 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 	unsigned long lost = 0;
 
 	if (pin == head && next) {
-		/* The first record describes the page: remove the second. */
+		/*
+		 * The first record describes the page and has to stay: copy the
+		 * second record into it, and remove the second.
+		 */
 		head->by = next->by;
 		head->owner = next->owner;
 		head->count = next->count;
@@ -257,8 +272,8 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 /**
  * iopt_pins_add() - pin pages for an access
  * @pages: the pages
- * @pinner: the access and the mapping. The counter of the mapping is protected
- *          by @pages->mutex
+ * @pinner: the mapping and, if it owns its pins, the access. The pin counter of
+ *          the mapping is protected by @pages->mutex
  * @first: index of the first page
  * @npages: number of pages, at least 1
  * @out: receives the pages. On failure, entries up to and including that of the
@@ -268,14 +283,14 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * @lost: on failure, incremented by the number of pages that stay pinned
  *        permanently
  *
- * Context: process context; takes @pages->mutex, killable. May sleep
- * indefinitely, killable and without the mutex, until a page is faulted in.
+ * Context: process context; takes @pages->mutex killably. May sleep without
+ * bound, killably and without the mutex, until a page is faulted in.
  * Return: 0, or
  * * %-EINVAL - A page has no struct page.
  * * %-EOVERFLOW - The pin counter of the mapping would overflow.
- * * An errno of iopt_gup() or iopt_fault_in().
+ * * Another errno of iopt_gup() or iopt_fault_in().
  *
- * On failure nothing is pinned by this call.
+ * On failure no pin of this call remains.
  */
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages, struct page **out,
@@ -394,10 +409,11 @@ struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 /**
  * iopt_pins_inherit() - unpin a run, except for pages that accesses have pinned
  * @pages: the pages
- * @run: a run that no holder needs any more. If it is lost no page is unpinned
+ * @run: a run that no holder needs any more. If @run->lost is set no page is
+ *       unpinned
  *
- * Pages that accesses have pinned are transferred to the records of the
- * accesses.
+ * The pin and the charge of a page that accesses have pinned are transferred to
+ * the first record of the page.
  *
  * Context: process context, may sleep. @pages->mutex is held.
  * Return: the number of pages transferred.

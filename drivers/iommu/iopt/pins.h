@@ -11,7 +11,7 @@ struct iopt_pages;
 struct page;
 
 /**
- * struct iopt_pinner - mapping and access that a pin belongs to
+ * struct iopt_pinner - the mapping and the access that pins belong to
  * @nr_pins: pin counter of the mapping, which also identifies the mapping
  * @owner: number of the access if it owns its pins, 0 for all other accesses
  */
@@ -21,16 +21,16 @@ struct iopt_pinner {
 };
 
 /**
- * struct iopt_pin - a page that accesses have pinned, for one pinner
+ * struct iopt_pin - record of the pins of one page by one pinner
  * @pfn: page frame number of the page
  * @by: iopt_pinner.nr_pins
- * @next: pin of the same page by another pinner. Only @by, @next, @count and
- *        @owner are valid in pins other than the first one of a page
+ * @next: record of the same page by another pinner, or NULL. Only the first
+ *        record of a page has valid @pfn, @kind, @owns and @lost
  * @count: number of times that the pinner has pinned the page
  * @kind: kind of the run that the page belongs to
  * @owns: no holder has the page pinned
- * @lost: no holder has the page pinned, but a device may still reach it, so
- *        that it is never unpinned
+ * @lost: no holder has the page pinned, but a device may still reach the page,
+ *        so that it is never unpinned
  * @owner: iopt_pinner.owner
  */
 struct iopt_pin {

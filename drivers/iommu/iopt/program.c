@@ -18,8 +18,8 @@
 #include "program.h"
 
 /*
- * Limits of one call to the IOMMU driver, to bound its latency. A call may map
- * the largest I/O page.
+ * Limits of one call to the IOMMU driver, to bound its latency. The largest I/O
+ * page fits into one call.
  */
 #define BATCH_RUNS	32
 #define BATCH_BYTES	((unsigned long)IOPT_MAX_IOPTE)
@@ -70,9 +70,10 @@ static int batch_map(struct map_call *batch)
 }
 
 /*
- * Contiguous memory is merged into one run even if its record is cut, but runs
- * are split at multiples of the largest I/O page, so that each I/O page is
- * inside one run. A batch ends at such a multiple or where contiguous memory
+ * Add contiguous memory to a batch, and map the batch if it is full. Contiguous
+ * memory is merged into one run even if its record is cut, but runs are split
+ * where the IOVA is a multiple of the largest I/O page, so that each I/O page
+ * is inside one run. A batch ends at such a multiple or where contiguous memory
  * ends, so that batches do not make I/O pages smaller.
  */
 static int batch_add(struct map_call *batch, phys_addr_t phys,
@@ -124,7 +125,7 @@ static int batch_add_run(struct map_call *batch, const struct iopt_run *run)
 	return rc;
 }
 
-/* Mark the pages beyond the first @safe bytes of an area as lost. */
+/* Mark the pages after the first @safe bytes of an area as lost. */
 static void area_lose(struct iopt_area *area, unsigned long safe)
 {
 	lockdep_assert_held(&area->pages->mutex);
@@ -134,7 +135,7 @@ static void area_lose(struct iopt_area *area, unsigned long safe)
 }
 
 /**
- * iopt_flush_start() - start to collect unmapped IOVAs of a domain
+ * iopt_flush_start() - start to collect IOVAs that are unmapped from a domain
  * @flush: the flush
  * @domain: the domain
  *
@@ -160,8 +161,8 @@ void iopt_flush_end(struct iopt_flush *flush)
 }
 
 /*
- * Some drivers compute the length of a flush in types that are narrower than
- * the address space, so a flush spans at most FLUSH_BYTES.
+ * Add IOVAs to a flush, after flushing if it would span more than FLUSH_BYTES:
+ * some drivers compute the length in types that are narrower than IOVAs.
  */
 static void flush_extend(struct iopt_flush *flush, unsigned long start,
 			 unsigned long last)
@@ -179,9 +180,9 @@ static void flush_extend(struct iopt_flush *flush, unsigned long start,
 }
 
 /*
- * Unmap in pieces that end at boundaries of I/O pages and reschedule in
- * between, because drivers that clear entry by entry do not reschedule. Returns
- * the number of bytes unmapped, starting at @iova.
+ * Unmap in pieces that end at boundaries of I/O pages, and reschedule between
+ * pieces, because drivers that clear page table entries one by one do not
+ * reschedule. Returns the number of bytes unmapped, starting at @iova.
  */
 static unsigned long unmap_pieces(struct iopt_flush *flush, unsigned long iova,
 				  unsigned long bytes)
@@ -226,9 +227,9 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  * @area: an area that is a holder of its pages
  * @domain: the domain, with nothing mapped at the IOVAs of @area
  *
- * Context: process context, may sleep, killable. @area->pages->mutex is held.
+ * Context: process context, may sleep killably. @area->pages->mutex is held.
  * Return: 0, or
- * * %-EINVAL - The memory is not aligned to the page sizes of the domain.
+ * * %-EINVAL - The memory is not aligned to the smallest page of the domain.
  * * %-EINTR - A fatal signal is pending.
  * * An errno of the IOMMU driver.
  *
@@ -268,7 +269,8 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 /**
  * iopt_area_unprogram() - unmap an area in a domain
  * @area: the area, mapped in the domain of @flush
- * @flush: the caller must end it before it unpins any of the pages
+ * @flush: the flush, which the caller must end before it unpins any of the
+ *         pages
  *
  * Context: process context, may sleep. Takes @area->pages->mutex if the IOMMU
  * driver fails.

@@ -8,8 +8,8 @@
  * domain for the IOVAs outside of its aperture. An IOVA is usable if no owner
  * has reserved it.
  *
- * A reservation must intersect neither a mapping nor an allowed range.
- * Whichever is requested later fails and changes nothing.
+ * A reservation must intersect neither a mapping nor an allowed range. The
+ * later of two conflicting requests fails and changes nothing.
  */
 #include <linux/iommu.h>
 
@@ -41,13 +41,12 @@ static int try_reserve(struct io_pagetable *iopt, unsigned long start,
  * @last: last byte
  * @owner: owner of the reservation
  *
- * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep,
- * killable.
+ * Context: @iopt->lock is held, and dropped while the function waits killably
+ * for a mapping that is being built or torn down.
  * Return: 0, or
- * * %-EADDRINUSE - A mapping or an allowed range is in the interval.
+ * * %-EADDRINUSE - A mapping or an allowed range intersects the interval.
  * * %-ENOMEM - Out of memory.
- * * %-EINTR - Killed while waiting for a mapping that is being built or torn
- *   down.
+ * * %-EINTR - A fatal signal is pending.
  */
 int iopt_reserve_iova(struct io_pagetable *iopt, unsigned long start,
 		      unsigned long last, const void *owner)
@@ -76,8 +75,9 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
 }
 
 /*
- * True if a range of @allowed is reserved. The user chooses the number of
- * allowed ranges while few intervals are reserved, so loop over the latter.
+ * True if a range of @allowed intersects a reserved interval. The loop is over
+ * the reserved intervals, which are few, because the user chooses the number of
+ * allowed ranges.
  */
 static bool allowed_is_reserved(struct io_pagetable *iopt,
 				struct rb_root_cached *allowed)
@@ -100,16 +100,16 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
  *      IOVAs can become reserved
  *
  * The engine chooses IOVAs in allowed ranges only, and devices and domains that
- * would reserve some of them cannot be attached. Mappings at fixed IOVAs may be
- * anywhere.
+ * would reserve IOVAs of an allowed range cannot be attached. Mappings at fixed
+ * IOVAs may be anywhere.
  *
  * Context: process context, may sleep. Does not wait while pages are pinned.
  * Return: 0, or
  * * %-EINVAL - Ranges overlap, or a range ends before it starts.
- * * %-EADDRINUSE - A range is reserved.
+ * * %-EADDRINUSE - A range intersects a reserved interval.
  * * %-ENOMEM - Out of memory.
  *
- * On failure the earlier ranges remain in effect.
+ * On failure the earlier allowed ranges remain in effect.
  */
 int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr)
@@ -143,8 +143,8 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
 
 /*
- * Cut a region to the address space, since physical addresses may be wider than
- * IOVAs. Returns false if the region is outside of the address space.
+ * Cut a region to the address space, because a phys_addr_t may be wider than an
+ * IOVA. Returns false if the region is outside of the address space.
  */
 static bool region_range(const struct iommu_resv_region *region,
 			 struct iopt_range *range)
@@ -167,14 +167,14 @@ static bool region_range(const struct iommu_resv_region *region,
  * @regions: list of &struct iommu_resv_region
  * @owner: owner of the reservations, see iopt_unreserve()
  * @sw_msi_start: receives the bus address at which the kernel must map the MSI
- *                doorbell, or PHYS_ADDR_MAX if no mapping is necessary
+ *                doorbell, or PHYS_ADDR_MAX if the doorbell need not be mapped
  *
  * Regions that firmware needs only until a driver takes over the device are
  * ignored.
  *
- * Context: process context, may sleep, killable.
+ * Context: process context, may sleep killably.
  * Return: 0, or
- * * %-EADDRINUSE - A mapping or an allowed range is in a region.
+ * * %-EADDRINUSE - A mapping or an allowed range intersects a region.
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.
  *
@@ -211,7 +211,7 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 		iopt_unreserve_iova(iopt, owner);
 	mutex_unlock(&iopt->lock);
 
-	/* No mapping is necessary if the hardware has an MSI window. */
+	/* The doorbell need not be mapped if the hardware has an MSI window. */
 	if (hw_msi)
 		*sw_msi_start = PHYS_ADDR_MAX;
 	return rc;
@@ -222,10 +222,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
  * @dev: the device, which becomes the owner of the reservations. The caller
- *       keeps it from being removed from its IOMMU
+ *       keeps @dev from being removed from its IOMMU
  * @sw_msi_start: see iopt_reserve_regions()
  *
- * Context: process context, may sleep, killable.
+ * Context: process context, may sleep killably.
  * Return: see iopt_reserve_regions().
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
@@ -244,8 +244,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
 /**
  * iopt_unreserve() - remove all reservations of an owner
  * @iopt: the space
- * @owner: owner that was passed to iopt_reserve_regions(), or the device in
- *         case of iopt_reserve_device()
+ * @owner: owner that was passed to iopt_reserve_regions(), or the device that
+ *         was passed to iopt_reserve_device()
  *
  * IOVAs become usable again unless another owner has reserved them as well.
  *
@@ -266,9 +266,11 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 }
 
 /*
- * Raise the alignment of the space to @granule, which areas that are inserted
- * from now on comply with, and check all existing areas. The check can be
- * skipped if the alignment was sufficient before.
+ * Raise the alignment of the space to at least @granule, so that new areas
+ * comply with it, and check all existing areas unless they comply already.
+ * Returns -EAGAIN if an area that does not comply is being unmapped, or if
+ * areas that passed the old check are still being inserted. The caller restores
+ * the alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -277,7 +279,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 
 	if (granule <= iopt->iova_alignment)
 		return 0;
-	/* Claims are inserting areas that passed the old alignment check. */
+	/* Areas that passed the old check are still being inserted. */
 	if (iopt->nr_claimed)
 		return -EAGAIN;
 	WRITE_ONCE(iopt->iova_alignment, granule);
@@ -293,7 +295,7 @@ static int reserve_outside(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
 {
 	const struct iommu_domain_geometry *geometry = &domain->geometry;
-	/* The aperture may be wider than IOVAs. */
+	/* The aperture may extend beyond the highest IOVA. */
 	u64 start = geometry->aperture_start, last = geometry->aperture_end;
 	int rc = 0;
 
@@ -313,13 +315,13 @@ static int reserve_outside(struct io_pagetable *iopt,
  * @domain: the domain. IOVAs outside of its aperture become reserved, with
  *          @domain as the owner
  *
- * Context: @iopt->lock is held, and may be dropped meanwhile; may sleep.
+ * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or
- * * %-EADDRINUSE - A mapping or an allowed range is outside of the aperture, or
- *   a mapping is not aligned to the pages of the domain.
+ * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
+ *   aperture, or a mapping is not aligned to the smallest page of the domain.
  * * %-ENOMEM - Out of memory.
- * * %-EAGAIN - The result depends on a mapping that is being built or torn down.
- *   The caller waits for an area to become idle and calls again.
+ * * %-EAGAIN - The result depends on a mapping that is being built or torn
+ *   down. The caller waits until an area becomes idle and calls again.
  *
  * On failure @domain has no reservation.
  */

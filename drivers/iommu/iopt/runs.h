@@ -2,10 +2,10 @@
 /*
  * Runs: a compact record of the physical pages behind a range.
  *
- * A run is a number of consecutive page indexes with physically contiguous
- * pages, or with the same page repeated, or without pages, which is a hole. The
- * record of an iopt_pages is a sequence of runs sorted by index, which takes
- * eight bytes for each run.
+ * A run is a sequence of consecutive page indexes. Its pages are physically
+ * contiguous, or are the same page repeated, or there are none: the run is a
+ * hole. The record of an iopt_pages is a sequence of runs sorted by index,
+ * which takes eight bytes for each run.
  */
 #ifndef __IOPT_RUNS_H
 #define __IOPT_RUNS_H
@@ -16,7 +16,7 @@
  * enum iopt_run_kind - type and state of the pages of a run
  * @IOPT_RUN_HOLE: no pages are recorded, and none is pinned for a holder
  * @IOPT_RUN_RAM: pinned and charged
- * @IOPT_RUN_RESERVED: PageReserved memory, pinned but not charged
+ * @IOPT_RUN_RESERVED: pages with PG_reserved, pinned but not charged
  * @IOPT_RUN_ZERO: the zero page, repeated, neither pinned nor charged
  * @IOPT_RUN_PFNMAP: memory without struct page, neither pinned nor charged
  */
@@ -76,8 +76,8 @@ struct iopt_run_chunk {
  * @nr_cleared: number of chunks that were cleared as a whole since @chunks was
  *              last compacted
  *
- * A zeroed struct is an empty record. The record is protected by the mutex of
- * its iopt_pages.
+ * A zeroed struct is an empty record. The record is protected by
+ * iopt_pages.mutex.
  */
 struct iopt_runs {
 	unsigned long npages;
@@ -97,7 +97,7 @@ struct iopt_runs {
 
 /**
  * struct iopt_run_batch - runs of pages that have just been pinned
- * @packed: the packed runs, relative to the first page; at most one a page
+ * @packed: the packed runs, relative to the first page; at most one per page
  * @nr: number of runs
  * @npages: number of pages
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Array of chunks of packed runs, on which the functions of runs.h are built. */
+/* Array of chunks of packed runs, which implements the records of runs.h. */
 #ifndef __IOPT_RUNS_CHUNKS_H
 #define __IOPT_RUNS_CHUNKS_H
 
@@ -10,8 +10,8 @@
 #include "runs_packed.h"
 
 /*
- * Capacities in packed runs: at first, after growing for runs that are
- * appended, and after growing for runs that are cut, see iopt_runs_cut().
+ * Capacities of a chunk in packed runs: the initial capacity, the maximum when
+ * runs are appended, and the maximum when runs are cut, see iopt_runs_cut().
  */
 #define CHUNK_FIRST	8U
 #define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
@@ -33,15 +33,15 @@ static inline void chunk_free(struct iopt_run_chunk *chunk)
 }
 
 /*
- * Count the packed runs and chunks that a call visits or moves. Only for tests,
- * in which a single thread changes records.
+ * Count the packed runs and chunks that functions visit or move. Tests read the
+ * counter while a single thread changes records.
  */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 extern unsigned long iopt_runs_steps;
 
 static inline void runs_count_steps(unsigned long n)
 {
-	/* Tests read the counter while no other thread changes a record. */
+	/* Other threads may race, but not while a test reads the counter. */
 	data_race(iopt_runs_steps += n);
 }
 #else
@@ -50,7 +50,7 @@ static inline void runs_count_steps(unsigned long n)
 }
 #endif
 
-/* To be called for each chunk in a loop, with the position of the chunk. */
+/* Called for each chunk in a loop, with the position of the chunk. */
 static inline void runs_chunk_step(unsigned int c)
 {
 	runs_count_steps(1);
@@ -78,15 +78,15 @@ runs_last_chunk(const struct iopt_runs *runs)
 }
 
 /*
- * Return the position of the chunk of an index that is less than @runs->npages.
- * The record is not inline.
+ * Return the position of the chunk that contains @index, which must be less
+ * than runs->npages. The record must not be inline.
  */
 static inline unsigned int runs_find_chunk(const struct iopt_runs *runs,
 					   unsigned long index)
 {
 	unsigned int low = 0, high = runs->nr_chunks, middle;
 
-	/* Chunk low starts at or before index, chunk high after it. */
+	/* Chunk low starts at or before index, chunk high starts after it. */
 	while (high - low > 1) {
 		runs_count_steps(1);
 		middle = low + (high - low) / 2;
@@ -98,7 +98,7 @@ static inline unsigned int runs_find_chunk(const struct iopt_runs *runs,
 	return low;
 }
 
-/* Return the position of the packed run of an index that the chunk contains. */
+/* Return the position of the packed run with @index, which is in the chunk. */
 static inline unsigned int chunk_find_entry(const struct iopt_run_chunk *chunk,
 					    unsigned long index)
 {

@@ -3,7 +3,7 @@
  * Changes to whole runs of a record, which never fail.
  *
  * Runs that no holder needs any more become a hole, and runs that a device may
- * still reach are marked as lost. Neither allocates memory.
+ * still reach are marked as lost. Neither change allocates memory.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -27,7 +27,7 @@ static unsigned int packed_clear(u64 *packed, unsigned int nr, unsigned int e,
 	return nr - (end - e - 1);
 }
 
-/* Find the packed runs [@e, @end) of a chunk that [@first, @last] covers. */
+/* Find the packed runs [@e, @end) of a chunk that intersect [@first, @last]. */
 static void chunk_find_covered(const struct iopt_run_chunk *chunk,
 			       unsigned long first, unsigned long last,
 			       unsigned int *e, unsigned int *end)
@@ -144,7 +144,7 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
  *
  * The call does not allocate memory, and takes time linear in the number of
  * chunks of [@first, @last]. Chunks that are cleared as a whole stay in the
- * array until they are half of it, so that clearing many small slices of a
+ * array until they make up half of it, so that clearing many small slices of a
  * large record does not move the array each time.
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
@@ -185,9 +185,9 @@ static void chunk_lose(struct iopt_run_chunk *chunk, unsigned long first,
  * @first: first page index
  * @last: last page index
  *
- * Lost pages are never unpinned. The call marks whole runs, because cutting
- * them could fail. It takes time linear in the number of runs of [@first,
- * @last].
+ * Lost pages are never unpinned. The call marks whole runs, which may extend
+ * beyond [@first, @last], because cutting them could fail. It takes time linear
+ * in the number of runs of [@first, @last].
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
  * serialise access to @runs.

@@ -12,8 +12,8 @@
 #include "runs_chunks.h"
 
 /*
- * Append pages if they continue the last run. @packed has an offset of 0.
- * Returns false if they do not.
+ * Append pages and return true if the pages continue the last run. @packed
+ * describes them and has an offset of 0.
  */
 static bool runs_extend(struct iopt_runs *runs, u64 packed,
 			unsigned long npages)
@@ -39,8 +39,8 @@ static bool runs_extend(struct iopt_runs *runs, u64 packed,
 }
 
 /*
- * Append run @i of a batch and those after it. On failure some of the runs may
- * have been appended.
+ * Append run @i of a batch and all runs after it. On failure some of the runs
+ * may have been appended.
  */
 static int runs_append_batch(struct iopt_runs *runs,
 			     const struct iopt_run_batch *batch,
@@ -142,7 +142,9 @@ static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 	    iopt_chunk_split(runs, c, e, chunk_entry_index(chunk, e + 1), gfp))
 		goto fail;
 
-	/* The hole is the last run of its chunk now, and may be the only one. */
+	/*
+	 * The hole is now the last run of its chunk, and may be the only one.
+	 */
 	only = runs->chunks[c].nr == 1;
 	if (iopt_chunks_open(runs, c + 1, fresh.nr_chunks - only, gfp))
 		goto fail;
@@ -182,7 +184,7 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	return fill_between_chunks(runs, c, e, batch, gfp);
 }
 
-/* Append pages after the end of the record. The gap becomes a hole. */
+/* Append pages at or after the end of the record. A gap becomes a hole. */
 static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 			    const struct iopt_run_batch *batch, bool join,
 			    gfp_t gfp)
@@ -210,7 +212,7 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 
 	if (runs->npages != from)
 		iopt_runs_clear(runs, from, runs->npages - 1);
-	/* The last run extends to the end of the record: shorten it again. */
+	/* The last run ends at runs->npages: remove the joined pages. */
 	if (joined)
 		runs->npages = old;
 	return rc;
@@ -221,8 +223,8 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
  * @runs: the record
  * @first: index of the first page, inside a hole
  * @batch: the pages, which must fit into the hole
- * @join: the pages may continue the run before @first, since no run must start
- *        there
+ * @join: the pages may be merged into the run that ends before @first; false if
+ *        a run has to start at @first
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
@@ -232,7 +234,7 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
 {
-	/* Fast path for small mappings, of which there can be many. */
+	/* Fast path for small mappings, because there can be many of them. */
 	if (!runs->npages && !first && batch->nr <= IOPT_RUNS_INLINE) {
 		memcpy(runs->few, batch->packed,
 		       batch->nr * sizeof(*batch->packed));

@@ -31,8 +31,8 @@ static void iter_enter_chunk(struct iopt_run_iter *iter, unsigned int nr)
  * @iter: the iterator
  * @runs: the record, which must not change during the iteration
  * @first: first index
- * @last: last index; may be beyond the end of the record, where a hole is
- *        returned
+ * @last: last index; indexes beyond the end of the record are returned as a
+ *        hole
  *
  * Context: any; takes time logarithmic in the number of runs.
  */

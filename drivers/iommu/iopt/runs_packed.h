@@ -43,7 +43,7 @@ static inline bool run_fits_packed(const struct iopt_run *run)
 	return first <= last && last <= FIELD_MAX(PACKED_PFN);
 }
 
-/* Remove the first @distance pages of a packed run, and set its offset. */
+/* Return a packed run without its first @distance pages, with a new offset. */
 static inline u64 packed_move(u64 packed, unsigned long distance,
 			      unsigned long offset)
 {
@@ -71,7 +71,7 @@ static inline bool iopt_run_pfn_fits(unsigned long pfn)
 	return (u64)pfn <= FIELD_MAX(PACKED_PFN);
 }
 
-/* Append a run to a batch that has room for it. The index is ignored. */
+/* Append a run to a batch that has room for it. @run->index is ignored. */
 static inline void iopt_run_batch_add(struct iopt_run_batch *batch,
 				      const struct iopt_run *run)
 {

@@ -2,8 +2,8 @@
 /*
  * Copies between a buffer and mapped memory, made by the CPU.
  *
- * The copy uses the page tables of the process that owns the memory, so that it
- * sees the memory as that process does and pins nothing.
+ * The copy uses the page tables of the process that owns the memory. It thus
+ * sees the memory as that process does, and pins nothing.
  */
 #include <linux/iommu.h>
 #include <linux/kthread.h>
@@ -21,8 +21,9 @@
 #include "pages.h"
 
 /*
- * Copy between a buffer and the memory of a process. Unless @mm is that of the
- * current process, only a kernel thread without an mm of its own can use it.
+ * Copy between a buffer and the memory of a process. Only a kernel thread
+ * without an mm of its own can use the mm of another process: for all other
+ * callers the function returns -EFAULT, or -EPERM if that process has exited.
  */
 static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		   unsigned long length, bool write)
@@ -58,20 +59,23 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads; with
  *         %IOPT_ACCESS_READ a write also requires that mappings permit reading
  *
- * The copy uses the current page tables of the process, not pinned pages.
+ * The copy uses the current page tables of the process that owns the memory,
+ * not the pages that are pinned.
  *
  * Context: in the process that mapped the memory, or in a kernel thread without
  * an mm; may sleep without bound for page faults.
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
- * * %-EOVERFLOW - The range wraps.
- * * %-ENOENT - A part of the range is not mapped, or its unmap blocks access.
- * * %-EPERM - A mapping does not permit the access, or the process has exited.
+ * * %-EOVERFLOW - The range wraps around.
+ * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
+ *   last notification has been sent.
+ * * %-EPERM - A mapping does not permit the access, or the memory belongs to
+ *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EFAULT - The memory belongs to another process and the caller is not a
  *   kernel thread, or the process cannot access the address.
  *
- * Bytes that were copied before the failure stay copied.
+ * On failure, some of the bytes may have been copied.
  */
 int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		   unsigned long length, unsigned int flags)

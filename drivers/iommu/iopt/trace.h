@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Tracepoints of the engine. Each event fires at the end of an operation,
- * whether it failed or not, and shows its arguments and results.
+ * whether the operation failed or not, and shows its arguments and results.
  *
  * A space is identified by its number, as in debugfs. Several spaces may share
- * pages, so events about pages show the address of the pages object instead. If
- * rc is a negative errno, results in the same event, like a chosen IOVA, are
+ * pages, so events about pages show the address of the iopt_pages instead. If
+ * rc is a negative errno, results in the same event, such as a chosen IOVA, are
  * undefined.
  */
 #undef TRACE_SYSTEM
@@ -145,7 +145,7 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 		      const struct iommu_domain *domain, int rc),
 	     TP_ARGS(iopt, domain, rc));
 
-/* Fires for each batch of pages that is pinned and charged, or fails to be. */
+/* Fires for each batch that is pinned and charged, or cannot be. */
 TRACE_EVENT(iopt_pin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long npages, unsigned long charged, int rc),
@@ -167,9 +167,9 @@ TRACE_EVENT(iopt_pin,
 		      __entry->npages, __entry->charged, __entry->rc));
 
 /*
- * Fires when the last holder of pages, or the last access if there is no
- * holder, releases them. Pages that an access still has pinned, and lost pages,
- * stay pinned.
+ * Fires when the last holder of pages is removed or, if they have no holder,
+ * their last pin. Pages that an access still has pinned, and lost pages, stay
+ * pinned.
  */
 TRACE_EVENT(iopt_unpin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,

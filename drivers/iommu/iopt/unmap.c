@@ -2,16 +2,17 @@
 /*
  * Unmapping.
  *
- * All areas of the range become busy, and accesses are notified to unpin their
- * pages. Then the areas are removed from the domains and from the tree, and are
- * freed. If a range has many areas, or areas that other callers use, a claim
- * makes this look like a single operation, see claim.c.
+ * All areas of the interval become busy, and accesses are notified to unpin
+ * their pages. Then the areas are removed from the domains and from the tree,
+ * and are freed. If an interval has many areas, or areas that other callers are
+ * using, a claim makes this appear as a single operation, see claim.c.
  *
- * An unmap can fail only before it removes the first area from a domain.
+ * An unmap does not fail after it has removed an area from a domain.
  *
- * Mappings are never split. A front end with a uAPI that defines what happens
- * to a mapping that is only partly covered, such as the first version of type1,
- * calls iopt_find_mapping() and unmaps whole mappings.
+ * Mappings are never split. The uAPI of a front end may define what happens to
+ * a mapping that the interval covers only partly, such as the first version of
+ * type1 does. Such a front end calls iopt_find_mapping() and unmaps whole
+ * mappings.
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -29,11 +30,12 @@
 #include "wait.h"
 
 /**
- * iopt_areas_destroy() - remove areas from domains and tree, and free them
+ * iopt_areas_destroy() - remove areas from all domains and the tree, and free
+ * them
  * @iopt: the space
- * @areas: list by iopt_area.node of areas that the caller owns. Those that are
- *         in a domain are working
- * @unsynced: receives a payer for iopt_payer_sync_noted()
+ * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
+ *         are in a domain are working
+ * @unsynced: receives a payer for iopt_payer_sync_noted(), or NULL
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
@@ -61,8 +63,8 @@ void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
  * @start: first byte
  * @last: last byte
  * @query: destination of the dirty page report, or NULL
- * @areas: areas to unmap, by iopt_area.node
- * @bytes: length of @areas
+ * @areas: areas that the unmap owns, by iopt_area.node
+ * @bytes: length of @areas in bytes
  * @claim: claim of the interval
  * @claimed: @claim is in use, because not all areas could be taken without
  *           dropping the lock
@@ -110,8 +112,9 @@ static void unmap_undo(struct unmap *unmap)
 }
 
 /*
- * Fast path for few areas that no other caller works on or uses: take all of
- * them without dropping the lock, or none.
+ * Fast path for few areas that no other caller is working on or using: take all
+ * of them without dropping iopt->lock. Otherwise take none, and return -EAGAIN
+ * if the caller has to use a claim.
  */
 static int unmap_take_few(struct unmap *unmap)
 {
@@ -147,8 +150,8 @@ static int unmap_take_few(struct unmap *unmap)
 }
 
 /*
- * Wait until no area is busy or working, and check whether all areas may be
- * unmapped. The claim keeps the number of such areas from growing.
+ * Wait for each area that is busy or working, and check whether all areas can
+ * be unmapped. Late areas are skipped, so that the walk terminates.
  */
 static int unmap_check(struct unmap *unmap)
 {
@@ -205,7 +208,7 @@ static int unmap_take_all(struct unmap *unmap)
 	return rc;
 }
 
-/* Keep the dirty bits, because a later area may fail to be reported. */
+/* Report dirty pages, but keep their bits: the unmap may still fail. */
 static int unmap_report(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
@@ -233,11 +236,11 @@ static bool unmap_is_filled(const struct unmap *unmap)
 }
 
 /*
- * Point of no return: from here on attach skips the areas. If a device writes
- * without being tracked, pages that a domain translates are reported as dirty
- * in any case, so that it is correct to report before removing the areas from
- * their domains. But areas that attach has added to a domain since the report
- * have to be reported again.
+ * Report dirty pages and reach the point of no return, from which on attach
+ * skips the areas. Reporting before the areas are removed from their domains is
+ * correct, because all pages that a domain translates are reported as dirty
+ * while the space has an untracked device. For the same reason areas that
+ * attach has added to a domain since the report have to be reported again.
  */
 static int unmap_commit(struct unmap *unmap)
 {
@@ -255,7 +258,7 @@ static int unmap_commit(struct unmap *unmap)
 	return rc;
 }
 
-/* Detach may still be removing some of the areas from its domain. */
+/* Mark the areas as working, once detach is not working on them any more. */
 static void unmap_start_work(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
@@ -308,7 +311,7 @@ static int unmap_begin(struct unmap *unmap)
 }
 
 /*
- * Destroy the areas that were taken. If there are none, the unmap fails unless
+ * Destroy the areas that were taken. If there are none, return -ENOENT unless
  * the interval is the whole address space.
  */
 static int unmap_finish(struct unmap *unmap)
@@ -339,24 +342,24 @@ static int unmap_finish(struct unmap *unmap)
  * @query: destination of the report, see iopt_dirty_read(), or NULL
  * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
- * Mappings are not split: each one must be inside the interval. Accesses that
- * have pages of them pinned are notified to unpin them. When this function
- * returns neither devices nor accesses can reach the memory, and it is
- * unpinned.
+ * Mappings are not split: each must be inside the interval. If accesses have
+ * pinned pages of a mapping, all accesses are notified to unpin them. When this
+ * function returns 0, neither devices nor accesses can reach the memory through
+ * these mappings, and pages that no other mapping needs are unpinned.
  *
  * Mappings that other threads add to the interval while this function runs may
  * remain.
  *
- * Context: process context, may sleep. Waits, killable, for mappings in the
- * interval that are being built, filled or torn down, and for accesses to
- * unpin. Callers must not hold a lock that the unmap callback of an access
- * takes.
+ * Context: process context, may sleep. Waits killably for mappings in the
+ * interval that are being built, added to a domain or torn down, and for
+ * accesses to unpin. Callers must not hold a lock that the unmap callback of an
+ * access takes.
  * Return: 0, or
- * * %-ENOENT - A mapping extends beyond the interval, or there is no mapping and
- *   the interval is not the whole address space.
+ * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
+ *   no mapping and is not the whole address space.
  * * %-EINVAL - @last is less than @start.
  * * %-EINTR - A fatal signal is pending.
- * * with @query, an errno of iopt_dirty_read()
+ * * Another errno of iopt_dirty_read(), if @query is not NULL.
  *
  * On failure nothing is unmapped.
  */

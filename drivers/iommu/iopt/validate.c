@@ -3,9 +3,9 @@
  * Checks of the invariants of a space.
  *
  * The checks may run at any time. They cover the trees, under
- * io_pagetable.lock, and the domains, pages and runs of areas that are not busy
- * or working. Rule: checks do not modify the space, do not wait for pages to be
- * pinned, and report the first condition that does not hold.
+ * io_pagetable.lock, and the domains, pages and runs of areas that are neither
+ * busy nor working. Rule: checks do not modify the space, do not wait for pages
+ * to be pinned, and report the first condition that does not hold.
  */
 #include <linux/iommu.h>
 
@@ -53,8 +53,8 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 }
 
 /*
- * The pin belongs to the accesses if no holder has the page pinned. Otherwise
- * both use the page of the run.
+ * If the page is in a hole of the runs, the pin record owns it. Otherwise a
+ * holder owns the page, and the record must have the same pfn as the run.
  */
 static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
 			 unsigned long index, const char **wrong)
@@ -70,7 +70,7 @@ static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
 	       HOLDS(wrong, pin->owns || pin->pfn == run.pfn);
 }
 
-/* Check that an area counts the pins made through it. */
+/* Check that area->nr_pins is the number of pins made through the area. */
 static bool area_pins_are_valid(const struct iopt_area *area,
 				const char **wrong)
 {
@@ -115,7 +115,7 @@ static bool runs_are_valid(struct iopt_pages *pages, const char **wrong)
 	       HOLDS(wrong, pages->nr_charged == nr_ram);
 }
 
-/* The runs of shared pages are checked once, for the first holder. */
+/* The runs of shared pages are checked once, with the first holder. */
 static bool slice_is_first(struct iopt_pages *pages,
 			   struct interval_tree_node *slice)
 {
@@ -139,7 +139,7 @@ static bool slice_is_held(struct iopt_pages *pages,
 	return false;
 }
 
-/* During start and stop of tracking only some areas have bitmaps. */
+/* While tracking is being started or stopped only some areas have bitmaps. */
 static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
 			    const char **wrong)
 {
@@ -162,7 +162,7 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 			     (area->nr_domains != 0)) &&
 		area_is_tracked(iopt, area, wrong);
 
-	/* The mutex may be held on behalf of another area of the same pages. */
+	/* The mutex may be held for another area that shares the pages. */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
 	valid = HOLDS(wrong, slice_is_held(pages, &area->slice) ==
@@ -174,7 +174,7 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 	return valid;
 }
 
-/* Areas that extend beyond a claim are not marked: the claim has flags. */
+/* Only an area inside a claim is marked as late, see iopt_area_is_late(). */
 static bool late_area_is_claimed(struct io_pagetable *iopt,
 				 const struct iopt_area *area)
 {
@@ -206,7 +206,7 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Check the areas from @start on, with lock breaks. The area below each one is
+ * Check the areas from @start on, with lock breaks. The area below each area is
  * looked up, because other threads may have changed it during a break.
  */
 static bool more_areas_are_valid(struct io_pagetable *iopt, unsigned long start,
@@ -239,7 +239,7 @@ static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 		below = area;
 		nr_areas++;
 		next = area->last;
-		/* Areas may have changed: do not compare sums any more. */
+		/* The number of areas may have changed: do not compare it. */
 		if (iopt_lock_break(iopt, &steps))
 			return !iopt_next_start(next, &next) ||
 			       more_areas_are_valid(iopt, next, wrong);
@@ -281,8 +281,8 @@ static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 }
 
 /*
- * With attach_mutex held, an area is in all domains of the list and in no other
- * one, unless it is being built or taken out.
+ * Check that an area is in all attached domains, and in no other domain. With
+ * attach_mutex held this is true unless area_is_passed_over().
  */
 static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 			   const char **wrong)
@@ -299,7 +299,10 @@ static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 	return HOLDS(wrong, area->nr_domains == nr);
 }
 
-/* Attach skips areas of an unmap that can no longer fail. */
+/*
+ * True if an area need not be in all attached domains: it is being built or
+ * working, or attach skipped it because its unmap can no longer fail.
+ */
 static bool area_is_passed_over(struct io_pagetable *iopt,
 				struct iopt_area *area)
 {
@@ -328,8 +331,8 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
  * iopt_validate() - check the invariants of a space
  * @iopt: the space; other threads may use it concurrently
  *
- * Areas that other threads are working on are not checked. Whether areas are in
- * all domains is checked only if no attach, detach or change of owners runs.
+ * Busy and working areas are checked only in part. Whether areas are in all
+ * domains is checked only if no other thread holds attach_mutex.
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: NULL if all checked invariants hold, or the text of the first

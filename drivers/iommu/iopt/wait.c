@@ -2,12 +2,12 @@
 /*
  * Waiting until an area of a space becomes idle.
  *
- * An area becomes idle when a thread that worked on it or used it is done: the
- * area is no longer busy or working, has lost a user, or is gone.
+ * An area becomes idle when it stops being busy or working, when it is removed,
+ * or when a call stops using it.
  *
- * Rule: a caller that finds a conflicting area sleeps until an area of the space
- * becomes idle, and then restarts its lookup, because any area may have changed
- * during the wait.
+ * Rule: a caller that finds a conflicting area sleeps until an area of the
+ * space becomes idle. It then restarts its lookup, because any area may have
+ * changed during the wait.
  */
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -17,12 +17,11 @@
 #include "wait.h"
 
 /**
- * iopt_wait_idle_since() - wait until an area becomes idle after a point in
- * time
+ * iopt_wait_idle_since() - wait until an area has become idle since @seen
  * @iopt: the space
  * @seen: io_pagetable.idle_seq when the caller started its lookup
- * @state: %TASK_KILLABLE; or %TASK_UNINTERRUPTIBLE for callers that must not
- *         fail, which may only wait for work that finishes by itself
+ * @state: %TASK_KILLABLE, or %TASK_UNINTERRUPTIBLE for callers that cannot
+ *         fail, and that wait only for work that finishes on its own
  *
  * Context: @iopt->lock is held, and dropped while waiting.
  * Return: 0, or
