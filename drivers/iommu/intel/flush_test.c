@@ -561,7 +561,7 @@ static void unlike_units(struct kunit *test)
 }
 
 /*
- * Once a unit without coherency uses a domain, entries are flushed from CPU
+ * Once a unit without coherency uses a domain, new entries are flushed from CPU
  * caches even if later units snoop.
  */
 static void coherency_never_rises(struct kunit *test)

@@ -8,8 +8,8 @@
  *
  * Callers ensure that nothing is mapped in the range and that no other thread
  * maps there. Therefore no lock is taken, a present entry is never overwritten,
- * and a table found in place of a large entry is empty. Hardware may have cached
- * such a table, so it is flushed before it is freed.
+ * and a table found in place of a large entry is empty. Hardware may have
+ * cached such a table, so it is flushed before it is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>

@@ -3,9 +3,9 @@
  * Tests of the map_runs op of VT-d.
  *
  * The same runs are mapped in two domains, with map_runs in one and with
- * map_pages in the other, and the I/O page tables must be equal, entry by entry.
- * The domains are not attached, so that the tests require no IOMMU. The tests
- * set the properties that an attach would determine. The tables are not
+ * map_pages in the other, and the I/O page tables must be equal, entry by
+ * entry. The domains are not attached, so that the tests require no IOMMU. The
+ * tests set the properties that an attach would determine. The tables are not
  * coherent with CPU caches.
  */
 #include <kunit/test.h>

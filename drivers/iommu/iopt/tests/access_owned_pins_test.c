@@ -182,9 +182,8 @@ static long call_unpin_all(struct test_thread *thread)
 }
 
 /*
- * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. Therefore it
- * does not notify the access before a thread that holds the mutex, as for
- * pinning, releases it.
+ * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. It does not
+ * notify the access while another thread holds the mutex, for example to pin.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {

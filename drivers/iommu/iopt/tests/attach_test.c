@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attach and detach of domains, see iopt_attach_domain(): what a domain
- * translates while it is attached.
+ * Attach and detach of domains, see iopt_attach_domain(): the mappings that a
+ * domain translates while it is attached.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>

@@ -89,8 +89,8 @@ static void debugfs_reads_of_any_size(struct kunit *test)
 }
 
 /*
- * A dump may exceed the buffer of a read, because of many runs in one area as
- * well as of many areas.
+ * A dump may exceed the buffer of a read, both because of many runs in one area
+ * and because of many areas.
  */
 static void debugfs_dump_exceeds_buffer(struct kunit *test)
 {

@@ -5,8 +5,8 @@
  *
  * In most cases a second thread makes a call that blocks: in the mock domain,
  * which is being programmed, or in a page fault while it pins. Meanwhile the
- * test case checks that calls that must not wait return, and that calls that
- * must wait do so. No case relies on timing.
+ * test case checks that independent calls return, and that dependent calls
+ * wait. No case relies on timing.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>

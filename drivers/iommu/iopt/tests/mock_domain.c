@@ -193,7 +193,7 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 }
 
 /*
- * Remove the tables that translate only IOVAs of an unmapped range. The mock
+ * Remove the tables that translate only IOVAs of the unmapped range. The mock
  * takes a reference to each, to detect tables that are freed before they are
  * flushed.
  */

@@ -11,7 +11,8 @@
  * Vocabulary:
  *  slot      page of the user's memory, which the process may replace
  *  absent    slot that was never written to: reading it finds the zero page
- *  frame     page frame number; a frame stays pinned whichever slot it was in
+ *  frame     page frame number. Pins belong to a frame, even after its slot has
+ *            received another page
  *  memory    counterpart of an iopt_pages: a range of slots, and the frame that
  *            is pinned for each, even if the slot has another page now
  *  mapping   counterpart of an area
