@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copy-on-write (gup.c): a device sees writes of the process after the map, even
- * through a read-only mapping, and even if the memory was untouched, only read,
- * or part of a private file mapping at the time of the map.
+ * Copy-on-write (gup.c): a device sees writes of the process after the map,
+ * even through a read-only mapping, and even if the memory was untouched, only
+ * read, or part of a private file mapping at the time of the map.
  */
 #include <linux/file.h>
 #include <linux/fs.h>

@@ -13,7 +13,7 @@
 #define IOVA		0x100000000UL
 #define OTHER		0x200000000UL
 
-/* Without a domain, a dump shows no run but a hole, and the pins of accesses. */
+/* Without a domain, a dump shows only a hole, and the pins of accesses. */
 static void view_without_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
