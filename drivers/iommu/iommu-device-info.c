@@ -16,7 +16,10 @@
 #include <linux/export.h>
 #include <linux/iommu.h>
 
-/* Returns false if @domain does not describe an I/O page table. */
+/*
+ * Fill @info from the I/O page table of @domain. Returns false if there is none
+ * or if its address width is unknown.
+ */
 static bool describe_page_table(struct iommu_domain *domain,
 				struct iommu_device_info *info)
 {

@@ -19,8 +19,8 @@
 /**
  * struct fake_device - device on the fake bus
  * @dev: the device
- * @domain: domain that it is attached to
- * @fails: number of attaches that will fail
+ * @domain: domain that the device is attached to, or NULL
+ * @fails: number of attaches that are going to fail
  */
 struct fake_device {
 	struct device dev;
@@ -178,7 +178,9 @@ static void claim_and_attach(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
 }
 
-/* The core retries after a single failure, which has no effect. */
+/*
+ * The core tries to attach a device twice, so that one failure has no effect.
+ */
 static void one_failure_is_tried_again(struct kunit *test)
 {
 	struct device *dev = &bed->devices[0]->dev;
@@ -195,9 +197,8 @@ static void one_failure_is_tried_again(struct kunit *test)
 }
 
 /*
- * If a device cannot be attached, the devices after it in the group are still
- * moved, and the domain that it stays attached to is not freed. The device is
- * moved with the next change.
+ * If a device cannot be moved, the devices after it in the group are moved
+ * nevertheless, and the domain that the device stays attached to is not freed.
  */
 static void other_devices_leave(struct kunit *test)
 {
@@ -209,7 +210,10 @@ static void other_devices_leave(struct kunit *test)
 	bed->devices[1]->fails = UINT_MAX;
 	start = ktime_get();
 	iommu_device_detach_user_dma(dev);
-	/* The core must not sleep, which would not help the allocation. */
+	/*
+	 * The core must not sleep between its attempts, which would not make
+	 * memory available.
+	 */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 50);
 	for (i = 0; i != DEVICES; i++) {
 		if (i == 1)
@@ -248,8 +252,8 @@ static void failed_attach_is_undone(struct kunit *test)
 }
 
 /*
- * Undoing an attach continues after a failure. Here the last device cannot be
- * attached, and then the first device cannot be moved back.
+ * Fail to attach the last device, and then to move the first device back. The
+ * rollback must continue with the devices after the first.
  */
 static int attach_one(struct iommu_domain *domain, struct device *dev)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping of a vector of physically contiguous runs.
+ * Mapping of a vector of runs, each of which is physically contiguous.
  *
  * Vocabulary: a run is a range of physically contiguous memory. The runs of a
  * call are mapped back to back. A driver with the map_runs op walks its I/O
@@ -60,7 +60,7 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* Emit the trace events that iommu_map() emits for each run. */
+/* Emit the same trace event for each run as iommu_map() does. */
 static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 		       unsigned int nr)
 {

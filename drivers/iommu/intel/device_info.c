@@ -6,8 +6,8 @@
  * second level page tables have a VT-d format. A domain for user space uses the
  * second level unless the hardware only supports the first level.
  *
- * The properties reported are those of a domain of this driver after the device
- * is attached, which may be less than the hardware supports.
+ * The reported properties are those that a domain of this driver has once the
+ * device is attached to it, which may be less than the hardware supports.
  */
 #include <linux/bits.h>
 #include <linux/dmar.h>
@@ -78,10 +78,12 @@ int intel_iommu_device_info(struct device *dev, struct iommu_device_info *info)
 	info->vtd_ecap = iommu->ecap;
 	info->pgsize_bitmap = page_sizes(first_level);
 
-	/* Three levels translate 39 bits, each further level 9 more. */
+	/* Three levels translate 39 bits, and each further level 9 more. */
 	info->addr_width = min_t(u32, 30 + 9 * iommu->agaw,
 				 cap_mgaw(iommu->cap));
-	/* First level addresses are sign-extended: only use the lower half. */
+	/*
+	 * First level addresses are sign-extended, so use only the lower half.
+	 */
 	if (first_level)
 		info->addr_width--;
 	return 0;

@@ -4,12 +4,12 @@
  *
  * The tests add a fake IOMMU unit to a domain by hand, without a device or
  * hardware. The flush op of the unit records IOTLB flushes. A trace probe
- * records descriptors for the invalidation queue. The registers of the unit
- * report each of them as invalid, so that the driver does not wait for its
- * completion.
+ * records the descriptors that are queued for invalidation. The registers of
+ * the unit report each descriptor as invalid, so that the driver does not wait
+ * for its completion.
  *
- * A flush has to cover the whole range that was unmapped. A page table has to
- * be freed after the flush of its range. The format of a domain's page table
+ * A flush has to cover the whole range that was unmapped. A page table must not
+ * be freed before its range is flushed. The format of a domain's page table
  * must not change once a unit uses it.
  */
 #include <kunit/test.h>
@@ -104,7 +104,10 @@ static void record_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
 	       type == DMA_TLB_PSI_FLUSH ? size_order : 52);
 }
 
-/* The order is the number of consecutive ones from bit 12 on, plus one. */
+/*
+ * Without the size bit the order is 0, otherwise the number of consecutive ones
+ * from bit 12 on, plus one.
+ */
 static unsigned int dev_iotlb_order(u64 qw1)
 {
 	return qw1 & QI_DEV_IOTLB_SIZE ?
@@ -206,8 +209,9 @@ static void stop_queue(void)
 }
 
 /*
- * Unmap a range with only its first page mapped. If that was not mapped either,
- * the driver would treat the range as part of a larger unmapped one.
+ * Unmap a range in which only the first page is mapped. If that page were not
+ * mapped either, the driver would extend a short range to that of the missing
+ * page table.
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {
@@ -217,7 +221,10 @@ static void unmap(struct kunit *test, u64 iova, u64 length)
 	KUNIT_EXPECT_EQ(test, length, iommu_unmap(bed->domain, iova, length));
 }
 
-/* The order of a flush is that of the smallest aligned block with the range. */
+/*
+ * The order of a flush is that of the smallest aligned block that contains the
+ * range.
+ */
 static void order_of_range(struct kunit *test)
 {
 	unsigned long pfn, pages;
@@ -345,7 +352,10 @@ static void first_level_ranges(struct kunit *test)
 	to_dmar_domain(bed->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
 }
 
-/* Hold the table with the entry of an IOVA and start to record its refcount. */
+/*
+ * Take a reference to the table that contains the entry of an IOVA, and record
+ * the refcount of the table at each flush from now on.
+ */
 static void watch_table(struct kunit *test, unsigned long iova)
 {
 	int level = 1;
@@ -368,8 +378,9 @@ static void unwatch_table(struct kunit *test)
 }
 
 /*
- * The tables of a range that is gathered after another one are freed after the
- * flush of their own range, not after that of the earlier range.
+ * If a gather receives a second range that is not adjacent to the first one,
+ * the tables of the second range are freed after its own flush, not after the
+ * flush of the first range.
  */
 static void tables_outlive_earlier_flushes(struct kunit *test)
 {
@@ -434,8 +445,9 @@ static void replaced_table_outlives_flush(struct kunit *test)
 }
 
 /*
- * A thread that finds a parent entry which its creator has not flushed yet
- * flushes the entry before it maps a page below it.
+ * A parent entry may be visible before its creator has flushed it from the CPU
+ * caches. A thread that finds such an entry flushes it before it maps a page
+ * below it.
  */
 static void parent_is_flushed_by_all(struct kunit *test)
 {
@@ -454,7 +466,9 @@ static void parent_is_flushed_by_all(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, parent);
 	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
 
-	/* The state between cmpxchg() and the flush of the creator */
+	/*
+	 * Restore the state between the cmpxchg() and the flush by the creator.
+	 */
 	parent->val &= ~DMA_PTE_FLUSHED;
 	KUNIT_ASSERT_EQ(test, 0,
 			iommu_map(bed->domain, SZ_1G + SZ_4K, SZ_4K, SZ_4K,
@@ -471,13 +485,13 @@ static void parent_is_flushed_by_all(struct kunit *test)
 }
 
 /**
- * struct unit - an IOMMU unit that differs from the first unit
- * @name: the difference
+ * struct unit - a second IOMMU unit to attach to a domain
+ * @name: difference from the first unit, which has 48 bits, 1 GiB pages and
+ *        coherency
  * @cap: capability register
  * @ecap: extended capability register
  * @agaw: number of levels of its largest page table, minus 2
- * @ret: expected result of attaching it to the domain of a unit with 48 bits, 1
- *       GiB pages and coherency
+ * @ret: expected result of attaching the unit to the domain of the first unit
  */
 struct unit {
 	const char *name;
@@ -512,7 +526,8 @@ static void unit_name(const struct unit *unit, char *name)
 KUNIT_ARRAY_PARAM(units, units, unit_name);
 
 /*
- * A unit that does not support the page table is rejected without side effects.
+ * A unit that does not support the format of the page table is rejected with
+ * -EINVAL, and the domain does not change.
  */
 static void unlike_units(struct kunit *test)
 {
@@ -545,7 +560,10 @@ static void unlike_units(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, 0, SZ_4K));
 }
 
-/* A domain that is flushed from CPU caches can be used by units that snoop. */
+/*
+ * Once a unit without coherency uses a domain, new entries are flushed from CPU
+ * caches even if later units snoop.
+ */
 static void coherency_never_rises(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(bed->domain);
@@ -558,7 +576,10 @@ static void coherency_never_rises(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
 }
 
-/* The first unit has to support the IOVAs of all existing mappings. */
+/*
+ * The first unit has to support the IOVAs of all existing mappings, or it is
+ * rejected with -EFAULT.
+ */
 static void first_unit_reaches_mappings(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(bed->domain);

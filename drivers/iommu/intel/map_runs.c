@@ -6,10 +6,10 @@
  * is 1 if its entries map 4 KiB each, 2 for 2 MiB and 3 for 1 GiB. A stretch is
  * a sequence of entries that are written to one table.
  *
- * Nothing is mapped in the range and no other thread maps there. No lock is
- * therefore taken, a present entry is never overwritten, and a table found in
- * place of a large entry is empty. Hardware may have cached such a table, so it
- * is flushed before it is freed.
+ * Callers ensure that nothing is mapped in the range and that no other thread
+ * maps there. Therefore no lock is taken, a present entry is never overwritten,
+ * and a table found in place of a large entry is empty. Hardware may have
+ * cached such a table, so it is flushed before it is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>
@@ -76,10 +76,13 @@ static int cursor_level(const struct cursor *at, int max_level)
 	return level;
 }
 
-/* Compute the flags of an entry, except for that of large pages. */
+/* Compute the flags of an entry, except for DMA_PTE_LARGE_PAGE. */
 static u64 entry_bits(const struct dmar_domain *domain, int prot)
 {
-	/* Writable memory is always readable in both formats. */
+	/*
+	 * As with map_pages, writable memory is always readable: in the first
+	 * level this bit is the present bit.
+	 */
 	u64 bits = DMA_PTE_READ;
 
 	if (prot & IOMMU_WRITE)
@@ -109,8 +112,8 @@ static void remove_table(struct dmar_domain *domain, unsigned long iova,
 }
 
 /*
- * Write entries of one size up to the end of the table, or until the size
- * changes.
+ * Write entries of one size until the table ends, the runs end, or another size
+ * is needed.
  */
 static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 		       int max_level, gfp_t gfp)
@@ -160,7 +163,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * * %-EINVAL - @prot allows neither reading nor writing.
  * * %-EFAULT - The range exceeds the address width of @domain.
  * * %-ENOMEM - Out of memory.
- * * %-EEXIST - Something is mapped in the range already, a bug of the caller.
+ * * %-EEXIST - Something is mapped in the range, which is a bug of the caller.
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,

@@ -2,10 +2,10 @@
 /*
  * Tests of the map_runs op of VT-d.
  *
- * The same runs are mapped in two domains, in one with map_runs and in the
- * other with map_pages, and the I/O page tables must be equal, entry by entry.
- * The domains are not attached, so that the tests require no IOMMU. The tests
- * set the properties that an attach would determine. The tables are not
+ * The same runs are mapped in two domains, with map_runs in one and with
+ * map_pages in the other, and the I/O page tables must be equal, entry by
+ * entry. The domains are not attached, so that the tests require no IOMMU. The
+ * tests set the properties that an attach would determine. The tables are not
  * coherent with CPU caches.
  */
 #include <kunit/test.h>
@@ -98,7 +98,7 @@ static u64 entry_at(struct iommu_domain *domain, unsigned long iova, int *level)
 	return pte ? pte->val : 0;
 }
 
-/* Check that all entries of a range are equal. */
+/* Check that all entries of a range are the same in two domains. */
 static void expect_equal(struct kunit *test, struct iommu_domain *domain,
 			 struct iommu_domain *other, unsigned long iova,
 			 size_t bytes)
@@ -120,7 +120,10 @@ static void expect_equal(struct kunit *test, struct iommu_domain *domain,
 	}
 }
 
-/* Map runs with both ops and compare the domains. Returns their length. */
+/*
+ * Map runs with both ops and compare the domains. Returns the total length of
+ * the runs in bytes.
+ */
 static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 		       struct iommu_domain *by_pages, unsigned long iova,
 		       const struct iommu_phys_run *runs, unsigned int nr)
@@ -139,14 +142,18 @@ static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 	KUNIT_ASSERT_EQ(test, 0, iommu_map_runs(by_runs, iova, runs, nr, prot,
 						GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, sum, mapped);
-	/* The pages around the range must not be mapped in either domain. */
+	/*
+	 * Compare the page before and after the range too: neither is mapped.
+	 */
 	expect_equal(test, by_runs, by_pages, iova - SZ_4K, sum + SZ_8K);
 	KUNIT_EXPECT_EQ(test, to_dmar_domain(by_pages)->max_addr,
 			to_dmar_domain(by_runs)->max_addr);
 	return sum;
 }
 
-/* Choose memory of a random address and length, often fit for a large entry. */
+/*
+ * Choose a random physical address and length, which often allow a large entry.
+ */
 static void random_run(struct rnd_state *rnd, unsigned long iova,
 		       unsigned int max_pages, struct iommu_phys_run *run)
 {
@@ -179,7 +186,7 @@ static void random_run(struct rnd_state *rnd, unsigned long iova,
 static void same_as_map_pages(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	/* Exceed 2 GiB if that takes few entries. */
+	/* Exceed 2 GiB unless that would require many small entries. */
 	unsigned int max_pages = kind->superpage ? 600000 : 3000;
 	struct iommu_domain *by_pages = new_domain(test);
 	struct iommu_domain *by_runs = new_domain(test);
@@ -201,8 +208,8 @@ static void same_as_map_pages(struct kunit *test)
 		sum = map_both(test, by_runs, by_pages, iova, runs, nr);
 
 		/*
-		 * Unmapping in two parts leaves tables that the next run
-		 * replaces.
+		 * Unmapping in two parts leaves empty tables that large entries
+		 * of the next round replace.
 		 */
 		KUNIT_EXPECT_EQ(test, iommu_unmap(by_pages, iova, SZ_4K),
 				iommu_unmap(by_runs, iova, SZ_4K));
@@ -233,8 +240,8 @@ static void large_replaces_empty_tables(struct kunit *test)
 	iommu_map_runs(domain, iova, runs, nr, IOMMU_READ, GFP_KERNEL, &mapped)
 
 	/*
-	 * Create a table for each of four 2 MiB ranges, only the last not
-	 * empty.
+	 * Create a table for each of four 2 MiB ranges, and unmap the entries
+	 * of all but the last one.
 	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, MAP(IOVA + i * SZ_2M, &small, 1));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access for KUnit tests that behaves as drivers do: it holds a lock of its own
- * while it pins and unpins, takes that lock in the unmap callback too, and
- * unpins the whole range that the callback is passed, pinned or not.
+ * An access for KUnit tests, which behaves as a driver does: it holds a lock of
+ * its own while it pins and unpins, takes that lock in the unmap callback too,
+ * and unpins the whole range of the callback until no pin is left, without
+ * knowing which pages are pinned.
  */
 #include <linux/slab.h>
 
@@ -68,23 +69,20 @@ static struct test_access *create(struct kunit *test,
 
 /*
  * Create an access that is destroyed along with the space unless the test case
- * destroys it before.
+ * destroys it first.
  */
 struct test_access *test_access_create(struct kunit *test)
 {
 	return create(test, &access_ops);
 }
 
-/*
- * Create an access that owns its pins, with the lifetime of
- * test_access_create().
- */
+/* Same as test_access_create(), for an access that owns its pins. */
 struct test_access *test_owner_create(struct kunit *test)
 {
 	return create(test, &owner_ops);
 }
 
-/* Destroy an access that has no pins of its own left. */
+/* Destroy an access. All pages that it pinned must have been unpinned. */
 void test_access_destroy(struct test_access *access)
 {
 	struct test_access **link = &access->space->accesses;
@@ -96,7 +94,10 @@ void test_access_destroy(struct test_access *access)
 	kfree(access);
 }
 
-/* Expect that notification @i of an access covered @npages from @start on. */
+/*
+ * Expect that notification @i of an access, counted from 0, was for exactly
+ * @npages pages from IOVA @start on.
+ */
 void test_expect_notified(struct kunit *test, struct test_access *access,
 			  unsigned int i, unsigned long start,
 			  unsigned long npages)
@@ -107,7 +108,7 @@ void test_expect_notified(struct kunit *test, struct test_access *access,
 			access->notified[i].last);
 }
 
-/* Destroy all accesses, and drop their remaining pins. */
+/* Drop the remaining pins of all accesses, and destroy the accesses. */
 void test_accesses_destroy(struct test_space *space)
 {
 	while (space->accesses) {
@@ -120,8 +121,8 @@ void test_accesses_destroy(struct test_space *space)
 }
 
 /*
- * Pin a range with the lock of the driver held. @pages may be NULL for up to 64
- * pages.
+ * Pin a range while holding the lock of the driver. @pages may be NULL if
+ * @npages is at most 64.
  */
 int test_pin_flags(struct test_access *access, unsigned long iova,
 		   unsigned long npages, struct page **pages,
@@ -157,8 +158,8 @@ unsigned long test_unpin(struct test_access *access, unsigned long iova,
 }
 
 /*
- * Map @npages of new memory at @iova, and pin the first @nr_pinned of them.
- * Return the user address.
+ * Map @npages pages of new memory at @iova, and pin the first @nr_pinned of
+ * them. Return the user address of the memory.
  */
 unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
 			      unsigned long iova, unsigned long npages,
@@ -173,10 +174,10 @@ unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
 }
 
 /**
- * struct access_call - call that a thread makes with an access
+ * struct access_call - arguments of a call that a thread makes
  * @access: the access
  * @iova: first IOVA
- * @npages: number of pages
+ * @npages: number of pages; not used for reads
  */
 struct access_call {
 	struct test_access *access;
@@ -204,7 +205,9 @@ static long call_pin(struct test_thread *thread)
 	return test_pin(call->access, call->iova, call->npages);
 }
 
-/* Start a thread of the test's process that pins @npages at @iova. */
+/*
+ * Start a thread that uses the mm of the test and pins @npages pages at @iova.
+ */
 void test_thread_pin(struct kunit *test, struct test_thread *thread,
 		     struct test_access *access, unsigned long iova,
 		     unsigned long npages)
@@ -225,8 +228,8 @@ static long call_read(struct test_thread *thread)
 }
 
 /*
- * Start a thread that reads 8 bytes at @iova. Its return value is what it reads
- * or an errno.
+ * Start a thread that uses @mm and reads 8 bytes at @iova. It returns them as a
+ * number, or a negative errno.
  */
 void test_thread_read(struct kunit *test, struct test_thread *thread,
 		      struct test_access *access, unsigned long iova,
@@ -236,7 +239,7 @@ void test_thread_read(struct kunit *test, struct test_thread *thread,
 			  access_call_of(test, access, iova, 0), mm);
 }
 
-/* Read as test_thread_read() does, and wait for the thread. */
+/* Same as test_thread_read(), but wait for the thread and return its result. */
 long test_read_as(struct kunit *test, struct test_access *access,
 		  unsigned long iova, struct mm_struct *mm)
 {
@@ -252,7 +255,7 @@ static long call_destroy(struct test_thread *thread)
 	return 0;
 }
 
-/* Start a thread that destroys an access, which has no pins of its own. */
+/* Start a thread that calls test_access_destroy(). */
 void test_thread_destroy(struct kunit *test, struct test_thread *thread,
 			 struct test_access *access)
 {
@@ -260,8 +263,9 @@ void test_thread_destroy(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * Start an unmap of a mapping in which @access has pins. Return when the unmap
- * has notified the access, which keeps its pins, and waits for them.
+ * Start an unmap of a range in which @access has pins. Return once the unmap
+ * has notified the access, which keeps its pins, and waits for them to be
+ * removed.
  */
 void test_thread_unmap_pinned(struct kunit *test, struct test_thread *thread,
 			      struct test_access *access, unsigned long iova,

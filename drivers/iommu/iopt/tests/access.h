@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Access for KUnit tests that pins and unpins as drivers do. */
+/* An access for KUnit tests, which pins and unpins as a driver does. */
 #ifndef __IOPT_TEST_ACCESS_H
 #define __IOPT_TEST_ACCESS_H
 
@@ -15,7 +15,7 @@ struct test_thread;
 #define TEST_NOTIFIED_MAX 8
 
 /**
- * struct test_access - access of a driver
+ * struct test_access - an access and the state of its driver
  * @access: access of the engine
  * @space: fixture that the access belongs to
  * @next: next access of @space
@@ -32,7 +32,7 @@ struct test_access {
 	struct iopt_access *access;
 	struct test_space *space;
 	struct test_access *next;
-	struct mutex lock;	/* outside the engine's locks */
+	struct mutex lock;	/* nests outside the engine's locks */
 	bool keep;
 	unsigned int nr_notified;
 	struct iopt_range notified[TEST_NOTIFIED_MAX];

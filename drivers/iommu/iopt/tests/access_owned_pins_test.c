@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins (iopt_access_ops.owns_pins): no other access
- * unpins them, and iopt_access_unpin_all() unpins all of them.
+ * Accesses that own their pins (iopt_access_ops.owns_pins): other accesses
+ * cannot remove these pins, and iopt_access_unpin_all() removes all of them.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -17,8 +17,8 @@
 #define COPY	0x200000000UL
 
 /*
- * An access that owns its pins unpins only these. Accesses that do not own pins
- * may unpin each other's.
+ * An access that owns its pins removes no other pins. Accesses that do not own
+ * their pins can remove each other's.
  */
 static void unpin_drops_own_pins_only(struct kunit *test)
 {
@@ -41,7 +41,10 @@ static void unpin_drops_own_pins_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(shared, IOVA, 2));
 	test_validate(test);
 
-	/* The first record of the page is removed, the other one stays. */
+	/*
+	 * Unpinning by @one removes its pin of the first page, and keeps the
+	 * pin of @two.
+	 */
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(one, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 2));
 	test_expect_pins(test, uaddr, 1, 1);
@@ -52,8 +55,9 @@ static void unpin_drops_own_pins_only(struct kunit *test)
 }
 
 /*
- * iopt_access_unpin_all() notifies the access of each mapping in which it has
- * pins, as a whole, and of no other mapping.
+ * iopt_access_unpin_all() calls the unmap callback of the access once for each
+ * mapping in which the access has pins, with the range of the whole mapping,
+ * and for no other mapping.
  */
 static void unpin_all_notifies(struct kunit *test)
 {
@@ -82,8 +86,8 @@ static void unpin_all_notifies(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * A second call has nothing to report, and the access remains
-	 * usable.
+	 * A second call finds no pins and does not notify the access, which
+	 * remains usable.
 	 */
 	iopt_access_unpin_all(one->access);
 	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
@@ -93,8 +97,8 @@ static void unpin_all_notifies(struct kunit *test)
 }
 
 /*
- * iopt_access_unpin_all() drops the pins that the callback leaves, all of them
- * if a page is pinned several times.
+ * iopt_access_unpin_all() removes every pin that the callback leaves, even if a
+ * page has been pinned several times.
  */
 static void unpin_all_removes_kept_pins(struct kunit *test)
 {
@@ -125,8 +129,8 @@ static void unpin_all_removes_kept_pins(struct kunit *test)
 }
 
 /*
- * iopt_access_unpin_all() handles pins through two mappings of the same memory
- * that a domain translates as well.
+ * iopt_access_unpin_all() removes the pins of an access through two mappings of
+ * the same memory, but not the pin of a domain.
  */
 static void unpin_all_from_copies(struct kunit *test)
 {
@@ -178,8 +182,8 @@ static long call_unpin_all(struct test_thread *thread)
 }
 
 /*
- * iopt_access_unpin_all() looks up pins under iopt_pages.mutex, so it waits
- * while another thread pins or unpins.
+ * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. It does not
+ * notify the access while another thread holds the mutex, for example to pin.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {
@@ -204,8 +208,8 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
 }
 
 /*
- * An unmap that waits for pins continues when the access that owns them is
- * unpinned.
+ * An unmap that waits for pins proceeds when iopt_access_unpin_all() removes
+ * them.
  */
 static void unmap_waits_for_unpin_all(struct kunit *test)
 {
@@ -222,8 +226,8 @@ static void unmap_waits_for_unpin_all(struct kunit *test)
 }
 
 /*
- * At most U16_MAX accesses of a space can own their pins, and destroying one
- * makes room for another.
+ * At most U16_MAX accesses of a space can own their pins. Destroying one of
+ * them makes room for another.
  */
 static void owners_ENOSPC(struct kunit *test)
 {

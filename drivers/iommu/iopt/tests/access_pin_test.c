@@ -13,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* A pin is all-or-nothing, and a failed one leaves older pins unchanged. */
+/* Pinning a range is all-or-nothing. On failure earlier pins are unchanged. */
 static void pin_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -30,7 +30,10 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	test_munmap(test, uaddr + PAGES(7), 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(6), 2));
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 8));
-	/* The entries of pages up to the failing one are NULL. */
+	/*
+	 * Entries up to that of the failing page are NULL, and later ones are
+	 * unchanged.
+	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin_flags(access, IOVA, 9, pages,
 						      0));
 	for (i = 0; i != ARRAY_SIZE(pages); i++)
@@ -79,7 +82,7 @@ static void pin_spans_mappings(struct kunit *test)
 	test_validate(test);
 }
 
-/* A mapping must allow the access that the flags of the caller ask for. */
+/* A mapping must grant the rights that the flags request. */
 static void pin_EPERM(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -103,7 +106,10 @@ static void pin_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPERM, test_pin_flags(access, COPY, 1, NULL,
 						     IOPT_ACCESS_READ |
 						     IOPT_ACCESS_WRITE));
-	/* Two mappings of the same memory pin it separately. */
+	/*
+	 * The memory was mapped by two separate calls, and each mapping has
+	 * pinned the page once.
+	 */
 	KUNIT_EXPECT_EQ(test, 2, test_pins(test_user_pfn(test, uaddr)));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
@@ -189,8 +195,8 @@ static void pin_unaligned(struct kunit *test)
 }
 
 /*
- * Unpinning skips pages of the range that are not pinned, and counts only the
- * others.
+ * Unpinning skips pages that are not pinned, and returns the number of pins
+ * that it removed.
  */
 static void unpin_skips_unpinned_pages(struct kunit *test)
 {
@@ -215,14 +221,17 @@ static void unpin_skips_unpinned_pages(struct kunit *test)
 						   ULONG_MAX));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
-	/* Unpinning leaves the pin of a domain alone. */
+	/* Unpinning does not remove the pins of a domain. */
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 7));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
 	test_validate(test);
 }
 
-/* Any access may unpin the pins of an access that does not own them. */
+/*
+ * An access that does not own its pins can remove the pins of another such
+ * access.
+ */
 static void unpin_by_another_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -271,7 +280,10 @@ static void pin_of_reserved_page_is_uncharged(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/* The limit is exact. It does not apply to pages that a domain has pinned. */
+/*
+ * Pins may reach RLIMIT_MEMLOCK exactly. A page that an access or a domain has
+ * pinned already is not charged again.
+ */
 static void pin_ENOMEM_at_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -287,7 +299,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
-	/* The domain needs the other two pages. */
+	/* The domain needs the other two pages, which exceed the limit. */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
@@ -334,7 +346,8 @@ static void pin_beyond_limit_marks_dirty(struct kunit *test)
 }
 
 /*
- * A pin that would overflow the counter fails and leaves older pins unchanged.
+ * A pin that would overflow iopt_area.nr_pins fails and leaves earlier pins
+ * unchanged.
  */
 static void pin_EOVERFLOW(struct kunit *test)
 {
@@ -360,8 +373,8 @@ static void pin_EOVERFLOW(struct kunit *test)
 }
 
 /*
- * A reserved page that would overflow the counter was not charged, so it is not
- * uncharged.
+ * If the pin of a reserved page would overflow iopt_area.nr_pins, the rollback
+ * does not uncharge the page, because it was not charged.
  */
 static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
 {

@@ -18,7 +18,7 @@
 /**
  * struct stress - state of one thread
  * @access: access that all threads share
- * @call: makes one call; returns false if its result is wrong
+ * @call: makes one call of the engine; returns false if the result is wrong
  * @uaddr: user address of %STRESS_PAGES pages
  * @rnd: state of the random number generator
  * @done: number of calls that succeeded
@@ -62,7 +62,10 @@ static bool stress_unmap(struct test_thread *thread, struct stress *stress)
 	return !rc || rc == -ENOENT;
 }
 
-/* A page stays pinned until it is unpinned, whatever other threads do. */
+/*
+ * Pinned pages stay pinned while @access->lock is held, because other threads
+ * and the unmap callback take this lock to unpin.
+ */
 static bool stress_pin(struct test_thread *thread, struct stress *stress)
 {
 	struct test_access *access = stress->access;
@@ -157,8 +160,8 @@ static long stress_main(struct test_thread *thread)
 }
 
 /*
- * In every thread at least 20 calls succeed, and calls fail only with an errno
- * that they may return. In the end nothing is charged or pinned.
+ * In each thread at least 20 calls succeed, and calls fail only with an errno
+ * that the operation may return. In the end nothing is charged or pinned.
  */
 static void threads_unmap_and_pin(struct kunit *test)
 {

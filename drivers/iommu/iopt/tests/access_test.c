@@ -9,7 +9,7 @@
 
 #define IOVA	0x100000000UL
 
-/* An access that fails to be allocated is not added to the space. */
+/* If the allocation of an access fails, nothing is added to the space. */
 static void create_ENOMEM(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -43,15 +43,17 @@ static void pin_without_ops_EINVAL(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, value);
 	KUNIT_EXPECT_EQ(test, 0, iopt_access_unpin(access, IOVA, IOVA));
 
-	/* Unmaps skip it and notify the accesses that have a callback. */
+	/*
+	 * An unmap skips this access, and notifies those that have a callback.
+	 */
 	KUNIT_ASSERT_EQ(test, 0, test_pin(test_access_create(test), IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
 	iopt_access_destroy(access);
 }
 
 /*
- * Start an unmap that notifies @one, which has a pin, and @two. The callback of
- * @two blocks.
+ * Start an unmap of a mapping in which @one has a pin. Return when the unmap is
+ * in the callback of @two, which blocks, and has yet to notify @one.
  */
 static void start_blocked_callback(struct kunit *test, struct test_access *one,
 				   struct test_access *two,
@@ -81,7 +83,10 @@ static void destroy_waits_for_callback(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
-/* Creating or destroying an access does not wait for callbacks of others. */
+/*
+ * Neither creating nor destroying an access waits for the callbacks of other
+ * accesses.
+ */
 static void destroy_ignores_other_callbacks(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -104,8 +109,8 @@ static void destroy_ignores_other_callbacks(struct kunit *test)
 }
 
 /*
- * Destroying an access waits for its callback only, not for the unmap, which
- * may wait for another access to unpin.
+ * Destroying an access waits only for its own callback, not for the end of the
+ * unmap, which may wait for another access to unpin.
  */
 static void destroy_does_not_wait_for_unmap(struct kunit *test)
 {

@@ -11,7 +11,7 @@
  * struct account_case - counters that an accounting mode changes
  * @name: name of the mode
  * @account: the mode
- * @user: the mode changes the user's counter
+ * @user: the mode changes user_struct.locked_vm
  * @locked: the mode changes VmLck
  * @pinned: the mode changes VmPin
  */

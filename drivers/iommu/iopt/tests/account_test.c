@@ -21,7 +21,7 @@ static struct iopt_payer *payer_alloc(struct kunit *test,
 	return payer;
 }
 
-/* Uncharge pages, and update the counters at once. */
+/* Uncharge pages, and lower VmLck before returning. */
 static void uncharge(struct iopt_payer *payer, unsigned long npages)
 {
 	iopt_uncharge(payer, npages);
@@ -29,8 +29,8 @@ static void uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /*
- * The limit applies to all pages that are charged to the user. It is exact, and
- * a failed charge changes no counter.
+ * RLIMIT_MEMLOCK applies to the sum of all pages that are charged to the user,
+ * and charges may reach it exactly. A failed charge changes no counter.
  */
 static void user_limit_is_exact(struct kunit *test)
 {
@@ -85,7 +85,7 @@ static void none_is_unlimited_but_counted(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* A payer holds a reference to the mm_struct, not to the address space. */
+/* A payer takes a reference on mm_count, not on mm_users. */
 static void payer_holds_no_mm_users(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -97,8 +97,8 @@ static void payer_holds_no_mm_users(struct kunit *test)
 }
 
 /*
- * The limit applies to the sum of mapped and mlock()ed pages, as VmLck shows
- * it.
+ * IOPT_ACCOUNT_MM applies RLIMIT_MEMLOCK to VmLck, the sum of charged and
+ * mlock()ed pages. Charges may reach the limit exactly.
  */
 static void mm_limit_is_exact(struct kunit *test)
 {
@@ -143,7 +143,9 @@ static long call_sync(struct test_thread *thread)
 	return 0;
 }
 
-/* A worker updates VmLck if a thread is killed waiting for the mmap_lock. */
+/*
+ * A worker lowers VmLck if a thread is killed while it waits for the mmap_lock.
+ */
 static void killed_sync_is_deferred(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -175,7 +177,9 @@ static long call_try_sync(struct test_thread *thread)
 }
 
 /*
- * A caller that must not wait for the mmap_lock leaves the update to a worker.
+ * If the mmap_lock is taken, a worker lowers VmLck for calls that must not
+ * wait: iopt_payer_try_sync(), and iopt_payer_sync() in a thread that does not
+ * use the mm of the payer.
  */
 static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {
@@ -185,7 +189,7 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 		call_sync,
 	};
 	struct mm_struct *mm = current->mm;
-	/* The last call is made by a thread of another process. */
+	/* The last two threads do not use the mm of the payer. */
 	struct mm_struct *mms[] = { mm, NULL, NULL };
 	struct iopt_payer *payer;
 	unsigned int i;
@@ -202,7 +206,7 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 		flush_work(&payer->sync);
 		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 
-		/* The call itself updates VmLck if the lock is free. */
+		/* The call itself lowers VmLck if the lock is free. */
 		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 10));
 		iopt_uncharge(payer, 10);
 		test_thread_run(test, calls[i], payer, mms[i]);
@@ -211,7 +215,7 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* An operation that uncharges several payers updates the counters of each. */
+/* An operation that uncharges several payers lowers VmLck for each of them. */
 static void each_noted_payer_is_synced(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -266,7 +270,10 @@ static void charge_that_overflows_ENOMEM(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* The last reference to a payer drops those to process, mm and user. */
+/*
+ * Dropping the last reference to a payer drops the references of the payer to
+ * its process, mm and user.
+ */
 static void payer_holds_references(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -280,8 +287,7 @@ static void payer_holds_references(struct kunit *test)
 	iopt_payer_put(payer);
 	iopt_payer_put(NULL);
 	/*
-	 * With SMP, idle threads of other processors hold mm references for a
-	 * while.
+	 * On SMP, idle CPUs may hold lazy TLB references to the mm for a while.
 	 */
 	if (!IS_ENABLED(CONFIG_SMP))
 		KUNIT_EXPECT_EQ(test, mms + 1, atomic_read(&mm->mm_count));
@@ -327,7 +333,9 @@ static void payer_is_reused(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));
 	kthread_use_mm(mm);
 
-	/* A payer without references is about to be freed. */
+	/*
+	 * A payer with a refcount of 0 is about to be freed, and is not reused.
+	 */
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer->users));
 	refcount_set(&payer->users, 0);
 	KUNIT_EXPECT_FALSE(test, is_current_payer(payer, IOPT_ACCOUNT_USER));

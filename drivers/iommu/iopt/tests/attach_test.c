@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attached domains, see iopt_attach_domain(): what each of them maps until it
- * is detached.
+ * Attach and detach of domains, see iopt_attach_domain(): the mappings that a
+ * domain translates while it is attached.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -13,7 +13,10 @@
 
 #define IOVA	0x100000000UL
 
-/* Attach pins the existing mappings and puts them into the domain. */
+/*
+ * Attach pins the pages of all existing mappings and adds the mappings to the
+ * domain.
+ */
 static void attach_fills(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -34,8 +37,8 @@ static void attach_fills(struct kunit *test)
 }
 
 /*
- * Two domains share pins and charge. Both stay until the last domain is
- * detached.
+ * Two domains share the pin and the charge of a page, which remain while at
+ * least one of the domains translates to the page.
  */
 static void domains_share_pins(struct kunit *test)
 {
@@ -100,7 +103,7 @@ static void attach_EFAULT_leaves_nothing(struct kunit *test)
 }
 
 /*
- * More domains can be attached than a word has bits, and detached in any order.
+ * More than BITS_PER_LONG domains can be attached, and detached in any order.
  */
 static void many_domains(struct kunit *test)
 {
@@ -155,7 +158,7 @@ static void large_pages(struct kunit *test)
 	if (!PageTransHuge(compound_head(pfn_to_page(pfn))) || pfn % 512)
 		kunit_skip(test, "no huge page");
 
-	/* Make the batches of pinning start in the middle of huge pages. */
+	/* Start each batch of pages to pin in the middle of a huge page. */
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_1G - PAGES(100),
 					  uaddr - PAGES(100), 100 + 1024));
@@ -165,7 +168,7 @@ static void large_pages(struct kunit *test)
 					    100 + 1024));
 }
 
-/* No I/O page is larger than the limit. */
+/* No I/O page is larger than the limit set by iopt_set_max_iopte(). */
 static void limit_iopte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -184,8 +187,8 @@ static void limit_iopte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
 	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	/*
-	 * The limit can be lowered if the domain is empty, since it has no
-	 * larger I/O pages.
+	 * The limit can be lowered while the domain is empty, because it then
+	 * contains no larger I/O pages.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, PAGE_SIZE));

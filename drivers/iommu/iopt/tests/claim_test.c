@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claims of IOVAs (claim.c): which calls wait for one, and which do not.
+ * Claims of IOVAs (claim.c): which calls wait for a claim, and which do not.
  *
- * A case adds a claim of its own, in place of a map or unmap of many areas that
- * drops the lock between batches.
+ * A test case adds a claim itself, in place of a map or an unmap of many areas
+ * that drops the lock between batches.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -39,7 +39,10 @@ static void claim_end(struct kunit *test, struct iopt_claim *claim)
 	mutex_unlock(&space->iopt->lock);
 }
 
-/* Map 4 pages at IOVAs that the engine chooses; the argument receives them. */
+/*
+ * Map 4 pages at IOVAs that the engine chooses. The argument of the thread
+ * receives the first IOVA.
+ */
 static long call_map_anywhere(struct test_thread *thread)
 {
 	return iopt_map_user(thread->space->iopt, thread->data,
@@ -48,8 +51,8 @@ static long call_map_anywhere(struct test_thread *thread)
 }
 
 /*
- * A map waits for another map that is inserting areas at its IOVAs, and for no
- * other.
+ * A map waits for another map that has claimed some of its IOVAs. It does not
+ * wait for claims of other IOVAs.
  */
 static void map_waits_for_a_map(struct kunit *test)
 {
@@ -70,7 +73,7 @@ static void map_waits_for_a_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_areas);
 }
 
-/* A map that chooses its IOVAs in the claimed range waits too. */
+/* A map waits too if the engine chooses IOVAs in the claimed range for it. */
 static void map_anywhere_waits_for_a_map(struct kunit *test)
 {
 	struct iopt_claim claim = { .map = true };
@@ -87,7 +90,10 @@ static void map_anywhere_waits_for_a_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 4));
 }
 
-/* A map does not wait for an unmap, and the unmap leaves the new area alone. */
+/*
+ * A map does not wait for an unmap that has claimed its IOVAs. The new area is
+ * late, so that the unmap ignores it.
+ */
 static void map_is_late_for_an_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -140,8 +146,8 @@ static void unmap_waits_for_a_claim(struct kunit *test)
 #define NR_MANY	(IOPT_MAX_STEPS + 1UL)
 
 /*
- * A map of many areas waits for any claim in its range, and then checks again
- * that the range is free.
+ * A map of many areas waits for any claim that overlaps its range, and then
+ * checks again that the range is free.
  */
 static void map_of_many_rechecks_range(struct kunit *test)
 {
@@ -169,7 +175,7 @@ static void map_of_many_rechecks_range(struct kunit *test)
 
 /*
  * Map 4 pages, pin the first one, and start an unmap of 8 pages that waits for
- * the pin.
+ * the access to unpin.
  */
 static void unmap_start(struct kunit *test, struct test_thread *unmap,
 			struct test_access *access, unsigned long uaddr)
@@ -242,7 +248,8 @@ static void unmap_waits_for_filling(struct kunit *test)
 }
 
 /*
- * A later map that extends beyond the range of an unmap does not make it fail.
+ * An unmap does not fail because a later map inserts an area that extends
+ * beyond the range of the unmap.
  */
 static void late_area_may_exceed_range(struct kunit *test)
 {
@@ -286,7 +293,7 @@ static void map_across(struct kunit *test)
 }
 
 /*
- * Return true if the unmap that claims @claimed leaves the area at @iova alone.
+ * Return true if the unmap that has claimed @claimed ignores the area at @iova.
  */
 static bool is_late(struct kunit *test, unsigned long claimed,
 		    unsigned long iova)
@@ -306,7 +313,8 @@ static bool is_late(struct kunit *test, unsigned long claimed,
 }
 
 /*
- * An area is late for each unmap that it overlaps, even after one of them ends.
+ * An area that overlaps the claims of two unmaps is late for both. It stays
+ * late for the second unmap after the first one has ended.
  */
 static void map_is_late_for_two_unmaps(struct kunit *test)
 {
@@ -338,8 +346,8 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 }
 
 /*
- * An area is not late for an unmap that starts after it, even while an older
- * unmap still leaves it alone.
+ * An area is not late for an unmap that starts after the area was mapped, even
+ * while it is late for an older unmap.
  */
 static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 {
@@ -352,7 +360,7 @@ static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 	claim_start(test, &below, IOVA, 4);
 	claim_start(test, &above, ABOVE, 8);
 	map_across(test);
-	/* The unmap claims its interval because an area has a pin. */
+	/* The pin makes the unmap below claim its interval. */
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, ACROSS, 1));
 	claim_end(test, &above);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, ABOVE, 8));
@@ -434,8 +442,8 @@ static void attach_skips_committed_unmap(struct kunit *test)
 }
 
 /*
- * An unmap waits only for the maps that started before it, however many threads
- * map in its range continuously.
+ * An unmap waits only for maps that started before it, so that it ends even if
+ * other threads keep mapping in its range.
  */
 static void unmap_ignores_later_maps(struct kunit *test)
 {
@@ -471,8 +479,8 @@ static void unmap_ignores_later_maps(struct kunit *test)
 }
 
 /*
- * The second of two unmaps of a range waits for the first, and proceeds if that
- * is killed.
+ * The second of two unmaps of a range waits for the first one, and proceeds
+ * when the first one is killed.
  */
 static void killed_unmap_ends_its_claim(struct kunit *test)
 {

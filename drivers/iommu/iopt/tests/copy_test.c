@@ -13,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* A page is pinned and charged once, however many mappings show it. */
+/* A page is pinned and charged once, however many copies map it. */
 static void copy_shares_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -95,8 +95,9 @@ static void copy_spans_mappings(struct kunit *test)
 }
 
 /*
- * A copy into another space pins for that space's domain, even if the first
- * space has none, and counts against the area limit of that space.
+ * A copy into another space pins for the domain of that space, even if the
+ * source space has no domain, and counts towards the limit of mappings of that
+ * space.
  */
 static void copy_into_another_space(struct kunit *test)
 {
@@ -133,7 +134,7 @@ static void copy_into_another_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A failed copy reports the reason, and adds no mapping. */
+/* A failed copy returns the errno of its cause, and adds no mapping. */
 static void copy_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -165,8 +166,8 @@ static void copy_errnos(struct kunit *test)
 }
 
 /*
- * A copy of a slice can be adopted after the original is unmapped: the new
- * address is that of the slice.
+ * A copy of a slice can be adopted after the original is unmapped. iopt_adopt()
+ * then takes the user address of the first page of the slice.
  */
 static void copy_is_adopted_at_address_of_slice(struct kunit *test)
 {
@@ -188,8 +189,8 @@ static void copy_is_adopted_at_address_of_slice(struct kunit *test)
 }
 
 /*
- * A page of a writable mapping becomes dirty when the last holder drops it,
- * even if that holder is read-only.
+ * A page that was pinned for writing becomes dirty when the last holder unpins
+ * it, even if that holder is read-only.
  */
 static void last_read_only_holder_dirties_page(struct kunit *test)
 {

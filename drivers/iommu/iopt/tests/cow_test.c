@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copy-on-write (gup.c): a read-only mapping shows the same memory as the
- * process, even if the process writes to it later and it was untouched, only
- * read, or part of a file before.
+ * Copy-on-write (gup.c): a device sees writes of the process after the map,
+ * even through a read-only mapping, and even if the memory was untouched, only
+ * read, or part of a private file mapping at the time of the map.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -20,9 +20,9 @@
  * struct memory_case - memory of a process before it is mapped
  * @name: name of the case
  * @file: the memory is a private mapping of a file
- * @read: the process has read it
- * @write: the process has written to it
- * @prot: permissions of the process
+ * @read: the process has read the memory
+ * @write: the process has written to the memory
+ * @prot: protection of the memory in the process
  */
 struct memory_case {
 	const char *name;
@@ -80,7 +80,8 @@ static unsigned long memory_make(struct kunit *test,
 }
 
 /*
- * The domain translates to the pages of the process, pinned once and charged.
+ * The domain translates to the pages of the process, each of which is pinned
+ * and charged once.
  */
 static void domain_maps_pages_of_process(struct kunit *test)
 {
@@ -156,7 +157,7 @@ static void shared_memory_is_not_copied(struct kunit *test)
 	fput(file);
 }
 
-/* Memory that the process cannot read fails to map. */
+/* Memory that the process cannot read cannot be mapped either. */
 static void unreadable_memory_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -12,11 +12,11 @@
 #define OTHER		0x200000000UL
 
 /**
- * struct debugfs_reader - open file of a space
+ * struct debugfs_reader - open debugfs file of a space
  * @mount: mount of debugfs
  * @count: number of users of @mount
  * @file: the file
- * @uaddr: user memory for reads
+ * @uaddr: buffer for reads, one page of user memory
  */
 struct debugfs_reader {
 	struct vfsmount *mount;
@@ -68,7 +68,7 @@ static const char *debugfs_text(struct kunit *test,
 	return test_text_of(text);
 }
 
-/* Reads of any size, from any position, return the same text. */
+/* Reads of any size, from any offset, return the matching part of the dump. */
 static void debugfs_reads_of_any_size(struct kunit *test)
 {
 	struct seq_buf *text = test_text_alloc(test);
@@ -89,8 +89,8 @@ static void debugfs_reads_of_any_size(struct kunit *test)
 }
 
 /*
- * A dump may exceed the buffer, both with many runs in one area and with many
- * areas.
+ * A dump may exceed the buffer of a read, both because of many runs in one area
+ * and because of many areas.
  */
 static void debugfs_dump_exceeds_buffer(struct kunit *test)
 {
@@ -113,7 +113,7 @@ static void debugfs_dump_exceeds_buffer(struct kunit *test)
 	debugfs_close(&reader);
 }
 
-/* Reading a file that is still open fails after its space was freed. */
+/* Reading an open file fails once its space has been freed. */
 static void debugfs_read_after_free_EIO(struct kunit *test)
 {
 	const struct iopt_policy policy = { .gfp = GFP_KERNEL };

@@ -3,10 +3,10 @@
  * Delays between callers: a call that blocks delays only callers that need its
  * area.
  *
- * A second thread maps, and blocks in the mock domain while it programs or in a
- * page fault while it pins. The test case continues meanwhile: calls that must
- * not wait return, and calls that must wait are observed waiting. No case
- * relies on timing.
+ * In most cases a second thread makes a call that blocks: in the mock domain,
+ * which is being programmed, or in a page fault while it pins. Meanwhile the
+ * test case checks that independent calls return, and that dependent calls
+ * wait. No case relies on timing.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -44,7 +44,7 @@ static void blocked_map_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * An attach does not wait for a blocked map, and the map fills the new domain
+ * An attach does not wait for a blocked map, which then fills the new domain
  * too.
  */
 static void blocked_map_delays_no_attach(struct kunit *test)
@@ -70,7 +70,7 @@ static void blocked_map_delays_no_attach(struct kunit *test)
 	test_validate(test);
 }
 
-/* Maps and unmaps do not wait for a blocked attach. */
+/* Maps and unmaps of other areas do not wait for a blocked attach. */
 static void blocked_attach_delays_no_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -100,8 +100,8 @@ static void blocked_attach_delays_no_map(struct kunit *test)
 }
 
 /*
- * A map that fails in a domain that was attached meanwhile leaves nothing in
- * any domain.
+ * If a map fails in a domain that was attached while the map was blocked, it
+ * removes its translations from all domains.
  */
 static void map_fails_in_new_domain(struct kunit *test)
 {
@@ -126,7 +126,7 @@ static void map_fails_in_new_domain(struct kunit *test)
 
 /*
  * Expect that calls on other ranges return. A call that waits hangs the test
- * case, because the page fault does not continue by itself.
+ * case, because the page fault is resolved only after this function returns.
  */
 static void expect_others_return(struct kunit *test, unsigned long uaddr)
 {
@@ -194,10 +194,10 @@ static void map_in_fault_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * A caller can hold a lock that its detach takes too while it tries to attach,
- * because iopt_try_attach_domain() does not wait for a mapping outside the
- * aperture that is being pinned. iopt_attach_wait() waits for it, and neither
- * delays a detach nor reserves IOVAs.
+ * iopt_try_attach_domain() does not wait for a mapping outside the aperture
+ * that is being pinned, so that a caller can hold a lock that it also takes to
+ * detach. iopt_attach_wait() waits for the mapping, and neither delays a detach
+ * nor reserves IOVAs.
  */
 static void map_in_fault_delays_no_try_attach(struct kunit *test)
 {
@@ -227,7 +227,10 @@ static void map_in_fault_delays_no_try_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
 			iopt_try_attach_domain(iopt, &mock->domain));
 
-	/* The mapping is gone, and the wait has not reserved any IOVAs. */
+	/*
+	 * Once the mapping is removed the domain can be attached. The wait has
+	 * not reserved any IOVAs.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_attach_wait(iopt, &mock->domain));
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, &range, 1));
@@ -281,8 +284,8 @@ static long call_pin(struct test_thread *thread)
 }
 
 /*
- * A pin of an access that is blocked in a page fault delays only an unmap of
- * its range.
+ * A call of iopt_access_pin() that is blocked in a page fault delays only an
+ * unmap of its range.
  */
 static void pin_in_fault_delays_no_other_range(struct kunit *test)
 {
@@ -308,7 +311,10 @@ static void pin_in_fault_delays_no_other_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic64_read(&current->mm->pinned_vm));
 }
 
-/* Hold the mmap_lock until the second mock domain is released. */
+/*
+ * Hold the mmap_lock for writing until @resume of the second mock domain is
+ * completed. Complete its @blocked once the lock is held.
+ */
 static long call_hold_mmap_lock(struct test_thread *thread)
 {
 	struct mock_domain *mock = thread->space->mock[1];

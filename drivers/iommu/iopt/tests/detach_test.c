@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * iopt_detach_domain() is not killable, so it must wait only for operations
- * that are bound to end: not for a page fault that never returns, the
+ * that end on their own: not for a page fault that never returns, the
  * mmap_lock, a driver that never unpins, or a caller that waits for one of
  * these.
  *
- * Each case blocks one operation, and detaches a domain beside it. A detach
- * that waits fails the test after some seconds, and the blocked operation then
- * continues.
+ * Each test case blocks an operation, and meanwhile detaches a domain, or makes
+ * another call that must not wait. If that call waits, the test case fails
+ * after some seconds and resumes the blocked operation.
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
@@ -24,9 +24,9 @@
 #define IOVA	0x100000000UL
 
 /**
- * struct blocked_map - map that is blocked in a page fault
+ * struct blocked_map - a map call that blocks in a page fault
  * @slow: memory that is being pinned
- * @map: thread that maps it
+ * @map: thread that maps @slow
  */
 struct blocked_map {
 	struct slow_memory slow;
@@ -60,7 +60,10 @@ static void expect_detach_beside_map(struct kunit *test,
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* A map fills the domains that are attached when its pages are pinned. */
+/*
+ * A detach does not wait for a map that is pinning. The map fills the domains
+ * that are attached once its pages are pinned.
+ */
 static void detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -82,7 +85,10 @@ static void detach_beside_pinning(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* A map that finds no domain any more unpins its pages. */
+/*
+ * If the last domain is detached while a map pins pages, the map unpins them in
+ * the end.
+ */
 static void last_detach_beside_pinning(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -104,7 +110,7 @@ static void last_detach_beside_pinning(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Detach does not wait for a change of owners that waits for a blocked map. */
+/* Detach does not wait for iopt_orphan(), which waits for a blocked map. */
 static void detach_beside_waiting_orphan(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -123,8 +129,8 @@ static void detach_beside_waiting_orphan(struct kunit *test)
 }
 
 /*
- * Detach does not wait for an attach that waits for a blocked map, because the
- * new domain could not translate it.
+ * Detach does not wait for an attach that waits for a blocked map. The attach
+ * waits because the mapping is outside the aperture of the new domain.
  */
 static void detach_beside_waiting_attach(struct kunit *test)
 {
@@ -167,9 +173,8 @@ static void expect_detach_beside_unmap(struct kunit *test,
 }
 
 /*
- * Detach removes a mapping from its domain while an unmap of it waits, and
- * attach fills a domain with it, so that the mapping is translated if the unmap
- * fails.
+ * While an unmap waits for pins, detach removes the mapping from its domain,
+ * and attach adds it to a new domain, which translates it if the unmap fails.
  */
 static void detach_beside_waiting_unmap(struct kunit *test)
 {
@@ -181,7 +186,7 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 	start_waiting_unmap(test, access, &unmap);
 	expect_detach_beside_unmap(test, access, space->mock[0]);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&space->mock[0]->unflushed));
-	/* Only the pages that the driver has pinned are still pinned. */
+	/* Only the pages that the access has pinned are still pinned. */
 	KUNIT_EXPECT_EQ(test, 2, atomic64_read(&current->mm->pinned_vm));
 	test_validate(test);
 
@@ -218,7 +223,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* An attach that did not return was waiting for the unmap. */
+	/* If the attach waited for the unmap, it can return now. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -229,8 +234,8 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 }
 
 /*
- * An unmap that waits for an attach to pin is killable. The mapping then stays,
- * and the attach puts it into the domain.
+ * An unmap that waits for an attach to pin is killable. If it is killed, the
+ * mapping remains, and the attach adds it to the domain.
  */
 static void unmap_beside_pinning_attach(struct kunit *test)
 {
@@ -259,7 +264,10 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Map 8 pages of the test's memory, charged to VmLck. */
+/*
+ * Map 8 pages at test_space.uaddr, charged to VmLck of the process that the
+ * thread belongs to.
+ */
 static long call_map_locked(struct test_thread *thread)
 {
 	unsigned long iova = IOVA;
@@ -270,8 +278,8 @@ static long call_map_locked(struct test_thread *thread)
 }
 
 /*
- * Return once the thread waits for the mmap_lock, which the caller holds, or
- * has returned.
+ * Wait until the thread waits for the mmap_lock, which the caller holds, or its
+ * call has returned.
  */
 static void wait_for_contention(struct test_thread *thread)
 {
@@ -281,8 +289,9 @@ static void wait_for_contention(struct test_thread *thread)
 }
 
 /*
- * Detach while the caller holds the mmap_lock, and release that if detach
- * waits.
+ * Expect that a detach returns while the caller holds the mmap_lock for
+ * reading. Release the lock before joining the thread, in case the detach waits
+ * for the lock nevertheless.
  */
 static void expect_detach_beside_mmap_lock(struct kunit *test,
 					   struct mock_domain *mock,
@@ -299,8 +308,8 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 
 /*
  * Detach does not wait for the mmap_lock to lower VmLck, because a page fault
- * may hold it indefinitely. This holds both in the process that pays and in
- * another one.
+ * may hold the lock indefinitely. This is true both for a thread of the process
+ * that is charged and for a kernel thread.
  */
 static void detach_beside_mmap_lock(struct kunit *test)
 {
@@ -327,7 +336,7 @@ static void detach_beside_mmap_lock(struct kunit *test)
 
 /*
  * Detach does not wait for an unmap that has removed its mappings and waits for
- * the mmap_lock.
+ * the mmap_lock to lower VmLck.
  */
 static void detach_beside_syncing_unmap(struct kunit *test)
 {
@@ -348,7 +357,10 @@ static void detach_beside_syncing_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
-/* Detach does not wait for a failed map that waits for the mmap_lock. */
+/*
+ * Detach does not wait for a failed map that waits for the mmap_lock to lower
+ * VmLck.
+ */
 static void detach_beside_syncing_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -379,9 +391,9 @@ static long call_map_own(struct test_thread *thread)
 }
 
 /*
- * Detach does not wait for a process that adopts a mapping and waits for the
- * mmap_lock to be charged. Neither process stays charged for the pages that
- * detach unpins meanwhile.
+ * Detach does not wait for iopt_adopt(), which waits for the mmap_lock to
+ * charge its process. Neither the old nor the new process stays charged for the
+ * pages that detach unpins meanwhile.
  */
 static void detach_beside_adopt(struct kunit *test)
 {
@@ -413,9 +425,9 @@ static void detach_beside_adopt(struct kunit *test)
 }
 
 /*
- * The callback of an access unpins without waiting for the mmap_lock, so that
- * destroying the access, which waits for the callback, does not wait for it
- * either.
+ * The callback of an access unpins without waiting for the mmap_lock.
+ * Destroying the access, which waits for the callback, therefore does not
+ * depend on the mmap_lock either.
  */
 static void destroy_beside_unpinning_callback(struct kunit *test)
 {

@@ -23,7 +23,10 @@ static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
 	return bits;
 }
 
-/* Return which of 64 pages from @iova on are dirty, as bits. */
+/*
+ * Return a bitmap of the dirty pages among the 64 that start at @iova. The
+ * report clears them unless @flags contains IOPT_DIRTY_KEEP.
+ */
 static u64 read_flags(struct kunit *test, unsigned long iova,
 		      unsigned int flags)
 {
@@ -44,8 +47,8 @@ static u64 read_and_clear(struct kunit *test)
 }
 
 /*
- * Starting to track while tracking is active keeps the dirty pages, and
- * stopping discards them.
+ * iopt_dirty_start() keeps the dirty bits if tracking is active already, and
+ * iopt_dirty_stop() discards them.
  */
 static void start_keeps_and_stop_discards(struct kunit *test)
 {
@@ -75,7 +78,9 @@ static void start_keeps_and_stop_discards(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 }
 
-/* A read clears the pages that it reports, unless IOPT_DIRTY_KEEP is set. */
+/*
+ * A read clears the dirty bits that it reports, unless IOPT_DIRTY_KEEP is set.
+ */
 static void read_clears(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -90,7 +95,7 @@ static void read_clears(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0xc08, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
 	KUNIT_EXPECT_EQ(test, 0xc08, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A read clears only the pages of its own range. */
+	/* A read clears only dirty bits of its own range. */
 	test_mark_dirty(space, IOVA + PAGES(3), 1);
 	test_mark_dirty(space, IOVA + PAGES(10), 2);
 	KUNIT_EXPECT_EQ(test, 0b11, read_flags(test, IOVA + PAGES(10), 0));
@@ -112,9 +117,9 @@ static int read_range(struct kunit *test, unsigned long start,
 }
 
 /*
- * A range must not be empty, must be aligned to the page size of the query, and
- * must not cut a mapping. That page size must be a power of two that is not
- * smaller than PAGE_SIZE.
+ * A range must not be empty, must not start or end inside a mapping, and must
+ * be aligned to iopt_dirty_query.pgsize, which must be a power of two and at
+ * least PAGE_SIZE.
  */
 static void read_EINVAL(struct kunit *test)
 {
@@ -145,11 +150,11 @@ static void read_EINVAL(struct kunit *test)
 						  PAGES(8) - 1, PAGES(8)));
 	KUNIT_EXPECT_EQ(test, -EINVAL, read_range(test, IOVA - PAGES(2), last,
 						  PAGES(4)));
-	/* None of the failed reads has cleared a page. */
+	/* None of the failed reads has cleared a dirty bit. */
 	KUNIT_EXPECT_EQ(test, 0b1111, read_and_clear(test));
 }
 
-/* Every power of two from PAGE_SIZE on is a valid page size. */
+/* Every power of two from PAGE_SIZE on is a valid iopt_dirty_query.pgsize. */
 static void read_every_page_size(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -176,7 +181,10 @@ static void read_every_page_size(struct kunit *test)
 	}
 }
 
-/* A bit reports several pages if the page size of the query is larger. */
+/*
+ * If iopt_dirty_query.pgsize exceeds PAGE_SIZE, one bit reports several pages.
+ * Bits beyond the range do not change.
+ */
 static void read_coarse(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -225,7 +233,7 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	/*
 	 * A page that was pinned since the last read is dirty, even if it was
-	 * pinned for reading and is no longer pinned.
+	 * pinned with IOPT_ACCESS_READ only and is no longer pinned.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, 1, NULL,
 						IOPT_ACCESS_READ));
@@ -235,7 +243,7 @@ static void pinned_is_dirty(struct kunit *test)
 	/* A pin that fails at its first page makes no page dirty. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(8), 1));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A pin that fails later makes the pages dirty that it had pinned. */
+	/* A pin that fails at a later page makes the pages before it dirty. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(3), 6));
 	KUNIT_EXPECT_EQ(test, 0b11111000, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
@@ -290,7 +298,8 @@ static void pinned_page_beyond_copy_is_clean(struct kunit *test)
 
 /*
  * All pages that are pinned when tracking starts are dirty after they are
- * unpinned, even if they are too many for one hold of the lock.
+ * unpinned, even if there are so many that iopt_dirty_start() drops
+ * io_pagetable.lock between them.
  */
 static void many_pins_when_tracking_starts(struct kunit *test)
 {
@@ -319,7 +328,7 @@ static void untracked_device_dirties_all_pages(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
 	iopt_dirty_add_untracked(space->iopt);
-	/* A device reaches nothing that no domain translates. */
+	/* Without a domain, a device cannot reach any page. */
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
@@ -330,14 +339,14 @@ static void untracked_device_dirties_all_pages(struct kunit *test)
 	iopt_dirty_remove_untracked(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0b1110111, read_and_clear(test));
 	/*
-	 * The last untracked device becomes one that writes only to pinned
-	 * pages.
+	 * The last untracked device stays, but from now on writes only to pages
+	 * that an access pins for it.
 	 */
 	iopt_dirty_remove_untracked(space->iopt, true);
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	/*
-	 * An untracked device that is removed leaves the pages that it could
-	 * reach dirty once.
+	 * When an untracked device leaves the space, all mapped pages become
+	 * dirty once, because it may have written to any of them.
 	 */
 	iopt_dirty_add_untracked(space->iopt);
 	test_detach(test, space->mock[0]);
@@ -370,8 +379,8 @@ static void map_while_tracking(struct kunit *test)
 	test_mark_dirty(space, IOVA + PAGES(9), 1);
 	KUNIT_EXPECT_EQ(test, BIT(9), read_and_clear(test));
 	/*
-	 * A new mapping does not inherit the dirty pages of an old one at its
-	 * IOVAs.
+	 * A new mapping does not inherit the dirty pages of an earlier mapping
+	 * at the same IOVAs.
 	 */
 	test_mark_dirty(space, IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
@@ -381,7 +390,8 @@ static void map_while_tracking(struct kunit *test)
 
 /*
  * A mapping of more than INT_MAX pages cannot be tracked: tracking does not
- * start while there is one, and it cannot be mapped while tracking is active.
+ * start while such a mapping exists, and it cannot be created while tracking is
+ * active.
  */
 static void too_large_to_track(struct kunit *test)
 {
@@ -404,7 +414,10 @@ static void too_large_to_track(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, PAGES(n), n));
 }
 
-/* If the n-th allocation of the start fails, nothing is tracked. */
+/*
+ * If any allocation of iopt_dirty_start() fails, tracking stays off and no
+ * mapping keeps a bitmap.
+ */
 static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -430,8 +443,8 @@ static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 						      PAGES(2 * i))->dirty);
 		test_validate(test);
 		/*
-		 * The start may succeed although an allocation failed that is
-		 * not its own.
+		 * If iopt_dirty_start() succeeds although an allocation fails,
+		 * the allocation is not one of its own.
 		 */
 		if (!rc && !unused)
 			iopt_dirty_stop(space->iopt);
@@ -477,7 +490,10 @@ static void unmap_reports_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, access->nr_notified);
 	KUNIT_EXPECT_EQ(test, BIT(60) | BIT(61), read_and_clear(test));
 
-	/* an untracked device may have written to any page. */
+	/*
+	 * An untracked device may have written to any page that a domain
+	 * translates.
+	 */
 	iopt_dirty_add_untracked(space->iopt);
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_unmap_dirty(space->iopt, IOVA, IOVA +
@@ -490,8 +506,8 @@ static void unmap_reports_dirty(struct kunit *test)
 }
 
 /*
- * If an unmap cannot report dirty pages, all pages stay mapped, dirty and
- * usable.
+ * If an unmap fails to write its report, its pages stay mapped and can be
+ * pinned, and dirty pages stay dirty.
  */
 static void unmap_EFAULT_changes_nothing(struct kunit *test)
 {
@@ -552,8 +568,8 @@ static void read_when_notified(struct test_access *access, unsigned long start,
 }
 
 /*
- * A read reports the pages of a mapping that is being unmapped until the last
- * notification of accesses.
+ * Until accesses are notified for the last time, a read reports the pages of a
+ * mapping that is being unmapped.
  */
 static void read_between_notices(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages (dirty.c) beside other calls: a call that has waited checks its
- * conditions again.
+ * Dirty tracking (dirty.c) concurrently with other calls: a call that has
+ * waited checks its conditions again.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -25,10 +25,10 @@ static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 }
 
 /**
- * struct unmap_call - unmap that reports dirty pages
+ * struct unmap_call - a call of iopt_unmap_dirty()
  * @pages: number of pages from %IOVA on
- * @query: where to report
- * @bytes: number of bytes that it unmapped
+ * @query: destination and format of the report
+ * @bytes: number of bytes that the call unmapped
  */
 struct unmap_call {
 	unsigned long pages;
@@ -46,8 +46,9 @@ static long call_unmap_dirty(struct test_thread *thread)
 }
 
 /*
- * Start an unmap of 64 pages that reports them with a page size of 16 pages,
- * and waits for a mapping that is still being built.
+ * Start a map of 16 pages that blocks in the mock domain, and an unmap of 64
+ * pages that waits for it. The unmap reports dirty pages with one bit for 16
+ * pages.
  */
 static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 				struct test_thread *unmap,
@@ -68,8 +69,8 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 }
 
 /*
- * A mapping that is created after an unmap has started stays, and does not make
- * the unmap fail.
+ * A mapping that is created after an unmap has started remains, and does not
+ * make the unmap fail.
  */
 static void unmap_leaves_later_mappings(struct kunit *test)
 {
@@ -88,7 +89,7 @@ static void unmap_leaves_later_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, space->mock[0]->nr_ptes);
 	mock_expect_maps(space->mock[0], IOVA + PAGES(17), uaddr, 1);
 	test_validate(test);
-	/* The next unmap removes it. */
+	/* A later unmap removes the mapping. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA + PAGES(17), 1));
 }
 
@@ -159,8 +160,8 @@ static void failed_report_wakes_waiters(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 16));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	/*
-	 * The bitmap is not mapped, which the unmap finds when it can take the
-	 * mmap_lock.
+	 * The bitmap is not mapped in the process. The unmap fails only when it
+	 * can take the mmap_lock for the page fault.
 	 */
 	test_munmap(test, (unsigned long)call.query.bitmap, 1);
 	mmap_write_lock(current->mm);
@@ -182,7 +183,11 @@ static long call_read(struct test_thread *thread)
 			       thread->data, 0);
 }
 
-/* Block a read of 128 pages at IOVA before it writes its first word. */
+/*
+ * Start a read of 128 pages at IOVA, which blocks before it writes the first
+ * word of the bitmap. The mmap_lock is held on return, and the read continues
+ * when the caller releases it.
+ */
 static void start_blocked_read(struct kunit *test, struct test_thread *read,
 			       struct iopt_dirty_query *query)
 {
@@ -228,7 +233,7 @@ static void stop_while_reading(struct kunit *test)
 	test_validate(test);
 }
 
-/* A read makes an unmap of its mapping wait, and no other call. */
+/* An unmap waits for a read of its mapping. The read delays no other call. */
 static void unmap_waits_for_read(struct kunit *test)
 {
 	struct test_space *space = test->priv;

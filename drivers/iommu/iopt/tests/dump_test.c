@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines of a dump (dump.c), as the iterator returns them and as the log
- * contains them.
+ * The lines of a dump (dump.c), as iopt_view_next() returns them and as
+ * iopt_dump() prints them to the log.
  */
 #include <linux/kmsg_dump.h>
 
@@ -13,7 +13,7 @@
 #define IOVA		0x100000000UL
 #define OTHER		0x200000000UL
 
-/* Without a domain, only pages that an access has pinned are pinned. */
+/* Without a domain, a dump shows only a hole, and the pins of accesses. */
 static void view_without_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -111,7 +111,7 @@ static void view_of_areas_in_a_domain(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 }
 
-/* The dump ends at the last byte of the address space. */
+/* A dump ends after a mapping of the last page of the address space. */
 static void view_ends_at_the_last_byte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -136,7 +136,7 @@ static void view_to(struct kunit *test, struct iopt_view *view,
 	} while (strncmp(view->line, prefix, strlen(prefix)));
 }
 
-/* Each accounting mode has a name. */
+/* A dump names the accounting mode of each mapping. */
 static void view_names_accounts(struct kunit *test)
 {
 	static const char * const names[] = {
@@ -165,7 +165,10 @@ static void view_names_accounts(struct kunit *test)
 				      "%s", names[account]);
 }
 
-/* If the area of a line is unmapped, the next line is that of the next area. */
+/*
+ * If an area is unmapped while a reader is between its lines, the dump
+ * continues with the next area.
+ */
 static void view_survives_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -183,7 +186,9 @@ static void view_survives_unmap(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, iopt_view_next(&view));
 	KUNIT_EXPECT_EQ(test, 0, strncmp(view.line, "area 0x200000000-", 17));
 
-	/* A new area at the same IOVA is skipped, with its runs. */
+	/*
+	 * A new area at the IOVA of the removed one is skipped, with its runs.
+	 */
 	view_to(test, &view, "  run ");
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, OTHER, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, OTHER, uaddr, 2));
@@ -191,7 +196,7 @@ static void view_survives_unmap(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_view_next(&view));
 }
 
-/* The dump does not wait for an area that is being programmed. */
+/* A dump does not wait for an area that is being mapped. */
 static void view_of_a_busy_area(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -238,8 +243,8 @@ static bool next_log_line(struct kmsg_dump_iter *log, char *line)
 }
 
 /*
- * The log contains the same lines, possibly with lines of other callers in
- * between.
+ * iopt_dump() prints the lines that the iterator returns, possibly with lines
+ * of other callers in between.
  */
 static void dump_prints_the_view(struct kunit *test)
 {

@@ -10,7 +10,7 @@
 #define OTHER		0x200000000UL
 #define TEXT_MAX	(16 * PAGE_SIZE)
 
-/* Allocate an empty text, freed with the test case. */
+/* Allocate an empty text, which is freed after the test case. */
 struct seq_buf *test_text_alloc(struct kunit *test)
 {
 	struct seq_buf *text = kunit_kzalloc(test, sizeof(*text), GFP_KERNEL);
@@ -29,7 +29,7 @@ const char *test_text_of(struct seq_buf *text)
 	return text->buffer;
 }
 
-/* Return all lines that an iterator over the dump of the space returns. */
+/* Return the whole dump of the space, as the iterator returns it. */
 const char *test_view_text(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -42,7 +42,7 @@ const char *test_view_text(struct kunit *test)
 	return test_text_of(text);
 }
 
-/* Append the expected first line. */
+/* Append the expected first line of a dump. */
 void test_text_space(struct seq_buf *text, struct io_pagetable *iopt,
 		     unsigned int nr_areas)
 {
@@ -59,7 +59,7 @@ void test_text_area(struct seq_buf *text, unsigned long iova,
 		       iova + PAGES(npages) - 1, write, rest);
 }
 
-/* Return the pages of the area that contains an IOVA. */
+/* Return the iopt_pages of the area that contains an IOVA. */
 struct iopt_pages *test_pages_at(struct kunit *test, unsigned long iova)
 {
 	struct iopt_area *area = test_area_at(test->priv, iova);
@@ -68,7 +68,7 @@ struct iopt_pages *test_pages_at(struct kunit *test, unsigned long iova)
 	return area->pages;
 }
 
-/* Append the expected line of the pages of the area at @iova. */
+/* Append the expected line about the iopt_pages of the area at @iova. */
 void test_text_pages(struct kunit *test, struct seq_buf *text,
 		     unsigned long iova, unsigned long uaddr,
 		     unsigned long npages, bool writable,
@@ -100,7 +100,7 @@ void test_text_runs(struct kunit *test, struct seq_buf *text,
 	}
 }
 
-/* Map two areas in a domain, and append the expected lines of the space. */
+/* Attach a domain, map two areas, and append the expected dump of the space. */
 void test_view_areas(struct kunit *test, struct seq_buf *text)
 {
 	struct test_space *space = test->priv;

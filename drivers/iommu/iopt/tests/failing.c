@@ -2,9 +2,9 @@
 /*
  * Injection of failures into chosen allocations.
  *
- * Fault injection skips allocations that may reclaim. It reaches allocations of
- * a space that was created with GFP_NOWAIT, and those of kernel debugging: each
- * call_rcu() may allocate an object under CONFIG_DEBUG_OBJECTS.
+ * Fault injection skips allocations that may reclaim. It affects allocations of
+ * a space that was created with GFP_NOWAIT, and allocations of debug code:
+ * call_rcu() may allocate an object if CONFIG_DEBUG_OBJECTS_RCU_HEAD is set.
  */
 #include <linux/sched.h>
 
@@ -16,7 +16,7 @@ void test_needs_failing_allocations(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_FAILSLAB");
 }
 
-/* Fail the n-th allocation of the current thread from now on. */
+/* Make the @n-th allocation that the current thread makes from now on fail. */
 void test_fail_allocation(unsigned int n)
 {
 #ifdef CONFIG_FAILSLAB
@@ -51,7 +51,11 @@ bool test_fail_end(void)
 	return unused;
 }
 
-/* Expect that no allocation was made since test_fail_allocation(1). */
+/*
+ * Stop the injection, and expect that the thread has not allocated since
+ * test_fail_allocation(1). With CONFIG_DEBUG_OBJECTS_RCU_HEAD there is nothing
+ * to expect, because call_rcu() may have allocated.
+ */
 void test_expect_no_allocation(struct kunit *test)
 {
 	bool unused = test_fail_end();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Injection of failures into the n-th allocation or the n-th mapping step of a
- * domain, for every call that makes such steps. A failed call leaves the
- * previous state, the call succeeds if n exceeds its number of steps, and
- * undoing the call allocates nothing.
+ * Failure of the n-th step of a call, for every n and for every call of the
+ * engine that has steps. A step is an allocation or a map_pages call of a
+ * domain. A failed call restores the previous state, the call succeeds if n
+ * exceeds its number of steps, and undoing the call allocates nothing.
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -19,8 +19,8 @@
 #define NPAGES	40UL
 #define HALF	(NPAGES / 2)
 /*
- * Minimum number of mapping steps, because some pages may be contiguous by
- * chance.
+ * Lower bound of the number of map_pages calls: some pages may be contiguous by
+ * chance, and are then mapped by one call.
  */
 #define NSTEPS	(NPAGES - 5)
 #define GFP	(GFP_NOWAIT | __GFP_NOWARN)
@@ -28,8 +28,8 @@
 /**
  * struct failure - kind of failure
  * @name: name of the kind
- * @arm: make the n-th step fail from now on
- * @disarm: make no step fail; returns true if the n-th step was not reached
+ * @arm: makes step @n, counted from now on, fail
+ * @disarm: makes no step fail; returns true if step @n was not reached
  */
 struct failure {
 	const char *name;
@@ -71,9 +71,9 @@ static const struct failure failures[NR_FAILURES] = {
 
 /**
  * struct work - objects of the calls, reset by each test case
- * @access: an access
- * @second: object that the call created
- * @iova: IOVA that the call mapped
+ * @access: access that calls pin with, or NULL
+ * @second: object that the call created, or the mm of the process that adopts
+ * @iova: IOVA that the engine chose for the call
  */
 static struct work {
 	struct iopt_access *access;
@@ -405,7 +405,7 @@ static int undo_orphan(struct kunit *test)
 	return adopt(test, 0) ?: adopt(test, HALF);
 }
 
-/* Adopt as another process, which must not be charged if this fails. */
+/* Adopt in another process, which must not be charged if iopt_adopt() fails. */
 static int call_adopt(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -421,7 +421,7 @@ static int call_adopt(struct kunit *test)
 	return rc;
 }
 
-/* Make the mapping an orphan of this process again. */
+/* Return the mapping to this process, and make it an orphan again. */
 static int undo_adopt(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -437,12 +437,12 @@ static int undo_adopt(struct kunit *test)
 }
 
 /**
- * struct call - call that may fail
+ * struct call - a call of the engine that may fail
  * @name: name of the call
  * @prepare: sets up the state that the call needs
  * @call: makes the call
  * @undo: undoes the call
- * @steps: minimum number of failures, by kind
+ * @steps: minimum number of times that the call fails, by kind of failure
  */
 struct call {
 	const char *name;

@@ -42,7 +42,10 @@ static bool user_pte(unsigned long uaddr, pte_t *entry)
 	return !rc;
 }
 
-/* Replace a part of a mapping with memory of another kind. */
+/*
+ * Replace a part of a VMA with anonymous memory, private or shared as in
+ * @flags.
+ */
 static void mmap_over(struct kunit *test, unsigned long uaddr,
 		      unsigned long npages, unsigned long flags)
 {
@@ -53,9 +56,9 @@ static void mmap_over(struct kunit *test, unsigned long uaddr,
 }
 
 /**
- * struct refused_case - access that the process itself does not have
+ * struct refused_case - a map with rights that the process itself lacks
  * @name: name of the case
- * @prot: permissions of the process
+ * @prot: protection of the memory in the process
  * @iommu_prot: requested permissions of the device
  */
 struct refused_case {
@@ -78,7 +81,7 @@ static void refused_case_name(const struct refused_case *refused, char *name)
 
 KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
 
-/* Memory that the process cannot access in this way is not even faulted in. */
+/* Memory is not faulted in for a right that the process itself lacks. */
 static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 {
 	const struct refused_case *refused = test->param_value;
@@ -99,8 +102,8 @@ static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 }
 
 /*
- * If a range starts with private memory, for which copy-on-write is broken,
- * shared memory behind it is still faulted in for reading only.
+ * Copy-on-write is broken for private memory, as by a write of the process.
+ * Shared memory later in the same range is still faulted in for reading only.
  */
 static void shared_memory_after_private_is_only_read(struct kunit *test)
 {
@@ -144,7 +147,10 @@ static void private_memory_after_shared_is_copied(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-/* A file page that is replaced by a copy before the pin is not pinned. */
+/*
+ * If the map replaces a page of a private file mapping with a copy, the copy is
+ * pinned and the page of the file is not.
+ */
 static void replaced_page_is_not_pinned(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(1), 0);
@@ -202,8 +208,8 @@ static int noted_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations noted_fops = { .mmap = noted_mmap };
 
 /*
- * A filesystem is notified of writes to a page of its file if the device may
- * write to it, and not if the device only reads.
+ * A map calls vm_operations_struct.page_mkwrite for each page that the device
+ * may write to, and not for pages that it may only read.
  */
 static void file_is_notified_of_writes(struct kunit *test)
 {
@@ -303,7 +309,7 @@ static void attach_by_kernel_thread(struct kunit *test, int prot)
 
 /*
  * An attach pins the memory of the process that created the mapping, whichever
- * thread calls it.
+ * thread attaches the domain.
  */
 static void attach_pins_memory_of_mapper(struct kunit *test)
 {
@@ -311,8 +317,8 @@ static void attach_pins_memory_of_mapper(struct kunit *test)
 }
 
 /*
- * A read-only mapping shows the memory of the process that created it too, even
- * if a thread without memory attaches the domain.
+ * For a read-only mapping, too, an attach by a kernel thread pins the memory of
+ * the process that created the mapping.
  */
 static void attach_reads_memory_of_mapper(struct kunit *test)
 {
@@ -346,7 +352,7 @@ static void reserved_page_is_a_separate_run(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/* A run that exceeds the limit is unpinned as a whole. */
+/* If a run exceeds RLIMIT_MEMLOCK, all of its pages are unpinned. */
 static void run_beyond_limit_is_unpinned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -368,7 +374,10 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
  */
 #define NPIECES	(IOPT_FAULTS_MAX + 8UL)
 
-/* Neighbours differ in kind, so that each page is faulted in separately. */
+/*
+ * Map single pages that are private and shared in turn, so that each page is in
+ * a VMA of its own and is faulted in separately.
+ */
 static unsigned long mmap_pieces(struct kunit *test)
 {
 	unsigned long uaddr = test_mmap(test, NPIECES, PROT_READ | PROT_WRITE);
@@ -392,7 +401,7 @@ static void many_faults_of_a_map(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/* A pin of an access may take any number of faults that make progress. */
+/* iopt_access_pin() may take any number of faults that make progress. */
 static void many_faults_of_a_pin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -413,8 +422,8 @@ static void many_faults_of_a_pin(struct kunit *test)
 }
 
 /*
- * A call fails after %IOPT_FAULTS_MAX successive faults that did not make a
- * page pinnable.
+ * iopt_pages_fault_in() fails with -EFAULT after IOPT_FAULTS_MAX successive
+ * faults without progress.
  */
 static void faults_without_progress_EFAULT(struct kunit *test)
 {
@@ -443,8 +452,8 @@ static void faults_without_progress_EFAULT(struct kunit *test)
 }
 
 /*
- * Map and unmap with @prot, and expect that all pages are dirty afterwards, or
- * none. Clean them while they are mapped, because GUP may dirty them.
+ * Map with @prot, clean the pages, because GUP may have made them dirty, and
+ * unmap. Expect that afterwards all pages are dirty, or none, as in @dirty.
  */
 static void expect_dirty(struct kunit *test, unsigned long uaddr,
 			 unsigned long npages, int prot, bool dirty)
@@ -466,7 +475,7 @@ static void expect_dirty(struct kunit *test, unsigned long uaddr,
 	}
 }
 
-/* Pages become dirty only if the device could write to them. */
+/* An unmap makes pages dirty only if the device could write to them. */
 static void unmap_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -477,7 +486,7 @@ static void unmap_dirties_writable_pages(struct kunit *test)
 	expect_dirty(test, uaddr, 1, IOMMU_READ | IOMMU_WRITE, true);
 }
 
-/* All pages of a writable run become dirty. */
+/* An unmap makes all pages of a writable run dirty. */
 static void unmap_dirties_runs(struct kunit *test)
 {
 	struct test_space *space = test->priv;

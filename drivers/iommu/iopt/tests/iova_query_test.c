@@ -48,7 +48,10 @@ static void find_mapping(struct kunit *test)
 	expect_found(test, ULONG_MAX, ULONG_MAX, -PAGES(1), 1);
 }
 
-/* A mapping that is being built is found without a wait. */
+/*
+ * iopt_find_mapping() finds a mapping that is being created, and does not wait
+ * for it.
+ */
 static void find_mapping_in_flight(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -157,8 +160,9 @@ static void ranges_exclude_all_reservations(struct kunit *test)
 }
 
 /*
- * IOVAs must be aligned to the page size of a domain with pages larger than the
- * CPU's. The domain cannot be attached to a space with unaligned mappings.
+ * If the smallest I/O page of a domain is larger than PAGE_SIZE, IOVAs must be
+ * aligned to it, and the domain cannot be attached to a space with unaligned
+ * mappings.
  */
 static void alignment_of_coarse_domain(struct kunit *test)
 {
@@ -178,8 +182,8 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
 	/*
-	 * The map fails without a warning in the log, because scattered pages
-	 * do not form an I/O page.
+	 * The map fails because scattered pages do not form an I/O page. It
+	 * must not cause a warning in the log.
 	 */
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -187,9 +191,7 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
-/*
- * The IOVA alignment is that of the domain with the largest minimum page size.
- */
+/* IOVAs must be aligned to the smallest I/O page of each domain. */
 static void alignment_of_several_domains(struct kunit *test)
 {
 	struct test_space *space = test->priv;

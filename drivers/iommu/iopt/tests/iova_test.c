@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The choice of IOVAs (iova.c) between mappings, in allowed ranges. */
+/*
+ * The choice of IOVAs by the engine (iova.c): between mappings and in allowed
+ * ranges.
+ */
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
@@ -8,8 +11,8 @@
 #include "space.h"
 
 /*
- * Map at an IOVA of the engine's choice. Nothing is pinned, so any address will
- * do.
+ * Map at an IOVA that the engine chooses. Without a domain nothing is pinned,
+ * so that any user address will do.
  */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)
@@ -50,8 +53,8 @@ static void choose_lowest(struct kunit *test)
 }
 
 /*
- * A chosen IOVA is aligned such that large pages of the memory can be large I/O
- * pages.
+ * A chosen IOVA is aligned so that large pages of the memory can be mapped with
+ * large I/O pages.
  */
 static void choose_aligned(struct kunit *test)
 {
@@ -70,7 +73,8 @@ static void choose_aligned(struct kunit *test)
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
 	/*
-	 * Memory that is too small for a large I/O page is not aligned to one.
+	 * The IOVA of memory that is smaller than a large I/O page is not
+	 * aligned.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
@@ -176,8 +180,9 @@ static void choose_beside_reserved(struct kunit *test)
 }
 
 /*
- * Setting allowed ranges is all-or-nothing, and fails if a range is reserved.
- * An attach fails if it would reserve IOVAs of an allowed range.
+ * iopt_allow_iova() is all-or-nothing. It fails if a range ends before it
+ * starts, overlaps another range or contains a reserved IOVA.
+ * iopt_attach_domain() fails if it would reserve an IOVA of an allowed range.
  */
 static void allow_EINVAL_EADDRINUSE(struct kunit *test)
 {
@@ -233,8 +238,8 @@ static void choose_among_many(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, PAGES(at - 1), iova);
 	}
 	/*
-	 * All smaller holes are taken, so the next choice is above the last
-	 * area.
+	 * The remaining holes have one page each, so the next choice is above
+	 * the last area.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGES(2)));
 	KUNIT_EXPECT_EQ(test, PAGES(2 * n), iova);
@@ -262,14 +267,17 @@ static void choose_at_ends(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1M, PAGES(2)));
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_4M, PAGE_SIZE));
 	/*
-	 * The hole between the two mappings is large, but its part in the range
-	 * is not.
+	 * The hole between the two mappings is large, but only two pages of it
+	 * are in the first range.
 	 */
 	KUNIT_EXPECT_EQ(test, -ENOSPC, map_anywhere(iopt, &iova, SZ_4G,
 						    PAGES(3)));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGES(2)));
 	KUNIT_EXPECT_EQ(test, SZ_1M + PAGES(2), iova);
-	/* The first range is full, and the hole above it is not allowed. */
+	/*
+	 * The first range is full, and the IOVAs between the ranges are not
+	 * allowed.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, SZ_2M + PAGES(3), iova);
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
@@ -279,14 +287,20 @@ static void choose_at_ends(struct kunit *test)
 	test_validate(test);
 }
 
-/* A hole that is large enough but cannot be aligned does not end the search. */
+/*
+ * A hole that is large enough, but not at the required alignment, does not end
+ * the search.
+ */
 static void choose_aligned_behind_holes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova, i;
 
-	/* Create holes of 2 MiB and a page that contain no aligned 2 MiB. */
+	/*
+	 * Create holes of 2 MiB and a page that contain no 2 MiB with the
+	 * alignment of the memory.
+	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, i * (SZ_2M + PAGES(2)),
 						   PAGE_SIZE));
@@ -297,7 +311,10 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	test_validate(test);
 }
 
-/* A hole that fits exactly is used if it is aligned to large I/O pages. */
+/*
+ * A hole of exactly the requested length is used if it has the alignment of the
+ * memory.
+ */
 static void choose_exact_hole(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -311,13 +328,13 @@ static void choose_exact_hole(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 3 * SZ_2M, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
 	KUNIT_EXPECT_EQ(test, 2 * SZ_2M, iova);
-	/* The misaligned hole fits memory with the same offset. */
+	/* The misaligned hole fits memory with the same offset to 2 MiB. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(3),
 					      SZ_2M));
 	KUNIT_EXPECT_EQ(test, PAGES(3), iova);
 	test_validate(test);
 
-	/* After too many misaligned holes a larger one is chosen. */
+	/* After too many misaligned holes the engine chooses a larger hole. */
 	for (i = 0; i != 200; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1G + i *
 						   (SZ_2M + 2 * PAGE_SIZE),
@@ -377,8 +394,8 @@ static void choose_limits_search_for_exact_hole(struct kunit *test)
 }
 
 /*
- * With a coarse domain, the IOVA is aligned to the domain's pages even if the
- * memory starts inside of one.
+ * If the I/O pages of a domain are larger than PAGE_SIZE, the IOVA is aligned
+ * to them even if the user address is not.
  */
 static void choose_for_coarse_domain(struct kunit *test)
 {

@@ -13,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Read the page frames of four pages of the process. */
+/* Look up the page frame numbers of four pages of the process. */
 static void read_pfns(struct kunit *test, unsigned long uaddr,
 		      unsigned long *pfn)
 {
@@ -34,7 +34,10 @@ static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 	return i;
 }
 
-/* Expect that of four pages those from @from on stay pinned and charged. */
+/*
+ * Expect that of four pages only those from index @from on are pinned, charged
+ * and counted as lost.
+ */
 static void expect_lost(struct kunit *test, const unsigned long *pfn,
 			unsigned long from, unsigned long charged)
 {
@@ -62,7 +65,7 @@ static void unpin_lost(const unsigned long *pfn, unsigned long from)
 	atomic64_sub(4 - from, &current->mm->pinned_vm);
 }
 
-/* Unmap page @i of the mapping, which a failing unmap has left. */
+/* Unmap page @i, which a failed unmap has left mapped in the domain. */
 static void unmap_lost(struct mock_domain *mock, unsigned long i)
 {
 	mock->short_unmap = 0;
@@ -96,8 +99,8 @@ static void short_unmap_loses_pages(struct kunit *test)
 }
 
 /*
- * If a driver fails to unmap the pages of a map that failed, they stay pinned
- * and charged.
+ * If a driver fails to unmap pages when a failed map is rolled back, the pages
+ * stay pinned and charged.
  */
 static void failed_map_loses_pages(struct kunit *test)
 {
@@ -121,7 +124,10 @@ static void failed_map_loses_pages(struct kunit *test)
 	unpin_lost(pfn, from);
 }
 
-/* A page that a driver failed to unmap stays pinned after its last unpin. */
+/*
+ * A page that a driver failed to unmap stays pinned after the last access has
+ * unpinned it.
+ */
 static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -135,8 +141,8 @@ static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	/*
-	 * Cut the run before the page that is lost, because runs are lost as a
-	 * whole.
+	 * The copy cuts the run before page 3, so that only this page is lost:
+	 * runs are lost as a whole.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(3),
 					   1));

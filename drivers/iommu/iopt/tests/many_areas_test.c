@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls on many areas, which drop the lock of the space between batches and are
+ * Calls on many areas. They drop io_pagetable.lock between batches, but are
  * all-or-nothing nevertheless.
  */
 #include <linux/delay.h>
@@ -14,13 +14,13 @@
 
 #define IOVA	0x100000000UL
 
-/* Number of areas that takes a loop 20 holds of the lock. */
+/* Number of areas for which a loop drops the lock 20 times. */
 #define NR_MANY	(20UL * IOPT_MAX_STEPS)
 
 /*
- * Create adjacent mappings of one page each, without memory behind them. Each
- * copy doubles their number, because debug kernels validate all areas after
- * each call.
+ * Create NR_MANY adjacent mappings of one page each, without memory behind
+ * them. Each copy doubles their number, because debug kernels validate all
+ * areas after each call, so that calls must be few.
  */
 static void map_many(struct kunit *test)
 {
@@ -76,10 +76,10 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 }
 
 /*
- * An unmap of many areas drops the lock every %IOPT_MAX_STEPS steps in each of
+ * An unmap of many areas drops the lock every IOPT_MAX_STEPS steps in each of
  * its loops: it releases its first batch to start over with a claim, checks the
  * areas, marks them busy, searches for users, excludes new users, searches
- * again, starts to work and removes the areas.
+ * again, marks the areas as working and removes them.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -153,8 +153,8 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 }
 
 /*
- * Either all areas of a range become orphans or none, even if only the last one
- * cannot become one.
+ * iopt_orphan() is all-or-nothing, even if only the last area of the range
+ * cannot become an orphan.
  */
 static void orphan_many_is_all_or_nothing(struct kunit *test)
 {
@@ -182,7 +182,7 @@ static void orphan_many_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(iopt));
 }
 
-/* An unmap is all-or-nothing, even if it takes several holds of the lock. */
+/* An unmap is all-or-nothing, even if it drops the lock in between. */
 static void unmap_many_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -202,8 +202,8 @@ static void unmap_many_is_all_or_nothing(struct kunit *test)
 }
 
 /*
- * A copy of many mappings is all-or-nothing, even though it takes several holds
- * of the lock.
+ * A copy of many mappings is all-or-nothing, although it drops the lock in
+ * between.
  */
 static void copy_many_is_all_or_nothing(struct kunit *test)
 {

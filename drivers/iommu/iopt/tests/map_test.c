@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_map_user(): the resulting page table, pins and charge, and each errno,
- * after which nothing has changed.
+ * iopt_map_user(): the resulting page table, pins and charge, and each errno. A
+ * failed map changes nothing.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -22,7 +22,10 @@ static void map_without_domain_pins_nothing(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
-	/* The address is not checked for memory yet either. */
+	/*
+	 * The map does not check whether there is memory at the user address,
+	 * either.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA + PAGES(4), 0, 4));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -128,8 +131,9 @@ static void map_write_only_memory(struct kunit *test)
 }
 
 /*
- * Unaligned arguments, a zero length and an empty protection are -EINVAL. IOVAs
- * or addresses that wrap are -EOVERFLOW.
+ * A map fails with -EINVAL if an argument is unaligned, the length is 0 or the
+ * protection allows neither reading nor writing, and with -EOVERFLOW if IOVAs
+ * or addresses wrap.
  */
 static void map_EINVAL_EOVERFLOW(struct kunit *test)
 {
@@ -183,7 +187,10 @@ static void map_EEXIST(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA + PAGES(4), 4));
 }
 
-/* The limit is exact, and a map that exceeds it changes nothing. */
+/*
+ * A map may reach RLIMIT_MEMLOCK exactly. A map that exceeds it fails and
+ * changes nothing.
+ */
 static void map_ENOMEM_at_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -235,8 +242,8 @@ static void map_last_page_of_space(struct kunit *test)
 }
 
 /*
- * iopt_mappings_left() returns how many mappings the policy still allows, and a
- * call that needs more fails.
+ * iopt_mappings_left() returns the number of mappings that the policy still
+ * allows. A call that needs more fails with -ENOSPC.
  */
 static void mappings_left(struct kunit *test)
 {
@@ -263,7 +270,7 @@ static void mappings_left(struct kunit *test)
 				  PAGES(99), PAGES(1), TEST_RW,
 				  IOPT_MAP_FIXED));
 	KUNIT_EXPECT_EQ(test, 0, iopt_mappings_left(space->iopt));
-	/* -EEXIST takes precedence over the limit. */
+	/* -EEXIST takes precedence over -ENOSPC. */
 	KUNIT_EXPECT_EQ(test, -EEXIST, test_map(space->iopt, IOVA, 0, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(space->iopt, 0, 0, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
@@ -276,8 +283,9 @@ static void mappings_left(struct kunit *test)
 }
 
 /*
- * The limit on mappings is exact: -EEXIST takes precedence, an unmap makes
- * room, and a limit of 0 allows no mapping.
+ * A map fails with -ENOSPC if there are iopt_policy.max_areas mappings already,
+ * but -EEXIST takes precedence. An unmap makes room. A limit of 0 allows no
+ * mapping.
  */
 static void map_ENOSPC_at_limit(struct kunit *test)
 {

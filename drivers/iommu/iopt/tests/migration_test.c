@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serialisation of callers before GUP may migrate the pages that they pin
- * (migration.c).
+ * Serialisation of calls that pin the same blocks, because GUP may migrate
+ * their pages (migration.c).
  */
 #include <linux/delay.h>
 #include <linux/file.h>
@@ -37,7 +37,9 @@ static void expect_waiting(struct kunit *test, struct test_thread *thread)
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread->done));
 }
 
-/* Start a call in a thread that must wait for an earlier call. */
+/*
+ * Start @migration in a thread, and expect that it waits for an earlier call.
+ */
 static void start_waiting(struct kunit *test, struct test_thread *thread,
 			  struct iopt_migration *migration)
 {
@@ -45,7 +47,7 @@ static void start_waiting(struct kunit *test, struct test_thread *thread,
 	expect_waiting(test, thread);
 }
 
-/* Calls that pin the same block take turns in the order of their arrival. */
+/* Calls that pin a common block take turns in the order of their arrival. */
 static void same_blocks_are_serialised(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 2);
@@ -55,7 +57,9 @@ static void same_blocks_are_serialised(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_migration_start(&first));
 	start_waiting(test, &two, &second);
-	/* The call overlaps only the second one, which has not started. */
+	/*
+	 * The third call overlaps only the second one, which is still waiting.
+	 */
 	start_waiting(test, &three, &third);
 
 	iopt_migration_end(&first);
@@ -68,7 +72,7 @@ static void same_blocks_are_serialised(struct kunit *test)
 
 /*
  * Calls that pin other blocks or memory of another object do not wait, even if
- * their objects have the same hash. A call that waits would not return here.
+ * their objects have the same hash. A call that waits hangs the test case.
  */
 static void other_blocks_do_not_wait(struct kunit *test)
 {
@@ -82,7 +86,10 @@ static void other_blocks_do_not_wait(struct kunit *test)
 	other = blocks_of(test, 2, 1);
 	KUNIT_EXPECT_EQ(test, 0, iopt_migration_start(&other));
 	iopt_migration_end(&other);
-	/* There are fewer than 1000 hashes, so some of the objects collide. */
+	/*
+	 * Objects are hashed into 64 buckets, so about 15 of these 999 objects
+	 * share the bucket of the call that is stuck.
+	 */
 	for (i = 1; i != 1000; i++) {
 		other = blocks_of((char *)test + i, 1, 1);
 		KUNIT_EXPECT_EQ(test, 0, iopt_migration_start(&other));
@@ -109,7 +116,7 @@ static void killed_call_delays_no_other(struct kunit *test)
 	iopt_migration_end(&first);
 }
 
-/* A call excludes all blocks in which it pins a page, and no others. */
+/* A call covers each block in which it pins a page, and no other block. */
 static void range_is_rounded_to_blocks(struct kunit *test)
 {
 	unsigned long uaddr = test_mmap(test, 3 * BLOCK, PROT_READ);
@@ -136,7 +143,10 @@ static void range_is_rounded_to_blocks(struct kunit *test)
 	test_munmap(test, uaddr, 3 * BLOCK);
 }
 
-/* The pages of a file are identified by the file, wherever they are mapped. */
+/*
+ * Pages of a file are identified by its f_mapping and their index in it,
+ * wherever they are mapped.
+ */
 static void pages_are_identified_by_file(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(4 * BLOCK), 0);

@@ -10,15 +10,15 @@
  * if a page is unpinned while a valid or cached entry translates to it, if a
  * page table is freed while it is cached, if a domain maps over a cached entry,
  * or if a domain is freed while it has valid or cached entries. The engine
- * reports each page before it unpins it, see iopt_test_unpin().
+ * calls iopt_test_unpin() before it unpins pages.
  *
  * Vocabulary:
  *  reach     number of entries of all domains, valid or cached, that translate
  *            to a page frame
  *  table     memory of a page table that translates 2 MiB or 1 GiB of IOVAs. As
- *            with VT-d, a call that unmaps everything that a table translates
- *            removes the table, and the gather's freelist keeps its memory
- *            until the flush
+ *            with VT-d, a call that unmaps the whole range of a table removes
+ *            the table, and the gather's freelist keeps its memory until the
+ *            flush
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
@@ -34,8 +34,8 @@
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
 
 /*
- * Limit on the span of a flush, because drivers compute its length in narrow
- * types.
+ * Maximum length of a flush in bytes, because drivers compute the length in
+ * narrow types.
  */
 #define FLUSH_MAX	SZ_1T
 
@@ -43,7 +43,8 @@
 static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
 
 /*
- * Indexed by page frame. Allocated along with the first domain and never freed.
+ * See the vocabulary; indexed by page frame number. Allocated along with the
+ * first domain and never freed.
  */
 static atomic_t *reach;
 
@@ -78,7 +79,8 @@ static void reach_add(unsigned long pfn, int n)
 }
 
 /*
- * Return true if unpinning @nr pages of the folio drops the last pin of @page.
+ * Return true if @page has no pin left after @nr pages of its folio are
+ * unpinned.
  */
 static bool is_last_pin(struct page *page, unsigned long nr)
 {
@@ -148,8 +150,8 @@ static void table_range(struct page *table, unsigned long *start,
 }
 
 /*
- * Allocate the tables that an I/O page of the range needs, and free the smaller
- * ones that it replaces.
+ * Allocate the tables that I/O pages of @pgsize need in the range, and free the
+ * tables that the I/O pages replace.
  */
 static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 			     size_t pgsize, size_t bytes)
@@ -164,7 +166,8 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 			table = xa_load(&mock->tables[level], index);
 			if (pgsize >= 1UL << shift) {
 				/*
-				 * A driver flushes a table when it replaces it.
+				 * The table is not cached, because drivers
+				 * flush a table that they replace.
 				 */
 				xa_erase(&mock->tables[level], index);
 				if (table)
@@ -179,7 +182,9 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 				return;
 			table->index = index;
 			set_page_private(table, shift);
-			/* Another thread may map in the same range. */
+			/*
+			 * Another thread may have inserted the table meanwhile.
+			 */
 			if (mock_store(&mock->tables[level], index, table,
 				       true))
 				__free_page(table);
@@ -188,8 +193,9 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 }
 
 /*
- * Remove the tables that translate nothing any more. The mock holds a reference
- * of its own to each, to detect a table that is freed before it is flushed.
+ * Remove the tables that translate only IOVAs of the unmapped range. The mock
+ * takes a reference to each, to detect tables that are freed before they are
+ * flushed.
  */
 static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 			       size_t bytes, struct iommu_iotlb_gather *gather)
@@ -216,8 +222,8 @@ static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 }
 
 /*
- * Sleep in some of the calls. The choice may be arbitrary, so the counter is
- * read without the lock.
+ * Sleep in some calls of a lazy domain. The choice may be arbitrary, so the
+ * counter is read without the lock.
  */
 static void mock_maybe_sleep(struct mock_domain *mock)
 {
@@ -226,8 +232,8 @@ static void mock_maybe_sleep(struct mock_domain *mock)
 }
 
 /*
- * Map a part of a range. As with IOMMU drivers, a failed allocation leaves the
- * pages mapped before it.
+ * Map contiguous I/O pages. As with IOMMU drivers, pages that were mapped
+ * before an allocation failed stay mapped, and @mapped includes them.
  */
 static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
@@ -270,7 +276,10 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	return rc;
 }
 
-/* Return the size of the largest I/O page that fits, in bytes. */
+/*
+ * Return the size in bytes of the largest I/O page that is aligned like @merged
+ * and not larger than @left.
+ */
 static size_t mock_pgsize(struct iommu_domain *domain, u64 merged, size_t left)
 {
 	unsigned long sizes = domain->pgsize_bitmap;
@@ -314,7 +323,10 @@ static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* Entries are valid only after this call. */
+/*
+ * Count the pages, because some drivers make new entries valid only in this
+ * call.
+ */
 static void mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 				size_t size)
 {
@@ -366,7 +378,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 	return i << PAGE_SHIFT;
 }
 
-/* Return true if the page of a cached entry is no longer pinned. */
+/* Return true if the page of a cached entry should be pinned, but is not. */
 static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
 {
 	return !mock->pfnmap && pfn_valid(pfn) &&
@@ -374,7 +386,10 @@ static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
 	       !page_maybe_dma_pinned(pfn_to_page(pfn));
 }
 
-/* Count the removed tables that were freed while they were still cached. */
+/*
+ * Count the removed tables that were freed while they were still cached: only
+ * the mock has a reference to them.
+ */
 static unsigned int count_freed_tables(struct mock_domain *mock)
 {
 	unsigned int nr_freed = 0;
@@ -388,7 +403,7 @@ static unsigned int count_freed_tables(struct mock_domain *mock)
 
 /*
  * Flush entries and free the tables that waited for this flush. Return the
- * number of faults found. The caller holds mock->lock.
+ * number of errors found. The caller holds mock->lock.
  */
 static unsigned int mock_flush(struct mock_domain *mock, unsigned long start,
 			       unsigned long last, struct list_head *tables)
@@ -533,7 +548,10 @@ void mock_domain_take_runs(struct mock_domain *mock)
 	mock->domain.ops = &mock_runs_ops;
 }
 
-/* Return the page frame that an IOVA translates to, or 0. */
+/*
+ * Return the page frame number that an IOVA translates to, or 0 if it is
+ * unmapped.
+ */
 unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova)
 {
 	void *pte = xa_load(&mock->ptes, iova >> PAGE_SHIFT);
@@ -541,7 +559,7 @@ unsigned long mock_domain_pfn(struct mock_domain *mock, unsigned long iova)
 	return pte ? xa_to_value(pte) >> 3 : 0;
 }
 
-/* Return the IOMMU_* permissions of an IOVA, or 0. */
+/* Return the IOMMU_* permissions of an IOVA, or 0 if it is unmapped. */
 int mock_domain_prot(struct mock_domain *mock, unsigned long iova)
 {
 	void *pte = xa_load(&mock->ptes, iova >> PAGE_SHIFT);
@@ -550,8 +568,8 @@ int mock_domain_prot(struct mock_domain *mock, unsigned long iova)
 }
 
 /*
- * Expect that each IOVA page translates to the page that the process has there,
- * and that this page is pinned exactly once.
+ * Expect that each IOVA page translates to the page of the process at the
+ * corresponding user address, and that this page is pinned exactly once.
  */
 void mock_expect_maps(struct mock_domain *mock, unsigned long iova,
 		      unsigned long uaddr, unsigned long npages)

@@ -21,7 +21,7 @@ void model_init(struct model *model, struct kunit *test, unsigned long uaddr)
 		model->space[i].max = UINT_MAX;
 }
 
-/* Return the frame in a slot. */
+/* Return the page frame that a slot has now. */
 unsigned long model_now(struct model *model, unsigned int slot)
 {
 	if (!model->now[slot])
@@ -82,7 +82,11 @@ static void frame_pin(struct model *model, unsigned long frame, int change)
 		model->touched[model->nr_touched++] = frame;
 }
 
-/* Add a user of a page. Pinning a page populates an absent slot. */
+/*
+ * Add a user of page @i: @count is the entry for the page in @memory->held or
+ * @memory->pinned. The first user pins and charges the page, which populates an
+ * absent slot.
+ */
 static void page_get(struct model *model, struct model_memory *memory,
 		     unsigned int i, unsigned int *count)
 {
@@ -165,7 +169,10 @@ bool model_allows(const struct model_space *space, unsigned int start,
 	return !space->nr_allowed;
 }
 
-/* Predict the result of inserting @nr mappings at IOVA page @start. */
+/*
+ * Predict the result of inserting @nr mappings, which have @length pages in
+ * total, at IOVA page @start.
+ */
 int model_check_fixed(const struct model_space *space, unsigned int start,
 		      unsigned int length, unsigned int nr)
 {
@@ -178,7 +185,10 @@ int model_check_fixed(const struct model_space *space, unsigned int start,
 	return nr > space->max - space->nr ? -ENOSPC : 0;
 }
 
-/* Predict the result of inserting @nr mappings at the lowest free IOVAs. */
+/*
+ * Predict the result of inserting @nr mappings, which have @length pages in
+ * total, at the lowest free IOVAs. @start receives the first IOVA page.
+ */
 int model_choose(const struct model_space *space, unsigned int length,
 		 unsigned int nr, unsigned int *start)
 {
@@ -232,8 +242,8 @@ void model_map(struct model *model, struct model_space *space,
 }
 
 /*
- * Return the mapping after @before in a range, or the first one if that is
- * NULL.
+ * Return the mapping after @before in a range, or the first mapping of the
+ * range if @before is NULL.
  */
 struct model_mapping *model_next(const struct model_space *space,
 				 unsigned int start, unsigned int length,
@@ -249,7 +259,7 @@ struct model_mapping *model_next(const struct model_space *space,
 
 /*
  * Predict the result of copying a range. @nr receives the number of mappings
- * that it touches.
+ * that the range overlaps.
  */
 int model_check_copy(const struct model_space *space, unsigned int start,
 		     unsigned int length, int prot, unsigned int *nr)
@@ -294,7 +304,10 @@ void model_copy(struct model *model, struct model_space *dst,
 	}
 }
 
-/* Return true if a mapping extends across the border before an IOVA page. */
+/*
+ * Return true if one mapping contains both IOVA page @border and the page
+ * before.
+ */
 bool model_crosses(const struct model_space *space, unsigned int border)
 {
 	return border && border < MODEL_IOVAS && space->at[border] &&
@@ -395,8 +408,8 @@ void model_detach(struct model *model, struct model_space *space,
 	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping))) {
 		mapping_drop(model, mapping);
 		/*
-		 * The untracked device no longer makes these pages dirty, so
-		 * record them.
+		 * Without a domain, untracked devices no longer make these
+		 * pages dirty at each report, so mark them now.
 		 */
 		if (space->nr_untracked)
 			model_mark(space, mapping->start, mapping->length);
@@ -451,8 +464,8 @@ void model_unpin(struct model *model, struct model_mapping *mapping,
 }
 
 /*
- * Return the number of pages that attaching the first domain would newly charge
- * to an account: those that are not pinned yet.
+ * Return the number of pages that attaching the first domain would charge in an
+ * accounting mode: those that are not pinned yet.
  */
 unsigned int model_need(struct model *model, const struct model_space *space,
 			enum iopt_account account)
@@ -480,7 +493,8 @@ unsigned int model_need(struct model *model, const struct model_space *space,
 }
 
 /*
- * Return the pages of a mapping that accesses have pinned, through any mapping.
+ * Return a bitmap of the pages of @mapping that accesses have pinned, through
+ * this mapping or another one.
  */
 static u64 mapping_pinned(const struct model_mapping *mapping)
 {
@@ -493,7 +507,7 @@ static u64 mapping_pinned(const struct model_mapping *mapping)
 	return pinned;
 }
 
-/* Mark pages dirty that an access writes to or pins. */
+/* Mark pages as dirty if dirty pages are tracked. All of them are mapped. */
 void model_mark(const struct model_space *space, unsigned int start,
 		unsigned int length)
 {
@@ -540,7 +554,11 @@ int model_check_dirty(const struct model_space *space, unsigned int start,
 	return 0;
 }
 
-/* Report dirty pages in @word, bit 0 for IOVA page @start. */
+/*
+ * Report the dirty pages of a range in @word: bit 0 is for the @per_bit IOVA
+ * pages from @start on, and bits of unmapped pages do not change. Unless @keep
+ * is set, the report clears dirty bits of pages that are not pinned.
+ */
 void model_report(struct model_space *space, unsigned int start,
 		  unsigned int length, unsigned int per_bit, bool keep,
 		  u64 *word)

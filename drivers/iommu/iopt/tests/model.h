@@ -11,7 +11,8 @@
  * Vocabulary:
  *  slot      page of the user's memory, which the process may replace
  *  absent    slot that was never written to: reading it finds the zero page
- *  frame     pinned page frame, whichever slot it was in
+ *  frame     page frame number. Pins belong to a frame, even after its slot has
+ *            received another page
  *  memory    counterpart of an iopt_pages: a range of slots, and the frame that
  *            is pinned for each, even if the slot has another page now
  *  mapping   counterpart of an area
@@ -35,7 +36,7 @@
 
 /**
  * struct model_memory - pages that mappings share
- * @refs: number of mappings that show it; 0 if the record is unused
+ * @refs: number of mappings of the memory; 0 if the record is unused
  * @slot: first slot
  * @length: number of slots
  * @writable: pages are pinned for writing
@@ -57,14 +58,14 @@ struct model_memory {
 
 /**
  * struct model_mapping - one mapping
- * @memory: memory that it shows; NULL if the record is unused
+ * @memory: memory that is mapped; NULL if the record is unused
  * @start: first IOVA page
  * @length: number of pages
- * @first: index of its first page in @memory
- * @prot: IOMMU_READ, IOMMU_WRITE and the like
- * @orphan: see iopt_orphan()
- * @pins: number of pins that accesses have through it
- * @dirty: bit for each dirty page
+ * @first: index in @memory of the first page of the mapping
+ * @prot: IOMMU_READ, IOMMU_WRITE etc.
+ * @orphan: the mapping is an orphan
+ * @pins: number of pins that accesses have through the mapping
+ * @dirty: bitmap of the dirty pages, bit 0 for the first page
  */
 struct model_mapping {
 	struct model_memory *memory;
@@ -82,13 +83,14 @@ struct model_mapping {
  * @at: mapping at each IOVA page, or NULL
  * @nr: number of mappings
  * @max: maximum number of mappings
- * @reserved: IOVA pages that each owner reserves
- * @allowed: ranges of IOVA pages that must stay usable
+ * @reserved: bitmap of the IOVA pages that each owner reserves
+ * @allowed: ranges of IOVA pages that must not be reserved
  * @nr_allowed: number of @allowed ranges
  * @nr_domains: number of attached domains
  * @tracking: dirty pages are tracked
  * @nr_untracked: number of untracked devices
- * @changed: IOVA pages that an operation has mapped, unmapped or remapped
+ * @changed: bitmap of the IOVA pages that an operation has mapped, unmapped or
+ *           remapped
  */
 struct model_space {
 	struct model_mapping *at[MODEL_IOVAS];
@@ -108,7 +110,7 @@ struct model_space {
  * @test: the test case
  * @uaddr: user address of %MODEL_SLOTS pages of memory
  * @zero: frame of the zero page
- * @absent: bit for each absent slot
+ * @absent: bitmap of the absent slots
  * @now: frame in each slot; 0 if it was not looked up yet
  * @space: spaces
  * @mapping: mappings
@@ -118,7 +120,7 @@ struct model_space {
  * @nr_frames: number of entries of @frame
  * @touched: frames that an operation has pinned or unpinned
  * @nr_touched: number of entries of @touched
- * @charged: number of pages charged by each accounting mode
+ * @charged: number of pages charged in each accounting mode
  */
 struct model {
 	struct kunit *test;
