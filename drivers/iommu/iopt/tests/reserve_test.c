@@ -114,7 +114,10 @@ static void device_reserves_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 8));
 }
 
-/* The kernel maps the MSI doorbell unless there is a hardware MSI window. */
+/*
+ * The address for the MSI doorbell is that of the software MSI region, unless
+ * the device also has a hardware MSI region.
+ */
 static void device_msi_doorbell(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {

@@ -11,7 +11,7 @@
 #include "../io_pagetable.h"
 #include "thread.h"
 
-/* Allocate the memory of another process, which the caller puts. */
+/* Allocate the mm of another process. The caller drops it with mmput(). */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -37,8 +37,8 @@ static int thread_main(void *data)
 }
 
 /*
- * Start a thread that calls @call once. @mm must stay until the thread is
- * joined.
+ * Start a thread that calls @call once. @mm must remain valid until the thread
+ * is joined.
  */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
@@ -62,7 +62,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 
 /*
  * Expect that the call returns without any further event, and return whether it
- * does. The caller still joins the thread.
+ * does. The caller must still join the thread.
  */
 bool test_thread_expect_return(struct test_thread *thread)
 {
@@ -213,7 +213,7 @@ static long call_attach_wait(struct test_thread *thread)
 	return iopt_attach_wait(thread->space->iopt, &mock->domain);
 }
 
-/* Start a thread that waits until a domain may be attached. */
+/* Start a thread that waits in iopt_attach_wait(). */
 void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock)
 {
