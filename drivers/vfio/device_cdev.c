@@ -141,10 +141,7 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int rc = 0;
 
-	/*
-	 * SET_CONTAINER on the group's file holds the lock while it pins
-	 * memory.
-	 */
+	/* VFIO_GROUP_SET_CONTAINER holds group_lock while it pins memory. */
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
 	if (group->opened_file)
@@ -235,7 +232,9 @@ static int vfio_cdev_bind_device(struct vfio_device *device,
 {
 	int rc;
 
-	/* Not done at open: an inert file must not block module unloading. */
+	/*
+	 * Hold the module only now: an inert file must not block its unloading.
+	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
 
@@ -351,8 +350,8 @@ err_unclaim:
 }
 
 /*
- * Detach the device. Fails if the caller is killed while it waits for a driver
- * that pins memory.
+ * Detach the device. Fails with -EINTR if the caller is killed while it waits
+ * for a driver that pins memory.
  */
 static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
@@ -449,7 +448,7 @@ static int vfio_cdev_mmap(struct file *file, struct vm_area_struct *vma)
 	return vfio_device_fops.mmap(file, vma);
 }
 
-/* Does not take a reference to the device: a new file is inert. */
+/* A new file is inert, so it takes no reference to the device. */
 static int vfio_cdev_open(struct inode *inode, struct file *file)
 {
 	struct vfio_cdev_file *cdev_file;

@@ -81,8 +81,8 @@ struct type1_group {
  * @mediated: list of the &struct type1_group without a domain
  * @domains: list of all &struct type1_domain, most recent first
  * @pgsizes: bitmap of the page sizes that all domains support
- * @ranges_known: a physical group has been attached since the container was
- *                opened, so VFIO_IOMMU_GET_INFO reports the usable IOVAs
+ * @ranges_known: a physical group has been attached since VFIO_SET_IOMMU, so
+ *                that VFIO_IOMMU_GET_INFO reports the usable IOVAs
  * @vaddr_lock: held while mappings lose their user address and while a mediated
  *              group is attached, since the two exclude each other
  * @notify_lock: protects @notified; held across the dma_unmap op of a driver,

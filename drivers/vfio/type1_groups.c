@@ -383,7 +383,10 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	}
 	mutex_unlock(&type1->lock);
 
-	/* An IOMMU driver may change the format of a domain without devices. */
+	/*
+	 * Empty the domain first: without devices, a driver may change its
+	 * format.
+	 */
 	if (last)
 		iopt_detach_domain(type1->iopt, domain->domain);
 	iommu_detach_group(domain->domain, group->iommu_group);

@@ -121,8 +121,8 @@ static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 	hwpt->msi_window = false;
 
 	/*
-	 * Some drivers set a bit in each entry, so do this before anything is
-	 * mapped.
+	 * Some drivers set a bit in each page table entry, so do this before
+	 * anything is mapped.
 	 */
 	rc = -EINVAL;
 	if (hwpt->enforce_snoop &&
@@ -200,8 +200,8 @@ static int hwpt_attach_new(struct iommufd_ioas *ioas,
 /*
  * Attach a device to an HWPT of @ioas. The errno by which an IOMMU driver
  * rejects a domain for a device differs between drivers, so try the next HWPT
- * after any errno except -ENOMEM. If all HWPTs fail, return the result of a new
- * one.
+ * after any errno except -ENOMEM. If all HWPTs fail, attach to a new one and
+ * return its result.
  */
 static int hwpt_attach_any(struct iommufd_ioas *ioas,
 			   struct hwpt_attach *attach)

@@ -65,7 +65,7 @@ static void domain_is_empty_after_unmap(struct kunit *test)
 
 /*
  * An attach waits for the unmap of a mapping that is not aligned to the I/O
- * pages of the domain. It succeeds if the unmap does, and fails with
+ * pages of the domain. The attach succeeds if the unmap does, and fails with
  * -EADDRINUSE if the unmap fails.
  */
 static void coarse_domain_attaches_after_unmap(struct kunit *test)

@@ -71,7 +71,7 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* An unmap of several mappings unmaps none before all are unpinned. */
+/* An unmap of several mappings removes none before all of them are unpinned. */
 static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;

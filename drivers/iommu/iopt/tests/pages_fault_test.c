@@ -228,8 +228,8 @@ static long call_map_one(struct test_thread *thread)
 }
 
 /*
- * A page of a read-only private file mapping that has to be faulted in is
- * replaced by an anonymous copy, and the copy is pinned.
+ * After the fault, a page of a read-only private file mapping is replaced by an
+ * anonymous copy before it is pinned.
  */
 static void private_page_is_copied_after_fault(struct kunit *test)
 {
@@ -269,10 +269,7 @@ struct blocking_file {
 	unsigned long uaddr;
 };
 
-/*
- * More than the number of successive faults that a call may make without
- * progress.
- */
+/* More faults than a call may take in succession without progress. */
 #define NR_BLOCKING	(IOPT_FAULTS_MAX + 8UL)
 
 static vm_fault_t blocking_fault(struct vm_fault *vmf)

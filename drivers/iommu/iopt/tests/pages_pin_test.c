@@ -148,7 +148,8 @@ static void access_waits_for_pinning_access(struct kunit *test)
 	test_expect_pins(test, pinning.uaddr, 12, 1);
 	test_validate(test);
 	/*
-	 * The 4 pages that both accesses need are pinned once by each of them.
+	 * The engine counts two pins of each of the 4 pages that both accesses
+	 * need.
 	 */
 	KUNIT_EXPECT_EQ(test, 12, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(pinning.call[0].access, IOVA, 12));

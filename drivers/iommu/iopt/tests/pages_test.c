@@ -120,7 +120,10 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 	test_expect_pins(test, uaddr, 32, 0);
 }
 
-/* An access does not pin a page again that a holder or an access has pinned. */
+/*
+ * A page that a holder or an access has pinned is not pinned again by an
+ * access.
+ */
 static void pin_skips_pinned_pages(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);

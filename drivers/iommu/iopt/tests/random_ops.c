@@ -297,8 +297,8 @@ static bool do_unmap_dirty(struct random *random)
 }
 
 /*
- * Choose a domain that is attached, or not attached if @attached is false.
- * Return RANDOM_DOMAINS if there is none.
+ * Choose a domain that is attached or detached, as @attached says. Return
+ * RANDOM_DOMAINS if there is none.
  */
 static unsigned int dice_domain(struct random *random, bool attached)
 {

@@ -11,7 +11,7 @@
 #include "runs_lib.h"
 
 /*
- * A record with only PER_CHUNK runs per chunk has as many chunks as one of
+ * A record with only PER_CHUNK runs per chunk has as many chunks as a record of
  * scattered memory of the same size, but takes little memory.
  */
 #define PER_CHUNK	4U
@@ -122,8 +122,8 @@ static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Clear slices of two chunks each, with a distance of @step slices modulo their
- * number, until only the first and the last page are left.
+ * Clear all slices of two chunks each, in the order of the multiples of @step
+ * modulo the number of slices. Only the first and the last page are left.
  */
 static unsigned long clear_slices(struct kunit *test, unsigned int nr,
 				  unsigned long step)

@@ -201,8 +201,8 @@ static void runs_edit_against_model(struct kunit *test)
 }
 
 /*
- * A chunk covers at most 16 units, so that most cuts are too far from its
- * start.
+ * A chunk covers at most 16 units, so that most cuts are too far from the start
+ * of their chunk for a packed offset.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

@@ -167,10 +167,7 @@ static void map_far_apart(struct kunit *test, unsigned int nr)
 						  uaddr + PAGES(i), 1));
 }
 
-/*
- * No flush of an unmap spans more than 1 TiB, the limit of what drivers can
- * express.
- */
+/* No flush of an unmap spans more than 1 TiB: IOMMU drivers have a limit. */
 static void unmap_flushes_each_TiB(struct kunit *test)
 {
 	struct test_space *space = test->priv;
