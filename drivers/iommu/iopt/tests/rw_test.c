@@ -259,7 +259,7 @@ static void rw_of_dead_process(struct kunit *test)
 
 /*
  * Return a bitmap of the dirty pages among the 64 that start at IOVA. The
- * report makes them clean.
+ * report clears them.
  */
 static u64 dirty_pages(struct kunit *test)
 {

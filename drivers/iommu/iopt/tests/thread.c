@@ -38,8 +38,8 @@ static int thread_main(void *data)
 
 /*
  * Start a thread that calls @call once. @mm belongs to the process that the
- * thread runs in, or is NULL for a kernel thread. It must remain valid until the
- * thread is joined.
+ * thread runs in, or is NULL for a kernel thread. It must remain valid until
+ * the thread is joined.
  */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
