@@ -7,9 +7,9 @@
  * because some of them pin memory and may block for an unbounded time.
  *
  * Removing the last group does not wait for ioctls. Each ioctl in flight holds
- * a reference to the data of the driver, and the last one releases it. All
- * groups have been detached by then, so devices cannot access memory that such
- * an ioctl maps.
+ * a reference to the data of the driver, which is released with the last
+ * reference. All groups have been detached by then, so devices cannot access
+ * memory that such an ioctl maps.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -28,7 +28,7 @@
  * Context: May sleep.
  * Return: the opened driver with a reference held, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
- * * Another error of the driver's open().
+ * * Another errno of the driver's open().
  *
  * On failure the caller keeps the module reference.
  */
@@ -55,7 +55,7 @@ vfio_container_iommu_open(struct vfio_iommu_driver *driver, unsigned long arg)
 
 /**
  * vfio_container_iommu_get() - get the opened driver of a container
- * @at: pointer of the container to its opened driver
+ * @at: the container's pointer to its opened driver
  *
  * Context: Any context. Takes no lock.
  * Return: the opened driver with a reference held, or NULL if there is none.
@@ -67,7 +67,9 @@ vfio_container_iommu_get(struct vfio_container_iommu __rcu **at)
 
 	rcu_read_lock();
 	iommu = rcu_dereference(*at);
-	/* A stale pointer may be read while the last user releases it. */
+	/*
+	 * The last reference may have been dropped since the pointer was read.
+	 */
 	if (iommu && !refcount_inc_not_zero(&iommu->users))
 		iommu = NULL;
 	rcu_read_unlock();

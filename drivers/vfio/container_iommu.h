@@ -15,7 +15,7 @@ struct vfio_iommu_driver;
  * @driver: the driver; a reference to its module is held
  * @data: return value of the driver's open(), NULL for a driver without state
  * @users: reference count: 1 while the container points to this struct, and 1
- *         for each ioctl in flight. The last one releases @data
+ *         for each ioctl in flight. Dropping the last one releases @data
  * @rcu: frees the struct after a grace period, since ioctls look it up without
  *       a lock
  */

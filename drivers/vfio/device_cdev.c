@@ -19,13 +19,13 @@
  * A file is inert while its device pointer is NULL. BIND sets the pointer after
  * everything else is set up. The file operations of a group's device fd get the
  * device from vfio_cdev_file_device() and thus also work for bound files. They
- * are never reached through an inert file.
+ * are never called for an inert file.
  *
- * A bound file holds the registration of its device, so that a driver waits for
- * it on removal as it does for the device fds of a group. An inert file only
- * holds the node, which has its own lifetime for this reason: an inert file
- * must neither block the removal of a driver nor delay the release callback of
- * a driver until after the driver is unloaded.
+ * A bound file holds the registration of its device, so that the removal of the
+ * device waits for the file as it does for the device fds of a group. An inert
+ * file only holds the node, which has its own lifetime for this reason: an
+ * inert file must neither block the removal of a device nor delay the release
+ * callback of a driver until after the driver is unloaded.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -107,8 +107,8 @@ static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 }
 
 /*
- * Claim the node, which excludes its other files. vfio_cdev_claim_group() then
- * excludes the file of the group.
+ * Claim the node, which prevents its other files from being bound.
+ * vfio_cdev_claim_group() then prevents the group from being opened.
  */
 static struct vfio_device *vfio_cdev_claim(struct vfio_cdev *node)
 {
@@ -141,10 +141,7 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int rc = 0;
 
-	/*
-	 * SET_CONTAINER on the group's file holds the lock while it pins
-	 * memory.
-	 */
+	/* VFIO_GROUP_SET_CONTAINER holds group_lock while it pins memory. */
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
 	if (group->opened_file)
@@ -235,7 +232,9 @@ static int vfio_cdev_bind_device(struct vfio_device *device,
 {
 	int rc;
 
-	/* Not done at open: an inert file must not block module unloading. */
+	/*
+	 * Hold the module only now: an inert file must not block its unloading.
+	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
 
@@ -351,8 +350,8 @@ err_unclaim:
 }
 
 /*
- * Detach the device. Fails if the caller is killed while it waits for a driver
- * that pins memory.
+ * Detach the device. Fails with -EINTR if the caller is killed while it waits
+ * for a driver that pins memory.
  */
 static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
@@ -449,7 +448,7 @@ static int vfio_cdev_mmap(struct file *file, struct vm_area_struct *vma)
 	return vfio_device_fops.mmap(file, vma);
 }
 
-/* Does not take a reference to the device: a new file is inert. */
+/* A new file is inert, so it takes no reference to the device. */
 static int vfio_cdev_open(struct inode *inode, struct file *file)
 {
 	struct vfio_cdev_file *cdev_file;
@@ -555,7 +554,7 @@ bool vfio_cdev_enforced_coherent(struct file *file)
  * @file: any file; nothing is done if it does not belong to a node
  * @kvm: the virtual machine, or NULL if it no longer uses the file
  *
- * Takes effect for the driver when the file is bound the next time.
+ * The driver of the device uses the machine that is set when the file is bound.
  *
  * Context: Any context. Takes vfio_kvm_link.lock.
  */
@@ -635,8 +634,8 @@ int vfio_cdev_device_add(struct vfio_device *device)
  * vfio_cdev_revoke() - prevent further binds of a device
  * @device: the device, which need not have a node
  *
- * Does not affect a file that is already bound. The caller waits for it, and
- * removes the node from sysfs with device_del().
+ * Does not affect a file that is already bound. The caller waits for that file
+ * to be closed, and removes the node from sysfs with device_del().
  *
  * Context: May sleep.
  */

@@ -22,9 +22,9 @@ bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
- * Returns the errno by which a group's device fd fails an ioctl that is
- * reserved for the files of nodes and is not passed to drivers, or 0 for any
- * other ioctl.
+ * Return the errno with which a group's device fd fails an ioctl that is
+ * reserved for the files of nodes and is not passed to drivers. Return 0 for
+ * any other ioctl.
  */
 static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
 {

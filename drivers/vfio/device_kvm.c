@@ -6,11 +6,12 @@
  * passes the machine to vfio. A file may be added before it is bound, and must
  * be if the driver of its device requires the machine at open_device().
  *
- * KVM removes the machine from all files before it is freed, so a link holds no
- * reference. A reference would keep the machine alive as long as an idle file
- * is open. An open device does hold a reference, since its driver may use the
- * machine until close_device(). It is dropped without any lock that KVM's vfio
- * device takes, because dropping the last reference destroys the machine.
+ * KVM removes the machine from all files before the machine is freed, so a link
+ * holds no reference. A reference would keep the machine alive as long as an
+ * idle file is open. An open device does hold a reference, since its driver may
+ * use the machine until close_device(). That reference is dropped without any
+ * lock that KVM's vfio device takes, because dropping the last one destroys the
+ * machine.
  *
  * vfio does not depend on KVM. Functions of KVM are looked up at runtime, and a
  * device that holds a machine holds the module, too.

@@ -8,11 +8,11 @@
  * functions here are the generic implementation of the four iommufd operations
  * of struct vfio_device_ops for such devices.
  *
- * Between bind and unbind the three calls use the access and never a container,
- * which a bound device does not have. They fail while the device is not
- * attached. The driver's dma_unmap op is called as for a container, and also at
- * detach, for each mapping in which the device has pages pinned. It is called
- * for one mapping at a time, and never during or after close_device():
+ * Between bind and unbind these three functions use the access and never a
+ * container, which a bound device does not have. They fail while the device is
+ * not attached. The driver's dma_unmap op is called as for a container, and
+ * also at detach, for each mapping in which the device has pages pinned. It is
+ * called for one mapping at a time, and never during or after close_device():
  * /dev/iommu unpins pages that the driver left pinned.
  */
 #include <linux/iommu.h>
@@ -84,7 +84,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  *
  * No memory is pinned.
  *
- * Context: Holds vfio_device.iommufd_lock. May sleep.
+ * Context: The caller holds vfio_device.iommufd_lock. May sleep.
  * Return: 0, or
  * * %-EBUSY - The device is already attached.
  * * %-ENOENT - There is no such IOAS.
@@ -106,8 +106,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
  *
  * The device has no pages pinned when this returns.
  *
- * Context: Holds vfio_device.iommufd_lock, and no lock that the driver's
- * dma_unmap op takes. May sleep; waits for calls that pin memory.
+ * Context: The caller holds vfio_device.iommufd_lock, and no lock that the
+ * driver's dma_unmap op takes. May sleep; waits for calls that pin memory.
  */
 void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 {
@@ -118,12 +118,12 @@ void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
 /**
- * vfio_emulated_block() - block calls of a driver before a detach
+ * vfio_emulated_block() - block pins and copies of a driver before a detach
  * @device: any bound device; nothing is done unless it is emulated
  *
- * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time,
- * killable: waits for calls that pin memory. The caller detaches the device
- * next.
+ * Context: The caller holds vfio_device.iommufd_lock and detaches the device
+ * next. May sleep for an unbounded time, killable: waits for calls that pin
+ * memory.
  * Return: 0, or
  * * %-EINTR - The caller was killed while waiting. The device is attached as
  *   before.
@@ -225,7 +225,8 @@ void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  * * %-EINVAL - An argument is invalid.
  * * %-ENOENT - A part of the range is not mapped, or the device is not
  *   attached.
- * * %-EPERM - A mapping does not have the permissions.
+ * * %-EPERM - A mapping does not have the permissions, or the process that
+ *   mapped the memory has exited.
  * * Another errno of iommufd_access_rw().
  */
 int vfio_emulated_rw(struct vfio_device *device, dma_addr_t iova, void *data,

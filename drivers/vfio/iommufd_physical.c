@@ -27,7 +27,7 @@ MODULE_IMPORT_NS(IOMMUFD);
  * @out_device_id: set to the object ID of the device in @ictx
  *
  * DMA of the whole IOMMU group is blocked from here on until the device is
- * attached.
+ * attached, unless another device of the group is attached already.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
  * Return: 0, or
@@ -67,14 +67,15 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 /**
  * vfio_iommufd_physical_attach_ioas() - attach a bound device to an IOAS
  * @vdev: the device
- * @pt_id: input: object ID of an IOAS or of an I/O page table of one; output:
- *         object ID of the I/O page table that the device is attached to
+ * @pt_id: input: object ID of an IOAS or of an I/O page table of an IOAS;
+ *         output: object ID of the I/O page table that the device is attached
+ *         to
  *
- * A device cannot be moved between IOASes while it is attached, it has to be
+ * A device cannot be moved between IOASes while it is attached: it has to be
  * detached first.
  *
- * Context: Holds vfio_device.iommufd_lock. May sleep for an unbounded time
- * while memory is pinned.
+ * Context: The caller holds vfio_device.iommufd_lock. May sleep for an
+ * unbounded time while memory is pinned.
  * Return: 0, or
  * * %-EBUSY - The device is already attached.
  * * %-ENOENT - The ID is unknown.
@@ -94,7 +95,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
  * vfio_iommufd_physical_detach_ioas() - detach a device and block its DMA
  * @vdev: the bound device; nothing is done if it is not attached
  *
- * Context: Holds vfio_device.iommufd_lock. May sleep.
+ * Context: The caller holds vfio_device.iommufd_lock. May sleep.
  */
 void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev)
 {

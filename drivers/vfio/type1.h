@@ -9,14 +9,15 @@
  *
  * Vocabulary:
  *  version   1 or 2, chosen by userspace. They differ in how UNMAP treats a
- *            range that cuts a mapping. Version 1 has no dirty tracking
+ *            range that cuts a mapping. Version 1 has no dirty tracking, and
+ *            drivers cannot pin in it
  *  physical  a group of devices that do DMA through an IOMMU
  *  mediated  a group of a device without IOMMU: its driver pins memory, or
  *            accesses it with the CPU
  *  notified  a device with a dma_unmap op, which is notified of unmaps
  *
- * The order of two checks matters only where userspace can observe it, and must
- * not change there. All pinning, charging and mapping is done by the engine.
+ * Do not change the order of checks where userspace can observe it. All
+ * pinning, charging and mapping is done by the engine.
  */
 #ifndef __VFIO_TYPE1_H
 #define __VFIO_TYPE1_H
@@ -39,7 +40,7 @@
  * @node: node in type1.domains
  * @domain: the IOMMU domain, which the engine fills
  * @coherent: the IOMMU enforces coherency of all DMA
- * @groups: list of the &struct type1_group attached to it, never empty
+ * @groups: list of the &struct type1_group attached to @domain, never empty
  */
 struct type1_domain {
 	struct list_head node;
@@ -68,19 +69,20 @@ struct type1_group {
  * @access: access shared by the drivers of all mediated devices
  * @v2: the container uses version 2
  * @nesting: domains must be stage 2 of a nested translation
- * @attach_lock: serialises the attach of physical groups, so that two of them
- *               find the domain that they can share; held while memory is
- *               pinned. Detach does not take it
+ * @attach_lock: serialises the attach of physical groups, so that the second of
+ *               two finds the domain of the first; held while memory is pinned.
+ *               Detach does not take it
  * @domain_lock: serialises the addition of physical groups to @domains and
- *               their removal; held while the IOMMU driver attaches and
- *               detaches them, and never while memory is pinned
+ *               their removal; held while the IOMMU driver moves a group to a
+ *               domain of @domains or detaches it, and never while memory is
+ *               pinned
  * @lock: protects @mediated and @domains with everything they contain. @domains
  *        and the groups in it are changed with @domain_lock held as well
  * @mediated: list of the &struct type1_group without a domain
  * @domains: list of all &struct type1_domain, most recent first
  * @pgsizes: bitmap of the page sizes that all domains support
- * @ranges_known: a physical group has been attached, so that the usable IOVAs
- *                are reported
+ * @ranges_known: a physical group has been attached since VFIO_SET_IOMMU, so
+ *                that VFIO_IOMMU_GET_INFO reports the usable IOVAs
  * @vaddr_lock: held while mappings lose their user address and while a mediated
  *              group is attached, since the two exclude each other
  * @notify_lock: protects @notified; held across the dma_unmap op of a driver,
@@ -90,9 +92,9 @@ struct type1_group {
  *          logged for
  *
  * Lock order, outermost first: @attach_lock, @domain_lock, @lock. @lock is only
- * held for a short time, and the only lock taken under it is the short lock of
- * the engine. @vaddr_lock is taken outside of @lock and is never held while
- * memory is pinned.
+ * held for a short time, and the only lock taken under it is &io_pagetable.lock
+ * of the engine. @vaddr_lock is taken outside of @lock. A thread that holds it
+ * does not pin memory, but may wait in iopt_orphan() for a thread that does.
  *
  * @notify_lock is taken in the callback of the engine with none of the other
  * locks held. Drivers take their own locks under it. They also pin and unpin

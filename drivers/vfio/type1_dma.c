@@ -66,7 +66,7 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  * Context: Process context. May sleep for an unbounded time.
  * Return: 0, or
  * * %-EFAULT - @arg is not accessible.
- * * %-EINVAL - An argument is invalid, or IOVAs that are not usable.
+ * * %-EINVAL - An argument is invalid, or IOVAs are not usable.
  * * %-EEXIST - A part of the range is already mapped.
  * * %-ENOSPC - There are too many mappings.
  * * Another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
@@ -121,8 +121,9 @@ struct unmap {
 };
 
 /*
- * Apply the rules of the version for a range that cuts a mapping. Returns
- * -ENOENT if nothing is to be done.
+ * Apply the rules of the version to a range that cuts a mapping: fail, or
+ * extend the range to the whole mapping. Returns -ENOENT if nothing is to be
+ * done.
  */
 static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 {
@@ -143,9 +144,10 @@ static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 }
 
 /*
- * Unmap one mapping at a time, in ascending order. With a query the range
- * always starts at @unmap->start, which the bitmap refers to. Bits of mappings
- * that were already removed are not written again.
+ * Unmap one mapping at a time, in ascending order. With a query, each call
+ * covers the range from @unmap->start on, because bit 0 of the bitmap stands
+ * for @unmap->start. Bits of mappings that were already removed are not written
+ * again.
  */
 static int unmap_each(struct type1 *type1, struct unmap *unmap)
 {
@@ -160,7 +162,7 @@ static int unmap_each(struct type1 *type1, struct unmap *unmap)
 				      mapping.start, mapping.last,
 				      unmap->query, &bytes);
 		unmap->bytes += bytes;
-		/* Another thread unmapped it. */
+		/* Another thread has unmapped the mapping. */
 		if (rc == -ENOENT)
 			rc = 0;
 		if (mapping.last == unmap->last)
@@ -175,7 +177,9 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 {
 	int rc;
 
-	/* Drivers and the bitmap expect mappings to be removed singly. */
+	/*
+	 * dma_unmap ops and bitmaps rely on mappings being removed one by one.
+	 */
 	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
 				&unmap->bytes);
@@ -186,7 +190,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	return rc ?: unmap_each(type1, unmap);
 }
 
-/* Set the range of an UNMAP, which the caller has zeroed. */
+/* Set the range of @unmap, which the caller has zeroed, from @arg. */
 static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -266,8 +270,8 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may be unmapped.
  * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
- *   only), dirty tracking is off, or a mapping has already lost its user
- *   address.
+ *   only), a bitmap is requested while dirty tracking is off, or a mapping has
+ *   already lost its user address.
  * * %-EBUSY - Mappings cannot lose their user address because the container has
  *   a mediated group.
  * * %-EINTR - The caller was killed while waiting.
@@ -289,7 +293,10 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 		return rc;
 
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_VADDR) {
-		/* The holder may wait for a driver that pins memory. */
+		/*
+		 * iopt_orphan() may wait under this lock for a concurrent map
+		 * or attach that pins pages.
+		 */
 		if (mutex_lock_killable(&type1->vaddr_lock))
 			return -EINTR;
 		rc = !list_empty(&type1->mediated) ? -EBUSY :

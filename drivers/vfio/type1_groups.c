@@ -61,9 +61,10 @@ static void update_pgsizes(struct type1 *type1)
 }
 
 /*
- * Reserve the regions of the group's devices. The owner is the group, because a
- * device may leave it at any time. @msi_start is set to the bus address of the
- * window for MSI doorbells, or to PHYS_ADDR_MAX.
+ * Reserve the regions of the group's devices. The group owns the reservations,
+ * because a device may leave the group at any time. @msi_start is set to the
+ * bus address of the window for MSI doorbells, or to PHYS_ADDR_MAX. Returns
+ * -EINVAL if no usable IOVA is left.
  */
 static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 			   phys_addr_t *msi_start)
@@ -95,7 +96,7 @@ static int check_interrupts(struct iommu_group *iommu_group)
 	return -EPERM;
 }
 
-/* Check for a mapping outside of the aperture of a domain. */
+/* Check whether a mapping is outside of the aperture of a domain. */
 static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 {
 	unsigned long start = domain->geometry.aperture_start;
@@ -148,8 +149,8 @@ static struct type1_domain *make_domain(struct type1 *type1,
 }
 
 /*
- * Check whether a group with the domain @new can use @domain instead. The
- * aperture of @domain must not have to shrink for it.
+ * Check whether a group with the domain @new can use @domain instead, without
+ * shrinking the aperture of @domain.
  */
 static bool domain_compatible(const struct type1_domain *domain,
 			      const struct type1_domain *new)
@@ -163,7 +164,7 @@ static bool domain_compatible(const struct type1_domain *domain,
 	       have->aperture_end <= want->aperture_end;
 }
 
-/* Add a group to the domain that it is attached to, which may be a new one. */
+/* Add a group to the domain that it is attached to. The domain may be new. */
 static void add_group(struct type1 *type1, struct type1_group *group,
 		      struct type1_domain *domain)
 {
@@ -210,7 +211,7 @@ static struct type1_domain *share_domain(struct type1 *type1,
 	return new;
 }
 
-/* Attach a domain to the engine, which maps all mappings in it. */
+/* Attach a domain to the engine, which fills it, and set up its MSI window. */
 static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 		       phys_addr_t msi_start)
 {
@@ -219,8 +220,9 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	type1_choose_pages(type1);
 	rc = iopt_attach_domain(type1->iopt, domain);
 	/*
-	 * A mapping outside of the aperture of the first domain fails with
-	 * -EFAULT for compatibility: the IOMMU driver used to detect it.
+	 * For compatibility, a mapping outside of the aperture of the
+	 * container's first domain is reported as -EFAULT: the IOMMU driver
+	 * used to detect it.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
 	    mapped_outside(type1, domain))
@@ -317,7 +319,10 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * pinned, killable. The caller serialises calls for the same group.
  * Return: 0, or
  * * %-EBUSY - A mapping has lost its user address.
- * * %-EINVAL - The group is already attached, or conflicts with a mapping.
+ * * %-EFAULT - A mapping is outside of the aperture of the container's first
+ *   domain.
+ * * %-EINVAL - The group is already attached, conflicts with a mapping, or
+ *   leaves no usable IOVA.
  * * %-EIO - No domain can be allocated for the group.
  * * %-EPERM - The interrupts of the group are not isolated.
  * * %-EINTR - The caller was killed.
@@ -359,9 +364,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 }
 
 /*
- * The last group of a domain removes the domain. Mappings stay for mediated
+ * The domain is freed with its last group. Mappings remain, for mediated
  * groups. A concurrent attach of another group either joins the domain before
- * this, or does not find it.
+ * domain_lock is taken here, or does not find the domain.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
@@ -378,7 +383,10 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	}
 	mutex_unlock(&type1->lock);
 
-	/* A driver may change the format of a domain without devices. */
+	/*
+	 * Empty the domain first: without devices, a driver may change its
+	 * format.
+	 */
 	if (last)
 		iopt_detach_domain(type1->iopt, domain->domain);
 	iommu_detach_group(domain->domain, group->iommu_group);
@@ -417,7 +425,7 @@ void type1_detach_group(void *data, struct iommu_group *iommu_group)
 }
 
 /**
- * type1_group_pinned() - note that a device of a group has pinned pages
+ * type1_group_pinned() - record that a device of a group has pinned pages
  * @type1: state of the container
  * @iommu_group: the group. From now on, its devices are assumed to write only
  *               to pages that they pin

@@ -112,7 +112,8 @@ static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
  * type1_get_info() - handle VFIO_IOMMU_GET_INFO
  * @type1: state of the container
  * @arg: user address of struct vfio_iommu_type1_info. If there is no room for
- *       the capabilities, argsz is set to the required size in bytes
+ *       the capabilities, they are left out and argsz is set to the required
+ *       size in bytes
  *
  * Context: Process context. May sleep.
  * Return: 0, or

@@ -15,7 +15,7 @@
 
 #include "type1.h"
 
-/* Number of times that drivers are notified of an unmap before it waits. */
+/* Maximum number of times that an unmap notifies drivers before it waits. */
 #define MAX_NOTICES 11
 
 static bool disable_hugepages;
@@ -33,17 +33,17 @@ MODULE_PARM_DESC(dma_entry_limit,
  * of mediated devices depend on the errnos of type1, which is older than the
  * engine:
  *
- * - -ESRCH: the process that mapped the memory is gone. type1 could not get its
- *   mm and reported that there is no such device.
- * - -EADDRINUSE: a mapping is in the way of a group. type1 reported such a
- *   group as an invalid argument.
+ * - -ESRCH: the process that mapped the memory has exited. type1 could not get
+ *   its mm and reported that there is no such device.
+ * - -EADDRINUSE: a mapping conflicts with a group. type1 reported this as an
+ *   invalid argument.
  * - -ENOENT and -EOVERFLOW: a driver accesses IOVAs that are not mapped, or
  *   beyond the last IOVA. type1 looked for a mapping and reported both as an
  *   invalid argument.
  *
  * The errnos of MAP and UNMAP depend on the mappings of the container and are
- * chosen in map() and unmap_checked(). That of a first domain with a mapping
- * outside of its aperture is chosen in fill_domain().
+ * chosen in map() and unmap_checked(). The errno of a mapping outside of the
+ * aperture of the first domain is chosen in fill_domain().
  */
 
 /**
@@ -91,9 +91,9 @@ void type1_choose_pages(struct type1 *type1)
  *            printed the message before type1 used the engine
  * @npages: number of pages that the caller wanted to pin
  *
- * Nothing is logged if the failure had another cause. A process gets one
- * message for each container, however often it fails. It takes another process
- * or another container to trigger the next message, and setting up a container
+ * Nothing is logged if the failure had another cause, or if the last message
+ * for the container was about the same process. It takes another process or
+ * another container to trigger the next message, and setting up a container
  * takes a VFIO group. The ratelimit is for programs that do this in a loop.
  *
  * Context: Process context, after a failure with -ENOMEM.
@@ -157,7 +157,7 @@ err_free:
 	return ERR_PTR(-ENOMEM);
 }
 
-/* All groups have left, so no driver is notified of the final unmap. */
+/* No driver is notified of the final unmap, because all groups have left. */
 static void type1_release(void *data)
 {
 	struct type1 *type1 = data;

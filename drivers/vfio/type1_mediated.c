@@ -94,7 +94,7 @@ static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
  * * %-EBUSY - A mapping has lost its user address.
  * * %-EINVAL - Not all pages are mapped, or no device is notified of unmaps.
  * * %-EPERM - A mapping does not have the permissions.
- * * %-ENODEV - The process that mapped the memory is gone.
+ * * %-ENODEV - The process that mapped the memory has exited.
  * * Another errno of iopt_access_pin().
  *
  * On failure nothing is pinned.
@@ -111,7 +111,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		return -EACCES;
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
-	/* A device without dma_unmap may pin only if another one has it. */
+	/* A device without dma_unmap may pin only if another device has it. */
 	if (list_empty(&type1->notified) ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
@@ -138,8 +138,8 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
  * @iova: any IOVA in the first page
  * @npage: number of pages, at least 1
  *
- * Pages that are mapped but not pinned are ignored. An unmapped page is a bug
- * of the driver: warn, and ignore it and all pages after it. The warning names
+ * Pages that are mapped but not pinned are ignored. An unmapped page is a
+ * driver bug: warn, and ignore it and all pages after it. The warning names
  * this function, as it did before type1 used the engine.
  *
  * Context: May sleep. May be called from the driver's dma_unmap op.
@@ -177,8 +177,8 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * Return: 0, or
  * * %-EBUSY - A mapping has lost its user address.
  * * %-EINVAL - A part of the range is not mapped.
- * * %-EPERM - A mapping does not permit the access, or the process that mapped
- *   the memory is gone.
+ * * %-EPERM - A mapping does not have the permissions, or the process that
+ *   mapped the memory has exited.
  * * Another errno of iopt_access_rw().
  *
  * On failure a part of the range may have been copied.

@@ -30,10 +30,11 @@ struct page;
  *         when the access is being detached. @length bytes from @iova on cover
  *         exactly one mapping. The driver must unpin its pages in this range,
  *         before it returns or soon after, and must not pin pages there again.
- *         The pages may have been pinned by other accesses only. Called in
- *         process context, and never concurrently for one access. It may unpin,
- *         and must not take a lock under which an access is attached, detached
- *         or quiesced
+ *         An unmap also calls accesses that have no pages pinned in the
+ *         mapping, if another access has. Called in process context, and never
+ *         concurrently for one access. It may unpin, and must not take a lock
+ *         that is held across iommufd_access_attach(), iommufd_access_detach()
+ *         or iommufd_access_stop_notify()
  */
 struct iommufd_access_ops {
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);

@@ -11,10 +11,10 @@
  *
  * Detaching an access blocks new pins and copies, waits for the calls in
  * progress, and then calls the driver for every mapping in which the access has
- * pages pinned, as if the mapping was unmapped. Only unpinning works at that
- * time. When detach returns, all pins of the access are released, even if its
- * driver did not unpin them, and no callback runs. The callbacks of an access
- * never run concurrently.
+ * pages pinned, as if the mapping were being unmapped. The driver can only
+ * unpin at that time. When detach returns, all pins of the access are released,
+ * even if its driver did not unpin them, and no callback is running. The
+ * callbacks of an access never run concurrently.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -42,7 +42,7 @@
  * @ioas: IOAS that the access is attached to, or NULL; set until detach has
  *        finished
  * @iopt_access: access of the engine while attached, or NULL
- * @blocked: new pins and copies are refused
+ * @blocked: new pins and copies fail with -ENOENT
  * @notifier: task that detaches the access and calls @ops->unmap, or NULL
  * @calls: number of calls in progress
  * @idle: woken when @calls drops to 0
@@ -130,7 +130,9 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 	mutex_init(&access->unmap_lock);
 	spin_lock_init(&access->lock);
 	init_waitqueue_head(&access->idle);
-	/* User space must not destroy it: the driver is its long-term user. */
+	/*
+	 * The driver is a long-term user, so IOMMU_DESTROY fails with -EBUSY.
+	 */
 	access->obj.users = 1;
 	iommufd_ctx_get(ictx);
 	*id = access->obj.id;
@@ -255,7 +257,7 @@ static bool access_is_idle(struct iommufd_access *access)
 }
 
 /**
- * iommufd_access_block() - block calls before an access is detached
+ * iommufd_access_block() - block pins and copies before an access is detached
  * @access: the access; nothing is done if it is not attached
  *
  * A call that faults in pages may block for as long as the filesystem that
@@ -265,8 +267,8 @@ static bool access_is_idle(struct iommufd_access *access)
  * Context: May sleep for an unbounded time, killable. The caller serialises
  * attach and detach of @access, and detaches it next.
  * Return: 0, or
- * * %-EINTR - The caller was killed while waiting. @access accepts calls as
- *   before.
+ * * %-EINTR - The caller was killed while waiting. @access permits pins and
+ *   copies as before.
  */
 int iommufd_access_block(struct iommufd_access *access)
 {
@@ -303,7 +305,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 		return;
 
 	access_set_blocked(access, true);
-	/* A pin may block for long while it faults in memory. */
+	/* A page fault of a pin may take long. Do not report a hung task. */
 	wait_event_idle(access->idle, access_is_idle(access));
 	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
@@ -325,12 +327,12 @@ void iommufd_access_detach(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
 
 /**
- * iommufd_access_stop_notify() - permanently stop the unmap callbacks of an access
+ * iommufd_access_stop_notify() - stop calls of the unmap callback of an access
  * @access: the access
  *
- * For a driver that is about to become unable to handle callbacks. When this
- * returns, no callback is running and none will be called. Pages that are still
- * pinned are unpinned by the detach. Until then, an unmap of them waits.
+ * Called by a driver that is about to become unable to handle callbacks. When
+ * this returns, no callback is running and none will be called. Pages that are
+ * still pinned are unpinned by the detach. Until then, an unmap of them waits.
  *
  * Context: May sleep. Waits for a running callback. Must not be called from a
  * callback, or with a lock held that a callback takes.
@@ -372,7 +374,8 @@ static int range_last(unsigned long iova, unsigned long length,
  *
  * Context: May sleep for an unbounded time.
  * Return: 0, or
- * * %-ENOENT - @access is not attached, or a part of the range is not mapped.
+ * * %-ENOENT - @access is not attached or is being detached, or a part of the
+ *   range is not mapped.
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps.
  * * Another errno of iopt_access_pin().
@@ -406,7 +409,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, IOMMUFD);
  * @iova: first IOVA
  * @length: length in bytes
  *
- * Drops one pin of each page. Pages that @access has not pinned are ignored.
+ * Drops one pin of each page in the range. Pages that @access has not pinned
+ * are ignored.
  *
  * Context: May sleep. May be called from the unmap callback.
  */
@@ -432,14 +436,15 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  * @iova: first IOVA
  * @data: kernel buffer
  * @length: length in bytes
- * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory, otherwise it is read
+ * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory, otherwise it is read.
+ *         IOMMUFD_ACCESS_RW_READ requires that mappings permit reading
  *
  * The driver need not have operations. See iopt_access_rw().
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.
  * Return: 0, or
- * * %-ENOENT - @access is not attached.
+ * * %-ENOENT - @access is not attached or is being detached.
  * * Another errno of iopt_access_rw().
  *
  * On failure a part of the range may have been copied.

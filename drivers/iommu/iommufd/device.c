@@ -4,9 +4,10 @@
  * space.
  *
  * Between bind and unbind, no device of the IOMMU group can access memory that
- * the owner of the context did not map, nor raise interrupts of other devices.
- * The group belongs to at most one context. When a file is closed, for whatever
- * reason, devices can no longer access the memory that was mapped through it.
+ * the owner of the context did not map, nor raise interrupts of other devices
+ * unless allow_unsafe_interrupts is set. The group belongs to at most one
+ * context. Once the last reference to the file of a context is dropped, for
+ * whatever reason, no device can access memory that was mapped through it.
  *
  * The IOMMU core records the owner of a group and the domain that it is
  * attached to. This file keeps no copy of either.
@@ -82,7 +83,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	struct iommufd_device *idev;
 	int rc;
 
-	/* User space cannot flush CPU caches. */
+	/* User space cannot flush CPU caches, so DMA must be coherent. */
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
 	if (!READ_ONCE(allow_unsafe_interrupts) && !interrupts_isolated(dev))
@@ -101,7 +102,8 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 
 	idev->dev = dev;
 	/*
-	 * User space must not destroy it: the subsystem is its long-term user.
+	 * The subsystem is a long-term user, so IOMMU_DESTROY fails with
+	 * -EBUSY.
 	 */
 	idev->obj.users = 1;
 	iommufd_ctx_get(ictx);
@@ -134,8 +136,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
 /**
  * iommufd_device_attach() - attach a device to an IOAS
  * @idev: the bound device
- * @pt_id: input: ID of an IOAS, or of an HWPT of one; output: ID of the HWPT
- *         that the device is attached to
+ * @pt_id: input: ID of an IOAS or of an HWPT; output: ID of the HWPT that the
+ *         device is attached to
  *
  * All DMA that carries the requester ID of the device is translated by the IOAS
  * from then on.
@@ -165,7 +167,7 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 	if (obj->type == &iommufd_ioas_type) {
 		ioas = container_of(obj, struct iommufd_ioas, obj);
 	} else if (obj->type == &iommufd_hwpt_type) {
-		/* An HWPT holds its IOAS. */
+		/* An HWPT is a long-term user of its IOAS. */
 		ioas = container_of(obj, struct iommufd_hwpt, obj)->ioas;
 		hwpt_id = obj->id;
 	}
@@ -251,7 +253,8 @@ int iommufd_device_get_info(struct iommufd_call *call)
 }
 
 /*
- * Clear a user buffer. User space chooses its length, which may be gigabytes.
+ * Clear a user buffer. User space chooses its length, which may be gigabytes,
+ * so the loop is killable.
  */
 static int clear_user_killable(char __user *buffer, size_t length)
 {
@@ -269,7 +272,7 @@ static int clear_user_killable(char __user *buffer, size_t length)
 	return 0;
 }
 
-/* Return the raw register values, for programs that emulate the IOMMU. */
+/* Return raw register values of the IOMMU, for programs that emulate one. */
 int iommufd_device_get_hw_info(struct iommufd_call *call)
 {
 	struct iommu_hw_info *cmd = call->cmd;

@@ -38,8 +38,8 @@ const struct iommufd_object_type iommufd_hwpt_type = {
  * struct hwpt_attach - state of an attach in progress
  * @idev: the device
  * @msi_start: bus address of the window for its MSI doorbell, or PHYS_ADDR_MAX
- * @refused: domain that the engine cannot accept until a busy mapping becomes
- *           idle, not attached to a device; otherwise NULL
+ * @refused: domain that the engine does not accept until a busy mapping becomes
+ *           idle; no device is attached to it. NULL if there is none
  */
 struct hwpt_attach {
 	struct iommufd_device *idev;
@@ -77,7 +77,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 	return hwpt;
 }
 
-/* Set up the window for interrupts that are memory writes. */
+/* Set up the window for MSI doorbells unless @start is PHYS_ADDR_MAX. */
 static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 {
 	int rc;
@@ -104,7 +104,8 @@ static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
 
 /*
  * Allocate and fill the domain of @hwpt for its first device. Returns -EAGAIN
- * with @attach->refused set if the caller must drop attach_lock and wait.
+ * with @attach->refused set if the caller must drop attach_lock and call
+ * iopt_attach_wait().
  */
 static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 			     struct hwpt_attach *attach)
@@ -119,7 +120,10 @@ static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 	hwpt->domain = domain;
 	hwpt->msi_window = false;
 
-	/* Some drivers set a bit in each entry, so do this before mapping. */
+	/*
+	 * Some drivers set a bit in each page table entry, so do this before
+	 * anything is mapped.
+	 */
 	rc = -EINVAL;
 	if (hwpt->enforce_snoop &&
 	    (!domain->ops->enforce_cache_coherency ||
@@ -146,7 +150,7 @@ err_free:
 	return rc;
 }
 
-/* Attach a device to @hwpt. */
+/* Attach a device to @hwpt. The first device makes it allocate its domain. */
 static int hwpt_attach_device(struct iommufd_hwpt *hwpt,
 			      struct hwpt_attach *attach)
 {
@@ -194,10 +198,10 @@ static int hwpt_attach_new(struct iommufd_ioas *ioas,
 }
 
 /*
- * Attach a device to an HWPT of @ioas. The errno by which a driver refuses a
- * domain for a device differs between drivers, so try the next HWPT after any
- * errno but -ENOMEM. The errno that counts is that of the domain which is
- * allocated for the device if all others refuse it.
+ * Attach a device to an HWPT of @ioas. The errno by which an IOMMU driver
+ * rejects a domain for a device differs between drivers, so try the next HWPT
+ * after any errno except -ENOMEM. If all HWPTs fail, attach to a new one and
+ * return its result.
  */
 static int hwpt_attach_any(struct iommufd_ioas *ioas,
 			   struct hwpt_attach *attach)
@@ -260,16 +264,16 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * iommufd_hwpt_attach() - attach a device to an IOAS
  * @idev: the device, not attached
  * @ioas: the IOAS; the caller is a short-term user of it
- * @hwpt_id: ID of an HWPT of @ioas to attach to, or 0 for any
+ * @hwpt_id: ID of an HWPT of @ioas to attach to, or 0 for any HWPT
  *
  * Sets iommufd_device.hwpt. The device can access the memory mapped in @ioas
  * and no other memory from then on.
  *
- * A mapping outside of the aperture of the new domain that is being built or
- * torn down blocks the attach. The wait for it is unbounded, since it depends
- * on the memory that is mapped or on a driver. attach_lock is dropped for the
- * wait, because closing another device takes it, and the HWPT is looked up
- * again afterwards.
+ * While a mapping outside of the aperture of a new domain is being built or
+ * torn down, the attach waits for that mapping. The wait is unbounded, since it
+ * lasts until the memory is pinned or a driver has unpinned its pages.
+ * attach_lock is dropped for the wait, because closing another device takes it,
+ * and the HWPT is looked up again afterwards.
  *
  * Context: Takes iommufd_ioas.attach_lock. May sleep for an unbounded time
  * while it pins memory. The caller must not be a user of an HWPT: the
@@ -277,9 +281,9 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * Return: 0, or
  * * %-EINVAL - The device does not meet the requirements of @ioas, its group is
  *   attached elsewhere, or the IOMMU driver refuses the domain.
- * * %-ENOENT - The HWPT was just freed.
- * * %-EADDRINUSE - Something is mapped at IOVAs that the device or its IOMMU
- *   cannot use.
+ * * %-ENOENT - The HWPT @hwpt_id was just freed.
+ * * %-EADDRINUSE - IOVAs that the device or its IOMMU cannot use are mapped or
+ *   allowed.
  * * %-EINTR - The caller was killed.
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK is exceeded.
  * * Another errno of the IOMMU driver or of pinning.
@@ -296,7 +300,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 		return -EINVAL;
 	/*
 	 * Reserve before the domain exists, so that no map uses these IOVAs.
-	 * This may wait for a map, and a detach may wait for attach_lock.
+	 * This may wait for a map, so attach_lock must not be held: a detach
+	 * takes it and is not killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
 	if (rc)
@@ -353,14 +358,15 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	mutex_unlock(&ioas->attach_lock);
 
 	/*
-	 * Waits for calls that looked up @hwpt by its ID and may need the lock.
+	 * The removal waits for calls that have looked up @hwpt by its ID and
+	 * may need attach_lock.
 	 */
 	if (remove)
 		iommufd_object_remove(&hwpt->obj);
 	iommufd_object_put(&ioas->obj);
 }
 
-/* Allocate an HWPT of @pt_id for a device, to be destroyed by user space. */
+/* Allocate an HWPT of the IOAS @pt_id for @idev. User space destroys it. */
 static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 					  struct iommufd_device *idev)
 {
@@ -401,7 +407,7 @@ int iommufd_hwpt_alloc(struct iommufd_call *call)
 	if (!idev)
 		return -ENOENT;
 	hwpt = hwpt_alloc_in(call->ictx, cmd->pt_id, idev);
-	/* Closing the device must not wait for the answer to be written. */
+	/* Closing the device must not wait until the answer is written. */
 	iommufd_object_put(&idev->obj);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);

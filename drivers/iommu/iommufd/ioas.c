@@ -17,7 +17,7 @@
 
 /*
  * Limit for IOMMU_IOAS_ALLOW_IOVAS. A map that chooses its IOVA may walk all
- * ranges while other calls wait, and no program needs that many.
+ * ranges while other calls wait, and no program needs more.
  */
 #define ALLOWED_MAX	65536
 
@@ -94,8 +94,8 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 }
 
 /*
- * Get the usable ranges from the engine, at most @room of them. The caller
- * frees @ranges, which contains @nr ranges, or is NULL if out of memory.
+ * Get at most @room usable ranges from the engine. @nr is set to the number of
+ * ranges in @ranges, which the caller frees, or which is NULL if out of memory.
  * Returns the number of ranges that exist.
  */
 static unsigned int ranges_snapshot(struct io_pagetable *iopt, u32 room,
@@ -165,8 +165,8 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 }
 
 /*
- * Copy in and check each of the ranges that user space allows. The caller frees
- * them. Whether they overlap is checked by the engine.
+ * Copy the ranges that user space allows, and check each of them. The engine
+ * checks that they do not overlap. The caller frees the returned array.
  */
 static struct iopt_range *allowed_ranges(struct iommu_iova_range __user *array,
 					 u32 nr)

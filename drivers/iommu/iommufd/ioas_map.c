@@ -5,8 +5,8 @@
  * The functions check their arguments and leave the rest to the engine. If the
  * answer cannot be copied to user space, no mapping may be left that user space
  * does not know of. A mapping is therefore removed if the IOVA chosen for it
- * cannot be returned, and an unmap writes to its answer before it removes any
- * mapping.
+ * cannot be returned, and an unmap checks that its answer can be written before
+ * it removes any mapping.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -59,9 +59,9 @@ static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 /*
- * Look up an IOAS in which memory is to be pinned and become a long-term user.
- * Pinning may block forever, so IOMMU_DESTROY fails while it is in progress. It
- * only waits for short-term users.
+ * Look up an IOAS for a call that pins memory, and make the call a long-term
+ * user of it. Pinning may block forever, so IOMMU_DESTROY fails with -EBUSY in
+ * the meantime. It waits only for short-term users.
  */
 static struct iommufd_ioas *ioas_enter(struct iommufd_ctx *ictx, u32 id)
 {

@@ -22,14 +22,15 @@
  *
  *	iommufd_ioas::attach_lock	held across attach, detach and setting
  *					IOMMU_OPTION_HUGE_PAGES. Since detach is
- *					not killable, a holder may wait for
- *					memory or for a driver only while no
- *					device is attached
+ *					not killable, a thread that holds it may
+ *					wait for memory or for a driver only
+ *					while no device is attached
  *	locks of the engine and of the IOMMU core
  *	iommufd_access::unmap_lock	held across the unmap callback of a
  *					driver
  *	locks of that driver
- *	iommufd_ctx::objects' xa_lock	innermost, a spinlock
+ *	iommufd_access::lock,		innermost, spinlocks
+ *	iommufd_ctx::objects' xa_lock
  */
 #ifndef _IOMMUFD_PRIVATE_H
 #define _IOMMUFD_PRIVATE_H
@@ -84,7 +85,7 @@ struct iommufd_object_type {
  * @users: number of long-term users. IOMMU_DESTROY fails unless it is 0.
  *         Protected by the xa_lock of iommufd_ctx.objects
  * @removed: the object has lost its ID and accepts no new long-term users.
- *           Protected by the same lock
+ *           Protected by the same lock as @users
  * @rcu: frees the object after a grace period, since lookups take no lock
  */
 struct iommufd_object {
@@ -141,11 +142,12 @@ int iommufd_object_respond(struct iommufd_object *obj,
  * Convert an errno of pinning to that of the uAPI. The engine distinguishes
  * memory that is not accessible from a process that has exited. User space gets
  * -EFAULT for both when it copies a mapping or attaches a device: the memory is
- * lost either way. IOMMU_IOAS_MAP pins memory of the calling process, and the
- * driver of an access gets the errno of the engine.
+ * lost either way. No other caller needs the conversion: IOMMU_IOAS_MAP pins
+ * memory of the calling process, and the driver of an access gets the errno of
+ * the engine.
  *
- * The only other errno that differs is that of IOMMU_OPTION_HUGE_PAGES, see
- * set_small_iopte().
+ * The only other errno of the engine that is converted is that of
+ * IOMMU_OPTION_HUGE_PAGES, see set_small_iopte().
  */
 static inline int iommufd_pin_errno(int rc)
 {
@@ -157,13 +159,13 @@ static inline int iommufd_pin_errno(int rc)
  * @obj: object head; the long-term users are the HWPTs and accesses of the
  *       IOAS, and maps and copies in progress
  * @iopt: the space of the engine, which records all mappings
- * @enforce_snoop: only devices whose DMA can be forced to be coherent may
- *                 attach
- * @addr_width: width in bits that the IOMMU of a device must translate for the
- *              device to attach; 0 for any
+ * @enforce_snoop: only devices with an IOMMU that can force their DMA to be
+ *                 coherent may attach
+ * @addr_width: number of address bits that the IOMMU must translate for each
+ *              attached device; 0 for any
  * @attach_lock: serialises attach and detach of devices
- * @hwpts: list of the struct iommufd_hwpt that any device may join; protected
- *         by @attach_lock
+ * @hwpts: list of each &struct iommufd_hwpt that a compatible device may join;
+ *         protected by @attach_lock
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;

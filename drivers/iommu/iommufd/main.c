@@ -2,10 +2,9 @@
 /*
  * /dev/iommu: the device file and the dispatch of its ioctls.
  *
- * All commands are listed in one table. Argument sizes and the handling of
- * shorter and longer structs are common to all commands and dealt with before
- * the command is called. Errors of user space are only reported by an errno and
- * never logged.
+ * All commands are listed in one table. Argument sizes, and structs that are
+ * shorter or longer than the kernel's, are handled before the command is
+ * called. Errors of user space are only reported by an errno and never logged.
  */
 #include <linux/file.h>
 #include <linux/fs.h>

@@ -7,9 +7,9 @@
  * call that may use it for an unbounded time.
  *
  * An object is published only when it is fully set up, and its ID is removed
- * before any part of it is torn down. Destruction is refused while there are
- * long-term users. Otherwise it removes the ID, so that no further call finds
- * the object, and waits for the short-term users.
+ * before any part of it is torn down. IOMMU_DESTROY fails with -EBUSY while the
+ * object has long-term users. Otherwise it removes the ID, so that no further
+ * call finds the object, and waits for the short-term users.
  *
  * The object is torn down by the task that drops the last reference. If a task
  * is killed while it waits for short-term users, the last of them destroys the
@@ -69,7 +69,7 @@ void iommufd_object_abort(struct iommufd_object *obj)
 	kfree(obj);
 }
 
-/* Publish a fully set up object. User space may guess its ID and use it. */
+/* Publish a fully set up object. User space may guess its ID and use it now. */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
 	/* The ID reserved the slot, so this does not allocate. */
@@ -144,7 +144,7 @@ void iommufd_object_put(struct iommufd_object *obj)
 		return;
 	}
 	/*
-	 * The caller's file reference or bound device keeps the context alive.
+	 * The context stays valid: the caller holds its file or a bound device.
 	 */
 	if (wq_has_sleeper(&ictx->put_wq))
 		wake_up_all(&ictx->put_wq);
@@ -190,8 +190,8 @@ void iommufd_object_unuse(struct iommufd_object *obj)
  * @obj: the object; the caller is its only long-term user, and no other thread
  *       destroys it
  *
- * Context: May sleep, not killable. Waits for all short-term users, which use
- * objects of these types only for a short time.
+ * Context: May sleep, not killable. Waits for all short-term users, which use a
+ * device, an access or an HWPT only for a short time.
  */
 void iommufd_object_remove(struct iommufd_object *obj)
 {
@@ -239,7 +239,7 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 	if (rc)
 		return rc;
 
-	/* Once @refs is 0, a lookup that races with this fails. */
+	/* Once obj->refs is 0, a lookup that races with this fails. */
 	if (wait_event_killable(ictx->put_wq, refcount_dec_if_one(&obj->refs))) {
 		iommufd_object_put(obj);
 		return -EINTR;
@@ -249,9 +249,9 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 }
 
 /*
- * Destroy all objects when the file is released. An object that has users is
- * destroyed after them. Only HWPTs are users at this point and have none
- * themselves, so the second round destroys the last object.
+ * Destroy all objects when the file is released. An object with long-term users
+ * is destroyed after them. At this point only HWPTs are long-term users, and
+ * they have none themselves, so the second round destroys the last object.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {

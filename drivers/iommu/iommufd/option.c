@@ -51,14 +51,16 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 {
 	int rc;
 
-	/* An attach in progress may fail, and then no domain is in use. */
+	/*
+	 * Wait for an attach in progress: if it fails, the option can be set.
+	 */
 	if (mutex_lock_killable(&ioas->attach_lock))
 		return -EINTR;
 	rc = iopt_set_max_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
 	mutex_unlock(&ioas->attach_lock);
 	/*
-	 * The engine is busy while large I/O pages may be in use. User space
-	 * sets the option too late, which is an invalid argument.
+	 * The engine returns -EBUSY while large I/O pages may be in use. In the
+	 * uAPI it is invalid to set the option that late.
 	 */
 	return rc == -EBUSY ? -EINVAL : rc;
 }

@@ -2,18 +2,19 @@
 /*
  * Hot reset of devices that are owned through /dev/iommu.
  *
- * A hot reset resets a slot or a bus with all devices on it, which are called
- * affected. An iommufd owns a device if the device, or another device of its
- * IOMMU group, is bound to it: nothing else can use the device then, and the
- * iommufd controls its DMA.
+ * A hot reset resets a slot or a bus with all devices on it, the affected
+ * devices. An iommufd owns a device if the device, or another device of its
+ * IOMMU group, is bound to the iommufd: nothing else can use the device then,
+ * and the iommufd controls its DMA.
  *
  * A user may reset a slot or a bus if the user's iommufd owns all affected
  * devices and each of them has a vfio driver, which keeps the device in place
- * and is notified of the reset. Passing group files would not prove more, so
- * none are accepted.
+ * and is notified of the reset. Group files would prove nothing more and are
+ * rejected.
  *
- * The lock of the device set prevents all its devices from being opened and
- * closed, so ownership that was checked under it is valid until it is dropped.
+ * The lock of the device set prevents all devices of the set from being opened
+ * and closed, so that an ownership check remains valid until the lock is
+ * dropped.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -28,8 +29,8 @@
 MODULE_IMPORT_NS(IOMMUFD);
 
 /*
- * Return the ID of a device for the user of @ictx, or one of the special
- * values.
+ * Return the ID of a device for the user of @ictx, or VFIO_PCI_DEVID_OWNED or
+ * VFIO_PCI_DEVID_NOT_OWNED for a device that is not bound to @ictx.
  */
 static u32 get_devid(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
@@ -47,7 +48,7 @@ static u32 get_devid(struct vfio_device *device, struct iommufd_ctx *ictx)
  * @vdev: the device
  * @ictx: the iommufd
  *
- * Context: Holds the lock of the device set. May sleep.
+ * Context: The caller holds the lock of the device set. May sleep.
  * Return: true if @ictx owns @vdev.
  */
 bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
@@ -56,7 +57,7 @@ bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 	return get_devid(&vdev->vdev, ictx) != VFIO_PCI_DEVID_NOT_OWNED;
 }
 
-/* Check whether the slot can be reset, and otherwise the bus. */
+/* Check that the slot, or otherwise the bus, can be reset. @slot says which. */
 static int probe_reset(struct vfio_pci_core_device *vdev, bool *slot)
 {
 	*slot = !pci_probe_reset_slot(vdev->pdev->slot);
@@ -65,7 +66,7 @@ static int probe_reset(struct vfio_pci_core_device *vdev, bool *slot)
 	return 0;
 }
 
-/* Result of a walk over the affected devices. */
+/* State of a walk over the affected devices. */
 struct affected {
 	struct vfio_pci_core_device *vdev;	/* Device of the caller */
 	struct vfio_pci_dependent_device *devices;
@@ -120,8 +121,8 @@ static void affected_find(struct affected *affected, bool slot)
  * Context: May sleep.
  * Return: 0, or
  * * %-ENODEV - Neither the slot nor the bus can be reset.
- * * %-ENOSPC - @arg is too small for all devices. The number of devices and the
- *   flags are set.
+ * * %-ENOSPC - @arg is too small for all devices. Only the number of devices
+ *   and the flags are set.
  * * %-EAGAIN - Devices were added concurrently.
  * * %-EFAULT - @arg is not accessible.
  * * %-ENOMEM - Out of memory.
@@ -175,8 +176,8 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
  *
  * Context: May sleep.
  * Return: 0, or
- * * %-EINVAL - Group files were passed, or an affected device is not owned by
- *   the iommufd or has no vfio driver.
+ * * %-EINVAL - Group files were passed, or the iommufd does not own an affected
+ *   device, or an affected device has no vfio driver.
  * * %-ENODEV - Neither the slot nor the bus can be reset.
  * * %-EBUSY - One of the devices is busy.
  * * Another errno of the reset.

@@ -34,8 +34,8 @@
  *
  * ========== ==============================================================
  * ENOTTY     the command number is unknown
- * EINVAL     @size ends before the last field of the first version of the
- *            command, or a field has a value that is never valid
+ * EINVAL     @size ends before the end of the first version of the command, or
+ *            a field has a value that is never valid
  * E2BIG      a byte beyond the end of the kernel's struct is not zero, or
  *            @size is larger than a page
  * EOPNOTSUPP a flag or the value of a reserved field is not supported
@@ -162,7 +162,7 @@ struct iommu_ioas_allow_iovas {
  * Return the IOVAs that may be mapped: those that all attached devices and
  * their IOMMUs can address, except for regions that the platform or a device
  * reserves, such as interrupt windows. An attach may remove ranges and a detach
- * may add ranges, so the result is only valid until the next of either.
+ * may add ranges, so the result is only valid until the next attach or detach.
  * Existing mappings do not affect the result.
  *
  * If the array is too small, as many ranges as fit are written, @num_iovas and
@@ -235,10 +235,10 @@ struct iommu_ioas_map {
  * @src_iova: IOVA of the memory in @src_ioas_id
  *
  * Map the memory that is mapped at [@src_iova, @src_iova + @length - 1], which
- * may be a mapping, a part of one, or several adjacent mappings. The pages
- * remain pinned and charged once, to the owner of the original mapping. The new
- * mapping is otherwise independent: each of the two has to be removed by
- * IOMMU_IOAS_UNMAP. A writeable copy of memory that was mapped without
+ * may be a mapping, a part of a mapping, or several adjacent mappings. The
+ * pages remain pinned and charged once, to the owner of the original mapping.
+ * The copy is otherwise independent of the original: each has to be removed by
+ * IOMMU_IOAS_UNMAP. A copy with WRITEABLE of memory that was mapped without
  * WRITEABLE fails with EPERM.
  */
 struct iommu_ioas_copy {
@@ -261,7 +261,7 @@ struct iommu_ioas_copy {
  * @length: input: length of the interval in bytes; output: number of bytes
  *          unmapped
  *
- * Remove all mappings inside the interval. Mappings are not split: if one
+ * Remove all mappings inside the interval. Mappings are not split: if a mapping
  * extends beyond the interval, the command fails with ENOENT and nothing is
  * unmapped. It also fails with ENOENT if nothing is mapped in the interval. As
  * an exception, @iova 0 with @length U64_MAX removes all mappings and succeeds
@@ -365,10 +365,10 @@ enum iommu_hwpt_data_type {
  * @fault_id: ignored
  * @__reserved2: must be 0
  *
- * Allocate another I/O page table of an IOAS, which the device and compatible
- * ones can be attached to. While it has devices attached, it translates all
- * mappings of the IOAS, including later ones. IOMMU_DESTROY frees it when no
- * device is attached.
+ * Allocate another I/O page table of an IOAS, to which the device and
+ * compatible devices can be attached. While it has devices attached, it
+ * translates all mappings of the IOAS, including later ones. IOMMU_DESTROY
+ * frees it, and fails while a device is attached.
  *
  * Attaching a device to an IOAS selects or allocates an HWPT automatically.
  * This command is only needed to control which devices share an I/O page table.

@@ -64,8 +64,9 @@ static void domain_is_empty_after_unmap(struct kunit *test)
 }
 
 /*
- * A domain with pages larger than the mapping's alignment can be attached if
- * the unmap succeeds, and fails to attach if the unmap fails.
+ * An attach waits for the unmap of a mapping that is not aligned to the I/O
+ * pages of the domain. The attach succeeds if the unmap does, and fails with
+ * -EADDRINUSE if the unmap fails.
  */
 static void coarse_domain_attaches_after_unmap(struct kunit *test)
 {

@@ -13,8 +13,8 @@
 #define IOVA	0x100000000UL
 
 /*
- * Every access is notified of each mapping that has pins, as a whole, and of no
- * other mapping.
+ * Every access is notified once of the whole range of each mapping in which any
+ * access has pinned pages, and of no other mapping.
  */
 static void unmap_notifies_every_access(struct kunit *test)
 {
@@ -68,7 +68,7 @@ static void detach_notifies_no_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A notification for the last page of the address space does not wrap. */
+/* The range of a notification can end at the last byte of the address space. */
 static void unmap_notifies_of_last_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -100,7 +100,8 @@ static void call_every_function(struct test_access *access, unsigned long start,
 	u64 value = 42;
 
 	/*
-	 * The mapping takes no new pins while it is unmapped, but still exists.
+	 * A mapping that is being unmapped still exists, but cannot be pinned,
+	 * read or written.
 	 */
 	WARN_ON(iopt_access_pin(access->access, start, start + PAGES(1) - 1,
 				&page, 0) != -ENOENT);
@@ -120,7 +121,7 @@ static void call_every_function(struct test_access *access, unsigned long start,
 	WARN_ON(iopt_validate(iopt));
 }
 
-/* The callback may call any function of the engine. */
+/* The callback may call the engine, which holds no lock meanwhile. */
 static void callback_may_call_any_function(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -162,7 +163,7 @@ static void expect_usable(struct test_access *access, unsigned long start,
 	access->keep = !final;
 }
 
-/* An access that does not unpin is notified as often as the policy says. */
+/* An access that keeps its pins is notified iopt_policy.notices times. */
 static void unmap_notifies_up_to_limit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -197,8 +198,8 @@ static void unmap_notifies_up_to_limit(struct kunit *test)
 }
 
 /*
- * After the last notification the unmap waits for pins. If it is killed then,
- * the mapping can be pinned again.
+ * After the last notification the unmap waits until the pins are dropped. If it
+ * is killed in that wait, the mapping can be pinned again.
  */
 static void unmap_waits_after_last_notice(struct kunit *test)
 {
@@ -220,8 +221,8 @@ static void unmap_waits_after_last_notice(struct kunit *test)
 }
 
 /*
- * A wait for in-flight calls uses up a notification, so that a sequence of
- * calls cannot keep the mapping.
+ * A wait for in-flight calls counts as a notification, so that a continuous
+ * sequence of calls cannot delay the unmap indefinitely.
  */
 static void waits_for_calls_count_as_notices(struct kunit *test)
 {
@@ -240,8 +241,8 @@ static void waits_for_calls_count_as_notices(struct kunit *test)
 	mutex_unlock(&space->iopt->lock);
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
 	/*
-	 * Each call that returns wakes the unmap, which finds the first call
-	 * still in flight.
+	 * Each iopt_access_rw() wakes the unmap when it returns, and the unmap
+	 * finds the call that nr_users simulates still in flight.
 	 */
 	for (i = 0; i != 4; i++) {
 		test_thread_expect_waiting(&unmap);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits of an unmap, see iopt_areas_quiesce(): until accesses have dropped
- * their pins, and until calls that are pinning have returned.
+ * An unmap waits until accesses have dropped their pins and until in-flight
+ * calls that pin have returned, see iopt_areas_quiesce().
  */
 #include <linux/delay.h>
 
@@ -71,7 +71,7 @@ static void unmap_EINTR_leaves_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* An unmap of several mappings unmaps none before all are unpinned. */
+/* An unmap of several mappings removes none before all of them are unpinned. */
 static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -93,7 +93,7 @@ static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-/* Return once @nr calls are in flight in an area. */
+/* Wait until @nr calls are in flight in an area. */
 static void wait_for_users(struct test_space *space, struct iopt_area *area,
 			   unsigned int nr)
 {
@@ -141,8 +141,8 @@ static long call_pin_unlocked(struct test_thread *thread)
 }
 
 /*
- * A call that pins several mappings is all-or-nothing, even if one of them is
- * unmapped while the other one is being pinned.
+ * A call that pins several mappings is all-or-nothing, even if they are
+ * unmapped while the last one is being pinned.
  */
 static void pin_of_several_is_all_or_nothing(struct kunit *test)
 {

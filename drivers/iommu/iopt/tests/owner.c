@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Orphans for KUnit tests: mappings that change their owner. */
+/* Helpers for KUnit tests that make orphans and adopt them. */
 #include "owner.h"
 #include "space.h"
 #include "thread.h"
 
-/* Make orphans of all mappings in a range. Return their pages or an errno. */
+/*
+ * Make orphans of all mappings in a range. Return the number of their pages, or
+ * an errno.
+ */
 int test_orphan(struct kunit *test, unsigned long iova, unsigned long npages)
 {
 	struct test_space *space = test->priv;
@@ -37,7 +40,7 @@ int test_adopt(struct kunit *test, unsigned long iova, unsigned long npages,
 }
 
 /**
- * struct owner_call - change of owners that a thread makes
+ * struct owner_call - arguments of a thread's iopt_orphan() or iopt_adopt()
  * @iova: first IOVA
  * @npages: number of pages
  * @uaddr: new user address of an adoption
@@ -73,8 +76,8 @@ static long call_orphan(struct test_thread *thread)
 }
 
 /*
- * Start a kernel thread that makes orphans of all mappings in a range. Its
- * return value is that of test_orphan().
+ * Start a kernel thread that makes orphans of all mappings in a range. The
+ * thread returns the number of their pages, or an errno.
  */
 void test_thread_orphan(struct kunit *test, struct test_thread *thread,
 			unsigned long iova, unsigned long npages)

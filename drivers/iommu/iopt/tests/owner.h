@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Orphans for KUnit tests: mappings that change their owner. */
+/* Helpers for KUnit tests that make orphans and adopt them. */
 #ifndef __IOPT_TEST_OWNER_H
 #define __IOPT_TEST_OWNER_H
 

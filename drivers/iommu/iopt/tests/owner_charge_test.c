@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Adoption of an orphan by another process (owner.c): which process is charged
- * for the pages, and which memory the CPU accesses.
+ * for the pages, and which memory iopt_access_rw() accesses.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -22,7 +22,7 @@
  * struct old_process - process that created the mapping
  * @account: accounting mode of the mapping
  * @uaddr: user address of its memory, 6 pages
- * @access: access that pins the last two of them
+ * @access: access that pins the last two of these pages
  * @user: user that the process runs as, or NULL for the user of the test
  * @mm: memory of the process
  */
@@ -67,7 +67,7 @@ static long call_map_and_pin(struct test_thread *thread)
 	return rc;
 }
 
-/* Map as another process. The caller puts its memory. */
+/* Map as another process. The caller drops old->mm with mmput(). */
 static void old_process_map(struct kunit *test, struct old_process *old)
 {
 	old->access = test_access_create(test);
@@ -87,8 +87,8 @@ static void expect_charges(struct kunit *test, struct mm_struct *mm,
 }
 
 /*
- * After an adoption by another process, that process is charged, up to its own
- * limit, and the old process is not, whether it has exited or not.
+ * An adoption by another process moves the charge to that process, subject to
+ * its own limit, whether the old process still runs or has exited.
  */
 static void adopt_by_another_process(struct kunit *test, bool alive,
 				     bool attached)
@@ -124,8 +124,8 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		test_set_memlock(PAGES(n));
 	}
 	/*
-	 * Both processes belong to the same user, so the limit must have room
-	 * for the pages only once.
+	 * Both processes run as the same user, which is not charged a second
+	 * time.
 	 */
 	if (account->account == IOPT_ACCOUNT_USER)
 		test_set_memlock(PAGES(user + n));
@@ -140,7 +140,10 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	if (pfn)
 		KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 
-	/* Pages that are pinned later belong to the new process too. */
+	/*
+	 * Pages that are pinned later are taken from and charged to the new
+	 * process.
+	 */
 	test_set_memlock(PAGES(user + 6));
 	if (attached)
 		test_detach(test, space->mock[0]);
@@ -157,13 +160,19 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 	mmdrop(old.mm);
 }
 
-/* Pages of a domain are charged to the new process while the old one runs. */
+/*
+ * Pages of attached domains are charged to the new process while the old one
+ * runs.
+ */
 static void adopt_from_living_process(struct kunit *test)
 {
 	adopt_by_another_process(test, true, true);
 }
 
-/* Pages of a domain are charged to the new process after the old one exited. */
+/*
+ * Pages of attached domains are charged to the new process after the old one
+ * has exited.
+ */
 static void adopt_from_dead_process(struct kunit *test)
 {
 	adopt_by_another_process(test, false, true);
@@ -214,14 +223,17 @@ static void adopt_from_another_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 6, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
-	/* The old payer was freed. RCU frees the credentials. */
+	/*
+	 * The old payer was freed. Its credentials drop the user after a grace
+	 * period.
+	 */
 	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&other->__count));
 	mmput(old.mm);
 	free_uid(other);
 }
 
-/* The CPU accesses the memory of the new owner after an adoption. */
+/* After an adoption, iopt_access_rw() accesses the memory of the new owner. */
 static void rw_uses_memory_of_new_owner(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Orphans (owner.c): which mappings become orphans, what can be done with an
- * orphan, and which ones the same process adopts at another address.
+ * Orphans (owner.c): which mappings can become orphans, which calls fail for an
+ * orphan, and how the same process adopts an orphan at another address.
  */
 #include <linux/uaccess.h>
 
@@ -12,15 +12,15 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Either all mappings of the interval become orphans, or none. */
+/* iopt_orphan() makes orphans of all mappings of the interval, or of none. */
 static void orphan_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 12), bytes = 1, i;
 
 	/*
-	 * An interval without mappings fails unless it is the whole address
-	 * space.
+	 * An interval without mappings fails with -ENOENT unless it is the
+	 * whole address space.
 	 */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_orphan(test, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(space->iopt, 0, ULONG_MAX,
@@ -48,7 +48,7 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 12, test_orphan(test, IOVA - PAGES(1), 20));
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_orphans);
 
-	/* An orphan can be unmapped, and then no longer counts as one. */
+	/* An orphan can be unmapped, and is then no longer in nr_orphans. */
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 12);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_orphans);
@@ -57,7 +57,7 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iopt_has_orphans(space->iopt));
 }
 
-/* Pages that are shared with a copy stay with their process. */
+/* A mapping cannot become an orphan while a copy shares its pages. */
 static void shared_pages_EBUSY(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -76,8 +76,9 @@ static void shared_pages_EBUSY(struct kunit *test)
 }
 
 /*
- * An orphan cannot be pinned, read, copied or put into a new domain. It stays
- * translated, and can be unpinned and taken out of a domain.
+ * An orphan cannot be pinned, read or copied, and no domain can be attached.
+ * Attached domains still translate the orphan and can be detached, and accesses
+ * can unpin its pages.
  */
 static void use_of_orphan_EBUSY(struct kunit *test)
 {
@@ -168,9 +169,9 @@ static void adopt_last_page(struct kunit *test)
 }
 
 /*
- * An adoption by the same process only changes the address, whatever the limit
- * and the accounting mode. Pinned pages stay; pages that are pinned later come
- * from the new address.
+ * An adoption by the same process changes only the address, regardless of the
+ * limit and the accounting mode. Pinned pages stay pinned; pages that are
+ * pinned later come from the new address.
  */
 static void adopt_at_another_address(struct kunit *test)
 {
@@ -198,7 +199,8 @@ static void adopt_at_another_address(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, old, 4);
 
 	/*
-	 * Pinned pages are the old ones, but the CPU accesses the new memory.
+	 * A pin returns the page that is pinned already, but iopt_access_rw()
+	 * accesses the new address.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA, 1, &page, 0));
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, old), page_to_pfn(page));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes of owners (owner.c) beside other calls: which calls wait for each
- * other.
+ * Waits of iopt_orphan() and iopt_adopt() (owner.c) for concurrent calls, and
+ * waits of other calls for them.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -30,8 +30,8 @@ static void adopt_waits_for_rw(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, old, 4));
 	area = test_area_at(space, IOVA);
 	/*
-	 * The old memory is not populated, and holding the mmap_lock blocks its
-	 * page fault.
+	 * The old memory is not populated, so that the read faults and blocks
+	 * on the mmap_lock.
 	 */
 	mmap_write_lock(current->mm);
 	test_thread_read(test, &read, access, IOVA, current->mm);
@@ -72,9 +72,7 @@ static void unmap_waits_for_adopt(struct kunit *test)
 	test_validate(test);
 }
 
-/*
- * A call that creates orphans waits killably for mappings that are being built.
- */
+/* iopt_orphan() waits for mappings that are being built, and is killable. */
 static void orphan_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -109,10 +107,10 @@ static long call_orphan_many(struct test_thread *thread)
 }
 
 /*
- * Share the pages of the area in the thread's argument, while the check in
- * call_orphan_many() drops the lock for the first time. This thread waits for
- * the lock and has a real-time priority on the same CPU, so it runs as soon as
- * the lock is dropped.
+ * Take a reference to the pages of an area, as a copy does, when iopt_orphan()
+ * in call_orphan_many() drops the lock for the first time. This thread waits
+ * for the lock and has a real-time priority on the same CPU, so it runs as soon
+ * as the lock is dropped.
  */
 static long call_share(struct test_thread *thread)
 {
@@ -136,8 +134,8 @@ static void wait_until_blocked(struct test_thread *thread)
 }
 
 /*
- * All mappings become orphans or none, even if one of them becomes shared
- * between the check and the change.
+ * iopt_orphan() is all-or-nothing even if the pages of a mapping become shared
+ * after the mapping was checked.
  */
 static void shared_after_check_EBUSY(struct kunit *test)
 {
@@ -169,7 +167,10 @@ static void shared_after_check_EBUSY(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
 }
 
-/* A call that is killed while it waits for an attach changes nothing. */
+/*
+ * iopt_orphan() and iopt_adopt() change nothing if they are killed while they
+ * wait for attach_mutex.
+ */
 static void orphan_and_adopt_EINTR(struct kunit *test)
 {
 	struct test_space *space = test->priv;

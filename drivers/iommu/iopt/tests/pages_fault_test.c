@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page faults while pinning (pages_pin.c): a page must be faulted in from a file on
- * a filesystem that does not respond.
+ * Page faults while pinning (pages_pin.c), in a file on a filesystem that does
+ * not respond.
  *
- * A second thread needs such a page and waits. No other call may wait for the
- * page unless it needs the same one; a case in which one does hangs. Pages that
- * are pinned meanwhile are charged, and the waiting thread can be killed.
+ * A second thread needs a page of the file and waits. Other calls must not wait
+ * for that page unless they need it, too: a case in which they do hangs. The
+ * pages that the thread has pinned before are charged meanwhile, and the thread
+ * can be killed.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -25,7 +26,7 @@
 
 #define IOVA	0x100000000UL
 
-/* Map @npages of a file. All pages but @slow->page are populated. */
+/* Map @npages pages of a file. All of them except @slow->page are populated. */
 static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
 				   unsigned long npages)
 {
@@ -55,8 +56,8 @@ static struct io_pagetable *map_and_copy(struct kunit *test,
 }
 
 /*
- * The limit includes the pages that a map has pinned while it waits for another
- * one.
+ * RLIMIT_MEMLOCK includes the pages that a map has pinned while it waits for
+ * another page to be faulted in.
  */
 static void limit_includes_pages_of_waiting_map(struct kunit *test)
 {
@@ -133,8 +134,8 @@ static void sharing_space_does_not_wait(struct kunit *test)
 }
 
 /*
- * Accesses can pin the other pages while a call waits for one. Calls that wait
- * for the same page all pin the same one.
+ * While a call waits for a page to be faulted in, accesses can pin the other
+ * pages. Several calls that wait for the page all pin the same page.
  */
 static void pin_does_not_wait_for_other_pages(struct kunit *test)
 {
@@ -175,8 +176,8 @@ static void pin_does_not_wait_for_other_pages(struct kunit *test)
 }
 
 /*
- * A holder that waits for a page keeps the pages that it has found, even if the
- * holder that pinned them drops them.
+ * While a holder waits for a page to be faulted in, the pages that it found
+ * pinned stay pinned, even if the holder that pinned them drops them.
  */
 static void waiting_holder_keeps_found_pages(struct kunit *test)
 {
@@ -199,8 +200,8 @@ static void waiting_holder_keeps_found_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, pages->nr_filling);
 	KUNIT_EXPECT_EQ(test, charged + 5, test_charged());
 	/*
-	 * iopt_validate() of the other space accepts the hole that the holder
-	 * waits for.
+	 * iopt_validate() of the other space accepts the hole at the page that
+	 * the holder waits for.
 	 */
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(other));
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
@@ -227,8 +228,8 @@ static long call_map_one(struct test_thread *thread)
 }
 
 /*
- * In a read-only private mapping of a file, a page that had to be waited for is
- * copied, and the copy is pinned.
+ * After the fault, a page of a read-only private file mapping is replaced by an
+ * anonymous copy before it is pinned.
  */
 static void private_page_is_copied_after_fault(struct kunit *test)
 {
@@ -268,10 +269,7 @@ struct blocking_file {
 	unsigned long uaddr;
 };
 
-/*
- * More than the number of successive faults that a call may make without
- * progress.
- */
+/* More faults than a call may take in succession without progress. */
 #define NR_BLOCKING	(IOPT_FAULTS_MAX + 8UL)
 
 static vm_fault_t blocking_fault(struct vm_fault *vmf)
@@ -324,8 +322,8 @@ static void blocking_file_map(struct kunit *test,
 }
 
 /*
- * While each fault of the thread blocks, pin the page on behalf of another
- * space. Then join the thread.
+ * Each time that a fault of the thread blocks, pin the page in another space
+ * before the fault resumes. Join the thread at the end.
  */
 static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 				struct blocking_file *blocking)
@@ -351,8 +349,8 @@ static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * A holder does not run out of faults if other callers pin the pages that it
- * needs.
+ * Pages that other callers pin count as progress of a holder: it does not fail
+ * after IOPT_FAULTS_MAX faults.
  */
 static void progress_of_others_counts_for_holder(struct kunit *test)
 {
@@ -380,8 +378,8 @@ static long call_pin_all(struct test_thread *thread)
 }
 
 /*
- * An access does not run out of faults if other callers pin the pages that it
- * needs.
+ * Pages that other callers pin count as progress of an access: it does not fail
+ * after IOPT_FAULTS_MAX faults.
  */
 static void progress_of_others_counts_for_access(struct kunit *test)
 {
@@ -401,9 +399,7 @@ static void progress_of_others_counts_for_access(struct kunit *test)
 	test_munmap(test, blocking.uaddr, NR_BLOCKING);
 }
 
-/*
- * More than the number of runs that a caller skips between checks for signals.
- */
+/* More runs than a caller skips between checks for signals. */
 #define NR_RUNS		1100UL
 
 static long call_hold_killed(struct test_thread *thread)
@@ -432,8 +428,8 @@ static void set_reserved(struct kunit *test, unsigned long uaddr,
 }
 
 /*
- * A caller that needs many pages can be killed even if other holders have all
- * of them.
+ * A holder that needs many pages is killable even if other holders have pinned
+ * all of them.
  */
 static void holder_of_held_pages_is_killable(struct kunit *test)
 {

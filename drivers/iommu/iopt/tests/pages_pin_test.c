@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claims of pages (struct iopt_page_claim): callers that need the same pages at
- * the same time wait for each other, and callers that need different pages do
- * not.
+ * Claims of pages (struct iopt_page_claim): a caller waits for another caller
+ * that is pinning the same pages, but not for a caller that is pinning
+ * different pages.
  *
  * Pinning for a read-only mapping takes the mmap_lock. While a thread holds
- * that lock, the threads that pin have claimed their pages but pinned none.
+ * that lock, the threads that pin have claimed their pages but have not pinned
+ * any.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -20,8 +21,7 @@
 #define IOVA	0x100000000UL
 
 /*
- * Return the number of callers that are pinning, and expect that their claims
- * do not overlap.
+ * Return the number of claims on @pages, and expect that they do not overlap.
  */
 static unsigned int nr_claims(struct kunit *test, struct iopt_pages *pages)
 {
@@ -94,7 +94,7 @@ static long call_hold_mmap_lock(struct test_thread *thread)
 }
 
 /*
- * Start the threads one after the other. Each is blocked before it has pinned a
+ * Start the threads one after the other. Each blocks before it has pinned a
  * page.
  */
 static void pinning_start(struct kunit *test, struct pinning *pinning,
@@ -147,14 +147,17 @@ static void access_waits_for_pinning_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pinning.pages->nr_waiting);
 	test_expect_pins(test, pinning.uaddr, 12, 1);
 	test_validate(test);
-	/* Both accesses have a pin on each page that both need. */
+	/*
+	 * The engine counts two pins of each of the 4 pages that both accesses
+	 * need.
+	 */
 	KUNIT_EXPECT_EQ(test, 12, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(pinning.call[0].access, IOVA, 12));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 12));
 }
 
 /**
- * struct beside_case - pages that are pinned while a thread is pinning 8 to 15
+ * struct beside_case - pages to pin while a thread is pinning pages 8 to 15
  * @name: name of the case
  * @first: first page
  * @npages: number of pages
@@ -180,7 +183,9 @@ static void beside_case_name(const struct beside_case *beside, char *name)
 
 KUNIT_ARRAY_PARAM(beside, beside_cases, beside_case_name);
 
-/* An access does not wait to pin pages that no other caller is pinning. */
+/*
+ * An access that pins pages does not wait for a caller that pins other pages.
+ */
 static void access_pins_beside_pinning_access(struct kunit *test)
 {
 	const struct beside_case *beside = test->param_value;
@@ -246,9 +251,9 @@ static void waiting_holder_is_killable(struct kunit *test)
 }
 
 /*
- * A holder of some pages of a hole waits for the caller that is pinning all of
- * them. Each of them then finds every page at its index, and keeps its pages
- * when the other holder is removed.
+ * A holder that needs some pages of a hole waits for the holder that is pinning
+ * the whole hole. Every page is then mapped at its index in both domains, and
+ * the pages of the waiting holder stay pinned when the other holder is removed.
  */
 static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 {
@@ -265,12 +270,12 @@ static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 64,
 					       IOMMU_READ));
 	pages = test_area_at(space, IOVA)->pages;
-	/* The record extends beyond the hole that is filled. */
+	/* Pin the pages above the hole that the threads fill. */
 	KUNIT_ASSERT_EQ(test, 0, test_copy_to(other[0], space->iopt,
 					      IOVA + PAGES(32), 32));
 
 	/*
-	 * Holding the mmap_lock stops a read-only pin, which looks up the VMA
+	 * Holding the mmap_lock blocks a read-only pin, which looks up the VMA
 	 * first.
 	 */
 	mmap_write_lock(current->mm);
@@ -303,7 +308,8 @@ static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 }
 
 /*
- * A holder waits while another one pins scattered pages, which take a run each.
+ * A holder waits while another holder pins scattered pages, each a run of its
+ * own.
  */
 static void holder_waits_for_scattered_pages(struct kunit *test)
 {
@@ -311,8 +317,8 @@ static void holder_waits_for_scattered_pages(struct kunit *test)
 }
 
 /*
- * A holder waits while another one pins contiguous pages. Their run is cut
- * where the slice of the waiting holder ends.
+ * A holder waits while another holder pins contiguous pages. Their run is cut
+ * where the slice of the waiting holder starts and ends.
  */
 static void holder_waits_for_run(struct kunit *test)
 {

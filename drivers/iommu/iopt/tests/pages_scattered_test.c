@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Removal of a thousand scattered holders or pins (pages_hold.c) that cut a
- * single run, in a scattered order and while every allocation would fail. The
- * memory is physically contiguous, so that it is one run before it is cut.
+ * A thousand scattered holders or pins cut a single run (pages_hold.c), and are
+ * then removed in a scattered order without an allocation. The memory is
+ * physically contiguous, so that it is one run before it is cut.
  */
 #include <linux/sched/signal.h>
 
@@ -17,13 +17,15 @@
 #define NR	1000UL
 #define NPAGES	(2 * NR + 1)
 
-/* Return the page index of holder @i, which is every second page. */
+/* Return the page index of holder or pin @i: they are at the odd indexes. */
 static unsigned long page_of(unsigned long i)
 {
 	return 2 * i + 1;
 }
 
-/* Return the next holder to remove. NR steps visit each holder once. */
+/*
+ * Return the holder or pin to remove after @at. NR steps visit each one once.
+ */
 static unsigned long next_at(unsigned long at)
 {
 	return (at + 617) % NR;
@@ -72,7 +74,7 @@ static unsigned long pfn_of(struct kunit *test, unsigned long i)
 	return test_user_pfn(test, space->uaddr + PAGES(page_of(i)));
 }
 
-/* Copies that are unmapped in any order each unpin their own page only. */
+/* A copy of one page unpins only that page when it is unmapped. */
 static void copies_cut_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -120,9 +122,9 @@ static void unpin_all(void *data, unsigned long start, unsigned long last)
 }
 
 /*
- * Pins move from the run to the records of an access when the domain is
- * detached, and back when it is attached. They can be dropped one by one in
- * both states.
+ * Pins own their pages while no domain is attached, and the holder owns the
+ * pages while one is attached. The pins can be dropped one by one in both
+ * states.
  */
 static void pins_cut_one_run(struct kunit *test)
 {
@@ -157,8 +159,8 @@ static void pins_cut_one_run(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * Drop half of the pins while the domain is attached, and half after
-	 * that.
+	 * Drop half of the pins while the domain is attached, and the other
+	 * half after it is detached.
 	 */
 	for (i = 0, at = 5; i != NR; i++, at = next_at(at)) {
 		unsigned long pfn = pfn_of(test, at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that holders and accesses share (pages_hold.c): which runs each of them
- * holds.
+ * Pages that holders and accesses share (pages_hold.c): where runs are cut, and
+ * which pages stay pinned.
  */
 #include "../account.h"
 #include "../pages.h"
@@ -10,7 +10,7 @@
 
 #define IOVA	0x100000000UL
 
-/* Expect that of @npages only those in [@first, @last] are pinned, once. */
+/* Expect that of @npages pages only [@first, @last] are pinned, once each. */
 static void expect_pinned(struct kunit *test, unsigned long uaddr,
 			  unsigned long npages, unsigned long first,
 			  unsigned long last)
@@ -63,7 +63,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 }
 
-/* Insert the slice of a holder that does not have all of its pages yet. */
+/* Insert the slice of a holder with pages that are not pinned yet. */
 static void slice_insert(struct iopt_pages *pages,
 			 struct interval_tree_node *slice)
 {
@@ -120,7 +120,10 @@ static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 	test_expect_pins(test, uaddr, 32, 0);
 }
 
-/* An access does not pin a page again that a holder or an access has pinned. */
+/*
+ * A page that a holder or an access has pinned is not pinned again by an
+ * access.
+ */
 static void pin_skips_pinned_pages(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);

@@ -122,7 +122,7 @@ static void pfnmap_EFAULT(struct kunit *test)
 }
 
 /*
- * Neither the borders of batches nor the limit on I/O pages cut an I/O page
+ * Neither batch boundaries nor the limit on the I/O page size split an I/O page
  * that fits.
  */
 static void pfnmap_large_iopages(struct kunit *test)

@@ -74,8 +74,9 @@ static void expect_charges(struct kunit *test, unsigned long user,
 }
 
 /*
- * Without a domain only the pinned pages are charged, with a domain all pages.
- * A page is uncharged when both its last pin and the last domain are removed.
+ * Without a domain only the pages with pins are charged, with a domain all
+ * pages. A page is uncharged when its last pin has been dropped and the last
+ * domain has been detached.
  */
 static void pin_charges(struct kunit *test)
 {
@@ -124,9 +125,7 @@ static void pin_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/*
- * A pin that fails at its third page leaves no counter raised by the first two.
- */
+/* A pin that fails at its third page reverts the charges of the first two. */
 static void failed_pin_charges_nothing(struct kunit *test)
 {
 	const struct account_case *account = test->param_value;
@@ -155,8 +154,8 @@ static void replace_page(struct kunit *test, unsigned long uaddr)
 }
 
 /*
- * Until its last unpin a page stays the same, even in domains that are attached
- * later, and even if the process replaces its memory.
+ * A pinned page stays the same until its last unpin, even if the process
+ * replaces its memory. Domains that are attached later translate to it, too.
  */
 static void domain_maps_pinned_page(struct kunit *test)
 {
@@ -189,8 +188,8 @@ static void domain_maps_pinned_page(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * The domain holds the page now, and a pin of the access adds no second
-	 * one.
+	 * The domains keep the page pinned without the access. If the access
+	 * pins it again, the page is not pinned twice.
 	 */
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
@@ -213,7 +212,9 @@ static void domain_maps_pinned_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 }
 
-/* Attach needs no memory in the process where pages are pinned. */
+/*
+ * Attach does not need memory in the process for pages that are pinned already.
+ */
 static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -243,7 +244,7 @@ static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 3));
 }
 
-/* Unpinning makes a page dirty only if the device could write to it. */
+/* The last unpin of a page makes it dirty only if the mapping is writable. */
 static void unpin_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -315,7 +316,7 @@ static void detach_dirties_all_but_pinned_page(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(pages[3]));
 }
 
-/* Copies share pages, and so their pins. */
+/* A page that was pinned through a mapping is also the page of its copies. */
 static void copies_share_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -335,7 +336,7 @@ static void copies_share_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 	/*
-	 * The mapping through which the page was pinned first may be unmapped.
+	 * The mapping through which the page was pinned first can be unmapped.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
@@ -346,8 +347,8 @@ static void copies_share_pins(struct kunit *test)
 }
 
 /*
- * Unpinning all of a mapping leaves pins alone that were made through a copy of
- * it.
+ * Unpinning the whole range of a mapping does not drop pins that were made
+ * through a copy of it.
  */
 static void unpin_leaves_other_copy(struct kunit *test)
 {
@@ -388,7 +389,7 @@ static long call_map(struct test_thread *thread)
 
 /*
  * After the process has exited, only pages that are pinned already can be
- * pinned.
+ * pinned. All others fail with -ESRCH.
  */
 static void pin_of_dead_process(struct kunit *test)
 {
@@ -462,7 +463,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, -ENOMEM, rc);
 		expect_pinned(test, uaddr, charged);
 	}
-	/* Each page that had no record needs at least one allocation. */
+	/* Each page without a pin record needs at least one allocation. */
 	KUNIT_EXPECT_GE(test, n, NFAIL / 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 

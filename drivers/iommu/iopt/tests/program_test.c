@@ -83,7 +83,7 @@ static void record_add_scattered(struct kunit *test, struct record *record,
 			   IOPT_RUN_PFNMAP);
 }
 
-/* Map all of the record at an IOVA. */
+/* Map the whole record at @iova. */
 static int record_program_in(struct kunit *test, struct record *record,
 			     struct iommu_domain *domain, unsigned long iova)
 {
@@ -114,7 +114,7 @@ static void record_unprogram(struct record *record, struct mock_domain *mock)
 	iopt_flush_end(&flush);
 }
 
-/* Free the record, and expect that nothing is mapped or cached. */
+/* Free the record, and expect that no page table or IOTLB entry is left. */
 static void record_exit(struct kunit *test, struct record *record,
 			struct mock_domain *mock)
 {
@@ -130,8 +130,8 @@ static void record_exit(struct kunit *test, struct record *record,
 }
 
 /*
- * Allocate a domain for such records, with the map_runs op if the parameter
- * says so.
+ * Allocate a domain that accepts page frames without struct page, with the
+ * map_runs op if the test's parameter is true.
  */
 static struct mock_domain *new_mock(struct kunit *test)
 {
@@ -213,8 +213,9 @@ static void nth_failure_leaves_nothing(struct kunit *test)
 }
 
 /*
- * Contiguous memory is mapped with large I/O pages, even if the record was cut
- * there, and even if the vector of runs fills up before it.
+ * Contiguous memory is mapped with large I/O pages, even if the record splits
+ * it into several runs, and even if scattered pages fill the vector of the call
+ * before it.
  */
 static void contiguous_memory_takes_large_pages(struct kunit *test)
 {
@@ -303,7 +304,7 @@ static const struct iommu_domain_ops counting_ops = {
 	.map_runs = counting_map_runs,
 };
 
-/* A call maps at most 1 GiB, without cutting an I/O page of that size. */
+/* A call maps at most 1 GiB and does not split an I/O page of that size. */
 static void calls_are_bounded(struct kunit *test)
 {
 	struct counting counting = {
@@ -352,9 +353,9 @@ static void zero_page_is_repeated(struct kunit *test)
 }
 
 /*
- * A domain with large pages maps memory that is contiguous over whole pages, in
- * however many runs. Other memory fails to map, and the pages mapped before are
- * unmapped.
+ * A domain with I/O pages larger than PAGE_SIZE maps memory that is contiguous
+ * over whole I/O pages, in any number of runs. Other memory fails with -EINVAL,
+ * and the I/O pages mapped before the failure are unmapped.
  */
 static void coarse_domain_EINVAL(struct kunit *test)
 {
@@ -433,8 +434,8 @@ static void map_runs_EINVAL(struct kunit *test)
 }
 
 /*
- * On failure, iommu_map_runs() reports how many bytes are mapped, after syncing
- * them.
+ * On failure, iommu_map_runs() reports the number of bytes that are mapped, and
+ * has called iotlb_sync_map for them.
  */
 static void map_runs_reports_mapped(struct kunit *test)
 {
@@ -510,7 +511,7 @@ static const struct iommu_domain_ops count_ops = {
 	.iotlb_sync = count_iotlb_sync,
 };
 
-/* Unmap an area of @bytes from a domain that counts. */
+/* Unmap an area of @bytes bytes from @counted. */
 static void count_unprogram(struct kunit *test, struct counted *counted,
 			    unsigned long iova, unsigned long bytes)
 {
@@ -536,8 +537,8 @@ static void count_unprogram(struct kunit *test, struct counted *counted,
 }
 
 /*
- * An unmap is split into calls of bounded size, at multiples of 1 GiB so that
- * no I/O page is cut.
+ * An unmap is split into calls of bounded size, at multiples of 1 GiB, so that
+ * no I/O page is split.
  */
 static void unmap_in_pieces(struct kunit *test)
 {
@@ -551,7 +552,7 @@ static void unmap_in_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, counted.nr_flushes);
 }
 
-/* The unmap of one area may need several flushes. */
+/* The unmap of a large area flushes the IOTLB after each TiB. */
 static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
 {
 	struct counted counted = {};
@@ -561,7 +562,7 @@ static void unmap_of_one_area_flushes_each_TiB(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, counted.nr_flushes);
 }
 
-/* After a call that falls short nothing more is unmapped. */
+/* If an unmap_pages call unmaps less than requested, the unmap ends there. */
 static void unmap_stops_after_short_call(struct kunit *test)
 {
 	struct counted counted = { .stop = SZ_1G };

@@ -12,7 +12,7 @@
 #define RANDOM_ACCESSES	3U
 #define RANDOM_PINS	48U
 
-/* First owner of reserved IOVAs that is not a domain; there are two of them. */
+/* First owner of reserved IOVAs that is not a domain. Two such owners exist. */
 #define RANDOM_OWNER	RANDOM_DOMAINS
 
 struct random;
@@ -53,7 +53,7 @@ struct random_pin {
  * @iopt: spaces
  * @mock: domains; the last one belongs to the second space, all others to the
  *        first space
- * @outside: IOVA pages that each domain does not translate
+ * @outside: bitmap of the IOVA pages that each domain does not translate
  * @access: accesses; the last one belongs to the second space, all others to
  *          the first space
  * @pin: pages that the accesses have pinned

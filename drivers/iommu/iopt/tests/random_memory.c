@@ -10,7 +10,7 @@
 #include "random.h"
 #include "space.h"
 
-/* Drop exactly the pins of one record. */
+/* Drop the pins of one record, and no others. */
 static void unpin(struct random *random, struct random_pin *pin)
 {
 	unsigned long start = PAGES(pin->start);
@@ -69,7 +69,7 @@ static int need_of(unsigned int flags)
 
 /*
  * Pin the pages in the model, and expect that the engine returned the same
- * ones.
+ * pages.
  */
 static void pinned_here(struct random *random, struct random_access *access,
 			unsigned int start, unsigned int length,
@@ -246,7 +246,7 @@ bool random_do_write(struct random *random)
 			 (dice(random, 4) ? 0 : IOPT_ACCESS_READ));
 }
 
-/* Replace a page of the process. Pages that are pinned stay the same. */
+/* Replace a page of the process. If the old page is pinned, it stays pinned. */
 bool random_do_replace(struct random *random)
 {
 	struct model *model = &random->model;
@@ -369,7 +369,8 @@ static struct model_mapping *find_orphan(const struct model_space *space)
 }
 
 /*
- * Adopt an orphan at a new address, or try to adopt a mapping that is not one.
+ * Adopt an orphan at a new address, or try to adopt a mapping that is not an
+ * orphan.
  */
 bool random_do_adopt(struct random *random)
 {
@@ -401,8 +402,8 @@ bool random_do_adopt(struct random *random)
 		return false;
 	mapping->orphan = false;
 	/*
-	 * The mapping may show only a part of its memory, and the address is
-	 * that of the part.
+	 * The mapping may be only a slice of its memory, and the address is
+	 * that of the slice.
 	 */
 	mapping->memory->slot = slot - mapping->first;
 	return true;

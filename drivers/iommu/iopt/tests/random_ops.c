@@ -149,7 +149,7 @@ static bool do_copy_across(struct random *random)
 
 /*
  * Expect that every access of the space was notified @notified times of a
- * mapping, and all other accesses never.
+ * mapping, and no access of the other space. Reset the counters.
  */
 static void expect_notified(struct random *random, unsigned int s,
 			    const struct model_mapping *mapping,
@@ -170,7 +170,7 @@ static void expect_notified(struct random *random, unsigned int s,
 
 /*
  * Unmap a range, and report dirty pages if @query is not NULL. A @length of 0
- * stands for the whole space.
+ * stands for the whole space. @rc is the expected errno of the query, or 0.
  */
 static int unmap_here(struct random *random, unsigned int s,
 		      unsigned int start, unsigned int length,
@@ -205,7 +205,7 @@ static int unmap_here(struct random *random, unsigned int s,
 	return rc;
 }
 
-/* Choose a range of IOVA pages that mostly contains mappings and cuts none. */
+/* Choose a range of IOVA pages. Most ranges contain mappings and split none. */
 void random_range(struct random *random, const struct model_space *space,
 		  unsigned int *start, unsigned int *length)
 {
@@ -297,8 +297,8 @@ static bool do_unmap_dirty(struct random *random)
 }
 
 /*
- * Choose a domain that is attached or not, or return RANDOM_DOMAINS if there is
- * none.
+ * Choose a domain that is attached or detached, as @attached says. Return
+ * RANDOM_DOMAINS if there is none.
  */
 static unsigned int dice_domain(struct random *random, bool attached)
 {
@@ -427,8 +427,8 @@ static bool do_unreserve(struct random *random)
 }
 
 /*
- * Attach the first domain with a limit that is too low by one page, then with
- * the exact limit.
+ * Attach a domain with a limit that is too low by one page, then with the exact
+ * limit.
  */
 static bool limit_attach(struct random *random)
 {
@@ -442,8 +442,8 @@ static bool limit_attach(struct random *random)
 	space = &model->space[random_space_of(d)];
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
 	/*
-	 * A failed attach makes pages dirty if an untracked device could reach
-	 * them until then.
+	 * If the space has untracked devices, a failed attach makes pages dirty
+	 * that such a device could have written to.
 	 */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
 	    space->nr_untracked ||

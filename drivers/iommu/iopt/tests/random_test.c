@@ -2,12 +2,12 @@
 /*
  * Random operations compared with a plain model.
  *
- * Two spaces, four domains, one of which has a small aperture, and three
- * accesses work on a few pages of memory. After each operation the test
- * validates the spaces and compares the engine with the model: the return
- * value, the page tables, the pin count of each page and the charges. It
- * compares the parts that an operation changed each time, and everything after
- * every 16th operation.
+ * The test has two spaces, four domains, of which one has a small aperture, and
+ * three accesses, all of which use a few pages of memory. After each operation
+ * it validates the spaces and compares the engine with the model: the return
+ * value, the page tables, the pin count of each page and the charges. The
+ * comparison is limited to the parts that the operation changed, and covers
+ * everything after every 16th operation.
  *
  * Module parameters:
  *  iopt_test.ops=N   number of operations; 300000 take minutes
@@ -147,7 +147,10 @@ static void random_test_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 }
 
-/* Expect that a domain maps some IOVA pages as the model does. */
+/*
+ * Expect that domain @d translates the IOVA pages in bitmap @iovas as in the
+ * model.
+ */
 static void check_ptes(struct random *random, unsigned int d, u64 iovas)
 {
 	struct model_space *space = &random->model.space[random_space_of(d)];

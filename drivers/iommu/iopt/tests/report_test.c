@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty pages in the user's bitmap, see iopt_dirty_read(): which bits a read
- * writes, at any address.
+ * Reports of dirty pages in the user's bitmap, see iopt_dirty_read(): which
+ * bits a read writes, for a bitmap at any address.
  *
  * Each case compares the user's memory, byte for byte, with a plain model.
  */
@@ -59,7 +59,8 @@ static struct model *model_make(struct kunit *test)
 }
 
 /*
- * Map without memory, which is not accessed as long as no domain is attached.
+ * Map an address without memory, which is not accessed as long as no domain is
+ * attached.
  */
 static void model_map(struct kunit *test, struct model *model,
 		      unsigned int first, unsigned int n)
@@ -104,7 +105,7 @@ static void model_set(struct model *model, unsigned long offset,
 
 /*
  * Apply to the model a read of @n pages from @first on, with the bitmap at
- * @offset.
+ * @offset. Unless @keep is set, the pages that it reports become clean.
  */
 static void model_read(struct model *model, unsigned long offset,
 		       unsigned int first, unsigned int n, unsigned int per_bit,

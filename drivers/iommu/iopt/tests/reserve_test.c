@@ -74,7 +74,7 @@ static void expect_usable(struct kunit *test, unsigned long start,
 
 /*
  * A relaxable region is usable. All other regions are reserved until the last
- * device that has them is removed.
+ * device that has them is unreserved.
  */
 static void device_reserves_regions(struct kunit *test)
 {
@@ -85,7 +85,7 @@ static void device_reserves_regions(struct kunit *test)
 		{ .start = SZ_4M, .length = 0, .type = IOMMU_RESV_RESERVED },
 		{ .start = 0xfee00000, .length = SZ_1M,
 		  .type = IOMMU_RESV_MSI },
-		/* Extend beyond the end of the address space. */
+		/* This region extends beyond the end of the address space. */
 		{ .start = -SZ_64K, .length = SZ_1M,
 		  .type = IOMMU_RESV_RESERVED },
 	};
@@ -114,7 +114,10 @@ static void device_reserves_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 8));
 }
 
-/* The kernel maps the MSI doorbell unless there is a hardware MSI window. */
+/*
+ * The address for the MSI doorbell is that of the software MSI region, unless
+ * the device also has a hardware MSI region.
+ */
 static void device_msi_doorbell(struct kunit *test)
 {
 	static const struct iommu_resv_region regions[] = {

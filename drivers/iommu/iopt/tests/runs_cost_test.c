@@ -11,14 +11,14 @@
 #include "runs_lib.h"
 
 /*
- * A record with only PER_CHUNK runs per chunk has as many chunks as one of
+ * A record with only PER_CHUNK runs per chunk has as many chunks as a record of
  * scattered memory of the same size, but takes little memory.
  */
 #define PER_CHUNK	4U
 #define CHUNK_PAGES	512UL
 #define TIB_CHUNKS	((unsigned int)(SZ_1T / (CHUNK_PAGES * PAGE_SIZE)))
 
-/* If each page is a run of its own, it takes 8 bytes and 2% overhead. */
+/* A page that is a run of its own takes 8 bytes, plus 2% overhead at most. */
 static void runs_take_8_bytes(struct kunit *test)
 {
 	unsigned long i, n = 200000, bytes = 0;
@@ -79,7 +79,7 @@ static unsigned long count_runs(struct iopt_runs *runs)
 	return nr;
 }
 
-/* Keep only the first page, as if it was copied before the rest is unmapped. */
+/* Keep only the first page, as if a copy used it when the rest is unmapped. */
 static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {};
@@ -97,8 +97,8 @@ static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Keep only a page in the middle and the last page, as if they were copied
- * before the rest is unmapped.
+ * Keep only a page in the middle and the last page, as if copies used them when
+ * the rest is unmapped.
  */
 static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 {
@@ -122,8 +122,8 @@ static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Clear slices of two chunks, in steps of @step slices that wrap around, until
- * only the first and the last page are left.
+ * Clear all slices of two chunks each, in the order of the multiples of @step
+ * modulo the number of slices. Only the first and the last page are left.
  */
 static unsigned long clear_slices(struct kunit *test, unsigned int nr,
 				  unsigned long step)

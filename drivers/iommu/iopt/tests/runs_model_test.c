@@ -100,7 +100,7 @@ static bool edit_is(struct edit_model *model, unsigned long first,
 	return true;
 }
 
-/* Fill a range of holes. The record may have several adjacent ones. */
+/* Fill a range of holes. The record may have several adjacent holes. */
 static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		      struct edit_model *model, struct rnd_state *rnd,
 		      unsigned long first, unsigned long last)
@@ -194,19 +194,19 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 	KUNIT_EXPECT_EQ(test, 0, runs.nr_chunks);
 }
 
-/* Random fills, cuts and clears change only the pages that they name. */
+/* Random fills, cuts and clears change only the pages in their range. */
 static void runs_edit_against_model(struct kunit *test)
 {
 	edit_against_model(test, 1, 20000);
 }
 
 /*
- * A chunk covers at most 16 units, so that most cuts are too far from its
- * start.
+ * A chunk covers at most 16 units, so that most cuts are too far from the start
+ * of their chunk for a packed offset.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {
-	/* All operations take minutes with lockdep. */
+	/* 20000 operations take minutes with lockdep. */
 	edit_against_model(test, 1UL << 16,
 			   IS_ENABLED(CONFIG_PROVE_LOCKING) ? 4000 : 20000);
 }

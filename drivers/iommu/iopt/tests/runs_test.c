@@ -167,7 +167,7 @@ static void runs_lose_whole_runs(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Neighbours that are cleared one after the other become one hole. */
+/* Adjacent runs that are cleared one after the other become one hole. */
 static void runs_clear_makes_one_hole(struct kunit *test)
 {
 	struct iopt_runs runs = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* iopt_access_rw(): reads and writes of accesses with the CPU. */
+/* iopt_access_rw(): reads and writes of mapped memory by the CPU. */
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -132,7 +132,7 @@ static void rw_errnos(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
 }
 
-/* A mapping must allow the access that the flags of the caller ask for. */
+/* A mapping must allow what the caller's flags require. */
 static void rw_EPERM(struct kunit *test)
 {
 	const unsigned int both = IOPT_ACCESS_READ | IOPT_ACCESS_WRITE;
@@ -161,7 +161,10 @@ static void rw_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EPERM, rw(access, wo, &value, both));
 	KUNIT_EXPECT_EQ(test, 0, rw(access, wo, &value, IOPT_ACCESS_WRITE));
 	KUNIT_EXPECT_EQ(test, 0, rw(access, both_at, &value, both));
-	/* The first mapping allows the access, the second does not. */
+	/*
+	 * Each range spans two mappings, of which one does not allow the
+	 * access.
+	 */
 	KUNIT_EXPECT_EQ(test, -EPERM,
 			iopt_access_rw(access->access, both_at - 8, pair, 16,
 				       both));
@@ -187,7 +190,7 @@ static void rw_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA, &value, 0));
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA, &value,
 					  IOPT_ACCESS_WRITE));
-	/* The mapping is of an address of the kernel. */
+	/* The second mapping is of a kernel address. */
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(access, IOVA + PAGES(1), &value, 0));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 2));
@@ -247,17 +250,17 @@ static void rw_of_dead_process(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_read_as(test, access, IOVA, NULL));
 	mmput(other);
 	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA, NULL));
-	/*
-	 * This error takes precedence over that for the memory of another
-	 * process.
-	 */
+	/* -EPERM takes precedence over -EFAULT for a foreign process. */
 	KUNIT_EXPECT_EQ(test, -EPERM, test_read_as(test, access, IOVA,
 						   current->mm));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-/* Return the dirty pages among the first 64 at IOVA as bits, and clear them. */
+/*
+ * Return a bitmap of the dirty pages among the 64 that start at IOVA. The
+ * report clears them.
+ */
 static u64 dirty_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -274,7 +277,9 @@ static u64 dirty_pages(struct kunit *test)
 	return bits;
 }
 
-/* Every page that a write touches becomes dirty, in each mapping. */
+/*
+ * Every page that a write touches becomes dirty, in all mappings that it spans.
+ */
 static void rw_marks_dirty(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -309,8 +314,8 @@ static void rw_marks_dirty(struct kunit *test)
 }
 
 /*
- * A write that fails at a missing page has written the pages before it, and
- * makes them dirty.
+ * A write that fails at a missing page has written to the pages before it and
+ * has made them dirty.
  */
 static void rw_EFAULT_marks_dirty(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Killed calls: which waits are killable, and the state that a killed call
- * leaves.
+ * leaves behind.
  */
 #include <linux/sizes.h>
 
@@ -29,7 +29,8 @@ static void waits_are_killable(struct kunit *test)
 	test_thread_map(test, &first, IOVA, uaddr, 8);
 	wait_for_completion(&space->mock[0]->blocked);
 	/*
-	 * The mapping is outside the aperture of the domain that is attached.
+	 * The mapping under construction is outside the aperture of the domain
+	 * that is attached below.
 	 */
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 
@@ -51,7 +52,8 @@ static void waits_are_killable(struct kunit *test)
 
 /*
  * An unmap that waits for a call in its mapping is killable, both between
- * notifications and after the last one. The mapping is unchanged then.
+ * notifications and after the last one. A killed unmap leaves the mapping
+ * unchanged.
  */
 static void killed_unmap_waiting_for_call(struct kunit *test)
 {

@@ -82,7 +82,7 @@ static unsigned long map_slow(struct kunit *test, struct slow_memory *slow,
 
 /*
  * Map memory of a driver. Every fault blocks, with the mmap_lock held. @slow
- * must stay as long as the memory is mapped.
+ * must remain valid while the memory is mapped.
  */
 unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 			       unsigned long npages)
@@ -93,7 +93,7 @@ unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 
 /*
  * Map a file. Faults of page @slow->page block, killably and with the mmap_lock
- * released. @slow must stay as long as the memory is mapped.
+ * released. @slow must remain valid while the file is mapped.
  */
 unsigned long test_slow_file(struct kunit *test, struct slow_memory *slow,
 			     unsigned long npages, int prot,

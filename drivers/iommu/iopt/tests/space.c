@@ -29,9 +29,8 @@ static void watch_fail(struct test_space *space)
 }
 
 /*
- * A call that waits for an area to become idle hangs the test case if none
- * does, either in this call or in the join of its thread. Fail the test case
- * first.
+ * Fail a test case in which a call waits and no area becomes idle, before the
+ * test case hangs in that call or in the join of its thread.
  */
 static void space_watch(struct work_struct *work)
 {
@@ -88,7 +87,7 @@ void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
 	schedule_delayed_work(&space->watch, WATCH_PERIOD);
 }
 
-/* Expect that freeing the space leaves no memory of the test case pinned. */
+/* Free the space, and expect that no memory of the test case stays pinned. */
 void test_space_exit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -129,7 +128,7 @@ struct io_pagetable *test_other_space(struct kunit *test,
 	return other;
 }
 
-/* Unmap all of a space from test_other_space() and free it. */
+/* Unmap everything from a space of test_other_space(), and free the space. */
 void test_other_free(struct kunit *test, struct io_pagetable *other,
 		     struct mock_domain *mock)
 {
@@ -180,7 +179,7 @@ int test_map(struct io_pagetable *iopt, unsigned long iova,
 	return test_map_prot(iopt, iova, uaddr, npages, TEST_RW);
 }
 
-/* Create @nr adjacent mappings of @npages each. */
+/* Create @nr adjacent mappings of @npages pages each. */
 void test_map_adjacent(struct kunit *test, unsigned long iova,
 		       unsigned long uaddr, unsigned long nr,
 		       unsigned long npages)
@@ -208,7 +207,7 @@ int test_copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
 	return test_copy_prot(iopt, to, from, npages, TEST_RW);
 }
 
-/* Copy into another space at the same IOVA, for reading by the device. */
+/* Copy into another space at the same IOVA, with IOMMU_READ only. */
 int test_copy_to(struct io_pagetable *other, struct io_pagetable *iopt,
 		 unsigned long iova, unsigned long npages)
 {
@@ -237,7 +236,7 @@ unsigned long test_charged(void)
 	return atomic_long_read(&current_user()->locked_vm);
 }
 
-/* Return a query of pages with a bitmap of one page. */
+/* Return a query with one bit for each page and a bitmap of PAGE_SIZE bytes. */
 struct iopt_dirty_query test_dirty_query(struct kunit *test)
 {
 	return (struct iopt_dirty_query){

@@ -10,7 +10,7 @@
  * is unmapped, and nothing may be left.
  *
  * Module parameter:
- *  iopt_test.seconds=N  duration, in rounds of a minute; 0 skips the test
+ *  iopt_test.seconds=N  duration, split into rounds of 60 s; 0 skips the test
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -138,7 +138,7 @@ static int stress_map(struct stress *stress)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-/* The IOVAs are in the allowed range, so other threads unmap them again. */
+/* The engine chooses IOVAs in the allowed range, which other threads unmap. */
 static int stress_map_anywhere(struct stress *stress)
 {
 	unsigned long iova;
@@ -218,7 +218,7 @@ static int stress_query(struct stress *stress)
 	return wrong ? -EBADE : 0;
 }
 
-/* Remove a pin from the list, if it is still there. */
+/* Move a pin out of its record. Return false if the record is unused. */
 static bool take_pin(struct stress *stress, struct stress_pin *pin,
 		     struct stress_pin *taken)
 {
@@ -296,7 +296,7 @@ static int stress_pin(struct stress *stress)
 	for (i = 0; i != n; i++)
 		if (!page_maybe_dma_pinned(pages[i]))
 			return -EBADE;
-	/* From now on, an unmap in any thread may unpin it. */
+	/* From now on, an unmap in any thread may unpin the pages. */
 	spin_lock(&stress->lock);
 	pin->start = start;
 	pin->last = last;
@@ -306,7 +306,7 @@ static int stress_pin(struct stress *stress)
 	return 0;
 }
 
-/* The first word of each page holds its number, and is never written to. */
+/* The first word of each page contains its index, and is never overwritten. */
 static int stress_rw(struct stress *stress)
 {
 	unsigned long iova = PAGES(dice(stress, NR_IOVAS)), word = 0;
@@ -366,7 +366,10 @@ static int stress_orphan(struct stress *stress)
 	}
 	rc = iopt_orphan(iopt, start, last, &bytes);
 	if (rc) {
-		/* The range cuts a mapping, has none, or has shared pages. */
+		/*
+		 * The range splits a mapping or has none, or a copy shares the
+		 * pages.
+		 */
 		return rc == -ENOENT || rc == -EBUSY ? 0 : rc;
 	}
 	while (start < last && iopt_find_mapping(iopt, start, last, &at)) {
@@ -549,8 +552,8 @@ static void concurrent_calls(struct kunit *test)
 	if (!seconds)
 		kunit_skip(test, "iopt_test.seconds=0");
 	/*
-	 * Use the allocation flags of a front end, with which no allocation is
-	 * made to fail.
+	 * Use the allocation flags of a front end: GFP_NOWAIT may fail, and no
+	 * failure is expected here.
 	 */
 	space->iopt->policy.gfp = GFP_KERNEL;
 	test_set_memlock(RLIM_INFINITY);

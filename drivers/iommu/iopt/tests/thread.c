@@ -11,7 +11,7 @@
 #include "../io_pagetable.h"
 #include "thread.h"
 
-/* Allocate the memory of another process, which the caller puts. */
+/* Allocate the mm of another process. The caller drops it with mmput(). */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -37,8 +37,9 @@ static int thread_main(void *data)
 }
 
 /*
- * Start a thread that calls @call once. @mm must stay until the thread is
- * joined.
+ * Start a thread that calls @call once. @mm belongs to the process that the
+ * thread runs in, or is NULL for a kernel thread. It must remain valid until
+ * the thread is joined.
  */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
@@ -62,7 +63,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 
 /*
  * Expect that the call returns without any further event, and return whether it
- * does. The caller still joins the thread.
+ * does. The caller must still join the thread.
  */
 bool test_thread_expect_return(struct test_thread *thread)
 {
@@ -126,7 +127,7 @@ static long call_map(struct test_thread *thread)
 			mapping->npages);
 }
 
-/* Start a thread of the test's process that maps @npages at @iova. */
+/* Start a thread of the test's process that maps @npages pages at @iova. */
 void test_thread_map(struct kunit *test, struct test_thread *thread,
 		     unsigned long iova, unsigned long uaddr,
 		     unsigned long npages)
@@ -142,7 +143,7 @@ static long call_unmap(struct test_thread *thread)
 	return test_unmap(thread->space->iopt, mapping->iova, mapping->npages);
 }
 
-/* Start a thread that unmaps @npages at @iova; see test_thread_start(). */
+/* Start a thread in @mm that unmaps @npages pages at @iova. */
 void test_thread_unmap(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       struct mm_struct *mm)
@@ -159,7 +160,10 @@ static long call_copy(struct test_thread *thread)
 			 mapping->npages);
 }
 
-/* Start a thread of the test's process that copies @npages at @from to @to. */
+/*
+ * Start a thread of the test's process that copies @npages pages at @from to
+ * @to.
+ */
 void test_thread_copy(struct kunit *test, struct test_thread *thread,
 		      unsigned long to, unsigned long from,
 		      unsigned long npages)
@@ -177,7 +181,7 @@ static long call_copy_to(struct test_thread *thread)
 }
 
 /*
- * Start a thread of the test's process that copies @npages at @iova into
+ * Start a thread of the test's process that copies @npages pages at @iova into
  * another space.
  */
 void test_thread_copy_to(struct kunit *test, struct test_thread *thread,
@@ -199,7 +203,7 @@ static long call_attach(struct test_thread *thread)
 	return rc;
 }
 
-/* Start a thread that attaches a domain; see test_thread_start(). */
+/* Start a thread in @mm that attaches a domain. */
 void test_thread_attach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm)
 {
@@ -213,7 +217,7 @@ static long call_attach_wait(struct test_thread *thread)
 	return iopt_attach_wait(thread->space->iopt, &mock->domain);
 }
 
-/* Start a thread that waits until a domain may be attached. */
+/* Start a thread that waits in iopt_attach_wait(). */
 void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock)
 {
@@ -229,7 +233,7 @@ static long call_detach(struct test_thread *thread)
 	return 0;
 }
 
-/* Start a thread that detaches a domain; see test_thread_start(). */
+/* Start a thread in @mm that detaches a domain. */
 void test_thread_detach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm)
 {

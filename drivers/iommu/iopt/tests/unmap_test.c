@@ -71,7 +71,7 @@ static void unmap_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* A mapping of many runs takes one unmap call. */
+/* A mapping of many runs takes one unmap_pages call. */
 static void unmap_whole_area_in_one_call(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -88,7 +88,10 @@ static void unmap_whole_area_in_one_call(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, mock->nr_flushes);
 }
 
-/* Unmap flushes each domain once, before it unpins, which the mock checks. */
+/*
+ * An unmap flushes each domain once. The mock domains check that it does so
+ * before it unpins.
+ */
 static void unmap_flushes_every_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -164,10 +167,7 @@ static void map_far_apart(struct kunit *test, unsigned int nr)
 						  uaddr + PAGES(i), 1));
 }
 
-/*
- * No flush of an unmap spans more than 1 TiB, the limit of what drivers can
- * express.
- */
+/* No flush of an unmap spans more than 1 TiB: IOMMU drivers have a limit. */
 static void unmap_flushes_each_TiB(struct kunit *test)
 {
 	struct test_space *space = test->priv;

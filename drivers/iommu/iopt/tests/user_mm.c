@@ -3,8 +3,9 @@
  * User address space for KUnit tests.
  *
  * The thread of the test case uses a fresh mm, so that current->mm, GUP and
- * copies to user memory work as in a process. The mm is put when the test case
- * ends, or by the exit of the thread if the test case is aborted.
+ * copies to user memory work as in a process. The mm is dropped with mmput() at
+ * the end of the test case, or by the exit of the thread if the test case is
+ * aborted.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
@@ -135,8 +136,8 @@ static void contiguous_free(struct kunit_resource *res)
 }
 
 /*
- * Return the first of two neighbouring blocks, or NULL, and free the other
- * blocks.
+ * Find two neighbouring blocks, and free all other blocks. Return the first of
+ * the two, or NULL.
  */
 static struct page *find_neighbours(struct page **block, unsigned int nr,
 				    unsigned int order)
@@ -166,7 +167,9 @@ static struct page *alloc_neighbours(unsigned int order)
 	struct page *block[CONTIGUOUS_TRIES], *first = NULL;
 	unsigned int nr;
 
-	/* Small blocks are rarely neighbours in fragmented memory. */
+	/*
+	 * Try a single block first: neighbours are rare in fragmented memory.
+	 */
 	if (order + 1 < MAX_ORDER)
 		first = alloc_pages(gfp, order + 1);
 	if (first) {
@@ -204,8 +207,8 @@ static const struct file_operations contiguous_fops = {
 
 /*
  * Map writable, populated memory of a device driver that is physically
- * contiguous, across the border of the largest blocks if need be. Return 0 if
- * there is no such memory.
+ * contiguous, even if it is larger than the largest block of the page
+ * allocator. Return 0 if there is no such memory.
  */
 unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 {
@@ -252,7 +255,7 @@ unsigned int test_pins(unsigned long pfn)
 	return page_ref_count(pfn_to_page(pfn)) / GUP_PIN_COUNTING_BIAS;
 }
 
-/* Expect that each of @npages of the process is pinned @pins times. */
+/* Expect that each of the @npages pages at @uaddr is pinned @pins times. */
 void test_expect_pins(struct kunit *test, unsigned long uaddr,
 		      unsigned long npages, unsigned int pins)
 {

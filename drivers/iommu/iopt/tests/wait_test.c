@@ -31,7 +31,7 @@ static void expect_serialised(struct mock_domain *mock,
 	KUNIT_EXPECT_EQ(mock->test, second_rc, test_thread_join(second));
 }
 
-/* A map of the same range waits for the first one, and then fails. */
+/* A map of the same range waits for the first map, and then fails. */
 static void second_map_waits_for_first(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -47,7 +47,7 @@ static void second_map_waits_for_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 }
 
-/* If the first map fails, the second one finds the range free. */
+/* If the first map fails, the second map finds the range free. */
 static void second_map_succeeds_if_first_fails(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -128,7 +128,7 @@ static void map_does_not_wait_for_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
-/* An unmap waits for an attach that is putting its mapping into a domain. */
+/* An unmap waits for an attach that is adding its mapping to a domain. */
 static void unmap_waits_for_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -185,7 +185,8 @@ static void detach_waits_for_map(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * A later attach adds a new domain, even if it reuses the same struct.
+	 * A later attach adds the domain anew, even though it is the same
+	 * struct.
 	 */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
@@ -257,10 +258,10 @@ static void copy_waits_for_map(struct kunit *test)
 }
 
 /*
- * A domain that is attached while the second mapping of a copy blocks receives
- * the first one too, although that was put into all older domains before. The
- * attach has skipped the areas of the copy by then, and waits for the pages
- * that both need.
+ * A domain that is attached while a copy blocks in its second mapping also
+ * translates the first mapping, although the copy has already added that one to
+ * the older domains. By then, the attach has skipped the areas of the copy and
+ * waits for the mutex of the pages that are being copied.
  */
 static void attach_during_copy_maps_all_of_it(struct kunit *test)
 {
@@ -292,8 +293,8 @@ static void attach_during_copy_maps_all_of_it(struct kunit *test)
 }
 
 /*
- * Simulate a map that makes its areas live in several holds of the lock, or the
- * end of one.
+ * Simulate the start or the end of a map that drops the lock while it makes its
+ * areas live.
  */
 static void set_publishing(struct io_pagetable *iopt, int change)
 {
@@ -304,8 +305,8 @@ static void set_publishing(struct io_pagetable *iopt, int change)
 }
 
 /*
- * Attach waits while areas go live that it cannot put into its domain, and the
- * IOVAs outside the aperture stay usable until then.
+ * Attach waits while a map makes its areas live, because it cannot add them to
+ * its domain. IOVAs outside the aperture stay usable until then.
  */
 static void attach_waits_for_publishing(struct kunit *test)
 {
@@ -341,8 +342,8 @@ static long call_dirty_stop(struct test_thread *thread)
 }
 
 /*
- * Simulate a claim that inserts areas with or without a bitmap, or the end of
- * one.
+ * Simulate the start or the end of a claim that inserts areas, with a bitmap if
+ * @tracked is true.
  */
 static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 {
