@@ -26,8 +26,8 @@
 #define EDU_TIMEOUT_S		20
 
 /*
- * Release and acquire order accesses to DMA memory against accesses to the
- * registers.
+ * The release and acquire semantics order accesses to DMA memory against
+ * accesses to the registers.
  */
 static void set_register(struct edu *edu, unsigned int offset, __u64 value)
 {
