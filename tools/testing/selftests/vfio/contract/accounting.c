@@ -123,7 +123,10 @@ static void limits(void)
 			    READ_ONLY));
 	clear();
 
-	/* A mapping of two batches that exceeds the limit in the second one */
+	/*
+	 * The pages are pinned in batches, and the second batch exceeds the
+	 * limit.
+	 */
 	limit_locked(false, 1000);
 	record_rc_pages("T1-62,T1-71", "map_1001",
 			map(type1.container, IOVA, memory, 1001 * PAGE,

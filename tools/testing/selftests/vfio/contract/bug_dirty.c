@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record queries of dirty pages for which stock type1 reports too many pages.
- * It shifts its own bitmap to the first bit of the user and does not shift it
- * back.
+ * Record queries of dirty pages for which the type1 code before the engine
+ * reports too many pages. It shifts the bitmap of a mapping to the offset of
+ * the mapping in the queried range, and does not shift it back.
  */
 #include <errno.h>
 #include <string.h>

@@ -56,7 +56,10 @@ int main(void)
 	}
 	type1_close(&type1);
 
-	/* The extension for nesting does not depend on the hardware. */
+	/*
+	 * Whether the extension for nesting is reported does not depend on the
+	 * IOMMU.
+	 */
 	record_set_prefix("nesting");
 	record_rc("T1-20", "set_iommu",
 		  type1_try(&type1, VFIO_TYPE1_NESTING_IOMMU));

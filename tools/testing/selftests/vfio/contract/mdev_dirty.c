@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record which pages become dirty by pins and writes of a mediated device. */
+/*
+ * Record which pages become dirty when a mediated device pins or writes them.
+ */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -174,7 +176,7 @@ static void unmaps(void)
 	record_dirty("T1-105,T1-108", "started_again");
 }
 
-/* With a group that does DMA, all pages count as dirty. */
+/* While a group with an IOMMU is in the container, all pages count as dirty. */
 static void with_group(void)
 {
 	int group = new_group(&devices()->singleton[0]);

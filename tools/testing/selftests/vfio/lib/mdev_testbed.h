@@ -52,7 +52,8 @@ int mdev_testbed_open(struct mdev_testbed *bed);
 void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
- * Open @device, which may be another one than that of the testbed, and bind it.
+ * Open @device, of the testbed or not, and bind it to @iommufd. @fd and @id
+ * return its file and its ID.
  */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 
@@ -75,7 +76,9 @@ long mdev_pinned(const struct mdev_testbed *bed);
 /* Set the flags of struct mdev_pin_control and clear its other members. */
 int mdev_set_flags(int fd, __u32 flags);
 
-/* Wait until the driver holds @nr notices; -ETIMEDOUT after ten seconds. */
+/*
+ * Wait until the driver holds @nr notices. Return -ETIMEDOUT after ten seconds.
+ */
 int mdev_wait_held(int fd, unsigned int nr);
 
 /*

@@ -22,7 +22,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
-/* Set the prefix, followed by a dot, of all later names; "" for none. */
+/* Start all later names with @prefix and a dot, or with neither if it is "". */
 void record_set_prefix(const char *prefix);
 
 __printf(3, 4)
@@ -37,10 +37,10 @@ void record_bytes(const char *rules, const char *name, const void *bytes,
 
 void record_yes(const char *rules, const char *name, bool yes);
 
-/* Return the text of record_rc(). The last eight return values stay valid. */
+/* Return the text that record_rc() prints. The last eight texts stay valid. */
 const char *rc_text(long rc);
 
-/* Print the reason and exit, if the machine lacks what the program needs. */
+/* Print why the program cannot continue, and exit with status 1. */
 __printf(1, 2)
 __noreturn void die(const char *format, ...);
 
