@@ -98,7 +98,10 @@ FIXTURE_SETUP(many)
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
 }
 
-/* Search new records of the kernel log for a lockup; return it in @record. */
+/*
+ * Search the new records of the kernel log for a soft lockup or an RCU stall.
+ * Return true if there is one, and its record in @record.
+ */
 static bool find_lockup(int log, char *record, size_t size)
 {
 	ssize_t length;

@@ -28,7 +28,7 @@ NEEDS_MDEV_PIN
 
 /**
  * struct call - an unmap that runs in a thread
- * @bed: bed with the address space
+ * @bed: testbed with the address space
  * @iova: first IOVA of the range
  * @length: bytes
  * @result: return value of mdev_unmap(), valid once @done is set
@@ -85,7 +85,10 @@ static long long finish(struct call *call)
 	return call->result;
 }
 
-/* Give a call that does not block enough time to return, then check it. */
+/*
+ * Wait long enough for a call that does not block to return, then return
+ * whether the call has returned.
+ */
 static int is_done(struct call *call)
 {
 	usleep(200 * 1000);
@@ -107,7 +110,7 @@ static int wait_for_notices(int fd, __u64 nr)
 	return -ETIMEDOUT;
 }
 
-/* The driver keeps its pins in the notice and unpins later. */
+/* The driver keeps its pins during the notice and unpins later. */
 TEST_F(race, unmap_waits_for_unpin)
 {
 	struct call call;
@@ -342,7 +345,7 @@ TEST_F(race, overlapping_unmaps_with_slow_notice)
 
 /**
  * struct worker - a thread that repeats one operation
- * @bed: bed with the device and the address space
+ * @bed: testbed with the device and the address space
  * @work: the operation; returns 0 or an unexpected result
  * @number: number of the thread, and of the command slot that it uses
  * @stop: flag shared by all threads, set to make them exit

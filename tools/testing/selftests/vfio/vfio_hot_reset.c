@@ -284,7 +284,9 @@ TEST_F(reset, reset_through_group)
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)group, id);
 
-	/* A reset without a group file, and with a device file instead */
+	/*
+	 * A reset fails without a group file, and with a device file instead.
+	 */
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(legacy.device));
 	reset.head.count = 1;
 	reset.head.group_fds[0] = self->bed.device.fd;
