@@ -61,7 +61,7 @@ static void report(int passed, const char *name)
 
 static int fd;
 
-/* Return 0 or -errno. */
+/* Call an ioctl of /dev/iommu. Return 0 or -errno. */
 static int iommu(unsigned long request, void *argument)
 {
 	return (int)call3(__NR_ioctl, fd, (long)request, (long)argument);

@@ -148,7 +148,7 @@ TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
 	*read_only = self->alloc;
 	ASSERT_EQ(0, mprotect(read_only, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, alloc(self->bed.iommufd, read_only));
-	/* A leaked page table would make this fail with -EBUSY. */
+	/* A leaked page table would make IOMMU_DESTROY fail with -EBUSY. */
 	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &next));
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
@@ -259,7 +259,7 @@ static int open_second(struct testbed *bed, struct device *second)
 			   bed->iommufd);
 }
 
-/* Both page tables have what was mapped before and after the attach. */
+/* A page table has all mappings, created before or after its attach. */
 TEST_F(hwpt, two_hwpts_of_one_ioas)
 {
 	struct device *device = &self->bed.device;

@@ -116,7 +116,7 @@ TEST_F(dma, adjacent_mappings)
 {
 	struct device *device = &self->bed.device;
 
-	/* Two pages, mapped in reverse order. */
+	/* Map two pages in reverse order. */
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	ASSERT_EQ(0, map(&self->bed, self->bed.memory + PAGE, PAGE,
 			 TESTBED_IOVA, IOAS_READ_WRITE));
@@ -174,7 +174,9 @@ TEST_F(dma, unmap_blocks)
 	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA + 15 * PAGE,
 				self->bed.memory + 15 * PAGE));
-	/* The bounce buffer is still mapped. */
+	/*
+	 * The bounce page is still mapped, and the IOVAs can be mapped again.
+	 */
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
@@ -353,7 +355,10 @@ TEST_F(dma, bound_but_not_attached_is_blocked)
 	/* Physical address that an x86 kernel is loaded at. */
 	const __u64 kernel = 0x1000000;
 
-	/* The buffer of the device keeps this pattern across the new bind. */
+	/*
+	 * The buffer of the device keeps this pattern across the close and the
+	 * new bind.
+	 */
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	pattern_fill(self->bed.bounce, TRANSFER, 2250);
 	ASSERT_EQ(0, edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Error codes of every command that works without a device.
+ * Test the errnos of every command that works without a device.
  *
  * A command that fails must leave the address space unchanged.
  */

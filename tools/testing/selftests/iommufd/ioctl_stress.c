@@ -69,7 +69,7 @@ FIXTURE(stress)
 };
 
 /**
- * struct worker - thread that makes random calls
+ * struct worker - a thread that makes random calls
  * @env: objects that the calls work on
  * @seed: state of the random number generator
  */
@@ -326,7 +326,10 @@ static const struct {
 	{ "unmap all", call_unmap_all, { ENOENT } },
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
-	/* -EINVAL for an IOAS of 64 bits, -EOPNOTSUPP for a reused ID. */
+	/*
+	 * -EINVAL for an IOAS of 64 bits, -EOPNOTSUPP for an ID that a page
+	 * table reuses
+	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },
 	{ "get_hw_info", call_hw_info, { 0 } },
 	{ "device_get_info", call_device_info, { 0 } },

@@ -92,7 +92,10 @@ static int map_beyond_limit(struct testbed *bed)
 	step(&steps, map_pages(bed, 0, LIMIT + 1) == -ENOMEM);
 	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == -ENOENT);
-	/* A failed map leaves no charge. */
+	/*
+	 * The failed maps left no charge, so that the whole limit can be
+	 * mapped.
+	 */
 	step(&steps, map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
 	return steps.failed;
@@ -185,7 +188,7 @@ static int map_before_attach(struct testbed *bed)
 
 	/* Without a device, pages are neither pinned nor charged. */
 	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == 0);
-	/* Attach has to pin and charge all of them. */
+	/* Attach has to pin and charge all pages, which exceeds the limit. */
 	step(&steps, attach(bed) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == 0);
 	step(&steps, map_pages(bed, 0, LIMIT) == 0);

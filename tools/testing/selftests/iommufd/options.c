@@ -182,7 +182,7 @@ TEST_F(option, huge_pages_invalid_ids_ENOENT)
 	}
 }
 
-/* Existing mappings may use large page table entries. */
+/* Large entries cannot be disabled while existing mappings may use them. */
 TEST_F(option, huge_pages_in_use_EINVAL)
 {
 	const int iommufd = self->bed.iommufd;

@@ -203,7 +203,10 @@ TEST_F(process, fork_does_not_redirect_dma)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* This write copies the pages, the device uses the parent's. */
+		/*
+		 * The child writes to its own copies of the pages. The device
+		 * keeps using those of the parent.
+		 */
 		memset(self->bed.memory, 0, TESTBED_LENGTH);
 		_exit(0);
 	}
@@ -274,7 +277,9 @@ TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 		  ioas_unmap(bed->iommufd, other, TESTBED_IOVA, &length));
 }
 
-/* Mapping a large unpopulated area takes long because all pages are faulted. */
+/*
+ * Mapping a large unpopulated area takes long because all pages are faulted in.
+ */
 #define LARGE		(96ul << 20)
 #define LARGE_IOVA	0x40000000ull
 /* Round n kills the child n * ROUND_MS after it starts. */
