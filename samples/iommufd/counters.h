@@ -2,7 +2,7 @@
 /*
  * Kernel counters of pinned and locked memory.
  *
- * The counters of the whole system are only exact if no other process pins or
+ * The counters of the whole system are exact only if no other process pins or
  * unpins memory while they are read.
  */
 #ifndef SAMPLES_IOMMUFD_COUNTERS_H

@@ -104,7 +104,9 @@ int edu_wait(struct edu *edu)
 	return 0;
 }
 
-/* The direction decides which of the two registers holds the IOVA. */
+/*
+ * A load transfers from @iova to the buffer, a store from the buffer to @iova.
+ */
 static int start_transfer(struct edu *edu, bool store, __u64 iova,
 			  unsigned int offset, unsigned int length)
 {

@@ -65,7 +65,7 @@ int mediated_open(const struct mediated *device);
 
 /*
  * Commands of a bound mdev_pin device, executed in slot 0. mediated_pin() calls
- * vfio_pin_pages() and returns the number of pinned pages, mediated_unpin()
+ * vfio_pin_pages() and returns the number of pinned pages. mediated_unpin()
  * calls vfio_unpin_pages().
  */
 int mediated_pin(int fd, __u64 iova, int npage, __u32 prot);
@@ -83,7 +83,10 @@ int mediated_poke(int fd, __u64 iova, const void *data, size_t length);
 int mediated_run(int fd, unsigned int slot,
 		 const struct mdev_pin_request *request);
 
-/* Read the state of the device, or set how it reacts to events. */
+/*
+ * Read the state of the device, or set how it reacts to notices, open and
+ * close.
+ */
 int mediated_state(int fd, struct mdev_pin_state *state);
 int mediated_control(int fd, const struct mdev_pin_control *control);
 

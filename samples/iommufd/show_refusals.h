@@ -13,7 +13,7 @@
 
 /*
  * @addresses has @nr devices that are bound to vfio-pci. The bus reset steps
- * need one that shares its IOMMU group with a device not in @addresses.
+ * need a device that shares its IOMMU group with a device not in @addresses.
  */
 void show_refusals(char **addresses, unsigned int nr);
 

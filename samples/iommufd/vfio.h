@@ -3,10 +3,10 @@
  * Wrappers for vfio device files, /dev/vfio/devices/vfioN.
  *
  * A device is first bound to an open /dev/iommu file, which assigns an ID to
- * it. Before that, all other ioctls of the device file fail. The device can
- * then be attached to an address space of that /dev/iommu, which its DMA uses
- * until it is detached. A region is a part of the device file that gives access
- * to a BAR or to the PCI config space.
+ * the device. Before that, all other ioctls of the device file fail. The device
+ * can then be attached to an address space of that /dev/iommu, and uses it for
+ * DMA until it is detached. A region is a part of the device file that gives
+ * access to a BAR or to the PCI config space.
  *
  * All functions return 0 or a file descriptor on success and -errno on failure.
  * They print nothing. close() detaches and unbinds the device.

@@ -52,7 +52,10 @@ static u32 get_page_flags(struct page *page)
 	return flags;
 }
 
-/* Record all pages of a successful pin, or unpin them if out of memory. */
+/*
+ * Record all pages of a successful pin. If memory is short, unpin them and
+ * return -ENOMEM.
+ */
 static int record_pages(struct pin_device *pin, struct pin_slot *slot,
 			unsigned long iova, long nr)
 {
