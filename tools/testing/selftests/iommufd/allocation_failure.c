@@ -330,7 +330,9 @@ static int detach_unmap_and_destroy(struct env *env)
 	return err ? err : destroy_object(env);
 }
 
-/* The second page table maps pages that another device has already pinned. */
+/*
+ * The second page table maps pages that are already pinned for another device.
+ */
 static int attach_second_and_map(struct env *env)
 {
 	int err = attach(&env->second, env->bed.ioas);

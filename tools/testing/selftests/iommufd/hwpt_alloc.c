@@ -2,9 +2,9 @@
 /*
  * IOMMU_HWPT_ALLOC: page tables that userspace allocates.
  *
- * All page tables of an IOAS map the same memory. One that userspace allocated
- * stays until userspace destroys it, one that the kernel allocated for an
- * attach is freed with the last detach.
+ * All page tables of an IOAS map the same memory. A page table that userspace
+ * allocated stays until userspace destroys it. A page table that the kernel
+ * allocated for an attach is freed by the last detach.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ FIXTURE(hwpt)
 {
 	struct testbed bed;
 	struct device second;
-	/* A valid command, of which each test modifies one field. */
+	/* A valid command, which each test modifies. */
 	struct iommu_hwpt_alloc alloc;
 };
 

@@ -80,7 +80,7 @@ TEST_F(allow, ids_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, ioas_allow(self->bed.iommufd, NO_SUCH_ID, NULL, 0));
 	EXPECT_EQ(-ENOENT, ioas_allow(self->bed.iommufd, 0, NULL, 0));
-	/* A valid ID, but not that of an IOAS. */
+	/* The ID is valid, but identifies a device instead of an IOAS. */
 	EXPECT_EQ(-ENOENT,
 		  ioas_allow(self->bed.iommufd, self->bed.device.id, NULL, 0));
 }

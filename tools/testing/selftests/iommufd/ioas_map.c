@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Number of pages that IOMMU_IOAS_MAP pins.
+ * Test the number of pages that IOMMU_IOAS_MAP pins.
  *
  * Pages are pinned while they are mapped in an IOAS that a device is attached
  * to. Each page of a mapping is pinned once, and a call that fails leaves no

@@ -238,7 +238,7 @@ TEST_F(race, attach_races_with_map)
 	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
-	/* The mapping that existed all along is still intact. */
+	/* The mapping that existed throughout the race is intact. */
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,

@@ -119,7 +119,7 @@ static char *random_memory(struct worker *worker, size_t *length)
 	       rand_below(worker, TESTBED_PAGES - SLOT_PAGES) * PAGE;
 }
 
-/* Publish an ID for other workers and destroy the object it replaces. */
+/* Publish @id for other workers, and destroy the object of the ID in @slot. */
 static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {
 	id = __atomic_exchange_n(slot, id, __ATOMIC_RELAXED);

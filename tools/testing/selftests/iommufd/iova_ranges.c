@@ -2,8 +2,8 @@
 /*
  * IOMMU_IOAS_IOVA_RANGES: usable IOVAs while devices are attached.
  *
- * The ranges are exact: every page inside a range can be mapped, any page
- * outside fails with EINVAL.
+ * The ranges are exact: every page inside a range can be mapped, and a map of
+ * any page outside fails with EINVAL.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  * CAP_IPC_LOCK is not charged.
  *
  * Root binds and attaches the device. user_run() then forks an unprivileged
- * child that uses the inherited file descriptors and returns its result as exit
- * status.
+ * child that uses the inherited file descriptors and returns its result as its
+ * exit status.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -175,7 +175,7 @@ TEST_F(limit, is_per_user)
 {
 	ASSERT_EQ(0, attach(&self->bed));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->bed));
-	/* The first user is at the limit, the second user is not. */
+	/* The first user is at the limit, but the second user is not. */
 	EXPECT_EQ((-ENOMEM) & 0xff,
 		  user_run(USER_1, LIMIT, map_one_page, &self->bed));
 	EXPECT_EQ(0, user_run(USER_2, LIMIT, map_one_page, &self->bed));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Release of resources when a process forks, execs, exits or is killed.
+ * Test the release of resources when a process forks, execs, exits or is
+ * killed.
  *
  * The objects of a /dev/iommu file live until its last reference is dropped.
  * After that no page is pinned and another process can use the device. A
@@ -248,7 +249,10 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 	if (!child)
 		_exit(-testbed_map(&self->bed));
 	EXPECT_EQ(0, wait_for(child));
-	/* The pages were not pinned before the child exited. */
+	/*
+	 * Without an attached device, the pages were not pinned while the child
+	 * lived.
+	 */
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));

@@ -33,7 +33,10 @@
 #define FIRST_IOVA	(4ull << 30)
 #define THRESHOLD	"/proc/sys/kernel/watchdog_thresh"
 #define LIMIT		"/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
-/* watchdog_thresh: the kernel reports a soft lockup after twice this time. */
+/*
+ * Value of watchdog_thresh during the test: the kernel reports a soft lockup
+ * after twice this time.
+ */
 #define LOCKUP		"3"	/* seconds */
 #define GAP		2000	/* milliseconds */
 

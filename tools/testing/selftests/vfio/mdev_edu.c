@@ -142,7 +142,8 @@ TEST_F(both, detach_mdev_keeps_edu_attached)
 
 /*
  * Pages that a mediated device has pinned inside a huge page stay pinned when
- * the I/O page table that maps the huge page is freed. All others are unpinned.
+ * the I/O page table that maps the huge page is freed. All other pages of the
+ * huge page are unpinned.
  */
 TEST_F(both, pins_outlive_page_table)
 {

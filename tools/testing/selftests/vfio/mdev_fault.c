@@ -107,7 +107,7 @@ static void arm_fault(int nth, int n)
 
 /*
  * Disarm fault injection and return whether the fault was injected. If it was
- * not, the file operations here may still hit it, so repeat the write.
+ * not, pread() and pwrite() may still hit it, so repeat the write.
  */
 static bool disarm_fault(int nth)
 {

@@ -340,8 +340,8 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 }
 
 /*
- * An unmap notifies a driver once of each whole mapping that has a pinned page,
- * and of no other mapping.
+ * An unmap notifies a driver exactly once of each mapping that has a pinned
+ * page, with the range of the whole mapping, and of no other mapping.
  */
 TEST_F(mdev, unmap_notice_bounds)
 {
@@ -587,7 +587,7 @@ TEST_F(mdev, without_dma_unmap_pin_EINVAL)
 	EXPECT_EQ(0, mediated_remove(&plain));
 }
 
-/* The kill of a process unpins its pages and releases its device. */
+/* Killing a process unpins its pages and releases its device. */
 TEST_F(mdev, killed_with_pages_pinned)
 {
 	int ready[2];

@@ -158,7 +158,7 @@ static void *close_device(void *data)
 	return NULL;
 }
 
-/* Close waits for a running notice, and no notice is sent after it. */
+/* Close waits for a running notice, and no notice is sent after the close. */
 TEST_F(race, close_waits_for_notice)
 {
 	const struct mdev_pin_control control = {
@@ -183,7 +183,10 @@ TEST_F(race, close_waits_for_notice)
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, close_device, &call));
 	self->bed.fd = -1;
 	EXPECT_EQ(0, is_done(&call));
-	/* SIGKILL interrupts the notice, which unpins; then the child exits. */
+	/*
+	 * SIGKILL ends the wait of the notice, which then unpins. The child
+	 * exits.
+	 */
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 	pthread_join(call.thread, NULL);

@@ -44,7 +44,7 @@
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* Pages per pin, each has its own record */
+#define PIN_PAGES	64	/* Pages per pin, each with its own record */
 
 NEEDS_EDU
 NEEDS_MDEV_PIN
@@ -575,7 +575,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* The unpin of all pages may complete shortly after the process has exited. */
+/* The last pages may be unpinned shortly after the process has exited. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;

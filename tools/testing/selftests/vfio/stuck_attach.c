@@ -639,7 +639,9 @@ TEST_F(stuck, killed_attach_without_result)
 	close(poller.fd);
 }
 
-/* Groups can enter and leave a container while another group attaches. */
+/*
+ * Groups can enter and leave a container while another group is being attached.
+ */
 TEST_F(stuck, other_groups_during_attach)
 {
 	struct setup *setup = &self->setup;

@@ -241,7 +241,10 @@ static long unmap(void *data)
 	return front_unmap(&setup->front, FREE_IOVA, 8 * PAGE);
 }
 
-/* Map pages of the same file before and after the stuck page. */
+/*
+ * Map the pages of the same file before and after the stuck page, and unmap
+ * them.
+ */
 static long map_other_pages(void *data)
 {
 	const struct setup *setup = data;

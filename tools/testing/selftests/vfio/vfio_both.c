@@ -236,8 +236,8 @@ TEST_F(both, concurrent_processes)
 }
 
 /*
- * Body of the child to kill. It opens the device itself, so that no other
- * process has the files.
+ * Body of the child that is killed. It opens the device itself, so that no
+ * other process has the files.
  */
 static void hold_container(struct testbed *bed, int ready)
 {

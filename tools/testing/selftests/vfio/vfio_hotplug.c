@@ -136,7 +136,7 @@ TEST_F(hotplug, add_to_attached_group)
 	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
 				    bed->memory));
 
-	/* The device follows the group through detach, attach and close. */
+	/* The added device gains and loses access together with its group. */
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));

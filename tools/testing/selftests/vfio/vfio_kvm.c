@@ -404,7 +404,7 @@ TEST_F(kvm, noncoherent_dma)
 }
 
 /**
- * struct waiting - a group whose attach blocks on a page that is never read
+ * struct waiting - a group that blocks in its attach on a page never read
  * @kvm_vfio: vfio device of KVM
  * @group: group file
  * @front: container that the group is attached to

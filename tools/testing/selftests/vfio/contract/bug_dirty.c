@@ -60,7 +60,10 @@ int main(void)
 	    query(VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, NULL))
 		die("a mapping to track");
 
-	/* Pages 2 to 4 are mapped, and every query has to report them dirty. */
+	/*
+	 * Pages 2 to 4 are mapped. A query has to report them dirty, and no
+	 * others.
+	 */
 	record_get("shifted", IOVA, 64 * PAGE, 0);
 	record_get("shifted_again", IOVA, 64 * PAGE, 0);
 	record_get("shifted_third", IOVA, 64 * PAGE, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages are reported
- * by it and by an unmap with a dirty bitmap, and when tracking ends.
+ * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages it and an
+ * unmap with a dirty bitmap report, and when tracking ends.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -233,7 +233,7 @@ static void record_unmap_dirty(const char *rules, const char *name,
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }
 
-/* Unmaps with a dirty bitmap that fail although tracking is on. */
+/* Record unmaps with a dirty bitmap that fail although tracking is on. */
 static void unmap_errors(int container)
 {
 	struct unmap_dirty arg = {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record VFIO_CHECK_EXTENSION of containers with and without a driver. */
+/*
+ * Record the results of VFIO_CHECK_EXTENSION for containers with and without an
+ * IOMMU driver.
+ */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -121,7 +121,10 @@ static void pins(void)
 	record_dirty("T1-146", "unaligned");
 	mdev_unpin(&mdev, IOVA + 8, 1);
 
-	/* A pin that fails may mark the pages before the failure dirty. */
+	/*
+	 * A pin that fails may still mark the pages dirty that precede the
+	 * failure.
+	 */
 	record_dirty("T1-109", "clear");
 	record_rc("T1-141", "failing_pin",
 		  mdev_pin(&mdev, IOVA + 6 * PAGE, 3, PIN_READ));

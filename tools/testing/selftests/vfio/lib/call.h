@@ -63,7 +63,7 @@ long call_kill(struct call *call);
  */
 long call_timed(call_fn work, void *data);
 
-/* Monotonic time in milliseconds */
+/* Return the monotonic time in milliseconds. */
 long milliseconds(void);
 
 #endif

@@ -52,7 +52,10 @@ int legacy_open_mediated_group(const char *uuid);
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,
 	       __u64 iova, bool writable);
 
-/* On success, @length is set to the number of bytes unmapped. */
+/*
+ * Unmap @length bytes at @iova. On success, @length is set to the number of
+ * bytes unmapped.
+ */
 int legacy_unmap(struct legacy *legacy, __u64 iova, __u64 *length);
 
 #endif

@@ -82,14 +82,14 @@ int mdev_set_flags(int fd, __u32 flags);
 int mdev_wait_held(int fd, unsigned int nr);
 
 /*
- * Get a recent notice: the last one if @n is 0, the one before if it is 1 and
- * so on. Return -ENOENT if the ring of the driver does not hold it.
+ * Get a recent notice: @n is 0 for the last one, 1 for the one before it, and
+ * so on. Return -ENOENT if the ring of the driver does not hold the notice.
  */
 int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice);
 
 /*
  * Make the driver drop its records of the pins of @npage pages from @iova on
- * without unpinning them. Return the number of pins.
+ * without unpinning them. Return the number of these pins, or -errno.
  */
 int mdev_forget(int fd, __u64 iova, int npage);
 

@@ -6,9 +6,9 @@
  * The driver implements the dma_unmap op for a notified device, and not for a
  * plain one. A notice is one call of the op.
  *
- * Functions that run a command return the result of vfio, a number or -errno.
- * Functions that set up the test end the program on failure. Each program
- * creates its own devices and removes them at its end.
+ * Functions that run a command return the result of the vfio function, a number
+ * or -errno. Functions that set up the test end the program on failure. Each
+ * program creates its own devices and removes them at its end.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_MDEV_H
 #define SELFTESTS_VFIO_CONTRACT_MDEV_H
@@ -76,7 +76,7 @@ long mdev_read(const struct mdev *mdev, __u64 iova, void *data, __u64 length);
 long mdev_write(const struct mdev *mdev, __u64 iova, const void *data,
 		__u64 length);
 
-/* Access the page that is pinned at @iova through its kernel address. */
+/* Copy from or to the page that is pinned at @iova, without calling vfio. */
 long mdev_peek(const struct mdev *mdev, __u64 iova, void *data, __u64 length);
 long mdev_poke(const struct mdev *mdev, __u64 iova, const void *data,
 	       __u64 length);

@@ -4,9 +4,9 @@
  *
  *	T1-35 map.size_zero: -EINVAL
  *
- * which has the numbers of the rules that it shows, separated by commas, the
- * name of the observation, and the result. The output under two kernels is
- * compared line by line.
+ * with the numbers of the rules that the observation shows, separated by
+ * commas, the name of the observation, and its result. The output under two
+ * kernels is compared line by line.
  *
  * A line must not contain anything that differs from run to run, such as an
  * address, a PFN, a PID or a time. Names are unique in a program. A program

@@ -93,7 +93,10 @@ long check_extension(int container, unsigned long extension);
 long map(int container, __u64 iova, const void *vaddr, __u64 size,
 	 __u32 flags);
 
-/* If @done is not NULL, it is set to the size that the kernel returned. */
+/*
+ * Unmap a range. If @done is not NULL, it receives the size that the kernel
+ * returned.
+ */
 long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done);
 
 /* Unmap a range and record the result and the size that was returned. */
