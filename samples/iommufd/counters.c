@@ -9,7 +9,11 @@
 
 #include "counters.h"
 
-/* Return the number that follows @name and @separator in a line of a file. */
+/*
+ * Find the line of @path that starts with @name and @separator, and return the
+ * number that follows them. Return -ENOENT if there is no such line, or another
+ * -errno.
+ */
 static long read_value(const char *path, const char *name, char separator)
 {
 	FILE *file = fopen(path, "re");

@@ -2,7 +2,7 @@
 /*
  * Kernel counters of pinned and locked memory.
  *
- * The counters of the whole system are only exact if no other process pins or
+ * The counters of the whole system are exact only if no other process pins or
  * unpins memory while they are read.
  */
 #ifndef SAMPLES_IOMMUFD_COUNTERS_H
@@ -12,7 +12,7 @@
  * counters_pinned() - count the pages pinned for DMA in the whole system
  *
  * The kernel counts per CPU and updates the sum periodically. This function
- * writes to /proc/sys/vm/stat_refresh to force an update, which needs root.
+ * reads /proc/sys/vm/stat_refresh to force an update, which needs root.
  *
  * Return: number of pages, or -errno.
  */
@@ -22,7 +22,7 @@ long counters_pinned(void);
  * counters_of_self() - read a line of /proc/self/status
  * @name: "VmLck" or "VmPin"
  *
- * Return: KiB, or -errno.
+ * Return: value in KiB, or -errno.
  */
 long counters_of_self(const char *name);
 
@@ -30,7 +30,7 @@ long counters_of_self(const char *name);
  * counters_of_system() - read a line of /proc/meminfo
  * @name: such as "AnonHugePages"
  *
- * Return: KiB, or -errno.
+ * Return: value in KiB, or -errno.
  */
 long counters_of_system(const char *name);
 

@@ -26,8 +26,8 @@
 #define EDU_TIMEOUT_S		20
 
 /*
- * Release and acquire order accesses to DMA memory against accesses to the
- * registers.
+ * The release and acquire semantics order accesses to DMA memory against
+ * accesses to the registers.
  */
 static void set_register(struct edu *edu, unsigned int offset, __u64 value)
 {
@@ -104,7 +104,9 @@ int edu_wait(struct edu *edu)
 	return 0;
 }
 
-/* The direction decides which of the two registers holds the IOVA. */
+/*
+ * A load transfers from @iova to the buffer, a store from the buffer to @iova.
+ */
 static int start_transfer(struct edu *edu, bool store, __u64 iova,
 			  unsigned int offset, unsigned int length)
 {

@@ -3,11 +3,11 @@
  * Userspace driver for QEMU's edu device, a PCI function that does DMA between
  * memory and an internal buffer.
  *
- * A load transfers data from memory to the buffer, a store transfers data from
- * the buffer to memory. Memory is addressed by IOVA, the buffer by offset.
+ * A load transfers data from memory to the buffer, and a store transfers data
+ * from the buffer to memory. Memory is addressed by IOVA, the buffer by offset.
  *
- * The device does not report a transfer that the IOMMU blocked. A caller has to
- * compare the data to find out. The device moves the data about 100 ms after
+ * The device does not report that the IOMMU blocked a transfer. A caller has to
+ * compare the data to detect it. The device moves the data about 100 ms after
  * the driver starts the transfer.
  */
 #ifndef SAMPLES_IOMMUFD_EDU_H
@@ -40,7 +40,7 @@ struct edu {
 /**
  * edu_start() - map the registers and enable DMA
  * @edu: device to initialize
- * @fd: vfio device file that is bound to /dev/iommu
+ * @fd: vfio device file, bound to /dev/iommu or obtained from a group
  *
  * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
  */
@@ -59,8 +59,8 @@ void edu_stop(struct edu *edu);
  * @offset: offset of the first byte in the buffer
  * @length: number of bytes
  *
- * Return: 0, -EINVAL if the transfer exceeds EDU_BUFFER_SIZE, or -ETIMEDOUT if
- * the device does not complete the transfer.
+ * Return: 0, -EINVAL if @length is 0 or the transfer exceeds EDU_BUFFER_SIZE,
+ * or -ETIMEDOUT if the device does not complete the transfer.
  */
 int edu_load(struct edu *edu, __u64 iova, unsigned int offset,
 	     unsigned int length);
@@ -72,8 +72,8 @@ int edu_load(struct edu *edu, __u64 iova, unsigned int offset,
  * @offset: offset of the first byte in the buffer
  * @length: number of bytes
  *
- * Return: 0, -EINVAL if the transfer exceeds EDU_BUFFER_SIZE, or -ETIMEDOUT if
- * the device does not complete the transfer.
+ * Return: 0, -EINVAL if @length is 0 or the transfer exceeds EDU_BUFFER_SIZE,
+ * or -ETIMEDOUT if the device does not complete the transfer.
  */
 int edu_store(struct edu *edu, __u64 iova, unsigned int offset,
 	      unsigned int length);
@@ -87,7 +87,8 @@ int edu_store(struct edu *edu, __u64 iova, unsigned int offset,
  *
  * The caller waits for the end of the transfer with edu_wait().
  *
- * Return: 0, or -EINVAL if the transfer exceeds EDU_BUFFER_SIZE.
+ * Return: 0, or -EINVAL if @length is 0 or the transfer exceeds
+ * EDU_BUFFER_SIZE.
  */
 int edu_begin_store(struct edu *edu, __u64 iova, unsigned int offset,
 		    unsigned int length);

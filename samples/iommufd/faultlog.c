@@ -29,7 +29,7 @@ int faultlog_open(void)
 	return fd;
 }
 
-/* The log prints the PCI address without its domain, as in "[00:03.0]". */
+/* A message has the PCI address without its domain, as in "[00:03.0]". */
 static bool line_matches(const char *line, const char *address, bool store,
 			 __u64 iova)
 {
@@ -65,7 +65,7 @@ bool faultlog_has(int fd, const char *address, bool store, __u64 iova)
 				return true;
 			continue;
 		}
-		/* -EPIPE means that records were overwritten. Read the rest. */
+		/* EPIPE means that records were overwritten. Read the rest. */
 		if (nr_read < 0 && errno == EPIPE)
 			continue;
 		try++;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sample program for /dev/iommu that demonstrates its use with real DMA.
+ * Demonstrate /dev/iommu with real DMA.
  *
  * The arguments are the PCI addresses of QEMU edu devices (-device
  * edu,dma_mask=0xffffffffffffffff). Most steps use the first device. Other
  * steps attach a device of another IOMMU group or a mediated device to the same
  * address space, or use two devices of one group.
  *
- * Steps do not only check return values but also compare the data transferred
- * and the counters of pinned and locked memory.
+ * The steps check return values, the data transferred, and the counters of
+ * pinned and locked memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ struct device {
 	struct edu edu;
 };
 
-/* Counters at the start of the program. */
+/* Counters of pinned and locked memory, at the start of the program or later */
 struct baseline {
 	long pinned;
 	long locked_kb;
@@ -116,7 +116,8 @@ static void device_attach(struct device *device, __u32 ioas)
 
 /*
  * Transfer data from memory to the device and back to another address. Neither
- * transfer is page aligned and the second one crosses a page boundary.
+ * transfer starts on a page boundary, and the second one crosses a page
+ * boundary.
  */
 static void transfer_and_verify(struct device *device, __u64 iova, char *memory,
 				unsigned int seed)
@@ -440,7 +441,10 @@ static void show_close(struct device *devices, unsigned int nr, int iommufd,
 	step_ok("no page is pinned, VmLck and VmPin are unchanged");
 }
 
-/* Find a device in another group than the first one, and two in one group. */
+/*
+ * Find a device that is not in the group of the first device, and two devices
+ * of one group. A pointer stays NULL if there is no such device.
+ */
 static void choose_devices(struct device *devices, unsigned int nr,
 			   struct device **second, struct device **siblings)
 {

@@ -19,7 +19,10 @@
 
 #include "../vfio-mdev/pin/mdev_pin.h"
 
-/* Values of @prot, the same as IOMMU_READ and IOMMU_WRITE in the kernel. */
+/*
+ * Values of the prot argument of mediated_pin(), equal to IOMMU_READ and
+ * IOMMU_WRITE of the kernel
+ */
 #define PIN_READ	1u
 #define PIN_WRITE	2u
 
@@ -62,7 +65,7 @@ int mediated_open(const struct mediated *device);
 
 /*
  * Commands of a bound mdev_pin device, executed in slot 0. mediated_pin() calls
- * vfio_pin_pages() and returns the number of pinned pages, mediated_unpin()
+ * vfio_pin_pages() and returns the number of pinned pages. mediated_unpin()
  * calls vfio_unpin_pages().
  */
 int mediated_pin(int fd, __u64 iova, int npage, __u32 prot);
@@ -72,15 +75,18 @@ int mediated_unpin(int fd, __u64 iova, int npage);
 int mediated_read(int fd, __u64 iova, void *data, size_t length);
 int mediated_write(int fd, __u64 iova, const void *data, size_t length);
 
-/* Copy from or to the page pinned at this IOVA, without calling vfio. */
+/* Copy from or to the page that is pinned at @iova, without calling vfio. */
 int mediated_peek(int fd, __u64 iova, void *data, size_t length);
 int mediated_poke(int fd, __u64 iova, const void *data, size_t length);
 
-/* Execute a command in a given slot. */
+/* Execute @request in slot @slot. */
 int mediated_run(int fd, unsigned int slot,
 		 const struct mdev_pin_request *request);
 
-/* Read the state of the device, or set how it reacts to events. */
+/*
+ * Read the state of the device, or set how it reacts to notices, open and
+ * close.
+ */
 int mediated_state(int fd, struct mdev_pin_state *state);
 int mediated_control(int fd, const struct mdev_pin_control *control);
 

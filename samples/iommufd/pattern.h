@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Byte patterns to verify data transfers with.
+ * Byte patterns for verifying data transfers.
  *
  * A pattern is defined by its seed: equal seeds give equal bytes at equal
  * offsets. No pattern contains a zero byte.
@@ -42,14 +42,17 @@ static inline bool pattern_is(const void *memory, size_t length, __u32 seed)
 	return true;
 }
 
-/* Returns true if no part of the pattern is in @memory. */
+/*
+ * Returns true if no part of the pattern is in @memory, apart from bytes that
+ * match by chance.
+ */
 static inline bool pattern_is_absent(const void *memory, size_t length,
 				     __u32 seed)
 {
 	const __u8 *byte = memory;
 	size_t same = 0, i;
 
-	/* In unrelated data, one byte in 255 is equal by chance. */
+	/* In unrelated data, about one byte in 255 matches by chance. */
 	for (i = 0; i < length; i++)
 		same += byte[i] == pattern_byte(seed, i);
 	return same <= length / 32;

@@ -61,7 +61,10 @@ static int compare_addresses(const void *a, const void *b)
 	return strcmp(first->text, second->text);
 }
 
-/* Find the functions in a sysfs directory that match, sorted by address. */
+/*
+ * Find up to @max functions in the sysfs directory @path for which @match
+ * returns true, sorted by address. Return their number, or -errno.
+ */
 static int find_functions(const char *path, struct pci_address *found,
 			  unsigned int max,
 		   bool (*match)(const char *address, const void *data),
@@ -153,7 +156,10 @@ int pci_sriov_enable(const char *address, unsigned int nr)
 	err = text_write("/sys/module/vfio_pci/parameters/enable_sriov", "Y");
 	if (err)
 		return err;
-	/* In QEMU 7.2, a reset of the PF permanently removes its VFs. */
+	/*
+	 * Disable resets of the PF: in QEMU 7.2, one permanently removes its
+	 * VFs.
+	 */
 	pci_write(address, "reset_method", "\n");
 	snprintf(text, sizeof(text), "%u", nr);
 	return pci_write(address, "sriov_numvfs", text);

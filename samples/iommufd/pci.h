@@ -93,7 +93,7 @@ int pci_group_siblings(const char *address, struct pci_address *found,
 
 /**
  * pci_find_sriov() - find a function that supports SR-IOV
- * @found: returns the address of the first one
+ * @found: returns its address
  *
  * Return: 0, or -ENODEV if there is none.
  */
@@ -104,7 +104,8 @@ int pci_find_sriov(struct pci_address *found);
  * @address: address of the physical function, bound to vfio-pci
  * @nr: number of virtual functions; 0 disables them
  *
- * The virtual functions are bound to vfio-pci as well.
+ * The virtual functions are bound to vfio-pci as well. Sets the enable_sriov
+ * parameter of vfio-pci and disables resets of the physical function.
  *
  * Return: 0 or -errno.
  */

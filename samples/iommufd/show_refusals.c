@@ -19,7 +19,10 @@ static const __u8 token[16] = {
 
 static const __u8 wrong_token[16] = { 0x4f };
 
-/* The physical and the virtual function belong to two different users. */
+/*
+ * Use the physical and the virtual function through different /dev/iommu files,
+ * as two users do.
+ */
 static void show_token(void)
 {
 	struct pci_address pf, vf;
@@ -61,7 +64,10 @@ static void show_token(void)
 	check_call(pci_sriov_enable(pf.text, 0), "disabling SR-IOV");
 }
 
-/* Find a device that shares its group with a device not in @addresses. */
+/*
+ * Return a device of @addresses that shares its group with a device not in
+ * @addresses, or NULL. @neighbor returns the address of the other device.
+ */
 static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 					     struct pci_address *neighbor)
 {
@@ -80,7 +86,10 @@ static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 	return NULL;
 }
 
-/* Count the affected devices that the /dev/iommu of @fd does not own. */
+/*
+ * Count the devices that a reset of the bus of @fd affects and that the
+ * /dev/iommu of @fd does not own.
+ */
 static unsigned int count_foreign_devices(int fd)
 {
 	union {

@@ -2,8 +2,8 @@
 /*
  * Steps that show which requests vfio rejects to protect other users of a
  * device or bus: to bind a virtual function without its token, to bind a device
- * of a group that a kernel driver uses, and to reset a bus that has a device of
- * another user.
+ * of a group that a kernel driver uses, and to reset a bus with a device that
+ * the caller does not own.
  *
  * Each function opens its own /dev/iommu and restores the drivers of all
  * devices.
@@ -13,7 +13,7 @@
 
 /*
  * @addresses has @nr devices that are bound to vfio-pci. The bus reset steps
- * need one that shares its IOMMU group with a device not in @addresses.
+ * need a device that shares its IOMMU group with a device not in @addresses.
  */
 void show_refusals(char **addresses, unsigned int nr);
 

@@ -2,9 +2,9 @@
 /*
  * Output of the program, one line per step.
  *
- * A step that passes prints "step NN ok: ...". The first step that fails prints
- * "step NN failed: ..." with the reason and terminates the program with status
- * 1.
+ * A step that passes prints "step NN ok: ...", and a step that is skipped
+ * prints "step NN skipped: ...". The first step that fails prints "step NN
+ * failed: ..." with the reason and terminates the program with status 1.
  */
 #ifndef SAMPLES_IOMMUFD_STEPS_H
 #define SAMPLES_IOMMUFD_STEPS_H
@@ -26,13 +26,13 @@ void step_print_tail(void);
 	step_print_tail();		\
 } while (0)
 
-/* End a step that is not possible with the given devices. */
+/* Skip the step, because this machine cannot run it. @why is printed. */
 void step_skipped(const char *why);
 
 /* Fail the step unless @passed. @detail describes the failure. */
 void check(bool passed, const char *detail);
 
-/* Fail the step if @result is an -errno. @call names the call that failed. */
+/* Return @result, or fail the step if it is an -errno. @call names the call. */
 int check_call(int result, const char *call);
 
 /* Return the number of steps that passed. */

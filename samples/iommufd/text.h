@@ -23,7 +23,10 @@ static inline int text_write(const char *path, const char *text)
 	return err;
 }
 
-/* Reads up to @size - 1 bytes and ends them with 0. Returns 0 or -errno. */
+/*
+ * Reads up to @size - 1 bytes and terminates them with a null byte. Returns 0
+ * or -errno.
+ */
 static inline int text_read(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
@@ -40,7 +43,10 @@ static inline int text_read(const char *path, char *text, size_t size)
 	return err;
 }
 
-/* Reads the former content before it writes. Returns 0 or -errno. */
+/*
+ * Reads the content of the file into @before, then writes @text. Returns 0 or
+ * -errno.
+ */
 static inline int text_exchange(const char *path, const char *text,
 				char *before, size_t size)
 {

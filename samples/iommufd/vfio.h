@@ -3,10 +3,10 @@
  * Wrappers for vfio device files, /dev/vfio/devices/vfioN.
  *
  * A device is first bound to an open /dev/iommu file, which assigns an ID to
- * it. Before that, all other ioctls of the device file fail. The device can
- * then be attached to an address space of that /dev/iommu, which its DMA uses
- * until it is detached. A region is a part of the device file that gives access
- * to a BAR or to the PCI config space.
+ * the device. Before that, all other ioctls of the device file fail. The device
+ * can then be attached to an address space of that /dev/iommu, and uses it for
+ * DMA until it is detached. A region is a part of the device file that gives
+ * access to a BAR or to the PCI config space.
  *
  * All functions return 0 or a file descriptor on success and -errno on failure.
  * They print nothing. close() detaches and unbinds the device.
@@ -51,7 +51,8 @@ int vfio_bind(int fd, int iommufd, __u32 *dev_id);
  * vfio_bind_with_token() - bind a device that requires a token
  * @fd: vfio device file
  * @iommufd: open /dev/iommu file
- * @token: UUID of 16 bytes, shared by the users of a PF and its VFs, or NULL
+ * @token: UUID of 16 bytes, shared by the users of a PF and its VFs;
+ *         NULL to bind without a token
  * @dev_id: returns the device ID
  *
  * Return: 0, -EACCES if the token is wrong, or another -errno.
@@ -66,9 +67,9 @@ int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
  * @max: number of elements of the array at the end of @info
  *
  * Return: 0, or
- * -ENOSPC if the array is too small; @info has the number of functions,
- * -ENODEV if the device does not support the reset,
- * or another -errno.
+ * * %-ENOSPC - The array is too small; @info has the number of functions.
+ * * %-ENODEV - The device does not support the reset.
+ * * another -errno
  */
 int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
 			unsigned int max);
@@ -85,14 +86,15 @@ int vfio_hot_reset(int fd);
 /**
  * vfio_attach() - attach a device to an address space
  * @fd: file of a bound device
- * @pt_id: ID of the address space; returns the ID of the page table in use
+ * @pt_id: ID of an address space or a page table; returns the ID of the page
+ *         table in use, or of the address space of a mediated device
  *
  * Return: 0 or -errno.
  */
 int vfio_attach(int fd, __u32 *pt_id);
 
 /**
- * vfio_detach() - detach a device and block its DMA
+ * vfio_detach() - detach a device from its address space
  * @fd: file of a bound device
  *
  * Return: 0 or -errno.

@@ -3,8 +3,9 @@
  * Internal interfaces of mdev_pin. The pin table records the pins of a device,
  * a slot runs commands, and a notice is a call of the dma_unmap op.
  *
- * The lock of a slot is the only lock that is held while the driver calls vfio:
- * vfio may call dma_unmap with locks held that the called function takes.
+ * The driver calls vfio with no lock held except that of a slot. vfio may call
+ * dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages() take,
+ * so a lock that dma_unmap takes must not be held across these calls.
  */
 #ifndef MDEV_PIN_DEVICE_H
 #define MDEV_PIN_DEVICE_H
@@ -21,8 +22,8 @@
  * struct pin_table - record of the pins of a device
  * @entries: struct pin_entry, indexed by IOVA
  * @count: total number of pins
- * @calls: calls of vfio in progress that the table does not reflect yet
- * @idle: woken when @calls drops to 0
+ * @calls: number of vfio calls in progress, which @entries does not reflect yet
+ * @idle: wait queue, woken when @calls drops to 0
  */
 struct pin_table {
 	struct xarray entries;
@@ -51,12 +52,12 @@ struct pin_slot {
 /**
  * struct pin_notices - completed notices and notices in progress
  * @lock: protects all members; innermost lock
- * @control: settings of user space
+ * @control: settings written by user space
  * @state: state to report, except for the number of pins
  * @active: number of notices in progress
  * @releases: number of MDEV_PIN_OP_RELEASE commands
  * @closing: set to prevent notices from waiting and pinning
- * @changed: woken when @active, @releases or @closing changes
+ * @changed: wait queue, woken when @active, @releases or @closing changes
  */
 struct pin_notices {
 	spinlock_t lock;	/* Innermost */

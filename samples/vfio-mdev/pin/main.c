@@ -80,7 +80,10 @@ static struct pin_slot *find_slot(struct pin_device *pin, u64 *offset)
 	return &pin->slot[number];
 }
 
-/* Copy the first @count bytes of a block. */
+/*
+ * Copy the first @count bytes of a block to the user. Returns @count, -EINVAL
+ * if the block is shorter, or -EFAULT.
+ */
 static ssize_t copy_block(char __user *buf, size_t count, const void *block,
 			  size_t size)
 {

@@ -14,8 +14,7 @@
  * A notice is one call of the dma_unmap op of the driver. A pin is one page of
  * one pin command, identified by its IOVA.
  *
- * No output depends on values that differ between runs, such as PFNs and
- * addresses.
+ * No output depends on PFNs or kernel addresses, which differ between runs.
  */
 #ifndef MDEV_PIN_H
 #define MDEV_PIN_H
@@ -77,8 +76,8 @@ enum mdev_pin_op {
  * @flags: MDEV_PIN_NULL, MDEV_PIN_KTHREAD
  * @iova: IOVA, not checked by the driver
  * @length: number of bytes, at most MDEV_PIN_WINDOW_SIZE
- * @npage: number of pages, at most MDEV_PIN_MAX_PAGES; may be negative for a
- *         pin, to test the check in vfio
+ * @npage: number of pages, at most MDEV_PIN_MAX_PAGES; may be negative, to test
+ *         the checks in vfio
  * @prot: IOMMU_READ (1) and IOMMU_WRITE (2), not checked by the driver
  */
 struct mdev_pin_request {
@@ -92,18 +91,25 @@ struct mdev_pin_request {
 
 /**
  * struct mdev_pin_result - result of the last command of a slot
- * @rc: return value of the function, or 0 if it has none
+ * @rc: return value of the vfio function, or 0 if it has none; number of pins
+ *      for MDEV_PIN_OP_FORGET
  */
 struct mdev_pin_result {
 	__s64 rc;
 };
 
-/* The call stored NULL in this element of the array */
+/* Identity if vfio_pin_pages() stored NULL in the element of the array */
 #define MDEV_PIN_NO_PAGE	0ull
-/* The call did not write to this element of the array */
+/*
+ * Identity if vfio_pin_pages() did not write the element, or failed and left a
+ * page in it
+ */
 #define MDEV_PIN_UNTOUCHED	(~0ull)
 
-/* PageReserved(), the zero page, PageCompound(), page_maybe_dma_pinned() */
+/*
+ * Flags of a page: PageReserved(), the zero page, PageCompound(),
+ * page_maybe_dma_pinned()
+ */
 #define MDEV_PIN_PAGE_RESERVED	0x1
 #define MDEV_PIN_PAGE_ZERO	0x2
 #define MDEV_PIN_PAGE_COMPOUND	0x4

@@ -7,7 +7,7 @@
 
 #include "device.h"
 
-/* Shorter than the default timeout of the hung task detector */
+/* Time limit of a held notice, below the default of the hung task detector */
 #define HOLD_JIFFIES	(30 * HZ)
 
 static atomic64_t last_sequence;
@@ -68,7 +68,10 @@ void notices_open(struct pin_device *pin)
 	spin_unlock(&notices->lock);
 }
 
-/* Called by close_device(). Finally releases all pins. */
+/*
+ * Called by close_device(). Waits until no notice is in progress, pins a page
+ * if MDEV_PIN_AT_CLOSE is set, and then unpins all pages.
+ */
 void notices_close(struct pin_device *pin)
 {
 	struct pin_notices *notices = &pin->notices;
@@ -109,7 +112,10 @@ static void wait_for_release(struct pin_notices *notices)
 	spin_unlock(&notices->lock);
 }
 
-/* Unpin the whole range, including pages that this device has not pinned. */
+/*
+ * Unpin the whole range, including pages that this device has not pinned.
+ * Returns the number of pins that the device had in it.
+ */
 static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {
 	u64 npages = length >> PAGE_SHIFT, i, nr;

@@ -16,7 +16,10 @@
 
 #include "device.h"
 
-/* Limits the wait of a notice for a call that waits for the notice itself */
+/*
+ * Limit of pin_table_wait(), because the call that it waits for may itself wait
+ * for the notice to return
+ */
 #define WAIT_JIFFIES	(HZ / 10)
 
 struct pin_identity {
@@ -78,8 +81,9 @@ static void identity_put(struct page *page)
 }
 
 /*
- * Add a pin. If an IOVA is pinned again, vfio normally returns the same page.
- * Otherwise the new page replaces the old one.
+ * Add a pin of @page at @iova. @number returns the identity of the page. If an
+ * IOVA is pinned again, vfio normally returns the same page. Otherwise the new
+ * page replaces the old one in the table. Returns 0 or -ENOMEM.
  */
 int pin_table_add(struct pin_table *table, unsigned long iova,
 		  struct page *page, u64 *number)
@@ -139,7 +143,10 @@ bool pin_table_remove(struct pin_table *table, unsigned long iova)
 	return entry;
 }
 
-/* Remove a pin of the lowest IOVA in a range. Returns false if none is left. */
+/*
+ * Remove one pin of the lowest pinned IOVA from @first to @last, and return it
+ * in @iova. Returns false if there is none.
+ */
 bool pin_table_remove_first(struct pin_table *table, unsigned long first,
 			    unsigned long last, unsigned long *iova)
 {

@@ -52,7 +52,10 @@ static u32 get_page_flags(struct page *page)
 	return flags;
 }
 
-/* Record all pages of a successful pin, or unpin them if out of memory. */
+/*
+ * Record all pages of a successful pin. If memory is short, unpin them and
+ * return -ENOMEM.
+ */
 static int record_pages(struct pin_device *pin, struct pin_slot *slot,
 			unsigned long iova, long nr)
 {
@@ -173,7 +176,10 @@ static void run_command(struct work_struct *work)
 	}
 }
 
-/* Run a command and wait for it. Returns -EINVAL if the request is invalid. */
+/*
+ * Run a command and store its result in the slot. Returns 0, or -EINVAL if the
+ * request is invalid.
+ */
 int slot_run(struct pin_device *pin, struct pin_slot *slot,
 	     const struct mdev_pin_request *request)
 {
@@ -202,7 +208,7 @@ int slot_run(struct pin_device *pin, struct pin_slot *slot,
 	return 0;
 }
 
-/* Pin one page without a slot. Returns 1, or an error of vfio_pin_pages(). */
+/* Pin one page without a slot. Returns 1, or -errno. */
 int pin_one(struct pin_device *pin, unsigned long iova, u32 prot)
 {
 	struct page *page = NULL;
@@ -222,7 +228,7 @@ int pin_one(struct pin_device *pin, unsigned long iova, u32 prot)
 	return rc;
 }
 
-/* Release all pins of the device in a range. Returns their number. */
+/* Unpin all pins of the device in a range. Returns their number. */
 unsigned int pin_release(struct pin_device *pin, unsigned long first,
 			 unsigned long last)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection for every ioctl of /dev/iommu: fail the first, the second and
- * every later allocation or user copy of a call.
+ * Fault injection for every ioctl of /dev/iommu: fail the first allocation or
+ * user copy of a call, then the second one, and so on.
  *
  * A call must fail with ENOMEM if an allocation fails and with EFAULT if a user
  * copy fails, and must roll back completely: the same call succeeds afterwards,
@@ -176,7 +176,7 @@ static int unmap_and_detach_both(struct env *env)
 	return err ? err : detach_both(env);
 }
 
-/* Replace the memory by a mapping that has no pages yet. */
+/* Replace the memory with unpopulated memory, and attach the first device. */
 static int attach_with_unpopulated(struct env *env)
 {
 	char *unpopulated = mmap(env->memory, NR_PAGES * PAGE,
@@ -193,7 +193,10 @@ static int call_map_anywhere(struct env *env)
 				 NR_PAGES * PAGE, IOAS_READ_WRITE, &env->iova);
 }
 
-/* Map in an IOAS without device, as the source of a copy. */
+/*
+ * Attach the first device, and map the memory in another IOAS as the source of
+ * a copy.
+ */
 static int attach_and_map_src(struct env *env)
 {
 	int err;
@@ -327,7 +330,9 @@ static int detach_unmap_and_destroy(struct env *env)
 	return err ? err : destroy_object(env);
 }
 
-/* The second page table maps pages that another device has already pinned. */
+/*
+ * The second page table maps pages that are already pinned for another device.
+ */
 static int attach_second_and_map(struct env *env)
 {
 	int err = attach(&env->second, env->bed.ioas);
@@ -716,7 +721,9 @@ TEST_F(failing, leaves_nothing_behind)
 	bool reached = true;
 	int result;
 
-	/* Round 0 runs without fault to warm up the caches of this process. */
+	/*
+	 * Round 0 runs without a fault, to warm up the caches of this process.
+	 */
 	for (n = 0; n <= MAX_POINTS && reached; n++) {
 		if (variant->prepare)
 			ASSERT_EQ(0, variant->prepare(env));
@@ -728,7 +735,7 @@ TEST_F(failing, leaves_nothing_behind)
 		recovered += n && reached && !result;
 		EXPECT_TRUE(!result || result == -EFAULT || result == -ENOMEM)
 			TH_LOG("point %u: %d", n, result);
-		/* After rollback the same call has to succeed. */
+		/* The call has rolled back, so the same call has to succeed. */
 		if (result) {
 			ASSERT_EQ(0, variant->call(env))
 				TH_LOG("after point %u: %d", n, result);

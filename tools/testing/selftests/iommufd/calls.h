@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Wrappers for the /dev/iommu commands that only the selftests use. ioas.h of
- * samples/iommufd has the other ones. Wrappers return 0 or -errno.
+ * samples/iommufd has wrappers for the other commands. Wrappers return 0 or
+ * -errno unless noted otherwise.
  */
 #ifndef SELFTESTS_IOMMUFD_CALLS_H
 #define SELFTESTS_IOMMUFD_CALLS_H

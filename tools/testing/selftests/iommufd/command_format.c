@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Extensible struct handling, common to all commands of /dev/iommu. Each test
- * runs once per command.
+ * Test the handling of extensible structs, which all commands of /dev/iommu
+ * have in common. Each test runs once per command.
  *
  * A command accepts any size from that of its first version upwards, provided
  * that all bytes beyond the current struct are zero. A shorter struct fails
@@ -337,7 +337,7 @@ TEST_F(command, longer_size_with_zero_tail_is_accepted)
 					      self->page));
 }
 
-/* A size of more than a page is refused before the struct is read. */
+/* A size beyond a page fails with -E2BIG before the struct is read. */
 TEST_F(command, size_beyond_a_page_E2BIG)
 {
 	/* The kernel accepts only zeros after the struct that it knows. */

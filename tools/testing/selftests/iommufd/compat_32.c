@@ -2,8 +2,8 @@
 /*
  * /dev/iommu as seen by a 32-bit program on a 64-bit kernel.
  *
- * The uAPI structs have the same layout on both. Their addresses are 64 bits
- * wide, so a 32-bit program can use IOVAs beyond 4 GiB.
+ * The uAPI structs have the same layout for 32-bit and 64-bit programs. Their
+ * addresses are 64 bits wide, so a 32-bit program can use IOVAs beyond 4 GiB.
  *
  * Few machines have a 32-bit C library, so this program is freestanding. It
  * makes its own system calls and prints its own TAP output.
@@ -61,7 +61,7 @@ static void report(int passed, const char *name)
 
 static int fd;
 
-/* Return 0 or -errno. */
+/* Call an ioctl of /dev/iommu. Return 0 or -errno. */
 static int iommu(unsigned long request, void *argument)
 {
 	return (int)call3(__NR_ioctl, fd, (long)request, (long)argument);

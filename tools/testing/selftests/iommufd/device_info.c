@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Information about a bound device, and which address spaces it can be attached
- * to.
+ * Test the information about a bound device, and which address spaces it can be
+ * attached to.
  */
 #include <errno.h>
 #include <signal.h>
@@ -118,7 +118,7 @@ TEST_F(bound, cookie_is_returned_by_info)
 	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
 	EXPECT_EQ(cookie.cookie, info.dev_cookie);
-	/* A cookie is not an ID. */
+	/* A cookie cannot be used as a device ID. */
 	EXPECT_EQ(-ENOENT,
 		  iommu_device_info(self->bed.iommufd, 0xcafebeef, &info));
 }
@@ -338,8 +338,9 @@ static bool map_shared(int fd, char *address, size_t length, off_t offset)
 }
 
 /*
- * Almost 4 GiB of addresses: the first two pages and the last one are apart
- * from each other, and those between them are the same 2 MiB again and again.
+ * Return a buffer of almost 4 GiB, or NULL. Its first two pages and its last
+ * page have memory of their own. The pages between them share the same 2 MiB,
+ * which are mapped repeatedly.
  */
 static char *huge_buffer(void)
 {
@@ -367,7 +368,10 @@ static char *huge_buffer(void)
 	return start;
 }
 
-/* A fatal signal ends the clearing of a huge buffer. */
+/*
+ * A fatal signal interrupts the kernel while it zeroes the rest of a huge
+ * buffer.
+ */
 TEST_F(bound, hw_info_of_huge_buffer_is_killable)
 {
 	const __u32 full = 2 * PAGE + TILES * TILE + PAGE;

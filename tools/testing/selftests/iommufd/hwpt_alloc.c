@@ -2,9 +2,9 @@
 /*
  * IOMMU_HWPT_ALLOC: page tables that userspace allocates.
  *
- * All page tables of an IOAS map the same memory. One that userspace allocated
- * stays until userspace destroys it, one that the kernel allocated for an
- * attach is freed with the last detach.
+ * All page tables of an IOAS map the same memory. A page table that userspace
+ * allocated stays until userspace destroys it. A page table that the kernel
+ * allocated for an attach is freed by the last detach.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ FIXTURE(hwpt)
 {
 	struct testbed bed;
 	struct device second;
-	/* A valid command, of which each test modifies one field. */
+	/* A valid command, which each test modifies. */
 	struct iommu_hwpt_alloc alloc;
 };
 
@@ -148,7 +148,7 @@ TEST_F(hwpt, failed_copy_to_user_EFAULT_frees_it)
 	*read_only = self->alloc;
 	ASSERT_EQ(0, mprotect(read_only, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, alloc(self->bed.iommufd, read_only));
-	/* A leaked page table would make this fail with -EBUSY. */
+	/* A leaked page table would make IOMMU_DESTROY fail with -EBUSY. */
 	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &next));
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
@@ -259,7 +259,7 @@ static int open_second(struct testbed *bed, struct device *second)
 			   bed->iommufd);
 }
 
-/* Both page tables have what was mapped before and after the attach. */
+/* A page table has all mappings, created before or after its attach. */
 TEST_F(hwpt, two_hwpts_of_one_ioas)
 {
 	struct device *device = &self->bed.device;

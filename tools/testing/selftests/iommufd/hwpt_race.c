@@ -102,8 +102,8 @@ FIXTURE_TEARDOWN(race)
 
 /*
  * Run all threads on CPU 0, those of device 1 with real-time priority. A thread
- * of device 1 thus preempts a thread of device 0 as soon as that releases a
- * lock the former waits for.
+ * of device 1 thus preempts a thread of device 0 as soon as the latter releases
+ * a lock that the former waits for.
  */
 static void set_priority(unsigned int device)
 {
@@ -147,7 +147,10 @@ static void start_worker(struct race *race, int (*work)(struct worker *),
 		abort();
 }
 
-/* Stop all threads. Returns the first unexpected -errno, or 0. */
+/*
+ * Let all threads run for STRESS_SECONDS, then stop them. Return the first
+ * unexpected -errno, -ETIME if a thread made no progress, or 0.
+ */
 static int finish(struct race *race)
 {
 	const char *text = getenv("STRESS_SECONDS");

@@ -3,9 +3,8 @@
  * IOMMU_IOAS_ALLOW_IOVAS: ranges that the kernel chooses IOVAs from.
  *
  * An allowed range must not intersect with a range that an attached device
- * reserves. Whichever of the two requests comes second fails and changes
- * nothing. An IOVA that the kernel chooses is in an allowed range and is not in
- * use.
+ * reserves. The later of the two requests fails and changes nothing. An IOVA
+ * that the kernel chooses is in an allowed range and is not in use.
  */
 #include <errno.h>
 #include <limits.h>
@@ -81,7 +80,7 @@ TEST_F(allow, ids_ENOENT)
 {
 	EXPECT_EQ(-ENOENT, ioas_allow(self->bed.iommufd, NO_SUCH_ID, NULL, 0));
 	EXPECT_EQ(-ENOENT, ioas_allow(self->bed.iommufd, 0, NULL, 0));
-	/* A valid ID, but not that of an IOAS. */
+	/* The ID is valid, but identifies a device instead of an IOAS. */
 	EXPECT_EQ(-ENOENT,
 		  ioas_allow(self->bed.iommufd, self->bed.device.id, NULL, 0));
 }
@@ -102,7 +101,7 @@ TEST_F(allow, unreadable_array_EFAULT)
 	EXPECT_EQ((long long)(4 * PAGE), map_pages(&self->bed, 1));
 }
 
-/* An absurd count is rejected before memory is allocated for it. */
+/* A count above 65536 fails before memory is allocated for it. */
 TEST_F(allow, huge_count_ENOMEM)
 {
 	EXPECT_EQ(-ENOMEM,

@@ -266,7 +266,10 @@ TEST_F(copy, several_partial_mappings)
 				      IOAS_READ_WRITE));
 	}
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
-	/* Start in the middle of the first mapping, end in that of the last. */
+	/*
+	 * Start in the middle of the first mapping, end in the middle of the
+	 * last.
+	 */
 	ASSERT_EQ(0, copy_pages(&self->bed, self->bed.ioas, DST_IOVA, 2, 12));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));

@@ -2,9 +2,9 @@
 /*
  * DMA of a device through an IOAS.
  *
- * A device can access mapped memory, in the directions that the mapping
- * permits, from map or attach to unmap, detach or close, and nothing else. The
- * tests transfer data in both directions and compare it.
+ * A device can access only mapped memory, in the directions that the mapping
+ * permits, from map or attach until unmap, detach or close. The tests transfer
+ * data in both directions and compare it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -116,7 +116,7 @@ TEST_F(dma, adjacent_mappings)
 {
 	struct device *device = &self->bed.device;
 
-	/* Two pages, mapped in reverse order. */
+	/* Map two pages in reverse order. */
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	ASSERT_EQ(0, map(&self->bed, self->bed.memory + PAGE, PAGE,
 			 TESTBED_IOVA, IOAS_READ_WRITE));
@@ -174,7 +174,9 @@ TEST_F(dma, unmap_blocks)
 	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(1, IS_BLOCKED(device, TESTBED_IOVA + 15 * PAGE,
 				self->bed.memory + 15 * PAGE));
-	/* The bounce buffer is still mapped. */
+	/*
+	 * The bounce page is still mapped, and the IOVAs can be mapped again.
+	 */
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
@@ -301,7 +303,7 @@ TEST_F(dma, READABLE_private_memory_stays_coherent)
 	memory[0] = private_page(PROT_READ | PROT_WRITE, -1);
 	memory[1] = private_page(PROT_READ | PROT_WRITE, -1);
 	memory[2] = private_page(PROT_READ, -1);
-	/* The same for a private file mapping. */
+	/* Memory of a private file mapping, in the same three states. */
 	memory[3] = private_page(PROT_READ | PROT_WRITE, fd);
 	memory[4] = private_page(PROT_READ | PROT_WRITE, fd);
 	memory[5] = private_page(PROT_READ, fd);
@@ -325,7 +327,9 @@ TEST_F(dma, detach_blocks_until_attach)
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	ASSERT_EQ(0, vfio_detach(device->fd));
 
-	/* A write does not reach memory, a read does not reach the device. */
+	/*
+	 * A write does not reach memory, and a read does not reach the device.
+	 */
 	pattern_fill(self->bed.memory, TRANSFER, 2200);
 	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2200));
@@ -344,8 +348,8 @@ static bool is_uniform(const char *memory, size_t length)
 }
 
 /*
- * Before the first attach, DMA of a bound device is blocked. It must not access
- * physical memory at the address it uses.
+ * Before the first attach, DMA of a bound device is blocked. It must not reach
+ * the physical memory at the address that the device uses.
  */
 TEST_F(dma, bound_but_not_attached_is_blocked)
 {
@@ -353,7 +357,10 @@ TEST_F(dma, bound_but_not_attached_is_blocked)
 	/* Physical address that an x86 kernel is loaded at. */
 	const __u64 kernel = 0x1000000;
 
-	/* The buffer of the device keeps this pattern across the new bind. */
+	/*
+	 * The buffer of the device keeps this pattern across the close and the
+	 * new bind.
+	 */
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	pattern_fill(self->bed.bounce, TRANSFER, 2250);
 	ASSERT_EQ(0, edu_load(&device->edu, BOUNCE_IOVA, 0, TRANSFER));

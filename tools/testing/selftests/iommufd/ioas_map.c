@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Number of pages that IOMMU_IOAS_MAP pins.
+ * Test the number of pages that IOMMU_IOAS_MAP pins.
  *
  * Pages are pinned while they are mapped in an IOAS that a device is attached
  * to. Each page of a mapping is pinned once, and a call that fails leaves no
@@ -32,9 +32,7 @@ FIXTURE_TEARDOWN(pins)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/*
- * Unlike testbed_attach(), do not map the bounce buffer, which is counted too.
- */
+/* Unlike testbed_attach(), do not map the bounce page, which is counted too. */
 static int attach(struct testbed *bed)
 {
 	__u32 pt_id = bed->ioas;
@@ -225,7 +223,10 @@ TEST_F(pins, attach_with_unmapped_memory_EFAULT)
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 
-	/* The device is not attached, and a later attach succeeds. */
+	/*
+	 * The device is still detached. Attach succeeds once the mapping of
+	 * unmapped memory is removed.
+	 */
 	ASSERT_EQ(0, testbed_unmap(&self->bed, BOUNCE_IOVA, PAGE));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, attach(&self->bed));
@@ -290,7 +291,10 @@ TEST_F(pins, unpopulated_memory)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* Unpopulated memory is pinned for reading, too, to see later writes. */
+/*
+ * Unpopulated memory is pinned even for a READABLE mapping, so that the device
+ * sees later writes of the process.
+ */
 TEST_F(pins, unpopulated_memory_READABLE)
 {
 	const char *unpopulated = mmap(NULL, TESTBED_LENGTH, PROT_READ,

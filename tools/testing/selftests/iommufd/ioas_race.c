@@ -95,7 +95,10 @@ static void start_workers(struct worker *workers, const work_fn *work,
 	}
 }
 
-/* Stop all threads after SECONDS. Returns the first unexpected -errno, or 0. */
+/*
+ * Stop all threads after SECONDS. Returns the first unexpected -errno, -ETIME
+ * if a thread made no progress, or 0.
+ */
 static int stop_workers(struct worker *workers, int *stop)
 {
 	int result = 0;
@@ -154,7 +157,7 @@ static int attach_and_detach(struct worker *worker)
 	return err ? err : vfio_detach(worker->bed->device.fd);
 }
 
-/* The list must be sorted and not overlap, even while an attach updates it. */
+/* The ranges must be sorted and disjoint, even while an attach updates them. */
 static int check_ranges(struct worker *worker)
 {
 	struct iommu_iova_range range[8];
@@ -210,7 +213,7 @@ TEST_F(race, disjoint_maps)
 	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
-	/* Only the bounce buffer is left. */
+	/* Only the bounce page is left. */
 	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
@@ -235,7 +238,7 @@ TEST_F(race, attach_races_with_map)
 	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
-	/* The mapping that existed all along is still intact. */
+	/* The mapping that existed throughout the race is intact. */
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,
@@ -278,7 +281,7 @@ TEST_F(race, close_races_with_ioctls)
 
 		pthread_join(self->worker[i].thread, NULL);
 		result = self->worker[i].result;
-		/* unmap_all() may remove a page before its owner unmaps it. */
+		/* unmap_all() may remove a mapping before map_own() does. */
 		EXPECT_TRUE(!result || result == -EBADF || result == -ENOENT)
 			TH_LOG("worker %u: %d", i, result);
 	}

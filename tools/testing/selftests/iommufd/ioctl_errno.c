@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Error codes of every command that works without a device.
+ * Test the errnos of every command that works without a device.
  *
  * A command that fails must leave the address space unchanged.
  */
@@ -23,7 +23,7 @@ FIXTURE(space)
 	int iommufd;
 	__u32 ioas;
 	char *memory;
-	/* A valid command, of which each test modifies one field. */
+	/* A valid command, which each test modifies. */
 	struct iommu_ioas_map map;
 };
 
@@ -136,7 +136,7 @@ TEST_F(space, alloc_failed_copy_to_user_EFAULT)
 	ASSERT_EQ(0, mprotect(alloc, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_ALLOC, alloc));
 
-	/* No object is left at the ID that was allocated and freed again. */
+	/* The failed call left no object at the ID that it had allocated. */
 	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, next));
@@ -178,7 +178,7 @@ TEST_F(space, invalid_ids_ENOENT)
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, NO_SUCH_ID, 0, ~0ull));
 	EXPECT_EQ(-ENOENT, ioas_ranges(self->iommufd, NO_SUCH_ID, &range, &nr,
 				       &alignment));
-	/* A valid ID, but not that of a device. */
+	/* The ID is valid, but identifies an IOAS instead of a device. */
 	EXPECT_EQ(-ENOENT, iommu_device_info(self->iommufd, self->ioas, &info));
 	EXPECT_EQ(-ENOENT, iommu_call(self->iommufd, IOMMU_DEVICE_SET_COOKIE,
 				      &cookie));
@@ -384,7 +384,7 @@ TEST_F(space, unmap_partial_ENOENT)
 				 4 * PAGE));
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA,
 				 4 * PAGE - 1));
-	/* The mapping is intact. */
+	/* The failed unmaps left the mapping intact. */
 	EXPECT_EQ(-EEXIST, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }

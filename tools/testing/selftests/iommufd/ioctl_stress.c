@@ -69,7 +69,7 @@ FIXTURE(stress)
 };
 
 /**
- * struct worker - thread that makes random calls
+ * struct worker - a thread that makes random calls
  * @env: objects that the calls work on
  * @seed: state of the random number generator
  */
@@ -119,7 +119,7 @@ static char *random_memory(struct worker *worker, size_t *length)
 	       rand_below(worker, TESTBED_PAGES - SLOT_PAGES) * PAGE;
 }
 
-/* Publish an ID for other workers and destroy the object it replaces. */
+/* Publish @id for other workers, and destroy the object of the ID in @slot. */
 static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {
 	id = __atomic_exchange_n(slot, id, __ATOMIC_RELAXED);
@@ -326,7 +326,10 @@ static const struct {
 	{ "unmap all", call_unmap_all, { ENOENT } },
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
-	/* -EINVAL for an IOAS of 64 bits, -EOPNOTSUPP for a reused ID. */
+	/*
+	 * -EINVAL for an IOAS of 64 bits, -EOPNOTSUPP for an ID that a page
+	 * table reuses
+	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },
 	{ "get_hw_info", call_hw_info, { 0 } },
 	{ "device_get_info", call_device_info, { 0 } },

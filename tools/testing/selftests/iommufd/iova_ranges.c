@@ -2,8 +2,8 @@
 /*
  * IOMMU_IOAS_IOVA_RANGES: usable IOVAs while devices are attached.
  *
- * The ranges are exact: every page inside a range can be mapped, any page
- * outside fails with EINVAL.
+ * The ranges are exact: every page inside a range can be mapped, and a map of
+ * any page outside fails with EINVAL.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -122,7 +122,7 @@ TEST_F(ranges, range_boundaries_are_exact)
 		EXPECT_EQ(-EINVAL, map_page(&self->bed, start - PAGE));
 		EXPECT_EQ(-EINVAL, map_page(&self->bed, last + 1));
 	}
-	/* Two pages per range, plus the bounce buffer. */
+	/* Two pages per range, plus the bounce page. */
 	EXPECT_EQ(2 * (long)self->list.nr + 1, testbed_pinned(&self->bed));
 }
 

@@ -7,8 +7,8 @@
  * CAP_IPC_LOCK is not charged.
  *
  * Root binds and attaches the device. user_run() then forks an unprivileged
- * child that uses the inherited file descriptors and returns its result as exit
- * status.
+ * child that uses the inherited file descriptors and returns its result as its
+ * exit status.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -92,7 +92,10 @@ static int map_beyond_limit(struct testbed *bed)
 	step(&steps, map_pages(bed, 0, LIMIT + 1) == -ENOMEM);
 	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == -ENOENT);
-	/* A failed map leaves no charge. */
+	/*
+	 * The failed maps left no charge, so that the whole limit can be
+	 * mapped.
+	 */
 	step(&steps, map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
 	return steps.failed;
@@ -172,7 +175,7 @@ TEST_F(limit, is_per_user)
 {
 	ASSERT_EQ(0, attach(&self->bed));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->bed));
-	/* The first user is at the limit, the second user is not. */
+	/* The first user is at the limit, but the second user is not. */
 	EXPECT_EQ((-ENOMEM) & 0xff,
 		  user_run(USER_1, LIMIT, map_one_page, &self->bed));
 	EXPECT_EQ(0, user_run(USER_2, LIMIT, map_one_page, &self->bed));
@@ -185,7 +188,7 @@ static int map_before_attach(struct testbed *bed)
 
 	/* Without a device, pages are neither pinned nor charged. */
 	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == 0);
-	/* Attach has to pin and charge all of them. */
+	/* Attach has to pin and charge all pages, which exceeds the limit. */
 	step(&steps, attach(bed) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == 0);
 	step(&steps, map_pages(bed, 0, LIMIT) == 0);

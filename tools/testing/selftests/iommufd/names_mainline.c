@@ -18,7 +18,8 @@ FIXTURE(program)
 };
 
 /*
- * The testbed finds the device and allocates memory. The test makes all calls.
+ * The testbed finds the device and allocates memory. The test opens the files
+ * itself and makes all calls.
  */
 FIXTURE_SETUP(program)
 {

@@ -10,7 +10,7 @@
  *  - close() destroyed objects before the objects that refer to them.
  *
  * Regression tests of page tables, data types and lengths are in hwpt_alloc.c
- * and ioas_allow.c, those of struct padding in uapi_layout.c.
+ * and ioas_allow.c, and a test of struct padding is in uapi_layout.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -76,7 +76,7 @@ TEST_F(bug, output_does_not_depend_on_input)
 	EXPECT_EQ(0, memcmp(data[0], data[1], sizeof(data[0])));
 }
 
-/* For a size larger than the struct, the kernel must not copy out its tail. */
+/* The kernel must not write beyond the struct, even if the size is larger. */
 TEST_F(bug, output_ends_with_the_struct)
 {
 	struct {

@@ -182,7 +182,7 @@ TEST_F(option, huge_pages_invalid_ids_ENOENT)
 	}
 }
 
-/* Existing mappings may use large page table entries. */
+/* Large entries cannot be disabled while existing mappings may use them. */
 TEST_F(option, huge_pages_in_use_EINVAL)
 {
 	const int iommufd = self->bed.iommufd;
@@ -192,7 +192,7 @@ TEST_F(option, huge_pages_in_use_EINVAL)
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(-EINVAL, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
-	/* Without a mapping or without a device, no entry exists. */
+	/* Without a mapping or without a device, no page table entry exists. */
 	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
 	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 1));
@@ -324,7 +324,9 @@ TEST_F(option, process_mode_limit)
 	ASSERT_EQ(0, reopen(&self->bed, 1));
 	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->bed));
 	EXPECT_EQ(LIMIT, testbed_pinned(&self->bed));
-	/* The limit is per process, so a new process starts without charge. */
+	/*
+	 * The limit is per process, so a new process starts without a charge.
+	 */
 	EXPECT_EQ(0, testbed_unmap(&self->bed, 0, ~0ull));
 	EXPECT_EQ(0, user_run(USER, LIMIT, map_up_to_limit, &self->bed));
 }

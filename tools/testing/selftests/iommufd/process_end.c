@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Release of resources when a process forks, execs, exits or is killed.
+ * Test the release of resources when a process forks, execs, exits or is
+ * killed.
  *
  * The objects of a /dev/iommu file live until its last reference is dropped.
  * After that no page is pinned and another process can use the device. A
@@ -203,7 +204,10 @@ TEST_F(process, fork_does_not_redirect_dma)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		/* This write copies the pages, the device uses the parent's. */
+		/*
+		 * The child writes to its own copies of the pages. The device
+		 * keeps using those of the parent.
+		 */
 		memset(self->bed.memory, 0, TESTBED_LENGTH);
 		_exit(0);
 	}
@@ -245,7 +249,10 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 	if (!child)
 		_exit(-testbed_map(&self->bed));
 	EXPECT_EQ(0, wait_for(child));
-	/* The pages were not pinned before the child exited. */
+	/*
+	 * Without an attached device, the pages were not pinned while the child
+	 * lived.
+	 */
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
@@ -274,7 +281,9 @@ TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 		  ioas_unmap(bed->iommufd, other, TESTBED_IOVA, &length));
 }
 
-/* Mapping a large unpopulated area takes long because all pages are faulted. */
+/*
+ * Mapping a large unpopulated area takes long because all pages are faulted in.
+ */
 #define LARGE		(96ul << 20)
 #define LARGE_IOVA	0x40000000ull
 /* Round n kills the child n * ROUND_MS after it starts. */

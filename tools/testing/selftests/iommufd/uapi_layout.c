@@ -96,7 +96,10 @@ TEST(field_offsets_and_sizes)
 	check(_metadata, KIND_FIELD);
 }
 
-/* Add up the sizes of all fields; members of a union share an offset. */
+/*
+ * Add up the sizes of all fields of a struct. Members of a union share an
+ * offset and count once.
+ */
 static unsigned long sum_of_field_sizes(const char *name)
 {
 	const size_t length = strlen(name);

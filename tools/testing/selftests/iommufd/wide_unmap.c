@@ -6,10 +6,10 @@
  * are mapped in the I/O address space once, and copied to adjacent IOVAs until
  * the span is filled. This takes 2 MiB of memory and 64 MiB of I/O page tables.
  *
- * After the unmap a device reaches no IOVA of the span, not even those that it
- * accessed before, so that the IOTLB has their translation. No invalidation of
- * the IOTLB spans more than 1 TiB, because IOMMU drivers would overflow when
- * they convert its length.
+ * After the unmap, the device reaches no IOVA of the span, not even those that
+ * it accessed before and that the IOTLB has cached. No invalidation of the
+ * IOTLB spans more than 1 TiB, because IOMMU drivers would overflow when they
+ * convert its length.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -203,7 +203,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB);
 }
 
-/* 2^18 pages more, so that the number is not 0 when truncated to 32 bits. */
+/* 1 GiB has 2^18 pages, so the number is not 0 when truncated to 32 bits. */
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Race the ioctls of a container with VFIO_GROUP_UNSET_CONTAINER of its last
- * group, which also removes the IOMMU driver from the container, and groups of
- * a container with each other.
+ * group, which also removes the IOMMU driver from the container. Race the
+ * groups of a container with each other.
  *
  * An ioctl in flight completes on the driver data that it started with, and
  * UNSET_CONTAINER does not wait for it. A mapping that such an ioctl creates is
- * not part of the container. A group enters and leaves independently of other
- * groups. KASAN reports any use of freed driver data.
+ * not part of the container. A group enters and leaves the container
+ * independently of other groups. KASAN reports any use of freed driver data.
  *
  * The race lasts STRESS_SECONDS seconds, 4 if the environment does not set it.
  */
@@ -113,7 +113,10 @@ struct worker {
 	pthread_t thread;
 };
 
-/* A container without a group has no IOMMU driver and returns -EINVAL. */
+/*
+ * Without a group, the container has no IOMMU driver, and ioctls return
+ * -EINVAL.
+ */
 static int ignore_no_driver(int err)
 {
 	return err == -EINVAL ? 0 : err;
@@ -286,11 +289,11 @@ TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 }
 
 /**
- * struct delayed - an ioctl that blocks on a userfault of its argument
- * @fd: file of the ioctl
+ * struct delayed - an ioctl that blocks while it copies its argument
+ * @fd: file that the ioctl is called on
  * @request: request number
- * @argument: argument, in a page from userfault_page()
- * @result: 0 or -errno
+ * @argument: address of the argument, in a page from userfault_page()
+ * @result: 0 or -errno, valid once @thread has exited
  * @thread: thread that calls the ioctl
  */
 struct delayed {
@@ -310,7 +313,10 @@ static void *delayed_ioctl(void *argument)
 	return NULL;
 }
 
-/* Map a page that is missing until userfault_fill() provides it. */
+/*
+ * Map a page that is missing until userfault_fill() provides it. @fd returns
+ * the userfaultfd. Return NULL on failure.
+ */
 static void *userfault_page(int *fd)
 {
 	struct uffdio_api api = { .api = UFFD_API };

@@ -33,7 +33,10 @@
 #define FIRST_IOVA	(4ull << 30)
 #define THRESHOLD	"/proc/sys/kernel/watchdog_thresh"
 #define LIMIT		"/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
-/* watchdog_thresh: the kernel reports a soft lockup after twice this time. */
+/*
+ * Value of watchdog_thresh during the test: the kernel reports a soft lockup
+ * after twice this time.
+ */
 #define LOCKUP		"3"	/* seconds */
 #define GAP		2000	/* milliseconds */
 
@@ -98,7 +101,10 @@ FIXTURE_SETUP(many)
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
 }
 
-/* Search new records of the kernel log for a lockup; return it in @record. */
+/*
+ * Search the new records of the kernel log for a soft lockup or an RCU stall.
+ * Return true if there is one, and its record in @record.
+ */
 static bool find_lockup(int log, char *record, size_t size)
 {
 	ssize_t length;

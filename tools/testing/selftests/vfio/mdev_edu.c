@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mediated device and a physical device, which does real DMA, attached to the
- * same address space.
+ * Test a mediated device and a physical device, which does real DMA, that are
+ * attached to the same address space.
  *
  * Both devices see the same memory. A page that both use is pinned only once,
  * and stays pinned until neither of them uses it.
@@ -62,7 +62,10 @@ TEST_F(both, share_data)
 	ASSERT_EQ(2, mediated_pin(self->fd, IOVA + 2 * PAGE, 2, PIN_BOTH));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 
-	/* Pages that were pinned before and after the attach */
+	/*
+	 * Copy data from a page pinned before the attach to one pinned after
+	 * it.
+	 */
 	pattern_fill(data, TRANSFER, 1);
 	ASSERT_EQ(0, mediated_poke(self->fd, IOVA, data, TRANSFER));
 	ASSERT_EQ(0, edu_load(edu, IOVA, 0, TRANSFER));
@@ -71,7 +74,7 @@ TEST_F(both, share_data)
 	ASSERT_EQ(0, mediated_peek(self->fd, IOVA + 3 * PAGE, data, TRANSFER));
 	EXPECT_TRUE(pattern_is(data, TRANSFER, 1));
 
-	/* A page that the mediated device has not pinned */
+	/* Copy data from a page that the mediated device has not pinned. */
 	pattern_fill(data, TRANSFER, 2);
 	ASSERT_EQ(0, mediated_write(self->fd, IOVA + 8 * PAGE, data, TRANSFER));
 	ASSERT_EQ(0, edu_load(edu, IOVA + 8 * PAGE, 0, TRANSFER));
@@ -139,7 +142,8 @@ TEST_F(both, detach_mdev_keeps_edu_attached)
 
 /*
  * Pages that a mediated device has pinned inside a huge page stay pinned when
- * the I/O page table that maps the huge page is freed. All others are unpinned.
+ * the I/O page table that maps the huge page is freed. All other pages of the
+ * huge page are unpinned.
  */
 TEST_F(both, pins_outlive_page_table)
 {

@@ -3,8 +3,8 @@
  * Bind, attach and pin a mediated device with fault injection: fail the n-th
  * allocation or user copy, for each n.
  *
- * A call that hits the fault either returns -ENOMEM or -EFAULT and leaves no
- * trace, or succeeds regardless. A call without a fault succeeds.
+ * A call that hits the fault either returns -ENOMEM or -EFAULT and changes
+ * nothing, or succeeds regardless. A call without a fault succeeds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define DEBUGFS	"/sys/kernel/debug/"
 #define MAX_FAULTS	200
 
-/* Fault injection during the tests: any allocation may fail, without a dump. */
+/* Settings during the tests: any allocation may fail, and none is logged. */
 static struct setting {
 	const char *path;
 	const char *text;
@@ -66,7 +66,10 @@ FIXTURE_SETUP(fault)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		/* Each kind of fault has its own config option. */
+		/*
+		 * A kernel may lack one kind of fault, and then has no such
+		 * file.
+		 */
 		if (access(settings[i].path, F_OK))
 			continue;
 		ASSERT_EQ(0, read_setting(settings[i].path, settings[i].before,
@@ -90,7 +93,9 @@ FIXTURE_TEARDOWN(fault)
 			text_write(settings[i].path, settings[i].before);
 }
 
-/* Fail the @n-th allocation or user copy of this thread from now on. */
+/*
+ * Make the @n-th of the next allocations and user copies of this thread fail.
+ */
 static void arm_fault(int nth, int n)
 {
 	char text[16];
@@ -102,7 +107,7 @@ static void arm_fault(int nth, int n)
 
 /*
  * Disarm fault injection and return whether the fault was injected. If it was
- * not, the file operations here may still hit it, so repeat the write.
+ * not, pread() and pwrite() may still hit it, so repeat the write.
  */
 static bool disarm_fault(int nth)
 {
@@ -198,7 +203,7 @@ TEST_F(fault, pin)
 		held = mdev_pinned(&self->bed);
 		if (!fired)
 			break;
-		/* -EIO: the fault hit the command or the read of its result */
+		/* -EIO: the fault hit pwrite() of the command, or pread() */
 		if (rc == -EIO) {
 			EXPECT_TRUE(!held || held == 4);
 		} else if (rc != 4) {

@@ -76,7 +76,10 @@ TEST_F(mdev, file_is_inert_until_bind)
 	EXPECT_EQ(0, mediated_remove(&other));
 }
 
-/* A mediated device has no IOMMU device, and its ID cannot be destroyed. */
+/*
+ * IOMMU_DEVICE_GET_INFO has no information about a mediated device, and the ID
+ * of the device cannot be destroyed.
+ */
 TEST_F(mdev, id_info_ENOENT_destroy_EBUSY)
 {
 	struct iommu_device_get_info info;
@@ -230,14 +233,14 @@ TEST_F(mdev, pin_arguments)
 	EXPECT_EQ(-EOVERFLOW, mediated_pin(fd, LAST_PAGE, 2, PIN_READ));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
-	/* An unaligned IOVA pins the page that contains it. */
+	/* A pin of an unaligned IOVA pins the page that contains it. */
 	EXPECT_EQ(1, mediated_pin(fd, IOVA + PAGE + 8, 1, PIN_READ));
 	EXPECT_EQ(1, mdev_pinned(&self->bed));
 	EXPECT_EQ(0, mediated_unpin(fd, IOVA + PAGE + 8, 1));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A range that is not mapped completely pins nothing. */
+/* A pin of a range that is not mapped completely pins nothing. */
 TEST_F(mdev, pin_unmapped_range_ENOENT)
 {
 	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
@@ -278,7 +281,10 @@ TEST_F(mdev, pin_and_copy_EPERM)
 	EXPECT_EQ(4, self->bed.memory[7]);
 }
 
-/* A copy works across mappings without a pin. Unmapped IOVAs are -ENOENT. */
+/*
+ * A copy can span several mappings and needs no pin. It fails with -ENOENT if
+ * an IOVA is not mapped.
+ */
 TEST_F(mdev, copy)
 {
 	const int fd = self->bed.fd;
@@ -334,8 +340,8 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 }
 
 /*
- * An unmap notifies a driver once of each whole mapping that has a pinned page,
- * and of no other mapping.
+ * An unmap notifies a driver exactly once of each mapping that has a pinned
+ * page, with the range of the whole mapping, and of no other mapping.
  */
 TEST_F(mdev, unmap_notice_bounds)
 {
@@ -430,7 +436,10 @@ TEST_F(mdev, detach_notifies_and_unpins)
 	EXPECT_EQ(FAR_IOVA, notice.iova);
 	EXPECT_EQ(2 * PAGE, notice.length);
 
-	/* Mappings stay; the dropped pins do not make an unmap wait. */
+	/*
+	 * The detach kept the mappings. An unmap does not wait for the pins
+	 * that the detach dropped.
+	 */
 	EXPECT_EQ(5, mdev_forget(fd, IOVA + PAGE, 2) +
 		  mdev_forget(fd, IOVA + PAGE, 2) +
 		  mdev_forget(fd, FAR_IOVA, 1));
@@ -462,7 +471,10 @@ TEST_F(mdev, unpin_only_own_pins)
 	EXPECT_EQ(0, mediated_unpin(second, IOVA, 4));
 	EXPECT_EQ(4, mdev_pinned(&self->bed));
 
-	/* A driver that unpins the whole range of a notice, like vfio_ap */
+	/*
+	 * The second driver unpins the whole range of a notice, as vfio_ap
+	 * does.
+	 */
 	ASSERT_EQ(0, mdev_set_flags(second, MDEV_PIN_NOTICE_UNPIN_RANGE));
 	ASSERT_EQ(1, mediated_pin(second, IOVA, 1, PIN_BOTH));
 	ASSERT_EQ(0, vfio_detach(second));
@@ -472,7 +484,10 @@ TEST_F(mdev, unpin_only_own_pins)
 	memset(self->bed.memory, 7, PAGE);
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 
-	/* An unmap notifies all drivers, even those without a pin. */
+	/*
+	 * An unmap of a pinned page notifies all drivers, even those without a
+	 * pin.
+	 */
 	ASSERT_EQ(0, mdev_attach(&self->bed, second));
 	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, IOVA, 4 * PAGE));
 	EXPECT_EQ(1, count_notices(fd));
@@ -504,7 +519,10 @@ TEST_F(mdev, close_unpins)
 	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
 }
 
-/* The driver pins from its open_device() and close_device() ops. */
+/*
+ * The device is still attached when close_device() pins, and not yet attached
+ * when open_device() does.
+ */
 TEST_F(mdev, pin_at_open_and_close)
 {
 	const struct mdev_pin_control control = {
@@ -527,7 +545,7 @@ TEST_F(mdev, pin_at_open_and_close)
 	EXPECT_EQ(-ENOENT, state.open_rc);
 }
 
-/* A bound device keeps /dev/iommu working after its file is closed. */
+/* A bound device can use its address space after /dev/iommu is closed. */
 TEST_F(mdev, iommufd_closed_first)
 {
 	char data[8];
@@ -569,7 +587,7 @@ TEST_F(mdev, without_dma_unmap_pin_EINVAL)
 	EXPECT_EQ(0, mediated_remove(&plain));
 }
 
-/* The kill of a process unpins its pages and releases its device. */
+/* Killing a process unpins its pages and releases its device. */
 TEST_F(mdev, killed_with_pages_pinned)
 {
 	int ready[2];
@@ -668,8 +686,8 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	EXPECT_EQ(0x77, data[7]);
 
 	/*
-	 * Unpin before the unmap, so that type1 sends no notice: the stock
-	 * driver has a lock inversion there.
+	 * Unpin before the unmap, so that type1 sends no notice: the type1 code
+	 * before the engine inverts its lock order there.
 	 */
 	EXPECT_EQ(0, mediated_unpin(legacy.device, FAR_IOVA, 2));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));

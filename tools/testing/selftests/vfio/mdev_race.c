@@ -28,7 +28,7 @@ NEEDS_MDEV_PIN
 
 /**
  * struct call - an unmap that runs in a thread
- * @bed: bed with the address space
+ * @bed: testbed with the address space
  * @iova: first IOVA of the range
  * @length: bytes
  * @result: return value of mdev_unmap(), valid once @done is set
@@ -85,7 +85,10 @@ static long long finish(struct call *call)
 	return call->result;
 }
 
-/* Give a call that does not block enough time to return, then check it. */
+/*
+ * Wait long enough for a call that does not block to return, then return
+ * whether the call has returned.
+ */
 static int is_done(struct call *call)
 {
 	usleep(200 * 1000);
@@ -107,7 +110,7 @@ static int wait_for_notices(int fd, __u64 nr)
 	return -ETIMEDOUT;
 }
 
-/* The driver keeps its pins in the notice and unpins later. */
+/* The driver keeps its pins during the notice and unpins later. */
 TEST_F(race, unmap_waits_for_unpin)
 {
 	struct call call;
@@ -155,7 +158,7 @@ static void *close_device(void *data)
 	return NULL;
 }
 
-/* Close waits for a running notice, and no notice is sent after it. */
+/* Close waits for a running notice, and no notice is sent after the close. */
 TEST_F(race, close_waits_for_notice)
 {
 	const struct mdev_pin_control control = {
@@ -180,7 +183,10 @@ TEST_F(race, close_waits_for_notice)
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, close_device, &call));
 	self->bed.fd = -1;
 	EXPECT_EQ(0, is_done(&call));
-	/* SIGKILL interrupts the notice, which unpins; then the child exits. */
+	/*
+	 * SIGKILL ends the wait of the notice, which then unpins. The child
+	 * exits.
+	 */
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
 	pthread_join(call.thread, NULL);
@@ -342,7 +348,7 @@ TEST_F(race, overlapping_unmaps_with_slow_notice)
 
 /**
  * struct worker - a thread that repeats one operation
- * @bed: bed with the device and the address space
+ * @bed: testbed with the device and the address space
  * @work: the operation; returns 0 or an unexpected result
  * @number: number of the thread, and of the command slot that it uses
  * @stop: flag shared by all threads, set to make them exit

@@ -39,12 +39,12 @@
 
 #define THREADS		8U
 #define MAX_SLOWDOWN	10	/* Limit relative to a single thread */
-/* A busy host may steal more time from a guest than a single thread needs. */
+/* Lower bound of the time of a single thread: a busy host may steal more. */
 #define MIN_BASE	50000	/* microseconds */
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* Pages per pin, each has its own record */
+#define PIN_PAGES	64	/* Pages per pin, each with its own record */
 
 NEEDS_EDU
 NEEDS_MDEV_PIN
@@ -79,7 +79,7 @@ struct kind {
  * @rounds: number of rounds
  * @barrier: separates the pins of a round from what precedes and follows them
  * @failures: number of pins that failed
- * @error: -errno of one of these
+ * @error: -errno of one of the pins that failed
  * @slowest: duration of the slowest pin in microseconds
  */
 struct race {
@@ -107,7 +107,7 @@ struct race {
  * @race: the race
  * @number: index of the thread, from 0
  * @iova: where the memory is mapped for this thread
- * @id: the thread
+ * @id: thread handle
  */
 struct thread {
 	struct race *race;
@@ -264,7 +264,10 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* Return the duration of the slowest pin in microseconds, or -errno. */
+/*
+ * Run a race. Return the duration of the slowest pin in microseconds, or
+ * -errno.
+ */
 static long race_run(struct race *race, unsigned int threads,
 		     unsigned int rounds)
 {
@@ -311,7 +314,10 @@ static int alloc_memory(struct race *race, int sharing)
 		       MADV_HUGEPAGE : MADV_NOHUGEPAGE) ? -errno : 0;
 }
 
-/* Open the mediated device and map the memory for each thread. */
+/*
+ * Create a mediated device and open it in a space of its own. Map the memory
+ * there once per thread.
+ */
 static int open_mdev(struct race *race, bool type1)
 {
 	struct front *space = &race->mdev_space;
@@ -426,7 +432,10 @@ FIXTURE_TEARDOWN(movable)
 	EXPECT_EQ(self->locked, counters_of_self("VmLck"));
 }
 
-/* Return the duration of the slowest pin of a single thread, of all kinds. */
+/*
+ * Run each kind of pin in a single thread. Return the duration of the slowest
+ * one in microseconds.
+ */
 static long single_thread(struct race *race)
 {
 	const struct kind *kind[THREADS];
@@ -566,7 +575,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* The unpin of all pages may complete shortly after the process has exited. */
+/* The last pages may be unpinned shortly after the process has exited. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;
@@ -576,7 +585,10 @@ FIXTURE_TEARDOWN(killed)
 	EXPECT_EQ(self->pinned, counters_pinned());
 }
 
-/* Body of the child: set @ready and race until it is killed. */
+/*
+ * Body of the child: race until it is killed. Set @ready to 1 when the race
+ * starts, or to -errno.
+ */
 static void race_until_killed(struct race *race, int *ready, bool type1,
 			      bool huge, int (*prepare)(struct race *race))
 {

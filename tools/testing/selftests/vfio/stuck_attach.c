@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pin a mapping with a page that can never be read: by attaching the first
- * device of the space, and by the driver of a mediated device.
+ * Pin a mapping with a page that can never be read, by attaching the first
+ * device of the space and through the driver of a mediated device.
  *
  * As in stuck_page.c, only calls that need the page, the mapping, or the same
  * device or group wait for the page. A caller that waits is killable and exits
@@ -28,7 +28,7 @@
 
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
-#define STUCK		5u	/* Page of the file */
+#define STUCK		5u	/* Index of the stuck page in the file */
 #define STUCK_IOVA TESTBED_IOVA
 #define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)
 #define OTHERS		2
@@ -200,7 +200,7 @@ FIXTURE_TEARDOWN(stuck)
 	struct setup *setup = &self->setup;
 	unsigned int i;
 
-	/* A call that the kill did not end returns an error now. */
+	/* The page fault of a call that still blocks fails now. */
 	stuck_file_close(&setup->file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -218,7 +218,10 @@ FIXTURE_TEARDOWN(stuck)
 	EXPECT_EQ(self->charged, counters_of_self("VmPin"));
 }
 
-/* Functions that need the page, the mapping, or the same device or group */
+/*
+ * Calls that wait, because they need the page, the mapping, or the same device
+ * or group
+ */
 
 static long attach(struct setup *setup, unsigned int i)
 {
@@ -325,7 +328,10 @@ static long get_device_fd(void *data)
 	return 0;
 }
 
-/* Functions that need none of these */
+/*
+ * Calls that do not wait, because they need neither the page nor the mapping,
+ * and no device or group that another call uses
+ */
 
 static long set_iommu(void *data)
 {
@@ -360,7 +366,7 @@ static long set_container_other(void *data)
 	return set_container(setup, setup->other_group[0]);
 }
 
-/* Close the mediated device; close_group() closes its group. */
+/* Close the mediated device. close_group() closes its group. */
 static long close_device(void *data)
 {
 	struct setup *setup = data;
@@ -396,7 +402,10 @@ static long pin_and_unpin(void *data)
 	return mediated_run(setup->mdev, 3, &request);
 }
 
-/* Copy the whole mapping to a space without a domain, which pins nothing. */
+/*
+ * Copy the whole mapping to a space without a domain, which pins nothing, and
+ * unmap the copy.
+ */
 static long copy_and_unmap(void *data)
 {
 	const struct setup *setup = data;
@@ -407,7 +416,10 @@ static long copy_and_unmap(void *data)
 				      FREE_IOVA, &length);
 }
 
-/* Attach the second device to the space with the copy of the other pages. */
+/*
+ * Attach the second device to the IOAS with the copy of the pages before the
+ * stuck one, and detach it.
+ */
 static long attach_and_detach_sharing(void *data)
 {
 	const struct setup *setup = data;
@@ -459,7 +471,10 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	EXPECT_EQ(0, call_sleeps(call)) {
 		TH_LOG("%s", name);
 	}
-	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
+	/*
+	 * The waiter delays no other call, except that an unmap of all delays
+	 * other unmaps.
+	 */
 	if (work != unmap_all)
 		EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map,
 						   &setup->front));
@@ -476,7 +491,10 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 #define KILL_WAITER(work) \
 	kill_waiter(_metadata, &self->call[1], work, #work, setup)
 
-/* Check that @pinned pages are pinned, and that the mapping still exists. */
+/*
+ * Check that @pinned pages are pinned, and that the mapping still exists: unmap
+ * it, and attach the device, which then pins nothing.
+ */
 static void expect_unchanged(struct __test_metadata *_metadata,
 			     struct setup *setup, long pinned)
 {
@@ -576,7 +594,7 @@ static int write_protect(void *page)
 	return fd;
 }
 
-/* Make the blocked write fail. */
+/* Make the write that blocks on userfaultfd @fd fail. */
 static int fail_blocked_write(int fd, void *page)
 {
 	struct uffdio_range range = { (uintptr_t)page, PAGE };
@@ -621,7 +639,9 @@ TEST_F(stuck, killed_attach_without_result)
 	close(poller.fd);
 }
 
-/* Groups can enter and leave a container while another group attaches. */
+/*
+ * Groups can enter and leave a container while another group is being attached.
+ */
 TEST_F(stuck, other_groups_during_attach)
 {
 	struct setup *setup = &self->setup;
@@ -649,7 +669,10 @@ static void remove_other_groups(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, call_timed(close_group, setup));
 }
 
-/* A group in the middle of its attach holds the driver of the container. */
+/*
+ * A group that is being attached keeps the driver of the container, even when
+ * all other groups are removed.
+ */
 TEST_F(stuck, attaching_group_keeps_the_driver)
 {
 	struct setup *setup = &self->setup;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Map a page that can never be read in a space that has a device. The
- * filesystem of its file does not answer, so that MAP blocks in a page fault.
+ * Map a file with a page that can never be read, in a space that has a device.
+ * The filesystem does not answer the read of the page, so that MAP blocks in a
+ * page fault.
  *
- * No other call waits for the page unless it needs the page or the mapping, in
- * the same space, in others and in other processes. A caller that waits is
+ * No other call waits, in the same space, in other spaces or in other
+ * processes, unless it needs the page or the mapping. A caller that waits is
  * killable and exits within a second, and then nothing stays pinned, charged or
  * mapped.
  */
@@ -25,7 +26,7 @@
 
 #define FILE_PAGES	8
 #define FILE_LENGTH	(FILE_PAGES * PAGE)
-#define STUCK		5u	/* Page of the file */
+#define STUCK		5u	/* Index of the stuck page in the file */
 #define STUCK_IOVA TESTBED_IOVA
 #define OTHER_IOVA (TESTBED_IOVA + 64 * PAGE)
 #define FREE_IOVA (TESTBED_IOVA + 128 * PAGE)
@@ -76,7 +77,9 @@ FIXTURE_VARIANT(stuck)
 	bool shared;
 };
 
-/* A private mapping pins a copy of the page, a shared one that of the file. */
+/*
+ * A private mapping pins a copy of the page, a shared one pins the page cache.
+ */
 FIXTURE_VARIANT_ADD(stuck, iommufd_private) { .shared = false };
 FIXTURE_VARIANT_ADD(stuck, iommufd_shared) { .shared = true };
 FIXTURE_VARIANT_ADD(stuck, type1_private) { .type1 = true };
@@ -121,7 +124,7 @@ FIXTURE_TEARDOWN(stuck)
 {
 	unsigned int i;
 
-	/* A call that the kill did not end returns an error now. */
+	/* The page fault of a call that still blocks fails now. */
 	stuck_file_close(&self->setup.file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -150,7 +153,7 @@ static long copy(const struct setup *setup, __u64 iova, __u32 dst_ioas,
 	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
 }
 
-/* Functions that need the page or the mapping */
+/* Calls that wait, because they need the page or the mapping */
 
 static long map_stuck(void *data)
 {
@@ -221,7 +224,7 @@ static long invalidate_vaddr(void *data)
 		     &unmap) ? -errno : 0;
 }
 
-/* Functions that need neither */
+/* Calls that do not wait, because they need neither the page nor the mapping */
 
 static long map(void *data)
 {
@@ -238,7 +241,10 @@ static long unmap(void *data)
 	return front_unmap(&setup->front, FREE_IOVA, 8 * PAGE);
 }
 
-/* Map pages of the same file before and after the stuck page. */
+/*
+ * Map the pages of the same file before and after the stuck page, and unmap
+ * them.
+ */
 static long map_other_pages(void *data)
 {
 	const struct setup *setup = data;
@@ -333,7 +339,10 @@ static long destroy_space(void *data)
 	return iommu_destroy(setup->front.iommufd, setup->ioas);
 }
 
-/* Like call_timed(), but in a process with an address space of its own. */
+/*
+ * Like call_timed(), but in a process with an address space of its own. Return
+ * 0 if @work succeeds.
+ */
 static long fork_timed(call_fn work, void *data)
 {
 	pid_t child = fork();
@@ -442,7 +451,10 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 	ASSERT_EQ(0, call_sleeps(call)) {
 		TH_LOG("%s", name);
 	}
-	/* A waiter delays no other call. Only an UNMAP of all delays UNMAPs. */
+	/*
+	 * The waiter delays no other call, except that an unmap of all delays
+	 * other unmaps.
+	 */
 	EXPECT_EQ(0, call_timed(map, setup));
 	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
 	EXPECT_EQ(0, call_timed(attach_and_detach, setup));

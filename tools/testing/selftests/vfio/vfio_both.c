@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A type1 container and a /dev/iommu in use at the same time, each with a
- * device in a group of its own.
+ * Use a type1 container and a /dev/iommu at the same time, each with a device
+ * in a group of its own.
  *
  * They share code but no state. Operations on one never change the mappings,
  * pins and charges of the other. Their limits are separate too: type1 charges
@@ -88,7 +88,10 @@ static int legacy_unmap_pages(struct legacy *legacy, unsigned int first,
 	return err ? err : length == pages * PAGE ? 0 : -EIO;
 }
 
-/* Copy the first page of the memory to the second through the container. */
+/*
+ * Have the device copy TRANSFER bytes from the first page of the memory to the
+ * second one, through the container. Return whether they arrive.
+ */
 static bool legacy_dma_works(struct edu *edu, struct testbed *bed,
 			     unsigned int seed)
 {
@@ -141,7 +144,10 @@ TEST_F(both, ioas_unmap_keeps_container)
 	EXPECT_TRUE(legacy_dma_works(&self->edu, bed, 5));
 }
 
-/* Body of a child: use up both limits. Return the first step that failed. */
+/*
+ * Body of a child: use up both limits. Return 0, or the number of the first
+ * step that failed.
+ */
 static int check_limits(struct testbed *bed, struct legacy *legacy)
 {
 	struct steps steps = { 0 };
@@ -153,7 +159,9 @@ static int check_limits(struct testbed *bed, struct legacy *legacy)
 	step(&steps, legacy_map_pages(legacy, bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, counter_pages("VmPin") == LIMIT);
 	step(&steps, counter_pages("VmLck") == LIMIT);
-	/* An unmap of one gives no room to the other. */
+	/*
+	 * An unmap in one of the two makes no room in the limit of the other.
+	 */
 	step(&steps, testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) == 0);
 	step(&steps, legacy_map_pages(legacy, bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, counter_pages("VmPin") == 0);
@@ -180,7 +188,10 @@ TEST_F(both, separate_limits)
 	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
-/* Body of the child that uses the container, and maps its own memory. */
+/*
+ * Body of the child that uses the container, and maps its own memory. Return 0,
+ * or a number for the step that failed.
+ */
 static int use_container(struct legacy *legacy, struct edu *edu,
 			 struct testbed *bed)
 {
@@ -225,8 +236,8 @@ TEST_F(both, concurrent_processes)
 }
 
 /*
- * Body of the child to kill. It opens the device itself, so that no other
- * process has the files.
+ * Body of the child that is killed. It opens the device itself, so that no
+ * other process has the files.
  */
 static void hold_container(struct testbed *bed, int ready)
 {

@@ -213,7 +213,10 @@ TEST_F(cdev, bind_to_read_only_argument_EFAULT)
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, bind));
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
 	EXPECT_EQ(-EINVAL, try_access(self->fd));
-	/* The device has no ID in the /dev/iommu and can be bound again. */
+	/*
+	 * The failed bind left no ID in the /dev/iommu, and the device can be
+	 * bound.
+	 */
 	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	EXPECT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
 }

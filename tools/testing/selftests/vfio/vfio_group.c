@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exclusion between the two interfaces to a device, its group and its own
- * character device, and ownership of groups.
+ * Test that the two interfaces to a device, its group and its character device,
+ * exclude each other, and which /dev/iommu owns a group.
  *
  * A group that is open excludes binding its devices, and a bound device
  * excludes opening its group. Opening the character device alone excludes

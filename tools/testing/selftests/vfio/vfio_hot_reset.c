@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test VFIO_DEVICE_PCI_HOT_RESET and its query.
+ * Test VFIO_DEVICE_PCI_HOT_RESET, and VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, which
+ * returns the devices that a reset affects.
  *
  * Through a device node, a reset is allowed if the /dev/iommu that the device
  * is bound to owns all devices of the bus. It owns a device that is not open if
@@ -34,7 +35,7 @@ static void __attribute__((constructor)) needs_reset_bus(void)
 	ksft_exit_skip("needs an edu and a virtio-rng on a bus below a bridge\n");
 }
 
-/* Argument of the query, with space for MAX_DEVICES results */
+/* Argument of GET_PCI_HOT_RESET_INFO, with space for MAX_DEVICES results */
 union reset_info {
 	struct vfio_pci_hot_reset_info head;
 	char space[sizeof(struct vfio_pci_hot_reset_info) +
@@ -81,7 +82,10 @@ static int call(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }
 
-/* Find the ID that the query reports for a device, or return -ENOENT. */
+/*
+ * Find the ID that GET_PCI_HOT_RESET_INFO reports for a device. Return -ENOENT
+ * if the device is not listed.
+ */
 static int find_id(const struct vfio_pci_hot_reset_info *info,
 		   const struct pci_address *address, __u32 *id)
 {
@@ -250,7 +254,7 @@ TEST_F(reset, query_arguments)
 	EXPECT_EQ(-EFAULT, call(self->edu.fd,
 				VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, NULL));
 
-	/* The buffer is shorter than argsz says. */
+	/* The buffer ends before the number of bytes that argsz specifies. */
 	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)memory);
@@ -284,7 +288,9 @@ TEST_F(reset, reset_through_group)
 	ASSERT_EQ(0, find_id(&info.head, &self->bus.sibling, &id));
 	EXPECT_EQ((__u32)group, id);
 
-	/* A reset without a group file, and with a device file instead */
+	/*
+	 * A reset fails without a group file, and with a device file instead.
+	 */
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(legacy.device));
 	reset.head.count = 1;
 	reset.head.group_fds[0] = self->bed.device.fd;

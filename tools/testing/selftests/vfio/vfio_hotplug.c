@@ -4,9 +4,9 @@
  *
  * A device that is added to a group owned by a /dev/iommu reaches only the
  * address space that the group is attached to, and nothing if the group is not
- * attached, even before vfio binds to it. It can be bound only to the same
- * /dev/iommu. Files of a removed device that were open but not bound return
- * -ENODEV.
+ * attached, even before vfio-pci binds to the device. It can be bound only to
+ * the same /dev/iommu. Files of a removed device that were open but not bound
+ * return -ENODEV.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -69,7 +69,10 @@ FIXTURE_TEARDOWN(hotplug)
 	EXPECT_EQ(0, rescan());
 }
 
-/* Remove the device, rescan the bus to add it again, and open it as raw. */
+/*
+ * Remove the device, rescan the bus to add it again, and open it as a raw
+ * device.
+ */
 static int replug_raw(struct edu *raw, const char *address)
 {
 	int group = pci_group(address), err;
@@ -107,7 +110,10 @@ static int raw_is_blocked(struct testbed *bed, struct edu *raw, __u64 iova,
 	return device_is_blocked(bed, &device, iova, memory);
 }
 
-/* Check that a write does not reach memory, if no bounce page is mapped. */
+/*
+ * Check that a write of the device does not reach the memory. In contrast to
+ * raw_is_blocked(), this needs no mapped bounce page.
+ */
 static int raw_write_is_blocked(struct testbed *bed, struct edu *raw,
 				__u64 iova)
 {
@@ -130,7 +136,7 @@ TEST_F(hotplug, add_to_attached_group)
 	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
 				    bed->memory));
 
-	/* The device follows the group through detach, attach and close. */
+	/* The added device gains and loses access together with its group. */
 	ASSERT_EQ(0, vfio_detach(self->device.fd));
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));
@@ -147,7 +153,7 @@ TEST_F(hotplug, add_to_bound_group)
 	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 
-	/* The attach of another group does not let the device through. */
+	/* Attaching another group does not give the device access. */
 	ASSERT_EQ(0, testbed_attach(bed, &bed->device));
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 	EXPECT_EQ(1,

@@ -5,9 +5,9 @@
  * KVM accepts the file of a device node, bound or not, like the file of a
  * group. It keeps a reference to the file until the file is deleted from the
  * KVM device or the KVM device is closed. A device that is bound through a file
- * that KVM already has keeps the virtual machine alive until it is closed. KVM
- * is informed if DMA of a device cannot be forced to be coherent. A call of KVM
- * that waits for a group is killable.
+ * that KVM already has keeps the virtual machine alive until the device is
+ * closed. KVM is informed if DMA of a device cannot be forced to be coherent. A
+ * call of KVM that waits for a group is killable.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +35,7 @@
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 
 #define FILE_PAGES	8
-#define STUCK		5u	/* Page of the file */
+#define STUCK		5u	/* Index of the stuck page in the file */
 
 NEEDS_EDU
 NEEDS_FUSE
@@ -52,7 +52,7 @@ FIXTURE(kvm)
 {
 	struct machine machine;
 	const char *address;
-	int kvm, vm, kvm_vfio;	/* /dev/kvm, the machine, its vfio device */
+	int kvm, vm, kvm_vfio;	/* /dev/kvm, the VM, its vfio device */
 	int iommufd, fd;
 };
 
@@ -113,7 +113,10 @@ static int bind_to(int fd, int iommufd)
 	return vfio_bind(fd, iommufd, &id);
 }
 
-/* Look up the machine in debugfs, which works after its file is closed. */
+/*
+ * Look up the virtual machine in debugfs, which also works after its file is
+ * closed.
+ */
 static bool vm_exists(int vm)
 {
 	char name[NAME_MAX + 1];
@@ -130,7 +133,10 @@ static bool vm_exists(int vm)
 	return found;
 }
 
-/* Wait until the machine is freed, shortly after its last file is closed. */
+/*
+ * Wait until the virtual machine is freed, which happens shortly after its last
+ * file is closed.
+ */
 static bool vm_is_freed(int vm)
 {
 	int tries;
@@ -237,7 +243,7 @@ TEST_F(kvm, inert_file_does_not_hold_vm)
 	self->kvm_vfio = -1;
 	EXPECT_TRUE(vm_is_freed(self->vm));
 	self->vm = -1;
-	/* A later bind does not use the machine that was freed. */
+	/* A later bind does not use the virtual machine that was freed. */
 	EXPECT_EQ(0, bind_to(self->fd, self->iommufd));
 }
 
@@ -267,7 +273,7 @@ TEST_F(kvm, other_file_does_not_hold_vm)
 	close(other);
 }
 
-/* Two files of one device node are added to different machines. */
+/* Two files of one device node are added to different virtual machines. */
 TEST_F(kvm, bind_holds_vm_of_its_file)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
@@ -294,7 +300,7 @@ TEST_F(kvm, bind_holds_vm_of_its_file)
 	close(other);
 }
 
-/* The delete of one file does not affect the machine of another file. */
+/* Deleting one file does not affect the virtual machine of another file. */
 TEST_F(kvm, delete_of_other_file_keeps_vm)
 {
 	int other = vfio_open(self->address);
@@ -327,8 +333,8 @@ TEST_F(kvm, failed_bind_does_not_hold_vm)
 }
 
 /*
- * Nothing but a kprobe shows whether KVM is informed of noncoherent DMA, so
- * count the hits of one.
+ * Count the calls of @function with a kprobe. Nothing else shows whether KVM is
+ * informed of noncoherent DMA.
  */
 static int probe_on(const char *name, const char *function)
 {
@@ -398,7 +404,7 @@ TEST_F(kvm, noncoherent_dma)
 }
 
 /**
- * struct waiting - a group whose attach blocks on a page that is never read
+ * struct waiting - a group that blocks in its attach on a page never read
  * @kvm_vfio: vfio device of KVM
  * @group: group file
  * @front: container that the group is attached to
@@ -454,7 +460,7 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	EXPECT_EQ(0, call_timed(del_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&attach));
 
-	/* A call that the kill did not end returns an error now. */
+	/* The page fault of a call that still blocks fails now. */
 	stuck_file_close(&file);
 	EXPECT_LE(0, call_kill(&attach));
 	EXPECT_LE(0, call_kill(&waiter));

@@ -53,7 +53,7 @@ FIXTURE_TEARDOWN(users)
  * @address: address of the device
  * @number: number of the group to open
  * @iommufd: /dev/iommu to bind the device to
- * @fd: file of the device, or of the group if @result is 0
+ * @fd: file of the device to bind, or of the group that was opened
  * @result: 0 or -errno
  */
 struct attempt {
@@ -221,7 +221,7 @@ TEST_F(users, failed_bind_leaves_no_reference)
 	EXPECT_EQ(-EBUSY, vfio_bind(fd, self->iommufd, &id));
 	close(group);
 
-	/* This bind opens the device and fails after that. */
+	/* This bind opens the device, and then fails to copy out its result. */
 	fixed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)fixed);

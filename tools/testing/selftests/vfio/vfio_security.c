@@ -65,7 +65,10 @@ static int write_is_blocked(struct testbed *bed, struct edu *edu, __u64 iova)
 	return err ? err : pattern_is(bed->memory, TESTBED_LENGTH, 55);
 }
 
-/* Return the physical address, at which DMA without an IOMMU would work. */
+/*
+ * Return the physical address of @memory, or 0 if it is not known. Without an
+ * IOMMU, DMA to this address would reach the memory.
+ */
 static __u64 physical(const void *memory)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -250,7 +253,7 @@ TEST_F(security, same_iova_in_two_iommufds)
 	EXPECT_EQ(1, device_reaches(&other, &other.device, TESTBED_IOVA,
 				    other.memory));
 
-	/* The close of one iommufd does not affect mappings of the other. */
+	/* Closing one /dev/iommu does not affect mappings of the other. */
 	testbed_close(&other);
 	EXPECT_EQ(1,
 		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
@@ -270,7 +273,10 @@ TEST_F(security, group_with_a_kernel_driver_EPERM)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-EPERM, vfio_bind(fd, self->bed.iommufd, &id));
 
-	/* A bind works without that driver, and then keeps the driver out. */
+	/*
+	 * Once that driver is unbound, the bind succeeds, and the driver cannot
+	 * bind again.
+	 */
 	ASSERT_EQ(0, pci_unbind_driver(bus.sibling.text));
 	ASSERT_EQ(0, vfio_bind(fd, self->bed.iommufd, &id));
 	EXPECT_GT(0, reset_bus_sibling_to_virtio(&bus));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the VF token, which the users of a PF and of its VFs share, as an
- * argument of VFIO_DEVICE_BIND_IOMMUFD.
+ * Test the VF token of vfio-pci, a UUID that the user of a physical function
+ * (PF) sets, and without which no user can open a virtual function (VF) of it.
  *
- * If vfio-pci drives the PF, both interfaces to a VF require the token, and so
- * does the PF while a VF is in use. A bind without the right token changes
- * nothing.
+ * A VF can be opened through its group, with the token in the argument of
+ * VFIO_GROUP_GET_DEVICE_FD, or by a bind to an iommufd, with the token in the
+ * argument of VFIO_DEVICE_BIND_IOMMUFD. If vfio-pci drives the PF, both ways
+ * require the token. While a VF is in use, the PF requires the token as well. A
+ * bind without the right token changes nothing.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -164,7 +166,7 @@ TEST_F(token, pf_without_vf_in_use_sets_token)
 	self->vf = reopen(self->vf, &self->vf_address);
 	ASSERT_LE(0, self->pf);
 	ASSERT_LE(0, self->vf);
-	/* A bind without a token keeps the one that is set. */
+	/* A bind of the PF without a token keeps the token that is set. */
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
 	self->pf = reopen(self->pf, &self->pf_address);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Containers, groups and type1 in a kernel that also has /dev/iommu.
+ * Test containers, groups and type1 in a kernel that also has /dev/iommu.
  *
  * A container works as it does in a kernel without /dev/iommu. A device can be
  * used through a container and through /dev/iommu in turn.

@@ -54,7 +54,7 @@ static void counters(void)
 	record_pages("T1-69", "unmap_both.pages");
 }
 
-/* Count the lines of the kernel log that report the limit. */
+/* Count the messages about RLIMIT_MEMLOCK in the kernel log. */
 static unsigned int count_limit_messages(void)
 {
 	static char log[1 << 20];
@@ -100,7 +100,9 @@ static void limits(void)
 			    READ_WRITE));
 	clear();
 
-	/* Pages locked by mlock() count towards the same limit. */
+	/*
+	 * Pages locked by mlock() count towards the same limit as pinned pages.
+	 */
 	record_rc("T1-58", "mlock_5", mlock(memory, 5 * PAGE) ? -errno : 0);
 	record_rc_pages("T1-58", "map_4_beside",
 			map(type1.container, IOVA, memory, 4 * PAGE,
@@ -123,7 +125,10 @@ static void limits(void)
 			    READ_ONLY));
 	clear();
 
-	/* A mapping of two batches that exceeds the limit in the second one */
+	/*
+	 * The pages are pinned in batches, and the second batch exceeds the
+	 * limit.
+	 */
 	limit_locked(false, 1000);
 	record_rc_pages("T1-62,T1-71", "map_1001",
 			map(type1.container, IOVA, memory, 1001 * PAGE,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record queries of dirty pages for which stock type1 reports too many pages.
- * It shifts its own bitmap to the first bit of the user and does not shift it
- * back.
+ * Record queries of dirty pages for which the type1 code before the engine
+ * reports too many pages. It shifts the bitmap of a mapping to the offset of
+ * the mapping in the queried range, and does not shift it back.
  */
 #include <errno.h>
 #include <string.h>
@@ -60,7 +60,10 @@ int main(void)
 	    query(VFIO_IOMMU_DIRTY_PAGES_FLAG_START, 0, 0, NULL))
 		die("a mapping to track");
 
-	/* Pages 2 to 4 are mapped, and every query has to report them dirty. */
+	/*
+	 * Pages 2 to 4 are mapped. A query has to report them dirty, and no
+	 * others.
+	 */
 	record_get("shifted", IOVA, 64 * PAGE, 0);
 	record_get("shifted_again", IOVA, 64 * PAGE, 0);
 	record_get("shifted_third", IOVA, 64 * PAGE, 0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record mappings that contain the last page of the address space, for which
- * stock type1 computes an exclusive end that wraps to 0.
+ * Record maps and unmaps that include the last page of the address space. The
+ * type1 code before the engine computes an exclusive end for them, which wraps
+ * to 0.
  */
 #include <stdio.h>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which process provides the pages of a mapping that was created without
- * a domain and is pinned when a group adds one. Stock type1 uses the addresses
- * of the process that created the mapping, but looks them up in the process
- * that adds the group.
+ * Record which memory is pinned for a mapping that was created in a container
+ * without a domain, when a forked child adds a group and thereby a domain.
+ * Parent and child have different memory at the address of the mapping. The
+ * type1 code before the engine looks up the address in the child, although the
+ * mapping was created by the parent.
  */
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record what containers report about DMA coherency on a machine with an IOMMU
- * that can enforce it. Run on a machine that has snoop control.
+ * Record what VFIO_CHECK_EXTENSION reports about DMA coherency. The machine
+ * needs an IOMMU with snoop control, which can enforce it.
  */
 #include <unistd.h>
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record concurrent maps and unmaps, and kills during a map. */
+/*
+ * Record the results of concurrent maps and unmaps, and of killing processes
+ * that map and unmap.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

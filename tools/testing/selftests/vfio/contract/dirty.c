@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages are reported
- * by it and by an unmap with a dirty bitmap, and when tracking ends.
+ * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages it and an
+ * unmap with a dirty bitmap report, and when tracking ends.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -164,7 +164,7 @@ static void map_pieces(int container, char *memory)
 		die("the pieces to track");
 }
 
-/* Restart tracking before the query, so that earlier ones do not affect it. */
+/* Restart tracking before the query, so that no earlier query affects it. */
 static void record_first_get(const char *rules, const char *name,
 			     int container, __u64 iova, __u64 size)
 {
@@ -233,7 +233,7 @@ static void record_unmap_dirty(const char *rules, const char *name,
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }
 
-/* Unmaps with a dirty bitmap that fail although tracking is on. */
+/* Record unmaps with a dirty bitmap that fail although tracking is on. */
 static void unmap_errors(int container)
 {
 	struct unmap_dirty arg = {
@@ -276,7 +276,7 @@ static void unmap_dirty(int container, char *memory)
 			   192 * PAGE, bits);
 	record_pages("T1-109", "unmap.pages");
 
-	/* Only the first part of the bitmap can be written. */
+	/* Only the first 8 bytes of the bitmap can be written. */
 	map_pieces(container, memory);
 	munmap(page + PAGE, PAGE);
 	memset(page, 0, PAGE);
@@ -305,7 +305,7 @@ static void device_dma(struct type1 *type1, char *memory)
 	control(container, STOP);
 	unmap(container, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, NULL);
 
-	/* Leave tracking on for the release of the driver. */
+	/* Leave tracking on when type1_close() releases the driver. */
 	control(container, START);
 }
 

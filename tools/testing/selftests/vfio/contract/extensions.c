@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record VFIO_CHECK_EXTENSION of containers with and without a driver. */
+/*
+ * Record the results of VFIO_CHECK_EXTENSION for containers with and without an
+ * IOMMU driver.
+ */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -56,7 +59,10 @@ int main(void)
 	}
 	type1_close(&type1);
 
-	/* The extension for nesting does not depend on the hardware. */
+	/*
+	 * Whether the extension for nesting is reported does not depend on the
+	 * IOMMU.
+	 */
 	record_set_prefix("nesting");
 	record_rc("T1-20", "set_iommu",
 		  type1_try(&type1, VFIO_TYPE1_NESTING_IOMMU));

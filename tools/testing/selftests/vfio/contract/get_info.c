@@ -12,7 +12,10 @@
 
 #define FILLER 0xa5
 
-/* Bytes that the kernel does not write keep the filler. */
+/*
+ * Fill the buffer before each call, so that the recorded bytes show which of
+ * them the kernel has written.
+ */
 static void sizes(int container, __u32 needed)
 {
 	const __u32 argsz[] = {
@@ -102,7 +105,7 @@ static void faults(int container, __u32 needed)
 	header->argsz = 24;
 	record_rc("T1-24", "half_header", get_info_at(container, header));
 
-	/* The header and a part of the capabilities can be written. */
+	/* Only the header and 32 bytes of the capabilities can be written. */
 	memset(pages, FILLER, PAGE);
 	header = (void *)(end - 24 - 32);
 	header->argsz = needed;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record adding and removing groups of a container that has mappings and other
- * groups, and devices that share a group.
+ * Record how groups are added to and removed from a container that has mappings
+ * and other groups, and how two devices of one group use it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void record_info(const char *rules, const char *name, int container)
 
 	if (get_info(container, info, sizeof(info)))
 		die("GET_INFO");
-	/* Skip argsz. */
+	/* Skip argsz, the first member. */
 	record_bytes(rules, name, info + 4, 124);
 }
 
@@ -79,7 +79,7 @@ static void two_groups(void)
 		     memory);
 	record_rc("T1-118,T1-134", "join_back", join(group, c));
 
-	/* Remove the first group; the mappings stay for the second. */
+	/* Remove the first group. The mappings stay for the second group. */
 	close_device(&type1);
 	edu_stop(&type1.edu);
 	record_rc_pages("T1-132,T1-133", "first_leaves", leave(type1.group));
@@ -117,7 +117,7 @@ static void both_at_once(void)
 	close(c);
 }
 
-/* Two devices that share a group */
+/* Record two devices that share a group. */
 static void siblings(void)
 {
 	char *memory = new_pages(2);

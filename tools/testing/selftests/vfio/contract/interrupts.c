@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record which groups a container accepts if the IOMMU does not isolate
- * interrupts. Run without interrupt remapping.
+ * interrupts. The kernel must run without interrupt remapping.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -152,7 +152,10 @@ static void restart(void)
 	record_pages("T1-15", "closed");
 }
 
-/* Record whether the device can copy a mapped page to the next one. */
+/*
+ * Record whether the device can copy the first TRANSFER bytes of a mapped page
+ * to the next page.
+ */
 static void record_copy(const char *rules, const char *name,
 			struct type1 *type1, char *memory, __u32 seed)
 {

@@ -190,7 +190,9 @@ static void set_limit(const char *text)
 	close(fd);
 }
 
-/* Record the order of the checks in a container that is full at one mapping. */
+/*
+ * Record the order of the checks in a container that is limited to one mapping.
+ */
 static void check_order(unsigned long type, char *memory)
 {
 	struct type1 type1;

@@ -164,8 +164,8 @@ static void zero_page(void)
 }
 
 /*
- * DMA through mappings for one direction, and after the process has replaced or
- * unmapped the memory
+ * Record DMA through mappings for one direction, and DMA after the process has
+ * replaced or unmapped the memory.
  */
 static void reach(void)
 {
@@ -203,7 +203,10 @@ static void reach(void)
 	record_pages("T1-43", "unmapped");
 }
 
-/* Scattered pages, in more than one batch, and parts of huge pages */
+/*
+ * Record mappings of scattered pages, which are pinned in several batches, and
+ * of parts of huge pages.
+ */
 static void batches(void)
 {
 	const unsigned int nr = 1500;
@@ -263,7 +266,7 @@ static void *bar_at(void *place, int protection)
 	return bar;
 }
 
-/* Memory without struct pages: the registers of a device */
+/* Record mappings of memory without struct pages: the registers of a device. */
 static void registers(void)
 {
 	char *both = fresh_pages(3), *place;
@@ -285,7 +288,10 @@ static void registers(void)
 	record_pages("T1-47,T1-60", "unmapped");
 }
 
-/* Special pages: the vvar area, which is either populated or inaccessible */
+/*
+ * Record mappings of two pages of the vvar area. The first one is populated,
+ * the second one may be inaccessible.
+ */
 static void kernel_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -353,7 +359,7 @@ static bool page_dirty(const void *memory)
 	return flags & 1ull << 4;
 }
 
-/* The unpin of a page marks it dirty if the device was able to write to it. */
+/* An unpin marks a page dirty if the device was able to write to it. */
 static void dirty_pages(void)
 {
 	char *memory = new_pages(2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record mappings, IOVA ranges and page sizes of a container that has only
- * mediated devices, and what changes when a group with an IOMMU is added.
+ * mediated devices, and how they change when a group with an IOMMU is added.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -122,7 +122,10 @@ static void add_domain(void)
 	record_pgsizes("T1-132", "leave.pgsizes", container);
 	record("T1-132", "leave.avail", "%u", avail(container));
 
-	/* The IOVA ranges of the last domain are kept and checked here. */
+	/*
+	 * A container that once had a domain keeps a list of IOVA ranges, and
+	 * checks maps and new groups against it.
+	 */
 	record_rc("T1-42", "map_far_again",
 		  map(container, FAR, memory, PAGE, READ_WRITE));
 	record_rc_pages("T1-120,T1-135", "join_far_again",
@@ -137,7 +140,7 @@ static void add_domain(void)
 	record_pages("T1-15", "closed");
 }
 
-/* Add a group while the address of a mapping is invalid. */
+/* Add a group while the virtual address of a mapping is invalid. */
 static void invalid_vaddr(void)
 {
 	struct type1 real;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record pins of an IOVA that is not page aligned, for which stock type1 is
- * wrong in two ways: it can pin the page before the start of a mapping, and a
- * domain that is added later does not find the pin and charges its page again.
- * The charge may be leaked, so the program does nothing else.
+ * Record pins of an IOVA that is not page aligned, for which the type1 code
+ * before the engine is wrong in two ways: it can pin the page before the start
+ * of a mapping, and a domain that is added later does not find the pin and
+ * charges its page again. The second charge may never be undone, so the program
+ * records nothing else.
  */
 #include <unistd.h>
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record which pages become dirty by pins and writes of a mediated device. */
+/*
+ * Record which pages become dirty when a mediated device pins or writes them.
+ */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -119,7 +121,10 @@ static void pins(void)
 	record_dirty("T1-146", "unaligned");
 	mdev_unpin(&mdev, IOVA + 8, 1);
 
-	/* A pin that fails may mark the pages before the failure dirty. */
+	/*
+	 * A pin that fails may still mark the pages dirty that precede the
+	 * failure.
+	 */
 	record_dirty("T1-109", "clear");
 	record_rc("T1-141", "failing_pin",
 		  mdev_pin(&mdev, IOVA + 6 * PAGE, 3, PIN_READ));
@@ -174,7 +179,7 @@ static void unmaps(void)
 	record_dirty("T1-105,T1-108", "started_again");
 }
 
-/* With a group that does DMA, all pages count as dirty. */
+/* While a group with an IOMMU is in the container, all pages count as dirty. */
 static void with_group(void)
 {
 	int group = new_group(&devices()->singleton[0]);

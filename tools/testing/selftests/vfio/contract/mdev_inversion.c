@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trigger a lock inversion of stock type1. The open of a device takes the lock
- * of the container and then the lock of the device list. A notice is sent with
- * the lock of the list held, and the driver unpins in it, which takes the lock
- * of the container. A single thread uses both orders, so that lockdep reports
- * them in the kernel log without a deadlock.
+ * Trigger a lock inversion of the type1 code before the engine. Opening a
+ * device takes iommu->lock and then iommu->device_list_lock. A notice is sent
+ * with device_list_lock held, and the driver unpins in it, which takes
+ * iommu->lock. A single thread uses both orders, so that lockdep reports them
+ * in the kernel log without a deadlock.
  */
 #include <unistd.h>
 

@@ -16,7 +16,7 @@ static char *memory;
 static int container;
 static struct mdev first, second, plain;
 
-/* Number of notices of each device that were recorded already */
+/* Number of notices of each device that record_notices() has recorded */
 static __u64 seen_first, seen_second, seen_plain;
 
 static void must_map(__u64 iova, unsigned int page, unsigned int pages)
@@ -50,7 +50,10 @@ static void set_control(const struct mdev *mdev, __u32 flags, __u32 hold,
 	mdev_control(mdev, &control);
 }
 
-/* Record the number of pins that are left, and each new notice. */
+/*
+ * Record the number of new notices, the number of pins that are left, and each
+ * new notice.
+ */
 static void record_notices(const char *rules, const char *name,
 			   const struct mdev *mdev, __u64 *seen)
 {
@@ -165,7 +168,7 @@ static void notified_devices(void)
 	seen_first = one.notices;
 	seen_second = two.notices;
 
-	/* A notified driver unpins a page that another device has pinned. */
+	/* A notified driver unpins pages that another device has pinned. */
 	must_map(IOVA, 0, 2);
 	must_pin(&plain, IOVA, 2);
 	set_control(&second, MDEV_PIN_NOTICE_UNPIN_RANGE, 0, 0, 0);
@@ -297,7 +300,11 @@ static void calls_during_notice(void)
 	end_unmap(&unmapper, "T1-93", "end");
 	record("T1-93", "avail", "%u", avail(container));
 
-	/* The range of the notice must not change with other kernels. */
+	/*
+	 * The mapping that is created during the notice extends beyond the
+	 * unmapped range. Kernels differ in the size of the unmap, but not in
+	 * the notice.
+	 */
 	record_set_prefix("bug.bisect_in_window");
 	must_map(IOVA, 0, 1);
 	must_map(IOVA + PAGE, 1, 1);

@@ -185,8 +185,8 @@ static void record_flags(const char *rules, const char *name, __u64 iova)
 }
 
 /*
- * Pins of different kinds of memory. A map without a domain does not access
- * the memory, so only a pin can fail.
+ * Record pins of different kinds of memory. A map without a domain does not
+ * access the memory, so only a pin can fail.
  */
 static void kinds_of_memory(void)
 {

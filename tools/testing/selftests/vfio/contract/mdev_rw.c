@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record vfio_dma_rw(), by which a driver copies from and to mapped memory. */
+/*
+ * Record vfio_dma_rw(), with which a driver copies from and to mapped memory.
+ */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -27,7 +29,7 @@ static void must_unmap_all(void)
 		die("unmap of all: %s", rc_text(rc));
 }
 
-/* Record the result of a read and whether it has all the expected data. */
+/* Record the result of a read and whether it returned all the expected data. */
 static void record_read(const char *rules, const char *name, __u64 iova,
 			const void *expected, unsigned int length)
 {

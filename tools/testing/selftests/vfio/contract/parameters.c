@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the parameters of the module: permissions, accepted values, and when a
- * change takes effect.
+ * Record the parameters of vfio_iommu_type1: permissions, accepted values, and
+ * when a change takes effect.
  */
 #include <errno.h>
 #include <fcntl.h>

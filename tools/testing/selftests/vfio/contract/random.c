@@ -6,12 +6,12 @@
  * The trace of an operation consists of its results, byte by byte, of the
  * number of charged pages and, for every tenth operation, of the number of
  * pinned pages. A stretch is STRETCH consecutive operations. At its end, the
- * trace has a map of the pinned pages of two memory areas, and a line with the
- * hash of all traces so far is printed.
+ * program adds to the trace which pages of two memory areas may be pinned, and
+ * prints a line with the hash of all traces so far.
  *
- * Random numbers depend only on the seed and on earlier results. If
- * CONTRACT_SEED is set in the environment, only the sequence of that seed runs,
- * and each operation is printed.
+ * Random numbers depend only on the seed and on earlier results. CONTRACT_SEEDS
+ * in the environment sets the number of sequences. If CONTRACT_SEED is set,
+ * only the sequence of that seed runs, and each operation is printed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,8 +62,9 @@ struct query {
 };
 
 /*
- * Expected mappings, from which operations choose likely targets. @stale is set
- * if the process has changed the memory since it was mapped.
+ * The mappings that should exist, one per slot, from which operations choose
+ * likely targets. @stale is set if the process has changed the memory since it
+ * was mapped.
  */
 static struct {
 	__u64 size;
@@ -325,8 +326,8 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping. For other ranges, stock type1 returns wrong bits
- * from the second query on, which bug_dirty records.
+ * Query exactly one mapping. For other ranges, the type1 code before the engine
+ * returns wrong bits from the second query on, which bug_dirty records.
  */
 static bool do_query(void)
 {
@@ -531,7 +532,10 @@ static bool do_change(void)
 	return true;
 }
 
-/* Copy a mapped page to another one, or to an IOVA that is not mapped. */
+/*
+ * Have the device copy 64 bytes by DMA, from a mapping to another mapping or to
+ * an IOVA that is not mapped.
+ */
 static bool do_dma(void)
 {
 	unsigned int from = draw_slot(true), to = draw_slot(chance(70));
@@ -626,7 +630,10 @@ static void operate(unsigned int number)
 	operations[i].done += run();
 	charged = pages_charged();
 	trace(&charged, sizeof(charged));
-	/* Kernels may pin a page again that a device has already pinned. */
+	/*
+	 * Kernels differ in whether they pin a page again that a mediated
+	 * device has already pinned, so do not record the number in that case.
+	 */
 	if (number % 10 == 0 && !mdev_joined)
 		tracef("charged %ld pinned %ld", charged, pages_pinned());
 }
@@ -698,7 +705,9 @@ static void prepare(void)
 		die("shared memory");
 	close(fd);
 
-	/* Touch only the pages up to the end of the file. */
+	/*
+	 * Touch only the pages up to the end of the file. Others raise SIGBUS.
+	 */
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &file) ||
 	    mmap(memory[PRIVATE_FILE], MEMORY_PAGES * PAGE,
@@ -743,7 +752,10 @@ static void clean_up(void)
 		       MEMORY_PAGES * PAGE);
 }
 
-/* Use nesting for one seed in eight, if the IOMMU supports it. */
+/*
+ * Use the first version of type1 for one seed in four, and nesting for one seed
+ * in eight if the IOMMU supports it.
+ */
 static void open_container(unsigned int seed)
 {
 	long rc;

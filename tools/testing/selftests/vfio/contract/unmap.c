@@ -77,7 +77,10 @@ static void argument(int container, char *memory)
 		clear(container);
 	}
 
-	/* An argument that is too short in memory, and one that is read-only */
+	/*
+	 * One argument extends into an unmapped page, another one is in
+	 * read-only memory.
+	 */
 	arg = (struct vfio_iommu_type1_dma_unmap){
 		.argsz = sizeof(arg),
 		.iova = IOVA,

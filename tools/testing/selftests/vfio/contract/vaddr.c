@@ -51,7 +51,10 @@ static void invalidate(char *memory)
 	two_mappings(memory);
 	record_unmap("T1-95", "lose.second_first", c, IOVA + 8 * PAGE,
 		     4 * PAGE, INVALIDATE);
-	/* The first mapping is invalidated, then restored at the second. */
+	/*
+	 * The first mapping is invalidated, and restored because the second one
+	 * is already invalid.
+	 */
 	record_unmap("T1-95", "lose.reverted", c, 0, 0, INVALIDATE | ALL);
 	record_rc("T1-75,T1-95", "lose.reverted.give_first",
 		  map(c, IOVA, memory, 4 * PAGE, UPDATE));

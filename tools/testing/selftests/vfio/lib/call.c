@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Run a call that may never return in a process of its own, see call.h. */
+/* Run a call, which may never return, in a process of its own, see call.h. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,7 +45,7 @@ int call_start(struct call *call, call_fn work, void *data)
 	return call->pid < 0 ? -EAGAIN : 0;
 }
 
-/* Return the state letter of /proc/PID/stat, 'X' if there is no process. */
+/* Return the state letter of /proc/PID/stat, or 'X' if there is no process. */
 static char process_state(const struct call *call)
 {
 	char path[32], letter = 'X';
@@ -81,7 +81,10 @@ int call_sleeps(const struct call *call)
 	return -EBUSY;
 }
 
-/* Wait up to @limit milliseconds for the process to exit and free its stack. */
+/*
+ * Wait up to @limit milliseconds for the process to exit, then free its stack.
+ * Return the milliseconds that this took, or -ETIMEDOUT.
+ */
 static long reap(struct call *call, long limit)
 {
 	long start = milliseconds();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run a call that may never return in a process of its own.
+ * Run a call, which may never return, in a process of its own.
  *
- * The process shares memory and open files with the test, like a thread, but
- * it can be killed without killing the test. It also shares errno, so a call
- * must return -errno instead of leaving its error there.
+ * The process shares memory and open files with the test, like a thread, but it
+ * can be killed without killing the test. It also shares errno, so a call must
+ * return -errno instead of leaving its error there.
  */
 #ifndef SELFTESTS_VFIO_CALL_H
 #define SELFTESTS_VFIO_CALL_H
@@ -45,21 +45,25 @@ int call_start(struct call *call, call_fn work, void *data);
 int call_sleeps(const struct call *call);
 
 /*
- * Return the result of the call, or -ETIMEDOUT if it takes longer than
- * @milliseconds. A call that times out is not killed.
+ * Return the result of the call, -ETIMEDOUT if it takes longer than
+ * @milliseconds, or -ECHILD if its process ended without a result. A call that
+ * times out is not killed.
  */
 long call_end(struct call *call, unsigned int milliseconds);
 
 /*
- * Kill the call. Return the milliseconds that its process took to exit, or
- * -ETIMEDOUT after five seconds.
+ * Kill the call. Return the milliseconds that its process took to exit, 0 if it
+ * had been reaped before, or -ETIMEDOUT after five seconds.
  */
 long call_kill(struct call *call);
 
-/* Run @work. Return its result, or kill it after CALL_TIMEOUT: -ETIMEDOUT. */
+/*
+ * Run @work and return its result. After CALL_TIMEOUT, kill it and return
+ * -ETIMEDOUT.
+ */
 long call_timed(call_fn work, void *data);
 
-/* Monotonic time in milliseconds */
+/* Return the monotonic time in milliseconds. */
 long milliseconds(void);
 
 #endif

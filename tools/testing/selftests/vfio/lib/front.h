@@ -70,14 +70,17 @@ int front_query(const struct front *front);
 /*
  * Functions for call.h, with a struct front as data. front_call_map() maps and
  * unmaps the spare pages and returns SPARE_LENGTH. front_call_query() returns
- * the result of front_query(), and front_call_check_extension() that of
- * VFIO_CHECK_EXTENSION of a container, which is 1.
+ * the result of front_query(). front_call_check_extension() returns the result
+ * of VFIO_CHECK_EXTENSION of a container, which is 1.
  */
 long front_call_map(void *front);
 long front_call_query(void *front);
 long front_call_check_extension(void *front);
 
-/* Attach and detach @fd: a bound device, or a group if this is a container. */
+/*
+ * Attach @fd to the space and detach it again. @fd is a bound device, or a
+ * group file if the space is a container.
+ */
 int front_attach_and_detach(const struct front *front, int fd);
 
 #endif

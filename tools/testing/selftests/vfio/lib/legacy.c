@@ -75,7 +75,7 @@ int legacy_open_as(struct legacy *legacy, const char *address,
 	return open_group(legacy, pci_group(address), name);
 }
 
-/* Return the group number of a mediated device. */
+/* Return the group number of a mediated device, or -errno. */
 static int mediated_group(const char *uuid)
 {
 	char path[128], target[128];

@@ -24,12 +24,15 @@ struct legacy {
 	int device;
 };
 
-/* On error, all files are closed again. */
+/*
+ * Open a container with the group of the device at @address, and the device. On
+ * error, close all files again.
+ */
 int legacy_open(struct legacy *legacy, const char *address);
 
 /*
- * Pass @name, instead of the plain @address, to VFIO_GROUP_GET_DEVICE_FD. A
- * name is an address that options, such as a VF token, may follow.
+ * Like legacy_open(), but pass @name to VFIO_GROUP_GET_DEVICE_FD. A name is the
+ * address of the device, and options such as a VF token may follow it.
  */
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);
@@ -38,16 +41,21 @@ int legacy_open_as(struct legacy *legacy, const char *address,
 int legacy_open_mediated(struct legacy *legacy, const char *uuid);
 void legacy_close(struct legacy *legacy);
 
-/* Return the file descriptor of /dev/vfio/@number. */
+/* Return the file descriptor of /dev/vfio/@number, or -errno. */
 int legacy_open_group(int number);
 
-/* Open the group of a mediated device. */
+/*
+ * Open the group of a mediated device. Return its file descriptor, or -errno.
+ */
 int legacy_open_mediated_group(const char *uuid);
 
 int legacy_map(struct legacy *legacy, const void *memory, size_t length,
 	       __u64 iova, bool writable);
 
-/* On success, @length is set to the number of bytes unmapped. */
+/*
+ * Unmap @length bytes at @iova. On success, @length is set to the number of
+ * bytes unmapped.
+ */
 int legacy_unmap(struct legacy *legacy, __u64 iova, __u64 *length);
 
 #endif

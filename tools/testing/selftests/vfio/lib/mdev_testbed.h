@@ -52,7 +52,8 @@ int mdev_testbed_open(struct mdev_testbed *bed);
 void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
- * Open @device, which may be another one than that of the testbed, and bind it.
+ * Open @device, of the testbed or not, and bind it to @iommufd. @fd and @id
+ * return its file and its ID.
  */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 
@@ -75,18 +76,20 @@ long mdev_pinned(const struct mdev_testbed *bed);
 /* Set the flags of struct mdev_pin_control and clear its other members. */
 int mdev_set_flags(int fd, __u32 flags);
 
-/* Wait until the driver holds @nr notices; -ETIMEDOUT after ten seconds. */
+/*
+ * Wait until the driver holds @nr notices. Return -ETIMEDOUT after ten seconds.
+ */
 int mdev_wait_held(int fd, unsigned int nr);
 
 /*
- * Get a recent notice: the last one if @n is 0, the one before if it is 1 and
- * so on. Return -ENOENT if the ring of the driver does not hold it.
+ * Get a recent notice: @n is 0 for the last one, 1 for the one before it, and
+ * so on. Return -ENOENT if the ring of the driver does not hold the notice.
  */
 int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice);
 
 /*
  * Make the driver drop its records of the pins of @npage pages from @iova on
- * without unpinning them. Return the number of pins.
+ * without unpinning them. Return the number of these pins, or -errno.
  */
 int mdev_forget(int fd, __u64 iova, int npage);
 

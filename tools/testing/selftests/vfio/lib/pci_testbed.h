@@ -35,17 +35,17 @@ int reset_bus_find(struct reset_bus *bus);
 int reset_bus_sibling_to_virtio(const struct reset_bus *bus);
 
 /*
- * Access the device status byte of the sibling, which its driver sets and a
- * reset clears, through @fd, its vfio file. The file has to be bound.
- * sibling_get_state() returns the byte or -errno.
+ * Get or set the device status byte of the sibling through @fd, its vfio file,
+ * which has to be bound. The driver of the sibling sets the byte, and a reset
+ * clears it. sibling_get_state() returns the byte or -errno.
  */
 int sibling_get_state(int fd);
 int sibling_set_state(int fd, __u8 state);
 
-/* Return the PCI command register, or -errno. */
+/* Return the PCI command register of the device at @address, or -errno. */
 int raw_command(const char *address);
 
-/* Enable memory space and bus mastering, and map the registers. */
+/* Enable memory space and bus mastering of a device, and map its registers. */
 int raw_start(struct edu *edu, const char *address);
 void raw_stop(struct edu *edu);
 

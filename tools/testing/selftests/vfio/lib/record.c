@@ -2,7 +2,7 @@
 /*
  * Record the errnos with which commands of /dev/iommu and of vfio devices fail.
  *
- * A test checks the result of every call, so each errno that is seen by a test
+ * A test checks the result of every call, so an errno that occurs in a test
  * that passes is an expected one. Print it as "# errno: NUMBER ERRNO", once per
  * test. The harness compares these lines with the documented errnos.
  *

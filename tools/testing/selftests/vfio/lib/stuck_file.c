@@ -67,8 +67,8 @@ void require_fuse(void)
 }
 
 /*
- * Answer a request. The write fails if the request was interrupted, and then no
- * answer is needed.
+ * Answer a request. The write fails with ENOENT if the request was interrupted,
+ * and then no answer is needed. ENODEV means that the filesystem is unmounted.
  */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)
@@ -248,7 +248,10 @@ static int start_server(struct stuck_file *file)
 	file->server = fork();
 	if (!file->server)
 		serve(fuse, file->shared);
-	/* Only the server has the file, so its death aborts the filesystem. */
+	/*
+	 * Only the server keeps the file open, so its exit aborts the
+	 * filesystem.
+	 */
 	close(fuse);
 	return file->server < 0 ? -EAGAIN : 0;
 }

@@ -3,7 +3,8 @@
  * A file with one page that can never be read: page faults on it block.
  *
  * A child process serves the file through /dev/fuse, and answers each request
- * except the READ of that page.
+ * except the READ of that page, which it answers only after
+ * stuck_file_release().
  *
  * Functions return 0 or -errno unless noted otherwise.
  */
@@ -40,8 +41,9 @@ struct stuck_file {
 };
 
 /*
- * Create a file of @pages pages. The server inherits all open files and keeps
- * them open, so call this before other files are opened.
+ * Create a file of @pages pages, of which page @stuck cannot be read. The
+ * server inherits all open files and keeps them open, so call this before other
+ * files are opened.
  */
 int stuck_file_open(struct stuck_file *file, unsigned int pages,
 		    unsigned int stuck);
@@ -49,10 +51,16 @@ int stuck_file_open(struct stuck_file *file, unsigned int pages,
 /* Kill the server, so that all blocked page faults fail, and unmount. */
 void stuck_file_close(struct stuck_file *file);
 
-/* Map the whole file. Return NULL on failure. */
+/*
+ * Map the whole file, either shared and read-only, or private and writable.
+ * Return NULL on failure.
+ */
 char *stuck_file_map(const struct stuck_file *file, bool shared);
 
-/* Wait for the READ of the stuck page; -ETIMEDOUT after ten seconds. */
+/*
+ * Wait until the server receives the READ of the stuck page. Return 0, or
+ * -ETIMEDOUT after ten seconds.
+ */
 int stuck_file_wait(const struct stuck_file *file);
 
 /* Let the server answer READs of the stuck page from now on. */

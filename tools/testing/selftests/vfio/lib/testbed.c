@@ -228,7 +228,10 @@ int device_is_blocked(struct testbed *bed, struct device *device, __u64 iova,
 	if (!pattern_is(memory, TRANSFER, mine))
 		return 0;
 
-	/* The buffer holds @theirs; a load that is not blocked brings @mine. */
+	/*
+	 * The buffer of the device holds @theirs. A load that is not blocked
+	 * replaces it by @mine.
+	 */
 	err = edu_load(&device->edu, iova, 0, TRANSFER);
 	if (!err)
 		err = edu_store(&device->edu, BOUNCE_IOVA, 0, TRANSFER);

@@ -4,8 +4,8 @@
  * /dev/iommu with an address space, a bound device and memory.
  *
  * A singleton device has an IOMMU group of its own; siblings are two devices of
- * one group. The bounce page is mapped so that a test can move data between
- * memory and the internal buffer of a device.
+ * one group. An edu device copies data between memory and its internal buffer.
+ * The bounce page is mapped so that a test can fill and read that buffer.
  *
  * Unless noted otherwise, functions return 0 or -errno.
  */
@@ -38,7 +38,7 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240 /* seconds */
 
-/* MSI window of x86, which can never be mapped */
+/* MSI window of x86, which cannot be mapped while a device is attached */
 #define MSI_START 0xfee00000ull
 #define MSI_LAST 0xfeefffffull
 

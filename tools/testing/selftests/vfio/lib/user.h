@@ -41,8 +41,8 @@ int user_become(uid_t user, unsigned int pages);
 int user_wait(pid_t child);
 
 /*
- * Run @work in a child that belongs to @user. Return its result, or 99 if
- * switching to @user failed.
+ * Run @work in a child that belongs to @user. Return its result, 99 if
+ * switching to @user failed, or -errno.
  */
 int user_run(uid_t user, unsigned int pages, work_fn work, struct testbed *bed);
 

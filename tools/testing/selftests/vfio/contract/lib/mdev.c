@@ -17,7 +17,10 @@
 
 static unsigned int created;
 
-/* Remove a device, which may be a leftover of a program that was killed. */
+/*
+ * Remove the device with this UUID, if there is one. A killed program may have
+ * left it behind.
+ */
 static void remove_device(const char *uuid)
 {
 	char path[128];

@@ -6,9 +6,9 @@
  * The driver implements the dma_unmap op for a notified device, and not for a
  * plain one. A notice is one call of the op.
  *
- * Functions that run a command return the result of vfio, a number or -errno.
- * Functions that set up the test end the program on failure. Each program
- * creates its own devices and removes them at its end.
+ * Functions that run a command return the result of the vfio function, a number
+ * or -errno. Functions that set up the test end the program on failure. Each
+ * program creates its own devices and removes them at its end.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_MDEV_H
 #define SELFTESTS_VFIO_CONTRACT_MDEV_H
@@ -21,7 +21,7 @@
 #include "record.h"
 #include "type1.h"
 
-/* Values of prot, equal to IOMMU_READ and IOMMU_WRITE */
+/* Values of @prot, equal to IOMMU_READ and IOMMU_WRITE */
 #define PIN_READ	1u
 #define PIN_WRITE	2u
 #define PIN_BOTH	3u
@@ -31,8 +31,8 @@
  * @uuid: name of the device
  * @group: file of its group, or -1
  * @device: file of the device, or -1
- * @slot: slot that commands are written to; threads use copies of the struct
- *        that differ in it
+ * @slot: slot that commands are written to; each thread has its own copy of the
+ *        struct, with a slot of its own
  */
 struct mdev {
 	char uuid[40];
@@ -60,7 +60,10 @@ void mdev_join(struct mdev *mdev, const char *type, int container);
  */
 int mdev_container(struct mdev *mdev, const char *type, unsigned long iommu);
 
-/* Run the command @request. */
+/*
+ * Run the command @request, or the one that a function is named for.
+ * mdev_forget() returns the number of pins.
+ */
 long mdev_run(const struct mdev *mdev, const struct mdev_pin_request *request);
 
 long mdev_pin(const struct mdev *mdev, __u64 iova, int npage, __u32 prot);
@@ -68,12 +71,12 @@ void mdev_unpin(const struct mdev *mdev, __u64 iova, int npage);
 long mdev_forget(const struct mdev *mdev, __u64 iova, int npage);
 void mdev_release(const struct mdev *mdev);
 
-/* vfio_dma_rw() */
+/* Copy from or to mapped memory with vfio_dma_rw(). */
 long mdev_read(const struct mdev *mdev, __u64 iova, void *data, __u64 length);
 long mdev_write(const struct mdev *mdev, __u64 iova, const void *data,
 		__u64 length);
 
-/* Access the page that is pinned at @iova through its kernel address. */
+/* Copy from or to the page that is pinned at @iova, without calling vfio. */
 long mdev_peek(const struct mdev *mdev, __u64 iova, void *data, __u64 length);
 long mdev_poke(const struct mdev *mdev, __u64 iova, const void *data,
 	       __u64 length);

@@ -4,9 +4,9 @@
  *
  *	T1-35 map.size_zero: -EINVAL
  *
- * which has the numbers of the rules that it shows, separated by commas, the
- * name of the observation, and the result. The output under two kernels is
- * compared line by line.
+ * with the numbers of the rules that the observation shows, separated by
+ * commas, the name of the observation, and its result. The output under two
+ * kernels is compared line by line.
  *
  * A line must not contain anything that differs from run to run, such as an
  * address, a PFN, a PID or a time. Names are unique in a program. A program
@@ -22,7 +22,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
-/* Set the prefix, followed by a dot, of all later names; "" for none. */
+/* Start all later names with @prefix and a dot, or with neither if it is "". */
 void record_set_prefix(const char *prefix);
 
 __printf(3, 4)
@@ -37,10 +37,10 @@ void record_bytes(const char *rules, const char *name, const void *bytes,
 
 void record_yes(const char *rules, const char *name, bool yes);
 
-/* Return the text of record_rc(). The last eight return values stay valid. */
+/* Return the text that record_rc() prints. The last eight texts stay valid. */
 const char *rc_text(long rc);
 
-/* Print the reason and exit, if the machine lacks what the program needs. */
+/* Print why the program cannot continue, and exit with status 1. */
 __printf(1, 2)
 __noreturn void die(const char *format, ...);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Containers, groups and the ioctls of type1, and DMA of edu devices.
+ * Helpers for containers, groups and the ioctls of type1, and for DMA of edu
+ * devices.
  *
- * A singleton device is an edu that has an IOMMU group of its own; siblings are
- * two devices of one group. The bounce page is mapped for the duration of a
- * transfer, to move data between memory and the internal buffer of the device.
+ * A singleton is an edu device with an IOMMU group of its own, and siblings are
+ * two edu devices of one group. An edu device copies data between memory and
+ * its internal buffer. The functions for DMA map a bounce page at BOUNCE_IOVA
+ * for the duration of a transfer, to fill that buffer and to read it.
  *
  * Functions that call an ioctl return its result, a number or -errno. Functions
  * that set up the test end the program on failure.
@@ -34,7 +36,10 @@
 #define WRITE_ONLY	VFIO_DMA_MAP_FLAG_WRITE
 #define READ_WRITE	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
-/* Size of struct vfio_iommu_type1_info, and of a buffer with capabilities */
+/*
+ * Size of struct vfio_iommu_type1_info, and of a buffer that also holds the
+ * capabilities
+ */
 #define INFO_SIZE	24u
 #define INFO_ROOM	4096u
 
@@ -67,8 +72,8 @@ struct type1 {
 };
 
 /*
- * Return the devices, which the first call looks for. End the program if there
- * is no singleton device.
+ * Return the edu devices. The first call finds them and binds them to vfio-pci.
+ * End the program if there is no singleton device.
  */
 const struct devices *devices(void);
 
@@ -76,7 +81,7 @@ const struct devices *devices(void);
 int new_container(void);
 int new_group(const struct pci_address *device);
 
-/* Open a group. Return -errno on failure, for example if it is in use. */
+/* Open a group. Return its file, or -errno, for example if it is in use. */
 long open_group(const struct pci_address *device);
 long get_device(int group, const struct pci_address *device);
 
@@ -88,20 +93,29 @@ long check_extension(int container, unsigned long extension);
 long map(int container, __u64 iova, const void *vaddr, __u64 size,
 	 __u32 flags);
 
-/* If @done is not NULL, it is set to the size that the kernel returned. */
+/*
+ * Unmap a range. If @done is not NULL, it receives the size that the kernel
+ * returned.
+ */
 long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done);
 
 /* Unmap a range and record the result and the size that was returned. */
 void record_unmap(const char *rules, const char *name, int container,
 		  __u64 iova, __u64 size, __u32 flags);
 
-/* Call VFIO_IOMMU_GET_INFO with @argsz; @info has INFO_ROOM bytes. */
+/* Call VFIO_IOMMU_GET_INFO with @argsz. @info must have room for the result. */
 long get_info(int container, void *info, __u32 argsz);
 
-/* Find a capability in the result of get_info(). Return NULL if it has none. */
+/*
+ * Find a capability in the result of get_info(), a buffer of INFO_ROOM bytes.
+ * Return NULL if there is none.
+ */
 const void *capability(const void *info, __u16 id);
 
-/* Return the DMA_AVAIL capability. End the program if there is none. */
+/*
+ * Return how many mappings can still be created, from the DMA_AVAIL capability.
+ * End the program if there is none.
+ */
 unsigned int avail(int container);
 
 /*
@@ -110,7 +124,10 @@ unsigned int avail(int container);
  */
 void type1_open(struct type1 *type1, unsigned long type);
 
-/* Like type1_open(), but on -errno leave a container without a driver. */
+/*
+ * Like type1_open(), but if the group cannot be added or the driver cannot be
+ * set, return -errno and keep the container without a driver.
+ */
 long type1_try(struct type1 *type1, unsigned long type);
 
 /* Open the device and map its registers, for DMA. */
@@ -131,30 +148,36 @@ void *fresh_pages(unsigned int nr);
 bool device_reads(struct type1 *type1, __u64 iova, void *memory);
 bool device_writes(struct type1 *type1, __u64 iova, const void *memory);
 
-/* Let the device read TRANSFER bytes at @iova into @data. */
+/*
+ * Have the device read TRANSFER bytes at @iova, and copy them to @data. If the
+ * DMA is blocked, @data receives other data.
+ */
 void device_load(struct type1 *type1, __u64 iova, void *data);
 
-/* Let the device write the pattern of @seed to @iova. */
+/* Have the device write TRANSFER bytes of the pattern of @seed at @iova. */
 void device_store(struct type1 *type1, __u64 iova, __u32 seed);
 
 /* Record whether the device reaches the memory, as "reads yes writes no". */
 void record_reach(const char *rules, const char *name, struct type1 *type1,
 		  __u64 iova, void *memory);
 
-/* Pages that were pinned, or charged, since the program started */
+/*
+ * Return how many more pages are pinned in the system, or charged to this
+ * process, than when the program started.
+ */
 long pages_pinned(void);
 long pages_charged(void);
 
 /*
- * Record both numbers as "charged 16 pinned 16", the second function after the
- * result of a call.
+ * Record both numbers as "charged 16 pinned 16". record_rc_pages() records the
+ * result @rc of a call before them.
  */
 void record_pages(const char *rules, const char *name);
 void record_rc_pages(const char *rules, const char *name, long rc);
 
 /*
- * Set or clear CAP_IPC_LOCK in the effective set, and set RLIMIT_MEMLOCK to
- * @pages pages, or to its maximum if @pages is negative.
+ * Set or clear CAP_IPC_LOCK in the effective set, and set the soft
+ * RLIMIT_MEMLOCK to @pages pages, or to the hard limit if @pages is negative.
  */
 void limit_locked(bool capable, long pages);
 
