@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
-For each commit only the folders that it touches are compiled. make check compiles each commit with y, and with m the
-last one only.
+For each commit only the folders that it touches are compiled. make check compiles each commit with y, and only the last
+one with m.
 """
 import shutil
 
@@ -17,7 +17,7 @@ VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "mod
 
 
 def touched(commit):
-    """Return the folders to compile for a commit. A header makes it all of drivers/iommu and drivers/vfio."""
+    """Return the folders to compile for a commit. A header in include/ adds drivers/iommu and drivers/vfio."""
     folders = set()
     for path in git("diff", "--name-only", f"{commit}~", commit).split():
         if path.startswith("include/"):
@@ -32,7 +32,7 @@ def touched(commit):
 
 
 def objects(patches, variant):
-    """Return the objects of the sources that the patches add; with m without KUnit suites, which are never modules."""
+    """Return the objects of the sources that the patches add, for m without KUnit suites, which cannot be modules."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant == "m":
@@ -43,7 +43,7 @@ def objects(patches, variant):
 def compile_commit(title, patches, folders, variant, last):
     """Compile the folders in TREE, and all objects that the patches add; return a list of errors."""
     out = BUILD / f"bisect-{variant}"
-    # A commit in the middle of the series need not define all symbols of the fragments, but the last one must.
+    # Commits in the middle of the series may lack symbols of the fragments, but the last one must define all.
     kernel.ensure_config(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
     wanted = objects(patches, variant)
     for name in wanted:

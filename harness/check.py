@@ -45,7 +45,7 @@ def clock(seconds):
 
 
 def stage(name, work):
-    """Run one stage and return (results, seconds). A Failure is a failed case, and so is a stage that runs no test."""
+    """Run one stage and return (results, seconds). A Failure, or a stage without tests, counts as a failed case."""
     say(f"\n== {name}")
     start = time.monotonic()
     try:

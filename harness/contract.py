@@ -3,7 +3,7 @@
 
 The programs are in tools/testing/selftests/vfio/contract. Each line that they print starts with the numbers of the
 rules that it shows, has a name that is unique in the program, and the observed text. harness/contract/ contains
-  rules     one rule a line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
+  rules     one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
   warnings  machines on which warnings of the kernel are expected: machine, and the rule that they show
@@ -63,7 +63,7 @@ class Side:
             elif end:
                 if end.group(2) != "0":
                     self.wrong.append(f"{program}: exit status {end.group(2)}")
-                # The bug_* programs print themselves how many pages a bug leaves pinned.
+                # The bug_* programs themselves print how many pages a bug leaves pinned.
                 if end.group(3) != end.group(4) and not program.startswith("bug_"):
                     self.wrong.append(f"{program}: {end.group(3)} pages pinned before, {end.group(4)} after")
                 program = None

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make differential: compare the behaviour of type1 under the stock kernel and under ours, line by line.
 
-The lines are those that contract.py records. ONLY= selects contract programs. Rules without a line then are no failure.
+The lines are those that contract.py records. ONLY= selects contract programs; a rule without a
+line is then not a failure.
 """
 import dataclasses
 import itertools
@@ -25,7 +26,7 @@ def compare(first, other, allowed):
 def judge(first, other, allowed, whole):
     """Print the table of rules and return a list of failures.
 
-    If not all programs ran (whole is false), rules and allowed differences without a line are no failure.
+    If not all programs ran (whole is false), rules and allowed differences without a line are not failures.
     """
     differences = list(compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]

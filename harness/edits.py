@@ -18,7 +18,7 @@ from .shell import Failure
 class Insertion:
     """Lines to insert after or before the only line of a file that equals the anchor.
 
-    With `within:` it is the first such line below the only line that equals that.
+    With `within:` it is the first such line below the only line that equals the text of `within:`.
     """
 
     def __init__(self, where, path):
@@ -149,8 +149,8 @@ class Rule:
 class SemanticPatch:
     """A Coccinelle script. Its `// files:` lines list the paths and globs of the files that it changes.
 
-    Each path must change, and at least one file of each glob; with a line `// optional-per-file` one file of all is
-    enough. Each rule must match in at least one file.
+    Each path must change, and at least one file of each glob; with a line `// optional-per-file` it is
+    sufficient that one of all files changes. Each rule must match in at least one file.
     """
 
     def __init__(self, where, script):
@@ -200,7 +200,7 @@ class SemanticPatch:
             return file.read_text()
 
 
-# ---- Makefiles of ours ---------------------------------------------------------------------------
+# ---- our own Makefiles ---------------------------------------------------------------------------
 
 OBJECT = re.compile(r"^\s*([\w-]+?)-(?:\$\([^)]*\)|y|m|objs)\s*[:+]?=\s*(.*?)\s*$")
 

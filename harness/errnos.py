@@ -3,8 +3,8 @@
 
 The tests print each errno that an ioctl returned as "# errno: NUMBER ERRNO", see
 tools/testing/selftests/vfio/lib/record.c. Only tests that pass count. The section "Errors" of the document has a table
-for each command, and one below EVERY that holds for all commands of /dev/iommu. An errno that is missing on either side
-is a failure.
+for each command, and one under the heading EVERY that holds for all commands of /dev/iommu. An errno that is missing
+on either side is a failure.
 """
 import errno
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Read the lists of small faults and plant these in sources; a source with a fault is called a mutant.
+"""Read the lists of small faults, and plant faults in sources; a source with a fault is called a mutant.
 
-The faults form families. harness/faults/FAMILY lists those of a family, one a line:
+The faults form families. harness/faults/FAMILY lists those of a family, one per line:
 
     name | what it breaks | file | function | regular expression | replacement
 
@@ -42,7 +42,7 @@ class Mutant:
 class Verdict:
     mutant: Mutant
     caught: bool
-    note: str           # what caught it
+    note: str           # what caught the mutant
 
 
 def listed(family):
@@ -83,7 +83,7 @@ def mutate(text, mutant):
 
 
 def with_mutants(text, mutants):
-    """Add a copy of the function for each mutant to a source, and calls to the copies by the kernel parameter."""
+    """Add a copy of the function for each mutant; the function calls the copy that the kernel parameter selects."""
     copies, calls = defaultdict(str), defaultdict(str)
     for mutant in mutants:
         (start, end), function = plant(text, mutant)
@@ -122,6 +122,6 @@ def write_sources(family, out, defined_in):
 
 
 def require_clean(what, wrong):
-    """Fail if the code without a fault fails, as no mutant could be judged then; wrong is the first failure or None."""
+    """Raise Failure if the tests fail without a fault: no mutant can be judged then. wrong: first failure or None."""
     if wrong:
         raise Failure(f"{what} fails without a fault, so that its mutants cannot be judged: {wrong}")

@@ -6,8 +6,8 @@ the container. Other operations take the two locks in the opposite order.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
 it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
-race_notices, which runs unmaps against each other and against devices that are opened and closed. There a device must
-be notified of one unmap at a time.
+race_notices, which runs unmaps against each other and against devices that are opened and closed.
+race_notices also checks that a device is notified of one unmap at a time.
 """
 import re
 

@@ -15,8 +15,8 @@ from .shell import output, say
 
 OURS = ("drivers/iommu/iopt/", "drivers/iommu/iommufd/", "drivers/iommu/intel/", "drivers/iommu/iommu.c",
         "drivers/vfio/", "include/linux/iopt.h", "samples/vfio-mdev/pin/")
-# An access made by inlined or library code is attributed to its caller. Lock functions are not in here, so accesses to
-# the lock itself are not attributed to the code that takes it.
+# An access made by inlined or library code is attributed to its caller. Lock functions are not listed here, so accesses
+# to the lock itself are not attributed to the code that takes it.
 LIBRARY = ("include/", "lib/", "arch/x86/include/", "arch/x86/lib/", "kernel/kcsan/")
 ACCESS = re.compile(r" to 0x\w+ of \d+ bytes by ")
 FRAME = re.compile(r"^ ([\w.]+)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[(\w+)\])?$")
@@ -26,8 +26,8 @@ UNKNOWN = "?"
 # The number of watchpoints that KCSAN set up, in the guest's debugfs. If it is 0, KCSAN cannot have found anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites but iopt-report, iopt-random and iopt-runs*, which are single-threaded and slow. The pattern leaves out
-# iopt-reserve and iopt-rw too, which are single-threaded.
+# All suites except those with a name that starts with iopt-r. These are single-threaded, and iopt-report, iopt-random
+# and iopt-runs* are slow as well.
 SUITES = "iopt-[!r]*"
 
 
@@ -156,7 +156,7 @@ def control(out):
 def kcsan(seconds=60, cpus=2):
     """Run the suites and the concurrent selftests; return the results.
 
-    seconds is how long concurrent KUnit cases run, and each selftest.
+    seconds is how long each concurrent KUnit case and each selftest runs.
     """
     out = kernel.build("kcsan")
     results = control(out)

@@ -17,12 +17,12 @@ MACRO = re.compile(r"#\s*define (\w+)(\(?)")
 FUNCTION = re.compile(r"((?:[\w*]+\s+\**|\*+)+)(\w+)\(")
 VOID = re.compile(r"(?:(?:static|inline|extern|__\w+)\s+)*void\s+$")
 TITLE = re.compile(r"(\w+)\(\) - ([a-z]+)(?: \S|$)")
-# Words that start a description, but no verb phrase.
+# Words at the start of a description that is not a verb phrase.
 NO_VERBS = {"a", "an", "the", "this", "whether", "helper", "function", "returns", "used", "called", "for", "to"}
 RETURN = re.compile(r"^Return:(.*(?:\n(?!Context:|Note:|Locking:).+)*)", re.M)
 ERRNO = re.compile(r"%?-?E[A-Z][A-Z0-9]+\b")
 ITEM = re.compile(r"%-E[A-Z0-9]+ - [A-Z0-9@%&].*\.", re.S)
-# An errno with an explanation that is no item.
+# An errno with an explanation outside of a list item.
 LOOSE = re.compile(r"^ *(?:- )?%?-E[A-Z0-9]+ *(?: -|:) ", re.M)
 
 

@@ -18,7 +18,7 @@ class _Level:
 
 
 def parse(lines):
-    """Return the results of all cases without subtests. Cases that are planned but have no result are a failure."""
+    """Return the results of all cases without subtests. Planned cases without a result count as failures."""
     results = Results()
     levels = {0: _Level()}
 

@@ -58,7 +58,7 @@ def debug(seconds=3, cpus=2):
     seconds is how long each concurrent case runs.
     """
     out = kernel.build("debug")
-    # A case prints its result at its end only, and some run for minutes on a busy host.
+    # A case prints its result when it ends, and some run for minutes on a busy host.
     machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=900 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")

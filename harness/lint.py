@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make lint: run static checks of the kernel tree and of ours on our patches and files; any finding is a failure."""
+"""make lint: run the kernel's static checks and our own on our patches and files; any finding is a failure."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ COCCI = ["free/*", "locks/*", "null/*", "iterators/*", "tests/*", "misc/*", "api
 
 
 def each(title, subjects, check, results):
-    """Run check(subject), which returns a list of findings, on all subjects in parallel; each is a case."""
+    """Run check(subject), which returns a list of findings, on all subjects in parallel; each subject is a case."""
     progress = Progress(title)
     with ThreadPoolExecutor(kernel.jobs()) as pool:
         for subject, findings in zip(subjects, pool.map(check, subjects)):

@@ -14,7 +14,7 @@ RUNNERS = {"engine": mutants_engine.run, "iommufd": mutants_iommufd.run, "type1"
 
 
 def fit():
-    """Check that each fault fits a function of our files; return a case for each family."""
+    """Check that each fault can be planted in our files; return a case for each family."""
     results = Results()
     for family, folder in FAMILIES.items():
         wrong = []

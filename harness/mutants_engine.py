@@ -22,7 +22,7 @@ OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
 # A case counts as hung if it takes PATIENCE times as long as without a mutant, and at least LEAST seconds. The suites
 # detect most hangs themselves within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of a result
-# only when it prints the next one, so the case that hangs may be the second one after the one in the verdict.
+# only when it prints the next one, so the hung case may be the second one after the case that the verdict names.
 PATIENCE, LEAST = 5, 30
 # The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
 # mutant's file name to suites that run before all stages, as they are likely to catch it.

@@ -46,7 +46,7 @@ def boot(image, number):
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
-        # If no program was started, the boot hung in the emulator, because no mutant is reached before: try again.
+        # No mutant runs before the first program. If no program started, the emulator hung during boot: try again.
         if any(guest.BEGIN.match(line) for line in outcome.lines):
             break
     else:

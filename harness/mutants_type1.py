@@ -54,7 +54,7 @@ def boot(name, tested, runs, modules):
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(map(contract.run, programs))
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    # The silence is short, because an unmap never returns if a mutant leaves pages pinned.
+    # A short timeout without output is enough: if a mutant leaves pages pinned, an unmap never returns.
     outcome = guest.boot(guest.Guest(name, tested.bzimage, devices=guest.EDU, silence=30, timeout=1800, restarts=0),
                          script)
     sides, lines = {}, []

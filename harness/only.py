@@ -16,7 +16,7 @@ def given():
 def select(wanted, names, what, shown=None):
     """Return the names that match a pattern in the text wanted, or all names if it is empty.
 
-    Fail if a pattern matches none; the message lists what can be chosen: shown, or else the names.
+    Raise Failure if a pattern matches no name. Its message lists the choices: shown if it is given, else names.
     """
     patterns = [pattern for pattern in re.split(r"[,\s]+", wanted) if pattern]
     for pattern in patterns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test the checks of the kernel log with bugs that a module plants, which they have to find by name."""
+"""Test the checks of the kernel log: a module triggers bugs, and the checks must report each under its name."""
 import os
 
 from . import cleanlog, guest, kernel, modules
@@ -15,7 +15,7 @@ def build(out):
 
 
 def given():
-    """Return the kind of bug that PLANT= names, or an empty text."""
+    """Return the kind of bug that PLANT= names, or an empty string."""
     kind = os.environ.get("PLANT", "")
     if kind and kind not in KINDS:
         raise Failure(f"PLANT={kind}: no such bug. Give one of {', '.join(KINDS)}.")

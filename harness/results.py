@@ -13,7 +13,7 @@ class Results:
     logs: list = field(default_factory=list)        # paths of the logs to read if a case failed
 
     def check(self, name, holds, details=()):
-        """Add a case that passes if it holds. The details are lines that explain a failure."""
+        """Add a case, which passes if holds is true. The details are lines that explain a failure."""
         if holds:
             self.passed.append(name)
         else:
@@ -34,11 +34,11 @@ class Results:
             self.fail(f"kernel log: {finding}")
 
     def none(self):
-        """Return whether no case passed or failed."""
+        """Return whether there are neither passed nor failed cases."""
         return not self.passed and not self.failed
 
     def wrong(self):
-        """Return whether the run failed; a run in which no case passed did."""
+        """Return whether the run failed: a case failed, or none passed."""
         return bool(self.failed) or not self.passed
 
     def counts(self):
@@ -47,7 +47,7 @@ class Results:
 
 
 def report(results, prefix="", every=False):
-    """Print the failed cases, or with every all cases, and the counts; return whether the run failed."""
+    """Print the failed cases (if every is set, the passed ones too) and the counts; return whether the run failed."""
     for case in results.passed if every else []:
         say(f"passed: {prefix}{case}")
     for case in results.failed:

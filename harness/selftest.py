@@ -165,7 +165,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     """Run the programs of each group in a guest; return the results.
 
     plant names a bug to trigger first in each guest. wanted is the text of ONLY=. variables is the environment of the
-    programs, NAME=VALUE. kernels is {group: kernel} for groups that run in another kernel than usual. Other arguments
+    programs, NAME=VALUE. kernels is {group: kernel} for groups that do not run in their usual kernel. Other arguments
     are for guest.Guest.
     """
     every = programs()

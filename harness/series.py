@@ -3,14 +3,14 @@
 
 series/NNNN-slug/ contains
   message   the commit message; a Signed-off-by is appended
-  files     paths of our files that the patch adds, one a line
-  remove    files of the kernel that the patch removes, one a line
+  files     paths of our files that the patch adds, one per line
+  remove    files of the kernel that the patch removes, one per line
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
   others    fragments of C that `insert` names
 See edits.py for the form of the last two. Commits are cached by a hash over their own input and that of all commits
-before. So an edit only makes the commits from its patch on again, and only files that differ are written to the work
-tree, which keeps rebuilds short.
+before. After an edit, only the commits from the edited patch onward are made again, and only files that differ are
+written to the work tree, which keeps rebuilds short.
 """
 import functools
 import hashlib

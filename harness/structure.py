@@ -41,12 +41,12 @@ def includes():
 
 
 def only_for_tests(sources):
-    """Return the names that sources declare in their parts for KUnit only; a use of these is no dependency."""
+    """Return the names that are declared for KUnit only, so that uses of these do not count as dependencies."""
     return {name for path in sources for part in KUNIT.findall(path.read_text()) for name in DECLARED.findall(part)}
 
 
 def references(objects):
-    """Return {object: {other: {symbols that it uses of it}}} of {name: path} of objects."""
+    """Return {object: {other object: {symbols of the latter that the former uses}}}; objects is {name: path}."""
     defined, used, found = {}, {}, defaultdict(lambda: defaultdict(set))
     for name, path in objects.items():
         symbols = [line.split()[:2] for line in output("nm", "--format=posix", path).splitlines()]
@@ -60,7 +60,7 @@ def references(objects):
 
 
 def cycles(graph):
-    """Return the largest sets of nodes that all reach each other, each as a sorted list of two nodes or more."""
+    """Return the strongly connected components of two nodes or more, each as a sorted tuple."""
     def reached(node):
         seen, todo = set(), [node]
         while todo:

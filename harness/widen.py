@@ -14,7 +14,7 @@ SYMBOL = re.compile(r"^([0-9a-f]+) +(g|l) +F +\.text\t([0-9a-f]+) +(\w+)$", re.M
 SECTION = re.compile(r"^ +\d+ +\.text +([0-9a-f]+) ", re.M)
 REPORT = re.compile(r"^# widen: (\d+) delays, \d+ asleep, (\d+) of them long$")
 # Shell lines that make RCU free objects early. The kernel delays kfree_rcu() by seconds unless memory is short, so make
-# the guest shrink its caches continuously; the first write to drop_caches, of 4, disables the message of the others.
+# the guest shrink its caches continuously. The first write to drop_caches, of 4, disables the message of the others.
 # Grace periods are expedited here instead of by a boot parameter, which may stall the boot.
 RECLAIM = """
 echo 1 >/sys/kernel/rcu_expedited

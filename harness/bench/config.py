@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compare the configurations of the measured kernels, so that no difference distorts the figures.
 
-A symbol that affects performance or memory must have the same value in all kernels. Where that is impossible, as the
-symbol exists in one version only, it has to be listed in ALLOWED with the reason why it does no harm.
+A symbol that affects performance or memory must have the same value in all kernels. Where that is impossible,
+because the symbol exists in one version only, it has to be listed in ALLOWED with the reason why it does no harm.
 """
 import re
 
@@ -78,7 +78,7 @@ def defined(tree):
 
 
 def differences(one, two):
-    """Yield (symbol, value in one, value in two, verdict, reason) for each symbol that differs."""
+    """Yield (symbol, first value, second value, verdict, reason) for each symbol that differs."""
     have, want = values(one.out / ".config"), values(two.out / ".config")
     known = [defined(kernel.tree) for kernel in (one, two)]
     for symbol in sorted(set(have) | set(want)):

@@ -9,10 +9,10 @@ from . import measure
 from ..shell import say
 
 SMALL = 16384                   # mappings of one page
-RUNS = (256 << 20) // 4096      # runs in the mapping of fragmented memory: one a page
+RUNS = (256 << 20) // 4096      # runs in the mapping of fragmented memory: one per page
 PER_MAPPING = 320               # limit in bytes
 PER_RUN = 8 * 1.02              # limit in bytes
-PAGES, CHUNKS = 65536, 16384    # mappings made and unmapped, of one page and of 256 KiB
+PAGES, CHUNKS = 65536, 16384    # number of mappings that are made and removed: of one page, of 256 KiB
 LEFT = 4                        # limit in bytes per unmapped mapping: half of the smallest slab object
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the programs of harness/bench/programs under a kernel and collect the figures that they print.
 
-A program prints lines of the form `bench: NAME NUMBER`, and a name once for each repetition.
+A program prints lines of the form `bench: NAME NUMBER`, one for each name and repetition.
 """
 import functools
 import re
@@ -28,7 +28,7 @@ PARALLEL = {"cpus": 2}
 
 @dataclass
 class Limit:
-    """A figure with a bound that it has to keep."""
+    """A measured figure and the upper or lower bound that it must meet."""
     name: str
     value: float
     bound: float
@@ -44,7 +44,7 @@ class Limit:
 
 @functools.cache
 def programs():
-    """Build the programs and return their folder. Static, they read no library over 9p while they run."""
+    """Build the programs statically, so that they load no library over 9p while they run; return their folder."""
     include = kernel.headers(kernel.build("release"))
     out = BUILD / "bench"
     out.mkdir(parents=True, exist_ok=True)

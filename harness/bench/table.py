@@ -33,7 +33,7 @@ def measured(kernels):
     for kernel in kernels:
         for front, values in measure.run(kernel, "table", str(REPEATS)).items():
             columns[f"{front}, {kernel.name}"] = {row: median(values[row]) for row in ROWS}
-            # The first repetition also fills caches and page tables, so it is no part of the spread.
+            # The first repetition also fills caches and page tables, so the spread does not include it.
             spread = max(spread, *(max(values[row][1:]) / min(values[row][1:]) - 1 for row in ROWS))
     return columns, spread
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measure how long a query, an unmap and a map of other ranges take while a long call of the space is in flight."""
+"""Measure how long a query, an unmap and a map of other ranges take during a long call on the same space."""
 from . import measure
 from ..shell import say
 

@@ -1,4 +1,7 @@
-/* Check whether all units of a domain snoop, or all units if it has none. */
+/*
+ * Check whether all units of a domain snoop CPU caches. A domain without units
+ * must suit any active unit.
+ */
 static bool domain_iommus_coherent(struct dmar_domain *domain)
 {
 	struct iommu_domain_info *info;

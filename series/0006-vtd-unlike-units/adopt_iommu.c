@@ -6,7 +6,10 @@ static int iommu_superpage_levels(struct dmar_domain *domain,
 	return cap_fl1gp_support(iommu->cap) ? 2 : 1;
 }
 
-/* Fix the format of a domain's page table to suit its first unit. */
+/*
+ * Choose the format of a domain's page table for the first unit. Later calls of
+ * domain_adopt_iommu() do not change it.
+ */
 static int domain_fix_format(struct dmar_domain *domain,
 			     struct intel_iommu *iommu, int addr_width)
 {
@@ -33,8 +36,8 @@ static int domain_fix_format(struct dmar_domain *domain,
 
 /*
  * Check whether @iommu can walk the page table of a domain. The format is not
- * changed after the first attach, even if all devices have left: mappings may
- * exist, and entries that were not flushed from CPU caches.
+ * changed after the first attach, even if all devices have been detached: the
+ * page table may have entries, and these may not be flushed from CPU caches.
  */
 static bool domain_format_suits(struct dmar_domain *domain,
 				struct intel_iommu *iommu, int addr_width)

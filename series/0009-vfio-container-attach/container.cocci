@@ -6,9 +6,9 @@ attribute name __rcu;
 @@
  struct vfio_container {
  	struct kref kref;
-+	/* Not empty while a group is attached or detached. Keeps the driver. */
++	/* The driver is only released while the list is empty. */
  	struct list_head group_list;
-+	/* Protects the list and the driver. Not held while memory is pinned. */
++	/* Protects the list and the driver. Dropped while memory is pinned. */
  	struct rw_semaphore group_lock;
  	...
  };
@@ -65,7 +65,7 @@ identifier container, group, driver, ret;
 
 @@
 @@
-+/* Remove a group that is not attached to the driver, if there is one. */
++/* Remove a group that is not, or no longer, attached to the driver. */
 +static void vfio_container_remove_group(struct vfio_container *container, struct vfio_group *group)
 +{
 +	struct vfio_container_iommu *iommu;

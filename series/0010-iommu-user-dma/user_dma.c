@@ -148,7 +148,7 @@ EXPORT_SYMBOL_GPL(iommu_device_detach_user_dma);
 /**
  * iommu_device_user_dma_owner_is() - check who owns the group of a device
  * @dev: the device
- * @owner: argument of iommu_device_init_user_dma()
+ * @owner: the owner, as passed to iommu_device_init_user_dma()
  *
  * Context: As for iommu_device_init_user_dma().
  * Return: true if the group is claimed for @owner.
