@@ -353,6 +353,7 @@ static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&thread.done));
 	complete(&space->mock[1]->resume);
 
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&keeper));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&thread));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 }

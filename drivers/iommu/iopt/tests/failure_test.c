@@ -458,7 +458,7 @@ static const struct call calls[] = {
 	{ "map anywhere", prepare_domains, call_map_anywhere,
 	  undo_map_anywhere, { NSTEPS, 3 } },
 	{ "map while tracking", prepare_tracking, call_map, undo_map,
-	  { NSTEPS, 5 } },
+	  { NSTEPS, 4 } },
 	{ "copy", prepare_copy, call_copy, undo_copy, { NSTEPS - 10, 2 } },
 	{ "attach the first", prepare_first, call_attach_first,
 	  undo_attach_first, { NSTEPS, 5 } },
