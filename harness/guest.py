@@ -4,6 +4,8 @@
 The guest mounts the host's root read-only over 9p, below an overlay in memory; see guest/init.
 """
 import re
+import signal
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +67,7 @@ class Outcome:
     reason: str                     # why status is None
     lines: list                     # output of the script
     console: Path                   # file with the kernel log
-    hung: bool = False              # stopped for lack of progress
+    hung: bool = False              # stopped for lack of progress, or because QEMU crashed
 
     def failures(self, allowed=()):
         """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
@@ -79,7 +81,8 @@ class Outcome:
         return results
 
 
-# A message for each guest that hung and was restarted; make check and make soak list them in their report.
+# A message for each guest that was restarted, because it hung or QEMU crashed. The reports of make check and make soak
+# list them.
 restarted = []
 
 
@@ -163,6 +166,14 @@ def tail(text, lines):
     return "".join(f"\n    {line}" for line in [*text.splitlines()[-6:], *lines[-4:]])
 
 
+def ended_with(child):
+    """Return the exit status of QEMU, which has closed its output; it is negative if a signal killed QEMU."""
+    try:
+        return child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        return 0
+
+
 def boot_once(guest, script, on_line):
     """Boot a guest once, run the shell script in it and return the Outcome.
 
@@ -200,6 +211,9 @@ def boot_once(guest, script, on_line):
                 if reason:
                     break
                 progress.tick(lines[-1] if lines else str(place))
+            else:
+                if (code := ended_with(child)) < 0:
+                    hung, reason = True, f"QEMU was killed by {signal.Signals(-code).name} in {place}"
         finally:
             stop(child)
     # If the script ended, the result is complete even if the guest failed to stop.
@@ -211,22 +225,22 @@ def boot_once(guest, script, on_line):
 
 
 def restartable(outcome):
-    """Return whether a guest hung and its log has no finding other than stalls, which any hang causes."""
+    """Return whether a guest hung or QEMU crashed without a finding in the log but stalls, which any hang causes."""
     return outcome.hung and not cleanlog.of(outcome, ["stall"])
 
 
 def note_restart(guest, outcome):
-    """Save the logs of a guest that hung, and report that it is restarted."""
+    """Save the logs of a guest that hung or whose QEMU crashed, and report that it is restarted."""
     for kind in ("console", "output"):
         (LOG / f"{guest.name}.{kind}").replace(LOG / f"{guest.name}.hung.{kind}")
-    restarted.append(f"guest {guest.name} hung and was restarted: {outcome.reason}")
+    restarted.append(f"guest {guest.name} was restarted: {outcome.reason}")
     say(restarted[-1])
 
 
 def boot(guest, script, on_line=None):
     """Boot a guest, run the shell script in it and return the Outcome; call on_line(text) for each line it prints.
 
-    QEMU's emulation of several processors can hang without a fault of the kernel. Therefore a guest that hangs is
+    QEMU's emulation of several processors can hang or crash without a fault of the kernel. Therefore such a guest is
     restarted, guest.restarts times, and each restart is reported.
     """
     packages.need(packages.GUEST)
