@@ -256,7 +256,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  *
  * Context: as iopt_attach_domain(). While another domain is attached, the
  * function waits only for work that finishes on its own, so that the caller may
- * hold a lock which it also takes for iopt_detach_domain(). Return:
+ * hold a lock which it also takes for iopt_detach_domain().
+ * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.
  * * < 0 - An errno of iopt_attach_domain().
