@@ -1,0 +1,22 @@
+// files: drivers/iommu/intel/iommu.h
+// Another thread may add the entry meanwhile.
+
+@@
+identifier pte;
+@@
+dma_pte_addr(struct dma_pte *pte)
+{
+	<...
+-	return pte->val & VTD_PAGE_MASK & (~DMA_FL_PTE_XD);
++	return READ_ONCE(pte->val) & VTD_PAGE_MASK & (~DMA_FL_PTE_XD);
+	...>
+}
+
+@@
+identifier pte;
+@@
+dma_pte_present(struct dma_pte *pte)
+{
+-	return (pte->val & 3) != 0;
++	return (READ_ONCE(pte->val) & 3) != 0;
+}
