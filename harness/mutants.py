@@ -30,19 +30,18 @@ def fit():
 
 
 def run(family, chosen=None):
-    """Test the mutants of a family, or those of the chosen names; print a table and return a case for each."""
+    """Test the mutants of a family, or those of the chosen names; print each verdict and return a case for each."""
     todo = [mutant for mutant in listed(family) if chosen is None or mutant.name in chosen]
     results = Results()
     if not todo:
         return results
-    verdicts = RUNNERS[family](todo)
     wide, broad = (2 + max(len(getattr(mutant, column)) for mutant in todo) for column in ("name", "breaks"))
     say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}caught by")
-    for verdict in verdicts:
+    for verdict in RUNNERS[family](todo):
         say(f"{verdict.mutant.name:{wide}}{verdict.mutant.breaks:{broad}}"
             f"{'caught' if verdict.caught else 'SURVIVED':10}{verdict.note}")
         results.check(f"mutant {verdict.mutant.name} is caught", verdict.caught)
-    say(f"{family}: {len(verdicts)} mutants, {len(results.passed)} caught, {len(results.failed)} survived")
+    say(f"{family}: {len(todo)} mutants, {len(results.passed)} caught, {len(results.failed)} survived")
     return results
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from . import cleanlog, faults, kernel, ktap, kunit, packages, series
 from .faults import Verdict
 from .paths import BUILD, LINUX, LOG
-from .shell import Progress, lines_of, must, say, spawn, stop
+from .shell import lines_of, must, say, spawn, stop
 
 OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
@@ -97,7 +97,7 @@ def boot(number, stage, limits):
 
 
 def run(todo):
-    """Test the mutants; return a verdict for each."""
+    """Test the mutants; yield a verdict for each when it is known."""
     build()
     controls, limits = {}, {}
     for stage in {stage: None for mutant in todo for stage in stages_for(mutant)}:
@@ -116,16 +116,11 @@ def run(todo):
                 return Verdict(mutant, True, run.wrong or f"{missing[0]} did not run")
         return Verdict(mutant, False, "nothing")
 
-    progress = Progress("mutants of the engine")
     with concurrent.futures.ThreadPoolExecutor(kernel.jobs()) as pool:
         jobs = [pool.submit(judge, mutant) for mutant in todo]
         try:
-            while not all(job.done() for job in jobs):
-                concurrent.futures.wait(jobs, 0.5, concurrent.futures.FIRST_EXCEPTION)
-                progress.tick(f"{sum(job.done() for job in jobs)} of {len(jobs)}")
-            verdicts = [job.result() for job in jobs]
+            for job in concurrent.futures.as_completed(jobs):
+                yield job.result()
         finally:
             for job in jobs:
                 job.cancel()
-    progress.done(f"{len(jobs)}")
-    return verdicts

@@ -7,7 +7,7 @@ hangs or leaves a page pinned, or until the kernel panics, which it does at the 
 from . import faults, guest, kernel, packages, selftest, series
 from .faults import Verdict
 from .paths import BUILD, HARNESS
-from .shell import Failure, Progress, must, say
+from .shell import Failure, must, say
 
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
@@ -59,14 +59,10 @@ def boot(image, number):
 
 
 def run(todo):
-    """Test the mutants; return a verdict for each."""
+    """Test the mutants; yield a verdict for each when it is known."""
     image = build()
     faults.require_clean("/dev/iommu", boot(image, 0))
     say("/dev/iommu without a mutant: no failure")
-    progress, verdicts = Progress("mutants of /dev/iommu"), []
     for mutant in todo:
-        progress.tick(mutant.name)
         wrong = boot(image, mutant.number)
-        verdicts.append(Verdict(mutant, bool(wrong), wrong or "nothing"))
-    progress.done(f"{len(todo)}")
-    return verdicts
+        yield Verdict(mutant, bool(wrong), wrong or "nothing")
