@@ -14,7 +14,7 @@ RUNNERS = {"engine": mutants_engine.run, "iommufd": mutants_iommufd.run, "type1"
 
 
 def fit():
-    """Check that each fault can be planted in our files; return a case for each family."""
+    """Check that each fault can be planted in our files, and that there are suites to catch those of the engine."""
     results = Results()
     for family, folder in FAMILIES.items():
         wrong = []
@@ -26,6 +26,8 @@ def fit():
             except Failure as failure:
                 wrong.append(str(failure))
         results.check(f"each fault in harness/faults/{family} fits", not wrong, wrong)
+    unmatched = mutants_engine.unmatched()
+    results.check("each stage of the engine's mutants has a suite", not unmatched, unmatched)
     return results
 
 

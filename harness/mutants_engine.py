@@ -8,6 +8,7 @@ times as long as without a mutant. They are split into stages, each with its own
 these catch most mutants within seconds.
 """
 import concurrent.futures
+import fnmatch
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from . import cleanlog, faults, kernel, ktap, kunit, packages, series
 from .faults import Verdict
-from .paths import BUILD, LINUX, LOG
+from .paths import BUILD, LINUX, LOG, ROOT
 from .shell import lines_of, must, say, spawn, stop
 
 OUT = BUILD / "mutants-engine"
@@ -27,10 +28,12 @@ PATIENCE, LEAST = 5, 30
 # The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
-FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-area*", "access": "iopt-a*",
-         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-area*", "owner": "iopt-o*", "dirty": "iopt-di*",
-         "attach": "iopt-d*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*", "copy": "iopt-co*",
-         "unmap": "iopt-u*", "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
+FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-[mu]*", "access": "iopt-a*",
+         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "owner": "iopt-o*", "dirty": "iopt-di*",
+         "attach": "iopt-at*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*",
+         "copy": "iopt-co*", "map": "iopt-m*", "migration": "iopt-mi*", "unmap": "iopt-u*", "gup": "iopt-g*",
+         "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
+SUITE = re.compile(r'\.name = "(iopt-[\w-]+)"')
 
 FAILED = re.compile(r"(EXPECTATION|ASSERTION) FAILED at (\S+)")
 
@@ -53,6 +56,12 @@ class Run:
     wrong: str
     passed: list
     took: list
+
+
+def unmatched():
+    """Return the stages that match the name of no suite: the kernel would run nothing."""
+    suites = [name for test in (ROOT / "drivers/iommu/iopt/tests").glob("*.c") for name in SUITE.findall(test.read_text())]
+    return [stage for stage in [*STAGES, *FIRST.values()] if not fnmatch.filter(suites, stage)]
 
 
 def stages_for(mutant):
