@@ -259,9 +259,8 @@ static void late_area_may_exceed_range(struct kunit *test)
 	struct test_thread map, unmap;
 
 	test_attach(test, mock);
-	mock->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, test_touched(test, 4), 4);
-	wait_for_completion(&mock->blocked);
+	test_thread_map_blocked(test, &map, mock, IOVA, test_touched(test, 4),
+				4);
 	test_thread_unmap(test, &unmap, IOVA, 8, NULL);
 	test_thread_expect_waiting(&unmap);
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(6), uaddr,
@@ -324,9 +323,8 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 	struct iopt_claim claim = {};
 
 	test_attach(test, mock);
-	mock->block_iova = INSIDE;
-	test_thread_map(test, &map, INSIDE, test_touched(test, 4), 4);
-	wait_for_completion(&mock->blocked);
+	test_thread_map_blocked(test, &map, mock, INSIDE, test_touched(test, 4),
+				4);
 	claim_start(test, &claim, IOVA, 4);
 	test_thread_unmap(test, &unmap, ABOVE, 8, NULL);
 	test_thread_expect_waiting(&unmap);
@@ -453,14 +451,11 @@ static void unmap_ignores_later_maps(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	test_attach(test, space->mock[1]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &first, IOVA, uaddr, 4);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &first, space->mock[0], IOVA, uaddr, 4);
 	test_thread_unmap(test, &unmap, IOVA, 16, NULL);
 	test_thread_expect_waiting(&unmap);
-	space->mock[1]->block_iova = IOVA + PAGES(4);
-	test_thread_map(test, &second, IOVA + PAGES(4), uaddr, 4);
-	wait_for_completion(&space->mock[1]->blocked);
+	test_thread_map_blocked(test, &second, space->mock[1], IOVA + PAGES(4),
+				uaddr, 4);
 
 	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&first));
@@ -489,9 +484,7 @@ static void killed_unmap_ends_its_claim(struct kunit *test)
 	struct test_thread map, first, second;
 
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, uaddr, 4);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 4);
 	test_thread_unmap(test, &first, IOVA, 16, NULL);
 	test_thread_expect_waiting(&first);
 	test_thread_unmap(test, &second, IOVA, 16, NULL);

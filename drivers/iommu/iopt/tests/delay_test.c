@@ -26,9 +26,7 @@ static void blocked_map_delays_no_other_range(struct kunit *test)
 	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &thread, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &thread, space->mock[0], IOVA, uaddr, 8);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
 	mock_expect_maps(space->mock[0], 0, uaddr + PAGES(8), 8);
@@ -55,9 +53,7 @@ static void blocked_map_delays_no_attach(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr + PAGES(8), 8));
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &thread, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &thread, space->mock[0], IOVA, uaddr, 8);
 
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], 0, uaddr + PAGES(8), 8);
@@ -110,9 +106,7 @@ static void map_fails_in_new_domain(struct kunit *test)
 	struct test_thread thread;
 
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &thread, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &thread, space->mock[0], IOVA, uaddr, 8);
 	test_attach(test, space->mock[1]);
 	space->mock[1]->fail_map = 1;
 

@@ -61,9 +61,8 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 	call->query.pgsize = PAGES(16);
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, map, IOVA, test_touched(test, 16), 16);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, map, space->mock[0], IOVA,
+				test_touched(test, 16), 16);
 	test_thread_start(test, unmap, call_unmap_dirty, call, current->mm);
 	test_thread_expect_waiting(unmap);
 }

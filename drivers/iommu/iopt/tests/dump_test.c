@@ -207,9 +207,7 @@ static void view_of_a_busy_area(struct kunit *test)
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, OTHER,
 					  uaddr + PAGES(4), 4));
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, uaddr, 4);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 4);
 
 	test_text_space(text, space->iopt, 2);
 	seq_buf_printf(text,

@@ -27,6 +27,16 @@ static void start_unmap_and_attach(struct kunit *test,
 	msleep(50);
 }
 
+/* Drop the pins of start_unmap_and_attach(), so that both calls succeed. */
+static void unpin_and_join(struct kunit *test, struct test_access *access,
+			   struct test_thread *unmap,
+			   struct test_thread *attach)
+{
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(unmap));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(attach));
+}
+
 /*
  * A domain that is attached while an unmap waits for pins translates the
  * mapping after the unmap is killed.
@@ -56,9 +66,7 @@ static void domain_is_empty_after_unmap(struct kunit *test)
 	struct test_thread unmap, attach;
 
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	unpin_and_join(test, access, &unmap, &attach);
 	mock_expect_empty(space->mock[1], IOVA, 4);
 	test_validate(test);
 }
@@ -85,9 +93,7 @@ static void coarse_domain_attaches_after_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	reinit_completion(&access->called);
 	start_unmap_and_attach(test, access, &unmap, &attach);
-	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+	unpin_and_join(test, access, &unmap, &attach);
 	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
 	test_validate(test);
 }

@@ -80,9 +80,8 @@ static void orphan_waits_for_map(struct kunit *test)
 	struct mock_domain *mock = space->mock[0];
 
 	test_attach(test, mock);
-	mock->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, test_touched(test, 4), 4);
-	wait_for_completion(&mock->blocked);
+	test_thread_map_blocked(test, &map, mock, IOVA, test_touched(test, 4),
+				4);
 	test_thread_orphan(test, &first, IOVA, 4);
 	test_thread_expect_killable(&first);
 	test_thread_orphan(test, &second, IOVA, 4);
@@ -127,12 +126,6 @@ static long call_share(struct test_thread *thread)
 	return nr_orphans;
 }
 
-static void wait_until_blocked(struct test_thread *thread)
-{
-	while (READ_ONCE(thread->task->__state) != TASK_UNINTERRUPTIBLE)
-		msleep(20);
-}
-
 /*
  * iopt_orphan() is all-or-nothing even if the pages of a mapping become shared
  * after the mapping was checked.
@@ -151,9 +144,9 @@ static void shared_after_check_EBUSY(struct kunit *test)
 	area = test_area_at(space, IOVA + PAGES(10));
 	mutex_lock(&iopt->lock);
 	test_thread_start(test, &orphaner, call_orphan_many, NULL, NULL);
-	wait_until_blocked(&orphaner);
+	test_thread_wait_state(&orphaner, TASK_UNINTERRUPTIBLE);
 	test_thread_start(test, &sharer, call_share, area, NULL);
-	wait_until_blocked(&sharer);
+	test_thread_wait_state(&sharer, TASK_UNINTERRUPTIBLE);
 	mutex_unlock(&iopt->lock);
 	KUNIT_EXPECT_EQ(test, -EBUSY, test_thread_join(&orphaner));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&sharer));

@@ -25,9 +25,7 @@ static void waits_are_killable(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0,
 			test_map(space->iopt, IOVA - PAGES(2), uaddr + PAGES(8),
 				 2));
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &first, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &first, space->mock[0], IOVA, uaddr, 8);
 	/*
 	 * The mapping under construction is outside the aperture of the domain
 	 * that is attached below.
@@ -148,7 +146,7 @@ static void killed_attach_leaves_nothing(struct kunit *test)
 static void killed_attach_waiting(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct mock_domain *mock = space->mock[1];
+	struct mock_domain *mock = space->mock[0];
 	unsigned long uaddr = test_touched(test, 8);
 	struct test_thread first, second;
 
@@ -157,6 +155,7 @@ static void killed_attach_waiting(struct kunit *test)
 	test_thread_attach(test, &first, mock, current->mm);
 	wait_for_completion(&mock->blocked);
 	test_thread_attach(test, &second, space->mock[1], current->mm);
+	test_thread_wait_state(&second, TASK_KILLABLE);
 	test_thread_kill(&second);
 	KUNIT_EXPECT_EQ(test, -EINTR, test_thread_join(&second));
 

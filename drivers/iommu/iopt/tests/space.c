@@ -87,12 +87,16 @@ void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
 	schedule_delayed_work(&space->watch, WATCH_PERIOD);
 }
 
-/* Free the space, and expect that no memory of the test case stays pinned. */
+/*
+ * Free the space, and expect that all threads are joined and that no memory of
+ * the test case stays pinned.
+ */
 void test_space_exit(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned int i;
 
+	KUNIT_EXPECT_EQ(test, 0, space->nr_threads);
 	test_validate(test);
 	test_accesses_destroy(space);
 	for (i = 0; i != ARRAY_SIZE(space->mock); i++)

@@ -57,6 +57,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 	thread->task = kthread_create(thread_main, thread, "iopt-test");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
 	get_task_struct(thread->task);
+	thread->space->nr_threads++;
 	wake_up_process(thread->task);
 	wait_for_completion(&thread->killable);
 }
@@ -81,6 +82,7 @@ long test_thread_join(struct test_thread *thread)
 {
 	wait_for_completion(&thread->done);
 	put_task_struct(thread->task);
+	thread->space->nr_threads--;
 	return thread->rc;
 }
 
@@ -134,6 +136,19 @@ void test_thread_map(struct kunit *test, struct test_thread *thread,
 {
 	test_thread_start(test, thread, call_map,
 			  mapping_of(test, iova, uaddr, npages), current->mm);
+}
+
+/*
+ * Start a thread that maps @npages pages at @iova, and wait until it blocks in a
+ * domain, before the first page. Completing mock->resume resumes it.
+ */
+void test_thread_map_blocked(struct kunit *test, struct test_thread *thread,
+			     struct mock_domain *mock, unsigned long iova,
+			     unsigned long uaddr, unsigned long npages)
+{
+	mock->block_iova = iova;
+	test_thread_map(test, thread, iova, uaddr, npages);
+	wait_for_completion(&mock->blocked);
 }
 
 static long call_unmap(struct test_thread *thread)
@@ -238,6 +253,13 @@ void test_thread_detach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm)
 {
 	test_thread_start(test, thread, call_detach, mock, mm);
+}
+
+/* Wait until the thread sleeps in a state, such as TASK_KILLABLE. */
+void test_thread_wait_state(struct test_thread *thread, unsigned int state)
+{
+	while (READ_ONCE(thread->task->__state) != state)
+		msleep(20);
 }
 
 void test_thread_kill(struct test_thread *thread)

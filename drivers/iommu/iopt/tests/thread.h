@@ -52,6 +52,9 @@ long test_thread_run(struct kunit *test,
 void test_thread_map(struct kunit *test, struct test_thread *thread,
 		     unsigned long iova, unsigned long uaddr,
 		     unsigned long npages);
+void test_thread_map_blocked(struct kunit *test, struct test_thread *thread,
+			     struct mock_domain *mock, unsigned long iova,
+			     unsigned long uaddr, unsigned long npages);
 void test_thread_unmap(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       struct mm_struct *mm);
@@ -67,6 +70,7 @@ void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock);
 void test_thread_detach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm);
+void test_thread_wait_state(struct test_thread *thread, unsigned int state);
 void test_thread_kill(struct test_thread *thread);
 void test_thread_expect_waiting(struct test_thread *thread);
 void test_thread_expect_killable(struct test_thread *thread);

@@ -39,9 +39,7 @@ static void second_map_waits_for_first(struct kunit *test)
 	struct test_thread first, second;
 
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &first, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &first, space->mock[0], IOVA, uaddr, 8);
 	test_thread_map(test, &second, IOVA, uaddr, 8);
 	expect_serialised(space->mock[0], &first, 0, &second, -EEXIST);
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
@@ -56,9 +54,7 @@ static void second_map_succeeds_if_first_fails(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	space->mock[0]->fail_map = 1;
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &first, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &first, space->mock[0], IOVA, uaddr, 8);
 	test_thread_map(test, &second, IOVA, uaddr, 8);
 	expect_serialised(space->mock[0], &first, -ENOMEM, &second, 0);
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
@@ -72,9 +68,7 @@ static void unmap_waits_for_map(struct kunit *test)
 	struct test_thread map, unmap;
 
 	test_attach(test, space->mock[0]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 8);
 	test_thread_unmap(test, &unmap, IOVA, 8, current->mm);
 	expect_serialised(space->mock[0], &map, 0, &unmap, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -174,9 +168,7 @@ static void detach_waits_for_map(struct kunit *test)
 
 	test_attach(test, space->mock[0]);
 	test_attach(test, space->mock[1]);
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 8);
 	test_thread_detach(test, &detach, space->mock[1], current->mm);
 	expect_serialised(space->mock[0], &map, 0, &detach, 0);
 	KUNIT_EXPECT_EQ(test, 0, space->mock[1]->nr_maps);
@@ -247,9 +239,7 @@ static void copy_waits_for_map(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0,
 			test_map(space->iopt, IOVA - PAGES(2), uaddr + PAGES(8),
 				 2));
-	space->mock[0]->block_iova = IOVA;
-	test_thread_map(test, &map, IOVA, uaddr, 8);
-	wait_for_completion(&space->mock[0]->blocked);
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 8);
 	test_thread_copy(test, &copy, COPY, IOVA - PAGES(2), 10);
 	expect_serialised(space->mock[0], &map, 0, &copy, 0);
 	mock_expect_maps(space->mock[0], COPY, uaddr + PAGES(8), 2);
