@@ -26,7 +26,7 @@ COMMANDS = {
     "clients": ("clients", "forward frames with DPDK's testpmd on type1 and compare them"),
     "inversion": ("inversion", "show with lockdep that stock type1 has a lock inversion and ours has none"),
     "kernel": ("kernel", "build the release kernel and print the path of its bzImage"),
-    "series": ("mail", "write the patches as mail and print their folder"),
+    "series": ("series_mail", "write the patches as mail and print their folder"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile what each commit touches, built in and as modules"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),

@@ -7,16 +7,16 @@ fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 import functools
 import time
 
-from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, mail, packages, planted, run,
-               selftest, widen)
+from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, packages, planted, run,
+               selftest, series_mail, widen)
 from .paths import LOG
 from .results import Results
 from .shell import Failure, say
 
 
 def roundtrip():
-    mail.write()
-    mail.prove()
+    series_mail.write()
+    series_mail.prove()
     return Results(passed=["git am of the series results in the tree that is built"])
 
 

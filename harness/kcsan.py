@@ -26,8 +26,8 @@ UNKNOWN = "?"
 # The number of watchpoints that KCSAN set up, in the guest's debugfs. If it is 0, KCSAN cannot have found anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites except those with a name that starts with iopt-r. These are single-threaded, and iopt-report, iopt-random
-# and iopt-runs* are slow as well.
+# All suites except those with a name that starts with iopt-r. These are single-threaded, and iopt-random and iopt-runs*
+# are slow as well.
 SUITES = "iopt-[!r]*"
 
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, kerneldoc, layers, mail, mutants, packages, series, structure
+from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Progress, logged
@@ -85,12 +85,12 @@ def lint():
     results = Results()
     for check in layers.layers, structure.lengths, structure.includes, kerneldoc.kerneldoc, mutants.fit:
         results.add(check())
-    mail.write()
+    series_mail.write()
     brought = sorted({path for patch in series.patches() for path in patch.files})
     sources = [path for path in brought if path.endswith((".c", ".h"))]
     built = [path for path in sources if path.startswith(("drivers/", "virt/"))]
 
-    each("checkpatch", sorted(mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
+    each("checkpatch", sorted(series_mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
     # Files of the series are checked as part of its patches; sources of the harness are checked here.
     planted = sorted((HARNESS / "planted").glob("*.c"))
     each("checkpatch -f", planted, lambda p: tool([*CHECKPATCH, "-f", p]), results)

@@ -29,9 +29,9 @@ PATIENCE, LEAST = 5, 30
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-[mu]*", "access": "iopt-a*",
-         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "owner": "iopt-o*", "dirty": "iopt-di*",
+         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "adopt": "iopt-ad*", "dirty": "iopt-di*",
          "attach": "iopt-at*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*",
-         "copy": "iopt-co*", "map": "iopt-m*", "migration": "iopt-mi*", "unmap": "iopt-u*", "gup": "iopt-g*",
+         "copy": "iopt-co*", "map": "iopt-m*", "page_migration": "iopt-page-*", "unmap": "iopt-u*", "gup": "iopt-g*",
          "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
 SUITE = re.compile(r'\.name = "(iopt-[\w-]+)"')
 

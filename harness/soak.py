@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: run the campaigns that take too long for make check."""
-from . import check, differential, guest, inversion, kcsan, kunit, mutants, qemu, selftest
+from . import check, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
 from .results import Results
 
 SEEDS = 500     # random sequences: about four minutes, and a program is killed after five
@@ -54,8 +54,8 @@ STAGES = [
     ("data races", lambda: kcsan.kcsan(300)),
     ("data races, four processors", lambda: kcsan.kcsan(300, cpus=4)),
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),
-    ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten())),
-    ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu.ten(), **WIDE)),
+    ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed())),
+    ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed(), **WIDE)),
     ("stock type1 against itself", lambda: differential.differential(itself=True)),
     ("differential with more seeds", lambda: differential.differential(SEEDS)),
 ]

@@ -19,11 +19,11 @@
 #include <linux/slab.h>
 
 #include "access.h"
+#include "access_pins.h"
 #include "area.h"
 #include "dirty_bitmap.h"
 #include "interval.h"
 #include "io_pagetable.h"
-#include "pins.h"
 #include "trace.h"
 #include "wait.h"
 

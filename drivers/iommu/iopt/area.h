@@ -47,7 +47,7 @@ enum iopt_area_state {
  * @prot: protection for iommu_map(): IOMMU_READ, IOMMU_WRITE etc.
  * @state: see &enum iopt_area_state
  * @busy: a caller owns the area, see io_pagetable.h
- * @orphan: the location of the memory is unknown, see owner.c
+ * @orphan: the location of the memory is unknown, see adopt.c
  * @late: the area was inserted inside the interval that an unmap had claimed,
  *        so that the unmap ignores it. An area that extends beyond the claim is
  *        noted in the claim instead

@@ -20,6 +20,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 
+#include "access_pins.h"
 #include "account.h"
 #include "area.h"
 #include "domain.h"
@@ -27,7 +28,6 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
-#include "pins.h"
 
 /* Maximum number of lines of iopt_dump(), to keep it from flooding the log. */
 #define DUMP_MAX_LINES	1000

@@ -12,7 +12,7 @@
  * Pinning and faulting are two separate steps, because other callers may be
  * waiting for pages of the batch that is being pinned. The first step pins only
  * pages that are present, except for hugetlb, so that it does not wait for a
- * filesystem unless a page has to be migrated, see migration.c. The second step
+ * filesystem unless a page has to be migrated, see page_migration.c. The second step
  * may block without bound on a filesystem that does not respond, but it is
  * killable and drops the mmap_lock while it blocks.
  *
@@ -31,7 +31,7 @@
 
 #include "account.h"
 #include "gup.h"
-#include "migration.h"
+#include "page_migration.h"
 #include "pages.h"
 #include "runs_packed.h"
 #include "trace.h"

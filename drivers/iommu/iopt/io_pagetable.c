@@ -19,7 +19,7 @@
 #include "debugfs.h"
 #include "interval.h"
 #include "io_pagetable.h"
-#include "migration.h"
+#include "page_migration.h"
 #include "pages.h"
 
 static atomic_long_t iopt_last_id = ATOMIC_LONG_INIT(0);

@@ -16,7 +16,7 @@
  *   open      a domain is open if new areas must be added to it: it is attached
  *             and not being detached
  *   orphan    an area with memory that has moved to another process or address,
- *             see owner.c
+ *             see adopt.c
  *   hole      unmapped IOVAs between two adjacent areas
  */
 #ifndef __IOPT_IO_PAGETABLE_H

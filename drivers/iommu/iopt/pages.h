@@ -6,7 +6,7 @@
  *   holder    an area that needs its slice of the pages pinned because a domain
  *             translates it. The pages of the slice stay pinned as long as the
  *             area is a holder
- *   pin       the record of a page that an access has pinned, see pins.h
+ *   pin       the record of a page that an access has pinned, see access_pins.h
  *   owns      a pin owns its page if no holder has it pinned: the last unpin of
  *             the accesses then unpins the page
  */

@@ -9,13 +9,13 @@
  */
 #include <linux/iommu.h>
 
+#include "access_pins.h"
 #include "area.h"
 #include "claim.h"
 #include "domain.h"
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
-#include "pins.h"
 #include "validate.h"
 
 /*

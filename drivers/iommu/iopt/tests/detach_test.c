@@ -17,7 +17,7 @@
 #include "../area.h"
 #include "../pages.h"
 #include "access.h"
-#include "owner.h"
+#include "adopt.h"
 #include "slow_memory.h"
 #include "thread.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Adoption of an orphan by another process (owner.c): which process is charged
+ * Adoption of an orphan by another process (adopt.c): which process is charged
  * for the pages, and which memory iopt_access_rw() accesses.
  */
 #include <linux/cred.h>
@@ -12,8 +12,8 @@
 
 #include "access.h"
 #include "account_cases.h"
+#include "adopt.h"
 #include "failing.h"
-#include "owner.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
@@ -278,7 +278,7 @@ static void adopt_ENOMEM(struct kunit *test)
 	mmput(old.mm);
 }
 
-static struct kunit_case owner_charge_cases[] = {
+static struct kunit_case adopt_charge_cases[] = {
 	KUNIT_CASE_PARAM(adopt_from_living_process, account_gen_params),
 	KUNIT_CASE_PARAM(adopt_from_dead_process, account_gen_params),
 	KUNIT_CASE_PARAM(adopt_pins_of_accesses, account_gen_params),
@@ -288,11 +288,11 @@ static struct kunit_case owner_charge_cases[] = {
 	{}
 };
 
-static struct kunit_suite owner_charge_suite = {
-	.name = "iopt-owner-charge",
+static struct kunit_suite adopt_charge_suite = {
+	.name = "iopt-adopt-charge",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = owner_charge_cases,
+	.test_cases = adopt_charge_cases,
 };
 
-kunit_test_suite(owner_charge_suite);
+kunit_test_suite(adopt_charge_suite);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Helpers for KUnit tests that make orphans and adopt them. */
-#include "owner.h"
+#include "adopt.h"
 #include "space.h"
 #include "thread.h"
 

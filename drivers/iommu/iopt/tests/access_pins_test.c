@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned (pins.c): their identity, pin count and
+ * Pages that accesses have pinned (access_pins.c): their identity, pin count and
  * charge, with domains attached and detached before and after.
  */
 #include <linux/cred.h>
@@ -488,7 +488,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, NFAIL);
 }
 
-static struct kunit_case pins_cases[] = {
+static struct kunit_case access_pins_cases[] = {
 	KUNIT_CASE(page_is_pinned_once),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
 	KUNIT_CASE_PARAM(failed_pin_charges_nothing, account_gen_params),
@@ -503,11 +503,11 @@ static struct kunit_case pins_cases[] = {
 	{}
 };
 
-static struct kunit_suite pins_suite = {
-	.name = "iopt-pins",
+static struct kunit_suite access_pins_suite = {
+	.name = "iopt-access-pins",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = pins_cases,
+	.test_cases = access_pins_cases,
 };
 
-kunit_test_suite(pins_suite);
+kunit_test_suite(access_pins_suite);

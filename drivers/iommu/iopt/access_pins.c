@@ -20,11 +20,11 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "access_pins.h"
 #include "account.h"
 #include "gup.h"
 #include "pages.h"
 #include "pages_pin.h"
-#include "pins.h"
 #include "runs_packed.h"
 #include "trace.h"
 

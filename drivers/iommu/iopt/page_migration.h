@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Serialisation of callers that may migrate the same pages. */
-#ifndef __IOPT_MIGRATION_H
-#define __IOPT_MIGRATION_H
+#ifndef __IOPT_PAGE_MIGRATION_H
+#define __IOPT_PAGE_MIGRATION_H
 
 #include <linux/list.h>
 
@@ -28,4 +28,4 @@ void iopt_migration_set(struct iopt_migration *migration,
 int iopt_migration_start(struct iopt_migration *migration);
 void iopt_migration_end(struct iopt_migration *migration);
 
-#endif /* __IOPT_MIGRATION_H */
+#endif /* __IOPT_PAGE_MIGRATION_H */

@@ -24,7 +24,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "vfio_pci_owned.h"
+#include "vfio_pci_hot_reset.h"
 
 MODULE_IMPORT_NS(IOMMUFD);
 

@@ -391,7 +391,7 @@ static void random_against_model(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case report_cases[] = {
+static struct kunit_case dirty_report_cases[] = {
 	KUNIT_CASE(holes_are_unchanged),
 	KUNIT_CASE(whole_words),
 	KUNIT_CASE(holes_need_no_bitmap),
@@ -403,11 +403,11 @@ static struct kunit_case report_cases[] = {
 	{}
 };
 
-static struct kunit_suite report_suite = {
-	.name = "iopt-report",
+static struct kunit_suite dirty_report_suite = {
+	.name = "iopt-dirty-report",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = report_cases,
+	.test_cases = dirty_report_cases,
 };
 
-kunit_test_suite(report_suite);
+kunit_test_suite(dirty_report_suite);

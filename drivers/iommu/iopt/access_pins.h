@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Pins: records of the pages that accesses have pinned. */
-#ifndef __IOPT_PINS_H
-#define __IOPT_PINS_H
+#ifndef __IOPT_ACCESS_PINS_H
+#define __IOPT_ACCESS_PINS_H
 
 #include <linux/types.h>
 
@@ -58,4 +58,4 @@ struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 unsigned long iopt_pins_inherit(struct iopt_pages *pages,
 				const struct iopt_run *run);
 
-#endif /* __IOPT_PINS_H */
+#endif /* __IOPT_ACCESS_PINS_H */

@@ -283,7 +283,7 @@ static void no_use_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 }
 
-static struct kunit_case notify_notify_cases[] = {
+static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(unmap_notifies_every_access),
 	KUNIT_CASE(detach_notifies_no_access),
 	KUNIT_CASE(unmap_notifies_of_last_page),
@@ -295,11 +295,11 @@ static struct kunit_case notify_notify_cases[] = {
 	{}
 };
 
-static struct kunit_suite notify_notify_suite = {
-	.name = "iopt-notify-notify",
+static struct kunit_suite notify_suite = {
+	.name = "iopt-notify",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = notify_notify_cases,
+	.test_cases = notify_cases,
 };
 
-kunit_test_suite(notify_notify_suite);
+kunit_test_suite(notify_suite);

@@ -27,7 +27,7 @@ def mirror():
 
 
 @functools.cache
-def ten():
+def installed():
     """Install QEMU 10 if necessary; return the command that runs it, for Guest.qemu."""
     packages.need(packages.OTHER_QEMU)
     if not ROOT.exists():

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Serialisation of calls that pin the same blocks, because GUP may migrate
- * their pages (migration.c).
+ * their pages (page_migration.c).
  */
 #include <linux/delay.h>
 #include <linux/file.h>
@@ -9,7 +9,7 @@
 #include <linux/mman.h>
 #include <linux/shmem_fs.h>
 
-#include "../migration.h"
+#include "../page_migration.h"
 #include "space.h"
 #include "thread.h"
 
@@ -178,7 +178,7 @@ static struct kunit_case migration_cases[] = {
 };
 
 static struct kunit_suite migration_suite = {
-	.name = "iopt-migration",
+	.name = "iopt-page-migration",
 	.init = test_space_init,
 	.exit = test_space_exit,
 	.test_cases = migration_cases,

@@ -18,7 +18,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-#include "migration.h"
+#include "page_migration.h"
 
 #define BUCKET_BITS	6
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits of iopt_orphan() and iopt_adopt() (owner.c) for concurrent calls, and
+ * Waits of iopt_orphan() and iopt_adopt() (adopt.c) for concurrent calls, and
  * waits of other calls for them.
  */
 #include <linux/delay.h>
@@ -12,7 +12,7 @@
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "access.h"
-#include "owner.h"
+#include "adopt.h"
 #include "thread.h"
 
 #define IOVA	0x100000000UL
@@ -189,7 +189,7 @@ static void orphan_and_adopt_EINTR(struct kunit *test)
 	test_validate(test);
 }
 
-static struct kunit_case owner_wait_cases[] = {
+static struct kunit_case adopt_wait_cases[] = {
 	KUNIT_CASE(adopt_waits_for_rw),
 	KUNIT_CASE(unmap_waits_for_adopt),
 	KUNIT_CASE(orphan_waits_for_map),
@@ -198,11 +198,11 @@ static struct kunit_case owner_wait_cases[] = {
 	{}
 };
 
-static struct kunit_suite owner_wait_suite = {
-	.name = "iopt-owner-wait",
+static struct kunit_suite adopt_wait_suite = {
+	.name = "iopt-adopt-wait",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = owner_wait_cases,
+	.test_cases = adopt_wait_cases,
 };
 
-kunit_test_suite(owner_wait_suite);
+kunit_test_suite(adopt_wait_suite);

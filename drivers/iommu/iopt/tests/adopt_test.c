@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Orphans (owner.c): which mappings can become orphans, which calls fail for an
+ * Orphans (adopt.c): which mappings can become orphans, which calls fail for an
  * orphan, and how the same process adopts an orphan at another address.
  */
 #include <linux/uaccess.h>
 
 #include "../io_pagetable.h"
 #include "access.h"
-#include "owner.h"
+#include "adopt.h"
 
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
@@ -226,7 +226,7 @@ static void adopt_at_another_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged + 4, test_charged());
 }
 
-static struct kunit_case owner_cases[] = {
+static struct kunit_case adopt_cases[] = {
 	KUNIT_CASE(orphan_is_all_or_nothing),
 	KUNIT_CASE(shared_pages_EBUSY),
 	KUNIT_CASE(use_of_orphan_EBUSY),
@@ -236,11 +236,11 @@ static struct kunit_case owner_cases[] = {
 	{}
 };
 
-static struct kunit_suite owner_suite = {
-	.name = "iopt-owner",
+static struct kunit_suite adopt_suite = {
+	.name = "iopt-adopt",
 	.init = test_space_init,
 	.exit = test_space_exit,
-	.test_cases = owner_cases,
+	.test_cases = adopt_cases,
 };
 
-kunit_test_suite(owner_suite);
+kunit_test_suite(adopt_suite);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Helpers for KUnit tests that make orphans and adopt them. */
-#ifndef __IOPT_TEST_OWNER_H
-#define __IOPT_TEST_OWNER_H
+#ifndef __IOPT_TEST_ADOPT_H
+#define __IOPT_TEST_ADOPT_H
 
 #include <kunit/test.h>
 #include <linux/iopt.h>
@@ -19,4 +19,4 @@ void test_thread_adopt(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       unsigned long uaddr, enum iopt_account account);
 
-#endif /* __IOPT_TEST_OWNER_H */
+#endif /* __IOPT_TEST_ADOPT_H */

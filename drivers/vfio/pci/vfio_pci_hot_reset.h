@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hot reset of devices that are owned through /dev/iommu, see vfio_pci_owned.c,
+ * Hot reset of devices that are owned through /dev/iommu, see vfio_pci_hot_reset.c,
  * and the functions of vfio_pci_core.c that it uses.
  */
-#ifndef VFIO_PCI_OWNED_H
-#define VFIO_PCI_OWNED_H
+#ifndef VFIO_PCI_HOT_RESET_H
+#define VFIO_PCI_HOT_RESET_H
 
 #include <linux/errno.h>
 #include <linux/vfio_pci_core.h>
