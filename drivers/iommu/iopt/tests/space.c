@@ -12,6 +12,7 @@
 #include "../validate.h"
 #include "access.h"
 #include "space.h"
+#include "thread.h"
 
 /* No test case makes a call wait this long, even on a busy host. */
 #define WATCH_PERIOD	(3 * HZ)
@@ -96,7 +97,7 @@ void test_space_exit(struct kunit *test)
 	struct test_space *space = test->priv;
 	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, 0, space->nr_threads);
+	KUNIT_EXPECT_EQ(test, 0, test_threads_unjoined());
 	test_validate(test);
 	test_accesses_destroy(space);
 	for (i = 0; i != ARRAY_SIZE(space->mock); i++)

@@ -28,7 +28,6 @@ struct test_access;
  *        detached. The second one has the map_runs op
  * @accesses: list of accesses; those left at the end are destroyed
  * @uaddr: user address of memory, for use by the test case
- * @nr_threads: number of threads started and not joined, see struct test_thread
  * @charged: number of pages charged at the start, for use by the test case
  * @test: the test case
  * @watch: fails the test case before it hangs, see space_watch()
@@ -42,7 +41,6 @@ struct test_space {
 	struct test_access *accesses;
 	unsigned long uaddr;
 	unsigned long charged;
-	unsigned int nr_threads;
 	struct kunit *test;
 	struct delayed_work watch;
 	unsigned long idle_seq;

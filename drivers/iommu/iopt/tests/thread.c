@@ -11,6 +11,9 @@
 #include "../io_pagetable.h"
 #include "thread.h"
 
+/* Number of threads that were started and not joined. */
+static unsigned int nr_unjoined;
+
 /* Allocate the mm of another process. The caller drops it with mmput(). */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
@@ -57,7 +60,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 	thread->task = kthread_create(thread_main, thread, "iopt-test");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread->task));
 	get_task_struct(thread->task);
-	thread->space->nr_threads++;
+	nr_unjoined++;
 	wake_up_process(thread->task);
 	wait_for_completion(&thread->killable);
 }
@@ -82,8 +85,20 @@ long test_thread_join(struct test_thread *thread)
 {
 	wait_for_completion(&thread->done);
 	put_task_struct(thread->task);
-	thread->space->nr_threads--;
+	nr_unjoined--;
 	return thread->rc;
+}
+
+/*
+ * Return how many threads were not joined, and forget about them, so that only
+ * one test case fails for them.
+ */
+unsigned int test_threads_unjoined(void)
+{
+	unsigned int nr = nr_unjoined;
+
+	nr_unjoined = 0;
+	return nr;
 }
 
 long test_thread_run(struct kunit *test,

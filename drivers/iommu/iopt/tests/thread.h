@@ -46,6 +46,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       struct mm_struct *mm);
 bool test_thread_expect_return(struct test_thread *thread);
 long test_thread_join(struct test_thread *thread);
+unsigned int test_threads_unjoined(void);
 long test_thread_run(struct kunit *test,
 		     long (*call)(struct test_thread *thread), void *data,
 		     struct mm_struct *mm);
