@@ -48,15 +48,6 @@ static int attach(struct testbed *bed)
 	return vfio_attach(bed->device.fd, &pt_id);
 }
 
-/* Map pages of the testbed's memory at the same offset from TESTBED_IOVA. */
-static int map_pages(struct testbed *bed, unsigned int first,
-		     unsigned int pages)
-{
-	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
-			pages * PAGE, TESTBED_IOVA + first * PAGE,
-			IOAS_READ_WRITE);
-}
-
 static int unmap_pages(struct testbed *bed, unsigned int first,
 		       unsigned int pages)
 {
@@ -67,12 +58,12 @@ static int map_up_to_limit(struct testbed *bed)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, map_pages(bed, 0, LIMIT) == 0);
-	step(&steps, map_pages(bed, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
 	/* The unmap uncharged all pages. */
-	step(&steps, map_pages(bed, 0, LIMIT) == 0);
-	step(&steps, map_pages(bed, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	return steps.failed;
 }
 
@@ -89,14 +80,14 @@ static int map_beyond_limit(struct testbed *bed)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, map_pages(bed, 0, LIMIT + 1) == -ENOMEM);
-	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT + 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 0, TESTBED_PAGES) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == -ENOENT);
 	/*
 	 * The failed maps left no charge, so that the whole limit can be
 	 * mapped.
 	 */
-	step(&steps, map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
 	return steps.failed;
 }
@@ -114,11 +105,11 @@ static int map_single_pages(struct testbed *bed)
 	unsigned int i;
 
 	for (i = 0; i < LIMIT; i++)
-		step(&steps, map_pages(bed, i, 1) == 0);
-	step(&steps, map_pages(bed, LIMIT, 1) == -ENOMEM);
+		step(&steps, testbed_map_pages(bed, i, 1) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 3, 1) == 0);
-	step(&steps, map_pages(bed, LIMIT, 2) == -ENOMEM);
-	step(&steps, map_pages(bed, LIMIT, 1) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 2) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == 0);
 	return steps.failed;
 }
 
@@ -133,7 +124,7 @@ static int map_five_pages(struct testbed *bed)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, map_pages(bed, 0, 5) == 0);
+	step(&steps, testbed_map_pages(bed, 0, 5) == 0);
 	return steps.failed;
 }
 
@@ -141,8 +132,8 @@ static int map_remaining_pages(struct testbed *bed)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, map_pages(bed, 8, LIMIT - 5 + 1) == -ENOMEM);
-	step(&steps, map_pages(bed, 8, LIMIT - 5) == 0);
+	step(&steps, testbed_map_pages(bed, 8, LIMIT - 5 + 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, 8, LIMIT - 5) == 0);
 	return steps.failed;
 }
 
@@ -150,7 +141,7 @@ static int map_limit(struct testbed *bed)
 {
 	struct steps steps = { 0 };
 
-	step(&steps, map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	return steps.failed;
 }
 
@@ -168,7 +159,7 @@ TEST_F(limit, is_shared_by_all_processes_of_a_user)
 
 static int map_one_page(struct testbed *bed)
 {
-	return map_pages(bed, LIMIT, 1);
+	return testbed_map_pages(bed, LIMIT, 1);
 }
 
 TEST_F(limit, is_per_user)
@@ -187,16 +178,16 @@ static int map_before_attach(struct testbed *bed)
 	struct steps steps = { 0 };
 
 	/* Without a device, pages are neither pinned nor charged. */
-	step(&steps, map_pages(bed, 0, TESTBED_PAGES) == 0);
+	step(&steps, testbed_map_pages(bed, 0, TESTBED_PAGES) == 0);
 	/* Attach has to pin and charge all pages, which exceeds the limit. */
 	step(&steps, attach(bed) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == 0);
-	step(&steps, map_pages(bed, 0, LIMIT) == 0);
+	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, attach(bed) == 0);
-	step(&steps, map_pages(bed, LIMIT, 1) == -ENOMEM);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	/* Detach unpins and uncharges all pages. */
 	step(&steps, vfio_detach(bed->device.fd) == 0);
-	step(&steps, map_pages(bed, LIMIT, 1) == 0);
+	step(&steps, testbed_map_pages(bed, LIMIT, 1) == 0);
 	step(&steps, attach(bed) == -ENOMEM);
 	step(&steps, unmap_pages(bed, LIMIT, 1) == 0);
 	step(&steps, attach(bed) == 0);
@@ -236,7 +227,7 @@ TEST_F(limit, is_ignored_with_CAP_IPC_LOCK)
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
 	ASSERT_EQ(0, attach(&self->bed));
-	EXPECT_EQ(0, map_pages(&self->bed, 0, TESTBED_PAGES));
+	EXPECT_EQ(0, testbed_map_pages(&self->bed, 0, TESTBED_PAGES));
 	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, unmap_pages(&self->bed, 0, TESTBED_PAGES));
 	/* The privileged mapping left no charge on another user. */

@@ -293,30 +293,22 @@ TEST_F(option, rlimit_mode_without_CAP_SYS_RESOURCE_EPERM)
 	EXPECT_EQ(0, get_value(self->bed.iommufd, RLIMIT_MODE, 0));
 }
 
-static int map_pages(struct testbed *bed, unsigned int first,
-		     unsigned int pages)
-{
-	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
-			pages * PAGE, TESTBED_IOVA + first * PAGE,
-			IOAS_READ_WRITE);
-}
-
 static int map_up_to_limit(struct testbed *bed)
 {
-	if (map_pages(bed, 0, LIMIT + 1) != -ENOMEM)
+	if (testbed_map_pages(bed, 0, LIMIT + 1) != -ENOMEM)
 		return 1;
-	if (map_pages(bed, 0, LIMIT) != 0)
+	if (testbed_map_pages(bed, 0, LIMIT) != 0)
 		return 2;
 	if (counters_of_self("VmLck") != LIMIT * 4 ||
 	    counters_of_self("VmPin") != LIMIT * 4)
 		return 3;
-	if (map_pages(bed, LIMIT, 1) != -ENOMEM)
+	if (testbed_map_pages(bed, LIMIT, 1) != -ENOMEM)
 		return 4;
 	if (testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) != 0)
 		return 5;
 	if (counters_of_self("VmLck") != 0)
 		return 6;
-	return map_pages(bed, 0, LIMIT) ? 7 : 0;
+	return testbed_map_pages(bed, 0, LIMIT) ? 7 : 0;
 }
 
 TEST_F(option, process_mode_limit)
@@ -333,13 +325,13 @@ TEST_F(option, process_mode_limit)
 
 static int map_limit(struct testbed *bed)
 {
-	return map_pages(bed, LIMIT / 2, LIMIT) ? 1 : 0;
+	return testbed_map_pages(bed, LIMIT / 2, LIMIT) ? 1 : 0;
 }
 
 TEST_F(option, process_mode_limit_is_per_process)
 {
 	ASSERT_EQ(0, reopen(&self->bed, 1));
-	EXPECT_EQ(0, map_pages(&self->bed, 0, LIMIT / 2));
+	EXPECT_EQ(0, testbed_map_pages(&self->bed, 0, LIMIT / 2));
 	EXPECT_EQ(0, user_run(USER, LIMIT, map_limit, &self->bed));
 	EXPECT_EQ(LIMIT + LIMIT / 2, testbed_pinned(&self->bed));
 }
@@ -350,13 +342,13 @@ static int mlock_process_mode(struct testbed *bed)
 
 	if (!own || mlock(own, 3 * PAGE))
 		return 1;
-	if (map_pages(bed, 0, LIMIT - 2) != -ENOMEM)
+	if (testbed_map_pages(bed, 0, LIMIT - 2) != -ENOMEM)
 		return 2;
-	if (map_pages(bed, 0, LIMIT - 3) != 0)
+	if (testbed_map_pages(bed, 0, LIMIT - 3) != 0)
 		return 3;
 	if (mlock(own + 3 * PAGE, PAGE) != -1 || errno != ENOMEM)
 		return 4;
-	if (munlock(own, PAGE) || map_pages(bed, LIMIT, 1))
+	if (munlock(own, PAGE) || testbed_map_pages(bed, LIMIT, 1))
 		return 5;
 	if (counters_of_self("VmLck") != LIMIT * 4)
 		return 6;
@@ -375,9 +367,9 @@ static int mlock_user_mode(struct testbed *bed)
 
 	if (!own || mlock(own, LIMIT * PAGE))
 		return 1;
-	if (map_pages(bed, 0, LIMIT) != 0)
+	if (testbed_map_pages(bed, 0, LIMIT) != 0)
 		return 2;
-	if (map_pages(bed, LIMIT, 1) != -ENOMEM)
+	if (testbed_map_pages(bed, LIMIT, 1) != -ENOMEM)
 		return 3;
 	if (counters_of_self("VmLck") != LIMIT * 4 ||
 	    counters_of_self("VmPin") != LIMIT * 4)
@@ -397,7 +389,7 @@ TEST_F(option, CAP_IPC_LOCK_is_not_charged_in_process_mode)
 
 	ASSERT_EQ(0, reopen(&self->bed, 1));
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
-	EXPECT_EQ(0, map_pages(&self->bed, 0, TESTBED_PAGES));
+	EXPECT_EQ(0, testbed_map_pages(&self->bed, 0, TESTBED_PAGES));
 	EXPECT_EQ(0, counters_of_self("VmLck"));
 	EXPECT_EQ((long)(TESTBED_PAGES * 4), counters_of_self("VmPin"));
 }

@@ -71,14 +71,6 @@ static int legacy_map_pages(struct legacy *legacy, struct testbed *bed,
 			  TESTBED_IOVA + first * PAGE, true);
 }
 
-static int testbed_map_pages(struct testbed *bed, unsigned int first,
-			     unsigned int pages)
-{
-	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
-			pages * PAGE, TESTBED_IOVA + first * PAGE,
-			IOAS_READ_WRITE);
-}
-
 static int legacy_unmap_pages(struct legacy *legacy, unsigned int first,
 			      unsigned int pages)
 {

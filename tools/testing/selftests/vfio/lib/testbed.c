@@ -176,8 +176,15 @@ long testbed_pinned(const struct testbed *bed)
 
 int testbed_map(struct testbed *bed)
 {
-	return ioas_map(bed->iommufd, bed->ioas, bed->memory, TESTBED_LENGTH,
-			TESTBED_IOVA, IOAS_READ_WRITE);
+	return testbed_map_pages(bed, 0, TESTBED_PAGES);
+}
+
+int testbed_map_pages(struct testbed *bed, unsigned int first,
+		      unsigned int pages)
+{
+	return ioas_map(bed->iommufd, bed->ioas, bed->memory + first * PAGE,
+			pages * PAGE, TESTBED_IOVA + first * PAGE,
+			IOAS_READ_WRITE);
 }
 
 int testbed_unmap(struct testbed *bed, __u64 iova, __u64 length)

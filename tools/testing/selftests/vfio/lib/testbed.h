@@ -140,6 +140,13 @@ long testbed_pinned(const struct testbed *bed);
 /* Map all memory of the testbed at TESTBED_IOVA, readable and writable. */
 int testbed_map(struct testbed *bed);
 
+/*
+ * Map @pages pages of the memory, starting with page @first, at the IOVA that
+ * testbed_map() uses for them.
+ */
+int testbed_map_pages(struct testbed *bed, unsigned int first,
+		      unsigned int pages);
+
 /* Unmap a range, without reporting how many bytes were mapped in it. */
 int testbed_unmap(struct testbed *bed, __u64 iova, __u64 length);
 
