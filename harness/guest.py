@@ -67,7 +67,7 @@ class Outcome:
     reason: str                     # why status is None
     lines: list                     # output of the script
     console: Path                   # file with the kernel log
-    hung: bool = False              # stopped for lack of progress, or because QEMU crashed
+    lost: bool = False              # the guest made no progress, or QEMU crashed
 
     def failures(self, allowed=()):
         """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
@@ -183,7 +183,7 @@ def boot_once(guest, script, on_line):
     console, qemu, file = (LOG / f"{guest.name}.{kind}" for kind in ("console", "qemu", "sh"))
     file.write_text(script)
     console.write_bytes(b"")
-    lines, status, reason, hung = [], None, "", False
+    lines, status, reason, lost = [], None, "", False
     progress, place, log_lines = Progress(f"guest {guest.name}"), Place(), Console(console)
     start = heard = time.monotonic()
     silence = max(guest.silence, BOOT)
@@ -205,7 +205,7 @@ def boot_once(guest, script, on_line):
                     if on_line:
                         on_line(line)
                 if now - heard > silence:
-                    hung, reason = True, f"it hung in {place}: no progress for {silence} s"
+                    lost, reason = True, f"it hung in {place}: no progress for {silence} s"
                 elif now - start > guest.timeout:
                     reason = f"it took more than {guest.timeout} s, and was in {place}"
                 if reason:
@@ -213,20 +213,20 @@ def boot_once(guest, script, on_line):
                 progress.tick(lines[-1] if lines else str(place))
             else:
                 if (code := ended_with(child)) < 0:
-                    hung, reason = True, f"QEMU was killed by {signal.Signals(-code).name} in {place}"
+                    lost, reason = True, f"QEMU was killed by {signal.Signals(-code).name} in {place}"
         finally:
             stop(child)
     # If the script ended, the result is complete even if the guest failed to stop.
-    hung = hung and status is None
+    lost = lost and status is None
     if status is None:
         reason = reason + tail(console.read_text(errors="replace"), lines) if reason else explain(console, qemu, lines)
     progress.done(f"exit status {status}" if status is not None else reason.splitlines()[0])
-    return Outcome(status, reason, lines, console, hung)
+    return Outcome(status, reason, lines, console, lost)
 
 
 def restartable(outcome):
     """Return whether a guest hung or QEMU crashed without a finding in the log but stalls, which any hang causes."""
-    return outcome.hung and not cleanlog.of(outcome, ["stall"])
+    return outcome.lost and not cleanlog.of(outcome, ["stall"])
 
 
 def note_restart(guest, outcome):

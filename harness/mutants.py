@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make mutants: plant small faults, one at a time, and check that the tests catch each of them.
 
-faults.py describes the faults. The mutants of each family are built and tested in a different way, by
+mutate.py describes the faults. The mutants of each family are built and tested in a different way, by
 mutants_engine.py, mutants_iommufd.py and mutants_type1.py. ONLY= selects families or mutants; the default is all.
 """
 from . import mutants_engine, mutants_iommufd, mutants_type1, only
-from .faults import FAMILIES, FAULTS, listed, plant
+from .mutate import FAMILIES, FAULTS, listed, plant
 from .paths import ROOT
 from .results import Results, report
 from .shell import Failure, say

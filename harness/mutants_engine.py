@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test mutants of the engine: the KUnit suites on user-mode Linux must fail with each of them.
 
-One kernel contains all mutants, see faults.py. Locks, memory and invariants are checked as in make kunit.
+One kernel contains all mutants, see mutate.py. Locks, memory and invariants are checked as in make kunit.
 
 The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
 times as long as without a mutant. They are split into stages, each with its own boot, fastest suites first, because
@@ -14,8 +14,8 @@ import re
 import time
 from dataclasses import dataclass
 
-from . import cleanlog, faults, kernel, ktap, kunit, packages, series
-from .faults import Verdict
+from . import cleanlog, kernel, ktap, kunit, mutate, packages, series
+from .mutate import Verdict
 from .paths import BUILD, LINUX, LOG, ROOT
 from .shell import lines_of, must, say, spawn, stop
 
@@ -25,6 +25,8 @@ DEFINED_IN = "io_pagetable.c"
 # detect most hangs themselves within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of a result
 # only when it prints the next one, so the hung case may be the second one after the case that the verdict names.
 PATIENCE, LEAST = 5, 30
+# Mutants tested at a time on each processor. Most of the time the suites sleep.
+WORKERS = 2
 # The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
 # mutant's file name to suites that run before all stages, as they are likely to catch it.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
@@ -45,7 +47,7 @@ def build():
     OUT.mkdir(exist_ok=True)
     must("configure the kernel with mutants", kunit.tool("config", OUT), "mutants-engine.config", cwd=LINUX,
          env=kernel.environment())
-    faults.write_sources("engine", OUT, DEFINED_IN)
+    mutate.write_sources("engine", OUT, DEFINED_IN)
     must("build the kernel with mutants", kernel.make(OUT, "ARCH=um", "KCFLAGS=-w", "linux"), "mutants-engine.build",
          env=kernel.environment())
 
@@ -74,7 +76,7 @@ def boot(number, stage, limits):
     """Run the suites of a stage with mutant number, 0 for none; after n results the next may take limits[n] seconds."""
     last, took = time.monotonic(), []
     child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"kunit.filter_glob={stage}",
-                   f"{faults.PARAMETER}={number}"], cwd=OUT)
+                   f"{mutate.PARAMETER}={number}"], cwd=OUT)
     lines, suite, case, wrong = [], "", "", None
     try:
         for line in lines_of(child):
@@ -112,7 +114,7 @@ def run(todo):
     for stage in {stage: None for mutant in todo for stage in stages_for(mutant)}:
         control = controls[stage] = boot(0, stage, [300])
         wrong = control.wrong or ("" if control.passed else "no case passed")
-        faults.require_clean("the engine", wrong and f"{wrong}, see {LOG}/mutants-engine-0.run")
+        mutate.require_clean("the engine", wrong and f"{wrong}, see {LOG}/mutants-engine-0.run")
         limits[stage] = [max(LEAST, PATIENCE * seconds) for seconds in control.took]
     say(f"the engine without a mutant: {sum(len(controls[stage].passed) for stage in STAGES)} cases passed in "
         f"{sum(sum(controls[stage].took) for stage in STAGES):.0f} s")
@@ -125,7 +127,7 @@ def run(todo):
                 return Verdict(mutant, True, run.wrong or f"{missing[0]} did not run")
         return Verdict(mutant, False, "nothing")
 
-    with concurrent.futures.ThreadPoolExecutor(kernel.jobs()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs()) as pool:
         jobs = [pool.submit(judge, mutant) for mutant in todo]
         try:
             for job in concurrent.futures.as_completed(jobs):

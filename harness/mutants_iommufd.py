@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test mutants of /dev/iommu: its selftests or those of vfio devices must fail with each in the debug kernel.
 
-One kernel contains all mutants, see faults.py. Each is tested in a guest of its own. The programs run until one fails,
+One kernel contains all mutants, see mutate.py. Each is tested in a guest of its own. The programs run until one fails,
 hangs or leaves a page pinned, or until the kernel panics, which it does at the first warning or KASAN report.
 """
-from . import faults, guest, kernel, packages, selftest, series
-from .faults import Verdict
+from . import guest, kernel, mutate, packages, selftest, series
+from .mutate import Verdict
 from .paths import BUILD, HARNESS
 from .shell import Failure, must, say
 
@@ -32,7 +32,7 @@ def build():
     packages.need(packages.KERNEL)
     series.apply()
     kernel.ensure_config(OUT, kernel.fragments(*kernel.FRAGMENTS["debug"]))
-    faults.write_sources("iommufd", OUT, DEFINED_IN)
+    mutate.write_sources("iommufd", OUT, DEFINED_IN)
     must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage", "modules"), "mutants-iommufd.build",
          env=kernel.environment())
     selftest.build_programs(kernel.headers(OUT))
@@ -42,7 +42,7 @@ def build():
 def boot(image, number):
     """Run the programs with mutant number, 0 for none; return the first failure or None."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
-                          args=f"{faults.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
+                          args=f"{mutate.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
@@ -61,7 +61,7 @@ def boot(image, number):
 def run(todo):
     """Test the mutants; yield a verdict for each when it is known."""
     image = build()
-    faults.require_clean("/dev/iommu", boot(image, 0))
+    mutate.require_clean("/dev/iommu", boot(image, 0))
     say("/dev/iommu without a mutant: no failure")
     for mutant in todo:
         wrong = boot(image, mutant.number)

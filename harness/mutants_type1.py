@@ -7,8 +7,8 @@ rules run, and their lines are compared with those of the unchanged source, buil
 """
 import shutil
 
-from . import contract, differential, faults, guest, kernel
-from .faults import Verdict
+from . import contract, differential, guest, kernel, mutate
+from .mutate import Verdict
 from .paths import BUILD, LINUX
 from .shell import Failure, must
 
@@ -38,7 +38,7 @@ def build(mutants):
         folder = FOLDER / name
         folder.mkdir(parents=True)
         for path, source in text.items():
-            (folder / path).write_text(faults.mutate(source, mutant) if mutant and path == mutant.file else source)
+            (folder / path).write_text(mutate.mutate(source, mutant) if mutant and path == mutant.file else source)
         (folder / "Kbuild").write_text(f"obj-m += mutant_{name}.o\nmutant_{name}-y := {' '.join(objects)}\n")
     (FOLDER / "Kbuild").write_text("".join(f"obj-m += {folder.name}/\n" for folder in sorted(FOLDER.iterdir())))
     must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules"), "mutants.build",
@@ -100,7 +100,7 @@ def run(todo):
     usual = [program for program in contract.usual(contract.programs()) if program not in LEFT_OUT]
     sides, _ = boot("mutants-unchanged", tested, [(NONE, usual)], modules)
     baseline = sides[NONE]
-    faults.require_clean("type1", "; ".join(baseline.wrong))
+    mutate.require_clean("type1", "; ".join(baseline.wrong))
     runs = {mutant.name: programs_of(baseline, rules(mutant)) for mutant in todo}
     results, left, number = {}, [mutant.name for mutant in todo], 0
     while left:

@@ -46,7 +46,7 @@ def hang():
     reported = guest.restarted[before:]
     del guest.restarted[before:]
     results = Results()
-    results.check("a planted hang is stopped", outcome.hung and outcome.status is None)
+    results.check("a planted hang is stopped", outcome.lost and outcome.status is None)
     results.check("a planted hang is named", outcome.reason.startswith("it hung in planted/hang, global.ends"))
     results.check("a planted hang is restarted once, which is reported", len(reported) == 1)
     return results
