@@ -169,7 +169,7 @@ int iommufd_ioas_unmap(struct iommufd_call *call)
 {
 	struct iommu_ioas_unmap *cmd = call->cmd;
 	struct iommu_ioas_unmap __user *answer = call->arg;
-	unsigned long start, last, unmapped = 0;
+	unsigned long start, last, unmapped;
 	struct iommufd_ioas *ioas;
 	int rc;
 
@@ -185,11 +185,8 @@ int iommufd_ioas_unmap(struct iommufd_call *call)
 		goto out;
 
 	rc = iopt_unmap(ioas->iopt, start, last, &unmapped);
-	if (!rc || unmapped) {
-		cmd->length = unmapped;
-		if (put_user(cmd->length, &answer->length))
-			rc = -EFAULT;
-	}
+	if (!rc && put_user(unmapped, &answer->length))
+		rc = -EFAULT;
 out:
 	iommufd_object_put(&ioas->obj);
 	return rc;

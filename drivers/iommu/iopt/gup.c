@@ -12,8 +12,8 @@
  * Pinning and faulting are two separate steps, because other callers may be
  * waiting for pages of the batch that is being pinned. The first step pins only
  * pages that are present, except for hugetlb, so that it does not wait for a
- * filesystem unless a page has to be migrated, see page_migration.c. The second step
- * may block without bound on a filesystem that does not respond, but it is
+ * filesystem unless a page has to be migrated, see page_migration.c. The second
+ * step may block without bound on a filesystem that does not respond, but it is
  * killable and drops the mmap_lock while it blocks.
  *
  * A page that is pinned read-only must remain the page that the process sees.

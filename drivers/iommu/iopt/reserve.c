@@ -268,9 +268,9 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 /*
  * Raise the alignment of the space to at least @granule, so that new areas
  * comply with it, and check all existing areas unless they comply already.
- * Returns -EAGAIN if an area that does not comply is being unmapped, or if
- * areas that passed the old check are still being inserted. The caller restores
- * the alignment on failure.
+ * Returns -EAGAIN if an area that does not comply is being built or is dying,
+ * or if areas that passed the old check are still being inserted. The caller
+ * restores the alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -285,8 +285,8 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 	WRITE_ONCE(iopt->iova_alignment, granule);
 	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
 		if (!IS_ALIGNED(area->start | iopt_area_length(area), granule))
-			return iopt_area_is_unmapping(area) ? -EAGAIN :
-							      -EADDRINUSE;
+			return iopt_area_is_accessible(area) ? -EADDRINUSE :
+							       -EAGAIN;
 	return 0;
 }
 

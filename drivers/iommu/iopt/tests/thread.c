@@ -154,8 +154,8 @@ void test_thread_map(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * Start a thread that maps @npages pages at @iova, and wait until it blocks in a
- * domain, before the first page. Completing mock->resume resumes it.
+ * Start a thread that maps @npages pages at @iova, and wait until it blocks in
+ * a domain before it maps the first page. Completing mock->resume resumes it.
  */
 void test_thread_map_blocked(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock, unsigned long iova,

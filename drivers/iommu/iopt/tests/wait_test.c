@@ -8,6 +8,7 @@
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "../io_pagetable.h"
 #include "../wait.h"
@@ -120,6 +121,50 @@ static void map_does_not_wait_for_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EEXIST, test_thread_join(&map));
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
+}
+
+/*
+ * An attach waits for a map in flight that is not aligned to the I/O pages of
+ * the domain, because the map may still fail.
+ */
+static void coarse_domain_waits_for_map(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	unsigned long uaddr = test_touched(test, 4);
+	struct test_thread map, attach;
+
+	test_attach(test, space->mock[0]);
+	space->mock[0]->fail_map = 1;
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
+	test_thread_map_blocked(test, &map, space->mock[0], IOVA, uaddr, 4);
+	test_thread_attach(test, &attach, space->mock[1], current->mm);
+	expect_serialised(space->mock[0], &map, -ENOMEM, &attach, 0);
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
+}
+
+/*
+ * An unmap that notifies accesses several times may wait for them long. An
+ * attach that its mapping is in the way of fails at once until the last
+ * notification.
+ */
+static void coarse_domain_does_not_wait_for_accesses(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct test_thread unmap, attach;
+
+	space->iopt->policy.notices = 2;
+	space->mock[1]->domain.pgsize_bitmap = SZ_64K;
+	test_map_pinned(test, access, IOVA, 4, 1);
+	access->block = true;
+	test_thread_unmap(test, &unmap, IOVA, 4, current->mm);
+	wait_for_completion(&access->called);
+	test_thread_attach(test, &attach, space->mock[1], current->mm);
+	test_thread_expect_return(&attach);
+	complete_all(&access->resume);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_thread_join(&attach));
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
 /* An unmap waits for an attach that is adding its mapping to a domain. */
@@ -405,6 +450,8 @@ static void destroyed_access_wakes_waiters(struct kunit *test)
 static struct kunit_case wait_cases[] = {
 	KUNIT_CASE(map_waits_for_unmap),
 	KUNIT_CASE(map_does_not_wait_for_accesses),
+	KUNIT_CASE(coarse_domain_waits_for_map),
+	KUNIT_CASE(coarse_domain_does_not_wait_for_accesses),
 	KUNIT_CASE(unmap_waits_for_attach),
 	KUNIT_CASE(unmap_waits_for_detach),
 	KUNIT_CASE(detach_waits_for_map),
