@@ -428,7 +428,7 @@ static void pin_of_dead_process(struct kunit *test)
 
 #define NFAIL	24UL
 
-/* Expect that exactly every second page is pinned and charged. */
+/* Expect that every second page, and no other, is pinned and charged. */
 static void expect_pinned(struct kunit *test, unsigned long uaddr,
 			  unsigned long charged)
 {

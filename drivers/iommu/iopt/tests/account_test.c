@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Accounting (account.c): limits, counters, and the lifetime and reuse of
- * payers.
- */
+/* Accounting (account.c): limits, counters, and the lifetime of payers. */
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
