@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An access for KUnit tests, which behaves as a driver does: it holds a lock of
- * its own while it pins and unpins, takes that lock in the unmap callback too,
- * and unpins the whole range of the callback until no pin is left, without
- * knowing which pages are pinned.
+ * An access for KUnit tests that behaves like a driver.
+ *
+ * The driver holds a lock of its own while it pins and unpins, and takes the
+ * same lock in its unmap callback. The callback does not know which pages are
+ * pinned, and therefore unpins the whole range repeatedly until no pin is left.
  */
 #include <linux/slab.h>
 
@@ -42,7 +43,7 @@ static void no_unmap(void *data, unsigned long start, unsigned long last)
 {
 }
 
-/* Ops of an access that has nothing pinned when an unmap notifies it. */
+/* Ops for an access that need not unpin in its unmap callback. */
 const struct iopt_access_ops test_no_unmap_ops = { .unmap = no_unmap };
 
 static struct test_access *create(struct kunit *test,
@@ -59,7 +60,7 @@ static struct test_access *create(struct kunit *test,
 	access->access = iopt_access_create(space->iopt, ops, access);
 	if (IS_ERR(access->access)) {
 		kfree(access);
-		KUNIT_FAIL(test, "no access");
+		KUNIT_FAIL(test, "iopt_access_create() failed");
 		return NULL;
 	}
 	access->next = space->accesses;
@@ -95,8 +96,8 @@ void test_access_destroy(struct test_access *access)
 }
 
 /*
- * Expect that notification @i of an access, counted from 0, was for exactly
- * @npages pages from IOVA @start on.
+ * Expect that notification @i of an access, counting from 0, covered exactly
+ * the @npages pages at IOVA @start.
  */
 void test_expect_notified(struct kunit *test, struct test_access *access,
 			  unsigned int i, unsigned long start,
@@ -121,8 +122,8 @@ void test_accesses_destroy(struct test_space *space)
 }
 
 /*
- * Pin a range while holding the lock of the driver. @pages may be NULL if
- * @npages is at most 64.
+ * Pin a range while holding the driver's lock. @pages may be NULL if the caller
+ * does not need the pages and @npages is at most 64.
  */
 int test_pin_flags(struct test_access *access, unsigned long iova,
 		   unsigned long npages, struct page **pages,
@@ -174,7 +175,7 @@ unsigned long test_map_pinned(struct kunit *test, struct test_access *access,
 }
 
 /**
- * struct access_call - arguments of a call that a thread makes
+ * struct access_call - arguments of a pin or a read in another thread
  * @access: the access
  * @iova: first IOVA
  * @npages: number of pages; not used for reads
@@ -228,8 +229,8 @@ static long call_read(struct test_thread *thread)
 }
 
 /*
- * Start a thread that uses @mm and reads 8 bytes at @iova. It returns them as a
- * number, or a negative errno.
+ * Start a thread that uses @mm and reads 8 bytes at @iova. The thread returns
+ * the bytes as a number, or a negative errno.
  */
 void test_thread_read(struct kunit *test, struct test_thread *thread,
 		      struct test_access *access, unsigned long iova,
@@ -263,9 +264,9 @@ void test_thread_destroy(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * Start an unmap of a range in which @access has pins. Return once the unmap
- * has notified the access, which keeps its pins, and waits for them to be
- * removed.
+ * Start an unmap of a range in which @access has pins, and let the access keep
+ * its pins when it is notified. Return once the unmap has notified the access
+ * and is waiting for the pins to be removed.
  */
 void test_thread_unmap_pinned(struct kunit *test, struct test_thread *thread,
 			      struct test_access *access, unsigned long iova,

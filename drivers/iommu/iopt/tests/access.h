@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An access for KUnit tests, which pins and unpins as a driver does. */
+/* An access for KUnit tests that behaves like a driver. */
 #ifndef __IOPT_TEST_ACCESS_H
 #define __IOPT_TEST_ACCESS_H
 
@@ -16,10 +16,11 @@ struct test_thread;
 
 /**
  * struct test_access - an access and the state of its driver
- * @access: access of the engine
+ * @access: the engine's access
  * @space: fixture that the access belongs to
  * @next: next access of @space
- * @lock: lock of the driver, held while it pins and unpins, and in the callback
+ * @lock: the driver's lock, held while pinning and unpinning, and in the
+ *        callback
  * @keep: unpin nothing when notified of an unmap
  * @nr_notified: number of notifications
  * @notified: ranges of the first %TEST_NOTIFIED_MAX notifications

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accesses that own their pins (iopt_access_ops.owns_pins): other accesses
- * cannot remove these pins, and iopt_access_unpin_all() removes all of them.
+ * cannot remove their pins, and iopt_access_unpin_all() removes all pins of one
+ * access.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -17,8 +18,9 @@
 #define COPY	0x200000000UL
 
 /*
- * An access that owns its pins removes no other pins. Accesses that do not own
- * their pins can remove each other's.
+ * An access that owns its pins can remove only its own pins, and no other
+ * access can remove them. Accesses that do not own their pins can remove each
+ * other's.
  */
 static void unpin_drops_own_pins_only(struct kunit *test)
 {
@@ -42,8 +44,8 @@ static void unpin_drops_own_pins_only(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * Unpinning by @one removes its pin of the first page, and keeps the
-	 * pin of @two.
+	 * @one removes its own pins, but not the pin that @two has on the first
+	 * page.
 	 */
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(one, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(one, IOVA, 2));
@@ -56,8 +58,8 @@ static void unpin_drops_own_pins_only(struct kunit *test)
 
 /*
  * iopt_access_unpin_all() calls the unmap callback of the access once for each
- * mapping in which the access has pins, with the range of the whole mapping,
- * and for no other mapping.
+ * mapping in which the access has pins, and passes it the range of the whole
+ * mapping. Other mappings cause no call, and other accesses are not notified.
  */
 static void unpin_all_notifies(struct kunit *test)
 {
@@ -97,8 +99,8 @@ static void unpin_all_notifies(struct kunit *test)
 }
 
 /*
- * iopt_access_unpin_all() removes every pin that the callback leaves, even if a
- * page has been pinned several times.
+ * iopt_access_unpin_all() removes all pins that the callback leaves behind,
+ * even if a page has been pinned several times.
  */
 static void unpin_all_removes_kept_pins(struct kunit *test)
 {
@@ -123,14 +125,17 @@ static void unpin_all_removes_kept_pins(struct kunit *test)
 	test_validate(test);
 	test_access_destroy(one);
 
-	/* No pin is left for an unmap to wait for. */
+	/*
+	 * The destroyed access has left no pins that would block an unmap. @two
+	 * unpins its page in the callback.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
 /*
- * iopt_access_unpin_all() removes the pins of an access through two mappings of
- * the same memory, but not the pin of a domain.
+ * iopt_access_unpin_all() removes the pins that an access has made through two
+ * mappings of the same memory. Pages that a domain translates stay pinned.
  */
 static void unpin_all_from_copies(struct kunit *test)
 {

@@ -13,7 +13,9 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Pinning a range is all-or-nothing. On failure earlier pins are unchanged. */
+/*
+ * Pinning is all-or-nothing, and a failed call leaves earlier pins unchanged.
+ */
 static void pin_is_all_or_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -31,8 +33,8 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA + PAGES(6), 2));
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin(access, IOVA, 8));
 	/*
-	 * Entries up to that of the failing page are NULL, and later ones are
-	 * unchanged.
+	 * The entries up to and including that of the failing page are set to
+	 * NULL. Later entries are unchanged.
 	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_pin_flags(access, IOVA, 9, pages,
 						      0));
@@ -48,7 +50,10 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	test_validate(test);
 }
 
-/* A range may span mappings, if each of them has the required protection. */
+/*
+ * A range may span mappings if there is no hole between them and all of them
+ * grant the requested rights.
+ */
 static void pin_spans_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -118,8 +123,9 @@ static void pin_EPERM(struct kunit *test)
 }
 
 /*
- * A page is pinned with the protection of its mapping: for writing in a
- * writable mapping, even if the caller only reads.
+ * The protection of the mapping decides how a page is pinned: in a writable
+ * mapping, the page is pinned for writing even if the caller only requests
+ * IOPT_ACCESS_READ.
  */
 static void pin_uses_prot_of_mapping(struct kunit *test)
 {
@@ -196,7 +202,7 @@ static void pin_unaligned(struct kunit *test)
 
 /*
  * Unpinning skips pages that are not pinned, and returns the number of pins
- * that it removed.
+ * removed.
  */
 static void unpin_skips_unpinned_pages(struct kunit *test)
 {
@@ -281,8 +287,8 @@ static void pin_of_reserved_page_is_uncharged(struct kunit *test)
 }
 
 /*
- * Pins may reach RLIMIT_MEMLOCK exactly. A page that an access or a domain has
- * pinned already is not charged again.
+ * The charged pages may reach RLIMIT_MEMLOCK exactly. A page that an access or
+ * a domain has pinned already is not charged again.
  */
 static void pin_ENOMEM_at_limit(struct kunit *test)
 {
@@ -299,7 +305,10 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
-	/* The domain needs the other two pages, which exceed the limit. */
+	/*
+	 * The domain also needs the other two pages, which would exceed the
+	 * limit.
+	 */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
@@ -313,8 +322,8 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 }
 
 /*
- * If a range exceeds the limit, the pages that fit are pinned temporarily: they
- * become dirty, but are not returned to the caller.
+ * If a range would exceed the limit, the pages that fit are pinned and then
+ * unpinned again. They are marked dirty, but are not returned to the caller.
  */
 static void pin_beyond_limit_marks_dirty(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned (access_pins.c): their identity, pin count and
- * charge, with domains attached and detached before and after.
+ * Pages that accesses have pinned (access_pins.c): which page is pinned, and
+ * how often it is pinned and charged while domains are attached and detached.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -19,8 +19,8 @@
 #define COPY	0x200000000UL
 
 /*
- * A page is pinned and charged once however often an access pins it, and is the
- * same page each time.
+ * However often an access pins an IOVA, the page is pinned and charged only
+ * once, and each call returns the same page.
  */
 static void page_is_pinned_once(struct kunit *test)
 {
@@ -74,9 +74,9 @@ static void expect_charges(struct kunit *test, unsigned long user,
 }
 
 /*
- * Without a domain only the pages with pins are charged, with a domain all
- * pages. A page is uncharged when its last pin has been dropped and the last
- * domain has been detached.
+ * Without a domain, only the pages that an access has pinned are charged. With
+ * a domain, all pages of the mapping are charged. A page is uncharged once its
+ * last pin has been removed and the last domain has been detached.
  */
 static void pin_charges(struct kunit *test)
 {
@@ -125,7 +125,7 @@ static void pin_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A pin that fails at its third page reverts the charges of the first two. */
+/* A pin that fails at the third page uncharges the first two. */
 static void failed_pin_charges_nothing(struct kunit *test)
 {
 	const struct account_case *account = test->param_value;
@@ -143,7 +143,7 @@ static void failed_pin_charges_nothing(struct kunit *test)
 	expect_charges(test, user, 0);
 }
 
-/* Replace the page of the process at an address. */
+/* Replace the page that the process has at a user address. */
 static void replace_page(struct kunit *test, unsigned long uaddr)
 {
 	test_munmap(test, uaddr, 1);
@@ -154,8 +154,9 @@ static void replace_page(struct kunit *test, unsigned long uaddr)
 }
 
 /*
- * A pinned page stays the same until its last unpin, even if the process
- * replaces its memory. Domains that are attached later translate to it, too.
+ * Until the last unpin, a pinned IOVA keeps its page even if the process
+ * replaces the page in its own address space. Domains that are attached
+ * meanwhile translate to the pinned page, too.
  */
 static void domain_maps_pinned_page(struct kunit *test)
 {
@@ -188,8 +189,9 @@ static void domain_maps_pinned_page(struct kunit *test)
 	test_validate(test);
 
 	/*
-	 * The domains keep the page pinned without the access. If the access
-	 * pins it again, the page is not pinned twice.
+	 * The domains keep the page pinned after the access has unpinned it.
+	 * Another pin by the access returns the same page and does not pin it a
+	 * second time.
 	 */
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA + PAGES(1), 1));
@@ -205,7 +207,7 @@ static void domain_maps_pinned_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
-	/* Without pins, the current page of the process is pinned. */
+	/* After the last unpin, a pin returns the new page of the process. */
 	KUNIT_EXPECT_EQ(test, 0, test_pin_flags(access, IOVA + PAGES(1), 1,
 						&page, 0));
 	KUNIT_EXPECT_EQ(test, new, page_to_pfn(page));
@@ -213,7 +215,8 @@ static void domain_maps_pinned_page(struct kunit *test)
 }
 
 /*
- * Attach does not need memory in the process for pages that are pinned already.
+ * Attach succeeds even if the process has unmapped pages, as long as an access
+ * has them pinned.
  */
 static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {
@@ -244,7 +247,7 @@ static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 3));
 }
 
-/* The last unpin of a page makes it dirty only if the mapping is writable. */
+/* The last unpin marks a page dirty only if the mapping is writable. */
 static void unpin_dirties_writable_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -269,8 +272,7 @@ static void unpin_dirties_writable_pages(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 
 	/*
-	 * The last unpin also makes the page dirty if the domain was detached
-	 * before.
+	 * If a domain is detached first, the last unpin marks the page dirty.
 	 */
 	ClearPageDirty(rw);
 	test_attach(test, space->mock[0]);
@@ -281,7 +283,7 @@ static void unpin_dirties_writable_pages(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(rw));
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 
-	/* The detach makes the page dirty if the access unpinned it before. */
+	/* If the access unpins first, the detach marks the page dirty. */
 	ClearPageDirty(rw);
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 2));
@@ -292,7 +294,10 @@ static void unpin_dirties_writable_pages(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageDirty(ro));
 }
 
-/* Detach makes all pages of a run dirty except the one that is still pinned. */
+/*
+ * Detach marks all pages of a run dirty, except for the page that an access
+ * still has pinned.
+ */
 static void detach_dirties_all_but_pinned_page(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -316,7 +321,10 @@ static void detach_dirties_all_but_pinned_page(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageDirty(pages[3]));
 }
 
-/* A page that was pinned through a mapping is also the page of its copies. */
+/*
+ * A mapping and its copy share pins: a pin through the copy returns the page
+ * that is pinned already, even if the process has replaced it.
+ */
 static void copies_share_pins(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -336,7 +344,8 @@ static void copies_share_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 	/*
-	 * The mapping through which the page was pinned first can be unmapped.
+	 * The mapping through which the page was first pinned can be unmapped
+	 * while the pin through the copy remains.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, access->nr_notified);
@@ -347,8 +356,8 @@ static void copies_share_pins(struct kunit *test)
 }
 
 /*
- * Unpinning the whole range of a mapping does not drop pins that were made
- * through a copy of it.
+ * Unpinning the whole range of a mapping does not remove pins that were made
+ * through another mapping of the same pages.
  */
 static void unpin_leaves_other_copy(struct kunit *test)
 {
@@ -388,8 +397,8 @@ static long call_map(struct test_thread *thread)
 }
 
 /*
- * After the process has exited, only pages that are pinned already can be
- * pinned. All others fail with -ESRCH.
+ * After the process has exited, pages that are pinned already can be pinned
+ * again. Pinning any other page fails with -ESRCH.
  */
 static void pin_of_dead_process(struct kunit *test)
 {
@@ -419,7 +428,7 @@ static void pin_of_dead_process(struct kunit *test)
 
 #define NFAIL	24UL
 
-/* Expect that exactly every second page is pinned and charged. */
+/* Expect that every second page, and no other, is pinned and charged. */
 static void expect_pinned(struct kunit *test, unsigned long uaddr,
 			  unsigned long charged)
 {

@@ -18,7 +18,7 @@
 /**
  * struct stress - state of one thread
  * @access: access that all threads share
- * @call: makes one call of the engine; returns false if the result is wrong
+ * @call: makes one call into the engine; returns false if the result is wrong
  * @uaddr: user address of %STRESS_PAGES pages
  * @rnd: state of the random number generator
  * @done: number of calls that succeeded
@@ -160,8 +160,10 @@ static long stress_main(struct test_thread *thread)
 }
 
 /*
- * In each thread at least 20 calls succeed, and calls fail only with an errno
- * that the operation may return. In the end nothing is charged or pinned.
+ * Concurrency introduces no new errors: a call returns only errnos that it can
+ * also return when run on its own. At least 20 calls of each thread must
+ * succeed, to ensure that every operation is exercised. At the end, nothing may
+ * stay charged or pinned.
  */
 static void threads_unmap_and_pin(struct kunit *test)
 {

@@ -23,7 +23,10 @@ static void create_ENOMEM(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&space->iopt->accesses));
 }
 
-/* An access without an unmap callback must not pin, but may read. */
+/*
+ * An access without an unmap callback cannot pin, because it could not be
+ * notified of an unmap. It can still read.
+ */
 static void pin_without_ops_EINVAL(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -44,7 +47,7 @@ static void pin_without_ops_EINVAL(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_access_unpin(access, IOVA, IOVA));
 
 	/*
-	 * An unmap skips this access, and notifies those that have a callback.
+	 * An unmap skips this access and notifies those that have a callback.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, test_pin(test_access_create(test), IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
@@ -52,8 +55,8 @@ static void pin_without_ops_EINVAL(struct kunit *test)
 }
 
 /*
- * Start an unmap of a mapping in which @one has a pin. Return when the unmap is
- * in the callback of @two, which blocks, and has yet to notify @one.
+ * Start an unmap of a mapping in which @one has a pin. Return once the unmap is
+ * blocked in the callback of @two, before it notifies @one.
  */
 static void start_blocked_callback(struct kunit *test, struct test_access *one,
 				   struct test_access *two,
@@ -67,7 +70,10 @@ static void start_blocked_callback(struct kunit *test, struct test_access *one,
 	wait_for_completion(&two->called);
 }
 
-/* No callback of an access runs after its destruction. */
+/*
+ * Destroying an access waits for its running callback, so that no callback uses
+ * the access afterwards.
+ */
 static void destroy_waits_for_callback(struct kunit *test)
 {
 	struct test_access *one = test_access_create(test);
@@ -109,8 +115,9 @@ static void destroy_ignores_other_callbacks(struct kunit *test)
 }
 
 /*
- * Destroying an access waits only for its own callback, not for the end of the
- * unmap, which may wait for another access to unpin.
+ * Destroying an access waits for a callback of that access to return, but not
+ * for the unmap to finish: the unmap may be waiting for another access to
+ * unpin.
  */
 static void destroy_does_not_wait_for_unmap(struct kunit *test)
 {

@@ -8,7 +8,7 @@
 #include <linux/string.h>
 
 /**
- * struct account_case - counters that an accounting mode changes
+ * struct account_case - an accounting mode and the counters that it changes
  * @name: name of the mode
  * @account: the mode
  * @user: the mode changes user_struct.locked_vm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Accounting (account.c): limits and counters are exact. */
+/* Accounting (account.c): limits, counters, and the lifetime of payers. */
 #include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -29,8 +29,9 @@ static void uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /*
- * RLIMIT_MEMLOCK applies to the sum of all pages that are charged to the user,
- * and charges may reach it exactly. A failed charge changes no counter.
+ * IOPT_ACCOUNT_USER applies RLIMIT_MEMLOCK to all pages that are charged to the
+ * user. Charges may reach the limit exactly, and a failed charge changes no
+ * counter.
  */
 static void user_limit_is_exact(struct kunit *test)
 {
@@ -55,7 +56,7 @@ static void user_limit_is_exact(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* A change of the limit takes effect with the next charge. */
+/* A new limit takes effect at the next charge. */
 static void user_limit_is_read_at_each_charge(struct kunit *test)
 {
 	unsigned long before = test_charged();
@@ -85,7 +86,10 @@ static void none_is_unlimited_but_counted(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* A payer takes a reference on mm_count, not on mm_users. */
+/*
+ * A payer takes a reference on mm_count, not on mm_users, so that it does not
+ * keep the address space alive.
+ */
 static void payer_holds_no_mm_users(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -118,7 +122,9 @@ static void mm_limit_is_exact(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* Uncharged pages can be charged again before VmLck is updated. */
+/*
+ * Uncharged pages do not count against the limit, even before VmLck is lowered.
+ */
 static void uncharged_pages_can_be_charged_again(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -144,7 +150,8 @@ static long call_sync(struct test_thread *thread)
 }
 
 /*
- * A worker lowers VmLck if a thread is killed while it waits for the mmap_lock.
+ * If a thread is killed while it waits for the mmap_lock to lower VmLck, a
+ * worker lowers VmLck later.
  */
 static void killed_sync_is_deferred(struct kunit *test)
 {
@@ -177,9 +184,9 @@ static long call_try_sync(struct test_thread *thread)
 }
 
 /*
- * If the mmap_lock is taken, a worker lowers VmLck for calls that must not
- * wait: iopt_payer_try_sync(), and iopt_payer_sync() in a thread that does not
- * use the mm of the payer.
+ * Calls that must not wait leave lowering VmLck to a worker if the mmap_lock is
+ * taken: iopt_payer_try_sync(), and iopt_payer_sync() in a thread that does not
+ * use the payer's mm.
  */
 static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {
@@ -189,7 +196,7 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 		call_sync,
 	};
 	struct mm_struct *mm = current->mm;
-	/* The last two threads do not use the mm of the payer. */
+	/* The last two threads do not use the payer's mm. */
 	struct mm_struct *mms[] = { mm, NULL, NULL };
 	struct iopt_payer *payer;
 	unsigned int i;
@@ -271,8 +278,8 @@ static void charge_that_overflows_ENOMEM(struct kunit *test)
 }
 
 /*
- * Dropping the last reference to a payer drops the references of the payer to
- * its process, mm and user.
+ * A payer holds references to its process, mm and user until the last reference
+ * to the payer is dropped.
  */
 static void payer_holds_references(struct kunit *test)
 {
@@ -287,7 +294,8 @@ static void payer_holds_references(struct kunit *test)
 	iopt_payer_put(payer);
 	iopt_payer_put(NULL);
 	/*
-	 * On SMP, idle CPUs may hold lazy TLB references to the mm for a while.
+	 * On SMP, mm_count is not exact: idle CPUs may hold lazy TLB references
+	 * for a while.
 	 */
 	if (!IS_ENABLED(CONFIG_SMP))
 		KUNIT_EXPECT_EQ(test, mms + 1, atomic_read(&mm->mm_count));
@@ -315,7 +323,7 @@ static bool is_current_payer(struct iopt_payer *payer,
 	return found && found == payer;
 }
 
-/* A payer is reused only by the same process, user and accounting mode. */
+/* A payer is reused only for the same process, user and accounting mode. */
 static void payer_is_reused(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;

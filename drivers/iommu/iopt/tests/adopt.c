@@ -5,8 +5,8 @@
 #include "thread.h"
 
 /*
- * Make orphans of all mappings in a range. Return the number of their pages, or
- * an errno.
+ * Make orphans of all mappings in a range. Return the total number of pages in
+ * these mappings, or a negative errno.
  */
 int test_orphan(struct kunit *test, unsigned long iova, unsigned long npages)
 {
@@ -40,11 +40,11 @@ int test_adopt(struct kunit *test, unsigned long iova, unsigned long npages,
 }
 
 /**
- * struct owner_call - arguments of a thread's iopt_orphan() or iopt_adopt()
+ * struct owner_call - arguments of iopt_orphan() or iopt_adopt() in a thread
  * @iova: first IOVA
  * @npages: number of pages
- * @uaddr: new user address of an adoption
- * @account: accounting mode of an adoption
+ * @uaddr: new user address, for iopt_adopt()
+ * @account: accounting mode, for iopt_adopt()
  */
 struct owner_call {
 	unsigned long iova;
@@ -77,7 +77,8 @@ static long call_orphan(struct test_thread *thread)
 
 /*
  * Start a kernel thread that makes orphans of all mappings in a range. The
- * thread returns the number of their pages, or an errno.
+ * thread returns the total number of pages in these mappings, or a negative
+ * errno.
  */
 void test_thread_orphan(struct kunit *test, struct test_thread *thread,
 			unsigned long iova, unsigned long npages)

@@ -21,9 +21,9 @@
 /**
  * struct old_process - process that created the mapping
  * @account: accounting mode of the mapping
- * @uaddr: user address of its memory, 6 pages
+ * @uaddr: user address of the mapped memory, 6 pages
  * @access: access that pins the last two of these pages
- * @user: user that the process runs as, or NULL for the user of the test
+ * @user: user that the process runs as, or NULL for the test's user
  * @mm: memory of the process
  */
 struct old_process {
@@ -67,7 +67,9 @@ static long call_map_and_pin(struct test_thread *thread)
 	return rc;
 }
 
-/* Map as another process. The caller drops old->mm with mmput(). */
+/*
+ * Create a process that maps and pins. The caller drops old->mm with mmput().
+ */
 static void old_process_map(struct kunit *test, struct old_process *old)
 {
 	old->access = test_access_create(test);
@@ -87,8 +89,10 @@ static void expect_charges(struct kunit *test, struct mm_struct *mm,
 }
 
 /*
- * An adoption by another process moves the charge to that process, subject to
- * its own limit, whether the old process still runs or has exited.
+ * Adoption by another process moves the charge to that process, and is subject
+ * to the limit of that process. Whether the old process is still @alive makes
+ * no difference. With @attached, all 6 pages are charged; otherwise, only the 2
+ * that the access has pinned.
  */
 static void adopt_by_another_process(struct kunit *test, bool alive,
 				     bool attached)
@@ -124,8 +128,7 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		test_set_memlock(PAGES(n));
 	}
 	/*
-	 * Both processes run as the same user, which is not charged a second
-	 * time.
+	 * Both processes run as the same user. That user is not charged twice.
 	 */
 	if (account->account == IOPT_ACCOUNT_USER)
 		test_set_memlock(PAGES(user + n));
@@ -141,8 +144,8 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 		KUNIT_EXPECT_EQ(test, 1, test_pins(pfn));
 
 	/*
-	 * Pages that are pinned later are taken from and charged to the new
-	 * process.
+	 * Pages that are pinned after the adoption come from the new process
+	 * and are charged to it.
 	 */
 	test_set_memlock(PAGES(user + 6));
 	if (attached)
@@ -161,8 +164,8 @@ static void adopt_by_another_process(struct kunit *test, bool alive,
 }
 
 /*
- * Pages of attached domains are charged to the new process while the old one
- * runs.
+ * Pages that a domain translates are charged to the new process even though the
+ * old process is still alive.
  */
 static void adopt_from_living_process(struct kunit *test)
 {
@@ -170,8 +173,8 @@ static void adopt_from_living_process(struct kunit *test)
 }
 
 /*
- * Pages of attached domains are charged to the new process after the old one
- * has exited.
+ * Pages that a domain translates are charged to the new process after the old
+ * process has exited.
  */
 static void adopt_from_dead_process(struct kunit *test)
 {
@@ -179,8 +182,8 @@ static void adopt_from_dead_process(struct kunit *test)
 }
 
 /*
- * Without a domain, the pages that accesses have pinned are charged to the new
- * process.
+ * Without a domain, only the pages that an access has pinned are charged to the
+ * new process.
  */
 static void adopt_pins_of_accesses(struct kunit *test)
 {
@@ -188,8 +191,8 @@ static void adopt_pins_of_accesses(struct kunit *test)
 }
 
 /*
- * An adoption moves the charge between users, and is subject to the limit of
- * the adopting process.
+ * With IOPT_ACCOUNT_USER, adoption moves the charge from the old user to the
+ * new one and is subject to the limit of the adopting process.
  */
 static void adopt_from_another_user(struct kunit *test)
 {
@@ -224,8 +227,8 @@ static void adopt_from_another_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 6));
 	KUNIT_EXPECT_EQ(test, user, test_charged());
 	/*
-	 * The old payer was freed. Its credentials drop the user after a grace
-	 * period.
+	 * The old payer was freed. The credentials that the old process used
+	 * drop their reference to the user after a grace period.
 	 */
 	rcu_barrier();
 	KUNIT_EXPECT_EQ(test, 1, refcount_read(&other->__count));
@@ -233,7 +236,9 @@ static void adopt_from_another_user(struct kunit *test)
 	free_uid(other);
 }
 
-/* After an adoption, iopt_access_rw() accesses the memory of the new owner. */
+/*
+ * After an adoption, iopt_access_rw() accesses the memory of the new process.
+ */
 static void rw_uses_memory_of_new_owner(struct kunit *test)
 {
 	struct test_space *space = test->priv;

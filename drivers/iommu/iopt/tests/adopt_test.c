@@ -48,7 +48,7 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 12, test_orphan(test, IOVA - PAGES(1), 20));
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_orphans);
 
-	/* An orphan can be unmapped, and is then no longer in nr_orphans. */
+	/* An orphan can be unmapped, which lowers nr_orphans. */
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 12);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 2, space->iopt->nr_orphans);
@@ -169,9 +169,9 @@ static void adopt_last_page(struct kunit *test)
 }
 
 /*
- * An adoption by the same process changes only the address, regardless of the
- * limit and the accounting mode. Pinned pages stay pinned; pages that are
- * pinned later come from the new address.
+ * Adoption by the same process changes only the user address: it charges
+ * nothing, and ignores the accounting mode. Pinned pages stay pinned, and pages
+ * that are pinned later come from the new address.
  */
 static void adopt_at_another_address(struct kunit *test)
 {

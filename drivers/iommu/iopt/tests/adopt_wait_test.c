@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits of iopt_orphan() and iopt_adopt() (adopt.c) for concurrent calls, and
- * waits of other calls for them.
+ * Concurrency of iopt_orphan() and iopt_adopt() (adopt.c): which calls they
+ * wait for, and which calls wait for them.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -107,9 +107,9 @@ static long call_orphan_many(struct test_thread *thread)
 
 /*
  * Take a reference to the pages of an area, as a copy does, when iopt_orphan()
- * in call_orphan_many() drops the lock for the first time. This thread waits
- * for the lock and has a real-time priority on the same CPU, so it runs as soon
- * as the lock is dropped.
+ * in call_orphan_many() first drops the lock. This thread is already waiting
+ * for the lock. It has real-time priority on the same CPU, so it runs as soon
+ * as the lock is dropped. Return the number of orphans at that time.
  */
 static long call_share(struct test_thread *thread)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attach and detach of domains, see iopt_attach_domain(): the mappings that a
- * domain translates while it is attached.
+ * iopt_attach_domain() and iopt_detach_domain(): which mappings a domain
+ * translates, and when their pages are pinned and charged.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -37,8 +37,8 @@ static void attach_fills(struct kunit *test)
 }
 
 /*
- * Two domains share the pin and the charge of a page, which remain while at
- * least one of the domains translates to the page.
+ * A page is pinned and charged only once for two domains, and stays pinned as
+ * long as at least one of the domains translates to it.
  */
 static void domains_share_pins(struct kunit *test)
 {
@@ -63,7 +63,7 @@ static void domains_share_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* Detach handles more mappings than fit into one of its batches. */
+/* Detach removes many mappings in batches, with one flush per batch. */
 static void detach_in_batches(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -158,7 +158,10 @@ static void large_pages(struct kunit *test)
 	if (!PageTransHuge(compound_head(pfn_to_page(pfn))) || pfn % 512)
 		kunit_skip(test, "no huge page");
 
-	/* Start each batch of pages to pin in the middle of a huge page. */
+	/*
+	 * Offset the mapping so that each batch of pages to pin starts in the
+	 * middle of a huge page.
+	 */
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_1G - PAGES(100),
 					  uaddr - PAGES(100), 100 + 1024));
@@ -187,8 +190,8 @@ static void limit_iopte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
 	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_set_max_iopte(iopt, PAGE_SIZE));
 	/*
-	 * The limit can be lowered while the domain is empty, because it then
-	 * contains no larger I/O pages.
+	 * Once the domain is empty, the limit can be lowered: no I/O page
+	 * exceeds the new limit.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_2M, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_set_max_iopte(iopt, PAGE_SIZE));

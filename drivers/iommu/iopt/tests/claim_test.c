@@ -2,8 +2,8 @@
 /*
  * Claims of IOVAs (claim.c): which calls wait for a claim, and which do not.
  *
- * A test case adds a claim itself, in place of a map or an unmap of many areas
- * that drops the lock between batches.
+ * Some test cases add a claim directly, instead of starting a map or an unmap
+ * of so many areas that it drops the lock between batches.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -40,8 +40,8 @@ static void claim_end(struct kunit *test, struct iopt_claim *claim)
 }
 
 /*
- * Map 4 pages at IOVAs that the engine chooses. The argument of the thread
- * receives the first IOVA.
+ * Map 4 pages at IOVAs that the engine chooses, and store the first IOVA at
+ * thread->data.
  */
 static long call_map_anywhere(struct test_thread *thread)
 {
@@ -73,7 +73,10 @@ static void map_waits_for_a_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, space->iopt->nr_areas);
 }
 
-/* A map waits too if the engine chooses IOVAs in the claimed range for it. */
+/*
+ * A map also waits if the engine itself chooses IOVAs that another map has
+ * claimed.
+ */
 static void map_anywhere_waits_for_a_map(struct kunit *test)
 {
 	struct iopt_claim claim = { .map = true };
@@ -91,8 +94,8 @@ static void map_anywhere_waits_for_a_map(struct kunit *test)
 }
 
 /*
- * A map does not wait for an unmap that has claimed its IOVAs. The new area is
- * late, so that the unmap ignores it.
+ * A map does not wait for an unmap that has claimed the same IOVAs. The new
+ * area is late, so that the unmap ignores it.
  */
 static void map_is_late_for_an_unmap(struct kunit *test)
 {
@@ -187,7 +190,10 @@ static void unmap_start(struct kunit *test, struct test_thread *unmap,
 	test_thread_unmap_pinned(test, unmap, access, IOVA, 8);
 }
 
-/* An unmap does not wait for an attach that fills an area of a later map. */
+/*
+ * An unmap does not wait for an attach that is filling an area which was mapped
+ * after the unmap started.
+ */
 static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -205,7 +211,7 @@ static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 	test_thread_expect_return(&unmap);
 	complete_all(&slow.resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
-	/* The unmap removed 4 of its 8 pages. */
+	/* -EBADE: the unmap removed only 4 of the 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(space->mock[0], IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
@@ -214,8 +220,8 @@ static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 }
 
 /*
- * An unmap waits for an attach that is filling one of its areas, and is
- * killable meanwhile.
+ * An unmap waits killably for an attach that is filling one of the areas to
+ * unmap.
  */
 static void unmap_waits_for_filling(struct kunit *test)
 {
@@ -226,7 +232,10 @@ static void unmap_waits_for_filling(struct kunit *test)
 	unsigned long uaddr;
 
 	uaddr = test_slow_memory(test, &slow, 4);
-	/* Populate the page that the access pins. */
+	/*
+	 * Let one page fault through, to populate the page that the access
+	 * pins.
+	 */
 	complete(&slow.resume);
 	test_touch(test, uaddr, 1);
 	wait_for_completion(&slow.blocked);
@@ -248,8 +257,8 @@ static void unmap_waits_for_filling(struct kunit *test)
 }
 
 /*
- * An unmap does not fail because a later map inserts an area that extends
- * beyond the range of the unmap.
+ * An area that extends beyond the range of an unmap does not make the unmap
+ * fail if it was mapped after the unmap started.
  */
 static void late_area_may_exceed_range(struct kunit *test)
 {
@@ -267,7 +276,7 @@ static void late_area_may_exceed_range(struct kunit *test)
 					  4));
 	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	/* The unmap removed 4 of its 8 pages. */
+	/* -EBADE: the unmap removed only 4 of the 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(mock, IOVA, 6);
 	mock_expect_maps(mock, IOVA + PAGES(6), uaddr, 4);
@@ -275,8 +284,9 @@ static void late_area_may_exceed_range(struct kunit *test)
 }
 
 /*
- * Two unmaps claim [IOVA, IOVA + 4 pages) and [ABOVE, ABOVE + 8 pages). An area
- * at ACROSS starts in the first interval and ends in the second.
+ * Two unmaps claim [IOVA, IOVA + 4 pages) and [ABOVE, ABOVE + 8 pages). The
+ * area at ACROSS starts in the first interval and ends in the second. The area
+ * at INSIDE lies entirely in the second.
  */
 #define ABOVE	(IOVA + PAGES(8))
 #define ACROSS	(IOVA + PAGES(2))
@@ -335,7 +345,7 @@ static void map_is_late_for_two_unmaps(struct kunit *test)
 
 	complete(&mock->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	/* The unmap removed 4 of its 8 pages. */
+	/* -EBADE: the unmap removed only 4 of the 8 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(mock, INSIDE, 4);
 	KUNIT_EXPECT_EQ(test, 8, mock->nr_ptes);
@@ -358,7 +368,10 @@ static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 	claim_start(test, &below, IOVA, 4);
 	claim_start(test, &above, ABOVE, 8);
 	map_across(test);
-	/* The pin makes the unmap below claim its interval. */
+	/*
+	 * The pin keeps the next unmap off the fast path, so that it claims its
+	 * interval.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, ACROSS, 1));
 	claim_end(test, &above);
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(space->iopt, ABOVE, 8));
@@ -369,10 +382,7 @@ static void map_is_not_late_for_a_later_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, ACROSS, 8));
 }
 
-/*
- * Return true if the claim at @iova is that of an unmap that can no longer
- * fail.
- */
+/* Return true if the unmap that has claimed @iova can no longer fail. */
 static bool is_committed(struct kunit *test, unsigned long iova)
 {
 	struct test_space *space = test->priv;
@@ -462,7 +472,7 @@ static void unmap_ignores_later_maps(struct kunit *test)
 	test_thread_expect_return(&unmap);
 	complete(&space->mock[1]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&second));
-	/* The unmap removed 4 of its 16 pages. */
+	/* -EBADE: the unmap removed only 4 of the 16 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&unmap));
 	mock_expect_empty(space->mock[0], IOVA, 4);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
@@ -474,8 +484,8 @@ static void unmap_ignores_later_maps(struct kunit *test)
 }
 
 /*
- * The second of two unmaps of a range waits for the first one, and proceeds
- * when the first one is killed.
+ * An unmap waits for an earlier unmap of the same range, and proceeds when the
+ * earlier unmap is killed.
  */
 static void killed_unmap_ends_its_claim(struct kunit *test)
 {
@@ -495,7 +505,7 @@ static void killed_unmap_ends_its_claim(struct kunit *test)
 	test_validate(test);
 	complete(&space->mock[0]->resume);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&map));
-	/* The unmap removed 4 of its 16 pages. */
+	/* -EBADE: the unmap removed only 4 of the 16 pages. */
 	KUNIT_EXPECT_EQ(test, -EBADE, test_thread_join(&second));
 	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&space->iopt->claims.rb_root));
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);

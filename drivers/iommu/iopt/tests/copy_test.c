@@ -37,7 +37,7 @@ static void copy_shares_pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(pfn));
 }
 
-/* Each copy holds the pages of its own slice only. */
+/* A copy of a slice keeps only the pages of that slice pinned. */
 static void copy_of_slices(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -68,7 +68,10 @@ static void copy_of_slices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* A copied range may span several mappings and start and end inside of them. */
+/*
+ * A copied range may span several mappings, and may start or end in the middle
+ * of a mapping.
+ */
 static void copy_spans_mappings(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -87,7 +90,7 @@ static void copy_spans_mappings(struct kunit *test)
 	mock_expect_maps(space->mock[0], iova, uaddr + PAGES(3), 6);
 	KUNIT_EXPECT_EQ(test, IOMMU_READ,
 			mock_domain_prot(space->mock[0], iova));
-	/* The copies are separate mappings. */
+	/* The copy consists of one mapping for each source mapping. */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(1), 4));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova, 1));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, iova + PAGES(5), 1));
@@ -95,9 +98,9 @@ static void copy_spans_mappings(struct kunit *test)
 }
 
 /*
- * A copy into another space pins for the domain of that space, even if the
- * source space has no domain, and counts towards the limit of mappings of that
- * space.
+ * A copy into another space pins the pages if that space has a domain, even if
+ * the source space has none, and counts towards the destination's limit on
+ * mappings.
  */
 static void copy_into_another_space(struct kunit *test)
 {
@@ -134,7 +137,7 @@ static void copy_into_another_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A failed copy returns the errno of its cause, and adds no mapping. */
+/* A failed copy returns the documented errno and adds no mapping. */
 static void copy_errnos(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -189,8 +192,8 @@ static void copy_is_adopted_at_address_of_slice(struct kunit *test)
 }
 
 /*
- * A page that was pinned for writing becomes dirty when the last holder unpins
- * it, even if that holder is read-only.
+ * A page that was pinned for writing is marked dirty when its last holder is
+ * removed, even if that holder is a read-only mapping.
  */
 static void last_read_only_holder_dirties_page(struct kunit *test)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copy-on-write (gup.c): a device sees writes of the process after the map,
- * even through a read-only mapping, and even if the memory was untouched, only
- * read, or part of a private file mapping at the time of the map.
+ * Copy-on-write (gup.c): a device sees what the process writes after the map.
+ * This also holds for read-only mappings, and for memory that was untouched,
+ * had only been read, or was part of a private file mapping at the time of the
+ * map.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -17,7 +18,7 @@
 #define IOVA	0x100000000UL
 
 /**
- * struct memory_case - memory of a process before it is mapped
+ * struct memory_case - state of a process' memory before the map
  * @name: name of the case
  * @file: the memory is a private mapping of a file
  * @read: the process has read the memory
@@ -80,8 +81,8 @@ static unsigned long memory_make(struct kunit *test,
 }
 
 /*
- * The domain translates to the pages of the process, each of which is pinned
- * and charged once.
+ * The domain translates to the pages of the process, even after the process has
+ * written to them. Each page is pinned and charged once.
  */
 static void domain_maps_pages_of_process(struct kunit *test)
 {
@@ -105,8 +106,9 @@ static void domain_maps_pages_of_process(struct kunit *test)
 }
 
 /*
- * An access pins the pages of the process, and keeps them while a domain is
- * attached and detached.
+ * The pages that an access has pinned are still those of the process after the
+ * process has written to them. A domain that is attached afterwards translates
+ * to the same pages.
  */
 static void access_pins_pages_of_process(struct kunit *test)
 {
@@ -133,7 +135,7 @@ static void access_pins_pages_of_process(struct kunit *test)
 	test_munmap(test, uaddr, COW_PAGES);
 }
 
-/* Shared memory is pinned without making a copy. */
+/* In a shared mapping, the page of the file is pinned, and not a copy of it. */
 static void shared_memory_is_not_copied(struct kunit *test)
 {
 	struct file *file = shmem_file_setup("iopt-test", PAGES(1), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The debugfs file of a space (debugfs.c), which shows its dump. */
+/* The debugfs file of a space (debugfs.c), which shows a dump of the space. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -89,8 +89,8 @@ static void debugfs_reads_of_any_size(struct kunit *test)
 }
 
 /*
- * A dump may exceed the buffer of a read, both because of many runs in one area
- * and because of many areas.
+ * A dump is complete even if it exceeds the buffer of a read, whether one area
+ * has many runs or the space has many areas.
  */
 static void debugfs_dump_exceeds_buffer(struct kunit *test)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delays between callers: a call that blocks delays only callers that need its
- * area.
+ * Delays between callers: a call that blocks delays only callers that need the
+ * same area.
  *
- * In most cases a second thread makes a call that blocks: in the mock domain,
- * which is being programmed, or in a page fault while it pins. Meanwhile the
- * test case checks that independent calls return, and that dependent calls
- * wait. No case relies on timing.
+ * In most cases, a second thread makes a call that blocks, either while it
+ * programs the mock domain or in a page fault while it pins. Meanwhile the test
+ * case checks that independent calls return, and that dependent calls wait. No
+ * case relies on timing.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -42,8 +42,8 @@ static void blocked_map_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * An attach does not wait for a blocked map, which then fills the new domain
- * too.
+ * Attach does not wait for a blocked map. Once the map resumes, it fills the
+ * new domain, too.
  */
 static void blocked_map_delays_no_attach(struct kunit *test)
 {
@@ -96,8 +96,8 @@ static void blocked_attach_delays_no_map(struct kunit *test)
 }
 
 /*
- * If a map fails in a domain that was attached while the map was blocked, it
- * removes its translations from all domains.
+ * If a domain is attached while a map is blocked, and the map then fails in
+ * that domain, the map removes its translations from all domains.
  */
 static void map_fails_in_new_domain(struct kunit *test)
 {
@@ -189,9 +189,9 @@ static void map_in_fault_delays_no_other_range(struct kunit *test)
 
 /*
  * iopt_try_attach_domain() does not wait for a mapping outside the aperture
- * that is being pinned, so that a caller can hold a lock that it also takes to
- * detach. iopt_attach_wait() waits for the mapping, and neither delays a detach
- * nor reserves IOVAs.
+ * that is still being pinned, so its caller can hold a lock that it also takes
+ * to detach. iopt_attach_wait() waits for the mapping, but neither delays a
+ * detach nor reserves IOVAs.
  */
 static void map_in_fault_delays_no_try_attach(struct kunit *test)
 {
@@ -222,8 +222,8 @@ static void map_in_fault_delays_no_try_attach(struct kunit *test)
 			iopt_try_attach_domain(iopt, &mock->domain));
 
 	/*
-	 * Once the mapping is removed the domain can be attached. The wait has
-	 * not reserved any IOVAs.
+	 * Once the mapping is removed, iopt_attach_wait() returns 0 without
+	 * having reserved any IOVAs, and the domain can be attached.
 	 */
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, 0, iopt_attach_wait(iopt, &mock->domain));
@@ -278,8 +278,7 @@ static long call_pin(struct test_thread *thread)
 }
 
 /*
- * A call of iopt_access_pin() that is blocked in a page fault delays only an
- * unmap of its range.
+ * A pin that is blocked in a page fault delays only an unmap of the same range.
  */
 static void pin_in_fault_delays_no_other_range(struct kunit *test)
 {
@@ -306,8 +305,9 @@ static void pin_in_fault_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * Hold the mmap_lock for writing until @resume of the second mock domain is
- * completed. Complete its @blocked once the lock is held.
+ * Hold the mmap_lock for writing. The second mock domain only lends its
+ * completions: @blocked is completed once the lock is held, and the lock is
+ * released once the test completes @resume.
  */
 static long call_hold_mmap_lock(struct test_thread *thread)
 {

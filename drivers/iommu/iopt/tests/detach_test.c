@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * iopt_detach_domain() is not killable, so it must wait only for operations
- * that end on their own: not for a page fault that never returns, the
- * mmap_lock, a driver that never unpins, or a caller that waits for one of
- * these.
+ * that finish on their own. It must not wait for a page fault that never
+ * returns, the mmap_lock, a driver that never unpins, or a caller that waits
+ * for any of these.
  *
- * Each test case blocks an operation, and meanwhile detaches a domain, or makes
- * another call that must not wait. If that call waits, the test case fails
- * after some seconds and resumes the blocked operation.
+ * Each test case blocks an operation and meanwhile detaches a domain, or makes
+ * another call that must not wait. If that call does wait, the test case fails
+ * after TEST_PATIENCE and resumes the blocked operation.
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
@@ -61,8 +61,8 @@ static void expect_detach_beside_map(struct kunit *test,
 }
 
 /*
- * A detach does not wait for a map that is pinning. The map fills the domains
- * that are attached once its pages are pinned.
+ * Detach does not wait for a map that is pinning pages. Once the pages are
+ * pinned, the map fills the domains that are attached at that time.
  */
 static void detach_beside_pinning(struct kunit *test)
 {
@@ -86,8 +86,8 @@ static void detach_beside_pinning(struct kunit *test)
 }
 
 /*
- * If the last domain is detached while a map pins pages, the map unpins them in
- * the end.
+ * If the last domain is detached while a map is pinning pages, the map unpins
+ * them again and succeeds.
  */
 static void last_detach_beside_pinning(struct kunit *test)
 {
@@ -110,7 +110,9 @@ static void last_detach_beside_pinning(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Detach does not wait for iopt_orphan(), which waits for a blocked map. */
+/*
+ * Detach does not wait for an iopt_orphan() call that waits for a blocked map.
+ */
 static void detach_beside_waiting_orphan(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -149,7 +151,7 @@ static void detach_beside_waiting_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 8));
 }
 
-/* Start an unmap that waits for a driver to unpin. */
+/* Start an unmap that waits for @access to unpin. */
 static void start_waiting_unmap(struct kunit *test, struct test_access *access,
 				struct test_thread *unmap)
 {
@@ -173,8 +175,9 @@ static void expect_detach_beside_unmap(struct kunit *test,
 }
 
 /*
- * While an unmap waits for pins, detach removes the mapping from its domain,
- * and attach adds it to a new domain, which translates it if the unmap fails.
+ * While an unmap waits for pins, detach removes the mapping from the old
+ * domain, and attach adds it to a new one. If the unmap fails, the new domain
+ * still translates the mapping.
  */
 static void detach_beside_waiting_unmap(struct kunit *test)
 {
@@ -202,8 +205,8 @@ static void detach_beside_waiting_unmap(struct kunit *test)
 }
 
 /*
- * A successful unmap removes the mapping from the domains that were attached
- * while it waited.
+ * An unmap also removes the mapping from domains that were attached while the
+ * unmap was waiting.
  */
 static void attach_beside_waiting_unmap(struct kunit *test)
 {
@@ -265,8 +268,8 @@ static void unmap_beside_pinning_attach(struct kunit *test)
 }
 
 /*
- * Map 8 pages at test_space.uaddr, charged to VmLck of the process that the
- * thread belongs to.
+ * Map the 8 pages at test_space.uaddr. Pinning them raises VmLck of the
+ * thread's process.
  */
 static long call_map_locked(struct test_thread *thread)
 {
@@ -278,8 +281,8 @@ static long call_map_locked(struct test_thread *thread)
 }
 
 /*
- * Wait until the thread waits for the mmap_lock, which the caller holds, or its
- * call has returned.
+ * Wait until the thread either sleeps on the mmap_lock, which the caller holds,
+ * or has returned from its call.
  */
 static void wait_for_contention(struct test_thread *thread)
 {
@@ -290,8 +293,8 @@ static void wait_for_contention(struct test_thread *thread)
 
 /*
  * Expect that a detach returns while the caller holds the mmap_lock for
- * reading. Release the lock before joining the thread, in case the detach waits
- * for the lock nevertheless.
+ * reading. The lock is released before the thread is joined, in case the detach
+ * does wait for the lock.
  */
 static void expect_detach_beside_mmap_lock(struct kunit *test,
 					   struct mock_domain *mock,
@@ -308,8 +311,8 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 
 /*
  * Detach does not wait for the mmap_lock to lower VmLck, because a page fault
- * may hold the lock indefinitely. This is true both for a thread of the process
- * that is charged and for a kernel thread.
+ * may hold the lock indefinitely. This holds for a kernel thread as well as for
+ * a thread of the process that is charged.
  */
 static void detach_beside_mmap_lock(struct kunit *test)
 {
@@ -391,9 +394,9 @@ static long call_map_own(struct test_thread *thread)
 }
 
 /*
- * Detach does not wait for iopt_adopt(), which waits for the mmap_lock to
- * charge its process. Neither the old nor the new process stays charged for the
- * pages that detach unpins meanwhile.
+ * Detach does not wait for an iopt_adopt() call that waits for the mmap_lock to
+ * charge the new process. Neither the old nor the new process stays charged for
+ * the pages that detach unpins meanwhile.
  */
 static void detach_beside_adopt(struct kunit *test)
 {

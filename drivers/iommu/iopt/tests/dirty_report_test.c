@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports of dirty pages in the user's bitmap, see iopt_dirty_read(): which
- * bits a read writes, for a bitmap at any address.
+ * Reports of dirty pages (dirty_report.c): which bits of the user's bitmap
+ * iopt_dirty_read() writes, for a bitmap at any address.
  *
- * Each case compares the user's memory, byte for byte, with a plain model.
+ * Each case compares the user's memory byte for byte with a simple model.
  */
 #include <linux/mman.h>
 #include <linux/prandom.h>
@@ -20,8 +20,8 @@
 
 /**
  * struct model - expected state
- * @mapped: whether each page from IOVA on is mapped
- * @dirty: whether each page is dirty
+ * @mapped: for each page from %IOVA on, whether it is mapped
+ * @dirty: for each page from %IOVA on, whether it is dirty
  * @user: user address of the memory that contains the bitmap
  * @expected: expected content of that memory
  * @found: actual content of that memory
@@ -50,7 +50,7 @@ static struct model *model_make(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, model);
 	prandom_seed_state(&model->rnd, 31);
 	/*
-	 * Leave a hole behind the bitmap, so that writing beyond its end
+	 * Leave a hole after the memory, so that an access beyond its end
 	 * faults.
 	 */
 	model->user = test_mmap(test, 3, PROT_READ | PROT_WRITE);
@@ -59,8 +59,8 @@ static struct model *model_make(struct kunit *test)
 }
 
 /*
- * Map an address without memory, which is not accessed as long as no domain is
- * attached.
+ * Map a user address that has no memory: the engine does not access it as long
+ * as no domain is attached.
  */
 static void model_map(struct kunit *test, struct model *model,
 		      unsigned int first, unsigned int n)
@@ -104,8 +104,9 @@ static void model_set(struct model *model, unsigned long offset,
 }
 
 /*
- * Apply to the model a read of @n pages from @first on, with the bitmap at
- * @offset. Unless @keep is set, the pages that it reports become clean.
+ * Apply to the model a read of the @n pages from @first on, with @per_bit pages
+ * per bit and the bitmap at @offset. Reported pages become clean unless @keep
+ * is set.
  */
 static void model_read(struct model *model, unsigned long offset,
 		       unsigned int first, unsigned int n, unsigned int per_bit,
@@ -150,7 +151,10 @@ static void model_check(struct kunit *test, struct model *model)
 	KUNIT_ASSERT_EQ(test, 0, memcmp(model->expected, model->found, BYTES));
 }
 
-/* Expect that a read into random bytes has the effect of the model. */
+/*
+ * Fill the user's memory with random bytes, and expect that a read changes
+ * exactly the bits that the model changes.
+ */
 static void expect_read(struct kunit *test, struct model *model,
 			unsigned long offset, unsigned int first,
 			unsigned int n, unsigned int per_bit, bool keep)
@@ -222,7 +226,7 @@ static void whole_words(struct kunit *test)
 }
 
 /*
- * A word that covers no mapping is not written, so it may lie in unmapped
+ * A word that covers no mapping is not accessed, so it may lie in unmapped
  * memory.
  */
 static void holes_need_no_bitmap(struct kunit *test)
@@ -240,7 +244,10 @@ static void holes_need_no_bitmap(struct kunit *test)
 	model_check(test, model);
 }
 
-/* The bitmap may be at any address, up to the last byte of the memory. */
+/*
+ * The bitmap may start at any address, and may end at the last byte of the
+ * memory.
+ */
 static void bitmap_at_every_byte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -297,8 +304,8 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 }
 
 /*
- * After -EFAULT of a query with several pages per bit, all pages of a bit that
- * could not be reported are dirty.
+ * If a query with several pages per bit fails with -EFAULT, all pages that a
+ * set bit stands for become dirty if the bit could not be reported.
  */
 static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 {
@@ -339,8 +346,8 @@ static void read_only_bitmap_EFAULT(struct kunit *test)
 }
 
 /*
- * Random marks and reads of random windows, with all page sizes, match the
- * model.
+ * Mark random pages dirty, read random windows with 1 to 16 pages per bit, and
+ * compare each read with the model.
  */
 static void random_against_model(struct kunit *test)
 {

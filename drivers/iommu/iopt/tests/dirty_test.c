@@ -24,8 +24,8 @@ static u64 query_take(struct kunit *test, const struct iopt_dirty_query *query)
 }
 
 /*
- * Return a bitmap of the dirty pages among the 64 that start at @iova. The
- * report clears them unless @flags contains IOPT_DIRTY_KEEP.
+ * Return a bitmap of the dirty pages among the 64 pages at @iova. Reported
+ * pages become clean unless @flags contains IOPT_DIRTY_KEEP.
  */
 static u64 read_flags(struct kunit *test, unsigned long iova,
 		      unsigned int flags)
@@ -232,18 +232,18 @@ static void pinned_is_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0b111010, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
 	/*
-	 * A page that was pinned since the last read is dirty, even if it was
-	 * pinned with IOPT_ACCESS_READ only and is no longer pinned.
+	 * A page that has been pinned since the last read is dirty, even if it
+	 * was pinned with IOPT_ACCESS_READ only and is no longer pinned.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, test_pin_flags(access, IOVA, 1, NULL,
 						IOPT_ACCESS_READ));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
 	KUNIT_EXPECT_EQ(test, 0b1, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A pin that fails at its first page makes no page dirty. */
+	/* A pin that fails at the first page marks no page dirty. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(8), 1));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A pin that fails at a later page makes the pages before it dirty. */
+	/* A pin that fails at a later page marks the preceding pages dirty. */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_pin(access, IOVA + PAGES(3), 6));
 	KUNIT_EXPECT_EQ(test, 0b11111000, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
@@ -299,7 +299,7 @@ static void pinned_page_beyond_copy_is_clean(struct kunit *test)
 /*
  * All pages that are pinned when tracking starts are dirty after they are
  * unpinned, even if there are so many that iopt_dirty_start() drops
- * io_pagetable.lock between them.
+ * io_pagetable.lock while it marks them.
  */
 static void many_pins_when_tracking_starts(struct kunit *test)
 {
@@ -363,7 +363,7 @@ static void untracked_device_dirties_all_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_untracked);
 }
 
-/* A new mapping is tracked and clean while tracking is active. */
+/* While tracking is active, new mappings are tracked and start out clean. */
 static void map_while_tracking(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -400,7 +400,7 @@ static void too_large_to_track(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 1);
 
 	if (BITS_PER_LONG == 32)
-		kunit_skip(test, "no such address space");
+		kunit_skip(test, "needs a 64-bit address space");
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, 0, uaddr, 1));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, PAGES(n), 0, n));
 	KUNIT_EXPECT_EQ(test, -EINVAL, iopt_dirty_start(space->iopt));
@@ -443,8 +443,9 @@ static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 						      PAGES(2 * i))->dirty);
 		test_validate(test);
 		/*
-		 * If iopt_dirty_start() succeeds although an allocation fails,
-		 * the allocation is not one of its own.
+		 * If iopt_dirty_start() succeeds although an allocation failed,
+		 * it did not make that allocation itself (see failing.c). Stop
+		 * tracking, so that the next call allocates again.
 		 */
 		if (!rc && !unused)
 			iopt_dirty_stop(space->iopt);

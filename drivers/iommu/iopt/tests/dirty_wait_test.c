@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty tracking (dirty.c) concurrently with other calls: a call that has
- * waited checks its conditions again.
+ * Dirty tracking (dirty.c) with concurrent calls: a call that has waited must
+ * not rely on checks that it made before the wait.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -25,7 +25,7 @@ static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 }
 
 /**
- * struct unmap_call - a call of iopt_unmap_dirty()
+ * struct unmap_call - arguments and result of iopt_unmap_dirty() in a thread
  * @pages: number of pages from %IOVA on
  * @query: destination and format of the report
  * @bytes: number of bytes that the call unmapped
@@ -47,8 +47,8 @@ static long call_unmap_dirty(struct test_thread *thread)
 
 /*
  * Start a map of 16 pages that blocks in the mock domain, and an unmap of 64
- * pages that waits for it. The unmap reports dirty pages with one bit for 16
- * pages.
+ * pages that waits for the map. The unmap reports dirty pages with one bit per
+ * 16 pages.
  */
 static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 				struct test_thread *unmap,
@@ -68,8 +68,9 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 }
 
 /*
- * A mapping that is created after an unmap has started remains, and does not
- * make the unmap fail.
+ * A mapping that is created after an unmap has started remains. It does not
+ * make the unmap fail, even though it is not aligned to the page size of the
+ * report.
  */
 static void unmap_leaves_later_mappings(struct kunit *test)
 {
@@ -146,7 +147,8 @@ static void stop_while_accesses_unpin(struct kunit *test)
 }
 
 /*
- * If an unmap fails to report dirty pages, callers that wait for it continue.
+ * If an unmap fails to report dirty pages, callers that wait for the unmap
+ * continue.
  */
 static void failed_report_wakes_waiters(struct kunit *test)
 {
@@ -213,7 +215,8 @@ static void start_blocked_read(struct kunit *test, struct test_thread *read,
 }
 
 /*
- * A read fails if tracking stops while it runs. Tracking can then start again.
+ * A read fails if tracking stops while the read is in progress. Tracking can
+ * then be started again.
  */
 static void stop_while_reading(struct kunit *test)
 {
@@ -232,7 +235,10 @@ static void stop_while_reading(struct kunit *test)
 	test_validate(test);
 }
 
-/* An unmap waits for a read of its mapping. The read delays no other call. */
+/*
+ * An unmap waits for a read that is reporting the same mapping. The read does
+ * not delay calls on other IOVAs.
+ */
 static void unmap_waits_for_read(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -252,8 +258,9 @@ static void unmap_waits_for_read(struct kunit *test)
 }
 
 /*
- * Pages that an untracked device could reach are dirty while its domain is
- * detached, and after that until the device is removed.
+ * Pages that an untracked device can reach are reported as dirty while its
+ * domain is being detached. They are dirty again after the detach, because the
+ * device may have written to them since that report.
  */
 static void dirty_while_untracked_device_is_removed(struct kunit *test)
 {
@@ -286,8 +293,8 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 }
 
 /*
- * If attach fills an area while its unmap waits for an access, the unmap
- * reports each page that an untracked device can reach.
+ * If attach fills an area while an unmap of the area waits for an access, the
+ * unmap reports every page that an untracked device can reach.
  */
 static void unmap_reports_pages_of_new_domain(struct kunit *test)
 {
@@ -338,7 +345,10 @@ static void unmap_reports_again_after_attach(struct kunit *test)
 	struct test_thread unmap;
 
 	bitmap = test_slow_memory(test, &slow, 2);
-	/* Populate the first page of the bitmap. */
+	/*
+	 * Populate the first page of the bitmap, so that the report blocks only
+	 * at the second page.
+	 */
 	complete(&slow.resume);
 	KUNIT_ASSERT_EQ(test, 0, put_user(0, (u64 __user *)bitmap));
 	wait_for_completion(&slow.blocked);

@@ -13,7 +13,10 @@
 #define IOVA		0x100000000UL
 #define OTHER		0x200000000UL
 
-/* Without a domain, a dump shows only a hole, and the pins of accesses. */
+/*
+ * Without a domain, the dump of an area shows a single hole and the pins of
+ * accesses.
+ */
 static void view_without_domain(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -58,7 +61,10 @@ static void text_pin(struct kunit *test, struct seq_buf *text,
 		       index, test_user_pfn(test, uaddr + PAGES(index)), count);
 }
 
-/* Each of two mappings shows its own slice of the pages that they share. */
+/*
+ * The dump of a copy shows only the slice of the shared pages that the copy
+ * maps.
+ */
 static void view_of_a_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -100,8 +106,8 @@ static void view_of_a_copy(struct kunit *test)
 }
 
 /*
- * The dump of a space shows its domain, its ranges, and the pages and runs of
- * each area.
+ * The dump of a space shows its domains, its usable and allowed IOVAs, and the
+ * pages and runs of each area.
  */
 static void view_of_areas_in_a_domain(struct kunit *test)
 {
@@ -111,7 +117,7 @@ static void view_of_areas_in_a_domain(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, test_text_of(text), test_view_text(test));
 }
 
-/* A dump ends after a mapping of the last page of the address space. */
+/* A dump ends even if a mapping ends at the last byte of the address space. */
 static void view_ends_at_the_last_byte(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -166,8 +172,8 @@ static void view_names_accounts(struct kunit *test)
 }
 
 /*
- * If an area is unmapped while a reader is between its lines, the dump
- * continues with the next area.
+ * If an area is unmapped while its lines are being read, the dump continues
+ * with the next area.
  */
 static void view_survives_unmap(struct kunit *test)
 {
@@ -186,9 +192,7 @@ static void view_survives_unmap(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, iopt_view_next(&view));
 	KUNIT_EXPECT_EQ(test, 0, strncmp(view.line, "area 0x200000000-", 17));
 
-	/*
-	 * A new area at the IOVA of the removed one is skipped, with its runs.
-	 */
+	/* A new area at the IOVA of the removed area is not shown. */
 	view_to(test, &view, "  run ");
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, OTHER, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, OTHER, uaddr, 2));
@@ -253,7 +257,7 @@ static void dump_prints_the_view(struct kunit *test)
 	char printed[LOG_LINE];
 
 	if (!IS_ENABLED(CONFIG_PRINTK))
-		kunit_skip(test, "no log");
+		kunit_skip(test, "needs CONFIG_PRINTK");
 	test_view_areas(test, text);
 	kmsg_dump_rewind(&log);
 	while (next_log_line(&log, printed))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Actual and expected text of a dump. */
+/* Helpers that read the dump of a space, and that build the expected text. */
 #include "../area.h"
 #include "../dump.h"
 #include "../io_pagetable.h"
@@ -10,7 +10,7 @@
 #define OTHER		0x200000000UL
 #define TEXT_MAX	(16 * PAGE_SIZE)
 
-/* Allocate an empty text, which is freed after the test case. */
+/* Allocate an empty text buffer, which is freed after the test case. */
 struct seq_buf *test_text_alloc(struct kunit *test)
 {
 	struct seq_buf *text = kunit_kzalloc(test, sizeof(*text), GFP_KERNEL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Actual and expected text of a dump. */
+/* Helpers that read the dump of a space, and that build the expected text. */
 #ifndef __IOPT_TEST_DUMP_TEXT_H
 #define __IOPT_TEST_DUMP_TEXT_H
 
