@@ -101,12 +101,17 @@ static bool stress_rw(struct test_thread *thread, struct stress *stress)
 	return !rc || rc == -ENOENT;
 }
 
+/* The callback of an access that pins nothing has nothing to unpin. */
+static void ignore_unmap(void *data, unsigned long start, unsigned long last)
+{
+}
+
 static bool stress_create(struct test_thread *thread, struct stress *stress)
 {
-	static const struct iopt_access_ops ops = {};
+	static const struct iopt_access_ops ops = { .unmap = ignore_unmap };
 	struct iopt_access *access;
 
-	access = iopt_access_create(thread->space->iopt, NULL, (void *)&ops);
+	access = iopt_access_create(thread->space->iopt, &ops, NULL);
 	if (IS_ERR(access))
 		return PTR_ERR(access) == -ENOMEM;
 	usleep_range(10, 50);
@@ -132,11 +137,13 @@ static bool stress_attach(struct test_thread *thread, struct stress *stress)
 static bool stress_dirty(struct test_thread *thread, struct stress *stress)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
+	int rc;
 
 	if (dice(stress, 20))
 		return !iopt_validate(iopt);
-	if (iopt_dirty_start(iopt))
-		return true;
+	rc = iopt_dirty_start(iopt);
+	if (rc)
+		return rc == -ENOMEM;
 	usleep_range(50, 500);
 	iopt_dirty_stop(iopt);
 	stress->done++;

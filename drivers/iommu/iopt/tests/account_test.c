@@ -268,11 +268,12 @@ static void mm_unlimited_is_counted(struct kunit *test)
 static void charge_that_overflows_ENOMEM(struct kunit *test)
 {
 	struct iopt_payer *payer = payer_alloc(test, IOPT_ACCOUNT_USER);
+	unsigned long charged = test_charged();
 
 	test_set_memlock(RLIM_INFINITY);
 	KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer, 1));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, ULONG_MAX));
-	test_set_memlock(PAGES(test_charged()));
+	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	uncharge(payer, 1);
 	iopt_payer_put(payer);
 }

@@ -117,18 +117,15 @@ static void debugfs_dump_exceeds_buffer(struct kunit *test)
 static void debugfs_read_after_free_EIO(struct kunit *test)
 {
 	const struct iopt_policy policy = { .gfp = GFP_KERNEL };
-	struct test_space *space = test->priv;
 	struct debugfs_reader reader;
 	loff_t pos = 0;
 
 	debugfs_open(test, &reader);
 	KUNIT_EXPECT_EQ(test, 10, vfs_read(reader.file, reader.uaddr, 10,
 					   &pos));
-	iopt_free(space->iopt);
+	test_space_replace(test, &policy);
 	KUNIT_EXPECT_EQ(test, -EIO, vfs_read(reader.file, reader.uaddr, 10,
 					     &pos));
-	space->iopt = iopt_alloc(&policy);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(space->iopt));
 	debugfs_close(&reader);
 }
 

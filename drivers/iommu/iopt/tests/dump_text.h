@@ -9,8 +9,6 @@
 #include "../pages.h"
 #include "space.h"
 
-struct iopt_pages;
-
 struct seq_buf *test_text_alloc(struct kunit *test);
 const char *test_text_of(struct seq_buf *text);
 const char *test_view_text(struct kunit *test);
