@@ -190,8 +190,8 @@ static void map_EEXIST(struct kunit *test)
 }
 
 /*
- * A map may reach RLIMIT_MEMLOCK exactly. A map that exceeds it fails and
- * changes nothing.
+ * A map may reach RLIMIT_MEMLOCK exactly. A map that would exceed the limit
+ * fails and changes nothing.
  */
 static void map_ENOMEM_at_limit(struct kunit *test)
 {

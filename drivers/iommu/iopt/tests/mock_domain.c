@@ -138,7 +138,6 @@ static int mock_store(struct xarray *xa, unsigned long index, void *entry,
 	return rc;
 }
 
-/* Compute the IOVA range that a table translates. */
 static void table_range(struct page *table, unsigned long *start,
 			unsigned long *last)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mock IOMMU domain: a real struct iommu_domain, with a page table that tests
- * can read.
+ * Mock IOMMU domain: a struct iommu_domain with a page table that tests can
+ * read.
  */
 #ifndef __IOPT_TEST_MOCK_DOMAIN_H
 #define __IOPT_TEST_MOCK_DOMAIN_H

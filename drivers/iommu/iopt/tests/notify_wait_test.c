@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting of an unmap (see iopt_areas_quiesce()) until accesses have dropped
- * their pins and in-flight calls that pin have returned.
+ * An unmap waits until accesses have dropped their pins and in-flight calls
+ * that pin have returned (see iopt_areas_quiesce()).
  */
 #include <linux/delay.h>
 

@@ -272,9 +272,7 @@ struct blocking_file {
 	unsigned long uaddr;
 };
 
-/*
- * Number of faults, more than a call may take consecutively without progress.
- */
+/* Number of faults: more than a call may take in a row without progress. */
 #define NR_BLOCKING	(IOPT_FAULTS_MAX + 8UL)
 
 static vm_fault_t blocking_fault(struct vm_fault *vmf)
@@ -404,7 +402,7 @@ static void progress_of_others_counts_for_access(struct kunit *test)
 	test_munmap(test, blocking.uaddr, NR_BLOCKING);
 }
 
-/* Number of runs, more than a holder visits between two checks for signals. */
+/* Number of runs: more than a holder visits between two checks for signals. */
 #define NR_RUNS		1100UL
 
 static long call_hold_killed(struct test_thread *thread)

@@ -50,7 +50,7 @@ static void wait_for_callers(struct kunit *test, struct iopt_pages *pages,
 
 /**
  * struct pin_call - pages that a thread pins
- * @access: access that pins them
+ * @access: access that pins the pages
  * @first: first page, counted from %IOVA
  * @npages: number of pages
  */
@@ -157,8 +157,7 @@ static void access_waits_for_pinning_access(struct kunit *test)
 }
 
 /**
- * struct beside_case - pages to pin while another thread is pinning pages 8 to
- * 15
+ * struct beside_case - pages to pin while pages 8 to 15 are being pinned
  * @name: name of the case
  * @first: first page
  * @npages: number of pages

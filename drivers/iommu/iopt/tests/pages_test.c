@@ -64,7 +64,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 }
 
-/* Simulate a holder that is still being filled: none of its pages is pinned. */
+/* Insert the slice of a holder that is still being filled. */
 static void slice_insert(struct iopt_pages *pages,
 			 struct interval_tree_node *slice)
 {
