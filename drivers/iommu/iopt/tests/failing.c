@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Injection of failures into chosen allocations.
+ * Make chosen allocations of the current thread fail.
  *
- * Fault injection skips allocations that may reclaim. It affects allocations of
- * a space that was created with GFP_NOWAIT, and allocations of debug code:
- * call_rcu() may allocate an object if CONFIG_DEBUG_OBJECTS_RCU_HEAD is set.
+ * Fault injection skips allocations that may reclaim. Allocations of a space
+ * can fail only if the space was created with GFP_NOWAIT. Allocations of debug
+ * code can fail too: call_rcu() may allocate an object if
+ * CONFIG_DEBUG_OBJECTS_RCU_HEAD is set.
  */
 #include <linux/sched.h>
 
@@ -16,7 +17,7 @@ void test_needs_failing_allocations(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_FAILSLAB");
 }
 
-/* Make the @n-th allocation that the current thread makes from now on fail. */
+/* Fail the @n-th allocation of the current thread, counted from now on. */
 void test_fail_allocation(unsigned int n)
 {
 #ifdef CONFIG_FAILSLAB
@@ -53,8 +54,8 @@ bool test_fail_end(void)
 
 /*
  * Stop the injection, and expect that the thread has not allocated since
- * test_fail_allocation(1). With CONFIG_DEBUG_OBJECTS_RCU_HEAD there is nothing
- * to expect, because call_rcu() may have allocated.
+ * test_fail_allocation(1). Nothing is checked with
+ * CONFIG_DEBUG_OBJECTS_RCU_HEAD, because call_rcu() might have allocated.
  */
 void test_expect_no_allocation(struct kunit *test)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Injection of failures into chosen allocations. */
+/* Make chosen allocations of the current thread fail. */
 #ifndef __IOPT_TEST_FAILING_H
 #define __IOPT_TEST_FAILING_H
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Failure of the n-th step of a call, for every n and for every call of the
- * engine that has steps. A step is an allocation or a map_pages call of a
- * domain. A failed call restores the previous state, the call succeeds if n
- * exceeds its number of steps, and undoing the call allocates nothing.
+ * Fail the n-th step of each call in calls[], for every n. A step is an
+ * allocation or a map_pages call of a domain. A failed call must restore the
+ * previous state, and undoing a successful call must not allocate. The loop
+ * over n ends when the call completes without reaching step n.
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -19,17 +19,17 @@
 #define NPAGES	40UL
 #define HALF	(NPAGES / 2)
 /*
- * Lower bound of the number of map_pages calls: some pages may be contiguous by
- * chance, and are then mapped by one call.
+ * Minimum number of map_pages calls: pages that happen to be contiguous are
+ * mapped by a single call.
  */
 #define NSTEPS	(NPAGES - 5)
 #define GFP	(GFP_NOWAIT | __GFP_NOWARN)
 
 /**
- * struct failure - kind of failure
- * @name: name of the kind
- * @arm: makes step @n, counted from now on, fail
- * @disarm: makes no step fail; returns true if step @n was not reached
+ * struct failure - how to make a step of a call fail
+ * @name: name of the failing step
+ * @arm: makes the @n-th step from now on fail
+ * @disarm: ends the injection; returns true if step @n was not reached
  */
 struct failure {
 	const char *name;
@@ -70,10 +70,10 @@ static const struct failure failures[NR_FAILURES] = {
 };
 
 /**
- * struct work - objects of the calls, reset by each test case
- * @access: access that calls pin with, or NULL
- * @second: object that the call created, or the mm of the process that adopts
- * @iova: IOVA that the engine chose for the call
+ * struct work - objects that the calls use, reset by each test case
+ * @access: access for the calls that pin, or NULL
+ * @second: object that the call created, or the mm of the adopting process
+ * @iova: IOVA that the engine chose for the mapping
  */
 static struct work {
 	struct iopt_access *access;
@@ -126,7 +126,8 @@ static void prepare_first(struct kunit *test)
 	struct test_space *space = test->priv;
 
 	/*
-	 * The aperture adds a reservation, and so an allocation, to the attach.
+	 * Attach reserves the page below the aperture, which takes one more
+	 * allocation.
 	 */
 	space->mock[0]->domain.geometry.aperture_start = PAGE_SIZE;
 	prepare_maps(test);
@@ -225,7 +226,7 @@ static int undo_map_anywhere(struct kunit *test)
 	return test_unmap(space->iopt, work.iova, NPAGES);
 }
 
-/* Copy from the middle of one mapping to the middle of the other. */
+/* Copy a range that starts inside one mapping and ends inside the next. */
 static int call_copy(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -309,7 +310,7 @@ static int undo_access_create(struct kunit *test)
 	return 0;
 }
 
-/* Pin pages of both mappings. */
+/* Pin a range that spans both mappings. */
 static int call_pin(struct kunit *test)
 {
 	struct page *pages[12];
@@ -405,7 +406,9 @@ static int undo_orphan(struct kunit *test)
 	return adopt(test, 0) ?: adopt(test, HALF);
 }
 
-/* Adopt in another process, which must not be charged if iopt_adopt() fails. */
+/*
+ * Adopt as another process. A failed iopt_adopt() must not charge that process.
+ */
 static int call_adopt(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
@@ -421,7 +424,10 @@ static int call_adopt(struct kunit *test)
 	return rc;
 }
 
-/* Return the mapping to this process, and make it an orphan again. */
+/*
+ * Move the mapping back to this process and make it an orphan again. This takes
+ * allocations, so stop the injection meanwhile.
+ */
 static int undo_adopt(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -437,12 +443,13 @@ static int undo_adopt(struct kunit *test)
 }
 
 /**
- * struct call - a call of the engine that may fail
+ * struct call - an engine call that can fail
  * @name: name of the call
  * @prepare: sets up the state that the call needs
  * @call: makes the call
- * @undo: undoes the call
- * @steps: minimum number of times that the call fails, by kind of failure
+ * @undo: undoes the call while an allocation failure is pending; stops the
+ *        injection if it has to allocate
+ * @steps: minimum number of steps that make the call fail, by kind of failure
  */
 struct call {
 	const char *name;
@@ -485,11 +492,11 @@ static const struct call calls[] = {
  * @pinned: pinned_vm of the process
  * @nr_areas: number of mappings
  * @nr_allowed: number of allowed ranges
- * @orphans: there are orphans
+ * @orphans: the space has orphans
  * @tracking: dirty pages are tracked
  * @alignment: alignment of IOVAs, in bytes
  * @nr_ranges: number of usable ranges
- * @range: first usable ranges
+ * @range: the first usable ranges
  * @nr_ptes: number of pages mapped in each domain
  * @pfn: page frames that each domain maps at %IOVA and at %NEW
  * @pins: pin count of each page
@@ -577,7 +584,7 @@ static void clean_up(struct kunit *test)
 		iopt_access_destroy(work.access);
 }
 
-/* A call that fails at its n-th step restores the previous state. */
+/* If a step of a call fails, the call restores the previous state. */
 static void fails_at_nth(struct kunit *test)
 {
 	unsigned long param = (unsigned long)test->param_value - 1;

@@ -20,13 +20,10 @@
 
 #define IOVA	0x100000000UL
 
-/*
- * Look up the page table entry of the process at an address. Return false if
- * there is none.
- */
+/* Look up the PTE of a user address. Return false if it is not present. */
 static bool user_pte(unsigned long uaddr, pte_t *entry)
 {
-	spinlock_t *ptl;	/* lock of the page table */
+	spinlock_t *ptl;	/* page table lock */
 	pte_t *ptep;
 	int rc;
 
@@ -43,8 +40,8 @@ static bool user_pte(unsigned long uaddr, pte_t *entry)
 }
 
 /*
- * Replace a part of a VMA with anonymous memory, private or shared as in
- * @flags.
+ * Replace a part of a mapping with anonymous memory, private or shared
+ * according to @flags.
  */
 static void mmap_over(struct kunit *test, unsigned long uaddr,
 		      unsigned long npages, unsigned long flags)
@@ -56,10 +53,10 @@ static void mmap_over(struct kunit *test, unsigned long uaddr,
 }
 
 /**
- * struct refused_case - a map with rights that the process itself lacks
+ * struct refused_case - a map that requests more rights than the process has
  * @name: name of the case
- * @prot: protection of the memory in the process
- * @iommu_prot: requested permissions of the device
+ * @prot: protection of the user memory
+ * @iommu_prot: permissions requested for the device
  */
 struct refused_case {
 	const char *name;
@@ -81,7 +78,7 @@ static void refused_case_name(const struct refused_case *refused, char *name)
 
 KUNIT_ARRAY_PARAM(refused, refused_cases, refused_case_name);
 
-/* Memory is not faulted in for a right that the process itself lacks. */
+/* A map that the VMA protection forbids must not fault the memory in. */
 static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 {
 	const struct refused_case *refused = test->param_value;
@@ -102,8 +99,9 @@ static void inaccessible_memory_is_not_faulted_in(struct kunit *test)
 }
 
 /*
- * Copy-on-write is broken for private memory, as by a write of the process.
- * Shared memory later in the same range is still faulted in for reading only.
+ * A read-only map breaks copy-on-write in private memory, as a write would.
+ * Shared memory in the rest of the range must still be faulted in for reading
+ * only.
  */
 static void shared_memory_after_private_is_only_read(struct kunit *test)
 {
@@ -123,7 +121,10 @@ static void shared_memory_after_private_is_only_read(struct kunit *test)
 	test_munmap(test, uaddr, 4);
 }
 
-/* Private memory that follows shared memory is copied before it is pinned. */
+/*
+ * A read-only map breaks copy-on-write in private memory even if shared memory
+ * precedes it in the range.
+ */
 static void private_memory_after_shared_is_copied(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -148,8 +149,8 @@ static void private_memory_after_shared_is_copied(struct kunit *test)
 }
 
 /*
- * If the map replaces a page of a private file mapping with a copy, the copy is
- * pinned and the page of the file is not.
+ * A read-only map of a private file mapping pins the anonymous copy of a page,
+ * not the page of the file.
  */
 static void replaced_page_is_not_pinned(struct kunit *test)
 {
@@ -208,8 +209,8 @@ static int noted_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations noted_fops = { .mmap = noted_mmap };
 
 /*
- * A map calls vm_operations_struct.page_mkwrite for each page that the device
- * may write to, and not for pages that it may only read.
+ * A map calls vm_operations_struct.page_mkwrite for each page that it maps for
+ * writing, and for no page that it maps read-only.
  */
 static void file_is_notified_of_writes(struct kunit *test)
 {
@@ -249,8 +250,8 @@ static const struct file_operations unwritable_fops = {
 };
 
 /*
- * Private memory that the process can never write to needs no copy: the mapping
- * is a single run of the zero page, which is neither pinned nor charged.
+ * Private memory that the process can never write to keeps the zero page: the
+ * mapping is a single run, which is neither pinned nor charged.
  */
 static void zero_page_of_unwritable_memory(struct kunit *test)
 {
@@ -317,8 +318,8 @@ static void attach_pins_memory_of_mapper(struct kunit *test)
 }
 
 /*
- * For a read-only mapping, too, an attach by a kernel thread pins the memory of
- * the process that created the mapping.
+ * An attach from a kernel thread pins the memory of the process that created a
+ * mapping, even if the mapping is read-only.
  */
 static void attach_reads_memory_of_mapper(struct kunit *test)
 {
@@ -352,7 +353,10 @@ static void reserved_page_is_a_separate_run(struct kunit *test)
 	ClearPageReserved(page);
 }
 
-/* If a run exceeds RLIMIT_MEMLOCK, all of its pages are unpinned. */
+/*
+ * If charging a run would exceed RLIMIT_MEMLOCK, the map fails and unpins the
+ * whole run.
+ */
 static void run_beyond_limit_is_unpinned(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -369,14 +373,14 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
 }
 
 /*
- * More VMAs than the number of faults that a call may make without pinning a
- * page.
+ * Number of VMAs to fault in. It exceeds the number of consecutive faults that
+ * a call may take without pinning a page.
  */
 #define NPIECES	(IOPT_FAULTS_MAX + 8UL)
 
 /*
- * Map single pages that are private and shared in turn, so that each page is in
- * a VMA of its own and is faulted in separately.
+ * Map pages that are private and shared in turn. Each page is a VMA of its own,
+ * and thus takes a fault of its own.
  */
 static unsigned long mmap_pieces(struct kunit *test)
 {
@@ -388,7 +392,7 @@ static unsigned long mmap_pieces(struct kunit *test)
 	return uaddr;
 }
 
-/* A map may take any number of faults that make progress. */
+/* A map may take any number of faults if it pins pages in between. */
 static void many_faults_of_a_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -401,7 +405,9 @@ static void many_faults_of_a_map(struct kunit *test)
 	test_munmap(test, uaddr, NPIECES);
 }
 
-/* iopt_access_pin() may take any number of faults that make progress. */
+/*
+ * iopt_access_pin() may take any number of faults if it pins pages in between.
+ */
 static void many_faults_of_a_pin(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);
@@ -422,7 +428,7 @@ static void many_faults_of_a_pin(struct kunit *test)
 }
 
 /*
- * iopt_pages_fault_in() fails with -EFAULT after IOPT_FAULTS_MAX successive
+ * iopt_pages_fault_in() fails with -EFAULT after IOPT_FAULTS_MAX consecutive
  * faults without progress.
  */
 static void faults_without_progress_EFAULT(struct kunit *test)
@@ -452,8 +458,9 @@ static void faults_without_progress_EFAULT(struct kunit *test)
 }
 
 /*
- * Map with @prot, clean the pages, because GUP may have made them dirty, and
- * unmap. Expect that afterwards all pages are dirty, or none, as in @dirty.
+ * Map with @prot, clear the dirty flags of the pages, which GUP might have set,
+ * and unmap. Expect that the unmap has made all pages dirty if @dirty is true,
+ * and none otherwise.
  */
 static void expect_dirty(struct kunit *test, unsigned long uaddr,
 			 unsigned long npages, int prot, bool dirty)
@@ -499,7 +506,7 @@ static void unmap_dirties_runs(struct kunit *test)
 	expect_dirty(test, uaddr, 8, IOMMU_READ | IOMMU_WRITE, true);
 }
 
-/* Reserved pages are pinned like others, but not charged. */
+/* Reserved pages are pinned like other pages, but not charged. */
 static void reserved_pages_are_not_charged(struct kunit *test)
 {
 	struct test_space *space = test->priv;

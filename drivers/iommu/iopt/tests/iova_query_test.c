@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queries of front ends (iova.c): the mapping at an IOVA, usable ranges of
- * IOVAs, and their alignment.
+ * Queries that front ends make (iova.c): the mapping at an IOVA, the usable
+ * IOVA ranges and the required alignment.
  */
 #include <linux/sizes.h>
 
@@ -49,8 +49,8 @@ static void find_mapping(struct kunit *test)
 }
 
 /*
- * iopt_find_mapping() finds a mapping that is being created, and does not wait
- * for it.
+ * iopt_find_mapping() returns a mapping that is still being created, and does
+ * not wait for the map to finish.
  */
 static void find_mapping_in_flight(struct kunit *test)
 {
@@ -71,7 +71,7 @@ static void find_mapping_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, UINT_MAX, iopt_mappings_left(space->iopt));
 }
 
-/* The aperture of a domain limits usable IOVAs while the domain is attached. */
+/* While a domain is attached, its aperture limits the usable IOVAs. */
 static void aperture_limits_iovas(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -125,7 +125,10 @@ static void unreserve(struct io_pagetable *iopt, const void *owner)
 	mutex_unlock(&iopt->lock);
 }
 
-/* Usable ranges exclude the reservations of all owners, which may overlap. */
+/*
+ * Reservations of different owners may overlap, and the usable ranges exclude
+ * all of them.
+ */
 static void ranges_exclude_all_reservations(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -161,8 +164,8 @@ static void ranges_exclude_all_reservations(struct kunit *test)
 
 /*
  * If the smallest I/O page of a domain is larger than PAGE_SIZE, IOVAs must be
- * aligned to it, and the domain cannot be attached to a space with unaligned
- * mappings.
+ * aligned to that page size, and the domain cannot be attached to a space with
+ * unaligned mappings.
  */
 static void alignment_of_coarse_domain(struct kunit *test)
 {
@@ -182,8 +185,8 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_iova_alignment(space->iopt));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 1));
 	/*
-	 * The map fails because scattered pages do not form an I/O page. It
-	 * must not cause a warning in the log.
+	 * The map must fail, because scattered pages do not form an I/O page,
+	 * and must not print a warning to the log.
 	 */
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(space->iopt, IOVA, uaddr, 16));
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
@@ -191,7 +194,7 @@ static void alignment_of_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
-/* IOVAs must be aligned to the smallest I/O page of each domain. */
+/* IOVAs must be aligned to the smallest I/O page of every attached domain. */
 static void alignment_of_several_domains(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The choice of IOVAs by the engine (iova.c): between mappings and in allowed
- * ranges.
+ * How the engine chooses IOVAs between mappings and in allowed ranges (iova.c).
  */
 #include <linux/sizes.h>
 
@@ -11,8 +10,8 @@
 #include "space.h"
 
 /*
- * Map at an IOVA that the engine chooses. Without a domain nothing is pinned,
- * so that any user address will do.
+ * Map at an IOVA that the engine chooses. Nothing is pinned without a domain,
+ * so any user address will do.
  */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)
@@ -53,8 +52,8 @@ static void choose_lowest(struct kunit *test)
 }
 
 /*
- * A chosen IOVA is aligned so that large pages of the memory can be mapped with
- * large I/O pages.
+ * A chosen IOVA has the same offset from a large page boundary as the memory,
+ * so that large pages can be mapped with large I/O pages.
  */
 static void choose_aligned(struct kunit *test)
 {
@@ -72,10 +71,7 @@ static void choose_aligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + SZ_2M,
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
-	/*
-	 * The IOVA of memory that is smaller than a large I/O page is not
-	 * aligned.
-	 */
+	/* Memory smaller than a large I/O page needs no alignment. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 2 * SZ_2M + PAGES(4), iova);
@@ -118,7 +114,7 @@ static void choose_ENOSPC(struct kunit *test)
 	test_validate(test);
 }
 
-/* The engine chooses IOVAs only in allowed ranges, from the lowest range on. */
+/* The engine chooses IOVAs in allowed ranges only, lowest range first. */
 static void choose_allowed(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -143,7 +139,7 @@ static void choose_allowed(struct kunit *test)
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	/* A fixed IOVA need not be in an allowed range. */
 	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, SZ_4G, PAGE_SIZE));
-	/* Without allowed ranges the engine chooses any free IOVA. */
+	/* If no ranges are allowed, the engine chooses any free IOVA. */
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iova);
@@ -214,10 +210,7 @@ static void allow_EINVAL_EADDRINUSE(struct kunit *test)
 	test_validate(test);
 }
 
-/*
- * The engine finds holes deep in the tree of many areas, and keeps the areas in
- * order.
- */
+/* The engine finds holes deep in a large tree, and keeps the tree sorted. */
 static void choose_among_many(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -225,7 +218,10 @@ static void choose_among_many(struct kunit *test)
 	const unsigned long n = 1000;
 	unsigned long iova, bytes, i, at;
 
-	/* Insert in a scattered order: 617 and 1000 have no common divisor. */
+	/*
+	 * Insert in scattered order: 617 and 1000 are coprime, so that each
+	 * position comes up once.
+	 */
 	for (i = 0, at = 0; i != n; i++, at = (at + 617) % n)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, PAGES(2 * at + 1),
 						   PAGE_SIZE));
@@ -263,7 +259,7 @@ static void choose_at_ends(struct kunit *test)
 	unsigned long iova;
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, allowed, 2));
-	/* Map in the first range and far above it. */
+	/* Create one mapping in the first range and one above both ranges. */
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1M, PAGES(2)));
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_4M, PAGE_SIZE));
 	/*
@@ -287,10 +283,7 @@ static void choose_at_ends(struct kunit *test)
 	test_validate(test);
 }
 
-/*
- * A hole that is large enough, but not at the required alignment, does not end
- * the search.
- */
+/* A hole that is large enough but misaligned does not end the search. */
 static void choose_aligned_behind_holes(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -298,8 +291,8 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	unsigned long iova, i;
 
 	/*
-	 * Create holes of 2 MiB and a page that contain no 2 MiB with the
-	 * alignment of the memory.
+	 * Create holes of 2 MiB plus one page that are misaligned for the
+	 * memory.
 	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, i * (SZ_2M + PAGES(2)),
@@ -312,8 +305,8 @@ static void choose_aligned_behind_holes(struct kunit *test)
 }
 
 /*
- * A hole of exactly the requested length is used if it has the alignment of the
- * memory.
+ * A hole of exactly the requested length is used if its alignment matches that
+ * of the memory.
  */
 static void choose_exact_hole(struct kunit *test)
 {
@@ -328,13 +321,16 @@ static void choose_exact_hole(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, 3 * SZ_2M, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M));
 	KUNIT_EXPECT_EQ(test, 2 * SZ_2M, iova);
-	/* The misaligned hole fits memory with the same offset to 2 MiB. */
+	/* The misaligned hole fits memory with the same offset modulo 2 MiB. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(3),
 					      SZ_2M));
 	KUNIT_EXPECT_EQ(test, PAGES(3), iova);
 	test_validate(test);
 
-	/* After too many misaligned holes the engine chooses a larger hole. */
+	/*
+	 * After too many misaligned holes the engine considers only larger
+	 * ones.
+	 */
 	for (i = 0; i != 200; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1G + i *
 						   (SZ_2M + 2 * PAGE_SIZE),
@@ -350,7 +346,7 @@ static void choose_exact_hole(struct kunit *test)
 }
 
 /*
- * Create @nr - 1 misaligned holes of 2 MiB above 1 GiB and an aligned one above
+ * Create @nr misaligned holes of 2 MiB above 1 GiB, and an aligned one above
  * them. Return the start of the aligned hole.
  */
 static unsigned long make_holes(struct kunit *test, unsigned long nr)
@@ -373,8 +369,8 @@ static unsigned long make_holes(struct kunit *test, unsigned long nr)
 }
 
 /*
- * The search for a hole that fits exactly ends after a number of misaligned
- * holes. From then on it considers only holes that fit at any alignment.
+ * The engine checks a limited number of misaligned holes of the exact length.
+ * After that it considers only holes that fit at any alignment.
  */
 static void choose_limits_search_for_exact_hole(struct kunit *test)
 {
@@ -394,8 +390,8 @@ static void choose_limits_search_for_exact_hole(struct kunit *test)
 }
 
 /*
- * If the I/O pages of a domain are larger than PAGE_SIZE, the IOVA is aligned
- * to them even if the user address is not.
+ * If the I/O pages of a domain are larger than PAGE_SIZE, a chosen IOVA is
+ * aligned to them even if the user address is not.
  */
 static void choose_for_coarse_domain(struct kunit *test)
 {
@@ -422,8 +418,8 @@ static void choose_for_coarse_domain(struct kunit *test)
 }
 
 /*
- * The IOVA of a copy is aligned to the memory of its slice, not to the start of
- * the source mapping.
+ * The IOVA chosen for a copied slice is aligned relative to the memory of the
+ * slice, not to the start of the source mapping.
  */
 static void choose_for_copy(struct kunit *test)
 {
@@ -438,7 +434,7 @@ static void choose_for_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(7), iova);
 }
 
-/* Alignment does not move the choice beyond the end of an allowed range. */
+/* Aligning an IOVA does not move it beyond the end of an allowed range. */
 static void choose_not_beyond_allowed(struct kunit *test)
 {
 	struct test_space *space = test->priv;

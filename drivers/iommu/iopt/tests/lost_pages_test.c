@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that a driver failed to unmap: they stay pinned and charged, because
+ * Pages that an IOMMU driver failed to unmap stay pinned and charged, because
  * the device may still reach them.
  */
 #include <linux/cred.h>
@@ -13,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Look up the page frame numbers of four pages of the process. */
+/* Look up the pfns of the four pages at @uaddr. */
 static void read_pfns(struct kunit *test, unsigned long uaddr,
 		      unsigned long *pfn)
 {
@@ -24,8 +24,8 @@ static void read_pfns(struct kunit *test, unsigned long uaddr,
 }
 
 /*
- * Return the first page of the run that contains page @i. Runs are lost as a
- * whole.
+ * Return the index of the first page of the run that contains page @i. A page
+ * is never lost alone, but along with its whole run.
  */
 static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 {
@@ -35,8 +35,8 @@ static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 }
 
 /*
- * Expect that of four pages only those from index @from on are pinned, charged
- * and counted as lost.
+ * Expect that, of the four pages, only those from index @from on are pinned,
+ * charged and counted as lost.
  */
 static void expect_lost(struct kunit *test, const unsigned long *pfn,
 			unsigned long from, unsigned long charged)
@@ -75,7 +75,7 @@ static void unmap_lost(struct mock_domain *mock, unsigned long i)
 				    PAGE_SIZE));
 }
 
-/* Pages that a driver failed to unmap stay pinned and charged. */
+/* Pages that an IOMMU driver failed to unmap stay pinned and charged. */
 static void short_unmap_loses_pages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -99,7 +99,7 @@ static void short_unmap_loses_pages(struct kunit *test)
 }
 
 /*
- * If a driver fails to unmap pages when a failed map is rolled back, the pages
+ * Pages that an IOMMU driver fails to unmap while a failed map is rolled back
  * stay pinned and charged.
  */
 static void failed_map_loses_pages(struct kunit *test)
@@ -125,8 +125,8 @@ static void failed_map_loses_pages(struct kunit *test)
 }
 
 /*
- * A page that a driver failed to unmap stays pinned after the last access has
- * unpinned it.
+ * A page that an IOMMU driver failed to unmap stays pinned after the last
+ * access has unpinned it.
  */
 static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 {
@@ -141,8 +141,8 @@ static void lost_page_stays_pinned_after_unpin(struct kunit *test)
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	/*
-	 * The copy cuts the run before page 3, so that only this page is lost:
-	 * runs are lost as a whole.
+	 * Runs are lost as a whole. The copy cuts the run before page 3, so
+	 * that only page 3 is lost.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(3),
 					   1));

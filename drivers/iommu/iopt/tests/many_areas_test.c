@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls on many areas. They drop io_pagetable.lock between batches, but are
+ * Calls on many areas drop io_pagetable.lock between batches, but are
  * all-or-nothing nevertheless.
  */
 #include <linux/delay.h>
@@ -19,8 +19,8 @@
 
 /*
  * Create NR_MANY adjacent mappings of one page each, without memory behind
- * them. Each copy doubles their number, because debug kernels validate all
- * areas after each call, so that calls must be few.
+ * them. Debug kernels validate all areas after each call, so keep the number of
+ * calls low: each copy doubles the number of mappings.
  */
 static void map_many(struct kunit *test)
 {
@@ -38,7 +38,8 @@ static void map_many(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
 	/*
-	 * Attach and the start of tracking wait for these counters to become 0.
+	 * Attach, and the start and stop of tracking, wait for these counters
+	 * to become 0.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_claimed);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
@@ -60,8 +61,9 @@ static unsigned long lock_breaks(struct kunit *test)
 }
 
 /*
- * Expect @loops lock breaks, not counting those of the validation that debug
- * kernels run if areas are left.
+ * Expect @loops lock breaks by the last call. Debug kernels validate the space
+ * after each call, which breaks the lock again if areas are left. Subtract
+ * these lock breaks.
  */
 static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 			       unsigned long areas_after)
@@ -77,9 +79,9 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 
 /*
  * An unmap of many areas drops the lock every IOPT_MAX_STEPS steps in each of
- * its loops: it releases its first batch to start over with a claim, checks the
- * areas, marks them busy, searches for users, excludes new users, searches
- * again, marks the areas as working and removes them.
+ * its loops. It gives up its first batch to start over with a claim, checks the
+ * areas, marks them busy, hides them from accesses, looks for users, waits for
+ * users, marks the areas as working, and removes them.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -96,8 +98,8 @@ static void unmap_of_many_drops_the_lock(struct kunit *test)
 }
 
 /*
- * The start and the stop of dirty tracking, and the removal of an untracked
- * device, drop the lock if there are many areas.
+ * Starting and stopping dirty tracking, and removing an untracked device, drop
+ * the lock if there are many areas.
  */
 static void dirty_of_many_drops_the_lock(struct kunit *test)
 {
@@ -108,7 +110,9 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 
 	map_many(test);
 	lock_breaks(test);
-	/* The walk finds each area twice: before and after it gets a bitmap. */
+	/*
+	 * The walk visits each area twice: before and after adding its bitmap.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	KUNIT_EXPECT_EQ(test, 2 * loop, lock_breaks(test));
 	iopt_dirty_add_untracked(space->iopt);
@@ -142,8 +146,8 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	/* The attach fails at the first area, which is not aligned. */
 	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
 	/*
-	 * The attach checks all areas, and then fails to pin the first one,
-	 * which has no memory.
+	 * The attach checks all areas, and then fails to pin the first area,
+	 * which has no memory behind it.
 	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
@@ -202,7 +206,7 @@ static void unmap_many_is_all_or_nothing(struct kunit *test)
 }
 
 /*
- * A copy of many mappings is all-or-nothing, although it drops the lock in
+ * Copying many mappings is all-or-nothing, although the call drops the lock in
  * between.
  */
 static void copy_many_is_all_or_nothing(struct kunit *test)
@@ -267,7 +271,8 @@ static unsigned long nr_untracked(struct io_pagetable *iopt)
 }
 
 /*
- * Every mapping is tracked if tracking starts while many mappings are copied.
+ * If tracking starts while many mappings are being copied, every mapping is
+ * tracked afterwards.
  */
 static void tracking_starts_during_copy(struct kunit *test)
 {

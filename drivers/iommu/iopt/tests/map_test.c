@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_map_user(): the resulting page table, pins and charge, and each errno. A
- * failed map changes nothing.
+ * iopt_map_user(): the page table, pins and charge of a mapping, and each
+ * errno. A failed map must change nothing.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -13,7 +13,7 @@
 #define IOVA	0x100000000UL
 #define COPY	0x200000000UL
 
-/* Without a domain, a map neither accesses, pins nor charges the memory. */
+/* Without a domain, a map does not access, pin or charge the memory. */
 static void map_without_domain_pins_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -22,10 +22,7 @@ static void map_without_domain_pins_nothing(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 4);
 
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 4));
-	/*
-	 * The map does not check whether there is memory at the user address,
-	 * either.
-	 */
+	/* The map does not even check that the user address is mapped. */
 	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA + PAGES(4), 0, 4));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
@@ -35,7 +32,10 @@ static void map_without_domain_pins_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 8));
 }
 
-/* A map pins and charges each page once, and the domain translates to it. */
+/*
+ * A map pins and charges each page once, and the domain translates each IOVA to
+ * its page.
+ */
 static void map_translates(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -65,7 +65,9 @@ static void map_translates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 
-/* A mapping keeps its pages after the process unmaps the memory. */
+/*
+ * A mapping keeps its pages pinned after the process has unmapped the memory.
+ */
 static void map_survives_munmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -131,9 +133,9 @@ static void map_write_only_memory(struct kunit *test)
 }
 
 /*
- * A map fails with -EINVAL if an argument is unaligned, the length is 0 or the
- * protection allows neither reading nor writing, and with -EOVERFLOW if IOVAs
- * or addresses wrap.
+ * A map fails with -EINVAL if an argument is unaligned, the length is 0, or the
+ * protection allows neither reading nor writing. It fails with -EOVERFLOW if
+ * the IOVAs or the user addresses wrap around.
  */
 static void map_EINVAL_EOVERFLOW(struct kunit *test)
 {
@@ -188,8 +190,8 @@ static void map_EEXIST(struct kunit *test)
 }
 
 /*
- * A map may reach RLIMIT_MEMLOCK exactly. A map that exceeds it fails and
- * changes nothing.
+ * A map may reach RLIMIT_MEMLOCK exactly. A map that would exceed the limit
+ * fails and changes nothing.
  */
 static void map_ENOMEM_at_limit(struct kunit *test)
 {
@@ -259,7 +261,7 @@ static void mappings_left(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(100), 0,
 					  1));
 	KUNIT_EXPECT_EQ(test, 1, iopt_mappings_left(space->iopt));
-	/* A copy of two mappings counts as two. */
+	/* A copy that spans two mappings needs room for two. */
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			iopt_copy(space->iopt, &iova, space->iopt, IOVA +
 				  PAGES(99), PAGES(2), TEST_RW,
@@ -315,7 +317,7 @@ static void map_ENOSPC_at_limit(struct kunit *test)
 
 /*
  * Each mapping is charged according to its own accounting mode, and the space
- * leaks no reference to the user.
+ * leaks no reference to the user_struct.
  */
 static void map_accounts(struct kunit *test)
 {

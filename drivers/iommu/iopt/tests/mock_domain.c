@@ -5,20 +5,19 @@
  * The mock is stricter than hardware drivers: mapping an IOVA that is already
  * mapped, or unmapping one that is not, fails the test.
  *
- * It models the worst possible cache: every entry and every page table that was
- * ever valid stays cached until an IOTLB flush covers its IOVAs. The test fails
- * if a page is unpinned while a valid or cached entry translates to it, if a
- * page table is freed while it is cached, if a domain maps over a cached entry,
- * or if a domain is freed while it has valid or cached entries. The engine
- * calls iopt_test_unpin() before it unpins pages.
+ * The mock models the worst possible cache: every entry and every page table
+ * that was ever valid stays cached until an IOTLB flush covers its IOVAs. The
+ * test fails if a page is unpinned while a valid or cached entry translates to
+ * it, if a page table is freed while it is cached, if a domain maps over a
+ * cached entry, or if a domain is freed while it has valid or cached entries.
+ * The engine calls iopt_test_unpin() before it unpins pages.
  *
  * Vocabulary:
- *  reach     number of entries of all domains, valid or cached, that translate
- *            to a page frame
- *  table     memory of a page table that translates 2 MiB or 1 GiB of IOVAs. As
- *            with VT-d, a call that unmaps the whole range of a table removes
- *            the table, and the gather's freelist keeps its memory until the
- *            flush
+ *  reach     number of entries, valid or cached and in any domain, that
+ *            translate to a page frame
+ *  table     page table that translates 2 MiB or 1 GiB of IOVAs. As with VT-d,
+ *            unmapping the whole range of a table removes the table. Its page
+ *            stays on the freelist of the gather until the flush
  */
 #include <linux/delay.h>
 #include <linux/iommu.h>
@@ -34,17 +33,17 @@
 #define PTE_PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
 
 /*
- * Maximum length of a flush in bytes, because drivers compute the length in
- * narrow types.
+ * Maximum length of a flush in bytes. A longer flush is an error, because some
+ * drivers compute the length in narrow types.
  */
 #define FLUSH_MAX	SZ_1T
 
-/* Log2 of the IOVA bytes that a table of each level translates. */
+/* Log2 of the number of IOVA bytes that a table of each level translates. */
 static const unsigned int table_shift[MOCK_LEVELS] = { 21, 30 };
 
 /*
- * See the vocabulary; indexed by page frame number. Allocated along with the
- * first domain and never freed.
+ * Reach of each page frame, see the vocabulary. Allocated along with the first
+ * domain and never freed.
  */
 static atomic_t *reach;
 
@@ -92,8 +91,8 @@ static bool is_last_pin(struct page *page, unsigned long nr)
 }
 
 /*
- * Check contiguous pages that the engine is about to unpin: no domain may reach
- * a page that loses its last pin here.
+ * Called before the engine unpins contiguous pages. Fail the test if a domain
+ * still reaches a page that loses its last pin.
  */
 void iopt_test_unpin(struct page *first, unsigned long npages)
 {
@@ -111,8 +110,8 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 			  page_to_pfn(first) + npages);
 		nr = end - max(folio_pfn(folio), page_to_pfn(first));
 		/*
-		 * Another thread may have unmapped and unpinned the page
-		 * meanwhile.
+		 * Read the reach again: another thread may have unmapped and
+		 * unpinned the page meanwhile.
 		 */
 		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
 	}
@@ -139,7 +138,6 @@ static int mock_store(struct xarray *xa, unsigned long index, void *entry,
 	return rc;
 }
 
-/* Compute the IOVA range that a table translates. */
 static void table_range(struct page *table, unsigned long *start,
 			unsigned long *last)
 {
@@ -194,8 +192,8 @@ static void mock_need_tables(struct mock_domain *mock, unsigned long iova,
 
 /*
  * Remove the tables that translate only IOVAs of the unmapped range. The mock
- * takes a reference to each, to detect tables that are freed before they are
- * flushed.
+ * takes a reference to each table, to detect tables that are freed before the
+ * flush.
  */
 static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 			       size_t bytes, struct iommu_iotlb_gather *gather)
@@ -222,8 +220,8 @@ static void mock_remove_tables(struct mock_domain *mock, unsigned long iova,
 }
 
 /*
- * Sleep in some calls of a lazy domain. The choice may be arbitrary, so the
- * counter is read without the lock.
+ * Sleep in some calls of a lazy domain. It does not matter in which ones, so
+ * the counter is read without the lock.
  */
 static void mock_maybe_sleep(struct mock_domain *mock)
 {
@@ -277,8 +275,8 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 }
 
 /*
- * Return the size in bytes of the largest I/O page that is aligned like @merged
- * and not larger than @left.
+ * Return the size in bytes of the largest I/O page that @merged is aligned to
+ * and that fits into @left bytes.
  */
 static size_t mock_pgsize(struct iommu_domain *domain, u64 merged, size_t left)
 {
@@ -324,8 +322,8 @@ static int mock_map_runs(struct iommu_domain *domain, unsigned long iova,
 }
 
 /*
- * Count the pages, because some drivers make new entries valid only in this
- * call.
+ * Some drivers make new entries valid only in this call. Count the pages, so
+ * that tests can check that none is left out.
  */
 static void mock_iotlb_sync_map(struct iommu_domain *domain, unsigned long iova,
 				size_t size)
@@ -387,8 +385,8 @@ static bool is_unpinned(const struct mock_domain *mock, unsigned long pfn)
 }
 
 /*
- * Count the removed tables that were freed while they were still cached: only
- * the mock has a reference to them.
+ * Count the removed tables that were freed while they were still cached: the
+ * mock has the only reference to them.
  */
 static unsigned int count_freed_tables(struct mock_domain *mock)
 {
@@ -510,8 +508,8 @@ static void mock_domain_free(struct kunit_resource *res)
 }
 
 /*
- * Allocate a domain with I/O pages of 4 KiB, 2 MiB and 1 GiB and an aperture of
- * 48 bits. It is freed when the test case ends.
+ * Allocate a domain with I/O pages of 4 KiB, 2 MiB and 1 GiB and a 48-bit
+ * aperture. The domain is freed when the test case ends.
  */
 struct mock_domain *mock_domain_alloc(struct kunit *test)
 {

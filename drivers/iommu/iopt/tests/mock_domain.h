@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mock IOMMU domain: a real struct iommu_domain, with a page table that tests
- * can read.
+ * Mock IOMMU domain: a struct iommu_domain with a page table that tests can
+ * read.
  */
 #ifndef __IOPT_TEST_MOCK_DOMAIN_H
 #define __IOPT_TEST_MOCK_DOMAIN_H
@@ -12,8 +12,8 @@
 #include <linux/xarray.h>
 
 /*
- * Levels of page tables that the mock models: tables of 4 KiB and of 2 MiB
- * entries.
+ * Number of page table levels that the mock models: tables with 4 KiB entries
+ * and tables with 2 MiB entries.
  */
 #define MOCK_LEVELS	2
 
@@ -22,17 +22,19 @@
  * @domain: the domain that the engine programs
  * @test: test case that the domain belongs to
  * @attached: the domain is attached to the space of the test case
- * @pfnmap: the domain maps memory that has no struct page
- * @lock: protects the counters, and serialises flushes
- * @ptes: page table by IOVA page; an entry holds a pfn and a protection
- * @unflushed: entries of @ptes that were unmapped and not flushed since
- * @tables: live page tables of each level, by IOVA
- * @removed: page tables that were removed and not flushed since, by page frame
+ * @pfnmap: mapped memory need not be pinned, because it has no struct page
+ * @lock: protects the counters and serialises flushes
+ * @ptes: page table, indexed by IOVA page; an entry holds a pfn and a
+ *        protection
+ * @unflushed: entries that were unmapped but have not been flushed yet
+ * @tables: page tables in use at each level, indexed by IOVA
+ * @removed: page tables that were removed but have not been flushed yet,
+ *           indexed by page frame
  * @lowest: lowest IOVA unmapped so far
  * @highest: highest IOVA unmapped so far
  * @nr_ptes: number of pages mapped
- * @nr_maps: number of map_pages calls that were not made to fail, counting each
- *           I/O page of map_runs as a call
+ * @nr_maps: number of map_pages calls that were not made to fail; each I/O page
+ *           of map_runs counts as a call
  * @nr_unmaps: number of unmap_pages calls
  * @nr_flushes: number of iotlb_sync calls
  * @nr_large: number of mapped I/O pages larger than PAGE_SIZE
@@ -41,14 +43,15 @@
  * @nr_runs: number of runs passed to map_runs
  * @nr_sync_maps: number of iotlb_sync_map calls
  * @synced: number of pages passed to iotlb_sync_map
- * @fail_map: fail the n-th call of map_pages from now on, counting each I/O
- *            page of map_runs as a call; 0 for none
- * @fail_unmap: make the n-th call of unmap_pages from now on unmap nothing; 0
- *              for none
- * @short_unmap: maximum number of pages that a call of unmap_pages unmaps; 0
- *               for no limit
- * @keeps_ptes: an unmap was made to fall short, so entries stay behind
- * @lazy: sleep in some of the map and unmap calls so that other threads run
+ * @fail_map: fail the n-th map_pages call from now on, 0 for none; each I/O
+ *            page of map_runs counts as a call
+ * @fail_unmap: make the n-th unmap_pages call from now on unmap nothing; 0 for
+ *              none
+ * @short_unmap: maximum number of pages that one unmap_pages call unmaps; 0 for
+ *               no limit
+ * @keeps_ptes: an unmap was made to fall short, so entries may be left at the
+ *              end
+ * @lazy: sleep in some map and unmap calls, so that other threads run
  * @block_iova: block the next map or unmap of this IOVA; 0 for none
  * @blocked: completed when a call blocks on @block_iova
  * @resume: completed by the test to resume the blocked call

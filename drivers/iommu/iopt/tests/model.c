@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model of spaces, see model.h: mappings, domains, accesses and owners.
+ * Model of spaces (see model.h): mappings, domains, accesses and owners.
  *
  * The model never reads the state of the engine. It looks up the current pages
  * of the user's memory in the process.
@@ -21,7 +21,7 @@ void model_init(struct model *model, struct kunit *test, unsigned long uaddr)
 		model->space[i].max = UINT_MAX;
 }
 
-/* Return the page frame that a slot has now. */
+/* Return the frame that a slot has now. */
 unsigned long model_now(struct model *model, unsigned int slot)
 {
 	if (!model->now[slot])
@@ -83,9 +83,9 @@ static void frame_pin(struct model *model, unsigned long frame, int change)
 }
 
 /*
- * Add a user of page @i: @count is the entry for the page in @memory->held or
- * @memory->pinned. The first user pins and charges the page, which populates an
- * absent slot.
+ * Add a user of page @i. @count points to the counter of the page in
+ * @memory->held or @memory->pinned. The first user pins and charges the page,
+ * which populates an absent slot.
  */
 static void page_get(struct model *model, struct model_memory *memory,
 		     unsigned int i, unsigned int *count)
@@ -306,7 +306,7 @@ void model_copy(struct model *model, struct model_space *dst,
 
 /*
  * Return true if one mapping contains both IOVA page @border and the page
- * before.
+ * before it.
  */
 bool model_crosses(const struct model_space *space, unsigned int border)
 {
@@ -373,8 +373,8 @@ int model_check_allow(const struct model_space *space,
 }
 
 /*
- * Predict the result of attaching a domain that does not translate the IOVA
- * pages @outside.
+ * Predict the result of attaching a domain with an aperture that excludes the
+ * IOVA pages @outside.
  */
 int model_check_attach(const struct model_space *space, u64 outside)
 {
@@ -408,8 +408,8 @@ void model_detach(struct model *model, struct model_space *space,
 	while ((mapping = model_next(space, 0, MODEL_IOVAS, mapping))) {
 		mapping_drop(model, mapping);
 		/*
-		 * Without a domain, untracked devices no longer make these
-		 * pages dirty at each report, so mark them now.
+		 * Once no domain is left, reports no longer include these pages
+		 * on behalf of untracked devices, so mark them now.
 		 */
 		if (space->nr_untracked)
 			model_mark(space, mapping->start, mapping->length);
@@ -418,7 +418,7 @@ void model_detach(struct model *model, struct model_space *space,
 
 /*
  * Predict the result of an access to a range. @done receives the number of
- * pages before the failing one.
+ * pages before the first page that fails.
  */
 int model_check_access(const struct model_space *space, unsigned int start,
 		       unsigned int length, int need, unsigned int *done)
@@ -507,7 +507,7 @@ static u64 mapping_pinned(const struct model_mapping *mapping)
 	return pinned;
 }
 
-/* Mark pages as dirty if dirty pages are tracked. All of them are mapped. */
+/* Mark mapped pages as dirty if dirty pages are tracked. */
 void model_mark(const struct model_space *space, unsigned int start,
 		unsigned int length)
 {
@@ -555,9 +555,9 @@ int model_check_dirty(const struct model_space *space, unsigned int start,
 }
 
 /*
- * Report the dirty pages of a range in @word: bit 0 is for the @per_bit IOVA
- * pages from @start on, and bits of unmapped pages do not change. Unless @keep
- * is set, the report clears dirty bits of pages that are not pinned.
+ * Report the dirty pages of a range in @word. Bit 0 stands for the @per_bit
+ * IOVA pages from @start on. Bits of unmapped pages do not change. Unless @keep
+ * is set, pages that are not pinned become clean.
  */
 void model_report(struct model_space *space, unsigned int start,
 		  unsigned int length, unsigned int per_bit, bool keep,

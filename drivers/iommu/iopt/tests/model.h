@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Plain model of I/O address spaces and of the memory behind them, which states
- * the expected behaviour of the engine in the simplest way.
+ * Plain model of I/O address spaces and the memory behind them. It states the
+ * expected behaviour of the engine as simply as possible.
  *
  * The model is small: the IOVA pages of a space are the bits of a word, and
- * memory consists of a few slots of one page each. Each operation has a
- * function that predicts its return value, and another one that applies it to
+ * memory consists of a few slots of one page each. For each operation, one
+ * function predicts the return value, and another one applies the operation to
  * the model.
  *
  * Vocabulary:
  *  slot      page of the user's memory, which the process may replace
- *  absent    slot that was never written to: reading it finds the zero page
+ *  absent    slot that has not been written to since it was mapped: reads find
+ *            the zero page
  *  frame     page frame number. Pins belong to a frame, even after its slot has
  *            received another page
  *  memory    counterpart of an iopt_pages: a range of slots, and the frame that
@@ -89,8 +90,8 @@ struct model_mapping {
  * @nr_domains: number of attached domains
  * @tracking: dirty pages are tracked
  * @nr_untracked: number of untracked devices
- * @changed: bitmap of the IOVA pages that an operation has mapped, unmapped or
- *           remapped
+ * @changed: bitmap of the IOVA pages that operations have mapped, unmapped or
+ *           remapped since the last comparison
  */
 struct model_space {
 	struct model_mapping *at[MODEL_IOVAS];
@@ -111,14 +112,15 @@ struct model_space {
  * @uaddr: user address of %MODEL_SLOTS pages of memory
  * @zero: frame of the zero page
  * @absent: bitmap of the absent slots
- * @now: frame in each slot; 0 if it was not looked up yet
+ * @now: frame in each slot, or 0 if it must be looked up
  * @space: spaces
  * @mapping: mappings
  * @memory: memories
  * @frame: pinned frames
  * @frame_pins: pin count of each entry of @frame
  * @nr_frames: number of entries of @frame
- * @touched: frames that an operation has pinned or unpinned
+ * @touched: frames that operations have pinned or unpinned since the last
+ *           comparison
  * @nr_touched: number of entries of @touched
  * @charged: number of pages charged in each accounting mode
  */

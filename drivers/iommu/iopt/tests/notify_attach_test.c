@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching a domain while an unmap waits for pins, see iopt_areas_quiesce():
- * the domain translates the mapping if the unmap fails, and does not if it
- * succeeds.
+ * Attaching a domain while an unmap waits for pins (see iopt_areas_quiesce()).
+ * The domain must translate the mapping if the unmap fails, and must not if the
+ * unmap succeeds.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -12,7 +12,10 @@
 
 #define IOVA	0x100000000UL
 
-/* Start an unmap of 4 pages that waits for pins, then an attach. */
+/*
+ * Start an unmap of 4 pages, which waits for pins, then an attach, and give the
+ * attach time to run.
+ */
 static void start_unmap_and_attach(struct kunit *test,
 				   struct test_access *access,
 				   struct test_thread *unmap,
@@ -27,7 +30,9 @@ static void start_unmap_and_attach(struct kunit *test,
 	msleep(50);
 }
 
-/* Drop the pins of start_unmap_and_attach(), so that both calls succeed. */
+/*
+ * Drop the pins of start_unmap_and_attach(), and expect both calls to succeed.
+ */
 static void unpin_and_join(struct kunit *test, struct test_access *access,
 			   struct test_thread *unmap,
 			   struct test_thread *attach)
@@ -38,8 +43,8 @@ static void unpin_and_join(struct kunit *test, struct test_access *access,
 }
 
 /*
- * A domain that is attached while an unmap waits for pins translates the
- * mapping after the unmap is killed.
+ * If an unmap that waits for pins is killed, a domain that was attached during
+ * the wait translates the mapping.
  */
 static void domain_maps_after_killed_unmap(struct kunit *test)
 {
@@ -56,8 +61,8 @@ static void domain_maps_after_killed_unmap(struct kunit *test)
 }
 
 /*
- * A domain that is attached while an unmap waits for pins is empty after the
- * unmap.
+ * If an unmap that waits for pins succeeds, a domain that was attached during
+ * the wait is empty.
  */
 static void domain_is_empty_after_unmap(struct kunit *test)
 {
@@ -99,8 +104,8 @@ static void coarse_domain_attaches_after_unmap(struct kunit *test)
 }
 
 /*
- * An attach that waits for the unmap of a mapping that the domain cannot
- * translate is killable, and leaves the domain empty.
+ * An attach is killable while it waits for the unmap of a mapping that its
+ * domain cannot translate. The killed attach leaves the domain empty.
  */
 static void attach_that_waits_for_unmap_is_killable(struct kunit *test)
 {

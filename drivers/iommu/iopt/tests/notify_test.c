@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notifications of accesses by an unmap, see iopt_areas_quiesce(): which
- * accesses receive them, for which mappings, how often, and what the callback
- * may do.
+ * How an unmap notifies accesses (see iopt_areas_quiesce()): which accesses, of
+ * which mappings, how often, and what the callback may do.
  */
 #include "../area.h"
 #include "../io_pagetable.h"
@@ -13,8 +12,9 @@
 #define IOVA	0x100000000UL
 
 /*
- * Every access is notified once of the whole range of each mapping in which any
- * access has pinned pages, and of no other mapping.
+ * An unmap notifies every access once of each mapping in which any access has
+ * pinned pages, and of no other mapping. The notification covers the whole
+ * mapping.
  */
 static void unmap_notifies_every_access(struct kunit *test)
 {
@@ -54,7 +54,9 @@ static void unmap_notifies_every_access(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, one->nr_notified);
 }
 
-/* Pins of accesses stay when a domain is detached, so no access is notified. */
+/*
+ * Detaching a domain leaves the pins of accesses alone and notifies no access.
+ */
 static void detach_notifies_no_access(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -121,7 +123,10 @@ static void call_every_function(struct test_access *access, unsigned long start,
 	WARN_ON(iopt_validate(iopt));
 }
 
-/* The callback may call the engine, which holds no lock meanwhile. */
+/*
+ * The callback may call the engine, because it runs without any engine lock
+ * held.
+ */
 static void callback_may_call_any_function(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -198,8 +203,8 @@ static void unmap_notifies_up_to_limit(struct kunit *test)
 }
 
 /*
- * After the last notification the unmap waits until the pins are dropped. If it
- * is killed in that wait, the mapping can be pinned again.
+ * After the last notification the unmap waits until the pins are dropped. If
+ * the unmap is killed during that wait, the mapping can be pinned again.
  */
 static void unmap_waits_after_last_notice(struct kunit *test)
 {
@@ -258,8 +263,8 @@ static void waits_for_calls_count_as_notices(struct kunit *test)
 }
 
 /*
- * An access that unpins at the first notification cannot use the mapping again
- * while it is being unmapped.
+ * An access that unpins at the first notification cannot use the mapping during
+ * the rest of the unmap.
  */
 static void no_use_after_unpin(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An unmap waits until accesses have dropped their pins and until in-flight
- * calls that pin have returned, see iopt_areas_quiesce().
+ * An unmap waits until accesses have dropped their pins and in-flight calls
+ * that pin have returned (see iopt_areas_quiesce()).
  */
 #include <linux/delay.h>
 
@@ -93,7 +93,7 @@ static void unmap_of_several_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
-/* Wait until @nr calls are in flight in an area. */
+/* Wait until @nr calls are using an area. */
 static void wait_for_users(struct test_space *space, struct iopt_area *area,
 			   unsigned int nr)
 {
@@ -141,8 +141,8 @@ static long call_pin_unlocked(struct test_thread *thread)
 }
 
 /*
- * A call that pins several mappings is all-or-nothing, even if they are
- * unmapped while the last one is being pinned.
+ * A pin that spans several mappings is all-or-nothing, even if the mappings are
+ * unmapped while pages of the last mapping are being pinned.
  */
 static void pin_of_several_is_all_or_nothing(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serialisation of calls that pin the same blocks, because GUP may migrate
- * their pages (page_migration.c).
+ * Calls that pin the same blocks are serialised, because GUP may migrate the
+ * pages (page_migration.c).
  */
 #include <linux/delay.h>
 #include <linux/file.h>
@@ -47,7 +47,7 @@ static void start_waiting(struct kunit *test, struct test_thread *thread,
 	expect_waiting(test, thread);
 }
 
-/* Calls that pin a common block take turns in the order of their arrival. */
+/* Calls with a block in common proceed one at a time, in order of arrival. */
 static void same_blocks_are_serialised(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 2);
@@ -58,7 +58,7 @@ static void same_blocks_are_serialised(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_migration_start(&first));
 	start_waiting(test, &two, &second);
 	/*
-	 * The third call overlaps only the second one, which is still waiting.
+	 * The third call overlaps only the second call, which is still waiting.
 	 */
 	start_waiting(test, &three, &third);
 
@@ -71,8 +71,9 @@ static void same_blocks_are_serialised(struct kunit *test)
 }
 
 /*
- * Calls that pin other blocks or memory of another object do not wait, even if
- * their objects have the same hash. A call that waits hangs the test case.
+ * Calls that pin different blocks, or memory of different objects, do not wait
+ * for each other, even if the objects have the same hash. A call that waits
+ * would hang the test case.
  */
 static void other_blocks_do_not_wait(struct kunit *test)
 {
@@ -98,7 +99,7 @@ static void other_blocks_do_not_wait(struct kunit *test)
 	iopt_migration_end(&stuck);
 }
 
-/* A call that is killed while it waits no longer makes later calls wait. */
+/* Once a waiting call is killed, later calls no longer wait for it. */
 static void killed_call_delays_no_other(struct kunit *test)
 {
 	struct iopt_migration first = blocks_of(test, 0, 1);
@@ -144,8 +145,8 @@ static void range_is_rounded_to_blocks(struct kunit *test)
 }
 
 /*
- * Pages of a file are identified by its f_mapping and their index in it,
- * wherever they are mapped.
+ * A page of a file is identified by the f_mapping of the file and the index of
+ * the page in the file, wherever the page is mapped.
  */
 static void pages_are_identified_by_file(struct kunit *test)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page faults while pinning (pages_pin.c), in a file on a filesystem that does
+ * Page faults during pinning (pages_pin.c), in a file on a filesystem that does
  * not respond.
  *
- * A second thread needs a page of the file and waits. Other calls must not wait
- * for that page unless they need it, too: a case in which they do hangs. The
- * pages that the thread has pinned before are charged meanwhile, and the thread
- * can be killed.
+ * A second thread blocks in the fault of a page of the file. Other calls must
+ * not wait for this page unless they need it too; a test case in which they do
+ * hangs. Meanwhile, the pages that the thread has already pinned are charged,
+ * and the thread is killable.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -41,7 +41,10 @@ static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
 	return uaddr;
 }
 
-/* Map 8 pages at IOVA, and copy the first 4 into another space. */
+/*
+ * Map 8 pages at IOVA, and copy the mapping of the first 4 pages into another
+ * space.
+ */
 static struct io_pagetable *map_and_copy(struct kunit *test,
 					 unsigned long uaddr)
 {
@@ -56,8 +59,8 @@ static struct io_pagetable *map_and_copy(struct kunit *test,
 }
 
 /*
- * RLIMIT_MEMLOCK includes the pages that a map has pinned while it waits for
- * another page to be faulted in.
+ * Pages that a map has already pinned count towards RLIMIT_MEMLOCK while the
+ * map waits for another page to be faulted in.
  */
 static void limit_includes_pages_of_waiting_map(struct kunit *test)
 {
@@ -91,8 +94,8 @@ static void limit_includes_pages_of_waiting_map(struct kunit *test)
 }
 
 /*
- * A space that shares the pages can unmap, detach and attach while the attach
- * of a domain to another space waits for one of the pages.
+ * While the attach of a domain to one space waits for a page to be faulted in,
+ * another space that shares the pages can unmap, detach and attach.
  */
 static void sharing_space_does_not_wait(struct kunit *test)
 {
@@ -135,7 +138,7 @@ static void sharing_space_does_not_wait(struct kunit *test)
 
 /*
  * While a call waits for a page to be faulted in, accesses can pin the other
- * pages. Several calls that wait for the page all pin the same page.
+ * pages. Several calls that wait for the same page pin it only once.
  */
 static void pin_does_not_wait_for_other_pages(struct kunit *test)
 {
@@ -177,7 +180,7 @@ static void pin_does_not_wait_for_other_pages(struct kunit *test)
 
 /*
  * While a holder waits for a page to be faulted in, the pages that it found
- * pinned stay pinned, even if the holder that pinned them drops them.
+ * pinned stay pinned, even if the holder that pinned them is removed.
  */
 static void waiting_holder_keeps_found_pages(struct kunit *test)
 {
@@ -228,8 +231,8 @@ static long call_map_one(struct test_thread *thread)
 }
 
 /*
- * After the fault, a page of a read-only private file mapping is replaced by an
- * anonymous copy before it is pinned.
+ * A page of a read-only private file mapping that had to be faulted in is
+ * replaced with an anonymous copy before it is pinned.
  */
 static void private_page_is_copied_after_fault(struct kunit *test)
 {
@@ -256,11 +259,11 @@ static void private_page_is_copied_after_fault(struct kunit *test)
 
 /**
  * struct blocking_file - file in which faults of all tasks but one block
- * @exempt: the task that faults without blocking
+ * @exempt: task that faults without blocking
  * @blocked: completed when a fault of another task blocks
- * @resume: completed by the test to resume that fault, which waits with the
- *          mmap_lock released
- * @uaddr: user address of the file
+ * @resume: completed by the test to resume the blocked fault, which waits
+ *          without the mmap_lock
+ * @uaddr: user address at which the file is mapped
  */
 struct blocking_file {
 	struct task_struct *exempt;
@@ -269,7 +272,7 @@ struct blocking_file {
 	unsigned long uaddr;
 };
 
-/* More faults than a call may take in succession without progress. */
+/* Number of faults: more than a call may take in a row without progress. */
 #define NR_BLOCKING	(IOPT_FAULTS_MAX + 8UL)
 
 static vm_fault_t blocking_fault(struct vm_fault *vmf)
@@ -299,7 +302,7 @@ static int blocking_mmap(struct file *file, struct vm_area_struct *vma)
 
 static const struct file_operations blocking_fops = { .mmap = blocking_mmap };
 
-/* Map each page separately, so that a fault covers one page only. */
+/* Map each page as a VMA of its own, so that a fault covers a single page. */
 static void blocking_file_map(struct kunit *test,
 			      struct blocking_file *blocking)
 {
@@ -322,8 +325,8 @@ static void blocking_file_map(struct kunit *test,
 }
 
 /*
- * Each time that a fault of the thread blocks, pin the page in another space
- * before the fault resumes. Join the thread at the end.
+ * Each time a fault of the thread blocks, pin the page through another space
+ * before resuming the fault. Join the thread at the end.
  */
 static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 				struct blocking_file *blocking)
@@ -349,8 +352,8 @@ static void pin_each_page_first(struct kunit *test, struct test_thread *thread,
 }
 
 /*
- * Pages that other callers pin count as progress of a holder: it does not fail
- * after IOPT_FAULTS_MAX faults.
+ * A holder makes progress if other callers pin the pages that it needs, and
+ * thus does not fail after IOPT_FAULTS_MAX faults.
  */
 static void progress_of_others_counts_for_holder(struct kunit *test)
 {
@@ -378,8 +381,8 @@ static long call_pin_all(struct test_thread *thread)
 }
 
 /*
- * Pages that other callers pin count as progress of an access: it does not fail
- * after IOPT_FAULTS_MAX faults.
+ * An access makes progress if other callers pin the pages that it needs, and
+ * thus does not fail after IOPT_FAULTS_MAX faults.
  */
 static void progress_of_others_counts_for_access(struct kunit *test)
 {
@@ -399,7 +402,7 @@ static void progress_of_others_counts_for_access(struct kunit *test)
 	test_munmap(test, blocking.uaddr, NR_BLOCKING);
 }
 
-/* More runs than a caller skips between checks for signals. */
+/* Number of runs: more than a holder visits between two checks for signals. */
 #define NR_RUNS		1100UL
 
 static long call_hold_killed(struct test_thread *thread)
@@ -438,7 +441,9 @@ static void holder_of_held_pages_is_killable(struct kunit *test)
 	struct iopt_pages *pages;
 
 	uaddr = test_touched(test, NR_RUNS);
-	/* Neighbours differ in kind, so that each page is a run. */
+	/*
+	 * Adjacent pages differ in kind, so that each page is a run of its own.
+	 */
 	set_reserved(test, uaddr, true);
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, NR_RUNS));

@@ -4,8 +4,8 @@
  * that is pinning the same pages, but not for a caller that is pinning
  * different pages.
  *
- * Pinning for a read-only mapping takes the mmap_lock. While a thread holds
- * that lock, the threads that pin have claimed their pages but have not pinned
+ * Pinning for a read-only mapping takes the mmap_lock. The tests hold that lock
+ * to stop threads after they have claimed pages and before they have pinned
  * any.
  */
 #include <linux/completion.h>
@@ -40,7 +40,7 @@ static unsigned int nr_claims(struct kunit *test, struct iopt_pages *pages)
 	return nr;
 }
 
-/* Wait until @nr callers are pinning or wait for another caller to pin. */
+/* Wait until @nr callers are pinning or waiting for a claim to end. */
 static void wait_for_callers(struct kunit *test, struct iopt_pages *pages,
 			     unsigned int nr)
 {
@@ -50,7 +50,7 @@ static void wait_for_callers(struct kunit *test, struct iopt_pages *pages,
 
 /**
  * struct pin_call - pages that a thread pins
- * @access: access that pins them
+ * @access: access that pins the pages
  * @first: first page, counted from %IOVA
  * @npages: number of pages
  */
@@ -63,8 +63,8 @@ struct pin_call {
 #define NCALLS	2U
 
 /**
- * struct pinning - threads that pin some pages at the same time
- * @call: pages of each thread
+ * struct pinning - threads that pin pages of one mapping at the same time
+ * @call: pages that each thread pins
  * @thread: the threads
  * @lock_holder: thread that holds the mmap_lock
  * @locked: completed when @lock_holder holds the lock
@@ -94,8 +94,8 @@ static long call_hold_mmap_lock(struct test_thread *thread)
 }
 
 /*
- * Start the threads one after the other. Each blocks before it has pinned a
- * page.
+ * Start the threads one after the other. Each thread blocks before it has
+ * pinned a page.
  */
 static void pinning_start(struct kunit *test, struct pinning *pinning,
 			  unsigned long npages)
@@ -130,7 +130,7 @@ static void pinning_resume(struct pinning *pinning)
 	test_thread_join(&pinning->lock_holder);
 }
 
-/* If two accesses need the same pages, the second waits for the first. */
+/* If two accesses pin the same pages, the second waits for the first. */
 static void access_waits_for_pinning_access(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 0, 8 }, { NULL, 4, 8 } } };
@@ -157,7 +157,7 @@ static void access_waits_for_pinning_access(struct kunit *test)
 }
 
 /**
- * struct beside_case - pages to pin while a thread is pinning pages 8 to 15
+ * struct beside_case - pages to pin while pages 8 to 15 are being pinned
  * @name: name of the case
  * @first: first page
  * @npages: number of pages
@@ -183,9 +183,7 @@ static void beside_case_name(const struct beside_case *beside, char *name)
 
 KUNIT_ARRAY_PARAM(beside, beside_cases, beside_case_name);
 
-/*
- * An access that pins pages does not wait for a caller that pins other pages.
- */
+/* An access does not wait for a caller that is pinning other pages. */
 static void access_pins_beside_pinning_access(struct kunit *test)
 {
 	const struct beside_case *beside = test->param_value;
@@ -252,8 +250,9 @@ static void waiting_holder_is_killable(struct kunit *test)
 
 /*
  * A holder that needs some pages of a hole waits for the holder that is pinning
- * the whole hole. Every page is then mapped at its index in both domains, and
- * the pages of the waiting holder stay pinned when the other holder is removed.
+ * the whole hole. Afterwards both domains must translate each page at its
+ * index, and the pages of the waiting holder must stay pinned when the other
+ * holder is removed.
  */
 static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
 {
@@ -317,8 +316,8 @@ static void holder_waits_for_scattered_pages(struct kunit *test)
 }
 
 /*
- * A holder waits while another holder pins contiguous pages. Their run is cut
- * where the slice of the waiting holder starts and ends.
+ * A holder waits while another holder pins contiguous pages. The resulting run
+ * is cut at both ends of the waiting holder's slice.
  */
 static void holder_waits_for_run(struct kunit *test)
 {

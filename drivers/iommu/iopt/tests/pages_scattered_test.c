@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A thousand scattered holders or pins cut a single run (pages_hold.c), and are
- * then removed in a scattered order without an allocation. The memory is
- * physically contiguous, so that it is one run before it is cut.
+ * A thousand scattered holders or pins use pages of a single run
+ * (pages_hold.c), and are then removed in scattered order, which must not
+ * allocate. The memory is physically contiguous, so that it is recorded as one
+ * run at first.
  */
 #include <linux/sched/signal.h>
 
@@ -17,14 +18,15 @@
 #define NR	1000UL
 #define NPAGES	(2 * NR + 1)
 
-/* Return the page index of holder or pin @i: they are at the odd indexes. */
+/* Return the page index of holder or pin @i. All of them are at odd indexes. */
 static unsigned long page_of(unsigned long i)
 {
 	return 2 * i + 1;
 }
 
 /*
- * Return the holder or pin to remove after @at. NR steps visit each one once.
+ * Return the number of the holder or pin to remove after number @at. NR steps
+ * visit each number once.
  */
 static unsigned long next_at(unsigned long at)
 {
@@ -45,7 +47,7 @@ static unsigned int nr_runs(struct iopt_pages *pages)
 	return nr;
 }
 
-/* Map contiguous memory at IOVA with a domain attached, as a single run. */
+/* Attach a domain and map contiguous memory at IOVA, as a single run. */
 static struct iopt_pages *map_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -74,7 +76,7 @@ static unsigned long pfn_of(struct kunit *test, unsigned long i)
 	return test_user_pfn(test, space->uaddr + PAGES(page_of(i)));
 }
 
-/* A copy of one page unpins only that page when it is unmapped. */
+/* Unmapping a copied mapping of one page unpins that page only. */
 static void copies_cut_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -122,11 +124,10 @@ static void unpin_all(void *data, unsigned long start, unsigned long last)
 }
 
 /*
- * Pins own their pages while no domain is attached, and the holder owns the
- * pages while one is attached. The pins can be dropped one by one in both
- * states.
+ * Pins own their pages while no domain is attached. While a domain is attached,
+ * the holder owns them. Pins can be dropped one by one in both states.
  */
-static void pins_cut_one_run(struct kunit *test)
+static void pins_do_not_cut_run(struct kunit *test)
 {
 	static const struct iopt_access_ops ops = { .unmap = unpin_all };
 	struct test_space *space = test->priv;
@@ -190,7 +191,7 @@ static void pins_cut_one_run(struct kunit *test)
 
 static struct kunit_case pages_scattered_cases[] = {
 	KUNIT_CASE(copies_cut_one_run),
-	KUNIT_CASE(pins_cut_one_run),
+	KUNIT_CASE(pins_do_not_cut_run),
 	{}
 };
 

@@ -24,8 +24,9 @@ static void expect_pinned(struct kunit *test, unsigned long uaddr,
 }
 
 /*
- * Contiguous pages of two holders are separate runs, and each is unpinned with
- * its holder, whether the slices are adjacent or nested.
+ * Contiguous pages are cut into runs where the slice of a holder ends, whether
+ * slices are adjacent or nested, so that the pages of each holder can be
+ * unpinned separately.
  */
 static void run_ends_where_a_slice_ends(struct kunit *test)
 {
@@ -63,7 +64,7 @@ static void run_ends_where_a_slice_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pages->nr_charged);
 }
 
-/* Insert the slice of a holder with pages that are not pinned yet. */
+/* Insert the slice of a holder that is still being filled. */
 static void slice_insert(struct iopt_pages *pages,
 			 struct interval_tree_node *slice)
 {
@@ -82,8 +83,8 @@ static void slice_drop(struct iopt_pages *pages,
 }
 
 /*
- * A run that grows with contiguous pages still ends where the slice of a
- * waiting holder starts.
+ * Contiguous pages that are pinned later extend an existing run, but only up to
+ * the start of a waiting holder's slice.
  */
 static void run_ends_where_a_waiting_slice_starts(struct kunit *test)
 {
@@ -149,7 +150,7 @@ static void pin_skips_pinned_pages(struct kunit *test)
 	test_expect_pins(test, uaddr, 16, 0);
 }
 
-/* A pin and its unpin leave the number of references to the payer unchanged. */
+/* Pinning and unpinning leave the reference count of the payer unchanged. */
 static void unpin_puts_payer(struct kunit *test)
 {
 	struct test_access *access = test_access_create(test);

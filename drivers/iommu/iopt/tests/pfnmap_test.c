@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory without struct page (gup.c), as drivers map it with remap_pfn_range().
+ * Mapping of memory without struct page (gup.c), as created by a driver with
+ * remap_pfn_range().
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -55,7 +56,7 @@ static void pfnmap_space_free(struct kunit *test, struct io_pagetable *iopt)
 }
 
 /*
- * Memory without struct page is neither pinned nor charged, and each page
+ * Memory without struct page is neither pinned nor charged, and each IOVA page
  * translates to its own page frame.
  */
 static void pfnmap_maps(struct kunit *test)
@@ -78,7 +79,7 @@ static void pfnmap_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_PTR_EQ(test, NULL, iopt_validate(iopt));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 5));
-	/* The last page is not mapped in the process. */
+	/* The map fails if the last page is not mapped in the process. */
 	test_munmap(test, uaddr + PAGES(5), 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, uaddr, 6));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
@@ -106,8 +107,9 @@ static void pfnmap_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_map_prot(iopt, IOVA, uaddr, 2,
 					       IOMMU_READ));
 	/*
-	 * A PFN mapping of the kernel's own memory is rejected, because the
-	 * mapping holds no reference to the page.
+	 * A PFN mapping of the kernel's own memory is rejected: the engine
+	 * holds no reference to the page, which could be freed while a device
+	 * can reach it.
 	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			test_map(iopt, 2 * IOVA, uaddr + PAGES(2), 1));
@@ -122,8 +124,8 @@ static void pfnmap_EFAULT(struct kunit *test)
 }
 
 /*
- * Neither batch boundaries nor the limit on the I/O page size split an I/O page
- * that fits.
+ * An I/O page that the limit on the I/O page size allows is not split at a
+ * batch boundary.
  */
 static void pfnmap_large_iopages(struct kunit *test)
 {
@@ -143,8 +145,8 @@ static void pfnmap_large_iopages(struct kunit *test)
 }
 
 /*
- * Memory without struct page cannot be pinned, whether a domain translates it
- * or not.
+ * An access cannot pin memory without struct page, whether or not a domain
+ * translates it.
  */
 static void pin_pfnmap_EINVAL(struct kunit *test)
 {
@@ -159,8 +161,8 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	access = test_access_create(test);
 
 	/*
-	 * Map ordinary memory, two pages of memory without struct page, and
-	 * ordinary memory.
+	 * Replace two pages in the middle of ordinary memory with memory
+	 * without struct page.
 	 */
 	io = uaddr + PAGES(1);
 	test_munmap(test, io, 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Conversion of a record of runs to calls of iommu_map_runs() (program.c), for
- * IOMMU drivers with and without the map_runs op.
+ * Programming of recorded runs into a domain (program.c), for IOMMU drivers
+ * with and without the map_runs op.
  *
  * Most records are built by hand from page frames that the kernel does not
  * manage, so that they can have any shape and need no pinning.
@@ -19,9 +19,7 @@
 #include "space.h"
 
 #define IOVA	0x100000000UL
-/*
- * First page frame of nonexistent memory; a multiple of the largest I/O page.
- */
+/* First pfn of memory that does not exist, aligned to the largest I/O page. */
 #define PFN	BIT(30)
 
 /**
@@ -51,7 +49,7 @@ static void record_init(struct kunit *test, struct record *record)
 }
 
 /*
- * Add a run without joining it to the previous one, even if they are
+ * Append a run without merging it into the previous run, even if the two are
  * contiguous.
  */
 static void record_add(struct kunit *test, struct record *record,
@@ -72,7 +70,7 @@ static void record_add(struct kunit *test, struct record *record,
 						false, GFP_KERNEL));
 }
 
-/* Add @nr pages that have no neighbours. */
+/* Append @nr pages, none of which is contiguous with the next. */
 static void record_add_scattered(struct kunit *test, struct record *record,
 				 unsigned long nr)
 {
@@ -83,7 +81,7 @@ static void record_add_scattered(struct kunit *test, struct record *record,
 			   IOPT_RUN_PFNMAP);
 }
 
-/* Map the whole record at @iova. */
+/* Map the whole record in a domain at @iova. */
 static int record_program_in(struct kunit *test, struct record *record,
 			     struct iommu_domain *domain, unsigned long iova)
 {
@@ -153,8 +151,8 @@ static void way_name(const bool *way, char *name)
 KUNIT_ARRAY_PARAM(ways, ways, way_name);
 
 /*
- * Scattered pages take one call for every 32 runs, and each page is mapped at
- * its index.
+ * Scattered pages take one iommu_map_runs() call for every 32 runs, and each
+ * page is mapped at its index.
  */
 static void scattered_in_few_calls(struct kunit *test)
 {
@@ -181,7 +179,7 @@ static void scattered_in_few_calls(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* A map that fails at its n-th step leaves nothing mapped. */
+/* If any step of a map fails, nothing stays mapped. */
 static void nth_failure_leaves_nothing(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
@@ -213,9 +211,9 @@ static void nth_failure_leaves_nothing(struct kunit *test)
 }
 
 /*
- * Contiguous memory is mapped with large I/O pages, even if the record splits
- * it into several runs, and even if scattered pages fill the vector of the call
- * before it.
+ * Contiguous memory is mapped with large I/O pages even if it is recorded as
+ * several runs, and even if the preceding scattered pages have filled the
+ * vector of a call.
  */
 static void contiguous_memory_takes_large_pages(struct kunit *test)
 {
@@ -239,7 +237,7 @@ static void contiguous_memory_takes_large_pages(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* No I/O page is larger than the limit, even in contiguous memory. */
+/* No I/O page exceeds the limit of the space, even in contiguous memory. */
 static void largest_iopte(struct kunit *test)
 {
 	static const unsigned long limit[] = { SZ_4K, SZ_64K, SZ_2M, SZ_1G };
@@ -268,12 +266,12 @@ static void largest_iopte(struct kunit *test)
 }
 
 /**
- * struct counting - domain that counts but maps nothing
+ * struct counting - domain that counts map_runs calls but maps nothing
  * @domain: domain that the engine programs
  * @calls: number of map_runs calls
  * @most: size of the largest call, in bytes
  * @longest: length of the longest run, in bytes
- * @bytes: sum of all calls, in bytes
+ * @bytes: number of bytes in all calls
  */
 struct counting {
 	struct iommu_domain domain;
@@ -304,7 +302,10 @@ static const struct iommu_domain_ops counting_ops = {
 	.map_runs = counting_map_runs,
 };
 
-/* A call maps at most 1 GiB and does not split an I/O page of that size. */
+/*
+ * A map_runs call covers at most 1 GiB, and no I/O page of that size is split
+ * between calls.
+ */
 static void calls_are_bounded(struct kunit *test)
 {
 	struct counting counting = {
@@ -333,7 +334,7 @@ static void calls_are_bounded(struct kunit *test)
 	record_exit(test, &record, mock);
 }
 
-/* The zero page is mapped at each index of its run. */
+/* A run of the zero page maps the same page at each index. */
 static void zero_page_is_repeated(struct kunit *test)
 {
 	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
@@ -353,9 +354,10 @@ static void zero_page_is_repeated(struct kunit *test)
 }
 
 /*
- * A domain with I/O pages larger than PAGE_SIZE maps memory that is contiguous
- * over whole I/O pages, in any number of runs. Other memory fails with -EINVAL,
- * and the I/O pages mapped before the failure are unmapped.
+ * If the smallest I/O page of a domain is larger than PAGE_SIZE, the memory of
+ * each I/O page must be contiguous, but may be recorded as several runs.
+ * Otherwise the map fails with -EINVAL, and the I/O pages mapped before the
+ * failure are unmapped.
  */
 static void coarse_domain_EINVAL(struct kunit *test)
 {
@@ -466,13 +468,13 @@ static void map_runs_reports_mapped(struct kunit *test)
 }
 
 /**
- * struct counted - domain that counts unmaps but maps nothing
+ * struct counted - domain that counts unmap_pages calls but maps nothing
  * @domain: the domain
  * @nr_calls: number of unmap_pages calls
  * @nr_flushes: number of iotlb_sync calls
- * @bytes: sum of all calls, in bytes
+ * @bytes: number of bytes that all calls unmapped
  * @crossing: number of calls that crossed a multiple of 1 GiB
- * @stop: unmap nothing in a call that would exceed this sum, in bytes; 0 for no
+ * @stop: limit on @bytes: a call that would exceed it unmaps nothing; 0 for no
  *        limit
  */
 struct counted {
@@ -537,8 +539,8 @@ static void count_unprogram(struct kunit *test, struct counted *counted,
 }
 
 /*
- * An unmap is split into calls of bounded size, at multiples of 1 GiB, so that
- * no I/O page is split.
+ * An unmap is split into calls of bounded size, which end at multiples of 1 GiB
+ * to avoid splitting I/O pages.
  */
 static void unmap_in_pieces(struct kunit *test)
 {

@@ -33,8 +33,8 @@ struct random_access {
 
 /**
  * struct random_pin - pages of one mapping that an access has pinned
- * @access: access that pinned them; NULL if the record is unused
- * @mapping: mapping that they belong to
+ * @access: access that pinned the pages; NULL if the record is unused
+ * @mapping: mapping that contains the pages
  * @start: first IOVA page
  * @length: number of pages
  */
@@ -46,7 +46,7 @@ struct random_pin {
 };
 
 /**
- * struct random - state of a run
+ * struct random - state of one test case
  * @test: the test case
  * @model: expected state
  * @rnd: state of the random number generator
@@ -82,8 +82,8 @@ struct random {
 /**
  * struct random_kind - kind of operation
  * @name: name
- * @op: runs one operation with random arguments, and asserts that its result is
- *      the one that the model predicts. Returns true if the operation succeeded
+ * @op: runs one operation with random arguments, and asserts that the engine
+ *      returns what the model predicts. Returns true if the operation succeeded
  * @weight: relative frequency
  */
 struct random_kind {

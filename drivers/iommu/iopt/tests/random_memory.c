@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations of the random test on pins, on the user's memory, on dirty pages
- * and on owners, see random_ops.c.
+ * Operations of the random test on pins, user memory, dirty pages and owners.
  */
 #include <linux/iommu.h>
 #include <linux/mman.h>
@@ -10,7 +9,7 @@
 #include "random.h"
 #include "space.h"
 
-/* Drop the pins of one record, and no others. */
+/* Drop the pins of one record, and expect that no other pins are dropped. */
 static void unpin(struct random *random, struct random_pin *pin)
 {
 	unsigned long start = PAGES(pin->start);
@@ -24,7 +23,7 @@ static void unpin(struct random *random, struct random_pin *pin)
 
 /*
  * Unmap callback of an access: expect that the range is a whole mapping, and
- * drop the pins that the access has in it.
+ * drop the pins of the access in that mapping.
  */
 static void access_unmap(void *data, unsigned long start, unsigned long last)
 {
@@ -125,7 +124,7 @@ bool random_do_pin(struct random *random)
 		first += dice(random, PAGE_SIZE);
 		last -= dice(random, PAGE_SIZE);
 	}
-	/* The unaligned range may end before it starts. */
+	/* The unaligned range might end before it starts. */
 	if (last < first)
 		return false;
 
@@ -136,7 +135,9 @@ bool random_do_pin(struct random *random)
 		pinned_here(random, access, start, length, pages);
 		return true;
 	}
-	/* Pages pinned before the failure are populated and dirty. */
+	/*
+	 * Pages that were pinned before the failure stay populated and dirty.
+	 */
 	model_look_again(&random->model);
 	model_mark(space, start, done);
 	return false;
@@ -176,8 +177,8 @@ static u8 *content_at(struct random *random, const struct model_space *space,
 }
 
 /*
- * Return the number of bytes of [@iova, @iova + @bytes) in IOVA page @i.
- * @offset receives their offset from @iova.
+ * Return the number of bytes of [@iova, @iova + @bytes) that are in IOVA page
+ * @i. @offset receives the offset of the first of these bytes from @iova.
  */
 static unsigned int piece(unsigned int i, unsigned long iova,
 			  unsigned long bytes, unsigned long *offset)
@@ -402,8 +403,8 @@ bool random_do_adopt(struct random *random)
 		return false;
 	mapping->orphan = false;
 	/*
-	 * The mapping may be only a slice of its memory, and the address is
-	 * that of the slice.
+	 * The mapping may cover only a slice of its memory, and the adopted
+	 * address is that of the slice.
 	 */
 	mapping->memory->slot = slot - mapping->first;
 	return true;

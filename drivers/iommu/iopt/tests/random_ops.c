@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations of the random test, see random.h.
+ * Operations of the random test.
  *
  * Each operation chooses random arguments, predicts the result with the model,
  * makes the call, compares the results, and applies the operation to the model.
@@ -14,7 +14,7 @@
 #include "random.h"
 #include "space.h"
 
-/* Choose a space, mostly the first one. */
+/* Choose the index of a space: 0 in three of four cases. */
 unsigned int random_space(struct random *random)
 {
 	return !dice(random, 4);
@@ -148,8 +148,8 @@ static bool do_copy_across(struct random *random)
 }
 
 /*
- * Expect that every access of the space was notified @notified times of a
- * mapping, and no access of the other space. Reset the counters.
+ * Expect that every access of space @s was notified of a mapping @notified
+ * times, and that no access of the other space was. Reset the counters.
  */
 static void expect_notified(struct random *random, unsigned int s,
 			    const struct model_mapping *mapping,
@@ -244,7 +244,9 @@ static bool do_unmap_all(struct random *random)
 }
 
 /*
- * Return a dirty query at a random address, with random bits set in its bitmap.
+ * Return a dirty query with a bitmap at a random address. @per_bit receives the
+ * number of pages that one bit stands for, and @word the random initial content
+ * of the bitmap.
  */
 struct iopt_dirty_query random_query(struct random *random,
 				     unsigned int *per_bit, u64 *word)
@@ -297,8 +299,8 @@ static bool do_unmap_dirty(struct random *random)
 }
 
 /*
- * Choose a domain that is attached or detached, as @attached says. Return
- * RANDOM_DOMAINS if there is none.
+ * Choose an attached domain if @attached is true, otherwise one that is not
+ * attached. Return RANDOM_DOMAINS if there is none.
  */
 static unsigned int dice_domain(struct random *random, bool attached)
 {
@@ -427,8 +429,8 @@ static bool do_unreserve(struct random *random)
 }
 
 /*
- * Attach a domain with a limit that is too low by one page, then with the exact
- * limit.
+ * Attach a domain with an RLIMIT_MEMLOCK that is one page too low, then with
+ * one that is just high enough.
  */
 static bool limit_attach(struct random *random)
 {
@@ -443,7 +445,8 @@ static bool limit_attach(struct random *random)
 	need = model_need(model, space, IOPT_ACCOUNT_USER);
 	/*
 	 * If the space has untracked devices, a failed attach makes pages dirty
-	 * that such a device could have written to.
+	 * that such a device could have written to, which the model does not
+	 * predict.
 	 */
 	if (!need || model_need(model, space, IOPT_ACCOUNT_MM) ||
 	    space->nr_untracked ||
@@ -462,7 +465,10 @@ static bool limit_attach(struct random *random)
 	return true;
 }
 
-/* Map with a limit that is too low by one page, then with the exact limit. */
+/*
+ * Map with an RLIMIT_MEMLOCK that is one page too low, then with one that is
+ * just high enough.
+ */
 static bool limit_map(struct random *random)
 {
 	unsigned int s = random_space(random), start;

@@ -2,11 +2,11 @@
 /*
  * Random operations compared with a plain model.
  *
- * The test has two spaces, four domains, of which one has a small aperture, and
- * three accesses, all of which use a few pages of memory. After each operation
- * it validates the spaces and compares the engine with the model: the return
- * value, the page tables, the pin count of each page and the charges. The
- * comparison is limited to the parts that the operation changed, and covers
+ * The test uses two spaces, three accesses and four domains, one of which has a
+ * small aperture. All of them share a few pages of memory. After each operation
+ * the test validates the spaces and compares the engine with the model: the
+ * return value, the page tables, the pin count of each page and the charges.
+ * The comparison is limited to what the operation changed, but covers
  * everything after every 16th operation.
  *
  * Module parameters:
@@ -115,7 +115,7 @@ static bool part_failed(struct kunit *test)
 	return READ_ONCE(test->status) == KUNIT_FAILURE;
 }
 
-/* Skip the cleanup after a failure, because it might block. */
+/* Skip the cleanup after a failure, because the cleanup might block. */
 static void random_test_exit(struct kunit *test)
 {
 	struct random *random = test->priv;
@@ -148,8 +148,8 @@ static void random_test_exit(struct kunit *test)
 }
 
 /*
- * Expect that domain @d translates the IOVA pages in bitmap @iovas as in the
- * model.
+ * Expect that domain @d translates the IOVA pages in bitmap @iovas as the model
+ * does.
  */
 static void check_ptes(struct random *random, unsigned int d, u64 iovas)
 {
@@ -235,7 +235,7 @@ static void check_charges(struct random *random)
 			current->mm->locked_vm);
 }
 
-/* Compare the usable IOVAs and the number of mappings left. */
+/* Compare the usable IOVAs and the number of mappings left with the model. */
 static void check_queries(struct random *random, unsigned int s)
 {
 	struct model_space *space = &random->model.space[s];
@@ -308,7 +308,10 @@ static void random_against_model(struct kunit *test)
 	}
 }
 
-/* Each kind of operation succeeds at least @ops / 90 times. */
+/*
+ * Each kind of operation succeeds at least ops / 90 times. Otherwise the test
+ * would hardly cover it.
+ */
 static void each_kind_succeeds(struct kunit *test)
 {
 	unsigned int i;

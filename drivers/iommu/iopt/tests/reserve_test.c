@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reserved regions of devices (reserve.c), which no mapping may use while the
- * device is attached to the space.
+ * Reserved regions of devices (reserve.c). No mapping may use the regions of a
+ * device while the device is attached to the space.
  */
 #include <linux/device.h>
 #include <linux/sizes.h>
@@ -9,9 +9,9 @@
 #include "space.h"
 
 /**
- * struct mock_device - device as the IOMMU core sees it
+ * struct mock_device - device with the fields that the IOMMU core uses
  * @dev: the device
- * @param: the core's data of the device
+ * @param: data of the IOMMU core for the device
  * @iommu: IOMMU of the device
  * @regions: reserved regions
  * @nr: number of @regions
@@ -73,8 +73,8 @@ static void expect_usable(struct kunit *test, unsigned long start,
 }
 
 /*
- * A relaxable region is usable. All other regions are reserved until the last
- * device that has them is unreserved.
+ * A relaxable region is usable. Any other region stays reserved until the
+ * reservations of all devices that have it are removed.
  */
 static void device_reserves_regions(struct kunit *test)
 {
@@ -141,8 +141,8 @@ static void device_msi_doorbell(struct kunit *test)
 }
 
 /*
- * A device with a region that conflicts with a mapping or an allowed range
- * reserves nothing.
+ * If a region of a device conflicts with a mapping or an allowed range, none of
+ * the device's regions is reserved.
  */
 static void device_EADDRINUSE(struct kunit *test)
 {

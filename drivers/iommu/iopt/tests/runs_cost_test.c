@@ -18,7 +18,7 @@
 #define CHUNK_PAGES	512UL
 #define TIB_CHUNKS	((unsigned int)(SZ_1T / (CHUNK_PAGES * PAGE_SIZE)))
 
-/* A page that is a run of its own takes 8 bytes, plus 2% overhead at most. */
+/* A page that is a run of its own takes 8 bytes, plus at most 2% overhead. */
 static void runs_take_8_bytes(struct kunit *test)
 {
 	unsigned long i, n = 200000, bytes = 0;
@@ -41,7 +41,7 @@ static void runs_take_8_bytes(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Create a record of @nr chunks of @per_chunk runs, each of @pages pages. */
+/* Create a record of @nr chunks, each with @per_chunk runs of @pages pages. */
 static void many_chunks(struct kunit *test, struct iopt_runs *runs,
 			unsigned int nr, unsigned int per_chunk,
 			unsigned long pages)
@@ -79,7 +79,10 @@ static unsigned long count_runs(struct iopt_runs *runs)
 	return nr;
 }
 
-/* Keep only the first page, as if a copy used it when the rest is unmapped. */
+/*
+ * Clear all pages but the first, as if everything were unmapped except a copied
+ * mapping of that page. Return the number of steps.
+ */
 static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {};
@@ -97,8 +100,9 @@ static unsigned long clear_all_but_first(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Keep only a page in the middle and the last page, as if copies used them when
- * the rest is unmapped.
+ * Clear all pages but the last and one in the middle, as if everything were
+ * unmapped except copied mappings of these two pages. Return the number of
+ * steps.
  */
 static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 {
@@ -122,8 +126,9 @@ static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Clear all slices of two chunks each, in the order of the multiples of @step
- * modulo the number of slices. Only the first and the last page are left.
+ * Clear the record in slices of two chunks each, except for its first and its
+ * last page. The slices are cleared in the order of the multiples of @step
+ * modulo the number of slices. Return the number of steps.
  */
 static unsigned long clear_slices(struct kunit *test, unsigned int nr,
 				  unsigned long step)
@@ -163,7 +168,7 @@ static unsigned long clear_anywhere(struct kunit *test, unsigned int nr)
 	return clear_slices(test, nr, 7919);
 }
 
-/* Cut one run of each chunk. The chunks are full. */
+/* Cut one run in each of @nr full chunks. */
 static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {};
@@ -180,7 +185,10 @@ static unsigned long cut_full_chunks(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
-/* Fill a hole in the middle of each full chunk with scattered pages. */
+/*
+ * Clear a run in the middle of each of @nr full chunks, and fill the hole with
+ * scattered pages.
+ */
 static unsigned long fill_full_chunks(struct kunit *test, unsigned int nr)
 {
 	struct iopt_runs runs = {}, fresh = {};
@@ -204,7 +212,10 @@ static unsigned long fill_full_chunks(struct kunit *test, unsigned int nr)
 	return steps;
 }
 
-/* Cut one run from its end towards its start, always far from the start. */
+/*
+ * Cut a long run @nr times, proceeding downwards from its end. All cuts are far
+ * from the start of the run.
+ */
 static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 {
 	unsigned long steps, end = 1UL << 33;
@@ -222,9 +233,9 @@ static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 }
 
 /*
- * The runs of 1 TiB of scattered memory are cut and cleared in linear time:
- * with twice as many chunks, the number of steps grows by a factor of 2.2 at
- * most.
+ * Cutting, clearing and filling records takes linear time: with twice as many
+ * chunks, the number of steps grows by a factor of at most 2.2. For a record of
+ * 1 TiB of scattered memory, the number of steps per chunk is bounded.
  */
 static void runs_change_in_linear_time(struct kunit *test)
 {
@@ -264,7 +275,10 @@ static void runs_change_in_linear_time(struct kunit *test)
 			64UL * TIB_CHUNKS);
 }
 
-/* Losing or clearing a few pages of a large record takes few steps. */
+/*
+ * Marking a few pages as lost, or clearing a few pages, takes few steps even in
+ * a large record.
+ */
 static void runs_small_change_takes_few_steps(struct kunit *test)
 {
 	struct iopt_runs runs = {};

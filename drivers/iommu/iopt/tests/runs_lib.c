@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Helpers of the suites that test records of runs. */
+/* Helpers for suites that test records of runs. */
 #include "../runs_packed.h"
 #include "failing.h"
 #include "runs_lib.h"
 
-/* Append a run, which must not fail. */
+/* Append a run, and assert that this succeeds. */
 void test_runs_append(struct kunit *test, struct iopt_runs *runs,
 		      unsigned long pfn, unsigned long count,
 		      enum iopt_run_kind kind)
@@ -33,14 +33,17 @@ void test_expect_run(struct kunit *test, struct iopt_run_iter *iter,
 	KUNIT_EXPECT_EQ(test, (int)kind, (int)run.kind);
 }
 
-/* Cut a record before a page, which must not fail. */
+/* Cut a record before page @index, and assert that this succeeds. */
 void test_runs_cut(struct kunit *test, struct iopt_runs *runs,
 		   unsigned long index)
 {
 	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(runs, index, GFP_KERNEL));
 }
 
-/* Fill a hole with a batch, and start the next batch after it. */
+/*
+ * Fill a hole with a batch, then empty the batch and advance @first past its
+ * pages. The injected failure @pending applies to iopt_runs_fill() only.
+ */
 static int fill_batch(struct iopt_runs *runs, unsigned long *first,
 		      struct iopt_run_batch *batch, unsigned int *pending,
 		      gfp_t gfp)
@@ -57,9 +60,9 @@ static int fill_batch(struct iopt_runs *runs, unsigned long *first,
 }
 
 /*
- * Move the pages of one record into a hole of another one.
- * test_fail_allocation() applies to the allocations of the engine only; those
- * of this function do not count.
+ * Move the pages of record @fresh into the hole at @first of record @runs. An
+ * allocation failure that was injected with test_fail_allocation() affects the
+ * engine, but not the allocations of this function.
  */
 int test_runs_fill(struct kunit *test, struct iopt_runs *runs,
 		   unsigned long first, struct iopt_runs *fresh, gfp_t gfp)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Helpers of the suites that test records of runs. */
+/* Helpers for suites that test records of runs. */
 #ifndef __IOPT_TEST_RUNS_LIB_H
 #define __IOPT_TEST_RUNS_LIB_H
 

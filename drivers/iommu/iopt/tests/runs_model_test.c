@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Random changes to records of pages, compared with an array of pages. */
+/* Random changes to records of runs, compared with an array of pages. */
 #include <linux/random.h>
 
 #include "../runs.h"
@@ -7,7 +7,7 @@
 
 #define MODEL_PAGES	4096
 
-/* Each appended page is found, and runs are as long as possible. */
+/* Each appended page is found at its index, in a run as long as possible. */
 static void runs_append_against_model(struct kunit *test)
 {
 	unsigned long *pfns, i, npages = 0;
@@ -36,7 +36,9 @@ static void runs_append_against_model(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, iopt_run_iter_next(&iter, &run));
 		KUNIT_ASSERT_EQ(test, i, run.index);
 		KUNIT_ASSERT_EQ(test, pfns[i], run.pfn);
-		/* The run could not be longer. */
+		/*
+		 * The run must end only where the pages stop being contiguous.
+		 */
 		if (run.index + run.count < MODEL_PAGES)
 			KUNIT_ASSERT_NE(test, run.pfn + run.count,
 					pfns[run.index + run.count]);
@@ -51,7 +53,7 @@ static void runs_append_against_model(struct kunit *test)
  * @unit: number of pages in a unit, a power of two; the larger the unit, the
  *        fewer units a packed offset covers
  * @pfn: page frame of each unit, in units, or 0 for a hole
- * @cut: whether a run must not extend across the start of each unit
+ * @cut: true if no run may extend across the start of the unit
  */
 struct edit_model {
 	unsigned long unit;
@@ -88,7 +90,10 @@ static void edit_expect(struct kunit *test, struct iopt_runs *runs,
 	KUNIT_ASSERT_EQ(test, end * model->unit, runs->npages);
 }
 
-/* Return true if a range consists of holes only, or of pages only. */
+/*
+ * Return true if all units of a range are holes (@hole is true), or if none of
+ * them is a hole (@hole is false).
+ */
 static bool edit_is(struct edit_model *model, unsigned long first,
 		    unsigned long last, bool hole)
 {
@@ -100,7 +105,10 @@ static bool edit_is(struct edit_model *model, unsigned long first,
 	return true;
 }
 
-/* Fill a range of holes. The record may have several adjacent holes. */
+/*
+ * Fill a range of units that are all holes. The record may contain several
+ * adjacent holes, which are filled one by one.
+ */
 static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 		      struct edit_model *model, struct rnd_state *rnd,
 		      unsigned long first, unsigned long last)
@@ -141,7 +149,11 @@ static void edit_fill(struct kunit *test, struct iopt_runs *runs,
 	}
 }
 
-/* Fill holes, or cut and clear, at random. */
+/*
+ * Apply @nr_ops random operations to a record and to a model, and compare the
+ * two after each operation. An operation fills a hole, or cuts and clears a
+ * range. One unit of the model stands for @unit pages.
+ */
 static void edit_against_model(struct kunit *test, unsigned long unit,
 			       unsigned int nr_ops)
 {
@@ -166,7 +178,10 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 			edit_fill(test, &runs, model, &rnd, first, last);
 			nr_fills++;
 		} else if (prandom_u32_state(&rnd) % 4) {
-			/* Cut at both ends and then clear, as for a slice. */
+			/*
+			 * Cut at both ends of the range and then clear it, as
+			 * when the slice of a holder is removed.
+			 */
 			KUNIT_ASSERT_EQ(test, 0,
 					iopt_runs_cut(&runs, first * unit,
 						      GFP_KERNEL));
@@ -201,8 +216,8 @@ static void runs_edit_against_model(struct kunit *test)
 }
 
 /*
- * A chunk covers at most 16 units, so that most cuts are too far from the start
- * of their chunk for a packed offset.
+ * With such large units a chunk covers at most 16 units, so most cuts are too
+ * far from the start of their chunk for a packed offset.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Record of pages (runs_*.c): appending, cutting, clearing and filling. */
+/* Records of runs (runs_*.c): appending, cutting, clearing and filling. */
 #include "../runs_chunks.h"
 #include "failing.h"
 #include "runs_lib.h"
 
-/* Contiguous pages of the same kind are one run. */
+/* Contiguous pages of the same kind are merged into one run. */
 static void runs_merge_contiguous(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -73,7 +73,9 @@ static void runs_far_apart(struct kunit *test)
 				    runs.npages - 1);
 		test_expect_run(test, &iter, i * far, i * 2 * far, far,
 				IOPT_RUN_RAM);
-		/* A walk that starts inside a run returns the rest of it. */
+		/*
+		 * A walk that starts inside a run returns the rest of that run.
+		 */
 		iopt_run_iter_start(&iter, &runs, i * far + far - 1,
 				    runs.npages - 1);
 		test_expect_run(test, &iter, i * far + far - 1,
@@ -134,7 +136,7 @@ static void runs_cut_everywhere(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 6012, GFP_KERNEL));
 	KUNIT_ASSERT_EQ(test, 0, iopt_runs_cut(&runs, 6013, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, 6013, runs.npages);
-	/* Only full chunks are split in half. */
+	/* A chunk is split in half only when it is full. */
 	KUNIT_EXPECT_LE(test, runs.nr_chunks, 6000 / (CHUNK_EDIT_MAX / 2) + 1);
 
 	iopt_run_iter_start(&iter, &runs, 0, 6012);
@@ -146,7 +148,7 @@ static void runs_cut_everywhere(struct kunit *test)
 	iopt_runs_free(&runs);
 }
 
-/* Lost pages stay in the record, and their runs are lost as a whole. */
+/* Lost pages stay in the record, and losing one page loses its whole run. */
 static void runs_lose_whole_runs(struct kunit *test)
 {
 	struct iopt_runs runs = {};
@@ -193,7 +195,8 @@ static void runs_clear_makes_one_hole(struct kunit *test)
 }
 
 /*
- * Expect that the hole is filled as a whole, or that the record is unchanged.
+ * Expect that the hole is filled as a whole if @rc is 0, and otherwise that
+ * both records are unchanged.
  */
 static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
 				 struct iopt_runs *fresh, int rc)
@@ -229,8 +232,8 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 		rc = test_runs_fill(test, &runs, 3, &fresh, GFP_NOWAIT);
 		unused = test_fail_end();
 		/*
-		 * The engine handles some failures, so the fill may succeed
-		 * despite one.
+		 * The engine recovers from some failed allocations, so the fill
+		 * may succeed nevertheless.
 		 */
 		nr_failed += !!rc;
 		if (rc)

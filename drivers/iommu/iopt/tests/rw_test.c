@@ -98,8 +98,8 @@ static void rw_uses_current_memory(struct kunit *test)
 }
 
 /*
- * The length must not be 0, the range must not wrap, and all of it must be
- * mapped.
+ * The length must not be 0, the range must not wrap around, and all of it must
+ * be mapped.
  */
 static void rw_errnos(struct kunit *test)
 {
@@ -174,8 +174,8 @@ static void rw_EPERM(struct kunit *test)
 }
 
 /*
- * A read or write fails if the mapping allows it but the memory of the process
- * does not.
+ * A read or write fails if the mapping permits it but the protection of the
+ * user memory does not.
  */
 static void rw_EFAULT(struct kunit *test)
 {
@@ -259,7 +259,7 @@ static void rw_of_dead_process(struct kunit *test)
 
 /*
  * Return a bitmap of the dirty pages among the 64 that start at IOVA. The
- * report clears them.
+ * report makes these pages clean.
  */
 static u64 dirty_pages(struct kunit *test)
 {
@@ -278,7 +278,8 @@ static u64 dirty_pages(struct kunit *test)
 }
 
 /*
- * Every page that a write touches becomes dirty, in all mappings that it spans.
+ * Every page that a write touches becomes dirty, in all mappings that the write
+ * spans.
  */
 static void rw_marks_dirty(struct kunit *test)
 {
@@ -314,8 +315,8 @@ static void rw_marks_dirty(struct kunit *test)
 }
 
 /*
- * A write that fails at a missing page has written to the pages before it and
- * has made them dirty.
+ * A write that fails at a missing page has written to the pages before that
+ * page and has made them dirty.
  */
 static void rw_EFAULT_marks_dirty(struct kunit *test)
 {

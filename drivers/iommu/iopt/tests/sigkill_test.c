@@ -27,8 +27,9 @@ static void waits_are_killable(struct kunit *test)
 				 2));
 	test_thread_map_blocked(test, &first, space->mock[0], IOVA, uaddr, 8);
 	/*
-	 * The mapping under construction is outside the aperture of the domain
-	 * that is attached below.
+	 * Exclude the mapping under construction from the aperture of the
+	 * second domain, so that attaching this domain has to wait for the
+	 * mapping.
 	 */
 	space->mock[1]->domain.geometry.aperture_end = IOVA - 1;
 
@@ -49,9 +50,9 @@ static void waits_are_killable(struct kunit *test)
 }
 
 /*
- * An unmap that waits for a call in its mapping is killable, both between
- * notifications and after the last one. A killed unmap leaves the mapping
- * unchanged.
+ * An unmap is killable while it waits for a call that uses its mapping, both
+ * between notifications and after the last one. A killed unmap leaves the
+ * mapping unchanged.
  */
 static void killed_unmap_waiting_for_call(struct kunit *test)
 {
@@ -85,10 +86,7 @@ static void killed_unmap_waiting_for_call(struct kunit *test)
 
 #define NR_MANY 80
 
-/*
- * A map that is killed between two of its steps leaves nothing mapped or
- * pinned.
- */
+/* A map that is killed halfway leaves nothing mapped or pinned. */
 static void killed_map_leaves_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;

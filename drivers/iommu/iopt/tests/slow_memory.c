@@ -81,7 +81,7 @@ static unsigned long map_slow(struct kunit *test, struct slow_memory *slow,
 }
 
 /*
- * Map memory of a driver. Every fault blocks, with the mmap_lock held. @slow
+ * Map driver memory in which every fault blocks with the mmap_lock held. @slow
  * must remain valid while the memory is mapped.
  */
 unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
@@ -92,8 +92,8 @@ unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 }
 
 /*
- * Map a file. Faults of page @slow->page block, killably and with the mmap_lock
- * released. @slow must remain valid while the file is mapped.
+ * Map a file in which faults of page @slow->page block, killably and with the
+ * mmap_lock released. @slow must remain valid while the file is mapped.
  */
 unsigned long test_slow_file(struct kunit *test, struct slow_memory *slow,
 			     unsigned long npages, int prot,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fixture of most suites: the memory of a process, a space and two mock
- * domains, with helpers for the calls that most tests make.
+ * Fixture of most suites: a user mm, a space and two mock domains, with helpers
+ * for the calls that most tests make.
  */
 #include <linux/cred.h>
 #include <linux/sched/user.h>
@@ -14,7 +14,10 @@
 #include "space.h"
 #include "thread.h"
 
-/* No test case makes a call wait this long, even on a busy host. */
+/*
+ * No call in a passing test case waits for WATCH_ROUNDS periods, even on a busy
+ * host.
+ */
 #define WATCH_PERIOD	(3 * HZ)
 #define WATCH_ROUNDS	4
 
@@ -22,16 +25,17 @@ static void watch_fail(struct test_space *space)
 {
 	KUNIT_FAIL(space->test, "a call waits and no area becomes idle");
 	/*
-	 * KUnit's last line lacks a newline, so the console shows it with the
-	 * next one.
+	 * The previous message of KUnit lacks a newline, so the console shows
+	 * it only along with the next one.
 	 */
 	kunit_err(space->test, "%lu areas became idle before\n",
 		  READ_ONCE(space->iopt->idle_seq));
 }
 
 /*
- * Fail a test case in which a call waits and no area becomes idle, before the
- * test case hangs in that call or in the join of its thread.
+ * Fail the test case if a call waits and no area becomes idle for several
+ * periods. Otherwise the test case would hang silently, in that call or in
+ * joining its thread.
  */
 static void space_watch(struct work_struct *work)
 {
@@ -76,7 +80,10 @@ int test_space_init(struct kunit *test)
 	return 0;
 }
 
-/* Replace the space of the test case by an empty one with another policy. */
+/*
+ * Replace the space of the test case with an empty space that has another
+ * policy.
+ */
 void test_space_replace(struct kunit *test, const struct iopt_policy *policy)
 {
 	struct test_space *space = test->priv;
@@ -123,7 +130,7 @@ struct io_pagetable *test_iopt_alloc(struct kunit *test)
 	return iopt;
 }
 
-/* Allocate a second space with a domain, as a destination for copies. */
+/* Allocate a second space with a domain, to copy mappings into. */
 struct io_pagetable *test_other_space(struct kunit *test,
 				      struct mock_domain *mock)
 {
@@ -198,7 +205,7 @@ void test_map_adjacent(struct kunit *test, unsigned long iova,
 					 uaddr + PAGES(npages * i), npages));
 }
 
-/* Copy within a space. */
+/* Copy mappings within a space. */
 int test_copy_prot(struct io_pagetable *iopt, unsigned long to,
 		   unsigned long from, unsigned long npages, int prot)
 {
@@ -212,7 +219,7 @@ int test_copy(struct io_pagetable *iopt, unsigned long to, unsigned long from,
 	return test_copy_prot(iopt, to, from, npages, TEST_RW);
 }
 
-/* Copy into another space at the same IOVA, with IOMMU_READ only. */
+/* Copy mappings into another space at the same IOVA, with IOMMU_READ only. */
 int test_copy_to(struct io_pagetable *other, struct io_pagetable *iopt,
 		 unsigned long iova, unsigned long npages)
 {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Fixture of most suites: the memory of a process, a space and two mock
- * domains.
- */
+/* Fixture of most suites: a user mm, a space and two mock domains. */
 #ifndef __IOPT_TEST_SPACE_H
 #define __IOPT_TEST_SPACE_H
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stress test: threads that map, copy, unmap, attach, detach, pin, read, write,
- * track, orphan and query one space at the same time.
+ * Stress test: threads concurrently map, copy, unmap, attach, detach, pin,
+ * read, write, track, orphan and query in one space.
  *
  * Each thread makes calls with random arguments for some seconds, and accepts
- * only errnos that its calls may return. It counts the calls of other threads
- * that were in flight when its own started. The mock domains check that nothing
- * is mapped twice, unmapped twice or unpinned too early. In the end everything
- * is unmapped, and nothing may be left.
+ * only errnos that its calls may return. It also counts the calls of other
+ * threads that are in flight when its own calls start, to show that calls
+ * overlap. The mock domains check that nothing is mapped twice, unmapped twice
+ * or unpinned too early. At the end everything is unmapped, and no area, pin or
+ * charge may be left.
  *
  * Module parameter:
  *  iopt_test.seconds=N  duration, split into rounds of 60 s; 0 skips the test
@@ -92,11 +93,11 @@ struct stress {
 /**
  * struct arena - objects that all threads work on
  * @iopt: space
- * @mm: memory of all threads
+ * @mm: mm that all threads use
  * @uaddr: user address of %NR_PAGES pages
  * @until: time to stop if every thread has done enough, in jiffies
  * @limit: time to stop in any case, in jiffies
- * @inside: whether each thread is in a call
+ * @inside: true for each thread that is in a call
  * @stress: threads
  */
 struct arena {
@@ -138,7 +139,10 @@ static int stress_map(struct stress *stress)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-/* The engine chooses IOVAs in the allowed range, which other threads unmap. */
+/*
+ * The engine chooses IOVAs in the allowed range, where other threads map and
+ * unmap.
+ */
 static int stress_map_anywhere(struct stress *stress)
 {
 	unsigned long iova;
@@ -194,7 +198,7 @@ static int stress_attach(struct stress *stress)
 
 	if (rc && stress->mock->nr_ptes)
 		return -EBADE;
-	/* The space has an orphan. */
+	/* Attach fails with -EBUSY while the space has an orphan. */
 	if (rc)
 		return rc == -EBUSY ? 0 : rc;
 	usleep_range(50, 500);
@@ -243,8 +247,8 @@ static int unpin(struct stress *stress, struct stress_pin *pin)
 }
 
 /*
- * Unmap callback: unpin some of the pins, and leave the others to the thread
- * that pinned them.
+ * Unmap callback: unpin the pages of every other record, and leave the
+ * remaining records to the thread that pinned the pages.
  */
 static void stress_notified(void *data, unsigned long start, unsigned long last)
 {
@@ -306,7 +310,10 @@ static int stress_pin(struct stress *stress)
 	return 0;
 }
 
-/* The first word of each page contains its index, and is never overwritten. */
+/*
+ * Read or write a word. The first word of each page contains the index of the
+ * page, and is never overwritten.
+ */
 static int stress_rw(struct stress *stress)
 {
 	unsigned long iova = PAGES(dice(stress, NR_IOVAS)), word = 0;
@@ -336,16 +343,16 @@ static int stress_dirty(struct stress *stress)
 	struct io_pagetable *iopt = stress->arena->iopt;
 	unsigned int i, n = dice(stress, 8);
 	int rc = iopt_dirty_start(iopt);
+	bool untracked;
 
 	for (i = 0; i != n && !rc; i++)
 		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, i % 2);
-	if (!rc && !dice(stress, 4))
+	untracked = !rc && !dice(stress, 4);
+	if (untracked)
 		iopt_dirty_add_untracked(iopt);
-	else
-		n = 0;
 	if (!rc)
 		rc = iopt_dirty_read(iopt, 0, PAGES(64) - 1, &query, 0);
-	if (n)
+	if (untracked)
 		iopt_dirty_remove_untracked(iopt, dice(stress, 2));
 	iopt_dirty_stop(iopt);
 	stress->done++;
@@ -367,8 +374,8 @@ static int stress_orphan(struct stress *stress)
 	rc = iopt_orphan(iopt, start, last, &bytes);
 	if (rc) {
 		/*
-		 * The range splits a mapping or has none, or a copy shares the
-		 * pages.
+		 * -ENOENT: the range splits a mapping or contains none. -EBUSY:
+		 * another mapping shares the pages.
 		 */
 		return rc == -ENOENT || rc == -EBUSY ? 0 : rc;
 	}
@@ -378,8 +385,8 @@ static int stress_orphan(struct stress *stress)
 				IOPT_ACCOUNT_USER);
 		stress->done += !rc;
 		/*
-		 * The mapping was unmapped meanwhile, and possibly replaced by
-		 * another one.
+		 * The mapping was unmapped meanwhile, and might have been
+		 * replaced with another mapping.
 		 */
 		if (rc && rc != -ENOENT && rc != -EINVAL)
 			return rc;
@@ -437,16 +444,16 @@ static int stress_main(void *data)
 {
 	struct stress *stress = data;
 	struct arena *arena = stress->arena;
-	bool *iopt_access = &arena->inside[stress - arena->stress];
+	bool *inside = &arena->inside[stress - arena->stress];
 	unsigned int i;
 	int rc;
 
 	kthread_use_mm(arena->mm);
 	while (!READ_ONCE(stress->rc) && goes_on(arena)) {
 		count_overlaps(stress);
-		WRITE_ONCE(*iopt_access, true);
+		WRITE_ONCE(*inside, true);
 		rc = stress->call(stress);
-		WRITE_ONCE(*iopt_access, false);
+		WRITE_ONCE(*inside, false);
 		if (rc)
 			WRITE_ONCE(stress->rc, rc);
 		/* Give other threads a turn on kernels without preemption. */
@@ -519,10 +526,7 @@ static void stress_report(struct kunit *test, struct stress *stress)
 		   stress->kind, stress->done, others, overlaps);
 	KUNIT_EXPECT_EQ_MSG(test, 0, stress->rc, "%s", stress->kind);
 	KUNIT_EXPECT_GE_MSG(test, stress->done, ENOUGH, "%s", stress->kind);
-	/*
-	 * On a single processor, only calls of threads that sleep in a call
-	 * overlap.
-	 */
+	/* On a single processor, a call overlaps only with calls that sleep. */
 	KUNIT_EXPECT_GE_MSG(test, others, num_online_cpus() > 1 ? 8 : 1, "%s",
 			    stress->kind);
 }
@@ -538,8 +542,8 @@ static const void *next_round(const void *previous, char *name)
 }
 
 /*
- * Concurrent calls return only errnos that they may return, and leave nothing
- * behind when all is unmapped.
+ * Concurrency introduces no new errors: each call returns only errnos that its
+ * thread accepts. Once everything is unmapped, nothing is left behind.
  */
 static void concurrent_calls(struct kunit *test)
 {

@@ -40,9 +40,9 @@ static int thread_main(void *data)
 }
 
 /*
- * Start a thread that calls @call once. @mm belongs to the process that the
- * thread runs in, or is NULL for a kernel thread. It must remain valid until
- * the thread is joined.
+ * Start a thread that calls @call once. The thread uses @mm, or is a kernel
+ * thread without an mm if @mm is NULL. @mm must remain valid until the thread
+ * is joined.
  */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,
@@ -67,7 +67,7 @@ void test_thread_start(struct kunit *test, struct test_thread *thread,
 
 /*
  * Expect that the call returns without any further event, and return whether it
- * does. The caller must still join the thread.
+ * did. The caller must still join the thread.
  */
 bool test_thread_expect_return(struct test_thread *thread)
 {
@@ -80,7 +80,7 @@ bool test_thread_expect_return(struct test_thread *thread)
 	return true;
 }
 
-/* Wait for the call to return, and return its return value. */
+/* Wait for the call of a thread to return, and return its result. */
 long test_thread_join(struct test_thread *thread)
 {
 	wait_for_completion(&thread->done);
@@ -155,7 +155,8 @@ void test_thread_map(struct kunit *test, struct test_thread *thread,
 
 /*
  * Start a thread that maps @npages pages at @iova, and wait until it blocks in
- * a domain before it maps the first page. Completing mock->resume resumes it.
+ * @mock before it has mapped a page. Completing mock->resume resumes the
+ * thread.
  */
 void test_thread_map_blocked(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock, unsigned long iova,
@@ -173,7 +174,7 @@ static long call_unmap(struct test_thread *thread)
 	return test_unmap(thread->space->iopt, mapping->iova, mapping->npages);
 }
 
-/* Start a thread in @mm that unmaps @npages pages at @iova. */
+/* Start a thread that uses @mm and unmaps @npages pages at @iova. */
 void test_thread_unmap(struct kunit *test, struct test_thread *thread,
 		       unsigned long iova, unsigned long npages,
 		       struct mm_struct *mm)
@@ -191,8 +192,8 @@ static long call_copy(struct test_thread *thread)
 }
 
 /*
- * Start a thread of the test's process that copies @npages pages at @from to
- * @to.
+ * Start a thread of the test's process that copies the mapping of @npages pages
+ * at IOVA @from to IOVA @to.
  */
 void test_thread_copy(struct kunit *test, struct test_thread *thread,
 		      unsigned long to, unsigned long from,
@@ -211,8 +212,8 @@ static long call_copy_to(struct test_thread *thread)
 }
 
 /*
- * Start a thread of the test's process that copies @npages pages at @iova into
- * another space.
+ * Start a thread of the test's process that copies the mapping of @npages pages
+ * at @iova into another space.
  */
 void test_thread_copy_to(struct kunit *test, struct test_thread *thread,
 			 struct io_pagetable *other, unsigned long iova,
@@ -233,7 +234,7 @@ static long call_attach(struct test_thread *thread)
 	return rc;
 }
 
-/* Start a thread in @mm that attaches a domain. */
+/* Start a thread that uses @mm and attaches a domain. */
 void test_thread_attach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm)
 {
@@ -247,7 +248,6 @@ static long call_attach_wait(struct test_thread *thread)
 	return iopt_attach_wait(thread->space->iopt, &mock->domain);
 }
 
-/* Start a thread that waits in iopt_attach_wait(). */
 void test_thread_attach_wait(struct kunit *test, struct test_thread *thread,
 			     struct mock_domain *mock)
 {
@@ -263,14 +263,14 @@ static long call_detach(struct test_thread *thread)
 	return 0;
 }
 
-/* Start a thread in @mm that detaches a domain. */
+/* Start a thread that uses @mm and detaches a domain. */
 void test_thread_detach(struct kunit *test, struct test_thread *thread,
 			struct mock_domain *mock, struct mm_struct *mm)
 {
 	test_thread_start(test, thread, call_detach, mock, mm);
 }
 
-/* Wait until the thread sleeps in a state, such as TASK_KILLABLE. */
+/* Wait until the thread is in task state @state, e.g. TASK_KILLABLE. */
 void test_thread_wait_state(struct test_thread *thread, unsigned int state)
 {
 	while (READ_ONCE(thread->task->__state) != state)

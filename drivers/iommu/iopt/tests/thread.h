@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Threads for KUnit tests, with or without the memory of a process. */
+/* Threads for KUnit tests, with or without a user mm. */
 #ifndef __IOPT_TEST_THREAD_H
 #define __IOPT_TEST_THREAD_H
 
@@ -22,10 +22,11 @@ struct task_struct;
  * @test: the test case
  * @call: function that the thread calls
  * @data: argument of @call
- * @mm: memory of the process that the thread runs in, or NULL
+ * @mm: mm that the thread uses, or NULL
  * @task: the thread
  * @rc: return value of @call
- * @killable: completed before the call, when SIGKILL can end the thread's waits
+ * @killable: completed before the call, when SIGKILL can end waits of the
+ *            thread
  * @done: completed after the call
  */
 struct test_thread {

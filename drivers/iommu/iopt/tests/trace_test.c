@@ -115,7 +115,8 @@ static void probes_unregister(struct seq_buf *text)
 }
 
 /*
- * Make calls of each kind, some of which fail, and append the expected events.
+ * Make calls that are traced, some of which fail, and append the expected
+ * events to @text.
  */
 static void operate(struct kunit *test, struct seq_buf *text)
 {
@@ -181,7 +182,7 @@ static void operate(struct kunit *test, struct seq_buf *text)
 		       PAGES(6));
 }
 
-/* Each operation is reported once, after it has ended. */
+/* Each operation is traced once, after it has ended. */
 static void tracepoints_report_every_operation(struct kunit *test)
 {
 	struct seq_buf *reported = test_text_alloc(test);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* iopt_unmap(): what it removes, and how often it flushes the IOTLB. */
+/*
+ * iopt_unmap(): which mappings it removes, and how often it flushes the IOTLB.
+ */
 #include <linux/sizes.h>
 
 #include "space.h"
@@ -25,7 +27,7 @@ static void unmap_ENOENT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
-	/* A range that cuts a mapping by a single byte is rejected too. */
+	/* A range that includes a single byte of a mapping is rejected too. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_unmap(iopt, IOVA, IOVA + PAGES(8), &bytes));
 	KUNIT_EXPECT_EQ(test, -ENOENT,
@@ -43,7 +45,7 @@ static void unmap_ENOENT(struct kunit *test)
 }
 
 /*
- * An unmap of the whole space takes one flush, and succeeds if nothing is
+ * Unmapping the whole space takes one flush, and succeeds even if nothing is
  * mapped.
  */
 static void unmap_all(struct kunit *test)
@@ -71,7 +73,7 @@ static void unmap_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* A mapping of many runs takes one unmap_pages call. */
+/* Unmapping a mapping of many runs takes one unmap_pages call. */
 static void unmap_whole_area_in_one_call(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -89,8 +91,8 @@ static void unmap_whole_area_in_one_call(struct kunit *test)
 }
 
 /*
- * An unmap flushes each domain once. The mock domains check that it does so
- * before it unpins.
+ * An unmap flushes each domain once. The mock domains check that pages are
+ * unpinned only after the flush.
  */
 static void unmap_flushes_every_domain(struct kunit *test)
 {
@@ -113,8 +115,8 @@ static void unmap_flushes_every_domain(struct kunit *test)
  * struct span - IOVAs that a domain unmapped between two flushes
  * @ops: domain ops that record the span
  * @mock: original ops of the mock domain
- * @start: lowest IOVA since the last flush
- * @last: last IOVA since the last flush
+ * @start: lowest IOVA unmapped since the last flush
+ * @last: highest IOVA unmapped since the last flush
  * @longest: longest span of a flush so far, in bytes
  */
 static struct span {
@@ -156,7 +158,7 @@ static void span_watch(struct mock_domain *mock)
 	mock->domain.ops = &span.ops;
 }
 
-/* Map a page every half TiB, so that a flush may span at most two of them. */
+/* Map a page every half TiB, so that a flush spans at most two pages. */
 static void map_far_apart(struct kunit *test, unsigned int nr)
 {
 	struct test_space *space = test->priv;
@@ -167,7 +169,10 @@ static void map_far_apart(struct kunit *test, unsigned int nr)
 						  uaddr + PAGES(i), 1));
 }
 
-/* No flush of an unmap spans more than 1 TiB: IOMMU drivers have a limit. */
+/*
+ * No flush of an unmap spans more than 1 TiB, because some IOMMU drivers
+ * compute the length in narrow types.
+ */
 static void unmap_flushes_each_TiB(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -185,7 +190,7 @@ static void unmap_flushes_each_TiB(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
 }
 
-/* The distance from the start of the space causes no additional flush. */
+/* An unmap at a high IOVA takes no additional flush. */
 static void unmap_at_high_iova_flushes_once(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -3,9 +3,8 @@
  * User address space for KUnit tests.
  *
  * The thread of the test case uses a fresh mm, so that current->mm, GUP and
- * copies to user memory work as in a process. The mm is dropped with mmput() at
- * the end of the test case, or by the exit of the thread if the test case is
- * aborted.
+ * copies to user memory work as in a process. The mm is dropped at the end of
+ * the test case, or when the thread exits if the test case is aborted.
  */
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
@@ -33,8 +32,8 @@ static void user_mm_free(struct kunit_resource *res)
 }
 
 /*
- * Give the test case an mm. Its memory must be unpinned, and no other reference
- * to mm_users may be left, when the test case ends.
+ * Give the test case an mm. By the end of the test case, the memory of the mm
+ * must be unpinned and all other references to mm_users must have been dropped.
  */
 struct mm_struct *test_user_mm(struct kunit *test)
 {
@@ -90,8 +89,8 @@ void test_munmap(struct kunit *test, unsigned long uaddr, unsigned long npages)
 }
 
 /*
- * Write to each page, odd pages first, so that neighbours are not physically
- * contiguous.
+ * Write the index of each page to the first word of the page. Odd pages are
+ * written first, so that adjacent pages are usually not physically contiguous.
  */
 void test_touch(struct kunit *test, unsigned long uaddr, unsigned long npages)
 {
@@ -136,8 +135,8 @@ static void contiguous_free(struct kunit_resource *res)
 }
 
 /*
- * Find two neighbouring blocks, and free all other blocks. Return the first of
- * the two, or NULL.
+ * Find two physically adjacent blocks, and free all other blocks. Return the
+ * first page of the two, or NULL.
  */
 static struct page *find_neighbours(struct page **block, unsigned int nr,
 				    unsigned int order)
@@ -158,8 +157,8 @@ static struct page *find_neighbours(struct page **block, unsigned int nr,
 }
 
 /*
- * Allocate two neighbouring blocks and split them into pages. Return NULL on
- * failure.
+ * Allocate two physically adjacent blocks and split them into pages. Return the
+ * first page, or NULL on failure.
  */
 static struct page *alloc_neighbours(unsigned int order)
 {
@@ -168,7 +167,8 @@ static struct page *alloc_neighbours(unsigned int order)
 	unsigned int nr;
 
 	/*
-	 * Try a single block first: neighbours are rare in fragmented memory.
+	 * Try a single block of twice the size first, because adjacent blocks
+	 * are rare in fragmented memory.
 	 */
 	if (order + 1 < MAX_ORDER)
 		first = alloc_pages(gfp, order + 1);
@@ -206,9 +206,9 @@ static const struct file_operations contiguous_fops = {
 };
 
 /*
- * Map writable, populated memory of a device driver that is physically
- * contiguous, even if it is larger than the largest block of the page
- * allocator. Return 0 if there is no such memory.
+ * Map and populate writable, physically contiguous memory of a device driver.
+ * It may be up to twice as large as the largest block of the page allocator.
+ * Return 0 if no such memory is available.
  */
 unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 {
@@ -237,7 +237,7 @@ unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 	return uaddr;
 }
 
-/* Return the page frame of user memory. */
+/* Return the pfn of the page at a user address. */
 unsigned long test_user_pfn(struct kunit *test, unsigned long uaddr)
 {
 	unsigned long pfn;
@@ -267,7 +267,6 @@ void test_expect_pins(struct kunit *test, unsigned long uaddr,
 							(i << PAGE_SHIFT))));
 }
 
-/* Set RLIMIT_MEMLOCK of the test case. */
 void test_set_memlock(unsigned long bytes)
 {
 	current->signal->rlim[RLIMIT_MEMLOCK].rlim_cur = bytes;

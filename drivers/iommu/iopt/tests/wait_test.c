@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for busy areas, see iopt_wait_idle(): a caller that finds a
+ * Waiting for busy areas (see iopt_wait_idle()): a caller that finds a
  * conflicting area waits until that area becomes idle.
  *
- * A call blocks in the mock domain while it maps or unmaps, and a second thread
- * needs the same area.
+ * In most test cases a call blocks in the mock domain while it maps or unmaps,
+ * and a second thread needs the same area.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -19,8 +19,8 @@
 #define COPY 0x080000000UL
 
 /*
- * Expect that the second call waits for the first one, which is blocked in a
- * domain. Then resume the first call, and expect the return values of both.
+ * Expect that the second call waits for the first call, which is blocked in
+ * @mock. Then resume the first call, and check the return values of both calls.
  */
 static void expect_serialised(struct mock_domain *mock,
 			      struct test_thread *first, long first_rc,
@@ -32,7 +32,10 @@ static void expect_serialised(struct mock_domain *mock,
 	KUNIT_EXPECT_EQ(mock->test, second_rc, test_thread_join(second));
 }
 
-/* A map of the same range waits for the first map, and then fails. */
+/*
+ * A map of a range that is being mapped waits for the first map, and then
+ * fails.
+ */
 static void second_map_waits_for_first(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -46,7 +49,7 @@ static void second_map_waits_for_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 8, space->mock[0]->nr_ptes);
 }
 
-/* If the first map fails, the second map finds the range free. */
+/* If the first map fails, a second map that waits finds the range free. */
 static void second_map_succeeds_if_first_fails(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -61,7 +64,7 @@ static void second_map_succeeds_if_first_fails(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 }
 
-/* An unmap waits for a map in flight, and then removes its whole mapping. */
+/* An unmap waits for a map in flight, and then removes the whole mapping. */
 static void unmap_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -100,8 +103,8 @@ static void map_waits_for_unmap(struct kunit *test)
 
 /*
  * An unmap that notifies accesses several times leaves the mapping usable until
- * the last time, so a conflicting map fails immediately instead of waiting for
- * the accesses.
+ * the last notification. Until then, a conflicting map fails immediately
+ * instead of waiting for the accesses.
  */
 static void map_does_not_wait_for_accesses(struct kunit *test)
 {
@@ -143,9 +146,9 @@ static void coarse_domain_waits_for_map(struct kunit *test)
 }
 
 /*
- * An unmap that notifies accesses several times may wait for them long. An
- * attach that its mapping is in the way of fails at once until the last
- * notification.
+ * An unmap that notifies accesses several times may wait a long time for them.
+ * Until the last notification, an attach fails immediately if the mapping is in
+ * its way.
  */
 static void coarse_domain_does_not_wait_for_accesses(struct kunit *test)
 {
@@ -167,7 +170,7 @@ static void coarse_domain_does_not_wait_for_accesses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
-/* An unmap waits for an attach that is adding its mapping to a domain. */
+/* An unmap waits for an attach that is adding the mapping to a domain. */
 static void unmap_waits_for_attach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -184,7 +187,7 @@ static void unmap_waits_for_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* An unmap waits for a detach that is removing its mapping from a domain. */
+/* An unmap waits for a detach that is removing the mapping from a domain. */
 static void unmap_waits_for_detach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -202,8 +205,8 @@ static void unmap_waits_for_detach(struct kunit *test)
 }
 
 /*
- * A detach waits for a map in flight, and the map skips the domain of the
- * detach.
+ * A detach waits for a map in flight, and the map skips the domain that is
+ * being detached.
  */
 static void detach_waits_for_map(struct kunit *test)
 {
@@ -221,15 +224,12 @@ static void detach_waits_for_map(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	test_validate(test);
 
-	/*
-	 * A later attach adds the domain anew, even though it is the same
-	 * struct.
-	 */
+	/* Attaching the same struct iommu_domain again fills it anew. */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 }
 
-/* A map does not fill a domain that is being detached. */
+/* A map does not add its mapping to a domain that is being detached. */
 static void map_skips_domain_during_detach(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -255,7 +255,9 @@ static void map_skips_domain_during_detach(struct kunit *test)
 	test_validate(test);
 }
 
-/* A detach waits for an unmap that works on its domain. */
+/*
+ * A detach waits for an unmap that is removing a mapping from the same domain.
+ */
 static void detach_waits_for_unmap(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -273,7 +275,7 @@ static void detach_waits_for_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pins(test_user_pfn(test, uaddr)));
 }
 
-/* A copy waits for a map in flight, and then copies its whole mapping. */
+/* A copy waits for a map in flight, and then copies the whole mapping. */
 static void copy_waits_for_map(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -293,10 +295,10 @@ static void copy_waits_for_map(struct kunit *test)
 }
 
 /*
- * A domain that is attached while a copy blocks in its second mapping also
- * translates the first mapping, although the copy has already added that one to
- * the older domains. By then, the attach has skipped the areas of the copy and
- * waits for the mutex of the pages that are being copied.
+ * A domain that is attached while a copy is adding its second mapping to an
+ * older domain must also translate the first mapping of the copy, which is in
+ * the older domain already. When the copy resumes, the attach has skipped the
+ * new areas and waits for the mutex of the pages that are being copied.
  */
 static void attach_during_copy_maps_all_of_it(struct kunit *test)
 {
@@ -340,8 +342,9 @@ static void set_publishing(struct io_pagetable *iopt, int change)
 }
 
 /*
- * Attach waits while a map makes its areas live, because it cannot add them to
- * its domain. IOVAs outside the aperture stay usable until then.
+ * Attach waits while a map makes its areas live, because the map can no longer
+ * add them to the new domain. Until then, IOVAs outside the aperture of the
+ * domain stay usable.
  */
 static void attach_waits_for_publishing(struct kunit *test)
 {
@@ -389,8 +392,8 @@ static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 }
 
 /*
- * The start of tracking waits while areas without a bitmap are inserted, and
- * the stop waits while areas with a bitmap are inserted.
+ * Starting tracking waits while areas without a bitmap are being inserted, and
+ * stopping waits while areas with a bitmap are.
  */
 static void tracking_waits_for_insertions(struct kunit *test)
 {
@@ -432,7 +435,7 @@ static long call_wait_idle(struct test_thread *thread)
 
 /*
  * An unmap stops waiting for pins when no access is left, so destroying an
- * access must wake it.
+ * access must wake the unmap.
  */
 static void destroyed_access_wakes_waiters(struct kunit *test)
 {
