@@ -10,6 +10,8 @@
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
 
+#include "../account.h"
+#include "../pages.h"
 #include "access.h"
 #include "account_cases.h"
 #include "failing.h"
@@ -497,6 +499,28 @@ static void fails_at_nth_allocation(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, NFAIL);
 }
 
+/* Unpinning pages that VmLck counts keeps no reference to their payer. */
+static void unpin_keeps_no_reference_to_payer(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long iova = IOVA, uaddr = test_touched(test, 1);
+	struct iopt_payer *payer;
+	unsigned int users;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_map_user(space->iopt, &iova, (void __user *)uaddr,
+				      PAGE_SIZE, TEST_RW, IOPT_ACCOUNT_MM,
+				      IOPT_MAP_FIXED));
+	payer = test_area_at(space, IOVA)->pages->payer;
+	users = refcount_read(&payer->users);
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 1, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
+	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, users, refcount_read(&payer->users));
+}
+
 static struct kunit_case access_pins_cases[] = {
 	KUNIT_CASE(page_is_pinned_once),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
@@ -509,6 +533,7 @@ static struct kunit_case access_pins_cases[] = {
 	KUNIT_CASE(fails_at_nth_allocation),
 	KUNIT_CASE(copies_share_pins),
 	KUNIT_CASE(unpin_leaves_other_copy),
+	KUNIT_CASE(unpin_keeps_no_reference_to_payer),
 	{}
 };
 
