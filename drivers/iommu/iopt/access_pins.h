@@ -13,7 +13,7 @@ struct page;
 /**
  * struct iopt_pinner - the mapping and the access that pins belong to
  * @nr_pins: pin counter of the mapping, which also identifies the mapping
- * @owner: number of the access if it owns its pins, 0 for all other accesses
+ * @owner: number of the access if it owns its pins, otherwise 0
  */
 struct iopt_pinner {
 	unsigned int *nr_pins;

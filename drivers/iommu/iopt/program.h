@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Programming of one IOMMU domain with one area. */
+/* Programming an area into a domain. */
 #ifndef __IOPT_PROGRAM_H
 #define __IOPT_PROGRAM_H
 
