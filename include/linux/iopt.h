@@ -28,7 +28,7 @@ struct page;
 
 /**
  * enum iopt_account - how pinned pages are charged
- * @IOPT_ACCOUNT_NONE: no limit applies
+ * @IOPT_ACCOUNT_NONE: apply no limit, and count the pages in VmPin only
  * @IOPT_ACCOUNT_USER: charge the user that mapped the pages, up to
  *                     RLIMIT_MEMLOCK of the mapping process
  * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK.
@@ -50,7 +50,7 @@ enum iopt_account {
 	IOPT_ACCOUNT_MM_PINNED,
 };
 
-/* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
+/* Flag for iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
 /*
@@ -61,7 +61,7 @@ enum iopt_account {
 
 /**
  * struct iopt_policy - options of a space, chosen by its front end
- * @gfp: flags of every allocation of user-controlled size
+ * @gfp: flags for all allocations of user-controlled size
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
  * @notices: maximum number of times that an unmap calls the unmap callbacks of
  *           accesses for a mapping with pinned pages, before it waits for the
@@ -110,7 +110,7 @@ struct iopt_dirty_query {
 	bool whole_words;
 };
 
-/* Flag of iopt_dirty_read(): reported pages stay dirty. */
+/* Flag for iopt_dirty_read(): reported pages stay dirty. */
 #define IOPT_DIRTY_KEEP	BIT(0)
 
 /**
@@ -132,10 +132,10 @@ struct iopt_access_ops {
 };
 
 /*
- * Flags of accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the permissions
- * that a mapping must grant. IOPT_ACCESS_WRITE also makes iopt_access_rw()
- * write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned range to start
- * and end inside a page.
+ * Flags for accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the
+ * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
+ * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
+ * range to start and end inside a page.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

@@ -37,7 +37,7 @@
  * @ops.
  * Return: the access, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
- * * %-ENOSPC - 65535 accesses of the space own their pins already.
+ * * %-ENOSPC - The space already has 65535 accesses that own their pins.
  */
 struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
@@ -275,8 +275,8 @@ static bool pin_args_valid(const struct iopt_access *access,
  * Return: 0 if all pages were pinned, or
  * * %-EINVAL - The range is empty or misaligned, a page has no struct page, or
  *   @access has no callbacks and so cannot be notified of an unmap.
- * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
- *   last notification has been sent.
+ * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
+ *   the last notification.
  * * %-EPERM - A mapping does not grant the rights in @flags.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EOVERFLOW - The pins of a mapping would exceed UINT_MAX.

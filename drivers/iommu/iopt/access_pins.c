@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned.
+ * Records of pages that accesses have pinned.
  *
- * Each of these pages has a list of pin records: one for each mapping through
- * which it is pinned, and a separate one for each access that owns its pins. A
- * record counts pins, and the first record of a page also contains the pfn.
- * While a holder has the page pinned too, the reference to the page and the
- * charge belong to the holder. Both are transferred to the first record when
- * the last holder is removed, and back to a holder when one is added again.
+ * Each page that an access has pinned has a list of pin records: one for each
+ * mapping through which the page is pinned, and a separate one for each access
+ * that owns its pins. A record counts pins, and the first record of a page also
+ * contains the pfn. While a holder has the page pinned too, the reference to
+ * the page and the charge belong to the holder. Both are transferred to the
+ * first record when the last holder is removed, and back to a holder when one
+ * is added again.
  *
  * An access therefore keeps the same page until it removes its last pin, even
  * if the process remaps its memory or domains are attached and detached. A page

@@ -30,7 +30,7 @@ struct iopt_pinner {
  * @kind: kind of the run that the page belongs to
  * @owns: no holder has the page pinned
  * @lost: no holder has the page pinned, but a device may still reach the page,
- *        so that it is never unpinned
+ *        so the page is never unpinned
  * @owner: iopt_pinner.owner
  */
 struct iopt_pin {

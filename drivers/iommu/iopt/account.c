@@ -373,7 +373,7 @@ void iopt_payer_sync_later(struct iopt_payer **noted, struct iopt_payer *payer)
  * iopt_payer_sync_noted() - synchronise and put the noted payer
  * @noted: the payer that iopt_payer_sync_later() noted, or NULL
  *
- * Context: as iopt_payer_sync().
+ * Context: see iopt_payer_sync().
  */
 void iopt_payer_sync_noted(struct iopt_payer *noted)
 {
@@ -392,7 +392,7 @@ static bool same_user_pays(const struct iopt_payer *from,
 }
 
 /**
- * iopt_move_charge_begin() - charge a second payer for pages
+ * iopt_move_charge_begin() - charge a new payer for pages as well
  * @from: the payer that is charged now
  * @to: the payer to charge instead
  * @npages: number of pages
@@ -401,7 +401,7 @@ static bool same_user_pays(const struct iopt_payer *from,
  * charged at all times. If both payers charge the same user, the user's limit
  * need not have room for the pages twice.
  *
- * Context: as iopt_charge().
+ * Context: see iopt_charge().
  * Return: 0, or an errno of iopt_charge(), in which case only @from is charged.
  */
 int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
@@ -411,7 +411,7 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 }
 
 /**
- * iopt_move_charge_end() - uncharge the first payer of pages
+ * iopt_move_charge_end() - uncharge the old payer of pages
  * @from: the payer that was charged before iopt_move_charge_begin()
  * @to: the payer that stays charged
  * @npages: number of pages passed to iopt_move_charge_begin()
@@ -420,7 +420,7 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
  *
  * The caller synchronises both payers afterwards.
  *
- * Context: as iopt_uncharge().
+ * Context: see iopt_uncharge().
  */
 void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left)

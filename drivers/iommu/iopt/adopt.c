@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Transfer of mappings to another process or address.
+ * Transferring mappings to another process or address.
  *
  * A process may replace itself with another one that has the same memory at a
  * different address. It first declares its mappings orphans. The pages of an
@@ -131,9 +131,9 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * @bytes: receives the total length of the mappings in bytes, 0 on failure
  *
  * Each mapping in the interval becomes an orphan. Domains still translate an
- * orphan, and it can be unmapped. Until it is passed to iopt_adopt(), accesses
- * cannot pin, read or write its memory, it cannot be copied, and no domain can
- * be attached to the space.
+ * orphan, and an orphan can be unmapped. Until iopt_adopt() is called for it,
+ * accesses cannot pin, read or write its memory, it cannot be copied, and no
+ * domain can be attached to the space.
  *
  * Context: process context, may sleep. Waits killably for mappings in the
  * interval that are being built or torn down, and for attach and detach.
@@ -228,9 +228,7 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/*
-	 * @uptr is the address of the area, which may start inside the pages.
-	 */
+	/* @uptr is the area's address, which may be inside the pages. */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);

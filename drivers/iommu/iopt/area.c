@@ -343,8 +343,8 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: the area, or an ERR_PTR():
- * * %-ENOENT - The IOVA is not mapped, or is being mapped, or is being unmapped
- *   and the last notification has been sent.
+ * * %-ENOENT - The IOVA is not mapped or still being mapped, or its unmap has
+ *   already sent the last notification.
  * * %-EBUSY - The area is an orphan.
  * * %-EPERM - The mapping does not grant the rights in @flags.
  */

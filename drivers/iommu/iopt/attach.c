@@ -231,7 +231,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * first domain pins the memory.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of @domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ESRCH - The process that owns the memory of a mapping has exited.
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
@@ -255,7 +255,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * built or torn down and that @domain may be unable to translate. If it returns
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
- * Context: as iopt_attach_domain(). While another domain is attached, the
+ * Context: see iopt_attach_domain(). While another domain is attached, the
  * function waits only for work that finishes on its own, so that the caller may
  * hold a lock which it also holds around iopt_detach_domain().
  * Return:
@@ -285,7 +285,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
  * no lock that it also holds around iopt_detach_domain().
  * Return: 0 if no busy mapping was in the way at the end of the wait, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of @domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.

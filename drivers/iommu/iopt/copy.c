@@ -3,7 +3,8 @@
  * Copying mappings: mapping memory that is already mapped elsewhere.
  *
  * New areas are built from the areas of the source range and share their
- * iopt_pages. They are then mapped like the areas of iopt_map_user().
+ * iopt_pages. The new areas are then mapped in the same way as those of
+ * iopt_map_user().
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>

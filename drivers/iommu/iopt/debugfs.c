@@ -18,9 +18,9 @@
 
 /**
  * struct reader - an open debugfs file of a space
- * @view: iterator over the lines, with the line to show at @pos
- * @pos: number of that line, which is its position for seq_file
- * @more: @view contains the line at @pos; false after the last line
+ * @view: iterator over the lines; contains the line at @pos
+ * @pos: number of the line in @view, used as the seq_file position
+ * @more: true if @view contains a line; false after the last line
  */
 struct reader {
 	struct iopt_view view;
@@ -93,7 +93,7 @@ static struct dentry *iopt_debugfs_dir;
 
 /**
  * iopt_debugfs_add() - create the file of a space
- * @iopt: the space, otherwise fully set up
+ * @iopt: the space, which is fully set up except for its file
  *
  * Errors are ignored, because a space works without its file.
  *
@@ -133,7 +133,7 @@ void iopt_debugfs_init(void)
 /**
  * iopt_debugfs_exit() - remove the directory of the engine
  *
- * The caller has freed all spaces, which removed their files.
+ * All spaces have been freed, and their files are removed already.
  *
  * Context: process context, may sleep.
  */

@@ -161,8 +161,8 @@ void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * @iopt: the space
  * @domain: an attached domain, which is empty afterwards
  *
- * Mappings stay. Pages that no other domain translates are unpinned, unless an
- * access has them pinned.
+ * Mappings remain in the space. Pages that no other domain translates are
+ * unpinned, unless an access has them pinned.
  *
  * Context: process context, may sleep. Waits uninterruptibly for mappings that
  * other threads are adding to domains or removing from them. Accesses that use

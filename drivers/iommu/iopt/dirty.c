@@ -136,7 +136,7 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
 }
 
 /**
- * iopt_dirty_start() - start tracking of dirty pages
+ * iopt_dirty_start() - start tracking dirty pages
  * @iopt: the space
  *
  * Initially, the only dirty pages are those that accesses have pinned and, if
@@ -172,7 +172,7 @@ int iopt_dirty_start(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_start, IOPT);
 
 /**
- * iopt_dirty_stop() - stop tracking of dirty pages
+ * iopt_dirty_stop() - stop tracking dirty pages
  * @iopt: the space; tracking need not be on
  *
  * Context: process context, may sleep.
@@ -214,7 +214,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  *           which case all mapped pages are marked dirty
  *
  * A device that leaves may have written to any mapped page. If the device
- * stays, its driver marks the pages that it has written to by pinning them.
+ * stays, its driver pins the pages that the device has written to, which marks
+ * them dirty.
  *
  * Context: process context, may sleep.
  */

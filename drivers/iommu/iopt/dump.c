@@ -3,9 +3,9 @@
  * Dumping a space as lines of text.
  *
  * The dump starts with the space, its domains and its usable and allowed IOVAs.
- * Each area follows with its pages, the runs of its slice and the pages that
- * accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt describes
- * the lines. The debugfs file and iopt_dump() print the same lines.
+ * Then each area is shown, followed by its pages, the runs of its slice and the
+ * pages that accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt
+ * describes the lines. The debugfs file and iopt_dump() print the same lines.
  *
  * A dump is not a snapshot. Each line is consistent, because the locks are held
  * while it is formatted. Between lines the locks are dropped, and the dump
@@ -215,8 +215,8 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 }
 
 /*
- * Format a line that describes a part of an area. Returns false if there is
- * none, or if the area was removed or replaced since its own line was
+ * Format the next line for the pages, runs or pins of an area. Returns false if
+ * there is none, or if the area was removed or replaced since its own line was
  * formatted.
  */
 static bool view_below(struct iopt_view *view)

@@ -50,8 +50,7 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * iopt_area_hold() - pin the pages of an area and make it a holder
  * @iopt: the space
  * @area: an area that does not hold its pages
- * @built: the caller is building @area, so that accesses and copies cannot find
- *         it
+ * @built: the caller is building @area, so accesses and copies cannot find it
  *
  * Context: process context, may block indefinitely (killable) while pages are
  * faulted in. No lock of the space is held.
@@ -288,9 +287,9 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
  *         @domain are skipped
  * @domain: the domain
  *
- * On return the IOTLB of @domain is flushed, so that @domain no longer prevents
- * unpinning the pages. The caller updates iopt_area.nr_domains, and
- * iopt_area.skips of areas that stay mapped.
+ * On return, the IOTLB of @domain has been flushed, so the pages may be
+ * unpinned once they have been unmapped from all other domains. The caller
+ * updates iopt_area.nr_domains, and iopt_area.skips of areas that stay mapped.
  *
  * Context: process context, may sleep. No lock of the space is held.
  */

@@ -289,9 +289,9 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 }
 
 /*
- * Find the run at the start of a batch. The pfn of each page is compared,
- * because in a mapping of a folio a page may have been replaced by a page of
- * another folio. The kind is the same for all pages of a folio.
+ * Find the run at the start of a batch. Compare the pfn of each page, because
+ * some pages in a mapping of a folio may have been replaced by pages of other
+ * folios. The kind is the same for all pages of a folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)
@@ -405,7 +405,9 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	struct iopt_run run;
 
 	lockdep_assert_held(&pages->mutex);
-	/* Memory without struct page is not pinned and never shares a batch. */
+	/*
+	 * Memory without struct page is not pinned, and is alone in its batch.
+	 */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
 	for (i = first; i != batch->runs.npages; i += run.count) {

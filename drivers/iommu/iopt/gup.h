@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Pinning of user memory in batches. */
+/* Pinning user memory in batches. */
 #ifndef __IOPT_GUP_H
 #define __IOPT_GUP_H
 

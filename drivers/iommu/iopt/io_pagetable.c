@@ -96,9 +96,7 @@ static void iopt_exit(void)
 	kmem_cache_destroy(iopt_pages_cache);
 }
 
-/*
- * Do not cache-align the objects: users create tens of thousands of mappings.
- */
+/* Do not cache-align the objects: there can be tens of thousands of them. */
 static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);

@@ -45,8 +45,7 @@ struct iopt_payer;
  *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
  *        and dirty bitmap of each area. A loop of user-controlled length holds
- *        it for at most %IOPT_MAX_STEPS steps, with the exception of
- *        areas_put_pinned()
+ *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -69,18 +68,18 @@ struct iopt_payer;
  * @idle_seq: incremented each time an area becomes idle, a claim ends, an
  *            access is destroyed, or the last callback of an access that is
  *            being destroyed returns
- * @idle: wait queue of callers that wait for a change of @idle_seq
+ * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end, which do not change
  * @max_iopte: size of the largest I/O page in bytes (see iopt_set_max_iopte());
  *             written under @lock, also read without it
  * @accesses: all &struct iopt_access
  * @owners: allocated numbers of accesses that own their pins, starting at 1
  * @track_mutex: serialises start and stop of dirty tracking
- * @track_new: new areas are given a bitmap
+ * @track_new: new areas are given a dirty bitmap
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
  * @nr_orphans: number of areas that are orphans
  * @nr_untracked: number of devices that can write without being tracked; see
- *            iopt_dirty_add_untracked()
+ *                iopt_dirty_add_untracked()
  * @payer: payer of the last mapping, cached for the next one; modified under
  *         @lock and read under RCU
  * @nr_lost: number of pages that stay pinned because an IOMMU driver failed to
@@ -107,7 +106,7 @@ struct iopt_payer;
  *                                find the iopt_pages. Only callers that share
  *                                the pages contend for it. Under @lock, only
  *                                mutex_trylock() is allowed
- *  mmap_lock of the user's mm    taken by GUP and to charge pages. To lower
+ *  mmap_lock of the payer's mm   taken by GUP and to charge pages. To lower
  *                                VmLck, a caller waits for it only if the
  *                                caller holds no lock and owns no busy or
  *                                working area. Otherwise the caller only tries

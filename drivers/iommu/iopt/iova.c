@@ -3,7 +3,8 @@
  * Checking, choosing and reporting IOVAs.
  *
  * The engine chooses the lowest IOVA that allows I/O pages as large as the
- * memory permits. If there is none it chooses the lowest IOVA that fits.
+ * memory permits. If there is no such IOVA, it chooses the lowest IOVA that
+ * fits.
  */
 #include <linux/align.h>
 #include <linux/module.h>

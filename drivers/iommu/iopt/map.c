@@ -33,8 +33,8 @@
 /*
  * Allocate dirty bitmaps for new areas if dirty pages are tracked or tracking
  * is being started. Otherwise free bitmaps that were allocated before. Sets
- * @dropped if iopt->lock was dropped and retaken, so that the caller has to
- * check the IOVAs again.
+ * @dropped if iopt->lock was dropped and retaken, in which case the caller has
+ * to check the IOVAs again.
  */
 static int areas_track(struct iopt_new_areas *new, bool *dropped)
 {
@@ -428,8 +428,8 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * @account: accounting mode of the pages
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * When this function returns, every attached domain translates the mapping. If
- * no domain is attached, the memory is neither pinned nor accessed until a
+ * When this function returns 0, every attached domain translates the mapping.
+ * If no domain is attached, the memory is neither pinned nor accessed until a
  * domain is attached or an access uses it.
  *
  * Context: process context with an mm, may block indefinitely (killable) while

@@ -2,10 +2,10 @@
 /*
  * Notifying accesses of an unmap, so that they stop using the areas.
  *
- * Each access is notified of each area that has pinned pages, without any lock
- * held, up to iopt_policy.notices times. Before the last notification the areas
- * become dying, so that no new pins follow. Then the unmap waits until the
- * areas have no pins and no users.
+ * For each area with pinned pages, every access is notified up to
+ * iopt_policy.notices times, without any lock held. The areas become dying
+ * before the last notification, so that no new pins can follow it. The unmap
+ * then waits until the areas have no pins and no users.
  *
  * Running callbacks are counted for each access separately, so that
  * iopt_access_destroy() waits only for callbacks of the access that it
@@ -102,7 +102,7 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, all quiescing or dying
  *
- * Context: process context, may sleep without bound, killably. @iopt->lock is
+ * Context: process context, may block indefinitely (killable). @iopt->lock is
  * held, and dropped while accesses are notified and waited for.
  * Return: 0 if the areas are dying and no access uses them any more, or
  * * %-EINTR - A fatal signal is pending. The caller makes the areas live again.

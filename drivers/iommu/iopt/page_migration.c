@@ -24,7 +24,7 @@
 #define BUCKET_BITS	6
 
 /**
- * struct bucket - calls on objects with the same hash
+ * struct bucket - calls for objects with the same hash
  * @lock: protects @calls
  * @calls: list of the &struct iopt_migration of all calls, waiting or running
  * @wait: wait queue of calls that wait for an earlier call to end

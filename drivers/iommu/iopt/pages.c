@@ -131,10 +131,7 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 	old = pages->payer;
 	npages = pages->nr_charged;
 	if (payer != old) {
-		/*
-		 * Drop the mutex: detach, for one, waits for it
-		 * uninterruptibly.
-		 */
+		/* Drop the mutex: detach waits for it uninterruptibly. */
 		mutex_unlock(&pages->mutex);
 		rc = iopt_move_charge_begin(old, payer, npages);
 		if (rc)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holders: slices of an iopt_pages that areas need pinned.
+ * Holders: areas that need a slice of an iopt_pages pinned.
  *
  * A page is pinned and charged for its first holder, and is unpinned and
  * uncharged when its last holder is removed. If an access has pinned the page
@@ -109,8 +109,8 @@ static long hole_pin(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Record a page that accesses have pinned, and that is in a hole. The pin and
- * the charge are transferred to the holders.
+ * Record a page in a hole that accesses have pinned already, and transfer the
+ * pin and the charge to the holders.
  */
 static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 			 struct iopt_pin *pin)

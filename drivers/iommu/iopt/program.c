@@ -135,7 +135,7 @@ static void area_lose(struct iopt_area *area, unsigned long safe)
 }
 
 /**
- * iopt_flush_start() - start to collect IOVAs that are unmapped from a domain
+ * iopt_flush_start() - start collecting IOVAs that are unmapped from a domain
  * @flush: the flush
  * @domain: the domain
  *
@@ -230,7 +230,7 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  *
  * Context: process context, may sleep killably. @area->pages->mutex is held.
  * Return: 0, or
- * * %-EINVAL - The memory is not aligned to the smallest page of the domain.
+ * * %-EINVAL - The memory is not aligned to the smallest page size of @domain.
  * * %-EINTR - A fatal signal is pending.
  * * An errno of the IOMMU driver.
  *

@@ -319,7 +319,7 @@ static int reserve_outside(struct io_pagetable *iopt,
  * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of the domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-ENOMEM - Out of memory.
  * * %-EAGAIN - The result depends on a mapping that is being built or torn
  *   down. The caller waits until an area becomes idle and calls again.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes to whole runs of a record that cannot fail.
+ * Infallible changes to whole runs of a record.
  *
  * Runs that no holder needs any more are turned into a hole, and runs that a
  * device may still reach are marked as lost. Neither change allocates memory.
@@ -142,7 +142,7 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
  * @first: first page index; must be the start of a run or inside a hole
  * @last: last page index; must be the end of a run or inside a hole
  *
- * Allocates no memory, and takes time linear in the number of chunks of
+ * Allocates no memory, and takes time linear in the number of chunks in
  * [@first, @last]. Chunks that are cleared as a whole stay in the array until
  * they make up half of it, so that clearing many small slices of a large record
  * does not move the array each time.
@@ -187,7 +187,7 @@ static void chunk_lose(struct iopt_run_chunk *chunk, unsigned long first,
  *
  * Lost pages are never unpinned. The function marks whole runs, even if they
  * extend beyond [@first, @last], because splitting a run could fail. It takes
- * time linear in the number of runs of [@first, @last].
+ * time linear in the number of runs in [@first, @last].
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
  * serialise access to @runs.

@@ -68,8 +68,8 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps around.
- * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
- *   last notification has been sent.
+ * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
+ *   the last notification.
  * * %-EPERM - A mapping does not permit the access, or the memory belongs to
  *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.
@@ -105,7 +105,7 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
 			     write);
 		mutex_lock(&iopt->lock);
-		/* A failed copy may have written a part of the range. */
+		/* A failed copy may have written part of the range. */
 		if (write)
 			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
 		iopt_area_put(iopt, area);

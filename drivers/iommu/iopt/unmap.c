@@ -111,9 +111,9 @@ static void unmap_undo(struct unmap *unmap)
 }
 
 /*
- * Fast path for few areas that no other caller is working on or using: take all
- * of them without dropping iopt->lock. Otherwise take none, and return -EAGAIN
- * if the caller has to use a claim.
+ * Fast path for a small number of areas that no other caller is working on or
+ * using: take all of them without dropping iopt->lock. Otherwise take none, and
+ * return -EAGAIN if the caller has to use a claim.
  */
 static int unmap_take_few(struct unmap *unmap)
 {
