@@ -3,10 +3,10 @@
  * I/O page table engine: maps user memory into I/O address spaces.
  *
  * A struct io_pagetable is one I/O address space. A front end maps ranges of a
- * process' memory at I/O virtual addresses (IOVAs) and attaches IOMMU domains
+ * process's memory at I/O virtual addresses (IOVAs) and attaches IOMMU domains
  * to the space; every attached domain translates every mapping. The engine pins
  * the memory, charges it, records which pages are pinned and programs the
- * domains. uAPI structures, file descriptors and policies belong to the front
+ * domains. uAPI structures, file descriptors and policy are left to the front
  * ends.
  *
  * An IOVA range is always a closed interval [start, last] in bytes, so that a
@@ -28,17 +28,18 @@ struct page;
 
 /**
  * enum iopt_account - how pinned pages are charged
- * @IOPT_ACCOUNT_NONE: no limit applies
+ * @IOPT_ACCOUNT_NONE: apply no limit, and count the pages in VmPin only
  * @IOPT_ACCOUNT_USER: charge the user that mapped the pages, up to
  *                     RLIMIT_MEMLOCK of the mapping process
- * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK, which
- *                   also limits the memory that the process locks itself
+ * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK.
+ *                   Memory that the process locks itself, e.g. by mlock(),
+ *                   counts towards the same limit
  * @IOPT_ACCOUNT_MM_UNLIMITED: charge the mapping process without a limit
- * @IOPT_ACCOUNT_MM_PINNED: charge as @IOPT_ACCOUNT_MM does, and add the pages
- *                          to VmPin
+ * @IOPT_ACCOUNT_MM_PINNED: like @IOPT_ACCOUNT_MM, and also count the pages in
+ *                          VmPin
  *
- * VmLck (mm->locked_vm) includes pages in the last three modes. VmPin
- * (mm->pinned_vm) includes pages in all modes except @IOPT_ACCOUNT_MM and
+ * Pages count in VmLck (mm->locked_vm) in the last three modes, and in VmPin
+ * (mm->pinned_vm) in all modes except @IOPT_ACCOUNT_MM and
  * @IOPT_ACCOUNT_MM_UNLIMITED.
  */
 enum iopt_account {
@@ -49,24 +50,28 @@ enum iopt_account {
 	IOPT_ACCOUNT_MM_PINNED,
 };
 
-/* Flag of iopt_map_user() and iopt_copy(): map at the given IOVA. */
+/* Flag for iopt_map_user() and iopt_copy(): map at the given IOVA. */
 #define IOPT_MAP_FIXED	BIT(0)
 
-/* Size in bytes of the largest I/O page. iopt_set_max_iopte() can lower it. */
+/*
+ * Upper limit on the size of an I/O page in bytes. iopt_set_max_iopte() can set
+ * a lower limit for a space.
+ */
 #define IOPT_MAX_IOPTE	SZ_1G
 
 /**
- * struct iopt_policy - options of a space that its front end chooses
- * @gfp: flags of every allocation of user-controlled size
+ * struct iopt_policy - options of a space, chosen by its front end
+ * @gfp: flags for all allocations of user-controlled size
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
- * @notices: number of times that an unmap notifies accesses of a mapping in
- *           which pages are still pinned, before it waits for them to unpin.
- *           Accesses may pin, read and write in the mapping until the last
- *           notification. 0 has the same effect as 1
+ * @notices: maximum number of times that an unmap calls the unmap callbacks of
+ *           accesses for a mapping with pinned pages, before it waits for the
+ *           pages to be unpinned. Until the last notification, accesses may
+ *           still pin, read and write pages of the mapping. 0 has the same
+ *           effect as 1
  * @pfnmap: allow mappings of memory without struct page, such as device memory
  *          that a driver has mapped into the process. This memory is not pinned
- * @mixed_iopte: iopt_set_max_iopte() can lower the limit while domains contain
- *               larger I/O pages, which they keep
+ * @mixed_iopte: allow iopt_set_max_iopte() to lower the limit even if domains
+ *               may contain larger I/O pages. Existing I/O pages are not split
  */
 struct iopt_policy {
 	gfp_t gfp;
@@ -88,17 +93,16 @@ struct iopt_range {
 
 /**
  * struct iopt_dirty_query - destination and format of a dirty page report
- * @bitmap: one bit for each @pgsize bytes of the queried interval, starting
- *          with bit 0, in words of 64 bits. The address may have any alignment.
- *          Words in which no bit stands for a mapped page are not accessed.
- *          Bits that stand for unmapped pages are preserved unless @whole_words
- *          is set
- * @pgsize: bytes of memory that one bit stands for, a power of two, at least
+ * @bitmap: array of 64-bit words at any alignment, with one bit for each
+ *          @pgsize bytes of the queried interval; bit 0 covers the start of the
+ *          interval. Words that cover no mapped page are not accessed. Bits of
+ *          unmapped pages are preserved unless @whole_words is set
+ * @pgsize: number of bytes that each bit covers, a power of two and at least
  *          the page size
- * @whole_words: a word in which bit 0 stands for a mapped page is overwritten
- *               without being read: all bits that do not stand for a dirty page
- *               are 0 afterwards. In any other word, the bits of dirty pages
- *               are set, and no bit is cleared
+ * @whole_words: if bit 0 of a word covers a mapped page, overwrite the word
+ *               without reading it, which clears all bits except those of dirty
+ *               pages. In all other words, set the bits of dirty pages and
+ *               clear none
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;
@@ -106,18 +110,19 @@ struct iopt_dirty_query {
 	bool whole_words;
 };
 
-/* Flag of iopt_dirty_read(): pages that are reported stay dirty. */
+/* Flag for iopt_dirty_read(): reported pages stay dirty. */
 #define IOPT_DIRTY_KEEP	BIT(0)
 
 /**
  * struct iopt_access_ops - operations and properties of an access
  * @unmap: called when the mapping [start, last] is being unmapped. The access
- *         must unpin its pages in the mapping, in the callback or later,
- *         because the unmap waits until no page of the mapping is pinned. The
- *         access must not pin pages of the mapping again. While pages are
- *         pinned the callback may be called again, see iopt_policy.notices.
- *         Runs in process context and may sleep. No lock of the engine is held,
- *         but iopt_access_destroy() waits for the callback to return
+ *         must unpin all pages that it has pinned in the mapping, during the
+ *         callback or later: the unmap waits until no page of the mapping is
+ *         pinned. The access must not pin pages of the mapping again. The
+ *         callback may be repeated while pages are still pinned; see
+ *         iopt_policy.notices. It runs in process context without any lock of
+ *         the engine and may sleep. iopt_access_destroy() waits for the
+ *         callback to return
  * @owns_pins: other accesses cannot unpin the pages that this access has
  *             pinned, and iopt_access_unpin_all() can be used
  */
@@ -127,10 +132,10 @@ struct iopt_access_ops {
 };
 
 /*
- * Flags of accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are permissions
- * that the mapping must have, and IOPT_ACCESS_WRITE makes iopt_access_rw()
- * write. IOPT_ACCESS_UNALIGNED allows a pinned range to start and end inside a
- * page.
+ * Flags for accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the
+ * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
+ * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
+ * range to start and end inside a page.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

@@ -3,9 +3,9 @@
  * Accesses: in-kernel users of the mapped memory.
  *
  * An access pins and unpins pages by IOVA. It is notified when a mapping that
- * has pinned pages is unmapped, no matter which access pinned them, see
- * notify.c. While a call is counted in iopt_area.nr_users it is a user of the
- * area: the area stays in place, so that the call needs no lock.
+ * has pinned pages is unmapped, no matter which access pinned them; see
+ * notify.c. A call that is counted in iopt_area.nr_users is a user of the area:
+ * the area stays in place, and the call needs no lock to use it.
  *
  * Pins belong to the space: an access may unpin pages that another access has
  * pinned. The exception is an access that owns its pins: other accesses cannot
@@ -37,7 +37,7 @@
  * @ops.
  * Return: the access, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
- * * %-ENOSPC - 65535 accesses of the space own their pins already.
+ * * %-ENOSPC - The space already has 65535 accesses that own their pins.
  */
 struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
@@ -86,7 +86,7 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
-	/* Wake unmaps: they leak the remaining pins if the list is empty. */
+	/* Wake up unmaps: they leak the remaining pins if the list is empty. */
 	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
@@ -96,9 +96,9 @@ void iopt_access_destroy(struct iopt_access *access)
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
 /*
- * Cut [@start, @last], which starts in @area, to @area. Returns the number of
- * pages of the result; @first receives the index of its first page in the
- * iopt_pages.
+ * Clamp [@start, @last], which starts in @area, to the end of @area. Returns
+ * the number of pages that are left; @first receives the index of the first of
+ * them in the iopt_pages.
  */
 static unsigned long area_slice(const struct iopt_area *area,
 				unsigned long start, unsigned long last,
@@ -118,9 +118,9 @@ static struct iopt_pinner pinner(const struct iopt_access *access,
 }
 
 /*
- * Pin the pages of [@start, @last] that are in the area at @start. Returns
- * their number, or a negative errno. On success the caller is a user of the
- * area afterwards.
+ * Pin the part of [@start, @last] that is in the area at @start. Returns the
+ * number of pages, or a negative errno. On success, the caller becomes a user
+ * of the area.
  */
 static long area_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
@@ -142,7 +142,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return nr;
 	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
-	/* A page may have been written to until the rollback unpinned it. */
+	/* Pages may have been written to until the rollback unpinned them. */
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
@@ -152,9 +152,9 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 }
 
 /*
- * Remove pins of the pages of @area that are in [@start, @last]: one pin of
- * each page, or with @all every pin that @access may remove. Returns the number
- * of pins removed.
+ * Remove pins from the pages of @area that are in [@start, @last]: one pin from
+ * each page or, with @all, every pin that @access may remove. Returns the
+ * number of pins removed.
  */
 static unsigned long area_unpin(struct iopt_access *access,
 				struct iopt_area *area, unsigned long start,
@@ -174,7 +174,7 @@ static unsigned long area_unpin(struct iopt_access *access,
  * it. Put these areas and leave their pages pinned. If an unmap has sent its
  * last notification for one of the areas, put none and return -ENOENT:
  * iopt_access_pin() has not returned the pages to the driver yet, so the
- * callback of the driver cannot have unpinned them.
+ * driver's callback cannot have unpinned them.
  */
 static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 			    unsigned long last)
@@ -184,8 +184,8 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 	lockdep_assert_held(&iopt->lock);
 	/*
 	 * Do not drop iopt->lock, however many areas there are: if an unmap
-	 * notified the driver in between, its callback would have to unpin
-	 * pages that have not been returned yet.
+	 * notified the driver in between, the driver's callback would have to
+	 * unpin pages that have not been returned yet.
 	 */
 	iopt_for_each_area(iopt, area, start, last)
 		if (!iopt_area_is_accessible(area))
@@ -217,9 +217,9 @@ static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 }
 
 /*
- * Pin the pages of all areas of a page-aligned range. Returns 0 or a negative
- * errno. In both cases the caller is a user of the areas of the first @done
- * pages afterwards.
+ * Pin the pages of all areas in a page-aligned range. Returns 0 or a negative
+ * errno. In both cases, the caller becomes a user of the areas of the first
+ * @done pages.
  */
 static int areas_pin(struct iopt_access *access, unsigned long start,
 		     unsigned long last, struct page **pages,
@@ -265,23 +265,23 @@ static bool pin_args_valid(const struct iopt_access *access,
  *         mappings must grant; with %IOPT_ACCESS_UNALIGNED the range need not
  *         be page aligned
  *
- * Pinning a page that is pinned already adds one more pin, whichever access
- * pinned it first. Until all pins of an IOVA are removed, pinning it returns
- * the same page. The protection of the mapping, not @flags, decides whether
- * pages are pinned for writing. Pages are charged to the payer of the mapping.
+ * Pinning a page again adds another pin, whichever access pinned the page
+ * first. Until all pins of an IOVA are removed, pinning that IOVA returns the
+ * same page. The protection of the mapping, not @flags, decides whether pages
+ * are pinned for writing. Pages are charged to the payer of the mapping.
  *
- * Context: process context, may sleep without bound, killably: pages may have
- * to be faulted in.
+ * Context: process context, may block indefinitely (killable) while pages are
+ * faulted in.
  * Return: 0 if all pages were pinned, or
  * * %-EINVAL - The range is empty or misaligned, a page has no struct page, or
  *   @access has no callbacks and so cannot be notified of an unmap.
- * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
- *   last notification has been sent.
+ * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
+ *   the last notification.
  * * %-EPERM - A mapping does not grant the rights in @flags.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EOVERFLOW - The pins of a mapping would exceed UINT_MAX.
  * * %-ESRCH - The process that owns the memory has exited.
- * * Another errno of pinning, see iopt_map_user().
+ * * Another errno of pinning; see iopt_map_user().
  *
  * On failure, nothing stays pinned. Pages that were pinned temporarily are
  * marked dirty.
@@ -319,8 +319,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  *
  * Removes one pin from each page. Skips IOVAs that are not mapped, pages that
  * were not pinned through this mapping and, if @access owns its pins, pages
- * that it did not pin. A callback may therefore unpin the whole range that was
- * passed to it.
+ * that @access did not pin. A callback may therefore unpin the whole range that
+ * was passed to it.
  *
  * Context: process context, may sleep. May be called from a callback.
  * Return: the number of pins removed.
@@ -365,7 +365,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
  * callback left pinned.
  *
  * Context: process context, may sleep. Must not be called from a callback, nor
- * with a lock held that the callback takes.
+ * with a lock held that the unmap callback of @access takes.
  */
 void iopt_access_unpin_all(struct iopt_access *access)
 {

@@ -15,7 +15,7 @@ struct io_pagetable;
  * @ops: callbacks of the user; NULL for an access that never pins
  * @data: argument of the callbacks in @ops
  * @owner: unique number of an access that owns its pins, 0 for all others
- * @closing: iopt_access_destroy() is running, so that no callback is started
+ * @closing: iopt_access_destroy() is running, so no callback may be started
  * @nr_callbacks: number of unmap callbacks that are running; the access stays
  *                on the list until all of them have returned
  * @node: entry in io_pagetable.accesses

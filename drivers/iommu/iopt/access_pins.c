@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that accesses have pinned.
+ * Records of pages that accesses have pinned.
  *
- * Each of these pages has records of its pfn and of the number of times that it
- * was pinned through each mapping, with a separate record for each access that
- * owns its pins. While a holder has the page pinned too, the pin and the charge
- * belong to the holder. They are transferred to the first record when the last
- * holder is removed, and to the holder when one is added again.
+ * Each page that an access has pinned has a list of pin records: one for each
+ * mapping through which the page is pinned, and a separate one for each access
+ * that owns its pins. A record counts pins, and the first record of a page also
+ * contains the pfn. While a holder has the page pinned too, the reference to
+ * the page and the charge belong to the holder. Both are transferred to the
+ * first record when the last holder is removed, and back to a holder when one
+ * is added again.
  *
- * An access therefore keeps the same page until its last unpin, even if the
- * process remaps its memory or domains are attached and detached. A page of an
- * iopt_pages is pinned and charged only once, however many holders and records
- * it has.
+ * An access therefore keeps the same page until it removes its last pin, even
+ * if the process remaps its memory or domains are attached and detached. A page
+ * of an iopt_pages is pinned and charged only once, however many holders and
+ * records it has.
  *
  * An unpin does not affect the pins of another mapping, nor those of another
  * access that owns its pins.
@@ -118,8 +120,8 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
 }
 
 /*
- * Add records for the pages of a batch, which own the pages. @done receives the
- * number of records added, also on failure.
+ * Add records that own the pages of a batch. @done receives the number of
+ * records added, even on failure.
  */
 static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 		       unsigned long first, struct iopt_batch *batch,
@@ -162,7 +164,7 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	/* The limit may have room for a single page if not for the batch. */
+	/* The limit may allow a single page even if not the whole batch. */
 	if (nr == -ENOMEM && first != last)
 		nr = iopt_pages_pin(pages, first, first, batch);
 	if (nr < 0)
@@ -211,9 +213,9 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /*
- * Remove record @pin, which has a count of 0, of the page with first record
- * @head. The last record of a page unpins the page if it owns the page. Returns
- * 1 if the page is lost and stays pinned, otherwise 0.
+ * Remove @pin, a record with a count of 0, from the list of records that starts
+ * at @head. If this is the last record of a page and owns the page, unpin the
+ * page. Returns 1 if the page is lost and stays pinned, otherwise 0.
  */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 				struct iopt_pin *head, struct iopt_pin *pin)
@@ -283,8 +285,8 @@ static unsigned long pins_remove(struct iopt_pages *pages,
  * @lost: on failure, incremented by the number of pages that stay pinned
  *        permanently
  *
- * Context: process context; takes @pages->mutex killably. May sleep without
- * bound, killably and without the mutex, until a page is faulted in.
+ * Context: process context. Takes @pages->mutex killably. May block
+ * indefinitely (killable), without the mutex, while a page is faulted in.
  * Return: 0, or
  * * %-EINVAL - A page has no struct page.
  * * %-EOVERFLOW - The pin counter of the mapping would overflow.

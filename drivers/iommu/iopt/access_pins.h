@@ -13,7 +13,7 @@ struct page;
 /**
  * struct iopt_pinner - the mapping and the access that pins belong to
  * @nr_pins: pin counter of the mapping, which also identifies the mapping
- * @owner: number of the access if it owns its pins, 0 for all other accesses
+ * @owner: number of the access if it owns its pins, otherwise 0
  */
 struct iopt_pinner {
 	unsigned int *nr_pins;
@@ -30,7 +30,7 @@ struct iopt_pinner {
  * @kind: kind of the run that the page belongs to
  * @owns: no holder has the page pinned
  * @lost: no holder has the page pinned, but a device may still reach the page,
- *        so that it is never unpinned
+ *        so the page is never unpinned
  * @owner: iopt_pinner.owner
  */
 struct iopt_pin {

@@ -2,25 +2,27 @@
 /*
  * Accounting of pinned pages.
  *
- * The payer of a mapping is the process that made it, together with its user.
- * Pinning from another process does not change it; only iopt_adopt() does. Each
- * batch of pages is charged after it was pinned and before the next batch is
- * pinned, so that the limit takes effect while memory is being pinned. Charges
- * never exceed the pinned pages, and a failed charge changes nothing: two
- * callers that together stay within the limit both succeed.
+ * The payer of a mapping is the process that created the mapping, together with
+ * the user of that process. Another process may trigger the pinning without
+ * becoming the payer; only iopt_adopt() replaces the payer.
+ *
+ * Each batch of pages is charged after it was pinned and before the next batch
+ * is pinned, so that the limit takes effect while memory is being pinned.
+ * Charges never exceed the number of pinned pages, and a failed charge changes
+ * nothing: two callers that together stay within the limit both succeed.
  *
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
- * the process may hold without bound. Unpinning therefore does not lower VmLck
- * at once: the pages stay unsynced until some thread synchronises the payer,
- * i.e. subtracts them from VmLck. A caller that charges the same payer
+ * the process may hold indefinitely. Unpinning therefore does not lower VmLck
+ * immediately: the pages stay unsynced until some thread synchronises the
+ * payer, i.e. subtracts them from VmLck. A caller that charges a payer
  * synchronises it first, so that unsynced pages do not count against the limit.
- * A thread waits for the mmap_lock only if the lock is that of its own process
- * and no other thread waits for this thread. Otherwise it only tries the lock,
- * and if the lock is taken a worker synchronises the payer.
+ * A thread waits only for the mmap_lock of its own process, and only if no
+ * other thread is waiting for this thread. Otherwise it only tries the lock,
+ * and a worker synchronises the payer if that fails.
  *
  * Each map has its own iopt_pages and its own charge, even if the same memory
  * is mapped twice. The kind of each run records whether its pages were charged,
- * so that as many pages are uncharged as were charged.
+ * so that exactly the charged pages are uncharged.
  *
  * A payer holds a reference to the mm_struct (mmgrab()), not to the address
  * space (mmget()). With mmget(), a process that has mapped the file which owns
@@ -143,8 +145,8 @@ struct iopt_payer *iopt_payer_get(struct iopt_payer *payer)
  * @account: accounting mode that the payer must have
  *
  * Context: process context.
- * Return: the payer with a new reference, or NULL if there is no payer or it is
- * not equivalent to the one that iopt_payer_alloc_current() would return.
+ * Return: the payer with a new reference, or NULL if @from does not point to a
+ * payer equivalent to the one that iopt_payer_alloc_current() would return.
  */
 struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 					  enum iopt_account account)
@@ -162,8 +164,8 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 
 /**
  * iopt_payer_put() - drop a reference to a payer
- * @payer: the payer, or NULL; nothing may be charged to it or unsynced when
- *         the last reference is dropped
+ * @payer: the payer, or NULL. When the last reference is dropped, no page may
+ *         be unsynced, and only lost pages may still be charged
  *
  * Context: process context.
  */
@@ -225,8 +227,8 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
  * @npages: number of pages
  *
  * Context: process context. Except with %IOPT_ACCOUNT_NONE and
- * %IOPT_ACCOUNT_USER, takes the mmap_lock of the payer, for which it may sleep
- * without bound, killably.
+ * %IOPT_ACCOUNT_USER, takes the mmap_lock of the payer, and may block
+ * indefinitely (killable) while waiting for it.
  * Return: 0, or
  * * %-ENOMEM - RLIMIT_MEMLOCK of the payer would be exceeded.
  * * %-EINTR - A fatal signal arrived while waiting for the mmap_lock.
@@ -264,12 +266,12 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * @payer: the payer; the caller synchronises it afterwards
  * @npages: number of pages, at most as many as are charged
  *
- * Does not take the mmap_lock. VmLck shows the change once @payer is
- * synchronised.
+ * The limit has room for new charges when this function returns, but VmLck
+ * shows the change only once @payer is synchronised. Does not take the
+ * mmap_lock.
  *
  * Context: any context. The caller keeps other threads from pinning the same
- * pages meanwhile, e.g. by holding iopt_pages.mutex. From here on the limit has
- * room for new charges.
+ * pages meanwhile, e.g. by holding iopt_pages.mutex.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -293,8 +295,8 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /*
- * Synchronise a payer. With @locked the caller holds its mmap_lock for writing,
- * and this function releases the lock. Otherwise a worker takes the lock and
+ * Synchronise a payer. With @locked, the caller holds the payer's mmap_lock for
+ * writing, and this function releases it. Otherwise a worker takes the lock and
  * synchronises the payer later.
  */
 static void payer_sync(struct iopt_payer *payer, bool locked)
@@ -327,13 +329,13 @@ void iopt_payer_try_sync(struct iopt_payer *payer)
  * iopt_payer_sync() - lower VmLck by the uncharged pages
  * @payer: the payer, to which the caller has a reference
  *
- * Waits for the mmap_lock if @payer is the current process, and only tries the
- * lock of another process. If the lock is taken, or if a fatal signal ends the
- * wait, a worker lowers VmLck later.
+ * Waits for the mmap_lock of the current process, but only tries that of
+ * another process. If the trylock fails, or if a fatal signal ends the wait, a
+ * worker lowers VmLck later.
  *
- * Context: process context, may sleep without bound, killably, for the
- * mmap_lock. The caller holds no lock, and owns no busy or working area, that
- * other threads may wait for.
+ * Context: process context, may block indefinitely (killable) on the mmap_lock.
+ * The caller holds no lock, and owns no busy or working area, that other
+ * threads may be waiting for.
  */
 void iopt_payer_sync(struct iopt_payer *payer)
 {
@@ -349,7 +351,7 @@ void iopt_payer_sync(struct iopt_payer *payer)
  * @payer: the payer of pages that were uncharged
  *
  * Most operations uncharge only one payer. If an operation uncharges several
- * payers, the last payer stays noted and the others are synchronised by
+ * payers, the last payer stays noted, and the others are passed to
  * iopt_payer_try_sync().
  *
  * Context: process context; the caller keeps @payer from being freed.
@@ -371,7 +373,7 @@ void iopt_payer_sync_later(struct iopt_payer **noted, struct iopt_payer *payer)
  * iopt_payer_sync_noted() - synchronise and put the noted payer
  * @noted: the payer that iopt_payer_sync_later() noted, or NULL
  *
- * Context: as iopt_payer_sync().
+ * Context: see iopt_payer_sync().
  */
 void iopt_payer_sync_noted(struct iopt_payer *noted)
 {
@@ -381,7 +383,7 @@ void iopt_payer_sync_noted(struct iopt_payer *noted)
 	}
 }
 
-/* True if pages stay charged to the same user when they change their payer. */
+/* True if pages stay charged to the same user when their payer changes. */
 static bool same_user_pays(const struct iopt_payer *from,
 			   const struct iopt_payer *to)
 {
@@ -390,7 +392,7 @@ static bool same_user_pays(const struct iopt_payer *from,
 }
 
 /**
- * iopt_move_charge_begin() - charge a second payer for pages
+ * iopt_move_charge_begin() - charge a new payer for pages as well
  * @from: the payer that is charged now
  * @to: the payer to charge instead
  * @npages: number of pages
@@ -399,8 +401,8 @@ static bool same_user_pays(const struct iopt_payer *from,
  * charged at all times. If both payers charge the same user, the user's limit
  * need not have room for the pages twice.
  *
- * Context: as iopt_charge().
- * Return: 0, or an errno of iopt_charge() with only @from charged.
+ * Context: see iopt_charge().
+ * Return: 0, or an errno of iopt_charge(), in which case only @from is charged.
  */
 int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 			   unsigned long npages)
@@ -409,7 +411,7 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
 }
 
 /**
- * iopt_move_charge_end() - uncharge the first payer of pages
+ * iopt_move_charge_end() - uncharge the old payer of pages
  * @from: the payer that was charged before iopt_move_charge_begin()
  * @to: the payer that stays charged
  * @npages: number of pages passed to iopt_move_charge_begin()
@@ -418,7 +420,7 @@ int iopt_move_charge_begin(struct iopt_payer *from, struct iopt_payer *to,
  *
  * The caller synchronises both payers afterwards.
  *
- * Context: as iopt_uncharge().
+ * Context: see iopt_uncharge().
  */
 void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 			  unsigned long npages, unsigned long left)

@@ -15,15 +15,17 @@ struct user_struct;
 
 /**
  * struct iopt_payer - the process and user that pinned pages are charged to
- * @users: references, held by each iopt_pages and by io_pagetable.payer
+ * @users: number of references, held by each iopt_pages and by
+ *         io_pagetable.payer
  * @account: accounting mode, which selects the counters and the limit
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
  *      because with mmget() an address space that maps the device would keep
  *      itself alive
- * @task: leading thread of that process; its RLIMIT_MEMLOCK is the limit
+ * @task: thread group leader of that process, which provides RLIMIT_MEMLOCK
  * @user: user that %IOPT_ACCOUNT_USER charges
  * @unsynced: number of uncharged pages that VmLck of @mm still includes
- * @sync: lowers VmLck for callers that must not wait or were killed
+ * @sync: work item that lowers VmLck for callers that must not wait or were
+ *        killed
  * @rcu: frees the payer after a grace period, for iopt_payer_get_current()
  */
 struct iopt_payer {
@@ -59,8 +61,8 @@ void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 /*
  * Check whether VmLck still includes pages that have been uncharged. A caller
  * that has just uncharged pages checks this before it releases
- * iopt_pages.mutex, because other threads may then pin these pages or change
- * their payer.
+ * iopt_pages.mutex, because other threads may pin these pages again or change
+ * their payer after that.
  */
 static inline bool iopt_payer_is_unsynced(struct iopt_payer *payer)
 {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Transfer of mappings to another process or address.
+ * Transferring mappings to another process or address.
  *
  * A process may replace itself with another one that has the same memory at a
- * different address. It first declares its mappings orphans: their pages stay
- * pinned and translated, but the engine does not know in which process and at
- * which address the memory is, so that accesses cannot pin, read or write it.
- * The new process then adopts the mappings one by one.
+ * different address. It first declares its mappings orphans. The pages of an
+ * orphan stay pinned, and domains still translate them, but the engine does not
+ * know which process has the memory at which address. Accesses therefore cannot
+ * pin, read or write the memory. The new process then adopts the mappings one
+ * by one.
  *
  * Pinned pages stay pinned, and are charged at all times.
  */
@@ -79,7 +80,7 @@ static int areas_check_orphan(struct io_pagetable *iopt, unsigned long start,
 
 /*
  * Roll back areas_orphan() for the areas below @end. The caller holds
- * attach_mutex, so that none of them can have been adopted.
+ * attach_mutex, so none of them can have been adopted.
  */
 static void areas_unorphan(struct io_pagetable *iopt, unsigned long start,
 			   unsigned long end)
@@ -127,12 +128,12 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * @iopt: the space
  * @start: first byte of an interval
  * @last: last byte of the interval
- * @bytes: receives the length of the mappings in bytes, 0 on failure
+ * @bytes: receives the total length of the mappings in bytes, 0 on failure
  *
  * Each mapping in the interval becomes an orphan. Domains still translate an
- * orphan, and it can be unmapped. Until it is passed to iopt_adopt(), accesses
- * cannot pin, read or write its memory, it cannot be copied, and no domain can
- * be attached to the space.
+ * orphan, and an orphan can be unmapped. Until iopt_adopt() is called for it,
+ * accesses cannot pin, read or write its memory, it cannot be copied, and no
+ * domain can be attached to the space.
  *
  * Context: process context, may sleep. Waits killably for mappings in the
  * interval that are being built or torn down, and for attach and detach.
@@ -220,14 +221,14 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_payer *payer = area->pages->payer;
 	int rc;
 
-	/* If the memory has moved within the process, keep its payer. */
+	/* If the memory has moved within the process, keep the payer. */
 	if (payer->mm == current->mm)
 		payer = iopt_payer_get(payer);
 	else
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/* The area may map only a part of the pages, and @uptr is its start. */
+	/* @uptr is the area's address, which may be inside the pages. */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Areas: one mapping each, in a tree by IOVA.
+ * Areas of a space, kept in an rbtree keyed by IOVA.
  *
- * Areas do not overlap, so a plain search tree by IOVA holds them. The tree is
- * augmented with the holes between areas, so that a hole of a given size can be
- * found in logarithmic time. An area is never split or merged between map and
- * unmap.
+ * Areas do not overlap, so no interval tree is needed. The rbtree is augmented
+ * with the holes between areas, so that a hole of a given size can be found in
+ * logarithmic time. An area is never split or merged between map and unmap.
  *
- * Rule: lookups need iopt->lock. After iopt_area_get() an area stays in place
- * without iopt->lock until iopt_area_put().
+ * Lookups need iopt->lock. Between iopt_area_get() and iopt_area_put(), an area
+ * stays in place without the lock.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -53,7 +52,7 @@ RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
  * @last: last IOVA
  * @pages: the memory; the area takes its own reference
  * @first: index of the first page in @pages
- * @prot: protection, %IOMMU_READ and the like
+ * @prot: protection for iommu_map(): %IOMMU_READ, %IOMMU_WRITE etc.
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it.
@@ -130,8 +129,8 @@ static void area_grow_hole(struct iopt_area *area, unsigned long bytes)
 /**
  * iopt_area_insert() - insert an area into the tree of a space
  * @iopt: the space
- * @area: the area; no other area of @iopt has any of its IOVAs
- * @above: the next area above these IOVAs, or NULL
+ * @area: the area, which must not overlap any other area of @iopt
+ * @above: the next area above @area, or NULL
  *
  * Context: @iopt->lock is held.
  */
@@ -344,8 +343,8 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: the area, or an ERR_PTR():
- * * %-ENOENT - The IOVA is not mapped, or is being mapped, or is being unmapped
- *   and the last notification has been sent.
+ * * %-ENOENT - The IOVA is not mapped or still being mapped, or its unmap has
+ *   already sent the last notification.
  * * %-EBUSY - The area is an orphan.
  * * %-EPERM - The mapping does not grant the rights in @flags.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Areas: one mapping each, kept in a tree by IOVA. */
+/* Areas: the mappings of a space. */
 #ifndef __IOPT_AREA_H
 #define __IOPT_AREA_H
 
@@ -46,24 +46,24 @@ enum iopt_area_state {
  * @nr_domains: number of domains that the area is in
  * @prot: protection for iommu_map(): IOMMU_READ, IOMMU_WRITE etc.
  * @state: see &enum iopt_area_state
- * @busy: a caller owns the area, see io_pagetable.h
- * @orphan: the location of the memory is unknown, see adopt.c
- * @late: the area was inserted inside the interval that an unmap had claimed,
- *        so that the unmap ignores it. An area that extends beyond the claim is
- *        noted in the claim instead
- * @working: a thread is adding the area to domains or removing it from them,
+ * @busy: a caller owns the area; see io_pagetable.h
+ * @orphan: the location of the memory is unknown; see adopt.c
+ * @late: the area was inserted into an interval that an unmap had already
+ *        claimed, so the unmap ignores the area. An area that extends beyond
+ *        the claim is noted in the claim instead
+ * @working: a thread is adding the area to domains or removing it from them;
  *           see io_pagetable.h. Set under io_pagetable.lock, or by the owner of
  *           an area that is being built
  * @nr_pins: number of pins that accesses hold in this area; protected by
  *           iopt_pages.mutex
  * @nr_users: number of calls that are using the area. An unmap waits until both
  *            @nr_pins and @nr_users are 0
- * @dirty: one bit for each page while dirty pages are tracked, see dirty.c
+ * @dirty: one bit for each page while dirty pages are tracked; see dirty.c
  * @node: entry in the list of the caller that owns the area, or in the list of
  *        a detach while the area is live and working
  *
- * @skips may name a domain that was detached long ago, because sequence numbers
- * are never reused.
+ * @skips may still name a domain that was detached long ago. This is harmless
+ * because sequence numbers are never reused.
  */
 struct iopt_area {
 	struct rb_node rb;
@@ -100,7 +100,7 @@ static inline bool iopt_area_is_accessible(const struct iopt_area *area)
 	       area->state == IOPT_AREA_QUIESCING;
 }
 
-/* True while an area is being unmapped. It becomes live again if that fails. */
+/* True while an area is being unmapped. It becomes live if the unmap fails. */
 static inline bool iopt_area_is_unmapping(const struct iopt_area *area)
 {
 	return area->state == IOPT_AREA_QUIESCING ||
@@ -151,7 +151,7 @@ void iopt_area_put(struct io_pagetable *iopt, struct iopt_area *area);
 
 /*
  * Same as iopt_for_each_area(), with lock breaks: iopt->lock may be dropped and
- * retaken after the body, see iopt_area_walk().
+ * retaken after the body; see iopt_area_walk().
  */
 #define iopt_for_each_area_break(iopt, area, start, last, steps)	\
 	for (area = iopt_area_first(iopt, start, last); area;		\

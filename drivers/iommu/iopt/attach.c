@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching of an IOMMU domain.
+ * Attaching an IOMMU domain to a space.
  *
  * Attach opens the domain before it adds the existing areas. From then on each
  * map adds its own areas to the domain before they become live, so that no area
@@ -24,9 +24,9 @@
 #include "wait.h"
 
 /*
- * Add an area to a domain that attach has just opened. Unless another domain
- * translates the area, pins its pages, which may sleep without bound. Drops and
- * retakes iopt->lock.
+ * Add an area to a domain that attach has just opened. If no other domain
+ * translates the area, pin its pages first, which may block indefinitely. Drops
+ * and retakes iopt->lock.
  */
 static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 			 const struct iopt_domain *domain)
@@ -124,7 +124,7 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 	rc = iopt_check_domain_fits(iopt, domain);
 	if (rc || !iopt->nr_publishing)
 		return rc;
-	/* A map is making its areas live and can no longer add them. */
+	/* A map that makes its areas live can no longer fill @domain. */
 	attach_uncheck(iopt, domain);
 	return -EAGAIN;
 }
@@ -132,9 +132,9 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 /*
  * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
  * Both locks are held on return if and only if the function returns 0. If a
- * busy area is in the way, return 1, or with @wait sleep until no area is:
- * without attach_mutex, because detach takes it and must not wait for the
- * accesses or page faults that the owner of a busy area may wait for.
+ * busy area is in the way, return 1 or, with @wait, sleep until none is. Sleep
+ * without attach_mutex: the owner of a busy area may be waiting for accesses or
+ * page faults, and detach, which takes attach_mutex, must not wait for these.
  */
 static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		       bool wait)
@@ -184,8 +184,8 @@ static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 }
 
 /*
- * Without @wait, returns 1 if a busy area is in the way. The event is not
- * traced then, because the caller is going to try again.
+ * Without @wait, returns 1 if a busy area is in the way. Do not trace this
+ * case, because the caller is going to try again.
  */
 static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
 			 bool wait)
@@ -213,7 +213,8 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * iopt_attach_domain() - attach an IOMMU domain to a space
  * @iopt: the space
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
- *          still owns it, and keeps it until iopt_detach_domain()
+ *          still owns the domain, and must not free it before
+ *          iopt_detach_domain()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
@@ -221,21 +222,21 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * other domains, iopt_orphan() and iopt_adopt() wait.
  *
  * If a mapping that @domain may be unable to translate is being built or torn
- * down, the function first waits until that is finished, with no lock of the
- * engine held. How long this takes depends on another process or driver. A
- * caller that holds a lock which it also takes for iopt_detach_domain() must
- * use iopt_try_attach_domain() instead.
+ * down, the function first waits for that to finish, without holding a lock of
+ * the engine. How long the wait takes depends on another process or driver. A
+ * caller that holds a lock which it also holds around iopt_detach_domain() must
+ * therefore use iopt_try_attach_domain() instead.
  *
- * Context: process context, may sleep without bound, killably: the attach of
- * the first domain pins the memory.
+ * Context: process context, may block indefinitely (killable): attaching the
+ * first domain pins the memory.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of @domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ESRCH - The process that owns the memory of a mapping has exited.
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
  * * %-EINTR - A fatal signal is pending.
- * * Another errno of pinning, see iopt_map_user(), or of the IOMMU driver.
+ * * Another errno of pinning (see iopt_map_user()) or of the IOMMU driver.
  *
  * On failure the space is unchanged and @domain is empty.
  */
@@ -254,9 +255,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * built or torn down and that @domain may be unable to translate. If it returns
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
- * Context: as iopt_attach_domain(). While another domain is attached, the
+ * Context: see iopt_attach_domain(). While another domain is attached, the
  * function waits only for work that finishes on its own, so that the caller may
- * hold a lock which it also takes for iopt_detach_domain().
+ * hold a lock which it also holds around iopt_detach_domain().
  * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.
@@ -280,11 +281,11 @@ EXPORT_SYMBOL_NS_GPL(iopt_try_attach_domain, IOPT);
  * The caller then calls iopt_try_attach_domain() again, which may find another
  * busy mapping.
  *
- * Context: process context, may sleep without bound, killably. The caller holds
- * no lock that it also takes for iopt_detach_domain().
+ * Context: process context, may block indefinitely (killable). The caller holds
+ * no lock that it also holds around iopt_detach_domain().
  * Return: 0 if no busy mapping was in the way at the end of the wait, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of @domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-EBUSY - A mapping is an orphan.
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.

@@ -2,20 +2,23 @@
 /*
  * Claims: intervals in which an operation walks many areas in batches.
  *
- * An unmap or a map of many areas drops io_pagetable.lock between batches.
- * Until it ends, its claim keeps other unmaps out of the interval, and the
- * claim of a map keeps other maps out as well. The claim of an unmap delays
- * only maps that need a claim themselves. An area that another map inserts into
- * the interval of an unmap is late, and the unmap skips it as if it were mapped
- * after the unmap. An unmap therefore terminates, no matter how often other
- * threads map in its interval.
+ * A map or unmap of many areas drops io_pagetable.lock between batches. Until
+ * the operation ends, its claim keeps other unmaps out of the interval. The
+ * claim of a map also keeps other maps out, whereas the claim of an unmap
+ * delays only maps that need a claim themselves.
  *
- * An area that extends beyond an interval may intersect several claims and be
- * late for only some of them. For such areas each claim has a flag for its
- * lower and one for its upper end. Areas do not overlap, so once an area across
- * an end is late, all later areas across that end are late, too.
+ * An area that a map inserts into an interval claimed by an unmap is late: the
+ * unmap skips the area, as if it had been mapped after the unmap. An unmap
+ * therefore terminates, no matter how often other threads map in the interval.
  *
- * Rule: claims do not overlap. A caller waits for claims before it owns areas.
+ * An area that extends beyond a claim may intersect several claims and be late
+ * for only some of them. For such areas, each claim has one flag for its lower
+ * end and one for its upper end. One flag per end is sufficient: areas do not
+ * overlap, so once an area across an end is late, every later area across that
+ * end is late too.
+ *
+ * Claims do not overlap. A caller waits for claims before it owns any area in
+ * the tree.
  */
 #include "area.h"
 #include "claim.h"
@@ -68,7 +71,7 @@ bool iopt_map_is_claimed(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_claims_note_area() - mark an area as late for the unmaps of its IOVAs
+ * iopt_claims_note_area() - mark an area as late for unmaps of its IOVAs
  * @iopt: the space
  * @area: an area that the caller is about to insert
  *
@@ -127,7 +130,7 @@ bool iopt_area_is_late(const struct iopt_claim *claim,
  * @last: last byte of the interval
  *
  * Context: @iopt->lock is held, and dropped while the function waits killably
- * for claims that overlap.
+ * for overlapping claims.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending. Nothing is claimed.
  */

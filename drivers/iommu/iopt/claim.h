@@ -14,9 +14,9 @@ struct iopt_area;
 /**
  * struct iopt_claim - an IOVA interval in which areas are walked in batches
  * @iova: the interval, a node in io_pagetable.claims
- * @map: true for the claim of a map that is inserting areas, for which other
- *       maps have to wait. False for the claim of an unmap, which ignores areas
- *       that maps insert after the interval was claimed
+ * @map: true if the claim belongs to a map that is inserting areas: other maps
+ *       have to wait. False if it belongs to an unmap, which ignores areas that
+ *       are inserted after the interval was claimed
  * @committed: the unmap can no longer fail
  * @refilled: attach has added an area of the interval to a domain
  * @late_below: an area that extends below the interval was inserted after the

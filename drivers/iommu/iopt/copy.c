@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copying of mappings: mapping of memory that is already mapped elsewhere.
+ * Copying mappings: mapping memory that is already mapped elsewhere.
  *
  * New areas are built from the areas of the source range and share their
- * iopt_pages. They are then mapped like the areas of iopt_map_user().
+ * iopt_pages. The new areas are then mapped in the same way as those of
+ * iopt_map_user().
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -23,7 +24,7 @@
  * @iopt: space of the mappings
  * @start: first IOVA
  * @last: last IOVA
- * @prot: protection of the copy
+ * @prot: protection of the new mappings
  */
 struct source {
 	struct io_pagetable *iopt;
@@ -48,9 +49,9 @@ static int source_check(const struct source *source,
 
 /*
  * Add a new area that maps the same pages as @area, from source IOVA @next to
- * the end of @area or of the range. Drops and retakes iopt->lock of the source
- * to allocate memory. The caller is a user of @area, so that @area stays in
- * place.
+ * the end of @area or of the source range, whichever comes first. Drops and
+ * retakes iopt->lock of the source to allocate memory. The caller is a user of
+ * @area, so @area stays in place.
  */
 static int slice_add(const struct source *source, struct iopt_area *area,
 		     unsigned long next, struct iopt_new_areas *new)
@@ -64,8 +65,8 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 	if (next == source->start)
 		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
 	/*
-	 * Take a reference before the lock is dropped: while pages are shared
-	 * their mappings cannot become orphans.
+	 * Take a reference before the lock is dropped: mappings that share
+	 * their pages cannot become orphans.
 	 */
 	kref_get(&pages->kref);
 	mutex_unlock(&source->iopt->lock);
@@ -96,10 +97,10 @@ static void source_leave(const struct source *source, unsigned long last)
 }
 
 /*
- * Build new areas from a range of mappings. The first and the last area are cut
- * to the range, and the IOVAs of all are relative to the start of the range.
- * The caller stays a user of each mapping until all of them have been found, so
- * that all of them existed at the same time.
+ * Build new areas from the source range. The first and the last of them are
+ * clamped to the range, and the IOVAs of all of them are relative to its start.
+ * The caller stays a user of each source area until all have been found, so
+ * that all source areas exist at the same time.
  */
 static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 {
@@ -123,7 +124,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 		if (rc)
 			break;
 	}
-	/* This call is not a user of the area that may start at @next. */
+	/* The caller is not a user of an area that starts at next. */
 	if (next != source->start || !more)
 		source_leave(source, more ? min(source->last, next - 1) :
 					    source->last);
@@ -132,7 +133,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 	return permitted ? 0 : -EPERM;
 }
 
-/* Build new areas from a range of mappings, once all of them are live. */
+/* Build new areas from the source range, once all of its areas are live. */
 static int areas_copy(const struct source *source, struct iopt_new_areas *new)
 {
 	struct io_pagetable *iopt = source->iopt;
@@ -170,12 +171,12 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * The copy shares the memory, its pins and its payer with the mappings in @src.
- * Either can be unmapped without an effect on the other.
+ * The new mappings share the memory, its pins and its payer with the mappings
+ * in @src. Either side can be unmapped without affecting the other.
  *
- * Context: process context, may sleep without bound, killably: pages may have
- * to be faulted in. Also waits killably for mappings in the source range that
- * are being built or torn down.
+ * Context: process context, may block indefinitely (killable) while pages are
+ * faulted in. Also waits killably for mappings in the source range that are
+ * being built or torn down.
  * Return: 0, or
  * * %-ENOENT - Part of the source range is not mapped.
  * * %-EPERM - @prot allows writing, but the memory was mapped read-only.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/iopt/: a file for each space, named by its number.
+ * Debugfs files: each space has one, /sys/kernel/debug/iopt/<number>.
  *
  * dump.c formats the lines one by one as they are read, so that a large space
- * needs no large buffer. Rule: a space may lack a file, because errors of
- * debugfs are ignored. A file never outlives its space, because its removal
- * waits for running reads.
+ * needs no large buffer. A space may lack a file, because debugfs errors are
+ * ignored. A file never outlives its space, because removing the file waits for
+ * running reads.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -18,9 +18,9 @@
 
 /**
  * struct reader - an open debugfs file of a space
- * @view: iterator over the lines, with the line to show at @pos
- * @pos: number of that line, which is its position for seq_file
- * @more: @view contains the line at @pos; false after the last line
+ * @view: iterator over the lines; contains the line at @pos
+ * @pos: number of the line in @view, used as the seq_file position
+ * @more: true if @view contains a line; false after the last line
  */
 struct reader {
 	struct iopt_view view;
@@ -36,8 +36,9 @@ static void *reader_step(struct reader *reader, loff_t pos)
 }
 
 /*
- * A dump can only move forward. seq_file repeats the current position, or
- * starts again at 0; any other position ends the file.
+ * A dump can only move forward. Support the positions that seq_file requests
+ * during a sequential read, which are the current one and 0, and report the end
+ * of the file at any other position.
  */
 static void *view_seq_start(struct seq_file *m, loff_t *pos)
 {
@@ -92,7 +93,7 @@ static struct dentry *iopt_debugfs_dir;
 
 /**
  * iopt_debugfs_add() - create the file of a space
- * @iopt: the space, otherwise fully set up
+ * @iopt: the space, which is fully set up except for its file
  *
  * Errors are ignored, because a space works without its file.
  *
@@ -132,7 +133,7 @@ void iopt_debugfs_init(void)
 /**
  * iopt_debugfs_exit() - remove the directory of the engine
  *
- * The caller has freed all spaces, which removed their files.
+ * All spaces have been freed, and their files are removed already.
  *
  * Context: process context, may sleep.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The files of spaces in debugfs. */
+/* Debugfs files of spaces. */
 #ifndef __IOPT_DEBUGFS_H
 #define __IOPT_DEBUGFS_H
 

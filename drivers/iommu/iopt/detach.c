@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Detaching of an IOMMU domain.
+ * Detaching an IOMMU domain from a space.
  *
  * Detach closes the domain, so that no more areas are added to it, and then
  * removes all areas from the domain. Areas that no other domain translates are
  * unpinned.
  *
- * Rule: detach cannot fail and waits uninterruptibly. It waits for working
- * areas only, because their work finishes on its own.
+ * Detach cannot fail, so it waits uninterruptibly. It therefore waits only for
+ * working areas: the work on them finishes on its own.
  */
 #include <linux/iommu.h>
 #include <linux/rculist.h>
@@ -27,14 +27,15 @@
 #include "validate.h"
 #include "wait.h"
 
-/* Maximum number of areas that are working while detach unmaps and flushes. */
+/* Maximum number of areas that detach unmaps with a single flush. */
 #define DETACH_BATCH	512
 
 /*
  * Account for an area that was unmapped from a domain and flushed. An untracked
- * device may have written to its pages, so mark them dirty before nr_domains
- * becomes 0 and reports no longer include all of them. Drops and retakes
- * iopt->lock to unpin pages that no domain translates any more.
+ * device may have written to its pages: mark them dirty before nr_domains
+ * becomes 0, because from then on reports no longer include all pages of the
+ * area. Drops and retakes iopt->lock to unpin pages that no domain translates
+ * any more.
  */
 static void areas_leave_domain(struct io_pagetable *iopt,
 			       struct iopt_area *area,
@@ -160,8 +161,8 @@ void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * @iopt: the space
  * @domain: an attached domain, which is empty afterwards
  *
- * Mappings stay. Pages that no other domain translates are unpinned, unless an
- * access has them pinned.
+ * Mappings remain in the space. Pages that no other domain translates are
+ * unpinned, unless an access has them pinned.
  *
  * Context: process context, may sleep. Waits uninterruptibly for mappings that
  * other threads are adding to domains or removing from them. Accesses that use

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Removal of a domain from a space. */
+/* Removing a domain from a space. */
 #ifndef __IOPT_DETACH_H
 #define __IOPT_DETACH_H
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Start and stop of dirty page tracking.
+ * Starting and stopping dirty page tracking.
  *
  * Vocabulary:
- *  tracking   between start and stop, each area has a bitmap with a bit per
+ *  tracking   between start and stop, each area has a bitmap with one bit per
  *             page
  *  untracked  a device is untracked if it can write by DMA without the engine's
  *             knowledge. A device that writes only to pages that an access pins
  *             for it is tracked
  *
- * A page is dirty if an access wrote or pinned it since it was last reported,
- * or has it pinned now. While the space has an untracked device, all pages that
- * a domain translates are dirty, too. A reported page becomes clean unless it
- * is still pinned.
+ * A page is dirty if an access has written to it or pinned it since the page
+ * was last reported, or currently has it pinned. While the space has an
+ * untracked device, all pages that a domain translates are dirty too. Reporting
+ * a page makes it clean, unless an access still has it pinned.
  */
 #include <linux/bitops.h>
 #include <linux/module.h>
@@ -35,7 +35,7 @@ static void areas_untrack(struct io_pagetable *iopt)
 		iopt_area_untrack(area);
 }
 
-/* Find an area with a bitmap that has exactly @npages pages from @start on. */
+/* Return the area at @start if it has a bitmap and exactly @npages pages. */
 static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 					 unsigned long start,
 					 unsigned long npages)
@@ -49,9 +49,9 @@ static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
 }
 
 /*
- * Mark all pages of an area that accesses have pinned as dirty, because its
- * bitmap is new. Pages that are pinned from now on are marked by
- * iopt_access_pin(). May drop and retake iopt->lock.
+ * In the new bitmap of an area, mark pages that accesses have already pinned as
+ * dirty. iopt_access_pin() marks pages that are pinned from now on. May drop
+ * and retake iopt->lock.
  */
 static void area_mark_all_pinned(struct io_pagetable *iopt,
 				 struct iopt_area *area)
@@ -121,11 +121,11 @@ static int areas_track(struct io_pagetable *iopt)
 }
 
 /*
- * From now on let maps create areas with bitmaps if @track is set, otherwise
- * without. A map that inserts many areas drops iopt->lock in between and may
- * have created its areas in the other mode, so wait until all of them are in
- * the tree. The wait is short, because no map starts to insert areas in the
- * other mode.
+ * From now on, make maps create areas with a bitmap if @track is set, and
+ * without one otherwise. A map that inserts many areas drops iopt->lock in
+ * between, and may have created its areas in the other mode. Wait until all
+ * such areas are in the tree. The wait is short, because no other map can start
+ * to insert areas in the old mode.
  */
 static void track_new_areas(struct io_pagetable *iopt, bool track)
 {
@@ -136,12 +136,12 @@ static void track_new_areas(struct io_pagetable *iopt, bool track)
 }
 
 /**
- * iopt_dirty_start() - start tracking of dirty pages
+ * iopt_dirty_start() - start tracking dirty pages
  * @iopt: the space
  *
- * At first only pages that accesses have pinned are dirty and, if the space has
- * an untracked device, pages that a domain translates. If dirty pages are
- * tracked already, nothing changes.
+ * Initially, the only dirty pages are those that accesses have pinned and, if
+ * the space has an untracked device, those that a domain translates. If dirty
+ * pages are tracked already, nothing changes.
  *
  * Context: process context, may sleep.
  * Return: 0, or
@@ -172,7 +172,7 @@ int iopt_dirty_start(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_dirty_start, IOPT);
 
 /**
- * iopt_dirty_stop() - stop tracking of dirty pages
+ * iopt_dirty_stop() - stop tracking dirty pages
  * @iopt: the space; tracking need not be on
  *
  * Context: process context, may sleep.
@@ -210,11 +210,12 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  * iopt_dirty_remove_untracked() - remove an untracked device from a space
  * @iopt: the space
  * @tracked: true if the device stays and from now on writes only to pages that
- *           an access pins for it; false if the device leaves the space, so
- *           that all mapped pages are marked as dirty
+ *           an access pins for it; false if the device leaves the space, in
+ *           which case all mapped pages are marked dirty
  *
  * A device that leaves may have written to any mapped page. If the device
- * stays, its driver marks the pages that it has written to by pinning them.
+ * stays, its driver pins the pages that the device has written to, which marks
+ * them dirty.
  *
  * Context: process context, may sleep.
  */

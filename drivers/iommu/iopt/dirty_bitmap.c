@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bitmap of dirty pages of an area, one bit for each page.
+ * Dirty bitmaps of areas, with one bit for each page.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -47,7 +47,7 @@ void iopt_area_untrack(struct iopt_area *area)
 
 /**
  * iopt_area_mark_dirty() - mark pages of an area as dirty
- * @area: the area; nothing happens if it is not tracked
+ * @area: the area; nothing happens if it has no bitmap
  * @start: first IOVA, in @area
  * @last: last IOVA, in @area
  *
@@ -64,13 +64,13 @@ void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 }
 
 /**
- * iopt_area_mark_pinned() - mark those pages as dirty that accesses have pinned
+ * iopt_area_mark_pinned() - mark pages that accesses have pinned as dirty
  * @area: the area, which has a bitmap
  * @first: index of the first page, relative to the start of the area
  * @npages: number of pages
  *
- * Pinned pages may be written to until they are unpinned. The lookup of the
- * pins does not need iopt_pages.mutex: iopt_access_pin() marks pages before it
+ * Pinned pages may be written to until they are unpinned. Looking up the pins
+ * does not require iopt_pages.mutex: iopt_access_pin() marks pages before it
  * returns them to its caller, and a caller stops using pages before it unpins
  * them.
  *

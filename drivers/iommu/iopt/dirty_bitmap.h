@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The bitmap of dirty pages of an area. */
+/* Dirty bitmaps of areas. */
 #ifndef __IOPT_DIRTY_BITMAP_H
 #define __IOPT_DIRTY_BITMAP_H
 

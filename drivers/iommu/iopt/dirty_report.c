@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports of dirty pages to user memory.
+ * Reporting dirty pages to user memory.
  *
- * Rule: no write is missed. Bits are cleared before they are reported, so that
- * the next report covers concurrent writes, and are set again if the report
- * fails.
+ * Every write must end up in a report. Bits are therefore cleared before they
+ * are reported, so that the next report covers concurrent writes, and are set
+ * again if the report fails.
  */
 #include <linux/bitmap.h>
 #include <linux/log2.h>
@@ -21,7 +21,7 @@
 
 /*
  * Check that a query covers the whole area, and that no bit of its bitmap
- * stands both for pages of the area and for other pages.
+ * covers both pages of the area and other pages.
  */
 static bool query_suits(const struct iopt_dirty_query *query,
 			const struct iopt_area *area, unsigned long start,
@@ -37,13 +37,13 @@ static bool query_suits(const struct iopt_dirty_query *query,
  * @start: first byte of the interval
  * @last: last byte of the interval
  * @query: destination and granularity of the report
- * @claim: claim of the unmap that reports, so that late areas are not checked,
- *         or NULL to check all areas
+ * @claim: claim of the calling unmap, to skip its late areas, or NULL to check
+ *         all areas
  *
  * Context: @iopt->lock is held, and may be dropped and retaken.
  * Return: 0, or
  * * %-EINVAL - An argument is invalid or does not suit a mapping, or dirty
- *   pages are not tracked, see iopt_dirty_read().
+ *   pages are not tracked; see iopt_dirty_read().
  */
 int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,
@@ -67,8 +67,8 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 /*
  * Replace the bits [@shift, @shift + @nr) of a word of the user's bitmap with
  * the low bits of @bits. With @whole and a @shift of 0 the word is not read, so
- * it need not be readable, and its other bits become 0. With @whole and another
- * @shift bits are only set, never cleared.
+ * it need not be readable, and its other bits become 0. With @whole and any
+ * other @shift, bits are only set, never cleared.
  */
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 		       u64 bits, bool whole)
@@ -84,7 +84,7 @@ static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 }
 
 /**
- * struct slice - the pages of an area that one word of a bitmap stands for
+ * struct slice - the pages of an area that one word of a bitmap covers
  * @first: index of the first page, relative to the start of the area
  * @per_bit: number of pages per bit
  * @nr: number of bits
@@ -96,9 +96,10 @@ struct slice {
 };
 
 /*
- * @taken receives one bit for each @slice->per_bit pages of the slice, which is
- * set if any of them is dirty. Unless @flags contains IOPT_DIRTY_KEEP, the
- * pages become clean, with the exception of pinned pages. Returns 0 or -EINVAL.
+ * Collect the dirty bits of a slice. @taken receives one bit for each
+ * @slice->per_bit pages, which is set if any of these pages is dirty. Unless
+ * @flags contains IOPT_DIRTY_KEEP, pages of the slice that are not pinned
+ * become clean. Returns 0, or -EINVAL if tracking was stopped.
  */
 static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 			  const struct slice *slice, unsigned int flags,
@@ -108,7 +109,7 @@ static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 	unsigned long end = slice->first + npages, page;
 
 	lockdep_assert_held(&iopt->lock);
-	/* iopt_dirty_stop() was called after the check. */
+	/* iopt_dirty_stop() may have been called since the check. */
 	if (!area->dirty)
 		return -EINVAL;
 	*taken = 0;
@@ -168,10 +169,10 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 /**
  * iopt_area_report() - report the dirty pages of an area
  * @iopt: the space
- * @area: an area that suits @query, see iopt_dirty_check(); the caller keeps it
- *        in place
+ * @area: an area that suits @query (see iopt_dirty_check()); the caller keeps
+ *        it in place
  * @query: destination and granularity of the report
- * @start: first byte of the queried interval, which bit 0 stands for
+ * @start: first byte of the queried interval, which bit 0 covers
  * @flags: %IOPT_DIRTY_KEEP or 0
  *
  * Context: process context, may sleep: user memory is accessed. No lock of the
@@ -217,8 +218,8 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
  * @query: destination and granularity of the report
  * @flags: %IOPT_DIRTY_KEEP to leave reported pages dirty, or 0
  *
- * Skips mappings that are being built, and mappings that are being unmapped
- * once the last notification has been sent.
+ * Skips mappings that are being built, and mappings for which an unmap has
+ * already sent the last notification.
  *
  * Context: process context, may sleep: user memory is accessed. Does not wait
  * for pages to be pinned.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reports of dirty pages to user memory. */
+/* Reporting dirty pages to user memory. */
 #ifndef __IOPT_DIRTY_REPORT_H
 #define __IOPT_DIRTY_REPORT_H
 

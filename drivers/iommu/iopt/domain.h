@@ -10,7 +10,7 @@
 /**
  * struct iopt_domain - an attached IOMMU domain
  * @node: entry in io_pagetable.domains
- * @domain: the IOMMU domain; the engine never looks up translations in it
+ * @domain: the IOMMU domain; the engine never reads its page table
  * @seq: sequence number, larger than that of every domain attached earlier
  * @open: new areas must be added to the domain
  * @rcu: for kfree_rcu()

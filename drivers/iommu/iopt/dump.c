@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dump of a space, as lines of text.
+ * Dumping a space as lines of text.
  *
  * The dump starts with the space, its domains and its usable and allowed IOVAs.
- * Each area follows with its pages, the runs of its slice and the pages that
- * accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt describes
- * the lines. The file in debugfs and iopt_dump() print the same lines.
+ * Then each area is shown, followed by its pages, the runs of its slice and the
+ * pages that accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt
+ * describes the lines. The debugfs file and iopt_dump() print the same lines.
  *
- * Rule: a dump is not a snapshot. Each line is consistent in itself, because
- * the locks are held while it is formatted. The dump then continues at the next
- * IOVA or page index, whatever has changed in between. However much is mapped,
- * other threads wait for one line at most, and the dump ends even if they keep
- * mapping. It does not wait for pages to be pinned either: if another thread
- * holds iopt_pages.mutex the pages are printed as busy.
+ * A dump is not a snapshot. Each line is consistent, because the locks are held
+ * while it is formatted. Between lines the locks are dropped, and the dump
+ * continues at the next IOVA or page index, whatever has changed. Other threads
+ * therefore wait for at most one line, and the dump ends even if they keep
+ * mapping. The dump does not wait for pages to be pinned either: if another
+ * thread holds iopt_pages.mutex, the pages are printed as busy.
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>
@@ -215,8 +215,8 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 }
 
 /*
- * Format a line that describes a part of an area. Returns false if there is
- * none, or if the area was removed or replaced since its own line was
+ * Format the next line for the pages, runs or pins of an area. Returns false if
+ * there is none, or if the area was removed or replaced since its own line was
  * formatted.
  */
 static bool view_below(struct iopt_view *view)
@@ -318,7 +318,7 @@ bool iopt_view_next(struct iopt_view *view)
  * iopt_dump() - print a space to the kernel log
  * @iopt: the space; other threads may use it concurrently
  *
- * Prints the lines that the file of the space in debugfs shows, but at most
+ * Prints the same lines as the space's debugfs file, but at most
  * %DUMP_MAX_LINES of them.
  *
  * Context: process context, may sleep; no lock of the space is held. Does not

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The lines that describe a space, for the log and for debugfs. */
+/* Dumps of a space, for the kernel log and for debugfs. */
 #ifndef __IOPT_DUMP_H
 #define __IOPT_DUMP_H
 

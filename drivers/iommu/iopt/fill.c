@@ -4,13 +4,13 @@
  *
  * A map adds its areas to all open domains with iopt_area_fill(). Attach adds
  * all areas to one domain with iopt_area_fill_domain(). The pages of an area
- * are pinned before it is added to its first domain. Unmap removes areas from
- * all domains with iopt_areas_clear().
+ * are pinned before the area is added to its first domain. Unmap removes areas
+ * from all domains with iopt_areas_clear().
  *
- * Rule: pages are unpinned only after they have been unmapped from every domain
- * and the IOTLBs have been flushed. Removing an area from a domain does not
+ * Pages are unpinned only after they have been unmapped from every domain and
+ * the IOTLBs have been flushed. Removing an area from a domain does not
  * allocate memory and cannot fail. I/O page tables are never read, so domains
- * may be detached in any order. Areas are unmapped as a whole, so that no IOMMU
+ * may be detached in any order. Areas are unmapped as a whole, so no IOMMU
  * driver has to split a large I/O page.
  */
 #include <linux/iommu.h>
@@ -25,7 +25,7 @@
 #include "program.h"
 
 /**
- * iopt_domain_is_open() - check whether new areas must be added to a domain
+ * iopt_domain_is_open() - check whether any domain is open
  * @iopt: the space
  *
  * Context: any context; the result may be outdated when it is returned.
@@ -50,10 +50,9 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * iopt_area_hold() - pin the pages of an area and make it a holder
  * @iopt: the space
  * @area: an area that does not hold its pages
- * @built: the caller is building @area, so that accesses and copies cannot find
- *         it
+ * @built: the caller is building @area, so accesses and copies cannot find it
  *
- * Context: process context, may sleep without bound, killably: pages are
+ * Context: process context, may block indefinitely (killable) while pages are
  * faulted in. No lock of the space is held.
  * Return: 0, or an errno of iopt_pages_hold(). On failure @area is not a
  * holder.
@@ -76,7 +75,7 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * iopt_area_drop() - unpin the pages of an area that no domain translates
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
- * @unsynced: receives the payer if VmLck must be lowered, see
+ * @unsynced: receives the payer if VmLck must be lowered; see
  *            iopt_payer_sync_later()
  *
  * Context: process context, may sleep. Takes @area->pages->mutex, but does not
@@ -102,8 +101,9 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
  *
- * For callers that hold attach_mutex, which detach takes uninterruptibly: VmLck
- * is lowered only if the mmap_lock is free. Otherwise a worker lowers it later.
+ * For callers that hold attach_mutex. Detach takes attach_mutex
+ * uninterruptibly, so this function does not wait for the mmap_lock: if it is
+ * contended, a worker lowers VmLck later.
  *
  * Context: process context, may sleep. Takes @area->pages->mutex.
  */
@@ -150,8 +150,8 @@ int iopt_area_fill_domain(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Find the next open domain to add an area to. The domain cannot be freed
- * because the area is working. Closed domains on the way may be freed at any
+ * Find the next open domain to add an area to. That domain cannot be freed,
+ * because the area is working. Closed domains before it may be freed at any
  * time: record in area->skips that the area is not in them.
  */
 static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
@@ -188,8 +188,8 @@ static bool domain_is_last(struct io_pagetable *iopt,
 /**
  * iopt_area_fill() - add an area to all open domains that it is not in yet
  * @iopt: the space
- * @area: an area that the caller owns and has marked as working; nothing
- *        happens if it does not hold its pages
+ * @area: an area that the caller owns and has marked as working. Nothing
+ *        happens if @area is not a holder
  *
  * Context: process context, may sleep. No lock of the space is held.
  * Return: 0, or
@@ -283,13 +283,13 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 
 /**
  * iopt_areas_clear_domain() - remove areas from a domain
- * @areas: list of working areas by iopt_area.node; those that are not in
+ * @areas: list of working areas by iopt_area.node; areas that are not in
  *         @domain are skipped
  * @domain: the domain
  *
- * On return the IOTLB of @domain is flushed, so that @domain no longer prevents
- * unpinning the pages. The caller updates iopt_area.nr_domains, and
- * iopt_area.skips of areas that stay mapped.
+ * On return, the IOTLB of @domain has been flushed, so the pages may be
+ * unpinned once they have been unmapped from all other domains. The caller
+ * updates iopt_area.nr_domains, and iopt_area.skips of areas that stay mapped.
  *
  * Context: process context, may sleep. No lock of the space is held.
  */
@@ -314,11 +314,11 @@ void iopt_areas_clear_domain(struct list_head *areas,
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
  *         are in a domain are working
- * @unsynced: receives a payer for iopt_payer_sync_noted(), which the caller
- *            calls after it has freed the areas, or NULL
+ * @unsynced: receives a payer, or NULL, that the caller must pass to
+ *            iopt_payer_sync_noted() after it has freed the areas
  *
  * Pages are unpinned after the last flush. The number of flushes depends on the
- * IOMMU driver and on the span of the areas, but not on their number.
+ * IOMMU driver and on the span of the areas, but not on the number of areas.
  *
  * Context: process context, may sleep. No lock of the space is held.
  */

@@ -2,24 +2,23 @@
 /*
  * Pinning user memory in batches.
  *
- * The memory is that of the process that made the mapping, whichever process
- * triggers the pinning. Each batch is pinned, packed into runs and charged
- * before the next one starts, so that the number of pinned pages never exceeds
- * the number of charged pages by more than one batch for each thread. Batch
- * boundaries are visible neither in the runs nor in the size of I/O page table
- * entries.
+ * Memory is always pinned in the process that created the mapping, whichever
+ * process triggers the pinning. Each batch is pinned, packed into runs and
+ * charged before the next one starts, so that pinned pages never exceed charged
+ * pages by more than one batch per thread. Batch boundaries are visible neither
+ * in the runs nor in the size of I/O page table entries.
  *
  * Pinning and faulting are two separate steps, because other callers may be
- * waiting for pages of the batch that is being pinned. The first step pins only
- * pages that are present, except for hugetlb, so that it does not wait for a
- * filesystem unless a page has to be migrated, see page_migration.c. The second
- * step may block without bound on a filesystem that does not respond, but it is
+ * waiting for pages of the batch that is being pinned. Except for hugetlb,
+ * pinning handles only pages that are present, and so does not wait for a
+ * filesystem unless a page has to be migrated; see page_migration.c. Faulting
+ * may block indefinitely on a filesystem that does not respond, but it is
  * killable and drops the mmap_lock while it blocks.
  *
  * A page that is pinned read-only must remain the page that the process sees.
- * In a private mapping, a write of the process would replace a page that is not
- * anonymous. Faulting replaces such a page with an anonymous page before it is
- * pinned.
+ * In a private mapping, a write by the process would replace a page that is not
+ * anonymous. Faulting therefore replaces such a page with an anonymous page
+ * before it is pinned.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -49,7 +48,7 @@ static bool vma_breaks_cow(const struct vm_area_struct *vma)
 		(vma->vm_flags & VM_WRITE));
 }
 
-/* Look up the pfn of a page table entry in a VM_PFNMAP mapping. */
+/* Look up the pfn mapped at @addr in a VM_PFNMAP VMA. Fault it in if needed. */
 static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 			 bool write, unsigned long *pfn)
 {
@@ -64,7 +63,7 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 		rc = fixup_user_fault(vma->vm_mm, addr, FAULT_FLAG_REMOTE |
 				      (write ? FAULT_FLAG_WRITE : 0),
 				      &unlocked);
-		/* mmap_lock was dropped, so the VMA may be stale. */
+		/* The mmap_lock was dropped, so the VMA may be stale. */
 		if (unlocked)
 			return -EAGAIN;
 		if (!rc)
@@ -83,12 +82,12 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Look up contiguous pages of VM_PFNMAP mappings, starting at @addr. They are
- * not pinned: the driver that mapped them keeps them. The run ends before a
- * page that the kernel manages, i.e. a valid pfn without PG_reserved; if that
- * is the first page, return -EFAULT. For reading, a present page table entry is
- * sufficient even without VM_READ, because only faults check the protection of
- * the VMA.
+ * Look up contiguous pages of VM_PFNMAP mappings, starting at @addr. The pages
+ * are not pinned, because they belong to the driver that mapped them. The run
+ * ends before a page that the kernel manages, i.e. a valid pfn without
+ * PG_reserved; if this is the first page, return -EFAULT. For reading, a
+ * present page table entry is sufficient even without VM_READ, because only
+ * faults check the protection of the VMA.
  */
 static long pfnmap_first_run(struct mm_struct *mm, unsigned long addr,
 			     unsigned long npages, bool write,
@@ -163,7 +162,7 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 					   NULL);
 		iopt_migration_end(&migration);
 	}
-	/* After -EFAULT, iopt_fault_in() finds out whether memory is mapped. */
+	/* On -EFAULT, let iopt_fault_in() check whether memory is mapped. */
 	if (nr <= 0)
 		return nr == -EFAULT ? 0 : nr;
 
@@ -177,9 +176,9 @@ static long gup_present(struct iopt_pages *pages, struct vm_area_struct *vma,
 
 /*
  * Pin up to @npages pages that are present, starting at @addr. Returns the
- * number of pages, 0 if the first page must be faulted in, or an errno. If
- * @run->count is not 0 on return, it is the number of pages, and they are
- * memory without struct page.
+ * number of pages, 0 if the first page must be faulted in, or an errno. If the
+ * memory has no struct page, @run describes it; otherwise @run->count is 0 on
+ * return.
  */
 static long gup_pages(struct iopt_pages *pages, unsigned long addr,
 		      unsigned long npages, struct page **batch,
@@ -221,12 +220,11 @@ out:
  * @npages: number of pages. If a fault has to wait, fewer pages may be faulted
  *          in
  *
- * In a private mapping, pages that iopt_gup() would pin read-only are replaced
- * by anonymous pages of the process. The function does not wait for a
- * userfaultfd monitor: it fails with %-EFAULT for pages that only a monitor can
- * provide.
+ * In a private mapping, pages that are to be pinned read-only are replaced by
+ * anonymous pages of the process. The function does not wait for a userfaultfd
+ * monitor: it fails with %-EFAULT for pages that only a monitor can provide.
  *
- * Context: process context, may sleep without bound, killably. @pages->mutex is
+ * Context: process context, may block indefinitely (killable). @pages->mutex is
  * not held, unless no other caller can find @pages.
  * Return: 0, or
  * * %-EFAULT - Nothing is mapped at the address, or the protection of the
@@ -291,9 +289,9 @@ static enum iopt_run_kind folio_run_kind(struct folio *folio)
 }
 
 /*
- * Find the run at the start of a batch. The pfn of each page is compared,
- * because in a mapping of a folio a page may have been replaced by a page of
- * another folio. The kind is the same for all pages of a folio.
+ * Find the run at the start of a batch. Compare the pfn of each page, because
+ * some pages in a mapping of a folio may have been replaced by pages of other
+ * folios. The kind is the same for all pages of a folio.
  */
 static void batch_first_run(struct page **batch, unsigned long npages,
 			    struct iopt_run *run)
@@ -351,7 +349,7 @@ static unsigned long batch_pack(struct iopt_batch *batch, unsigned long npages)
 /**
  * iopt_batch_init() - initialise a batch and allocate its arrays
  * @batch: the batch
- * @npages: number of pages that are going to be pinned in total
+ * @npages: total number of pages that the caller is going to pin
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it.
@@ -407,7 +405,9 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
 	struct iopt_run run;
 
 	lockdep_assert_held(&pages->mutex);
-	/* Memory without struct page is not pinned, and fills a batch alone. */
+	/*
+	 * Memory without struct page is not pinned, and is alone in its batch.
+	 */
 	if (packed_kind(batch->runs.packed[0]) == IOPT_RUN_PFNMAP)
 		return;
 	for (i = first; i != batch->runs.npages; i += run.count) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Pinning of user memory in batches. */
+/* Pinning user memory in batches. */
 #ifndef __IOPT_GUP_H
 #define __IOPT_GUP_H
 
@@ -20,8 +20,8 @@ struct iopt_pages;
  * @runs: runs of the pages
  * @nr_charged: number of pages charged
  * @max: capacity in pages
- * @alone: no other caller can find the iopt_pages, so that iopt_pages.mutex
- *         need not be dropped while pages are pinned
+ * @alone: no other caller can find the iopt_pages, so iopt_pages.mutex need not
+ *         be dropped while pages are pinned
  * @few_pages: storage for @pages of a small batch
  * @few_packed: storage for @runs of a small batch
  */
@@ -44,7 +44,7 @@ long iopt_gup(struct iopt_pages *pages, unsigned long first,
 int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 		  unsigned long npages);
 
-/* The tests check that no domain translates pages that are being unpinned. */
+/* Lets tests check that no domain translates pages that are being unpinned. */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 void iopt_test_unpin(struct page *first, unsigned long npages);
 #else
@@ -53,7 +53,7 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
 }
 #endif
 
-/* Maximum number of pages to unpin between calls of cond_resched(). */
+/* Maximum number of pages to unpin between calls to cond_resched(). */
 #define IOPT_UNPIN_MAX	32768UL
 
 /*

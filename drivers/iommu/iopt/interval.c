@@ -2,9 +2,9 @@
 /*
  * Trees of IOVA intervals with owners, used for reserved and allowed IOVAs.
  *
- * Intervals of one tree may overlap, and may end at the last byte of the
- * address space. Callers hold the lock that protects the tree; a tree that no
- * other thread can find needs none.
+ * Intervals in a tree may overlap, and may end at the last byte of the address
+ * space. Callers hold the lock that protects the tree; a tree that no other
+ * thread can find needs none.
  */
 #include <linux/slab.h>
 
@@ -86,7 +86,7 @@ void iopt_intervals_drop(struct rb_root_cached *tree, const void *owner)
  * @tree: the tree
  * @start: first byte of the range to search
  * @last: last byte of the range to search
- * @gap: receives the gap, cut to [@start, @last]
+ * @gap: receives the gap, clamped to [@start, @last]
  *
  * Context: the lock of @tree is held.
  * Return: false if intervals cover all of [@start, @last], otherwise true.

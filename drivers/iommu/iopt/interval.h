@@ -9,8 +9,8 @@
 
 /*
  * Compute the first byte after a closed interval. Returns false if the interval
- * ends at the last byte of the address space, so that no such byte exists. All
- * code that walks intervals uses this helper, so that no walk wraps around.
+ * ends at the last byte of the address space, so that no such byte exists. Use
+ * this helper in all walks over intervals, to prevent wraparound.
  */
 static inline bool iopt_next_start(unsigned long last, unsigned long *start)
 {

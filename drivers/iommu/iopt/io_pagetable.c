@@ -2,10 +2,10 @@
 /*
  * Allocation, options and freeing of an I/O address space.
  *
- * Differences between front ends are options in struct iopt_policy; the engine
- * does not know its front ends. Whether allocations are charged to a memory
- * cgroup is such an option: iopt_policy.gfp is used for every allocation of
- * user-controlled size.
+ * The engine has no code for individual front ends: they differ only in the
+ * options that they set in struct iopt_policy. For example, iopt_policy.gfp is
+ * used for every allocation of user-controlled size, and so determines whether
+ * such allocations are charged to a memory cgroup.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -64,8 +64,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
 
 /**
  * iopt_free() - unmap everything and free a space
- * @iopt: the space. It has no domains, accesses or reservations, and no other
- *        caller uses it
+ * @iopt: the space; it must not have domains, accesses or reservations, and no
+ *        other caller may use it
  *
  * Context: process context, may sleep.
  */
@@ -96,7 +96,7 @@ static void iopt_exit(void)
 	kmem_cache_destroy(iopt_pages_cache);
 }
 
-/* Users create tens of thousands of mappings: do not pad the objects. */
+/* Do not cache-align the objects: there can be tens of thousands of them. */
 static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);

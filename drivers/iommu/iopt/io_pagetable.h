@@ -5,17 +5,18 @@
  * Vocabulary:
  *   space     an I/O address space, struct io_pagetable
  *   area      one mapping, an IOVA interval that maps a slice of an iopt_pages
- *   busy      a caller owns the area: it is mapping, unmapping or adopting it
- *   working   a thread is adding the area to domains or removing it from them,
- *             without a lock
+ *   busy      the area is owned by a caller that is mapping, unmapping or
+ *             adopting it
+ *   working   a thread is adding the area to domains or removing it from
+ *             domains, without holding io_pagetable.lock
  *   idle      an area becomes idle when it stops being busy or working, when it
  *             is removed, or when a call stops using it
  *   claim     an IOVA interval in which an operation walks areas in batches
- *   holder    an area that keeps its slice pinned, see pages.h
+ *   holder    an area that keeps its slice pinned; see pages.h
  *   in        an area is in a domain if the domain translates it
  *   open      a domain is open if new areas must be added to it: it is attached
  *             and not being detached
- *   orphan    an area with memory that has moved to another process or address,
+ *   orphan    an area with memory that has moved to another process or address;
  *             see adopt.c
  *   hole      unmapped IOVAs between two adjacent areas
  */
@@ -44,8 +45,7 @@ struct iopt_payer;
  *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
  *        and dirty bitmap of each area. A loop of user-controlled length holds
- *        it for at most %IOPT_MAX_STEPS steps, with the exception of
- *        areas_put_pinned()
+ *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -54,9 +54,9 @@ struct iopt_payer;
  *           IOVA. The engine chooses IOVAs in them only, or anywhere if the
  *           tree is empty
  * @claims: all &struct iopt_claim, which do not overlap
- * @nr_claimed: number of areas that claims are about to insert
- * @nr_inserting: number of claims that are inserting areas without a bitmap [0]
- *                and with one [1]
+ * @nr_claimed: number of areas that maps with a claim have yet to insert
+ * @nr_inserting: number of maps with a claim that are inserting areas without a
+ *                dirty bitmap [0] and with a dirty bitmap [1]
  * @nr_publishing: number of maps that are making their areas live; no
  *                 domain is opened while it is not 0
  * @nr_breaks: number of times that a long loop dropped @lock, for tests
@@ -68,18 +68,18 @@ struct iopt_payer;
  * @idle_seq: incremented each time an area becomes idle, a claim ends, an
  *            access is destroyed, or the last callback of an access that is
  *            being destroyed returns
- * @idle: wait queue of callers that wait for a change of @idle_seq
+ * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end, which do not change
- * @max_iopte: size of the largest I/O page in bytes, see iopt_set_max_iopte();
+ * @max_iopte: size of the largest I/O page in bytes (see iopt_set_max_iopte());
  *             written under @lock, also read without it
  * @accesses: all &struct iopt_access
  * @owners: allocated numbers of accesses that own their pins, starting at 1
  * @track_mutex: serialises start and stop of dirty tracking
- * @track_new: new areas are given a bitmap
+ * @track_new: new areas are given a dirty bitmap
  * @tracking: dirty pages are tracked: every area has iopt_area.dirty
  * @nr_orphans: number of areas that are orphans
- * @nr_untracked: number of devices that can write without being tracked, see
- *            iopt_dirty_add_untracked()
+ * @nr_untracked: number of devices that can write without being tracked; see
+ *                iopt_dirty_add_untracked()
  * @payer: payer of the last mapping, cached for the next one; modified under
  *         @lock and read under RCU
  * @nr_lost: number of pages that stay pinned because an IOMMU driver failed to
@@ -91,44 +91,48 @@ struct iopt_payer;
  *  ============================  ==============================================
  *  @attach_mutex                 held while a domain is filled or emptied: only
  *                                attach, detach, iopt_orphan() and iopt_adopt()
- *                                contend for it. Its holder waits only for
- *                                operations that finish on their own, with the
- *                                exception of the attach of the first domain
+ *                                contend for it. While it is held, its owner
+ *                                waits only for operations that finish on their
+ *                                own, except that the attach of the first
+ *                                domain pins pages
  *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held to look up, link and unlink objects;
  *                                never while pages are pinned, a domain is
  *                                programmed, user memory is accessed or a
  *                                callback of an access runs
- *  &iopt_pages.mutex             held while pages are unpinned and domains are
- *                                programmed with them, and while pages are
- *                                pinned that no other caller can find: only
- *                                callers that share the pages contend for it.
- *                                Under @lock only mutex_trylock() is allowed
- *  mmap_lock of the user's mm    taken by GUP and to charge pages. To lower
- *                                VmLck a caller waits for it only if it holds
- *                                no lock and owns no busy or working area, and
- *                                otherwise leaves that to a worker
+ *  &iopt_pages.mutex             held while pages are unpinned and while
+ *                                domains are programmed with them. Also held
+ *                                while pages are pinned, if no other caller can
+ *                                find the iopt_pages. Only callers that share
+ *                                the pages contend for it. Under @lock, only
+ *                                mutex_trylock() is allowed
+ *  mmap_lock of the payer's mm   taken by GUP and to charge pages. To lower
+ *                                VmLck, a caller waits for it only if the
+ *                                caller holds no lock and owns no busy or
+ *                                working area. Otherwise the caller only tries
+ *                                the lock, and a worker lowers VmLck if that
+ *                                fails
  *  ============================  ==============================================
  *
  * The busy and working marks are not locks: a caller that finds a conflicting
  * area sleeps without any lock until an area of the space becomes idle, and
  * then restarts its lookup.
  *
- * A busy area stays in the tree, and its @iopt_area.node belongs to the caller
- * that owns it. A caller that owns areas waits only for areas at higher IOVAs,
- * so that two callers cannot wait for each other.
+ * A busy area stays in the tree, and iopt_area.node is reserved for the caller
+ * that owns the area. A caller that owns areas waits only for areas at higher
+ * IOVAs, so that two callers cannot wait for each other.
  *
  * Only the thread that marked an area as working may add it to domains or
  * remove it from them, and the area stays in the tree meanwhile. An
  * uninterruptible wait, as in detach, is allowed only for work that finishes on
  * its own. Therefore a map pins its pages before it marks its areas as working.
- * Attach alone pins pages while an area is working, and only if no other domain
+ * Only attach pins pages while an area is working, and only if no other domain
  * is attached.
  *
  * A domain stays attached while a working area is in it or may be added to it:
  * detach closes the domain first and then waits for every working area. If an
- * area is busy but not working, detach removes it from the domain itself, and
- * attach adds it to the new domain.
+ * area is busy but not working, detach itself removes the area from the domain,
+ * and attach itself adds it to the new domain.
  */
 struct io_pagetable {
 	unsigned long id;
@@ -164,13 +168,13 @@ struct io_pagetable {
 	struct dentry *debugfs;
 };
 
-/* Steps of a loop before it drops its lock or calls cond_resched(). */
+/* Number of steps after which a loop drops its lock or calls cond_resched(). */
 #define IOPT_MAX_STEPS	512
 
 /*
  * Count a step of a loop under iopt->lock, and drop and retake the lock every
- * IOPT_MAX_STEPS steps. Returns true if the lock was dropped, so that other
- * threads may have inserted or removed areas.
+ * IOPT_MAX_STEPS steps. Returns true if the lock was dropped, in which case
+ * other threads may have inserted or removed areas.
  */
 static inline bool iopt_lock_break(struct io_pagetable *iopt,
 				   unsigned int *steps)

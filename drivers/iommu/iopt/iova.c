@@ -3,7 +3,8 @@
  * Checking, choosing and reporting IOVAs.
  *
  * The engine chooses the lowest IOVA that allows I/O pages as large as the
- * memory permits. If there is none it chooses the lowest IOVA that fits.
+ * memory permits. If there is no such IOVA, it chooses the lowest IOVA that
+ * fits.
  */
 #include <linux/align.h>
 #include <linux/module.h>
@@ -17,7 +18,7 @@
 #include "iova.h"
 #include "wait.h"
 
-/* Number of misaligned holes to check before small holes are skipped. */
+/* Number of misaligned holes to try before small holes are skipped. */
 #define MAX_TRIES	128
 
 /**
@@ -87,7 +88,8 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
  * @length: length in bytes
  * @alignment: a power of two
  * @offset: required value of the first IOVA modulo @alignment
- * @surely: a hole of at least this size in bytes has room at any alignment
+ * @surely: a hole of at least this many bytes is certain to have room, however
+ *          it is aligned
  * @tries: number of holes smaller than @surely that are still to be checked
  */
 struct iova_request {
@@ -98,7 +100,7 @@ struct iova_request {
 	unsigned int tries;
 };
 
-/* If [@start, @last] has room, @iova receives the lowest suitable IOVA. */
+/* Check whether [@start, @last] has room. @iova receives the lowest match. */
 static bool req_fits(const struct iova_request *req, unsigned long start,
 		     unsigned long last, unsigned long *iova)
 {
@@ -112,9 +114,9 @@ static bool req_fits(const struct iova_request *req, unsigned long start,
 
 /*
  * Check whether the holes between areas in [@start, @last] have room. All holes
- * of at least the required length are checked in ascending order. After
- * MAX_TRIES misaligned ones only holes that are certain to fit are considered,
- * to bound the time.
+ * of at least the required length are checked in ascending order. To bound the
+ * time, only holes that are certain to have room are considered after MAX_TRIES
+ * holes have failed because of their alignment.
  */
 static bool req_fits_between(struct io_pagetable *iopt,
 			     struct iova_request *req, unsigned long start,
@@ -231,8 +233,7 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
  * @last: last byte
  * @mapping: receives the IOVAs of the mapping
  *
- * This is for front ends with a uAPI that depends on the boundaries of
- * mappings.
+ * For front ends with a uAPI that depends on the boundaries of mappings.
  *
  * Context: process context, may sleep. Does not wait for mappings that are
  * being built or torn down: they are returned as well.
@@ -281,11 +282,11 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
 /**
  * iopt_iova_ranges() - query the usable IOVAs
  * @iopt: the space
- * @ranges: array that receives the ranges in ascending order, none adjacent to
- *          the next
+ * @ranges: array that receives the ranges in ascending order; no two ranges are
+ *          adjacent
  * @nr: size of the array
  *
- * Context: process context, may sleep. Does not wait while pages are pinned.
+ * Context: process context, may sleep. Does not wait for pages to be pinned.
  * Return: the number of usable ranges. If it exceeds @nr only the first @nr
  * ranges were returned.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* IOVAs: which may be mapped, and which are chosen. */
+/* Checking and choosing IOVAs. */
 #ifndef __IOPT_IOVA_H
 #define __IOPT_IOVA_H
 

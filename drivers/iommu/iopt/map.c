@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping of process memory.
+ * Mapping process memory.
  *
- * First the new areas are inserted into the tree and marked as busy, which
- * allocates their IOVAs. Then, if a domain is open, all of them are pinned
- * without any lock, because page faults can take arbitrarily long. After that
- * each area is added to one domain after the other until it is in every open
- * domain; detach waits for this step only. Finally all areas become live
- * together.
+ * A map first inserts its new areas into the tree as busy areas, which
+ * allocates their IOVAs. If a domain is open, it then pins all areas without
+ * holding a lock, because page faults can take arbitrarily long. Next it adds
+ * each area to every open domain, which is the only step that detach waits for.
+ * Finally all areas become live together.
  *
- * A map is all-or-nothing: if it fails everything it has done is rolled back.
+ * A map is all-or-nothing: if it fails, all its changes are rolled back.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -34,8 +33,8 @@
 /*
  * Allocate dirty bitmaps for new areas if dirty pages are tracked or tracking
  * is being started. Otherwise free bitmaps that were allocated before. Sets
- * @dropped if iopt->lock was dropped and retaken, so that the caller has to
- * check the IOVAs again.
+ * @dropped if iopt->lock was dropped and retaken, in which case the caller has
+ * to check the IOVAs again.
  */
 static int areas_track(struct iopt_new_areas *new, bool *dropped)
 {
@@ -66,7 +65,7 @@ static int areas_track(struct iopt_new_areas *new, bool *dropped)
 }
 
 /*
- * Find IOVAs for new areas, see areas_reserve(). @above receives the next area
+ * Find IOVAs for new areas; see areas_reserve(). @above receives the next area
  * above them, or NULL.
  */
 static int areas_place(struct iopt_new_areas *new, unsigned long *iova,
@@ -227,8 +226,8 @@ static bool areas_are_filled(struct iopt_new_areas *new)
 }
 
 /*
- * Unpin areas that were pinned for domains that are detached by now. Drops and
- * retakes iopt->lock for each area.
+ * Unpin areas that were pinned for domains that have been detached meanwhile.
+ * Drops and retakes iopt->lock for each area.
  */
 static void areas_drop_unneeded(struct iopt_new_areas *new)
 {
@@ -263,9 +262,9 @@ static void areas_stop_work(struct iopt_new_areas *new)
 }
 
 /*
- * Make all areas live together. Returns false if a domain has been opened that
- * the areas must be added to first. No domain can be opened while this function
- * runs.
+ * Make all areas live together. No domain can be opened while this function
+ * runs. Returns false if the areas must first be added to a domain that has
+ * been opened since areas_fill().
  */
 static bool areas_publish(struct iopt_new_areas *new, bool held)
 {
@@ -305,7 +304,7 @@ static bool areas_publish(struct iopt_new_areas *new, bool held)
  *        the engine chooses
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * Context: process context, may sleep without bound, killably: pages are
+ * Context: process context, may block indefinitely (killable) while pages are
  * faulted in. No lock of the space is held.
  * Return: 0, or an errno of iopt_map_user().
  */
@@ -336,7 +335,7 @@ int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
  * @iopt: the space
  * @account: accounting mode
  *
- * The payer of the last mapping is reused if it is equivalent.
+ * Reuses the payer of the last mapping if it is equivalent.
  *
  * Context: process context with an mm, may sleep.
  * Return: the payer with a reference for the caller, or NULL if out of memory.
@@ -361,7 +360,7 @@ struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 	return new;
 }
 
-/* Build the new area of a map of user memory. */
+/* Build the single new area of iopt_map_user(). */
 static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
 			 int prot, enum iopt_account account)
 {
@@ -429,13 +428,13 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * @account: accounting mode of the pages
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * When this function returns, every attached domain translates the mapping. If
- * no domain is attached, the memory is neither pinned nor accessed until a
+ * When this function returns 0, every attached domain translates the mapping.
+ * If no domain is attached, the memory is neither pinned nor accessed until a
  * domain is attached or an access uses it.
  *
- * Context: process context with an mm, may sleep without bound, killably: pages
- * may have to be faulted in. Callers should not hold a contended lock, because
- * maps of other ranges can run in parallel.
+ * Context: process context with an mm, may block indefinitely (killable) while
+ * pages are faulted in. Callers should not hold a contended lock, because maps
+ * of other ranges can run in parallel.
  * Return: 0, or
  * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, the
  *   IOVAs are not usable, or the mapping has more than INT_MAX pages while
@@ -445,8 +444,8 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more
  *   mappings.
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
- * * %-EFAULT - The memory at @uptr is not mapped completely, or its protection
- *   does not permit the access.
+ * * %-EFAULT - Not all of the memory at @uptr is mapped, or its protection does
+ *   not permit the access.
  * * %-EINTR - A fatal signal is pending.
  * * %-EOPNOTSUPP - The memory does not support longterm pins.
  * * An errno of the IOMMU driver.

@@ -18,7 +18,7 @@ struct iopt_payer;
  * @nr: number of areas
  * @length: length of all areas in bytes
  * @uaddr: user address of the first area
- * @unsynced: payer of pages that the map has unpinned again, or NULL; see
+ * @unsynced: payer of pages that the map has had to unpin, or NULL; see
  *            iopt_payer_sync_noted()
  */
 struct iopt_new_areas {

@@ -17,14 +17,14 @@
  * @bytes: size in bytes of the largest I/O page that may be used from now on, a
  *         power of two, at least the page size
  *
- * If all page sizes of a domain exceed @bytes, its smallest page size is used.
+ * If all page sizes of a domain exceed @bytes, the smallest of them is used.
  *
  * Context: process context, may sleep.
  * Return: 0, or
  * * %-EINVAL - @bytes is not a power of two or is less than the page size.
- * * %-EBUSY - @bytes is below the current limit, a domain may contain larger
- *   I/O pages because the space has domains and mappings, and
- *   iopt_policy.mixed_iopte is not set.
+ * * %-EBUSY - @bytes is below the current limit, iopt_policy.mixed_iopte is not
+ *   set, and the space has both domains and mappings, so a domain may contain
+ *   larger I/O pages.
  */
 int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notification of accesses when areas are unmapped, to end their use of them.
+ * Notifying accesses of an unmap, so that they stop using the areas.
  *
- * Each access is notified of each area that has pinned pages, without any lock
- * held, up to iopt_policy.notices times. Before the last notification the areas
- * become dying, so that no new pins follow. Then the unmap waits until the
- * areas have no pins and no users.
+ * For each area with pinned pages, every access is notified up to
+ * iopt_policy.notices times, without any lock held. The areas become dying
+ * before the last notification, so that no new pins can follow it. The unmap
+ * then waits until the areas have no pins and no users.
  *
- * Each access counts its running callbacks, so that iopt_access_destroy() waits
- * for the callbacks of this access only.
+ * Running callbacks are counted for each access separately, so that
+ * iopt_access_destroy() waits only for callbacks of the access that it
+ * destroys.
  */
 #include <linux/list.h>
 #include <linux/sched.h>
@@ -101,7 +102,7 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, all quiescing or dying
  *
- * Context: process context, may sleep without bound, killably. @iopt->lock is
+ * Context: process context, may block indefinitely (killable). @iopt->lock is
  * held, and dropped while accesses are notified and waited for.
  * Return: 0 if the areas are dying and no access uses them any more, or
  * * %-EINTR - A fatal signal is pending. The caller makes the areas live again.
@@ -117,7 +118,7 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 
 	lockdep_assert_held(&iopt->lock);
 	/*
-	 * Each wait for users takes up a round too, so that the loop
+	 * Each wait for users also uses up a round, so that the loop
 	 * terminates.
 	 */
 	for (; rounds > 1; rounds--) {

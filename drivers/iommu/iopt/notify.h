@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Notification of accesses when areas are unmapped. */
+/* Notifying accesses of an unmap. */
 #ifndef __IOPT_NOTIFY_H
 #define __IOPT_NOTIFY_H
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Serialisation of callers that may migrate the same pages.
+ * Serialising callers that may migrate the same pages.
  *
  * GUP migrates pages out of ZONE_MOVABLE and CMA before a longterm pin. If two
- * callers do this to the same page at the same time, both fail, because each
- * finds the page reference that the other holds. Therefore callers that pin the
- * same blocks of a file or of a process take turns in order of their arrival. A
- * block is as large as the largest folio that the memory may consist of.
+ * callers try to migrate the same page at the same time, both fail, because
+ * each of them sees the page reference that the other one holds. Callers that
+ * pin the same blocks of a file or of a process therefore take turns in order
+ * of arrival. A block is as large as the largest folio that the memory may
+ * consist of.
  *
  * Migration waits for the page lock and for writeback, which may take
  * arbitrarily long if the filesystem does not respond. Callers that pin other
@@ -23,10 +24,10 @@
 #define BUCKET_BITS	6
 
 /**
- * struct bucket - calls on objects with the same hash
+ * struct bucket - calls for objects with the same hash
  * @lock: protects @calls
  * @calls: list of the &struct iopt_migration of all calls, waiting or running
- * @wait: wait queue for the end of a call
+ * @wait: wait queue of calls that wait for an earlier call to end
  */
 static struct bucket {
 	spinlock_t lock;	/* calls */
@@ -82,7 +83,7 @@ void iopt_migration_set(struct iopt_migration *migration,
 	migration->last = round_up(index + npages, block) - 1;
 }
 
-/* True if no earlier call pins a block that this call pins. */
+/* True if no earlier call pins any of the blocks that this call pins. */
 static bool migration_may_start(struct bucket *bucket,
 				const struct iopt_migration *migration)
 {
@@ -106,7 +107,7 @@ static bool migration_may_start(struct bucket *bucket,
 
 /**
  * iopt_migration_start() - wait for earlier calls that pin the same blocks
- * @migration: the call, see iopt_migration_set()
+ * @migration: the call; see iopt_migration_set()
  *
  * Context: process context, may sleep killably.
  * Return: 0, after which the caller must call iopt_migration_end(), or -EINTR

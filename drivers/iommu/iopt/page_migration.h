@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Serialisation of callers that may migrate the same pages. */
+/* Serialising callers that may migrate the same pages. */
 #ifndef __IOPT_PAGE_MIGRATION_H
 #define __IOPT_PAGE_MIGRATION_H
 
@@ -8,7 +8,7 @@
 struct vm_area_struct;
 
 /**
- * struct iopt_migration - a call of GUP that may migrate pages
+ * struct iopt_migration - a call to GUP that may migrate pages
  * @node: entry in the list of the bucket, in order of arrival
  * @object: the address_space or mm_struct that the pages belong to
  * @first: index of the first page of the blocks in @object

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_pages: user memory of a process, which is charged for it.
+ * iopt_pages: a range of user memory, and the process that is charged for it.
  *
  * iopt_pages.payer is protected by iopt_pages.mutex, because iopt_pages_adopt()
  * changes it.
@@ -14,19 +14,19 @@
 struct kmem_cache *iopt_pages_cache;
 
 /**
- * iopt_pages_alloc() - allocate the description of memory of a process
+ * iopt_pages_alloc() - allocate an iopt_pages for a range of user memory
  * @uptr: user address of the first byte, page aligned
  * @length: length in bytes, a nonzero multiple of the page size
  * @writable: devices may write to the memory
  * @pfnmap: allow memory without struct page
- * @payer: the process that the memory belongs to and that is charged for it; a
- *         reference is taken
- * @gfp: flags for this and for later allocations
+ * @payer: the process that the memory belongs to and that is charged for pinned
+ *         pages; a reference is taken
+ * @gfp: allocation flags, also used for later allocations
  *
  * The memory is not accessed until a holder or an access needs it.
  *
  * Context: may sleep if @gfp allows it.
- * Return: the pages with one reference, or NULL.
+ * Return: the pages with one reference, or NULL if out of memory.
  */
 struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
 				    bool writable, bool pfnmap,
@@ -66,8 +66,8 @@ static void pages_release(struct kref *kref)
 
 /**
  * iopt_pages_put() - drop a reference
- * @pages: the pages. If this is the last reference, they have no holders and no
- *         pins
+ * @pages: the pages; they must have no holders and no pins when the last
+ *         reference is dropped
  *
  * Context: process context, may sleep.
  */
@@ -81,8 +81,8 @@ void iopt_pages_put(struct iopt_pages *pages)
  * @pages: the pages
  *
  * Pages that were uncharged under the mutex are subtracted from VmLck. If the
- * mmap_lock is taken a worker does that later, because the caller may be a
- * driver that holds locks of its own, or a callback that other threads wait for
+ * mmap_lock is contended, a worker does this later: the caller may be a driver
+ * that holds locks of its own, or a callback for which other threads wait
  * uninterruptibly.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
@@ -107,13 +107,12 @@ void iopt_pages_unlock(struct iopt_pages *pages)
  *         other callers may unpin pages meanwhile, but cannot pin any
  * @uptr: new user address of the same memory, page aligned
  * @payer: the process that the memory belongs to now, and that is charged for
- *         it from now on; a reference is taken
+ *         pinned pages from now on; a reference is taken
  *
  * Pinned pages stay pinned. Pages that are pinned later are looked up at @uptr.
  *
- * Context: process context, may sleep without bound, killably, for the
- * mmap_lock of @payer. Takes @pages->mutex, but drops it while @payer is
- * charged.
+ * Context: process context. May block indefinitely (killable) on the mmap_lock
+ * of @payer. Takes @pages->mutex, but drops it while @payer is charged.
  * Return: 0, or
  * * %-ENOMEM - RLIMIT_MEMLOCK of @payer would be exceeded.
  * * %-EINTR - A fatal signal is pending.
@@ -132,7 +131,7 @@ int iopt_pages_adopt(struct iopt_pages *pages, void __user *uptr,
 	old = pages->payer;
 	npages = pages->nr_charged;
 	if (payer != old) {
-		/* Uninterruptible callers such as detach wait for the mutex. */
+		/* Drop the mutex: detach waits for it uninterruptibly. */
 		mutex_unlock(&pages->mutex);
 		rc = iopt_move_charge_begin(old, payer, npages);
 		if (rc)

@@ -6,9 +6,9 @@
  *   holder    an area that needs its slice of the pages pinned because a domain
  *             translates it. The pages of the slice stay pinned as long as the
  *             area is a holder
- *   pin       the record of a page that an access has pinned, see access_pins.h
- *   owns      a pin owns its page if no holder has it pinned: the last unpin of
- *             the accesses then unpins the page
+ *   pin       the record of a page that an access has pinned; see access_pins.h
+ *   owns      a pin owns its page if no holder has the page pinned. The page is
+ *             then unpinned when accesses have removed all their pins
  */
 #ifndef __IOPT_PAGES_H
 #define __IOPT_PAGES_H
@@ -31,26 +31,28 @@ struct kmem_cache;
  * @pfnmap: memory without struct page is allowed
  * @mutex: protects all members below except @gfp. Held while pages are unpinned
  *         and while domains are programmed from @runs. Dropped while pages are
- *         pinned, after the caller has added their indexes to @claims; if no
- *         other caller can find the iopt_pages it stays held, without a claim
+ *         pinned, after their indexes have been claimed in @claims. If no other
+ *         caller can find the iopt_pages, pages are pinned with the mutex held
+ *         and without a claim
  * @gfp: allocation flags for @runs and @pins
- * @nr_waiting: number of callers that are waiting until a claim ends
+ * @nr_waiting: number of callers that are waiting for a claim to end
  * @nr_ended: incremented when a claim ends while @nr_waiting is not 0
- * @nr_filling: number of holders with pages that are not pinned yet
+ * @nr_filling: number of holders that are being filled, i.e. some of their
+ *              pages are not pinned yet
  * @claims: list of the &struct iopt_page_claim of all callers that are pinning
  *          pages. Claims do not overlap
  * @uaddr: user address of the first byte, page aligned. A caller that keeps
- *         iopt_adopt() from changing @uaddr and @payer reads them without
+ *         iopt_adopt() from changing @uaddr and @payer may read both without
  *         @mutex
  * @npages: length in pages
  * @payer: process that the memory belongs to and that is charged for it
  * @nr_charged: number of pages charged to @payer
- * @holders: slices of all holders, including those that are being filled, by
- *           page index
- * @runs: the pages that are pinned for holders. An index that no holder covers
- *        is in a hole. An index that a filled holder covers is not in a hole.
- *        Runs are cut where the slice of a holder starts or ends
- * @pins: the first &struct iopt_pin of each page, by page index
+ * @holders: slices of all holders, including those that are being filled, keyed
+ *           by page index
+ * @runs: the pages that are pinned for holders. Indexes that no holder covers
+ *        are holes, and the slice of a filled holder contains no hole. Runs are
+ *        split at the boundaries of holders' slices
+ * @pins: the first &struct iopt_pin of each page, keyed by page index
  */
 struct iopt_pages {
 	struct kref kref;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holders: slices of an iopt_pages that areas need pinned.
+ * Holders: areas that need a slice of an iopt_pages pinned.
  *
  * A page is pinned and charged for its first holder, and is unpinned and
  * uncharged when its last holder is removed. If an access has pinned the page
- * as well, the pin and the charge are transferred to the record of the access
- * instead. The runs and these records together list all pinned pages.
+ * as well, the pin and the charge are transferred to the pin record of the
+ * access instead. The runs and the pin records together list all pinned pages.
  *
  * Adding a holder may fail, in which case all changes are rolled back. Removing
- * a holder neither allocates memory nor fails: runs are cut at both ends of
- * each slice, so that only whole runs are unpinned.
+ * a holder neither allocates memory nor fails: runs are split at both ends of
+ * each slice, so only whole runs need to be unpinned.
  */
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
@@ -27,8 +27,8 @@
 #define RELEASE_PAGES	512
 
 /*
- * Return the slice of the only holder, which is the common case, or NULL if
- * there is no holder or more than one.
+ * Return the slice of the only holder, or NULL if there is none or more than
+ * one. A single holder is the common case.
  */
 static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 {
@@ -39,7 +39,10 @@ static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 	return rb_entry(root, struct interval_tree_node, rb);
 }
 
-/* True if the slice of a holder starts or ends between @first and @last. */
+/*
+ * True if any holder's slice starts after @first or ends before @last, so that
+ * a single run cannot cover [@first, @last].
+ */
 static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 			      unsigned long last)
 {
@@ -52,7 +55,7 @@ static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 	return false;
 }
 
-/* Record the pages of a batch in pages->runs, cut where slices start or end. */
+/* Record a batch in pages->runs, split at the boundaries of slices. */
 static int batch_record(struct iopt_pages *pages, unsigned long first,
 			const struct iopt_run_batch *batch)
 {
@@ -68,7 +71,7 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
 		return rc;
-	/* A short loop: only holders that are being filled cover holes. */
+	/* The loop is short: only holders that are being filled cover holes. */
 	for (slice = interval_tree_iter_first(&pages->holders, first, last);
 	     slice && !rc;
 	     slice = interval_tree_iter_next(slice, first, last)) {
@@ -106,8 +109,8 @@ static long hole_pin(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Record a page of a hole that accesses have pinned. Its pin and its charge
- * belong to the holders from then on.
+ * Record a page in a hole that accesses have pinned already, and transfer the
+ * pin and the charge to the holders.
  */
 static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 			 struct iopt_pin *pin)
@@ -132,9 +135,9 @@ static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 }
 
 /*
- * Fill the start of a hole. Returns the number of pages, or 0 if the caller has
- * to retry because this function waited for a claim or faulted in the page at
- * @first, or an errno.
+ * Fill the start of a hole. Returns the number of pages, or an errno. Returns 0
+ * after waiting for a claim or faulting in the page at @first: the caller has
+ * to retry.
  */
 static long hole_fill(struct iopt_pages *pages, unsigned long first,
 		      unsigned long last, unsigned int *faults,
@@ -159,8 +162,8 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Cut the run at @index, where a slice starts or has just ended. A hole is not
- * cut: another caller may have claimed its indexes, and batch_record() cuts the
+ * Split the run at @index, which is a boundary of a slice. Do not split a hole:
+ * another caller may have claimed its indexes, and batch_record() splits the
  * runs that fill the hole.
  */
 static int run_cut(struct iopt_pages *pages, unsigned long index)
@@ -178,9 +181,9 @@ static int run_cut(struct iopt_pages *pages, unsigned long index)
 }
 
 /*
- * Return the number of contiguous indexes from @first on that runs record as
- * pinned, after visiting at most RELEASE_PAGES runs. If the page at @first is
- * in a hole, return 0 and lower @last to the end of the hole.
+ * Return the number of consecutive indexes, starting at @first, that are
+ * recorded as pinned. Visit at most RELEASE_PAGES runs. If the page at @first
+ * is in a hole, return 0 and lower @last to the end of the hole.
  */
 static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 				 unsigned long *last)
@@ -203,7 +206,7 @@ static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 	return index - first;
 }
 
-/* Drop and retake the mutex if other callers can find @pages. */
+/* Let other callers take the mutex, if any can find @pages. */
 static void pages_lock_break(struct iopt_pages *pages,
 			     const struct iopt_batch *batch)
 {
@@ -326,14 +329,16 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  * @lost: on failure, incremented by the number of pages that stay pinned
  *        permanently
  *
- * Pages of the slice that no holder and no access has pinned are pinned and
- * charged.
+ * Pins and charges those pages of the slice that no holder and no access has
+ * pinned yet.
  *
- * Context: process context; takes @pages->mutex killably. May sleep without
- * bound, killably, until a page is faulted in. Unless @alone is set the mutex
- * is dropped meanwhile, so that callers that do not need that page can proceed.
+ * Context: process context. Takes @pages->mutex killably. May block
+ * indefinitely (killable) while a page is faulted in. Unless @alone is set, the
+ * mutex is dropped meanwhile, so that callers that do not need that page can
+ * proceed.
  * Return: 0, or an errno of iopt_gup() or iopt_fault_in(). On failure @slice is
- * not a holder, and no page stays pinned or charged for it unless it is lost.
+ * not a holder, and no page stays pinned or charged for the slice, except for
+ * lost pages.
  */
 int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 		    bool alone, unsigned long *lost)
@@ -349,7 +354,7 @@ int iopt_pages_hold(struct iopt_pages *pages, struct interval_tree_node *slice,
 	rc = mutex_lock_killable(&pages->mutex);
 	if (rc)
 		goto out;
-	/* From here on, iopt_pages_drop() of other holders keeps the pages. */
+	/* From here on, dropping another holder keeps these pages pinned. */
 	interval_tree_insert(slice, &pages->holders);
 	pages->nr_filling++;
 	rc = pages_fill_holes(pages, slice->start, slice->last, &batch);
@@ -367,9 +372,9 @@ out:
  * @pages: the pages
  * @slice: the slice
  *
- * Pages that no other holder and no access needs are unpinned and uncharged,
- * with the exception of lost pages. If @pages->writable is set the unpinned
- * pages are marked dirty, because a device may have written to any of them.
+ * Unpins and uncharges pages that no other holder and no access needs, except
+ * for lost pages. If @pages->writable is set, the unpinned pages are marked
+ * dirty, because a device may have written to any of them.
  *
  * Context: process context, may sleep. @pages->mutex is held; the caller
  * releases it with iopt_pages_unlock().

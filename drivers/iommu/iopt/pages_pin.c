@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pinning of missing pages without holding iopt_pages.mutex.
+ * Pinning and faulting in pages without holding iopt_pages.mutex.
  *
  * iopt_pages.mutex is dropped while pages are pinned or faulted in, unless no
  * other caller can find the iopt_pages yet. A caller claims the indexes of a
@@ -13,7 +13,7 @@
 #include "pages.h"
 #include "pages_pin.h"
 
-/* Claim indexes. None of them may be claimed already. */
+/* Claim indexes, none of which another caller has claimed. */
 static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
@@ -86,12 +86,13 @@ int iopt_pages_wait(struct iopt_pages *pages)
  * iopt_pages_pin() - pin pages that no other caller has claimed
  * @pages: the pages
  * @first: first index
- * @last: last index, see iopt_pages_unclaimed()
+ * @last: last index; see iopt_pages_unclaimed()
  * @batch: receives the pages, which the caller must record before it drops
  *         @pages->mutex
  *
  * Context: process context, may sleep killably. @pages->mutex is held. Unless
- * @batch->alone is set it is dropped while pages are pinned, and retaken.
+ * @batch->alone is set, it is dropped while pages are pinned and retaken
+ * afterwards.
  * Return: see iopt_gup().
  */
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
@@ -116,12 +117,11 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
  * @first: first index
  * @last: last index
  * @faults: number of consecutive calls without progress, incremented; the
- *          caller resets it to 0 when pages have been pinned, by itself or by
- *          other callers
+ *          caller resets it to 0 once it or another caller has pinned pages
  * @batch: the batch that was passed to iopt_pages_pin()
  *
  * Context: see iopt_fault_in(). @pages->mutex is held. Unless @batch->alone is
- * set it is dropped while pages are faulted in, and retaken.
+ * set, it is dropped while pages are faulted in and retaken afterwards.
  * Return: see iopt_fault_in(); also -EFAULT if @faults has reached
  * %IOPT_FAULTS_MAX.
  */

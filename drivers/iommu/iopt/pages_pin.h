@@ -9,9 +9,9 @@ struct iopt_batch;
 struct iopt_pages;
 
 /*
- * A page may be reclaimed after it was faulted in and before it is pinned.
- * Number of consecutive faults without a pinned page after which a caller
- * fails.
+ * Number of consecutive faults without progress after which pinning fails.
+ * Retries are needed because a page that was faulted in may be reclaimed before
+ * it is pinned.
  */
 #define IOPT_FAULTS_MAX	64
 

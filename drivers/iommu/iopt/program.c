@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Programming of one area into one domain.
+ * Programming an area into a domain.
  *
- * The runs of the pages say what to map; translations are never read from a
- * domain. An area is mapped as a whole or not at all. Unmapping neither
+ * The runs of the iopt_pages determine what to map; translations are never read
+ * from a domain. An area is mapped as a whole or not at all. Unmapping neither
  * allocates memory nor fails: if an IOMMU driver unmaps less than requested,
- * the pages that it may still translate are marked as lost and stay pinned,
- * because the device could otherwise overwrite memory that has been freed.
+ * the pages that may still be mapped are marked as lost and stay pinned,
+ * because a device could otherwise access memory that has been freed.
  */
 #include <linux/iommu.h>
 #include <linux/sched/signal.h>
@@ -18,8 +18,8 @@
 #include "program.h"
 
 /*
- * Limits of one call to the IOMMU driver, to bound its latency. The largest I/O
- * page fits into one call.
+ * Limits on one call to the IOMMU driver, to bound its latency. One call can
+ * still map the largest I/O page.
  */
 #define BATCH_RUNS	32
 #define BATCH_BYTES	((unsigned long)IOPT_MAX_IOPTE)
@@ -33,7 +33,7 @@ static unsigned long granule_of(struct iommu_domain *domain)
 }
 
 /**
- * struct map_call - runs to map with the next call of iommu_map_runs()
+ * struct map_call - runs to map with the next call to iommu_map_runs()
  * @domain: the domain
  * @prot: protection, IOMMU_READ etc.
  * @gfp: flags for allocations of the IOMMU driver
@@ -71,10 +71,10 @@ static int batch_map(struct map_call *batch)
 
 /*
  * Add contiguous memory to a batch, and map the batch if it is full. Contiguous
- * memory is merged into one run even if its record is cut, but runs are split
- * where the IOVA is a multiple of the largest I/O page, so that each I/O page
- * is inside one run. A batch ends at such a multiple or where contiguous memory
- * ends, so that batches do not make I/O pages smaller.
+ * memory is merged into one run even if iopt_pages.runs has it as several runs,
+ * but a run ends where the IOVA is a multiple of the largest I/O page size. A
+ * batch ends at such a multiple or where contiguous memory ends. Batching
+ * therefore does not make I/O pages smaller.
  */
 static int batch_add(struct map_call *batch, phys_addr_t phys,
 		     unsigned long bytes)
@@ -115,7 +115,7 @@ static int batch_add_run(struct map_call *batch, const struct iopt_run *run)
 	unsigned long i;
 	int rc = 0;
 
-	/* Slices of holders that have been filled have no holes. */
+	/* The slice of a filled holder has no holes. */
 	if (WARN_ON_ONCE(run->kind == IOPT_RUN_HOLE))
 		return -EINVAL;
 	if (iopt_run_stride(run->kind))
@@ -135,7 +135,7 @@ static void area_lose(struct iopt_area *area, unsigned long safe)
 }
 
 /**
- * iopt_flush_start() - start to collect IOVAs that are unmapped from a domain
+ * iopt_flush_start() - start collecting IOVAs that are unmapped from a domain
  * @flush: the flush
  * @domain: the domain
  *
@@ -150,7 +150,7 @@ void iopt_flush_start(struct iopt_flush *flush, struct iommu_domain *domain)
 }
 
 /**
- * iopt_flush_end() - flush the IOTLB for the IOVAs collected
+ * iopt_flush_end() - flush the IOTLB for the collected IOVAs
  * @flush: the flush
  *
  * Context: process context, may sleep.
@@ -161,8 +161,9 @@ void iopt_flush_end(struct iopt_flush *flush)
 }
 
 /*
- * Add IOVAs to a flush, after flushing if it would span more than FLUSH_BYTES:
- * some drivers compute the length in types that are narrower than IOVAs.
+ * Add IOVAs to a flush. Flush first if the span would otherwise exceed
+ * FLUSH_BYTES: some drivers compute the length in a type that is narrower than
+ * an IOVA.
  */
 static void flush_extend(struct iopt_flush *flush, unsigned long start,
 			 unsigned long last)
@@ -229,7 +230,7 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  *
  * Context: process context, may sleep killably. @area->pages->mutex is held.
  * Return: 0, or
- * * %-EINVAL - The memory is not aligned to the smallest page of the domain.
+ * * %-EINVAL - The memory is not aligned to the smallest page size of @domain.
  * * %-EINTR - A fatal signal is pending.
  * * An errno of the IOMMU driver.
  *

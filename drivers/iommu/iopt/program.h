@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Programming of one IOMMU domain with one area. */
+/* Programming an area into a domain. */
 #ifndef __IOPT_PROGRAM_H
 #define __IOPT_PROGRAM_H
 
@@ -13,7 +13,7 @@ struct iopt_area;
  * @domain: the domain
  * @start: first IOVA, or ULONG_MAX if there is none
  * @last: last IOVA, or 0 if there is none
- * @gather: state of the IOMMU driver
+ * @gather: invalidations that the IOMMU driver has gathered
  */
 struct iopt_flush {
 	struct iommu_domain *domain;

@@ -4,9 +4,9 @@
  * sizes of domains, and allowed ranges, which must stay usable.
  *
  * IOVAs that must not be mapped are kept in a tree of reserved intervals. Each
- * has an owner: a device for the regions that its bus or platform reserves, a
- * domain for the IOVAs outside of its aperture. An IOVA is usable if no owner
- * has reserved it.
+ * interval has an owner: a device owns the regions that its bus or platform
+ * reserves, and a domain owns the IOVAs outside of its aperture. An IOVA is
+ * usable if no owner has reserved it.
  *
  * A reservation must intersect neither a mapping nor an allowed range. The
  * later of two conflicting requests fails and changes nothing.
@@ -75,8 +75,8 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
 }
 
 /*
- * True if a range of @allowed intersects a reserved interval. The loop is over
- * the reserved intervals, which are few, because the user chooses the number of
+ * True if a range of @allowed intersects a reserved interval. Loop over the
+ * reserved intervals, which are few, because user space chooses the number of
  * allowed ranges.
  */
 static bool allowed_is_reserved(struct io_pagetable *iopt,
@@ -103,7 +103,7 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
  * would reserve IOVAs of an allowed range cannot be attached. Mappings at fixed
  * IOVAs may be anywhere.
  *
- * Context: process context, may sleep. Does not wait while pages are pinned.
+ * Context: process context, may sleep. Does not wait for pages to be pinned.
  * Return: 0, or
  * * %-EINVAL - Ranges overlap, or a range ends before it starts.
  * * %-EADDRINUSE - A range intersects a reserved interval.
@@ -143,8 +143,8 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 EXPORT_SYMBOL_NS_GPL(iopt_allow_iova, IOPT);
 
 /*
- * Cut a region to the address space, because a phys_addr_t may be wider than an
- * IOVA. Returns false if the region is outside of the address space.
+ * Clamp a region to the address space, because a phys_addr_t may be wider than
+ * an IOVA. Returns false if the region is outside of the address space.
  */
 static bool region_range(const struct iommu_resv_region *region,
 			 struct iopt_range *range)
@@ -165,7 +165,7 @@ static bool region_range(const struct iommu_resv_region *region,
  * iopt_reserve_regions() - keep mappings out of reserved regions
  * @iopt: the space
  * @regions: list of &struct iommu_resv_region
- * @owner: owner of the reservations, see iopt_unreserve()
+ * @owner: owner of the reservations; see iopt_unreserve()
  * @sw_msi_start: receives the bus address at which the kernel must map the MSI
  *                doorbell, or PHYS_ADDR_MAX if the doorbell need not be mapped
  *
@@ -247,7 +247,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
  * @owner: owner that was passed to iopt_reserve_regions(), or the device that
  *         was passed to iopt_reserve_device()
  *
- * IOVAs become usable again unless another owner has reserved them as well.
+ * The IOVAs become usable again, unless another owner has reserved them as
+ * well.
  *
  * Context: process context, may sleep.
  */
@@ -267,10 +268,10 @@ static unsigned long domain_granule(struct iommu_domain *domain)
 
 /*
  * Raise the alignment of the space to at least @granule, so that new areas
- * comply with it, and check all existing areas unless they comply already.
- * Returns -EAGAIN if an area that does not comply is being built or is dying,
- * or if areas that passed the old check are still being inserted. The caller
- * restores the alignment on failure.
+ * comply with it, and check all existing areas unless the alignment was
+ * sufficient already. Returns -EAGAIN if an area that does not comply is being
+ * built or is dying, or if areas that passed the old check are still being
+ * inserted. The caller restores the alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -318,7 +319,7 @@ static int reserve_outside(struct io_pagetable *iopt,
  * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
- *   aperture, or a mapping is not aligned to the smallest page of the domain.
+ *   aperture, or a mapping is not aligned to the smallest page size of @domain.
  * * %-ENOMEM - Out of memory.
  * * %-EAGAIN - The result depends on a mapping that is being built or torn
  *   down. The caller waits until an area becomes idle and calls again.

@@ -2,10 +2,10 @@
 /*
  * Runs: a compact record of the physical pages behind a range.
  *
- * A run is a sequence of consecutive page indexes. Its pages are physically
- * contiguous, or are the same page repeated, or there are none: the run is a
- * hole. The record of an iopt_pages is a sequence of runs sorted by index,
- * which takes eight bytes for each run.
+ * A run covers consecutive page indexes, and its pages are either physically
+ * contiguous or one page repeated. A run without pages is a hole. The record of
+ * an iopt_pages is a sequence of runs sorted by index. It takes eight bytes per
+ * run.
  */
 #ifndef __IOPT_RUNS_H
 #define __IOPT_RUNS_H
@@ -34,8 +34,8 @@ enum iopt_run_kind {
  * @count: number of pages
  * @pfn: page frame number of the first page, 0 for a hole
  * @kind: see &enum iopt_run_kind
- * @lost: a device may still reach the pages after the last holder is removed,
- *        so that they must not be unpinned
+ * @lost: a device may still reach the pages, so they must not be unpinned when
+ *        the last holder is removed
  */
 struct iopt_run {
 	unsigned long index;
@@ -45,16 +45,17 @@ struct iopt_run {
 	bool lost;
 };
 
-/* Return the difference of the pfns of two adjacent pages of a run. */
+/* Return the difference between the pfns of adjacent pages of a run. */
 static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 {
 	return kind != IOPT_RUN_HOLE && kind != IOPT_RUN_ZERO;
 }
 
 /*
- * Packed runs are stored in chunks. A packed run contains its start relative to
- * the start of the chunk, and extends to the start of the next run. The first
- * few runs are stored in struct iopt_runs itself.
+ * A small record stores its packed runs, at most IOPT_RUNS_INLINE of them, in
+ * struct iopt_runs itself. A larger record stores all of them in chunks. A
+ * packed run contains its start, relative to the start of its chunk, and
+ * extends to the start of the next run.
  */
 #define IOPT_RUNS_INLINE	2
 
@@ -73,8 +74,8 @@ struct iopt_run_chunk {
  * @max_chunks: capacity of @chunks
  * @few: packed runs, relative to index 0
  * @chunks: array of chunks, used if the runs do not fit into @few
- * @nr_cleared: number of chunks that were cleared as a whole since @chunks was
- *              last compacted
+ * @nr_cleared: number of chunks that have been cleared as a whole since @chunks
+ *              was last compacted
  *
  * A zeroed struct is an empty record. The record is protected by
  * iopt_pages.mutex.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Array of chunks that stores the packed runs of a record.
+ * Chunks: storage for the packed runs of a record.
  *
  * Lengths are not stored: a run ends where the next run of its chunk starts,
- * the last run of a chunk where the next chunk starts, and the last run of all
- * at runs->npages. Finding an index is a binary search over the chunks,
- * followed by one in the chunk.
+ * the last run of a chunk ends where the next chunk starts, and the last run of
+ * the record ends at runs->npages. An index is looked up by a binary search
+ * over the chunks, followed by a binary search within the chunk.
  *
- * A chunk is allocated small and grows up to one page before a new chunk is
- * started. A new chunk is also started for a run that is too far from the start
- * of the last chunk for its offset to be packed.
+ * A chunk starts small and grows to one page before a new chunk is started. A
+ * new chunk is also started for a run that is too far from the start of the
+ * last chunk for its offset to be packed.
  */
 #include <linux/minmax.h>
 #include <linux/overflow.h>

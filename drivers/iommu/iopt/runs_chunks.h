@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Array of chunks of packed runs, which implements the records of runs.h. */
+/* Chunks of packed runs, which store the records declared in runs.h. */
 #ifndef __IOPT_RUNS_CHUNKS_H
 #define __IOPT_RUNS_CHUNKS_H
 
@@ -10,8 +10,9 @@
 #include "runs_packed.h"
 
 /*
- * Capacities of a chunk in packed runs: the initial capacity, the maximum when
- * runs are appended, and the maximum when runs are cut, see iopt_runs_cut().
+ * Capacity of a chunk in packed runs: the initial capacity, the maximum when
+ * runs are appended, and the maximum when runs are split or inserted. See
+ * iopt_runs_cut() for the reason.
  */
 #define CHUNK_FIRST	8U
 #define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
@@ -21,8 +22,8 @@
 #define RESCHED_CHUNKS	512
 
 /*
- * The only packed run of a chunk that was cleared as a whole. Such a chunk has
- * a capacity of 0, and no memory of its own is allocated for it.
+ * The only packed run of every chunk that was cleared as a whole. Such a chunk
+ * has a capacity of 0 and no memory of its own.
  */
 extern const u64 iopt_packed_hole;
 
@@ -33,8 +34,9 @@ static inline void chunk_free(struct iopt_run_chunk *chunk)
 }
 
 /*
- * Count the packed runs and chunks that functions visit or move. Tests read the
- * counter while a single thread changes records.
+ * Count the packed runs and chunks that functions visit or move, so that tests
+ * can check the cost of an operation. Tests read the counter only while a
+ * single thread changes records.
  */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 extern unsigned long iopt_runs_steps;
@@ -50,7 +52,7 @@ static inline void runs_count_steps(unsigned long n)
 }
 #endif
 
-/* Called for each chunk in a loop, with the position of the chunk. */
+/* Called by loops over chunks, with the position of each chunk. */
 static inline void runs_chunk_step(unsigned int c)
 {
 	runs_count_steps(1);
@@ -98,7 +100,10 @@ static inline unsigned int runs_find_chunk(const struct iopt_runs *runs,
 	return low;
 }
 
-/* Return the position of the packed run with @index, which is in the chunk. */
+/*
+ * Return the position of the packed run that contains @index. The chunk must
+ * contain @index.
+ */
 static inline unsigned int chunk_find_entry(const struct iopt_run_chunk *chunk,
 					    unsigned long index)
 {

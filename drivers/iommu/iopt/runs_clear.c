@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes to whole runs of a record, which never fail.
+ * Infallible changes to whole runs of a record.
  *
- * Runs that no holder needs any more become a hole, and runs that a device may
- * still reach are marked as lost. Neither change allocates memory.
+ * Runs that no holder needs any more are turned into a hole, and runs that a
+ * device may still reach are marked as lost. Neither change allocates memory.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -142,10 +142,10 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
  * @first: first page index; must be the start of a run or inside a hole
  * @last: last page index; must be the end of a run or inside a hole
  *
- * The call does not allocate memory, and takes time linear in the number of
- * chunks of [@first, @last]. Chunks that are cleared as a whole stay in the
- * array until they make up half of it, so that clearing many small slices of a
- * large record does not move the array each time.
+ * Allocates no memory, and takes time linear in the number of chunks in
+ * [@first, @last]. Chunks that are cleared as a whole stay in the array until
+ * they make up half of it, so that clearing many small slices of a large record
+ * does not move the array each time.
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
  * serialise access to @runs.
@@ -185,9 +185,9 @@ static void chunk_lose(struct iopt_run_chunk *chunk, unsigned long first,
  * @first: first page index
  * @last: last page index
  *
- * Lost pages are never unpinned. The call marks whole runs, which may extend
- * beyond [@first, @last], because cutting them could fail. It takes time linear
- * in the number of runs of [@first, @last].
+ * Lost pages are never unpinned. The function marks whole runs, even if they
+ * extend beyond [@first, @last], because splitting a run could fail. It takes
+ * time linear in the number of runs in [@first, @last].
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
  * serialise access to @runs.

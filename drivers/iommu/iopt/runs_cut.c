@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Cutting of runs where the slice of a holder starts or ends. */
+/*
+ * Split runs at the boundaries of holders' slices, so that each slice can be
+ * unpinned separately.
+ */
 #include <linux/errno.h>
 
 #include "runs_chunks.h"
 
-/* Move the second half of the runs of a chunk into a new chunk after it. */
+/* Move the second half of a chunk's runs into a new chunk that follows it. */
 static int chunk_halve(struct iopt_runs *runs, unsigned int c, gfp_t gfp)
 {
 	const struct iopt_run_chunk *chunk = &runs->chunks[c];
@@ -15,8 +18,8 @@ static int chunk_halve(struct iopt_runs *runs, unsigned int c, gfp_t gfp)
 }
 
 /*
- * Check whether a chunk can be extended to start at @index, which is before its
- * current start, and can take one more run there.
+ * Check whether a chunk can be extended backwards to start at @index, and has
+ * room for one more run there.
  */
 static bool chunk_reaches_back(const struct iopt_run_chunk *chunk,
 			       unsigned long index)
@@ -29,10 +32,10 @@ static bool chunk_reaches_back(const struct iopt_run_chunk *chunk,
 
 /*
  * Cut the last run of chunk @c at @index, which is @distance pages after the
- * start of the run and too far from the start of the chunk to be packed. The
- * rest of the run becomes the first run of the next chunk, if possible. If
- * every such cut added a chunk, cutting a long run repeatedly from its end to
- * its start would move the array once for each cut.
+ * start of the run and too far from the start of the chunk to be packed. If
+ * possible, make the rest of the run the first run of the next chunk. If every
+ * such cut added a chunk, repeated cuts of a long run, from its end towards its
+ * start, would each move the array.
  */
 static int cut_far(struct iopt_runs *runs, unsigned int c,
 		   unsigned long distance, unsigned long index, gfp_t gfp)
@@ -58,12 +61,13 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
 /**
  * iopt_runs_cut() - start a new run at an index
  * @runs: the record
- * @index: page index; nothing is done if it is beyond the end of the record
+ * @index: page index. Nothing happens if it is beyond the end of the record or
+ *         a run starts there already
  * @gfp: allocation flags
  *
- * A new chunk moves all later chunks in the array, so a cut should rarely add
- * one. Appending fills a chunk with CHUNK_MAX runs and cutting fills it with up
- * to twice as many, after which the chunk is split in halves. Hence a chunk is
+ * Adding a chunk moves all later chunks in the array, so a cut should rarely do
+ * this. Appending fills a chunk with at most CHUNK_MAX runs, and cutting fills
+ * it with up to twice as many before it is split in half. Hence a chunk is
  * split at most once in CHUNK_MAX cuts, and with 1 TiB of scattered memory a
  * cut moves less than 24 KiB of the array on average.
  *

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Addition of pages to a record, at its end or in a hole.
+ * Add pages to a record, at its end or in a hole.
  *
  * Appending pages that continue the last run only increases runs->npages. All
- * other additions may allocate memory. If that fails the record describes the
- * same pages as before.
+ * other additions may allocate memory. If an allocation fails, the record
+ * describes the same pages as before.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -12,8 +12,8 @@
 #include "runs_chunks.h"
 
 /*
- * Append pages and return true if the pages continue the last run. @packed
- * describes them and has an offset of 0.
+ * Append pages if they continue the last run, and return true if so. @packed
+ * describes the pages and has an offset of 0.
  */
 static bool runs_extend(struct iopt_runs *runs, u64 packed,
 			unsigned long npages)
@@ -143,7 +143,7 @@ static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 		goto fail;
 
 	/*
-	 * The hole is now the last run of its chunk, and may be the only one.
+	 * The hole is now the last run of its chunk, and may be the only run.
 	 */
 	only = runs->chunks[c].nr == 1;
 	if (iopt_chunks_open(runs, c + 1, fresh.nr_chunks - only, gfp))
@@ -223,8 +223,8 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
  * @runs: the record
  * @first: index of the first page, inside a hole
  * @batch: the pages, which must fit into the hole
- * @join: the pages may be merged into the run that ends before @first; false if
- *        a run has to start at @first
+ * @join: allow merging the pages into the run that ends before @first; false if
+ *        a run must start at @first
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
@@ -234,7 +234,7 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 		   const struct iopt_run_batch *batch, bool join, gfp_t gfp)
 {
-	/* Fast path for small mappings, because there can be many of them. */
+	/* Fast path for small mappings, which can be numerous. */
 	if (!runs->npages && !first && batch->nr <= IOPT_RUNS_INLINE) {
 		memcpy(runs->few, batch->packed,
 		       batch->nr * sizeof(*batch->packed));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Iteration over the runs of an index range of a record. */
+/* Iterating over the runs in an index range of a record. */
 #include <linux/minmax.h>
 
 #include "runs_chunks.h"
@@ -62,7 +62,7 @@ void iopt_run_iter_start(struct iopt_run_iter *iter,
 /**
  * iopt_run_iter_next() - get the next run
  * @iter: the iterator
- * @run: receives the run, cut to the index range
+ * @run: receives the run, clamped to the index range
  *
  * Context: any.
  * Return: true if there is another run, or false at the end of the range.

@@ -2,8 +2,9 @@
 /*
  * Format of packed runs.
  *
- * A packed run has 64 bits: the index of its first page relative to the chunk
- * or batch that contains it, the kind, the lost flag, and the pfn.
+ * A packed run is a 64-bit word: the index of the first page, relative to the
+ * start of the chunk or batch that contains the run, the kind, the lost flag,
+ * and the pfn of the first page.
  */
 #ifndef __IOPT_RUNS_PACKED_H
 #define __IOPT_RUNS_PACKED_H

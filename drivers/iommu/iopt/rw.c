@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies between a buffer and mapped memory, made by the CPU.
+ * Copying data between a kernel buffer and mapped memory with the CPU.
  *
- * The copy uses the page tables of the process that owns the memory. It thus
- * sees the memory as that process does, and pins nothing.
+ * Data is copied through the page tables of the process that owns the memory.
+ * The access therefore sees the memory as that process does, and nothing is
+ * pinned.
  */
 #include <linux/iommu.h>
 #include <linux/kthread.h>
@@ -22,8 +23,8 @@
 
 /*
  * Copy between a buffer and the memory of a process. Only a kernel thread
- * without an mm of its own can use the mm of another process: for all other
- * callers the function returns -EFAULT, or -EPERM if that process has exited.
+ * without an mm of its own can use the mm of another process; all other callers
+ * get -EFAULT. If the other process has exited, every caller gets -EPERM.
  */
 static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		   unsigned long length, bool write)
@@ -59,16 +60,16 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads; with
  *         %IOPT_ACCESS_READ a write also requires that mappings permit reading
  *
- * The copy uses the current page tables of the process that owns the memory,
- * not the pages that are pinned.
+ * Uses the current page tables of the process that owns the memory, not the
+ * pages that are pinned.
  *
  * Context: in the process that mapped the memory, or in a kernel thread without
- * an mm; may sleep without bound for page faults.
+ * an mm; may block indefinitely on page faults.
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps around.
- * * %-ENOENT - A part of the range is not mapped, or is being unmapped and the
- *   last notification has been sent.
+ * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
+ *   the last notification.
  * * %-EPERM - A mapping does not permit the access, or the memory belongs to
  *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.
@@ -104,7 +105,7 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
 			     write);
 		mutex_lock(&iopt->lock);
-		/* A failed copy may have written a part of the range. */
+		/* A failed copy may have written part of the range. */
 		if (write)
 			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
 		iopt_area_put(iopt, area);

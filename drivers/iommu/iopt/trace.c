@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Instantiates the tracepoints of the engine. */
+/* Instantiate the tracepoints of the engine. */
 #include <linux/iommu.h>
 
 #include "io_pagetable.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Tracepoints of the engine. Each event fires at the end of an operation,
- * whether the operation failed or not, and shows its arguments and results.
+ * whether or not it failed, and shows the arguments and results of the
+ * operation.
  *
  * A space is identified by its number, as in debugfs. Several spaces may share
  * pages, so events about pages show the address of the iopt_pages instead. If
@@ -145,7 +146,7 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 		      const struct iommu_domain *domain, int rc),
 	     TP_ARGS(iopt, domain, rc));
 
-/* Fires for each batch that is pinned and charged, or cannot be. */
+/* Fires when a batch has been pinned and charged, or could not be. */
 TRACE_EVENT(iopt_pin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long npages, unsigned long charged, int rc),
@@ -167,9 +168,8 @@ TRACE_EVENT(iopt_pin,
 		      __entry->npages, __entry->charged, __entry->rc));
 
 /*
- * Fires when the last holder of pages is removed or, if they have no holder,
- * their last pin. Pages that an access still has pinned, and lost pages, stay
- * pinned.
+ * Fires when pages lose their last holder or, if they have no holder, their
+ * last pin. Pages that an access still has pinned, and lost pages, stay pinned.
  */
 TRACE_EVENT(iopt_unpin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Unmapping.
+ * Unmapping the areas of an interval.
  *
- * All areas of the interval become busy, and accesses are notified to unpin
- * their pages. Then the areas are removed from the domains and from the tree,
- * and are freed. If an interval has many areas, or areas that other callers are
- * using, a claim makes this appear as a single operation, see claim.c.
+ * An unmap first marks all areas of the interval as busy and notifies accesses,
+ * which then unpin their pages. It then removes the areas from the domains and
+ * from the tree, and frees them. If the interval has many areas, or areas that
+ * other callers are using, a claim makes the unmap appear as a single
+ * operation; see claim.c.
  *
- * An unmap does not fail after it has removed an area from a domain.
+ * An unmap cannot fail once it has removed an area from a domain.
  *
- * Mappings are never split. The uAPI of a front end may define what happens to
- * a mapping that the interval covers only partly, such as the first version of
- * type1 does. Such a front end calls iopt_find_mapping() and unmaps whole
- * mappings.
+ * Mappings are never split. If the uAPI of a front end defines what happens to
+ * a mapping that the interval covers only partly, as VFIO type1 version 1 does,
+ * the front end calls iopt_find_mapping() and unmaps whole mappings.
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -30,12 +30,11 @@
 #include "wait.h"
 
 /**
- * iopt_areas_destroy() - remove areas from all domains and the tree, and free
- * them
+ * iopt_areas_destroy() - remove areas from domains and the tree, and free them
  * @iopt: the space
  * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
  *         are in a domain are working
- * @unsynced: receives a payer for iopt_payer_sync_noted(), or NULL
+ * @unsynced: receives a payer, or NULL, to pass to iopt_payer_sync_noted()
  *
  * Context: process context, may sleep; no lock of the space is held.
  */
@@ -112,9 +111,9 @@ static void unmap_undo(struct unmap *unmap)
 }
 
 /*
- * Fast path for few areas that no other caller is working on or using: take all
- * of them without dropping iopt->lock. Otherwise take none, and return -EAGAIN
- * if the caller has to use a claim.
+ * Fast path for a small number of areas that no other caller is working on or
+ * using: take all of them without dropping iopt->lock. Otherwise take none, and
+ * return -EAGAIN if the caller has to use a claim.
  */
 static int unmap_take_few(struct unmap *unmap)
 {
@@ -236,11 +235,11 @@ static bool unmap_is_filled(const struct unmap *unmap)
 }
 
 /*
- * Report dirty pages and reach the point of no return, from which on attach
- * skips the areas. Reporting before the areas are removed from their domains is
- * correct, because all pages that a domain translates are reported as dirty
- * while the space has an untracked device. For the same reason areas that
- * attach has added to a domain since the report have to be reported again.
+ * Report dirty pages and reach the point of no return, after which attach skips
+ * the areas. Pages can be reported before the areas are removed from their
+ * domains: while the space has an untracked device, all pages that a domain
+ * translates are reported as dirty. For the same reason, areas that attach has
+ * added to a domain since the report must be reported again.
  */
 static int unmap_commit(struct unmap *unmap)
 {
@@ -258,7 +257,7 @@ static int unmap_commit(struct unmap *unmap)
 	return rc;
 }
 
-/* Mark the areas as working, once detach is not working on them any more. */
+/* Mark the areas as working, once detach has finished its work on them. */
 static void unmap_start_work(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
@@ -339,13 +338,14 @@ static int unmap_finish(struct unmap *unmap)
  * @iopt: the space
  * @start: first byte
  * @last: last byte
- * @query: destination of the report, see iopt_dirty_read(), or NULL
+ * @query: destination of the report, or NULL; see iopt_dirty_read()
  * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
- * Mappings are not split: each must be inside the interval. If accesses have
- * pinned pages of a mapping, all accesses are notified to unpin them. When this
- * function returns 0, neither devices nor accesses can reach the memory through
- * these mappings, and pages that no other mapping needs are unpinned.
+ * Mappings are not split: each of them must be entirely inside the interval. If
+ * accesses have pinned pages of a mapping, all accesses are notified to unpin
+ * them. When this function returns 0, neither devices nor accesses can reach
+ * the memory through these mappings, and pages that no other mapping needs are
+ * unpinned.
  *
  * Mappings that other threads add to the interval while this function runs may
  * remain.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Removing areas that a caller owns. */
+/* Destroying areas that the caller owns. */
 #ifndef __IOPT_UNMAP_H
 #define __IOPT_UNMAP_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Checks of the invariants of a space.
+ * Checking the invariants of a space.
  *
  * The checks may run at any time. They cover the trees, under
  * io_pagetable.lock, and the domains, pages and runs of areas that are neither
- * busy nor working. Rule: checks do not modify the space, do not wait for pages
- * to be pinned, and report the first condition that does not hold.
+ * busy nor working. The checks neither modify the space nor wait for pages to
+ * be pinned, and report the first condition that does not hold.
  */
 #include <linux/iommu.h>
 
@@ -42,7 +42,7 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 		return HOLDS(wrong, !slice || pages->nr_filling) &&
 		       HOLDS(wrong, run->pfn == 0);
 
-	/* Runs are cut at the ends of slices, so each slice spans the run. */
+	/* Runs are split at the ends of slices, so each slice spans the run. */
 	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))
 		if (!HOLDS(wrong, slice->start <= run->index) ||
 		    !HOLDS(wrong, slice->last >= last))
@@ -70,7 +70,7 @@ static bool pin_is_valid(struct iopt_pages *pages, const struct iopt_pin *pin,
 	       HOLDS(wrong, pin->owns || pin->pfn == run.pfn);
 }
 
-/* Check that area->nr_pins is the number of pins made through the area. */
+/* Check that area->nr_pins matches the number of pins made through the area. */
 static bool area_pins_are_valid(const struct iopt_area *area,
 				const char **wrong)
 {
@@ -174,7 +174,7 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 	return valid;
 }
 
-/* Only an area inside a claim is marked as late, see iopt_area_is_late(). */
+/* Only an area inside a claim is marked as late; see iopt_area_is_late(). */
 static bool late_area_is_claimed(struct io_pagetable *iopt,
 				 const struct iopt_area *area)
 {
@@ -282,7 +282,7 @@ static bool domains_are_valid(struct io_pagetable *iopt, const char **wrong)
 
 /*
  * Check that an area is in all attached domains, and in no other domain. With
- * attach_mutex held this is true unless area_is_passed_over().
+ * attach_mutex held, this is true unless area_is_passed_over() returns true.
  */
 static bool area_is_filled(struct io_pagetable *iopt, struct iopt_area *area,
 			   const char **wrong)

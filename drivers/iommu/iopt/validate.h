@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Checks of the invariants of a space after each operation. */
+/* Checking the invariants of a space after each operation. */
 #ifndef __IOPT_VALIDATE_H
 #define __IOPT_VALIDATE_H
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting until an area of a space becomes idle.
+ * Waiting for an area of a space to become idle.
  *
  * An area becomes idle when it stops being busy or working, when it is removed,
  * or when a call stops using it.
  *
- * Rule: a caller that finds a conflicting area sleeps until an area of the
- * space becomes idle. It then restarts its lookup, because any area may have
- * changed during the wait.
+ * A caller that finds a conflicting area sleeps until an area of the space
+ * becomes idle. It then restarts its lookup, because any area may have changed
+ * during the wait.
  */
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>

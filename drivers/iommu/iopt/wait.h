@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Waiting until an area of a space becomes idle. */
+/* Waiting for an area of a space to become idle. */
 #ifndef __IOPT_WAIT_H
 #define __IOPT_WAIT_H
 
