@@ -114,7 +114,7 @@ static void wait_for_release(struct pin_notices *notices)
 
 /*
  * Unpin the whole range, including pages that this device has not pinned.
- * Returns the number of pins that the device had in it.
+ * Returns the number of pins of this device in the range.
  */
 static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {
