@@ -61,7 +61,7 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* Emit the same trace event for each run as iommu_map() does. */
+/* Emit the trace event of iommu_map() for each run. */
 static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 		       unsigned int nr)
 {

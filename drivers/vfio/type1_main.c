@@ -49,7 +49,7 @@ MODULE_PARM_DESC(dma_entry_limit,
  * type1_attach_errno() - convert an errno of a reservation or an attach
  * @rc: 0, or an errno of the engine
  *
- * Return: the errno that type1 reports, or @rc if it is the same.
+ * Return: 0, or the errno that type1 reports.
  */
 int type1_attach_errno(int rc)
 {
@@ -62,7 +62,7 @@ int type1_attach_errno(int rc)
  * type1_access_errno() - convert an errno of a pin or a copy
  * @rc: 0, or an errno of the engine
  *
- * Return: the errno that type1 reports, or @rc if it is the same.
+ * Return: 0, or the errno that type1 reports.
  */
 int type1_access_errno(int rc)
 {

@@ -215,7 +215,6 @@ static void show_query(struct device *device, int iommufd)
 			"snooping cannot be enforced");
 }
 
-/* Map memory first, then attach the device and query the usable IOVAs. */
 static void show_attach(struct device *device, int iommufd, __u32 ioas,
 			char *memory, const struct baseline *before)
 {

@@ -210,8 +210,8 @@ static void stop_queue(void)
 
 /*
  * Unmap a range in which only the first page is mapped. If that page were not
- * mapped either, the driver would extend a short range to that of the missing
- * page table.
+ * mapped either, the driver would extend a short range to the whole range of
+ * the missing page table.
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {
@@ -489,7 +489,7 @@ static void parent_is_flushed_by_all(struct kunit *test)
  *        coherency
  * @cap: capability register
  * @ecap: extended capability register
- * @agaw: number of levels of its largest page table, minus 2
+ * @agaw: number of levels of the unit's largest page table, minus 2
  * @ret: expected result of attaching the unit to the domain of the first unit
  */
 struct unit {

@@ -218,8 +218,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
  * @ictx: the context
  * @dev: the device, which need not be bound
  *
- * Context: May sleep. @dev stays in its group, for example because a driver is
- * bound to it.
+ * Context: May sleep. The caller ensures that @dev stays in its group, for
+ * example because a driver is bound to @dev.
  * Return: true if a device of the group is bound to @ictx. The result stays
  * valid as long as the caller prevents that device from being unbound.
  */
@@ -256,7 +256,7 @@ int iommufd_device_get_info(struct iommufd_call *call)
 }
 
 /*
- * Clear a user buffer. User space chooses its length, which may be gigabytes,
+ * Clear a user buffer. User space chooses the length, which may be gigabytes,
  * so the loop is killable.
  */
 static int clear_user_killable(char __user *buffer, size_t length)

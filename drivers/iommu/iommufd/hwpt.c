@@ -55,7 +55,7 @@ static bool ioas_accepts(const struct iommufd_ioas *ioas,
 	       ioas->addr_width <= idev->info.addr_width;
 }
 
-/* Allocate an HWPT for devices like @idev. It is not published yet. */
+/* Allocate an HWPT for devices like @idev, without publishing it. */
 static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 				       struct iommufd_device *idev)
 {

@@ -34,7 +34,7 @@ const struct iommufd_object_type iommufd_ioas_type = {
 	.destroy = iommufd_ioas_destroy,
 };
 
-/* Allocate an IOAS. It is not published yet. */
+/* Allocate an IOAS without publishing it. */
 static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 {
 	/* Charge allocations that user space causes to its memory cgroup. */

@@ -228,7 +228,7 @@ static const struct file_operations iommufd_fops = {
  * Return: the context with a reference held, which the caller drops with
  * iommufd_ctx_put(), or an ERR_PTR():
  * * %-EBADF - @fd is not open.
- * * %-EBADFD - @fd does not refer to /dev/iommu.
+ * * %-EBADFD - @fd is not an iommufd.
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {

@@ -28,7 +28,7 @@ int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count);
 
 #else
 
-/* Not called: no device is bound to an iommufd. */
+/* Never called, because no device can be bound to an iommufd. */
 static inline bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 				     struct iommufd_ctx *ictx)
 {

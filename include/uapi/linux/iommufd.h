@@ -346,7 +346,7 @@ enum iommufd_hwpt_alloc_flags {
 /**
  * enum iommu_hwpt_data_type - format of an I/O page table
  * @IOMMU_HWPT_DATA_NONE: chosen by the kernel
- * @IOMMU_HWPT_DATA_VTD_S1: VT-d first level table in user memory; not supported
+ * @IOMMU_HWPT_DATA_VTD_S1: VT-d first-level table in user memory; not supported
  *                          (EOPNOTSUPP)
  */
 enum iommu_hwpt_data_type {
@@ -428,8 +428,9 @@ struct iommu_hw_info_vtd {
 
 /**
  * enum iommufd_hw_capabilities - capabilities of an IOMMU
- * @IOMMU_HW_CAP_DIRTY_TRACKING: records which I/O pages were written to. Never
- *                               set, since it is not supported
+ * @IOMMU_HW_CAP_DIRTY_TRACKING: the IOMMU records which pages were written to.
+ *                               Never set, since dirty tracking is not
+ *                               supported
  */
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
@@ -542,7 +543,7 @@ enum iommufd_extension {
  * @extension: one of enum iommufd_extension, or any other number
  * @out_value: set to 1 if the extension is supported, else to 0
  *
- * An unknown extension is not an error but reported as not supported.
+ * An unknown extension is not an error: it is reported as not supported.
  */
 struct iommu_check_extension {
 	__u32 size;

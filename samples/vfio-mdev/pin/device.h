@@ -3,9 +3,9 @@
  * Internal interfaces of mdev_pin. The pin table records the pins of a device,
  * a slot runs commands, and a notice is a call of the dma_unmap op.
  *
- * The driver calls vfio with no lock held except that of a slot. vfio may call
- * dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages() take,
- * so a lock that dma_unmap takes must not be held across these calls.
+ * The driver calls vfio with no lock held except the lock of a slot. vfio may
+ * call dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages()
+ * take, so a lock that dma_unmap takes must not be held across these calls.
  */
 #ifndef MDEV_PIN_DEVICE_H
 #define MDEV_PIN_DEVICE_H

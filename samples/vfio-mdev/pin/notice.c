@@ -7,7 +7,10 @@
 
 #include "device.h"
 
-/* Time limit of a held notice, below the default of the hung task detector */
+/*
+ * Time limit of a held notice, below the default timeout of the hung task
+ * detector
+ */
 #define HOLD_JIFFIES	(30 * HZ)
 
 static atomic64_t last_sequence;
