@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Properties of the IOMMU of a device, available before the device is attached.
+ * Query the IOMMU properties of a device before the device is attached.
  *
- * A driver can provide them with the device_info op. For other drivers they are
- * collected from the IOMMU core (capabilities and the default domain of the
- * device's group) and from a domain that is allocated for this purpose and
- * never attached.
+ * An IOMMU driver can provide the properties with the device_info op. For
+ * drivers without the op, they are derived from the IOMMU core (capabilities
+ * and the default domain of the device's group) and from a domain that is
+ * allocated for this purpose only and never attached.
  *
- * A property that is not certain is reported as false or 0, because callers
- * rely on reported properties.
+ * Callers rely on reported properties, so a property that is uncertain is
+ * reported as false or 0.
  */
 #include <linux/bitops.h>
 #include <linux/device.h>
@@ -17,8 +17,8 @@
 #include <linux/iommu.h>
 
 /*
- * Fill @info from the I/O page table of @domain. Returns false if there is none
- * or if its address width is unknown.
+ * Fill @info from the I/O page table of @domain. Returns false if @domain has
+ * no I/O page table or if the address width is unknown.
  */
 static bool describe_page_table(struct iommu_domain *domain,
 				struct iommu_device_info *info)
@@ -69,8 +69,8 @@ static void device_info_fallback(struct device *dev,
  * @dev: the device
  * @info: receives the properties
  *
- * Context: May sleep. A driver is bound to @dev, which keeps its IOMMU and the
- * default domain of its group in place.
+ * Context: May sleep. The caller keeps a driver bound to @dev, so that neither
+ * the IOMMU of @dev nor the default domain of the group changes.
  * Return: 0, or
  * * %-ENODEV - @dev has no IOMMU.
  * * Another errno of the IOMMU driver.

@@ -2,12 +2,12 @@
 /*
  * Tests of moving the devices of an IOMMU group between domains.
  *
- * A fake IOMMU driver serves a fake bus. It records the domain that each device
- * is attached to, and fails as many attaches as a test requests, without
- * changing anything. A device then stays attached to its old domain, which is
- * the worst case for the core.
+ * A fake IOMMU driver records the domain that each device on a fake bus is
+ * attached to. A test can make attaches fail. A device that fails to attach
+ * stays attached to its old domain, which is the worst case for the core.
  *
- * A domain must never be freed while a device is attached to it.
+ * A domain must never be freed while a device is attached to it: fake_free()
+ * checks this in all tests.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -20,7 +20,7 @@
  * struct fake_device - device on the fake bus
  * @dev: the device
  * @domain: domain that the device is attached to, or NULL
- * @fails: number of attaches that are going to fail
+ * @fails: number of upcoming attaches that fail
  */
 struct fake_device {
 	struct device dev;
@@ -178,9 +178,7 @@ static void claim_and_attach(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
 }
 
-/*
- * The core tries to attach a device twice, so that one failure has no effect.
- */
+/* The core retries a failed attach once, so a single failure has no effect. */
 static void one_failure_is_tried_again(struct kunit *test)
 {
 	struct device *dev = &bed->devices[0]->dev;
@@ -197,8 +195,9 @@ static void one_failure_is_tried_again(struct kunit *test)
 }
 
 /*
- * If a device cannot be moved, the devices after it in the group are moved
- * nevertheless, and the domain that the device stays attached to is not freed.
+ * If a device cannot be moved, the core must still move the devices that follow
+ * it in the group, and must not free the domain that the device remains
+ * attached to.
  */
 static void other_devices_leave(struct kunit *test)
 {
@@ -211,7 +210,7 @@ static void other_devices_leave(struct kunit *test)
 	start = ktime_get();
 	iommu_device_detach_user_dma(dev);
 	/*
-	 * The core must not sleep between its attempts, which would not make
+	 * The core must not sleep between its attempts: a delay does not make
 	 * memory available.
 	 */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 50);
@@ -252,8 +251,8 @@ static void failed_attach_is_undone(struct kunit *test)
 }
 
 /*
- * Fail to attach the last device, and then to move the first device back. The
- * rollback must continue with the devices after the first.
+ * Fail the attach of the last device, and then both attempts to move the first
+ * device back. The rollback must continue with the remaining devices.
  */
 static int attach_one(struct iommu_domain *domain, struct device *dev)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping of a vector of runs, each of which is physically contiguous.
+ * Map several ranges of physical memory with one call.
  *
- * Vocabulary: a run is a range of physically contiguous memory. The runs of a
- * call are mapped back to back. A driver with the map_runs op walks its I/O
- * page table once for adjacent runs. For other drivers the runs are mapped one
- * by one.
+ * A run is a range of physically contiguous memory. The runs of a call are
+ * mapped at consecutive IOVAs. A driver with the map_runs op needs only one
+ * walk of its I/O page table for adjacent runs. For other drivers, the runs are
+ * mapped one by one.
  *
- * Invalid arguments are reported by an errno and never logged.
+ * Addresses may come from user space, so invalid arguments are reported by an
+ * errno and never logged.
  */
 #include <linux/export.h>
 #include <linux/iommu.h>
@@ -60,7 +61,7 @@ static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* Emit the same trace event for each run as iommu_map() does. */
+/* Emit the trace event of iommu_map() for each run. */
 static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 		       unsigned int nr)
 {
@@ -75,16 +76,17 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
 /**
  * iommu_map_runs() - map physically contiguous runs back to back
  * @domain: the domain
- * @iova: IOVA of the first run; nothing may be mapped in the range
+ * @iova: IOVA of the first run; the range must not contain a mapping
  * @runs: array of runs
  * @nr: number of runs, may be 0
  * @prot: IOMMU_READ etc., for all runs
  * @gfp: allocation flags for I/O page tables, which a driver may ignore
  * @mapped: set to the number of bytes mapped from @iova on
  *
- * An I/O page never spans two runs. Callers that need large I/O pages have to
- * pass contiguous memory as one run, and callers that need small ones can split
- * it. All runs are mapped without rescheduling.
+ * An I/O page never spans two runs. A caller that needs large I/O pages must
+ * pass contiguous memory as a single run, and a caller that needs small ones
+ * can split it. The function does not reschedule between runs, so callers have
+ * to limit the length of a call.
  *
  * Context: May sleep if @gfp allows it. Other IOVAs of @domain may be mapped
  * and unmapped concurrently.

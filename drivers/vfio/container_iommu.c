@@ -7,9 +7,9 @@
  * because some of them pin memory and may block for an unbounded time.
  *
  * Removing the last group does not wait for ioctls. Each ioctl in flight holds
- * a reference to the data of the driver, which is released with the last
- * reference. All groups have been detached by then, so devices cannot access
- * memory that such an ioctl maps.
+ * a reference to the opened driver, which is released with the last reference.
+ * Devices cannot access memory that such an ioctl maps after the last group has
+ * left, because all groups have been detached by then.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -21,8 +21,8 @@
 
 /**
  * vfio_container_iommu_open() - open an IOMMU driver for a container
- * @driver: the driver. The caller holds a reference to its module, which is
- *          passed to the result on success
+ * @driver: the driver. The caller holds a reference to its module, which the
+ *          result takes over on success
  * @arg: argument of VFIO_SET_IOMMU
  *
  * Context: May sleep.

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The IOMMU driver of a container, see container_iommu.c.
- */
+/* The IOMMU driver that is open for a container. See container_iommu.c. */
 #ifndef __VFIO_CONTAINER_IOMMU_H__
 #define __VFIO_CONTAINER_IOMMU_H__
 
@@ -15,7 +13,7 @@ struct vfio_iommu_driver;
  * @driver: the driver; a reference to its module is held
  * @data: return value of the driver's open(), NULL for a driver without state
  * @users: reference count: 1 while the container points to this struct, and 1
- *         for each ioctl in flight. Dropping the last one releases @data
+ *         for each ioctl in flight. Dropping the last reference releases @data
  * @rcu: frees the struct after a grace period, since ioctls look it up without
  *       a lock
  */

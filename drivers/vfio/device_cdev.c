@@ -12,9 +12,9 @@
  *           bind
  *
  * Opening a node does nothing to the device and is not exclusive. BIND takes
- * ownership of the device, for one file at a time and never while the group of
- * the device is open. Ownership ends when the bound file is closed, and there
- * is no ioctl to end it earlier.
+ * ownership of the device. Only one file at a time can own the device, and none
+ * while the group of the device is open. Ownership ends when the bound file is
+ * closed, and there is no ioctl to end it earlier.
  *
  * A file is inert while its device pointer is NULL. BIND sets the pointer after
  * everything else is set up. The file operations of a group's device fd get the
@@ -23,9 +23,9 @@
  *
  * A bound file holds the registration of its device, so that the removal of the
  * device waits for the file as it does for the device fds of a group. An inert
- * file only holds the node, which has its own lifetime for this reason: an
- * inert file must neither block the removal of a device nor delay the release
- * callback of a driver until after the driver is unloaded.
+ * file must neither block the removal of the device nor delay the driver's
+ * release callback until after the driver has been unloaded. It therefore only
+ * holds the node, which has a lifetime of its own.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -68,8 +68,8 @@
  *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
  *                                                             detach_ioas()
  *
- * iommufd_lock may be held for a long time while memory is pinned. It is
- * therefore per device, so that users of other devices never wait for it.
+ * iommufd_lock may be held for a long time while memory is pinned, so each
+ * device has a lock of its own: users of other devices never wait.
  */
 struct vfio_cdev {
 	struct kobject kobj;
@@ -82,8 +82,8 @@ struct vfio_cdev {
 /**
  * struct vfio_cdev_file - one open of a node
  * @device: the device of a bound file, NULL while the file is inert
- * @kvm: the virtual machine that uses this file, independent of those that use
- *       other files of the node
+ * @kvm: association of this file with a KVM VM; other files of the node have
+ *       associations of their own
  */
 struct vfio_cdev_file {
 	struct vfio_device *device;
@@ -162,8 +162,8 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 /*
  * The group API passes a device name to the match op of the driver, which
  * checks the VF token that may follow the name. A PF and its VFs share the
- * token. To use the same check, compose the name that a user of the group would
- * pass.
+ * token. To use the same check for a node, compose the name that a user of the
+ * group API would pass.
  */
 static int vfio_cdev_check_token(struct vfio_device *device,
 				 const struct vfio_device_bind_iommufd *bind)
@@ -225,7 +225,10 @@ static void vfio_cdev_close_device(struct vfio_device *device)
 	vfio_kvm_drop(device);
 }
 
-/* Bind the device to @ictx and open it. On failure neither is done. */
+/*
+ * Bind the device to @ictx and open it. On failure the device is neither bound
+ * nor open.
+ */
 static int vfio_cdev_bind_device(struct vfio_device *device,
 				 struct vfio_cdev_file *cdev_file,
 				 struct iommufd_ctx *ictx, u32 *devid)
@@ -233,7 +236,8 @@ static int vfio_cdev_bind_device(struct vfio_device *device,
 	int rc;
 
 	/*
-	 * Hold the module only now: an inert file must not block its unloading.
+	 * Hold the module of the driver only from now on: an inert file must
+	 * not prevent its unloading.
 	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
@@ -255,8 +259,8 @@ err_module:
 }
 
 /*
- * Close the device, which stops it, before its mappings are removed. Otherwise
- * a process that is killed would leave a series of DMA faults in the log.
+ * Close the device, which stops its DMA, before it is detached. Otherwise,
+ * killing a process could fill the log with DMA faults.
  */
 static void vfio_cdev_unbind_device(struct vfio_device *device)
 {
@@ -270,7 +274,10 @@ static void vfio_cdev_unbind_device(struct vfio_device *device)
 	module_put(device->dev->driver->owner);
 }
 
-/* Programs that predate the token pass a shorter struct. */
+/*
+ * Read the argument of BIND. Programs that predate the token pass a shorter
+ * struct.
+ */
 static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
 			      struct vfio_device_bind_iommufd __user *arg)
 {
@@ -328,7 +335,10 @@ static int vfio_cdev_bind(struct file *file,
 	if (rc)
 		goto err_ictx;
 
-	/* No lock is held, since user space controls how long a fault takes. */
+	/*
+	 * No lock is held here: user space controls how long a page fault
+	 * takes.
+	 */
 	if (put_user(devid, &arg->out_devid)) {
 		rc = -EFAULT;
 		goto err_stop;
@@ -350,8 +360,8 @@ err_unclaim:
 }
 
 /*
- * Detach the device. Fails with -EINTR if the caller is killed while it waits
- * for a driver that pins memory.
+ * Detach the device. Returns -EINTR if the caller is killed while it waits for
+ * the driver of an emulated device to finish pinning memory.
  */
 static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
@@ -492,7 +502,7 @@ static const struct file_operations vfio_cdev_fops = {
  * vfio_cdev_is_file() - check whether a file belongs to a device node
  * @file: any file
  *
- * Return: true if it does, whether the file is bound or inert.
+ * Return: true if @file is a bound or an inert file of a node.
  */
 bool vfio_cdev_is_file(struct file *file)
 {
@@ -516,9 +526,9 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  * coherent with CPU caches
  * @file: any file
  *
- * KVM calls this once, when the file is added to it, possibly before the device
- * is bound or attached. The result therefore depends on the device only: if the
- * IOMMU can enforce coherency for a device, /dev/iommu always does.
+ * KVM calls this once, when the file is added to a VM, which may be before the
+ * device is bound or attached. The result therefore depends on the device only:
+ * /dev/iommu enforces coherency for every device for which the IOMMU can do so.
  *
  * Context: May sleep.
  * Return: true if all DMA is coherent. Also true if @file does not belong to a
@@ -550,11 +560,12 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 }
 
 /**
- * vfio_cdev_set_kvm() - set the virtual machine that uses a file
+ * vfio_cdev_set_kvm() - associate a file with a VM
  * @file: any file; nothing is done if it does not belong to a node
- * @kvm: the virtual machine, or NULL if it no longer uses the file
+ * @kvm: the VM, or NULL to end the association
  *
- * The driver of the device uses the machine that is set when the file is bound.
+ * The driver of the device uses the VM with which the file is associated at the
+ * time of BIND.
  *
  * Context: Any context. Takes vfio_kvm_link.lock.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interface of device_cdev.c to the vfio core. Without CONFIG_VFIO_DEVICE_CDEV
- * a device only has its entry in sysfs.
+ * Interface between device_cdev.c and the vfio core. Without
+ * CONFIG_VFIO_DEVICE_CDEV, devices appear in sysfs but have no node in /dev.
  */
 #ifndef __VFIO_DEVICE_CDEV_H__
 #define __VFIO_DEVICE_CDEV_H__
@@ -22,9 +22,8 @@ bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
- * Return the errno with which a group's device fd fails an ioctl that is
- * reserved for the files of nodes and is not passed to drivers. Return 0 for
- * any other ioctl.
+ * Return the errno with which a group's device fd must reject an ioctl that
+ * only the files of nodes support, or 0 for an ioctl to pass to the driver.
  */
 static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
 {

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtual machine that a device file or a group belongs to.
+ * Association of VFIO files (device files and groups) with KVM VMs.
  *
- * User space adds the files of a virtual machine to KVM's vfio device, and KVM
- * passes the machine to vfio. A file may be added before it is bound, and must
- * be if the driver of its device requires the machine at open_device().
+ * User space adds the VFIO files of a VM to the VM's KVM-VFIO device, and KVM
+ * passes the VM to vfio. A device file may be added before it is bound. It has
+ * to be if the driver of the device needs the VM in open_device().
  *
- * KVM removes the machine from all files before the machine is freed, so a link
- * holds no reference. A reference would keep the machine alive as long as an
- * idle file is open. An open device does hold a reference, since its driver may
- * use the machine until close_device(). That reference is dropped without any
- * lock that KVM's vfio device takes, because dropping the last one destroys the
- * machine.
+ * A link holds no reference to its VM: KVM clears all links before it frees the
+ * VM, and a reference would keep the VM alive as long as an idle file is open.
+ * An open device does hold a reference, since its driver may use the VM until
+ * close_device(). Dropping the last reference destroys the VM, so it must not
+ * be dropped under a lock that the KVM-VFIO device takes.
  *
- * vfio does not depend on KVM. Functions of KVM are looked up at runtime, and a
- * device that holds a machine holds the module, too.
+ * vfio does not depend on KVM: it looks up KVM's functions at run time. A
+ * device that holds a VM also holds the KVM module.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -26,9 +25,9 @@
 #include "device_kvm.h"
 
 /**
- * vfio_kvm_link_set() - set the virtual machine that uses a file
+ * vfio_kvm_link_set() - associate a file with a VM
  * @link: link of the file
- * @kvm: the virtual machine, or NULL if none uses the file any more
+ * @kvm: the VM, or NULL to end the association
  *
  * Context: Any context. Takes vfio_kvm_link.lock.
  */
@@ -42,12 +41,12 @@ void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
 #if IS_ENABLED(CONFIG_KVM)
 
 /**
- * vfio_kvm_take() - get the virtual machine for a device that is being opened
+ * vfio_kvm_take() - reference the VM for a device that is being opened
  * @device: the device
- * @link: link of the file that opens it
+ * @link: link of the file by which the device is opened
  *
- * Sets vfio_device.kvm with a reference held, or leaves it NULL if the file has
- * no machine.
+ * Sets vfio_device.kvm and takes a reference, or leaves it NULL if the file is
+ * not associated with a VM or if the VM is already being destroyed.
  *
  * Context: May sleep. The caller serialises opens of @device.
  */
@@ -71,7 +70,7 @@ void vfio_kvm_take(struct vfio_device *device, struct vfio_kvm_link *link)
 }
 
 /**
- * vfio_kvm_drop() - release the virtual machine of a device
+ * vfio_kvm_drop() - drop the reference of a device to its VM
  * @device: the device, which has been closed
  *
  * Context: May sleep. The caller serialises opens of @device, and holds no lock

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The virtual machine that a device file or a group belongs to, see
- * device_kvm.c.
- */
+/* Association of VFIO files with KVM VMs. See device_kvm.c. */
 #ifndef __VFIO_DEVICE_KVM_H__
 #define __VFIO_DEVICE_KVM_H__
 
@@ -12,9 +9,10 @@ struct kvm;
 struct vfio_device;
 
 /**
- * struct vfio_kvm_link - virtual machine that uses a file
+ * struct vfio_kvm_link - association of a VFIO file with a KVM VM
  * @lock: protects @kvm; a leaf lock
- * @kvm: the virtual machine, or NULL; no reference is held
+ * @kvm: the VM, or NULL. No reference is held, since KVM clears the link before
+ *       it frees the VM
  */
 struct vfio_kvm_link {
 	spinlock_t lock;	/* Innermost */

@@ -8,12 +8,14 @@
  * functions here are the generic implementation of the four iommufd operations
  * of struct vfio_device_ops for such devices.
  *
- * Between bind and unbind these three functions use the access and never a
- * container, which a bound device does not have. They fail while the device is
- * not attached. The driver's dma_unmap op is called as for a container, and
- * also at detach, for each mapping in which the device has pages pinned. It is
- * called for one mapping at a time, and never during or after close_device():
- * /dev/iommu unpins pages that the driver left pinned.
+ * Between bind and unbind, vfio_pin_pages(), vfio_unpin_pages() and
+ * vfio_dma_rw() use the access, since a bound device has no container. Pins and
+ * copies fail while the device is not attached.
+ *
+ * The driver's dma_unmap op is called as for a container. A detach also calls
+ * it, for each mapping in which the device has pages pinned. It is called for
+ * one mapping at a time, and never during or after close_device(). Pages that
+ * the driver leaves pinned are unpinned by the detach that follows.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -138,7 +140,7 @@ int vfio_emulated_block(struct vfio_device *device)
 }
 
 /**
- * vfio_emulated_stop_notify() - stop calls of a driver's dma_unmap op
+ * vfio_emulated_stop_notify() - stop calling a driver's dma_unmap op
  * @device: any open device; nothing is done unless it is bound and emulated
  *
  * Context: May sleep; waits for a running call. The caller holds no lock that

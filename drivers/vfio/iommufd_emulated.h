@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vfio_pin_pages() and related calls for devices that are bound to an iommufd.
- * Without CONFIG_VFIO_DEVICE_CDEV there are no such devices, and the compiler
- * removes all calls.
+ * Implementation of vfio_pin_pages() etc. for devices that are bound to an
+ * iommufd. Without CONFIG_VFIO_DEVICE_CDEV there are no such devices, and the
+ * compiler removes all calls that depend on vfio_has_access().
  */
 #ifndef __VFIO_IOMMUFD_EMULATED_H__
 #define __VFIO_IOMMUFD_EMULATED_H__

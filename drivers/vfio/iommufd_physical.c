@@ -2,17 +2,17 @@
 /*
  * iommufd operations of vfio devices that do their own DMA.
  *
- * A device is bound to one iommufd, and its DMA can access one I/O address
- * space (IOAS) of that iommufd while it is attached. Drivers support this by
- * providing the four iommufd operations of struct vfio_device_ops. The
- * functions here are the generic implementation for physical devices, which do
- * DMA through an IOMMU: the device in the iommufd is the struct device that the
- * driver probed.
+ * A device is bound to one iommufd. While it is attached to an I/O address
+ * space (IOAS) of that iommufd, its DMA can access the memory that the IOAS
+ * maps. Drivers support this by providing the four iommufd operations of struct
+ * vfio_device_ops. The functions here are the generic implementation for
+ * physical devices, which do DMA through an IOMMU: the device in the iommufd is
+ * the struct device that the driver probed.
  *
  * The callers in device_cdev.c check permissions and serialise the calls: bind
  * and unbind enclose all other operations, and attach and detach are called
- * with vfio_device.iommufd_lock held. No other vfio lock is held across them,
- * because an attach pins all memory that the IOAS maps.
+ * with vfio_device.iommufd_lock held. No other vfio lock is held across attach
+ * and detach, because an attach may have to pin all memory that the IOAS maps.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -26,8 +26,8 @@ MODULE_IMPORT_NS(IOMMUFD);
  * @ictx: the iommufd
  * @out_device_id: set to the object ID of the device in @ictx
  *
- * DMA of the whole IOMMU group is blocked from here on until the device is
- * attached, unless another device of the group is attached already.
+ * When this returns, DMA of the whole IOMMU group is blocked until the device
+ * is attached, unless another device of the group is attached already.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
  * Return: 0, or

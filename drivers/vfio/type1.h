@@ -8,12 +8,12 @@
  * container, its groups, and the rules of a uAPI that is older than the engine.
  *
  * Vocabulary:
- *  version   1 or 2, chosen by userspace. They differ in how UNMAP treats a
- *            range that cuts a mapping. Version 1 has no dirty tracking, and
- *            drivers cannot pin in it
+ *  version   1 or 2, chosen by userspace. The versions differ in how UNMAP
+ *            treats a range that cuts a mapping. Version 1 supports neither
+ *            dirty tracking nor pinning by drivers
  *  physical  a group of devices that do DMA through an IOMMU
- *  mediated  a group of a device without IOMMU: its driver pins memory, or
- *            accesses it with the CPU
+ *  mediated  the group of a device without an IOMMU. The driver of the device
+ *            pins memory or accesses it with the CPU
  *  notified  a device with a dma_unmap op, which is notified of unmaps
  *
  * Do not change the order of checks where userspace can observe it. All
@@ -54,7 +54,7 @@ struct type1_domain {
  * @node: node in type1.mediated or type1_domain.groups
  * @iommu_group: the group
  * @domain: domain that the group is attached to, NULL if it is mediated
- * @untracked: DMA writes of its devices are not tracked
+ * @untracked: DMA writes of the group's devices are not tracked
  */
 struct type1_group {
 	struct list_head node;
@@ -69,15 +69,14 @@ struct type1_group {
  * @access: access shared by the drivers of all mediated devices
  * @v2: the container uses version 2
  * @nesting: domains must be stage 2 of a nested translation
- * @attach_lock: serialises the attach of physical groups, so that the second of
- *               two finds the domain of the first; held while memory is pinned.
+ * @attach_lock: serialises attaches of physical groups, so that an attach finds
+ *               the domains of all earlier ones. Held while memory is pinned.
  *               Detach does not take it
- * @domain_lock: serialises the addition of physical groups to @domains and
- *               their removal; held while the IOMMU driver moves a group to a
- *               domain of @domains or detaches it, and never while memory is
- *               pinned
- * @lock: protects @mediated and @domains with everything they contain. @domains
- *        and the groups in it are changed with @domain_lock held as well
+ * @domain_lock: serialises adding physical groups to @domains and removing
+ *               them. Held while the IOMMU driver detaches a group or moves it
+ *               to an existing domain, and never while memory is pinned
+ * @lock: protects @mediated and @domains and everything in them. To change
+ *        @domains or the groups in it, @domain_lock must be held as well
  * @mediated: list of the &struct type1_group without a domain
  * @domains: list of all &struct type1_domain, most recent first
  * @pgsizes: bitmap of the page sizes that all domains support
@@ -87,19 +86,21 @@ struct type1_group {
  *              group is attached, since the two exclude each other
  * @notify_lock: protects @notified; held across the dma_unmap op of a driver,
  *               so that a driver handles one unmap of the container at a time
- * @notified: list of &struct vfio_device by iommu_entry, most recent first
+ * @notified: list of &struct vfio_device, linked by iommu_entry, most recent
+ *            first
  * @warned: tgid of the last process that a warning about RLIMIT_MEMLOCK was
  *          logged for
  *
  * Lock order, outermost first: @attach_lock, @domain_lock, @lock. @lock is only
  * held for a short time, and the only lock taken under it is &io_pagetable.lock
- * of the engine. @vaddr_lock is taken outside of @lock. A thread that holds it
- * does not pin memory, but may wait in iopt_orphan() for a thread that does.
+ * of the engine. @vaddr_lock is taken outside of @lock. A thread that holds
+ * @vaddr_lock does not pin memory, but may wait in iopt_orphan() for a thread
+ * that does.
  *
  * @notify_lock is taken in the callback of the engine with none of the other
- * locks held. Drivers take their own locks under it. They also pin and unpin
- * with these locks held, so pinning and unpinning must take none of the locks
- * above but @lock.
+ * locks held. Drivers take their own locks under it, and also pin and unpin
+ * with these locks held. Pinning and unpinning must therefore take none of the
+ * locks above except @lock.
  */
 struct type1 {
 	struct io_pagetable *iopt;
@@ -119,7 +120,10 @@ struct type1 {
 	pid_t warned;
 };
 
-/* The smallest page size in bytes, which all IOVAs and sizes are aligned to. */
+/*
+ * Get the smallest page size in bytes, to which all IOVAs and sizes are
+ * aligned.
+ */
 static inline unsigned long type1_pgsize(struct type1 *type1)
 {
 	return 1UL << __ffs(READ_ONCE(type1->pgsizes));

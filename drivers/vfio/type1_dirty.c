@@ -12,7 +12,7 @@
 #include "type1.h"
 
 /**
- * type1_check_bitmap() - check that a bitmap of userspace covers a range
+ * type1_check_bitmap() - check that a user's bitmap covers a range
  * @bitmap: the bitmap
  * @size: size of the range in bytes
  *
@@ -47,7 +47,10 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 		return -EINVAL;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
-	/* This also rejects a range up to the end of the address space. */
+	/*
+	 * This also rejects a range that ends at the last byte of the address
+	 * space.
+	 */
 	if (range.iova + range.size < range.iova)
 		return -EINVAL;
 	rc = type1_check_bitmap(&range.bitmap, range.size);

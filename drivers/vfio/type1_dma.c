@@ -2,14 +2,14 @@
 /*
  * VFIO type1: VFIO_IOMMU_MAP_DMA and VFIO_IOMMU_UNMAP_DMA.
  *
- * A mapping is the result of one MAP, and UNMAP removes whole mappings. For
- * version 2, a range that cuts a mapping is an error. For version 1, a mapping
- * is removed if its first byte is in the range, and nothing is done if the
- * range starts inside of a mapping.
+ * Each MAP creates one mapping, and UNMAP removes whole mappings. For version
+ * 2, a range that cuts a mapping is an error. For version 1, a mapping is
+ * removed if its first byte is in the range, and nothing is done if the range
+ * starts inside of a mapping.
  *
- * The uAPI defines the order in which errors are reported. Where it differs
- * from the order in which the engine checks, the cause is looked up after the
- * engine has failed, not before it is called.
+ * The uAPI defines the order in which errors are reported. Where that order
+ * differs from the order of the engine's checks, the errno is chosen after the
+ * engine has failed rather than by checks before the call.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -29,7 +29,7 @@ static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
 	(VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | \
 	 VFIO_DMA_UNMAP_FLAG_VADDR)
 
-/* How pages of the current process are charged by the engine. */
+/* Choose how the engine charges pages of the current process. */
 static enum iopt_account current_account(void)
 {
 	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_MM_UNLIMITED :
@@ -69,7 +69,7 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  * * %-EINVAL - An argument is invalid, or IOVAs are not usable.
  * * %-EEXIST - A part of the range is already mapped.
  * * %-ENOSPC - There are too many mappings.
- * * Another errno of iopt_map_user(); with %VFIO_DMA_MAP_FLAG_VADDR an errno of
+ * * Another errno of iopt_map_user() or, with %VFIO_DMA_MAP_FLAG_VADDR, of
  *   iopt_adopt().
  *
  * On failure nothing has changed.
@@ -121,9 +121,10 @@ struct unmap {
 };
 
 /*
- * Apply the rules of the version to a range that cuts a mapping: fail, or
- * extend the range to the whole mapping. Returns -ENOENT if nothing is to be
- * done.
+ * Apply the rules of the container's version to a range that cuts a mapping.
+ * Version 2 fails with -EINVAL. Version 1 extends a range that ends inside of a
+ * mapping to the end of the mapping, and does nothing for a range that starts
+ * inside of a mapping, in which case this returns -ENOENT.
  */
 static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 {
@@ -144,10 +145,10 @@ static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 }
 
 /*
- * Unmap one mapping at a time, in ascending order. With a query, each call
- * covers the range from @unmap->start on, because bit 0 of the bitmap stands
- * for @unmap->start. Bits of mappings that were already removed are not written
- * again.
+ * Unmap one mapping at a time, in ascending order. With a query, each
+ * iopt_unmap_dirty() call starts at @unmap->start, because bit 0 of the bitmap
+ * stands for that IOVA. Bits of mappings that were already removed are not
+ * written again.
  */
 static int unmap_each(struct type1 *type1, struct unmap *unmap)
 {
@@ -178,7 +179,8 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	int rc;
 
 	/*
-	 * dma_unmap ops and bitmaps rely on mappings being removed one by one.
+	 * With dma_unmap ops or a bitmap, mappings have to be removed one by
+	 * one.
 	 */
 	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
@@ -190,7 +192,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	return rc ?: unmap_each(type1, unmap);
 }
 
-/* Set the range of @unmap, which the caller has zeroed, from @arg. */
+/* Set the range of @unmap from @arg. The caller has zeroed @unmap. */
 static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -241,14 +243,17 @@ static int unmap_checked(struct type1 *type1,
 	return rc;
 }
 
-/* Read the bitmap that follows the argument, if one is requested. */
+/*
+ * Read the struct vfio_bitmap that follows the argument if dirty pages are
+ * requested.
+ */
 static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 			    void __user *from, size_t room,
 			    struct vfio_bitmap *bitmap)
 {
 	if (!(arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP))
 		return 0;
-	/* A bitmap can only be requested for a range, and not with VADDR. */
+	/* A bitmap cannot be requested together with ALL or VADDR. */
 	if (arg->flags != VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP ||
 	    room < sizeof(*bitmap))
 		return -EINVAL;
@@ -268,7 +273,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * killable.
  * Return: 0, or
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
- *   may be unmapped.
+ *   may have been unmapped.
  * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
  *   only), a bitmap is requested while dirty tracking is off, or a mapping has
  *   already lost its user address.

@@ -2,14 +2,14 @@
 /*
  * VFIO type1: attach and detach of groups.
  *
- * A mediated group has no domain. A physical group reserves the regions of its
- * devices, and joins a domain of the container, or gets a new domain which the
- * engine fills with the existing mappings.
+ * A mediated group has no domain. Attaching a physical group reserves the
+ * regions of its devices, and adds the group to an existing domain of the
+ * container or to a new one, which the engine fills with the existing mappings.
  *
  * The VFIO core may attach and detach different groups of a container
  * concurrently. The attach of a physical group may pin memory for an unbounded
- * time. Only the attach of another physical group waits for that, and is
- * killable. Detach does not wait for it.
+ * time. Only attaches of other physical groups wait for that, and their wait is
+ * killable.
  */
 #include <linux/device.h>
 #include <linux/mm.h>
@@ -21,7 +21,7 @@
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
-		 "Take groups although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
+		 "Attach groups even if the platform does not isolate their interrupts. Their devices can raise any interrupt of the host by DMA");
 
 static struct type1_group *find_group(struct type1 *type1,
 				      struct iommu_group *iommu_group)
@@ -96,7 +96,7 @@ static int check_interrupts(struct iommu_group *iommu_group)
 	return -EPERM;
 }
 
-/* Check whether a mapping is outside of the aperture of a domain. */
+/* Check whether any mapping is outside of the aperture of a domain. */
 static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 {
 	unsigned long start = domain->geometry.aperture_start;
@@ -183,9 +183,10 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 }
 
 /*
- * Move a group from its new domain to a domain of the container and add it
- * there. Returns that domain, @new if no domain accepts the group, or an
- * ERR_PTR() if the group is not attached to any domain any more.
+ * Try to move a group from @new to an existing domain of the container, and add
+ * it there. Returns the domain that the group is attached to, which is @new if
+ * no other domain accepts the group, or an ERR_PTR() if the group is no longer
+ * attached to any domain.
  */
 static struct type1_domain *share_domain(struct type1 *type1,
 					 struct type1_group *group,
@@ -220,9 +221,9 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	type1_choose_pages(type1);
 	rc = iopt_attach_domain(type1->iopt, domain);
 	/*
-	 * For compatibility, a mapping outside of the aperture of the
-	 * container's first domain is reported as -EFAULT: the IOMMU driver
-	 * used to detect it.
+	 * For compatibility, return -EFAULT for a mapping outside of the
+	 * aperture of the container's first domain: it used to be detected by
+	 * the IOMMU driver, with this errno.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
 	    mapped_outside(type1, domain))
@@ -293,7 +294,10 @@ err_detach:
 	return rc;
 }
 
-/* Drivers of mediated devices need the user addresses of all mappings. */
+/*
+ * Drivers of mediated devices need the user addresses of all mappings, so fail
+ * with -EBUSY if a mapping has lost its user address.
+ */
 static int attach_mediated(struct type1 *type1, struct type1_group *group)
 {
 	bool orphans;
@@ -364,9 +368,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 }
 
 /*
- * The domain is freed with its last group. Mappings remain, for mediated
- * groups. A concurrent attach of another group either joins the domain before
- * domain_lock is taken here, or does not find the domain.
+ * The domain is freed with its last group. The mappings remain for the other
+ * groups of the container. A concurrent attach of another group either joins
+ * the domain before domain_lock is taken here, or does not find the domain.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
@@ -384,8 +388,8 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	mutex_unlock(&type1->lock);
 
 	/*
-	 * Empty the domain first: without devices, a driver may change its
-	 * format.
+	 * Empty the domain first: once no device is attached, the IOMMU driver
+	 * may change the format of the domain.
 	 */
 	if (last)
 		iopt_detach_domain(type1->iopt, domain->domain);

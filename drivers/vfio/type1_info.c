@@ -14,7 +14,7 @@
 
 #include "type1.h"
 
-/* Check whether all domains are coherent. True if there is none. */
+/* Check whether all domains are coherent. Also true without any domain. */
 static bool all_coherent(struct type1 *type1)
 {
 	struct type1_domain *domain;
@@ -132,7 +132,10 @@ long type1_get_info(struct type1 *type1, void __user *arg)
 		return -EFAULT;
 	if (info.argsz < size)
 		return -EINVAL;
-	/* Programs that predate the capabilities have no cap_offset field. */
+	/*
+	 * Programs that predate the capabilities pass a struct without
+	 * cap_offset.
+	 */
 	if (info.argsz >= offsetofend(typeof(info), cap_offset))
 		size = offsetofend(typeof(info), cap_offset);
 

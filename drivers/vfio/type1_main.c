@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO type1: module parameters, and allocation and release of a container's
- * state.
+ * VFIO type1: module parameters, and the lifetime of a container's state.
  *
- * A container has this driver as long as it has a group. The I/O address space
- * and all mappings exist as long as the container has this driver.
+ * A container keeps its IOMMU driver until its last group has left. The I/O
+ * address space and all mappings exist as long as the container has this
+ * driver.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -21,25 +21,24 @@
 static bool disable_hugepages;
 module_param(disable_hugepages, bool, 0644);
 MODULE_PARM_DESC(disable_hugepages,
-		 "Use no I/O pages larger than a page for what is mapped from now on");
+		 "Use no I/O pages larger than a CPU page for memory that is mapped from now on");
 
 static unsigned int dma_entry_limit = U16_MAX;
 module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
-		 "How many mappings a container may have that is set up from now on");
+		 "Maximum number of mappings of a container. Only applies to containers that are set up from now on");
 
 /*
  * Errnos of the engine that differ from those of the uAPI. Programs and drivers
  * of mediated devices depend on the errnos of type1, which is older than the
  * engine:
  *
- * - -ESRCH: the process that mapped the memory has exited. type1 could not get
- *   its mm and reported that there is no such device.
- * - -EADDRINUSE: a mapping conflicts with a group. type1 reported this as an
- *   invalid argument.
+ * - -ESRCH: the process that mapped the memory has exited. type1 returned
+ *   -ENODEV, because it could not get the mm of the process.
+ * - -EADDRINUSE: a mapping conflicts with a group. type1 returned -EINVAL.
  * - -ENOENT and -EOVERFLOW: a driver accesses IOVAs that are not mapped, or
- *   beyond the last IOVA. type1 looked for a mapping and reported both as an
- *   invalid argument.
+ *   beyond the last IOVA. type1 found no mapping in either case and returned
+ *   -EINVAL.
  *
  * The errnos of MAP and UNMAP depend on the mappings of the container and are
  * chosen in map() and unmap_checked(). The errno of a mapping outside of the
@@ -50,7 +49,7 @@ MODULE_PARM_DESC(dma_entry_limit,
  * type1_attach_errno() - convert an errno of a reservation or an attach
  * @rc: 0, or an errno of the engine
  *
- * Return: the errno that type1 reports, or @rc if it is the same.
+ * Return: 0, or the errno that type1 reports.
  */
 int type1_attach_errno(int rc)
 {
@@ -63,7 +62,7 @@ int type1_attach_errno(int rc)
  * type1_access_errno() - convert an errno of a pin or a copy
  * @rc: 0, or an errno of the engine
  *
- * Return: the errno that type1 reports, or @rc if it is the same.
+ * Return: 0, or the errno that type1 reports.
  */
 int type1_access_errno(int rc)
 {
@@ -76,7 +75,7 @@ int type1_access_errno(int rc)
  * type1_choose_pages() - apply the current value of disable_hugepages
  * @type1: state of the container
  *
- * Called before a mapping is made or a domain is filled.
+ * Called before memory is mapped or a domain is filled.
  */
 void type1_choose_pages(struct type1 *type1)
 {
@@ -87,14 +86,14 @@ void type1_choose_pages(struct type1 *type1)
 /**
  * type1_warn_of_limit() - log that pinning failed due to RLIMIT_MEMLOCK
  * @type1: state of the container
- * @function: prefix of the message. Log scanners know it as the function that
- *            printed the message before type1 used the engine
- * @npages: number of pages that the caller wanted to pin
+ * @function: prefix of the message: the function that printed it before type1
+ *            used the engine, which log scanners may rely on
+ * @npages: number of pages that could not be pinned
  *
  * Nothing is logged if the failure had another cause, or if the last message
- * for the container was about the same process. It takes another process or
- * another container to trigger the next message, and setting up a container
- * takes a VFIO group. The ratelimit is for programs that do this in a loop.
+ * for the container was about the same process. The next message thus requires
+ * another process or another container, and setting up a container requires a
+ * VFIO group. The rate limit covers programs that do this in a loop.
  *
  * Context: Process context, after a failure with -ENOMEM.
  */

@@ -7,9 +7,9 @@
  * pinned, or that no device pinned.
  *
  * Drivers rely on their dma_unmap op being called for one unmap of the
- * container at a time. Functions that drivers call to pin, unpin or access
- * memory do not take the mutex that serialises these calls, because drivers
- * call them with locks held that dma_unmap takes, too.
+ * container at a time, so type1.notify_lock is held across the op. The
+ * functions that drivers call to pin, unpin or access memory must not take this
+ * lock, because drivers call them with locks held that dma_unmap takes, too.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -22,9 +22,9 @@ static void notify_unmap(void *data, unsigned long start, unsigned long last)
 	struct vfio_device *vdev;
 
 	/*
-	 * Another callback may be blocked in a driver that pins memory, for an
-	 * unbounded time. If the caller is killed while it waits here, the
-	 * engine fails its unmap with -EINTR and keeps the mapping.
+	 * Another callback may be blocked for an unbounded time in a driver
+	 * that pins memory. If a task that unmaps is killed while it waits
+	 * here, the engine fails the unmap with -EINTR and keeps the mapping.
 	 */
 	if (mutex_lock_killable(&type1->notify_lock))
 		return;
@@ -38,7 +38,7 @@ const struct iopt_access_ops type1_access_ops = {
 };
 
 /**
- * type1_register_device() - notify a device of unmaps from now on
+ * type1_register_device() - start notifying a device of unmaps
  * @data: struct type1 of the container
  * @vdev: the device, which is being opened; nothing is done if its driver has
  *        no dma_unmap op
@@ -111,11 +111,14 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 		return -EACCES;
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
-	/* A device without dma_unmap may pin only if another device has it. */
+	/*
+	 * A device without a dma_unmap op may pin only if another device has
+	 * one.
+	 */
 	if (list_empty(&type1->notified) ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
-	/* No mapping has other permissions. */
+	/* No mapping has any other permission. */
 	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE)) {
 		*pages = NULL;
 		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
@@ -139,8 +142,8 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
  * @npage: number of pages, at least 1
  *
  * Pages that are mapped but not pinned are ignored. An unmapped page is a
- * driver bug: warn, and ignore it and all pages after it. The warning names
- * this function, as it did before type1 used the engine.
+ * driver bug: warn, and ignore it and all pages after it. The function has kept
+ * its old name because the warning contains it.
  *
  * Context: May sleep. May be called from the driver's dma_unmap op.
  */
@@ -170,8 +173,8 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * @iova: first IOVA
  * @buffer: kernel buffer
  * @length: length in bytes
- * @write: write to the memory if true, otherwise read it. Memory must also be
- *         readable to be written
+ * @write: write to the memory if true, otherwise read it. Writing also requires
+ *         that the mappings permit reading
  *
  * Context: May sleep for an unbounded time.
  * Return: 0, or

@@ -2,12 +2,12 @@
 /*
  * Kernel API of /dev/iommu, for subsystems that pass devices to user space.
  *
- * A context is one open file of /dev/iommu. Binding a device adds it, and its
- * whole IOMMU group, to a context. Attaching a bound device lets its DMA access
- * the memory that is mapped in an I/O address space (IOAS) of that context. DMA
- * of the group is blocked between bind and attach, and after a detach. A driver
- * that accesses memory with the CPU on behalf of its device creates an access
- * instead of binding the device.
+ * A context is one open file of /dev/iommu. Binding a device adds the device
+ * and its whole IOMMU group to a context. Attaching a bound device lets its DMA
+ * access the memory that is mapped in an I/O address space (IOAS) of that
+ * context. DMA of the group is blocked between bind and attach, and after a
+ * detach. A driver that accesses memory with the CPU on behalf of its device
+ * creates an access instead of binding the device.
  *
  * The order of calls is bind, attach, detach, unbind. The caller serialises the
  * calls for one device. All functions may sleep.
@@ -26,21 +26,22 @@ struct page;
 
 /**
  * struct iommufd_access_ops - operations of the driver that owns an access
- * @unmap: called when a mapping in which pages are pinned is being unmapped, or
- *         when the access is being detached. @length bytes from @iova on cover
- *         exactly one mapping. The driver must unpin its pages in this range,
- *         before it returns or soon after, and must not pin pages there again.
- *         An unmap also calls accesses that have no pages pinned in the
- *         mapping, if another access has. Called in process context, and never
- *         concurrently for one access. It may unpin, and must not take a lock
- *         that is held across iommufd_access_attach(), iommufd_access_detach()
- *         or iommufd_access_stop_notify()
+ * @unmap: called when a mapping with pinned pages is being unmapped, and for
+ *         each mapping in which the access has pages pinned when the access is
+ *         being detached. The @length bytes at @iova are exactly one mapping.
+ *         The driver must unpin its pages in this range, in the callback or
+ *         soon after, and must not pin pages in the range again. An unmap calls
+ *         all accesses of the IOAS, even if only one of them has pages pinned
+ *         in the mapping. Runs in process context, and never concurrently for
+ *         the same access. May unpin pages. Must not take a lock that is held
+ *         across iommufd_access_attach(), iommufd_access_detach() or
+ *         iommufd_access_stop_notify()
  */
 struct iommufd_access_ops {
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);
 };
 
-/* Required permissions of a mapping, and the direction of a copy */
+/* Required permissions of a mapping, and direction of a copy */
 #define IOMMUFD_ACCESS_RW_READ	BIT(0)
 #define IOMMUFD_ACCESS_RW_WRITE	BIT(1)
 

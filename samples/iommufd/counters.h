@@ -20,7 +20,7 @@ long counters_pinned(void);
 
 /**
  * counters_of_self() - read a line of /proc/self/status
- * @name: "VmLck" or "VmPin"
+ * @name: name of the line, "VmLck" or "VmPin"
  *
  * Return: value in KiB, or -errno.
  */
@@ -28,7 +28,7 @@ long counters_of_self(const char *name);
 
 /**
  * counters_of_system() - read a line of /proc/meminfo
- * @name: such as "AnonHugePages"
+ * @name: name of the line, such as "AnonHugePages"
  *
  * Return: value in KiB, or -errno.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Userspace driver for QEMU's edu device, see edu.h. */
+/* Userspace driver for QEMU's edu device. See edu.h. */
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@
 #define EDU_DMA_COMMAND		0x98
 
 #define EDU_ID_VALUE		0x010000ed
-/* Address of the buffer in the address space of the device. */
+/* Address of the buffer in the address space of the device */
 #define EDU_BUFFER		0x40000
 
 #define EDU_COMMAND_START	0x1

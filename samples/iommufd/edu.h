@@ -6,9 +6,9 @@
  * A load transfers data from memory to the buffer, and a store transfers data
  * from the buffer to memory. Memory is addressed by IOVA, the buffer by offset.
  *
- * The device does not report that the IOMMU blocked a transfer. A caller has to
- * compare the data to detect it. The device moves the data about 100 ms after
- * the driver starts the transfer.
+ * The device does not report transfers that the IOMMU blocks, so a caller has
+ * to compare the data to detect them. The device moves the data about 100 ms
+ * after the driver starts the transfer.
  */
 #ifndef SAMPLES_IOMMUFD_EDU_H
 #define SAMPLES_IOMMUFD_EDU_H
@@ -40,7 +40,7 @@ struct edu {
 /**
  * edu_start() - map the registers and enable DMA
  * @edu: device to initialize
- * @fd: vfio device file, bound to /dev/iommu or obtained from a group
+ * @fd: vfio device file, bound to an iommufd or obtained from a group
  *
  * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
  */

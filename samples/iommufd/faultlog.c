@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* DMA faults that an Intel IOMMU reports, see faultlog.h. */
+/* Find DMA faults that an Intel IOMMU reports. See faultlog.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /*
  * DMA faults that an Intel IOMMU reports in the kernel log.
  *
- * Only faults after faultlog_open() are considered. The messages are rate
- * limited, so a missing message does not prove that the DMA was permitted.
+ * Only faults after faultlog_open() are considered. The messages are
+ * rate-limited, so a missing message does not prove that the DMA was permitted.
  */
 #ifndef SAMPLES_IOMMUFD_FAULTLOG_H
 #define SAMPLES_IOMMUFD_FAULTLOG_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Wrappers for the ioctls of /dev/iommu, see ioas.h. */
+/* Wrappers for the ioctls of /dev/iommu. See ioas.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

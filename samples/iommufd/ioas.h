@@ -3,8 +3,8 @@
  * Wrappers for the ioctls of /dev/iommu.
  *
  * An I/O address space (IOAS) maps the addresses that a device uses for DMA
- * (IOVAs) to memory of a process. It is identified by an ID, as are all objects
- * of an open /dev/iommu file.
+ * (IOVAs) to memory of a process. An iommufd is an open /dev/iommu file. It
+ * identifies each of its objects, such as an IOAS, by an ID.
  *
  * All functions return 0 or a file descriptor on success and -errno on failure.
  * They print nothing.

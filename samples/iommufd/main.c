@@ -44,7 +44,7 @@ struct device {
 	struct edu edu;
 };
 
-/* Counters of pinned and locked memory, at the start of the program or later */
+/* Snapshot of the counters of pinned and locked memory */
 struct baseline {
 	long pinned;
 	long locked_kb;
@@ -215,7 +215,6 @@ static void show_query(struct device *device, int iommufd)
 			"snooping cannot be enforced");
 }
 
-/* Map memory first, then attach the device and query the usable IOVAs. */
 static void show_attach(struct device *device, int iommufd, __u32 ioas,
 			char *memory, const struct baseline *before)
 {
@@ -442,8 +441,9 @@ static void show_close(struct device *devices, unsigned int nr, int iommufd,
 }
 
 /*
- * Find a device that is not in the group of the first device, and two devices
- * of one group. A pointer stays NULL if there is no such device.
+ * Set @second to a device that is not in the group of the first device, and
+ * @siblings to two devices of one group. A pointer is NULL if there is no such
+ * device.
  */
 static void choose_devices(struct device *devices, unsigned int nr,
 			   struct device **second, struct device **siblings)

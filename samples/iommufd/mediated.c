@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mediated devices, see mediated.h. */
+/* Mediated devices. See mediated.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -2,14 +2,14 @@
 /*
  * Mediated devices, which a driver emulates in software.
  *
- * A mediated device is created from one of the types of its driver and
- * identified by a UUID. A device of the driver mdev_pin (samples/vfio-mdev/pin)
- * executes commands: it pins and unpins memory of its user and copies data from
- * and to that memory.
+ * A mediated device is created as one of the types that its driver offers, and
+ * is identified by a UUID. A device of the driver mdev_pin
+ * (samples/vfio-mdev/pin) executes commands: it pins and unpins memory of its
+ * user and copies data from and to that memory.
  *
- * Functions return 0 or a result that is not negative on success, -errno on
- * failure, and print nothing. A command returns the result of the vfio function
- * that mdev_pin called, or -EIO if the device file cannot be read or written.
+ * All functions return a non-negative result on success and -errno on failure.
+ * They print nothing. A command returns the result of the vfio function that
+ * mdev_pin called, or -EIO if the device file cannot be read or written.
  */
 #ifndef SAMPLES_IOMMUFD_MEDIATED_H
 #define SAMPLES_IOMMUFD_MEDIATED_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Access to PCI functions through sysfs, see pci.h. */
+/* Access to PCI functions through sysfs. See pci.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static int read_number(const char *address, const char *attribute)
 	return (int)strtoul(text, NULL, 0);
 }
 
-/* Read the last path component of the target of a symbolic link. */
+/* Read the last path component of a symbolic link's target. */
 static int link_name(const char *address, const char *link, char *name,
 		     size_t size)
 {
@@ -157,8 +157,8 @@ int pci_sriov_enable(const char *address, unsigned int nr)
 	if (err)
 		return err;
 	/*
-	 * Disable resets of the PF: in QEMU 7.2, one permanently removes its
-	 * VFs.
+	 * Disable resets of the PF: in QEMU 7.2, a reset of the PF permanently
+	 * removes its VFs.
 	 */
 	pci_write(address, "reset_method", "\n");
 	snprintf(text, sizeof(text), "%u", nr);

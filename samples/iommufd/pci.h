@@ -6,8 +6,8 @@
  * IOMMU group is the smallest set of functions that the IOMMU can isolate from
  * all others.
  *
- * All functions return 0 or a result that is not negative on success and -errno
- * on failure. They print nothing.
+ * All functions return a non-negative result on success and -errno on failure.
+ * They print nothing.
  */
 #ifndef SAMPLES_IOMMUFD_PCI_H
 #define SAMPLES_IOMMUFD_PCI_H

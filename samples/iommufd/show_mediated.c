@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Steps with a mediated device, see show_mediated.h. */
+/* Steps that use a mediated device. See show_mediated.h. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Steps with a mediated device, which does no DMA, in the address space of a
- * physical device.
+ * Steps that use a mediated device, which does no DMA of its own, in the
+ * address space of a physical device.
  */
 #ifndef SAMPLES_IOMMUFD_SHOW_MEDIATED_H
 #define SAMPLES_IOMMUFD_SHOW_MEDIATED_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests that vfio rejects to protect other users, see show_refusals.h. */
+/* Requests that vfio rejects to protect other users. See show_refusals.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,8 +20,8 @@ static const __u8 token[16] = {
 static const __u8 wrong_token[16] = { 0x4f };
 
 /*
- * Use the physical and the virtual function through different /dev/iommu files,
- * as two users do.
+ * Bind the physical and the virtual function to different iommufds, as two
+ * users would.
  */
 static void show_token(void)
 {
@@ -66,7 +66,8 @@ static void show_token(void)
 
 /*
  * Return a device of @addresses that shares its group with a device not in
- * @addresses, or NULL. @neighbor returns the address of the other device.
+ * @addresses, and set @neighbor to the address of the other device. Return NULL
+ * if there is none.
  */
 static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 					     struct pci_address *neighbor)
@@ -87,8 +88,8 @@ static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 }
 
 /*
- * Count the devices that a reset of the bus of @fd affects and that the
- * /dev/iommu of @fd does not own.
+ * Count the devices that a reset of the bus of @fd affects although the iommufd
+ * that @fd is bound to does not own them.
  */
 static unsigned int count_foreign_devices(int fd)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Output of the program, one line per step, see steps.h. */
+/* Output of the program, one line per step. See steps.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,7 +26,7 @@ void step_print_tail(void);
 	step_print_tail();		\
 } while (0)
 
-/* Skip the step, because this machine cannot run it. @why is printed. */
+/* Skip a step that this machine cannot run, and print @why. */
 void step_skipped(const char *why);
 
 /* Fail the step unless @passed. @detail describes the failure. */

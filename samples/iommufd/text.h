@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Writes without truncating the file. Returns 0 or -errno. */
+/* Write @text to a file without truncating the file. Returns 0 or -errno. */
 static inline int text_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -24,8 +24,8 @@ static inline int text_write(const char *path, const char *text)
 }
 
 /*
- * Reads up to @size - 1 bytes and terminates them with a null byte. Returns 0
- * or -errno.
+ * Read up to @size - 1 bytes of a file and terminate them with a null byte.
+ * Returns 0 or -errno.
  */
 static inline int text_read(const char *path, char *text, size_t size)
 {
@@ -44,8 +44,8 @@ static inline int text_read(const char *path, char *text, size_t size)
 }
 
 /*
- * Reads the content of the file into @before, then writes @text. Returns 0 or
- * -errno.
+ * Read the content of a file into @before, then write @text to the file.
+ * Returns 0 or -errno.
  */
 static inline int text_exchange(const char *path, const char *text,
 				char *before, size_t size)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Wrappers for vfio device files, see vfio.h. */
+/* Wrappers for vfio device files. See vfio.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,11 @@
 /*
  * Wrappers for vfio device files, /dev/vfio/devices/vfioN.
  *
- * A device is first bound to an open /dev/iommu file, which assigns an ID to
- * the device. Before that, all other ioctls of the device file fail. The device
- * can then be attached to an address space of that /dev/iommu, and uses it for
- * DMA until it is detached. A region is a part of the device file that gives
- * access to a BAR or to the PCI config space.
+ * A device is first bound to an open /dev/iommu file (an iommufd), which
+ * assigns an ID to the device. Before that, all other ioctls of the device file
+ * fail. The device can then be attached to an address space of that iommufd,
+ * and uses the address space for DMA until it is detached. A region is a part
+ * of the device file that gives access to a BAR or to the PCI config space.
  *
  * All functions return 0 or a file descriptor on success and -errno on failure.
  * They print nothing. close() detaches and unbinds the device.
@@ -38,7 +38,7 @@ int vfio_node(const char *device, char *path, size_t size);
 int vfio_open(const char *address);
 
 /**
- * vfio_bind() - bind a device to /dev/iommu
+ * vfio_bind() - bind a device to an iommufd
  * @fd: vfio device file
  * @iommufd: open /dev/iommu file
  * @dev_id: returns the device ID
@@ -51,8 +51,8 @@ int vfio_bind(int fd, int iommufd, __u32 *dev_id);
  * vfio_bind_with_token() - bind a device that requires a token
  * @fd: vfio device file
  * @iommufd: open /dev/iommu file
- * @token: UUID of 16 bytes, shared by the users of a PF and its VFs;
- *         NULL to bind without a token
+ * @token: 16-byte UUID, shared by the users of a PF and its VFs; NULL to bind
+ *         without a token
  * @dev_id: returns the device ID
  *
  * Return: 0, -EACCES if the token is wrong, or another -errno.
@@ -69,7 +69,7 @@ int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
  * Return: 0, or
  * * %-ENOSPC - The array is too small; @info has the number of functions.
  * * %-ENODEV - The device does not support the reset.
- * * another -errno
+ * * Another -errno.
  */
 int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
 			unsigned int max);
@@ -78,7 +78,7 @@ int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
  * vfio_hot_reset() - reset the bus of a device
  * @fd: file of a bound device
  *
- * Return: 0, -EINVAL if the /dev/iommu that the device is bound to does not own
+ * Return: 0, -EINVAL if the iommufd that the device is bound to does not own
  * all affected functions, or another -errno.
  */
 int vfio_hot_reset(int fd);

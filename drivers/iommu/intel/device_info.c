@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Properties of VT-d units for iommu_device_get_info().
+ * VT-d implementation of iommu_device_get_info().
  *
- * Vocabulary: first level page tables have the format of CPU page tables,
- * second level page tables have a VT-d format. A domain for user space uses the
- * second level unless the hardware only supports the first level.
+ * Vocabulary: a first-level page table has the format of CPU page tables, and a
+ * second-level page table has a format specific to VT-d. A domain for user
+ * space uses the second level unless the hardware only supports the first
+ * level.
  *
- * The reported properties are those that a domain of this driver has once the
- * device is attached to it, which may be less than the hardware supports.
+ * The reported properties are those of a domain that the device is attached to.
+ * The hardware may support more than this driver uses.
  */
 #include <linux/bits.h>
 #include <linux/dmar.h>
@@ -19,7 +20,7 @@
 #include "iommu.h"
 #include "cap_audit.h"
 
-/* Bits of the large page capability, as in the capability register */
+/* Bits of cap_super_page_val(): supported sizes of large pages */
 #define SUPER_2M	BIT(0)
 #define SUPER_1G	BIT(1)
 
@@ -59,8 +60,8 @@ static u64 page_sizes(bool first_level)
 }
 
 /**
- * intel_iommu_device_info() - device_info op
- * @dev: a device of a VT-d unit
+ * intel_iommu_device_info() - implement the device_info op
+ * @dev: a device behind a VT-d unit
  * @info: receives the properties; zeroed by the caller
  *
  * Context: As for iommu_device_get_info().
@@ -82,7 +83,8 @@ int intel_iommu_device_info(struct device *dev, struct iommu_device_info *info)
 	info->addr_width = min_t(u32, 30 + 9 * iommu->agaw,
 				 cap_mgaw(iommu->cap));
 	/*
-	 * First level addresses are sign-extended, so use only the lower half.
+	 * First-level translation sign-extends addresses, so only the lower
+	 * half of the address space is usable.
 	 */
 	if (first_level)
 		info->addr_width--;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of the IOTLB flushes of VT-d.
+ * Tests of VT-d IOTLB flushes, and of the page table format that the IOMMU
+ * units of a domain share.
  *
- * The tests add a fake IOMMU unit to a domain by hand, without a device or
- * hardware. The flush op of the unit records IOTLB flushes. A trace probe
- * records the descriptors that are queued for invalidation. The registers of
- * the unit report each descriptor as invalid, so that the driver does not wait
- * for its completion.
+ * The tests add a fake IOMMU unit to a domain, without a device or hardware.
+ * The flush op of the unit records IOTLB flushes, and a trace probe records the
+ * descriptors that are queued for invalidation. The fake registers report every
+ * descriptor as invalid, so that the driver does not wait for its completion.
  *
- * A flush has to cover the whole range that was unmapped. A page table must not
+ * A flush must cover the whole range that was unmapped. A page table must not
  * be freed before its range is flushed. The format of a domain's page table
  * must not change once a unit uses it.
  */
@@ -65,7 +65,7 @@ struct flush {
  * @domain: the domain
  * @flushes: recorded invalidations
  * @nr: number of recorded invalidations, at most MAX_FLUSHES
- * @table: page table for flush.table_refs, or NULL
+ * @table: page table to record the refcount of in flush.table_refs, or NULL
  */
 struct testbed {
 	struct intel_iommu iommu;
@@ -105,8 +105,8 @@ static void record_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
 }
 
 /*
- * Without the size bit the order is 0, otherwise the number of consecutive ones
- * from bit 12 on, plus one.
+ * Decode the order of a device TLB invalidation: 0 without the size bit,
+ * otherwise the number of consecutive ones from bit 12 on, plus one.
  */
 static unsigned int dev_iotlb_order(u64 qw1)
 {
@@ -210,8 +210,8 @@ static void stop_queue(void)
 
 /*
  * Unmap a range in which only the first page is mapped. If that page were not
- * mapped either, the driver would extend a short range to that of the missing
- * page table.
+ * mapped either, the driver would extend a short range to the whole range of
+ * the missing page table.
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {
@@ -245,7 +245,7 @@ static void order_of_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 52, iotlb_flush_order(0, 1UL << 52));
 }
 
-/* An unmap flushes its whole range from the IOTLB, whatever its length is. */
+/* An unmap of any length flushes its whole range from the IOTLB. */
 static void long_unmaps(struct kunit *test)
 {
 	static const u64 lengths[] = {
@@ -270,7 +270,8 @@ static void long_unmaps(struct kunit *test)
 }
 
 /*
- * A block within the limit of page-selective invalidation is flushed exactly.
+ * If the range is an aligned block within the limit of page-selective
+ * invalidation, no other pages are flushed.
  */
 static void short_unmaps_flush_no_more(struct kunit *test)
 {
@@ -354,7 +355,7 @@ static void first_level_ranges(struct kunit *test)
 
 /*
  * Take a reference to the table that contains the entry of an IOVA, and record
- * the refcount of the table at each flush from now on.
+ * the refcount of the table at each later flush.
  */
 static void watch_table(struct kunit *test, unsigned long iova)
 {
@@ -378,9 +379,9 @@ static void unwatch_table(struct kunit *test)
 }
 
 /*
- * If a gather receives a second range that is not adjacent to the first one,
- * the tables of the second range are freed after its own flush, not after the
- * flush of the first range.
+ * Adding a range that is not adjacent to the gathered range flushes the
+ * gathered range. The tables of the new range must survive this flush and be
+ * freed only after the flush of the new range.
  */
 static void tables_outlive_earlier_flushes(struct kunit *test)
 {
@@ -411,7 +412,7 @@ static void tables_outlive_earlier_flushes(struct kunit *test)
 	unwatch_table(test);
 }
 
-/* A table that is replaced by a large page is freed after the flush. */
+/* A table that is replaced by a large page is freed only after the flush. */
 static void replaced_table_outlives_flush(struct kunit *test)
 {
 	const struct iommu_phys_run run = { SZ_2M, SZ_2M };
@@ -446,8 +447,8 @@ static void replaced_table_outlives_flush(struct kunit *test)
 
 /*
  * A parent entry may be visible before its creator has flushed it from the CPU
- * caches. A thread that finds such an entry flushes it before it maps a page
- * below it.
+ * caches. A thread that finds such an entry must flush the entry itself before
+ * it maps a page below.
  */
 static void parent_is_flushed_by_all(struct kunit *test)
 {
@@ -466,9 +467,7 @@ static void parent_is_flushed_by_all(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, parent);
 	KUNIT_EXPECT_TRUE(test, parent->val & DMA_PTE_FLUSHED);
 
-	/*
-	 * Restore the state between the cmpxchg() and the flush by the creator.
-	 */
+	/* Restore the state between the creator's cmpxchg() and its flush. */
 	parent->val &= ~DMA_PTE_FLUSHED;
 	KUNIT_ASSERT_EQ(test, 0,
 			iommu_map(bed->domain, SZ_1G + SZ_4K, SZ_4K, SZ_4K,
@@ -490,7 +489,7 @@ static void parent_is_flushed_by_all(struct kunit *test)
  *        coherency
  * @cap: capability register
  * @ecap: extended capability register
- * @agaw: number of levels of its largest page table, minus 2
+ * @agaw: number of levels of the unit's largest page table, minus 2
  * @ret: expected result of attaching the unit to the domain of the first unit
  */
 struct unit {
@@ -561,8 +560,8 @@ static void unlike_units(struct kunit *test)
 }
 
 /*
- * Once a unit without coherency uses a domain, new entries are flushed from CPU
- * caches even if later units snoop.
+ * Once a non-coherent unit has joined a domain, entries must be flushed from
+ * CPU caches even if the units that join later snoop.
  */
 static void coherency_never_rises(struct kunit *test)
 {
@@ -577,7 +576,7 @@ static void coherency_never_rises(struct kunit *test)
 }
 
 /*
- * The first unit has to support the IOVAs of all existing mappings, or it is
+ * A first unit that cannot translate the IOVAs of all existing mappings is
  * rejected with -EFAULT.
  */
 static void first_unit_reaches_mappings(struct kunit *test)

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VT-d implementation of iommu_map_runs().
+ * VT-d implementation of the map_runs op.
  *
  * Vocabulary: a table is one page of the I/O page table. The level of a table
  * is 1 if its entries map 4 KiB each, 2 for 2 MiB and 3 for 1 GiB. A stretch is
- * a sequence of entries that are written to one table.
+ * a sequence of adjacent entries of one size in one table.
  *
- * Callers ensure that nothing is mapped in the range and that no other thread
- * maps there. Therefore no lock is taken, a present entry is never overwritten,
- * and a table found in place of a large entry is empty. Hardware may have
- * cached such a table, so it is flushed before it is freed.
+ * Callers ensure that the range contains no mapping and that no other thread
+ * maps in it. Therefore no lock is taken, no present entry is overwritten, and
+ * a table in the place of a large entry is empty. The hardware may have cached
+ * the entry that refers to such a table, so the IOTLB is flushed before the
+ * table is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>
@@ -19,12 +20,13 @@
 #include "iommu.h"
 
 /**
- * struct cursor - progress of a call
- * @run: next run to map
+ * struct cursor - progress of a map_runs call
+ * @run: run that is being mapped
  * @end: end of the array of runs
  * @iova: next IOVA to map
- * @phys: physical address to map there
- * @left: length in bytes of the unmapped rest of @run; 0 only at the end
+ * @phys: physical address to map at @iova
+ * @left: number of bytes of @run that are not mapped yet; 0 only when all runs
+ *        are mapped
  */
 struct cursor {
 	const struct iommu_phys_run *run;
@@ -34,7 +36,7 @@ struct cursor {
 	size_t left;
 };
 
-/* Advance from @at->run to the first run that is not empty. */
+/* Skip empty runs, starting with @at->run. */
 static void cursor_load(struct cursor *at)
 {
 	at->left = 0;
@@ -80,8 +82,8 @@ static int cursor_level(const struct cursor *at, int max_level)
 static u64 entry_bits(const struct dmar_domain *domain, int prot)
 {
 	/*
-	 * As with map_pages, writable memory is always readable: in the first
-	 * level this bit is the present bit.
+	 * Like map_pages, make writable memory readable, too: in a first-level
+	 * entry, DMA_PTE_READ is the present bit.
 	 */
 	u64 bits = DMA_PTE_READ;
 
@@ -148,7 +150,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 }
 
 /**
- * intel_iommu_map_runs() - map_runs op
+ * intel_iommu_map_runs() - implement the map_runs op
  * @domain: the domain
  * @iova: IOVA of the first run
  * @runs: array of runs
@@ -163,7 +165,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * * %-EINVAL - @prot allows neither reading nor writing.
  * * %-EFAULT - The range exceeds the address width of @domain.
  * * %-ENOMEM - Out of memory.
- * * %-EEXIST - Something is mapped in the range, which is a bug of the caller.
+ * * %-EEXIST - The range contains a mapping, which is a bug in the caller.
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of the map_runs op of VT-d.
+ * Tests of the VT-d map_runs op.
  *
- * The same runs are mapped in two domains, with map_runs in one and with
- * map_pages in the other, and the I/O page tables must be equal, entry by
- * entry. The domains are not attached, so that the tests require no IOMMU. The
- * tests set the properties that an attach would determine. The tables are not
- * coherent with CPU caches.
+ * The main test maps the same runs in two domains, with map_runs in one and
+ * with map_pages in the other, and compares the I/O page tables entry by entry.
+ *
+ * No device is attached, so the tests need no IOMMU, and they set the
+ * properties of a domain that an attach would determine. The domains are not
+ * coherent, so entries are also flushed from CPU caches.
  */
 #include <kunit/test.h>
 #include <linux/iommu.h>
@@ -21,12 +22,12 @@
 #define MAX_RUNS	40
 
 /**
- * struct kind - a kind of domain and of mapping
+ * struct kind - properties of the domains and mappings of a test case
  * @name: name of the test case
  * @prot: IOMMU_READ etc.
  * @first_level: the domain uses the format of CPU page tables
  * @snoop: entries enforce snooping
- * @superpage: number of large page sizes
+ * @superpage: number of large page sizes that the domain supports
  */
 struct kind {
 	const char *name;
@@ -87,7 +88,10 @@ static struct iommu_domain *new_domain(struct kunit *test)
 	return domain;
 }
 
-/* Get the entry that translates an IOVA, or 0, and its level. */
+/*
+ * Return the entry at which the page table walk for @iova ends, which is 0 if
+ * @iova is not mapped. @level is set to the level of the entry.
+ */
 static u64 entry_at(struct iommu_domain *domain, unsigned long iova, int *level)
 {
 	struct dma_pte *pte;
@@ -143,7 +147,8 @@ static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 						GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, sum, mapped);
 	/*
-	 * Compare the page before and after the range too: neither is mapped.
+	 * Include the pages before and after the range, which must not be
+	 * mapped.
 	 */
 	expect_equal(test, by_runs, by_pages, iova - SZ_4K, sum + SZ_8K);
 	KUNIT_EXPECT_EQ(test, to_dmar_domain(by_pages)->max_addr,
@@ -152,7 +157,9 @@ static size_t map_both(struct kunit *test, struct iommu_domain *by_runs,
 }
 
 /*
- * Choose a random physical address and length, which often allow a large entry.
+ * Choose a random physical address and length. In a quarter of all cases, the
+ * physical address is congruent to @iova modulo 2 MiB or 1 GiB, so that large
+ * entries can be used.
  */
 static void random_run(struct rnd_state *rnd, unsigned long iova,
 		       unsigned int max_pages, struct iommu_phys_run *run)
@@ -186,7 +193,7 @@ static void random_run(struct rnd_state *rnd, unsigned long iova,
 static void same_as_map_pages(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	/* Exceed 2 GiB unless that would require many small entries. */
+	/* Exceed 2 GiB unless the domain has no large entries. */
 	unsigned int max_pages = kind->superpage ? 600000 : 3000;
 	struct iommu_domain *by_pages = new_domain(test);
 	struct iommu_domain *by_runs = new_domain(test);
@@ -240,8 +247,8 @@ static void large_replaces_empty_tables(struct kunit *test)
 	iommu_map_runs(domain, iova, runs, nr, IOMMU_READ, GFP_KERNEL, &mapped)
 
 	/*
-	 * Create a table for each of four 2 MiB ranges, and unmap the entries
-	 * of all but the last one.
+	 * Create tables for four 2 MiB ranges, and empty all of them but the
+	 * last one.
 	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, MAP(IOVA + i * SZ_2M, &small, 1));
@@ -301,7 +308,7 @@ static void entries_lie_in_one_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, level);
 }
 
-/* Check errnos, and that nothing is mapped after a failure. */
+/* A call that fails returns the documented errno and maps nothing. */
 static void limits(struct kunit *test)
 {
 	const struct iommu_phys_run run[] = { { PHYS, SZ_4K }, { PHYS, SZ_4K } };

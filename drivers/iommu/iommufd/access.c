@@ -7,14 +7,15 @@
  * reads and writes memory. The engine records the pins. This file tracks which
  * IOAS an access is attached to.
  *
- * Vocabulary: a call is a pin, an unpin or a copy in progress.
+ * Vocabulary: a copy is a call of iommufd_access_rw(), which copies data from
+ * or to memory. A call is a pin, an unpin or a copy in progress.
  *
  * Detaching an access blocks new pins and copies, waits for the calls in
- * progress, and then calls the driver for every mapping in which the access has
- * pages pinned, as if the mapping were being unmapped. The driver can only
- * unpin at that time. When detach returns, all pins of the access are released,
- * even if its driver did not unpin them, and no callback is running. The
- * callbacks of an access never run concurrently.
+ * progress, and then invokes the driver's unmap callback for every mapping in
+ * which the access has pages pinned. The callback can unpin pages, but not pin
+ * or copy. When detach returns, all pins of the access are released, even those
+ * that the driver did not release, and no callback is running. The callbacks of
+ * an access never run concurrently.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -30,20 +31,20 @@
 #include "iommufd_private.h"
 
 /**
- * struct iommufd_access - driver in a context
+ * struct iommufd_access - driver that accesses the memory of an IOAS
  * @obj: object head; the only long-term user is the driver
  * @ops: operations of the driver, or NULL if it never pins
  * @data: argument of @ops
  * @unmap_lock: held across @ops->unmap; protects @quiesced. Drivers take their
- *              own locks under it. Pin, unpin and copy may be called with such
- *              locks held and must not take it
+ *              own locks in the callback and may hold the same locks when they
+ *              pin, unpin or copy, so these calls must not take @unmap_lock
  * @quiesced: @ops->unmap is not called any more
  * @lock: protects all members below; a leaf lock
- * @ioas: IOAS that the access is attached to, or NULL; set until detach has
- *        finished
+ * @ioas: IOAS that the access is attached to, or NULL; stays set until detach
+ *        has finished
  * @iopt_access: access of the engine while attached, or NULL
  * @blocked: new pins and copies fail with -ENOENT
- * @notifier: task that detaches the access and calls @ops->unmap, or NULL
+ * @notifier: task that is calling @ops->unmap to detach the access, or NULL
  * @calls: number of calls in progress
  * @idle: woken when @calls drops to 0
  */
@@ -79,10 +80,10 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	struct iommufd_access *access = data;
 
 	/*
-	 * Another callback may be blocked in a driver that pins memory, for an
-	 * unbounded time. If the caller is killed while it waits here, the
-	 * engine fails its unmap with -EINTR and keeps the mapping. A detach
-	 * cannot fail and has to wait.
+	 * Another callback may be blocked for an unbounded time in a driver
+	 * that pins memory. If a task that unmaps is killed while it waits
+	 * here, the engine fails the unmap with -EINTR and keeps the mapping. A
+	 * detach cannot fail, so it has to wait.
 	 */
 	if (READ_ONCE(access->notifier) == current)
 		mutex_lock(&access->unmap_lock);
@@ -99,10 +100,10 @@ static const struct iopt_access_ops access_ops = {
 };
 
 /**
- * iommufd_access_create() - add a driver to a context
+ * iommufd_access_create() - create an access for a driver
  * @ictx: the context; the caller holds a reference
  * @ops: operations of the driver, which must remain valid until the access is
- *       destroyed; NULL if it never pins
+ *       destroyed; NULL if the driver never pins pages
  * @data: argument of @ops
  * @id: set to the ID of the access in @ictx
  *
@@ -174,7 +175,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
  * Return: 0, or
  * * %-EBUSY - @access is already attached.
  * * %-ENOENT - There is no IOAS @ioas_id.
- * * %-ENOSPC - 65535 accesses are attached to the IOAS.
+ * * %-ENOSPC - 65535 accesses that can pin pages are already attached to the
+ *   IOAS.
  * * %-ENOMEM - Out of memory.
  *
  * On failure @access is unchanged.
@@ -233,7 +235,7 @@ static struct iopt_access *access_enter(struct iommufd_access *access,
 static void access_exit(struct iommufd_access *access)
 {
 	spin_lock(&access->lock);
-	/* Wake with the lock held: the waiter may free the access after it. */
+	/* Wake under the lock: once unlocked, the waiter may free @access. */
 	if (!--access->calls)
 		wake_up_all(&access->idle);
 	spin_unlock(&access->lock);
@@ -260,9 +262,9 @@ static bool access_is_idle(struct iommufd_access *access)
  * iommufd_access_block() - block pins and copies before an access is detached
  * @access: the access; nothing is done if it is not attached
  *
- * A call that faults in pages may block for as long as the filesystem that
- * backs them. iommufd_access_detach() waits for such calls too, but is not
- * killable. Calling this function first makes the wait killable.
+ * A call that faults in pages may block for an unbounded time in the filesystem
+ * that backs them. iommufd_access_detach() waits for such calls, too, but is
+ * not killable. Calling this function first makes the wait killable.
  *
  * Context: May sleep for an unbounded time, killable. The caller serialises
  * attach and detach of @access, and detaches it next.
@@ -305,7 +307,10 @@ void iommufd_access_detach(struct iommufd_access *access)
 		return;
 
 	access_set_blocked(access, true);
-	/* A page fault of a pin may take long. Do not report a hung task. */
+	/*
+	 * A pin may wait for a page fault for a long time. Do not report that
+	 * as a hung task.
+	 */
 	wait_event_idle(access->idle, access_is_idle(access));
 	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
@@ -327,12 +332,13 @@ void iommufd_access_detach(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
 
 /**
- * iommufd_access_stop_notify() - stop calls of the unmap callback of an access
+ * iommufd_access_stop_notify() - stop calling the unmap callback of an access
  * @access: the access
  *
  * Called by a driver that is about to become unable to handle callbacks. When
  * this returns, no callback is running and none will be called. Pages that are
- * still pinned are unpinned by the detach. Until then, an unmap of them waits.
+ * still pinned stay pinned until the access is detached, and an unmap of these
+ * pages waits until then.
  *
  * Context: May sleep. Waits for a running callback. Must not be called from a
  * callback, or with a lock held that a callback takes.
@@ -351,7 +357,7 @@ static unsigned int engine_flags(unsigned int flags)
 	       (flags & IOMMUFD_ACCESS_RW_WRITE ? IOPT_ACCESS_WRITE : 0);
 }
 
-/* Compute the last IOVA of a range that is not empty. */
+/* Compute the last IOVA of a range, which must not be empty. */
 static int range_last(unsigned long iova, unsigned long length,
 		      unsigned long *last)
 {
@@ -369,8 +375,8 @@ static int range_last(unsigned long iova, unsigned long length,
  * @flags: IOMMUFD_ACCESS_RW_READ and IOMMUFD_ACCESS_RW_WRITE, the permissions
  *         that the mappings must have
  *
- * Each page stays pinned until @access has unpinned it as often as it has
- * pinned it, or is detached. See iopt_access_pin().
+ * Each page stays pinned until @access has unpinned it as often as it was
+ * pinned, or until @access is detached. See iopt_access_pin().
  *
  * Context: May sleep for an unbounded time.
  * Return: 0, or
@@ -436,10 +442,11 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  * @iova: first IOVA
  * @data: kernel buffer
  * @length: length in bytes
- * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory, otherwise it is read.
- *         IOMMUFD_ACCESS_RW_READ requires that mappings permit reading
+ * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory; without it, the
+ *         memory is read. IOMMUFD_ACCESS_RW_READ requires that the mappings
+ *         permit reading
  *
- * The driver need not have operations. See iopt_access_rw().
+ * @access may have been created without operations. See iopt_access_rw().
  *
  * Context: Runs in the process that mapped the memory or in a kernel thread.
  * May sleep for an unbounded time.

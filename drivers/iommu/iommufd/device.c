@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Binding of devices to a context, for subsystems that pass devices to user
- * space.
+ * Bind devices to a context, for subsystems that pass devices to user space.
  *
  * Between bind and unbind, no device of the IOMMU group can access memory that
- * the owner of the context did not map, nor raise interrupts of other devices
- * unless allow_unsafe_interrupts is set. The group belongs to at most one
+ * was not mapped through the context, or raise interrupts of other devices
+ * unless allow_unsafe_interrupts is set. A group belongs to at most one
  * context. Once the last reference to the file of a context is dropped, for
- * whatever reason, no device can access memory that was mapped through it.
+ * whatever reason, no device can access memory that was mapped through the
+ * context.
  *
- * The IOMMU core records the owner of a group and the domain that it is
+ * The IOMMU core records the owner of a group and the domain that the group is
  * attached to. This file keeps no copy of either.
  */
 #include <linux/device.h>
@@ -27,7 +27,7 @@
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
-		 "Bind devices although the platform does not isolate their interrupts: by DMA they can then raise any interrupt of the host");
+		 "Bind devices even if the platform does not isolate their interrupts. Such devices can raise any interrupt of the host by DMA");
 
 static void iommufd_device_destroy(struct iommufd_object *obj)
 {
@@ -65,7 +65,7 @@ static bool interrupts_isolated(struct device *dev)
  * of the group is bound and attached already. The bound device holds a
  * reference to the file of @ictx until it is unbound.
  *
- * Context: May sleep. A driver stays bound to @dev until
+ * Context: May sleep. The caller keeps the driver bound to @dev until
  * iommufd_device_unbind() has returned.
  * Return: the bound device, or an ERR_PTR():
  * * %-EINVAL - @dev has no IOMMU, or one that cannot make DMA coherent.
@@ -139,8 +139,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * @pt_id: input: ID of an IOAS or of an HWPT; output: ID of the HWPT that the
  *         device is attached to
  *
- * All DMA that carries the requester ID of the device is translated by the IOAS
- * from then on.
+ * From then on, all DMA that carries the requester ID of the device is
+ * translated by the IOAS.
  *
  * Context: May sleep, for an unbounded time while memory is pinned.
  * Return: 0, or
@@ -167,7 +167,10 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 	if (obj->type == &iommufd_ioas_type) {
 		ioas = container_of(obj, struct iommufd_ioas, obj);
 	} else if (obj->type == &iommufd_hwpt_type) {
-		/* An HWPT is a long-term user of its IOAS. */
+		/*
+		 * An HWPT is a long-term user of its IOAS, which thus stays
+		 * valid.
+		 */
 		ioas = container_of(obj, struct iommufd_hwpt, obj)->ioas;
 		hwpt_id = obj->id;
 	}
@@ -215,8 +218,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
  * @ictx: the context
  * @dev: the device, which need not be bound
  *
- * Context: May sleep. @dev stays in its group, for example because a driver is
- * bound to it.
+ * Context: May sleep. The caller ensures that @dev stays in its group, for
+ * example because a driver is bound to @dev.
  * Return: true if a device of the group is bound to @ictx. The result stays
  * valid as long as the caller prevents that device from being unbound.
  */
@@ -253,7 +256,7 @@ int iommufd_device_get_info(struct iommufd_call *call)
 }
 
 /*
- * Clear a user buffer. User space chooses its length, which may be gigabytes,
+ * Clear a user buffer. User space chooses the length, which may be gigabytes,
  * so the loop is killable.
  */
 static int clear_user_killable(char __user *buffer, size_t length)

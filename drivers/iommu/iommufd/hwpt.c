@@ -9,11 +9,11 @@
  * stays until user space destroys it.
  *
  * Devices are attached to a domain only through the IOMMU core, which keeps the
- * devices of a group together, and only the engine maps memory in a domain.
- * Many IOMMU drivers fix the format of a domain when the first device is
- * attached, so a domain is attached to a device before the engine fills it. For
- * the same reason the engine empties it before its last device detaches, and
- * the domain is not used again.
+ * devices of a group together. Only the engine maps memory in a domain. Many
+ * IOMMU drivers fix the format of a domain when the first device is attached,
+ * so the engine fills the domain after that attach. For the same reason, the
+ * engine empties the domain before the last device is detached, and the domain
+ * is not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -37,9 +37,9 @@ const struct iommufd_object_type iommufd_hwpt_type = {
 /**
  * struct hwpt_attach - state of an attach in progress
  * @idev: the device
- * @msi_start: bus address of the window for its MSI doorbell, or PHYS_ADDR_MAX
+ * @msi_start: bus address of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
  * @refused: domain that the engine does not accept until a busy mapping becomes
- *           idle; no device is attached to it. NULL if there is none
+ *           idle, or NULL. No device is attached to the domain
  */
 struct hwpt_attach {
 	struct iommufd_device *idev;
@@ -55,7 +55,7 @@ static bool ioas_accepts(const struct iommufd_ioas *ioas,
 	       ioas->addr_width <= idev->info.addr_width;
 }
 
-/* Allocate an HWPT for devices like @idev. It is not published yet. */
+/* Allocate an HWPT for devices like @idev, without publishing it. */
 static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 				       struct iommufd_device *idev)
 {
@@ -92,8 +92,8 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 
 /*
  * Check whether @hwpt and @idev are compatible. This cannot be left to the
- * attach, because a driver may accept a device and silently change the domain
- * to fit it.
+ * attach, because an IOMMU driver may accept the device and silently change the
+ * domain to fit.
  */
 static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
 			    const struct iommufd_device *idev)
@@ -121,8 +121,8 @@ static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 	hwpt->msi_window = false;
 
 	/*
-	 * Some drivers set a bit in each page table entry, so do this before
-	 * anything is mapped.
+	 * Some drivers enforce coherency with a bit in each page table entry,
+	 * so do this before anything is mapped.
 	 */
 	rc = -EINVAL;
 	if (hwpt->enforce_snoop &&
@@ -150,7 +150,7 @@ err_free:
 	return rc;
 }
 
-/* Attach a device to @hwpt. The first device makes it allocate its domain. */
+/* Attach a device to @hwpt. The domain is allocated for the first device. */
 static int hwpt_attach_device(struct iommufd_hwpt *hwpt,
 			      struct hwpt_attach *attach)
 {
@@ -198,10 +198,9 @@ static int hwpt_attach_new(struct iommufd_ioas *ioas,
 }
 
 /*
- * Attach a device to an HWPT of @ioas. The errno by which an IOMMU driver
- * rejects a domain for a device differs between drivers, so try the next HWPT
- * after any errno except -ENOMEM. If all HWPTs fail, attach to a new one and
- * return its result.
+ * Attach a device to an existing HWPT of @ioas, or to a new one if none accepts
+ * the device. IOMMU drivers use different errnos to reject a domain for a
+ * device, so try the next HWPT after any errno except -ENOMEM.
  */
 static int hwpt_attach_any(struct iommufd_ioas *ioas,
 			   struct hwpt_attach *attach)
@@ -242,8 +241,8 @@ static int hwpt_attach_id(struct iommufd_ioas *ioas, u32 hwpt_id,
 }
 
 /*
- * Look up the HWPT and attach the device. The result of the lookup is not valid
- * any more once attach_lock is dropped.
+ * Look up the HWPT and attach the device. Both are done under attach_lock,
+ * because the HWPT may be freed once the lock is dropped.
  */
 static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
 			    struct hwpt_attach *attach)
@@ -266,22 +265,23 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * @ioas: the IOAS; the caller is a short-term user of it
  * @hwpt_id: ID of an HWPT of @ioas to attach to, or 0 for any HWPT
  *
- * Sets iommufd_device.hwpt. The device can access the memory mapped in @ioas
- * and no other memory from then on.
+ * Sets iommufd_device.hwpt. From then on, the device can access the memory
+ * mapped in @ioas and no other memory.
  *
- * While a mapping outside of the aperture of a new domain is being built or
- * torn down, the attach waits for that mapping. The wait is unbounded, since it
- * lasts until the memory is pinned or a driver has unpinned its pages.
- * attach_lock is dropped for the wait, because closing another device takes it,
- * and the HWPT is looked up again afterwards.
+ * If a mapping outside of the aperture of a new domain is being created or
+ * removed, the attach waits for that mapping. The wait is unbounded, since it
+ * lasts until the memory is pinned or until a driver has unpinned its pages.
+ * Closing another device takes attach_lock, so the lock is dropped for the
+ * wait, and the HWPT is looked up again afterwards.
  *
  * Context: Takes iommufd_ioas.attach_lock. May sleep for an unbounded time
- * while it pins memory. The caller must not be a user of an HWPT: the
- * destruction of an HWPT waits for its users, which would then wait for memory.
+ * while it pins memory. The caller must not be a short-term user of an HWPT:
+ * the destruction of that HWPT would then wait until the memory is pinned.
  * Return: 0, or
- * * %-EINVAL - The device does not meet the requirements of @ioas, its group is
- *   attached elsewhere, or the IOMMU driver refuses the domain.
- * * %-ENOENT - The HWPT @hwpt_id was just freed.
+ * * %-EINVAL - The device does not meet the requirements of @ioas or of the
+ *   HWPT @hwpt_id, its group is attached to another domain, or the IOMMU driver
+ *   refuses the domain.
+ * * %-ENOENT - The HWPT @hwpt_id has been freed.
  * * %-EADDRINUSE - IOVAs that the device or its IOMMU cannot use are mapped or
  *   allowed.
  * * %-EINTR - The caller was killed.
@@ -299,9 +299,9 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Reserve before the domain exists, so that no map uses these IOVAs.
-	 * This may wait for a map, so attach_lock must not be held: a detach
-	 * takes it and is not killable.
+	 * Reserve these IOVAs before the domain exists, so that no map uses
+	 * them. The reservation may wait for a map. Do not hold attach_lock
+	 * meanwhile: a detach takes the lock and is not killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
 	if (rc)
@@ -335,7 +335,9 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	struct iommufd_ioas *ioas = hwpt->ioas;
 	bool last, remove;
 
-	/* IOMMU_DESTROY of the IOAS may succeed once @hwpt has no devices. */
+	/*
+	 * Once @hwpt has no devices, @hwpt and then the IOAS can be destroyed.
+	 */
 	refcount_inc(&ioas->obj.refs);
 	mutex_lock(&ioas->attach_lock);
 	last = !--hwpt->devices;
@@ -350,16 +352,16 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iopt_unreserve(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
 	/*
-	 * When the lock is dropped, the last device to detach or IOMMU_DESTROY
-	 * may free @hwpt.
+	 * Once the lock is dropped, @hwpt may be freed by IOMMU_DESTROY or by
+	 * the detach of its last device.
 	 */
 	if (!remove)
 		iommufd_object_unuse(&hwpt->obj);
 	mutex_unlock(&ioas->attach_lock);
 
 	/*
-	 * The removal waits for calls that have looked up @hwpt by its ID and
-	 * may need attach_lock.
+	 * This waits for calls that have looked up @hwpt by its ID and may need
+	 * attach_lock, so it is done without the lock.
 	 */
 	if (remove)
 		iommufd_object_remove(&hwpt->obj);

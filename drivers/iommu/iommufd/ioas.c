@@ -16,8 +16,9 @@
 #include "iommufd_private.h"
 
 /*
- * Limit for IOMMU_IOAS_ALLOW_IOVAS. A map that chooses its IOVA may walk all
- * ranges while other calls wait, and no program needs more.
+ * Maximum number of ranges for IOMMU_IOAS_ALLOW_IOVAS; no program needs more. A
+ * map that lets the kernel choose the IOVA may walk all of them while other
+ * calls wait.
  */
 #define ALLOWED_MAX	65536
 
@@ -33,7 +34,7 @@ const struct iommufd_object_type iommufd_ioas_type = {
 	.destroy = iommufd_ioas_destroy,
 };
 
-/* Allocate an IOAS. It is not published yet. */
+/* Allocate an IOAS without publishing it. */
 static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 {
 	/* Charge allocations that user space causes to its memory cgroup. */
@@ -94,9 +95,9 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 }
 
 /*
- * Get at most @room usable ranges from the engine. @nr is set to the number of
- * ranges in @ranges, which the caller frees, or which is NULL if out of memory.
- * Returns the number of ranges that exist.
+ * Get at most @room usable ranges from the engine. @ranges is set to a new
+ * array, which the caller frees, or to NULL if out of memory, and @nr to the
+ * number of ranges in the array. Returns the number of ranges that exist.
  */
 static unsigned int ranges_snapshot(struct io_pagetable *iopt, u32 room,
 				    struct iopt_range **ranges,
@@ -165,8 +166,9 @@ int iommufd_ioas_iova_ranges(struct iommufd_call *call)
 }
 
 /*
- * Copy the ranges that user space allows, and check each of them. The engine
- * checks that they do not overlap. The caller frees the returned array.
+ * Copy the allowed ranges from user space, and check each of them on its own.
+ * The engine checks that they do not overlap. The caller frees the returned
+ * array.
  */
 static struct iopt_range *allowed_ranges(struct iommu_iova_range __user *array,
 					 u32 nr)

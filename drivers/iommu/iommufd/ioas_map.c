@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings: the ioctls that map, copy and unmap memory.
+ * The ioctls that map memory, copy mappings and unmap.
  *
- * The functions check their arguments and leave the rest to the engine. If the
- * answer cannot be copied to user space, no mapping may be left that user space
- * does not know of. A mapping is therefore removed if the IOVA chosen for it
- * cannot be returned, and an unmap checks that its answer can be written before
- * it removes any mapping.
+ * The functions check their arguments and leave the rest to the engine.
+ *
+ * User space must always know which mappings exist, even if an answer cannot be
+ * returned. A new mapping is therefore removed if the chosen IOVA cannot be
+ * returned, and an unmap checks that its answer can be written before it
+ * removes any mapping.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -46,7 +47,7 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 	return 0;
 }
 
-/* Return the chosen IOVA to user space, or remove the mapping. */
+/* Return the chosen IOVA to user space. Remove the mapping if that fails. */
 static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 			   u64 length, u64 __user *answer)
 {
@@ -60,8 +61,8 @@ static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 
 /*
  * Look up an IOAS for a call that pins memory, and make the call a long-term
- * user of it. Pinning may block forever, so IOMMU_DESTROY fails with -EBUSY in
- * the meantime. It waits only for short-term users.
+ * user of the IOAS. Pinning may block forever: IOMMU_DESTROY, which would wait
+ * for a short-term user, fails with -EBUSY instead.
  */
 static struct iommufd_ioas *ioas_enter(struct iommufd_ctx *ictx, u32 id)
 {

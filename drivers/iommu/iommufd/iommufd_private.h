@@ -2,29 +2,30 @@
 /*
  * Internal structures and functions of /dev/iommu.
  *
- * Vocabulary: a context is one open file of /dev/iommu. The objects of a
- * context have IDs. An IOAS is an I/O address space, an HWPT is an I/O page
- * table (an iommu_domain) of an IOAS, a DEVICE is a device bound to the
- * context, and an ACCESS belongs to a driver that accesses memory with the CPU
- * on behalf of its device.
+ * Vocabulary: a context is one open file of /dev/iommu. It contains objects,
+ * which are identified by IDs. An IOAS is an I/O address space. An HWPT is an
+ * I/O page table (an iommu_domain) that translates an IOAS. A DEVICE is a
+ * device bound to the context. An ACCESS represents a driver that accesses
+ * memory with the CPU on behalf of its device.
  *
- * This directory decodes the ioctls and checks permissions. All mapping is done
- * by the engine, see linux/iopt.h: no memory is pinned and no I/O page table is
- * written here.
+ * The code in this directory decodes ioctls and checks permissions. It neither
+ * pins memory nor writes to I/O page tables, but calls the engine
+ * (linux/iopt.h) to do so.
  *
- * A context is not reference counted. It lives as long as its struct file, and
- * each bound device and each access holds a reference to that file. When the
- * file is released, only objects created by user space can remain: IOASes, and
- * HWPTs without devices.
+ * A context has no reference count of its own, but lives as long as its struct
+ * file. Each bound device and each access holds a reference to the file. When
+ * the file is released, only objects created by user space can therefore
+ * remain: IOASes, and HWPTs without devices.
  *
- * Lock order, outermost first. None of these locks is held when the engine is
- * called to map, to unmap or for a query:
+ * Lock order, outermost first. None of these locks is held across a map, an
+ * unmap or a query of the engine:
  *
  *	iommufd_ioas::attach_lock	held across attach, detach and setting
  *					IOMMU_OPTION_HUGE_PAGES. Since detach is
- *					not killable, a thread that holds it may
- *					wait for memory or for a driver only
- *					while no device is attached
+ *					not killable, a thread that holds the
+ *					lock may wait for memory or for a driver
+ *					only while no device is attached to the
+ *					IOAS
  *	locks of the engine and of the IOMMU core
  *	iommufd_access::unmap_lock	held across the unmap callback of a
  *					driver
@@ -54,8 +55,8 @@ struct iommufd_object;
  * @objects: all objects by ID; the entry is NULL while the object is being set
  *           up
  * @put_wq: woken when a short-term reference to an object is dropped
- * @account: how mappings are charged. Written under the xa_lock of @objects,
- *           while @objects is empty
+ * @account: how mappings are charged. Written only while @objects is empty,
+ *           under the xa_lock of @objects
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -69,14 +70,14 @@ void iommufd_ctx_get(struct iommufd_ctx *ictx);
 /**
  * struct iommufd_object_type - operations common to all objects of a type
  * @destroy: tears down the type-specific part of an object that has no users
- *           left. The struct itself is freed by the caller
+ *           left. The caller frees the object
  */
 struct iommufd_object_type {
 	void (*destroy)(struct iommufd_object *obj);
 };
 
 /**
- * struct iommufd_object - common head of all objects, their first member
+ * struct iommufd_object - head of every object, embedded as its first member
  * @ictx: context that @id belongs to
  * @type: type of the object
  * @id: ID of the object, at least 1
@@ -118,7 +119,8 @@ void iommufd_objects_release(struct iommufd_ctx *ictx);
  * @arg: user address of the argument
  * @size: size of the argument in bytes as given by the caller, at least that of
  *        the first version of the command
- * @cmd: kernel copy of the argument, zero-extended if the caller's is shorter
+ * @cmd: kernel copy of the argument, zero-extended if the caller's struct is
+ *       shorter
  */
 struct iommufd_call {
 	struct iommufd_ctx *ictx;
@@ -139,12 +141,13 @@ int iommufd_object_respond(struct iommufd_object *obj,
 			   struct iommufd_call *call, size_t size);
 
 /*
- * Convert an errno of pinning to that of the uAPI. The engine distinguishes
- * memory that is not accessible from a process that has exited. User space gets
- * -EFAULT for both when it copies a mapping or attaches a device: the memory is
- * lost either way. No other caller needs the conversion: IOMMU_IOAS_MAP pins
- * memory of the calling process, and the driver of an access gets the errno of
- * the engine.
+ * Convert an errno of pinning to that of the uAPI. The engine returns -EFAULT
+ * if memory is not accessible, and -ESRCH if the process that mapped it has
+ * exited. User space cannot make use of the difference, because the memory is
+ * lost either way, so IOMMU_IOAS_COPY and an attach return -EFAULT for both.
+ *
+ * No other caller needs the conversion: IOMMU_IOAS_MAP pins memory of the
+ * calling process, and the driver of an access gets the errno of the engine.
  *
  * The only other errno of the engine that is converted is that of
  * IOMMU_OPTION_HUGE_PAGES, see set_small_iopte().
@@ -157,14 +160,14 @@ static inline int iommufd_pin_errno(int rc)
 /**
  * struct iommufd_ioas - I/O address space
  * @obj: object head; the long-term users are the HWPTs and accesses of the
- *       IOAS, and maps and copies in progress
- * @iopt: the space of the engine, which records all mappings
- * @enforce_snoop: only devices with an IOMMU that can force their DMA to be
- *                 coherent may attach
+ *       IOAS, and map and copy ioctls in progress
+ * @iopt: address space of the engine, which records all mappings
+ * @enforce_snoop: only devices for which the IOMMU can enforce coherent DMA may
+ *                 be attached
  * @addr_width: number of address bits that the IOMMU must translate for each
  *              attached device; 0 for any
  * @attach_lock: serialises attach and detach of devices
- * @hwpts: list of each &struct iommufd_hwpt that a compatible device may join;
+ * @hwpts: list of the &struct iommufd_hwpt that compatible devices may join;
  *         protected by @attach_lock
  */
 struct iommufd_ioas {
@@ -203,8 +206,8 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @dev: the device; its group is owned by the context
  * @info: properties of the IOMMU for this device
  * @cookie: number by which user space identifies the device
- * @hwpt: HWPT that the device is attached to, or NULL. The subsystem serialises
- *        the calls that change it
+ * @hwpt: HWPT that the device is attached to, or NULL. Changed by attach and
+ *        detach, which the subsystem serialises
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -235,7 +238,7 @@ int iommufd_device_set_cookie(struct iommufd_call *call);
  * @ioas: IOAS that @domain translates
  * @user_owned: created by user space, which also destroys it. Otherwise the
  *              HWPT is freed when its last device detaches
- * @enforce_snoop: DMA through @domain is forced to be coherent
+ * @enforce_snoop: @domain enforces coherent DMA
  * @addr_width: address width in bits of the device that the HWPT was created
  *              for; narrower devices need an HWPT of their own
  * @devices: number of attached devices. Protected by iommufd_ioas.attach_lock,

@@ -2,9 +2,12 @@
 /*
  * /dev/iommu: the device file and the dispatch of its ioctls.
  *
- * All commands are listed in one table. Argument sizes, and structs that are
- * shorter or longer than the kernel's, are handled before the command is
- * called. Errors of user space are only reported by an errno and never logged.
+ * All commands are listed in one table. The size of an argument is checked, and
+ * the argument is converted to the struct of this kernel, before the handler of
+ * the command is called.
+ *
+ * An invalid request is reported by an errno and never logged, so that user
+ * space cannot flood the log.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -61,8 +64,8 @@ union any_command {
 };
 
 /*
- * @size is the size of the argument that this kernel knows, @min_size is the
- * offset of the end of the last field in the first version of the command.
+ * @size is the size of the argument in this kernel. @min_size is the offset of
+ * the end of the last field in the first version of the command.
  */
 struct command {
 	int (*handler)(struct iommufd_call *call);
@@ -225,7 +228,7 @@ static const struct file_operations iommufd_fops = {
  * Return: the context with a reference held, which the caller drops with
  * iommufd_ctx_put(), or an ERR_PTR():
  * * %-EBADF - @fd is not open.
- * * %-EBADFD - @fd does not refer to /dev/iommu.
+ * * %-EBADFD - @fd is not an iommufd.
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {

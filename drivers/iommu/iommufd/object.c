@@ -3,17 +3,17 @@
  * Objects of /dev/iommu: their IDs, references and destruction.
  *
  * Vocabulary: a short-term user is a call in progress that has looked up the
- * object by its ID. A long-term user is another object that depends on it, or a
- * call that may use it for an unbounded time.
+ * object by its ID. A long-term user is another object that depends on the
+ * object, or a call that may use the object for an unbounded time.
  *
  * An object is published only when it is fully set up, and its ID is removed
  * before any part of it is torn down. IOMMU_DESTROY fails with -EBUSY while the
  * object has long-term users. Otherwise it removes the ID, so that no further
  * call finds the object, and waits for the short-term users.
  *
- * The object is torn down by the task that drops the last reference. If a task
- * is killed while it waits for short-term users, the last of them destroys the
- * object in its place.
+ * The task that drops the last reference tears the object down. If the task
+ * that destroys the object is killed while it waits for short-term users, that
+ * is the last short-term user.
  */
 #include <linux/errno.h>
 #include <linux/err.h>
@@ -69,10 +69,15 @@ void iommufd_object_abort(struct iommufd_object *obj)
 	kfree(obj);
 }
 
-/* Publish a fully set up object. User space may guess its ID and use it now. */
+/*
+ * Publish a fully set up object. User space may guess the ID, so the object can
+ * be in use before this returns.
+ */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
-	/* The ID reserved the slot, so this does not allocate. */
+	/*
+	 * iommufd_object_alloc() reserved the slot, so this does not allocate.
+	 */
 	xa_store(&obj->ictx->objects, obj->id, obj, GFP_KERNEL);
 }
 
@@ -82,8 +87,8 @@ void iommufd_object_publish(struct iommufd_object *obj)
  * @call: the call; its answer contains the ID of @obj
  * @size: size of the answer in bytes
  *
- * Publishing the object last allows it to be freed without waiting if the
- * answer cannot be copied to user space.
+ * The object is published last, so that it can be freed without waiting for
+ * users if the answer cannot be copied to user space.
  *
  * Context: May sleep.
  * Return: 0 if the object was published, or
@@ -144,7 +149,8 @@ void iommufd_object_put(struct iommufd_object *obj)
 		return;
 	}
 	/*
-	 * The context stays valid: the caller holds its file or a bound device.
+	 * The context stays valid, because the caller holds its file or has a
+	 * device or an access in it.
 	 */
 	if (wq_has_sleeper(&ictx->put_wq))
 		wake_up_all(&ictx->put_wq);
@@ -173,8 +179,8 @@ int iommufd_object_use(struct iommufd_object *obj)
 
 /*
  * Stop being a long-term user. The object may be freed at any time after this,
- * unless the caller is also a short-term user or holds a lock that its
- * destruction takes.
+ * unless the caller is also a short-term user or holds a lock that the
+ * destruction of the object takes.
  */
 void iommufd_object_unuse(struct iommufd_object *obj)
 {
@@ -250,8 +256,9 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 
 /*
  * Destroy all objects when the file is released. An object with long-term users
- * is destroyed after them. At this point only HWPTs are long-term users, and
- * they have none themselves, so the second round destroys the last object.
+ * is destroyed after them. The only long-term users at this point are HWPTs,
+ * which have no long-term users themselves, so the second round destroys the
+ * IOASes that remain after the first.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {

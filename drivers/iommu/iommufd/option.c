@@ -2,8 +2,8 @@
 /*
  * IOMMU_OPTION: set and get options.
  *
- * Setting an option does not affect earlier operations, so an option can only
- * be set while nothing depends on its value.
+ * An option has no effect on existing objects and mappings, so it can only be
+ * set while none of them depends on its value.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -59,8 +59,8 @@ static int set_small_iopte(struct iommufd_ioas *ioas, bool small)
 	rc = iopt_set_max_iopte(ioas->iopt, small ? PAGE_SIZE : IOPT_MAX_IOPTE);
 	mutex_unlock(&ioas->attach_lock);
 	/*
-	 * The engine returns -EBUSY while large I/O pages may be in use. In the
-	 * uAPI it is invalid to set the option that late.
+	 * The engine returns -EBUSY while large I/O pages may be in use. The
+	 * uAPI defines this as -EINVAL.
 	 */
 	return rc == -EBUSY ? -EINVAL : rc;
 }

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hot reset of devices that are owned through /dev/iommu.
+ * Hot reset of PCI devices that an iommufd owns.
  *
- * A hot reset resets a slot or a bus with all devices on it, the affected
- * devices. An iommufd owns a device if the device, or another device of its
- * IOMMU group, is bound to the iommufd: nothing else can use the device then,
- * and the iommufd controls its DMA.
+ * A hot reset affects every device on a slot or a bus. An iommufd owns a device
+ * if that device, or another device of the same IOMMU group, is bound to the
+ * iommufd: nothing else can use the device then, and the iommufd controls its
+ * DMA.
  *
- * A user may reset a slot or a bus if the user's iommufd owns all affected
- * devices and each of them has a vfio driver, which keeps the device in place
- * and is notified of the reset. Group files would prove nothing more and are
- * rejected.
+ * A slot or a bus may be reset if the caller's iommufd owns all affected
+ * devices and each of them is bound to a vfio driver, which keeps the device in
+ * place and is notified of the reset. Group files would prove no additional
+ * ownership, so they are rejected.
  *
- * The lock of the device set prevents all devices of the set from being opened
- * and closed, so that an ownership check remains valid until the lock is
- * dropped.
+ * While the lock of the device set is held, no device of the set can be opened
+ * or closed, so an ownership check remains valid until the lock is dropped.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -29,8 +28,8 @@
 MODULE_IMPORT_NS(IOMMUFD);
 
 /*
- * Return the ID of a device for the user of @ictx, or VFIO_PCI_DEVID_OWNED or
- * VFIO_PCI_DEVID_NOT_OWNED for a device that is not bound to @ictx.
+ * Return the ID of a device in @ictx. For a device that is not bound to @ictx,
+ * return VFIO_PCI_DEVID_OWNED or VFIO_PCI_DEVID_NOT_OWNED.
  */
 static u32 get_devid(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
@@ -57,7 +56,9 @@ bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 	return get_devid(&vdev->vdev, ictx) != VFIO_PCI_DEVID_NOT_OWNED;
 }
 
-/* Check that the slot, or otherwise the bus, can be reset. @slot says which. */
+/*
+ * Check that the slot or the bus can be reset. @slot is set if it is the slot.
+ */
 static int probe_reset(struct vfio_pci_core_device *vdev, bool *slot)
 {
 	*slot = !pci_probe_reset_slot(vdev->pdev->slot);
@@ -140,7 +141,10 @@ int vfio_pci_owned_hot_reset_info(struct vfio_pci_core_device *vdev, u32 argsz,
 	if (rc)
 		return rc;
 
-	/* Limit the allocation to the actual number of devices. */
+	/*
+	 * Count the devices, so that user space cannot control the size of the
+	 * allocation below.
+	 */
 	affected_find(&affected, slot);
 	room = (argsz - sizeof(hdr)) / sizeof(*affected.devices);
 	if (affected.count <= room) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hot reset of devices that are owned through /dev/iommu, see vfio_pci_hot_reset.c,
- * and the functions of vfio_pci_core.c that it uses.
+ * Hot reset of PCI devices that an iommufd owns, and the functions of
+ * vfio_pci_core.c that vfio_pci_hot_reset.c uses.
  */
 #ifndef VFIO_PCI_HOT_RESET_H
 #define VFIO_PCI_HOT_RESET_H
@@ -28,7 +28,7 @@ int vfio_pci_owned_hot_reset(struct vfio_pci_core_device *vdev, u32 count);
 
 #else
 
-/* Not called: no device is bound to an iommufd. */
+/* Never called, because no device can be bound to an iommufd. */
 static inline bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 				     struct iommufd_ctx *ictx)
 {

@@ -4,9 +4,9 @@
  *
  * An IOAS is an I/O address space: it maps I/O virtual addresses (IOVAs) to the
  * memory of a process. An HWPT is an I/O page table that translates the IOVAs
- * of an IOAS for devices. Every object that is created through an open file has
- * an ID in that file, which is larger than 0. Intervals are closed: both @start
- * and @last belong to them.
+ * of an IOAS for devices. Every object belongs to the open file through which
+ * it was created, and has an ID larger than 0 in that file. Intervals are
+ * closed: they include both @start and @last.
  *
  * Commands below 0xa0, their structs and their flags are those of Linux 6.6 and
  * later and must not be extended here. Commands that only exist in this kernel
@@ -83,7 +83,7 @@ enum {
  * destroyed by the operation that undoes their creation, and the command fails
  * with EBUSY for them. It also fails with EBUSY for an HWPT with a device
  * attached, and for an IOAS that has an HWPT, has an emulated device attached,
- * or is the target or source of a map or copy in progress.
+ * or is in use by a map or a copy.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -134,8 +134,8 @@ struct iommu_iova_range {
  * already reserved. When the kernel chooses an IOVA, it chooses an allowed one.
  * Mappings at a fixed IOVA are not restricted by the list.
  *
- * A program that knows which IOVAs it will map can allow them before it
- * attaches devices and does not have to check IOMMU_IOAS_IOVA_RANGES after each
+ * A program that knows which IOVAs it will map can allow these IOVAs before it
+ * attaches devices. It then need not check IOMMU_IOAS_IOVA_RANGES after each
  * attach.
  */
 struct iommu_ioas_allow_iovas {
@@ -234,12 +234,13 @@ struct iommu_ioas_map {
  * @dst_iova: as @iova of struct iommu_ioas_map
  * @src_iova: IOVA of the memory in @src_ioas_id
  *
- * Map the memory that is mapped at [@src_iova, @src_iova + @length - 1], which
- * may be a mapping, a part of a mapping, or several adjacent mappings. The
- * pages remain pinned and charged once, to the owner of the original mapping.
- * The copy is otherwise independent of the original: each has to be removed by
- * IOMMU_IOAS_UNMAP. A copy with WRITEABLE of memory that was mapped without
- * WRITEABLE fails with EPERM.
+ * Map the memory that @src_ioas_id maps at [@src_iova, @src_iova + @length - 1]
+ * at another IOVA or in another IOAS as well. The source may be a mapping, a
+ * part of a mapping, or several adjacent mappings. The pages are pinned once,
+ * and charged once, to the process that created the original mapping or to its
+ * user. Otherwise the new mapping is independent of the original: each of them
+ * has to be removed by IOMMU_IOAS_UNMAP. The command fails with EPERM if it
+ * requests WRITEABLE and the original mapping is not WRITEABLE.
  */
 struct iommu_ioas_copy {
 	__u32 size;
@@ -268,8 +269,8 @@ struct iommu_ioas_copy {
  * even if there are none.
  *
  * When the command returns, no device can access the memory that was unmapped.
- * If the command fails after some mappings were removed, @length is set to
- * their number of bytes.
+ * If the command fails after some mappings were removed, @length is set to the
+ * number of bytes that were unmapped.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -282,16 +283,18 @@ struct iommu_ioas_unmap {
 
 /**
  * enum iommufd_option - options of IOMMU_OPTION
- * @IOMMU_OPTION_RLIMIT_MODE: how pinned memory is charged. 0, the default: to
- *                            the user, over all processes. 1: to the process,
- *                            in addition to its locked memory, as for a vfio
- *                            type1 container. @object_id must be 0. Setting it
- *                            requires CAP_SYS_RESOURCE (EPERM) and fails with
- *                            EBUSY if the file has any object
- * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1, the
- *                           default: as large as the memory allows. 0: as small
- *                           as possible. Changing it from 1 to 0 fails with
- *                           EINVAL while memory is mapped for a device
+ * @IOMMU_OPTION_RLIMIT_MODE: how pinned memory is charged. 0 (default): to the
+ *                            user, over all processes of the user. 1: to the
+ *                            process, in addition to its locked memory, as for
+ *                            a vfio type1 container. @object_id must be 0.
+ *                            Setting the option requires CAP_SYS_RESOURCE
+ *                            (EPERM), and fails with EBUSY if the file has any
+ *                            object
+ * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1
+ *                           (default): as large as the memory allows. 0: no
+ *                           larger than a CPU page. Changing the option from 1
+ *                           to 0 fails with EINVAL while memory is mapped for a
+ *                           device
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -343,7 +346,7 @@ enum iommufd_hwpt_alloc_flags {
 /**
  * enum iommu_hwpt_data_type - format of an I/O page table
  * @IOMMU_HWPT_DATA_NONE: chosen by the kernel
- * @IOMMU_HWPT_DATA_VTD_S1: VT-d first level table in user memory; not supported
+ * @IOMMU_HWPT_DATA_VTD_S1: VT-d first-level table in user memory; not supported
  *                          (EOPNOTSUPP)
  */
 enum iommu_hwpt_data_type {
@@ -365,10 +368,10 @@ enum iommu_hwpt_data_type {
  * @fault_id: ignored
  * @__reserved2: must be 0
  *
- * Allocate another I/O page table of an IOAS, to which the device and
- * compatible devices can be attached. While it has devices attached, it
- * translates all mappings of the IOAS, including later ones. IOMMU_DESTROY
- * frees it, and fails while a device is attached.
+ * Allocate an additional I/O page table for an IOAS, to which the device and
+ * compatible devices can be attached. While a device is attached to the HWPT,
+ * it translates all mappings of the IOAS, including later ones. IOMMU_DESTROY
+ * frees the HWPT, and fails while a device is attached.
  *
  * Attaching a device to an IOAS selects or allocates an HWPT automatically.
  * This command is only needed to control which devices share an I/O page table.
@@ -425,8 +428,9 @@ struct iommu_hw_info_vtd {
 
 /**
  * enum iommufd_hw_capabilities - capabilities of an IOMMU
- * @IOMMU_HW_CAP_DIRTY_TRACKING: records which I/O pages were written to. Never
- *                               set, since it is not supported
+ * @IOMMU_HW_CAP_DIRTY_TRACKING: the IOMMU records which pages were written to.
+ *                               Never set, since dirty tracking is not
+ *                               supported
  */
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
@@ -438,7 +442,7 @@ enum iommufd_hw_capabilities {
  * @flags: must be 0
  * @dev_id: ID of the bound device
  * @data_len: input: length of the buffer in bytes; output: length of the
- *            information that exists
+ *            available information
  * @data_uptr: user address of the buffer
  * @out_data_type: set to the type of the information, one of enum
  *                 iommu_hw_info_type
@@ -446,8 +450,8 @@ enum iommufd_hw_capabilities {
  * @out_capabilities: set to a combination of enum iommufd_hw_capabilities
  *
  * Return register values of the IOMMU of a device, for programs that emulate an
- * IOMMU. If the buffer is too short, the information is truncated. If it is too
- * long, the rest of it is zeroed.
+ * IOMMU. If the buffer is too short, the information is truncated. If the
+ * buffer is longer than the information, the rest of the buffer is zeroed.
  */
 struct iommu_hw_info {
 	__u32 size;
@@ -490,8 +494,9 @@ enum iommufd_device_info_flags {
  * @pgsize_bitmap: set to a bitmap of the page sizes of the I/O page table,
  *                 where bit n stands for 2^n bytes; 0 if unknown
  *
- * Return properties of a device that matter before it is attached.
- * IOMMU_IOAS_IOVA_RANGES returns the IOVAs that are usable after the attach.
+ * Return properties of a device that a program may need before it attaches the
+ * device. IOMMU_IOAS_IOVA_RANGES returns the IOVAs that are usable after the
+ * attach.
  */
 struct iommu_device_get_info {
 	__u32 size;
@@ -519,8 +524,8 @@ struct iommu_device_get_info {
  * @IOMMU_EXT_MAP_PFNMAP: IOMMU_IOAS_MAP of memory without struct page, such as
  *                        a device BAR
  *
- * An extension that is supported by the kernel may still be unavailable for
- * other reasons, such as a device that is not capable of it.
+ * An operation that is supported by the kernel may still fail for other
+ * reasons, such as a device that is not capable of it.
  */
 enum iommufd_extension {
 	IOMMU_EXT_MAP_TYPE1V2 = 1,
@@ -538,7 +543,7 @@ enum iommufd_extension {
  * @extension: one of enum iommufd_extension, or any other number
  * @out_value: set to 1 if the extension is supported, else to 0
  *
- * An unknown extension is not an error but reported as not supported.
+ * An unknown extension is not an error: it is reported as not supported.
  */
 struct iommu_check_extension {
 	__u32 size;
@@ -550,8 +555,8 @@ struct iommu_check_extension {
 
 /**
  * enum iommufd_ioasid_alloc_flags - flags of IOMMU_IOASID_ALLOC
- * @IOMMU_IOASID_ENFORCE_SNOOP: make all DMA coherent, and only allow devices to
- *                              be attached for which the IOMMU can do so
+ * @IOMMU_IOASID_ENFORCE_SNOOP: make all DMA coherent. Only devices for which
+ *                              the IOMMU can do so can be attached
  */
 enum iommufd_ioasid_alloc_flags {
 	IOMMU_IOASID_ENFORCE_SNOOP = 1 << 0,
@@ -584,9 +589,9 @@ struct iommu_ioasid_alloc {
  * @cookie: any number
  *
  * Set a number by which the program identifies a bound device. The kernel
- * returns it with the ID wherever it reports on the device, and does not use it
- * otherwise: it need not be unique and no command takes it as input. It is 0
- * until it is set.
+ * stores the cookie and returns it wherever it reports on the device, but does
+ * not use it otherwise. The cookie need not be unique, and is 0 until it is
+ * set.
  */
 struct iommu_device_set_cookie {
 	__u32 size;

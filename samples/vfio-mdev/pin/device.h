@@ -3,9 +3,9 @@
  * Internal interfaces of mdev_pin. The pin table records the pins of a device,
  * a slot runs commands, and a notice is a call of the dma_unmap op.
  *
- * The driver calls vfio with no lock held except that of a slot. vfio may call
- * dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages() take,
- * so a lock that dma_unmap takes must not be held across these calls.
+ * The driver calls vfio with no lock held except the lock of a slot. vfio may
+ * call dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages()
+ * take, so a lock that dma_unmap takes must not be held across these calls.
  */
 #ifndef MDEV_PIN_DEVICE_H
 #define MDEV_PIN_DEVICE_H
@@ -22,7 +22,7 @@
  * struct pin_table - record of the pins of a device
  * @entries: struct pin_entry, indexed by IOVA
  * @count: total number of pins
- * @calls: number of vfio calls in progress, which @entries does not reflect yet
+ * @calls: number of vfio calls in progress that @entries might not reflect yet
  * @idle: wait queue, woken when @calls drops to 0
  */
 struct pin_table {
@@ -33,7 +33,7 @@ struct pin_table {
 };
 
 /**
- * struct pin_slot - runs one command at a time
+ * struct pin_slot - state of a slot, which runs one command at a time
  * @lock: held while a command runs or while its result or data is copied;
  *        nests outside of all locks of vfio
  * @result: result of the last command
@@ -56,7 +56,8 @@ struct pin_slot {
  * @state: state to report, except for the number of pins
  * @active: number of notices in progress
  * @releases: number of MDEV_PIN_OP_RELEASE commands
- * @closing: set to prevent notices from waiting and pinning
+ * @closing: the device is closed or being closed, so notices neither wait nor
+ *           pin
  * @changed: wait queue, woken when @active, @releases or @closing changes
  */
 struct pin_notices {

@@ -4,15 +4,15 @@
  *
  * User space accesses the region of the device with pread() and pwrite() of the
  * device file. The region has several slots, each of which executes one command
- * at a time. Threads that run commands in parallel use different slots.
+ * at a time. Threads must use different slots to run commands in parallel.
  *
- * A command is written as a whole struct mdev_pin_request with one pwrite().
- * When pwrite() returns, the command is complete and its result can be read at
- * the same offset. The settings in struct mdev_pin_control are kept when the
- * device is closed.
+ * To run a command, write a whole struct mdev_pin_request to a slot with one
+ * pwrite(). When pwrite() returns, the command is complete and its result can
+ * be read at the same offset. The settings in struct mdev_pin_control survive a
+ * close of the device.
  *
- * A notice is one call of the dma_unmap op of the driver. A pin is one page of
- * one pin command, identified by its IOVA.
+ * A notice is one call of the driver's dma_unmap op. A pin is one page of one
+ * pin command, and is identified by the IOVA of the page.
  *
  * No output depends on PFNs or kernel addresses, which differ between runs.
  */
@@ -28,13 +28,13 @@
 /* Offset of a slot; requests are written and results are read there */
 #define MDEV_PIN_SLOTS		8
 #define MDEV_PIN_SLOT(n)	(0x100000 + (n) * 0x40000)
-/* Offset in a slot: a struct mdev_pin_page per page of the last pin command */
+/* Offset in a slot: one struct mdev_pin_page for each page of the last pin */
 #define MDEV_PIN_PAGES		0x10000
-/* Offset in a slot: data buffer of the commands that copy data */
+/* Offset in a slot: data buffer for commands that copy data */
 #define MDEV_PIN_WINDOW		0x20000
 #define MDEV_PIN_WINDOW_SIZE	0x10000
 
-/* Maximum number of pages of a request, which exceeds the limit of vfio */
+/* Maximum number of pages of a request; more than vfio permits in a call */
 #define MDEV_PIN_MAX_PAGES	1024
 
 /**
@@ -49,9 +49,9 @@
  *                    window, without calling vfio
  * @MDEV_PIN_OP_POKE: copy length bytes from the window to the page pinned at
  *                    iova, without calling vfio
- * @MDEV_PIN_OP_FORGET: remove the pins of npage pages at iova from the record
- *                      of the device without unpinning them; returns their
- *                      number
+ * @MDEV_PIN_OP_FORGET: remove a pin of each of npage pages at iova from the
+ *                      record of the device, without unpinning the pages;
+ *                      returns the number of pins removed
  * @MDEV_PIN_OP_RELEASE: let all held notices continue
  */
 enum mdev_pin_op {
@@ -98,11 +98,11 @@ struct mdev_pin_result {
 	__s64 rc;
 };
 
-/* Identity if vfio_pin_pages() stored NULL in the element of the array */
+/* Identity of an element in which vfio_pin_pages() stored NULL */
 #define MDEV_PIN_NO_PAGE	0ull
 /*
- * Identity if vfio_pin_pages() did not write the element, or failed and left a
- * page in it
+ * Identity of an element that vfio_pin_pages() did not write, or in which it
+ * left a page when it failed
  */
 #define MDEV_PIN_UNTOUCHED	(~0ull)
 
@@ -117,9 +117,9 @@ struct mdev_pin_result {
 
 /**
  * struct mdev_pin_page - one element of the array of pages
- * @identity: number that is equal for equal pages across all devices of this
- *            driver, as long as one of them has pinned the page;
- *            MDEV_PIN_NO_PAGE or MDEV_PIN_UNTOUCHED if there is no page
+ * @identity: number of the page, the same for all devices of this driver as
+ *            long as one of them has the page pinned; MDEV_PIN_NO_PAGE or
+ *            MDEV_PIN_UNTOUCHED if there is no page
  * @flags: MDEV_PIN_PAGE_*
  * @reserved: 0
  */
@@ -142,12 +142,12 @@ struct mdev_pin_page {
 /**
  * struct mdev_pin_control - how the device reacts to notices, open and close
  * @flags: MDEV_PIN_NOTICE_* and MDEV_PIN_AT_*; MDEV_PIN_NOTICE_UNPIN by default
- * @hold: number of following notices that first wait for MDEV_PIN_OP_RELEASE,
- *        30 seconds at most
- * @skip: number of following notices that do not unpin
- * @repin: number of following notices that finally pin the first page of the
- *         range
- * @prot: protection of these pins and of the pins at open and close
+ * @hold: number of upcoming notices that first wait for MDEV_PIN_OP_RELEASE,
+ *        for 30 seconds at most
+ * @skip: number of upcoming notices that do not unpin
+ * @repin: number of upcoming notices that pin the first page of the range at
+ *         the end
+ * @prot: protection of the pins by @repin and of the pins at open and close
  * @reserved: 0
  * @iova: IOVA of the pins at open and close
  */

@@ -7,7 +7,10 @@
 
 #include "device.h"
 
-/* Time limit of a held notice, below the default of the hung task detector */
+/*
+ * Time limit of a held notice, below the default timeout of the hung task
+ * detector
+ */
 #define HOLD_JIFFIES	(30 * HZ)
 
 static atomic64_t last_sequence;
@@ -114,7 +117,7 @@ static void wait_for_release(struct pin_notices *notices)
 
 /*
  * Unpin the whole range, including pages that this device has not pinned.
- * Returns the number of pins that the device had in it.
+ * Returns the number of pins of this device in the range.
  */
 static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {

@@ -2,14 +2,14 @@
 /*
  * Record of the pins of a device and of the pages that they refer to.
  *
- * An identity is a number for a page. It is the same in all tables from the
- * first to the last pin of the page. A pinned page is not reused, so two pins
- * with equal identities refer to the same page. The value has no meaning.
+ * An identity is an arbitrary number that stands for a page as long as any
+ * table contains a pin of the page, and is the same in all tables. A pinned
+ * page is not reused, so two pins with equal identities refer to the same page.
  *
  * A pin is added to the table after vfio_pin_pages() returns and removed before
- * vfio_unpin_pages() is called. Between pin_table_begin_call() and
- * pin_table_end_call() the table may lack pins. A caller that needs all pins
- * uses pin_table_wait() first.
+ * vfio_unpin_pages() is called. The table may therefore lack pins between
+ * pin_table_begin_call() and pin_table_end_call(). A caller that needs all pins
+ * calls pin_table_wait() first.
  */
 #include <linux/highmem.h>
 #include <linux/slab.h>
@@ -17,8 +17,8 @@
 #include "device.h"
 
 /*
- * Limit of pin_table_wait(), because the call that it waits for may itself wait
- * for the notice to return
+ * Time limit of pin_table_wait(). The vfio call that is waited for may itself
+ * wait for the notice that called pin_table_wait().
  */
 #define WAIT_JIFFIES	(HZ / 10)
 
@@ -81,9 +81,10 @@ static void identity_put(struct page *page)
 }
 
 /*
- * Add a pin of @page at @iova. @number returns the identity of the page. If an
- * IOVA is pinned again, vfio normally returns the same page. Otherwise the new
- * page replaces the old one in the table. Returns 0 or -ENOMEM.
+ * Add a pin of @page at @iova, and set @number to the identity of the page. If
+ * @iova is pinned already, vfio normally returns the same page again. If it
+ * does not, the new page replaces the old one in the table. Returns 0 or
+ * -ENOMEM.
  */
 int pin_table_add(struct pin_table *table, unsigned long iova,
 		  struct page *page, u64 *number)
@@ -144,8 +145,8 @@ bool pin_table_remove(struct pin_table *table, unsigned long iova)
 }
 
 /*
- * Remove one pin of the lowest pinned IOVA from @first to @last, and return it
- * in @iova. Returns false if there is none.
+ * Remove one pin of the lowest pinned IOVA from @first to @last, and set @iova
+ * to that IOVA. Returns false if there is none.
  */
 bool pin_table_remove_first(struct pin_table *table, unsigned long first,
 			    unsigned long last, unsigned long *iova)

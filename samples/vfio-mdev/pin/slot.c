@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Execution of commands. Most commands consist of one call of vfio.
- */
+/* Execute the commands. Most of them consist of one call of vfio. */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include "device.h"
 
-/* Marks elements of the array of pages that vfio has not written */
+/* Marks elements of the page array that vfio has not written */
 #define UNTOUCHED	((struct page *)ERR_PTR(-ENODATA))
 
 struct command {
@@ -53,8 +51,8 @@ static u32 get_page_flags(struct page *page)
 }
 
 /*
- * Record all pages of a successful pin. If memory is short, unpin them and
- * return -ENOMEM.
+ * Record all pages of a successful pin. If out of memory, unpin them and return
+ * -ENOMEM.
  */
 static int record_pages(struct pin_device *pin, struct pin_slot *slot,
 			unsigned long iova, long nr)
@@ -228,7 +226,7 @@ int pin_one(struct pin_device *pin, unsigned long iova, u32 prot)
 	return rc;
 }
 
-/* Unpin all pins of the device in a range. Returns their number. */
+/* Release all pins of the device in a range. Returns the number of pins. */
 unsigned int pin_release(struct pin_device *pin, unsigned long first,
 			 unsigned long last)
 {
