@@ -62,7 +62,7 @@ def compile_commit(title, patches, folders, variant, last):
 
 
 def bisect(every=tuple(VARIANTS)):
-    """Compile each commit in the given variants, and the last commit in the other variants as well."""
+    """Compile each commit in the given variants and, at the last commit, the whole series in the other variants."""
     packages.need(packages.KERNEL)
     made = series.apply()
     results = Results()

@@ -83,7 +83,7 @@ def mutate(text, mutant):
 
 
 def with_mutants(text, mutants):
-    """Add a copy of the function for each mutant; the function calls the copy that the kernel parameter selects."""
+    """Add a copy of the function for each mutant. The original calls the copy that the kernel parameter selects."""
     copies, calls = defaultdict(str), defaultdict(str)
     for mutant in mutants:
         (start, end), function = plant(text, mutant)

@@ -72,7 +72,7 @@ def stages_for(mutant):
 
 
 def boot(number, stage, limits):
-    """Run the suites of a stage with mutant number, 0 for none; after n results the next may take limits[n] seconds."""
+    """Run a stage with mutant number, or none if 0. After n results, the next may take limits[n] seconds."""
     last, took = time.monotonic(), []
     child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"kunit.filter_glob={stage}",
                    f"{faults.PARAMETER}={number}"], cwd=OUT)
