@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make series: write the patches and a cover letter as mail, and check that they result in the tree that is built."""
+"""make series: write the patches and a cover letter as mail, and check that git am yields the tree that was built."""
 import shutil
 
 from . import series

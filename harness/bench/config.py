@@ -96,7 +96,7 @@ def differences(one, two):
 
 
 def compare(kernels):
-    """Print how the configurations differ from the first kernel's; raise Failure if that affects the figures."""
+    """Print how the configurations differ from the first kernel's; raise Failure if this affects the figures."""
     first, refused = kernels[0], []
     for other in kernels[1:]:
         found = list(differences(first, other))

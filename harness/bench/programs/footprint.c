@@ -92,7 +92,7 @@ static void small(struct space *space, const char *memory, const char *name)
 		space_unmap(space, IOVA + 2 * i * PAGE, PAGE);
 }
 
-/* A single leaked object might go unnoticed. Repeat the call many times. */
+/* Repeat the calls: a single leaked object may just fill a free slab slot. */
 static void again(struct space *space, const char *memory, size_t length,
 		  unsigned int count, const char *name)
 {
