@@ -51,7 +51,7 @@ def usage():
         taken = "" if commands == set(COMMANDS) else f" ({', '.join(c for c in COMMANDS if c in commands)})"
         for number, line in enumerate(textwrap.wrap(text + taken, 100)):
             say(f"  {'' if number else f'{name}=':14}{line}")
-    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones rebuild only what has changed.\n"
+    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones rebuild only what changed.\n"
         "All files are created in build/. The output of compilers and guests is in build/log/.")
 
 

@@ -41,7 +41,7 @@ def items(section):
 
 
 def judge(text, after):
-    """Yield what is wrong with a comment: text is its text without asterisks, after is the source that follows it."""
+    """Yield the problems of a comment: text is its text without asterisks, after is the source that follows it."""
     if NO_FUNCTION.match(text):
         return
     macro, function = MACRO.match(after), FUNCTION.match(after)
@@ -65,7 +65,7 @@ def judge(text, after):
 
 
 def check_file(path):
-    """Return what is wrong with the comments of a file, each problem with its line."""
+    """Return the problems of the comments in a file, each with its line."""
     text = path.read_text()
     found = []
     for comment in COMMENT.finditer(text):

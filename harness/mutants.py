@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make mutants: plant small faults, one at a time, and check that the tests catch each of them.
 
-faults.py describes the faults. Each family has its own way to build and test mutants, see mutants_engine.py,
-mutants_iommufd.py and mutants_type1.py. ONLY= selects families or mutants; by default all of them are tested.
+faults.py describes the faults. Each family has its own way to build and test mutants (see mutants_engine.py,
+mutants_iommufd.py and mutants_type1.py). ONLY= selects families or mutants; by default all of them are tested.
 """
 from . import mutants_engine, mutants_iommufd, mutants_type1, only
 from .faults import FAMILIES, FAULTS, listed, plant

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test mutants of the engine: the KUnit suites on user-mode Linux must fail with each of them.
 
-One kernel contains all mutants, see faults.py. Locks, memory and invariants are checked as in make kunit.
+One kernel contains all mutants (see faults.py). Locks, memory and invariants are checked as in make kunit.
 
 The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
 times as long as without a mutant. The suites are split into stages with a boot for each. The fastest stage is first,
@@ -22,7 +22,7 @@ from .shell import lines_of, must, say, spawn, stop
 OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
 # A case counts as hung if it takes more than LEAST seconds and more than PATIENCE times as long as without a mutant.
-# The suites themselves detect most hangs within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of
+# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). KUnit ends the line of
 # a result only when it prints the next one, so the hung case may be the second one after the case that the verdict
 # names.
 PATIENCE, LEAST = 5, 30

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test mutants of /dev/iommu: its selftests or those of vfio devices must fail with each mutant in the debug kernel.
 
-One kernel contains all mutants, see faults.py. Each mutant is tested in a guest of its own. The programs run until one
+One kernel contains all mutants (see faults.py). Each mutant is tested in a guest of its own. The programs run until one
 of them fails, hangs or leaves a page pinned, or until the kernel panics at the first warning or KASAN report.
 """
 from . import faults, guest, kernel, packages, selftest, series

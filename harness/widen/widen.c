@@ -59,7 +59,7 @@ static bool caller_may_sleep(void)
 
 static void delay(void)
 {
-	/* Hash a counter, as the kernel's random number generator takes locks. */
+	/* Hash a counter, since the kernel's random numbers take locks. */
 	u32 number = jhash_1word(atomic_long_inc_return(&delays), 0);
 	unsigned int us = min_us + number / SELDOM % (max_us - min_us + 1);
 
@@ -159,7 +159,7 @@ static int called(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct widened *this = container_of(probe, struct widened, probe);
 
-	/* At the first instruction the return address is on top of the stack. */
+	/* On entry, the return address is on top of the stack. */
 	if (!caller_is_ours(*(unsigned long *)regs->sp))
 		return 0;
 	regs->ip = (unsigned long)this->replacement;

@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 		flight.device = space_bind(&space, flight.second);
 	watch("attach", &flight, fly_attach, page);
 
-	/* HWPT_ALLOC fills the new table with all mappings before it returns. */
+	/* HWPT_ALLOC fills the table with all mappings before it returns. */
 	if (!space.type1 && !space_new_table(&space, flight.device, &id)) {
 		space_drop_table(&space, id);
 		watch("table", &flight, fly_table, page);
