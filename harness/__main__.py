@@ -81,7 +81,7 @@ def main():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another command in this checkout to finish")
+            say("waiting for another command that runs in this checkout")
             fcntl.flock(lock, fcntl.LOCK_EX)
         return importlib.import_module(f"harness.{COMMANDS[command][0]}").main()
 

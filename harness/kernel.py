@@ -72,7 +72,7 @@ def configure(out, files, tree=LINUX, strict=True):
     if lost and strict:
         (out / ".config").unlink()
         raise Failure(f"{out.name}: Kconfig dropped {', '.join(lost)}\n"
-                      "Either this tree does not define the symbol, or one of its dependencies is off.")
+                      "Such a symbol is either not defined in this tree, or a dependency of it is off.")
 
 
 def ensure_config(out, files, tree=LINUX, strict=True, identity=None):

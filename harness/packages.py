@@ -27,7 +27,7 @@ def missing(names):
 def need(names):
     """Install missing packages with apt-get if running as root; otherwise raise Failure with their names."""
     if not shutil.which("dpkg-query"):
-        raise Failure("dpkg-query is missing, so this is not a Debian system. The harness needs Debian 12 with these "
+        raise Failure("this is no Debian system, as dpkg-query is missing. The harness needs Debian 12 with these "
                       f"packages:\n    {' '.join(names)}")
     absent = missing(names)
     if not absent:
@@ -40,5 +40,5 @@ def need(names):
         must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
         must(install, ["apt-get", "install", "-y", "--no-install-recommends", *absent], "apt.log", env=env)
     except Failure as failure:
-        raise Failure(f"{failure}\nCheck the network and apt's sources and run the command again, or install the "
+        raise Failure(f"{failure}\nCheck the network and the sources of apt, and run the command again. Or install the "
                       f"packages yourself:\n    {install}") from None
