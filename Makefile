@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Every goal is a command of the harness. `make help` lists them, see harness/__main__.py.
+# Every goal is a command of the harness (see harness/__main__.py). `make help` lists them.
 
 .DEFAULT_GOAL := help
 
@@ -12,9 +12,9 @@ python:
 		{ apt-get update && apt-get install -y --no-install-recommends python3; } || \
 		{ echo "error: python3 is missing. Install it, on Debian as root with: apt-get install python3" >&2; exit 1; }
 
-# This file is no goal, although the rule below matches it.
+# This file is not a goal, although the rule below matches it.
 Makefile: ;
 
-# The prerequisite is phony, so that a command also runs if a file or folder has its name.
+# The prerequisite is phony, so that a command also runs if a file or folder of that name exists.
 %: python
 	@python3 -B -m harness $@

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run the command that `make COMMAND` passes on as `python3 -m harness COMMAND`."""
+"""Entry point of the harness: `make COMMAND` runs `python3 -m harness COMMAND`."""
 import difflib
 import fcntl
 import importlib
@@ -19,12 +19,12 @@ COMMANDS = {
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
     "selftest": ("selftest", "run the kselftests in a guest"),
     "differential": ("differential", "compare the behaviour of type1 under the stock kernel and under ours"),
-    "mutants": ("mutants", "plant faults in the engine, /dev/iommu and type1 that the tests must catch"),
+    "mutants": ("mutants", "plant faults in the engine, /dev/iommu and type1, which the tests must catch"),
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
-    "bench": ("bench", "measure against stock 6.1 and 6.12, as tables and a plot"),
-    "clients": ("clients", "forward frames with DPDK's testpmd on type1 and compare them"),
-    "inversion": ("inversion", "show with lockdep that stock type1 has a lock inversion and ours has none"),
+    "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and a plot"),
+    "clients": ("clients", "forward frames with DPDK's testpmd on type1 and check that all arrive unchanged"),
+    "inversion": ("inversion", "show with lockdep that stock type1 has a lock inversion and ours does not"),
     "kernel": ("kernel", "build the release kernel and print the path of its bzImage"),
     "series": ("series_mail", "write the patches as mail and print their folder"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
@@ -36,7 +36,7 @@ COMMANDS = {
 VARIABLES = {
     "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
-             "names of programs, mutants or parts to run, separated by commas; * stands for any text"),
+             "comma-separated names of the programs, mutants or parts to run; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
     "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: a bug that the command must report"),
 }
@@ -51,8 +51,8 @@ def usage():
         taken = "" if commands == set(COMMANDS) else f" ({', '.join(c for c in COMMANDS if c in commands)})"
         for number, line in enumerate(textwrap.wrap(text + taken, 100)):
             say(f"  {'' if number else f'{name}=':14}{line}")
-    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones build what has changed.\n"
-        "All files are created in build/, and the output of compilers and guests in build/log/.")
+    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones rebuild only what changed.\n"
+        "All files are created in build/. The output of compilers and guests is in build/log/.")
 
 
 def check_arguments(command):
@@ -74,7 +74,7 @@ def main():
         return 0
     command = sys.argv[1]
     check_arguments(command)
-    # Turn SIGTERM into an exception, so that cleanup handlers stop the programs that were started.
+    # Turn SIGTERM into an exception, so that `finally` blocks stop the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / ".lock", "w") as lock:

@@ -15,7 +15,7 @@ CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1
           "to use Debian's package linux-source-6.1.")
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
-# Ignore the user's git configuration and fix names and dates, so that the same input gives the same commit hashes.
+# Ignore the user's git configuration and fix names and dates, so that the same input results in the same commit hashes.
 AUTHOR = "IOPT maintainers"
 EMAIL = "iopt@example.org"
 DATE = "1767225600 +0000"

@@ -38,7 +38,7 @@ class Beside:
             raise Failure(f"a background job died, see {LOG / self.name}") from None
 
     def stop(self):
-        self.process.terminate()    # its SIGTERM handler raises an exception, so that it stops its children
+        self.process.terminate()    # SIGTERM raises an exception in the process, which then stops its children
         self.process.join()
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
-For each commit only the folders that it touches are compiled. make check compiles each commit with y, and only the last
-one with m.
+For each commit, only the folders that it touches are compiled. make check compiles each commit with y, and only the
+last one with m.
 """
 import shutil
 
@@ -32,7 +32,7 @@ def touched(commit):
 
 
 def objects(patches, variant):
-    """Return the objects of the sources that the patches add, for m without KUnit suites, which cannot be modules."""
+    """Return the objects of the sources that the patches add. KUnit suites cannot be modules, so m leaves them out."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant == "m":
@@ -43,16 +43,17 @@ def objects(patches, variant):
 def compile_commit(title, patches, folders, variant, last):
     """Compile the folders in TREE, and all objects that the patches add; return a list of errors."""
     out = BUILD / f"bisect-{variant}"
-    # Commits in the middle of the series may lack symbols of the fragments, but the last one must define all.
+    # Commits in the middle of the series may lack symbols of the fragments. The last one must define all of them.
     kernel.ensure_config(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
-    # The front ends select CONFIG_IOPT, but later commits add them: set it for the commits of the engine.
+    # The front ends select CONFIG_IOPT, but are added by later commits. Set it explicitly for the commits of the
+    # engine.
     argv = kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", tree=TREE)
     file = f"bisect-{patches[-1].name}-{variant}.build"
     status, log = logged(f"compile {title}", [*argv, *folders], file, env=kernel.environment())
-    # Kbuild skips an object that only a later commit links: compile it by name.
+    # Kbuild skips objects that only a later commit links. Compile those by name.
     if not status and (missing := [name for name in wanted if not (out / name).exists()]):
         status, log = logged("compile what is not linked yet", [*argv, *missing], file, env=kernel.environment())
     if status:
@@ -61,7 +62,7 @@ def compile_commit(title, patches, folders, variant, last):
 
 
 def bisect(every=tuple(VARIANTS)):
-    """Compile each commit in the given variants, and the whole series in the other ones at the last commit."""
+    """Compile each commit in the given variants and, at the last commit, the whole series in the other variants."""
     packages.need(packages.KERNEL)
     made = series.apply()
     results = Results()

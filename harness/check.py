@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make check: run all stages that a submission must pass, and print the number of passed and failed cases.
 
-PLANT=use-after-free, lock-inversion or leak triggers that bug in the guests of the selftests, and make check must then
-fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
+PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests, so that make check
+must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 """
 import functools
 import time
@@ -32,8 +32,8 @@ STAGES = [
     ("planted bugs", planted.planted),
 ]
 
-# Stages that need no guest. A guest leaves one processor nearly idle, so these run in the background, started after the
-# first of the stages above.
+# Stages that need no guest. A guest leaves one processor nearly idle, so these stages run in the background once the
+# first of STAGES is done.
 BESIDE = [
     ("lint", lint.lint),
     ("each commit compiles", lambda: bisect.bisect(["y"])),
@@ -45,7 +45,7 @@ def clock(seconds):
 
 
 def stage(name, work):
-    """Run one stage and return (results, seconds). A Failure, or a stage without tests, counts as a failed case."""
+    """Run one stage and return (results, seconds). A Failure or a stage without tests counts as a failed case."""
     say(f"\n== {name}")
     start = time.monotonic()
     try:
@@ -66,7 +66,7 @@ def stage(name, work):
 
 
 def report(staged):
-    """Print times, restarted guests and failures of [(name, results, seconds)]; return whether any case failed."""
+    """Report on the stages [(name, results, seconds)] and on restarted guests; return whether any case failed."""
     total = Results()
     say("")
     for name, results, seconds in staged:
@@ -93,7 +93,7 @@ def run_all(stages):
 
 def main():
     start = time.monotonic()
-    planted.given()     # report a wrong PLANT= before the first stage
+    planted.given()     # Reject an invalid PLANT= before the first stage.
     # Install all packages now: the background stages must not run apt-get at the same time.
     packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
                    *packages.CLIENTS])

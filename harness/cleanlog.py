@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Search a kernel log for reports of bugs, which fail a test."""
+"""Search a kernel log for bug reports, each of which fails the test."""
 import re
 from dataclasses import dataclass
 
-# (name of the finding, pattern). The first pattern that matches a line decides its name.
+# (name of the finding, pattern). A finding is named after the first pattern that matches its line.
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("data-race", r"BUG: KCSAN"),
     ("use-after-free", r"BUG: KASAN: (slab-)?use-after-free"),
@@ -40,7 +40,7 @@ class Finding:
 
 
 def findings(text, allowed=()):
-    """Return the findings in a console log, in order, except for the names in allowed, which the test provokes."""
+    """Return the findings in a console log, in order. allowed names those to ignore, as the test provokes them."""
     found = []
     for line in text.splitlines():
         for name, pattern in PATTERNS:

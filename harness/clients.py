@@ -2,7 +2,8 @@
 """make clients: run an independent user of type1, DPDK's testpmd.
 
 testpmd forwards frames between two emulated NICs through vfio-pci. The host sends the frames and compares those that
-arrive. The NICs' counters, VmLck of the process, the number of pinned pages and the kernel log are checked as well.
+arrive with those sent. The NICs' counters, VmLck of the process, the number of pinned pages and the kernel log are
+checked as well.
 """
 import re
 
@@ -18,10 +19,10 @@ FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
 
 
 def forward(name, bzimage, restarts):
-    """Boot a kernel and forward frames with testpmd; return the outcome, the traffic and {name: value} of the guest.
+    """Boot a kernel and forward frames with testpmd; return the outcome, the traffic and {name: value} from the guest.
 
-    The sockets of the traffic belong to one guest. A guest that hung is therefore restarted here with new traffic, and
-    not by guest.boot().
+    The sockets of the traffic belong to one guest. Hence a guest that hung is restarted here with new traffic, instead
+    of by guest.boot().
     """
     traffic = Traffic(FRAMES)
     devices = [f"e1000e,netdev=e{i},addr={address}" for i, address in enumerate(NICS)]

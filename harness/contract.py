@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Record how type1 behaves: run the contract programs under a kernel and parse the lines that they print.
 
-The programs are in tools/testing/selftests/vfio/contract. Each line that they print starts with the numbers of the
-rules that it shows, has a name that is unique in the program, and the observed text. harness/contract/ contains
+The programs are in tools/testing/selftests/vfio/contract. Each line that they print consists of the numbers of the
+rules that it shows, a name that is unique within the program, and the observed text. harness/contract/ contains
   rules     one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
-  warnings  machines on which warnings of the kernel are expected: machine, and the rule that they show
+  warnings  machines on which kernel warnings are expected: machine, and the rule that the warnings show
 """
 import re
 import shutil
@@ -23,9 +23,9 @@ DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device that the programs mdev_* use
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 
-# The emulated machines and their arguments for guest.Guest. ONLY lists the programs that run on one machine only, and
-# ALSO those that run there in addition; all others run on the usual one. Results are named program@machine, except on
-# the usual machine.
+# The emulated machines, with their arguments for guest.Guest. Programs run on the usual machine, except that those in
+# ONLY run just on the machine given there, and those in ALSO run there as well. Results are named program@machine, or
+# program for the usual machine.
 MACHINES = {
     "usual": {},
     "unsafe": {"iommu": "intel-iommu,intremap=off"},
@@ -63,7 +63,7 @@ class Side:
             elif end:
                 if end.group(2) != "0":
                     self.wrong.append(f"{program}: exit status {end.group(2)}")
-                # The bug_* programs themselves print how many pages a bug leaves pinned.
+                # The bug_* programs print the number of pages that a bug leaves pinned themselves.
                 if end.group(3) != end.group(4) and not program.startswith("bug_"):
                     self.wrong.append(f"{program}: {end.group(3)} pages pinned before, {end.group(4)} after")
                 program = None
@@ -92,7 +92,7 @@ def table(name, columns, separator=None):
 
 
 def programs():
-    """Return the names of the programs, without those that race and are not compared."""
+    """Return the names of the programs to compare. Programs that race are not compared."""
     packages.need(packages.KERNEL)
     series.apply()
     return output("make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", "-s", "--no-print-directory", "list",
@@ -100,7 +100,7 @@ def programs():
 
 
 def build_programs():
-    """Build all programs with the lib.mk of the tree, including those that race and are not compared."""
+    """Build all programs with the kernel tree's lib.mk, including those that race and are not compared."""
     series.apply()
     include = kernel.headers(BUILD / "contract-headers")
     PROGRAMS.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def build_programs():
 def prepare(name, out, tree=LINUX):
     """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
 
-    The sources are taken from the repository. Those in build/linux use operations that stock vfio does not have.
+    The sources are taken from the repository, since those in build/linux use operations that stock vfio does not have.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make coverage: measure with gcov on x86-64 which lines and branches of the engine its KUnit suites reach.
 
-It also prints how many random operations of each kind succeeded, from a long run on user-mode Linux with KASAN.
+It also prints how many random operations of each kind succeed in a long run on user-mode Linux with KASAN.
 """
 import base64
 import io
@@ -16,10 +16,10 @@ from .shell import Failure, output, say
 
 ENGINE = "drivers/iommu/iopt"
 
-# Kbuild evaluates this in each folder. It instruments the engine itself, but not its tests.
+# Kbuild evaluates this in each folder. The engine itself is instrumented, its tests are not.
 PROFILE = f"GCOV_PROFILE=$(if $(filter {ENGINE},$(obj)),y)"
 
-# Files in debugfs have size 0, for which tar would pack no data: copy each counter file first.
+# Files in debugfs report size 0, so tar would store no data. Copy each counter file first.
 COLLECT = f"""
 cd /sys/kernel/debug/gcov || exit
 find . -name '*.gcda' | grep /{ENGINE}/ | while read -r file; do
@@ -30,7 +30,7 @@ cd /tmp && tar -cf - *.gcda | base64
 
 
 def measure():
-    """Return {file: ({line: count}, {(line, branch): count})} of the engine; headers are summed over their users."""
+    """Return {file: ({line: count}, {(line, branch): count})} of the engine, with headers summed over their users."""
     out = kernel.build("coverage", PROFILE)
     outcome = guest.boot(guest.Guest("coverage", kernel.bzimage(out), args="kunit.enable=1"), COLLECT)
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make differential: compare the behaviour of type1 under the stock kernel and under ours, line by line.
 
-The lines are those that contract.py records. ONLY= selects contract programs; a rule without a
-line is then not a failure.
+The lines are those that contract.py records. ONLY= selects contract programs, and rules without a line are not failures
+then.
 """
 import dataclasses
 import itertools
@@ -26,7 +26,7 @@ def compare(first, other, allowed):
 def judge(first, other, allowed, whole):
     """Print the table of rules and return a list of failures.
 
-    If not all programs ran (whole is false), rules and allowed differences without a line are not failures.
+    whole is false if only some programs ran. Rules and allowed differences without a line are not failures then.
     """
     differences = list(compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
@@ -65,7 +65,7 @@ def judge(first, other, allowed, whole):
 
 
 def success(side):
-    """Print how many random operations of each kind succeeded; return a failure for each kind below one half."""
+    """Print how many random operations of each kind succeeded; return a failure for each kind with less than half."""
     counts = [(line, *map(int, found.groups())) for (program, line), (_, text) in side.lines.items()
               if program == "random" and (found := re.match(r"tried (\d+) succeeded (\d+)$", text))]
     say(f"{'operation':12}{'tried':>8}{'succeeded':>11}")
@@ -78,7 +78,7 @@ def success(side):
 
 
 def explain(wrong, kernels):
-    """If a random sequence differs, trace its seed under both kernels; return the first operation that differs."""
+    """If a random sequence differs, trace its seed under both kernels; return the first difference of the traces."""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
@@ -94,7 +94,7 @@ def explain(wrong, kernels):
 
 
 def differential(seeds=200, itself=False, wanted=""):
-    """Compare the stock kernel with ours or, if itself is set, with a second run of it; return the results.
+    """Compare the stock kernel with ours or, if itself is set, with itself; return the results.
 
     seeds is the number of random sequences. wanted is the text of ONLY=.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Edits of files of the base kernel: anchored insertions and semantic patches; and Makefiles that grow with the series.
+"""Edit files of the base kernel with anchored insertions and semantic patches, and grow our Makefiles with the series.
 
-An edit transforms text. If it no longer matches, it raises a Failure with its own name and that of the file.
+An edit that no longer matches raises a Failure, which names the edit and the file.
 """
 import difflib
 import fnmatch
@@ -16,9 +16,9 @@ from .shell import Failure
 # ---- anchored insertions -------------------------------------------------------------------------
 
 class Insertion:
-    """Lines to insert after or before the only line of a file that equals the anchor.
+    """Lines to insert after or before the anchor, which is the only line of a file with that text.
 
-    With `within:` it is the first such line below the only line that equals the text of `within:`.
+    With `within:`, the anchor is the first such line below the only line that equals the text of `within:`.
     """
 
     def __init__(self, where, path):
@@ -51,7 +51,8 @@ class Insertion:
         return found[0]
 
 
-# Longer insertions of C are kept in fragment files. Lines within a comment do not count.
+# Maximum number of lines of C in an insertion; longer ones are kept in fragment files. Blank lines and the lines of a
+# comment that start with * are not counted.
 INLINE_MAX = 6
 
 
@@ -97,7 +98,7 @@ TOKEN = re.compile(r"\w+|\S")
 
 
 def rules_of(text):
-    """Return [(metavariables, body)] of the rules of a semantic patch that add or remove lines."""
+    """Return [(metavariables, body)] for the rules of a semantic patch that add or remove lines."""
     found, lines = [], iter(text.splitlines())
     names = body = None
     for line in lines:
@@ -123,10 +124,10 @@ def differences(old, new, sign):
 
 
 class Rule:
-    """The traces of a rule in the files that it changes, to detect a rule that does not match any more.
+    """The traces that a rule leaves in the files that it changes, to detect a rule that no longer matches.
 
-    Each line that the rule adds must be among the added lines or, if it adds none, each line that it removes among the
-    removed ones. A line that it both adds and removes does not count.
+    Each line that the rule adds must be among the lines added to the files. If the rule only removes lines, each of
+    them must be among the lines removed. Lines that the rule both adds and removes are ignored.
     """
 
     def __init__(self, names, body):
@@ -149,8 +150,8 @@ class Rule:
 class SemanticPatch:
     """A Coccinelle script. Its `// files:` lines list the paths and globs of the files that it changes.
 
-    Each path must change, and at least one file of each glob; with a line `// optional-per-file` it is
-    sufficient that one of all files changes. Each rule must match in at least one file.
+    Each path must change, and so must at least one file of each glob. With a line `// optional-per-file`, a change to
+    any one of the files is sufficient. Each rule must match in at least one file.
     """
 
     def __init__(self, where, script):
@@ -208,7 +209,7 @@ OBJECT = re.compile(r"^\s*([\w-]+?)-(?:\$\([^)]*\)|y|m|objs)\s*[:+]?=\s*(.*?)\s*
 def grow_makefile(where, text, directory, exists):
     """Return the Makefile without the objects that have no source at this commit, according to exists(path).
 
-    The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if one of its parts is.
+    The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if at least one part exists.
     """
     def value(line):
         match = OBJECT.match(line)

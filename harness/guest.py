@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot a kernel in QEMU (q35 with VT-d, emulated) and run one shell script in it.
+"""Boot a kernel in QEMU (an emulated q35 machine with VT-d) and run one shell script in it.
 
-The guest mounts the host's root read-only over 9p, below an overlay in memory; see guest/init.
+The guest mounts the host's root read-only over 9p, below an overlay in memory (see guest/init).
 """
 import re
 import signal
@@ -21,20 +21,20 @@ IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
 
 EXIT = re.compile(r"^guest: exit status (\d+)$")
-# The lines before and after a program that run_test of guest/tests.sh runs: its name, and at the end its exit status
-# and the number of pinned pages before and after.
+# The lines that run_test of guest/tests.sh prints before and after a program: the program's name and, in the second
+# line, its exit status and the number of pinned pages before and after.
 BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (\S+) (\S+)$")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
-# QEMU's edu devices, which do DMA: two that are alone in their IOMMU groups, and two functions that share a group.
+# QEMU's edu devices, which do DMA: two that have an IOMMU group of their own, and two functions that share a group.
 EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
        "edu,dma_mask=0xffffffffffffffff,addr=4.0",
        "edu,dma_mask=0xffffffffffffffff,addr=5.0,multifunction=on",
        "edu,dma_mask=0xffffffffffffffff,addr=5.1,multifunction=on"]
-# Devices for error paths of vfio. One group contains an edu and a function that a kernel driver uses, on a bus that can
-# be reset; another device is a PF with VFs. The port of that bus has a speed of 5 GT/s, too low for link active
-# reporting, because QEMU reports the link wrongly.
+# Devices for error paths of vfio: a group that contains an edu device and a function used by a kernel driver, on a bus
+# that can be reset; and a PF with VFs. The root port of that bus runs at 5 GT/s, too slow for link active reporting,
+# because QEMU reports the link state incorrectly.
 UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
           "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
           "virtio-rng-pci,bus=port1,addr=0.1,multifunction=on",
@@ -56,14 +56,14 @@ class Guest:
     memory: str = "2G"
     iommu: str = IOMMU
     qemu: list = field(default_factory=lambda: QEMU)    # command that runs QEMU
-    silence: int = 120              # seconds without progress until it counts as hung
-    timeout: int = 900              # seconds that it may run
+    silence: int = 120              # seconds without progress after which the guest counts as hung
+    timeout: int = 900              # seconds that the guest may run
     restarts: int = 1               # number of restarts after a hang
 
 
 @dataclass
 class Outcome:
-    status: int                     # exit status of the script, None if the guest stopped before its end
+    status: int                     # exit status of the script, None if the guest stopped before the script ended
     reason: str                     # why status is None
     lines: list                     # output of the script
     console: Path                   # file with the kernel log
@@ -72,7 +72,7 @@ class Outcome:
     def failures(self, allowed=()):
         """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
 
-        allowed names the findings that the test provokes.
+        allowed names the findings that the test provokes on purpose.
         """
         results = Results(logs=[self.console, self.console.with_suffix(".output")])
         if self.status is None:
@@ -81,19 +81,19 @@ class Outcome:
         return results
 
 
-# A message for each guest that was restarted, because it hung or QEMU crashed. The reports of make check and make soak
-# list them.
+# A message for each guest that was restarted because it hung or QEMU crashed, for the reports of make check and make
+# soak.
 restarted = []
 
 
 class Console:
-    """Reader of the kernel log while it grows. KUnit prints its results there."""
+    """Reader for a kernel log that is still being written. KUnit prints its results there."""
 
     def __init__(self, path):
         self.path, self.read, self.rest = path, 0, ""
 
     def lines(self):
-        """Return the complete lines that were written since the last call."""
+        """Return the complete lines written since the last call."""
         if self.path.stat().st_size == self.read:
             return []
         with open(self.path, "rb") as file:
@@ -135,7 +135,7 @@ class Place:
 
 
 def command(guest, script, console):
-    # no_timer_check: on a busy host emulated timer interrupts are late, and the kernel would report a broken timer.
+    # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
     kernel_args = (f"console=ttyS0 panic=-1 oops=panic no_timer_check intel_iommu=on "
                    f"root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
                    f"init={HARNESS}/guest/init GUEST_RUN={script} {guest.args}")
@@ -152,7 +152,7 @@ def command(guest, script, console):
 
 
 def explain(console, qemu, lines):
-    """Return the reason why a guest stopped before the end of its script, with the last lines of its logs."""
+    """Explain why a guest stopped before its script ended: a panic, an error of QEMU, or the end of its logs."""
     text = console.read_text(errors="replace")
     panic = PANIC.search(text)
     if panic:
@@ -167,7 +167,7 @@ def tail(text, lines):
 
 
 def ended_with(child):
-    """Return the exit status of QEMU, which has closed its output; it is negative if a signal killed QEMU."""
+    """Return the exit status of QEMU, which has closed its output. The status is negative if a signal killed QEMU."""
     try:
         return child.wait(timeout=10)
     except subprocess.TimeoutExpired:
@@ -177,8 +177,8 @@ def ended_with(child):
 def boot_once(guest, script, on_line):
     """Boot a guest once, run the shell script in it and return the Outcome.
 
-    Output of the script and results of KUnit count as progress. Other lines of the kernel log do not, because a kernel
-    that hangs may report stalls endlessly.
+    Output of the script and KUnit results count as progress. Other lines of the kernel log do not, since a kernel that
+    hangs may report stalls endlessly.
     """
     console, qemu, file = (LOG / f"{guest.name}.{kind}" for kind in ("console", "qemu", "sh"))
     file.write_text(script)
@@ -216,7 +216,7 @@ def boot_once(guest, script, on_line):
                     lost, reason = True, f"QEMU was killed by {signal.Signals(-code).name} in {place}"
         finally:
             stop(child)
-    # If the script ended, the result is complete even if the guest failed to stop.
+    # If the script ended, the result is complete even if the guest failed to power off.
     lost = lost and status is None
     if status is None:
         reason = reason + tail(console.read_text(errors="replace"), lines) if reason else explain(console, qemu, lines)
@@ -225,7 +225,7 @@ def boot_once(guest, script, on_line):
 
 
 def restartable(outcome):
-    """Return whether a guest hung or QEMU crashed without a finding in the log but stalls, which any hang causes."""
+    """Return whether a guest hung or QEMU crashed, without any finding but stalls, which any hang causes."""
     return outcome.lost and not cleanlog.of(outcome, ["stall"])
 
 
@@ -238,10 +238,10 @@ def note_restart(guest, outcome):
 
 
 def boot(guest, script, on_line=None):
-    """Boot a guest, run the shell script in it and return the Outcome; call on_line(text) for each line it prints.
+    """Boot a guest, run the shell script in it and return the Outcome; call on_line(text) for each line that it prints.
 
-    QEMU's emulation of several processors can hang or crash without a fault of the kernel. Therefore such a guest is
-    restarted, guest.restarts times, and each restart is reported.
+    With several emulated processors, QEMU itself can hang or crash, without a fault of the kernel. Such a guest is
+    restarted up to guest.restarts times, and each restart is reported.
     """
     packages.need(packages.GUEST)
     LOG.mkdir(parents=True, exist_ok=True)

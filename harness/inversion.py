@@ -5,16 +5,16 @@ Stock type1 notifies drivers of an unmap under the lock of the device list, and 
 the container. Other operations take the two locks in the opposite order.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
-it with a mediated device that pins pages. In our kernel it must report none, neither for that program nor for
-race_notices, which runs unmaps against each other and against devices that are opened and closed.
-race_notices also checks that a device is notified of one unmap at a time.
+it with a mediated device that pins pages. In our kernel lockdep must report none, neither for mdev_inversion nor for
+race_notices. The latter races unmaps against each other and against the open and close of devices, and also checks that
+a device is never notified of two unmaps at the same time.
 """
 import re
 
 from . import contract, guest, kernel, stock
 from .results import Results, report
 
-# The lockdep names of the two locks: that of the container and that of its list of devices.
+# The names that lockdep has for the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
 PROGRAM = "mdev_inversion"
@@ -44,7 +44,7 @@ def ours(rounds=ROUNDS):
     tested = contract.prepare("ours-debug", kernel.build("debug"))
     contract.build_programs()
     script = contract.header(tested) + contract.run(PROGRAM) + f"{contract.PROGRAMS}/race_notices {rounds}\n"
-    # race_notices prints nothing until its end, so the timeout for progress has to cover it.
+    # race_notices prints nothing before it ends, so the timeout for progress must cover its whole run.
     machine = guest.Guest("race", tested.bzimage, devices=guest.EDU, silence=120 + rounds,
                           timeout=600 + 2 * rounds)
     outcome = guest.boot(machine, script)

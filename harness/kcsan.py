@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make kcsan: search for data races with KCSAN, in the concurrent KUnit suites and selftests.
 
-A report is a failure if our code makes one of its two accesses, or if the source of one is unknown; reports from the
-rest of the kernel are only counted. As a control, KCSAN has to find a race that the module `planted` makes.
+A report is a failure if our code makes either of the two accesses, or if the location of either is unknown. Reports
+about the rest of the kernel are only counted. As a control, KCSAN must find a race that the module `planted` provokes.
 """
 import re
 from bisect import bisect_right
@@ -15,19 +15,19 @@ from .shell import output, say
 
 OURS = ("drivers/iommu/iopt/", "drivers/iommu/iommufd/", "drivers/iommu/intel/", "drivers/iommu/iommu.c",
         "drivers/vfio/", "include/linux/iopt.h", "samples/vfio-mdev/pin/")
-# An access made by inlined or library code is attributed to its caller. Lock functions are not listed here, so accesses
-# to the lock itself are not attributed to the code that takes it.
+# Accesses in inlined or library code are attributed to the caller. Lock functions are not listed, so that accesses to a
+# lock itself are not attributed to the code that takes the lock.
 LIBRARY = ("include/", "lib/", "arch/x86/include/", "arch/x86/lib/", "kernel/kcsan/")
 ACCESS = re.compile(r" to 0x\w+ of \d+ bytes by ")
 FRAME = re.compile(r"^ ([\w.]+)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[(\w+)\])?$")
 SYMBOL = re.compile(r"^([0-9a-f]+) .{7} (\S+)\t([0-9a-f]+) +(?:0x\w+ |\.hidden )?(\S+)$", re.M)
 PLACE = re.compile(r"^(?:\S*?/build/(?:[\w-]+/\.\./)?linux/|\.\./linux/)?(\S+:(?:\d+|\?))")
 UNKNOWN = "?"
-# The number of watchpoints that KCSAN set up, in the guest's debugfs. If it is 0, KCSAN cannot have found anything.
+# The number of watchpoints that KCSAN has set up, from debugfs of the guest. If it is 0, KCSAN cannot have found
+# anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites except those with a name that starts with iopt-r. These are single-threaded, and iopt-random and iopt-runs*
-# are slow as well.
+# All suites except iopt-r*. Those are single-threaded, and iopt-random and iopt-runs* are slow as well.
 SUITES = "iopt-[!r]*"
 
 
@@ -64,9 +64,10 @@ def reports(text):
 
 
 def addresses(file, frames):
-    """Return {frame: address} in an object file.
+    """Return {frame: address} for an object file.
 
-    Functions of the same name are distinguished by size, which kallsyms counts up to the start of the next function.
+    Functions of the same name are distinguished by their size. kallsyms counts the padding up to the next function, and
+    so does this.
     """
     section = [] if file.suffix != ".ko" else ["-j", ".text"]
     symbols = [(int(start, 16), name) for start, _, _, name in
@@ -83,7 +84,7 @@ def addresses(file, frames):
     for frame in frames:
         all_of_name = by_name.get(frame.function, set())
         same = [start for start in all_of_name if size(start) == frame.size] or list(all_of_name)
-        # Stack entries are return addresses: subtract 1 to get an address inside of the call.
+        # Stack entries are return addresses. Subtract 1 to get an address within the call instruction.
         if len(same) == 1:
             found[frame] = same[0] + frame.offset - 1
     return found
@@ -98,7 +99,7 @@ def object_file(out, module):
 
 
 def places(out, frames):
-    """Return {frame: [file:line, ...]}, inlined functions first."""
+    """Return {frame: [file:line, ...]}, innermost inlined function first."""
     found = {}
     for module in {frame.module for frame in frames}:
         file = object_file(out, module)
@@ -125,7 +126,7 @@ def accessed(stack, known):
 
 
 def judge(out, texts):
-    """Return [(title, places, whether it is a failure)] of the reports in the logs, once for each pair of places."""
+    """Return [(title, places, whether it is a failure)] for the reports in the logs, one for each pair of places."""
     every = [race for text in texts for race in reports(text)]
     known = places(out, {frame for race in every for stack in race.stacks for frame in stack})
     found = {}
@@ -142,7 +143,7 @@ def watched(lines):
 
 
 def control(out):
-    """Check that KCSAN reports a planted race at its place; return the results."""
+    """Check that KCSAN reports a planted race and that both accesses are located in planted.c; return the results."""
     script = planted.insmod(planted.build(out), "data-race") + COUNTS
     outcome = guest.boot(guest.Guest("kcsan-planted", kernel.bzimage(out)), script)
     found = judge(out, [outcome.console.read_text(errors="replace")])
@@ -165,7 +166,7 @@ def kcsan(seconds=60, cpus=2):
     outcome = guest.boot(machine, COUNTS)
     texts = [outcome.console.read_text(errors="replace")]
     results.add(ktap.parse(texts[0].splitlines()))
-    # Data races are judged below, by the places of their accesses.
+    # Data races are judged below, by the location of their accesses.
     results.add(outcome.failures(allowed=["data-race"]))
     if outcome.status is not None and not watched(outcome.lines):
         results.fail("KCSAN set up no watchpoint")

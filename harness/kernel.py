@@ -27,11 +27,11 @@ def jobs():
 
 
 def environment():
-    """Return the environment for kbuild, without variables of the calling make, and with settings of ccache."""
+    """Return the environment for kbuild: without variables of the calling make, and with ccache settings."""
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",
                         "CDPATH")}
-    # Prefer Debian's programs: only its python3 finds the modules that are installed as Debian packages.
+    # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",
                CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
@@ -48,7 +48,7 @@ def fragments(*names):
 
 
 def wanted(files):
-    """Return {symbol: line} of fragments or of a .config, including lines `# CONFIG_X is not set`."""
+    """Return {symbol: line} of fragments or of a .config, including `# CONFIG_X is not set` lines."""
     lines = {}
     for fragment in files:
         for line in fragment.read_text().splitlines():
@@ -59,7 +59,7 @@ def wanted(files):
 
 
 def configure(out, files, tree=LINUX, strict=True):
-    """Merge the fragments into out/.config. With strict, fail if Kconfig drops one of their lines."""
+    """Merge the fragments into out/.config. If strict, fail if Kconfig drops one of their lines."""
     out.mkdir(parents=True, exist_ok=True)
     must(f"configure {out.name}", ["sh", "-e", "-c", """
         "$@" tinyconfig
@@ -76,9 +76,9 @@ def configure(out, files, tree=LINUX, strict=True):
 
 
 def ensure_config(out, files, tree=LINUX, strict=True, identity=None):
-    """Call configure() unless out/.config is up to date with the fragments and the Kconfig files of the tree.
+    """Call configure() unless out/.config is up to date with the fragments and the tree's Kconfig files.
 
-    identity is a string that identifies a tree that is not in git.
+    identity identifies a tree that is not in git.
     """
     kconfig = [identity] if identity else \
         [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]

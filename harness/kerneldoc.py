@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check the form of kernel-doc comments of functions, beyond what scripts/kernel-doc checks.
 
-The first line is `name() - verb phrase`. A function has a `Return:` section unless it returns void. Each errno that a
-list below it explains has an item of the form `* %-ENOMEM - Text.`
+The first line is `name() - verb phrase`. A function has a `Return:` section unless it returns void. Errnos are listed
+below it as items of the form `* %-ENOMEM - Text.`
 """
 import re
 
@@ -17,12 +17,12 @@ MACRO = re.compile(r"#\s*define (\w+)(\(?)")
 FUNCTION = re.compile(r"((?:[\w*]+\s+\**|\*+)+)(\w+)\(")
 VOID = re.compile(r"(?:(?:static|inline|extern|__\w+)\s+)*void\s+$")
 TITLE = re.compile(r"(\w+)\(\) - ([a-z]+)(?: \S|$)")
-# Words at the start of a description that is not a verb phrase.
+# Words that start a description which is not a verb phrase.
 NO_VERBS = {"a", "an", "the", "this", "whether", "helper", "function", "returns", "used", "called", "for", "to"}
 RETURN = re.compile(r"^Return:(.*(?:\n(?!Context:|Note:|Locking:).+)*)", re.M)
 ERRNO = re.compile(r"%?-?E[A-Z][A-Z0-9]+\b")
 ITEM = re.compile(r"%-E[A-Z0-9]+ - [A-Z0-9@%&].*\.", re.S)
-# An errno with an explanation outside of a list item.
+# An errno that is explained outside of a list item.
 LOOSE = re.compile(r"^ *(?:- )?%?-E[A-Z0-9]+ *(?: -|:) ", re.M)
 
 
@@ -41,7 +41,7 @@ def items(section):
 
 
 def judge(text, after):
-    """Yield what is wrong with the text of a comment, without its asterisks, in front of a declaration."""
+    """Yield the problems of a comment: text is its text without asterisks, after is the source that follows it."""
     if NO_FUNCTION.match(text):
         return
     macro, function = MACRO.match(after), FUNCTION.match(after)
@@ -65,7 +65,7 @@ def judge(text, after):
 
 
 def check_file(path):
-    """Return what is wrong with the comments of a file, each with its line."""
+    """Return the problems of the comments in a file, each with its line."""
     text = path.read_text()
     found = []
     for comment in COMMENT.finditer(text):

@@ -11,14 +11,14 @@ STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
 
 
 class _Level:
-    """An unfinished nesting level of KTAP: name, number of planned cases, and results seen and failed so far."""
+    """An unfinished nesting level of KTAP: name, number of planned cases, and number of results and failures so far."""
 
     def __init__(self, name=""):
         self.name, self.plan, self.seen, self.failed = name, None, 0, 0
 
 
 def parse(lines):
-    """Return the results of all cases without subtests. Planned cases without a result count as failures."""
+    """Return the results of all cases that have no subtests. A planned case without a result is a failure."""
     results = Results()
     levels = {0: _Level()}
 

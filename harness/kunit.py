@@ -10,16 +10,16 @@ from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
-# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot unless it has a device ID.
+# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot if it has no device ID.
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n"]
 
 
-# Number of random operations of a long run. At least 5000 of each kind succeed.
+# Number of random operations in a long run, of which at least 5000 of each kind succeed.
 OPERATIONS = 450000
 
 
 def tool(command, out, config=(), *arguments):
-    """Return the arguments to run a command of the tree's kunit.py with build folder out. It has to run in the tree."""
+    """Return the arguments to run a command of the tree's kunit.py, in the tree, with build folder out."""
     return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={KUNITCONFIG}",
             *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
             f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]
@@ -28,7 +28,7 @@ def tool(command, out, config=(), *arguments):
 def uml(**parameters):
     """Run the suites on user-mode Linux; return the results.
 
-    The parameters are those of iopt_test: ops is the number of random operations, seed the seed of their generator.
+    The parameters are those of iopt_test: ops is the number of random operations, seed is the seed of their generator.
     """
     packages.need(packages.KERNEL)
     series.apply()
@@ -47,18 +47,18 @@ def uml(**parameters):
 
 
 def operations():
-    """Return the lines of the table of random operations from the log of uml()."""
+    """Return the lines of the table of random operations, from the log of uml()."""
     text = (LOG / "kunit-uml.log").read_text(errors="replace")
     return re.findall(r"# each_kind_succeeds: (.*\S)", text)
 
 
 def debug(seconds=3, cpus=2):
-    """Run the suites at the boot of the debug kernel; return the results.
+    """Run the suites while the debug kernel boots; return the results.
 
-    seconds is how long each concurrent case runs.
+    seconds is the time that each concurrent case runs.
     """
     out = kernel.build("debug")
-    # A case prints its result when it ends, and some run for minutes on a busy host.
+    # A case prints its result only when it ends, and some run for minutes on a busy host.
     machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=900 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the layering: the engine must not know front ends or read I/O page tables, front ends must not pin or map."""
+"""Check the layering: the engine must not use front ends or read I/O page tables; front ends must not pin or map."""
 import re
 
 from .paths import ROOT

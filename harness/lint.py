@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make lint: run the kernel's static checks and our own on our patches and files; any finding is a failure."""
+"""make lint: run static checks of the kernel and of this project on our patches and files; any finding is a failure."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,13 @@ from .shell import Progress, logged
 CHECKPATCH = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
               "--ignore=FILE_PATH_CHANGES,MACRO_ARG_REUSE"]
 
-# The semantic checks of the tree that apply to code like ours.
+# The kernel's Coccinelle checks that apply to code like ours.
 COCCI = ["free/*", "locks/*", "null/*", "iterators/*", "tests/*", "misc/*", "api/err_cast.cocci",
          "api/kfree_mismatch.cocci", "api/memdup*.cocci", "api/vma_pages.cocci", "api/alloc/*"]
 
 
 def each(title, subjects, check, results):
-    """Run check(subject), which returns a list of findings, on all subjects in parallel; each subject is a case."""
+    """Run check(subject), which returns findings, on all subjects in parallel; each subject is one case."""
     progress = Progress(title)
     with ThreadPoolExecutor(kernel.jobs()) as pool:
         for subject, findings in zip(subjects, pool.map(check, subjects)):
@@ -38,7 +38,7 @@ def tool(argv):
 
 
 def compiled(objects, results):
-    """Compile our sources with W=1 and sparse, and check the calls between the files of the engine."""
+    """Compile our sources with W=1 and sparse, and check the calls between the engine's files."""
     out = BUILD / "lint"
     kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
@@ -72,9 +72,9 @@ NOT_OURS = {"orplus.cocci"}
 
 
 def reports(rule):
-    """Return whether a semantic check has a report mode and needs no OCaml compiler.
+    """Return whether a Coccinelle check can be used: it has a report mode and needs no OCaml compiler.
 
-    badzero.cocci needs one, but checkpatch reports the same.
+    badzero.cocci needs one, but checkpatch reports the same problems.
     """
     text = rule.read_text()
     return rule.name not in NOT_OURS and "virtual report" in text and "ocaml" not in text
@@ -91,7 +91,7 @@ def lint():
     built = [path for path in sources if path.startswith(("drivers/", "virt/"))]
 
     each("checkpatch", sorted(series_mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
-    # Files of the series are checked as part of its patches; sources of the harness are checked here.
+    # The files of the series are checked as part of its patches. The sources of the harness are checked here.
     planted = sorted((HARNESS / "planted").glob("*.c"))
     each("checkpatch -f", planted, lambda p: tool([*CHECKPATCH, "-f", p]), results)
     each("kernel-doc", sources, lambda p: tool(["perl", "scripts/kernel-doc", "-none", "-Werror", p]), results)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the kernel modules of the harness, each of which is a folder of harness/."""
+"""Build the kernel modules of the harness, each from the folder of its name in harness/."""
 import shutil
 
 from . import kernel

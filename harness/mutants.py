@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make mutants: plant small faults, one at a time, and check that the tests catch each of them.
 
-mutate.py describes the faults. The mutants of each family are built and tested in a different way, by
-mutants_engine.py, mutants_iommufd.py and mutants_type1.py. ONLY= selects families or mutants; the default is all.
+mutate.py describes the faults. Each family has its own way to build and test mutants (see mutants_engine.py,
+mutants_iommufd.py and mutants_type1.py). ONLY= selects families or mutants; by default all of them are tested.
 """
 from . import mutants_engine, mutants_iommufd, mutants_type1, only
 from .mutate import FAMILIES, FAULTS, listed, plant
@@ -14,7 +14,7 @@ RUNNERS = {"engine": mutants_engine.run, "iommufd": mutants_iommufd.run, "type1"
 
 
 def fit():
-    """Check that each fault can be planted in our files, and that there are suites to catch those of the engine."""
+    """Check that each fault can be planted in our files, and that each stage of the engine's mutants has a suite."""
     results = Results()
     for family, folder in FAMILIES.items():
         wrong = []
@@ -32,7 +32,7 @@ def fit():
 
 
 def run(family, chosen=None):
-    """Test the mutants of a family, or those of the chosen names; print each verdict and return a case for each."""
+    """Test the mutants of a family, or only those named in chosen; print each verdict and return a case for each."""
     todo = [mutant for mutant in listed(family) if chosen is None or mutant.name in chosen]
     results = Results()
     if not todo:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test mutants of the engine: the KUnit suites on user-mode Linux must fail with each of them.
 
-One kernel contains all mutants, see mutate.py. Locks, memory and invariants are checked as in make kunit.
+One kernel contains all mutants (see mutate.py). Locks, memory and invariants are checked as in make kunit.
 
 The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
-times as long as without a mutant. They are split into stages, each with its own boot, fastest suites first, because
-these catch most mutants within seconds.
+times as long as without a mutant. The suites are split into stages with a boot for each. The fastest stage is first,
+because it catches most mutants within seconds.
 """
 import concurrent.futures
 import fnmatch
@@ -21,14 +21,15 @@ from .shell import lines_of, must, say, spawn, stop
 
 OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
-# A case counts as hung if it takes PATIENCE times as long as without a mutant, and at least LEAST seconds. The suites
-# detect most hangs themselves within 15 seconds, see space_watch() in tests/space.c. KUnit ends the line of a result
-# only when it prints the next one, so the hung case may be the second one after the case that the verdict names.
+# A case counts as hung if it takes more than LEAST seconds and more than PATIENCE times as long as without a mutant.
+# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). KUnit ends the line of
+# a result only when it prints the next one, so the hung case may be the second one after the case that the verdict
+# names.
 PATIENCE, LEAST = 5, 30
-# Mutants tested at a time on each processor. Most of the time the suites sleep.
+# Mutants tested at a time on each processor. The suites sleep most of the time.
 WORKERS = 2
-# The suites of each stage; those of accesses, of runs and of random operations take longest. FIRST maps the start of a
-# mutant's file name to suites that run before all stages, as they are likely to catch it.
+# The suites of each stage. Those of accesses, runs and random operations take longest. FIRST maps the start of a
+# mutant's file name to the suites that are most likely to catch the mutant, which run before all stages.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-[mu]*", "access": "iopt-a*",
          "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "adopt": "iopt-ad*", "dirty": "iopt-di*",
@@ -61,19 +62,19 @@ class Run:
 
 
 def unmatched():
-    """Return the stages that match the name of no suite: the kernel would run nothing."""
+    """Return the stages that match no suite, for which the kernel would run nothing."""
     suites = [name for test in (ROOT / "drivers/iommu/iopt/tests").glob("*.c") for name in SUITE.findall(test.read_text())]
     return [stage for stage in [*STAGES, *FIRST.values()] if not fnmatch.filter(suites, stage)]
 
 
 def stages_for(mutant):
-    """Return the stages in the order in which the mutant runs them."""
+    """Return the stages in the order in which they run for the mutant."""
     first = [stage for start, stage in FIRST.items() if mutant.file.startswith(start)]
     return first + [stage for stage in STAGES if stage not in first]
 
 
 def boot(number, stage, limits):
-    """Run the suites of a stage with mutant number, 0 for none; after n results the next may take limits[n] seconds."""
+    """Run a stage with mutant number, or none if 0. After n results, the next may take limits[n] seconds."""
     last, took = time.monotonic(), []
     child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"kunit.filter_glob={stage}",
                    f"{mutate.PARAMETER}={number}"], cwd=OUT)
@@ -108,7 +109,7 @@ def boot(number, stage, limits):
 
 
 def run(todo):
-    """Test the mutants; yield a verdict for each when it is known."""
+    """Test the mutants; yield each verdict as soon as it is known."""
     build()
     controls, limits = {}, {}
     for stage in {stage: None for mutant in todo for stage in stages_for(mutant)}:

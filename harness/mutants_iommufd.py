@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test mutants of /dev/iommu: its selftests or those of vfio devices must fail with each in the debug kernel.
+"""Test mutants of /dev/iommu: its selftests or those of vfio devices must fail with each mutant in the debug kernel.
 
-One kernel contains all mutants, see mutate.py. Each is tested in a guest of its own. The programs run until one fails,
-hangs or leaves a page pinned, or until the kernel panics, which it does at the first warning or KASAN report.
+One kernel contains all mutants (see mutate.py). Each mutant is tested in a guest of its own. The programs run until one
+of them fails, hangs or leaves a page pinned, or until the kernel panics at the first warning or KASAN report.
 """
 from . import guest, kernel, mutate, packages, selftest, series
 from .mutate import Verdict
@@ -11,13 +11,13 @@ from .shell import Failure, must, say
 
 OUT = BUILD / "mutants-iommufd"
 DEFINED_IN = "main.c"
-# Fast programs first. Stress tests and most races are left out, because they are slow and catch no other mutants.
+# Fast programs come first. Stress tests and most races are left out: they are slow and catch no additional mutants.
 PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info", "iommufd/hwpt_alloc",
             "iommufd/ioas_copy", "iommufd/ioas_allow", "iommufd/options", "iommufd/iova_ranges", "iommufd/ioas_map",
             "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/allocation_failure",
             "iommufd/ioas_dma", "iommufd/hwpt_race", "vfio/mdev_race"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
-# Script that runs the programs until one fails or leaves pages pinned; status 4 means that all cases were skipped.
+# Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped.
 UNTIL = """
 for program in {programs}; do
 	run_test $program {folders}/${{program%/*}}-installed ${{program#*/}}
@@ -40,13 +40,14 @@ def build():
 
 
 def boot(image, number):
-    """Run the programs with mutant number, 0 for none; return the first failure or None."""
+    """Run the programs with mutant number, or without a mutant if 0; return the first failure or None."""
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
                           args=f"{mutate.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
-        # No mutant runs before the first program. If no program started, the emulator hung during boot: try again.
+        # No mutant is exercised before the first program starts. If none started, the emulator hung during boot: try
+        # again.
         if any(guest.BEGIN.match(line) for line in outcome.lines):
             break
     else:
@@ -59,7 +60,7 @@ def boot(image, number):
 
 
 def run(todo):
-    """Test the mutants; yield a verdict for each when it is known."""
+    """Test the mutants; yield each verdict as soon as it is known."""
     image = build()
     mutate.require_clean("/dev/iommu", boot(image, 0))
     say("/dev/iommu without a mutant: no failure")

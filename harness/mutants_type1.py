@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test mutants of type1: each must change a line of a contract program that shows one of the rules that it breaks.
+"""Test mutants of type1: each must change a line of a contract program that shows a rule which the mutant breaks.
 
-Each mutant is built as a module. A guest loads one after the other in addition to the built-in type1. SET_IOMMU tries
-the driver that registered last first, so containers use the mutant. The contract programs that have lines of the broken
-rules run, and their lines are compared with those of the unchanged source, built as a module too.
+Each mutant is built as a module. A guest loads one mutant after the other, in addition to the built-in type1. SET_IOMMU
+first tries the driver that was registered last, so containers use the mutant. The guest runs the contract programs that
+show the broken rules, and their lines are compared with those of the unchanged source, which is built as a module too.
 """
 import shutil
 
@@ -16,7 +16,7 @@ FOLDER = BUILD / "mutants"
 SOURCE = LINUX / "drivers/vfio"
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
-# The random sequences show a single rule, and take as long as all other programs together.
+# The random sequences show a single rule and take as long as all other programs together.
 LEFT_OUT = {"random"}
 
 
@@ -47,14 +47,14 @@ def build(mutants):
 
 
 def boot(name, tested, runs, modules):
-    """Boot a guest, and for each (mutant, programs) load the module and run them; return ({mutant: Side}, Outcome)."""
+    """Boot a guest; for each (mutant, programs), load the module and run them; return ({mutant: Side}, Outcome)."""
     script = contract.header(tested)
     for mutant, programs in runs:
         script += (f"echo '# mutant: {mutant}'\ninsmod {modules[mutant]} || exit\n"
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(map(contract.run, programs))
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    # A short timeout without output is enough: if a mutant leaves pages pinned, an unmap never returns.
+    # A short timeout is enough: a mutant that leaves pages pinned makes an unmap wait forever, without any output.
     outcome = guest.boot(guest.Guest(name, tested.bzimage, devices=guest.EDU, silence=30, timeout=1800, restarts=0),
                          script)
     sides, lines = {}, []
@@ -76,7 +76,7 @@ def programs_of(baseline, broken):
 
 
 def judge(mutant, baseline, side, ran):
-    """Return the first changed line of a rule that the mutant breaks, and the first one of other rules."""
+    """Return the first changed line that shows a rule broken by the mutant, and the first one that does not."""
     own = other = None
     broken = set(rules(mutant))
     for key, (shown, text) in baseline.lines.items():
@@ -104,7 +104,7 @@ def run(todo):
     runs = {mutant.name: programs_of(baseline, rules(mutant)) for mutant in todo}
     results, left, number = {}, [mutant.name for mutant in todo], 0
     while left:
-        # If a mutant stops the guest, it is judged by the lines printed so far, and a new guest runs the others.
+        # If a mutant stops the guest, judge it by the lines printed so far, and run the other mutants in a new guest.
         number += 1
         sides, outcome = boot(f"mutants-{number}", tested, [(name, runs[name]) for name in left], modules)
         results.update(sides)

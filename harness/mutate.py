@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Read the lists of small faults, and plant faults in sources; a source with a fault is called a mutant.
+"""Read the lists of small faults and plant faults in sources. A source with a planted fault is called a mutant.
 
-The faults form families. harness/faults/FAMILY lists those of a family, one per line:
+The faults are grouped into families. harness/faults/FAMILY lists the faults of a family, one per line:
 
     name | what it breaks | file | function | regular expression | replacement
 
-The expression must match exactly once in the function. In the replacement \\1 is the first group, and \\n and \\t are
-escapes as in C. A literal bar needs a backslash before it or no spaces around it.
+The expression must match exactly once in the function. In the replacement, \\1 is the first group, and \\n and \\t are
+escapes as in C. A literal bar must be preceded by a backslash or have no spaces around it.
 """
 import re
 from collections import defaultdict
@@ -21,7 +21,7 @@ FAMILIES = {    # family: folder of its files
     "iommufd": "drivers/iommu/iommufd",
     "type1": "drivers/vfio",
 }
-# One kernel contains all mutants of a family. This parameter has the number of the one to run, or 0 for none.
+# One kernel contains all mutants of a family. This parameter selects one of them by number, or none if it is 0.
 PARAMETER = "iopt_mutant"
 DECLARED = f"extern unsigned int {PARAMETER};\n"
 DEFINED = f"\nunsigned int {PARAMETER};\ncore_param({PARAMETER}, {PARAMETER}, uint, 0);\n"
@@ -65,7 +65,7 @@ def listed(family):
 
 
 def plant(text, mutant):
-    """Return the span of the function in the source, and its text with the fault planted."""
+    """Return the span of the function in the source, and the function's text with the fault planted."""
     body = re.search(rf"^[a-z][^\n;]*\b{mutant.function}\([^;{{]*?\)\n{{\n.*?^}}", text, re.M | re.S)
     if not body:
         raise Failure(f"mutant {mutant.name}: {mutant.file}: no function {mutant.function}")
@@ -83,7 +83,7 @@ def mutate(text, mutant):
 
 
 def with_mutants(text, mutants):
-    """Add a copy of the function for each mutant; the function calls the copy that the kernel parameter selects."""
+    """Add a copy of the function for each mutant. The original calls the copy that the kernel parameter selects."""
     copies, calls = defaultdict(str), defaultdict(str)
     for mutant in mutants:
         (start, end), function = plant(text, mutant)
@@ -101,10 +101,10 @@ def with_mutants(text, mutants):
 
 
 def write_sources(family, out, defined_in):
-    """Write the sources with all mutants of a family into a build folder, where kbuild prefers them to the tree's.
+    """Write the sources with all mutants of a family to a build folder, where kbuild prefers them to those of the tree.
 
-    The kernel parameter is defined in the file defined_in. Unchanged files keep their time stamps, so that their
-    objects are not built again.
+    The kernel parameter is defined in the file defined_in. Unchanged files keep their timestamps, so that their objects
+    are not rebuilt.
     """
     folder, mutants = FAMILIES[family], listed(family)
     for file in (LINUX / folder).rglob("*.[ch]"):
@@ -122,6 +122,6 @@ def write_sources(family, out, defined_in):
 
 
 def require_clean(what, wrong):
-    """Raise Failure if the tests fail without a fault: no mutant can be judged then. wrong: first failure or None."""
+    """Raise Failure if the tests fail without a fault: no mutant can be judged then. wrong is the failure or None."""
     if wrong:
         raise Failure(f"{what} fails without a fault, so that its mutants cannot be judged: {wrong}")

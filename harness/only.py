@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Select programs, mutants or parts of a command by the patterns of ONLY=, which are separated by commas."""
+"""Select programs, mutants or parts of a command by the comma-separated patterns of ONLY=."""
 import fnmatch
 import os
 import re
@@ -9,14 +9,14 @@ from .shell import Failure
 
 
 def given():
-    """Return the text of ONLY=, which is empty if everything is to run."""
+    """Return the text of ONLY=, or an empty string to run everything."""
     return os.environ.get("ONLY", "")
 
 
 def select(wanted, names, what, shown=None):
-    """Return the names that match a pattern in the text wanted, or all names if it is empty.
+    """Return the names that match any pattern in the text wanted, or all names if it contains none.
 
-    Raise Failure if a pattern matches no name. Its message lists the choices: shown if it is given, else names.
+    Raise Failure if a pattern matches no name. The message lists the choices: shown, or names if shown is not given.
     """
     patterns = [pattern for pattern in re.split(r"[,\s]+", wanted) if pattern]
     for pattern in patterns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""List the Debian packages that the parts of the harness need, and install those that are missing."""
+"""List the Debian packages that each part of the harness needs, and install those that are missing."""
 import os
 import shutil
 import subprocess

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Name the folders of the repository; the harness creates files only under build/."""
+"""Paths of the repository. The harness creates files only under build/."""
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT / "harness"
 SERIES = ROOT / "series"
 BUILD = ROOT / "build"
-LINUX = BUILD / "linux"     # git tree: the base, and one commit for each patch
+LINUX = BUILD / "linux"     # git tree: the base and one commit per patch
 LOG = BUILD / "log"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test the checks of the kernel log: a module triggers bugs, and the checks must report each under its name."""
+"""Test the checks of the kernel log: a module triggers bugs, and the checks must report each of them by name."""
 import os
 
 from . import cleanlog, guest, kernel, modules
 from .results import Results
 from .shell import Failure
 
-# Names of findings in cleanlog.py. A report of KASAN disables lockdep, so use-after-free has to be the last.
+# Names of findings in cleanlog.py. A KASAN report disables lockdep, so use-after-free must come last.
 KINDS = ("lock-inversion", "leak", "use-after-free")
 
 
@@ -26,7 +26,7 @@ def insmod(module, kind):
     return f"insmod {module} kind={kind} && rmmod planted || exit\n"
 
 
-# A test that hangs, while the kernel log keeps growing.
+# A test that hangs while the kernel log keeps growing.
 HANG = """
 echo '# harness: begin planted/hang'
 echo '#  RUN           global.ends ...'
@@ -39,7 +39,7 @@ done
 def hang():
     """Check that a guest without progress is stopped and restarted once; return the results.
 
-    The restart is removed from the list for the report, because it is intended.
+    This restart is intended, so it is removed from the list of restarts that make check reports.
     """
     before = len(guest.restarted)
     outcome = guest.boot(guest.Guest("planted-hang", kernel.bzimage(kernel.build("release")), silence=20), HANG)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Install QEMU 10 of Debian 13, to test IOTLB flushes: it invalidates exactly what the kernel requests.
+"""Install QEMU 10 from Debian 13 to test IOTLB flushes, because it invalidates exactly what the kernel requests.
 
-The QEMU of Debian 12 invalidates more, which hides a flush that is too short. QEMU 10 is installed into a root of its
-own under build/, and runs on the host with the loader and the libraries of that root.
+The QEMU of Debian 12 invalidates more, which hides flushes that are too short. QEMU 10 is installed into a separate
+root under build/, and runs on the host with the loader and the libraries of that root.
 """
 import functools
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Collect which cases passed, failed or were skipped, and the logs with the details, and print a report."""
+"""Collect passed, failed and skipped cases with the logs that have the details, and print a report."""
 from dataclasses import dataclass, field
 
 from .shell import say
@@ -29,7 +29,7 @@ class Results:
         self.logs.extend(log for log in other.logs if log not in self.logs)
 
     def add_findings(self, findings):
-        """Add a failed case for each finding in a kernel log, see cleanlog.py."""
+        """Add a failed case for each finding in a kernel log (see cleanlog.py)."""
         for finding in findings:
             self.fail(f"kernel log: {finding}")
 
@@ -38,7 +38,7 @@ class Results:
         return not self.passed and not self.failed
 
     def wrong(self):
-        """Return whether the run failed: a case failed, or none passed."""
+        """Return whether the run failed: some case failed, or none passed."""
         return bool(self.failed) or not self.passed
 
     def counts(self):

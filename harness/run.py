@@ -17,7 +17,7 @@ def build_sample(include):
 def sample(on_line=None):
     """Run the sample under the release kernel; return the results.
 
-    The sample also shows DMA that the IOMMU blocks, so DMA faults in the log are expected.
+    The sample also shows that the IOMMU blocks DMA, so DMA faults in the log are expected.
     """
     built = kernel.build("release")
     out = build_sample(kernel.headers(built))

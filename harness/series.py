@@ -7,9 +7,9 @@ series/NNNN-slug/ contains
   remove    files of the kernel that the patch removes, one per line
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
-  others    fragments of C that `insert` names
-See edits.py for the form of the last two. Commits are cached by a hash over their own input and that of all commits
-before. After an edit, only the commits from the edited patch onward are made again, and only files that differ are
+  others    C fragments that `insert` refers to
+See edits.py for the format of the last three. Commits are cached by a hash over their own input and that of all earlier
+commits. After an edit, only the commits from the edited patch on are created again, and only files that differ are
 written to the work tree, which keeps rebuilds short.
 """
 import functools
@@ -23,7 +23,7 @@ from .base import AUTHOR, EMAIL, git
 from .paths import BUILD, LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
-# Folders of the repository with files for the kernel tree. All other folders are not part of the series.
+# Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
 COMMITS = BUILD / "series-commits.json"
 
@@ -69,7 +69,7 @@ class Patch:
         return [line for line in lines if line]
 
     def key(self, before):
-        """Return the hash over the input of this commit and the key of the commit before."""
+        """Return a hash over the input of this commit and the key of the commit before."""
         digest = hashlib.sha256(before.encode())
         parts = [path for path in sorted(self.folder.iterdir())] + [ROOT / path for path in self.files]
         for part in parts:
@@ -80,7 +80,7 @@ class Patch:
 
 
 class Tree:
-    """A commit of the kernel tree, and the changes of the next patch to it."""
+    """A commit of the kernel tree, and the changes that the next patch makes to it."""
 
     def __init__(self, commit):
         self.commit = commit
@@ -112,7 +112,7 @@ class Tree:
         self.paths.discard(path)
 
     def record(self, message):
-        """Commit the changes without the work tree; return the commit, or None if nothing changed."""
+        """Commit the changes without using the work tree; return the commit, or None if nothing changed."""
         index = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
         git("read-tree", self.commit, env=index)
         entries = ""
@@ -168,7 +168,7 @@ def make_commit(tree, patch):
 
 
 def patches():
-    """Return all patches in order. Only one patch may add a file, except for Makefiles, which may grow in several."""
+    """Return all patches in order. A file may be added by one patch only, except that Makefiles may grow in several."""
     folders = sorted(path for path in SERIES.iterdir() if path.is_dir()) if SERIES.is_dir() else []
     found = [Patch(folder) for folder in folders]
     bringer = {}
@@ -181,7 +181,7 @@ def patches():
 
 
 def unlisted():
-    """Return our files that no patch adds."""
+    """Return those of our files that no patch adds."""
     listed = {path for patch in patches() for path in patch.files}
     ours = {str(file.relative_to(ROOT)) for area in AREAS for file in (ROOT / area).rglob("*") if file.is_file()}
     return sorted(path for path in ours - listed if not path.endswith((".pyc", ".swp", "~")))
@@ -189,7 +189,7 @@ def unlisted():
 
 @functools.cache
 def apply():
-    """Make build/linux the last commit of the series, once per command; return [(patch, commit)]."""
+    """Apply the series and check out its last commit in build/linux, once per command; return [(patch, commit)]."""
     base.fetch()
     packages.need(packages.SERIES)
     edited = git("diff", "--name-only", "HEAD").split()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make series: write the patches and a cover letter as mail, and check that they result in the tree that is built."""
+"""make series: write the patches and a cover letter as mail, and check that git am yields the tree that was built."""
 import shutil
 
 from . import series
@@ -29,12 +29,12 @@ def write():
 
 
 def prove():
-    """Apply the mail to the base with git am; raise Failure unless the tree equals that of build/linux."""
+    """Apply the mail to the base with git am; raise Failure unless the result equals the tree of build/linux."""
     shutil.rmtree(SCRATCH, ignore_errors=True)
     git("worktree", "prune")
     git("worktree", "add", "-q", "--no-checkout", "--detach", str(SCRATCH), "base")
     try:
-        # A sparse checkout of the files that the series touches saves writing out the whole tree.
+        # A sparse checkout of the files that the series touches avoids writing out the whole tree.
         touched = git("diff", "--name-only", "base", "HEAD")
         git("sparse-checkout", "set", "--no-cone", "--stdin", tree=SCRATCH,
             data="".join(f"/{path}\n" for path in touched.splitlines()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run programs with their output in a log, and show the progress of long ones."""
+"""Run programs with their output in a log, and show the progress of long-running ones."""
 import os
 import re
 import select
@@ -12,7 +12,7 @@ from .paths import LOG
 
 
 class Failure(Exception):
-    """An error that is explained by its message; __main__ prints it without a traceback."""
+    """An error that its message explains; __main__ prints the message without a traceback."""
 
 
 def say(text):
@@ -30,7 +30,7 @@ def output(*argv, cwd=None, env=None, data=None, text=True):
 
 
 class Progress:
-    """Progress of a long operation: on a terminal one line that is updated, elsewhere a new line every 30 seconds."""
+    """Progress of a long operation: one line that is updated if on a terminal, else a new line every 30 seconds."""
 
     def __init__(self, title):
         self.title = title
@@ -96,7 +96,7 @@ def lines_of(child):
 
 ERROR = re.compile(r"\berror:|ERROR:|undefined reference|No rule to make|\*\*\* |command not found|^E: ")
 
-# {text in the output of a program that failed: what to do}
+# {text in the output of a failed program: advice}
 ADVICE = {
     "No space left on device": "Free some space; `make clean` removes all builds.",
     "Killed": "The system may be short of memory: close other programs and run the command again.",

@@ -3,13 +3,13 @@
 from . import check, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
 from .results import Results
 
-SEEDS = 500     # random sequences: about four minutes, and a program is killed after five
+SEEDS = 500     # random sequences; these take about four minutes, and a program is killed after five
 
 MINUTES = 30    # for each concurrent KUnit case
 
 RACE = 600      # seconds for each concurrent program, with threads delayed after unlocks
 
-# Environment of long runs: more rounds of migration, more mappings, and a timeout to match.
+# Environment for long runs: more rounds of migration, more mappings, and a matching timeout.
 LONG = "STRESS_SECONDS=60 MANY_MAPPINGS=4000000 TEST_SECONDS=3600"
 
 WIDE = {"iommu": guest.WIDE, "memory": "3G"}
@@ -27,7 +27,7 @@ def races(cpus):
 
 
 def many():
-    # Use a kernel that reports soft lockups. make check does not, to save the time to build one more kernel.
+    # Use a kernel that reports soft lockups. make check uses the release kernel, which saves building another one.
     return selftest.selftests(wanted="*/many_*", variables=LONG, kernels={"many": "bounded"}, args="preempt=none",
                               timeout=4 * 3600)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the stock kernel: the unmodified base, in a work tree of its own."""
+"""Build the stock kernel: the unmodified base, in a separate work tree."""
 import shutil
 
 from . import base, kernel, packages
@@ -8,7 +8,7 @@ from .paths import BUILD
 from .shell import Failure, must
 
 TREE = BUILD / "stock"
-# As for our kernels in kernel.py, without the fragments for symbols that the series adds.
+# As for our kernels in kernel.py, but without the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
     "debug": ["common", "debug"],

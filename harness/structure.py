@@ -10,14 +10,14 @@ from .results import Results
 from .shell import output
 
 ENGINE = "drivers/iommu/iopt"
-LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: lines of its longest file}
+LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: maximum number of lines of a file}
 KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
 INCLUDE = re.compile(r'^#\s*include "([^"]+)"', re.M)
 DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
 
 
 def lengths():
-    """Check that no file is longer than LONGEST."""
+    """Check that no file of the engine is longer than LONGEST allows."""
     results = Results()
     for folder, most in LONGEST.items():
         counted = [(len(path.read_text().splitlines()), path)
@@ -41,7 +41,7 @@ def includes():
 
 
 def only_for_tests(sources):
-    """Return the names that are declared for KUnit only, so that uses of these do not count as dependencies."""
+    """Return the names that are declared for KUnit only. Uses of them do not count as dependencies."""
     return {name for path in sources for part in KUNIT.findall(path.read_text()) for name in DECLARED.findall(part)}
 
 
@@ -75,7 +75,7 @@ def cycles(graph):
 
 
 def calls(out):
-    """Check in the objects of a build folder that the references between the files of the engine have no cycle."""
+    """Check, in the objects of a build folder, that the references between the engine's files form no cycle."""
     results = Results()
     sources = sorted((ROOT / ENGINE).glob("*.c"))
     objects = {path.name: out / ENGINE / f"{path.stem}.o" for path in sources}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Generate Ethernet traffic through a guest that forwards between two NICs, and compare what it forwards.
+"""Generate Ethernet traffic through a guest that forwards between two NICs, and check what it forwards.
 
-QEMU connects each NIC to a UDP socket of this process, with a frame in each datagram. Frames are numbered and sent in
-both directions. The number of frames in flight is limited to a window, so that no queue overflows. Received frames are
-compared byte by byte with those that were sent.
+QEMU connects each NIC to a UDP socket of this process, with one frame per datagram. Frames are numbered and sent in
+both directions. The number of frames in flight is limited to a window, so that no queue overflows. Each frame received
+is compared byte by byte with the one that was sent.
 """
 import hashlib
 import select
@@ -25,7 +25,7 @@ def frame(end, number):
 
 
 class Traffic(threading.Thread):
-    """A thread that sends count frames in each direction after go(); it gives up after patience seconds of silence."""
+    """A thread that sends count frames in each direction after go(), or until none arrives for patience seconds."""
 
     def __init__(self, count, patience=60):
         super().__init__(daemon=True)
@@ -37,7 +37,7 @@ class Traffic(threading.Thread):
             end.bind(("127.0.0.1", 0))
             self.sockets.append(end)
             self.ports.append(end.getsockname()[1])
-        # The last two ports are for QEMU: they were bound only to reserve free numbers.
+        # The last two ports are for QEMU. They were bound only to find free port numbers.
         for end in self.sockets[2:]:
             end.close()
         self.sockets = self.sockets[:2]
@@ -73,7 +73,7 @@ class Traffic(threading.Thread):
                 return
 
     def receive(self, end, data):
-        # Ignore frames of other types, which the guest may send itself.
+        # Ignore frames of other types, which the guest may send on its own.
         if data[12:14] != HEADER[12:14]:
             self.stray += 1
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Widen races with the module in widen/, which delays threads after our code releases a lock.
 
-A use of an object that another thread may free after the release then becomes likely to be a use after free.
+If another thread may free an object after the release, a late use of the object then is likely to be a use after free.
 """
 import os
 import re
@@ -14,8 +14,8 @@ SYMBOL = re.compile(r"^([0-9a-f]+) +(g|l) +F +\.text\t([0-9a-f]+) +(\w+)$", re.M
 SECTION = re.compile(r"^ +\d+ +\.text +([0-9a-f]+) ", re.M)
 REPORT = re.compile(r"^# widen: (\d+) delays, \d+ asleep, (\d+) of them long$")
 # Shell lines that make RCU free objects early. The kernel delays kfree_rcu() by seconds unless memory is short, so make
-# the guest shrink its caches continuously. The first write to drop_caches, of 4, disables the message of the others.
-# Grace periods are expedited here instead of by a boot parameter, which may stall the boot.
+# the guest shrink its caches continuously. Writing 4 to drop_caches first silences the messages about later writes.
+# Grace periods are expedited here rather than by a boot parameter, which may stall the boot.
 RECLAIM = """
 echo 1 >/sys/kernel/rcu_expedited
 echo 4 >/proc/sys/vm/drop_caches
@@ -34,7 +34,7 @@ def given():
 def ranges(out):
     """Return the merged address ranges of the built-in objects of FOLDERS.
 
-    System.map has no objects. The address of one is derived from that of a global function in it.
+    System.map does not list objects. The address of an object is derived from that of a global function in it.
     """
     addresses = {}
     for line in (out / "System.map").read_text().splitlines():
@@ -70,7 +70,7 @@ def begin(out):
 
 
 def end():
-    """Return the lines of a guest's script that print the report of the module."""
+    """Return the lines of a guest's script that print the module's report."""
     return 'kill $reclaim\necho "# widen: $(cat /sys/module/widen/parameters/report)"\n'
 
 

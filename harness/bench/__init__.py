@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bench: measure our kernel against the stock kernel and Linux 6.12.
+"""make bench: compare the performance of our kernel with that of the stock kernel and of Linux 6.12.
 
-Each part prints tables, and may return limits that pass or fail. ONLY=table,flat runs only these parts.
+Each part prints tables and may return figures with limits, which pass or fail. ONLY=table,flat runs just these parts.
 """
 import importlib
 import subprocess

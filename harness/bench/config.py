@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compare the configurations of the measured kernels, so that no difference distorts the figures.
 
-A symbol that affects performance or memory must have the same value in all kernels. Where that is impossible,
-because the symbol exists in one version only, it has to be listed in ALLOWED with the reason why it does no harm.
+A symbol that affects performance or memory must have the same value in all kernels. If that is impossible, because the
+symbol exists in one version only, it must be listed in ALLOWED with the reason why it does no harm.
 """
 import re
 
 from ..shell import Failure, say
 
-# Symbols that affect the instructions or the memory that a mapping takes.
+# Symbols that may affect how many instructions or how much memory a mapping takes.
 MATTERS = re.compile(r"""CONFIG_(
     SL[AOU]B.* | .*FREELIST.* | CC_OPTIMIZE.* | BASE_(FULL|SMALL) | .*EXPERT | JUMP_LABEL | .*STATIC_CALL.* |
     MEMCG.* | CGROUP.* | .*KMEM.* | PREEMPT.* | HZ.* | NO_HZ.* | SMP | NR_CPUS | NUMA.* |
@@ -96,7 +96,7 @@ def differences(one, two):
 
 
 def compare(kernels):
-    """Print how the configurations differ from the first kernel's; raise Failure if that affects the figures."""
+    """Print how the configurations differ from the first kernel's; raise Failure if this affects the figures."""
     first, refused = kernels[0], []
     for other in kernels[1:]:
         found = list(differences(first, other))

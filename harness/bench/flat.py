@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measure how many instructions map, unmap and attach take, with different numbers of mappings in the space."""
+"""Measure how many instructions map, unmap and attach take, depending on the number of mappings in the space."""
 from . import measure
 from ..shell import say
 from .table import number

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Measure kernel memory per mapping, without I/O page tables, and memory that is not freed by unmap.
 
-Memory is measured as slab objects times their size. The kernel is ours with CONFIG_SLUB_DEBUG, which provides
-/proc/slabinfo, and slab caches are not merged.
+The memory is the size of all slab objects, plus vmalloc and per-CPU memory. The kernel is ours with CONFIG_SLUB_DEBUG,
+which provides /proc/slabinfo. It is booted with slab_nomerge, so that slab caches are not merged.
 """
 from . import kernels as builds
 from . import measure
@@ -12,8 +12,8 @@ SMALL = 16384                   # mappings of one page
 RUNS = (256 << 20) // 4096      # runs in the mapping of fragmented memory: one per page
 PER_MAPPING = 320               # limit in bytes
 PER_RUN = 8 * 1.02              # limit in bytes
-PAGES, CHUNKS = 65536, 16384    # number of mappings that are made and removed: of one page, of 256 KiB
-LEFT = 4                        # limit in bytes per unmapped mapping: half of the smallest slab object
+PAGES, CHUNKS = 65536, 16384    # numbers of mappings of one page and of 256 KiB that are made and removed
+LEFT = 4                        # limit in bytes per removed mapping: half of the smallest slab object
 
 
 def state(values, step):

@@ -40,7 +40,7 @@ def fetch_peer():
 
 
 def peer():
-    """Build Linux 6.12 with the fragments of the release kernel; config.py checks the lines that do not apply to it."""
+    """Build Linux 6.12 with the release kernel's fragments; config.py checks the lines that do not apply to 6.12."""
     identity = fetch_peer()
     packages.need(packages.KERNEL)
     out = BUILD / "peer-release"

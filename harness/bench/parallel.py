@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measure two threads on disjoint ranges of one space against two processes with a space each."""
+"""Compare the throughput of two threads on disjoint ranges of one space with two processes that have a space each."""
 from statistics import median
 
 from . import measure
@@ -20,7 +20,7 @@ def run(kernels):
                              measure.PARALLEL, ["iommufd"])["iommufd"]
         for pages in PAGES:
             threads, processes = values[f"threads_{pages}"], values[f"processes_{pages}"]
-            # Rounds alternate, so that other load on the host affects both alike.
+            # Rounds of threads and processes alternate, so that other load on the host affects both alike.
             ratio = median(one / two for one, two in zip(threads, processes))
             rows.append([f"iommufd, {kernel.name}", str(pages),
                          *(f"{1000 * median(turns) / MILLISECONDS:.0f}" for turns in (threads, processes)),

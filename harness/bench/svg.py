@@ -11,7 +11,7 @@ def text(x, y, words, anchor="start", size=12):
 
 
 def bars(title, columns, rows):
-    """Return the SVG of rows (title, [(value, label) of each column]). Each row has a scale of its own."""
+    """Return the SVG for rows of the form (title, [(value, label) for each column]). Each row has its own scale."""
     height = TOP + len(rows) * (len(columns) * BAR + GAP)
     body, y = [text(8, 20, title, size=15)], TOP
     for i, column in enumerate(columns):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measure instructions to map and unmap 256 MiB through each front end of each kernel, for the main table."""
+"""Measure the instructions needed to map and unmap 256 MiB with each front end of each kernel, for the main table."""
 from statistics import median
 
 from . import measure, svg
@@ -33,7 +33,7 @@ def measured(kernels):
     for kernel in kernels:
         for front, values in measure.run(kernel, "table", str(REPEATS)).items():
             columns[f"{front}, {kernel.name}"] = {row: median(values[row]) for row in ROWS}
-            # The first repetition also fills caches and page tables, so the spread does not include it.
+            # The first repetition also fills caches and page tables, so the spread excludes it.
             spread = max(spread, *(max(values[row][1:]) / min(values[row][1:]) - 1 for row in ROWS))
     return columns, spread
 

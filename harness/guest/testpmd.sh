@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Sourced in a guest after tests.sh. Forward $FRAMES frames in each direction with testpmd, and print the results as
-# lines `# clients: NAME VALUE`, which harness/clients.py reads.
+# lines `# clients: NAME VALUE` for harness/clients.py.
 echo 256 >/proc/sys/vm/nr_hugepages
 mkdir -p /dev/hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages

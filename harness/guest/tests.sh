@@ -12,14 +12,15 @@ pins() {
 	     END { print found == 2 ? pinned : "unknown" }' /proc/vmstat
 }
 
-# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, 300 by default. Its output is between a begin
-# line and an end line, which has the exit status and the number of pinned pages before and after.
+# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, 300 by default. The program's output is
+# enclosed in a begin line and an end line; the latter has the exit status and the number of pinned pages before and
+# after.
 run_test() {
 	before=$(pins)
 	echo "# harness: begin $1"
 	( cd "$2" && exec timeout "${TEST_SECONDS:-300}" "./$3" )
 	status=$?
-	# A program may exit before the last reference to its device is released: give that a moment.
+	# The last reference to a device may be released some time after the program exits. Wait a moment for that.
 	for try in 1 2 3 4 5 6 7 8 9 10; do
 		after=$(pins)
 		[ "$after" = "$before" ] && break
@@ -29,8 +30,8 @@ run_test() {
 	echo "# harness: end $1 $status $before $after"
 }
 
-# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or it fails, each time with another
-# STRESS_SEED.
+# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or the program fails, with a
+# different STRESS_SEED each time.
 run_for() {
 	seconds=$1
 	began=$(date +%s)

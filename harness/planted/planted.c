@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bugs planted on purpose, as a control of the check of the kernel log. Loading
- * the module with kind= triggers the bug of that kind.
+ * Bugs planted on purpose, to verify that the harness finds them in the kernel
+ * log. Loading the module with kind= triggers the bug of that name.
  */
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -21,7 +21,7 @@ static int use_after_free(void)
 
 	if (!object)
 		return -ENOMEM;
-	/* Hide from the compiler that both point to the same object. */
+	/* Hide from the compiler that both pointers are the same. */
 	OPTIMIZER_HIDE_VAR(freed);
 	kfree(object);
 	WRITE_ONCE(*freed, 1);
@@ -49,7 +49,7 @@ static int leak(void)
 {
 	int i;
 
-	/* Leak several: kmemleak may find one of them in a stale stack slot. */
+	/* Leak several: kmemleak may find a stale pointer to one of them. */
 	for (i = 0; i < 16; i++) {
 		void *object = kmalloc(64, GFP_KERNEL);
 

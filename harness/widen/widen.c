@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delay threads after they release a lock, to widen races: if an object may be
- * freed once the lock is released, a use after the release becomes likely to be
- * a use after free.
+ * Delay threads after they release a lock, to widen races: if another thread
+ * may free an object once the lock is released, a later use of the object is
+ * then likely to be a use after free.
  *
- * A kprobe on each function that releases a lock redirects the call to a
- * replacement if its caller is in one of the address ranges of ranges=. The
- * replacement calls the function and then waits for a random time. It sleeps if
- * the caller may sleep, so that RCU grace periods can end meanwhile. One delay
- * of SELDOM is long enough for a whole call of another thread and a grace
- * period.
+ * A kprobe on each function that releases a lock redirects calls from the
+ * address ranges in ranges= to a replacement. The replacement calls the
+ * function and then waits for a random time. It sleeps if the caller may sleep,
+ * so that RCU grace periods can end meanwhile. One in SELDOM delays is long
+ * enough for a whole call in another thread and a grace period.
  */
 #define pr_fmt(fmt) "widen: " fmt
 
@@ -49,8 +48,8 @@ MODULE_PARM_DESC(long_ms, "Length of rare long delays in ms, 0 for none");
 static atomic_long_t delays, sleeps, long_sleeps;
 
 /*
- * A caller that set its task state to wait for an event must not sleep here:
- * the sleep would reset the state.
+ * A caller that has set its task state in order to wait for an event must not
+ * sleep here, since sleeping would reset the state.
  */
 static bool caller_may_sleep(void)
 {
@@ -60,7 +59,7 @@ static bool caller_may_sleep(void)
 
 static void delay(void)
 {
-	/* Hash a counter, because the kernel's random numbers take locks. */
+	/* Hash a counter, since the kernel's random numbers take locks. */
 	u32 number = jhash_1word(atomic_long_inc_return(&delays), 0);
 	unsigned int us = min_us + number / SELDOM % (max_us - min_us + 1);
 
@@ -160,14 +159,17 @@ static int called(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct widened *this = container_of(probe, struct widened, probe);
 
-	/* At the first instruction the return address is on top of the stack. */
+	/* On entry, the return address is on top of the stack. */
 	if (!caller_is_ours(*(unsigned long *)regs->sp))
 		return 0;
 	regs->ip = (unsigned long)this->replacement;
 	return 1;
 }
 
-/* A probe with a post handler is not optimized to a jump, so it can set ip. */
+/*
+ * A probe with a post handler is not optimized into a jump, which would ignore
+ * the ip that called() sets.
+ */
 static void passed(struct kprobe *probe, struct pt_regs *regs,
 		   unsigned long flags)
 {

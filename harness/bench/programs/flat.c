@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Measure the instructions to map and unmap a page in a space with few and with
- * many mappings, and those to attach a device, or to create another I/O page
- * table, in a space that has mappings.
+ * Measure how many instructions it takes to map and unmap a page in a space
+ * with few or with many mappings, and to attach a device or create another I/O
+ * page table while the space has mappings.
  *
  * Usage: flat FRONT_END
  */
@@ -16,7 +16,7 @@
 #define LENGTH	(256ul << 20)
 #define PROBES	512u
 
-/* Leave a hole of one page behind each mapping, for the maps of probe(). */
+/* Use every other page. probe() maps and unmaps the pages in between. */
 static __u64 slot(unsigned int nr)
 {
 	return IOVA + 2ull * nr * PAGE;
@@ -95,7 +95,7 @@ static void second(struct space *space, const char *name, const char *address)
 		printf("bench: table_%s %llu\n", name, ticks() - start);
 }
 
-/* Attach devices to a space that maps 256 MiB, at once or page by page. */
+/* Attach devices to a space with 256 MiB mapped, in one mapping or by page. */
 static void attach(const char *front_end, const char *name, bool small,
 		   const struct pci_address *devices, const char *memory)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Measure the kernel memory that mappings take, and that unmaps do not free.
+ * Measure the kernel memory that mappings take, and the memory that unmaps do
+ * not free.
  *
  * Usage: footprint FRONT_END
  *
- * Print the number of objects in each slab cache, and the memory of slabs,
- * vmalloc and per-CPU areas, at each step. All caches are shrunk before each
- * step, so that the difference of two steps is what is in use. I/O page tables
- * are allocated as whole pages, which are in none of these figures.
+ * At each step, print the number of objects in each slab cache, and the memory
+ * taken by slabs, vmalloc and per-CPU areas. All caches are shrunk first, so
+ * that the difference between two steps is memory in use. I/O page tables are
+ * allocated as whole pages, which none of these figures include.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@
 
 /*
  * Make every slab cache release its free slabs. The files stay open, because
- * closing a file defers the release of memory by a grace period.
+ * closing a file frees memory only after a grace period.
  */
 static void shrink(void)
 {
@@ -91,7 +92,7 @@ static void small(struct space *space, const char *memory, const char *name)
 		space_unmap(space, IOVA + 2 * i * PAGE, PAGE);
 }
 
-/* A single leaked object may hide in a free slot of a slab: repeat the call. */
+/* Repeat the calls: a single leaked object may just fill a free slab slot. */
 static void again(struct space *space, const char *memory, size_t length,
 		  unsigned int count, const char *name)
 {
@@ -129,7 +130,7 @@ int main(int argc, char **argv)
 	find_devices(&address, 1);
 	memory = new_fragmented(LENGTH);
 
-	/* Run a first round, so that caches and tables that stay exist. */
+	/* Warm up first, to allocate the caches and tables that persist. */
 	space_open(&space, argv[1], address.text);
 	small(&space, memory, "warm");
 	small(&space, memory, "attached");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Allocate memory with a known physical layout, see memory.h. */
+/* Allocate memory with a known physical layout (see memory.h). */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "memory.h"
 #include "space.h"
 
-/* Return memory that is aligned to HUGE, with unused space before it. */
+/* Return memory that is aligned to HUGE, with unused space below it. */
 static char *new_place(size_t length, int advice)
 {
 	char *place = mmap(NULL, length + HUGE, PROT_READ | PROT_WRITE,

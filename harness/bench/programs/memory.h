@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-/* These exit with a message if they cannot get memory of that layout. */
+/* These exit with a message if no memory with that layout is available. */
 void *new_untouched(size_t length);
 void *new_fragmented(size_t length);
 void *new_huge(size_t length);

@@ -5,8 +5,9 @@
  *
  * Usage: parallel FRONT_END ROUNDS MILLISECONDS PAGES...
  *
- * A turn is one map and one unmap of PAGES pages. In each round two workers run
- * for MILLISECONDS, first as threads and then as processes, and count turns.
+ * A turn is one map and one unmap of PAGES pages. In each round, two workers
+ * run for MILLISECONDS and count their turns, first as threads and then as
+ * processes.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,7 +25,7 @@
 #define WORKERS	2
 #define LENGTH	(8ul << 20)	/* of a worker's memory */
 
-/* Memory that the workers share, as threads and as processes. */
+/* State shared by the workers, whether they are threads or processes. */
 struct board {
 	atomic_int ready;
 	atomic_int go;
@@ -97,7 +98,7 @@ static void process(const char *front_end, const char *address,
 {
 	struct space space;
 
-	/* Do not pin pages that are shared with the parent for copy-on-write. */
+	/* Pages of the parent are shared copy-on-write. Use fresh ones. */
 	worker->memory = new_fragmented(LENGTH);
 	space_open(&space, front_end, address);
 	worker->space = &space;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An I/O address space of type1 or of iommufd, see space.h. */
+/* An I/O address space of type1 or of iommufd (see space.h). */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 /*
  * Mainline's IOMMU_HWPT_ALLOC, which creates another I/O page table of an IOAS.
- * Its definition is not in every header that this is compiled with.
+ * Not all headers with which this file is compiled define the struct.
  */
 struct hwpt_alloc {
 	__u32 size;

@@ -3,8 +3,8 @@
  * An I/O address space of either front end, so that one program measures both:
  * type1 (container and groups) and iommufd (/dev/iommu and vfio devices).
  *
- * All functions exit with a message if a call fails, except where they return
- * an error.
+ * All functions exit with a message on failure, except that space_new_table()
+ * returns an error.
  */
 #ifndef BENCH_SPACE_H
 #define BENCH_SPACE_H
@@ -24,12 +24,12 @@
 /**
  * struct space - one I/O address space
  * @type1: true for a type1 container, false for an IOAS of iommufd
- * @legacy: type1: the container and its first device
- * @group: type1: the file of the second device's group, or -1
- * @iommufd: iommufd: the file of /dev/iommu
- * @ioas: iommufd: the ID of the IOAS
- * @device: iommufd: the files of the devices
- * @device_id: iommufd: the IDs of the devices
+ * @legacy: container and its first device (type1)
+ * @group: file of the second device's group, or -1 (type1)
+ * @iommufd: the iommufd (iommufd)
+ * @ioas: ID of the IOAS (iommufd)
+ * @device: files of the devices (iommufd)
+ * @device_id: IDs of the devices (iommufd)
  * @nr: number of devices that are bound
  */
 struct space {
@@ -46,7 +46,7 @@ struct space {
 /* Exit with a message if @err is negative. */
 void must(const char *what, long err);
 
-/* Find @nr edu devices that are alone in their groups; give them to vfio-pci. */
+/* Find @nr edu devices with groups of their own and bind them to vfio-pci. */
 void find_devices(struct pci_address *found, unsigned int nr);
 
 /*
@@ -61,17 +61,18 @@ void space_close(struct space *space);
 unsigned int space_bind(struct space *space, const char *address);
 
 /*
- * Attach or detach a device, which is @device for iommufd. For type1 it is the
- * group of the device at @address, including the open of the group's file.
+ * Attach or detach a device. With iommufd it is the device with index @device.
+ * With type1 it is the group of the device at @address, whose file is also
+ * opened or closed.
  */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
 void space_detach(struct space *space, unsigned int device);
 
 /*
- * Create another I/O page table of the IOAS for @device, which the kernel fills
- * with all mappings. Return 0 and its ID in @id, or an errno: -ENOTTY if the
- * kernel does not support this.
+ * Create another I/O page table for @device, which the kernel fills with all
+ * mappings of the IOAS. Return 0 and the ID of the table in @id, or an errno:
+ * -ENOTTY if the kernel does not support this.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);
@@ -81,7 +82,7 @@ void space_map(struct space *space, const void *memory, size_t length,
 	       __u64 iova);
 void space_unmap(struct space *space, __u64 iova, size_t length);
 
-/* Like space_map(), but return an IOVA that the kernel chose. iommufd only. */
+/* Like space_map(), but return an IOVA chosen by the kernel. iommufd only. */
 __u64 space_map_anywhere(struct space *space, const void *memory,
 			 size_t length);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Measure the instructions to map and unmap 256 MiB in one call, and 16384
- * single pages.
+ * Measure how many instructions it takes to map and unmap 256 MiB in one call,
+ * and 16384 single pages in as many calls.
  *
  * Usage: table FRONT_END REPEATS
  */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Measure the longest time that calls for other ranges take while a long call
- * of the same space is in flight in another thread.
+ * Measure the longest time that calls on other ranges take while a long call on
+ * the same space is in flight in another thread.
  *
  * Usage: waits FRONT_END
  *
- * The flight is the long call. Meanwhile the main thread queries the usable
- * IOVAs, unmaps one page and maps it again, in a loop.
+ * The long call is the flight. Meanwhile, the main thread repeatedly queries
+ * the usable IOVAs, unmaps one page and maps it again.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 		flight.device = space_bind(&space, flight.second);
 	watch("attach", &flight, fly_attach, page);
 
-	/* HWPT_ALLOC fills the new table with all mappings before it returns. */
+	/* HWPT_ALLOC fills the table with all mappings before it returns. */
 	if (!space.type1 && !space_new_table(&space, flight.device, &id)) {
 		space_drop_table(&space, id);
 		watch("table", &flight, fly_table, page);

@@ -4,8 +4,9 @@
  * user copy of a call, then the second one, and so on.
  *
  * A call must fail with ENOMEM if an allocation fails and with EFAULT if a user
- * copy fails, and must roll back completely: the same call succeeds afterwards,
- * and once that is undone, no page is pinned or charged and no object is left.
+ * copy fails, and must be rolled back completely. Repeating it must succeed,
+ * and once the repeated call is undone, no page may be pinned or charged and no
+ * object may be left.
  *
  * A fault point is an allocation or a user copy anywhere below the system call.
  * The kernel recovers from a failure at some of these points, and the call then
@@ -38,14 +39,14 @@
 NEEDS_EDU
 
 /**
- * struct env - objects that the tested calls work on
+ * struct env - objects that the tested calls operate on
  * @bed: test bed, in the mode that charges pinned pages to this process
  * @second: second bound device, attached by the tests that fill two page tables
  * @src_ioas: source IOAS of the copy test
  * @memory: NR_PAGES pages to map
  * @iova: IOVA that IOMMU_IOAS_MAP chose
- * @id: object that a call created or is to destroy
- * @fd: file that a call opened or device that it is to bind
+ * @id: ID of the object that a call created or is to destroy
+ * @fd: file that a call opened, or the device that a call is to bind
  */
 struct env {
 	struct testbed bed;
@@ -331,7 +332,8 @@ static int detach_unmap_and_destroy(struct env *env)
 }
 
 /*
- * The second page table maps pages that are already pinned for another device.
+ * Make the tested attach fill a page table with pages that are already pinned
+ * for another device.
  */
 static int attach_second_and_map(struct env *env)
 {
@@ -601,7 +603,7 @@ static int setup_fault_injection(void)
 	return err;
 }
 
-/* Count the address spaces in the system; see ABI/testing/debugfs-iopt. */
+/* Count the address spaces in the system (see ABI/testing/debugfs-iopt). */
 static int count_spaces(void)
 {
 	struct dirent *entry;
@@ -704,7 +706,7 @@ static bool disarm(int fail_nth)
 	char number[16] = { 0 };
 	unsigned int tries;
 
-	/* If the call did not reach the point, pread() and pwrite() may. */
+	/* If the call did not reach the point, pread() or pwrite() may. */
 	if (pread(fail_nth, number, sizeof(number) - 1, 0) > 0 &&
 	    !strtoul(number, NULL, 10))
 		return true;
@@ -735,7 +737,7 @@ TEST_F(failing, leaves_nothing_behind)
 		recovered += n && reached && !result;
 		EXPECT_TRUE(!result || result == -EFAULT || result == -ENOMEM)
 			TH_LOG("point %u: %d", n, result);
-		/* The call has rolled back, so the same call has to succeed. */
+		/* The failed call must have rolled back: a retry succeeds. */
 		if (result) {
 			ASSERT_EQ(0, variant->call(env))
 				TH_LOG("after point %u: %d", n, result);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the handling of extensible structs, which all commands of /dev/iommu
- * have in common. Each test runs once per command.
+ * Test how the commands of /dev/iommu handle extensible structs. Each test runs
+ * once per command.
  *
  * A command accepts any size from that of its first version upwards, provided
  * that all bytes beyond the current struct are zero. A shorter struct fails
  * with EINVAL, a nonzero tail with E2BIG.
  *
- * Commands on a device are given an ID that does not exist, so a well-formed
- * call returns -ENOENT and the test needs no device.
+ * Commands that operate on a device are passed an ID that does not exist, so
+ * that a well-formed call returns -ENOENT and the test needs no device.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -25,9 +25,9 @@ FIXTURE(command)
 	int iommufd;
 	__u32 ioas;
 	char *memory;
-	/* A page that is followed by an inaccessible one. */
+	/* A page followed by an inaccessible one. */
 	char *page;
-	/* A copy of the struct that ends at the end of the page. */
+	/* A copy of the struct, placed at the end of the page. */
 	char *at_page_end;
 	/* The size of the first version of the struct. */
 	__u32 min_size;
@@ -340,7 +340,7 @@ TEST_F(command, longer_size_with_zero_tail_is_accepted)
 /* A size beyond a page fails with -E2BIG before the struct is read. */
 TEST_F(command, size_beyond_a_page_E2BIG)
 {
-	/* The kernel accepts only zeros after the struct that it knows. */
+	/* The kernel accepts only zeros beyond the struct that it knows. */
 	memset(self->at_page_end, 0, variant->size);
 	*(__u32 *)self->page = PAGE + 1;
 	EXPECT_EQ(-E2BIG, iommu_call(self->iommufd, variant->request,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/iommu as seen by a 32-bit program on a 64-bit kernel.
+ * Test /dev/iommu from a 32-bit program on a 64-bit kernel.
  *
  * The uAPI structs have the same layout for 32-bit and 64-bit programs. Their
  * addresses are 64 bits wide, so a 32-bit program can use IOVAs beyond 4 GiB.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the information about a bound device, and which address spaces it can be
- * attached to.
+ * Test the information returned about a bound device, and which address spaces
+ * the device can be attached to.
  */
 #include <errno.h>
 #include <signal.h>
@@ -197,7 +197,7 @@ TEST_F(bound, two_devices_share_the_page_table)
 	EXPECT_EQ(0, vfio_attach(self->bed.device.fd, &first));
 	EXPECT_EQ(0, vfio_attach(other.fd, &second));
 	EXPECT_EQ(first, second);
-	/* The page table stays until the last device is detached. */
+	/* The page table must persist until the last device is detached. */
 	EXPECT_EQ(0, vfio_detach(self->bed.device.fd));
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, second));
 	EXPECT_EQ(0, vfio_detach(other.fd));
@@ -291,10 +291,10 @@ TEST_F(bound, hw_info_buffer_of_any_length)
 	ASSERT_EQ(0, hw_info(self->bed.iommufd, self->bed.device.id, complete,
 			     &length, &type));
 	ASSERT_EQ(full, length);
-	/* The rest of a larger buffer is zeroed. */
+	/* The tail of a larger buffer must be zeroed. */
 	for (i = full; i < sizeof(complete); i++)
 		EXPECT_EQ(0, complete[i]);
-	/* A smaller buffer is filled up to its end and not beyond. */
+	/* A smaller buffer must be filled up to its end and not beyond. */
 	for (size = 0; size < full; size++) {
 		memset(partial, 0x77, sizeof(partial));
 		length = size;
@@ -339,8 +339,8 @@ static bool map_shared(int fd, char *address, size_t length, off_t offset)
 
 /*
  * Return a buffer of almost 4 GiB, or NULL. Its first two pages and its last
- * page have memory of their own. The pages between them share the same 2 MiB,
- * which are mapped repeatedly.
+ * page are backed by separate memory. To save memory, all pages in between are
+ * backed by the same 2 MiB, which are mapped repeatedly.
  */
 static char *huge_buffer(void)
 {
@@ -369,7 +369,7 @@ static char *huge_buffer(void)
 }
 
 /*
- * A fatal signal interrupts the kernel while it zeroes the rest of a huge
+ * A fatal signal must interrupt the kernel while it zeroes the tail of a huge
  * buffer.
  */
 TEST_F(bound, hw_info_of_huge_buffer_is_killable)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_HWPT_ALLOC: page tables that userspace allocates.
+ * Test IOMMU_HWPT_ALLOC, with which userspace allocates page tables.
  *
  * All page tables of an IOAS map the same memory. A page table that userspace
- * allocated stays until userspace destroys it. A page table that the kernel
+ * allocated exists until userspace destroys it. A page table that the kernel
  * allocated for an attach is freed by the last detach.
  */
 #include <errno.h>
@@ -74,7 +74,7 @@ TEST_F(hwpt, reserved_fields_EOPNOTSUPP)
 	EXPECT_EQ(0u, self->alloc.out_hwpt_id);
 }
 
-/* Data type and length must both be set, or both be 0. */
+/* Data type and length must be either both set or both 0. */
 TEST_F(hwpt, data_type_and_length)
 {
 	char data[64] = { 0 };
@@ -207,7 +207,7 @@ TEST_F(hwpt, survives_unbind)
 	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 }
 
-/* close() destroys all objects, page tables before the IOAS they refer to. */
+/* close() must destroy page tables before the IOAS that they refer to. */
 TEST_F(hwpt, is_freed_by_close)
 {
 	__u32 hwpt, other;
@@ -259,7 +259,10 @@ static int open_second(struct testbed *bed, struct device *second)
 			   bed->iommufd);
 }
 
-/* A page table has all mappings, created before or after its attach. */
+/*
+ * A page table must contain all mappings of its IOAS, whether they were created
+ * before or after the device was attached.
+ */
 TEST_F(hwpt, two_hwpts_of_one_ioas)
 {
 	struct device *device = &self->bed.device;
@@ -294,7 +297,7 @@ TEST_F(hwpt, two_hwpts_of_one_ioas)
 				       TESTBED_IOVA + 9 * PAGE,
 				       self->bed.memory + 9 * PAGE));
 
-	/* Detaching from one page table does not affect the other. */
+	/* Detaching from one page table must not affect the other. */
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	ASSERT_EQ(0, vfio_detach(device->fd));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifetime of a page table that two devices attach to and detach from in
- * parallel.
+ * Test the lifetime of a page table that two devices attach to and detach from
+ * in parallel.
  *
  * A page table must not be freed before the last call that uses it returns, no
  * matter which device is detached last. The tests rely on the kernel to warn
@@ -212,7 +212,7 @@ TEST_F_TIMEOUT(race, close_races_with_detach, 4000)
 	EXPECT_EQ(0, finish(&self->race));
 }
 
-/* destroy_and_realloc() replaces the page table whenever it has no device. */
+/* destroy_and_realloc() replaces the page table whenever no device uses it. */
 static int attach_to_hwpt(struct worker *worker)
 {
 	int fd = worker->race->device[worker->device].fd;

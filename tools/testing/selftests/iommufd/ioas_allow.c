@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_IOAS_ALLOW_IOVAS: ranges that the kernel chooses IOVAs from.
+ * Test IOMMU_IOAS_ALLOW_IOVAS, which sets the ranges that the kernel chooses
+ * IOVAs from.
  *
- * An allowed range must not intersect with a range that an attached device
- * reserves. The later of the two requests fails and changes nothing. An IOVA
- * that the kernel chooses is in an allowed range and is not in use.
+ * An allowed range must not intersect a range that an attached device reserves.
+ * The later of the two requests fails and changes nothing. An IOVA that the
+ * kernel chooses is in an allowed range and is not in use.
  */
 #include <errno.h>
 #include <limits.h>
@@ -95,7 +96,7 @@ TEST_F(allow, unreadable_array_EFAULT)
 	ranges = (void *)(self->bed.memory + PAGE - sizeof(*ranges));
 	*ranges = (struct iommu_iova_range){ 4 * PAGE, 8 * PAGE - 1 };
 	EXPECT_EQ(-EFAULT, allow_ranges(&self->bed, ranges, 2));
-	/* The failed call did not set the first range either. */
+	/* The failed call must not have set the first range either. */
 	EXPECT_EQ((long long)PAGE, map_pages(&self->bed, 1));
 	EXPECT_EQ(0, allow_ranges(&self->bed, ranges, 1));
 	EXPECT_EQ((long long)(4 * PAGE), map_pages(&self->bed, 1));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_IOAS_COPY: map already mapped memory a second time.
+ * Test IOMMU_IOAS_COPY, which maps already mapped memory a second time.
  *
  * A page is pinned and charged once, regardless of the number of its mappings.
- * Unmapping the source or the copy does not affect the other one. A copy that
+ * Unmapping the source does not affect the copy, and vice versa. A copy that
  * fails maps nothing.
  */
 #include <errno.h>
@@ -44,7 +44,7 @@ static int attach(struct testbed *bed)
 	return vfio_attach(bed->device.fd, &pt_id);
 }
 
-/* Copy pages of the testbed's mapping to @dst. */
+/* Copy mappings of the testbed's memory to @dst. */
 static int copy_pages(struct testbed *bed, __u32 dst, __u64 dst_iova,
 		      unsigned int first, unsigned int pages)
 {
@@ -183,7 +183,7 @@ TEST_F(copy, no_free_iova_ENOSPC)
 	EXPECT_EQ(PAGE, copy.dst_iova);
 }
 
-/* If the IOVA cannot be returned, the mapping is removed again. */
+/* If the IOVA cannot be copied to userspace, the mapping must be undone. */
 TEST_F(copy, failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_copy *copy = new_memory(PAGE);
@@ -246,7 +246,7 @@ TEST_F(copy, pins_nothing_before_attach)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	ASSERT_EQ(0, attach(&self->bed));
 	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
-	/* The copy survives the IOAS that it was copied from. */
+	/* The copy must outlive the source IOAS. */
 	ASSERT_EQ(0, vfio_detach(self->bed.device.fd));
 	ASSERT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 	self->bed.ioas = self->other;
@@ -266,10 +266,7 @@ TEST_F(copy, several_partial_mappings)
 				      IOAS_READ_WRITE));
 	}
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
-	/*
-	 * Start in the middle of the first mapping, end in the middle of the
-	 * last.
-	 */
+	/* Start within the first mapping and end within the last. */
 	ASSERT_EQ(0, copy_pages(&self->bed, self->bed.ioas, DST_IOVA, 2, 12));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	ASSERT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA of a device through an IOAS.
+ * Test DMA by a device through an IOAS.
  *
  * A device can access only mapped memory, in the directions that the mapping
  * permits, from map or attach until unmap, detach or close. The tests transfer
@@ -241,7 +241,7 @@ TEST_F(dma, WRITEABLE_alone)
 	EXPECT_TRUE(pattern_is(self->bed.memory, TRANSFER, 2100));
 }
 
-/* Pinning replaces the shared zero page by a page of the process. */
+/* Pinning replaces the shared zero page with a page of the process. */
 TEST_F(dma, copy_on_write_is_broken_by_the_pin)
 {
 	struct device *device = &self->bed.device;
@@ -287,7 +287,7 @@ static char *private_page(int prot, int fd)
 
 /*
  * Pinning must break copy-on-write even for a READABLE mapping. Otherwise a
- * later write of the process allocates a page that the device does not see.
+ * later write by the process allocates a page that the device does not see.
  */
 TEST_F(dma, READABLE_private_memory_stays_coherent)
 {
@@ -328,7 +328,7 @@ TEST_F(dma, detach_blocks_until_attach)
 	ASSERT_EQ(0, vfio_detach(device->fd));
 
 	/*
-	 * A write does not reach memory, and a read does not reach the device.
+	 * A write must not reach memory, and a read must not return its data.
 	 */
 	pattern_fill(self->bed.memory, TRANSFER, 2200);
 	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
@@ -348,18 +348,19 @@ static bool is_uniform(const char *memory, size_t length)
 }
 
 /*
- * Before the first attach, DMA of a bound device is blocked. It must not reach
- * the physical memory at the address that the device uses.
+ * Before the first attach, DMA by a bound device must be blocked. In
+ * particular, it must not reach the physical memory at the address that the
+ * device uses.
  */
 TEST_F(dma, bound_but_not_attached_is_blocked)
 {
 	struct device *device = &self->bed.device;
-	/* Physical address that an x86 kernel is loaded at. */
+	/* Physical address at which an x86 kernel is loaded. */
 	const __u64 kernel = 0x1000000;
 
 	/*
-	 * The buffer of the device keeps this pattern across the close and the
-	 * new bind.
+	 * The device's buffer keeps this pattern across the close and the new
+	 * bind.
 	 */
 	ASSERT_EQ(0, testbed_attach(&self->bed, device));
 	pattern_fill(self->bed.bounce, TRANSFER, 2250);
@@ -506,13 +507,13 @@ TEST_F_TIMEOUT(dma, two_devices_of_one_group, 60)
 	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 
-	/* Detaching the first device does not affect the second. */
+	/* Detaching the first device must not affect the second. */
 	EXPECT_EQ(0, vfio_detach(first.fd));
 	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
 	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
 
-	/* Once the last device of the group is detached, DMA is blocked. */
+	/* Detaching the last device of the group must block DMA. */
 	device_close(&first);
 	EXPECT_EQ(1, REACHES(&self->second, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(0, vfio_detach(self->second.fd));
@@ -537,7 +538,7 @@ TEST_F(dma, one_group_in_two_ioas_EINVAL)
 	EXPECT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &first));
 	EXPECT_EQ(-EINVAL, attach_to(&self->second, other_ioas));
-	/* The failed attach changed neither device. */
+	/* The failed attach must not affect either device. */
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, other_ioas));
 	EXPECT_EQ(1, REACHES(&first, TESTBED_IOVA, self->bed.memory));
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->second));

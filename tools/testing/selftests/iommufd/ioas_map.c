@@ -32,7 +32,7 @@ FIXTURE_TEARDOWN(pins)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* Unlike testbed_attach(), do not map the bounce page, which is counted too. */
+/* Unlike testbed_attach(), do not map the bounce page, to count the rest only. */
 static int attach(struct testbed *bed)
 {
 	__u32 pt_id = bed->ioas;
@@ -150,7 +150,7 @@ TEST_F(pins, close_of_iommufd_unpins_none)
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	close(self->bed.iommufd);
 	self->bed.iommufd = -1;
-	/* The bound device holds a reference to the file. */
+	/* The bound device holds a reference to the iommufd. */
 	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	device_close(&self->bed.device);
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
@@ -206,7 +206,7 @@ TEST_F(pins, unmapped_memory_EFAULT)
 	ASSERT_EQ(0, munmap(self->bed.memory + 9 * PAGE, PAGE));
 	EXPECT_EQ(-EFAULT, testbed_map(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
-	/* The failed map left no mapping. */
+	/* The failed map must leave no mapping behind. */
 	EXPECT_EQ(-ENOENT,
 		  testbed_unmap(&self->bed, TESTBED_IOVA, TESTBED_LENGTH));
 	EXPECT_EQ(0, map(&self->bed, self->bed.memory, 9 * PAGE, TESTBED_IOVA,
@@ -224,8 +224,8 @@ TEST_F(pins, attach_with_unmapped_memory_EFAULT)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 
 	/*
-	 * The device is still detached. Attach succeeds once the mapping of
-	 * unmapped memory is removed.
+	 * The device must still be detached. Attach must succeed once the
+	 * mapping of the unmapped memory is removed.
 	 */
 	ASSERT_EQ(0, testbed_unmap(&self->bed, BOUNCE_IOVA, PAGE));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
@@ -293,7 +293,7 @@ TEST_F(pins, unpopulated_memory)
 
 /*
  * Unpopulated memory is pinned even for a READABLE mapping, so that the device
- * sees later writes of the process.
+ * sees later writes by the process.
  */
 TEST_F(pins, unpopulated_memory_READABLE)
 {

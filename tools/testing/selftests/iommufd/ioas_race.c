@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Concurrent calls on one address space, while a device is attached and
+ * Test concurrent calls on one address space while a device is attached and
  * detached.
  *
  * A call must not fail merely because another call runs at the same time, and
@@ -238,7 +238,7 @@ TEST_F(race, attach_races_with_map)
 	start_workers(self->worker, work, &self->bed, &self->stop);
 	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
-	/* The mapping that existed throughout the race is intact. */
+	/* The mapping that existed throughout the race must be intact. */
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	EXPECT_EQ(TESTBED_PAGES + 1, testbed_pinned(&self->bed));
 	EXPECT_EQ(1, device_reaches(&self->bed, &self->bed.device, TESTBED_IOVA,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the errnos of every command that works without a device.
+ * Test the errnos of all commands that work without a device.
  *
  * A command that fails must leave the address space unchanged.
  */
@@ -136,7 +136,7 @@ TEST_F(space, alloc_failed_copy_to_user_EFAULT)
 	ASSERT_EQ(0, mprotect(alloc, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_ALLOC, alloc));
 
-	/* The failed call left no object at the ID that it had allocated. */
+	/* The failed call must not leak the object ID that it allocated. */
 	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, next));
@@ -230,7 +230,7 @@ TEST_F(space, map_each_direction)
 	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
 
-/* Without FIXED_IOVA, the iova field is an output only. */
+/* Without FIXED_IOVA, the iova field is output only. */
 TEST_F(space, map_without_FIXED_chooses_the_iova)
 {
 	self->map.flags = IOAS_READ_WRITE;
@@ -243,7 +243,7 @@ TEST_F(space, map_without_FIXED_chooses_the_iova)
 	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
 }
 
-/* If the IOVA cannot be returned, the mapping is removed again. */
+/* If the IOVA cannot be copied to userspace, the mapping must be undone. */
 TEST_F(space, map_failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_map *map = (void *)self->memory;
@@ -340,8 +340,8 @@ TEST_F(space, map_fixed_failed_copy_to_user)
 }
 
 /*
- * An unmap cannot be rolled back, so the kernel has to detect that it cannot
- * return the length before it unmaps anything.
+ * An unmap cannot be rolled back. The kernel must therefore detect that it
+ * cannot return the length before it unmaps anything.
  */
 TEST_F(space, unmap_failed_copy_to_user_EFAULT)
 {
@@ -384,7 +384,7 @@ TEST_F(space, unmap_partial_ENOENT)
 				 4 * PAGE));
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA,
 				 4 * PAGE - 1));
-	/* The failed unmaps left the mapping intact. */
+	/* The failed unmaps must leave the mapping intact. */
 	EXPECT_EQ(-EEXIST, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
 }
@@ -564,7 +564,7 @@ TEST_F(space, ranges_of_new_ioas)
 	EXPECT_EQ(1u, nr);
 	EXPECT_EQ(0ull, range[0].start);
 	EXPECT_EQ(~0ull, range[0].last);
-	/* Unused array entries are not written to. */
+	/* Unused array entries must not be written. */
 	EXPECT_EQ(8ull, range[1].start);
 	EXPECT_LE(1ull, alignment);
 	EXPECT_GE(PAGE, alignment);

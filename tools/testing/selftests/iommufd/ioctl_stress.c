@@ -52,9 +52,9 @@ struct shared {
 };
 
 /**
- * struct env - objects that the calls work on
+ * struct env - objects that the calls operate on
  * @bed: test bed with the first device and the memory to map
- * @second: second device, bound to the same file
+ * @second: second device, bound to the same iommufd
  * @shared: state shared by all processes
  */
 struct env {
@@ -70,7 +70,7 @@ FIXTURE(stress)
 
 /**
  * struct worker - a thread that makes random calls
- * @env: objects that the calls work on
+ * @env: objects that the calls operate on
  * @seed: state of the random number generator
  */
 struct worker {
@@ -119,7 +119,10 @@ static char *random_memory(struct worker *worker, size_t *length)
 	       rand_below(worker, TESTBED_PAGES - SLOT_PAGES) * PAGE;
 }
 
-/* Publish @id for other workers, and destroy the object of the ID in @slot. */
+/*
+ * Publish @id in @slot for other workers, and destroy the object whose ID it
+ * replaces.
+ */
 static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {
 	id = __atomic_exchange_n(slot, id, __ATOMIC_RELAXED);
@@ -327,8 +330,8 @@ static const struct {
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
 	/*
-	 * -EINVAL for an IOAS of 64 bits, -EOPNOTSUPP for an ID that a page
-	 * table reuses
+	 * EINVAL if the IOAS is 64 bits wide, EOPNOTSUPP if the ID was reused
+	 * for a page table.
 	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },
 	{ "get_hw_info", call_hw_info, { 0 } },

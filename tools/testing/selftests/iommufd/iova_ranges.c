@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_IOAS_IOVA_RANGES: usable IOVAs while devices are attached.
+ * Test IOMMU_IOAS_IOVA_RANGES, which reports the usable IOVAs.
  *
  * The ranges are exact: every page inside a range can be mapped, and a map of
- * any page outside fails with EINVAL.
+ * any page outside of the ranges fails with EINVAL.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RLIMIT_MEMLOCK and the charge of pinned pages to a user.
+ * Test RLIMIT_MEMLOCK and the charging of pinned pages to users.
  *
- * Pinned pages are charged to the user that mapped them, for all processes of
- * that user together, and are uncharged when they are unpinned. A process with
- * CAP_IPC_LOCK is not charged.
+ * Pinned pages are charged to the user that mapped them until they are
+ * unpinned. The limit applies to all processes of a user together. A process
+ * with CAP_IPC_LOCK is not charged.
  *
  * Root binds and attaches the device. user_run() then forks an unprivileged
- * child that uses the inherited file descriptors and returns its result as its
+ * child, which uses the inherited file descriptors and passes its result on as
  * exit status.
  */
 #include <errno.h>
@@ -61,7 +61,7 @@ static int map_up_to_limit(struct testbed *bed)
 	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
-	/* The unmap uncharged all pages. */
+	/* The unmap must have uncharged all pages. */
 	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, testbed_map_pages(bed, LIMIT, 1) == -ENOMEM);
 	return steps.failed;
@@ -84,8 +84,8 @@ static int map_beyond_limit(struct testbed *bed)
 	step(&steps, testbed_map_pages(bed, 0, TESTBED_PAGES) == -ENOMEM);
 	step(&steps, unmap_pages(bed, 0, TESTBED_PAGES) == -ENOENT);
 	/*
-	 * The failed maps left no charge, so that the whole limit can be
-	 * mapped.
+	 * The failed maps must leave no charge behind, so that the whole limit
+	 * can be mapped.
 	 */
 	step(&steps, testbed_map_pages(bed, 0, LIMIT) == 0);
 	step(&steps, unmap_pages(bed, 0, LIMIT) == 0);
@@ -152,7 +152,7 @@ TEST_F(limit, is_shared_by_all_processes_of_a_user)
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_five_pages, &self->bed));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_remaining_pages, &self->bed));
 	EXPECT_EQ(LIMIT, testbed_pinned(&self->bed));
-	/* The user is uncharged even if another user unmaps. */
+	/* The user that mapped is uncharged even if another user unmaps. */
 	EXPECT_EQ(0, testbed_unmap(&self->bed, 0, ~0ull));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->bed));
 }
@@ -230,7 +230,7 @@ TEST_F(limit, is_ignored_with_CAP_IPC_LOCK)
 	EXPECT_EQ(0, testbed_map_pages(&self->bed, 0, TESTBED_PAGES));
 	EXPECT_EQ(TESTBED_PAGES, testbed_pinned(&self->bed));
 	EXPECT_EQ(0, unmap_pages(&self->bed, 0, TESTBED_PAGES));
-	/* The privileged mapping left no charge on another user. */
+	/* The privileged mapping must leave no charge on another user. */
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->bed));
 }
 

@@ -34,7 +34,7 @@ FIXTURE_TEARDOWN(program)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* The calls are in the order that a virtual machine monitor uses. */
+/* The calls are in the order in which a virtual machine monitor makes them. */
 TEST_F(program, linux_6_12)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };

@@ -98,7 +98,7 @@ TEST_F(bug, output_ends_with_the_struct)
 
 /**
  * struct race - state shared by threads that run in rounds
- * @iommufd: /dev/iommu file that @id belongs to
+ * @iommufd: iommufd that @id belongs to
  * @id: object to use and to destroy in this round
  * @barrier: separates the rounds
  * @destroyed: number of threads that destroyed the object
@@ -114,7 +114,7 @@ struct race {
 	bool stop;
 };
 
-/* Either destroy the object or use it until a lookup fails. */
+/* Destroy the object, or use it until a lookup fails. */
 static void run_round(struct race *race, bool destroys)
 {
 	struct iommu_iova_range range[4];
@@ -164,7 +164,7 @@ static void *run_destroyer(void *argument)
 	}
 }
 
-/* Exactly one thread destroys the object; lookups fail only with -ENOENT. */
+/* Exactly one thread must destroy the object; lookups must only get -ENOENT. */
 TEST_F(bug, destroy_races_with_lookup)
 {
 	struct race race = { .iommufd = self->bed.iommufd };
@@ -193,7 +193,7 @@ TEST_F(bug, destroy_races_with_lookup)
 		pthread_join(thread[i], NULL);
 }
 
-/* An attach never replaces an existing one, so it cannot fail halfway. */
+/* An attach must not replace an existing one, as that could fail halfway. */
 TEST_F(bug, second_attach_EBUSY)
 {
 	__u32 first = self->bed.ioas, other, hwpt;
@@ -241,7 +241,7 @@ static void *read_device_info(void *argument)
 	return NULL;
 }
 
-/* Unbind waits for calls that still use the device. */
+/* Unbind must wait for calls that still use the device. */
 TEST_F(bug, unbind_races_with_info)
 {
 	struct reader reader[2] = { { .iommufd = self->bed.iommufd },

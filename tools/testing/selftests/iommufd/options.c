@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU_OPTION: charging mode of pinned memory and maximum size of I/O page
- * table entries.
+ * Test IOMMU_OPTION, which sets the charging mode of pinned memory and the
+ * maximum size of I/O page table entries.
  *
- * An option can only be changed while no object depends on it. The tests check
+ * An option can be changed only while no object depends on it. The tests check
  * both the value that IOMMU_OPTION_OP_GET returns and the effect of the option.
  */
 #include <dirent.h>
@@ -30,7 +30,7 @@ NEEDS_EDU
 FIXTURE(option)
 {
 	struct testbed bed;
-	/* A second /dev/iommu file without any objects. */
+	/* A second iommufd, without any objects. */
 	int empty;
 };
 
@@ -206,8 +206,8 @@ TEST_F(option, huge_pages_in_use_EINVAL)
 }
 
 /*
- * Read the maximum size of a page table entry of the newest address space; see
- * ABI/testing/debugfs-iopt. Returns 0 if it is not available.
+ * Read the maximum size of a page table entry of the newest address space (see
+ * ABI/testing/debugfs-iopt). Returns 0 if it is not available.
  */
 static unsigned long largest_iopte(void)
 {
@@ -281,7 +281,7 @@ static int set_without_capability(struct testbed *bed)
 {
 	int empty = iommu_open();
 
-	/* If the user may not open /dev/iommu, use the file of the parent. */
+	/* Without permission to open /dev/iommu, use the parent's iommufd. */
 	if (empty < 0)
 		empty = dup(bed->iommufd);
 	return option_set(empty, RLIMIT_MODE, 0, 1) == -EPERM ? 0 : 1;

@@ -3,10 +3,10 @@
  * Test the release of resources when a process forks, execs, exits or is
  * killed.
  *
- * The objects of a /dev/iommu file live until its last reference is dropped.
- * After that no page is pinned and another process can use the device. A
- * mapping always refers to the memory of the process that created it, no matter
- * which process uses the file.
+ * The objects of an iommufd live until the last reference to the file is
+ * dropped. Afterwards, no page is pinned and another process can use the
+ * device. A mapping always refers to the memory of the process that created it,
+ * no matter which process uses the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -346,7 +346,7 @@ static int kill_during(struct shared *shared, unsigned int round,
 	status = wait_for(child);
 	if (!WIFSIGNALED(status) || shared->failed)
 		return -EPROTO;
-	/* A killed process must stop pinning pages. */
+	/* A killed process must stop pinning pages within seconds. */
 	if (now_ms() - begin > 20 * 1000)
 		return -ETIME;
 	return shared->ready == 1;
@@ -381,7 +381,7 @@ TEST_F(process, kill_during_map)
 		interrupted += result == 1;
 	}
 	EXPECT_NE(0, interrupted);
-	/* The killed processes left no reference to the device. */
+	/* The killed processes must leave no reference to the device. */
 	EXPECT_EQ(0, testbed_open(&self->bed));
 	EXPECT_EQ(0, attach(&self->bed));
 }

@@ -42,7 +42,7 @@ static const struct expectation values[] = {
 #undef SIZE
 #undef FIELD
 
-/* The same rows again, now with the sizes of the fields. */
+/* The same rows again, with the sizes of the fields. */
 #define NUMBER(name, value)	{ .kind = IGNORED }
 #define ALIAS(name, value)	{ .kind = IGNORED }
 #define SIZE(type, bytes)	{ .kind = IGNORED }

@@ -2,14 +2,15 @@
 /*
  * Unmap 16 TiB and more in one call.
  *
- * The process maps the same huge page repeatedly, for 4 GiB of addresses. These
- * are mapped in the I/O address space once, and copied to adjacent IOVAs until
- * the span is filled. This takes 2 MiB of memory and 64 MiB of I/O page tables.
+ * The process fills 4 GiB of its address space with repeated mappings of one
+ * huge page. This range is mapped in the I/O address space once, and the
+ * mapping is copied to adjacent IOVAs until the span is filled. This takes 2
+ * MiB of memory and 64 MiB of I/O page tables.
  *
- * After the unmap, the device reaches no IOVA of the span, not even those that
- * it accessed before and that the IOTLB has cached. No invalidation of the
- * IOTLB spans more than 1 TiB, because IOMMU drivers would overflow when they
- * convert its length.
+ * After the unmap, the device must not reach any IOVA of the span, including
+ * those that it accessed before and that the IOTLB may have cached. An IOTLB
+ * invalidation must not span more than 1 TiB, because IOMMU drivers would
+ * overflow when they convert its length.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 #define GIB		(1024ull * 1024 * 1024)
 #define TIB		(1024 * GIB)
 #define AREA		(4 * GIB)
-/* Above the IOVAs that x86 reserves, and a multiple of 16 TiB */
+/* Above the IOVAs that x86 reserves, and a multiple of 16 TiB. */
 #define WIDE_IOVA	(16 * TIB)
 #define BITS_NEEDED	48
 
@@ -54,7 +55,7 @@ static int reserve_huge_pages(unsigned int nr)
 	return rc;
 }
 
-/* Map the only huge page of @file repeatedly, for AREA bytes of addresses. */
+/* Map the only huge page of @file repeatedly, to fill AREA bytes. */
 static char *show_repeatedly(int file)
 {
 	char *memory = mmap(NULL, AREA + HUGE, PROT_NONE,
@@ -203,7 +204,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB);
 }
 
-/* 1 GiB has 2^18 pages, so the number is not 0 when truncated to 32 bits. */
+/* Truncated to 32 bits, the number of pages is 2^18, as for 1 GiB. */
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
