@@ -36,9 +36,8 @@ int reset_bus_sibling_to_virtio(const struct reset_bus *bus);
 
 /*
  * Get or set the virtio status byte of the sibling through @fd, its vfio file,
- * which must be bound. A reset clears the byte, so a test that sets the byte
- * can tell later whether the sibling was reset. sibling_get_state() returns the
- * byte or -errno.
+ * which must be bound. A reset clears the byte, so a test sets the byte to
+ * detect a later reset. sibling_get_state() returns the byte or -errno.
  */
 int sibling_get_state(int fd);
 int sibling_set_state(int fd, __u8 state);

@@ -104,8 +104,8 @@ void require_edu(void);
 	}
 
 /*
- * Use this in a program whose devices attempt DMA that the IOMMU must block. It
- * announces that reports of DMA faults in the kernel log are expected.
+ * Announce that reports of DMA faults in the kernel log are expected. This is
+ * for programs that make devices attempt DMA that the IOMMU must block.
  */
 #define EXPECTS_DMA_FAULTS                                            \
 	static void __attribute__((constructor)) expects_faults(void) \
