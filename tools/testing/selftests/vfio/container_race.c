@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Race the ioctls of a container with VFIO_GROUP_UNSET_CONTAINER of its last
- * group, which also removes the IOMMU driver from the container. Race the
- * groups of a container with each other.
+ * Race the ioctls of a container against VFIO_GROUP_UNSET_CONTAINER of the last
+ * group, which also removes the IOMMU driver from the container. Race groups
+ * that enter and leave a container against each other.
  *
  * An ioctl in flight completes on the driver data that it started with, and
- * UNSET_CONTAINER does not wait for it. A mapping that such an ioctl creates is
- * not part of the container. A group enters and leaves the container
- * independently of other groups. KASAN reports any use of freed driver data.
+ * UNSET_CONTAINER does not wait for that ioctl. A mapping that such an ioctl
+ * creates is freed with the old driver data, and does not exist in a driver
+ * that is set later. A group enters and leaves the container independently of
+ * other groups. KASAN reports any use of freed driver data.
  *
- * The race lasts STRESS_SECONDS seconds, 4 if the environment does not set it.
+ * A race lasts STRESS_SECONDS seconds, or 4 if that is not set in the
+ * environment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +102,7 @@ FIXTURE_TEARDOWN(container)
  * @setup: the container
  * @iova: where this thread maps the memory; no other thread uses it
  * @group: group that this thread moves in and out of the container
- * @times: number of calls
+ * @times: number of iterations
  * @result: first unexpected -errno, or 0
  * @thread: the thread
  */
@@ -154,8 +156,8 @@ static void *map_and_unmap(void *argument)
 				     TESTBED_LENGTH, worker->iova, true);
 
 		/*
-		 * -EEXIST: a previous iteration mapped the memory before a
-		 * switch of drivers and unmapped it from the new one.
+		 * Tolerate a mapping that an earlier iteration left because its
+		 * unmap used other driver data than its map.
 		 */
 		if (!err || err == -EEXIST)
 			err = legacy_unmap(&setup->legacy, worker->iova,
@@ -165,7 +167,10 @@ static void *map_and_unmap(void *argument)
 	return NULL;
 }
 
-/* EINVAL: the container already has a driver, or has no group. */
+/*
+ * Set the driver, unless the container has one. SET_IOMMU returns EINVAL if the
+ * container has a driver or no group.
+ */
 static int set_iommu(const struct setup *setup)
 {
 	return ioctl(setup->legacy.container, VFIO_SET_IOMMU,
@@ -249,8 +254,8 @@ TEST_F_TIMEOUT(container, ioctls_race_with_unset_container, 4000)
 
 /*
  * Two physical groups and a mediated one enter and leave the container at
- * random times, so that each of them is its first and its last group at some
- * time.
+ * random times, so that each is at times the first one to enter and at times
+ * the last one to leave.
  */
 TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 {
@@ -289,7 +294,7 @@ TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 }
 
 /**
- * struct delayed - an ioctl that blocks while it copies its argument
+ * struct delayed - an ioctl that blocks while the kernel copies its argument
  * @fd: file that the ioctl is called on
  * @request: request number
  * @argument: address of the argument, in a page from userfault_page()
@@ -314,8 +319,8 @@ static void *delayed_ioctl(void *argument)
 }
 
 /*
- * Map a page that is missing until userfault_fill() provides it. @fd returns
- * the userfaultfd. Return NULL on failure.
+ * Map a page that is missing until userfault_fill() provides it, and store the
+ * userfaultfd in @fd. Return NULL on failure.
  */
 static void *userfault_page(int *fd)
 {
@@ -381,7 +386,7 @@ TEST_F(container, map_in_flight_during_unset_container)
 				    &delayed));
 	ASSERT_EQ(0, userfault_wait(fd));
 
-	/* The ioctl now holds the old driver data; replace it with new data. */
+	/* Replace the driver data of the container while the ioctl uses it. */
 	start = time(NULL);
 	EXPECT_EQ(0, group_unset_container(legacy));
 	EXPECT_EQ(0, group_set_container(legacy));
@@ -421,7 +426,7 @@ TEST_F(container, get_info_in_flight_during_unset_container)
 	answer = delayed.argument;
 	EXPECT_TRUE(answer->flags & VFIO_IOMMU_INFO_PGSIZES);
 	EXPECT_EQ(0u, answer->iova_pgsizes & (PAGE - 1));
-	/* A new call finds no driver, as the container has no group. */
+	/* A new call finds no driver, because the container has no group. */
 	EXPECT_EQ(-1, ioctl(legacy->container, VFIO_IOMMU_GET_INFO, info));
 	EXPECT_EQ(EINVAL, errno);
 	close(fd);

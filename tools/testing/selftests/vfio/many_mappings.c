@@ -2,16 +2,16 @@
 /*
  * Create a large number of mappings of one page, and remove them all at once.
  *
- * The space has no domain, so that nothing is pinned, and the same page of
- * memory is mapped at each IOVA.
+ * All mappings are of the same page of memory, and nothing is pinned because
+ * the space has no domain.
  *
- * Work that grows with the number of mappings must reschedule. Even without
- * kernel preemption, another thread on the same processor runs at least every
- * two seconds while mappings are unmapped, or the last file is closed, and a
- * kernel that detects soft lockups reports none.
+ * Work that grows with the number of mappings must reschedule. While mappings
+ * are created, unmapped, or removed by closing the last file, another thread on
+ * the same processor must run at least every two seconds, even without kernel
+ * preemption. The kernel must report neither a soft lockup nor an RCU stall.
  *
- * MANY_MAPPINGS in the environment sets the number; the default is 500000. A
- * mapping takes about 340 bytes.
+ * MANY_MAPPINGS in the environment sets the number of mappings; the default is
+ * 500000. A mapping takes about 340 bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ FIXTURE_SETUP(many)
 
 /*
  * Search the new records of the kernel log for a soft lockup or an RCU stall.
- * Return true if there is one, and its record in @record.
+ * If there is one, store its record in @record and return true.
  */
 static bool find_lockup(int log, char *record, size_t size)
 {
@@ -137,9 +137,9 @@ FIXTURE_TEARDOWN(many)
 }
 
 /**
- * struct latency - a thread that measures the longest time that it did not run
+ * struct latency - state of a thread that measures its scheduling latency
  * @stop: set to make the thread exit
- * @gap: longest time in milliseconds
+ * @gap: longest time in milliseconds between two wakeups of the thread
  * @thread: thread handle
  */
 struct latency {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test a mediated device and a physical device, which does real DMA, that are
- * attached to the same address space.
+ * Test a mediated device and a physical device in the same address space. The
+ * physical device does real DMA.
  *
  * Both devices see the same memory. A page that both use is pinned only once,
  * and stays pinned until neither of them uses it.
@@ -86,8 +86,8 @@ TEST_F(both, share_data)
 }
 
 /*
- * After the process replaces a page that is pinned, a device that attaches
- * later uses the pinned page too, not the new page of the process.
+ * If the process replaces a pinned page by a new one, a device that is attached
+ * later still gets the pinned page.
  */
 TEST_F(both, share_replaced_page)
 {
@@ -179,8 +179,8 @@ TEST_F(both, pins_outlive_page_table)
 }
 
 /**
- * struct lookup - a thread that looks up the ID of a mediated device
- * @iommufd: open /dev/iommu that the mediated device is bound to
+ * struct lookup - state of a thread that looks up the ID of a mediated device
+ * @iommufd: iommufd that the mediated device is bound to
  * @device: vfio file that is bound to @iommufd and not attached
  * @id: ID of the mediated device
  * @stop: set to make the thread exit
@@ -216,7 +216,7 @@ static void *lookup_thread(void *data)
 	return NULL;
 }
 
-/* Threads look up a device by its ID while it is bound and closed. */
+/* Threads look up the ID of a device that is closed and bound repeatedly. */
 TEST_F(both, bind_and_close_race_with_lookup)
 {
 	struct lookup lookups[2];

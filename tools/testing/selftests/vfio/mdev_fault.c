@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bind, attach and pin a mediated device with fault injection: fail the n-th
- * allocation or user copy, for each n.
+ * Bind and attach a mediated device, and pin pages through it, with fault
+ * injection: make the n-th allocation or user copy fail, for each n.
  *
  * A call that hits the fault either returns -ENOMEM or -EFAULT and changes
  * nothing, or succeeds regardless. A call without a fault succeeds.
@@ -20,7 +20,7 @@
 #define DEBUGFS	"/sys/kernel/debug/"
 #define MAX_FAULTS	200
 
-/* Settings during the tests: any allocation may fail, and none is logged. */
+/* Settings during the tests: any allocation can fail, without a log message. */
 static struct setting {
 	const char *path;
 	const char *text;
@@ -66,10 +66,7 @@ FIXTURE_SETUP(fault)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		/*
-		 * A kernel may lack one kind of fault, and then has no such
-		 * file.
-		 */
+		/* Skip kinds of faults that the kernel does not support. */
 		if (access(settings[i].path, F_OK))
 			continue;
 		ASSERT_EQ(0, read_setting(settings[i].path, settings[i].before,
@@ -107,7 +104,8 @@ static void arm_fault(int nth, int n)
 
 /*
  * Disarm fault injection and return whether the fault was injected. If it was
- * not, pread() and pwrite() may still hit it, so repeat the write.
+ * not, the pread() or pwrite() here may hit it, so repeat the pwrite() until it
+ * succeeds.
  */
 static bool disarm_fault(int nth)
 {
@@ -156,7 +154,7 @@ TEST_F(fault, bind)
 	close(fd);
 }
 
-/* An attach that fails leaves the device detached. */
+/* A failed attach leaves the device detached. */
 TEST_F(fault, attach)
 {
 	bool fired = true;
@@ -203,7 +201,10 @@ TEST_F(fault, pin)
 		held = mdev_pinned(&self->bed);
 		if (!fired)
 			break;
-		/* -EIO: the fault hit pwrite() of the command, or pread() */
+		/*
+		 * -EIO: the fault hit the pwrite() of the command or the
+		 * pread() of its result
+		 */
 		if (rc == -EIO) {
 			EXPECT_TRUE(!held || held == 4);
 		} else if (rc != 4) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test mediated devices that are bound to /dev/iommu: pins, copies, unmap
+ * Test mediated devices that are bound to an iommufd: pins, copies, unmap
  * notices, detach and close.
  *
  * A driver can access an IOVA only while its device is attached to an address
- * space that maps it, and only with the permissions of the mapping. A page that
- * several pins share is pinned and charged once. A device can unpin only its
- * own pins, and detach or close drops those that are left.
+ * space that maps the IOVA, and only with the permissions of the mapping. A
+ * page that several pins share is pinned and charged once. A device can unpin
+ * only its own pins. Detach and close drop the pins that remain.
  *
  * A notice is one call of the dma_unmap op of the driver.
  */
@@ -101,14 +101,14 @@ TEST_F(mdev, unattached_ENOENT)
 	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 1));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 
-	/* Neither map nor attach pins memory, only an explicit pin does. */
+	/* Neither map nor attach pins memory. Only an explicit pin does. */
 	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_READ));
 	EXPECT_EQ(1, mdev_pinned(&self->bed));
 }
 
-/* An attach that fails does not change the attachment of the device. */
+/* A failed attach leaves the device attached, or detached, as before. */
 TEST_F(mdev, attach_ENOENT_EBUSY)
 {
 	__u32 other, id;
@@ -180,8 +180,8 @@ TEST_F(mdev, switch_address_space)
 }
 
 /*
- * Overlapping pins pin and charge a page once. A pin gives the driver the page
- * that the process has mapped.
+ * A page that several pins cover is pinned and charged once. A pin gives the
+ * driver the page that the process has mapped.
  */
 TEST_F(mdev, pin_accounting)
 {
@@ -240,7 +240,7 @@ TEST_F(mdev, pin_arguments)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A pin of a range that is not mapped completely pins nothing. */
+/* A pin fails and pins nothing if any page of the range is not mapped. */
 TEST_F(mdev, pin_unmapped_range_ENOENT)
 {
 	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
@@ -283,7 +283,7 @@ TEST_F(mdev, pin_and_copy_EPERM)
 
 /*
  * A copy can span several mappings and needs no pin. It fails with -ENOENT if
- * an IOVA is not mapped.
+ * any IOVA of the range is not mapped.
  */
 TEST_F(mdev, copy)
 {
@@ -303,7 +303,7 @@ TEST_F(mdev, copy)
 	EXPECT_EQ(-ENOENT, mediated_read(fd, -8ull, data, 8));
 	EXPECT_EQ(-EOVERFLOW, mediated_read(fd, -8ull, data, 9));
 
-	/* Copy across the boundary of two mappings, without any pinned page. */
+	/* Copy across the boundary of two mappings while no page is pinned. */
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA + PAGE, 1, 1));
 	pattern_fill(self->bed.memory + 2000, TRANSFER, 20);
@@ -340,8 +340,8 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 }
 
 /*
- * An unmap notifies a driver exactly once of each mapping that has a pinned
- * page, with the range of the whole mapping, and of no other mapping.
+ * For each mapping with a pinned page, an unmap sends a driver exactly one
+ * notice, which covers the whole mapping. It sends none for other mappings.
  */
 TEST_F(mdev, unmap_notice_bounds)
 {
@@ -356,7 +356,7 @@ TEST_F(mdev, unmap_notice_bounds)
 	ASSERT_EQ(1, mediated_pin(fd, IOVA + 3 * PAGE, 1, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(fd, FAR_IOVA, 2, PIN_BOTH));
 
-	/* An unmap that fails notifies no driver. */
+	/* A failed unmap sends no notice. */
 	EXPECT_EQ(-ENOENT, mdev_unmap(&self->bed, IOVA, 3 * PAGE));
 	EXPECT_EQ(0, count_notices(fd));
 	EXPECT_EQ(BYTES(2),
@@ -379,7 +379,7 @@ TEST_F(mdev, unmap_notice_bounds)
 	EXPECT_EQ(-ENOENT, mediated_pin(fd, IOVA, 1, PIN_READ));
 }
 
-/* During a notice, the range can be neither pinned nor read. */
+/* While the driver handles a notice, it can neither pin nor read the range. */
 TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 {
 	const struct mdev_pin_control control = {
@@ -399,7 +399,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
 
-	/* The same holds for a notice of detach, although the mapping stays. */
+	/* The same holds when a detach notifies, although the mapping stays. */
 	ASSERT_EQ(0, mediated_control(fd, &control));
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
@@ -410,7 +410,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A detach notifies the driver, and unpins even if the driver does not. */
+/* A detach notifies the driver, and drops the pins if the driver does not. */
 TEST_F(mdev, detach_notifies_and_unpins)
 {
 	struct mdev_pin_notice notice;
@@ -497,7 +497,7 @@ TEST_F(mdev, unpin_only_own_pins)
 	EXPECT_EQ(0, mediated_remove(&other));
 }
 
-/* Close drops all pins, including those that the driver no longer knows. */
+/* Close drops all pins, including those that the driver has forgotten. */
 TEST_F(mdev, close_unpins)
 {
 	const __u32 flags = MDEV_PIN_NOTICE_UNPIN_RANGE;
@@ -545,7 +545,7 @@ TEST_F(mdev, pin_at_open_and_close)
 	EXPECT_EQ(-ENOENT, state.open_rc);
 }
 
-/* A bound device can use its address space after /dev/iommu is closed. */
+/* A bound device can use its address space after the iommufd is closed. */
 TEST_F(mdev, iommufd_closed_first)
 {
 	char data[8];
@@ -643,8 +643,9 @@ static int group_of(const struct mediated *device)
 }
 
 /*
- * An open group excludes a bind and a bound device excludes an open of its
- * group. Pins work through a container as well as through /dev/iommu.
+ * A device cannot be bound while its group is open, and the group cannot be
+ * opened while the device is bound. Pins work through a container as well as
+ * through an iommufd.
  */
 TEST_F(mdev, switch_between_container_and_dev_iommu)
 {
@@ -686,8 +687,8 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	EXPECT_EQ(0x77, data[7]);
 
 	/*
-	 * Unpin before the unmap, so that type1 sends no notice: the type1 code
-	 * before the engine inverts its lock order there.
+	 * Unpin before the unmap, so that type1 sends no notice. The type1 code
+	 * before the engine inverts its lock order when it sends one.
 	 */
 	EXPECT_EQ(0, mediated_unpin(legacy.device, FAR_IOVA, 2));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Race pins, unmaps, detach and close of a mediated device with each other.
+ * Race pins, unmaps, detach and close of a mediated device against each other.
  *
- * An unmap waits until no device has a page of the range pinned, whether a pin
- * ends by unpin, detach or close. A concurrent call never makes another one
- * fail with an error that it could not return alone. At the end, no page is
- * pinned.
+ * An unmap waits until no device has a page of the range pinned. Pins are
+ * dropped by unpin, detach or close. Concurrency introduces no new errors: a
+ * call returns only errnos that it can also return when run on its own. Each
+ * test leaves no page pinned.
  *
  * A notice is one call of the dma_unmap op of the driver.
  */
@@ -27,10 +27,10 @@
 NEEDS_MDEV_PIN
 
 /**
- * struct call - an unmap that runs in a thread
+ * struct call - an unmap or a close that runs in a thread
  * @bed: testbed with the address space
- * @iova: first IOVA of the range
- * @length: bytes
+ * @iova: first IOVA of the range; for a close, the file to close
+ * @length: length of the range in bytes
  * @result: return value of mdev_unmap(), valid once @done is set
  * @done: the call has returned
  * @thread: the thread
@@ -86,8 +86,8 @@ static long long finish(struct call *call)
 }
 
 /*
- * Wait long enough for a call that does not block to return, then return
- * whether the call has returned.
+ * Allow enough time for a call that does not block, then return whether the
+ * call has returned.
  */
 static int is_done(struct call *call)
 {
@@ -184,8 +184,8 @@ TEST_F(race, close_waits_for_notice)
 	self->bed.fd = -1;
 	EXPECT_EQ(0, is_done(&call));
 	/*
-	 * SIGKILL ends the wait of the notice, which then unpins. The child
-	 * exits.
+	 * SIGKILL ends the wait in the driver, which then unpins, so the notice
+	 * completes and the child exits.
 	 */
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, NULL, 0));
@@ -318,8 +318,8 @@ TEST_F(race, killed_unmap_keeps_mappings)
 }
 
 /*
- * An unmap of everything waits for a slow notice while another unmap covers a
- * part of its range. The second unmap waits too and then finds no mapping.
+ * While an unmap of everything waits for a slow notice, a second unmap covers
+ * part of the same range. It waits as well, and then finds no mapping.
  */
 TEST_F(race, overlapping_unmaps_with_slow_notice)
 {
@@ -464,7 +464,10 @@ TEST_F(race, all_operations)
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 }
 
-/* Pins race with unmaps of an attached device, which is closed at the end. */
+/*
+ * Pins by a device that stays attached race with unmaps. The device is closed
+ * at the end.
+ */
 TEST_F(race, pin_races_with_unmap)
 {
 	int (*const work[3])(struct worker *) = {

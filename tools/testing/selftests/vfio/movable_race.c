@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that pin the same movable memory concurrently: by mapping it through
- * type1 and /dev/iommu, by attaching a device to an address space that maps it,
- * and through a mediated device.
+ * Race threads that pin the same movable memory. A thread maps the memory in a
+ * container or an IOAS, attaches a device to an address space that maps the
+ * memory, or pins through a mediated device.
  *
  * A longterm pin migrates a page out of ZONE_MOVABLE. Each round starts with
  * newly allocated memory, so that every thread may have to migrate pages.
  *
- * No call fails because another one migrates the same page. With eight threads,
- * the slowest pin takes at most ten times as long as the slowest pin of a
- * single thread: eight times is what it takes on one CPU, or if each thread
- * waits for all others to migrate or pin the same 2 MiB. A process can be
- * killed during its pins and exits promptly.
+ * A call must not fail because another thread migrates the same page. With
+ * eight threads, the slowest pin must take at most ten times as long as with a
+ * single thread. A factor of eight is expected if the threads share one CPU, or
+ * if each waits until all others have migrated or pinned the same 2 MiB. A
+ * process that is killed while it pins must exit promptly.
  *
  * A kernel with CONFIG_IOPT_DEBUG checks the records of all pins after each
- * pin, and eight threads have eight times as many, which makes the measured
+ * pin. Eight threads have eight times as many records, which makes the measured
  * times meaningless. Set UNTIMED in the environment to skip the time limits.
  *
  * The kernel must be booted with movablecore=. If STRESS_SECONDS is set in the
- * environment, each test runs 200 rounds.
+ * environment, each race runs 200 rounds, and more processes are killed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -39,7 +39,10 @@
 
 #define THREADS		8U
 #define MAX_SLOWDOWN	10	/* Limit relative to a single thread */
-/* Lower bound of the time of a single thread: a busy host may steal more. */
+/*
+ * Raise the time of a single thread to at least this, because a busy host can
+ * delay a pin for longer than the pin itself takes.
+ */
 #define MIN_BASE	50000	/* microseconds */
 #define BASE_ROUNDS	5
 #define KILLS		2
@@ -70,14 +73,15 @@ struct kind {
  * @mdev: file of @device
  * @mdev_space: address space that @device is attached to
  * @other: devices that threads of kind attach_kind attach, by thread number
- * @other_ioas: address space of each entry of @other, which maps the memory
+ * @other_ioas: address spaces that map the memory, one per entry of @other
  * @memory: the memory
  * @length: size of the memory in bytes
  * @huge: the memory consists of huge pages
  * @kind: how each thread pins the memory
  * @threads: number of threads
  * @rounds: number of rounds
- * @barrier: separates the pins of a round from what precedes and follows them
+ * @barrier: separates the pins of a round from the allocation before them and
+ *           from the unpins after them
  * @failures: number of pins that failed
  * @error: -errno of one of the pins that failed
  * @slowest: duration of the slowest pin in microseconds
@@ -434,7 +438,7 @@ FIXTURE_TEARDOWN(movable)
 
 /*
  * Run each kind of pin in a single thread. Return the duration of the slowest
- * one in microseconds.
+ * pin in microseconds.
  */
 static long single_thread(struct race *race)
 {
@@ -499,7 +503,10 @@ TEST_F_TIMEOUT(movable, pin, 1800)
 	compare(_metadata, &self->race, 4);
 }
 
-/* Two threads attach, three map, and three pin through a container. */
+/*
+ * Two threads attach, three map, and three pin through a mediated device in a
+ * container.
+ */
 static int prepare_mix(struct race *race)
 {
 	unsigned int i;
@@ -575,7 +582,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* The last pages may be unpinned shortly after the process has exited. */
+/* Some pages might be unpinned only shortly after the process has exited. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;
@@ -586,8 +593,8 @@ FIXTURE_TEARDOWN(killed)
 }
 
 /*
- * Body of the child: race until it is killed. Set @ready to 1 when the race
- * starts, or to -errno.
+ * Run a race in the child until the child is killed. Set @ready to 1 when the
+ * race starts, or to -errno.
  */
 static void race_until_killed(struct race *race, int *ready, bool type1,
 			      bool huge, int (*prepare)(struct race *race))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pin a mapping with a page that can never be read, by attaching the first
- * device of the space and through the driver of a mediated device.
+ * Pin a mapping with a page that cannot be read, either by attaching the first
+ * physical device or through a mediated device.
  *
- * As in stuck_page.c, only calls that need the page, the mapping, or the same
- * device or group wait for the page. A caller that waits is killable and exits
- * within a second, and then nothing stays pinned.
+ * As in stuck_page.c, a call may wait for the page only if it needs the page,
+ * the mapping, or the same device or group. A waiting caller must be killable,
+ * exit within a second, and leave nothing pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,8 @@ RECORDS_NO_ERRNO
  * @file: file with the stuck page
  * @pages: memory mapping of @file
  * @memory: TESTBED_LENGTH bytes of other memory
- * @ioas: iommufd: another IOAS, with a copy of the pages before the stuck one
+ * @ioas: iommufd: another IOAS, with an IOMMU_IOAS_COPY of the part of the
+ *        mapping before the stuck page
  * @device: iommufd: two devices, bound but not attached
  * @group: type1: the groups of two devices, not in the container
  * @address: address of the first of the two devices
@@ -200,7 +201,7 @@ FIXTURE_TEARDOWN(stuck)
 	struct setup *setup = &self->setup;
 	unsigned int i;
 
-	/* The page fault of a call that still blocks fails now. */
+	/* Fail the page fault of any call that still blocks. */
 	stuck_file_close(&setup->file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -219,8 +220,8 @@ FIXTURE_TEARDOWN(stuck)
 }
 
 /*
- * Calls that wait, because they need the page, the mapping, or the same device
- * or group
+ * Calls that need the stuck page, the mapping, or the same device or group, and
+ * thus wait
  */
 
 static long attach(struct setup *setup, unsigned int i)
@@ -328,10 +329,7 @@ static long get_device_fd(void *data)
 	return 0;
 }
 
-/*
- * Calls that do not wait, because they need neither the page nor the mapping,
- * and no device or group that another call uses
- */
+/* Other calls, which must not wait */
 
 static long set_iommu(void *data)
 {
@@ -341,7 +339,6 @@ static long set_iommu(void *data)
 		     VFIO_TYPE1v2_IOMMU) ? -errno : 0;
 }
 
-/* Remove one of the other groups from the container. */
 static long unset_container_other(void *data)
 {
 	const struct setup *setup = data;
@@ -417,7 +414,7 @@ static long copy_and_unmap(void *data)
 }
 
 /*
- * Attach the second device to the IOAS with the copy of the pages before the
+ * Attach the second device to the IOAS that maps only the pages before the
  * stuck one, and detach it.
  */
 static long attach_and_detach_sharing(void *data)
@@ -472,8 +469,8 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 		TH_LOG("%s", name);
 	}
 	/*
-	 * The waiter delays no other call, except that an unmap of all delays
-	 * other unmaps.
+	 * The waiter delays no other call, except that unmap_all() delays other
+	 * unmaps.
 	 */
 	if (work != unmap_all)
 		EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map,
@@ -492,8 +489,8 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 	kill_waiter(_metadata, &self->call[1], work, #work, setup)
 
 /*
- * Check that @pinned pages are pinned, and that the mapping still exists: unmap
- * it, and attach the device, which then pins nothing.
+ * Check that @pinned pages are pinned, and that the mapping still exists and
+ * can be unmapped. Attaching the device must then succeed and pin nothing.
  */
 static void expect_unchanged(struct __test_metadata *_metadata,
 			     struct setup *setup, long pinned)
@@ -604,9 +601,9 @@ static int fail_blocked_write(int fd, void *page)
 }
 
 /*
- * An ATTACH of a mediated device that fails to copy its result to the user
- * detaches the device again. This waits for a pin of the driver in flight, and
- * is killable.
+ * If ATTACH cannot copy its result to the user, it detaches the mediated device
+ * again. The detach waits until pins that the driver has in flight complete,
+ * and that wait is killable.
  */
 TEST_F(stuck, killed_attach_without_result)
 {
@@ -713,7 +710,7 @@ TEST_F(stuck, last_group_fails_to_attach)
 	EXPECT_EQ(-EINVAL, front_query(&setup->front));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, get_status(setup));
 
-	/* The container can be set up again and has no mappings. */
+	/* The container can be set up again, and its mappings are gone. */
 	EXPECT_EQ(0, attach(setup, 0));
 	EXPECT_EQ(0, set_iommu(setup));
 	EXPECT_EQ(self->pinned, counters_pinned());

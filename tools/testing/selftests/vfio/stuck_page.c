@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Map a file with a page that can never be read, in a space that has a device.
- * The filesystem does not answer the read of the page, so that MAP blocks in a
- * page fault.
+ * Map a file with a page that cannot be read, in a space that has a device. The
+ * filesystem does not answer the READ of the page, so that MAP blocks in a page
+ * fault.
  *
- * No other call waits, in the same space, in other spaces or in other
- * processes, unless it needs the page or the mapping. A caller that waits is
- * killable and exits within a second, and then nothing stays pinned, charged or
- * mapped.
+ * A call in the same space, in another space or in another process may wait
+ * only if it needs the stuck page or the mapping. A waiting caller must be
+ * killable, exit within a second, and leave nothing pinned, charged or mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,10 +42,11 @@ RECORDS_NO_ERRNO
  * @file: file with the stuck page
  * @writable: map the pages of the file writable for the device
  * @pages: memory mapping of @file
- * @memory: TESTBED_LENGTH bytes of other memory, of which 8 pages are mapped at
- *          OTHER_IOVA
+ * @memory: TESTBED_LENGTH bytes of other memory, the first 8 pages of which are
+ *          mapped at OTHER_IOVA
  * @other_address: address of another device
- * @other_fd: file of that device, which is bound, or of its group with type1
+ * @other_fd: iommufd: file of that device, which is bound but not attached;
+ *            type1: file of its group
  * @ioas: iommufd: another IOAS
  */
 struct setup {
@@ -78,7 +78,8 @@ FIXTURE_VARIANT(stuck)
 };
 
 /*
- * A private mapping pins a copy of the page, a shared one pins the page cache.
+ * With a private mapping of the file, MAP pins a copy of each page. With a
+ * shared one, it pins the page in the page cache.
  */
 FIXTURE_VARIANT_ADD(stuck, iommufd_private) { .shared = false };
 FIXTURE_VARIANT_ADD(stuck, iommufd_shared) { .shared = true };
@@ -124,7 +125,7 @@ FIXTURE_TEARDOWN(stuck)
 {
 	unsigned int i;
 
-	/* The page fault of a call that still blocks fails now. */
+	/* Fail the page fault of any call that still blocks. */
 	stuck_file_close(&self->setup.file);
 	for (i = 0; i < MAX_CALLS; i++)
 		EXPECT_LE(0, call_kill(&self->call[i]));
@@ -153,7 +154,7 @@ static long copy(const struct setup *setup, __u64 iova, __u32 dst_ioas,
 	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
 }
 
-/* Calls that wait, because they need the page or the mapping */
+/* Calls that need the stuck page or the mapping, and thus wait */
 
 static long map_stuck(void *data)
 {
@@ -171,7 +172,7 @@ static long map_stuck_again(void *data)
 			 AGAIN_IOVA, setup->writable);
 }
 
-/* Map IOVAs of the MAP in flight: they are free only if that MAP fails. */
+/* Map IOVAs of the MAP in flight. They become free only if that MAP fails. */
 static long map_iova_in_flight(void *data)
 {
 	const struct setup *setup = data;
@@ -209,7 +210,6 @@ static long copy_stuck(void *data)
 	return copy(setup, STUCK_IOVA, setup->ioas, STUCK_IOVA);
 }
 
-/* Invalidate the vaddr of the mapping. */
 static long invalidate_vaddr(void *data)
 {
 	const struct setup *setup = data;
@@ -224,7 +224,7 @@ static long invalidate_vaddr(void *data)
 		     &unmap) ? -errno : 0;
 }
 
-/* Calls that do not wait, because they need neither the page nor the mapping */
+/* Calls that need neither the stuck page nor the mapping, and must not wait */
 
 static long map(void *data)
 {
@@ -340,8 +340,8 @@ static long destroy_space(void *data)
 }
 
 /*
- * Like call_timed(), but in a process with an address space of its own. Return
- * 0 if @work succeeds.
+ * Like call_timed(), but in a process that does not share memory with the test.
+ * Return 0 if @work succeeds.
  */
 static long fork_timed(call_fn work, void *data)
 {
@@ -452,8 +452,8 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 		TH_LOG("%s", name);
 	}
 	/*
-	 * The waiter delays no other call, except that an unmap of all delays
-	 * other unmaps.
+	 * The waiter delays no other call, except that unmap_all() delays other
+	 * unmaps.
 	 */
 	EXPECT_EQ(0, call_timed(map, setup));
 	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));

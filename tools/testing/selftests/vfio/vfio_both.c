@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Use a type1 container and a /dev/iommu at the same time, each with a device
- * in a group of its own.
+ * Use a type1 container and an iommufd at the same time, each with a device in
+ * a group of its own.
  *
- * They share code but no state. Operations on one never change the mappings,
- * pins and charges of the other. Their limits are separate too: type1 charges
- * the locked_vm of the process, and /dev/iommu the locked memory of the user.
+ * They share code but no state. An operation on one must not change the
+ * mappings, pins and charges of the other. Their limits are separate as well:
+ * type1 charges locked_vm of the process, and /dev/iommu the locked memory of
+ * the user.
  */
 #include <errno.h>
 #include <signal.h>
@@ -54,15 +55,15 @@ FIXTURE_TEARDOWN(both)
 	EXPECT_EQ(self->locked_before, counters_of_self("VmLck"));
 }
 
-/* Convert a counter of this process, such as VmLck, to pages. */
+/* Return a counter of this process, such as VmLck, in pages. */
 static long counter_pages(const char *counter)
 {
 	return counters_of_self(counter) * 1024 / (long)PAGE;
 }
 
 /*
- * Map pages of the testbed in the container, at the IOVA that testbed_map()
- * uses.
+ * Map pages of the testbed's memory in the container, at the IOVAs at which
+ * testbed_map() maps them in the IOAS.
  */
 static int legacy_map_pages(struct legacy *legacy, struct testbed *bed,
 			    unsigned int first, unsigned int pages)
@@ -100,7 +101,7 @@ TEST_F(both, map_same_memory_at_same_iova)
 
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, legacy_map_pages(&self->legacy, bed, 0, TESTBED_PAGES));
-	/* Both pin the memory; only the testbed has a bounce page. */
+	/* Both pin the memory. Only the IOAS maps a bounce page. */
 	EXPECT_EQ(2 * TESTBED_PAGES + 1, testbed_pinned(bed));
 	EXPECT_EQ(TESTBED_PAGES, counter_pages("VmLck"));
 	EXPECT_EQ(1,
@@ -137,8 +138,8 @@ TEST_F(both, ioas_unmap_keeps_container)
 }
 
 /*
- * Body of a child: use up both limits. Return 0, or the number of the first
- * step that failed.
+ * Exhaust both limits. Runs in a child, and returns 0 or the number of the
+ * first step that failed.
  */
 static int check_limits(struct testbed *bed, struct legacy *legacy)
 {
@@ -152,7 +153,8 @@ static int check_limits(struct testbed *bed, struct legacy *legacy)
 	step(&steps, counter_pages("VmPin") == LIMIT);
 	step(&steps, counter_pages("VmLck") == LIMIT);
 	/*
-	 * An unmap in one of the two makes no room in the limit of the other.
+	 * An unmap in the IOAS makes no room under the container's limit, and
+	 * vice versa.
 	 */
 	step(&steps, testbed_unmap(bed, TESTBED_IOVA, LIMIT * PAGE) == 0);
 	step(&steps, legacy_map_pages(legacy, bed, LIMIT, 1) == -ENOMEM);
@@ -181,8 +183,8 @@ TEST_F(both, separate_limits)
 }
 
 /*
- * Body of the child that uses the container, and maps its own memory. Return 0,
- * or a number for the step that failed.
+ * Map, use and unmap memory in the container. Runs in a child, which maps its
+ * own copy of the memory. Returns 0, or a number for the step that failed.
  */
 static int use_container(struct legacy *legacy, struct edu *edu,
 			 struct testbed *bed)
@@ -228,8 +230,8 @@ TEST_F(both, concurrent_processes)
 }
 
 /*
- * Body of the child that is killed. It opens the device itself, so that no
- * other process has the files.
+ * Map memory in a container, and wait to be killed. Runs in a child, which
+ * opens the device itself, so that killing the child closes the files.
  */
 static void hold_container(struct testbed *bed, int ready)
 {

@@ -214,8 +214,8 @@ TEST_F(cdev, bind_to_read_only_argument_EFAULT)
 	EXPECT_EQ(-EFAULT, call(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
 	EXPECT_EQ(-EINVAL, try_access(self->fd));
 	/*
-	 * The failed bind left no ID in the /dev/iommu, and the device can be
-	 * bound.
+	 * The failed bind must not leak an object ID in the iommufd, and a
+	 * later bind must succeed.
 	 */
 	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	EXPECT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
@@ -322,7 +322,7 @@ TEST_F(cdev, detach_arguments)
 	__u32 pt_id = self->ioas;
 
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
-	/* Detach of a device that is not attached succeeds. */
+	/* Detaching a device that is not attached succeeds. */
 	EXPECT_EQ(0, vfio_detach(self->fd));
 	ASSERT_EQ(0, vfio_attach(self->fd, &pt_id));
 	EXPECT_EQ(-EINVAL, call(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,

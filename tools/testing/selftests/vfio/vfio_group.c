@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Test that the two interfaces to a device, its group and its character device,
- * exclude each other, and which /dev/iommu owns a group.
+ * exclude each other, and that a group belongs to one iommufd at a time.
  *
- * A group that is open excludes binding its devices, and a bound device
- * excludes opening its group. Opening the character device alone excludes
- * nothing. All bound devices of a group must belong to the same /dev/iommu.
+ * While a group is open, its devices cannot be bound. While one of the devices
+ * is bound, the group cannot be opened. Opening the character device without
+ * binding it prevents neither. All bound devices of a group must be bound to
+ * the same iommufd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -168,7 +169,7 @@ TEST_F(group, bind_to_second_iommufd_EPERM)
 	EXPECT_EQ(-EPERM, bind_to(second, other));
 	EXPECT_EQ(0, bind_to(second, self->iommufd));
 
-	/* The first iommufd owns the group until its last device is closed. */
+	/* An iommufd owns a group until no device of the group is bound. */
 	close(first);
 	first = vfio_open(siblings[0].text);
 	ASSERT_LE(0, first);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Test VFIO_DEVICE_PCI_HOT_RESET, and VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, which
- * returns the devices that a reset affects.
+ * reports the devices that a reset affects.
  *
- * Through a device node, a reset is allowed if the /dev/iommu that the device
- * is bound to owns all devices of the bus. It owns a device that is not open if
- * it owns the group of the device. Through a group, a reset is allowed if the
- * caller passes the files of all affected groups.
+ * Through a device node, a reset is allowed if the iommufd that the device is
+ * bound to owns all affected devices. An iommufd owns the devices that are
+ * bound to it, and the other devices of their groups that have a vfio driver.
+ * Through a group, a reset is allowed if the caller passes the files of all
+ * affected groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -254,7 +255,7 @@ TEST_F(reset, query_arguments)
 	EXPECT_EQ(-EFAULT, call(self->edu.fd,
 				VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, NULL));
 
-	/* The buffer ends before the number of bytes that argsz specifies. */
+	/* The accessible part of the buffer is shorter than argsz. */
 	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)memory);
@@ -263,7 +264,7 @@ TEST_F(reset, query_arguments)
 					       (void *)(memory + PAGE -
 							sizeof(info.head)),
 					       MAX_DEVICES));
-	/* The kernel does not allocate a buffer of argsz bytes. */
+	/* A huge argsz must not make the kernel allocate that much memory. */
 	info.head.argsz = ~0u;
 	EXPECT_EQ(0, call(self->edu.fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
 			  &info));
@@ -289,7 +290,8 @@ TEST_F(reset, reset_through_group)
 	EXPECT_EQ((__u32)group, id);
 
 	/*
-	 * A reset fails without a group file, and with a device file instead.
+	 * A reset fails if the caller passes no group file, or a device file
+	 * instead of the group file.
 	 */
 	EXPECT_EQ(-EINVAL, vfio_hot_reset(legacy.device));
 	reset.head.count = 1;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hotplug of a device in a group that is in use.
+ * Test hotplug of a device in a group that is in use.
  *
- * A device that is added to a group owned by a /dev/iommu reaches only the
- * address space that the group is attached to, and nothing if the group is not
- * attached, even before vfio-pci binds to the device. It can be bound only to
- * the same /dev/iommu. Files of a removed device that were open but not bound
- * return -ENODEV.
+ * If a device is added to a group that an iommufd owns, it reaches only the
+ * address space that the group is attached to, or nothing if the group is not
+ * attached. This holds even before vfio-pci binds to the device. The device can
+ * be bound only to that iommufd. After a device is removed, ioctls on a file of
+ * the device that was open but not bound return -ENODEV.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -111,8 +111,8 @@ static int raw_is_blocked(struct testbed *bed, struct edu *raw, __u64 iova,
 }
 
 /*
- * Check that a write of the device does not reach the memory. In contrast to
- * raw_is_blocked(), this needs no mapped bounce page.
+ * Check that a write by the device does not reach the memory. Unlike
+ * raw_is_blocked(), this works while the bounce page is not mapped.
  */
 static int raw_write_is_blocked(struct testbed *bed, struct edu *raw,
 				__u64 iova)
@@ -203,7 +203,7 @@ TEST_F(hotplug, bind_second_device_of_attached_group)
 	ASSERT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
 				    bed->memory));
 
-	/* The device is not attached itself, but its group is. */
+	/* The second device itself is not attached, but its group is. */
 	ASSERT_EQ(0, device_open(&second, self->replugged, bed->iommufd));
 	EXPECT_EQ(1, device_reaches(bed, &second, TESTBED_IOVA, bed->memory));
 	ASSERT_EQ(0, testbed_attach(bed, &second));

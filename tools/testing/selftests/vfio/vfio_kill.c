@@ -58,8 +58,9 @@ FIXTURE_TEARDOWN(killed)
 }
 
 /*
- * Do all steps up to and including @until. RUNNING leaves the device with a
- * transfer in progress. Return -errno if a step fails.
+ * Do all steps up to and including @until, but detach the device only for
+ * DETACHED. RUNNING leaves the device with a transfer in progress. Return
+ * -errno if a step fails.
  */
 static int run_steps(struct testbed *bed, const char *address, enum step until)
 {

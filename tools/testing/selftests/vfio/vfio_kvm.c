@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test KVM_DEV_VFIO_FILE of the vfio device of KVM with files of device nodes.
+ * Test KVM_DEV_VFIO_FILE of KVM's vfio device with files of device nodes.
  *
- * KVM accepts the file of a device node, bound or not, like the file of a
- * group. It keeps a reference to the file until the file is deleted from the
- * KVM device or the KVM device is closed. A device that is bound through a file
- * that KVM already has keeps the virtual machine alive until the device is
- * closed. KVM is informed if DMA of a device cannot be forced to be coherent. A
- * call of KVM that waits for a group is killable.
+ * KVM accepts the file of a device node, bound or not, as well as the file of a
+ * group. KVM holds a reference to an added file until the file is deleted from
+ * KVM's vfio device or that device is closed. A device that is bound through a
+ * file that has been added to KVM keeps the virtual machine alive until the
+ * device is closed. KVM registers noncoherent DMA if the DMA of a device cannot
+ * be forced to be coherent. A KVM ioctl that waits for a group is killable.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -114,8 +114,8 @@ static int bind_to(int fd, int iommufd)
 }
 
 /*
- * Look up the virtual machine in debugfs, which also works after its file is
- * closed.
+ * Look up the virtual machine in debugfs, where it can be found even after its
+ * file is closed.
  */
 static bool vm_exists(int vm)
 {
@@ -134,8 +134,8 @@ static bool vm_exists(int vm)
 }
 
 /*
- * Wait until the virtual machine is freed, which happens shortly after its last
- * file is closed.
+ * Return whether the virtual machine is freed within five seconds. This happens
+ * shortly after the last reference to it is dropped.
  */
 static bool vm_is_freed(int vm)
 {
@@ -210,7 +210,7 @@ TEST_F(kvm, holds_the_file)
 	close(self->fd);
 	self->fd = -1;
 
-	/* The reference of KVM keeps the device bound. */
+	/* KVM's reference to the file keeps the device bound. */
 	second = vfio_open(self->address);
 	ASSERT_LE(0, second);
 	EXPECT_EQ(-EINVAL, bind_to(second, self->iommufd));
@@ -273,7 +273,10 @@ TEST_F(kvm, other_file_does_not_hold_vm)
 	close(other);
 }
 
-/* Two files of one device node are added to different virtual machines. */
+/*
+ * If two files of one device node are added to different virtual machines, a
+ * bind holds only the machine to which its file was added.
+ */
 TEST_F(kvm, bind_holds_vm_of_its_file)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
@@ -300,7 +303,10 @@ TEST_F(kvm, bind_holds_vm_of_its_file)
 	close(other);
 }
 
-/* Deleting one file does not affect the virtual machine of another file. */
+/*
+ * Deleting one file from KVM does not end the association of another file of
+ * the same device node with the virtual machine.
+ */
 TEST_F(kvm, delete_of_other_file_keeps_vm)
 {
 	int other = vfio_open(self->address);
@@ -333,8 +339,8 @@ TEST_F(kvm, failed_bind_does_not_hold_vm)
 }
 
 /*
- * Count the calls of @function with a kprobe. Nothing else shows whether KVM is
- * informed of noncoherent DMA.
+ * Count the calls of @function with a kprobe. Nothing else shows user space
+ * whether KVM has registered noncoherent DMA.
  */
 static int probe_on(const char *name, const char *function)
 {
@@ -404,10 +410,10 @@ TEST_F(kvm, noncoherent_dma)
 }
 
 /**
- * struct waiting - a group that blocks in its attach on a page never read
+ * struct waiting - a group with an attach that blocks on a stuck page
  * @kvm_vfio: vfio device of KVM
  * @group: group file
- * @front: container that the group is attached to
+ * @front: container to which the group is being added
  */
 struct waiting {
 	int kvm_vfio;
@@ -460,7 +466,7 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	EXPECT_EQ(0, call_timed(del_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&attach));
 
-	/* The page fault of a call that still blocks fails now. */
+	/* Fail the page fault of any call that still blocks. */
 	stuck_file_close(&file);
 	EXPECT_LE(0, call_kill(&attach));
 	EXPECT_LE(0, call_kill(&waiter));

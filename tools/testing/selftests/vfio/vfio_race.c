@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Race several users of one device or one group with each other.
+ * Race several users of one device or one group against each other.
  *
- * A device has one user at a time, and concurrent attempts to use it have
- * exactly one winner. A failed bind and a close leave no reference behind. A
- * lookup of the device by its ID does not delay its close.
+ * A device has one user at a time, so exactly one of several concurrent
+ * attempts to use it succeeds. Neither a failed bind nor a close leaves a
+ * reference behind. Looking up a device by its ID does not delay closing it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -52,7 +52,7 @@ FIXTURE_TEARDOWN(users)
  * @start: barrier that starts all attempts at the same time
  * @address: address of the device
  * @number: number of the group to open
- * @iommufd: /dev/iommu to bind the device to
+ * @iommufd: iommufd to bind the device to
  * @fd: file of the device to bind, or of the group that was opened
  * @result: 0 or -errno
  */
@@ -153,11 +153,12 @@ TEST_F(users, bind_races_with_group_open)
 }
 
 /**
- * struct lookup - a thread that queries a device by its ID in a loop
- * @iommufd: the /dev/iommu that the device is bound to
- * @id: ID of the device
- * @stop: set to make the thread exit
- * @found: number of queries that found the device
+ * struct lookup - state shared by the threads that query a device by its ID
+ * @iommufd: iommufd that the device is bound to
+ * @id: ID of the device, which changes with each bind
+ * @stop: set to make the threads exit
+ * @found: approximate number of queries that found the device, because the
+ *         threads increment it without synchronization
  */
 struct lookup {
 	int iommufd;
@@ -247,12 +248,12 @@ TEST_F(users, failed_bind_leaves_no_reference)
 }
 
 /**
- * struct resetter - a thread that resets a bus in a loop
+ * struct resetter - state of a thread that resets a bus in a loop
  * @fd: bound device of the bus
  * @stop: set to make the thread exit
  * @done: number of resets
  * @refused: number of calls that returned -EBUSY or -EAGAIN
- * @unexpected: any other -errno
+ * @unexpected: last other -errno, or 0
  */
 struct resetter {
 	int fd;

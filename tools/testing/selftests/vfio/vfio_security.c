@@ -6,7 +6,7 @@
  * From bind to close, a device reaches only mapped memory, and after close it
  * reaches none. This holds even if a killed process, or a driver before vfio,
  * left the device with bus mastering enabled and a transfer in progress. A
- * device cannot be bound while a native kernel driver or another user has a
+ * device cannot be bound while a native kernel driver or another user uses any
  * device of its group.
  */
 #include <errno.h>
@@ -27,7 +27,7 @@
 NEEDS_EDU
 EXPECTS_DMA_FAULTS
 
-/* Upper bound for the time that an edu takes to start a transfer */
+/* Upper bound for the time until an edu device moves the data of a transfer */
 #define TRANSFER_DELAY_US	(400 * 1000)
 
 FIXTURE(security)
@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(security)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* Check that a write of the device to @iova does not change the memory. */
+/* Check that a write by the device to @iova does not change the memory. */
 static int write_is_blocked(struct testbed *bed, struct edu *edu, __u64 iova)
 {
 	int err;
@@ -149,7 +149,7 @@ TEST_F(security, closed)
 	EXPECT_EQ(1, write_is_blocked(bed, &self->raw, physical(bed->memory)));
 }
 
-/* Body of a child: let the device write to TESTBED_IOVA in a loop. */
+/* Have the device write to TESTBED_IOVA until the calling child is killed. */
 static void keep_writing(const char *address, int *ready)
 {
 	struct testbed bed;
@@ -213,7 +213,7 @@ TEST_F(security, bus_mastering_left_on_before_bind)
 	ASSERT_EQ(0, testbed_map(bed));
 	pattern_fill(bed->memory, TESTBED_LENGTH, 57);
 
-	/* Start a transfer that is in progress during bind and attach. */
+	/* Start a transfer that is still in progress during bind and attach. */
 	ASSERT_EQ(0, raw_start(&self->raw, self->address));
 	ASSERT_EQ(0, edu_begin_store(&self->raw, TESTBED_IOVA, 0, TRANSFER));
 	bed->device.fd = vfio_open(self->address);
@@ -253,7 +253,7 @@ TEST_F(security, same_iova_in_two_iommufds)
 	EXPECT_EQ(1, device_reaches(&other, &other.device, TESTBED_IOVA,
 				    other.memory));
 
-	/* Closing one /dev/iommu does not affect mappings of the other. */
+	/* Closing one iommufd must not affect mappings of the other. */
 	testbed_close(&other);
 	EXPECT_EQ(1,
 		  device_reaches(bed, &bed->device, TESTBED_IOVA, bed->memory));
@@ -274,8 +274,9 @@ TEST_F(security, group_with_a_kernel_driver_EPERM)
 	EXPECT_EQ(-EPERM, vfio_bind(fd, self->bed.iommufd, &id));
 
 	/*
-	 * Once that driver is unbound, the bind succeeds, and the driver cannot
-	 * bind again.
+	 * Once virtio-pci is unbound from the sibling, the edu device can be
+	 * bound to the iommufd. After that, virtio-pci cannot bind to the
+	 * sibling until the edu device is closed.
 	 */
 	ASSERT_EQ(0, pci_unbind_driver(bus.sibling.text));
 	ASSERT_EQ(0, vfio_bind(fd, self->bed.iommufd, &id));

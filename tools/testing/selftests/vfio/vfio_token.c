@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the VF token of vfio-pci, a UUID that the user of a physical function
- * (PF) sets, and without which no user can open a virtual function (VF) of it.
+ * Test the VF token of vfio-pci: a UUID that the user of a physical function
+ * (PF) sets, and that the users of its virtual functions (VFs) have to present.
  *
- * A VF can be opened through its group, with the token in the argument of
- * VFIO_GROUP_GET_DEVICE_FD, or by a bind to an iommufd, with the token in the
- * argument of VFIO_DEVICE_BIND_IOMMUFD. If vfio-pci drives the PF, both ways
- * require the token. While a VF is in use, the PF requires the token as well. A
- * bind without the right token changes nothing.
+ * A VF is opened either through its group, with the token in the argument of
+ * VFIO_GROUP_GET_DEVICE_FD, or by binding it to an iommufd, with the token in
+ * the argument of VFIO_DEVICE_BIND_IOMMUFD. Both require the token if vfio-pci
+ * drives the PF. While a VF is in use, opening the PF requires the token as
+ * well. A bind without the right token changes nothing.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -166,7 +166,7 @@ TEST_F(token, pf_without_vf_in_use_sets_token)
 	self->vf = reopen(self->vf, &self->vf_address);
 	ASSERT_LE(0, self->pf);
 	ASSERT_LE(0, self->vf);
-	/* A bind of the PF without a token keeps the token that is set. */
+	/* Binding the PF without a token keeps the current token. */
 	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 	ASSERT_EQ(0, bind_with(self->vf, self->iommufd, right));
 	self->pf = reopen(self->pf, &self->pf_address);
@@ -205,7 +205,7 @@ TEST_F(token, shared_with_group_interface)
 	snprintf(name, sizeof(name), "%s vf_token=%s", self->vf_address.text,
 		 RIGHT_TEXT);
 	ASSERT_EQ(0, legacy_open_as(&legacy, self->vf_address.text, name));
-	/* A VF that was opened through its group is in use, too. */
+	/* A VF opened through its group counts as in use as well. */
 	self->pf = reopen(self->pf, &self->pf_address);
 	EXPECT_EQ(-EACCES, bind_with(self->pf, self->iommufd, NULL));
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, right));

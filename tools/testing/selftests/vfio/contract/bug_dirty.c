@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record queries of dirty pages for which the type1 code before the engine
- * reports too many pages. It shifts the bitmap of a mapping to the offset of
- * the mapping in the queried range, and does not shift it back.
+ * Record queries for which the type1 code before the engine reports too many
+ * dirty pages. That code shifts the bitmap of a mapping in place by the offset
+ * of the mapping in the queried range, and does not shift the bitmap back.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,8 +61,8 @@ int main(void)
 		die("a mapping to track");
 
 	/*
-	 * Pages 2 to 4 are mapped. A query has to report them dirty, and no
-	 * others.
+	 * Pages 2 to 4 of the range are mapped. A query must report exactly
+	 * these pages dirty.
 	 */
 	record_get("shifted", IOVA, 64 * PAGE, 0);
 	record_get("shifted_again", IOVA, 64 * PAGE, 0);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which memory is pinned for a mapping that was created in a container
- * without a domain, when a forked child adds a group and thereby a domain.
- * Parent and child have different memory at the address of the mapping. The
- * type1 code before the engine looks up the address in the child, although the
- * mapping was created by the parent.
+ * A process maps memory in a container without a domain, and a forked child
+ * adds a group and thereby a domain. Parent and child have different memory at
+ * the virtual address of the mapping. Record which memory is pinned. The type1
+ * code before the engine pins the memory of the child, although the parent
+ * created the mapping.
  */
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record a mapping of the vDSO, which is part of the kernel image. Its pages
- * are reserved and have a struct page. The type1 code before the engine pins
+ * are reserved, but have a struct page. The type1 code before the engine pins
  * such pages and never unpins them.
  */
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record what VFIO_CHECK_EXTENSION reports about DMA coherency. The machine
- * needs an IOMMU with snoop control, which can enforce it.
+ * needs an IOMMU with snoop control, which can enforce coherency.
  */
 #include <unistd.h>
 

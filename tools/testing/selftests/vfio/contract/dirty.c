@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which calls of VFIO_IOMMU_DIRTY_PAGES fail, which pages it and an
- * unmap with a dirty bitmap report, and when tracking ends.
+ * Record which VFIO_IOMMU_DIRTY_PAGES calls fail, which pages are reported
+ * dirty by a query or by an unmap with a dirty bitmap, and when tracking ends.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -155,7 +155,7 @@ static void query_errors(int container, char *memory)
 	munmap(page, PAGE);
 }
 
-/* Map pages 2-3, 70-74 and 130 of the range. */
+/* Map pages 2-3, 70-74 and 130 of the range that starts at IOVA. */
 static void map_pieces(int container, char *memory)
 {
 	if (map(container, IOVA + 2 * PAGE, memory, 2 * PAGE, READ_WRITE) ||
@@ -164,7 +164,7 @@ static void map_pieces(int container, char *memory)
 		die("the pieces to track");
 }
 
-/* Restart tracking before the query, so that no earlier query affects it. */
+/* Restart tracking, so that no earlier query affects the result of this one. */
 static void record_first_get(const char *rules, const char *name,
 			     int container, __u64 iova, __u64 size)
 {

@@ -60,8 +60,8 @@ int main(void)
 	type1_close(&type1);
 
 	/*
-	 * Whether the extension for nesting is reported does not depend on the
-	 * IOMMU.
+	 * The extension for nesting is reported even if the IOMMU does not
+	 * support nesting.
 	 */
 	record_set_prefix("nesting");
 	record_rc("T1-20", "set_iommu",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the result of VFIO_IOMMU_GET_INFO byte by byte for different values
- * of argsz, and how mappings change it.
+ * Record the result of VFIO_IOMMU_GET_INFO byte by byte for different values of
+ * argsz, and how mappings affect the result.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #define FILLER 0xa5
 
 /*
- * Fill the buffer before each call, so that the recorded bytes show which of
- * them the kernel has written.
+ * Fill the buffer before each call, so that the recorded bytes show how much of
+ * it the kernel has written.
  */
 static void sizes(int container, __u32 needed)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record how groups are added to and removed from a container that has mappings
- * and other groups, and how two devices of one group use it.
+ * and other groups, and how two devices of one group use a container.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ static void two_groups(void)
 		     memory);
 	record_rc("T1-118,T1-134", "join_back", join(group, c));
 
-	/* Remove the first group. The mappings stay for the second group. */
+	/* Remove the first group. The mappings remain for the second group. */
 	close_device(&type1);
 	edu_stop(&type1.edu);
 	record_rc_pages("T1-132,T1-133", "first_leaves", leave(type1.group));

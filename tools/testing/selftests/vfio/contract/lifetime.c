@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the life of a container: which drivers can be set and when, how ioctls
- * fail without a driver, and which open files keep mappings alive.
+ * Record the life cycle of a container: which drivers can be set and when, how
+ * ioctls fail without a driver, and which open files keep mappings alive.
  */
 #include <errno.h>
 #include <signal.h>
@@ -193,7 +193,7 @@ static void mapping_lifetime(void)
 	type1_close(&type1);
 	record_pages("T1-14,T1-15", "device_closed");
 
-	/* A mapping of the registers keeps the device file open. */
+	/* An mmap() of the registers keeps the device file open. */
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	type1_device(&type1);
 	record_rc("T1-14", "map_again", map(type1.container, IOVA, memory,

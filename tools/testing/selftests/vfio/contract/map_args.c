@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record the errnos of VFIO_IOMMU_MAP_DMA for invalid arguments, and the order
- * of its checks.
+ * in which the arguments are checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +106,7 @@ static void range(int container, char *memory)
 	record("T1-39", "avail_after_failures", "%u", avail(container));
 }
 
-/* Map ranges that overlap, or touch, a mapping of four pages at IOVA. */
+/* Map ranges that overlap, or are adjacent to, a mapping of 4 pages at IOVA. */
 static void overlap(int container, char *memory)
 {
 	static const struct {

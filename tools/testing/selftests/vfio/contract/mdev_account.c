@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record how pins of a mediated device are charged, and how a domain that is
- * added or removed changes the charges. Without a domain, a pin charges its
- * page; with a domain, the page was charged when it was mapped.
+ * Record how pins of a mediated device are charged, and how adding or removing
+ * a domain changes the charges. Without a domain, a pin charges its page. With
+ * a domain, all mapped pages are charged already.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record pins of an IOVA that is not page aligned, for which the type1 code
- * before the engine is wrong in two ways: it can pin the page before the start
- * of a mapping, and a domain that is added later does not find the pin and
- * charges its page again. The second charge may never be undone, so the program
- * records nothing else.
+ * Record pins of unaligned IOVAs, which the type1 code before the engine gets
+ * wrong in two ways. It can pin the page before the start of a mapping. When a
+ * domain is added, it does not find the pin of an unaligned IOVA and charges
+ * the page a second time. The second charge might never be undone, so this
+ * program records nothing else.
  */
 #include <unistd.h>
 

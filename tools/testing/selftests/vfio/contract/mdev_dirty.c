@@ -122,7 +122,7 @@ static void pins(void)
 	mdev_unpin(&mdev, IOVA + 8, 1);
 
 	/*
-	 * A pin that fails may still mark the pages dirty that precede the
+	 * A failed pin may still mark the pages dirty that it pinned before the
 	 * failure.
 	 */
 	record_dirty("T1-109", "clear");

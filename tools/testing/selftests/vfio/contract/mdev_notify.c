@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the notices of unmaps: which devices receive them, for which ranges,
- * in which order and thread, and which calls work during a notice.
+ * Record the notices that unmaps send: which devices receive them, for which
+ * ranges, in which order and thread, and which calls work during a notice.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -227,7 +227,10 @@ static void *unmapper_main(void *arg)
 	return NULL;
 }
 
-/* Start an unmap in a thread; end_unmap() lets its first notice return. */
+/*
+ * Start an unmap in a thread, and wait until its first notice is held in the
+ * driver. end_unmap() lets that notice return.
+ */
 static void begin_unmap(struct unmapper *unmapper, __u64 iova, __u64 size)
 {
 	*unmapper = (struct unmapper){ .iova = iova, .size = size };
@@ -302,8 +305,8 @@ static void calls_during_notice(void)
 
 	/*
 	 * The mapping that is created during the notice extends beyond the
-	 * unmapped range. Kernels differ in the size of the unmap, but not in
-	 * the notice.
+	 * range of the unmap. Kernels differ in the size that the unmap
+	 * returns, but not in the notice.
 	 */
 	record_set_prefix("bug.bisect_in_window");
 	must_map(IOVA, 0, 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record vfio_pin_pages() and vfio_unpin_pages(): errnos and the order of
- * checks, which page a pin returns, how it is charged, and which unpin releases
- * it.
+ * Record the behaviour of vfio_pin_pages() and vfio_unpin_pages(): errnos and
+ * the order of checks, which page a pin returns, how that page is charged, and
+ * which unpin releases it.
  */
 #include <limits.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static void must_unmap_all(void)
 		die("unmap of all: %s", rc_text(rc));
 }
 
-/* Start a section with its own prefix of names and its own page letters. */
+/* Start a section with a name prefix and page letters of its own. */
 static void section(const char *name)
 {
 	record_set_prefix(name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record vfio_dma_rw(), with which a driver copies from and to mapped memory.
+ * Record the behaviour of vfio_dma_rw(), with which a driver copies data from
+ * and to mapped memory.
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the parameters of vfio_iommu_type1: permissions, accepted values, and
- * when a change takes effect.
+ * Record the module parameters of vfio_iommu_type1: their permissions, the
+ * values that they accept, and when a change takes effect.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +123,7 @@ static void limit(void)
 	set("dma_entry_limit", "65535");
 }
 
-/* disable_hugepages affects only the speed, not the results. */
+/* disable_hugepages affects only performance, not results. */
 static void small_pages(void)
 {
 	char *memory = new_pages(600);

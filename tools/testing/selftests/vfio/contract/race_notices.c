@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * T1-169: Two threads each unmap a mapping that a device has pinned, while a
- * third thread opens and closes another notified device. Unlike the other
- * programs, this one checks the result: notices of a device must not overlap,
- * and none may be missing. Lockdep reports lock inversions in the kernel log.
+ * Race two threads, each of which unmaps its own mapping with a page pinned by
+ * a device, against a third thread that opens and closes another notified
+ * device. Unlike the other programs, this one checks the result: notices of a
+ * device must not overlap, and none must be missing. Lockdep reports lock
+ * inversions in the kernel log. This program covers rule T1-169.
  *
  * Usage: race_notices [ROUNDS]
  */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record random sequences of operations. Each seed gives a sequence, which runs
- * on a container of its own.
+ * Record random sequences of operations. Each seed determines one sequence,
+ * which runs on a container of its own.
  *
- * The trace of an operation consists of its results, byte by byte, of the
- * number of charged pages and, for every tenth operation, of the number of
- * pinned pages. A stretch is STRETCH consecutive operations. At its end, the
+ * The trace of a sequence consists of the results of each operation, byte by
+ * byte, the number of charged pages after each operation and, after every tenth
+ * operation, the number of pinned pages. After every STRETCH operations, the
  * program adds to the trace which pages of two memory areas may be pinned, and
- * prints a line with the hash of all traces so far.
+ * prints a line with the hash of the trace so far.
  *
  * Random numbers depend only on the seed and on earlier results. CONTRACT_SEEDS
  * in the environment sets the number of sequences. If CONTRACT_SEED is set,
@@ -62,9 +62,9 @@ struct query {
 };
 
 /*
- * The mappings that should exist, one per slot, from which operations choose
- * likely targets. @stale is set if the process has changed the memory since it
- * was mapped.
+ * The mappings that should exist, at most one per slot. Operations choose most
+ * of their targets among them. A slot of size 0 is free. @stale is set if the
+ * process has changed the memory since it was mapped.
  */
 static struct {
 	__u64 size;
@@ -140,9 +140,9 @@ static void forget_range(__u64 iova, __u64 size)
 }
 
 /*
- * Give the process private copies of its pages. Kernels may differ in how much
- * memory a failed map faults in, and in read-only pins of a page that is not
- * private to the process; other programs record that.
+ * Write to the pages, so that the process has private copies of them. Kernels
+ * differ in how much memory a failed map faults in, and in how they pin a page
+ * read-only that is not private to the process. Other programs record that.
  */
 static void touch(enum kind kind, const char *vaddr, __u64 size)
 {
@@ -222,7 +222,10 @@ static bool do_update_vaddr(void)
 	return !rc;
 }
 
-/* Choose the range of an unmap: a mapping, several of them, or any range. */
+/*
+ * Choose the range of an unmap: one mapping, or several slots, at times moved
+ * or resized so that the range cuts mappings or is misaligned.
+ */
 static void draw_range(__u64 *iova, __u64 *size)
 {
 	unsigned int slot = draw_slot(true), nr = 1 + draw(6);
@@ -327,7 +330,7 @@ static bool do_track(void)
 
 /*
  * Query exactly one mapping. For other ranges, the type1 code before the engine
- * returns wrong bits from the second query on, which bug_dirty records.
+ * returns wrong bits from the second query on. bug_dirty records that.
  */
 static bool do_query(void)
 {
@@ -409,9 +412,9 @@ static bool do_mdev(void)
 }
 
 /*
- * Choose a mapping of memory that has not changed. For changed memory, a kernel
- * may pin the new page or the page that the domain maps, which mdev_pin
- * records.
+ * Choose a mapping of memory that has not changed. For changed memory, kernels
+ * differ in whether they pin the new page or the page that the domain maps. The
+ * program mdev_pin records that.
  */
 static unsigned int draw_pinnable(void)
 {
@@ -445,7 +448,7 @@ static bool do_pin(void)
 }
 
 /*
- * Unpin pages that were pinned just before, because the kernel warns about an
+ * Unpin only pages that were just pinned, because the kernel warns about an
  * unpin of an IOVA that is not mapped. mdev_warn records that.
  */
 static bool do_unpin(void)
@@ -589,8 +592,8 @@ static bool any_slot(bool no_vaddr)
 }
 
 /*
- * Most of the time, replace an operation that cannot succeed by one that
- * creates its precondition.
+ * Replace most operations that cannot succeed by one that creates the missing
+ * precondition.
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {
@@ -631,8 +634,9 @@ static void operate(unsigned int number)
 	charged = pages_charged();
 	trace(&charged, sizeof(charged));
 	/*
-	 * Kernels differ in whether they pin a page again that a mediated
-	 * device has already pinned, so do not record the number in that case.
+	 * Kernels differ in whether they pin a page a second time if a mediated
+	 * device has already pinned it, so do not record the number of pinned
+	 * pages while the container has a mediated device.
 	 */
 	if (number % 10 == 0 && !mdev_joined)
 		tracef("charged %ld pinned %ld", charged, pages_pinned());
@@ -651,8 +655,8 @@ static void read_pagemap(const char *pages, __u64 *entries)
 }
 
 /*
- * Find the pages that may be pinned: fork() copies them at once, while the
- * child shares all other private pages with its parent.
+ * Add to the trace which pages may be pinned: fork() copies these immediately,
+ * while the child shares all other private pages with its parent.
  */
 static void trace_pinned(const char *name, const char *pages)
 {
@@ -706,7 +710,8 @@ static void prepare(void)
 	close(fd);
 
 	/*
-	 * Touch only the pages up to the end of the file. Others raise SIGBUS.
+	 * Touch only the pages up to the end of the file. An access to a later
+	 * page raises SIGBUS.
 	 */
 	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &file) ||

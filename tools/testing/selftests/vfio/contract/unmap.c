@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record which calls of VFIO_IOMMU_UNMAP_DMA fail, which mappings the others
- * remove, and the size that they return.
+ * Record which VFIO_IOMMU_UNMAP_DMA calls fail, which mappings a successful
+ * call removes, and the size that it returns.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -78,7 +78,7 @@ static void argument(int container, char *memory)
 	}
 
 	/*
-	 * One argument extends into an unmapped page, another one is in
+	 * One argument extends into an unmapped page, and another one is in
 	 * read-only memory.
 	 */
 	arg = (struct vfio_iommu_type1_dma_unmap){
@@ -157,7 +157,7 @@ static void range(int container, char *memory, const char *rules)
 	record_unmap("T1-86", "range_of_nothing", container, IOVA, PAGE, 0);
 }
 
-/* Record DMA to three mappings while they are removed and created again. */
+/* Record DMA to three mappings as they are removed and created again. */
 static void reach(struct type1 *type1, char *memory)
 {
 	record_set_prefix("reach");

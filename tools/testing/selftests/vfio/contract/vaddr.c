@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record how the virtual address of mappings is invalidated, by
- * VFIO_DMA_UNMAP_FLAG_VADDR, and updated, by VFIO_DMA_MAP_FLAG_VADDR.
+ * Record how VFIO_DMA_UNMAP_FLAG_VADDR invalidates the virtual addresses of
+ * mappings, and how VFIO_DMA_MAP_FLAG_VADDR updates them.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -52,8 +52,8 @@ static void invalidate(char *memory)
 	record_unmap("T1-95", "lose.second_first", c, IOVA + 8 * PAGE,
 		     4 * PAGE, INVALIDATE);
 	/*
-	 * The first mapping is invalidated, and restored because the second one
-	 * is already invalid.
+	 * The unmap fails because the second mapping is already invalid, and
+	 * must leave the first one valid.
 	 */
 	record_unmap("T1-95", "lose.reverted", c, 0, 0, INVALIDATE | ALL);
 	record_rc("T1-75,T1-95", "lose.reverted.give_first",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Run a call, which may never return, in a process of its own, see call.h. */
+/* Run a call that might never return in a process of its own. See call.h. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,7 +65,7 @@ int call_sleeps(const struct call *call)
 {
 	int i;
 
-	/* Give a call that does not block enough time to return. */
+	/* Allow enough time for a call that does not block to return. */
 	usleep(300 * 1000);
 	for (i = 0; i < 100; i++) {
 		if (__atomic_load_n(&call->done, __ATOMIC_ACQUIRE))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run a call, which may never return, in a process of its own.
+ * Run a call that might never return in a process of its own.
  *
- * The process shares memory and open files with the test, like a thread, but it
- * can be killed without killing the test. It also shares errno, so a call must
- * return -errno instead of leaving its error there.
+ * Like a thread, the process shares memory and open files with the test, but it
+ * can be killed without killing the test. errno is shared as well, so the
+ * function that makes the call must return -errno instead of relying on errno.
  */
 #ifndef SELFTESTS_VFIO_CALL_H
 #define SELFTESTS_VFIO_CALL_H
@@ -45,21 +45,21 @@ int call_start(struct call *call, call_fn work, void *data);
 int call_sleeps(const struct call *call);
 
 /*
- * Return the result of the call, -ETIMEDOUT if it takes longer than
- * @milliseconds, or -ECHILD if its process ended without a result. A call that
+ * Wait for the call and return its result, -ETIMEDOUT if it takes longer than
+ * @milliseconds, or -ECHILD if the process exited without a result. A call that
  * times out is not killed.
  */
 long call_end(struct call *call, unsigned int milliseconds);
 
 /*
- * Kill the call. Return the milliseconds that its process took to exit, 0 if it
- * had been reaped before, or -ETIMEDOUT after five seconds.
+ * Kill the process. Return the number of milliseconds that it took to exit, 0
+ * if it had already been reaped, or -ETIMEDOUT after five seconds.
  */
 long call_kill(struct call *call);
 
 /*
- * Run @work and return its result. After CALL_TIMEOUT, kill it and return
- * -ETIMEDOUT.
+ * Run @work in a process and return its result. If @work takes longer than
+ * CALL_TIMEOUT, kill the process and return -ETIMEDOUT.
  */
 long call_timed(call_fn work, void *data);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An address space of type1 or of /dev/iommu, see front.h. */
+/* An address space of type1 or of /dev/iommu. See front.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An address space with one device, so that one test covers both front ends: a
- * container with type1, or an IOAS of /dev/iommu.
+ * An address space with one device, which is either a type1 container or an
+ * IOAS of /dev/iommu. It allows one test to cover both front ends.
  *
  * Functions return 0 or -errno unless noted otherwise.
  */
@@ -25,10 +25,10 @@
  * struct front - an address space and its device
  * @type1: true for a container, false for an IOAS
  * @legacy: type1: the container, its group and device
- * @iommufd: file of /dev/iommu, -1 if not open
+ * @iommufd: the iommufd, or -1 if not open
  * @ioas: ID of the IOAS in @iommufd
- * @device: device that is bound to @iommufd; only the file and the ID are valid
- *          for a mediated device
+ * @device: device that is bound to @iommufd; for a mediated device, only the
+ *          file and the ID are valid
  * @spare: SPARE_PAGES pages of memory; set by tests that call front_call_map()
  */
 struct front {
@@ -68,18 +68,19 @@ long front_unmap_all(const struct front *front);
 int front_query(const struct front *front);
 
 /*
- * Functions for call.h, with a struct front as data. front_call_map() maps and
- * unmaps the spare pages and returns SPARE_LENGTH. front_call_query() returns
- * the result of front_query(). front_call_check_extension() returns the result
- * of VFIO_CHECK_EXTENSION of a container, which is 1.
+ * Functions to pass to call_start() and call_timed() with a struct front.
+ * front_call_map() maps and unmaps the spare pages and returns SPARE_LENGTH.
+ * front_call_query() returns the result of front_query().
+ * front_call_check_extension() requires a container and returns 1, because the
+ * container supports VFIO_TYPE1v2_IOMMU.
  */
 long front_call_map(void *front);
 long front_call_query(void *front);
 long front_call_check_extension(void *front);
 
 /*
- * Attach @fd to the space and detach it again. @fd is a bound device, or a
- * group file if the space is a container.
+ * Attach @fd to the space and detach it again. @fd is the file of a bound
+ * device, or of a group if the space is a container.
  */
 int front_attach_and_detach(const struct front *front, int fd);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Access to a device through its group, see legacy.h. */
+/* Access to a device through its group. See legacy.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

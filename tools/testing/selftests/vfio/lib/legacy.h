@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Access to a device through its group: a container with type1, the group of
- * the device, and the device file obtained from the group.
+ * Access to a device through its group, which takes three files: a container
+ * with type1, the group, and the device file obtained from the group.
  *
  * Functions return 0, or a file descriptor where noted, or -errno.
  */
@@ -14,7 +14,7 @@
 
 /**
  * struct legacy - open files of the group interface, each -1 if not open
- * @container: /dev/vfio/vfio, driven by type1 v2
+ * @container: /dev/vfio/vfio, with type1 v2 as its IOMMU driver
  * @group: /dev/vfio/GROUP, attached to @container
  * @device: device file, from VFIO_GROUP_GET_DEVICE_FD
  */
@@ -25,14 +25,14 @@ struct legacy {
 };
 
 /*
- * Open a container with the group of the device at @address, and the device. On
- * error, close all files again.
+ * Open a container, add the group of the device at @address, and open the
+ * device. On error, no file is left open.
  */
 int legacy_open(struct legacy *legacy, const char *address);
 
 /*
- * Like legacy_open(), but pass @name to VFIO_GROUP_GET_DEVICE_FD. A name is the
- * address of the device, and options such as a VF token may follow it.
+ * Like legacy_open(), but pass @name to VFIO_GROUP_GET_DEVICE_FD. @name is the
+ * address of the device, which options such as a VF token may follow.
  */
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);
@@ -41,7 +41,7 @@ int legacy_open_as(struct legacy *legacy, const char *address,
 int legacy_open_mediated(struct legacy *legacy, const char *uuid);
 void legacy_close(struct legacy *legacy);
 
-/* Return the file descriptor of /dev/vfio/@number, or -errno. */
+/* Open /dev/vfio/@number. Return its file descriptor, or -errno. */
 int legacy_open_group(int number);
 
 /*
@@ -53,7 +53,7 @@ int legacy_map(struct legacy *legacy, const void *memory, size_t length,
 	       __u64 iova, bool writable);
 
 /*
- * Unmap @length bytes at @iova. On success, @length is set to the number of
+ * Unmap *@length bytes at @iova. On success, set *@length to the number of
  * bytes unmapped.
  */
 int legacy_unmap(struct legacy *legacy, __u64 iova, __u64 *length);

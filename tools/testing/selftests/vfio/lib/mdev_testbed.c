@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Common setup of tests of mediated devices, see mdev_testbed.h. */
+/* Common setup for tests of mediated devices. See mdev_testbed.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

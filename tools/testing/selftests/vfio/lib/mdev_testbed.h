@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Common setup of tests of mediated devices: a device of the mdev_pin driver,
- * bound to an open /dev/iommu that has an address space, and memory.
+ * Common setup for tests of mediated devices: an mdev_pin device that is bound
+ * to an iommufd, an address space, and memory to map.
  *
  * mdev_testbed_open() creates the device and mdev_testbed_close() removes it.
  * Unless noted otherwise, functions return 0 or -errno.
@@ -23,9 +23,10 @@
  * @device: mediated device with a driver that implements dma_unmap
  * @fd: file of @device, bound to @iommufd, -1 if not open
  * @id: ID of @device in @iommufd
- * @iommufd: open /dev/iommu, -1 if not open
+ * @iommufd: the iommufd, or -1 if not open
  * @ioas: ID of an empty address space of @iommufd; @fd is not attached to it
- * @memory: TESTBED_LENGTH bytes of present and writable memory, mapped nowhere
+ * @memory: TESTBED_LENGTH bytes of present and writable memory, not mapped in
+ *          @ioas
  */
 struct mdev_testbed {
 	long pinned_before;
@@ -52,8 +53,8 @@ int mdev_testbed_open(struct mdev_testbed *bed);
 void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
- * Open @device, of the testbed or not, and bind it to @iommufd. @fd and @id
- * return its file and its ID.
+ * Open @device, which may be any mediated device, and bind it to @iommufd. @fd
+ * returns its file and @id its ID.
  */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 
@@ -61,13 +62,16 @@ int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 int mdev_attach(const struct mdev_testbed *bed, int fd);
 
 /*
- * Map @pages pages of the memory of the testbed, from its page number @page on,
- * readable and writable at @iova.
+ * Map @pages pages of the testbed's memory, starting with page @page, readable
+ * and writable at @iova.
  */
 int mdev_map(const struct mdev_testbed *bed, __u64 iova, unsigned int page,
 	     unsigned int pages);
 
-/* Unmap a range of the address space. Return the bytes unmapped or -errno. */
+/*
+ * Unmap a range of the address space. Return the number of bytes unmapped, or
+ * -errno.
+ */
 long long mdev_unmap(const struct mdev_testbed *bed, __u64 iova, __u64 length);
 
 /* Return how many more pages are pinned than when the testbed was opened. */
@@ -77,7 +81,8 @@ long mdev_pinned(const struct mdev_testbed *bed);
 int mdev_set_flags(int fd, __u32 flags);
 
 /*
- * Wait until the driver holds @nr notices. Return -ETIMEDOUT after ten seconds.
+ * Wait until @nr notices wait in the driver for MDEV_PIN_OP_RELEASE. Return
+ * -ETIMEDOUT after ten seconds.
  */
 int mdev_wait_held(int fd, unsigned int nr);
 
@@ -88,8 +93,8 @@ int mdev_wait_held(int fd, unsigned int nr);
 int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice);
 
 /*
- * Make the driver drop its records of the pins of @npage pages from @iova on
- * without unpinning them. Return the number of these pins, or -errno.
+ * Make the driver forget its pins of the @npage pages at @iova without
+ * unpinning them. Return the number of forgotten pins, or -errno.
  */
 int mdev_forget(int fd, __u64 iova, int npage);
 

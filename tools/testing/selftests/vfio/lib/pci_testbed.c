@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* PCI devices for tests of bus resets, see pci_testbed.h. */
+/* Helpers for tests of bus resets and raw devices. See pci_testbed.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,7 +16,10 @@
 #define MAX_EDU 16
 #define ROOT_BUS "0000:00:"
 
-/* device_status of struct virtio_pci_common_cfg, which QEMU puts at BAR 4 */
+/*
+ * Offset of device_status in struct virtio_pci_common_cfg, which QEMU places at
+ * the start of BAR 4
+ */
 #define STATE_BAR VFIO_PCI_BAR4_REGION_INDEX
 #define STATE_OFFSET 20
 

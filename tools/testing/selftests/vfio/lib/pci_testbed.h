@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI devices for tests of bus resets, and devices driven without vfio.
+ * Helpers for tests of bus resets, and for driving a device without vfio.
  *
- * A reset bus is a bus below a bridge, which can be reset. A raw device is
- * driven through its files in sysfs, so that it can do DMA before vfio binds
- * it and after vfio releases it.
+ * A reset bus is a bus below a bridge. In contrast to a root bus, it can be
+ * reset. A raw device is driven through its sysfs files, so that it can do DMA
+ * before vfio binds it and after vfio releases it.
  *
  * Unless noted otherwise, functions return 0 or -errno.
  */
@@ -20,8 +20,8 @@
 /**
  * struct reset_bus - the two devices of a reset bus, which share a group
  * @edu: address of the edu device
- * @sibling: address of a virtio random number generator, which is bound to
- *           virtio-pci initially
+ * @sibling: address of a virtio random number generator, initially bound to
+ *           virtio-pci
  */
 struct reset_bus {
 	struct pci_address edu;
@@ -35,9 +35,9 @@ int reset_bus_find(struct reset_bus *bus);
 int reset_bus_sibling_to_virtio(const struct reset_bus *bus);
 
 /*
- * Get or set the device status byte of the sibling through @fd, its vfio file,
- * which has to be bound. The driver of the sibling sets the byte, and a reset
- * clears it. sibling_get_state() returns the byte or -errno.
+ * Get or set the virtio status byte of the sibling through @fd, its vfio file,
+ * which must be bound. A reset clears the byte, so a test sets the byte to
+ * detect a later reset. sibling_get_state() returns the byte or -errno.
  */
 int sibling_get_state(int fd);
 int sibling_set_state(int fd, __u8 state);

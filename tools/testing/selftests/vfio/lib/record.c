@@ -2,9 +2,10 @@
 /*
  * Record the errnos with which commands of /dev/iommu and of vfio devices fail.
  *
- * A test checks the result of every call, so an errno that occurs in a test
- * that passes is an expected one. Print it as "# errno: NUMBER ERRNO", once per
- * test. The harness compares these lines with the documented errnos.
+ * A test checks the result of every call, so every errno in a test that passes
+ * is expected. Each is printed once per test as "# errno: NUMBER ERRNO", with
+ * the number of the ioctl. A script compares these lines with the documented
+ * errnos.
  *
  * Programs are linked with --wrap=ioctl, which redirects ioctl() to this file.
  */
@@ -23,7 +24,7 @@
 
 bool record_nothing;
 
-/* The harness runs each test in its own process, so this is per test. */
+/* kselftest_harness.h forks a process per test, so each test starts afresh. */
 static bool seen[NUMBERS][ERRNOS];
 
 static void record_errno(unsigned int number, int err)

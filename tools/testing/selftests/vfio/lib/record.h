@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Recording of the errnos that calls fail with, see record.c. */
+/* Record the errnos with which calls fail. See record.c. */
 #ifndef SELFTESTS_VFIO_RECORD_H
 #define SELFTESTS_VFIO_RECORD_H
 
@@ -8,8 +8,8 @@
 extern bool record_nothing;
 
 /*
- * For a program that accepts more than one outcome of a call: do not record
- * the errnos that it sees.
+ * Disable recording in a program that accepts more than one outcome of a call.
+ * An errno in such a program is not necessarily an expected one.
  */
 #define RECORDS_NO_ERRNO						\
 	static void __attribute__((constructor)) records_no_errno(void)	\
@@ -17,7 +17,7 @@ extern bool record_nothing;
 		record_nothing = true;				\
 	}
 
-/* ioctl() of the C library, and the wrapper that the linker calls instead */
+/* ioctl() of the C library, and the wrapper that the linker replaces it with */
 int __real_ioctl(int fd, unsigned long request, void *argument);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 

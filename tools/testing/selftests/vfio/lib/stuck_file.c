@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A file with a page that can never be read, see stuck_file.h. */
+/* A file with a page that cannot be read. See stuck_file.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -44,9 +44,9 @@ struct stuck_shared {
  * struct server - the process that serves the filesystem
  * @fuse: file of /dev/fuse
  * @shared: memory shared with the test
- * @late: unique number of the READ that is not answered yet, or 0
+ * @late: unique ID of the READ that has not been answered yet, or 0
  * @buffer: the current request
- * @page: data that answers a READ
+ * @page: data of the reply to a READ
  */
 struct server {
 	int fuse;
@@ -67,8 +67,8 @@ void require_fuse(void)
 }
 
 /*
- * Answer a request. The write fails with ENOENT if the request was interrupted,
- * and then no answer is needed. ENODEV means that the filesystem is unmounted.
+ * Answer a request. ENOENT means that the request was interrupted and needs no
+ * answer. ENODEV means that the filesystem is unmounted.
  */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)
@@ -249,8 +249,8 @@ static int start_server(struct stuck_file *file)
 	if (!file->server)
 		serve(fuse, file->shared);
 	/*
-	 * Only the server keeps the file open, so its exit aborts the
-	 * filesystem.
+	 * Leave /dev/fuse open only in the server, so that the exit of the
+	 * server aborts all pending requests.
 	 */
 	close(fuse);
 	return file->server < 0 ? -EAGAIN : 0;

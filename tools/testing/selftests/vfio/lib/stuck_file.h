@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file with one page that can never be read: page faults on it block.
+ * A file with one page that cannot be read, so that page faults on this stuck
+ * page block.
  *
- * A child process serves the file through /dev/fuse, and answers each request
- * except the READ of that page, which it answers only after
+ * A child process serves the file through /dev/fuse. It answers all requests at
+ * once, except the READ of the stuck page, which it answers only after
  * stuck_file_release().
  *
  * Functions return 0 or -errno unless noted otherwise.
@@ -17,7 +18,7 @@
 
 struct stuck_shared;
 
-/* Skip the whole program if the kernel has no FUSE. */
+/* Skip the whole program if the kernel does not support FUSE. */
 void require_fuse(void);
 
 #define NEEDS_FUSE						\

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Common setup of device tests, see testbed.h. */
+/* Common setup for device tests. See testbed.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define MAX_EDU 16
 
-/* Every transfer uses new data, so that stale data is never mistaken for it. */
+/* Each transfer uses a new pattern, so that stale data cannot match it. */
 static __u32 next_seed = 1;
 
 static void sort_devices(struct machine *machine, struct pci_address *found,
@@ -236,8 +236,8 @@ int device_is_blocked(struct testbed *bed, struct device *device, __u64 iova,
 		return 0;
 
 	/*
-	 * The buffer of the device holds @theirs. A load that is not blocked
-	 * replaces it by @mine.
+	 * The buffer of the device holds the pattern @theirs. A load that is
+	 * not blocked overwrites it with @mine.
 	 */
 	err = edu_load(&device->edu, iova, 0, TRANSFER);
 	if (!err)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Common setup of device tests: the edu devices of the machine, and an open
- * /dev/iommu with an address space, a bound device and memory.
+ * Common setup for device tests: the edu devices of the machine, an iommufd
+ * with an address space and a bound device, and memory to map.
  *
  * A singleton device has an IOMMU group of its own; siblings are two devices of
  * one group. An edu device copies data between memory and its internal buffer.
- * The bounce page is mapped so that a test can fill and read that buffer.
+ * A test fills and reads that buffer by DMA to and from the bounce page, which
+ * has a mapping of its own.
  *
  * Unless noted otherwise, functions return 0 or -errno.
  */
@@ -59,8 +60,8 @@ struct machine {
 /**
  * struct device - an edu device that is open and bound
  * @fd: vfio file, -1 if not open
- * @id: ID of the device in the /dev/iommu that it is bound to
- * @edu: registers
+ * @id: ID of the device in the iommufd that it is bound to
+ * @edu: mapped registers of the device
  */
 struct device {
 	int fd;
@@ -72,10 +73,11 @@ struct device {
  * struct testbed - resources of one test
  * @machine: edu devices of the machine
  * @pinned_before: number of pages pinned in the system before the test
- * @iommufd: open /dev/iommu
+ * @iommufd: the iommufd, or -1 if not open
  * @ioas: ID of an empty address space of @iommufd
  * @device: first singleton device, bound to @iommufd but not attached
- * @memory: TESTBED_LENGTH bytes of present and writable memory, mapped nowhere
+ * @memory: TESTBED_LENGTH bytes of present and writable memory, not mapped in
+ *          @ioas
  * @bounce: bounce page; testbed_attach() maps it
  */
 struct testbed {
@@ -102,8 +104,8 @@ void require_edu(void);
 	}
 
 /*
- * For a program that makes devices attempt DMA that the IOMMU must block:
- * announce that the kernel log will have DMA fault reports.
+ * Announce that reports of DMA faults in the kernel log are expected. This is
+ * for programs that make devices attempt DMA that the IOMMU must block.
  */
 #define EXPECTS_DMA_FAULTS                                            \
 	static void __attribute__((constructor)) expects_faults(void) \

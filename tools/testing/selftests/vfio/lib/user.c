@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Unprivileged child processes, see user.h. */
+/* Unprivileged child processes. See user.h. */
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -16,7 +16,10 @@ int user_become(uid_t user, unsigned int pages)
 		return -errno;
 	if (setresgid(user, user, user) || setresuid(user, user, user))
 		return -errno;
-	/* A process that is not dumpable cannot read its own /proc/self. */
+	/*
+	 * The change of user made the process undumpable, so that root owns the
+	 * files in /proc/self. Undo that, because tests read these files.
+	 */
 	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
 }
 

@@ -28,7 +28,10 @@ static inline void step(struct steps *steps, bool passed)
 		steps->failed = steps->number;
 }
 
-/* Body of a child. Return 0 or the number of the first step that failed. */
+/*
+ * A function to run in a child. It returns 0, or the number of the first step
+ * that failed.
+ */
 typedef int (*work_fn)(struct testbed *bed);
 
 /*
@@ -37,12 +40,12 @@ typedef int (*work_fn)(struct testbed *bed);
  */
 int user_become(uid_t user, unsigned int pages);
 
-/* Return the exit status of @child, or -ECHILD if a signal ended it. */
+/* Wait for @child. Return its exit status, or -ECHILD if a signal ended it. */
 int user_wait(pid_t child);
 
 /*
- * Run @work in a child that belongs to @user. Return its result, 99 if
- * switching to @user failed, or -errno.
+ * Run @work in a child, as @user and with an RLIMIT_MEMLOCK of @pages pages.
+ * Return the result of @work, 99 if user_become() failed, or -errno.
  */
 int user_run(uid_t user, unsigned int pages, work_fn work, struct testbed *bed);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mediated devices of the mdev_pin driver, see mdev.h. */
+/* Mediated devices of the mdev_pin driver. See mdev.h. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>

@@ -3,12 +3,12 @@
  * Mediated devices of the mdev_pin driver, which pins, unpins, reads and writes
  * memory on command; see samples/vfio-mdev/pin/mdev_pin.h.
  *
- * The driver implements the dma_unmap op for a notified device, and not for a
- * plain one. A notice is one call of the op.
+ * The driver implements the dma_unmap op for devices of type "notified", but
+ * not for devices of type "plain". A notice is one call of that op.
  *
  * Functions that run a command return the result of the vfio function, a number
  * or -errno. Functions that set up the test end the program on failure. Each
- * program creates its own devices and removes them at its end.
+ * program creates its own devices and removes them before it exits.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_MDEV_H
 #define SELFTESTS_VFIO_CONTRACT_MDEV_H
@@ -61,8 +61,9 @@ void mdev_join(struct mdev *mdev, const char *type, int container);
 int mdev_container(struct mdev *mdev, const char *type, unsigned long iommu);
 
 /*
- * Run the command @request, or the one that a function is named for.
- * mdev_forget() returns the number of pins.
+ * mdev_run() runs the command @request. Each of the other functions runs the
+ * command that it is named after. mdev_forget() returns the number of pins that
+ * the driver has forgotten.
  */
 long mdev_run(const struct mdev *mdev, const struct mdev_pin_request *request);
 
@@ -81,14 +82,15 @@ long mdev_peek(const struct mdev *mdev, __u64 iova, void *data, __u64 length);
 long mdev_poke(const struct mdev *mdev, __u64 iova, const void *data,
 	       __u64 length);
 
-/* Read the first @nr entries of the page array of the last pin. */
+/* Read the first @nr entries of the page array that the last pin filled. */
 void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 		unsigned int nr);
 
 /*
- * Format the first @nr entries as text: '0' for NULL, '-' for an entry that the
- * pin did not write, and letters from 'a' on for pages. A page keeps its letter
- * until mdev_reset_letters(), as long as a device has it pinned.
+ * Format the first @nr entries of that array as text: '0' for NULL, '-' for an
+ * entry that the pin did not write, and a letter from 'a' on for a page. While
+ * any device has the page pinned, it keeps its letter until
+ * mdev_reset_letters().
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);
 void mdev_reset_letters(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* DMA of devices and accounting of pages, see type1.h. */
+/* DMA by edu devices and accounting of pages. See type1.h. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "type1.h"
 
-/* Every transfer uses new data, so that stale data is never mistaken for it. */
+/* Each transfer uses a new pattern, so that stale data cannot match it. */
 static __u32 next_seed = 1;
 
 static long pinned_before, charged_before;
@@ -153,7 +153,7 @@ void limit_locked(bool capable, long pages)
 	struct __user_cap_data_struct data[2];
 	struct rlimit limit;
 
-	/* Change only the effective set, so that this can be undone. */
+	/* Keep the permitted set, so that the capability can be set again. */
 	if (syscall(SYS_capget, &header, data))
 		die("capget: %s", strerror(errno));
 	data[0].effective &= ~bit;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Output of a contract program, see record.h. */
+/* Output of the contract programs. See record.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

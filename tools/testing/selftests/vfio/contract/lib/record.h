@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Output of a contract program. It prints one line per observation,
+ * Output of the contract programs. A program prints one line per observation,
+ * such as
  *
  *	T1-35 map.size_zero: -EINVAL
  *
- * with the numbers of the rules that the observation shows, separated by
- * commas, the name of the observation, and its result. The output under two
- * kernels is compared line by line.
+ * The line starts with the numbers of the rules that the observation shows,
+ * separated by commas, followed by the name of the observation and the result.
+ * The output under two kernels is compared line by line.
  *
  * A line must not contain anything that differs from run to run, such as an
  * address, a PFN, a PID or a time. Names are unique in a program. A program
@@ -22,7 +23,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
-/* Start all later names with @prefix and a dot, or with neither if it is "". */
+/* Prepend @prefix and a dot to all later names, or nothing if @prefix is "". */
 void record_set_prefix(const char *prefix);
 
 __printf(3, 4)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Containers, groups and the ioctls of type1, see type1.h. */
+/* Containers, groups and the ioctls of type1. See type1.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Helpers for containers, groups and the ioctls of type1, and for DMA of edu
+ * Helpers for containers, groups and the ioctls of type1, and for DMA by edu
  * devices.
  *
  * A singleton is an edu device with an IOMMU group of its own, and siblings are
  * two edu devices of one group. An edu device copies data between memory and
- * its internal buffer. The functions for DMA map a bounce page at BOUNCE_IOVA
- * for the duration of a transfer, to fill that buffer and to read it.
+ * its internal buffer. To fill and read that buffer, the functions for DMA map
+ * a bounce page at BOUNCE_IOVA for the duration of a transfer.
  *
  * Functions that call an ioctl return its result, a number or -errno. Functions
  * that set up the test end the program on failure.
@@ -81,7 +81,10 @@ const struct devices *devices(void);
 int new_container(void);
 int new_group(const struct pci_address *device);
 
-/* Open a group. Return its file, or -errno, for example if it is in use. */
+/*
+ * Open a group, or get the file of one of its devices. Return a file descriptor
+ * or -errno.
+ */
 long open_group(const struct pci_address *device);
 long get_device(int group, const struct pci_address *device);
 
@@ -107,14 +110,14 @@ void record_unmap(const char *rules, const char *name, int container,
 long get_info(int container, void *info, __u32 argsz);
 
 /*
- * Find a capability in the result of get_info(), a buffer of INFO_ROOM bytes.
- * Return NULL if there is none.
+ * Find the capability @id in the result of get_info(), a buffer of INFO_ROOM
+ * bytes. Return NULL if the container does not report it.
  */
 const void *capability(const void *info, __u16 id);
 
 /*
- * Return how many mappings can still be created, from the DMA_AVAIL capability.
- * End the program if there is none.
+ * Return how many more mappings can be created, as the DMA_AVAIL capability
+ * reports. End the program if the capability is missing.
  */
 unsigned int avail(int container);
 
@@ -142,7 +145,7 @@ void *new_pages(unsigned int nr);
 void *fresh_pages(unsigned int nr);
 
 /*
- * Check by DMA that the device can read, or write, @memory at @iova. The first
+ * Check by DMA whether the device can read or write @memory at @iova. The first
  * TRANSFER bytes of @memory are overwritten.
  */
 bool device_reads(struct type1 *type1, __u64 iova, void *memory);
@@ -150,11 +153,11 @@ bool device_writes(struct type1 *type1, __u64 iova, const void *memory);
 
 /*
  * Have the device read TRANSFER bytes at @iova, and copy them to @data. If the
- * DMA is blocked, @data receives other data.
+ * DMA is blocked, @data is filled with 0xee.
  */
 void device_load(struct type1 *type1, __u64 iova, void *data);
 
-/* Have the device write TRANSFER bytes of the pattern of @seed at @iova. */
+/* Have the device write TRANSFER bytes of the pattern of @seed to @iova. */
 void device_store(struct type1 *type1, __u64 iova, __u32 seed);
 
 /* Record whether the device reaches the memory, as "reads yes writes no". */
@@ -169,8 +172,8 @@ long pages_pinned(void);
 long pages_charged(void);
 
 /*
- * Record both numbers as "charged 16 pinned 16". record_rc_pages() records the
- * result @rc of a call before them.
+ * Record both numbers as "charged 16 pinned 16". record_rc_pages() puts @rc,
+ * the result of a call, before them.
  */
 void record_pages(const char *rules, const char *name);
 void record_rc_pages(const char *rules, const char *name, long rc);
