@@ -1,6 +1,6 @@
 /*
- * Check whether all units of a domain snoop CPU caches. A domain without units
- * must suit any active unit.
+ * Check whether all units of a domain snoop CPU caches. Any active unit may
+ * join a domain that has no units yet, so check all active units in this case.
  */
 static bool domain_iommus_coherent(struct dmar_domain *domain)
 {

@@ -1,7 +1,8 @@
 /*
- * Flush an entry to memory before an entry below it is used, as the thread that
- * created it may not have flushed it yet. Setting DMA_PTE_FLUSHED itself needs
- * no flush.
+ * Make sure that an entry which refers to a table is in memory before an entry
+ * of that table is used: the thread that created the entry might not have
+ * flushed it yet. Setting DMA_PTE_FLUSHED needs no flush, since hardware
+ * ignores the bit.
  */
 static void domain_flush_parent(struct dmar_domain *domain, struct dma_pte *pte)
 {

@@ -7,8 +7,8 @@ static int iommu_superpage_levels(struct dmar_domain *domain,
 }
 
 /*
- * Choose the format of a domain's page table for the first unit. Later calls of
- * domain_adopt_iommu() do not change it.
+ * Choose the format of a domain's page table for the first unit. The format is
+ * not changed for units that join later.
  */
 static int domain_fix_format(struct dmar_domain *domain,
 			     struct intel_iommu *iommu, int addr_width)
@@ -35,9 +35,10 @@ static int domain_fix_format(struct dmar_domain *domain,
 }
 
 /*
- * Check whether @iommu can walk the page table of a domain. The format is not
- * changed after the first attach, even if all devices have been detached: the
- * page table may have entries, and these may not be flushed from CPU caches.
+ * Check whether @iommu can walk the page table of a domain. The format stays
+ * the same after the first attach, even if all devices have been detached: the
+ * page table may still have entries, which might not have been flushed from CPU
+ * caches.
  */
 static bool domain_format_suits(struct dmar_domain *domain,
 				struct intel_iommu *iommu, int addr_width)

@@ -1,10 +1,11 @@
 /*
  * Attach all devices of a group to @new_domain, since the caller may free
- * @old_domain next. Drivers allocate a small amount of memory to attach a
- * device. The attach is tried twice, because an atomic allocation that fails
- * triggers reclaim. A device that fails again either has its DMA blocked or is
- * still attached to @old_domain, which is therefore never freed. The next
- * change of the group's domain attaches the device again.
+ * @old_domain next. An attach that fails is tried once more: the driver may
+ * have failed to allocate a small amount of memory, and a failed atomic
+ * allocation triggers reclaim. If the device fails again, either its DMA is
+ * blocked or it is still attached to @old_domain. The core cannot distinguish
+ * these cases, so it never frees @old_domain. The next change of the group's
+ * domain attaches the device again.
  */
 static void __iommu_group_leave_domain(struct iommu_group *group,
 				       struct iommu_domain *old_domain,
@@ -15,8 +16,8 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 
 	if (!new_domain) {
 		/*
-		 * If the group had no domain, the attach that failed may have
-		 * attached its first devices.
+		 * If the group had no domain, the failed attach may have
+		 * attached the first devices of the group to @old_domain.
 		 */
 		if (group->domain != old_domain ?
 		    !list_is_singular(&group->devices) :

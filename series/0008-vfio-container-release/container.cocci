@@ -7,7 +7,7 @@ attribute name __rcu;
  struct vfio_container {
  	...
  	void *iommu_data;
-+	/* iommu_driver and iommu_data, for ioctls, which take no lock. */
++	/* iommu_driver and iommu_data for ioctls, which take no lock. */
 +	struct vfio_container_iommu __rcu *iommu;
  	...
  };

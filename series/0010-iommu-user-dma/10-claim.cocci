@@ -6,7 +6,7 @@
 struct iommu_group {
 	...
 	void *owner;
-+	/* count of iommu_device_attach_user_dma(), protected by mutex */
++	/* number of devices attached for user DMA, protected by mutex */
 +	unsigned int user_attached;
 };
 

@@ -6,10 +6,10 @@
  * Until the last iommu_device_exit_user_dma(), the devices of the group can
  * only access memory through a domain that the owner attaches, and no driver
  * that uses the kernel's DMA API can bind to any of them. Each successful call
- * must be undone for the same device.
+ * must be paired with an iommu_device_exit_user_dma() for the same device.
  *
- * Context: May sleep. @dev stays in its group, for example because a driver is
- * bound to it.
+ * Context: May sleep. The caller ensures that @dev stays in its group, for
+ * example because a driver is bound to @dev.
  * Return: 0, or
  * * %-ENODEV - @dev is not in a group.
  * * %-EINVAL - @owner is NULL.
@@ -56,7 +56,7 @@ EXPORT_SYMBOL_GPL(iommu_device_init_user_dma);
  * iommu_device_exit_user_dma() - undo iommu_device_init_user_dma()
  * @dev: the device, which has been detached
  *
- * The last call for a group attaches its default domain again.
+ * The last call for a group attaches the group to its default domain again.
  *
  * Context: As for iommu_device_init_user_dma().
  */
@@ -84,8 +84,8 @@ EXPORT_SYMBOL_GPL(iommu_device_exit_user_dma);
  * @dev: a device that iommu_device_init_user_dma() was called for
  * @domain: the domain
  *
- * The first call for a group attaches all its devices. Further calls must be
- * for the same domain and are only counted.
+ * The first call for a group attaches all devices of the group. Further calls
+ * must be for the same domain and are only counted.
  *
  * Context: As for iommu_device_init_user_dma().
  * Return: 0, or
@@ -126,7 +126,7 @@ EXPORT_SYMBOL_GPL(iommu_device_attach_user_dma);
  * iommu_device_detach_user_dma() - undo iommu_device_attach_user_dma()
  * @dev: the device
  *
- * The last call for a group blocks the DMA of all its devices.
+ * The last call for a group blocks the DMA of all devices of the group.
  *
  * Context: As for iommu_device_init_user_dma().
  */
@@ -146,7 +146,7 @@ void iommu_device_detach_user_dma(struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_device_detach_user_dma);
 
 /**
- * iommu_device_user_dma_owner_is() - check who owns the group of a device
+ * iommu_device_user_dma_owner_is() - check the owner of the group of a device
  * @dev: the device
  * @owner: the owner, as passed to iommu_device_init_user_dma()
  *

@@ -8,9 +8,9 @@ static int device_remaps_interrupts(struct device *dev, void *unused)
  * @group: the group
  *
  * A device raises a message signaled interrupt by a DMA write. Without
- * isolation, a user who programs its DMA can raise any interrupt of the system.
- * Interrupts are isolated if all MSI interrupt domains remap them, or if the
- * IOMMU of a device of the group does.
+ * isolation, a program that controls the DMA of the device can raise any
+ * interrupt of the system. Interrupts are isolated if all MSI interrupt domains
+ * remap them, or if the IOMMU of a device of the group does.
  *
  * Context: May sleep.
  * Return: true if the interrupts of the group are isolated.

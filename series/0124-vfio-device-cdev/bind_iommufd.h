@@ -9,12 +9,12 @@
  *
  * Bind a device that was opened as /dev/vfio/devices/vfioN, with its whole
  * IOMMU group, to @iommufd. Before the bind, all other operations on the file
- * descriptor fail with EINVAL. After it, the file descriptor supports the
- * operations of one from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until the
+ * descriptor fail with EINVAL. After the bind, it supports the same operations
+ * as a file descriptor from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until the
  * device is attached. The device is unbound when the file descriptor is closed.
  *
- * Users of a PF and of its VFs have to trust each other. They prove it by
- * passing the same token if the PF has a vfio driver, too. While no VF is
+ * Users of a PF and of its VFs have to trust each other. They prove this trust
+ * by passing the same token if the PF has a vfio driver, too. While no VF is
  * bound, the token is set by the user of the PF, either here or with
  * VFIO_DEVICE_FEATURE_PCI_VF_TOKEN. Afterwards, binding a VF requires the
  * token, and so does binding the PF while a VF is bound.
@@ -26,7 +26,7 @@
  * EBADFD: @iommufd is not a file descriptor of /dev/iommu
  * EBUSY: the group of the device is open as /dev/vfio/GROUP
  * EPERM: the group is owned by another iommufd, a kernel driver uses one of its
- *        devices, or its interrupts are not isolated
+ *        devices, or the interrupts of the group are not isolated
  * EACCES: the token is missing or wrong
  * ENODEV: the device is being removed from its vfio driver
  */
@@ -72,7 +72,7 @@ struct vfio_device_attach_iommufd_pt {
  * @argsz: sizeof(struct vfio_device_detach_iommufd_pt) or more
  * @flags: must be 0
  *
- * Detach the device: its DMA is blocked. Succeeds if the device is not
+ * Detach the device: its DMA is blocked. Also succeeds if the device is not
  * attached.
  *
  * EINVAL: invalid argument, or the device is not bound

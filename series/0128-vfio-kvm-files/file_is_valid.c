@@ -2,8 +2,8 @@
  * vfio_file_is_valid() - check whether a file can be added to KVM
  * @file: any file
  *
- * Groups and files of /dev/vfio/devices, bound or not, can be added. A device
- * fd of a group cannot, since the group is added instead.
+ * Files of groups, and files in /dev/vfio/devices whether bound or not, can be
+ * added. Device files obtained from a group cannot: the group is added instead.
  *
  * Return: true if @file can be added.
  */
