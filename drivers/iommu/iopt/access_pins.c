@@ -206,8 +206,10 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 	last = min(run.index + run.count - 1, first + batch->max - 1);
 	if (pin)
 		last = min(last, index - 1);
-	if (!iopt_pages_unclaimed(pages, first, &last))
-		return iopt_pages_wait(pages);
+	if (!iopt_pages_unclaimed(pages, first, &last)) {
+		iopt_pages_wait(pages);
+		return 0;
+	}
 	return pins_fill_hole(pages, pinner, first, last, faults, batch, out,
 			      done);
 }

@@ -149,8 +149,10 @@ static long hole_fill(struct iopt_pages *pages, unsigned long first,
 
 	last = min(last, first + batch->max - 1);
 	if (!hlist_empty(&pages->claims) &&
-	    !iopt_pages_unclaimed(pages, first, &last))
-		return iopt_pages_wait(pages);
+	    !iopt_pages_unclaimed(pages, first, &last)) {
+		iopt_pages_wait(pages);
+		return 0;
+	}
 	pin = iopt_pins_first(pages, first, last, &index);
 	if (pin && index == first)
 		return hole_take_pin(pages, first, pin) ?: 1;

@@ -63,23 +63,21 @@ bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
  *
  * The wait is short, because no claim is held while a page is faulted in.
  *
- * Context: @pages->mutex is held, and dropped while the function waits
- * killably. It is held again on return.
- * Return: 0 if a claim has ended, or -EINTR if a fatal signal is pending.
+ * Context: @pages->mutex is held, and dropped while the function waits. It is
+ * held again on return. A fatal signal ends the wait, so the caller checks for
+ * one before it waits again.
  */
-int iopt_pages_wait(struct iopt_pages *pages)
+void iopt_pages_wait(struct iopt_pages *pages)
 {
 	unsigned int seen = pages->nr_ended;
-	int rc;
 
 	lockdep_assert_held(&pages->mutex);
 	pages->nr_waiting++;
 	mutex_unlock(&pages->mutex);
-	rc = wait_var_event_killable(&pages->nr_ended,
-				     READ_ONCE(pages->nr_ended) != seen);
+	wait_var_event_killable(&pages->nr_ended,
+				READ_ONCE(pages->nr_ended) != seen);
 	mutex_lock(&pages->mutex);
 	pages->nr_waiting--;
-	return rc ? -EINTR : 0;
 }
 
 /**

@@ -29,7 +29,7 @@ struct iopt_page_claim {
 
 bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
 			  unsigned long *last);
-int iopt_pages_wait(struct iopt_pages *pages);
+void iopt_pages_wait(struct iopt_pages *pages);
 long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 		    unsigned long last, struct iopt_batch *batch);
 int iopt_pages_fault_in(struct iopt_pages *pages, unsigned long first,

@@ -241,19 +241,31 @@ static void copy_many_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
+/**
+ * struct during_copy - start of tracking that races with a copy
+ * @copied: the copy has finished
+ * @raced: tracking was started while the copy was inserting areas
+ */
+struct during_copy {
+	bool copied;
+	bool raced;
+};
+
 /*
  * Start to track dirty pages in the middle of a copy, or after it if the copy
- * finished first.
+ * finishes first.
  */
 static long call_start_tracking(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
-	bool *copied = thread->data;
+	struct during_copy *during = thread->data;
 
 	/* A real-time thread runs as soon as the copy drops the lock. */
 	sched_set_fifo(current);
-	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(*copied))
+	while (!during->raced && !READ_ONCE(during->copied)) {
 		usleep_range(10, 20);
+		during->raced = READ_ONCE(iopt->nr_claimed);
+	}
 	return iopt_dirty_start(iopt);
 }
 
@@ -279,26 +291,27 @@ static void tracking_starts_during_copy(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
-	/* A round takes half a minute with lockdep. */
-	unsigned int rounds = IS_ENABLED(CONFIG_PROVE_LOCKING) ? 1 : 4, i;
+	struct during_copy during = {};
 	struct test_thread start;
-	bool copied;
+	unsigned int i;
 
 	map_many(test);
-	for (i = 0; i != rounds; i++) {
-		copied = false;
-		test_thread_start(test, &start, call_start_tracking, &copied,
+	/* The thread may be scheduled too late to race with one copy. */
+	for (i = 0; i != 50 && !during.raced; i++) {
+		during.copied = false;
+		test_thread_start(test, &start, call_start_tracking, &during,
 				  current->mm);
 		KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
 						   PAGES(NR_MANY), TEST_RW,
 						   IOPT_MAP_FIXED));
-		WRITE_ONCE(copied, true);
+		WRITE_ONCE(during.copied, true);
 		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&start));
 		KUNIT_EXPECT_EQ(test, 0, nr_untracked(iopt));
 		iopt_dirty_stop(iopt);
 		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, iova, ULONG_MAX,
 						    &bytes));
 	}
+	KUNIT_EXPECT_TRUE(test, during.raced);
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
