@@ -183,7 +183,7 @@ static int attach_and_detach(struct worker *worker)
 TEST_F_TIMEOUT(race, detach_races_with_detach, 4000)
 {
 	if (self->race.bed.machine.nr_singletons < 2)
-		SKIP(return, "needs two edu devices with own groups");
+		SKIP(return, "needs two edu devices with groups of their own");
 	start_worker(&self->race, attach_and_detach, 0);
 	start_worker(&self->race, attach_and_detach, 1);
 	EXPECT_EQ(0, finish(&self->race));
@@ -206,7 +206,7 @@ static int open_and_close(struct worker *worker)
 TEST_F_TIMEOUT(race, close_races_with_detach, 4000)
 {
 	if (self->race.bed.machine.nr_singletons < 2)
-		SKIP(return, "needs two edu devices with own groups");
+		SKIP(return, "needs two edu devices with groups of their own");
 	start_worker(&self->race, attach_and_detach, 0);
 	start_worker(&self->race, open_and_close, 1);
 	EXPECT_EQ(0, finish(&self->race));
@@ -247,7 +247,7 @@ TEST_F_TIMEOUT(race, destroy_races_with_detach, 4000)
 	struct race *race = &self->race;
 
 	if (race->bed.machine.nr_singletons < 2)
-		SKIP(return, "needs two edu devices with own groups");
+		SKIP(return, "needs two edu devices with groups of their own");
 	ASSERT_EQ(0, hwpt_alloc(race->bed.iommufd, race->bed.device.id,
 				race->bed.ioas, &race->hwpt));
 	start_worker(race, attach_to_hwpt, 0);

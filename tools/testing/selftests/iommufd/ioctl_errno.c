@@ -55,15 +55,6 @@ static int do_map(int iommufd, struct iommu_ioas_map *map)
 	return iommu_call(iommufd, IOMMU_IOAS_MAP, map);
 }
 
-/* Remove all mappings. Returns the number of bytes unmapped, or -errno. */
-static long long unmap_all(int iommufd, __u32 ioas)
-{
-	__u64 length = ~0ull;
-	int err = ioas_unmap(iommufd, ioas, 0, &length);
-
-	return err ? err : (long long)length;
-}
-
 static int unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length)
 {
 	return ioas_unmap(iommufd, ioas, iova, &length);
@@ -159,7 +150,7 @@ TEST_F(space, destroy_with_mappings)
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
-	EXPECT_EQ(0, unmap_all(self->iommufd, next));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, next));
 }
 
 TEST_F(space, invalid_ids_ENOENT)
@@ -203,21 +194,21 @@ TEST_F(space, map_unknown_flags_EOPNOTSUPP)
 		self->map.flags = FIXED | IOAS_READ_WRITE | 1u << bit;
 		EXPECT_EQ(-EOPNOTSUPP, do_map(self->iommufd, &self->map));
 	}
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_reserved_EOPNOTSUPP)
 {
 	self->map.__reserved = 1;
 	EXPECT_EQ(-EOPNOTSUPP, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_neither_READABLE_nor_WRITEABLE_EINVAL)
 {
 	self->map.flags = FIXED;
 	EXPECT_EQ(-EINVAL, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_each_direction)
@@ -227,7 +218,8 @@ TEST_F(space, map_each_direction)
 	self->map.iova += self->map.length;
 	self->map.flags = FIXED | IOAS_WRITE;
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(8 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 /* Without FIXED_IOVA, the iova field is output only. */
@@ -240,7 +232,7 @@ TEST_F(space, map_without_FIXED_chooses_the_iova)
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(5 * PAGE, self->map.iova);
 	EXPECT_EQ(0, unmap(self->iommufd, self->ioas, PAGE, 8 * PAGE));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 /* If the IOVA cannot be copied to userspace, the mapping must be undone. */
@@ -253,7 +245,7 @@ TEST_F(space, map_failed_copy_to_user_EFAULT)
 	*map = self->map;
 	ASSERT_EQ(0, mprotect(map, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, do_map(self->iommufd, map));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_length_0_EINVAL)
@@ -268,7 +260,7 @@ TEST_F(space, map_iova_EOVERFLOW)
 	EXPECT_EQ(-EOVERFLOW, do_map(self->iommufd, &self->map));
 	self->map.iova = ~0ull;
 	EXPECT_EQ(-EOVERFLOW, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_up_to_the_last_iova)
@@ -279,7 +271,8 @@ TEST_F(space, map_up_to_the_last_iova)
 	EXPECT_EQ(0, unmap(self->iommufd, self->ioas, self->map.iova,
 			   self->map.length));
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_user_va_EOVERFLOW)
@@ -289,7 +282,7 @@ TEST_F(space, map_user_va_EOVERFLOW)
 	self->map.user_va = (uintptr_t)self->memory;
 	self->map.length = ~0ull;
 	EXPECT_EQ(-EOVERFLOW, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_overlap_EEXIST)
@@ -320,7 +313,8 @@ TEST_F(space, map_overlap_EEXIST)
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
 	self->map.iova = IOVA + 4 * PAGE;
 	EXPECT_EQ(0, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(6 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(6 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, map_fixed_failed_copy_to_user)
@@ -336,7 +330,7 @@ TEST_F(space, map_fixed_failed_copy_to_user)
 	result = do_map(self->iommufd, map);
 	EXPECT_TRUE(!result || result == -EFAULT);
 	EXPECT_EQ(result ? 0 : 4 * (long long)PAGE,
-		  unmap_all(self->iommufd, self->ioas));
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 /*
@@ -357,7 +351,8 @@ TEST_F(space, unmap_failed_copy_to_user_EFAULT)
 	};
 	ASSERT_EQ(0, mprotect(unmap, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_UNMAP, unmap));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_unmapped_ENOENT)
@@ -386,7 +381,8 @@ TEST_F(space, unmap_partial_ENOENT)
 				 4 * PAGE - 1));
 	/* The failed unmaps must leave the mapping intact. */
 	EXPECT_EQ(-EEXIST, do_map(self->iommufd, &self->map));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_second_mapping_partial_ENOENT)
@@ -395,7 +391,8 @@ TEST_F(space, unmap_second_mapping_partial_ENOENT)
 	self->map.iova += 4 * PAGE;
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(-ENOENT, unmap(self->iommufd, self->ioas, IOVA, 7 * PAGE));
-	EXPECT_EQ(8 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(8 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_superset_returns_bytes)
@@ -407,20 +404,21 @@ TEST_F(space, unmap_superset_returns_bytes)
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(0, ioas_unmap(self->iommufd, self->ioas, 0, &length));
 	EXPECT_EQ(8 * PAGE, length);
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_all_of_empty_ioas)
 {
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_length_0_EINVAL)
 {
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(-EINVAL, unmap(self->iommufd, self->ioas, IOVA, 0));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_EOVERFLOW)
@@ -430,14 +428,15 @@ TEST_F(space, unmap_EOVERFLOW)
 	EXPECT_EQ(-EOVERFLOW, unmap(self->iommufd, self->ioas, PAGE,
 				    0 - PAGE + 1));
 	EXPECT_EQ(-EOVERFLOW, unmap(self->iommufd, self->ioas, ~0ull, PAGE));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, unmap_up_to_the_last_iova)
 {
 	ASSERT_EQ(0, do_map(self->iommufd, &self->map));
 	EXPECT_EQ(0, unmap(self->iommufd, self->ioas, PAGE, 0 - PAGE));
-	EXPECT_EQ(0, unmap_all(self->iommufd, self->ioas));
+	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
 TEST_F(space, check_extension_unknown_is_0)
@@ -532,8 +531,8 @@ TEST_F(space, ioasid_is_an_ioas)
 	EXPECT_NE(self->ioas, alloc.out_ioasid);
 	self->map.ioas_id = alloc.out_ioasid;
 	EXPECT_EQ(0, iommu_call(self->iommufd, IOMMU_MAP_DMA, &self->map));
-	EXPECT_EQ(4 * (long long)PAGE, unmap_all(self->iommufd,
-						 alloc.out_ioasid));
+	EXPECT_EQ(4 * (long long)PAGE,
+		  ioas_unmap_all(self->iommufd, alloc.out_ioasid));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, alloc.out_ioasid));
 }
 

@@ -413,7 +413,7 @@ FIXTURE_SETUP(stress)
 	}
 	self->env.shared = mmap(NULL, sizeof(*self->env.shared),
 				PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->env.shared);
 	self->env.shared->ioas[0] = self->env.bed.ioas;
 }

@@ -155,11 +155,7 @@ static void *map_and_unmap(void *argument)
 		int err = legacy_map(&setup->legacy, setup->memory,
 				     TESTBED_LENGTH, worker->iova, true);
 
-		/*
-		 * Tolerate a mapping that an earlier iteration left because its
-		 * unmap used other driver data than its map.
-		 */
-		if (!err || err == -EEXIST)
+		if (!err)
 			err = legacy_unmap(&setup->legacy, worker->iova,
 					   &length);
 		worker->result = ignore_no_driver(err);

@@ -144,7 +144,7 @@ TEST_F(fault, bind)
 		} else if (fired) {
 			EXPECT_TRUE(is_injected_error(rc))
 				TH_LOG("returned %d at fault %d", rc, n);
-				EXPECT_EQ(-EINVAL, mdev_attach(&self->bed, fd));
+			EXPECT_EQ(-EINVAL, mdev_attach(&self->bed, fd));
 		}
 	}
 	EXPECT_LT(3, n);
@@ -170,9 +170,8 @@ TEST_F(fault, attach)
 		if (rc) {
 			EXPECT_TRUE(is_injected_error(rc))
 				TH_LOG("returned %d at fault %d", rc, n);
-				EXPECT_EQ(-ENOENT,
-					  mediated_pin(self->bed.fd, IOVA, 1,
-						       PIN_READ));
+			EXPECT_EQ(-ENOENT, mediated_pin(self->bed.fd, IOVA, 1,
+							PIN_READ));
 		}
 		EXPECT_EQ(0, vfio_detach(self->bed.fd));
 	}

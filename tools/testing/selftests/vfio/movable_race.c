@@ -289,8 +289,9 @@ static long race_run(struct race *race, unsigned int threads,
 			.number = i,
 			.iova = iova_of(i),
 		};
+		/* Threads that wait at the barrier end only with the process. */
 		if (pthread_create(&thread[i].id, NULL, run, &thread[i]))
-			return -EAGAIN;
+			_exit(1);
 	}
 	for (i = 0; i < threads; i++)
 		pthread_join(thread[i].id, NULL);

@@ -296,11 +296,6 @@ static long detach_mediated(void *data)
 	return vfio_detach(setup->mdev);
 }
 
-static long set_container_again(void *data)
-{
-	return attach(data, 0);
-}
-
 static long unset_container(void *data)
 {
 	const struct setup *setup = data;
@@ -526,7 +521,7 @@ TEST_F(stuck, waiters_for_attach_are_killable)
 	if (variant->type1) {
 		KILL_WAITER(get_status);
 		KILL_WAITER(get_device_fd);
-		KILL_WAITER(set_container_again);
+		KILL_WAITER(attach_first);
 		KILL_WAITER(unset_container);
 	}
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));

@@ -349,11 +349,14 @@ static long fork_timed(call_fn work, void *data)
 	long start = milliseconds();
 	int status;
 
+	if (child < 0)
+		return -EAGAIN;
 	if (!child)
 		_exit(work(data) < 0);
 	while (waitpid(child, &status, WNOHANG) != child) {
 		if (milliseconds() - start > CALL_TIMEOUT) {
 			kill(child, SIGKILL);
+			waitpid(child, &status, 0);
 			return -ETIMEDOUT;
 		}
 		usleep(1000);

@@ -46,7 +46,6 @@ FIXTURE(token)
 {
 	struct pci_address pf_address, vf_address;
 	int iommufd, pf, vf;
-	__u32 id;
 };
 
 FIXTURE_SETUP(token)

@@ -245,6 +245,8 @@ static void copy_on_write(void)
 	record_set_prefix("fork");
 	map(type1.container, IOVA, memory, 2 * PAGE, READ_WRITE);
 	child = fork();
+	if (child < 0)
+		die("fork");
 	if (!child) {
 		pause();
 		_exit(0);

@@ -96,6 +96,8 @@ static void killed(void)
 	record_set_prefix("killed");
 	for (round = 0; round < 8; round++) {
 		child = fork();
+		if (child < 0)
+			die("fork");
 		if (!child) {
 			char *large = fresh_pages(nr);
 

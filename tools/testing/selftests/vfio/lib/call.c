@@ -42,7 +42,10 @@ int call_start(struct call *call, call_fn work, void *data)
 		return -ENOMEM;
 	call->pid = clone(run, call->stack + STACK,
 			  CLONE_VM | CLONE_FILES | SIGCHLD, call);
-	return call->pid < 0 ? -EAGAIN : 0;
+	if (call->pid > 0)
+		return 0;
+	munmap(call->stack, STACK);
+	return -EAGAIN;
 }
 
 /* Return the state letter of /proc/PID/stat, or 'X' if there is no process. */

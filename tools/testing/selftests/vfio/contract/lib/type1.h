@@ -36,11 +36,7 @@
 #define WRITE_ONLY	VFIO_DMA_MAP_FLAG_WRITE
 #define READ_WRITE	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
-/*
- * Size of struct vfio_iommu_type1_info, and of a buffer that also holds the
- * capabilities
- */
-#define INFO_SIZE	24u
+/* Size of a buffer for struct vfio_iommu_type1_info and its capabilities */
 #define INFO_ROOM	4096u
 
 /**
