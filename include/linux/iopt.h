@@ -118,8 +118,8 @@ struct iopt_dirty_query {
  * @unmap: called when the mapping [start, last] is being unmapped. The access
  *         must unpin all pages that it has pinned in the mapping, during the
  *         callback or later: the unmap waits until no page of the mapping is
- *         pinned. The access must not pin pages of the mapping again. The
- *         callback may be repeated while pages are still pinned; see
+ *         pinned. The callback may be repeated while pages are still pinned;
+ *         until the last time the access may pin more pages, see
  *         iopt_policy.notices. It runs in process context without any lock of
  *         the engine and may sleep. iopt_access_destroy() waits for the
  *         callback to return

@@ -54,21 +54,35 @@ static int link_name(const char *address, const char *link, char *name,
 	return length < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-static int compare_addresses(const void *a, const void *b)
+/*
+ * Insert an address into a sorted array of @nr addresses. If there are @max of
+ * them, drop the highest one. Return the new number of addresses.
+ */
+static unsigned int insert_sorted(struct pci_address *found, unsigned int nr,
+				  unsigned int max, const char *address)
 {
-	const struct pci_address *first = a, *second = b;
+	unsigned int at = nr;
 
-	return strcmp(first->text, second->text);
+	while (at && strcmp(found[at - 1].text, address) > 0)
+		at--;
+	if (at == max)
+		return nr;
+	if (nr == max)
+		nr--;
+	memmove(&found[at + 1], &found[at], (nr - at) * sizeof(*found));
+	strcpy(found[at].text, address);
+	return nr + 1;
 }
 
 /*
- * Find up to @max functions in the sysfs directory @path for which @match
- * returns true, sorted by address. Return their number, or -errno.
+ * Find the functions in the sysfs directory @path for which @match returns
+ * true: those with the lowest addresses, at most @max, sorted by address.
+ * Return their number, or -errno.
  */
 static int find_functions(const char *path, struct pci_address *found,
 			  unsigned int max,
-		   bool (*match)(const char *address, const void *data),
-		   const void *data)
+			  bool (*match)(const char *address, const void *data),
+			  const void *data)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -76,16 +90,15 @@ static int find_functions(const char *path, struct pci_address *found,
 
 	if (!dir)
 		return -errno;
-	while (nr < max && (entry = readdir(dir))) {
+	while ((entry = readdir(dir))) {
 		const char *name = entry->d_name;
 
 		if (name[0] == '.' || strlen(name) >= sizeof(found->text) ||
 		    !match(name, data))
 			continue;
-		strcpy(found[nr++].text, name);
+		nr = insert_sorted(found, nr, max, name);
 	}
 	closedir(dir);
-	qsort(found, nr, sizeof(*found), compare_addresses);
 	return (int)nr;
 }
 

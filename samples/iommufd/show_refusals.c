@@ -64,6 +64,16 @@ static void show_token(void)
 	check_call(pci_sriov_enable(pf.text, 0), "disabling SR-IOV");
 }
 
+static bool in_list(char **addresses, unsigned int nr, const char *address)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(addresses[i], address))
+			return true;
+	return false;
+}
+
 /*
  * Return a device of @addresses that shares its group with a device not in
  * @addresses, and set @neighbor to the address of the other device. Return NULL
@@ -72,17 +82,19 @@ static void show_token(void)
 static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 					     struct pci_address *neighbor)
 {
-	unsigned int i, j;
+	struct pci_address siblings[MAX_AFFECTED];
+	unsigned int i;
+	int j, nr_siblings;
 
 	for (i = 0; i < nr; i++) {
-		bool in_list = false;
-
-		if (pci_group_siblings(addresses[i], neighbor, 1) != 1)
-			continue;
-		for (j = 0; j < nr; j++)
-			in_list |= !strcmp(neighbor->text, addresses[j]);
-		if (!in_list)
+		nr_siblings = pci_group_siblings(addresses[i], siblings,
+						 MAX_AFFECTED);
+		for (j = 0; j < nr_siblings; j++) {
+			if (in_list(addresses, nr, siblings[j].text))
+				continue;
+			*neighbor = siblings[j];
 			return addresses[i];
+		}
 	}
 	return NULL;
 }

@@ -332,7 +332,7 @@ void iopt_dump(struct io_pagetable *iopt)
 	iopt_view_start(&view, iopt);
 	while (iopt_view_next(&view)) {
 		if (lines++ == DUMP_MAX_LINES) {
-			pr_info("iopt: and so on\n");
+			pr_info("iopt: (truncated)\n");
 			break;
 		}
 		pr_info("iopt: %s\n", view.line);

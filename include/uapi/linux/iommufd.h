@@ -8,9 +8,9 @@
  * it was created, and has an ID larger than 0 in that file. Intervals are
  * closed: they include both @start and @last.
  *
- * Commands below 0xa0, their structs and their flags are those of Linux 6.6 and
- * later and must not be extended here. Commands that only exist in this kernel
- * are numbered from 0xa0.
+ * Commands below 0xa0, their structs and their flags are those of Linux 6.12
+ * and later and must not be extended here. Commands that only exist in this
+ * kernel are numbered from 0xa0.
  */
 #ifndef _UAPI_IOMMUFD_H
 #define _UAPI_IOMMUFD_H
@@ -269,8 +269,7 @@ struct iommu_ioas_copy {
  * even if there are none.
  *
  * When the command returns, no device can access the memory that was unmapped.
- * If the command fails after some mappings were removed, @length is set to the
- * number of bytes that were unmapped.
+ * If it fails, it has unmapped nothing.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
