@@ -18,8 +18,7 @@ static inline void iopt_debug_validate(struct io_pagetable *iopt)
 	if (IS_ENABLED(CONFIG_IOPT_DEBUG)) {
 		const char *wrong = iopt_validate(iopt);
 
-		if (WARN(wrong, "invariant of an I/O address space is violated: %s\n",
-			 wrong))
+		if (WARN(wrong, "iopt: an invariant is violated: %s\n", wrong))
 			iopt_dump(iopt);
 	}
 }

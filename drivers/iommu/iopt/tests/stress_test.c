@@ -217,7 +217,7 @@ static int stress_query(struct stress *stress)
 			  ULONG_MAX, &range);
 	wrong = iopt_validate(stress->arena->iopt);
 	if (wrong)
-		pr_err("invariant of an I/O address space is violated: %s\n", wrong);
+		pr_err("an invariant is violated: %s\n", wrong);
 	stress->done++;
 	return wrong ? -EBADE : 0;
 }
