@@ -86,7 +86,7 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_unmapping(area);
 
-		/* areas_drop_unneeded() is still unpinning the area. */
+		/* areas_drop_detached() is still unpinning the area. */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			continue;

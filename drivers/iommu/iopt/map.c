@@ -229,7 +229,7 @@ static bool areas_are_filled(struct iopt_new_areas *new)
  * Unpin areas that were pinned for domains that have been detached meanwhile.
  * Drops and retakes iopt->lock for each area.
  */
-static void areas_drop_unneeded(struct iopt_new_areas *new)
+static void areas_drop_detached(struct iopt_new_areas *new)
 {
 	struct io_pagetable *iopt = new->iopt;
 	struct iopt_area *area, *next;
@@ -290,7 +290,7 @@ static bool areas_publish(struct iopt_new_areas *new, bool held)
 	iopt->nr_publishing--;
 	iopt_wake_idle(iopt);
 	if (filled && !list_empty(&new->list))
-		areas_drop_unneeded(new);
+		areas_drop_detached(new);
 	else if (!filled && !held)
 		areas_stop_work(new);
 	mutex_unlock(&iopt->lock);
