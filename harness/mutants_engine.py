@@ -63,7 +63,8 @@ class Run:
 
 def unmatched():
     """Return the stages that match no suite, for which the kernel would run nothing."""
-    suites = [name for test in (ROOT / "drivers/iommu/iopt/tests").glob("*.c") for name in SUITE.findall(test.read_text())]
+    tests = (ROOT / "drivers/iommu/iopt/tests").glob("*.c")
+    suites = [name for test in tests for name in SUITE.findall(test.read_text())]
     return [stage for stage in [*STAGES, *FIRST.values()] if not fnmatch.filter(suites, stage)]
 
 
