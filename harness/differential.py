@@ -26,7 +26,7 @@ def compare(first, other, allowed):
 def judge(first, other, allowed, whole):
     """Print the table of rules and return a list of failures.
 
-    whole is false if only some programs ran. Rules and allowed differences without a line are not failures then.
+    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
     """
     differences = list(compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]

@@ -148,7 +148,7 @@ def header(out, variables="", plant=None, widened=False):
 
 
 def boot(name, out, script, widened=False, allowed=(), **fields):
-    """Boot a guest and run the script; return its Outcome and the failures that no program printed.
+    """Boot a guest and run the script; return its Outcome and the failures that no program reports.
 
     allowed names the findings in the kernel log that are not failures.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the structure: no call cycle and no long file in the engine, and no #include of a file of a later patch."""
+"""Check that the engine has no call cycle and no long file, and that no file includes one that a later patch adds."""
 import os
 import re
 from collections import defaultdict

@@ -162,8 +162,8 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 /*
  * The group API passes a device name to the match op of the driver, which
  * checks the VF token that may follow the name. A PF and its VFs share the
- * token. To use the same check for a node, compose the name that a user of the
- * group API would pass.
+ * token. To use the same check for a device node, compose the name that a user
+ * of the group API would pass.
  */
 static int vfio_cdev_check_token(struct vfio_device *device,
 				 const struct vfio_device_bind_iommufd *bind)

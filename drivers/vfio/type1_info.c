@@ -52,9 +52,7 @@ long type1_check_extension(struct type1 *type1, unsigned long extension)
 	}
 }
 
-/*
- * Report the usable IOVAs, but only once a physical group has restricted them.
- */
+/* Report the usable IOVAs, but only once a physical group has been attached. */
 static int add_ranges(struct type1 *type1, struct vfio_info_cap *caps)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap;

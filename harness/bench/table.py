@@ -28,7 +28,7 @@ def number(value, divisor=1):
 
 
 def measured(kernels):
-    """Return {column: {row: median}} and the largest relative spread of repetitions."""
+    """Return {column: {row: median}} and the largest relative spread between repetitions."""
     columns, spread = {}, 0.0
     for kernel in kernels:
         for front, values in measure.run(kernel, "table", str(REPEATS)).items():

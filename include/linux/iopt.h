@@ -95,14 +95,15 @@ struct iopt_range {
  * struct iopt_dirty_query - destination and format of a dirty page report
  * @bitmap: array of 64-bit words at any alignment, with one bit for each
  *          @pgsize bytes of the queried interval; bit 0 covers the start of the
- *          interval. Words that cover no mapped page are not accessed. Bits of
- *          unmapped pages are preserved unless @whole_words is set
+ *          interval. By default, the bits of dirty pages are set, the bits of
+ *          other mapped pages are cleared, and the bits of unmapped pages are
+ *          preserved. Words that cover no mapped page are not accessed
  * @pgsize: number of bytes that each bit covers, a power of two and at least
  *          the page size
- * @whole_words: if bit 0 of a word covers a mapped page, overwrite the word
- *               without reading it, which clears all bits except those of dirty
- *               pages. In all other words, set the bits of dirty pages and
- *               clear none
+ * @whole_words: if bit 0 of a word covers a mapped page, overwrite the whole
+ *               word without reading it, which also clears the bits of unmapped
+ *               pages. In any other word, set the bits of dirty pages and clear
+ *               no bit
  */
 struct iopt_dirty_query {
 	u64 __user *bitmap;

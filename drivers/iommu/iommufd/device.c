@@ -139,10 +139,10 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * @pt_id: input: ID of an IOAS or of an HWPT; output: ID of the HWPT that the
  *         device is attached to
  *
- * From then on, all DMA that carries the requester ID of the device is
- * translated by the IOAS.
+ * While the device is attached, the IOAS translates all DMA that carries the
+ * requester ID of the device.
  *
- * Context: May sleep, for an unbounded time while memory is pinned.
+ * Context: May sleep. Pinning the mapped memory may take an unbounded time.
  * Return: 0, or
  * * %-EBUSY - The device is already attached.
  * * %-ENOENT - There is no object @pt_id.

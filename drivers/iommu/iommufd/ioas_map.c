@@ -61,8 +61,8 @@ static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 
 /*
  * Look up an IOAS for a call that pins memory, and make the call a long-term
- * user of the IOAS. Pinning may block forever: IOMMU_DESTROY, which would wait
- * for a short-term user, fails with -EBUSY instead.
+ * user of the IOAS. Pinning may block forever. IOMMU_DESTROY would wait for
+ * a short-term user, but fails with -EBUSY if there is a long-term user.
  */
 static struct iommufd_ioas *ioas_enter(struct iommufd_ctx *ictx, u32 id)
 {

@@ -25,7 +25,6 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "trace.h"
-#include "wait.h"
 
 /**
  * iopt_access_create() - create an access to a space
@@ -315,7 +314,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * iopt_access_unpin() - unpin the pages of an IOVA range
  * @access: the access
  * @start: first IOVA; need not be page aligned
- * @last: last IOVA
+ * @last: last IOVA, not less than @start
  *
  * Removes one pin from each page. Skips IOVAs that are not mapped, pages that
  * were not pinned through this mapping and, if @access owns its pins, pages
@@ -329,29 +328,22 @@ unsigned long iopt_access_unpin(struct iopt_access *access,
 				unsigned long start, unsigned long last)
 {
 	struct io_pagetable *iopt = access->iopt;
-	const unsigned long from = start;
 	unsigned long unpinned = 0;
 	unsigned int steps = 0;
 	struct iopt_area *area;
-	bool more = true;
 
-	start &= PAGE_MASK;
 	mutex_lock(&iopt->lock);
-	while (more && start <= last &&
-	       (area = iopt_area_first(iopt, start, last))) {
-		if (READ_ONCE(area->nr_pins)) {
-			area->nr_users++;
-			mutex_unlock(&iopt->lock);
-			unpinned += area_unpin(access, area, start, last,
-					       false);
-			mutex_lock(&iopt->lock);
-			iopt_area_put(iopt, area);
-		}
-		more = iopt_next_start(area->last, &start);
-		iopt_lock_break(iopt, &steps);
+	iopt_for_each_area_break(iopt, area, start, last, &steps) {
+		if (!READ_ONCE(area->nr_pins))
+			continue;
+		area->nr_users++;
+		mutex_unlock(&iopt->lock);
+		unpinned += area_unpin(access, area, start, last, false);
+		mutex_lock(&iopt->lock);
+		iopt_area_put(iopt, area);
 	}
 	mutex_unlock(&iopt->lock);
-	trace_iopt_access_unpin(iopt, from, last, unpinned);
+	trace_iopt_access_unpin(iopt, start, last, unpinned);
 	return unpinned;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
@@ -370,31 +362,27 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_unpin, IOPT);
 void iopt_access_unpin_all(struct iopt_access *access)
 {
 	struct io_pagetable *iopt = access->iopt;
-	unsigned long start = 0, first, nr;
 	unsigned int steps = 0;
 	struct iopt_area *area;
-	bool more = true;
+	unsigned long nr;
 
 	mutex_lock(&iopt->lock);
-	while (more && (area = iopt_area_first(iopt, start, ULONG_MAX))) {
-		if (READ_ONCE(area->nr_pins)) {
-			area->nr_users++;
-			mutex_unlock(&iopt->lock);
-			nr = area_slice(area, area->start, area->last, &first);
-			if (iopt_pins_any(area->pages, pinner(access, area),
-					  first, nr)) {
-				access->ops->unmap(access->data, area->start,
-						   area->last);
-				nr = area_unpin(access, area, area->start,
-						area->last, true);
-				trace_iopt_access_unpin(iopt, area->start,
-							area->last, nr);
-			}
-			mutex_lock(&iopt->lock);
-			iopt_area_put(iopt, area);
+	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps) {
+		if (!READ_ONCE(area->nr_pins))
+			continue;
+		area->nr_users++;
+		mutex_unlock(&iopt->lock);
+		if (iopt_pins_any(area->pages, pinner(access, area),
+				  area->slice.start, iopt_area_npages(area))) {
+			access->ops->unmap(access->data, area->start,
+					   area->last);
+			nr = area_unpin(access, area, area->start, area->last,
+					true);
+			trace_iopt_access_unpin(iopt, area->start, area->last,
+						nr);
 		}
-		more = iopt_next_start(area->last, &start);
-		iopt_lock_break(iopt, &steps);
+		mutex_lock(&iopt->lock);
+		iopt_area_put(iopt, area);
 	}
 	mutex_unlock(&iopt->lock);
 }

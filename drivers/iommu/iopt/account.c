@@ -180,28 +180,19 @@ void iopt_payer_put(struct iopt_payer *payer)
 	kfree_rcu(payer, rcu);
 }
 
-static unsigned long payer_limit(const struct iopt_payer *payer)
+static int user_charge(struct iopt_payer *payer, unsigned long npages)
 {
-	return task_rlimit(payer->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-}
-
-static bool sum_fits(unsigned long locked, unsigned long npages,
-		     unsigned long limit, unsigned long *sum)
-{
-	return !check_add_overflow(locked, npages, sum) && *sum <= limit;
-}
-
-static bool user_charge(struct user_struct *user, unsigned long npages,
-			unsigned long limit)
-{
-	long locked = atomic_long_read(&user->locked_vm);
+	unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK);
+	atomic_long_t *locked_vm = &payer->user->locked_vm;
+	long locked = atomic_long_read(locked_vm);
 	unsigned long sum;
 
 	do {
-		if (!sum_fits(locked, npages, limit, &sum))
-			return false;
-	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &locked, sum));
-	return true;
+		if (check_add_overflow((unsigned long)locked, npages, &sum) ||
+		    sum > limit >> PAGE_SHIFT)
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(locked_vm, &locked, sum));
+	return 0;
 }
 
 /*
@@ -237,7 +228,7 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
  */
 int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 {
-	int rc;
+	int rc = 0;
 
 	if (!npages)
 		return 0;
@@ -247,18 +238,16 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
 		return mm_charge(payer, npages);
 	case IOPT_ACCOUNT_MM_PINNED:
 		rc = mm_charge(payer, npages);
-		if (rc)
-			return rc;
 		break;
 	case IOPT_ACCOUNT_USER:
-		if (!user_charge(payer->user, npages, payer_limit(payer)))
-			return -ENOMEM;
+		rc = user_charge(payer, npages);
 		break;
 	case IOPT_ACCOUNT_NONE:
 		break;
 	}
-	atomic64_add(npages, &payer->mm->pinned_vm);
-	return 0;
+	if (!rc)
+		atomic64_add(npages, &payer->mm->pinned_vm);
+	return rc;
 }
 
 /**
@@ -392,7 +381,7 @@ static bool same_user_pays(const struct iopt_payer *from,
 }
 
 /**
- * iopt_move_charge_begin() - charge a new payer for pages as well
+ * iopt_move_charge_begin() - charge pages to a second payer
  * @from: the payer that is charged now
  * @to: the payer to charge instead
  * @npages: number of pages

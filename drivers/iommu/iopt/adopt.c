@@ -22,7 +22,6 @@
 #include "map.h"
 #include "pages.h"
 #include "validate.h"
-#include "wait.h"
 
 /* True if another mapping, in this or in another space, shares the pages. */
 static bool area_is_shared(const struct iopt_area *area)
@@ -103,12 +102,10 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 	struct iopt_area *area;
 	int rc;
 
-	*bytes = 0;
 	rc = areas_check_orphan(iopt, start, last);
 	if (rc)
 		return rc;
-	for (area = iopt_area_first(iopt, start, last); area;
-	     area = iopt_area_walk(iopt, area, last, &steps)) {
+	iopt_for_each_area_break(iopt, area, start, last, &steps) {
 		/* iopt->lock may have been dropped since the check. */
 		rc = area_check_orphan(area, start, last);
 		if (rc) {
@@ -195,10 +192,11 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Take attach_mutex and iopt->lock, and wait until the orphan can be adopted.
- * Both locks are held on return, unless the return value is -EINTR.
+ * Wait until the orphan can be adopted, and mark it as busy. The mark keeps it
+ * in the tree without a lock: charging may wait for the mmap_lock, and detach
+ * takes attach_mutex and iopt->lock uninterruptibly.
  */
-static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
+static int orphan_take(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)
 {
 	int rc;
@@ -206,12 +204,15 @@ static int orphan_lock(struct io_pagetable *iopt, unsigned long start,
 	if (mutex_lock_killable(&iopt->attach_mutex))
 		return -EINTR;
 	mutex_lock(&iopt->lock);
-	do {
-		rc = orphan_find(iopt, start, last, orphan);
-		if (rc == -EAGAIN)
-			rc = wait_idle_detached(iopt, iopt->idle_seq) ?:
-									-EAGAIN;
-	} while (rc == -EAGAIN);
+	while ((rc = orphan_find(iopt, start, last, orphan)) == -EAGAIN) {
+		rc = wait_idle_detached(iopt, iopt->idle_seq);
+		if (rc)
+			return rc;
+	}
+	if (!rc)
+		(*orphan)->busy = true;
+	mutex_unlock(&iopt->lock);
+	mutex_unlock(&iopt->attach_mutex);
 	return rc;
 }
 
@@ -272,29 +273,17 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	if (check_add_overflow(uaddr, last - start, &uaddr_last))
 		return -EOVERFLOW;
 
-	rc = orphan_lock(iopt, start, last, &area);
-	if (rc == -EINTR)
+	rc = orphan_take(iopt, start, last, &area);
+	if (rc)
 		return rc;
+	rc = area_adopt(iopt, area, uptr, account);
+	mutex_lock(&iopt->lock);
+	area->busy = false;
 	if (!rc) {
-		/*
-		 * The busy mark keeps the area in the tree. Drop both locks:
-		 * charging may wait for the mmap_lock, and detach takes both
-		 * locks uninterruptibly.
-		 */
-		area->busy = true;
-		mutex_unlock(&iopt->lock);
-		mutex_unlock(&iopt->attach_mutex);
-		rc = area_adopt(iopt, area, uptr, account);
-		mutex_lock(&iopt->lock);
-		area->busy = false;
-		if (!rc) {
-			area->orphan = false;
-			iopt->nr_orphans--;
-		}
-		iopt_wake_idle(iopt);
-	} else {
-		mutex_unlock(&iopt->attach_mutex);
+		area->orphan = false;
+		iopt->nr_orphans--;
 	}
+	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	iopt_debug_validate(iopt);
 	return rc;

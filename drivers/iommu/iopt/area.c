@@ -19,7 +19,6 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
-#include "wait.h"
 
 struct kmem_cache *iopt_area_cache;
 

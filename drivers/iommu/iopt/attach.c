@@ -6,14 +6,12 @@
  * map adds its own areas to the domain before they become live, so that no area
  * is missed. If an area cannot be added, attach removes the domain again.
  */
-#include <linux/iommu.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "area.h"
 #include "claim.h"
-#include "detach.h"
 #include "domain.h"
 #include "fill.h"
 #include "interval.h"
@@ -21,7 +19,6 @@
 #include "reserve.h"
 #include "trace.h"
 #include "validate.h"
-#include "wait.h"
 
 /*
  * Add an area to a domain that attach has just opened. If no other domain
@@ -149,13 +146,11 @@ static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		if (!rc)
 			return 0;
 		mutex_unlock(&iopt->attach_mutex);
-		if (rc == -EAGAIN && wait)
-			rc = iopt_wait_idle(iopt, TASK_KILLABLE) ?: -EAGAIN;
+		if (rc == -EAGAIN)
+			rc = wait ? iopt_wait_idle(iopt, TASK_KILLABLE) : 1;
 		mutex_unlock(&iopt->lock);
-		if (rc != -EAGAIN)
+		if (rc)
 			return rc;
-		if (!wait)
-			return 1;
 	}
 }
 
@@ -175,7 +170,6 @@ static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 	new->seq = iopt->next_seq++;
 	new->open = true;
 	list_add_tail_rcu(&new->node, &iopt->domains);
-	iopt_update_alignment(iopt);
 
 	rc = areas_fill_new(iopt, new);
 	if (rc)

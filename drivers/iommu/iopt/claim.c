@@ -23,7 +23,6 @@
 #include "area.h"
 #include "claim.h"
 #include "io_pagetable.h"
-#include "wait.h"
 
 /**
  * iopt_claim_first() - find the lowest claim that intersects an interval
@@ -159,15 +158,15 @@ int iopt_claim_add(struct io_pagetable *iopt, struct iopt_claim *claim,
 void iopt_claim_end(struct io_pagetable *iopt, struct iopt_claim *claim)
 {
 	unsigned long start = claim->iova.start, last = claim->iova.last;
-	struct iopt_area *area = NULL;
+	struct iopt_area *area;
 	unsigned int steps = 0;
 
 	/* Block maps from here on: the walk must find all late areas. */
 	claim->map = true;
-	if (claim->nr_late)
-		area = iopt_area_first(iopt, start, last);
-	for (; area; area = iopt_area_walk(iopt, area, last, &steps))
-		area->late = false;
+	if (claim->nr_late) {
+		iopt_for_each_area_break(iopt, area, start, last, &steps)
+			area->late = false;
+	}
 	interval_tree_remove(&claim->iova, &iopt->claims);
 	iopt_wake_idle(iopt);
 }

@@ -17,7 +17,6 @@
 #include "map.h"
 #include "pages.h"
 #include "trace.h"
-#include "wait.h"
 
 /**
  * struct source - a range of mappings to copy
@@ -37,8 +36,7 @@ struct source {
  * Check whether an area can be copied. Returns -EAGAIN if it is being built or
  * torn down: the caller waits until an area becomes idle and checks again.
  */
-static int source_check(const struct source *source,
-			const struct iopt_area *area)
+static int source_check(const struct iopt_area *area)
 {
 	if (!area)
 		return -ENOENT;
@@ -91,8 +89,7 @@ static void source_leave(const struct source *source, unsigned long last)
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	for (area = iopt_area_first(iopt, source->start, last); area;
-	     area = iopt_area_walk(iopt, area, last, &steps))
+	iopt_for_each_area_break(iopt, area, source->start, last, &steps)
 		iopt_area_put(iopt, area);
 }
 
@@ -113,7 +110,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 	lockdep_assert_held(&iopt->lock);
 	while (more && next <= source->last) {
 		area = iopt_area_first(iopt, next, next);
-		rc = source_check(source, area);
+		rc = source_check(area);
 		if (rc)
 			break;
 		if ((source->prot & IOMMU_WRITE) && !area->pages->writable)

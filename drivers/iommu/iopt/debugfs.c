@@ -64,8 +64,7 @@ static int view_seq_show(struct seq_file *m, void *v)
 {
 	struct reader *reader = v;
 
-	seq_puts(m, reader->view.line);
-	seq_putc(m, '\n');
+	seq_printf(m, "%s\n", reader->view.line);
 	return 0;
 }
 

@@ -5,16 +5,9 @@
 
 struct io_pagetable;
 
-#ifdef CONFIG_DEBUG_FS
 void iopt_debugfs_init(void);
 void iopt_debugfs_exit(void);
 void iopt_debugfs_add(struct io_pagetable *iopt);
 void iopt_debugfs_remove(struct io_pagetable *iopt);
-#else
-static inline void iopt_debugfs_init(void) {}
-static inline void iopt_debugfs_exit(void) {}
-static inline void iopt_debugfs_add(struct io_pagetable *iopt) {}
-static inline void iopt_debugfs_remove(struct io_pagetable *iopt) {}
-#endif
 
 #endif /* __IOPT_DEBUGFS_H */

@@ -9,13 +9,11 @@
  * Detach cannot fail, so it waits uninterruptibly. It therefore waits only for
  * working areas: the work on them finishes on its own.
  */
-#include <linux/iommu.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "area.h"
-#include "detach.h"
 #include "dirty_bitmap.h"
 #include "domain.h"
 #include "fill.h"
@@ -25,7 +23,6 @@
 #include "reserve.h"
 #include "trace.h"
 #include "validate.h"
-#include "wait.h"
 
 /* Maximum number of areas that detach unmaps with a single flush. */
 #define DETACH_BATCH	512

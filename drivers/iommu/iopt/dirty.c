@@ -24,7 +24,6 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
-#include "wait.h"
 
 static void areas_untrack(struct io_pagetable *iopt)
 {
@@ -35,15 +34,13 @@ static void areas_untrack(struct io_pagetable *iopt)
 		iopt_area_untrack(area);
 }
 
-/* Return the area at @start if it has a bitmap and exactly @npages pages. */
-static struct iopt_area *area_tracked_at(struct io_pagetable *iopt,
-					 unsigned long start,
-					 unsigned long npages)
+/* Return the area at @start if it has exactly @npages pages. */
+static struct iopt_area *area_at(struct io_pagetable *iopt, unsigned long start,
+				 unsigned long npages)
 {
 	struct iopt_area *area = iopt_area_first(iopt, start, start);
 
-	if (area && area->start == start && iopt_area_npages(area) == npages &&
-	    area->dirty)
+	if (area && area->start == start && iopt_area_npages(area) == npages)
 		return area;
 	return NULL;
 }
@@ -60,7 +57,7 @@ static void area_mark_all_pinned(struct io_pagetable *iopt,
 	unsigned long index, next = 0;
 	unsigned int steps = 0;
 
-	while (area && next != npages) {
+	while (area && area->dirty && next != npages) {
 		index = area->slice.start + next;
 		if (!xa_find(&area->pages->pins, &index, area->slice.last,
 			     XA_PRESENT))
@@ -68,7 +65,7 @@ static void area_mark_all_pinned(struct io_pagetable *iopt,
 		next = index - area->slice.start;
 		__set_bit(next++, area->dirty);
 		if (iopt_lock_break(iopt, &steps))
-			area = area_tracked_at(iopt, start, npages);
+			area = area_at(iopt, start, npages);
 	}
 }
 
@@ -89,9 +86,8 @@ static int area_track_at(struct io_pagetable *iopt, unsigned long start,
 	mutex_lock(&iopt->lock);
 	if (rc)
 		return rc;
-	area = iopt_area_first(iopt, start, start);
-	if (area && area->start == start && iopt_area_npages(area) == npages &&
-	    !area->dirty) {
+	area = area_at(iopt, start, npages);
+	if (area && !area->dirty) {
 		swap(area->dirty, new.dirty);
 		area_mark_all_pinned(iopt, area);
 	}
@@ -221,14 +217,14 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  */
 void iopt_dirty_remove_untracked(struct io_pagetable *iopt, bool tracked)
 {
-	struct iopt_area *area = NULL;
+	struct iopt_area *area;
 	unsigned int steps = 0;
 
 	mutex_lock(&iopt->lock);
-	if (!tracked)
-		area = iopt_area_first(iopt, 0, ULONG_MAX);
-	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
-		iopt_area_mark_dirty(area, area->start, area->last);
+	if (!tracked) {
+		iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
+			iopt_area_mark_dirty(area, area->start, area->last);
+	}
 	/* Up to here, reports include all pages that a domain translates. */
 	iopt->nr_untracked--;
 	mutex_unlock(&iopt->lock);

@@ -13,7 +13,7 @@
 
 /**
  * iopt_area_track() - allocate the bitmap of an area
- * @area: the area; may have a bitmap already
+ * @area: the area, which has no bitmap
  * @gfp: allocation flags
  *
  * Context: io_pagetable.lock is held, or @area is not in a space; may sleep if
@@ -24,8 +24,6 @@
  */
 int iopt_area_track(struct iopt_area *area, gfp_t gfp)
 {
-	if (area->dirty)
-		return 0;
 	if (iopt_area_npages(area) > INT_MAX)
 		return -EINVAL;
 	area->dirty = kvcalloc(BITS_TO_LONGS(iopt_area_npages(area)),

@@ -238,15 +238,14 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 		    unsigned long last, const struct iopt_dirty_query *query,
 		    unsigned int flags)
 {
-	unsigned long next = start;
 	unsigned int steps = 0;
 	struct iopt_area *area;
-	bool more = true;
 	int rc;
 
 	mutex_lock(&iopt->lock);
 	rc = iopt_dirty_check(iopt, start, last, query, NULL);
-	while (!rc && more && (area = iopt_area_first(iopt, next, last))) {
+	area = iopt_area_first(iopt, start, last);
+	while (!rc && area) {
 		if (iopt_area_is_accessible(area)) {
 			/* The area may have been mapped after the check. */
 			if (!query_suits(query, area, start, last)) {
@@ -259,8 +258,7 @@ int iopt_dirty_read(struct io_pagetable *iopt, unsigned long start,
 			mutex_lock(&iopt->lock);
 			iopt_area_put(iopt, area);
 		}
-		more = iopt_next_start(area->last, &next) && next <= last;
-		iopt_lock_break(iopt, &steps);
+		area = iopt_area_walk(iopt, area, last, &steps);
 	}
 	mutex_unlock(&iopt->lock);
 	return rc;

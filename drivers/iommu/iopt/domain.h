@@ -7,6 +7,8 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+struct io_pagetable;
+
 /**
  * struct iopt_domain - an attached IOMMU domain
  * @node: entry in io_pagetable.domains
@@ -22,5 +24,13 @@ struct iopt_domain {
 	bool open;
 	struct rcu_head rcu;
 };
+
+/* Return the smallest page size of a domain in bytes. */
+static inline unsigned long iopt_granule(const struct iommu_domain *domain)
+{
+	return 1UL << __ffs(domain->pgsize_bitmap);
+}
+
+void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain);
 
 #endif /* __IOPT_DOMAIN_H */

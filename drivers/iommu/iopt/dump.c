@@ -16,7 +16,6 @@
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 

@@ -5,7 +5,7 @@
  * A map adds its areas to all open domains with iopt_area_fill(). Attach adds
  * all areas to one domain with iopt_area_fill_domain(). The pages of an area
  * are pinned before the area is added to its first domain. Unmap removes areas
- * from all domains with iopt_areas_clear().
+ * from all domains with iopt_areas_destroy().
  *
  * Pages are unpinned only after they have been unmapped from every domain and
  * the IOTLBs have been flushed. Removing an area from a domain does not
@@ -13,7 +13,6 @@
  * may be detached in any order. Areas are unmapped as a whole, so no IOMMU
  * driver has to split a large I/O page.
  */
-#include <linux/iommu.h>
 #include <linux/rculist.h>
 
 #include "account.h"
@@ -263,8 +262,6 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 					     struct list_head *areas,
 					     unsigned long seq)
 {
-	struct iopt_area *first = list_first_entry(areas, struct iopt_area,
-						   node);
 	struct iopt_domain *domain;
 
 	for (;;) {
@@ -275,8 +272,7 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 		rcu_read_unlock();
 		if (!domain)
 			return NULL;
-		if (iopt_area_is_in(first, seq) ||
-		    (!list_is_singular(areas) && some_area_is_in(areas, seq)))
+		if (some_area_is_in(areas, seq))
 			return domain;
 	}
 }
@@ -309,21 +305,13 @@ void iopt_areas_clear_domain(struct list_head *areas,
 	iopt_flush_end(&flush);
 }
 
-/**
- * iopt_areas_clear() - remove areas from all domains and unpin their pages
- * @iopt: the space
- * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
- *         are in a domain are working
- * @unsynced: receives a payer, or NULL, that the caller must pass to
- *            iopt_payer_sync_noted() after it has freed the areas
- *
- * Pages are unpinned after the last flush. The number of flushes depends on the
- * IOMMU driver and on the span of the areas, but not on the number of areas.
- *
- * Context: process context, may sleep. No lock of the space is held.
+/*
+ * Remove areas from all domains, and unpin their pages after the last flush.
+ * The number of flushes depends on the IOMMU driver and on the span of the
+ * areas, but not on the number of areas.
  */
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      struct iopt_payer **unsynced)
+static void areas_clear(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsynced)
 {
 	struct iopt_domain *domain;
 	struct iopt_area *area;
@@ -343,4 +331,32 @@ void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 		if (!list_is_last(&area->node, areas))
 			cond_resched();
 	}
+}
+
+/**
+ * iopt_areas_destroy() - remove areas from domains and the tree, and free them
+ * @iopt: the space
+ * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
+ *         are in a domain are working
+ * @unsynced: receives a payer, or NULL, to pass to iopt_payer_sync_noted()
+ *            afterwards
+ *
+ * Context: process context, may sleep; no lock of the space is held.
+ */
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsynced)
+{
+	unsigned int steps = 0;
+	struct iopt_area *area;
+
+	areas_clear(iopt, areas, unsynced);
+
+	mutex_lock(&iopt->lock);
+	list_for_each_entry(area, areas, node) {
+		iopt_area_remove(iopt, area);
+		iopt_lock_break(iopt, &steps);
+	}
+	iopt_wake_idle(iopt);
+	mutex_unlock(&iopt->lock);
+	iopt_areas_free(areas);
 }

@@ -3,11 +3,7 @@
 #ifndef __IOPT_FILL_H
 #define __IOPT_FILL_H
 
-#include <linux/list.h>
 #include <linux/types.h>
-
-#include "area.h"
-#include "domain.h"
 
 struct io_pagetable;
 struct iopt_area;
@@ -26,7 +22,7 @@ int iopt_area_fill(struct io_pagetable *iopt, struct iopt_area *area);
 bool iopt_area_is_filled(struct io_pagetable *iopt, struct iopt_area *area);
 void iopt_areas_clear_domain(struct list_head *areas,
 			     const struct iopt_domain *domain);
-void iopt_areas_clear(struct io_pagetable *iopt, struct list_head *areas,
-		      struct iopt_payer **unsynced);
+void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
+			struct iopt_payer **unsynced);
 
 #endif /* __IOPT_FILL_H */

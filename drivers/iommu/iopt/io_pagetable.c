@@ -7,11 +7,8 @@
  * used for every allocation of user-controlled size, and so determines whether
  * such allocations are charged to a memory cgroup.
  */
-#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "account.h"

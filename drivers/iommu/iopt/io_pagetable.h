@@ -168,6 +168,12 @@ struct io_pagetable {
 	struct dentry *debugfs;
 };
 
+/* wait.c */
+int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
+			 unsigned int state);
+int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state);
+void iopt_wake_idle(struct io_pagetable *iopt);
+
 /* Number of steps after which a loop drops its lock or calls cond_resched(). */
 #define IOPT_MAX_STEPS	512
 

@@ -8,6 +8,7 @@
  */
 #include <linux/align.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
@@ -16,7 +17,6 @@
 #include "interval.h"
 #include "io_pagetable.h"
 #include "iova.h"
-#include "wait.h"
 
 /* Number of misaligned holes to try before small holes are skipped. */
 #define MAX_TRIES	128

@@ -26,9 +26,7 @@
 #include "map.h"
 #include "pages.h"
 #include "trace.h"
-#include "unmap.h"
 #include "validate.h"
-#include "wait.h"
 
 /*
  * Allocate dirty bitmaps for new areas if dirty pages are tracked or tracking
@@ -114,9 +112,10 @@ static int areas_insert_many(struct iopt_new_areas *new, unsigned long iova,
 	unsigned long last = iova + (new->length - 1);
 	struct io_pagetable *iopt = new->iopt;
 	struct iopt_claim claim = { .map = true };
+	/* See areas_track(): new areas have a bitmap if this is set. */
+	bool tracked = iopt->track_new;
 	struct iopt_area *area, *above;
 	unsigned int steps = 0;
-	bool tracked;
 	int rc;
 
 	*again = iopt_claim_first(iopt, iova, last);
@@ -126,9 +125,6 @@ static int areas_insert_many(struct iopt_new_areas *new, unsigned long iova,
 	if (rc)
 		return rc;
 	iopt->nr_claimed += new->nr;
-	/* Either all new areas have a bitmap, or none has. */
-	area = list_first_entry(&new->list, struct iopt_area, node);
-	tracked = area->dirty;
 	iopt->nr_inserting[tracked]++;
 	list_for_each_entry(area, &new->list, node) {
 		above = iopt_area_first(iopt, iova + area->start, ULONG_MAX);
@@ -226,7 +222,7 @@ static bool areas_are_filled(struct iopt_new_areas *new)
 }
 
 /*
- * Unpin areas that were pinned for domains that have been detached meanwhile.
+ * Unpin areas that were pinned for domains that have since been detached.
  * Drops and retakes iopt->lock for each area.
  */
 static void areas_drop_detached(struct iopt_new_areas *new)

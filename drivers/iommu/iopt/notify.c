@@ -18,7 +18,6 @@
 #include "area.h"
 #include "io_pagetable.h"
 #include "notify.h"
-#include "wait.h"
 
 /*
  * Notify all accesses that an area is being unmapped. Drops and retakes
@@ -53,14 +52,13 @@ static void areas_notify(struct io_pagetable *iopt, struct list_head *areas)
 	}
 }
 
-static void areas_set_state(struct io_pagetable *iopt, struct list_head *areas,
-			    enum iopt_area_state state)
+static void areas_set_dying(struct io_pagetable *iopt, struct list_head *areas)
 {
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
 	list_for_each_entry(area, areas, node) {
-		area->state = state;
+		area->state = IOPT_AREA_DYING;
 		iopt_lock_break(iopt, &steps);
 	}
 }
@@ -100,7 +98,8 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
 /**
  * iopt_areas_quiesce() - make all accesses stop using areas
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, all quiescing or dying
+ * @areas: list of areas by iopt_area.node, all dying, or quiescing if
+ *         iopt_policy.notices is more than 1
  *
  * Context: process context, may block indefinitely (killable). @iopt->lock is
  * held, and dropped while accesses are notified and waited for.
@@ -126,7 +125,6 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 		areas_find_users(iopt, areas, &pinned, &used);
 		if (!pinned && !used)
 			break;
-		areas_set_state(iopt, areas, IOPT_AREA_QUIESCING);
 		if (pinned)
 			areas_notify(iopt, areas);
 		else
@@ -139,10 +137,8 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 	 * Accesses do not find dying areas. The last notification thus covers
 	 * all pins, and no new pins can follow it.
 	 */
-	areas_set_state(iopt, areas, IOPT_AREA_DYING);
-	areas_find_users(iopt, areas, &pinned, &used);
-	if (pinned)
-		areas_notify(iopt, areas);
+	areas_set_dying(iopt, areas);
+	areas_notify(iopt, areas);
 	list_for_each_entry(area, areas, node) {
 		rc = area_wait_unused(iopt, area);
 		if (rc)

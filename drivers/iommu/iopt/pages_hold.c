@@ -12,7 +12,6 @@
  * each slice, so only whole runs need to be unpinned.
  */
 #include <linux/interval_tree.h>
-#include <linux/mm.h>
 #include <linux/sched/signal.h>
 
 #include "access_pins.h"

@@ -13,13 +13,6 @@
 #include "pages.h"
 #include "pages_pin.h"
 
-/* Claim indexes, none of which another caller has claimed. */
-static void claim_start(struct iopt_pages *pages, struct iopt_page_claim *claim)
-{
-	lockdep_assert_held(&pages->mutex);
-	hlist_add_head(&claim->node, &pages->claims);
-}
-
 static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
 {
 	lockdep_assert_held(&pages->mutex);
@@ -101,7 +94,7 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
 
 	if (batch->alone)
 		return iopt_gup(pages, first, last + 1 - first, batch);
-	claim_start(pages, &claim);
+	hlist_add_head(&claim.node, &pages->claims);
 	mutex_unlock(&pages->mutex);
 	nr = iopt_gup(pages, first, last + 1 - first, batch);
 	mutex_lock(&pages->mutex);

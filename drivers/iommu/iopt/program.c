@@ -9,10 +9,12 @@
  * because a device could otherwise access memory that has been freed.
  */
 #include <linux/iommu.h>
+#include <linux/pfn.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 
 #include "area.h"
+#include "domain.h"
 #include "io_pagetable.h"
 #include "pages.h"
 #include "program.h"
@@ -26,11 +28,6 @@
 
 /* Maximum span of one IOTLB flush. */
 #define FLUSH_BYTES	SZ_1T
-
-static unsigned long granule_of(struct iommu_domain *domain)
-{
-	return 1UL << __ffs(domain->pgsize_bitmap);
-}
 
 /**
  * struct map_call - runs to map with the next call to iommu_map_runs()
@@ -188,7 +185,7 @@ static void flush_extend(struct iopt_flush *flush, unsigned long start,
 static unsigned long unmap_pieces(struct iopt_flush *flush, unsigned long iova,
 				  unsigned long bytes)
 {
-	unsigned long size = max(BATCH_BYTES, granule_of(flush->domain));
+	unsigned long size = max(BATCH_BYTES, iopt_granule(flush->domain));
 	unsigned long done = 0;
 
 	for (;;) {
@@ -239,7 +236,6 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
 int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
-	unsigned long granule = granule_of(domain);
 	unsigned long limit = min(iopt_max_iopte(iopt), BATCH_BYTES);
 	/* More than 512 bytes: leave unused entries uninitialised. */
 	struct map_call batch __uninitialized;
@@ -251,7 +247,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 	batch.domain = domain;
 	batch.prot = area->prot;
 	batch.gfp = iopt->policy.gfp;
-	batch.max_iopte = max(limit, granule);
+	batch.max_iopte = max(limit, iopt_granule(domain));
 	batch.iova = area->start;
 	batch.bytes = 0;
 	batch.nr = 0;

@@ -12,6 +12,7 @@
  * later of two conflicting requests fails and changes nothing.
  */
 #include <linux/iommu.h>
+#include <linux/overflow.h>
 
 #include "area.h"
 #include "domain.h"
@@ -19,7 +20,6 @@
 #include "io_pagetable.h"
 #include "iova.h"
 #include "reserve.h"
-#include "wait.h"
 
 static int try_reserve(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, const void *owner)
@@ -260,12 +260,6 @@ void iopt_unreserve(struct io_pagetable *iopt, const void *owner)
 }
 EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
 
-/* Return the size of the smallest page of a domain in bytes. */
-static unsigned long domain_granule(struct iommu_domain *domain)
-{
-	return 1UL << __ffs(domain->pgsize_bitmap);
-}
-
 /*
  * Raise the alignment of the space to at least @granule, so that new areas
  * comply with it, and check all existing areas unless the alignment was
@@ -332,7 +326,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 	int rc = reserve_outside(iopt, domain);
 
 	if (!rc)
-		rc = areas_check_aligned(iopt, domain_granule(domain));
+		rc = areas_check_aligned(iopt, iopt_granule(domain));
 	if (rc) {
 		iopt_unreserve_iova(iopt, domain);
 		iopt_update_alignment(iopt);
@@ -353,6 +347,6 @@ void iopt_update_alignment(struct io_pagetable *iopt)
 
 	lockdep_assert_held(&iopt->lock);
 	list_for_each_entry(domain, &iopt->domains, node)
-		alignment = max(alignment, domain_granule(domain->domain));
+		alignment = max(alignment, iopt_granule(domain->domain));
 	WRITE_ONCE(iopt->iova_alignment, alignment);
 }

@@ -147,8 +147,6 @@ void iopt_runs_lose(struct iopt_runs *runs, unsigned long first,
 int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp);
 
 /* runs_fill.c */
-int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
-		     gfp_t gfp);
 int iopt_runs_fill(struct iopt_runs *runs, unsigned long first,
 		   const struct iopt_run_batch *batch, bool join, gfp_t gfp);
 

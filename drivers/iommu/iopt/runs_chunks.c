@@ -220,57 +220,37 @@ int iopt_chunks_open(struct iopt_runs *runs, unsigned int c, unsigned int n,
 	return 0;
 }
 
-/* Return the end of a packed run, exclusive. */
-static unsigned long entry_end(const struct iopt_runs *runs, unsigned int c,
-			       unsigned int e)
-{
-	const struct iopt_run_chunk *chunk = &runs->chunks[c];
-
-	if (e + 1 < chunk->nr)
-		return chunk_entry_index(chunk, e + 1);
-	if (c + 1 < runs->nr_chunks)
-		return runs->chunks[c + 1].index;
-	return runs->npages;
-}
-
 /**
- * iopt_chunk_split() - start a new chunk at an index
+ * iopt_chunk_split() - move packed runs of a chunk into a new chunk after it
  * @runs: a record that is not inline
  * @c: position of the chunk to split
- * @e: position of a packed run in this chunk
- * @index: start of the new chunk, inside run @e or at its end. The new chunk
- *         receives the rest of this run, and all runs after it
+ * @e: position of the first packed run to move. If it is the number of runs in
+ *     the chunk, no run is moved, and the caller must add a run to the new
+ *     chunk, which has room for it
+ * @index: start of the new chunk
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
- * Return: 0 or -ENOMEM. In both cases the record describes the same pages.
+ * Return: 0 or -ENOMEM. On failure, the record does not change.
  */
 int iopt_chunk_split(struct iopt_runs *runs, unsigned int c, unsigned int e,
 		     unsigned long index, gfp_t gfp)
 {
 	struct iopt_run_chunk *old, new = { .index = index };
-	unsigned long start;
 	unsigned int i;
 
 	if (array_grow(runs, 1, gfp))
 		return -ENOMEM;
 	old = &runs->chunks[c];
-	if (chunk_grow(&new, old->nr - e, gfp))
+	if (chunk_grow(&new, max(old->nr - e, 1U), gfp))
 		return -ENOMEM;
 
 	runs_count_steps(old->nr - e);
-	for (i = e; i != old->nr; i++) {
-		start = chunk_entry_index(old, i);
-		if (i == e && index == entry_end(runs, c, e))
-			continue;
-		if (i == e)
-			new.packed[new.nr++] = packed_move(old->packed[i],
-							   index - start, 0);
-		else
-			new.packed[new.nr++] = packed_move(old->packed[i], 0,
-							   start - index);
-	}
-	old->nr = e + 1;
+	for (i = e; i != old->nr; i++)
+		new.packed[new.nr++] =
+			packed_move(old->packed[i], 0,
+				    chunk_entry_index(old, i) - index);
+	old->nr = e;
 	array_open(runs, c + 1, 1);
 	runs->chunks[c + 1] = new;
 	return 0;

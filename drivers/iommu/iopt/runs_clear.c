@@ -22,7 +22,7 @@ static unsigned int packed_clear(u64 *packed, unsigned int nr, unsigned int e,
 	while (end != nr && packed_is_hole(packed[end]))
 		end++;
 	packed[e] &= PACKED_OFFSET;
-	runs_count_steps(nr - e);
+	runs_count_steps(nr - end);
 	memmove(&packed[e + 1], &packed[end], (nr - end) * sizeof(*packed));
 	return nr - (end - e - 1);
 }
@@ -52,15 +52,11 @@ static bool chunk_clear(struct iopt_run_chunk *chunk, unsigned long first,
 	if (!chunk->capacity)
 		return false;
 	chunk_find_covered(chunk, first, last, &e, &end);
-	if (e || end != chunk->nr)
-		chunk->nr = packed_clear(chunk->packed, chunk->nr, e, end);
-	else
-		chunk->nr = 0;
-	if (chunk->nr && !chunk_is_hole(chunk))
+	chunk->nr = packed_clear(chunk->packed, chunk->nr, e, end);
+	if (!chunk_is_hole(chunk))
 		return false;
 	kfree(chunk->packed);
 	chunk->packed = (u64 *)&iopt_packed_hole;
-	chunk->nr = 1;
 	chunk->capacity = 0;
 	return true;
 }
@@ -132,8 +128,6 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
 	runs->nr_few = packed_clear(runs->few, runs->nr_few, e, end);
 	if (packed_is_hole(runs->few[runs->nr_few - 1]))
 		runs->npages = packed_offset(runs->few[--runs->nr_few]);
-	if (!runs->npages)
-		iopt_runs_free(runs);
 }
 
 /**

@@ -13,8 +13,7 @@ static int chunk_halve(struct iopt_runs *runs, unsigned int c, gfp_t gfp)
 	const struct iopt_run_chunk *chunk = &runs->chunks[c];
 	unsigned int e = chunk->nr / 2;
 
-	return iopt_chunk_split(runs, c, e - 1, chunk_entry_index(chunk, e),
-				gfp);
+	return iopt_chunk_split(runs, c, e, chunk_entry_index(chunk, e), gfp);
 }
 
 /*
@@ -44,8 +43,12 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
 	u64 rest = packed_move(chunk_last_packed(chunk), distance, 0);
 	unsigned int i;
 
-	if (c + 1 == runs->nr_chunks || !chunk_reaches_back(next, index))
-		return iopt_chunk_split(runs, c, chunk->nr - 1, index, gfp);
+	if (c + 1 == runs->nr_chunks || !chunk_reaches_back(next, index)) {
+		if (iopt_chunk_split(runs, c, chunk->nr, index, gfp))
+			return -ENOMEM;
+		next = &runs->chunks[c + 1];
+	}
+	/* Cannot fail for a new chunk, which has room for one run. */
 	if (iopt_chunk_open(next, 0, 1, gfp))
 		return -ENOMEM;
 

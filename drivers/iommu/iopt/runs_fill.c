@@ -39,19 +39,15 @@ static bool runs_extend(struct iopt_runs *runs, u64 packed,
 }
 
 /*
- * Append run @i of a batch and all runs after it. On failure some of the runs
- * may have been appended.
+ * Append run @i of a batch, which starts at index @first, and all runs after
+ * it. On failure some of the runs may have been appended.
  */
-static int runs_append_batch(struct iopt_runs *runs,
+static int runs_append_batch(struct iopt_runs *runs, unsigned long first,
 			     const struct iopt_run_batch *batch,
 			     unsigned int i, gfp_t gfp)
 {
-	unsigned long base;
 	int rc;
 
-	if (i == batch->nr)
-		return 0;
-	base = runs->npages - packed_offset(batch->packed[i]);
 	while (i != batch->nr) {
 		struct iopt_run_chunk *chunk;
 
@@ -61,7 +57,7 @@ static int runs_append_batch(struct iopt_runs *runs,
 		if (!runs->nr_chunks) {
 			runs->few[runs->nr_few++] =
 				packed_move(batch->packed[i], 0, runs->npages);
-			runs->npages = base + run_batch_end(batch, i++);
+			runs->npages = first + run_batch_end(batch, i++);
 			continue;
 		}
 		chunk = runs_last_chunk(runs);
@@ -69,43 +65,11 @@ static int runs_append_batch(struct iopt_runs *runs,
 			chunk->packed[chunk->nr++] =
 				packed_move(batch->packed[i], 0,
 					    runs->npages - chunk->index);
-			runs->npages = base + run_batch_end(batch, i++);
+			runs->npages = first + run_batch_end(batch, i++);
 		} while (i != batch->nr && chunk->nr != chunk->capacity &&
 			 packed_offset_fits(runs->npages - chunk->index));
 	}
 	return 0;
-}
-
-/**
- * iopt_runs_append() - append pages
- * @runs: the record
- * @run: the pages; its index must be @runs->npages
- * @gfp: allocation flags
- *
- * Pages that continue the last run extend it.
- *
- * Context: may sleep if @gfp allows it; callers serialise access to @runs.
- * Return: 0, or
- * * %-ENOMEM - Out of memory.
- * * %-EFAULT - A pfn is 2^40 or larger and cannot be packed.
- *
- * On failure the record does not change.
- */
-int iopt_runs_append(struct iopt_runs *runs, const struct iopt_run *run,
-		     gfp_t gfp)
-{
-	u64 packed = run_pack(0, run);
-	const struct iopt_run_batch batch = {
-		.packed = &packed,
-		.nr = 1,
-		.npages = run->count,
-	};
-
-	if (!run_fits_packed(run))
-		return -EFAULT;
-	if (runs_extend(runs, packed, run->count))
-		return 0;
-	return runs_append_batch(runs, &batch, 0, gfp);
 }
 
 /* Replace hole @e of a chunk with the runs of a batch. */
@@ -135,11 +99,12 @@ static int fill_between_chunks(struct iopt_runs *runs, unsigned int c,
 	unsigned int i;
 	bool only;
 
-	if (runs_append_batch(&fresh, batch, 0, gfp) ||
+	if (runs_append_batch(&fresh, 0, batch, 0, gfp) ||
 	    iopt_runs_leave_inline(&fresh, gfp))
 		goto fail;
 	if (e + 1 != chunk->nr &&
-	    iopt_chunk_split(runs, c, e, chunk_entry_index(chunk, e + 1), gfp))
+	    iopt_chunk_split(runs, c, e + 1, chunk_entry_index(chunk, e + 1),
+			     gfp))
 		goto fail;
 
 	/*
@@ -171,8 +136,7 @@ static int runs_fill_inside(struct iopt_runs *runs, unsigned long first,
 	unsigned int c, e;
 
 	if (iopt_runs_cut(runs, first, gfp) ||
-	    iopt_runs_cut(runs, first + batch->npages, gfp) ||
-	    iopt_runs_leave_inline(runs, gfp))
+	    iopt_runs_cut(runs, first + batch->npages, gfp))
 		return -ENOMEM;
 
 	c = runs_find_chunk(runs, first);
@@ -189,30 +153,30 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 			    const struct iopt_run_batch *batch, bool join,
 			    gfp_t gfp)
 {
-	const struct iopt_run hole = {
-		.index = runs->npages,
-		.count = first - runs->npages,
-		.kind = IOPT_RUN_HOLE,
+	u64 packed = iopt_packed_hole;
+	const struct iopt_run_batch hole = {
+		.packed = &packed,
+		.nr = 1,
+		.npages = first - runs->npages,
 	};
 	unsigned long old = runs->npages, from = old;
 	bool joined = false;
 	int rc = 0;
 
-	if (hole.count)
-		rc = iopt_runs_append(runs, &hole, gfp);
+	if (hole.npages)
+		rc = runs_append_batch(runs, old, &hole, 0, gfp);
 	else if (join)
 		joined = runs_extend(runs, batch->packed[0],
 				     run_batch_end(batch, 0));
 	if (joined)
 		from = runs->npages;
 	if (!rc)
-		rc = runs_append_batch(runs, batch, joined, gfp);
+		rc = runs_append_batch(runs, first, batch, joined, gfp);
 	if (!rc)
 		return 0;
 
-	if (runs->npages != from)
-		iopt_runs_clear(runs, from, runs->npages - 1);
-	/* The last run ends at runs->npages: remove the joined pages. */
+	iopt_runs_clear(runs, from, runs->npages - 1);
+	/* The last run ends at npages: this removes the joined pages. */
 	if (joined)
 		runs->npages = old;
 	return rc;

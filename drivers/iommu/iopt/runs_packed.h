@@ -10,7 +10,7 @@
 #define __IOPT_RUNS_PACKED_H
 
 #include <linux/bitfield.h>
-#include <linux/bug.h>
+#include <linux/bits.h>
 
 #include "runs.h"
 
@@ -32,16 +32,6 @@ static inline bool packed_offset_fits(unsigned long offset)
 static inline enum iopt_run_kind packed_kind(u64 packed)
 {
 	return FIELD_GET(PACKED_KIND, packed);
-}
-
-/* Check whether the pfns of all pages of a run can be packed. */
-static inline bool run_fits_packed(const struct iopt_run *run)
-{
-	u64 first = run->pfn, last = first;
-
-	if (iopt_run_stride(run->kind))
-		last += run->count - 1;
-	return first <= last && last <= FIELD_MAX(PACKED_PFN);
 }
 
 /* Return a packed run without its first @distance pages, with a new offset. */

@@ -6,7 +6,6 @@
  * The access therefore sees the memory as that process does, and nothing is
  * pinned.
  */
-#include <linux/iommu.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>

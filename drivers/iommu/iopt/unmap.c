@@ -25,36 +25,7 @@
 #include "io_pagetable.h"
 #include "notify.h"
 #include "trace.h"
-#include "unmap.h"
 #include "validate.h"
-#include "wait.h"
-
-/**
- * iopt_areas_destroy() - remove areas from domains and the tree, and free them
- * @iopt: the space
- * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
- *         are in a domain are working
- * @unsynced: receives a payer, or NULL, to pass to iopt_payer_sync_noted()
- *
- * Context: process context, may sleep; no lock of the space is held.
- */
-void iopt_areas_destroy(struct io_pagetable *iopt, struct list_head *areas,
-			struct iopt_payer **unsynced)
-{
-	unsigned int steps = 0;
-	struct iopt_area *area;
-
-	iopt_areas_clear(iopt, areas, unsynced);
-
-	mutex_lock(&iopt->lock);
-	list_for_each_entry(area, areas, node) {
-		iopt_area_remove(iopt, area);
-		iopt_lock_break(iopt, &steps);
-	}
-	iopt_wake_idle(iopt);
-	mutex_unlock(&iopt->lock);
-	iopt_areas_free(areas);
-}
 
 /**
  * struct unmap - state of an unmap
@@ -316,12 +287,11 @@ static int unmap_begin(struct unmap *unmap)
 static int unmap_finish(struct unmap *unmap)
 {
 	struct io_pagetable *iopt = unmap->iopt;
-	bool all = unmap->start == 0 && unmap->last == ULONG_MAX;
 	int rc = 0;
 
 	if (!list_empty(&unmap->areas))
 		iopt_areas_destroy(iopt, &unmap->areas, &unmap->unsynced);
-	else if (!all)
+	else if (unmap->start || unmap->last != ULONG_MAX)
 		rc = -ENOENT;
 	if (unmap->claimed) {
 		mutex_lock(&iopt->lock);

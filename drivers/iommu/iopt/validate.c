@@ -7,7 +7,6 @@
  * busy nor working. The checks neither modify the space nor wait for pages to
  * be pinned, and report the first condition that does not hold.
  */
-#include <linux/iommu.h>
 
 #include "access_pins.h"
 #include "area.h"
@@ -205,48 +204,24 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 		idle_area_is_valid(iopt, area, wrong));
 }
 
-/*
- * Check the areas from @start on, with lock breaks. The area below each area is
- * looked up, because other threads may have changed it during a break.
- */
-static bool more_areas_are_valid(struct io_pagetable *iopt, unsigned long start,
-				 const char **wrong)
-{
-	struct iopt_area *area = iopt_area_first(iopt, start, ULONG_MAX);
-	unsigned int steps = 0;
-
-	for (; area; area = iopt_area_walk(iopt, area, ULONG_MAX, &steps)) {
-		struct rb_node *below = rb_prev(&area->rb);
-
-		if (!area_is_valid(iopt, area,
-				   rb_entry_safe(below, struct iopt_area, rb),
-				   wrong))
-			return false;
-	}
-	return true;
-}
-
 static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 {
 	struct iopt_area *area, *below = NULL;
 	unsigned int nr_areas = 0, steps = 0;
-	unsigned long next;
 
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_next(area, ULONG_MAX)) {
+	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps) {
+		/* The area below may have changed during a lock break. */
+		below = rb_entry_safe(rb_prev(&area->rb), struct iopt_area, rb);
 		if (!area_is_valid(iopt, area, below, wrong))
 			return false;
 		below = area;
 		nr_areas++;
-		next = area->last;
-		/* The number of areas may have changed: do not compare it. */
-		if (iopt_lock_break(iopt, &steps))
-			return !iopt_next_start(next, &next) ||
-			       more_areas_are_valid(iopt, next, wrong);
 	}
-	return HOLDS(wrong, nr_areas == iopt->nr_areas) &&
-	       HOLDS(wrong, iopt->highest == below) &&
-	       HOLDS(wrong, nr_areas <= iopt->policy.max_areas);
+	/* These may have changed during a lock break: do not compare them. */
+	return nr_areas >= IOPT_MAX_STEPS ||
+	       (HOLDS(wrong, nr_areas == iopt->nr_areas) &&
+		HOLDS(wrong, iopt->highest == below) &&
+		HOLDS(wrong, nr_areas <= iopt->policy.max_areas));
 }
 
 /* Check that no allowed IOVA is reserved. */
@@ -319,8 +294,7 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
 	unsigned int steps = 0;
 	struct iopt_area *area;
 
-	for (area = iopt_area_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_walk(iopt, area, ULONG_MAX, &steps))
+	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
 		if (!area_is_passed_over(iopt, area) &&
 		    !area_is_filled(iopt, area, wrong))
 			return false;

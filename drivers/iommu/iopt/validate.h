@@ -4,7 +4,6 @@
 #define __IOPT_VALIDATE_H
 
 #include <linux/bug.h>
-#include <linux/kconfig.h>
 
 #include "dump.h"
 

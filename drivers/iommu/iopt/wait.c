@@ -14,7 +14,6 @@
 #include <linux/wait.h>
 
 #include "io_pagetable.h"
-#include "wait.h"
 
 /**
  * iopt_wait_idle_since() - wait until an area has become idle since @seen

@@ -263,13 +263,15 @@ struct iommu_ioas_copy {
  *          unmapped
  *
  * Remove all mappings inside the interval. Mappings are not split: if a mapping
- * extends beyond the interval, the command fails with ENOENT and nothing is
- * unmapped. It also fails with ENOENT if nothing is mapped in the interval. As
- * an exception, @iova 0 with @length U64_MAX removes all mappings and succeeds
- * even if there are none.
+ * extends beyond the interval, the command fails with ENOENT. It also fails
+ * with ENOENT if nothing is mapped in the interval. As an exception, @iova 0
+ * with @length U64_MAX removes all mappings and succeeds even if there are
+ * none.
  *
- * When the command returns, no device can access the memory that was unmapped.
- * If it fails, it has unmapped nothing.
+ * When the command returns, no device can access memory through the unmapped
+ * IOVAs. Other mappings of the same memory are not affected. If the command
+ * fails, nothing has been unmapped, unless the struct became inaccessible
+ * during the command (EFAULT).
  */
 struct iommu_ioas_unmap {
 	__u32 size;

@@ -173,8 +173,8 @@ static void adopt_from_living_process(struct kunit *test)
 }
 
 /*
- * Pages that a domain translates are charged to the new process after the old
- * process has exited.
+ * Adoption charges the pages that a domain translates to the new process, even
+ * if the old process has already exited.
  */
 static void adopt_from_dead_process(struct kunit *test)
 {

@@ -9,14 +9,17 @@ void test_runs_append(struct kunit *test, struct iopt_runs *runs,
 		      unsigned long pfn, unsigned long count,
 		      enum iopt_run_kind kind)
 {
-	struct iopt_run run = {
-		.index = runs->npages,
+	const struct iopt_run run = {
 		.count = count,
 		.pfn = pfn,
 		.kind = kind,
 	};
+	u64 packed;
+	struct iopt_run_batch batch = { .packed = &packed };
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_runs_append(runs, &run, GFP_KERNEL));
+	iopt_run_batch_add(&batch, &run);
+	KUNIT_ASSERT_EQ(test, 0, iopt_runs_fill(runs, runs->npages, &batch,
+						true, GFP_KERNEL));
 }
 
 /* Expect that an iterator returns this run next. */

@@ -216,8 +216,9 @@ static void runs_edit_against_model(struct kunit *test)
 }
 
 /*
- * With such large units a chunk covers at most 16 units, so most cuts are too
- * far from the start of their chunk for a packed offset.
+ * Units of 64K pages: a packed offset spans only 16 of them, so many cuts are
+ * too far from the start of their chunk to be packed and have to start another
+ * chunk.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

@@ -11,7 +11,6 @@
 #include <linux/sizes.h>
 
 #include "../io_pagetable.h"
-#include "../wait.h"
 #include "access.h"
 #include "thread.h"
 

@@ -386,7 +386,7 @@ TEST_F(dma, close_of_the_device_during_dma)
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	pattern_fill(self->bed.memory, TRANSFER, 2300);
-	/* The edu device transfers the data 100 ms later. */
+	/* The edu device transfers the data 100 ms later, with its file closed. */
 	ASSERT_EQ(0, edu_begin_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	device_close(device);
 	usleep(400 * 1000);
