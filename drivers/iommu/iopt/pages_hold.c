@@ -277,12 +277,13 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 	while (iopt_run_iter_next(&iter, &run)) {
 		unsigned long left;
 
-		if (run.kind == IOPT_RUN_HOLE || run.kind == IOPT_RUN_PFNMAP)
-			continue;
 		if (work >= RELEASE_PAGES) {
 			cond_resched();
 			work = 0;
 		}
+		work++;
+		if (run.kind == IOPT_RUN_HOLE || run.kind == IOPT_RUN_PFNMAP)
+			continue;
 		work += run.count;
 		left = run_release(pages, &run);
 		if (run.kind == IOPT_RUN_RAM)
