@@ -189,7 +189,10 @@ def unlisted():
 
 @functools.cache
 def apply():
-    """Apply the series and check out its last commit in build/linux, once per command; return [(patch, commit)]."""
+    """Apply the series, check out its last commit in build/linux and return [(patch, commit)].
+
+    Later calls return the result of the first one.
+    """
     base.fetch()
     packages.need(packages.SERIES)
     edited = git("diff", "--name-only", "HEAD").split()

@@ -2,14 +2,14 @@
 /*
  * VFIO type1: pinning and access for drivers of mediated devices.
  *
- * All devices of a container share one access of the engine, since pins do not
- * belong to a particular device: any device may unpin pages that another device
- * pinned, or that no device pinned.
+ * All devices of a container share one access of the engine, because pins do
+ * not belong to a particular device: any device may unpin pages that another
+ * device pinned. Unpinning a mapped page that is not pinned has no effect.
  *
  * Drivers rely on their dma_unmap op being called for one unmap of the
  * container at a time, so type1.notify_lock is held across the op. The
  * functions that drivers call to pin, unpin or access memory must not take this
- * lock, because drivers call them with locks held that dma_unmap takes, too.
+ * lock, because drivers call them with locks held that dma_unmap also takes.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>

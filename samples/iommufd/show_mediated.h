@@ -15,7 +15,7 @@
  * @edu: physical device, attached to the address space
  * @iommufd: open /dev/iommu file
  * @ioas: ID of the address space
- * @memory: memory that is mapped in the address space
+ * @memory: at least three pages that are mapped in the address space
  * @iova: IOVA that @memory is mapped at
  */
 void show_mediated(struct edu *edu, int iommufd, __u32 ioas, char *memory,

@@ -36,7 +36,10 @@ struct cursor {
 	size_t left;
 };
 
-/* Skip empty runs, starting with @at->run. */
+/*
+ * Load the first nonempty run from @at->run on. If there is none, set @at->left
+ * to 0.
+ */
 static void cursor_load(struct cursor *at)
 {
 	at->left = 0;

@@ -129,7 +129,10 @@ struct iommufd_call {
 	void *cmd;
 };
 
-/* Copy the argument back to the caller. Returns 0 or -EFAULT. */
+/*
+ * Copy the first @size bytes of the argument back to the caller, but not more
+ * than the struct of the caller holds. Returns 0 or -EFAULT.
+ */
 static inline int iommufd_respond(struct iommufd_call *call, size_t size)
 {
 	if (copy_to_user(call->arg, call->cmd, min_t(size_t, call->size, size)))

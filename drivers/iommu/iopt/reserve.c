@@ -335,7 +335,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment() - compute the alignment from the attached domains
+ * iopt_update_alignment() - set the alignment that the attached domains require
  * @iopt: the space
  *
  * Context: @iopt->lock is held.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pages that accesses have pinned (access_pins.c): which page is pinned, and
- * how often it is pinned and charged while domains are attached and detached.
+ * how many times it is pinned and charged while domains are attached and
+ * detached.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>

@@ -95,7 +95,7 @@ static void read_clears(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0xc08, read_flags(test, IOVA, IOPT_DIRTY_KEEP));
 	KUNIT_EXPECT_EQ(test, 0xc08, read_and_clear(test));
 	KUNIT_EXPECT_EQ(test, 0, read_and_clear(test));
-	/* A read clears only dirty bits of its own range. */
+	/* A read clears only the dirty bits in its own range. */
 	test_mark_dirty(space, IOVA + PAGES(3), 1);
 	test_mark_dirty(space, IOVA + PAGES(10), 2);
 	KUNIT_EXPECT_EQ(test, 0b11, read_flags(test, IOVA + PAGES(10), 0));

@@ -110,8 +110,8 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 			  page_to_pfn(first) + npages);
 		nr = end - max(folio_pfn(folio), page_to_pfn(first));
 		/*
-		 * Read the reach again: another thread may have unmapped and
-		 * unpinned the page meanwhile.
+		 * Read reach[pfn] again: another thread may have unmapped and
+		 * unpinned the page in the meantime.
 		 */
 		nr_reached += is_last_pin(page, nr) && atomic_read(&reach[pfn]);
 	}

@@ -21,7 +21,10 @@ void model_init(struct model *model, struct kunit *test, unsigned long uaddr)
 		model->space[i].max = UINT_MAX;
 }
 
-/* Return the frame that a slot has now. */
+/*
+ * Return the frame that is currently in a slot. Look it up only if it is not
+ * cached in @model->now.
+ */
 unsigned long model_now(struct model *model, unsigned int slot)
 {
 	if (!model->now[slot])

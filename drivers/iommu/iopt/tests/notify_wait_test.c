@@ -42,7 +42,8 @@ static void unmap_waits_for_unpin(struct kunit *test)
 }
 
 /*
- * If an unmap is killed while it waits for pins, the mapping and its pins stay.
+ * If an unmap is killed while it waits for pins, the mapping and its pins are
+ * kept.
  */
 static void unmap_EINTR_leaves_mapping(struct kunit *test)
 {

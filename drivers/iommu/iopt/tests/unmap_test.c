@@ -27,7 +27,7 @@ static void unmap_ENOENT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 11));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(3), 9));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA + PAGES(4), 4));
-	/* A range that includes a single byte of a mapping is rejected too. */
+	/* A range that includes just one byte of a mapping is rejected, too. */
 	KUNIT_EXPECT_EQ(test, -ENOENT,
 			iopt_unmap(iopt, IOVA, IOVA + PAGES(8), &bytes));
 	KUNIT_EXPECT_EQ(test, -ENOENT,

@@ -603,7 +603,10 @@ static int setup_fault_injection(void)
 	return err;
 }
 
-/* Count the address spaces in the system (see ABI/testing/debugfs-iopt). */
+/*
+ * Count the address spaces in the system (see
+ * Documentation/ABI/testing/debugfs-iopt).
+ */
 static int count_spaces(void)
 {
 	struct dirent *entry;

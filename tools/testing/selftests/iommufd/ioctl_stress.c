@@ -330,8 +330,8 @@ static const struct {
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
 	/*
-	 * EINVAL if the IOAS is 64 bits wide, EOPNOTSUPP if the ID was reused
-	 * for a page table.
+	 * EINVAL if the IOAS no longer exists or is 64 bits wide, EOPNOTSUPP if
+	 * its ID was reused for a page table.
 	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },
 	{ "get_hw_info", call_hw_info, { 0 } },

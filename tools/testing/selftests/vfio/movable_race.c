@@ -269,8 +269,8 @@ static void *run(void *argument)
 }
 
 /*
- * Run a race. Return the duration of the slowest pin in microseconds, or
- * -errno.
+ * Let @threads threads pin memory at the same time, @rounds times. Return the
+ * duration of the slowest pin in microseconds, or -errno.
  */
 static long race_run(struct race *race, unsigned int threads,
 		     unsigned int rounds)

@@ -14,7 +14,8 @@
 /**
  * struct steps - progress of a child
  * @number: number of steps done
- * @failed: number of the first step that failed, counting from 1, or 0
+ * @failed: number of the first step that failed, counting from 1, or 0 if none
+ *          failed
  */
 struct steps {
 	int number;
