@@ -19,7 +19,7 @@ LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
 PROGRAM = "mdev_inversion"
 ROUNDS = 100
-RACE = re.compile(r"rounds (\d+) notices (\d+) overlapped (\d+) openings (\d+) pins (\d+)$")
+RACE = re.compile(r"# rounds (\d+) notices (\d+) overlapped (\d+) openings (\d+) pins (\d+)$")
 
 
 def inversion():

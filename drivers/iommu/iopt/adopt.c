@@ -204,7 +204,10 @@ static int orphan_take(struct io_pagetable *iopt, unsigned long start,
 	if (mutex_lock_killable(&iopt->attach_mutex))
 		return -EINTR;
 	mutex_lock(&iopt->lock);
-	while ((rc = orphan_find(iopt, start, last, orphan)) == -EAGAIN) {
+	for (;;) {
+		rc = orphan_find(iopt, start, last, orphan);
+		if (rc != -EAGAIN)
+			break;
 		rc = wait_idle_detached(iopt, iopt->idle_seq);
 		if (rc)
 			return rc;

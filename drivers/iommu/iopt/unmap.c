@@ -11,8 +11,8 @@
  * An unmap cannot fail once it has removed an area from a domain.
  *
  * Mappings are never split. If the uAPI of a front end defines what happens to
- * a mapping that the interval covers only partly, as VFIO type1 version 1 does,
- * the front end calls iopt_find_mapping() and unmaps whole mappings.
+ * a mapping that the interval covers only partly, the front end looks up its
+ * bounds with iopt_find_mapping() and unmaps whole mappings.
  */
 #include <linux/module.h>
 #include <linux/sched.h>

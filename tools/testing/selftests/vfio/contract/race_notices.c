@@ -78,13 +78,13 @@ int main(int argc, char **argv)
 	pthread_join(third, NULL);
 
 	mdev_state(&pinning, &state);
-	printf("rounds %u notices %llu overlapped %llu openings %u pins %u\n",
+	printf("# rounds %u notices %llu overlapped %llu openings %u pins %u\n",
 	       rounds, state.notices, state.overlapped, openings, state.pins);
 	good = state.notices == 2 * rounds && !state.overlapped && openings &&
 	       !state.pins;
 	mdev_destroy(&reopened);
 	mdev_destroy(&pinning);
 	close(container);
-	printf("race: %s\n", good ? "good" : "bad");
+	record("T1-169", "race", "%s", good ? "good" : "bad");
 	return !good;
 }
