@@ -35,7 +35,7 @@ FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "ar
          "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "adopt": "iopt-ad*", "dirty": "iopt-di*",
          "attach": "iopt-at*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*",
          "copy": "iopt-co*", "map": "iopt-m*", "page_migration": "iopt-page-*", "unmap": "iopt-u*", "gup": "iopt-g*",
-         "pins": "iopt-p*", "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
+         "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
 SUITE = re.compile(r'\.name = "(iopt-[\w-]+)"')
 
 FAILED = re.compile(r"(EXPECTATION|ASSERTION) FAILED at (\S+)")
@@ -62,16 +62,23 @@ class Run:
 
 
 def unmatched():
-    """Return the stages that match no suite, for which the kernel would run nothing."""
+    """Return the stages that match no suite, and the keys of FIRST that match no file with a mutant."""
     tests = (ROOT / "drivers/iommu/iopt/tests").glob("*.c")
     suites = [name for test in tests for name in SUITE.findall(test.read_text())]
-    return [stage for stage in [*STAGES, *FIRST.values()] if not fnmatch.filter(suites, stage)]
+    files = [mutant.file for mutant in mutate.listed("engine")]
+    return ([stage for stage in [*STAGES, *FIRST.values()] if not fnmatch.filter(suites, stage)] +
+            [start for start in FIRST if not any(file.startswith(start) for file in files)])
 
 
 def stages_for(mutant):
     """Return the stages in the order in which they run for the mutant."""
     first = [stage for start, stage in FIRST.items() if mutant.file.startswith(start)]
     return first + [stage for stage in STAGES if stage not in first]
+
+
+def log(number, stage):
+    """Return the path of the log of a run: the last one of a mutant, or that of a stage without a mutant."""
+    return LOG / (f"mutants-engine-{number}.run" if number else f"mutants-engine-control-{re.sub('[^a-z]', '', stage)}.run")
 
 
 def boot(number, stage, limits):
@@ -105,18 +112,21 @@ def boot(number, stage, limits):
                 break
     finally:
         stop(child)
-    (LOG / f"mutants-engine-{number}.run").write_text("\n".join(lines) + "\n")
+    log(number, stage).write_text("\n".join(lines) + "\n")
     return Run(wrong, ktap.parse(lines).passed, [*took, time.monotonic() - last])
 
 
 def run(todo):
     """Test the mutants; yield each verdict as soon as it is known."""
     build()
-    controls, limits = {}, {}
-    for stage in {stage: None for mutant in todo for stage in stages_for(mutant)}:
-        control = controls[stage] = boot(0, stage, [300])
+    pool = concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs())
+    stages = list({stage: None for mutant in todo for stage in stages_for(mutant)})
+    # The controls also run beside each other, so that the limits allow for the load.
+    controls = dict(zip(stages, pool.map(lambda stage: boot(0, stage, [300]), stages)))
+    limits = {}
+    for stage, control in controls.items():
         wrong = control.wrong or ("" if control.passed else "no case passed")
-        mutate.require_clean("the engine", wrong and f"{wrong}, see {LOG}/mutants-engine-0.run")
+        mutate.require_clean("the engine", wrong and f"{wrong}, see {log(0, stage)}")
         limits[stage] = [max(LEAST, PATIENCE * seconds) for seconds in control.took]
     say(f"the engine without a mutant: {sum(len(controls[stage].passed) for stage in STAGES)} cases passed in "
         f"{sum(sum(controls[stage].took) for stage in STAGES):.0f} s")
@@ -129,7 +139,7 @@ def run(todo):
                 return Verdict(mutant, True, run.wrong or f"{missing[0]} did not run")
         return Verdict(mutant, False, "nothing")
 
-    with concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs()) as pool:
+    with pool:
         jobs = [pool.submit(judge, mutant) for mutant in todo]
         try:
             for job in concurrent.futures.as_completed(jobs):

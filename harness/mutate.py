@@ -107,6 +107,9 @@ def write_sources(family, out, defined_in):
     are not rebuilt.
     """
     folder, mutants = FAMILIES[family], listed(family)
+    for copy in (out / folder).rglob("*.[ch]"):
+        if not (LINUX / folder / copy.relative_to(out / folder)).exists() and not copy.name.endswith(".mod.c"):
+            copy.unlink()
     for file in (LINUX / folder).rglob("*.[ch]"):
         name = str(file.relative_to(LINUX / folder))
         text = file.read_text()

@@ -21,7 +21,7 @@
 static bool disable_hugepages;
 module_param(disable_hugepages, bool, 0644);
 MODULE_PARM_DESC(disable_hugepages,
-		 "Use no I/O pages larger than a CPU page for memory that is mapped from now on");
+		 "Use the smallest I/O pages that hold a CPU page for memory that is mapped from now on");
 
 static unsigned int dma_entry_limit = U16_MAX;
 module_param(dma_entry_limit, uint, 0644);

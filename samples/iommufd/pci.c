@@ -14,6 +14,8 @@
 #include "text.h"
 #include "vfio.h"
 
+#define CLASS_BRIDGE	0x06
+
 #define PCI_BUS "/sys/bus/pci"
 
 static int read_number(const char *address, const char *attribute)
@@ -114,9 +116,11 @@ static bool match_pci_id(const char *address, const void *data)
 	       read_number(address, "device") == (int)pci_id->device;
 }
 
+/* Match all functions but one and, as vfio does not open them, bridges. */
 static bool match_other(const char *address, const void *data)
 {
-	return strcmp(address, data);
+	return strcmp(address, data) &&
+	       read_number(address, "class") >> 16 != CLASS_BRIDGE;
 }
 
 static bool match_sriov(const char *address, const void *data)

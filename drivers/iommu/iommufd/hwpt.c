@@ -268,7 +268,7 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * Sets iommufd_device.hwpt. From then on, the device can access the memory
  * mapped in @ioas and no other memory.
  *
- * If a mapping outside of the aperture of a new domain is being created or
+ * If a mapping that a new domain may be unable to translate is being created or
  * removed, the attach waits for that mapping. The wait is unbounded, since it
  * lasts until the memory is pinned or until a driver has unpinned its pages.
  * Closing another device takes attach_lock, so the lock is dropped for the

@@ -246,7 +246,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * @domain: as for iopt_attach_domain()
  *
  * Like iopt_attach_domain(), but does not wait for mappings that are being
- * built or torn down and that @domain may be unable to translate. If it returns
+ * built or dying and that @domain may be unable to translate. If it returns
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the

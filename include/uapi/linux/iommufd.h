@@ -292,8 +292,9 @@ struct iommu_ioas_unmap {
  *                            (EPERM), and fails with EBUSY if the file has any
  *                            object
  * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1
- *                           (default): as large as the memory allows. 0: no
- *                           larger than a CPU page. Changing the option from 1
+ *                           (default): as large as the memory allows. 0: the
+ *                           size of a CPU page, or the smallest one of the
+ *                           IOMMU if that is larger. Changing the option from 1
  *                           to 0 fails with EINVAL while memory is mapped for a
  *                           device
  */

@@ -375,9 +375,15 @@ static int account_init(struct kunit *test)
 	return 0;
 }
 
+static void account_exit(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, test_threads_unjoined());
+}
+
 static struct kunit_suite account_suite = {
 	.name = "iopt-account",
 	.init = account_init,
+	.exit = account_exit,
 	.test_cases = account_cases,
 };
 

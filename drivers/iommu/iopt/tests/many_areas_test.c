@@ -80,21 +80,27 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 /*
  * An unmap of many areas drops the lock every IOPT_MAX_STEPS steps in each of
  * its loops. It gives up its first batch to start over with a claim, checks the
- * areas, marks them busy, hides them from accesses, looks for users, waits for
- * users, marks the areas as working, and removes them.
+ * areas, marks them busy, hides them from accesses, notifies accesses, waits for
+ * users, marks the areas as working, and removes them. If it may notify accesses
+ * several times, it first looks for users.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
 	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
 	struct test_space *space = test->priv;
+	unsigned int notices;
 	unsigned long bytes;
 
-	map_many(test);
-	lock_breaks(test);
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
-	KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
-	expect_lock_breaks(test, 1 + 7 * loop, 0);
-	test_validate(test);
+	for (notices = 1; notices <= 2; notices++) {
+		space->iopt->policy.notices = notices;
+		map_many(test);
+		lock_breaks(test);
+		KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX,
+						    &bytes));
+		KUNIT_EXPECT_EQ(test, PAGES(NR_MANY), bytes);
+		expect_lock_breaks(test, 1 + (6 + notices) * loop, 0);
+		test_validate(test);
+	}
 }
 
 /*
@@ -262,10 +268,11 @@ static long call_start_tracking(struct test_thread *thread)
 
 	/* A real-time thread runs as soon as the copy drops the lock. */
 	sched_set_fifo(current);
-	while (!during->raced && !READ_ONCE(during->copied)) {
+	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(during->copied))
 		usleep_range(10, 20);
-		during->raced = READ_ONCE(iopt->nr_claimed);
-	}
+	mutex_lock(&iopt->lock);
+	during->raced = iopt->nr_inserting[false];
+	mutex_unlock(&iopt->lock);
 	return iopt_dirty_start(iopt);
 }
 

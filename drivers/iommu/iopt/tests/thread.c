@@ -272,8 +272,13 @@ void test_thread_detach(struct kunit *test, struct test_thread *thread,
 /* Wait until the thread is in task state @state, e.g. TASK_KILLABLE. */
 void test_thread_wait_state(struct test_thread *thread, unsigned int state)
 {
-	while (READ_ONCE(thread->task->__state) != state)
+	const unsigned long end = jiffies + TEST_PATIENCE;
+
+	while (READ_ONCE(thread->task->__state) != state &&
+	       !completion_done(&thread->done) && time_before(jiffies, end))
 		msleep(20);
+	KUNIT_EXPECT_EQ(thread->test, state,
+			READ_ONCE(thread->task->__state));
 }
 
 void test_thread_kill(struct test_thread *thread)

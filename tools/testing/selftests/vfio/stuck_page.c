@@ -354,11 +354,10 @@ static long fork_timed(call_fn work, void *data)
 	if (!child)
 		_exit(work(data) < 0);
 	while (waitpid(child, &status, WNOHANG) != child) {
-		if (milliseconds() - start > CALL_TIMEOUT) {
-			kill(child, SIGKILL);
-			waitpid(child, &status, 0);
+		if (milliseconds() - start > 2 * CALL_TIMEOUT)
 			return -ETIMEDOUT;
-		}
+		if (milliseconds() - start > CALL_TIMEOUT)
+			kill(child, SIGKILL);
 		usleep(1000);
 	}
 	return status;
