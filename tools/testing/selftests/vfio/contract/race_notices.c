@@ -6,6 +6,9 @@
  * device must not overlap, and none must be missing. Lockdep reports lock
  * inversions in the kernel log. This program covers rule T1-169.
  *
+ * The first round does not race: the driver holds one notice, and the other one
+ * must not arrive meanwhile.
+ *
  * Usage: race_notices [ROUNDS]
  */
 #include <pthread.h>
@@ -19,7 +22,8 @@
 static char *memory;
 static int container;
 static struct mdev pinning, reopened;
-static unsigned int rounds = 100;
+static unsigned int rounds = 100, to_do;
+static pthread_t unmappers[2];
 static pthread_barrier_t barrier;
 static atomic_bool done;
 static unsigned int openings;
@@ -31,7 +35,7 @@ static void *unmapper(void *arg)
 	struct mdev mdev = pinning;
 
 	mdev.slot = number;
-	for (round = 0; round < rounds; round++) {
+	for (round = 0; round < to_do; round++) {
 		if (map(container, iova, memory + number * PAGE, PAGE,
 			READ_WRITE))
 			die("map in round %u", round);
@@ -42,6 +46,44 @@ static void *unmapper(void *arg)
 			die("unmap in round %u", round);
 	}
 	return NULL;
+}
+
+static void start_unmappers(unsigned int nr_rounds)
+{
+	static unsigned int numbers[] = { 0, 1 };
+	unsigned int i;
+
+	to_do = nr_rounds;
+	for (i = 0; i < 2; i++)
+		if (pthread_create(&unmappers[i], NULL, unmapper, &numbers[i]))
+			die("pthread_create");
+}
+
+static void join_unmappers(void)
+{
+	pthread_join(unmappers[0], NULL);
+	pthread_join(unmappers[1], NULL);
+}
+
+/*
+ * Hold the notice of one unmap in the driver for a while. The notice of the
+ * other unmap has to wait for it.
+ */
+static void hold_one_notice(void)
+{
+	const struct mdev_pin_control control = {
+		.flags = MDEV_PIN_NOTICE_UNPIN,
+		.hold = 1,
+	};
+	struct mdev mdev = pinning;
+
+	mdev.slot = 2;
+	mdev_control(&pinning, &control);
+	start_unmappers(1);
+	mdev_wait_held(&pinning, 1);
+	usleep(300 * 1000);
+	mdev_release(&mdev);
+	join_unmappers();
 }
 
 static void *opener(void *arg)
@@ -56,9 +98,8 @@ static void *opener(void *arg)
 
 int main(int argc, char **argv)
 {
-	unsigned int numbers[] = { 0, 1 }, i;
 	struct mdev_pin_state state;
-	pthread_t threads[2], third;
+	pthread_t third;
 	bool good;
 
 	if (argc > 1)
@@ -67,13 +108,11 @@ int main(int argc, char **argv)
 	container = mdev_container(&pinning, "notified", VFIO_TYPE1v2_IOMMU);
 	mdev_join(&reopened, "notified", container);
 	pthread_barrier_init(&barrier, NULL, 2);
+	hold_one_notice();
 	if (pthread_create(&third, NULL, opener, NULL))
 		die("pthread_create");
-	for (i = 0; i < 2; i++)
-		if (pthread_create(&threads[i], NULL, unmapper, &numbers[i]))
-			die("pthread_create");
-	for (i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	start_unmappers(rounds - 1);
+	join_unmappers();
 	atomic_store(&done, true);
 	pthread_join(third, NULL);
 
