@@ -119,10 +119,10 @@ def boot(number, stage, limits):
 def run(todo):
     """Test the mutants; yield each verdict as soon as it is known."""
     build()
-    pool = concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs())
     stages = list({stage: None for mutant in todo for stage in stages_for(mutant)})
     # The controls also run beside each other, so that the limits allow for the load.
-    controls = dict(zip(stages, pool.map(lambda stage: boot(0, stage, [300]), stages)))
+    with concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs()) as pool:
+        controls = dict(zip(stages, pool.map(lambda stage: boot(0, stage, [300]), stages)))
     limits = {}
     for stage, control in controls.items():
         wrong = control.wrong or ("" if control.passed else "no case passed")
@@ -139,11 +139,4 @@ def run(todo):
                 return Verdict(mutant, True, run.wrong or f"{missing[0]} did not run")
         return Verdict(mutant, False, "nothing")
 
-    with pool:
-        jobs = [pool.submit(judge, mutant) for mutant in todo]
-        try:
-            for job in concurrent.futures.as_completed(jobs):
-                yield job.result()
-        finally:
-            for job in jobs:
-                job.cancel()
+    yield from mutate.judged(judge, todo, WORKERS * kernel.jobs())

@@ -64,6 +64,9 @@ def run(todo):
     image = build()
     mutate.require_clean("/dev/iommu", boot(image, 0))
     say("/dev/iommu without a mutant: no failure")
-    for mutant in todo:
+
+    def judge(mutant):
         wrong = boot(image, mutant.number)
-        yield Verdict(mutant, bool(wrong), wrong or "nothing")
+        return Verdict(mutant, bool(wrong), wrong or "nothing")
+
+    yield from mutate.judged(judge, todo, kernel.jobs())

@@ -8,6 +8,7 @@ The faults are grouped into families. harness/faults/FAMILY lists the faults of 
 The expression must match exactly once in the function. In the replacement, \\1 is the first group, and \\n and \\t are
 escapes as in C. A literal bar must be preceded by a backslash or have no spaces around it.
 """
+import concurrent.futures
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -128,3 +129,15 @@ def require_clean(what, wrong):
     """Raise Failure if the tests fail without a fault: no mutant can be judged then. wrong is the failure or None."""
     if wrong:
         raise Failure(f"{what} fails without a fault, so that its mutants cannot be judged: {wrong}")
+
+
+def judged(judge, mutants, workers):
+    """Call judge() for each mutant in a number of threads; yield each Verdict as soon as it is known."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        jobs = [pool.submit(judge, mutant) for mutant in mutants]
+        try:
+            for job in concurrent.futures.as_completed(jobs):
+                yield job.result()
+        finally:
+            for job in jobs:
+                job.cancel()
