@@ -4,12 +4,13 @@
 .DEFAULT_GOAL := help
 
 # Pass variables of the command line to the harness.
-export KERNEL PLANT ONLY WIDEN
+export KERNEL PLANT ONLY WIDEN MAKECMDGOALS
 
 .PHONY: python
 python:
 	@command -v python3 >/dev/null || \
-		{ apt-get update && apt-get install -y --no-install-recommends python3; } || \
+		{ test "$$(id -u)" = 0 && echo "python3 is missing: installing it with apt-get" && \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends python3 >/dev/null; } || \
 		{ echo "error: python3 is missing. Install it, on Debian as root with: apt-get install python3" >&2; exit 1; }
 
 # This file is not a goal, although the rule below matches it.

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point of the harness: `make COMMAND` runs `python3 -m harness COMMAND`."""
 import difflib
+import errno
 import fcntl
 import importlib
 import os
+import re
+import shlex
+import shutil
 import signal
 import sys
 import textwrap
 
-from . import base
-from .paths import BUILD
+from . import base, packages, widen
+from .paths import BUILD, ROOT
 from .shell import Failure, say
 
 # {command: (module, help text)}. The module's main() returns the exit status.
 COMMANDS = {
-    "run": ("run", "build the release kernel, boot it in QEMU with VT-d and do DMA through /dev/iommu"),
-    "check": ("check", "run everything that a submission must pass"),
+    "run": ("run", "build the kernel, boot it in an emulated PC and let a device do DMA through /dev/iommu"),
+    "check": ("check", "run all tests that a change has to pass"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
     "selftest": ("selftest", "run the kselftests in a guest"),
     "differential": ("differential", "compare the behaviour of type1 under the stock kernel and under ours"),
-    "mutants": ("mutants", "plant faults in the engine, /dev/iommu and type1, which the tests must catch"),
+    "mutants": ("mutants", "plant faults in our code, one at a time, and check that the tests catch each (hours)"),
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
-    "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and a plot"),
+    "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and build/bench.svg"),
     "clients": ("clients", "forward frames with DPDK's testpmd on type1 and check that all arrive unchanged"),
-    "inversion": ("inversion", "show with lockdep that stock type1 has a lock inversion and ours does not"),
-    "kernel": ("kernel", "build the release kernel and print the path of its bzImage"),
-    "series": ("series_mail", "write the patches as mail and print their folder"),
+    "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, and ours does not"),
+    "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
+    "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile what each commit touches, built in and as modules"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
-    "clean": ("clean", "remove build/"),
+    "clean": ("clean", "remove build/, which takes several GB; the next command starts from nothing"),
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
@@ -38,8 +42,20 @@ VARIABLES = {
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
              "comma-separated names of the programs, mutants or parts to run; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: a bug that the command must report"),
+    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail then"),
 }
+
+EPILOGUE = """
+examples:
+  make run                                  start here
+  make selftest ONLY=iommufd/ioas_map       one test program; a wrong name lists all of them
+  make selftest 'ONLY=vfio/*'               all test programs of one folder
+
+The first command installs packages, unpacks a kernel and builds it, with all processors: 10 to 20 minutes on two of
+them, and 3 GB in build/; all commands together take 10 GB. No kernel is installed: it runs in an emulator. If you press
+Ctrl-C, the same command continues later. A failure names its log in build/log/. Compiled objects also stay in the cache
+of ccache, by default ~/.cache/ccache. To run one KUnit suite by hand, see "Tests" in Documentation/driver-api/iopt.rst.
+"""
 
 
 def usage():
@@ -51,22 +67,54 @@ def usage():
         taken = "" if commands == set(COMMANDS) else f" ({', '.join(c for c in COMMANDS if c in commands)})"
         for number, line in enumerate(textwrap.wrap(text + taken, 100)):
             say(f"  {'' if number else f'{name}=':14}{line}")
-    say("\nThe first command unpacks and builds a kernel, which takes minutes; later ones rebuild only what changed.\n"
-        "All files are created in build/. The output of compilers and guests is in build/log/.")
+    say(EPILOGUE)
+
+
+def variables_given():
+    """Return the names of the variables on the command line of make."""
+    _, _, given = os.environ.get("MAKEFLAGS", "").partition("-- ")
+    return [word.partition("=")[0].rstrip(":+?") for word in shlex.split(given) if "=" in word]
 
 
 def check_arguments(command):
-    """Fail with an explanation unless the command exists and takes the variables that are set."""
-    if command not in COMMANDS:
-        near = difflib.get_close_matches(command, COMMANDS, 1)
-        raise Failure(f"there is no command {command}{f'; did you mean {near[0]}?' if near else '.'} "
-                      "Run `make help` for a list.")
+    """Fail with an explanation unless all commands exist and the first one takes the variables that are set."""
+    for goal in dict.fromkeys([command, *os.environ.get("MAKECMDGOALS", "").split()]):
+        if goal not in COMMANDS and goal != "help":
+            near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
+                difflib.get_close_matches(goal, COMMANDS, 1)
+            raise Failure(f"there is no command {goal}{f'; did you mean {near[0]}?' if near else '.'} "
+                          "Run `make help` for a list.")
+    for name in variables_given():
+        if name not in VARIABLES:
+            near = difflib.get_close_matches(name.upper(), VARIABLES, 1)
+            raise Failure(f"there is no variable {name}={f'; did you mean {near[0]}=?' if near else '.'} "
+                          "Run `make help` for a list.")
     for name, (commands, _) in VARIABLES.items():
         if os.environ.get(name) and command not in commands:
             raise Failure(f"make {command} does not take {name}=, only {', '.join(sorted(commands))} do.")
+    widen.given()
     if command != "clean":
         base.named()
 
+
+def check_folder():
+    """Fail unless the clone is in a folder in which a kernel can be built."""
+    if re.search(r"[\s:]", str(ROOT)):
+        raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
+                      "the clone")
+    if BUILD.exists() and not BUILD.is_dir():
+        raise Failure(f"{BUILD} exists but is no folder: remove it")
+
+
+def explain(error):
+    """Return the message for an error of the operating system, or None if it is not one of the environment."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free >> 20
+        return f"the disk of {BUILD} is full ({free} MB free). `make clean` removes all builds."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
+                f"`chown -R USER {BUILD}` as root, or go on as root.")
+    return None
 
 def main():
     if sys.argv[1:] in ([], ["help"]):
@@ -74,15 +122,19 @@ def main():
         return 0
     command = sys.argv[1]
     check_arguments(command)
+    check_folder()
     # Turn SIGTERM into an exception, so that `finally` blocks stop the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if command == "clean":
+        return importlib.import_module("harness.clean").main()
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another command that runs in this checkout")
+            say("waiting for another command that runs in this checkout; press Ctrl-C to give up")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        packages.need_for(command)
         return importlib.import_module(f"harness.{COMMANDS[command][0]}").main()
 
 
@@ -93,4 +145,14 @@ if __name__ == "__main__":
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
+        print("\ninterrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        message = explain(error)
+        if not message:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)

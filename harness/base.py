@@ -11,6 +11,9 @@ from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
 OLDEST = 187
+# What to do if apt offers no newer package: an installation of Debian has this archive, a bare debootstrap does not.
+SECURITY = ("Newer versions are in Debian's security archive: add the suite bookworm-security to the sources of apt, "
+            "and run the command again.")
 CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1 as KERNEL=, or leave KERNEL= out "
           "to use Debian's package linux-source-6.1.")
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
@@ -46,21 +49,33 @@ def named():
 def source():
     """Return the path of the tree or tarball to import: KERNEL= if set, else the tarball of Debian's package."""
     path = named()
-    if not path:
-        packages.need(packages.SOURCE)
-    return path or TARBALL
+    if path:
+        return path
+    packages.need(packages.SOURCE)
+    if not is_recent():
+        packages.apt(packages.SOURCE, f"linux-source-6.1 {packages.version(*packages.SOURCE)} is too old")
+    if not is_recent():
+        raise Failure(f"linux-source-6.1 is {packages.version(*packages.SOURCE)}, but the series needs 6.1.{OLDEST} or "
+                      f"later. {SECURITY}")
+    return TARBALL
 
 
-def check_version(tree):
-    """Fail unless the tree is Linux 6.1.187 or a later 6.1."""
+def is_recent():
+    """Return whether the installed package has a kernel on which the series applies."""
+    found = re.match(r"6\.1\.(\d+)", packages.version(*packages.SOURCE))
+    return bool(found) and int(found.group(1)) >= OLDEST
+
+
+def check_version(tree, shown=None):
+    """Fail unless the tree is Linux 6.1.187 or a later 6.1. shown is the name of the tree for messages."""
     try:
         text = (tree / "Makefile").read_text()
         major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))
                                for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
     except (OSError, AttributeError):
-        raise Failure(f"{tree} is not a source tree of the kernel. {CHOICE}") from None
+        raise Failure(f"{shown or tree} is not a source tree of the kernel. {CHOICE}") from None
     if (major, minor) != (6, 1) or patch < OLDEST:
-        raise Failure(f"{tree} is Linux {major}.{minor}.{patch}, on which the series does not apply. {CHOICE}")
+        raise Failure(f"{shown or tree} is Linux {major}.{minor}.{patch}, on which the series does not apply. {CHOICE}")
 
 
 def fetch():
@@ -75,6 +90,8 @@ def fetch():
     fresh = BUILD / "linux.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    if (origin / ".config").exists():
+        raise Failure(f"{origin} contains a build: run `make mrproper` there first, which also deletes its .config")
     if origin.is_dir():
         check_version(origin)
         must(f"copy {origin}", ["cp", "-a", f"{origin}/.", fresh], "base.log")
@@ -82,9 +99,7 @@ def fetch():
     else:
         must(f"unpack {origin.name}",
              ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
-    check_version(fresh)
-    if (fresh / ".config").exists():
-        raise Failure(f"{origin} contains a build: run `make mrproper` there first")
+    check_version(fresh, origin)
     git("init", "-q", "-b", "series", tree=fresh)
     for key, value in (("core.compression", "1"), ("gc.auto", "0"), ("core.autocrlf", "false"),
                        ("advice.detachedHead", "false")):
@@ -93,5 +108,9 @@ def fetch():
     git("commit", "-q", "-m", "Linux 6.1 base", tree=fresh)
     git("tag", "base", tree=fresh)
     (fresh / ".git" / IDENTITY).write_text(identity)
-    shutil.rmtree(LINUX, ignore_errors=True)
+    old = BUILD / "linux.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if LINUX.exists():
+        LINUX.rename(old)
     fresh.rename(LINUX)
+    shutil.rmtree(old, ignore_errors=True)

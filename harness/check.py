@@ -7,7 +7,7 @@ must fail. WIDEN=1 delays threads of concurrent selftests after they release a l
 import functools
 import time
 
-from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, packages, planted, run,
+from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, planted, run,
                selftest, series_mail, widen)
 from .paths import LOG
 from .results import Results
@@ -94,9 +94,6 @@ def run_all(stages):
 def main():
     start = time.monotonic()
     planted.given()     # Reject an invalid PLANT= before the first stage.
-    # Install all packages now: the background stages must not run apt-get at the same time.
-    packages.need([*packages.BASE, *packages.SERIES, *packages.KERNEL, *packages.LINT, *packages.GUEST,
-                   *packages.CLIENTS])
     staged = [(name, *stage(name, work)) for name, work in STAGES[:1]]
     with beside.started("beside", [functools.partial(stage, name, work) for name, work in BESIDE]) as others:
         staged += [(name, *stage(name, work)) for name, work in STAGES[1:]]

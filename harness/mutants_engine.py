@@ -78,7 +78,8 @@ def stages_for(mutant):
 
 def log(number, stage):
     """Return the path of the log of a run: the last one of a mutant, or that of a stage without a mutant."""
-    return LOG / (f"mutants-engine-{number}.run" if number else f"mutants-engine-control-{re.sub('[^a-z]', '', stage)}.run")
+    name = number or f"control-{re.sub('[^a-z]', '', stage)}"
+    return LOG / f"mutants-engine-{name}.run"
 
 
 def boot(number, stage, limits):

@@ -22,6 +22,6 @@ def select(wanted, names, what, shown=None):
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             choices = textwrap.wrap("  ".join(shown or names), 100, break_long_words=False, break_on_hyphens=False)
-            raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'. Choose from these, with "
-                                        "commas in between; * stands for any text:", *choices]))
+            raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'. Choose from these, separated "
+                                        "by commas; * stands for any text:", *choices]))
     return [name for name in names if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]

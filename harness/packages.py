@@ -15,6 +15,27 @@ GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: for checkpatch's spdxcheck
+BUILD = [*BASE, *SERIES, *KERNEL]
+# {command: packages}; commands that are not listed need those of BUILD and GUEST.
+COMMANDS = {
+    "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
+    "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU],
+    "clients": [*BUILD, *GUEST, *CLIENTS],
+    "bench": [*BUILD, *GUEST, *PEER],
+    "lint": [*BUILD, *LINT],
+    "series": [*BASE, *SERIES],
+    "kernel": BUILD,
+    "coverage": BUILD,
+    "bisect": BUILD,
+    "clean": [],
+}
+INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]
+
+
+def version(name):
+    """Return the version of an installed package."""
+    return subprocess.run(["dpkg-query", "-W", "-f=${Version}", name], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL).stdout
 
 
 def missing(names):
@@ -24,21 +45,32 @@ def missing(names):
     return [name for name in names if name not in there]
 
 
-def need(names):
-    """Install missing packages with apt-get if running as root; otherwise raise Failure with their names."""
-    if not shutil.which("dpkg-query"):
-        raise Failure("this is no Debian system, as dpkg-query is missing. The harness needs Debian 12 with these "
-                      f"packages:\n    {' '.join(names)}")
-    absent = missing(names)
-    if not absent:
-        return
-    install = f"apt-get install {' '.join(absent)}"
+def apt(names, why):
+    """Install or upgrade packages with apt-get if running as root; otherwise raise Failure with the command to run."""
+    install = " ".join([*INSTALL, *names])
     if os.geteuid() != 0:
-        raise Failure(f"packages are missing. Install them as root, or run make as root:\n    {install}")
+        raise Failure(f"{why}. Run this as root once, or run make as root:\n    apt-get update && {install}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     try:
         must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
-        must(install, ["apt-get", "install", "-y", "--no-install-recommends", *absent], "apt.log", env=env)
+        must(f"apt-get install {' '.join(names)}", [*INSTALL, *names], "apt.log", env=env)
     except Failure as failure:
         raise Failure(f"{failure}\nCheck the network and the sources of apt, and run the command again. Or install the "
                       f"packages yourself:\n    {install}") from None
+
+
+def need(names):
+    """Install the packages that are missing."""
+    if not shutil.which("dpkg-query"):
+        raise Failure("dpkg-query is missing, so this is not Debian. The harness needs Debian 12 with these packages:\n"
+                      f"    {' '.join(names)}")
+    absent = missing(dict.fromkeys(names))
+    if absent:
+        apt(absent, "packages are missing")
+
+
+def need_for(command):
+    """Install all packages that a command needs, so that it does not stop half-way for the next one."""
+    names = COMMANDS.get(command, [*BUILD, *GUEST])
+    if names:
+        need([*names, *([] if os.environ.get("KERNEL") else SOURCE)])

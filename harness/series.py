@@ -20,12 +20,12 @@ import re
 
 from . import base, edits, packages
 from .base import AUTHOR, EMAIL, git
-from .paths import BUILD, LINUX, ROOT, SERIES
+from .paths import LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
-COMMITS = BUILD / "series-commits.json"
+COMMITS = LINUX / ".git" / "series-commits.json"      # beside the objects that it names
 
 
 class Patch:

@@ -116,7 +116,7 @@ def logged(title, argv, log, cwd=None, env=None):
                 if line is not None:
                     out.write(line + "\n")
                     count, last = count + 1, line.strip()
-                progress.tick(f"{count} steps  {last}")
+                progress.tick(f"{count} lines  {last}" if count else "")
             status = child.wait()
         finally:
             stop(child)

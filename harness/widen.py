@@ -27,8 +27,11 @@ reclaim=$!
 
 
 def given():
-    """Return whether WIDEN= is set."""
-    return bool(os.environ.get("WIDEN"))
+    """Return whether WIDEN= is set; raise Failure unless it is 1 then."""
+    value = os.environ.get("WIDEN")
+    if value not in (None, "", "1"):
+        raise Failure(f"WIDEN={value}: give 1, or leave WIDEN= out")
+    return value == "1"
 
 
 def ranges(out):
