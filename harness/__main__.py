@@ -42,7 +42,7 @@ VARIABLES = {
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
              "comma-separated names of the programs, mutants or parts to run; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail then"),
+    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug, and the command must fail"),
 }
 
 EPILOGUE = """
