@@ -4,7 +4,8 @@
 .DEFAULT_GOAL := help
 
 # Pass variables of the command line to the harness.
-export KERNEL PLANT ONLY WIDEN MAKECMDGOALS
+export KERNEL PLANT ONLY WIDEN
+export IOPT_GOALS := $(MAKECMDGOALS)
 
 .PHONY: python
 python:

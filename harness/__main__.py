@@ -42,7 +42,7 @@ VARIABLES = {
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
              "comma-separated names of the programs, mutants or parts to run; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug, and the command must fail"),
+    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail"),
 }
 
 EPILOGUE = """
@@ -78,7 +78,7 @@ def variables_given():
 
 def check_arguments(command):
     """Fail with an explanation unless all commands exist and the first one takes the variables that are set."""
-    for goal in dict.fromkeys([command, *os.environ.get("MAKECMDGOALS", "").split()]):
+    for goal in dict.fromkeys([command, *os.environ.get("IOPT_GOALS", "").split()]):
         if goal not in COMMANDS and goal != "help":
             near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
                 difflib.get_close_matches(goal, COMMANDS, 1)
