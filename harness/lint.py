@@ -38,7 +38,7 @@ def tool(argv):
 
 
 def compiled(objects, results):
-    """Compile our sources with W=1 and sparse, and check the calls between the engine's files."""
+    """Compile our sources with W=1 and sparse, and check that the engine's files do not call each other in a cycle."""
     out = BUILD / "lint"
     kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),

@@ -45,8 +45,9 @@ void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
  * @device: the device
  * @link: link of the file by which the device is opened
  *
- * Sets vfio_device.kvm and takes a reference, or leaves it NULL if the file is
- * not associated with a VM or if the VM is already being destroyed.
+ * Sets vfio_device.kvm and takes a reference to the VM. Leaves vfio_device.kvm
+ * NULL if the file is not associated with a VM or if the VM is already being
+ * destroyed.
  *
  * Context: May sleep. The caller serialises opens of @device.
  */

@@ -38,7 +38,10 @@
 #define CAP_WIDTH(bits)	((u64)((bits) - 1) << 16)
 #define ECAP_COHERENT	1ULL
 
-/* These flags are written under different locks and must not share a byte. */
+/*
+ * has_iotlb_device is written under another lock than the other two flags, so it
+ * must not share a byte with them.
+ */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));
 static_assert(offsetof(struct dmar_domain, set_pte_snp) !=

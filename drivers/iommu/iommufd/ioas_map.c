@@ -38,7 +38,7 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 		return -EINVAL;
 	decoded->map_flags =
 		flags & IOMMU_IOAS_MAP_FIXED_IOVA ? IOPT_MAP_FIXED : 0;
-	/* User space cannot flush CPU caches, so DMA has to be coherent. */
+	/* The uAPI has no command to flush CPU caches: require coherent DMA. */
 	decoded->prot = IOMMU_CACHE;
 	if (flags & IOMMU_IOAS_MAP_READABLE)
 		decoded->prot |= IOMMU_READ;

@@ -2,8 +2,8 @@
 /*
  * The limit on the size of I/O pages.
  *
- * A new limit applies to areas that are mapped from then on. Areas that are
- * mapped already keep their I/O pages.
+ * A new limit applies to areas that are mapped from then on, see
+ * iopt_area_program(). Areas that are mapped already keep their I/O pages.
  */
 #include <linux/log2.h>
 #include <linux/module.h>

@@ -5,8 +5,8 @@
  * An area becomes idle when it stops being busy or working, when it is removed,
  * or when a call stops using it.
  *
- * A caller that finds a conflicting area sleeps until an area of the space
- * becomes idle. It then restarts its lookup, because any area may have changed
+ * A caller that finds a conflicting area, such as one that an unmap is tearing
+ * down, sleeps until an area of the space becomes idle. It then restarts its lookup, because any area may have changed
  * during the wait.
  */
 #include <linux/mutex.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory with a known physical layout, and clocks.
+ * Helpers for benchmarks: memory with a known physical layout, and clocks.
  *
  * Fragmented memory consists of 4 KiB pages that were first touched in random
  * order, so that adjacent virtual pages are not physically adjacent.

@@ -209,7 +209,10 @@ static void access_pins_beside_pinning_access(struct kunit *test)
 	test_validate(test);
 }
 
-/* An access that waits for another caller to pin is killable. */
+/*
+ * A pin of an access can be killed while it waits for another caller that is
+ * pinning the same pages.
+ */
 static void waiting_access_is_killable(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 0, 8 }, { NULL, 0, 8 } } };
@@ -226,7 +229,10 @@ static void waiting_access_is_killable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pinning.pages->nr_charged);
 }
 
-/* A holder that waits for another caller to pin is killable. */
+/*
+ * An attach can be killed while it waits for another caller that is pinning the
+ * same pages.
+ */
 static void waiting_holder_is_killable(struct kunit *test)
 {
 	struct pinning pinning = { .call = { { NULL, 8, 8 }, { NULL, 0, 4 } } };

@@ -10,7 +10,10 @@
 
 #define IOVA	0x100000000UL
 
-/* Expect that of @npages pages only [@first, @last] are pinned, once each. */
+/*
+ * Expect that, of the @npages pages at @uaddr, only pages @first to @last are
+ * pinned, each of them once.
+ */
 static void expect_pinned(struct kunit *test, unsigned long uaddr,
 			  unsigned long npages, unsigned long first,
 			  unsigned long last)

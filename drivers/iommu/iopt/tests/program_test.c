@@ -436,8 +436,8 @@ static void map_runs_EINVAL(struct kunit *test)
 }
 
 /*
- * On failure, iommu_map_runs() reports the number of bytes that are mapped, and
- * has called iotlb_sync_map for them.
+ * A failed iommu_map_runs() reports the number of bytes that it has mapped,
+ * after calling iotlb_sync_map for them.
  */
 static void map_runs_reports_mapped(struct kunit *test)
 {
