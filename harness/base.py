@@ -11,8 +11,8 @@ from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
 OLDEST = 187
-# Advice if apt offers no newer package. Debian's installer makes the security archive a source of apt, a bare debootstrap
-# does not.
+# Advice if apt offers no newer package. Debian's installer makes the security archive a source of apt, but a bare
+# debootstrap does not.
 SECURITY = ("Newer versions are in Debian's security archive: add the suite bookworm-security to the sources of apt, "
             "and run the command again.")
 CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1 as KERNEL=, or leave KERNEL= out "

@@ -39,8 +39,8 @@
 #define ECAP_COHERENT	1ULL
 
 /*
- * has_iotlb_device is written under another lock than the other two flags, so it
- * must not share a byte with them.
+ * has_iotlb_device is written under another lock than the other two flags, so
+ * it must not share a byte with them.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));

@@ -6,8 +6,8 @@
  * or when a call stops using it.
  *
  * A caller that finds a conflicting area, such as one that an unmap is tearing
- * down, sleeps until an area of the space becomes idle. It then restarts its lookup, because any area may have changed
- * during the wait.
+ * down, sleeps until an area of the space becomes idle. It then restarts its
+ * lookup, because any area may have changed during the wait.
  */
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>

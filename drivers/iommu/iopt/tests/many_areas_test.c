@@ -80,9 +80,9 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 /*
  * An unmap of many areas drops the lock every IOPT_MAX_STEPS steps in each of
  * its loops. It gives up its first batch to start over with a claim, checks the
- * areas, marks them busy, hides them from accesses, notifies accesses, waits for
- * users, marks the areas as working, and removes them. If it may notify accesses
- * several times, it first looks for users.
+ * areas, marks them busy, hides them from accesses, notifies accesses, waits
+ * for users, marks the areas as working, and removes them. If it may notify
+ * accesses several times, it first looks for users.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {

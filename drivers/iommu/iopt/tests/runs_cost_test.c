@@ -276,8 +276,8 @@ static void runs_change_in_linear_time(struct kunit *test)
 }
 
 /*
- * Marking a few pages of a large record as lost, or clearing a few chunks, takes
- * few steps.
+ * Marking a few pages of a large record as lost, or clearing a few chunks,
+ * takes few steps.
  */
 static void runs_small_change_takes_few_steps(struct kunit *test)
 {

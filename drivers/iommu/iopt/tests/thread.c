@@ -40,8 +40,8 @@ static int thread_main(void *data)
 }
 
 /*
- * Start a kthread that calls @call once, with @mm as its mm, or without an mm if
- * @mm is NULL. @mm must remain valid until the thread is joined.
+ * Start a kthread that calls @call once, with @mm as its mm, or without an mm
+ * if @mm is NULL. @mm must remain valid until the thread is joined.
  */
 void test_thread_start(struct kunit *test, struct test_thread *thread,
 		       long (*call)(struct test_thread *thread), void *data,

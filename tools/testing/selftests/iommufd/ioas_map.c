@@ -32,7 +32,9 @@ FIXTURE_TEARDOWN(pins)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* Unlike testbed_attach(), do not map the bounce page, to count the rest only. */
+/*
+ * Unlike testbed_attach(), do not map the bounce page, to count the rest only.
+ */
 static int attach(struct testbed *bed)
 {
 	__u32 pt_id = bed->ioas;
