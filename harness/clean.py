@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make clean: remove build/, which holds everything that the harness creates but the cache of ccache."""
+"""make clean: remove build/, which holds everything that the harness creates except the cache of ccache."""
 import shutil
 
 from .paths import BUILD

@@ -23,9 +23,9 @@ DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device that the programs mdev_* use
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 
-# The emulated machines, with their arguments for guest.Guest. Programs run on the usual machine, except that those in
-# ONLY run just on the machine given there, and those in ALSO run there as well. Results are named program@machine, or
-# program for the usual machine.
+# The emulated machines, with their arguments for guest.Guest. A program runs on the usual machine. ONLY lists programs
+# that run on another machine instead, ALSO those that run on another one in addition. Results are named
+# program@machine, or program for the usual machine.
 MACHINES = {
     "usual": {},
     "unsafe": {"iommu": "intel-iommu,intremap=off"},

@@ -225,7 +225,7 @@ def boot_once(guest, script, on_line):
 
 
 def restartable(outcome):
-    """Return whether a guest hung or QEMU crashed, without any finding but stalls, which any hang causes."""
+    """Return whether the guest hung or QEMU crashed, and the log reports nothing but stalls, which any hang causes."""
     return outcome.lost and not cleanlog.of(outcome, ["stall"])
 
 

@@ -23,7 +23,7 @@ DECLARED = "# expects: dma-fault"
 
 @dataclass
 class Group:
-    """Programs that run in one guest, selected by patterns of their names or by a text in their sources."""
+    """Programs that run in one guest, selected by patterns of their names or by a string in their source."""
     name: str
     patterns: tuple = ()
     text: str = ""

@@ -34,7 +34,7 @@ static void areas_untrack(struct io_pagetable *iopt)
 		iopt_area_untrack(area);
 }
 
-/* Return the area at @start if it has exactly @npages pages. */
+/* Return the area that starts at @start and has @npages pages, or NULL. */
 static struct iopt_area *area_at(struct io_pagetable *iopt, unsigned long start,
 				 unsigned long npages)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An access for KUnit tests that behaves like a driver.
+ * An access for KUnit tests, with a model of the driver that owns it.
  *
- * The driver holds a lock of its own while it pins and unpins, and takes the
+ * The modelled driver holds a lock of its own while it pins and unpins, and takes the
  * same lock in its unmap callback. The callback does not know which pages are
  * pinned, and therefore unpins the whole range repeatedly until no pin is left.
  */

@@ -425,8 +425,8 @@ static int call_adopt(struct kunit *test)
 }
 
 /*
- * Move the mapping back to this process and make it an orphan again. This takes
- * allocations, so stop the injection meanwhile.
+ * Move the mapping back to this process and make it an orphan again. This
+ * allocates memory, so stop the injection meanwhile.
  */
 static int undo_adopt(struct kunit *test)
 {

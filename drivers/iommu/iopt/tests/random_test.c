@@ -235,7 +235,10 @@ static void check_charges(struct random *random)
 			current->mm->locked_vm);
 }
 
-/* Compare the usable IOVAs and the number of mappings left with the model. */
+/*
+ * Compare the usable IOVAs, and the number of mappings that can still be added,
+ * with the model.
+ */
 static void check_queries(struct random *random, unsigned int s)
 {
 	struct model_space *space = &random->model.space[s];

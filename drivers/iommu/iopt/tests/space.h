@@ -29,7 +29,7 @@ struct test_access;
  * @test: the test case
  * @watch: fails the test case before it hangs, see space_watch()
  * @idle_seq: value of io_pagetable.idle_seq when @watch ran last
- * @nr_idle: number of successive runs of @watch that found a waiting call and
+ * @nr_idle: number of consecutive runs of @watch that found a waiting call and
  *           no progress
  */
 struct test_space {

@@ -89,12 +89,12 @@ FIXTURE_TEARDOWN(race)
 {
 	struct race *race = &self->race;
 
-	/* -EBUSY here means that a page table was leaked. */
 	device_close(&race->device[1]);
 	race->bed.device = race->device[0];
 	device_close(&race->bed.device);
 	EXPECT_EQ(0, race->hwpt ? iommu_destroy(race->bed.iommufd, race->hwpt) :
 				  0);
+	/* This fails with -EBUSY if a page table of the IOAS was leaked. */
 	EXPECT_EQ(0, iommu_destroy(race->bed.iommufd, race->bed.ioas));
 	testbed_close(&race->bed);
 	EXPECT_EQ(0, testbed_pinned(&race->bed));

@@ -37,7 +37,7 @@ int legacy_open(struct legacy *legacy, const char *address);
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);
 
-/* Open a mediated device, which has a group of its own. */
+/* Like legacy_open(), but for the mediated device @uuid. */
 int legacy_open_mediated(struct legacy *legacy, const char *uuid);
 void legacy_close(struct legacy *legacy);
 
