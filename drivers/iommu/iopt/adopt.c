@@ -121,7 +121,7 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
 }
 
 /**
- * iopt_orphan() - declare that mapped memory moves to another process or address
+ * iopt_orphan() - declare that mapped memory moves to a new process or address
  * @iopt: the space
  * @start: first byte of an interval
  * @last: last byte of the interval

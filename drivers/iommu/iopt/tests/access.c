@@ -2,9 +2,10 @@
 /*
  * An access for KUnit tests, with a model of the driver that owns it.
  *
- * The modelled driver holds a lock of its own while it pins and unpins, and takes the
- * same lock in its unmap callback. The callback does not know which pages are
- * pinned, and therefore unpins the whole range repeatedly until no pin is left.
+ * The modelled driver holds a lock of its own while it pins and unpins, and
+ * takes the same lock in its unmap callback. The callback does not know which
+ * pages are pinned, and therefore unpins the whole range repeatedly until no
+ * pin is left.
  */
 #include <linux/slab.h>
 

@@ -310,9 +310,9 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 }
 
 /*
- * Detach does not wait for the mmap_lock, which it needs to lower VmLck, because
- * a page fault may hold the lock indefinitely. This holds for a kernel thread as well as for
- * a thread of the process that is charged.
+ * Detach does not wait for the mmap_lock, which it needs to lower VmLck,
+ * because a page fault may hold the lock indefinitely. This holds for a kernel
+ * thread as well as for a thread of the process that is charged.
  */
 static void detach_beside_mmap_lock(struct kunit *test)
 {
@@ -338,8 +338,8 @@ static void detach_beside_mmap_lock(struct kunit *test)
 }
 
 /*
- * Detach does not wait for an unmap that has removed its mappings and is blocked
- * on the mmap_lock, which it needs to lower VmLck.
+ * Detach does not wait for an unmap that has removed its mappings and is
+ * blocked on the mmap_lock, which it needs to lower VmLck.
  */
 static void detach_beside_syncing_unmap(struct kunit *test)
 {
