@@ -133,7 +133,7 @@ static void widened_wake_up(struct wait_queue_head *head, unsigned int mode,
 }
 
 /**
- * struct widened - a function that releases a lock
+ * struct widened - a function that releases a lock or wakes a waiter
  * @probe: probe on the first instruction of the function
  * @replacement: function with the same parameters, which calls the original and
  *               waits. This module is in none of the ranges, so its call is

@@ -28,9 +28,10 @@ struct iopt_pinner {
  *        record of a page has valid @pfn, @kind, @owns and @lost
  * @count: number of times that the pinner has pinned the page
  * @kind: kind of the run that the page belongs to
- * @owns: no holder has the page pinned
- * @lost: no holder has the page pinned, but a device may still reach the page,
- *        so the page is never unpinned
+ * @owns: the record owns the reference to the page and the charge, because no
+ *        holder has the page pinned. Removing the last record unpins the page
+ * @lost: @owns is set, but a device may still reach the page, so removing the
+ *        last record does not unpin it
  * @owner: iopt_pinner.owner
  */
 struct iopt_pin {

@@ -232,7 +232,10 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 		payer = iopt_current_payer(iopt, account);
 	if (!payer)
 		return -ENOMEM;
-	/* @uptr is the area's address, which may be inside the pages. */
+	/*
+	 * @uptr is the address of the first page of the area, which need not be
+	 * the first page of @area->pages.
+	 */
 	rc = iopt_pages_adopt(area->pages,
 			      uptr - (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);

@@ -132,7 +132,7 @@ void iopt_debugfs_init(void)
 /**
  * iopt_debugfs_exit() - remove the directory of the engine
  *
- * All spaces have been freed, and their files are removed already.
+ * All spaces have been freed by now, and their files removed with them.
  *
  * Context: process context, may sleep.
  */

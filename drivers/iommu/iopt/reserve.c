@@ -335,7 +335,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment() - set the alignment that the attached domains require
+ * iopt_update_alignment() - set iova_alignment to what the domains require
  * @iopt: the space
  *
  * Context: @iopt->lock is held.

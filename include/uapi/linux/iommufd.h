@@ -122,7 +122,7 @@ struct iommu_iova_range {
  * struct iommu_ioas_allow_iovas - argument of IOMMU_IOAS_ALLOW_IOVAS
  * @size: sizeof(struct iommu_ioas_allow_iovas)
  * @ioas_id: ID of the IOAS
- * @num_iovas: number of elements in @allowed_iovas
+ * @num_iovas: number of elements in @allowed_iovas, at most 65536 (ENOMEM)
  * @__reserved: must be 0
  * @allowed_iovas: user address of an array of struct iommu_iova_range. The
  *                 ranges may be in any order, must be longer than one byte, and

@@ -61,7 +61,7 @@ struct mock_domain {
 	struct kunit *test;
 	bool attached;
 	bool pfnmap;
-	spinlock_t lock;	/* protects counters, flushes */
+	spinlock_t lock;	/* serialises flushes */
 	struct xarray ptes;
 	struct xarray unflushed;
 	struct xarray tables[MOCK_LEVELS];
