@@ -14,7 +14,8 @@ KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "c
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
-LINT = ["sparse", "perl", "python3-ply", "python3-git"]   # the last two: for checkpatch's spdxcheck
+# The last two are for spdxcheck of checkpatch; spatch runs the reports of its rules in the library of python3-dev.
+LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
 BUILD = [*BASE, *SERIES, *KERNEL]
 # {command: packages}; commands that are not listed need those of BUILD and GUEST.
 COMMANDS = {

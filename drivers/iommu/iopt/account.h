@@ -21,7 +21,7 @@ struct user_struct;
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
  *      because with mmget() an address space that maps the device would keep
  *      itself alive
- * @task: thread group leader of that process, for its limit of locked memory
+ * @task: main thread of that process, which provides RLIMIT_MEMLOCK
  * @user: user that %IOPT_ACCOUNT_USER charges
  * @unsynced: number of uncharged pages that VmLck of @mm still includes
  * @sync: work item that lowers VmLck for callers that must not wait or were
