@@ -2,18 +2,19 @@
 """Run jobs in the background, in a separate process that is confined to one processor."""
 import multiprocessing
 import os
+import queue
 from contextlib import contextmanager
 
 from .paths import LOG
 from .shell import Failure, Progress
 
 
-def _work(name, jobs, pipe):
+def _work(name, jobs, results):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with open(LOG / name, "w") as log:
         os.dup2(log.fileno(), 1)
     for job in jobs:
-        pipe.send(job())
+        results.put(job())
 
 
 class Beside:
@@ -21,21 +22,24 @@ class Beside:
 
     def __init__(self, name, jobs):
         self.name = name
-        self.pipe, end = multiprocessing.Pipe(duplex=False)
         # Fork, so that the jobs inherit the cached results of functions such as kernel.build().
-        self.process = multiprocessing.get_context("fork").Process(target=_work, args=(name, jobs, end))
+        context = multiprocessing.get_context("fork")
+        # A pipe would make a job with a long report wait until it is read, at the end.
+        self.queue = context.Queue()
+        self.process = context.Process(target=_work, args=(name, jobs, self.queue))
         self.process.start()
-        end.close()
 
     def result(self):
         """Wait for the next job and return its result; raise Failure if the process died."""
         progress = Progress(f"wait for build/log/{self.name}")
-        while not self.pipe.poll(0.5):
+        while True:
+            alive = self.process.is_alive()
+            try:
+                return self.queue.get(timeout=0.5)
+            except queue.Empty:
+                if not alive:
+                    raise Failure(f"a background job died, see {LOG / self.name}") from None
             progress.tick()
-        try:
-            return self.pipe.recv()
-        except EOFError:
-            raise Failure(f"a background job died, see {LOG / self.name}") from None
 
     def stop(self):
         self.process.terminate()    # SIGTERM raises an exception in the process, which then stops its children
