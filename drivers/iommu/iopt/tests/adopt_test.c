@@ -63,9 +63,7 @@ static void shared_pages_EBUSY(struct kunit *test)
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8);
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
-					  uaddr + PAGES(4), 4));
+	test_map_adjacent(test, IOVA, uaddr, 2, 4);
 	KUNIT_ASSERT_EQ(test, 0, test_copy(space->iopt, COPY, IOVA + PAGES(6),
 					   1));
 	KUNIT_EXPECT_EQ(test, -EBUSY, test_orphan(test, IOVA, 8));
@@ -129,9 +127,7 @@ static void adopt_errnos(struct kunit *test)
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8);
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
-					  uaddr + PAGES(4), 4));
+	test_map_adjacent(test, IOVA, uaddr, 2, 4);
 	KUNIT_ASSERT_EQ(test, 4, test_orphan(test, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_adopt(test, IOVA - PAGES(4), 4,
 						  uaddr));

@@ -213,9 +213,7 @@ static void pinned_is_dirty(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 8), i;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
-					  uaddr + PAGES(4), 4));
+	test_map_adjacent(test, IOVA, uaddr, 2, 4);
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), 1));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	for (i = 0; i != 3; i++)
