@@ -2,12 +2,13 @@
 /*
  * Kernel API of /dev/iommu, for subsystems that pass devices to user space.
  *
- * A context is one open file of /dev/iommu. Binding a device adds the device
- * and its whole IOMMU group to a context. Attaching a bound device lets its DMA
- * access the memory that is mapped in an I/O address space (IOAS) of that
- * context. DMA of the group is blocked between bind and attach, and after a
- * detach. A driver that accesses memory with the CPU on behalf of its device
- * creates an access instead of binding the device.
+ * A context is one open file of /dev/iommu. Binding a device adds the device to
+ * a context, which then owns the whole IOMMU group of the device. Attaching a
+ * bound device lets its DMA access the memory that is mapped in an I/O address
+ * space (IOAS) of that context. DMA of a group that a context owns is blocked
+ * while no device of the group is attached. A driver that accesses memory with
+ * the CPU on behalf of its device creates an access instead of binding the
+ * device.
  *
  * The order of calls is bind, attach, detach, unbind. The caller serialises the
  * calls for one device. All functions may sleep.
@@ -30,11 +31,12 @@ struct page;
  *         each mapping in which the access has pages pinned when the access is
  *         being detached. The @length bytes at @iova are exactly one mapping.
  *         The driver must unpin its pages in this range, in the callback or
- *         soon after, and must not pin pages in the range again. An unmap calls
- *         all accesses of the IOAS, even if only one of them has pages pinned
- *         in the mapping. Runs in process context, and never concurrently for
- *         the same access. May unpin pages. Must not take a lock that is held
- *         across iommufd_access_attach(), iommufd_access_detach() or
+ *         soon after, and must not pin pages in the range again. An unmap
+ *         notifies all accesses of the IOAS, even if only one of them has pages
+ *         pinned in the mapping. The callback runs in process context, and
+ *         never concurrently for the same access. It may unpin pages. It must
+ *         not take a lock that is held across iommufd_access_attach(),
+ *         iommufd_access_detach(), iommufd_access_destroy() or
  *         iommufd_access_stop_notify()
  */
 struct iommufd_access_ops {

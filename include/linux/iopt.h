@@ -9,8 +9,8 @@
  * domains. uAPI structures, file descriptors and policy are left to the front
  * ends.
  *
- * An IOVA range is always a closed interval [start, last] in bytes, so that a
- * mapping can end at the last byte of the address space. See
+ * Intervals of IOVAs are closed, [start, last] in bytes, so that a mapping can
+ * end at the last byte of the address space. See
  * Documentation/driver-api/iopt.rst.
  */
 #ifndef __LINUX_IOPT_H
@@ -116,14 +116,14 @@ struct iopt_dirty_query {
 
 /**
  * struct iopt_access_ops - operations and properties of an access
- * @unmap: called when the mapping [start, last] is being unmapped. The access
- *         must unpin all pages that it has pinned in the mapping, during the
- *         callback or later: the unmap waits until no page of the mapping is
- *         pinned. The callback may be repeated while pages are still pinned;
- *         until the last time the access may pin more pages, see
- *         iopt_policy.notices. It runs in process context without any lock of
- *         the engine and may sleep. iopt_access_destroy() waits for the
- *         callback to return
+ * @unmap: called when the mapping [start, last] is being unmapped and has
+ *         pinned pages, and by iopt_access_unpin_all(). The access must unpin
+ *         all pages that it has pinned in the mapping, during the callback or
+ *         later: the unmap waits until no page of the mapping is pinned. An
+ *         unmap may repeat the callback while pages are still pinned. Until the
+ *         last call, the access may pin more pages; see iopt_policy.notices.
+ *         The callback runs in process context without any lock of the engine
+ *         and may sleep. iopt_access_destroy() waits for the callback to return
  * @owns_pins: other accesses cannot unpin the pages that this access has
  *             pinned, and iopt_access_unpin_all() can be used
  */

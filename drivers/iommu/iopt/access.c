@@ -2,15 +2,16 @@
 /*
  * Accesses: in-kernel users of the mapped memory.
  *
- * An access pins and unpins pages by IOVA. It is notified when a mapping that
- * has pinned pages is unmapped, no matter which access pinned them; see
- * notify.c. A call that is counted in iopt_area.nr_users is a user of the area:
- * the area stays in place, and the call needs no lock to use it.
+ * An access pins and unpins pages by IOVA. It is notified when a mapping with
+ * pinned pages is unmapped, no matter which access pinned them; see notify.c.
+ *
+ * A call is a user of an area while it is counted in iopt_area.nr_users. The
+ * area then stays in place, and the call needs no lock to use it.
  *
  * Pins belong to the space: an access may unpin pages that another access has
- * pinned. The exception is an access that owns its pins: other accesses cannot
- * remove them, and iopt_access_unpin_all() removes them all before the access
- * is destroyed.
+ * pinned. The exception is an access that owns its pins: it removes only its
+ * own pins, and other accesses cannot remove them. Its driver can remove all of
+ * them with iopt_access_unpin_all() before it destroys the access.
  */
 #include <linux/idr.h>
 #include <linux/mm.h>
@@ -32,8 +33,7 @@
  * @ops: callbacks, or NULL for an access that never pins
  * @data: argument of the callbacks
  *
- * Context: process context, may sleep. Must not be called from a callback in
- * @ops.
+ * Context: process context, may sleep.
  * Return: the access, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
  * * %-ENOSPC - The space already has 65535 accesses that own their pins.
@@ -85,7 +85,7 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
-	/* Wake up unmaps: they leak the remaining pins if the list is empty. */
+	/* Wake up unmaps: if no access is left, they leak remaining pins. */
 	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
 	if (access->owner)
@@ -141,7 +141,7 @@ static long area_pin(struct iopt_access *access, unsigned long start,
 		return nr;
 	atomic_long_add(lost, &iopt->nr_lost);
 	mutex_lock(&iopt->lock);
-	/* Pages may have been written to until the rollback unpinned them. */
+	/* Pages that were pinned count as dirty, even after the rollback. */
 	if (done)
 		iopt_area_mark_dirty(area, start,
 				     start + (done << PAGE_SHIFT) - 1);
@@ -316,10 +316,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * @start: first IOVA; need not be page aligned
  * @last: last IOVA, not less than @start
  *
- * Removes one pin from each page. Skips IOVAs that are not mapped, pages that
- * were not pinned through this mapping and, if @access owns its pins, pages
- * that @access did not pin. A callback may therefore unpin the whole range that
- * was passed to it.
+ * Removes from each page one pin that was made through the mapping at its IOVA.
+ * Skips IOVAs that are not mapped, and pages without such a pin. If @access
+ * owns its pins, it removes only these, otherwise only pins that no access
+ * owns. A callback may therefore unpin the whole range that was passed to it.
  *
  * Context: process context, may sleep. May be called from a callback.
  * Return: the number of pins removed.

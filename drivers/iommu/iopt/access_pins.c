@@ -62,10 +62,10 @@ static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 }
 
 /*
- * Allocate a record for a page. If @head is NULL the new record becomes the
- * first record of the page and describes the page of @run; @owns is set if no
- * holder has the page pinned. Otherwise the new record is linked after @head,
- * and @run and @owns are ignored.
+ * Allocate a record for a page. If @head is not NULL, link the new record after
+ * @head, and ignore @run and @owns. Otherwise the new record becomes the first
+ * record of the page and describes the page of @run; @owns is true if no holder
+ * has the page pinned.
  */
 static int pin_make(struct iopt_pages *pages, unsigned long index,
 		    struct iopt_pin *head, struct iopt_pinner pinner,
@@ -164,7 +164,7 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
-	/* The limit may allow a single page even if not the whole batch. */
+	/* RLIMIT_MEMLOCK may have room for one page, but not for the batch. */
 	if (nr == -ENOMEM && first != last)
 		nr = iopt_pages_pin(pages, first, first, batch);
 	if (nr < 0)

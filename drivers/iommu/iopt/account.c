@@ -7,8 +7,8 @@
  * becoming the payer; only iopt_adopt() replaces the payer.
  *
  * Each batch of pages is charged after it was pinned and before the next batch
- * is pinned, so that the limit takes effect while memory is being pinned.
- * Charges never exceed the number of pinned pages, and a failed charge changes
+ * is pinned, so that the limit takes effect while memory is being pinned. Pages
+ * are never charged before they are pinned, and a failed charge changes
  * nothing: two callers that together stay within the limit both succeed.
  *
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
@@ -16,9 +16,9 @@
  * immediately: the pages stay unsynced until some thread synchronises the
  * payer, i.e. subtracts them from VmLck. A caller that charges a payer
  * synchronises it first, so that unsynced pages do not count against the limit.
- * A thread waits only for the mmap_lock of its own process, and only if no
- * other thread is waiting for this thread. Otherwise it only tries the lock,
- * and a worker synchronises the payer if that fails.
+ * After an unpin, a thread waits only for the mmap_lock of its own process, and
+ * only if no other thread is waiting for this thread. Otherwise it only tries
+ * the lock, and a worker synchronises the payer if that fails.
  *
  * Each map has its own iopt_pages and its own charge, even if the same memory
  * is mapped twice. The kind of each run records whether its pages were charged,
@@ -213,7 +213,7 @@ static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 }
 
 /**
- * iopt_charge() - charge pages that were just pinned
+ * iopt_charge() - charge pinned pages to a payer
  * @payer: the payer
  * @npages: number of pages
  *

@@ -15,12 +15,12 @@ struct user_struct;
 
 /**
  * struct iopt_payer - the process and user that pinned pages are charged to
- * @users: number of references, held by each iopt_pages and by
- *         io_pagetable.payer
+ * @users: number of references; each iopt_pages.payer, io_pagetable.payer and
+ *         a queued @sync hold one
  * @account: accounting mode, which selects the counters and the limit
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
- *      because with mmget() an address space that maps the device would keep
- *      itself alive
+ *      because with mmget() a process that maps the file which owns the space
+ *      would keep its own address space alive
  * @task: main thread of that process, which provides RLIMIT_MEMLOCK
  * @user: user that %IOPT_ACCOUNT_USER charges
  * @unsynced: number of uncharged pages that VmLck of @mm still includes
@@ -61,8 +61,8 @@ void iopt_move_charge_end(struct iopt_payer *from, struct iopt_payer *to,
 /*
  * Check whether VmLck still includes pages that have been uncharged. A caller
  * that has just uncharged pages checks this before it releases
- * iopt_pages.mutex, because other threads may pin these pages again or change
- * their payer after that.
+ * iopt_pages.mutex, because iopt_pages_adopt() may change iopt_pages.payer
+ * after that.
  */
 static inline bool iopt_payer_is_unsynced(struct iopt_payer *payer)
 {

@@ -133,7 +133,8 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * domain can be attached to the space.
  *
  * Context: process context, may sleep. Waits killably for mappings in the
- * interval that are being built or torn down, and for attach and detach.
+ * interval that are being built, torn down or adopted, and for attach and
+ * detach.
  * Return: 0, or
  * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
  *   no mapping and is not the whole address space.
@@ -265,7 +266,7 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
  * * %-EINTR - A fatal signal is pending.
  *
- * On failure the mapping remains an orphan.
+ * On failure the space is unchanged.
  */
 int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	       unsigned long last, void __user *uptr, enum iopt_account account)

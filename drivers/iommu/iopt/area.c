@@ -4,7 +4,7 @@
  *
  * Areas do not overlap, so no interval tree is needed. The rbtree is augmented
  * with the holes between areas, so that a hole of a given size can be found in
- * logarithmic time. An area is never split or merged between map and unmap.
+ * logarithmic time. Areas are never split or merged.
  *
  * Lookups need iopt->lock. Between iopt_area_get() and iopt_area_put(), an area
  * stays in place without the lock.
@@ -55,8 +55,8 @@ RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it.
- * Return: an area that is busy, being built and in no space, or NULL if out of
- * memory.
+ * Return: a busy area in the state %IOPT_AREA_BUILDING that is in no space, or
+ * NULL if out of memory.
  */
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 				  struct iopt_pages *pages, unsigned long first,

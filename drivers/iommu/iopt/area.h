@@ -59,8 +59,9 @@ enum iopt_area_state {
  * @nr_users: number of calls that are using the area. An unmap waits until both
  *            @nr_pins and @nr_users are 0
  * @dirty: one bit for each page while dirty pages are tracked; see dirty.c
- * @node: entry in the list of the caller that owns the area, or in the list of
- *        a detach while the area is live and working
+ * @node: entry in the list of the caller that owns the area or, while the area
+ *        is live and working, in the list of the map or detach that is working
+ *        on it
  *
  * @skips may still name a domain that was detached long ago. This is harmless
  * because sequence numbers are never reused.

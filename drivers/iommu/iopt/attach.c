@@ -121,7 +121,7 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 	rc = iopt_check_domain_fits(iopt, domain);
 	if (rc || !iopt->nr_publishing)
 		return rc;
-	/* A map that makes its areas live can no longer fill @domain. */
+	/* A map that is already making its areas live would miss @domain. */
 	attach_uncheck(iopt, domain);
 	return -EAGAIN;
 }
@@ -129,9 +129,10 @@ static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 /*
  * Take attach_mutex and iopt->lock, and check whether the domain can be opened.
  * Both locks are held on return if and only if the function returns 0. If a
- * busy area is in the way, return 1 or, with @wait, sleep until none is. Sleep
- * without attach_mutex: the owner of a busy area may be waiting for accesses or
- * page faults, and detach, which takes attach_mutex, must not wait for these.
+ * busy area is in the way, return 1 or, with @wait, sleep until an area becomes
+ * idle and check again. Sleep without attach_mutex: the owner of a busy area
+ * may be waiting for accesses or page faults, and detach, which takes
+ * attach_mutex, must wait for neither.
  */
 static int attach_lock(struct io_pagetable *iopt, struct iommu_domain *domain,
 		       bool wait)

@@ -18,7 +18,7 @@
  * end is late too.
  *
  * Claims do not overlap. A caller waits for claims before it owns any area in
- * the tree.
+ * the tree, because the owner of a claim may be waiting for areas.
  */
 #include "area.h"
 #include "claim.h"

@@ -14,11 +14,13 @@ struct iopt_area;
 /**
  * struct iopt_claim - an IOVA interval in which areas are walked in batches
  * @iova: the interval, a node in io_pagetable.claims
- * @map: true if the claim belongs to a map that is inserting areas: other maps
- *       have to wait. False if it belongs to an unmap, which ignores areas that
- *       are inserted after the interval was claimed
+ * @map: other maps have to wait: the claim belongs to a map that is inserting
+ *       areas, or to an unmap that is ending its claim. If false, the claim
+ *       belongs to an unmap, which ignores areas that are inserted after the
+ *       interval was claimed
  * @committed: the unmap can no longer fail
- * @refilled: attach has added an area of the interval to a domain
+ * @refilled: attach has added an area of the interval to a domain since the
+ *            unmap started its latest report of dirty pages
  * @late_below: an area that extends below the interval was inserted after the
  *              interval was claimed
  * @late_above: an area that extends above the interval was inserted after the

@@ -96,8 +96,8 @@ static void source_leave(const struct source *source, unsigned long last)
 /*
  * Build new areas from the source range. The first and the last of them are
  * clamped to the range, and the IOVAs of all of them are relative to its start.
- * The caller stays a user of each source area until all have been found, so
- * that all source areas exist at the same time.
+ * Each source area stays in use until all of them have been found, so that all
+ * source areas exist at the same time.
  */
 static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 {
@@ -121,7 +121,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 		if (rc)
 			break;
 	}
-	/* The caller is not a user of an area that starts at next. */
+	/* The areas below next are in use. If !more, next has wrapped to 0. */
 	if (next != source->start || !more)
 		source_leave(source, more ? min(source->last, next - 1) :
 					    source->last);

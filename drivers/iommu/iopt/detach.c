@@ -28,11 +28,11 @@
 #define DETACH_BATCH	512
 
 /*
- * Account for an area that was unmapped from a domain and flushed. An untracked
- * device may have written to its pages: mark them dirty before nr_domains
- * becomes 0, because from then on reports no longer include all pages of the
- * area. Drops and retakes iopt->lock to unpin pages that no domain translates
- * any more.
+ * Account for an area after it was unmapped from a domain and the IOTLB was
+ * flushed. An untracked device may have written to its pages: mark them dirty
+ * before nr_domains becomes 0, because from then on reports no longer include
+ * all pages of the area. Drops and retakes iopt->lock to unpin pages that no
+ * domain translates any more.
  */
 static void areas_leave_domain(struct io_pagetable *iopt,
 			       struct iopt_area *area,
@@ -68,7 +68,10 @@ static void clear_and_wake(struct io_pagetable *iopt, struct list_head *areas,
 	iopt_wake_idle(iopt);
 }
 
-/* Remove an area from a domain while the unmap that owns it still waits. */
+/*
+ * Remove an area from a domain. The area belongs to an unmap that has not
+ * marked it as working yet.
+ */
 static void area_take_out(struct io_pagetable *iopt, struct iopt_area *area,
 			  struct iopt_domain *domain)
 {

@@ -46,9 +46,9 @@ static struct iopt_area *area_at(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * In the new bitmap of an area, mark pages that accesses have already pinned as
- * dirty. iopt_access_pin() marks pages that are pinned from now on. May drop
- * and retake iopt->lock.
+ * In the new bitmap of an area, set the bits of pages that accesses have pinned
+ * already. iopt_access_pin() sets the bits of pages that are pinned from now
+ * on. May drop and retake iopt->lock.
  */
 static void area_mark_all_pinned(struct io_pagetable *iopt,
 				 struct iopt_area *area)
@@ -210,8 +210,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  *           which case all mapped pages are marked dirty
  *
  * A device that leaves may have written to any mapped page. If the device
- * stays, its driver pins the pages that the device has written to, which marks
- * them dirty.
+ * stays, its driver pins every page that the device writes to, which marks the
+ * page dirty.
  *
  * Context: process context, may sleep.
  */

@@ -62,7 +62,7 @@ void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 }
 
 /**
- * iopt_area_mark_pinned() - mark pages that accesses have pinned as dirty
+ * iopt_area_mark_pinned() - mark pages dirty if accesses have pinned them
  * @area: the area, which has a bitmap
  * @first: index of the first page, relative to the start of the area
  * @npages: number of pages

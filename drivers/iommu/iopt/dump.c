@@ -11,8 +11,8 @@
  * while it is formatted. Between lines the locks are dropped, and the dump
  * continues at the next IOVA or page index, whatever has changed. Other threads
  * therefore wait for at most one line, and the dump ends even if they keep
- * mapping. The dump does not wait for pages to be pinned either: if another
- * thread holds iopt_pages.mutex, the pages are printed as busy.
+ * mapping. The dump does not wait for pages to be pinned: if another thread
+ * holds iopt_pages.mutex, the pages are printed as busy.
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>

@@ -30,12 +30,12 @@
  * the call succeeds as long as the bytes unknown to the kernel are zero. Old
  * programs thus run on new kernels, and new programs on old kernels.
  *
- * These errnos have the same meaning for all commands:
+ * These errnos are not specific to one command:
  *
  * ========== ==============================================================
  * ENOTTY     the command number is unknown
- * EINVAL     @size ends before the end of the first version of the command, or
- *            a field has a value that is never valid
+ * EINVAL     the struct is shorter than in the first version of the command, or
+ *            the value of a field is not valid
  * E2BIG      a byte beyond the end of the kernel's struct is not zero, or
  *            @size is larger than a page
  * EOPNOTSUPP a flag or the value of a reserved field is not supported
@@ -82,7 +82,7 @@ enum {
  * kernel, such as a bound device or the HWPT that an attach allocates, are
  * destroyed by the operation that undoes their creation, and the command fails
  * with EBUSY for them. It also fails with EBUSY for an HWPT with a device
- * attached, and for an IOAS that has an HWPT, has an emulated device attached,
+ * attached, and for an IOAS that has an HWPT, has a mediated device attached,
  * or is in use by a map or a copy.
  */
 struct iommu_destroy {
@@ -201,10 +201,12 @@ enum iommufd_ioas_map_flags {
  *         READABLE and WRITEABLE
  * @ioas_id: ID of the IOAS
  * @__reserved: must be 0
- * @user_va: user address of the first byte
- * @length: length in bytes, must not be 0
- * @iova: IOVA to map the first byte at. Without FIXED_IOVA it is ignored on
- *        input and set to the IOVA that the kernel chose
+ * @user_va: user address of the first byte, page aligned
+ * @length: length in bytes, not 0, and a multiple of the alignment that
+ *          IOMMU_IOAS_IOVA_RANGES returns
+ * @iova: IOVA to map the first byte at, a multiple of the same alignment.
+ *        Without FIXED_IOVA it is ignored on input and set to the IOVA that the
+ *        kernel chose
  *
  * Map memory of the calling process at [@iova, @iova + @length - 1] for all
  * devices of the IOAS, including those that are attached later. The memory is
@@ -229,10 +231,11 @@ struct iommu_ioas_map {
  * @size: sizeof(struct iommu_ioas_copy)
  * @flags: combination of enum iommufd_ioas_map_flags, as for IOMMU_IOAS_MAP
  * @dst_ioas_id: ID of the IOAS to map the memory in
- * @src_ioas_id: ID of the IOAS that already maps the memory; may be the same
- * @length: length in bytes, must not be 0
+ * @src_ioas_id: ID of the IOAS that already maps the memory; may be the same as
+ *               @dst_ioas_id
+ * @length: as @length of struct iommu_ioas_map
  * @dst_iova: as @iova of struct iommu_ioas_map
- * @src_iova: IOVA of the memory in @src_ioas_id
+ * @src_iova: IOVA of the memory in @src_ioas_id, page aligned
  *
  * Map the memory that @src_ioas_id maps at [@src_iova, @src_iova + @length - 1]
  * at another IOVA or in another IOAS as well. The source may be a mapping, a
@@ -285,18 +288,18 @@ struct iommu_ioas_unmap {
 /**
  * enum iommufd_option - options of IOMMU_OPTION
  * @IOMMU_OPTION_RLIMIT_MODE: how pinned memory is charged. 0 (default): to the
- *                            user, over all processes of the user. 1: to the
- *                            process, in addition to its locked memory, as for
- *                            a vfio type1 container. @object_id must be 0.
- *                            Setting the option requires CAP_SYS_RESOURCE
- *                            (EPERM), and fails with EBUSY if the file has any
- *                            object
+ *                            user, with one total for all processes of the
+ *                            user. 1: to the process, in addition to its locked
+ *                            memory, as for a vfio type1 container. @object_id
+ *                            must be 0. Setting the option requires
+ *                            CAP_SYS_RESOURCE (EPERM), and fails with EBUSY if
+ *                            the file has any object
  * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1
  *                           (default): as large as the memory allows. 0: the
- *                           size of a CPU page, or the smallest one of the
- *                           IOMMU if that is larger. Changing the option from 1
- *                           to 0 fails with EINVAL while memory is mapped for a
- *                           device
+ *                           size of a CPU page, or the smallest page size of
+ *                           the IOMMU if that is larger. Changing the option
+ *                           from 1 to 0 fails with EINVAL while memory is
+ *                           mapped for a device
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -370,10 +373,10 @@ enum iommu_hwpt_data_type {
  * @fault_id: ignored
  * @__reserved2: must be 0
  *
- * Allocate an additional I/O page table for an IOAS, to which the device and
- * compatible devices can be attached. While a device is attached to the HWPT,
- * it translates all mappings of the IOAS, including later ones. IOMMU_DESTROY
- * frees the HWPT, and fails while a device is attached.
+ * Allocate an additional I/O page table for an IOAS. The device and devices
+ * that are compatible with it can be attached to the new HWPT. While a device
+ * is attached, the HWPT translates all mappings of the IOAS, including later
+ * ones. IOMMU_DESTROY frees the HWPT, and fails while a device is attached.
  *
  * Attaching a device to an IOAS selects or allocates an HWPT automatically.
  * This command is only needed to control which devices share an I/O page table.
@@ -516,9 +519,9 @@ struct iommu_device_get_info {
  * @IOMMU_EXT_MAP_TYPE1V2: IOMMU_IOAS_MAP of anonymous, shared or file memory at
  *                         a fixed IOVA, and IOMMU_IOAS_UNMAP of whole mappings,
  *                         as for a vfio type1v2 container
- * @IOMMU_EXT_DMA_NO_SNOOP: attach of a device whose no-snoop DMA cannot be made
- *                          coherent, to an IOAS without
- *                          IOMMU_IOASID_ENFORCE_SNOOP
+ * @IOMMU_EXT_DMA_NO_SNOOP: attach of a device to an IOAS without
+ *                          IOMMU_IOASID_ENFORCE_SNOOP, even if no-snoop DMA of
+ *                          the device cannot be made coherent
  * @IOMMU_EXT_ENFORCE_SNOOP: IOMMU_IOASID_ALLOC with IOMMU_IOASID_ENFORCE_SNOOP
  * @IOMMU_EXT_ADDR_WIDTH: IOMMU_IOASID_ALLOC with an addr_width
  * @IOMMU_EXT_MAP_BEFORE_ATTACH: IOMMU_IOAS_MAP while no device is attached
@@ -591,9 +594,8 @@ struct iommu_ioasid_alloc {
  * @cookie: any number
  *
  * Set a number by which the program identifies a bound device. The kernel
- * stores the cookie and returns it wherever it reports on the device, but does
- * not use it otherwise. The cookie need not be unique, and is 0 until it is
- * set.
+ * returns the cookie in IOMMU_DEVICE_GET_INFO, but does not use it otherwise.
+ * The cookie need not be unique, and is 0 until it is set.
  */
 struct iommu_device_set_cookie {
 	__u32 size;
