@@ -3,12 +3,12 @@
  * Map several ranges of physical memory with one call.
  *
  * A run is a range of physically contiguous memory. The runs of a call are
- * mapped at consecutive IOVAs. A driver with the map_runs op needs only one
- * walk of its I/O page table for adjacent runs. For other drivers, the runs are
+ * mapped at consecutive IOVAs. A driver with the map_runs op can map several
+ * runs in one walk of its I/O page table. For other drivers, the runs are
  * mapped one by one.
  *
- * Addresses may come from user space, so invalid arguments are reported by an
- * errno and never logged.
+ * Addresses may come from user space, so invalid arguments yield an errno, but
+ * no log message.
  */
 #include <linux/export.h>
 #include <linux/iommu.h>

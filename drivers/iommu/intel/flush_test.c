@@ -39,8 +39,8 @@
 #define ECAP_COHERENT	1ULL
 
 /*
- * has_iotlb_device is written under another lock than the other two flags, so
- * it must not share a byte with them.
+ * has_iotlb_device is written under a different lock than the other two flags,
+ * so it must not share a byte with them.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));
@@ -488,8 +488,8 @@ static void parent_is_flushed_by_all(struct kunit *test)
 
 /**
  * struct unit - a second IOMMU unit to attach to a domain
- * @name: difference from the first unit, which has 48 bits, 1 GiB pages and
- *        coherency
+ * @name: difference from the first unit, which is coherent, and supports 48-bit
+ *        addresses and 1 GiB pages
  * @cap: capability register
  * @ecap: extended capability register
  * @agaw: number of levels of the unit's largest page table, minus 2

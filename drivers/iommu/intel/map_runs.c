@@ -7,10 +7,10 @@
  * a sequence of adjacent entries of one size in one table.
  *
  * Callers ensure that the range contains no mapping and that no other thread
- * maps in it. Therefore no lock is taken, no present entry is overwritten, and
- * a table in the place of a large entry is empty. The hardware may have cached
- * the entry that refers to such a table, so the IOTLB is flushed before the
- * table is freed.
+ * maps in it. Therefore no lock is taken, and no present entry is overwritten,
+ * except that a large entry may replace an empty table. The hardware may have
+ * cached the entry that refers to such a table, so the IOTLB is flushed before
+ * the table is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>

@@ -193,7 +193,7 @@ static void random_run(struct rnd_state *rnd, unsigned long iova,
 static void same_as_map_pages(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	/* Exceed 2 GiB unless the domain has no large entries. */
+	/* Runs may exceed 2 GiB, unless the domain has no large entries. */
 	unsigned int max_pages = kind->superpage ? 600000 : 3000;
 	struct iommu_domain *by_pages = new_domain(test);
 	struct iommu_domain *by_runs = new_domain(test);

@@ -52,7 +52,7 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * @built: the caller is building @area, so accesses and copies cannot find it
  *
  * Context: process context, may block indefinitely (killable) while pages are
- * faulted in. No lock of the space is held.
+ * faulted in. @iopt->lock is not held; attach holds @iopt->attach_mutex.
  * Return: 0, or an errno of iopt_pages_hold(). On failure @area is not a
  * holder.
  */
@@ -100,8 +100,8 @@ void iopt_area_drop(struct io_pagetable *iopt, struct iopt_area *area,
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
  *
- * For callers that hold attach_mutex. Detach takes attach_mutex
- * uninterruptibly, so this function does not wait for the mmap_lock: if it is
+ * The caller holds attach_mutex, which detach takes uninterruptibly. This
+ * function therefore does not wait for the mmap_lock: if the mmap_lock is
  * contended, a worker lowers VmLck later.
  *
  * Context: process context, may sleep. Takes @area->pages->mutex.
@@ -279,15 +279,16 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
 
 /**
  * iopt_areas_clear_domain() - remove areas from a domain
- * @areas: list of working areas by iopt_area.node; areas that are not in
- *         @domain are skipped
+ * @areas: list of working areas, linked by iopt_area.node; areas that are not
+ *         in @domain are skipped
  * @domain: the domain
  *
  * On return, the IOTLB of @domain has been flushed, so the pages may be
  * unpinned once they have been unmapped from all other domains. The caller
  * updates iopt_area.nr_domains, and iopt_area.skips of areas that stay mapped.
  *
- * Context: process context, may sleep. No lock of the space is held.
+ * Context: process context, may sleep. io_pagetable.lock is not held; detach
+ * holds io_pagetable.attach_mutex.
  */
 void iopt_areas_clear_domain(struct list_head *areas,
 			     const struct iopt_domain *domain)
@@ -307,8 +308,8 @@ void iopt_areas_clear_domain(struct list_head *areas,
 
 /*
  * Remove areas from all domains, and unpin their pages after the last flush.
- * The number of flushes depends on the IOMMU driver and on the span of the
- * areas, but not on the number of areas.
+ * Each domain needs only one flush for all areas, unless they span more than
+ * 1 TiB or the IOMMU driver cannot gather ranges that are not adjacent.
  */
 static void areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 			struct iopt_payer **unsynced)
@@ -336,8 +337,8 @@ static void areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 /**
  * iopt_areas_destroy() - remove areas from domains and the tree, and free them
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, all owned by the caller; areas that
- *         are in a domain are working
+ * @areas: list of areas, linked by iopt_area.node. The caller owns all of them,
+ *         and has marked those that are in a domain as working
  * @unsynced: receives a payer, or NULL, to pass to iopt_payer_sync_noted()
  *            afterwards
  *

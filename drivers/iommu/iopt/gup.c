@@ -9,11 +9,11 @@
  * in the runs nor in the size of I/O page table entries.
  *
  * Pinning and faulting are two separate steps, because other callers may be
- * waiting for pages of the batch that is being pinned. Except for hugetlb,
- * pinning handles only pages that are present, and so does not wait for a
- * filesystem unless a page has to be migrated; see page_migration.c. Faulting
- * may block indefinitely on a filesystem that does not respond, but it is
- * killable and drops the mmap_lock while it blocks.
+ * waiting for pages of the batch that is being pinned. Except for hugetlb and
+ * VM_PFNMAP mappings, pinning handles only pages that are present, and so does
+ * not wait for a filesystem unless a page has to be migrated; see
+ * page_migration.c. Faulting may block indefinitely on a filesystem that does
+ * not respond, but it is killable and drops the mmap_lock while it blocks.
  *
  * A page that is pinned read-only must remain the page that the process sees.
  * In a private mapping, a write by the process would replace a page that is not
@@ -217,8 +217,8 @@ out:
  * iopt_fault_in() - make pages present so that iopt_gup() can pin them
  * @pages: the pages
  * @first: index of the first page
- * @npages: number of pages. If a fault has to wait, fewer pages may be faulted
- *          in
+ * @npages: number of pages. Fewer pages may be faulted in if a fault has to
+ *          wait or the VMA ends
  *
  * In a private mapping, pages that are to be pinned read-only are replaced by
  * anonymous pages of the process. The function does not wait for a userfaultfd
@@ -427,14 +427,14 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * @batch: receives the pages, their runs and the number of pages charged
  *
  * Context: process context, may sleep, but does not wait for a page to be
- * faulted in. @pages->mutex is not held, unless no other caller can find
- * @pages.
+ * faulted in, except in hugetlb and VM_PFNMAP mappings. @pages->mutex is not
+ * held, unless no other caller can find @pages.
  * Return: the number of pages pinned, starting at @first, or 0 if the first
  * page must be faulted in with iopt_fault_in(), or
  * * %-ENOMEM - Out of memory, a page cannot be migrated out of movable memory,
  *   or RLIMIT_MEMLOCK of the payer would be exceeded.
- * * %-EFAULT - Nothing is mapped at the address, or the protection of the
- *   mapping forbids the access.
+ * * %-EFAULT - In a VM_PFNMAP mapping, the first page cannot be faulted in, its
+ *   protection forbids the access, or the kernel manages the page.
  * * %-ESRCH - The process has exited.
  * * %-EINTR - A fatal signal is pending.
  * * %-EOPNOTSUPP - The memory does not support longterm pins.

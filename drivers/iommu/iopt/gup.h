@@ -44,7 +44,7 @@ long iopt_gup(struct iopt_pages *pages, unsigned long first,
 int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 		  unsigned long npages);
 
-/* Lets tests check that no domain translates pages that are being unpinned. */
+/* Test hook: check that no domain translates pages that are being unpinned. */
 #if IS_ENABLED(CONFIG_IOPT_KUNIT_TEST)
 void iopt_test_unpin(struct page *first, unsigned long npages);
 #else

@@ -27,7 +27,7 @@ static inline unsigned long iopt_length(unsigned long start, unsigned long last)
 /**
  * struct iopt_interval - an interval of reserved or allowed IOVAs
  * @iova: the interval, a node in io_pagetable.reserved or io_pagetable.allowed
- * @owner: the device or domain that reserved the interval, or NULL
+ * @owner: owner of the reservation, or NULL for an allowed interval
  */
 struct iopt_interval {
 	struct interval_tree_node iova;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Allocation, options and freeing of an I/O address space.
+ * Allocating and freeing I/O address spaces.
  *
  * The engine has no code for individual front ends: they differ only in the
  * options that they set in struct iopt_policy. For example, iopt_policy.gfp is

@@ -45,7 +45,8 @@ struct iopt_payer;
  *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
  *        and dirty bitmap of each area. A loop of user-controlled length holds
- *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned()
+ *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned() and
+ *        iopt_choose_iova()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -132,7 +133,8 @@ struct iopt_payer;
  * A domain stays attached while a working area is in it or may be added to it:
  * detach closes the domain first and then waits for every working area. If an
  * area is busy but not working, detach itself removes the area from the domain,
- * and attach itself adds it to the new domain.
+ * and attach itself adds it to the new domain, unless a map is still building
+ * the area or an unmap of the area can no longer fail.
  */
 struct io_pagetable {
 	unsigned long id;

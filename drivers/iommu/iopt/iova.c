@@ -2,9 +2,9 @@
 /*
  * Checking, choosing and reporting IOVAs.
  *
- * The engine chooses the lowest IOVA that allows I/O pages as large as the
- * memory permits. If there is no such IOVA, it chooses the lowest IOVA that
- * fits.
+ * The engine chooses the lowest IOVA that allows I/O pages of 1 GiB. If the
+ * mapping is shorter or there is no such IOVA, the engine tries 2 MiB next, and
+ * then the required alignment.
  */
 #include <linux/align.h>
 #include <linux/module.h>
@@ -86,7 +86,7 @@ int iopt_check_iova(struct io_pagetable *iopt, unsigned long start,
 /**
  * struct iova_request - requirements for IOVAs that the engine chooses
  * @length: length in bytes
- * @alignment: a power of two
+ * @alignment: alignment in bytes, a power of two
  * @offset: required value of the first IOVA modulo @alignment
  * @surely: a hole of at least this many bytes is certain to have room, however
  *          it is aligned
@@ -233,7 +233,7 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
  * @last: last byte
  * @mapping: receives the IOVAs of the mapping
  *
- * For front ends with a uAPI that depends on the boundaries of mappings.
+ * Front ends with a uAPI that depends on the boundaries of mappings need this.
  *
  * Context: process context, may sleep. Does not wait for mappings that are
  * being built or torn down: they are returned as well.
@@ -287,8 +287,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
  * @nr: size of the array
  *
  * Context: process context, may sleep. Does not wait for pages to be pinned.
- * Return: the number of usable ranges. If it exceeds @nr only the first @nr
- * ranges were returned.
+ * Return: the number of usable ranges. If it exceeds @nr, only the first @nr
+ * ranges were stored.
  */
 unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr)

@@ -258,8 +258,8 @@ static void areas_stop_work(struct iopt_new_areas *new)
 }
 
 /*
- * Make all areas live together. No domain can be opened while this function
- * runs. Returns false if the areas must first be added to a domain that has
+ * Make all areas live together. No domain can be opened until all of them are
+ * live. Returns false if the areas must first be added to a domain that has
  * been opened since areas_fill().
  */
 static bool areas_publish(struct iopt_new_areas *new, bool held)
@@ -394,7 +394,8 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
  *
  * Context: any.
  * Return: 0, or
- * * %-EINVAL - An argument is 0 or misaligned, or @prot allows no access.
+ * * %-EINVAL - @length is 0, an address or @length is not page aligned, or
+ *   @prot allows no access.
  * * %-EOVERFLOW - A range wraps around.
  */
 int iopt_check_map(unsigned long *iova, unsigned long source,
@@ -432,9 +433,9 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * pages are faulted in. Callers should not hold a contended lock, because maps
  * of other ranges can run in parallel.
  * Return: 0, or
- * * %-EINVAL - An argument is 0 or misaligned, @prot allows no access, the
- *   IOVAs are not usable, or the mapping has more than INT_MAX pages while
- *   dirty pages are tracked.
+ * * %-EINVAL - @length is 0, an address or @length is misaligned, @prot allows
+ *   no access, the IOVAs are not usable, or the mapping has more than INT_MAX
+ *   pages while dirty pages are tracked.
  * * %-EOVERFLOW - A range wraps around.
  * * %-EEXIST - Some of the IOVAs are mapped already.
  * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more

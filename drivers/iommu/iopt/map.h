@@ -12,13 +12,13 @@ struct iopt_payer;
 /**
  * struct iopt_new_areas - areas that are mapped together
  * @iopt: the space
- * @list: the areas by iopt_area.node, in ascending order without holes. Until
- *        they are inserted their IOVAs are relative to the start of the first
- *        area
+ * @list: the areas, linked by iopt_area.node in ascending order without holes.
+ *        Until they are inserted, their IOVAs are relative to the start of the
+ *        first area
  * @nr: number of areas
- * @length: length of all areas in bytes
- * @uaddr: user address of the first area
- * @unsynced: payer of pages that the map has had to unpin, or NULL; see
+ * @length: total length of the areas in bytes
+ * @uaddr: user address of the memory that the first area maps
+ * @unsynced: payer of pages that the map had to unpin, or NULL; see
  *            iopt_payer_sync_noted()
  */
 struct iopt_new_areas {

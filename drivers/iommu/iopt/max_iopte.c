@@ -2,8 +2,8 @@
 /*
  * The limit on the size of I/O pages.
  *
- * A new limit applies to areas that are mapped from then on, see
- * iopt_area_program(). Areas that are mapped already keep their I/O pages.
+ * A new limit takes effect when an area is next added to a domain; see
+ * iopt_area_program(). I/O pages that domains already contain do not change.
  */
 #include <linux/log2.h>
 #include <linux/module.h>

@@ -98,8 +98,8 @@ static int area_wait_unused(struct io_pagetable *iopt, struct iopt_area *area)
 /**
  * iopt_areas_quiesce() - make all accesses stop using areas
  * @iopt: the space
- * @areas: list of areas by iopt_area.node, all dying, or quiescing if
- *         iopt_policy.notices is more than 1
+ * @areas: list of areas, linked by iopt_area.node. All are dying, or quiescing
+ *         if iopt_policy.notices is more than 1
  *
  * Context: process context, may block indefinitely (killable). @iopt->lock is
  * held, and dropped while accesses are notified and waited for.

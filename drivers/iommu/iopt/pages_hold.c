@@ -39,8 +39,8 @@ static struct interval_tree_node *only_holder(struct iopt_pages *pages)
 }
 
 /*
- * True if any holder's slice starts after @first or ends before @last, so that
- * a single run cannot cover [@first, @last].
+ * True if any holder's slice contains only part of [@first, @last], so that a
+ * single run cannot cover the interval.
  */
 static bool slice_ends_inside(struct iopt_pages *pages, unsigned long first,
 			      unsigned long last)
@@ -70,7 +70,10 @@ static int batch_record(struct iopt_pages *pages, unsigned long first,
 	rc = iopt_runs_fill(&pages->runs, first, batch, join, pages->gfp);
 	if (rc || join)
 		return rc;
-	/* The loop is short: only holders that are being filled cover holes. */
+	/*
+	 * The loop is short: a batch fills a hole, and only slices of holders
+	 * that are being filled intersect a hole.
+	 */
 	for (slice = interval_tree_iter_first(&pages->holders, first, last);
 	     slice && !rc;
 	     slice = interval_tree_iter_next(slice, first, last)) {
@@ -108,8 +111,8 @@ static long hole_pin(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
- * Record a page in a hole that accesses have pinned already, and transfer the
- * pin and the charge to the holders.
+ * Fill one page of a hole. Accesses have pinned the page already, so record it
+ * and transfer the pin and the charge to the holders.
  */
 static int hole_take_pin(struct iopt_pages *pages, unsigned long index,
 			 struct iopt_pin *pin)

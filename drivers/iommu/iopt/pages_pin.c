@@ -54,7 +54,8 @@ bool iopt_pages_unclaimed(struct iopt_pages *pages, unsigned long first,
  * iopt_pages_wait() - wait until a claim ends
  * @pages: the pages
  *
- * The wait is short, because no claim is held while a page is faulted in.
+ * The wait is usually short, because missing pages are faulted in without a
+ * claim; see gup.c for the exceptions.
  *
  * Context: @pages->mutex is held, and dropped while the function waits. It is
  * held again on return. A fatal signal ends the wait, so the caller checks for

@@ -36,7 +36,7 @@
  * @gfp: flags for allocations of the IOMMU driver
  * @max_iopte: size in bytes of the largest I/O page; no run is larger
  * @iova: IOVA of the first run; the area is mapped up to here
- * @bytes: length of all runs
+ * @bytes: total length of the runs in bytes
  * @nr: number of runs
  * @runs: the runs
  */
@@ -68,10 +68,10 @@ static int batch_map(struct map_call *batch)
 
 /*
  * Add contiguous memory to a batch, and map the batch if it is full. Contiguous
- * memory is merged into one run even if iopt_pages.runs has it as several runs,
- * but a run ends where the IOVA is a multiple of the largest I/O page size. A
- * batch ends at such a multiple or where contiguous memory ends. Batching
- * therefore does not make I/O pages smaller.
+ * memory is merged into one run even if iopt_pages.runs records it as several
+ * runs, but a run ends where the IOVA is a multiple of the largest I/O page
+ * size. A batch ends at such a multiple or where contiguous memory ends.
+ * Batching therefore does not make I/O pages smaller.
  */
 static int batch_add(struct map_call *batch, phys_addr_t phys,
 		     unsigned long bytes)
@@ -237,7 +237,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)
 {
 	unsigned long limit = min(iopt_max_iopte(iopt), BATCH_BYTES);
-	/* More than 512 bytes: leave unused entries uninitialised. */
+	/* Do not initialise the array of runs, which is often mostly unused. */
 	struct map_call batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;
@@ -264,7 +264,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /**
- * iopt_area_unprogram() - unmap an area in a domain
+ * iopt_area_unprogram() - unmap an area from a domain
  * @area: the area, mapped in the domain of @flush
  * @flush: the flush, which the caller must end before it unpins any of the
  *         pages

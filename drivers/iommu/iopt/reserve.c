@@ -96,7 +96,7 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
  * iopt_allow_iova() - set the IOVAs that must stay usable
  * @iopt: the space
  * @ranges: the allowed ranges, which replace all earlier ones
- * @nr: number of ranges. With 0 the engine chooses IOVAs anywhere, and all
+ * @nr: number of ranges. If it is 0, the engine chooses IOVAs anywhere, and all
  *      IOVAs can become reserved
  *
  * The engine chooses IOVAs in allowed ranges only, and devices and domains that
@@ -166,7 +166,7 @@ static bool region_range(const struct iommu_resv_region *region,
  * @iopt: the space
  * @regions: list of &struct iommu_resv_region
  * @owner: owner of the reservations; see iopt_unreserve()
- * @sw_msi_start: receives the bus address at which the kernel must map the MSI
+ * @sw_msi_start: receives the IOVA at which the kernel must map the MSI
  *                doorbell, or PHYS_ADDR_MAX if the doorbell need not be mapped
  *
  * Regions that firmware needs only until a driver takes over the device are
@@ -222,7 +222,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
  * @dev: the device, which becomes the owner of the reservations. The caller
- *       keeps @dev from being removed from its IOMMU
+ *       keeps @dev from being removed from its IOMMU group
  * @sw_msi_start: see iopt_reserve_regions()
  *
  * Context: process context, may sleep killably.
@@ -307,8 +307,11 @@ static int reserve_outside(struct io_pagetable *iopt,
 /**
  * iopt_check_domain_fits() - check whether a domain can translate all mappings
  * @iopt: the space
- * @domain: the domain. IOVAs outside of its aperture become reserved, with
- *          @domain as the owner
+ * @domain: the domain
+ *
+ * On success, the IOVAs outside of the aperture are reserved, with @domain as
+ * the owner, and new mappings must be aligned to the smallest page size of
+ * @domain.
  *
  * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or
@@ -318,7 +321,8 @@ static int reserve_outside(struct io_pagetable *iopt,
  * * %-EAGAIN - The result depends on a mapping that is being built or torn
  *   down. The caller waits until an area becomes idle and calls again.
  *
- * On failure @domain has no reservation.
+ * On failure @domain has no reservation, and the alignment is what the attached
+ * domains require.
  */
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
@@ -335,7 +339,7 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment() - set iova_alignment to what the domains require
+ * iopt_update_alignment() - recompute iova_alignment from the attached domains
  * @iopt: the space
  *
  * Context: @iopt->lock is held.

@@ -136,10 +136,10 @@ static void runs_clear_few(struct iopt_runs *runs, unsigned long first,
  * @first: first page index; must be the start of a run or inside a hole
  * @last: last page index; must be the end of a run or inside a hole
  *
- * Allocates no memory, and takes time linear in the number of chunks in
- * [@first, @last]. Chunks that are cleared as a whole stay in the array until
- * they make up half of it, so that clearing many small slices of a large record
- * does not move the array each time.
+ * Allocates no memory, and on average takes time linear in the number of chunks
+ * in [@first, @last]. Chunks that are cleared as a whole stay in the array
+ * until they make up half of it, so that clearing many small slices of a large
+ * record does not move the array each time.
  *
  * Context: process context, may sleep: reschedules between chunks. Callers
  * serialise access to @runs.

@@ -39,8 +39,8 @@ static bool runs_extend(struct iopt_runs *runs, u64 packed,
 }
 
 /*
- * Append run @i of a batch, which starts at index @first, and all runs after
- * it. On failure some of the runs may have been appended.
+ * Append run @i of a batch and all runs after it. @first is the index at which
+ * the batch starts. On failure some of the runs may have been appended.
  */
 static int runs_append_batch(struct iopt_runs *runs, unsigned long first,
 			     const struct iopt_run_batch *batch,
@@ -187,8 +187,8 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
  * @runs: the record
  * @first: index of the first page, inside a hole
  * @batch: the pages, which must fit into the hole
- * @join: allow merging the pages into the run that ends before @first; false if
- *        a run must start at @first
+ * @join: allow merging the pages into the run that ends just before @first;
+ *        false if a run must start at @first
  * @gfp: allocation flags
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.

@@ -56,8 +56,8 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * @iova: first IOVA
  * @buffer: kernel buffer to copy to or from
  * @length: length in bytes, not 0; the range may span mappings
- * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads; with
- *         %IOPT_ACCESS_READ a write also requires that mappings permit reading
+ * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads. With
+ *         %IOPT_ACCESS_READ, a write also requires mappings that permit reading
  *
  * Uses the current page tables of the process that owns the memory, not the
  * pages that are pinned.
@@ -73,7 +73,7 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EFAULT - The memory belongs to another process and the caller is not a
- *   kernel thread, or the process cannot access the address.
+ *   kernel thread without an mm, or the process cannot access the address.
  *
  * On failure, some of the bytes may have been copied.
  */

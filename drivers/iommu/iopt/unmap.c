@@ -11,8 +11,8 @@
  * An unmap cannot fail once it has removed an area from a domain.
  *
  * Mappings are never split. If the uAPI of a front end defines what happens to
- * a mapping that the interval covers only partly, the front end looks up its
- * bounds with iopt_find_mapping() and unmaps whole mappings.
+ * a mapping that the interval covers only partly, the front end looks up the
+ * bounds of the mapping with iopt_find_mapping() and unmaps whole mappings.
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -33,8 +33,8 @@
  * @start: first byte
  * @last: last byte
  * @query: destination of the dirty page report, or NULL
- * @areas: areas that the unmap owns, by iopt_area.node
- * @bytes: length of @areas in bytes
+ * @areas: list of areas that the unmap owns, linked by iopt_area.node
+ * @bytes: total length of @areas in bytes
  * @claim: claim of the interval
  * @claimed: @claim is in use, because not all areas could be taken without
  *           dropping the lock
@@ -312,10 +312,10 @@ static int unmap_finish(struct unmap *unmap)
  * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
  * Mappings are not split: each of them must be entirely inside the interval. If
- * accesses have pinned pages of a mapping, all accesses are notified to unpin
- * them. When this function returns 0, neither devices nor accesses can reach
- * the memory through these mappings, and pages that no other mapping needs are
- * unpinned.
+ * accesses have pinned pages of a mapping, all accesses are notified, and must
+ * unpin the pages. When this function returns 0, neither devices nor accesses
+ * can reach the memory through these mappings, and pages that no other mapping
+ * needs are unpinned.
  *
  * Mappings that other threads add to the interval while this function runs may
  * remain.

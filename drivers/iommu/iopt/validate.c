@@ -138,7 +138,7 @@ static bool slice_is_held(struct iopt_pages *pages,
 	return false;
 }
 
-/* While tracking is being started or stopped only some areas have bitmaps. */
+/* While tracking is being started or stopped, only some areas have bitmaps. */
 static bool area_is_tracked(struct io_pagetable *iopt, struct iopt_area *area,
 			    const char **wrong)
 {
