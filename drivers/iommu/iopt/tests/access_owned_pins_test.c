@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses that own their pins (iopt_access_ops.owns_pins): other accesses
- * cannot remove their pins, and iopt_access_unpin_all() removes all pins of one
+ * Accesses that own their pins (iopt_access_ops.owns_pins): no other access can
+ * remove these pins, and iopt_access_unpin_all() removes all pins of one
  * access.
  */
 #include <linux/delay.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_access_pin(): which ranges, protections and kinds of memory an access
- * can pin.
+ * iopt_access_pin() and iopt_access_unpin(): the ranges and kinds of memory
+ * that an access can pin, the rights that it needs, and the limits.
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -112,8 +112,8 @@ static void pin_EPERM(struct kunit *test)
 						     IOPT_ACCESS_READ |
 						     IOPT_ACCESS_WRITE));
 	/*
-	 * The memory was mapped by two separate calls, and each mapping has
-	 * pinned the page once.
+	 * The memory was mapped by two separate calls, so the page is pinned
+	 * once for each mapping.
 	 */
 	KUNIT_EXPECT_EQ(test, 2, test_pins(test_user_pfn(test, uaddr)));
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 1));
@@ -227,7 +227,7 @@ static void unpin_skips_unpinned_pages(struct kunit *test)
 						   ULONG_MAX));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
-	/* Unpinning does not remove the pins of a domain. */
+	/* Unpinning has no effect on pages that only a domain has pinned. */
 	test_attach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, 0, test_unpin(access, IOVA, 7));
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 3);
@@ -306,7 +306,7 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
 	/*
-	 * The domain also needs the other two pages, which would exceed the
+	 * Attach also has to pin the other two pages, which would exceed the
 	 * limit.
 	 */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses under load: threads map, unmap, pin, unpin and write to one range of
+ * Accesses under load: threads map, unmap, pin, unpin and write in one range of
  * IOVAs, while others create and destroy accesses, attach a domain and track
  * dirty pages.
  */

@@ -68,7 +68,8 @@ static long call_map_and_pin(struct test_thread *thread)
 }
 
 /*
- * Create a process that maps and pins. The caller drops old->mm with mmput().
+ * Create a process that maps memory and pins some of it; see
+ * call_map_and_pin(). The caller drops old->mm with mmput().
  */
 static void old_process_map(struct kunit *test, struct old_process *old)
 {
@@ -173,7 +174,7 @@ static void adopt_from_living_process(struct kunit *test)
 }
 
 /*
- * Adoption charges the pages that a domain translates to the new process, even
+ * Adoption charges the new process for the pages that a domain translates, even
  * if the old process has already exited.
  */
 static void adopt_from_dead_process(struct kunit *test)

@@ -19,8 +19,8 @@ static void orphan_is_all_or_nothing(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 12), bytes = 1, i;
 
 	/*
-	 * An interval without mappings fails with -ENOENT unless it is the
-	 * whole address space.
+	 * The call fails with -ENOENT if the interval contains no mapping,
+	 * unless it is the whole address space.
 	 */
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_orphan(test, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, 0, iopt_orphan(space->iopt, 0, ULONG_MAX,

@@ -191,7 +191,7 @@ static void unmap_start(struct kunit *test, struct test_thread *unmap,
 }
 
 /*
- * An unmap does not wait for an attach that is filling an area which was mapped
+ * An unmap does not wait for an attach that is pinning an area which was mapped
  * after the unmap started.
  */
 static void unmap_ignores_filling_of_late_areas(struct kunit *test)
@@ -220,7 +220,7 @@ static void unmap_ignores_filling_of_late_areas(struct kunit *test)
 }
 
 /*
- * An unmap waits killably for an attach that is filling one of the areas to
+ * An unmap waits killably for an attach that is pinning one of the areas to
  * unmap.
  */
 static void unmap_waits_for_filling(struct kunit *test)
@@ -419,7 +419,10 @@ static void unmap_commits_after_unpin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, space->iopt->nr_areas);
 }
 
-/* Attach fills an area that is being unmapped unless the unmap is committed. */
+/*
+ * Attach adds an area that is being unmapped to the domain, unless the unmap
+ * can no longer fail.
+ */
 static void attach_skips_committed_unmap(struct kunit *test)
 {
 	struct iopt_claim claim = { .committed = true };

@@ -18,7 +18,7 @@
 #define IOVA	0x100000000UL
 
 /**
- * struct memory_case - state of a process' memory before the map
+ * struct memory_case - state of a process's memory before the map
  * @name: name of the case
  * @file: the memory is a private mapping of a file
  * @read: the process has read the memory

@@ -3,10 +3,10 @@
  * Delays between callers: a call that blocks delays only callers that need the
  * same area.
  *
- * In most cases, a second thread makes a call that blocks, either while it
+ * In most test cases, a second thread makes a call that blocks, either while it
  * programs the mock domain or in a page fault while it pins. Meanwhile the test
  * case checks that independent calls return, and that dependent calls wait. No
- * case relies on timing.
+ * test case relies on timing.
  */
 #include <linux/delay.h>
 #include <linux/mman.h>
@@ -42,8 +42,8 @@ static void blocked_map_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * Attach does not wait for a blocked map. Once the map resumes, it fills the
- * new domain, too.
+ * Attach does not wait for a blocked map. Once the map resumes, it adds its
+ * area to the new domain, too.
  */
 static void blocked_map_delays_no_attach(struct kunit *test)
 {
@@ -305,9 +305,9 @@ static void pin_in_fault_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * Hold the mmap_lock for writing. The second mock domain only lends its
- * completions: @blocked is completed once the lock is held, and the lock is
- * released once the test completes @resume.
+ * Hold the mmap_lock for writing. mock->blocked is completed once the lock is
+ * held, and the lock is released once the test completes mock->resume. The
+ * second mock domain is used only for these two completions.
  */
 static long call_hold_mmap_lock(struct test_thread *thread)
 {

@@ -62,7 +62,7 @@ static void expect_detach_beside_map(struct kunit *test,
 
 /*
  * Detach does not wait for a map that is pinning pages. Once the pages are
- * pinned, the map fills the domains that are attached at that time.
+ * pinned, the map adds its area to the domains that are attached at that time.
  */
 static void detach_beside_pinning(struct kunit *test)
 {

@@ -20,8 +20,8 @@
 
 /**
  * struct model - expected state
- * @mapped: for each page from %IOVA on, whether it is mapped
- * @dirty: for each page from %IOVA on, whether it is dirty
+ * @mapped: for each page, starting at %IOVA, whether it is mapped
+ * @dirty: for each page, starting at %IOVA, whether it is dirty
  * @user: user address of the memory that contains the bitmap
  * @expected: expected content of that memory
  * @found: actual content of that memory
@@ -104,9 +104,9 @@ static void model_set(struct model *model, unsigned long offset,
 }
 
 /*
- * Apply to the model a read of the @n pages from @first on, with @per_bit pages
- * per bit and the bitmap at @offset. Reported pages become clean unless @keep
- * is set.
+ * Apply to the model a read of @n pages, starting at page @first, with @per_bit
+ * pages per bit and the bitmap at @offset. Reported pages become clean unless
+ * @keep is set.
  */
 static void model_read(struct model *model, unsigned long offset,
 		       unsigned int first, unsigned int n, unsigned int per_bit,
@@ -304,8 +304,8 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 }
 
 /*
- * If a query with several pages per bit fails with -EFAULT, all pages that a
- * set bit stands for become dirty if the bit could not be reported.
+ * If a query with several pages per bit fails with -EFAULT, all pages that an
+ * unreported set bit covers become dirty.
  */
 static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 {

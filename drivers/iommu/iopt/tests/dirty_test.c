@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Dirty pages (dirty.c): which pages a read or an unmap reports, and the state
- * that a failed call leaves.
+ * that a failed call leaves behind.
  */
 #include <linux/mman.h>
 #include <linux/uaccess.h>
@@ -117,9 +117,9 @@ static int read_range(struct kunit *test, unsigned long start,
 }
 
 /*
- * A range must not be empty, must not start or end inside a mapping, and must
- * be aligned to iopt_dirty_query.pgsize, which must be a power of two and at
- * least PAGE_SIZE.
+ * A range must not be empty, and must not start or end inside a mapping. The
+ * range and the mappings in it must be aligned to iopt_dirty_query.pgsize,
+ * which must be a power of two and at least PAGE_SIZE.
  */
 static void read_EINVAL(struct kunit *test)
 {
@@ -154,7 +154,10 @@ static void read_EINVAL(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0b1111, read_and_clear(test));
 }
 
-/* Every power of two from PAGE_SIZE on is a valid iopt_dirty_query.pgsize. */
+/*
+ * Every power of two that is at least PAGE_SIZE is a valid
+ * iopt_dirty_query.pgsize, unless a mapping in the range is not aligned to it.
+ */
 static void read_every_page_size(struct kunit *test)
 {
 	struct test_space *space = test->priv;

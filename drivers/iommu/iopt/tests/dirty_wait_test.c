@@ -26,7 +26,7 @@ static u64 query_word(struct kunit *test, const struct iopt_dirty_query *query,
 
 /**
  * struct unmap_call - arguments and result of iopt_unmap_dirty() in a thread
- * @pages: number of pages from %IOVA on
+ * @pages: number of pages, starting at %IOVA
  * @query: destination and format of the report
  * @bytes: number of bytes that the call unmapped
  */
@@ -293,8 +293,8 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 }
 
 /*
- * If attach fills an area while an unmap of the area waits for an access, the
- * unmap reports every page that an untracked device can reach.
+ * If attach adds an area to a domain while an unmap of the area waits for an
+ * access, the unmap reports every page that an untracked device can reach.
  */
 static void unmap_reports_pages_of_new_domain(struct kunit *test)
 {
@@ -329,9 +329,9 @@ static void unmap_reports_pages_of_new_domain(struct kunit *test)
 #define PER_PAGE	(PAGE_SIZE * 8)
 
 /*
- * If attach fills areas while an unmap reports dirty pages, the unmap reports
- * again, because an untracked device may have written to areas that were
- * reported already.
+ * If attach adds areas to a domain while an unmap reports their dirty pages,
+ * the unmap reports again, because an untracked device may have written to
+ * areas that were reported already.
  */
 static void unmap_reports_again_after_attach(struct kunit *test)
 {

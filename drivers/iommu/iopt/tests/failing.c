@@ -17,7 +17,7 @@ void test_needs_failing_allocations(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_FAILSLAB");
 }
 
-/* Fail the @n-th allocation of the current thread, counted from now on. */
+/* Fail the @n-th allocation of the current thread, counting from now. */
 void test_fail_allocation(unsigned int n)
 {
 #ifdef CONFIG_FAILSLAB
@@ -54,7 +54,7 @@ bool test_fail_end(void)
 
 /*
  * Stop the injection, and expect that the thread has not allocated since
- * test_fail_allocation(1). Nothing is checked with
+ * test_fail_allocation(1). Nothing is checked without CONFIG_FAILSLAB, nor with
  * CONFIG_DEBUG_OBJECTS_RCU_HEAD, because call_rcu() might have allocated.
  */
 void test_expect_no_allocation(struct kunit *test)

@@ -28,7 +28,7 @@
 /**
  * struct failure - how to make a step of a call fail
  * @name: name of the failing step
- * @arm: makes the @n-th step from now on fail
+ * @arm: makes the @n-th step fail, counting from now
  * @disarm: ends the injection; returns true if step @n was not reached
  */
 struct failure {
@@ -467,22 +467,22 @@ static const struct call calls[] = {
 	{ "map while tracking", prepare_tracking, call_map, undo_map,
 	  { NSTEPS, 4 } },
 	{ "copy", prepare_copy, call_copy, undo_copy, { NSTEPS - 10, 2 } },
-	{ "attach the first", prepare_first, call_attach_first,
+	{ "attach the first domain", prepare_first, call_attach_first,
 	  undo_attach_first, { NSTEPS, 5 } },
-	{ "attach the first where accesses have pinned", prepare_pinned,
+	{ "attach the first domain while pages are pinned", prepare_pinned,
 	  call_attach_first, undo_attach_first, { NSTEPS, 6 } },
-	{ "attach the second", prepare_second, call_attach_second,
+	{ "attach the second domain", prepare_second, call_attach_second,
 	  undo_attach_second, { NSTEPS, 2 } },
 	{ "create an access", prepare_maps, call_access_create,
 	  undo_access_create, { 0, 1 } },
 	{ "pin", prepare_access, call_pin, undo_pin, { 0, 12 } },
-	{ "pin what is held", prepare_access_held, call_pin, undo_pin,
+	{ "pin pages of a holder", prepare_access_held, call_pin, undo_pin,
 	  { 0, 12 } },
-	{ "track", prepare_pinned, call_track, undo_track, { 0, 2 } },
+	{ "start tracking", prepare_pinned, call_track, undo_track, { 0, 2 } },
 	{ "allow", prepare_allowed, call_allow, undo_allow, { 0, 3 } },
 	{ "reserve", prepare_maps, call_reserve, undo_reserve, { 0, 1 } },
 	{ "orphan", prepare_copy, call_orphan, undo_orphan, { 0, 0 } },
-	{ "adopt by another", prepare_orphan, call_adopt, undo_adopt,
+	{ "adopt by another process", prepare_orphan, call_adopt, undo_adopt,
 	  { 0, 1 } },
 };
 

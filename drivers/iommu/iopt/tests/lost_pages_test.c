@@ -35,8 +35,8 @@ static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 }
 
 /*
- * Expect that, of the four pages, only those from index @from on are pinned,
- * charged and counted as lost.
+ * Expect that, of the four pages, exactly those with an index of at least @from
+ * are pinned, charged and counted as lost.
  */
 static void expect_lost(struct kunit *test, const unsigned long *pfn,
 			unsigned long from, unsigned long charged)

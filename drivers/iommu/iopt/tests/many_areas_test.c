@@ -61,9 +61,9 @@ static unsigned long lock_breaks(struct kunit *test)
 }
 
 /*
- * Expect @loops lock breaks by the last call. Debug kernels validate the space
- * after each call, which breaks the lock again if areas are left. Subtract
- * these lock breaks.
+ * Expect that the last call dropped the lock @loops times. Debug kernels
+ * validate the space after each call, which drops the lock again if areas are
+ * left. Do not count these lock breaks.
  */
 static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 			       unsigned long areas_after)
@@ -82,7 +82,7 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
  * its loops. It gives up its first batch to start over with a claim, checks the
  * areas, marks them busy, hides them from accesses, notifies accesses, waits
  * for users, marks the areas as working, and removes them. If it may notify
- * accesses several times, it first looks for users.
+ * accesses several times, it looks for users before it hides the areas.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -303,7 +303,7 @@ static void tracking_starts_during_copy(struct kunit *test)
 	unsigned int i;
 
 	map_many(test);
-	/* The thread may be scheduled too late to race with one copy. */
+	/* Try several times: the thread may be scheduled after a copy ends. */
 	for (i = 0; i != 50 && !during.raced; i++) {
 		during.copied = false;
 		test_thread_start(test, &start, call_start_tracking, &during,

@@ -34,7 +34,7 @@
 
 /*
  * Maximum length of a flush in bytes. A longer flush is an error, because some
- * drivers compute the length in narrow types.
+ * drivers compute the length in a type that is narrower than an IOVA.
  */
 #define FLUSH_MAX	SZ_1T
 
@@ -117,7 +117,7 @@ void iopt_test_unpin(struct page *first, unsigned long npages)
 	}
 	if (nr_reached)
 		KUNIT_FAIL(current_test,
-			   "%lu of %lu pages unpinned from pfn 0x%lx on are mapped or cached",
+			   "%lu of %lu pages to unpin at pfn 0x%lx are mapped or cached",
 			   nr_reached, npages, page_to_pfn(first));
 }
 
@@ -275,8 +275,8 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 }
 
 /*
- * Return the size in bytes of the largest I/O page that @merged is aligned to
- * and that fits into @left bytes.
+ * Return the size in bytes of the largest I/O page that fits into @left bytes
+ * and to which @merged, the physical address ORed with the IOVA, is aligned.
  */
 static size_t mock_pgsize(struct iommu_domain *domain, u64 merged, size_t left)
 {

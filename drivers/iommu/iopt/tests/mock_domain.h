@@ -29,28 +29,28 @@
  * @unflushed: entries that were unmapped but have not been flushed yet
  * @tables: page tables in use at each level, indexed by IOVA
  * @removed: page tables that were removed but have not been flushed yet,
- *           indexed by page frame
+ *           indexed by page frame number
  * @lowest: lowest IOVA unmapped so far
  * @highest: highest IOVA unmapped so far
- * @nr_ptes: number of pages mapped
+ * @nr_ptes: number of pages that are mapped
  * @nr_maps: number of map_pages calls that were not made to fail; each I/O page
  *           of map_runs counts as a call
- * @nr_unmaps: number of unmap_pages calls
+ * @nr_unmaps: number of unmap_pages calls that were not made to fail
  * @nr_flushes: number of iotlb_sync calls
- * @nr_large: number of mapped I/O pages larger than PAGE_SIZE
+ * @nr_large: number of I/O pages larger than PAGE_SIZE mapped so far
  * @largest: size of the largest I/O page mapped so far, in bytes
  * @nr_run_calls: number of map_runs calls
  * @nr_runs: number of runs passed to map_runs
  * @nr_sync_maps: number of iotlb_sync_map calls
  * @synced: number of pages passed to iotlb_sync_map
- * @fail_map: fail the n-th map_pages call from now on, 0 for none; each I/O
- *            page of map_runs counts as a call
- * @fail_unmap: make the n-th unmap_pages call from now on unmap nothing; 0 for
- *              none
+ * @fail_map: fail the n-th map_pages call, counting from now; 0 for none. Each
+ *            I/O page of map_runs counts as a call
+ * @fail_unmap: make the n-th unmap_pages call, counting from now, unmap
+ *              nothing; 0 for none
  * @short_unmap: maximum number of pages that one unmap_pages call unmaps; 0 for
  *               no limit
- * @keeps_ptes: an unmap was made to fall short, so entries may be left at the
- *              end
+ * @keeps_ptes: an unmap was made to fall short, so entries may be left when the
+ *              domain is freed
  * @lazy: sleep in some map and unmap calls, so that other threads run
  * @block_iova: block the next map or unmap of this IOVA; 0 for none
  * @blocked: completed when a call blocks on @block_iova

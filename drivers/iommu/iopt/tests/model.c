@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model of spaces (see model.h): mappings, domains, accesses and owners.
+ * Model of spaces (see model.h): mappings, domains, accesses, dirty pages and
+ * orphans.
  *
  * The model never reads the state of the engine. It looks up the current pages
  * of the user's memory in the process.
@@ -558,9 +559,9 @@ int model_check_dirty(const struct model_space *space, unsigned int start,
 }
 
 /*
- * Report the dirty pages of a range in @word. Bit 0 stands for the @per_bit
- * IOVA pages from @start on. Bits of unmapped pages do not change. Unless @keep
- * is set, pages that are not pinned become clean.
+ * Report the dirty pages of a range in @word. Each bit covers @per_bit IOVA
+ * pages, and bit 0 covers the page at @start. Bits of unmapped pages do not
+ * change. Unless @keep is set, pages that are not pinned become clean.
  */
 void model_report(struct model_space *space, unsigned int start,
 		  unsigned int length, unsigned int per_bit, bool keep,

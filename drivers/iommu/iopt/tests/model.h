@@ -90,8 +90,8 @@ struct model_mapping {
  * @nr_domains: number of attached domains
  * @tracking: dirty pages are tracked
  * @nr_untracked: number of untracked devices
- * @changed: bitmap of the IOVA pages that operations have mapped, unmapped or
- *           remapped since the last comparison
+ * @changed: bitmap of the IOVA pages with translations that may have changed
+ *           since the last comparison
  */
 struct model_space {
 	struct model_mapping *at[MODEL_IOVAS];
@@ -210,7 +210,7 @@ void model_report(struct model_space *space, unsigned int start,
 		  unsigned int length, unsigned int per_bit, bool keep,
 		  u64 *word);
 
-/* owners */
+/* orphans */
 int model_check_orphan(const struct model_space *space, unsigned int start,
 		       unsigned int length, unsigned int *pages);
 unsigned int model_orphans(const struct model_space *space);

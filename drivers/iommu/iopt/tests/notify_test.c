@@ -246,8 +246,8 @@ static void waits_for_calls_count_as_notices(struct kunit *test)
 	mutex_unlock(&space->iopt->lock);
 	test_thread_unmap(test, &unmap, IOVA, 4, NULL);
 	/*
-	 * Each iopt_access_rw() wakes the unmap when it returns, and the unmap
-	 * finds the call that nr_users simulates still in flight.
+	 * Each iopt_access_rw() that succeeds wakes the unmap, which finds that
+	 * the call simulated by nr_users is still in flight.
 	 */
 	for (i = 0; i != 4; i++) {
 		test_thread_expect_waiting(&unmap);

@@ -3,10 +3,10 @@
  * Page faults during pinning (pages_pin.c), in a file on a filesystem that does
  * not respond.
  *
- * A second thread blocks in the fault of a page of the file. Other calls must
- * not wait for this page unless they need it too; a test case in which they do
- * hangs. Meanwhile, the pages that the thread has already pinned are charged,
- * and the thread is killable.
+ * A second thread blocks in a fault on a page of the file. Calls that do not
+ * need this page must not wait for it: a test case hangs if they do. While the
+ * thread is blocked, the pages that it has already pinned are charged, and the
+ * thread is killable.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>

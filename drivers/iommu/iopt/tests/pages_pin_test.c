@@ -170,9 +170,9 @@ struct beside_case {
 
 static const struct beside_case beside_cases[] = {
 	{ "below", 0, 4 },
-	{ "up to the first", 0, 8 },
+	{ "just below", 0, 8 },
 	{ "below and inside", 0, 16 },
-	{ "from the last", 16, 8 },
+	{ "just above", 16, 8 },
 	{ "above", 20, 4 },
 };
 
@@ -210,7 +210,7 @@ static void access_pins_beside_pinning_access(struct kunit *test)
 }
 
 /*
- * A pin of an access can be killed while it waits for another caller that is
+ * iopt_access_pin() is killable while it waits for another caller that is
  * pinning the same pages.
  */
 static void waiting_access_is_killable(struct kunit *test)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapping of memory without struct page (gup.c), as created by a driver with
- * remap_pfn_range().
+ * Mapping of memory without struct page (gup.c), such as device memory that a
+ * driver has mapped into the process with remap_pfn_range().
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -124,8 +124,8 @@ static void pfnmap_EFAULT(struct kunit *test)
 }
 
 /*
- * An I/O page that the limit on the I/O page size allows is not split at a
- * batch boundary.
+ * I/O pages up to the size limit of the space are used even where they cross
+ * the boundary of a batch.
  */
 static void pfnmap_large_iopages(struct kunit *test)
 {

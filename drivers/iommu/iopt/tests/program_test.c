@@ -212,8 +212,8 @@ static void nth_failure_leaves_nothing(struct kunit *test)
 
 /*
  * Contiguous memory is mapped with large I/O pages even if it is recorded as
- * several runs, and even if the preceding scattered pages have filled the
- * vector of a call.
+ * several runs, and even if the preceding scattered pages have filled the array
+ * of runs that a call passes to the driver.
  */
 static void contiguous_memory_takes_large_pages(struct kunit *test)
 {
@@ -547,7 +547,7 @@ static void unmap_in_pieces(struct kunit *test)
 	struct counted counted = {};
 
 	count_unprogram(test, &counted, IOVA + SZ_1G - SZ_2M, 3UL * SZ_1G);
-	/* The calls unmap 2 MiB, twice 1 GiB, and 1 GiB less 2 MiB. */
+	/* The calls unmap 2 MiB, 1 GiB twice, and 1 GiB less 2 MiB. */
 	KUNIT_EXPECT_EQ(test, 4, counted.nr_calls);
 	KUNIT_EXPECT_EQ(test, 0, counted.crossing);
 	KUNIT_EXPECT_EQ(test, 3UL * SZ_1G, counted.bytes);

@@ -12,7 +12,10 @@
 #define RANDOM_ACCESSES	3U
 #define RANDOM_PINS	48U
 
-/* First owner of reserved IOVAs that is not a domain. Two such owners exist. */
+/*
+ * Index in model_space.reserved of the first owner that is not a domain. There
+ * are two such owners.
+ */
 #define RANDOM_OWNER	RANDOM_DOMAINS
 
 struct random;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations of the random test on pins, user memory, dirty pages and owners.
+ * Operations of the random test on pins, user memory, dirty pages and orphans.
  */
 #include <linux/iommu.h>
 #include <linux/mman.h>

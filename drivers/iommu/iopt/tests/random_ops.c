@@ -245,8 +245,8 @@ static bool do_unmap_all(struct random *random)
 
 /*
  * Return a dirty query with a bitmap at a random address. @per_bit receives the
- * number of pages that one bit stands for, and @word the random initial content
- * of the bitmap.
+ * number of pages that one bit covers, and @word the random initial content of
+ * the bitmap.
  */
 struct iopt_dirty_query random_query(struct random *random,
 				     unsigned int *per_bit, u64 *word)
@@ -527,5 +527,5 @@ const struct random_kind random_kinds[RANDOM_KINDS] = {
 	{ "untracked devices", random_do_untracked, 5 },
 	{ "orphan", random_do_orphan, 13 },
 	{ "adopt", random_do_adopt, 10 },
-	{ "meet the limit", do_limit, 7 },
+	{ "reach the limit", do_limit, 7 },
 };

@@ -115,8 +115,9 @@ static void device_reserves_regions(struct kunit *test)
 }
 
 /*
- * The address for the MSI doorbell is that of the software MSI region, unless
- * the device also has a hardware MSI region.
+ * The address for the MSI doorbell is that of the software MSI region. If the
+ * device also has a hardware MSI region, the address is PHYS_ADDR_MAX, because
+ * the doorbell need not be mapped.
  */
 static void device_msi_doorbell(struct kunit *test)
 {

@@ -52,7 +52,7 @@ static void runs_append_against_model(struct kunit *test)
  * struct edit_model - expected content of a record of %EDIT_PAGES units
  * @unit: number of pages in a unit, a power of two; the larger the unit, the
  *        fewer units a packed offset covers
- * @pfn: page frame of each unit, in units, or 0 for a hole
+ * @pfn: first page frame number of each unit, divided by @unit, or 0 for a hole
  * @cut: true if no run may extend across the start of the unit
  */
 struct edit_model {
@@ -216,9 +216,8 @@ static void runs_edit_against_model(struct kunit *test)
 }
 
 /*
- * Units of 64K pages: a packed offset spans only 16 of them, so many cuts are
- * too far from the start of their chunk to be packed and have to start another
- * chunk.
+ * A packed offset spans only 16 units of 64K pages, so many cuts are too far
+ * from the start of their chunk to be packed and have to start another chunk.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

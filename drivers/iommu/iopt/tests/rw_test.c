@@ -258,8 +258,8 @@ static void rw_of_dead_process(struct kunit *test)
 }
 
 /*
- * Return a bitmap of the dirty pages among the 64 that start at IOVA. The
- * report makes these pages clean.
+ * Return a bitmap of the dirty pages among the 64 pages at IOVA. The report
+ * makes these pages clean.
  */
 static u64 dirty_pages(struct kunit *test)
 {

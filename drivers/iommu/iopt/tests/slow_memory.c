@@ -92,7 +92,7 @@ unsigned long test_slow_memory(struct kunit *test, struct slow_memory *slow,
 }
 
 /*
- * Map a file in which faults of page @slow->page block, killably and with the
+ * Map a file in which faults on page @slow->page block, killably and with the
  * mmap_lock released. @slow must remain valid while the file is mapped.
  */
 unsigned long test_slow_file(struct kunit *test, struct slow_memory *slow,

@@ -9,7 +9,7 @@
 
 /**
  * struct slow_memory - memory in which page faults block
- * @page: index of the page in which faults block, for test_slow_file()
+ * @page: index of the page on which faults block, for test_slow_file()
  * @blocked: completed when a fault blocks
  * @resume: completed by the test to let faults continue
  * @fault: fault handler

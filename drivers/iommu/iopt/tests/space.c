@@ -23,12 +23,12 @@
 
 static void watch_fail(struct test_space *space)
 {
-	KUNIT_FAIL(space->test, "a call waits and no area becomes idle");
+	KUNIT_FAIL(space->test, "a call is waiting, but no area becomes idle");
 	/*
 	 * The previous message of KUnit lacks a newline, so the console shows
 	 * it only along with the next one.
 	 */
-	kunit_err(space->test, "%lu areas became idle before\n",
+	kunit_err(space->test, "io_pagetable.idle_seq is %lu\n",
 		  READ_ONCE(space->iopt->idle_seq));
 }
 

@@ -27,8 +27,8 @@ struct test_access;
  * @uaddr: user address of memory, for use by the test case
  * @charged: number of pages charged at the start, for use by the test case
  * @test: the test case
- * @watch: fails the test case before it hangs, see space_watch()
- * @idle_seq: value of io_pagetable.idle_seq when @watch ran last
+ * @watch: fails the test case if a call hangs; see space_watch()
+ * @idle_seq: value of io_pagetable.idle_seq when @watch last ran
  * @nr_idle: number of consecutive runs of @watch that found a waiting call and
  *           no progress
  */

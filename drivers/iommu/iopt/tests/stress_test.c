@@ -68,7 +68,8 @@ struct stress_pin {
  * @lock: protects @pin
  * @pin: pages that the thread has pinned
  * @bitmap: user address of memory for dirty bits
- * @done: number of calls that changed something
+ * @done: number of successful calls, not counting unpins and unmaps of empty
+ *        ranges
  * @overlaps: number of calls of each thread that were in flight when a call of
  *            this thread started
  * @rc: first unexpected result, or 0
@@ -522,7 +523,7 @@ static void stress_report(struct kunit *test, struct stress *stress)
 		others += stress->overlaps[i] != 0;
 		overlaps += stress->overlaps[i];
 	}
-	kunit_info(test, "%-20s%10u done, beside %u others %u times",
+	kunit_info(test, "%-20s%10u done, overlapped with %u others %u times",
 		   stress->kind, stress->done, others, overlaps);
 	KUNIT_EXPECT_EQ_MSG(test, 0, stress->rc, "%s", stress->kind);
 	KUNIT_EXPECT_GE_MSG(test, stress->done, ENOUGH, "%s", stress->kind);

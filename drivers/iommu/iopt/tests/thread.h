@@ -9,7 +9,8 @@
 #include "space.h"
 
 /*
- * A call that waits for nothing returns within this time, even on a busy host.
+ * Time in jiffies within which a call that does not have to wait returns, even
+ * on a busy host.
  */
 #define TEST_PATIENCE	(10 * HZ)
 
@@ -25,7 +26,7 @@ struct task_struct;
  * @mm: mm that the thread uses, or NULL
  * @task: the thread
  * @rc: return value of @call
- * @killable: completed before the call, when SIGKILL can end waits of the
+ * @killable: completed before the call, once SIGKILL can interrupt waits of the
  *            thread
  * @done: completed after the call
  */

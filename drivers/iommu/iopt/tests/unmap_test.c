@@ -171,7 +171,7 @@ static void map_far_apart(struct kunit *test, unsigned int nr)
 
 /*
  * No flush of an unmap spans more than 1 TiB, because some IOMMU drivers
- * compute the length in narrow types.
+ * compute the length in a type that is narrower than an IOVA.
  */
 static void unmap_flushes_each_TiB(struct kunit *test)
 {

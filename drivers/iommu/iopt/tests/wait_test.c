@@ -223,7 +223,7 @@ static void detach_waits_for_map(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, 8);
 	test_validate(test);
 
-	/* Attaching the same struct iommu_domain again fills it anew. */
+	/* Attaching the same struct iommu_domain again adds all mappings. */
 	test_attach(test, space->mock[1]);
 	mock_expect_maps(space->mock[1], IOVA, uaddr, 8);
 }
@@ -342,8 +342,8 @@ static void set_publishing(struct io_pagetable *iopt, int change)
 
 /*
  * Attach waits while a map makes its areas live, because the map can no longer
- * add them to the new domain. Until then, IOVAs outside the aperture of the
- * domain stay usable.
+ * add them to the new domain. During the wait, IOVAs outside the aperture of
+ * the domain stay usable.
  */
 static void attach_waits_for_publishing(struct kunit *test)
 {
@@ -379,8 +379,8 @@ static long call_dirty_stop(struct test_thread *thread)
 }
 
 /*
- * Simulate the start or the end of a claim that inserts areas, with a bitmap if
- * @tracked is true.
+ * Simulate the start or the end of a map that inserts areas with a claim. The
+ * areas have a dirty bitmap if @tracked is true.
  */
 static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 {
@@ -391,8 +391,8 @@ static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 }
 
 /*
- * Starting tracking waits while areas without a bitmap are being inserted, and
- * stopping waits while areas with a bitmap are.
+ * iopt_dirty_start() waits while areas without a bitmap are being inserted, and
+ * iopt_dirty_stop() waits while areas with a bitmap are.
  */
 static void tracking_waits_for_insertions(struct kunit *test)
 {
