@@ -50,7 +50,8 @@
 
 /**
  * struct vfio_cdev - character device of a vfio device
- * @kobj: reference count; held by the device until it is revoked, and by files
+ * @kobj: reference count; drops to 0 once the node is revoked and all its files
+ *        are closed
  * @cdev: the character device
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
@@ -237,7 +238,7 @@ static int vfio_cdev_bind_device(struct vfio_device *device,
 
 	/*
 	 * Hold the module of the driver only from now on: an inert file must
-	 * not prevent its unloading.
+	 * not prevent the module from being unloaded.
 	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
@@ -567,7 +568,7 @@ bool vfio_cdev_enforced_coherent(struct file *file)
  * The driver of the device uses the VM with which the file is associated at the
  * time of BIND.
  *
- * Context: Any context. Takes vfio_kvm_link.lock.
+ * Context: Process context. Takes vfio_kvm_link.lock.
  */
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 {
@@ -674,7 +675,7 @@ static char *vfio_cdev_devnode(struct device *dev, umode_t *mode)
  * vfio_cdev_init() - reserve the device numbers of the nodes
  * @device_class: class of the vfio devices in sysfs
  *
- * Context: Module initialisation. May sleep.
+ * Context: Module initialization. May sleep.
  * Return: 0 on success, or an errno of alloc_chrdev_region().
  */
 int __init vfio_cdev_init(struct class *device_class)

@@ -3,14 +3,14 @@
  * Association of VFIO files (device files and groups) with KVM VMs.
  *
  * User space adds the VFIO files of a VM to the VM's KVM-VFIO device, and KVM
- * passes the VM to vfio. A device file may be added before it is bound. It has
+ * passes the VM to vfio. A device file may be added before it is bound, and has
  * to be if the driver of the device needs the VM in open_device().
  *
  * A link holds no reference to its VM: KVM clears all links before it frees the
  * VM, and a reference would keep the VM alive as long as an idle file is open.
  * An open device does hold a reference, since its driver may use the VM until
- * close_device(). Dropping the last reference destroys the VM, so it must not
- * be dropped under a lock that the KVM-VFIO device takes.
+ * close_device(). Dropping the last reference destroys the VM, so a reference
+ * must not be dropped under a lock that the KVM-VFIO device takes.
  *
  * vfio does not depend on KVM: it looks up KVM's functions at run time. A
  * device that holds a VM also holds the KVM module.
@@ -29,7 +29,7 @@
  * @link: link of the file
  * @kvm: the VM, or NULL to end the association
  *
- * Context: Any context. Takes vfio_kvm_link.lock.
+ * Context: Process context. Takes vfio_kvm_link.lock.
  */
 void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *kvm)
 {

@@ -31,7 +31,8 @@ MODULE_IMPORT_NS(IOMMUFD);
  *
  * Context: May sleep. The caller serialises binds of @vdev.
  * Return: 0, or
- * * %-EPERM - The group is used by another owner or by a kernel driver.
+ * * %-EPERM - The group is used by another owner or by a kernel driver, or its
+ *   interrupts are not isolated.
  * * %-ENOMEM - Out of memory.
  * * Another errno of iommufd_device_bind().
  *

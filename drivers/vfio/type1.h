@@ -8,7 +8,7 @@
  * container, its groups, and the rules of a uAPI that is older than the engine.
  *
  * Vocabulary:
- *  version   1 or 2, chosen by userspace. The versions differ in how UNMAP
+ *  version   1 or 2, chosen by user space. The versions differ in how UNMAP
  *            treats a range that cuts a mapping. Version 1 supports neither
  *            dirty tracking nor pinning by drivers
  *  physical  a group of devices that do DMA through an IOMMU
@@ -16,7 +16,7 @@
  *            pins memory or accesses it with the CPU
  *  notified  a device with a dma_unmap op, which is notified of unmaps
  *
- * Do not change the order of checks where userspace can observe it. All
+ * Do not change the order of checks where user space can observe it. All
  * pinning, charging and mapping is done by the engine.
  */
 #ifndef __VFIO_TYPE1_H

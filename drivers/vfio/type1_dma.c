@@ -179,8 +179,9 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	int rc;
 
 	/*
-	 * With dma_unmap ops or a bitmap, mappings have to be removed one by
-	 * one.
+	 * type1 has always removed mappings one by one. This is observable only
+	 * if drivers are notified or dirty pages are reported. Otherwise remove
+	 * all mappings in one call.
 	 */
 	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,

@@ -222,8 +222,8 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	rc = iopt_attach_domain(type1->iopt, domain);
 	/*
 	 * For compatibility, return -EFAULT for a mapping outside of the
-	 * aperture of the container's first domain: it used to be detected by
-	 * the IOMMU driver, with this errno.
+	 * aperture of the container's first domain: the IOMMU driver used to
+	 * detect such a mapping and return this errno.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
 	    mapped_outside(type1, domain))

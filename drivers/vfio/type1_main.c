@@ -93,7 +93,7 @@ void type1_choose_pages(struct type1 *type1)
  * Nothing is logged if the failure had another cause, or if the last message
  * for the container was about the same process. The next message thus requires
  * another process or another container, and setting up a container requires a
- * VFIO group. The rate limit covers programs that do this in a loop.
+ * VFIO group. The rate limit covers programs that create either in a loop.
  *
  * Context: Process context, after a failure with -ENOMEM.
  */

@@ -22,9 +22,10 @@ static void notify_unmap(void *data, unsigned long start, unsigned long last)
 	struct vfio_device *vdev;
 
 	/*
-	 * Another callback may be blocked for an unbounded time in a driver
-	 * that pins memory. If a task that unmaps is killed while it waits
-	 * here, the engine fails the unmap with -EINTR and keeps the mapping.
+	 * Another callback may hold the lock for an unbounded time, since it
+	 * may wait for a lock of the driver under which memory is pinned. If a
+	 * task that unmaps is killed while it waits here, the engine fails the
+	 * unmap with -EINTR and keeps the mapping.
 	 */
 	if (mutex_lock_killable(&type1->notify_lock))
 		return;
@@ -118,7 +119,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	if (list_empty(&type1->notified) ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
-	/* No mapping has any other permission. */
+	/* A mapping can only permit reads and writes. */
 	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE)) {
 		*pages = NULL;
 		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Userspace driver for QEMU's edu device. See edu.h. */
+/* User space driver for QEMU's edu device. See edu.h. */
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/mman.h>

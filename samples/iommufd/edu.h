@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Userspace driver for QEMU's edu device, a PCI function that does DMA between
+ * User space driver for QEMU's edu device, a PCI function that does DMA between
  * memory and an internal buffer.
  *
  * A load transfers data from memory to the buffer, and a store transfers data

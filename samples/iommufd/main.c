@@ -61,8 +61,9 @@ static void print_usage(const char *program)
 		"device to vfio-pci and leaves it bound.\n"
 		"\n"
 		"Some steps need two devices in different IOMMU groups, two devices in\n"
-		"one group, a device that shares its group with one not listed, or a\n"
-		"device with SR-IOV, and are skipped otherwise.\n"
+		"one group, a device that shares its group with one not listed,\n"
+		"a device with SR-IOV, the mdev_pin module, or an Intel IOMMU.\n"
+		"They are skipped otherwise.\n"
 		"\n"
 		"Needs root. The exit status is 0 if no step fails.\n",
 		program);
@@ -180,7 +181,7 @@ static void show_bind(struct device *device, int iommufd)
 		   "no vfio device file");
 	device->fd = check_call(vfio_open(device->address), node);
 	check(vfio_region(device->fd, 0, &info) == -EINVAL,
-	      "an ioctl succeeded before the device was bound");
+	      "an ioctl before the bind did not fail with EINVAL");
 	step_ok("%s, its ioctls fail until it is bound", node);
 
 	step_begin("bind it to /dev/iommu");
@@ -231,7 +232,7 @@ static void show_attach(struct device *device, int iommufd, __u32 ioas,
 	step_begin("attach the device");
 	device_attach(device, ioas);
 	check(counters_pinned() == before->pinned + (long)PAGES,
-	      "not exactly the mapped pages are pinned");
+	      "the number of pinned pages is wrong");
 	step_ok("%lu pages pinned", PAGES);
 
 	step_begin("query the usable IOVAs");
@@ -256,7 +257,7 @@ static void show_dma(struct device *device, int iommufd, __u32 ioas,
 	check_call(ioas_map(iommufd, ioas, memory_2, LENGTH, IOVA_2,
 			    IOAS_READ_WRITE), "IOMMU_IOAS_MAP");
 	check(counters_pinned() == before->pinned + 2 * (long)PAGES,
-	      "not exactly the mapped pages are pinned");
+	      "the number of pinned pages is wrong");
 	check_call(edu_load(&device->edu, IOVA + 8, 16, TRANSFER), "DMA read");
 	check_call(edu_store(&device->edu, IOVA_2 + 40, 16, TRANSFER),
 		   "DMA write");
@@ -293,7 +294,7 @@ static void show_unmap(struct device *device, int iommufd, __u32 ioas,
 
 	step_begin("unmap part of a mapping");
 	check(ioas_unmap(iommufd, ioas, IOVA_2, &length) == -ENOENT,
-	      "a mapping was split");
+	      "the unmap did not fail with ENOENT");
 	check_call(edu_store(&device->edu, IOVA_2, 16, TRANSFER), "DMA write");
 	check(pattern_is(memory_2, TRANSFER, 200), "the mapping was removed");
 	step_ok("rejected, the mapping still works");
@@ -406,7 +407,7 @@ static void show_detach(struct device *device, int iommufd, __u32 ioas,
 {
 	step_begin("destroy an address space in use");
 	check(iommu_destroy(iommufd, ioas) == -EBUSY,
-	      "the address space was destroyed");
+	      "the destroy did not fail with EBUSY");
 	transfer_and_verify(device, IOVA, memory, 600);
 	step_ok("rejected, DMA still works");
 

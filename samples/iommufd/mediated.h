@@ -8,8 +8,8 @@
  * user and copies data from and to that memory.
  *
  * All functions return a non-negative result on success and -errno on failure.
- * They print nothing. A command returns the result of the vfio function that
- * mdev_pin called, or -EIO if the device file cannot be read or written.
+ * They print nothing. A command returns the result that the device reports, see
+ * struct mdev_pin_result, or -EIO if the device file is not accessible.
  */
 #ifndef SAMPLES_IOMMUFD_MEDIATED_H
 #define SAMPLES_IOMMUFD_MEDIATED_H

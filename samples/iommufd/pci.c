@@ -116,7 +116,7 @@ static bool match_pci_id(const char *address, const void *data)
 	       read_number(address, "device") == (int)pci_id->device;
 }
 
-/* Match all functions but one and, as vfio does not open them, bridges. */
+/* Match all functions except bridges and the function at address @data. */
 static bool match_other(const char *address, const void *data)
 {
 	return strcmp(address, data) &&

@@ -86,6 +86,8 @@ int pci_write(const char *address, const char *attribute, const char *text);
  * @found: array for the addresses, in ascending order
  * @max: number of elements of @found
  *
+ * Bridges are left out, because vfio does not support them.
+ *
  * Return: number of functions found, at most @max, or -errno.
  */
 int pci_group_siblings(const char *address, struct pci_address *found,
@@ -93,7 +95,7 @@ int pci_group_siblings(const char *address, struct pci_address *found,
 
 /**
  * pci_find_sriov() - find a function that supports SR-IOV
- * @found: returns its address
+ * @found: returns the address of the function
  *
  * Return: 0, or -ENODEV if there is none.
  */

@@ -87,7 +87,7 @@ int vfio_hot_reset(int fd);
  * vfio_attach() - attach a device to an address space
  * @fd: file of a bound device
  * @pt_id: ID of an address space or a page table; returns the ID of the page
- *         table in use, or of the address space of a mediated device
+ *         table in use. Not changed if the device is a mediated device
  *
  * Return: 0 or -errno.
  */

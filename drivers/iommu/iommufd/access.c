@@ -7,7 +7,7 @@
  * reads and writes memory. The engine records the pins. This file tracks which
  * IOAS an access is attached to.
  *
- * Vocabulary: a copy is a call of iommufd_access_rw(), which copies data from
+ * Vocabulary: a copy is a call to iommufd_access_rw(), which copies data from
  * or to memory. A call is a pin, an unpin or a copy in progress.
  *
  * Detaching an access blocks new pins and copies, waits for the calls in
@@ -80,10 +80,11 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	struct iommufd_access *access = data;
 
 	/*
-	 * Another callback may be blocked for an unbounded time in a driver
-	 * that pins memory. If a task that unmaps is killed while it waits
-	 * here, the engine fails the unmap with -EINTR and keeps the mapping. A
-	 * detach cannot fail, so it has to wait.
+	 * Another callback may hold the lock for an unbounded time, since it
+	 * may wait for a lock of the driver under which memory is pinned. If a
+	 * task that unmaps is killed while it waits here, the engine fails the
+	 * unmap with -EINTR and keeps the mapping. A detach cannot fail, so it
+	 * has to wait.
 	 */
 	if (READ_ONCE(access->notifier) == current)
 		mutex_lock(&access->unmap_lock);
@@ -235,7 +236,10 @@ static struct iopt_access *access_enter(struct iommufd_access *access,
 static void access_exit(struct iommufd_access *access)
 {
 	spin_lock(&access->lock);
-	/* Wake under the lock: once unlocked, the waiter may free @access. */
+	/*
+	 * Wake up the waiter before the lock is dropped, because it may free
+	 * @access afterwards.
+	 */
 	if (!--access->calls)
 		wake_up_all(&access->idle);
 	spin_unlock(&access->lock);

@@ -47,7 +47,7 @@ struct hwpt_attach {
 	struct iommu_domain *refused;
 };
 
-/* Check whether @idev meets the requirements of @ioas. */
+/* Check the requirements that IOMMU_IOASID_ALLOC set for devices of @ioas. */
 static bool ioas_accepts(const struct iommufd_ioas *ioas,
 			 const struct iommufd_device *idev)
 {
@@ -55,7 +55,7 @@ static bool ioas_accepts(const struct iommufd_ioas *ioas,
 	       ioas->addr_width <= idev->info.addr_width;
 }
 
-/* Allocate an HWPT for devices like @idev, without publishing it. */
+/* Allocate an HWPT with the properties of @idev, without publishing it. */
 static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 				       struct iommufd_device *idev)
 {
@@ -281,7 +281,8 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * * %-EINVAL - The device does not meet the requirements of @ioas or of the
  *   HWPT @hwpt_id, its group is attached to another domain, or the IOMMU driver
  *   refuses the domain.
- * * %-ENOENT - The HWPT @hwpt_id has been freed.
+ * * %-ENOENT - The HWPT @hwpt_id has been freed, or @ioas is being destroyed.
+ * * %-EBUSY - All IDs are in use.
  * * %-EADDRINUSE - IOVAs that the device or its IOMMU cannot use are mapped or
  *   allowed.
  * * %-EINTR - The caller was killed.
@@ -299,9 +300,10 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Reserve these IOVAs before the domain exists, so that no map uses
-	 * them. The reservation may wait for a map. Do not hold attach_lock
-	 * meanwhile: a detach takes the lock and is not killable.
+	 * Reserve the IOVAs that the device cannot use before the domain
+	 * exists, so that no map uses them. The reservation may wait for a map.
+	 * Do not hold attach_lock meanwhile: a detach takes the lock and is not
+	 * killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
 	if (rc)
@@ -368,7 +370,10 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iommufd_object_put(&ioas->obj);
 }
 
-/* Allocate an HWPT of the IOAS @pt_id for @idev. User space destroys it. */
+/*
+ * Allocate an HWPT of the IOAS @pt_id for @idev. Return -EINVAL, not -ENOENT,
+ * if there is no object @pt_id, as Linux 6.12 does.
+ */
 static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 					  struct iommufd_device *idev)
 {

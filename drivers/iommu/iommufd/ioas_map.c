@@ -147,7 +147,10 @@ out_src:
 	return rc;
 }
 
-/* Convert @cmd to a closed interval. */
+/*
+ * Convert @cmd to a closed interval. IOVA 0 with length U64_MAX stands for the
+ * whole address space.
+ */
 static int unmap_interval(const struct iommu_ioas_unmap *cmd,
 			  unsigned long *start, unsigned long *last)
 {

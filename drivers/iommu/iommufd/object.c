@@ -11,9 +11,9 @@
  * object has long-term users. Otherwise it removes the ID, so that no further
  * call finds the object, and waits for the short-term users.
  *
- * The task that drops the last reference tears the object down. If the task
- * that destroys the object is killed while it waits for short-term users, that
- * is the last short-term user.
+ * The task that drops the last reference tears the object down. Normally this
+ * is the task that destroys the object. If that task is killed while it waits
+ * for short-term users, the last of these users tears the object down instead.
  */
 #include <linux/errno.h>
 #include <linux/err.h>

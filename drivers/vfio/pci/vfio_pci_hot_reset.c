@@ -57,7 +57,8 @@ bool vfio_pci_owned_by(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * Check that the slot or the bus can be reset. @slot is set if it is the slot.
+ * Check that the slot or the bus can be reset. @slot is set to true if the slot
+ * can be reset, and to false if only the bus can.
  */
 static int probe_reset(struct vfio_pci_core_device *vdev, bool *slot)
 {

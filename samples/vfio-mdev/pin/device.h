@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Internal interfaces of mdev_pin. The pin table records the pins of a device,
- * a slot runs commands, and a notice is a call of the dma_unmap op.
+ * a slot runs commands, and a notice is a call to the dma_unmap op.
  *
  * The driver calls vfio with no lock held except the lock of a slot. vfio may
  * call dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages()
@@ -58,7 +58,8 @@ struct pin_slot {
  * @releases: number of MDEV_PIN_OP_RELEASE commands
  * @closing: the device is closed or being closed, so notices neither wait nor
  *           pin
- * @changed: wait queue, woken when @active, @releases or @closing changes
+ * @changed: wait queue, woken when a notice ends, @releases changes or @closing
+ *           is set
  */
 struct pin_notices {
 	spinlock_t lock;	/* Innermost */

@@ -7,8 +7,8 @@
  *
  *   echo UUID > /sys/class/mdev_pin/mdev_pin/mdev_supported_types/TYPE/create
  *
- * The type mdev_pin-notified has the dma_unmap op, mdev_pin-plain does not.
- * mdev_pin.h describes the user interface.
+ * The type mdev_pin-notified has the dma_unmap op, and the type mdev_pin-plain
+ * does not. mdev_pin.h describes the user interface.
  */
 #include <linux/mdev.h>
 #include <linux/module.h>

@@ -11,7 +11,7 @@
  * be read at the same offset. The settings in struct mdev_pin_control survive a
  * close of the device.
  *
- * A notice is one call of the driver's dma_unmap op. A pin is one page of one
+ * A notice is one call to the driver's dma_unmap op. A pin is one page of one
  * pin command, and is identified by the IOVA of the page.
  *
  * No output depends on PFNs or kernel addresses, which differ between runs.
@@ -92,7 +92,9 @@ struct mdev_pin_request {
 /**
  * struct mdev_pin_result - result of the last command of a slot
  * @rc: return value of the vfio function, or 0 if it has none; number of pins
- *      for MDEV_PIN_OP_FORGET
+ *      for MDEV_PIN_OP_FORGET. For MDEV_PIN_OP_PEEK and MDEV_PIN_OP_POKE, 0,
+ *      -ENOENT if no page is pinned at the IOVA, or -EINVAL if the data extends
+ *      beyond the end of the page
  */
 struct mdev_pin_result {
 	__s64 rc;
@@ -145,8 +147,8 @@ struct mdev_pin_page {
  * @hold: number of upcoming notices that first wait for MDEV_PIN_OP_RELEASE,
  *        for 30 seconds at most
  * @skip: number of upcoming notices that do not unpin
- * @repin: number of upcoming notices that pin the first page of the range at
- *         the end
+ * @repin: number of upcoming notices that pin the first page of the range
+ *         before they return
  * @prot: protection of the pins by @repin and of the pins at open and close
  * @reserved: 0
  * @iova: IOVA of the pins at open and close
@@ -162,7 +164,7 @@ struct mdev_pin_control {
 };
 
 /**
- * struct mdev_pin_notice - one call of the dma_unmap op
+ * struct mdev_pin_notice - one call to the dma_unmap op
  * @iova: first argument, start of the range
  * @length: second argument, size of the range in bytes
  * @sequence: sequence number across all devices of the driver

@@ -116,8 +116,8 @@ static void wait_for_release(struct pin_notices *notices)
 }
 
 /*
- * Unpin the whole range, including pages that this device has not pinned.
- * Returns the number of pins of this device in the range.
+ * Remove one pin of each page in the range, even if this device has not pinned
+ * the page. Returns the number of pins removed from the table.
  */
 static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {

@@ -17,8 +17,8 @@
 #include "device.h"
 
 /*
- * Time limit of pin_table_wait(). The vfio call that is waited for may itself
- * wait for the notice that called pin_table_wait().
+ * Time limit of pin_table_wait(). The vfio call that the function waits for may
+ * itself be waiting for the notice that called the function.
  */
 #define WAIT_JIFFIES	(HZ / 10)
 

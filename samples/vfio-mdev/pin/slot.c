@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Execute the commands. Most of them consist of one call of vfio. */
+/* Execute the commands. Most of them make a single vfio call. */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>

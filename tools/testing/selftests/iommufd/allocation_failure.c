@@ -3,10 +3,9 @@
  * Fault injection for every ioctl of /dev/iommu: fail the first allocation or
  * user copy of a call, then the second one, and so on.
  *
- * A call must fail with ENOMEM if an allocation fails and with EFAULT if a user
- * copy fails, and must be rolled back completely. Repeating it must succeed,
- * and once the repeated call is undone, no page may be pinned or charged and no
- * object may be left.
+ * If the call fails, the errno must be ENOMEM or EFAULT, and the call must be
+ * rolled back completely. Repeating it must succeed, and once the repeated call
+ * is undone, no page may be pinned or charged and no object may be left.
  *
  * A fault point is an allocation or a user copy anywhere below the system call.
  * The kernel recovers from a failure at some of these points, and the call then
@@ -40,7 +39,7 @@ NEEDS_EDU
 
 /**
  * struct env - objects that the tested calls operate on
- * @bed: test bed, in the mode that charges pinned pages to this process
+ * @bed: testbed, in the mode that charges pinned pages to this process
  * @second: second bound device, attached by the tests that fill two page tables
  * @src_ioas: source IOAS of the copy test
  * @memory: NR_PAGES pages to map
@@ -350,9 +349,10 @@ static int detach_both_unmap_and_destroy(struct env *env)
 }
 
 /*
- * Enable a device before it is bound. pci_enable_device() then returns early
- * instead of evaluating ACPI methods for the interrupt routing, which do not
- * handle allocation failures.
+ * Write to the sysfs attribute "enable" of a device, which must have no driver
+ * meanwhile. If the device is enabled before BIND, pci_enable_device() returns
+ * early instead of evaluating ACPI methods for the interrupt routing, which do
+ * not handle allocation failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {
@@ -570,7 +570,7 @@ FIXTURE_VARIANT_ADD(failing, bind)
 	.undo = close_fd,
 };
 
-/* Without CAP_IPC_LOCK, pinned pages are charged to root as well. */
+/* Drop CAP_IPC_LOCK, so that the pages that this process pins are charged. */
 static int drop_ipc_lock(void)
 {
 	struct __user_cap_header_struct header = {
@@ -584,7 +584,7 @@ static int drop_ipc_lock(void)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-/* Make all allocations eligible and do not log the injected failures. */
+/* Let any allocation fail, and do not log the injected failures. */
 static int setup_fault_injection(void)
 {
 	int err = text_write(DEBUGFS "failslab/ignore-gfp-wait", "N");
@@ -709,7 +709,7 @@ static bool disarm(int fail_nth)
 	char number[16] = { 0 };
 	unsigned int tries;
 
-	/* If the call did not reach the point, pread() or pwrite() may. */
+	/* If the call did not reach the point, pread() or pwrite() may fail. */
 	if (pread(fail_nth, number, sizeof(number) - 1, 0) > 0 &&
 	    !strtoul(number, NULL, 10))
 		return true;
@@ -740,7 +740,7 @@ TEST_F(failing, leaves_nothing_behind)
 		recovered += n && reached && !result;
 		EXPECT_TRUE(!result || result == -EFAULT || result == -ENOMEM)
 			TH_LOG("point %u: %d", n, result);
-		/* The failed call must have rolled back: a retry succeeds. */
+		/* A failed call must be undone, so that a retry succeeds. */
 		if (result) {
 			ASSERT_EQ(0, variant->call(env))
 				TH_LOG("after point %u: %d", n, result);

@@ -2,8 +2,8 @@
 /*
  * Test /dev/iommu from a 32-bit program on a 64-bit kernel.
  *
- * The uAPI structs have the same layout for 32-bit and 64-bit programs. Their
- * addresses are 64 bits wide, so a 32-bit program can use IOVAs beyond 4 GiB.
+ * The uAPI structs have the same layout for 32-bit and 64-bit programs. IOVAs
+ * are 64 bits wide in both, so a 32-bit program can use IOVAs beyond 4 GiB.
  *
  * Few machines have a 32-bit C library, so this program is freestanding. It
  * makes its own system calls and prints its own TAP output.

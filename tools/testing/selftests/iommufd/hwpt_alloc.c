@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test IOMMU_HWPT_ALLOC, with which userspace allocates page tables.
+ * Test IOMMU_HWPT_ALLOC, with which user space allocates page tables.
  *
- * All page tables of an IOAS map the same memory. A page table that userspace
- * allocated exists until userspace destroys it. A page table that the kernel
+ * All page tables of an IOAS map the same memory. A page table that user space
+ * allocated exists until user space destroys it. A page table that the kernel
  * allocated for an attach is freed by the last detach.
  */
 #include <errno.h>

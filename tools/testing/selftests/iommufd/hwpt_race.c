@@ -33,7 +33,7 @@ struct race;
  * @race: state shared by all threads
  * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
  * @device: index of the device to work on
- * @iterations: number of calls of @work
+ * @iterations: number of calls to @work
  * @result: last return value of @work
  * @thread: thread handle
  */
@@ -48,9 +48,9 @@ struct worker {
 
 /**
  * struct race - state shared by all threads
- * @bed: test bed with the address space
+ * @bed: testbed with the address space
  * @device: two bound devices in separate groups
- * @hwpt: ID of a page table allocated by userspace, or 0
+ * @hwpt: ID of a page table allocated by user space, or 0
  * @stop: set to end all threads
  * @worker: the threads
  * @nr_workers: number of threads in @worker

@@ -183,7 +183,7 @@ TEST_F(copy, no_free_iova_ENOSPC)
 	EXPECT_EQ(PAGE, copy.dst_iova);
 }
 
-/* If the IOVA cannot be copied to userspace, the mapping must be undone. */
+/* If the IOVA cannot be copied to user space, the mapping must be undone. */
 TEST_F(copy, failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_copy *copy = new_memory(PAGE);

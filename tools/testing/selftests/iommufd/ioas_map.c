@@ -33,7 +33,8 @@ FIXTURE_TEARDOWN(pins)
 }
 
 /*
- * Unlike testbed_attach(), do not map the bounce page, to count the rest only.
+ * Unlike testbed_attach(), do not map the bounce page, so that testbed_pinned()
+ * does not count it.
  */
 static int attach(struct testbed *bed)
 {
@@ -294,8 +295,8 @@ TEST_F(pins, unpopulated_memory)
 }
 
 /*
- * Unpopulated memory is pinned even for a READABLE mapping, so that the device
- * sees later writes by the process.
+ * Unpopulated memory is populated and pinned even for a READABLE mapping, so
+ * that the device sees later writes by the process.
  */
 TEST_F(pins, unpopulated_memory_READABLE)
 {

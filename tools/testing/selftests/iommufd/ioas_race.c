@@ -28,11 +28,11 @@ typedef int (*work_fn)(struct worker *worker);
 
 /**
  * struct worker - a thread that calls @work in a loop
- * @bed: test bed, shared by all threads
+ * @bed: testbed, shared by all threads
  * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
  * @index: index of the thread, selects a private range of IOVAs
  * @stop: shared flag, set to end all threads
- * @iterations: number of successful calls of @work
+ * @iterations: number of successful calls to @work
  * @result: last return value of @work
  * @thread: thread handle
  */

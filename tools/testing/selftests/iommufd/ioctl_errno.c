@@ -235,7 +235,7 @@ TEST_F(space, map_without_FIXED_chooses_the_iova)
 	EXPECT_EQ(0, ioas_unmap_all(self->iommufd, self->ioas));
 }
 
-/* If the IOVA cannot be copied to userspace, the mapping must be undone. */
+/* If the IOVA cannot be copied to user space, the mapping must be undone. */
 TEST_F(space, map_failed_copy_to_user_EFAULT)
 {
 	struct iommu_ioas_map *map = (void *)self->memory;
@@ -317,6 +317,10 @@ TEST_F(space, map_overlap_EEXIST)
 		  ioas_unmap_all(self->iommufd, self->ioas));
 }
 
+/*
+ * A map at a fixed IOVA has nothing to return, so it may succeed. If it fails,
+ * the mapping must be undone.
+ */
 TEST_F(space, map_fixed_failed_copy_to_user)
 {
 	struct iommu_ioas_map *map;

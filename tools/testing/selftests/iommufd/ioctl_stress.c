@@ -3,8 +3,8 @@
  * Stress test: random calls from several processes and threads on one file
  * descriptor, while processes are killed at random points.
  *
- * A call must only fail with an errno that is documented for it, and no page
- * may be left pinned at the end.
+ * A call may only fail with an errno that is documented for it, and no page may
+ * be left pinned at the end.
  *
  * The environment variables STRESS_SECONDS (default 10) and STRESS_SEED
  * (default 1) set the run time and the seed. A run is not fully reproducible
@@ -39,8 +39,8 @@ RECORDS_NO_ERRNO
  * struct shared - state shared by all processes
  * @ioas: IDs of address spaces, or 0; may be stale or already reused
  * @hwpt: IDs of page tables, or 0; may be stale or already reused
- * @succeeded: number of successful calls, per call
- * @unexpected: last undocumented error, per call, or 0
+ * @succeeded: how often each entry of calls[] succeeded
+ * @unexpected: last undocumented -errno of each entry of calls[], or 0
  * @stop: set to end all processes
  */
 struct shared {
@@ -53,7 +53,7 @@ struct shared {
 
 /**
  * struct env - objects that the calls operate on
- * @bed: test bed with the first device and the memory to map
+ * @bed: testbed with the first device and the memory to map
  * @second: second device, bound to the same iommufd
  * @shared: state shared by all processes
  */
@@ -373,7 +373,7 @@ static void *run_worker(void *argument)
 	return NULL;
 }
 
-/* Fork a process with THREADS threads that map memory of that process. */
+/* Fork a process with THREADS threads that make random calls. */
 static pid_t start_process(struct env *env, unsigned int seed)
 {
 	static struct worker worker[THREADS];
@@ -440,7 +440,7 @@ TEST_F_TIMEOUT(stress, all_ioctls_in_parallel, 4000)
 		child[i] = start_process(&self->env, seed++);
 		ASSERT_LT(0, child[i]);
 	}
-	/* Kill a process every 400 ms, most likely within a call. */
+	/* Kill a process every 400 ms, most likely during a call. */
 	while (time(NULL) < end) {
 		i = kills++ % PROCESSES;
 		usleep(400 * 1000);

@@ -7,8 +7,8 @@
  * with CAP_IPC_LOCK is not charged.
  *
  * Root binds and attaches the device. user_run() then forks an unprivileged
- * child, which uses the inherited file descriptors and passes its result on as
- * exit status.
+ * child, which uses the inherited file descriptors and returns its result as
+ * the exit status.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "testbed.h"
 #include "user.h"
 
-/* UIDs that no other process uses. */
+/* UIDs that no other process uses, and their RLIMIT_MEMLOCK in pages. */
 #define USER_1	54321
 #define USER_2	54322
 #define LIMIT	8
@@ -152,7 +152,7 @@ TEST_F(limit, is_shared_by_all_processes_of_a_user)
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_five_pages, &self->bed));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_remaining_pages, &self->bed));
 	EXPECT_EQ(LIMIT, testbed_pinned(&self->bed));
-	/* The user that mapped is uncharged even if another user unmaps. */
+	/* An unmap by root uncharges the user that mapped the pages. */
 	EXPECT_EQ(0, testbed_unmap(&self->bed, 0, ~0ull));
 	EXPECT_EQ(0, user_run(USER_1, LIMIT, map_limit, &self->bed));
 }

@@ -2,7 +2,7 @@
 /*
  * Regression tests for bugs that other implementations of this uAPI had:
  *
- *  - ioctls returned uninitialized bytes to userspace;
+ *  - ioctls returned uninitialized bytes to user space;
  *  - a concurrent lookup made IOMMU_DESTROY fail, two concurrent destroys both
  *    succeeded, or a lookup used an object after it was freed;
  *  - an attach of an already attached device left it half attached;
@@ -164,7 +164,10 @@ static void *run_destroyer(void *argument)
 	}
 }
 
-/* Exactly one thread must destroy the object; lookups must only get -ENOENT. */
+/*
+ * Exactly one thread must destroy the object, and lookups may only fail with
+ * -ENOENT.
+ */
 TEST_F(bug, destroy_races_with_lookup)
 {
 	struct race race = { .iommufd = self->bed.iommufd };

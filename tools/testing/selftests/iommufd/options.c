@@ -206,8 +206,9 @@ TEST_F(option, huge_pages_in_use_EINVAL)
 }
 
 /*
- * Read the maximum size of a page table entry of the newest address space (see
- * ABI/testing/debugfs-iopt). Returns 0 if it is not available.
+ * Read the maximum size in bytes of a page table entry of the newest address
+ * space (see Documentation/ABI/testing/debugfs-iopt). Returns 0 if it is not
+ * available.
  */
 static unsigned long largest_iopte(void)
 {
@@ -258,7 +259,10 @@ TEST_F(option, huge_pages_limit_iopte_size)
 	EXPECT_EQ(512 + 1, testbed_pinned(&self->bed));
 }
 
-/* Reopen /dev/iommu in the given mode and attach the device of the testbed. */
+/*
+ * Reopen /dev/iommu, set RLIMIT_MODE to @mode, and attach the device of the
+ * testbed.
+ */
 static int reopen(struct testbed *bed, __u64 mode)
 {
 	int err;

@@ -250,8 +250,8 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 		_exit(-testbed_map(&self->bed));
 	EXPECT_EQ(0, wait_for(child));
 	/*
-	 * Without an attached device, the pages were not pinned while the child
-	 * lived.
+	 * No device was attached while the child was running, so its pages were
+	 * never pinned.
 	 */
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
@@ -282,11 +282,12 @@ TEST_F(process, copy_with_memory_of_dead_process_EFAULT)
 }
 
 /*
- * Mapping a large unpopulated area takes long because all pages are faulted in.
+ * Mapping a large unpopulated area takes a long time, because all pages are
+ * faulted in.
  */
 #define LARGE		(96ul << 20)
 #define LARGE_IOVA	0x40000000ull
-/* Round n kills the child n * ROUND_MS after it starts. */
+/* Round n kills the child about n * ROUND_MS milliseconds into its work. */
 #define ROUNDS		6
 #define ROUND_MS	40
 
@@ -310,9 +311,9 @@ static long long now_ms(void)
 }
 
 /*
- * Run @work in a child and kill the child after @round * ROUND_MS. Returns 1 if
- * the kill interrupted @work, 0 if @work was already done, or -errno. -ETIME
- * means that the child did not react to the signal in time.
+ * Run @work in a child and kill the child @round * ROUND_MS milliseconds after
+ * @work starts. Returns 1 if the kill interrupted @work, 0 if @work was already
+ * done, or -errno. -ETIME means that the child did not exit in time.
  */
 static int kill_during(struct shared *shared, unsigned int round,
 		       int (*work)(struct testbed *bed))

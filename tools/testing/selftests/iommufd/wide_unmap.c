@@ -4,8 +4,8 @@
  *
  * The process fills 4 GiB of its address space with repeated mappings of one
  * huge page. This range is mapped in the I/O address space once, and the
- * mapping is copied to adjacent IOVAs until the span is filled. This takes 2
- * MiB of memory and 64 MiB of I/O page tables.
+ * mapping is copied to adjacent IOVAs until the whole span that is to be
+ * unmapped is filled. This takes 2 MiB of memory and 64 MiB of I/O page tables.
  *
  * After the unmap, the device must not reach any IOVA of the span, including
  * those that it accessed before and that the IOTLB may have cached. An IOTLB
@@ -83,7 +83,7 @@ FIXTURE_SETUP(wide)
 	reserve_huge_pages(1);
 	self->file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
 	if (info.addr_width < BITS_NEEDED)
-		SKIP(return, "the IOMMU has %u of 48 bits", info.addr_width);
+		SKIP(return, "needs 48 address bits, has %u", info.addr_width);
 	if (self->file < 0 || ftruncate(self->file, HUGE))
 		SKIP(return, "no huge page");
 	self->memory = show_repeatedly(self->file);
@@ -100,7 +100,7 @@ FIXTURE_TEARDOWN(wide)
 	reserve_huge_pages(0);
 }
 
-/* Map the huge page at all IOVAs of @span. */
+/* Map the huge page repeatedly, to fill @span bytes of IOVAs. */
 static int map_span(struct testbed *bed, const char *memory,
 		    unsigned long long span)
 {
@@ -200,7 +200,7 @@ static void unmap_at_once(struct __test_metadata *_metadata,
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
-		SKIP(return, "see above");
+		SKIP(return, "the setup was skipped");
 	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB);
 }
 
@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(wide, unmap_of_16_tib_blocks_all_of_it, 900)
 TEST_F_TIMEOUT(wide, unmap_of_16_tib_and_1_gib_blocks_all_of_it, 900)
 {
 	if (!self->memory)
-		SKIP(return, "see above");
+		SKIP(return, "the setup was skipped");
 	unmap_at_once(_metadata, &self->bed, self->memory, 16 * TIB + GIB);
 }
 
