@@ -101,7 +101,7 @@ FIXTURE_TEARDOWN(container)
  * struct worker - a thread that calls ioctls of the container
  * @setup: the container
  * @iova: where this thread maps the memory; no other thread uses it
- * @group: group that this thread moves in and out of the container
+ * @group: group that this thread adds to and removes from the container
  * @times: number of iterations
  * @result: first unexpected -errno, or 0
  * @thread: the thread

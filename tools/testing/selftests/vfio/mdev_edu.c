@@ -86,8 +86,8 @@ TEST_F(both, share_data)
 }
 
 /*
- * If the process replaces a pinned page by a new one, a device that is attached
- * later still gets the pinned page.
+ * If the process replaces a pinned page with a new one, a device that is
+ * attached later still gets the pinned page.
  */
 TEST_F(both, share_replaced_page)
 {

@@ -201,8 +201,8 @@ TEST_F(fault, pin)
 		if (!fired)
 			break;
 		/*
-		 * -EIO: the fault hit the pwrite() of the command or the
-		 * pread() of its result
+		 * -EIO means that the fault hit the pwrite() of the command or
+		 * the pread() of its result.
 		 */
 		if (rc == -EIO) {
 			EXPECT_TRUE(!held || held == 4);

@@ -199,7 +199,7 @@ TEST_F(race, close_waits_for_notice)
 	EXPECT_EQ(0u, state.late);
 }
 
-/* Notices of one device are serialized. */
+/* Notices of one device are serialised. */
 TEST_F(race, notices_do_not_overlap)
 {
 	const struct mdev_pin_control control = {

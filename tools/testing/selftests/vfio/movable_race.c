@@ -247,7 +247,7 @@ static void reallocate_memory(struct race *race, unsigned int round)
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
-	/* The harness kills a guest that prints nothing for too long. */
+	/* A guest that prints nothing for too long is killed as hung. */
 	printf("# %u rounds\n", round + 1);
 	fflush(stdout);
 }
@@ -522,7 +522,7 @@ static int prepare_mix(struct race *race)
 TEST_F_TIMEOUT(movable, all_kinds, 1800)
 {
 	if (variant->type1 || variant->shared)
-		SKIP(return, "needs several address spaces of private memory");
+		SKIP(return, "runs only with private memory and an iommufd");
 	ASSERT_EQ(0, prepare_mix(&self->race));
 	compare(_metadata, &self->race, 4);
 }
@@ -583,7 +583,7 @@ FIXTURE_SETUP(killed)
 	self->ready = (int *)(self->race + 1);
 }
 
-/* Some pages might be unpinned only shortly after the process has exited. */
+/* Some pages might not be unpinned until shortly after the process exited. */
 FIXTURE_TEARDOWN(killed)
 {
 	unsigned int i;

@@ -606,7 +606,7 @@ TEST_F(stuck, killed_attach_without_result)
 	struct pollfd poller = { .events = POLLIN };
 
 	if (variant->type1)
-		SKIP(return, "a group's device is not attached");
+		SKIP(return, "type1 has no ATTACH ioctl");
 	setup->argument = new_memory(PAGE);
 	ASSERT_NE(NULL, setup->argument);
 	*setup->argument = (struct vfio_device_attach_iommufd_pt){
@@ -639,7 +639,7 @@ TEST_F(stuck, other_groups_during_attach)
 	struct setup *setup = &self->setup;
 
 	if (!variant->type1)
-		SKIP(return, "no groups");
+		SKIP(return, "only type1 has groups");
 	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
 	EXPECT_EQ(0, call_timed(unset_container_other, setup));
 	EXPECT_EQ(0, call_timed(close_other, setup));
@@ -671,7 +671,7 @@ TEST_F(stuck, attaching_group_keeps_the_driver)
 	struct call *call = &self->call[0];
 
 	if (!variant->type1)
-		SKIP(return, "no groups");
+		SKIP(return, "only type1 has groups");
 	ASSERT_EQ(0, start_blocked(call, attach_first, setup));
 	remove_other_groups(_metadata, setup);
 	EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map, &setup->front));
@@ -696,7 +696,7 @@ TEST_F(stuck, last_group_fails_to_attach)
 	struct setup *setup = &self->setup;
 
 	if (!variant->type1)
-		SKIP(return, "no groups");
+		SKIP(return, "only type1 has groups");
 	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
 	remove_other_groups(_metadata, setup);
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
@@ -705,7 +705,7 @@ TEST_F(stuck, last_group_fails_to_attach)
 	EXPECT_EQ(-EINVAL, front_query(&setup->front));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, get_status(setup));
 
-	/* The container can be set up again, and its mappings are gone. */
+	/* The container can be set up again, and then has no mappings. */
 	EXPECT_EQ(0, attach(setup, 0));
 	EXPECT_EQ(0, set_iommu(setup));
 	EXPECT_EQ(self->pinned, counters_pinned());

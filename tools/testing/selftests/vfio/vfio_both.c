@@ -4,7 +4,7 @@
  * a group of its own.
  *
  * They share code but no state. An operation on one must not change the
- * mappings, pins and charges of the other. Their limits are separate as well:
+ * mappings, pins or charges of the other. Their limits are separate as well:
  * type1 charges locked_vm of the process, and /dev/iommu the locked memory of
  * the user.
  */

@@ -169,7 +169,7 @@ TEST_F(group, bind_to_second_iommufd_EPERM)
 	EXPECT_EQ(-EPERM, bind_to(second, other));
 	EXPECT_EQ(0, bind_to(second, self->iommufd));
 
-	/* An iommufd owns a group as long as any device of it is bound. */
+	/* An iommufd owns a group as long as a device of the group is bound. */
 	close(first);
 	first = vfio_open(siblings[0].text);
 	ASSERT_LE(0, first);

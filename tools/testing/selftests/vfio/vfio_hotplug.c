@@ -2,7 +2,7 @@
 /*
  * Test hotplug of a device in a group that is in use.
  *
- * If a device is added to a group that an iommufd owns, it reaches only the
+ * A device that is added to a group owned by an iommufd reaches only the
  * address space that the group is attached to, or nothing if the group is not
  * attached. This holds even before vfio-pci binds to the device. The device can
  * be bound only to that iommufd. After a device is removed, ioctls on a file of

@@ -460,6 +460,10 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	ASSERT_EQ(0, call_start(&attach, set_container, &waiting));
 	ASSERT_EQ(0, stuck_file_wait(&file));
 
+	/*
+	 * KVM adds the file before it waits to check whether DMA of the group
+	 * is coherent, so the file can be deleted after the kill.
+	 */
 	ASSERT_EQ(0, call_start(&waiter, add_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&waiter));
 	EXPECT_LE(0, call_kill(&waiter));

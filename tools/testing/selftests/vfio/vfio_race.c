@@ -157,8 +157,8 @@ TEST_F(users, bind_races_with_group_open)
  * @iommufd: iommufd that the device is bound to
  * @id: ID of the device, which changes with each bind
  * @stop: set to make the threads exit
- * @found: approximate number of queries that found the device, because the
- *         threads increment it without synchronization
+ * @found: number of queries that found the device; not exact, because the
+ *         threads increment it without a lock
  */
 struct lookup {
 	int iommufd;

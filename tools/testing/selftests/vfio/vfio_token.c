@@ -82,7 +82,7 @@ static int call_bind(int fd, struct vfio_device_bind_iommufd *bind)
 	return ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, bind) ? -errno : 0;
 }
 
-/* Close and reopen the file, which is the only way to unbind the device. */
+/* Close the file, which is the only way to unbind the device, and reopen it. */
 static int reopen(int fd, const struct pci_address *address)
 {
 	close(fd);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record maps and unmaps that include the last page of the address space. The
- * type1 code before the engine computes an exclusive end for them, which wraps
- * to 0.
+ * Record maps and unmaps that include the last page of the address space.
+ * Before its conversion to iopt, type1 computed an exclusive end for them,
+ * which wrapped to 0.
  */
 #include <stdio.h>
 

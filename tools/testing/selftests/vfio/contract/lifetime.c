@@ -162,7 +162,7 @@ static void record_copy(const char *rules, const char *name,
 	pattern_fill(memory, TRANSFER, seed);
 	if (edu_load(&type1->edu, IOVA, 0, TRANSFER) ||
 	    edu_store(&type1->edu, IOVA + PAGE, 0, TRANSFER))
-		die("edu does not end a transfer");
+		die("the edu device does not complete a transfer");
 	record_yes(rules, name, pattern_is(memory + PAGE, TRANSFER, seed));
 }
 

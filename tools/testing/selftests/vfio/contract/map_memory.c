@@ -290,7 +290,7 @@ static void registers(void)
 
 /*
  * Record mappings of two pages of the vvar area. The first one is populated,
- * the second one may be inaccessible.
+ * and the second one may be inaccessible.
  */
 static void kernel_page(void)
 {

@@ -8,7 +8,7 @@
 
 #include "mdev.h"
 
-/* An IOVA that no IOMMU supports */
+/* An IOVA beyond the aperture of QEMU's Intel IOMMU */
 #define FAR 0x4000000000000000ull
 
 static char *memory;

@@ -270,7 +270,7 @@ static void unpin_unpinned(void)
 	must_unmap_all();
 }
 
-/* A pin requires that a notified device is open in the container. */
+/* A pin requires an open device of type "notified" in the container. */
 static void pin_of_plain_device(void)
 {
 	struct mdev plain;

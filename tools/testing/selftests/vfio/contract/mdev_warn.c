@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record invalid unpins, which no driver should attempt. The kernel warns once
- * about each kind of them, so do not run this program where the kernel log must
- * be clean.
+ * Record invalid unpins, which no driver should attempt. The kernel warns about
+ * each of them, so do not run this program where the kernel log must be clean.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -5,9 +5,10 @@
  *
  * The trace of a sequence consists of the results of each operation, byte by
  * byte, the number of charged pages after each operation and, after every tenth
- * operation, the number of pinned pages. After every STRETCH operations, the
- * program adds to the trace which pages of two memory areas may be pinned, and
- * prints a line with the hash of the trace so far.
+ * operation, the number of pinned pages unless the container has a mediated
+ * device. After every STRETCH operations, the program adds to the trace which
+ * pages of two memory areas may be pinned, and prints a line with the hash of
+ * the trace so far.
  *
  * Random numbers depend only on the seed and on earlier results. CONTRACT_SEEDS
  * in the environment sets the number of sequences. If CONTRACT_SEED is set,
@@ -329,8 +330,8 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping. For other ranges, the type1 code before the engine
- * returns wrong bits from the second query on. bug_dirty records that.
+ * Query exactly one mapping. Before its conversion to iopt, type1 returned
+ * wrong bits for other ranges from the second query on. bug_dirty records that.
  */
 static bool do_query(void)
 {
@@ -414,7 +415,7 @@ static bool do_mdev(void)
 /*
  * Choose a mapping of memory that has not changed. For changed memory, kernels
  * differ in whether they pin the new page or the page that the domain maps. The
- * program mdev_pin records that.
+ * program mdev_attach records that.
  */
 static unsigned int draw_pinnable(void)
 {
@@ -471,7 +472,7 @@ static bool do_unpin(void)
 	return rc == (long)nr;
 }
 
-/* Skip the registers of the device, as a write may start an operation. */
+/* Skip the registers of the device, because a write may start a transfer. */
 static bool do_rw(void)
 {
 	unsigned int slot = draw_slot(true);
@@ -529,7 +530,7 @@ static bool do_change(void)
 	else if (mmap(page, PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
 		 page)
-		die("memory in place of other memory");
+		die("mmap");
 	touch(kind, page, PAGE);
 	tracef("page %s", how < 2 ? "gone" : how < 4 ? "written" : "replaced");
 	return true;
@@ -547,7 +548,7 @@ static bool do_dma(void)
 
 	if (edu_load(&type1.edu, iova_of(from), 0, 64) ||
 	    edu_store(&type1.edu, iova_of(to), 0, 64))
-		die("edu does not end a transfer");
+		die("the edu device does not complete a transfer");
 	if (slots[to].size && page >= memory[PRESENT] &&
 	    page < memory[PRESENT] + MEMORY_PAGES * PAGE)
 		memcpy(&seen, page, sizeof(seen));
@@ -592,7 +593,7 @@ static bool any_slot(bool no_vaddr)
 }
 
 /*
- * Replace most operations that cannot succeed by one that creates the missing
+ * Replace most operations that cannot succeed with one that creates the missing
  * precondition.
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
@@ -668,17 +669,17 @@ static void trace_pinned(const char *name, const char *pages)
 
 	read_pagemap(pages, parent);
 	if (pipe(ends))
-		die("a pipe");
+		die("pipe");
 	child = fork();
 	if (child < 0)
-		die("a child");
+		die("fork");
 	if (!child) {
 		read_pagemap(pages, copy);
 		_exit(write(ends[1], copy, sizeof(copy)) < 0);
 	}
 	close(ends[1]);
 	if (read(ends[0], copy, sizeof(copy)) != sizeof(copy))
-		die("what the child sees");
+		die("the pagemap of the child");
 	close(ends[0]);
 	waitpid(child, NULL, 0);
 	for (i = 0; i < MEMORY_PAGES; i++)

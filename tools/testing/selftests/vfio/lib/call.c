@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Run a call that might never return in a process of its own. See call.h. */
+/* Run a call in a separate process. See call.h. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>

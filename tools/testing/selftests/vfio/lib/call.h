@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run a call that might never return in a process of its own.
+ * Run a call in a separate process, because the call might never return.
  *
  * Like a thread, the process shares memory and open files with the test, but it
  * can be killed without killing the test. errno is shared as well, so the

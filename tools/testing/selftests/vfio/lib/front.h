@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An address space with one device, which is either a type1 container or an
- * IOAS of /dev/iommu. It allows one test to cover both front ends.
+ * An address space, which is either a type1 container or an IOAS of /dev/iommu,
+ * and its only device. It allows one test to cover both front ends.
  *
  * Functions return 0 or -errno unless noted otherwise.
  */

@@ -31,8 +31,8 @@ struct legacy {
 int legacy_open(struct legacy *legacy, const char *address);
 
 /*
- * Like legacy_open(), but pass @name to VFIO_GROUP_GET_DEVICE_FD. @name is the
- * address of the device, which options such as a VF token may follow.
+ * Like legacy_open(), but pass @name to VFIO_GROUP_GET_DEVICE_FD. @name starts
+ * with the address of the device. Options such as a VF token may follow it.
  */
 int legacy_open_as(struct legacy *legacy, const char *address,
 		   const char *name);

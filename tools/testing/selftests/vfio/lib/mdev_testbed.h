@@ -53,8 +53,8 @@ int mdev_testbed_open(struct mdev_testbed *bed);
 void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
- * Open @device, which may be any mediated device, and bind it to @iommufd. @fd
- * returns its file and @id its ID.
+ * Open @device, which may be any mediated device, and bind it to @iommufd.
+ * Return its file in @fd and its ID in @id.
  */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 

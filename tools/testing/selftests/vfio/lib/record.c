@@ -7,6 +7,8 @@
  * the number of the ioctl. A script compares these lines with the documented
  * errnos.
  *
+ * IOMMUFD_TYPE is also the type of vfio's ioctls. Their numbers do not overlap.
+ *
  * Programs are linked with --wrap=ioctl, which redirects ioctl() to this file.
  */
 #include <errno.h>

@@ -3,8 +3,8 @@
  * A file with one page that cannot be read, so that page faults on this stuck
  * page block.
  *
- * A child process serves the file through /dev/fuse. It answers all requests at
- * once, except the READ of the stuck page, which it answers only after
+ * A child process serves the file through /dev/fuse. It answers all requests
+ * immediately, except the READ of the stuck page, which it answers only after
  * stuck_file_release().
  *
  * Functions return 0 or -errno unless noted otherwise.

@@ -90,7 +90,7 @@ void mdev_join(struct mdev *mdev, const char *type, int container)
 	mdev_create(mdev, type);
 	rc = join(mdev->group, container);
 	if (rc)
-		die("a mediated device joins a container: %s", rc_text(rc));
+		die("join of a mediated device: %s", rc_text(rc));
 	mdev_open(mdev);
 }
 

@@ -87,9 +87,9 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 		unsigned int nr);
 
 /*
- * Format the first @nr entries of that array as text: '0' for NULL, '-' for an
- * entry that the pin did not write, and a letter from 'a' on for a page. While
- * any device has the page pinned, it keeps its letter until
+ * Format the first @nr entries of the page array, at most 64, as text: '0' for
+ * NULL, '-' for an entry that the pin did not write, and a letter from 'a' on
+ * for a page. While any device has the page pinned, it keeps its letter until
  * mdev_reset_letters().
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);

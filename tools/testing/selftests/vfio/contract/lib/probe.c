@@ -56,7 +56,7 @@ static char *map_bounce(struct type1 *type1)
 	if (!bounce)
 		bounce = new_pages(1);
 	must(map(type1->container, BOUNCE_IOVA, bounce, PAGE, READ_WRITE),
-	     "map of the bounce");
+	     "map of the bounce page");
 	return bounce;
 }
 
@@ -65,9 +65,9 @@ static void unmap_bounce(struct type1 *type1)
 	__u64 done;
 
 	must(unmap(type1->container, BOUNCE_IOVA, PAGE, 0, &done),
-	     "unmap of the bounce");
+	     "unmap of the bounce page");
 	if (done != PAGE)
-		die("unmap of the bounce left it");
+		die("the bounce page is still mapped");
 }
 
 void device_load(struct type1 *type1, __u64 iova, void *data)

@@ -72,7 +72,7 @@ void die(const char *format, ...)
 {
 	va_list arguments;
 
-	printf("cannot go on: ");
+	printf("cannot continue: ");
 	va_start(arguments, format);
 	vprintf(format, arguments);
 	va_end(arguments);

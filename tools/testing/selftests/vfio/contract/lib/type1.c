@@ -48,7 +48,7 @@ const struct devices *devices(void)
 	nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
 	for (i = 0; i < nr; i++) {
 		if (pci_bind_vfio(found[i].text))
-			die("vfio-pci does not take %s", found[i].text);
+			die("vfio-pci does not bind to %s", found[i].text);
 		group[i] = pci_group(found[i].text);
 	}
 	sort_devices(&all, found, group, nr);
@@ -210,7 +210,7 @@ void type1_device(struct type1 *type1)
 	type1->device = (int)fd;
 	err = edu_start(&type1->edu, type1->device);
 	if (err)
-		die("edu does not answer: %s", rc_text(err));
+		die("the edu device does not start: %s", rc_text(err));
 }
 
 static void close_file(int *fd)
