@@ -12,9 +12,9 @@ python:
 	@command -v python3 >/dev/null || \
 		{ test "$$(id -u)" = 0 && echo "python3 is missing: installing it with apt-get" && \
 		apt-get -qq update && apt-get -qq install -y --no-install-recommends python3 >/dev/null; } || \
-		{ echo "error: python3 is missing. Install it, on Debian as root with: apt-get install python3" >&2; exit 1; }
+		{ echo "error: python3 is missing. Install it; on Debian, run as root: apt-get install python3" >&2; exit 1; }
 
-# This file is not a goal, although the rule below matches it.
+# make tries to remake this file too. Without this rule, it would run the harness with the command `Makefile`.
 Makefile: ;
 
 # The prerequisite is phony, so that a command also runs if a file or folder of that name exists.

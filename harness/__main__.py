@@ -18,7 +18,7 @@ from .shell import Failure, say
 
 # {command: (module, help text)}. The module's main() returns the exit status.
 COMMANDS = {
-    "run": ("run", "build the kernel, boot it in an emulated PC and let a device do DMA through /dev/iommu"),
+    "run": ("run", "build the kernel, boot it in an emulated PC and do DMA to memory mapped with /dev/iommu"),
     "check": ("check", "run all tests that a change has to pass"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
     "selftest": ("selftest", "run the kselftests in a guest"),
@@ -28,13 +28,13 @@ COMMANDS = {
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
     "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and build/bench.svg"),
     "clients": ("clients", "forward frames with DPDK's testpmd on type1 and check that all arrive unchanged"),
-    "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, and ours does not"),
+    "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, unlike ours"),
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
     "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile what each commit touches, built in and as modules"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
-    "clean": ("clean", "remove build/, which takes several GB; the next command starts from nothing"),
+    "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
@@ -51,10 +51,11 @@ examples:
   make selftest ONLY=iommufd/ioas_map       one test program; a wrong name lists all of them
   make selftest 'ONLY=vfio/*'               all test programs of one folder
 
-The first command installs packages, unpacks a kernel and builds it, with all processors: 10 to 20 minutes on two of
-them, and 3 GB in build/; all commands together take 10 GB. No kernel is installed: it runs in an emulator. If you press
-Ctrl-C, the same command continues later. A failure names its log in build/log/. Compiled objects also stay in the cache
-of ccache, by default ~/.cache/ccache. To run one KUnit suite by hand, see "Tests" in Documentation/driver-api/iopt.rst.
+The first command installs packages, unpacks a kernel and builds it on all processors. With two processors, this takes
+10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. The kernel is not installed: it runs in
+an emulator. To continue after Ctrl-C, run the same command again. Error messages name the log in build/log/ that has
+the details. Compiled objects also stay in the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by
+hand, see "Tests" in Documentation/driver-api/iopt.rst.
 """
 
 
@@ -77,7 +78,7 @@ def variables_given():
 
 
 def check_arguments(command):
-    """Fail with an explanation unless all commands exist and the first one takes the variables that are set."""
+    """Fail with an explanation unless all commands of make exist and this one takes the variables that are set."""
     for goal in dict.fromkeys([command, *os.environ.get("IOPT_GOALS", "").split()]):
         if goal not in COMMANDS and goal != "help":
             near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
@@ -103,17 +104,17 @@ def check_folder():
         raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
                       "the clone")
     if BUILD.exists() and not BUILD.is_dir():
-        raise Failure(f"{BUILD} exists but is no folder: remove it")
+        raise Failure(f"{BUILD} exists but is not a folder: remove it")
 
 
 def explain(error):
-    """Return the message for an error of the operating system, or None if it is not one of the environment."""
+    """Return a message for an error that the user can resolve, such as a full disk, or None for other errors."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free >> 20
         return f"the disk of {BUILD} is full ({free} MB free). `make clean` removes all builds."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
-                f"`chown -R USER {BUILD}` as root, or go on as root.")
+                f"run `chown -R USER {BUILD}` as root, or continue as root.")
     return None
 
 def main():
@@ -145,7 +146,7 @@ if __name__ == "__main__":
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command continues", file=sys.stderr)
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -62,7 +62,7 @@ def source():
 
 
 def is_recent():
-    """Return whether the installed package has a kernel on which the series applies."""
+    """Return whether the installed package has a kernel to which the series applies."""
     found = re.match(r"6\.1\.(\d+)", packages.version(*packages.SOURCE))
     return bool(found) and int(found.group(1)) >= OLDEST
 
@@ -76,7 +76,7 @@ def check_version(tree, shown=None):
     except (OSError, AttributeError):
         raise Failure(f"{shown or tree} is not a source tree of the kernel. {CHOICE}") from None
     if (major, minor) != (6, 1) or patch < OLDEST:
-        raise Failure(f"{shown or tree} is Linux {major}.{minor}.{patch}, on which the series does not apply. {CHOICE}")
+        raise Failure(f"{shown or tree} is Linux {major}.{minor}.{patch}, to which the series does not apply. {CHOICE}")
 
 
 def fetch():

@@ -24,7 +24,7 @@ class Beside:
         self.name = name
         # Fork, so that the jobs inherit the cached results of functions such as kernel.build().
         context = multiprocessing.get_context("fork")
-        # A pipe would make a job with a long report wait until it is read, at the end.
+        # With a pipe, a job with a long report would block until result() reads the report.
         self.queue = context.Queue()
         self.process = context.Process(target=_work, args=(name, jobs, self.queue))
         self.process.start()

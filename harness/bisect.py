@@ -32,7 +32,7 @@ def touched(commit):
 
 
 def objects(patches, variant):
-    """Return the objects of the sources that the patches add. KUnit suites cannot be modules, so m leaves them out."""
+    """Return the objects of the sources that the patches add. KUnit suites cannot be modules, so m omits them."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant == "m":

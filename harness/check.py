@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make check: run all stages that a submission must pass, and print the number of passed and failed cases.
 
-PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests, so that make check
-must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
+PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests with the debug kernel,
+so that make check must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
 """
 import functools
 import time

@@ -21,8 +21,8 @@ FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
 def forward(name, bzimage, restarts):
     """Boot a kernel and forward frames with testpmd; return the outcome, the traffic and {name: value} from the guest.
 
-    The sockets of the traffic belong to one guest. Hence a guest that hung is restarted here with new traffic, instead
-    of by guest.boot().
+    A Traffic object serves a single guest. Hence a guest that hung is restarted here, with new traffic, and not in
+    guest.boot().
     """
     traffic = Traffic(FRAMES)
     devices = [f"e1000e,netdev=e{i},addr={address}" for i, address in enumerate(NICS)]

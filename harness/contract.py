@@ -47,7 +47,7 @@ class Kernel:
 
 @dataclass
 class Side:
-    """Results of one kernel: lines is {(program, name of the line): (rules, text)}, wrong lists other failures."""
+    """Results of one kernel: lines is {(program, name of the line): (rules, text)}, wrong lists failures."""
     name: str
     lines: dict = field(default_factory=dict)
     wrong: list = field(default_factory=list)
@@ -63,7 +63,7 @@ class Side:
             elif end:
                 if end.group(2) != "0":
                     self.wrong.append(f"{program}: exit status {end.group(2)}")
-                # The bug_* programs print the number of pages that a bug leaves pinned themselves.
+                # The bug_* programs themselves print the number of pages that a bug leaves pinned.
                 if end.group(3) != end.group(4) and not program.startswith("bug_"):
                     self.wrong.append(f"{program}: {end.group(3)} pages pinned before, {end.group(4)} after")
                 program = None

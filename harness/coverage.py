@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make coverage: measure with gcov on x86-64 which lines and branches of the engine its KUnit suites reach.
+"""make coverage: measure with gcov on x86-64 which lines and branches of the engine the KUnit suites reach.
 
 It also prints how many random operations of each kind succeed in a long run on user-mode Linux with KASAN.
 """
@@ -30,7 +30,7 @@ cd /tmp && tar -cf - *.gcda | base64
 
 
 def measure():
-    """Return {file: ({line: count}, {(line, branch): count})} of the engine, with headers summed over their users."""
+    """Return {file: ({line: count}, {(line, branch): count})} of the engine. Headers are summed over all objects."""
     out = kernel.build("coverage", PROFILE)
     outcome = guest.boot(guest.Guest("coverage", kernel.bzimage(out), args="kunit.enable=1"), COLLECT)
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())

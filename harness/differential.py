@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make differential: compare the behaviour of type1 under the stock kernel and under ours, line by line.
 
-The lines are those that contract.py records. ONLY= selects contract programs, and rules without a line are not failures
-then.
+The lines are those that contract.py records. ONLY= selects contract programs; if it is given, rules without a line are
+not failures.
 """
 import dataclasses
 import itertools
@@ -65,7 +65,7 @@ def judge(first, other, allowed, whole):
 
 
 def success(side):
-    """Print how many random operations of each kind succeeded; return a failure for each kind with less than half."""
+    """Print how many random operations of each kind succeeded; return a failure for each kind below 50 %."""
     counts = [(line, *map(int, found.groups())) for (program, line), (_, text) in side.lines.items()
               if program == "random" and (found := re.match(r"tried (\d+) succeeded (\d+)$", text))]
     say(f"{'operation':12}{'tried':>8}{'succeeded':>11}")

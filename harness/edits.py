@@ -217,7 +217,7 @@ def grow_makefile(where, text, directory, exists):
         if not words or not all(w.endswith((".o", "/")) for w in words):
             return None
         if len(words) > 1:
-            raise Failure(f"{where}: only one object a line is supported: `{line.strip()}`")
+            raise Failure(f"{where}: only one object per line is supported: `{line.strip()}`")
         return match.group(1), words[0]
 
     def there(word):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compare the errnos that the tests see with those that Documentation/userspace-api/iommufd.rst documents.
 
-The tests print each errno that an ioctl returned as "# errno: NUMBER ERRNO" (see
+The tests print each errno that an ioctl returned as "# errno: NUMBER ERRNO", with the number of the ioctl (see
 tools/testing/selftests/vfio/lib/record.c). Only tests that pass count. The section "Errors" of the document has a table
 for each command, and one under the heading EVERY that applies to all commands of /dev/iommu. An errno that is missing
 on either side is a failure.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot a kernel in QEMU (an emulated q35 machine with VT-d) and run one shell script in it.
+"""Boot a kernel in QEMU (an emulated q35 machine, by default with VT-d) and run one shell script in it.
 
 The guest mounts the host's root read-only over 9p, below an overlay in memory (see guest/init).
 """
@@ -33,8 +33,8 @@ EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
        "edu,dma_mask=0xffffffffffffffff,addr=5.0,multifunction=on",
        "edu,dma_mask=0xffffffffffffffff,addr=5.1,multifunction=on"]
 # Devices for error paths of vfio: a group that contains an edu device and a function used by a kernel driver, on a bus
-# that can be reset; and a PF with VFs. The root port of that bus runs at 5 GT/s, too slow for link active reporting,
-# because QEMU reports the link state incorrectly.
+# that can be reset; and a PF with VFs. The root port of that bus is limited to 5 GT/s. After a reset, the kernel waits
+# for ports of higher speed to report an active link, and QEMU reports the link state incorrectly.
 UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
           "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
           "virtio-rng-pci,bus=port1,addr=0.1,multifunction=on",
@@ -152,7 +152,7 @@ def command(guest, script, console):
 
 
 def explain(console, qemu, lines):
-    """Explain why a guest stopped before its script ended: a panic, an error of QEMU, or the end of its logs."""
+    """Return why a guest stopped before its script ended: a panic or a QEMU error; if unknown, the end of its logs."""
     text = console.read_text(errors="replace")
     panic = PANIC.search(text)
     if panic:
@@ -167,7 +167,10 @@ def tail(text, lines):
 
 
 def ended_with(child):
-    """Return the exit status of QEMU, which has closed its output. The status is negative if a signal killed QEMU."""
+    """Return the exit status of QEMU, which has closed its output.
+
+    The status is negative if a signal killed QEMU. If QEMU is still running after 10 seconds, return 0.
+    """
     try:
         return child.wait(timeout=10)
     except subprocess.TimeoutExpired:
@@ -230,7 +233,7 @@ def restartable(outcome):
 
 
 def note_restart(guest, outcome):
-    """Save the logs of a guest that hung or whose QEMU crashed, and report that it is restarted."""
+    """Save the logs of a guest after a hang or a crash of QEMU, and report that the guest is restarted."""
     for kind in ("console", "output"):
         (LOG / f"{guest.name}.{kind}").replace(LOG / f"{guest.name}.hung.{kind}")
     restarted.append(f"guest {guest.name} was restarted: {outcome.reason}")
@@ -240,7 +243,7 @@ def note_restart(guest, outcome):
 def boot(guest, script, on_line=None):
     """Boot a guest, run the shell script in it and return the Outcome; call on_line(text) for each line that it prints.
 
-    With several emulated processors, QEMU itself can hang or crash, without a fault of the kernel. Such a guest is
+    With several emulated processors, QEMU itself can hang or crash through no fault of the kernel. Such a guest is
     restarted up to guest.restarts times, and each restart is reported.
     """
     packages.need(packages.GUEST)

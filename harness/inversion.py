@@ -14,7 +14,7 @@ import re
 from . import contract, guest, kernel, stock
 from .results import Results, report
 
-# The names that lockdep has for the two locks: that of the container and that of its list of devices.
+# The names that lockdep prints for the two locks: that of the container and that of its list of devices.
 LOCKS = ("&iommu->lock", "&iommu->device_list_lock")
 CIRCLE = re.compile(r"possible circular locking dependency detected")
 PROGRAM = "mdev_inversion"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check the form of kernel-doc comments of functions, beyond what scripts/kernel-doc checks.
 
-The first line is `name() - verb phrase`. A function has a `Return:` section unless it returns void. Errnos are listed
-below it as items of the form `* %-ENOMEM - Text.`
+The first line must be `name() - verb phrase`. A function must have a `Return:` section unless it returns void. The
+section must list errnos as items of the form `* %-ENOMEM - Text.`
 """
 import re
 

@@ -10,7 +10,7 @@ from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
-# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot if it has no device ID.
+# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot unless a device ID is configured.
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n"]
 
 

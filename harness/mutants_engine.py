@@ -77,7 +77,7 @@ def stages_for(mutant):
 
 
 def log(number, stage):
-    """Return the path of the log of a run: the last one of a mutant, or that of a stage without a mutant."""
+    """Return the path of the log of the last run with mutant number or, if 0, of the stage without a mutant."""
     name = number or f"control-{re.sub('[^a-z]', '', stage)}"
     return LOG / f"mutants-engine-{name}.run"
 
@@ -121,7 +121,7 @@ def run(todo):
     """Test the mutants; yield each verdict as soon as it is known."""
     build()
     stages = list({stage: None for mutant in todo for stage in stages_for(mutant)})
-    # The controls also run beside each other, so that the limits allow for the load.
+    # The stages without a mutant run in parallel, as those with mutants do, so that the limits allow for the load.
     with concurrent.futures.ThreadPoolExecutor(WORKERS * kernel.jobs()) as pool:
         controls = dict(zip(stages, pool.map(lambda stage: boot(0, stage, [300]), stages)))
     limits = {}

@@ -46,8 +46,8 @@ def boot(image, number):
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
                              UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
-        # No mutant is exercised before the first program starts. If none started, the emulator hung during boot: try
-        # again.
+        # No mutant is exercised before the first program starts. If no program started, the emulator hung during boot:
+        # try again.
         if any(guest.BEGIN.match(line) for line in outcome.lines):
             break
     else:

@@ -18,7 +18,8 @@ NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
 # The random sequences show a single rule and take as long as all other programs together.
 LEFT_OUT = {"random"}
-# A program that is not compared with stock type1. It has one line, which says whether its race went well.
+# A program that is not compared with stock type1. It prints one line of the contract, which says whether its own check
+# of the race passed.
 RACE = "race_notices"
 
 

@@ -14,7 +14,7 @@ KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "c
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
-# The last two are for spdxcheck of checkpatch; spatch runs the reports of its rules in the library of python3-dev.
+# spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
 LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
 BUILD = [*BASE, *SERIES, *KERNEL]
 # {command: packages}; commands that are not listed need those of BUILD and GUEST.
@@ -71,7 +71,7 @@ def need(names):
 
 
 def need_for(command):
-    """Install all packages that a command needs, so that it does not stop half-way for the next one."""
+    """Install all packages that a command needs, so that it does not stop half-way because one is missing."""
     names = COMMANDS.get(command, [*BUILD, *GUEST])
     if names:
         need([*names, *([] if os.environ.get("KERNEL") else SOURCE)])

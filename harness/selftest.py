@@ -4,8 +4,8 @@
 GROUPS assigns the programs to guests by their requirements; most run in the debug kernel. WIDEN=1 delays threads of
 concurrent programs after they release a lock.
 
-ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. By default all run, and then each errno
-that is documented has to be seen by one of them.
+ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. By default, all programs run, and each
+documented errno must be seen by one of them.
 """
 import fnmatch
 from dataclasses import dataclass, field

@@ -25,7 +25,7 @@ from .shell import Failure, Progress, say
 
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
-COMMITS = LINUX / ".git" / "series-commits.json"      # beside the objects that it names
+COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
 
 
 class Patch:

@@ -30,7 +30,7 @@ def output(*argv, cwd=None, env=None, data=None, text=True):
 
 
 class Progress:
-    """Progress of a long operation: one line that is updated if on a terminal, else a new line every 30 seconds."""
+    """Progress of a long operation: on a terminal, one line that is updated; otherwise, a new line every 30 seconds."""
 
     def __init__(self, title):
         self.title = title

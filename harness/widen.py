@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Widen races with the module in widen/, which delays threads after our code releases a lock.
 
-If another thread may free an object after the release, a late use of the object then is likely to be a use after free.
+If another thread may free an object after the release, a later use of the object is then likely to be a use after free.
 """
 import os
 import re
@@ -27,7 +27,7 @@ reclaim=$!
 
 
 def given():
-    """Return whether WIDEN= is set; raise Failure unless it is 1 then."""
+    """Return whether WIDEN= is 1; raise Failure if it is set to anything else."""
     value = os.environ.get("WIDEN")
     if value not in (None, "", "1"):
         raise Failure(f"WIDEN={value}: give 1, or leave WIDEN= out")

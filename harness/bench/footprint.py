@@ -2,7 +2,7 @@
 """Measure kernel memory per mapping, without I/O page tables, and memory that is not freed by unmap.
 
 The memory is the size of all slab objects, plus vmalloc and per-CPU memory. The kernel is ours with CONFIG_SLUB_DEBUG,
-which provides /proc/slabinfo. It is booted with slab_nomerge, so that slab caches are not merged.
+which provides /proc/slabinfo. It is booted with slab_nomerge, so that each cache is counted under its own name.
 """
 from . import kernels as builds
 from . import measure

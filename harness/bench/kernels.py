@@ -40,7 +40,10 @@ def fetch_peer():
 
 
 def peer():
-    """Build Linux 6.12 with the release kernel's fragments; config.py checks the lines that do not apply to 6.12."""
+    """Build Linux 6.12 with the release kernel's fragments.
+
+    Lines that do not apply to 6.12 are ignored here; config.py compares the configurations.
+    """
     identity = fetch_peer()
     packages.need(packages.KERNEL)
     out = BUILD / "peer-release"

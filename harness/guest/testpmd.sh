@@ -9,8 +9,8 @@ for nic in 0000:00:06.0 0000:00:07.0; do
 	echo $nic >/sys/bus/pci/drivers_probe
 done
 
-# count PORT RX|TX: print how many packets a port received or sent and how many it dropped, from the last statistics that
-# testpmd printed.
+# count PORT RX|TX: print how many packets a port received or sent and how many it dropped, according to the last
+# statistics that testpmd printed.
 count() {
 	tr -d '\r' <out | awk -v port="$1" -v what="$2-packets:" '
 		/statistics for/ { here = $0 ~ ("for port " port " ") }

@@ -4,7 +4,7 @@
 # Report blocked tasks after 50 to 100 seconds, before the harness stops the guest for lack of progress.
 [ ! -e /proc/sys/kernel/hung_task_timeout_secs ] || echo 50 >/proc/sys/kernel/hung_task_timeout_secs
 
-# Print the number of pages that are pinned with FOLL_PIN.
+# Print the number of pins taken with FOLL_PIN and not released, or "unknown" if the kernel does not count them.
 pins() {
 	cat /proc/sys/vm/stat_refresh >/dev/null
 	awk '$1 == "nr_foll_pin_acquired" { pinned += $2; found++ }

@@ -7,8 +7,8 @@
  * A kprobe on each function that releases a lock redirects calls from the
  * address ranges in ranges= to a replacement. The replacement calls the
  * function and then waits for a random time. It sleeps if the caller may sleep,
- * so that RCU grace periods can end meanwhile. One in SELDOM delays is long
- * enough for a whole call in another thread and a grace period.
+ * so that RCU grace periods can end meanwhile. About one in SELDOM sleeps is
+ * long enough for a whole call in another thread and a grace period.
  */
 #define pr_fmt(fmt) "widen: " fmt
 
@@ -59,7 +59,7 @@ static bool caller_may_sleep(void)
 
 static void delay(void)
 {
-	/* Hash a counter, since the kernel's random numbers take locks. */
+	/* Hash a counter: the kernel's random number generator takes locks. */
 	u32 number = jhash_1word(atomic_long_inc_return(&delays), 0);
 	unsigned int us = min_us + number / SELDOM % (max_us - min_us + 1);
 
@@ -236,7 +236,7 @@ static const struct kernel_param_ops report_ops = {
 };
 
 module_param_cb(report, &report_ops, NULL, 0444);
-MODULE_PARM_DESC(report, "Number of delays");
+MODULE_PARM_DESC(report, "Numbers of delays, sleeps and long sleeps");
 
 module_init(widen_init);
 MODULE_DESCRIPTION("Delay threads after they release a lock, to widen races");

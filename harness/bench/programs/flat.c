@@ -95,7 +95,7 @@ static void second(struct space *space, const char *name, const char *address)
 		printf("bench: table_%s %llu\n", name, ticks() - start);
 }
 
-/* Attach devices to a space with 256 MiB mapped, in one mapping or by page. */
+/* Attach devices to a space that maps 256 MiB at once or page by page. */
 static void attach(const char *front_end, const char *name, bool small,
 		   const struct pci_address *devices, const char *memory)
 {

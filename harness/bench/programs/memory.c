@@ -13,7 +13,7 @@
 #include "memory.h"
 #include "space.h"
 
-/* Return memory that is aligned to HUGE, with unused space below it. */
+/* Return untouched memory that is aligned to HUGE. */
 static char *new_place(size_t length, int advice)
 {
 	char *place = mmap(NULL, length + HUGE, PROT_READ | PROT_WRITE,

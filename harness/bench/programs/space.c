@@ -15,8 +15,8 @@
 #include "vfio.h"
 
 /*
- * Mainline's IOMMU_HWPT_ALLOC, which creates another I/O page table of an IOAS.
- * Not all headers with which this file is compiled define the struct.
+ * Argument of IOMMU_HWPT_ALLOC, which creates another I/O page table of an
+ * IOAS. The fields that are left out at the end count as 0.
  */
 struct hwpt_alloc {
 	__u32 size;

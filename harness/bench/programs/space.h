@@ -62,8 +62,8 @@ unsigned int space_bind(struct space *space, const char *address);
 
 /*
  * Attach or detach a device. With iommufd it is the device with index @device.
- * With type1 it is the group of the device at @address, whose file is also
- * opened or closed.
+ * With type1 it is the group of the device at @address; the functions also open
+ * or close the file of the group.
  */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
@@ -71,8 +71,8 @@ void space_detach(struct space *space, unsigned int device);
 
 /*
  * Create another I/O page table for @device, which the kernel fills with all
- * mappings of the IOAS. Return 0 and the ID of the table in @id, or an errno:
- * -ENOTTY if the kernel does not support this.
+ * mappings of the IOAS. Return 0 and the ID of the table in @id, or a negative
+ * errno, such as -ENOTTY if the kernel does not support this.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);

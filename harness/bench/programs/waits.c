@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Measure the longest time that calls on other ranges take while a long call on
- * the same space is in flight in another thread.
+ * Measure the longest time, in microseconds, that calls on other ranges take
+ * while a long call on the same space is in flight in another thread.
  *
  * Usage: waits FRONT_END
  *
