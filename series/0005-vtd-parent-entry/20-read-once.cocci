@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.h
-// Another thread may add the entry meanwhile.
+// Another thread may add the entry concurrently.
 
 @@
 identifier pte;

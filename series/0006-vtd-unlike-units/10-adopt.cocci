@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// The first unit determines the format of a domain, others have to support it.
+// The first unit determines the format of a domain. Others must support it.
 
 @@
 identifier domain, dmar_domain, dev, iommu, addr_width;

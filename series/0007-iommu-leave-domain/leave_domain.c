@@ -2,10 +2,10 @@
  * Attach all devices of a group to @new_domain, since the caller may free
  * @old_domain next. An attach that fails is tried once more: the driver may
  * have failed to allocate a small amount of memory, and a failed atomic
- * allocation triggers reclaim. If the device fails again, either its DMA is
- * blocked or it is still attached to @old_domain. The core cannot distinguish
- * these cases, so it never frees @old_domain. The next change of the group's
- * domain attaches the device again.
+ * allocation triggers reclaim. If the second attempt also fails, either DMA of
+ * the device is blocked or the device is still attached to @old_domain. The
+ * core cannot distinguish these cases, so it never frees @old_domain. The next
+ * change of the group's domain attaches the device again.
  */
 static void __iommu_group_leave_domain(struct iommu_group *group,
 				       struct iommu_domain *old_domain,
@@ -17,7 +17,8 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 	if (!new_domain) {
 		/*
 		 * If the group had no domain, the failed attach may have
-		 * attached the first devices of the group to @old_domain.
+		 * attached the first devices of the group to @old_domain, and
+		 * there is no domain to move them to.
 		 */
 		if (group->domain != old_domain ?
 		    !list_is_singular(&group->devices) :
@@ -32,7 +33,7 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 			ret = __iommu_attach_device(new_domain, device->dev);
 		if (ret) {
 			dev_err_ratelimited(device->dev,
-					    "IOMMU driver failed to move it to another domain (%d), the old one is never freed\n",
+					    "IOMMU driver failed to attach the device to another domain (%d), the old domain is never freed\n",
 					    ret);
 			if (old_domain)
 				old_domain->leaked = true;

@@ -7,7 +7,7 @@ attribute name __rcu;
  struct vfio_container {
  	...
  	void *iommu_data;
-+	/* iommu_driver and iommu_data for ioctls, which take no lock. */
++	/* Copy of the two above for ioctls, which do not take group_lock. */
 +	struct vfio_container_iommu __rcu *iommu;
  	...
  };

@@ -1,7 +1,7 @@
 	/*
-	 * The device has removed the endpoint from the old domain. If it was
-	 * the last endpoint, the device has also removed the mappings of that
-	 * domain, which are replayed when an endpoint is attached again.
+	 * The virtio device has removed the endpoint from the old domain. If it
+	 * was the last endpoint, the mappings of that domain have been removed
+	 * as well. They are replayed when an endpoint is attached again.
 	 * vdev->vdomain is protected by group->mutex.
 	 */
 	if (vdev->vdomain) {

@@ -12,7 +12,7 @@
  * example because a driver is bound to @dev.
  * Return: 0, or
  * * %-ENODEV - @dev is not in a group.
- * * %-EINVAL - @owner is NULL.
+ * * %-EINVAL - @owner is NULL, or no blocking domain can be allocated.
  * * %-EPERM - The group has another owner, or is used for kernel DMA.
  * * %-EBUSY - The group is attached to a domain by other means.
  * * Another errno of the IOMMU driver.

@@ -1,5 +1,5 @@
 // files: drivers/iommu/iommu.c
-// Export __iommu_map() to iommu-map-runs.c.
+// Make __iommu_map() non-static, because iommu-map-runs.c calls it.
 
 @@
 @@

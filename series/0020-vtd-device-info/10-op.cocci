@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// Set the op, and export the command line option that it depends on.
+// Set the op, and make the command line option that it depends on non-static.
 
 @@
 identifier intel_iommu_ops, fn;

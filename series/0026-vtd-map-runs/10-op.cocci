@@ -1,5 +1,5 @@
 // files: drivers/iommu/intel/iommu.c
-// Set the op, and export the functions that it shares with the other ops.
+// Set the op, and make functions that it shares with other ops non-static.
 
 @@
 identifier intel_iommu_ops, fn;

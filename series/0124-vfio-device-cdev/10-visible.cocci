@@ -1,5 +1,6 @@
 #spatch --smpl-spacing
-// Export functions to device_cdev.c. If a rule does not match, compiling fails.
+// Make what device_cdev.c uses non-static. If a rule does not match, compiling
+// fails.
 // files: drivers/vfio/vfio_main.c
 @@
 type T;

@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// Let the file operations of a device fd serve bound files of nodes, too.
+// Let the file operations of the device fds of groups serve bound device files.
 // files: drivers/vfio/vfio_main.c
 @@
 identifier filep;

@@ -13,15 +13,15 @@
  * as a file descriptor from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until the
  * device is attached. The device is unbound when the file descriptor is closed.
  *
- * Users of a PF and of its VFs have to trust each other. They prove this trust
- * by passing the same token if the PF has a vfio driver, too. While no VF is
- * bound, the token is set by the user of the PF, either here or with
+ * Users of a PF and of its VFs have to trust each other. If the PF is bound to
+ * a vfio driver, they prove this trust by passing the same token. While no VF
+ * is bound, the token is set by the user of the PF, either here or with
  * VFIO_DEVICE_FEATURE_PCI_VF_TOKEN. Afterwards, binding a VF requires the
  * token, and so does binding the PF while a VF is bound.
  *
- * EINVAL: invalid argument, the device is already bound, the file descriptor
- *         is not one of /dev/vfio/devices, or a token is passed for a device
- *         that does not support it
+ * EINVAL: invalid argument, the device is already bound, its DMA cannot be kept
+ *         coherent, the file descriptor is not one of /dev/vfio/devices, or a
+ *         token is passed for a device that does not support it
  * EBADF: @iommufd is not open
  * EBADFD: @iommufd is not a file descriptor of /dev/iommu
  * EBUSY: the group of the device is open as /dev/vfio/GROUP
@@ -54,9 +54,11 @@ struct vfio_device_bind_iommufd {
  * attached to an address space, and @pt_id is not changed.
  *
  * EINVAL: invalid argument, the device is not bound, or another device of its
- *         group is attached to something else
+ *         group is attached to another I/O page table
  * EBUSY: the device is already attached
  * ENOENT: there is no object with this ID
+ *
+ * Documentation/userspace-api/iommufd.rst lists the other errnos.
  */
 struct vfio_device_attach_iommufd_pt {
 	__u32	argsz;

@@ -1,5 +1,5 @@
 #spatch --smpl-spacing
-// Drivers of mediated devices register them as emulated.
+// Drivers of mediated devices register their devices as emulated.
 // files: drivers/gpu/drm/i915/gvt/kvmgt.c drivers/s390/cio/vfio_ccw_ops.c
 // files: samples/vfio-mdev/mtty.c samples/vfio-mdev/mdpy.c
 // files: samples/vfio-mdev/mbochs.c samples/vfio-mdev/pin/main.c
