@@ -257,12 +257,17 @@ EXPORT_SYMBOL_NS_GPL(iopt_find_mapping, IOPT);
  * iopt_mappings_left() - query how many more mappings the policy allows
  * @iopt: the space
  *
- * Context: any; the result may change at any time.
+ * Context: process context, may sleep. The result may change at any time.
  * Return: number of mappings that can be added.
  */
 unsigned int iopt_mappings_left(struct io_pagetable *iopt)
 {
-	return iopt->policy.max_areas - READ_ONCE(iopt->nr_areas);
+	unsigned int left;
+
+	mutex_lock(&iopt->lock);
+	left = iopt->policy.max_areas - iopt->nr_areas - iopt->nr_claimed;
+	mutex_unlock(&iopt->lock);
+	return left;
 }
 EXPORT_SYMBOL_NS_GPL(iopt_mappings_left, IOPT);
 

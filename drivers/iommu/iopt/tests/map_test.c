@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <linux/sched/user.h>
 
+#include "../io_pagetable.h"
 #include "../validate.h"
 #include "space.h"
 
@@ -243,9 +244,18 @@ static void map_last_page_of_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
+/* Change the number of mappings that maps with a claim have yet to insert. */
+static void map_claims(struct io_pagetable *iopt, int nr)
+{
+	mutex_lock(&iopt->lock);
+	iopt->nr_claimed += nr;
+	mutex_unlock(&iopt->lock);
+}
+
 /*
  * iopt_mappings_left() returns the number of mappings that the policy still
- * allows. A call that needs more fails with -ENOSPC.
+ * allows, without those that maps with a claim have yet to insert. A call that
+ * needs more fails with -ENOSPC.
  */
 static void mappings_left(struct kunit *test)
 {
@@ -261,6 +271,10 @@ static void mappings_left(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(100), 0,
 					  1));
 	KUNIT_EXPECT_EQ(test, 1, iopt_mappings_left(space->iopt));
+	map_claims(space->iopt, 1);
+	KUNIT_EXPECT_EQ(test, 0, iopt_mappings_left(space->iopt));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, test_map(space->iopt, 0, 0, 1));
+	map_claims(space->iopt, -1);
 	/* A copy that spans two mappings needs room for two. */
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			iopt_copy(space->iopt, &iova, space->iopt, IOVA +
