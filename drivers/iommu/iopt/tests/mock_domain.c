@@ -268,7 +268,7 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 	if (!rc && pgsize > mock->largest)
 		mock->largest = pgsize;
 	if (pgsize > PAGE_SIZE)
-		mock->nr_large += pgcount;
+		mock->nr_large += i >> (__ffs(pgsize) - PAGE_SHIFT);
 	mock->nr_ptes += i;
 	spin_unlock(&mock->lock);
 	return rc;

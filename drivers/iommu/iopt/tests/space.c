@@ -67,7 +67,6 @@ int test_space_init(struct kunit *test)
 	space = kunit_kzalloc(test, sizeof(*space), GFP_KERNEL);
 	if (!space)
 		return -ENOMEM;
-	test->priv = space;
 	space->mock[0] = mock_domain_alloc(test);
 	space->mock[1] = mock_domain_alloc(test);
 	mock_domain_take_runs(space->mock[1]);
@@ -77,6 +76,7 @@ int test_space_init(struct kunit *test)
 	space->test = test;
 	INIT_DELAYED_WORK(&space->watch, space_watch);
 	schedule_delayed_work(&space->watch, WATCH_PERIOD);
+	test->priv = space;
 	return 0;
 }
 
@@ -105,6 +105,9 @@ void test_space_exit(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, 0, test_threads_unjoined());
+	/* KUnit calls this function even if test_space_init() has failed. */
+	if (!space)
+		return;
 	test_validate(test);
 	test_accesses_destroy(space);
 	for (i = 0; i != ARRAY_SIZE(space->mock); i++)
