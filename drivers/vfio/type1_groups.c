@@ -440,7 +440,10 @@ void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
 {
 	struct type1_group *group;
 
-	/* Only physical groups are untracked. */
+	/*
+	 * Only physical groups are untracked. This group was attached before
+	 * its device was opened, so the check needs no lock.
+	 */
 	if (list_empty(&type1->domains))
 		return;
 	mutex_lock(&type1->lock);
