@@ -275,7 +275,7 @@ TEST_F(race, close_races_with_ioctls)
 	close(self->bed.device.fd);
 	usleep(100 * 1000);
 	close(self->bed.iommufd);
-	self->stop = 1;
+	__atomic_store_n(&self->stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < WORKERS; i++) {
 		int result;
 

@@ -25,9 +25,13 @@ static struct type1 open_device(int container, int group,
 {
 	struct type1 other = { .container = container, .group = group };
 	long fd = get_device(group, address);
+	int err;
 
-	if (fd < 0 || edu_start(&other.edu, (int)fd))
-		die("the device's file: %s", rc_text(fd));
+	if (fd < 0)
+		die("VFIO_GROUP_GET_DEVICE_FD: %s", rc_text(fd));
+	err = edu_start(&other.edu, (int)fd);
+	if (err)
+		die("edu_start: %s", rc_text(err));
 	other.device = (int)fd;
 	return other;
 }

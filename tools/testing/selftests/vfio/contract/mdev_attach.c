@@ -24,11 +24,14 @@ static void record_ranges(const char *rules, const char *name, int container)
 	if (get_info(container, info, sizeof(info)))
 		die("GET_INFO");
 	ranges = capability(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-	for (i = 0; ranges && i < ranges->nr_iovas; i++)
+	for (i = 0; ranges && i < ranges->nr_iovas; i++) {
 		length += snprintf(text + length, sizeof(text) - length,
 				   "%s%#llx-%#llx", i ? " " : "",
 				   ranges->iova_ranges[i].start,
 				   ranges->iova_ranges[i].end);
+		if ((size_t)length >= sizeof(text))
+			die("%u IOVA ranges do not fit", ranges->nr_iovas);
+	}
 	record(rules, name, "%s", text);
 }
 

@@ -23,6 +23,15 @@ static int attach(const struct front *front)
 	return vfio_attach(front->device.fd, &pt_id);
 }
 
+void front_close(struct front *front)
+{
+	legacy_close(&front->legacy);
+	device_close(&front->device);
+	if (front->iommufd >= 0)
+		close(front->iommufd);
+	front->iommufd = -1;
+}
+
 int front_open(struct front *front, bool type1, const char *address)
 {
 	int err;
@@ -35,7 +44,11 @@ int front_open(struct front *front, bool type1, const char *address)
 	err = open_ioas(front);
 	if (!err)
 		err = device_open(&front->device, address, front->iommufd);
-	return err ? err : attach(front);
+	if (!err)
+		err = attach(front);
+	if (err)
+		front_close(front);
+	return err;
 }
 
 int front_open_mediated(struct front *front, bool type1,
@@ -52,16 +65,11 @@ int front_open_mediated(struct front *front, bool type1,
 	if (!err)
 		err = mdev_open(device, front->iommufd, &front->device.fd,
 				&front->device.id);
-	return err ? err : attach(front);
-}
-
-void front_close(struct front *front)
-{
-	legacy_close(&front->legacy);
-	device_close(&front->device);
-	if (front->iommufd >= 0)
-		close(front->iommufd);
-	front->iommufd = -1;
+	if (!err)
+		err = attach(front);
+	if (err)
+		front_close(front);
+	return err;
 }
 
 int front_map(const struct front *front, const void *memory, size_t length,

@@ -60,10 +60,12 @@ int machine_find(struct machine *machine)
 
 void require_edu(void)
 {
-	struct pci_address any;
+	struct pci_address found[MAX_EDU], sibling;
+	int i, nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
 
-	if (pci_find(EDU_VENDOR, EDU_DEVICE, &any, 1) > 0)
-		return;
+	for (i = 0; i < nr; i++)
+		if (!pci_group_siblings(found[i].text, &sibling, 1))
+			return;
 	ksft_exit_skip("needs a QEMU edu device with a group of its own\n");
 }
 

@@ -91,9 +91,9 @@ struct testbed {
 };
 
 /*
- * Skip the whole program if the machine has no edu device. This must happen
- * before any test starts, because the harness runs a test even if its setup
- * was skipped.
+ * Skip the whole program if no edu device has a group of its own. This must
+ * happen before any test starts, because the harness runs a test even if its
+ * setup was skipped.
  */
 void require_edu(void);
 

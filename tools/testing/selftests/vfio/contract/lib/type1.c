@@ -50,6 +50,8 @@ const struct devices *devices(void)
 		if (pci_bind_vfio(found[i].text))
 			die("vfio-pci does not bind to %s", found[i].text);
 		group[i] = pci_group(found[i].text);
+		if (group[i] < 0)
+			die("%s has no IOMMU group", found[i].text);
 	}
 	sort_devices(&all, found, group, nr);
 	if (!all.nr_singletons)
