@@ -117,6 +117,7 @@ def explain(error):
                 f"run `chown -R USER {BUILD}` as root, or continue as root.")
     return None
 
+
 def main():
     if sys.argv[1:] in ([], ["help"]):
         usage()

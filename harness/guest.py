@@ -35,12 +35,14 @@ EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
 # Devices for error paths of vfio: a group that contains an edu device and a function used by a kernel driver, on a bus
 # that can be reset; and a PF with VFs. The root port of that bus is limited to 5 GT/s. After a reset, the kernel waits
 # for ports of higher speed to report an active link, and QEMU reports the link state incorrectly.
-UNLIKE = ["pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
-          "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
-          "virtio-rng-pci,bus=port1,addr=0.1,multifunction=on",
-          "pcie-root-port,id=port2,chassis=2,slot=2,addr=7.0",
-          "nvme-subsys,id=subsystem",
-          "nvme,serial=1,subsys=subsystem,bus=port2,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2"]
+RESET_AND_SRIOV = [
+    "pcie-root-port,x-speed=5,id=port1,chassis=1,slot=1,addr=6.0",
+    "edu,dma_mask=0xffffffffffffffff,bus=port1,addr=0.0,multifunction=on",
+    "virtio-rng-pci,bus=port1,addr=0.1,multifunction=on",
+    "pcie-root-port,id=port2,chassis=2,slot=2,addr=7.0",
+    "nvme-subsys,id=subsystem",
+    "nvme,serial=1,subsys=subsystem,bus=port2,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
+]
 
 
 @dataclass

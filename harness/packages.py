@@ -26,8 +26,6 @@ COMMANDS = {
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "kernel": BUILD,
-    "coverage": BUILD,
-    "bisect": BUILD,
     "clean": [],
 }
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]

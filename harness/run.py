@@ -21,7 +21,7 @@ def sample(on_line=None):
     """
     built = kernel.build("release")
     out = build_sample(kernel.headers(built))
-    machine = guest.Guest("run-release", kernel.bzimage(built), devices=guest.EDU + guest.UNLIKE, timeout=300)
+    machine = guest.Guest("run-release", kernel.bzimage(built), devices=guest.EDU + guest.RESET_AND_SRIOV, timeout=300)
     script = kernel.insmod_mdevs(built) + f"exec sh {LINUX}/samples/iommufd/run.sh {out}\n"
     outcome = guest.boot(machine, script, on_line)
     results = Results()

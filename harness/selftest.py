@@ -152,7 +152,7 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
 
     allowed names the findings in the kernel log that are not failures.
     """
-    fields = {"devices": guest.EDU + guest.UNLIKE, "timeout": 1800, **fields}
+    fields = {"devices": guest.EDU + guest.RESET_AND_SRIOV, "timeout": 1800, **fields}
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
                          script + (widen.end() if widened else ""))
     results = outcome.failures([*allowed, "dma-fault"] if DECLARED in outcome.lines else allowed)

@@ -24,7 +24,7 @@ from .paths import LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
-AREAS = ("Documentation", "drivers", "include", "samples", "tools", "virt")
+AREAS = ("Documentation", "drivers", "include", "samples", "tools")
 COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
 
 

@@ -32,7 +32,7 @@
  * Make every slab cache release its free slabs. The files stay open, because
  * closing a file frees memory only after a grace period.
  */
-static void shrink(void)
+static void free_unused_slabs(void)
 {
 	static size_t nr;
 	static int *fds;
@@ -63,7 +63,7 @@ static void show(const char *step)
 	unsigned int i;
 	FILE *file;
 
-	shrink();
+	free_unused_slabs();
 	for (i = 0; i < 3; i++)
 		printf("bench: %s:%s %ld\n", step, kinds[i],
 		       counters_of_system(kinds[i]) * 1024);

@@ -74,7 +74,7 @@ void *new_huge(size_t length)
 	return place;
 }
 
-void old_memory(void *memory, size_t length)
+void unmap_memory(void *memory, size_t length)
 {
 	if (munmap(memory, length))
 		must("munmap", -errno);

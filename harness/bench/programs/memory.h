@@ -15,7 +15,7 @@
 void *new_untouched(size_t length);
 void *new_fragmented(size_t length);
 void *new_huge(size_t length);
-void old_memory(void *memory, size_t length);
+void unmap_memory(void *memory, size_t length);
 
 /* Return a permutation of 0 to @nr - 1, the same one in each run. */
 __u32 *new_order(unsigned int nr);

@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 				workers[w].memory = new_fragmented(LENGTH);
 			turns = threads(argv[1], devices, workers);
 			for (w = 0; w < WORKERS; w++)
-				old_memory((void *)workers[w].memory, LENGTH);
+				unmap_memory((void *)workers[w].memory, LENGTH);
 			printf("bench: threads_%s %lu\n", argv[size], turns);
 			turns = processes(argv[1], devices, workers);
 			printf("bench: processes_%s %lu\n", argv[size], turns);

@@ -14,24 +14,6 @@
 #include "space.h"
 #include "vfio.h"
 
-/*
- * Argument of IOMMU_HWPT_ALLOC, which creates another I/O page table of an
- * IOAS. The fields that are left out at the end count as 0.
- */
-struct hwpt_alloc {
-	__u32 size;
-	__u32 flags;
-	__u32 dev_id;
-	__u32 pt_id;
-	__u32 out_hwpt_id;
-	__u32 reserved;
-	__u32 data_type;
-	__u32 data_len;
-	__aligned_u64 data_uptr;
-};
-
-#define HWPT_ALLOC	_IO(IOMMUFD_TYPE, 0x89)
-
 void must(const char *what, long err)
 {
 	if (err >= 0)
@@ -136,12 +118,12 @@ void space_detach(struct space *space, unsigned int device)
 
 long space_new_table(struct space *space, unsigned int device, __u32 *id)
 {
-	struct hwpt_alloc alloc = {
+	struct iommu_hwpt_alloc alloc = {
 		.size = sizeof(alloc),
 		.dev_id = space->device_id[device],
 		.pt_id = space->ioas,
 	};
-	int err = iommu_call(space->iommufd, HWPT_ALLOC, &alloc);
+	int err = iommu_call(space->iommufd, IOMMU_HWPT_ALLOC, &alloc);
 
 	*id = alloc.out_hwpt_id;
 	return err;

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 		whole(&space, "fragmented", memory);
 	for (i = 0; i < repeats; i++)
 		small(&space, memory);
-	old_memory(memory, LENGTH);
+	unmap_memory(memory, LENGTH);
 
 	memory = new_huge(LENGTH);
 	for (i = 0; i < repeats; i++)

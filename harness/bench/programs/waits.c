@@ -18,7 +18,7 @@
 #include "memory.h"
 #include "space.h"
 
-#define LENGTH	(1ul << 30)
+#define LENGTH	(1024ul << 20)
 #define SMALL	(IOVA - (64ul << 20))
 
 struct flight {
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 		watch("table", &flight, fly_table, page);
 	}
 	space_close(&space);
-	old_memory(flight.memory, LENGTH);
+	unmap_memory(flight.memory, LENGTH);
 	if (space.type1)
 		return 0;
 
