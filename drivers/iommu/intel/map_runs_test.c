@@ -308,7 +308,11 @@ static void entries_lie_in_one_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, level);
 }
 
-/* A call that fails returns the documented errno and maps nothing. */
+/*
+ * A range beyond the address width of the domain, and a protection that permits
+ * neither reads nor writes, are rejected before anything is mapped. A range can
+ * end at the address width.
+ */
 static void limits(struct kunit *test)
 {
 	const struct iommu_phys_run run[] = { { PHYS, SZ_4K }, { PHYS, SZ_4K } };

@@ -447,15 +447,16 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  * @data: kernel buffer
  * @length: length in bytes
  * @flags: IOMMUFD_ACCESS_RW_WRITE to write to the memory; without it, the
- *         memory is read. IOMMUFD_ACCESS_RW_READ requires that the mappings
- *         permit reading
+ *         memory is read. With IOMMUFD_ACCESS_RW_READ as well, a write requires
+ *         mappings that permit both
  *
  * @access may have been created without operations. See iopt_access_rw().
  *
- * Context: Runs in the process that mapped the memory or in a kernel thread.
- * May sleep for an unbounded time.
+ * Context: Runs in the process that mapped the memory, or in a kernel thread
+ * without an mm. May sleep for an unbounded time.
  * Return: 0, or
- * * %-ENOENT - @access is not attached or is being detached.
+ * * %-ENOENT - @access is not attached or is being detached, or a part of the
+ *   range is not mapped.
  * * Another errno of iopt_access_rw().
  *
  * On failure a part of the range may have been copied.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_map_user(): the page table, pins and charge of a mapping, and each
- * errno. A failed map must change nothing.
+ * iopt_map_user(): the page table, pins and charge of a mapping, and the errnos
+ * for invalid arguments, inaccessible memory, mapped IOVAs and limits. A failed
+ * map must change nothing.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>

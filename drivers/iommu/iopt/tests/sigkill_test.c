@@ -13,7 +13,8 @@
 #define COPY	0x080000000UL
 
 /*
- * Every kind of call that waits for a mapping under construction is killable.
+ * A map, an unmap, a copy and an attach are killable while they wait for a
+ * mapping under construction. A detach is not.
  */
 static void waits_are_killable(struct kunit *test)
 {
