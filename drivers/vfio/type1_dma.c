@@ -7,9 +7,12 @@
  * removed if its first byte is in the range, and nothing is done if the range
  * starts inside of a mapping.
  *
- * The uAPI defines the order in which errors are reported. Where that order
- * differs from the order of the engine's checks, the errno is chosen after the
- * engine has failed rather than by checks before the call.
+ * With VFIO_DMA_UNMAP_FLAG_VADDR, mappings stay but lose their user address.
+ * VFIO_DMA_MAP_FLAG_VADDR gives such a mapping a new address.
+ *
+ * Programs may depend on the order in which type1 checks for errors. Where the
+ * engine checks in another order, the errno is chosen after the engine has
+ * failed rather than by checks before the call.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>

@@ -2,8 +2,8 @@
 /*
  * VFIO type1: VFIO_CHECK_EXTENSION and VFIO_IOMMU_GET_INFO.
  *
- * The order of the capabilities and the absence of padding between them are
- * part of the uAPI.
+ * The uAPI does not define an order of the capabilities. Keep the present one,
+ * because programs may depend on it.
  */
 #include <linux/err.h>
 #include <linux/mm.h>

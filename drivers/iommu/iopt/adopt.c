@@ -255,9 +255,11 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * The engine does not check that the memory at @uptr is the memory of the
  * orphan: the caller is responsible for that.
  *
- * Context: process context with an mm, may sleep. Waits killably for a mapping
- * in the interval that is being built or torn down, for accesses that use the
- * mapping, and for attach and detach.
+ * Context: process context with an mm. May wait for an unbounded time for the
+ * mmap_lock of the current process, which the caller must not hold. Also waits
+ * for mappings in the interval that are being built, torn down or adopted, for
+ * accesses that use the mapping, and for attach and detach. All waits are
+ * killable.
  * Return: 0, or
  * * %-ENOENT - Nothing is mapped in the interval.
  * * %-EINVAL - The interval is not exactly one orphan, or @uptr is misaligned.
