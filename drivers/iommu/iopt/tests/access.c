@@ -4,8 +4,8 @@
  *
  * The modelled driver holds a lock of its own while it pins and unpins, and
  * takes the same lock in its unmap callback. The callback does not know which
- * pages are pinned, and therefore unpins the whole range repeatedly until no
- * pin is left.
+ * pages are pinned, and therefore unpins the whole range repeatedly until a
+ * call removes no pin.
  */
 #include <linux/slab.h>
 
@@ -84,7 +84,10 @@ struct test_access *test_owner_create(struct kunit *test)
 	return create(test, &owner_ops);
 }
 
-/* Destroy an access. All pages that it pinned must have been unpinned. */
+/*
+ * Destroy an access. It must have unpinned its pages, unless another access is
+ * going to unpin them.
+ */
 void test_access_destroy(struct test_access *access)
 {
 	struct test_access **link = &access->space->accesses;

@@ -187,8 +187,9 @@ static long call_unpin_all(struct test_thread *thread)
 }
 
 /*
- * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. It does not
- * notify the access while another thread holds the mutex, for example to pin.
+ * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. If another
+ * thread holds the mutex, for example to pin, the call waits for the mutex
+ * before it notifies the access.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {
@@ -231,8 +232,8 @@ static void unmap_waits_for_unpin_all(struct kunit *test)
 }
 
 /*
- * At most U16_MAX accesses of a space can own their pins. Destroying one of
- * them makes room for another.
+ * At most U16_MAX accesses of a space can own their pins. Destroying them makes
+ * room for others.
  */
 static void owners_ENOSPC(struct kunit *test)
 {

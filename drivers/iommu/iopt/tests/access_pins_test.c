@@ -231,7 +231,7 @@ static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 3));
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 1));
 	test_munmap(test, uaddr + PAGES(1), 2);
-	/* Attach fails at the page that is not pinned. */
+	/* Attach fails at the unmapped page that is not pinned. */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			iopt_attach_domain(space->iopt,
 					   &space->mock[0]->domain));
@@ -325,8 +325,8 @@ static void detach_dirties_all_but_pinned_page(struct kunit *test)
 }
 
 /*
- * A mapping and its copy share pins: a pin through the copy returns the page
- * that is pinned already, even if the process has replaced it.
+ * A mapping and its copy share pinned pages: a pin through the copy returns the
+ * page that is pinned already, even if the process has replaced it.
  */
 static void copies_share_pins(struct kunit *test)
 {

@@ -18,10 +18,11 @@
 /**
  * struct stress - state of one thread
  * @access: access that all threads share
- * @call: makes one call into the engine; returns false if the result is wrong
+ * @call: makes calls into the engine, or none; returns false if a result is
+ *        wrong
  * @uaddr: user address of %STRESS_PAGES pages
  * @rnd: state of the random number generator
- * @done: number of calls that succeeded
+ * @done: number of times that the operation of @call succeeded
  * @mock: domain to attach
  */
 struct stress {
@@ -168,9 +169,9 @@ static long stress_main(struct test_thread *thread)
 
 /*
  * Concurrency introduces no new errors: a call returns only errnos that it can
- * also return when run on its own. At least 20 calls of each thread must
- * succeed, to ensure that every operation is exercised. At the end, nothing may
- * stay charged or pinned.
+ * also return when run on its own. The operation of each thread must succeed at
+ * least 20 times, to ensure that every operation is exercised. At the end,
+ * nothing may stay charged or pinned.
  */
 static void threads_unmap_and_pin(struct kunit *test)
 {

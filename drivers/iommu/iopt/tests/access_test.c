@@ -24,8 +24,8 @@ static void create_ENOMEM(struct kunit *test)
 }
 
 /*
- * An access without an unmap callback cannot pin, because it could not be
- * notified of an unmap. It can still read.
+ * An access without ops cannot pin, because it could not be notified of an
+ * unmap. It can still read.
  */
 static void pin_without_ops_EINVAL(struct kunit *test)
 {

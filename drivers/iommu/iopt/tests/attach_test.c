@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * iopt_attach_domain() and iopt_detach_domain(): which mappings a domain
- * translates, and when their pages are pinned and charged.
+ * translates, when their pages are pinned and charged, and how large their I/O
+ * pages are.
  */
 #include <linux/cred.h>
 #include <linux/mman.h>
@@ -171,7 +172,7 @@ static void large_pages(struct kunit *test)
 					    100 + 1024));
 }
 
-/* No I/O page is larger than the limit set by iopt_set_max_iopte(). */
+/* iopt_set_max_iopte() limits the size of I/O pages that are mapped later. */
 static void limit_iopte(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -94,8 +94,8 @@ static void map_anywhere_waits_for_a_map(struct kunit *test)
 }
 
 /*
- * A map does not wait for an unmap that has claimed the same IOVAs. The new
- * area is late, so that the unmap ignores it.
+ * A map of few areas does not wait for an unmap that has claimed the same
+ * IOVAs. The new area is late, so that the unmap ignores it.
  */
 static void map_is_late_for_an_unmap(struct kunit *test)
 {
@@ -322,8 +322,8 @@ static bool is_late(struct kunit *test, unsigned long claimed,
 }
 
 /*
- * An area that overlaps the claims of two unmaps is late for both. It stays
- * late for the second unmap after the first one has ended.
+ * An area that is mapped across the claims of two unmaps is late for both. It
+ * stays late for the second unmap after the first one has ended.
  */
 static void map_is_late_for_two_unmaps(struct kunit *test)
 {
@@ -453,8 +453,8 @@ static void attach_skips_committed_unmap(struct kunit *test)
 }
 
 /*
- * An unmap waits only for maps that started before it, so that it ends even if
- * other threads keep mapping in its range.
+ * An unmap that has claimed its range does not wait for later maps, so that it
+ * ends even if other threads keep mapping in its range.
  */
 static void unmap_ignores_later_maps(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copy-on-write (gup.c): a device sees what the process writes after the map.
- * This also holds for read-only mappings, and for memory that was untouched,
+ * Copy-on-write (gup.c): through a read-only mapping, a device sees what the
+ * process writes after the map. This also holds for memory that was untouched,
  * had only been read, or was part of a private file mapping at the time of the
  * map.
  */
@@ -159,7 +159,10 @@ static void shared_memory_is_not_copied(struct kunit *test)
 	fput(file);
 }
 
-/* Memory that the process cannot read cannot be mapped either. */
+/*
+ * While a domain is attached, a read-only map of anonymous memory that the
+ * process cannot read fails.
+ */
 static void unreadable_memory_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delays between callers: a call that blocks delays only callers that need the
- * same area.
+ * Delays between callers: a call that blocks does not delay maps, unmaps,
+ * accesses and queries at other IOVAs, unless they use the same pages or need
+ * the mmap_lock that the call holds.
  *
  * In most test cases, a second thread makes a call that blocks, either while it
  * programs the mock domain or in a page fault while it pins. Meanwhile the test
@@ -42,8 +43,8 @@ static void blocked_map_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * Attach does not wait for a blocked map. Once the map resumes, it adds its
- * area to the new domain, too.
+ * Attach does not wait for a blocked map of IOVAs that the new domain can
+ * translate. Once the map resumes, it adds its area to the new domain, too.
  */
 static void blocked_map_delays_no_attach(struct kunit *test)
 {
@@ -119,8 +120,9 @@ static void map_fails_in_new_domain(struct kunit *test)
 }
 
 /*
- * Expect that calls on other ranges return. A call that waits hangs the test
- * case, because the page fault is resolved only after this function returns.
+ * Expect that calls on other ranges return, for present memory that is charged
+ * with IOPT_ACCOUNT_USER. A call that waits hangs the test case, because the
+ * page fault is resolved only after this function returns.
  */
 static void expect_others_return(struct kunit *test, unsigned long uaddr)
 {
@@ -236,8 +238,8 @@ static void map_in_fault_delays_no_try_attach(struct kunit *test)
 }
 
 /*
- * An attach that is blocked in a page fault does not delay calls on other
- * ranges.
+ * An attach that is blocked in a page fault does not delay maps, unmaps,
+ * accesses and queries of other ranges.
  */
 static void attach_in_fault_delays_no_other_range(struct kunit *test)
 {
@@ -278,7 +280,8 @@ static long call_pin(struct test_thread *thread)
 }
 
 /*
- * A pin that is blocked in a page fault delays only an unmap of the same range.
+ * A pin that is blocked in a page fault delays an unmap of the same range, but
+ * no calls on other ranges.
  */
 static void pin_in_fault_delays_no_other_range(struct kunit *test)
 {
@@ -321,8 +324,8 @@ static long call_hold_mmap_lock(struct test_thread *thread)
 }
 
 /*
- * Memory that is present can be mapped even while another thread holds the
- * mmap_lock for writing.
+ * With IOPT_ACCOUNT_USER, memory that is present can be mapped for writing even
+ * while another thread holds the mmap_lock for writing.
  */
 static void map_of_present_memory_needs_no_mmap_lock(struct kunit *test)
 {

@@ -6,8 +6,8 @@
  * for any of these.
  *
  * Each test case blocks an operation and meanwhile detaches a domain, or makes
- * another call that must not wait. If that call does wait, the test case fails
- * after TEST_PATIENCE and resumes the blocked operation.
+ * another call that must not wait. If that call does wait, most test cases fail
+ * after TEST_PATIENCE and resume the blocked operation.
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>

@@ -156,7 +156,8 @@ static void read_EINVAL(struct kunit *test)
 
 /*
  * Every power of two that is at least PAGE_SIZE is a valid
- * iopt_dirty_query.pgsize, unless a mapping in the range is not aligned to it.
+ * iopt_dirty_query.pgsize, unless the range or a mapping in it is not aligned
+ * to it.
  */
 static void read_every_page_size(struct kunit *test)
 {
@@ -255,8 +256,8 @@ static void pinned_is_dirty(struct kunit *test)
 }
 
 /*
- * A page that is pinned through one mapping is dirty in all mappings of that
- * page.
+ * A page that is pinned through a mapping is dirty in copies of that mapping,
+ * too.
  */
 static void pinned_is_dirty_in_copies(struct kunit *test)
 {

@@ -131,10 +131,7 @@ static void stop_while_accesses_unpin(struct kunit *test)
 	test_thread_start(test, &unmap, call_unmap_dirty, &call, current->mm);
 	wait_for_completion(&access->called);
 	test_thread_expect_waiting(&unmap);
-	/*
-	 * A read neither waits for a mapping that is being unmapped nor reports
-	 * its pages.
-	 */
+	/* A read neither waits for a dying mapping nor reports its pages. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, IOVA +
 						 PAGES(4) - 1, &call.query,
 						 IOPT_DIRTY_KEEP));

@@ -53,7 +53,7 @@ bool test_fail_end(void)
 }
 
 /*
- * Stop the injection, and expect that the thread has not allocated since
+ * Stop the injection, and expect that no allocation has failed since
  * test_fail_allocation(1). Nothing is checked without CONFIG_FAILSLAB, nor with
  * CONFIG_DEBUG_OBJECTS_RCU_HEAD, because call_rcu() might have allocated.
  */

@@ -2,8 +2,9 @@
 /*
  * Fail the n-th step of each call in calls[], for every n. A step is an
  * allocation or a map_pages call of a domain. A failed call must restore the
- * previous state, and undoing a successful call must not allocate. The loop
- * over n ends when the call completes without reaching step n.
+ * previous state, and undoing a successful call must not allocate, except in
+ * undo_allow() and undo_adopt(). The loop over n ends when the call completes
+ * without reaching step n.
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -584,7 +585,7 @@ static void clean_up(struct kunit *test)
 		iopt_access_destroy(work.access);
 }
 
-/* If a step of a call fails, the call restores the previous state. */
+/* A call that fails at the n-th step restores the previous state. */
 static void fails_at_nth(struct kunit *test)
 {
 	unsigned long param = (unsigned long)test->param_value - 1;

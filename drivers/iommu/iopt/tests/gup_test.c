@@ -209,8 +209,9 @@ static int noted_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations noted_fops = { .mmap = noted_mmap };
 
 /*
- * A map calls vm_operations_struct.page_mkwrite for each page that it maps for
- * writing, and for no page that it maps read-only.
+ * In a shared file mapping, a map calls vm_operations_struct.page_mkwrite for
+ * each page that it faults in for writing, and for no page that it maps
+ * read-only.
  */
 static void file_is_notified_of_writes(struct kunit *test)
 {

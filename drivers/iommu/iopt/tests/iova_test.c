@@ -27,7 +27,10 @@ static int map_fixed(struct io_pagetable *iopt, unsigned long iova,
 	return test_map(iopt, iova, SZ_4G, length >> PAGE_SHIFT);
 }
 
-/* The engine chooses the lowest free IOVA except 0, and reuses holes. */
+/*
+ * For a mapping of less than 2 MiB, the engine chooses the lowest free IOVAs
+ * except page 0, and reuses holes.
+ */
 static void choose_lowest(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -327,10 +330,7 @@ static void choose_exact_hole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGES(3), iova);
 	test_validate(test);
 
-	/*
-	 * After too many misaligned holes the engine considers only larger
-	 * ones.
-	 */
+	/* The engine finds an aligned IOVA even after many misaligned holes. */
 	for (i = 0; i != 200; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, SZ_1G + i *
 						   (SZ_2M + 2 * PAGE_SIZE),

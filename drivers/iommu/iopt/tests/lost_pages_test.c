@@ -25,7 +25,7 @@ static void read_pfns(struct kunit *test, unsigned long uaddr,
 
 /*
  * Return the index of the first page of the run that contains page @i. A page
- * is never lost alone, but along with its whole run.
+ * is lost along with its whole run.
  */
 static unsigned long run_start(const unsigned long *pfn, unsigned long i)
 {
