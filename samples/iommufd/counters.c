@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Read kernel counters of pinned and locked memory. See counters.h. */
+/* Read kernel counters of memory. See counters.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

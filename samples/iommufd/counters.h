@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel counters of pinned and locked memory.
+ * Kernel counters of memory, such as pinned and locked memory.
  *
- * The counters of the whole system are exact only if no other process pins or
- * unpins memory while they are read.
+ * The counters of the whole system are exact only if no other process changes
+ * them while they are read.
  */
 #ifndef SAMPLES_IOMMUFD_COUNTERS_H
 #define SAMPLES_IOMMUFD_COUNTERS_H
@@ -29,6 +29,8 @@ long counters_of_self(const char *name);
 /**
  * counters_of_system() - read a line of /proc/meminfo
  * @name: name of the line, such as "AnonHugePages"
+ *
+ * Forces an update as counters_pinned() does, which needs root.
  *
  * Return: value in KiB, or -errno.
  */

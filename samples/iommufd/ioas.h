@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wrappers for the ioctls of /dev/iommu.
+ * Wrappers for the ioctls of /dev/iommu that the sample uses.
  *
  * An I/O address space (IOAS) maps the addresses that a device uses for DMA
  * (IOVAs) to memory of a process. An iommufd is an open /dev/iommu file. It

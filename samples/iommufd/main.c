@@ -5,7 +5,8 @@
  * The arguments are the PCI addresses of QEMU edu devices (-device
  * edu,dma_mask=0xffffffffffffffff). Most steps use the first device. Other
  * steps attach a device of another IOMMU group or a mediated device to the same
- * address space, or use two devices of one group.
+ * address space, use two devices of one group, or show requests that vfio
+ * rejects.
  *
  * The steps check return values, the data transferred, and the counters of
  * pinned and locked memory.
@@ -58,7 +59,8 @@ static void print_usage(const char *program)
 		"\n"
 		"Do DMA with QEMU edu devices through /dev/iommu. ADDRESS is the PCI\n"
 		"address of an edu device, such as 0000:00:03.0. The program binds the\n"
-		"device to vfio-pci and leaves it bound.\n"
+		"devices, and a device with SR-IOV if there is one, to vfio-pci and\n"
+		"leaves them bound.\n"
 		"\n"
 		"Some steps need two devices in different IOMMU groups, two devices in\n"
 		"one group, a device that shares its group with one not listed,\n"

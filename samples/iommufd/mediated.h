@@ -9,7 +9,8 @@
  *
  * All functions return a non-negative result on success and -errno on failure.
  * They print nothing. A command returns the result that the device reports, see
- * struct mdev_pin_result, or -EIO if the device file is not accessible.
+ * struct mdev_pin_result, or -EIO if the device rejects the command or the
+ * device file is not accessible.
  */
 #ifndef SAMPLES_IOMMUFD_MEDIATED_H
 #define SAMPLES_IOMMUFD_MEDIATED_H

@@ -43,8 +43,8 @@ static inline bool pattern_is(const void *memory, size_t length, __u32 seed)
 }
 
 /*
- * Returns true if no part of the pattern is in @memory, apart from bytes that
- * match by chance.
+ * Returns true if at most one byte in 32 of @memory equals the byte of the
+ * pattern at the same offset.
  */
 static inline bool pattern_is_absent(const void *memory, size_t length,
 				     __u32 seed)

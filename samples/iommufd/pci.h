@@ -38,7 +38,8 @@ int pci_find(unsigned int vendor, unsigned int device,
  * pci_group() - get the IOMMU group of a function
  * @address: address of the function
  *
- * Return: number of the group, or -ENOENT if the function has no IOMMU.
+ * Return: number of the group, -ENOENT if the function does not exist or has no
+ * group, or another -errno.
  */
 int pci_group(const char *address);
 
@@ -49,8 +50,8 @@ int pci_group(const char *address);
  * Unbinds any other driver first. Does nothing if vfio-pci is already bound.
  * Needs root.
  *
- * Return: 0, -ENODEV if vfio-pci is not available or does not bind to the
- * function, or another -errno.
+ * Return: 0, -ENODEV if driver_override cannot be set or vfio-pci does not bind
+ * to the function, or another -errno.
  */
 int pci_bind_vfio(const char *address);
 

@@ -5,7 +5,9 @@
  * device of a group that a kernel driver uses, and resetting a bus with a
  * device that the caller does not own.
  *
- * The steps open iommufds of their own and restore the drivers of all devices.
+ * The steps open iommufds of their own. They leave the physical function of the
+ * token steps bound to vfio-pci, and restore the driver of the other device in
+ * the bus reset steps.
  */
 #ifndef SAMPLES_IOMMUFD_SHOW_REFUSALS_H
 #define SAMPLES_IOMMUFD_SHOW_REFUSALS_H

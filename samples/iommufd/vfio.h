@@ -55,13 +55,13 @@ int vfio_bind(int fd, int iommufd, __u32 *dev_id);
  *         without a token
  * @dev_id: returns the device ID
  *
- * Return: 0, -EACCES if the token is wrong, or another -errno.
+ * Return: 0, -EACCES if the token is missing or wrong, or another -errno.
  */
 int vfio_bind_with_token(int fd, int iommufd, const __u8 *token,
 			 __u32 *dev_id);
 
 /**
- * vfio_hot_reset_info() - query the functions that a bus reset affects
+ * vfio_hot_reset_info() - query the functions that a hot reset affects
  * @fd: file of a bound device
  * @info: result
  * @max: number of elements of the array at the end of @info
@@ -75,7 +75,7 @@ int vfio_hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
 			unsigned int max);
 
 /**
- * vfio_hot_reset() - reset the bus of a device
+ * vfio_hot_reset() - reset the slot or the bus of a device
  * @fd: file of a bound device
  *
  * Return: 0, -EINVAL if the iommufd that the device is bound to does not own

@@ -3,9 +3,9 @@
  * Internal interfaces of mdev_pin. The pin table records the pins of a device,
  * a slot runs commands, and a notice is a call to the dma_unmap op.
  *
- * The driver calls vfio with no lock held except the lock of a slot. vfio may
- * call dma_unmap with locks held that vfio_pin_pages() and vfio_unpin_pages()
- * take, so a lock that dma_unmap takes must not be held across these calls.
+ * The driver calls vfio with no lock held except the lock of a slot.
+ * vfio_pin_pages() and vfio_dma_rw() may block for an unbounded time, so a lock
+ * that dma_unmap takes must not be held across these calls.
  */
 #ifndef MDEV_PIN_DEVICE_H
 #define MDEV_PIN_DEVICE_H
@@ -56,8 +56,8 @@ struct pin_slot {
  * @state: state to report, except for the number of pins
  * @active: number of notices in progress
  * @releases: number of MDEV_PIN_OP_RELEASE commands
- * @closing: the device is closed or being closed, so notices neither wait nor
- *           pin
+ * @closing: the device is closed or being closed, so notices neither wait for a
+ *           release nor pin
  * @changed: wait queue, woken when a notice ends, @releases changes or @closing
  *           is set
  */

@@ -12,7 +12,7 @@
  * close of the device.
  *
  * A notice is one call to the driver's dma_unmap op. A pin is one page of one
- * pin command, and is identified by the IOVA of the page.
+ * call to vfio_pin_pages(), and is identified by the IOVA of the page.
  *
  * No output depends on PFNs or kernel addresses, which differ between runs.
  */
@@ -133,7 +133,7 @@ struct mdev_pin_page {
 
 /* On a notice, unpin the pages that this device has pinned in the range */
 #define MDEV_PIN_NOTICE_UNPIN	0x1
-/* On a notice, call vfio_unpin_pages() for the whole range, as vfio_ap does */
+/* On a notice, call vfio_unpin_pages() for the whole range, pinned or not */
 #define MDEV_PIN_NOTICE_UNPIN_RANGE 0x2
 /* On a notice, read 8 bytes at the start of the range with vfio_dma_rw() */
 #define MDEV_PIN_NOTICE_READ	0x4

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Execute the commands. Most of them make a single vfio call. */
+/* Execute the commands. Only PIN, UNPIN, READ and WRITE call vfio. */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection for every ioctl of /dev/iommu: fail the first allocation or
- * user copy of a call, then the second one, and so on.
+ * Fault injection for every ioctl of /dev/iommu, and for open, bind, attach and
+ * detach: fail the first allocation or user copy of a call, then the second
+ * one, and so on.
  *
  * If the call fails, the errno must be ENOMEM or EFAULT, and the call must be
  * rolled back completely. Repeating it must succeed, and once the repeated call
- * is undone, no page may be pinned or charged and no object may be left.
+ * is undone, no page may be pinned or charged and no additional address space
+ * may exist.
  *
- * A fault point is an allocation or a user copy anywhere below the system call.
+ * A fault point is an allocation without __GFP_HIGHMEM, or a user copy other
+ * than get_user(), put_user() and clear_user(), anywhere below the system call.
  * The kernel recovers from a failure at some of these points, and the call then
  * succeeds. The number of points varies from call to call because the slab and
  * page caches fill and drain.
  *
- * Needs debugfs, CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC and
- * CONFIG_FAULT_INJECTION_USERCOPY.
+ * Needs two edu devices with groups of their own, debugfs, CONFIG_FAILSLAB,
+ * CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_USERCOPY.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -393,7 +396,7 @@ FIXTURE_VARIANT(failing)
 	int (*call)(struct env *env);
 	/* Runs after the call; may be NULL. */
 	int (*undo)(struct env *env);
-	/* The call does not allocate memory. */
+	/* The call does not fail if an allocation fails. */
 	bool no_alloc;
 };
 
@@ -584,7 +587,10 @@ static int drop_ipc_lock(void)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-/* Let any allocation fail, and do not log the injected failures. */
+/*
+ * Let allocations that may sleep and those of single pages fail as well, and do
+ * not log the injected failures.
+ */
 static int setup_fault_injection(void)
 {
 	int err = text_write(DEBUGFS "failslab/ignore-gfp-wait", "N");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wrappers for the /dev/iommu commands that only the selftests use. ioas.h of
- * samples/iommufd has wrappers for the other commands. Wrappers return 0 or
- * -errno unless noted otherwise.
+ * Wrappers for /dev/iommu commands that several selftests use, in addition to
+ * those in ioas.h of samples/iommufd. Wrappers return 0 or -errno unless noted
+ * otherwise.
  */
 #ifndef SELFTESTS_IOMMUFD_CALLS_H
 #define SELFTESTS_IOMMUFD_CALLS_H

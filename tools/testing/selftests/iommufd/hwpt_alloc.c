@@ -2,9 +2,10 @@
 /*
  * Test IOMMU_HWPT_ALLOC, with which user space allocates page tables.
  *
- * All page tables of an IOAS map the same memory. A page table that user space
- * allocated exists until user space destroys it. A page table that the kernel
- * allocated for an attach is freed by the last detach.
+ * All page tables of an IOAS that have a device attached map the same memory. A
+ * page table that user space allocated exists until user space destroys it or
+ * the iommufd is released. A page table that the kernel allocated for an attach
+ * is freed by the last detach.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@ FIXTURE(hwpt)
 {
 	struct testbed bed;
 	struct device second;
-	/* A valid command, which each test modifies. */
+	/* A valid command, which tests may modify. */
 	struct iommu_hwpt_alloc alloc;
 };
 

@@ -3,9 +3,10 @@
  * Test IOMMU_IOAS_ALLOW_IOVAS, which sets the ranges that the kernel chooses
  * IOVAs from.
  *
- * An allowed range must not intersect a range that an attached device reserves.
- * The later of the two requests fails and changes nothing. An IOVA that the
- * kernel chooses is in an allowed range and is not in use.
+ * An allowed range must not contain an IOVA that an attached device or its
+ * IOMMU cannot use. The later of two conflicting requests fails and changes
+ * nothing. An IOVA that the kernel chooses is in an allowed range and is not in
+ * use.
  */
 #include <errno.h>
 #include <limits.h>

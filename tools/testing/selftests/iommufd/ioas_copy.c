@@ -2,7 +2,7 @@
 /*
  * Test IOMMU_IOAS_COPY, which maps already mapped memory a second time.
  *
- * A page is pinned and charged once, regardless of the number of its mappings.
+ * A page is pinned and charged once for a mapping and all copies of it.
  * Unmapping the source does not affect the copy, and vice versa. A copy that
  * fails maps nothing.
  */
@@ -204,7 +204,7 @@ TEST_F(copy, failed_copy_to_user_EFAULT)
 	EXPECT_EQ(0, ioas_unmap_all(self->bed.iommufd, self->other));
 }
 
-/* A copy fails with -EFAULT only if it has to pin the pages. */
+/* A copy must fail if it has to pin memory that the process has unmapped. */
 TEST_F(copy, unmapped_memory_EFAULT)
 {
 	ASSERT_EQ(0, ioas_map(self->bed.iommufd, self->other, self->bed.memory,

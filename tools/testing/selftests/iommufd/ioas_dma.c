@@ -2,9 +2,9 @@
 /*
  * Test DMA by a device through an IOAS.
  *
- * A device can access only mapped memory, in the directions that the mapping
- * permits, from map or attach until unmap, detach or close. The tests transfer
- * data in both directions and compare it.
+ * A device can access only mapped memory, and can write to it only if it is
+ * mapped WRITEABLE, from map or attach until unmap, detach or close of the
+ * device. The tests transfer data in both directions and compare it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -355,7 +355,7 @@ static bool is_uniform(const char *memory, size_t length)
 TEST_F(dma, bound_but_not_attached_is_blocked)
 {
 	struct device *device = &self->bed.device;
-	/* Physical address at which an x86 kernel is loaded. */
+	/* Physical address at which an x86 kernel is loaded by default. */
 	const __u64 kernel = 0x1000000;
 
 	/*
@@ -386,7 +386,9 @@ TEST_F(dma, close_of_the_device_during_dma)
 	ASSERT_EQ(0, testbed_map(&self->bed));
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	pattern_fill(self->bed.memory, TRANSFER, 2300);
-	/* The edu device transfers the data 100 ms later, with its file closed. */
+	/*
+	 * The edu device transfers the data 100 ms later, with its file closed.
+	 */
 	ASSERT_EQ(0, edu_begin_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	device_close(device);
 	usleep(400 * 1000);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test concurrent calls on one address space while a device is attached and
- * detached.
+ * Test concurrent calls on one iommufd. In some tests, a device is attached and
+ * detached meanwhile.
  *
  * A call must not fail merely because another call runs at the same time, and
  * no page may be left pinned. Each worker thread repeats one kind of call until
@@ -116,7 +116,7 @@ static int stop_workers(struct worker *workers, int *stop)
 	return result;
 }
 
-/* Map and unmap a page at an IOVA that no other worker uses. */
+/* Map and unmap a page at an IOVA at which no other worker maps memory. */
 static int map_own(struct worker *worker)
 {
 	const __u64 iova = ((__u64)worker->index + 1) << 32 |
@@ -193,7 +193,7 @@ static int alloc_and_destroy(struct worker *worker)
 	return err ? err : iommu_destroy(iommufd, ioas);
 }
 
-/* Look up an ID that alloc_and_destroy() keeps freeing and reusing. */
+/* Look up IDs, some of which alloc_and_destroy() keeps freeing and reusing. */
 static int use_recycled_id(struct worker *worker)
 {
 	const __u32 id = worker->bed->ioas + 1 + worker->iterations % 4;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test the errnos of all commands that work without a device.
+ * Test the results of commands that work without a device. ioas_allow.c,
+ * ioas_copy.c and options.c test IOMMU_IOAS_ALLOW_IOVAS, IOMMU_IOAS_COPY and
+ * IOMMU_OPTION.
  *
  * A command that fails must leave the address space unchanged.
  */
@@ -23,7 +25,7 @@ FIXTURE(space)
 	int iommufd;
 	__u32 ioas;
 	char *memory;
-	/* A valid command, which each test modifies. */
+	/* A valid command, which tests may modify. */
 	struct iommu_ioas_map map;
 };
 
@@ -127,7 +129,7 @@ TEST_F(space, alloc_failed_copy_to_user_EFAULT)
 	ASSERT_EQ(0, mprotect(alloc, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, iommu_call(self->iommufd, IOMMU_IOAS_ALLOC, alloc));
 
-	/* The failed call must not leak the object ID that it allocated. */
+	/* The failed call must not have published an object. */
 	EXPECT_EQ(-ENOENT, iommu_destroy(self->iommufd, self->ioas + 1));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &next));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, next));

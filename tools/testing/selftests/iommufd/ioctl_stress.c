@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stress test: random calls from several processes and threads on one file
- * descriptor, while processes are killed at random points.
+ * Stress test: random calls from several processes and threads on one iommufd
+ * and its devices, while processes are killed at random points.
  *
- * A call may only fail with an errno that is documented for it, and no page may
+ * A call may only fail with an errno that calls[] lists for it, and no page may
  * be left pinned at the end.
  *
  * The environment variables STRESS_SECONDS (default 10) and STRESS_SEED
@@ -40,7 +40,8 @@ RECORDS_NO_ERRNO
  * @ioas: IDs of address spaces, or 0; may be stale or already reused
  * @hwpt: IDs of page tables, or 0; may be stale or already reused
  * @succeeded: how often each entry of calls[] succeeded
- * @unexpected: last undocumented -errno of each entry of calls[], or 0
+ * @unexpected: last -errno of each entry of calls[] that is not in its list, or
+ *              0
  * @stop: set to end all processes
  */
 struct shared {
@@ -120,8 +121,8 @@ static char *random_memory(struct worker *worker, size_t *length)
 }
 
 /*
- * Publish @id in @slot for other workers, and destroy the object whose ID it
- * replaces.
+ * Publish @id in @slot for other workers, and try to destroy the object whose
+ * ID it replaces.
  */
 static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {
@@ -330,7 +331,7 @@ static const struct {
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
 	/*
-	 * EINVAL if the IOAS no longer exists or is 64 bits wide, EOPNOTSUPP if
+	 * EINVAL if the IOAS does not exist or is 64 bits wide, EOPNOTSUPP if
 	 * its ID was reused for a page table.
 	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Expected command numbers, flags, struct sizes and field offsets of the
- * /dev/iommu uAPI.
+ * Expected command numbers, flags, struct sizes and field offsets of the uAPI
+ * of /dev/iommu and of vfio device files.
  *
  * All values are literals and must never be derived from the uAPI header, or
  * the check would compare the header with itself. Commands that exist in Linux

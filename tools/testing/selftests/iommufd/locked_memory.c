@@ -6,9 +6,9 @@
  * unpinned. The limit applies to all processes of a user together. A process
  * with CAP_IPC_LOCK is not charged.
  *
- * Root binds and attaches the device. user_run() then forks an unprivileged
- * child, which uses the inherited file descriptors and returns its result as
- * the exit status.
+ * Root binds the device and, in most tests, attaches it. user_run() then forks
+ * an unprivileged child, which uses the inherited file descriptors and returns
+ * its result as the exit status.
  */
 #include <errno.h>
 #include <stddef.h>

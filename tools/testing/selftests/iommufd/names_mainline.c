@@ -34,7 +34,7 @@ FIXTURE_TEARDOWN(program)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* The calls are in the order in which a virtual machine monitor makes them. */
+/* A virtual machine monitor may make the calls in this order. */
 TEST_F(program, linux_6_12)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };

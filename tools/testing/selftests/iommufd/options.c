@@ -3,8 +3,10 @@
  * Test IOMMU_OPTION, which sets the charging mode of pinned memory and the
  * maximum size of I/O page table entries.
  *
- * An option can be changed only while no object depends on it. The tests check
- * both the value that IOMMU_OPTION_OP_GET returns and the effect of the option.
+ * The charging mode can be set only while the iommufd has no object. Large
+ * entries can be disabled only while no memory is mapped for a device. The
+ * tests check both the value that IOMMU_OPTION_OP_GET returns and the effect of
+ * the option.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -7,11 +7,11 @@
  * mapping is copied to adjacent IOVAs until the whole span that is to be
  * unmapped is filled. This takes 2 MiB of memory and 64 MiB of I/O page tables.
  *
- * After the unmap, the device must not reach any IOVA of the span, including
- * those that it accessed before and that the IOTLB may have cached. The engine
- * splits IOTLB invalidations so that none spans more than 1 TiB, because some
- * IOMMU drivers compute the length in a type that is narrower than an IOVA. The
- * invalidations of VT-d are counted.
+ * After the unmap, the device must not reach any IOVA of the span. The tests
+ * check IOVAs that the device accessed before and that the IOTLB may therefore
+ * have cached. The engine splits IOTLB invalidations so that none spans more
+ * than 1 TiB, because some IOMMU drivers compute the length in a type that is
+ * narrower than an IOVA. The invalidations of VT-d are counted.
  */
 #include <errno.h>
 #include <fcntl.h>
