@@ -123,10 +123,22 @@ static bool match_other(const char *address, const void *data)
 	       read_number(address, "class") >> 16 != CLASS_BRIDGE;
 }
 
-static bool match_sriov(const char *address, const void *data)
+static bool bound_to_vfio(const char *address)
 {
+	char driver[NAME_MAX + 1];
+
+	return !link_name(address, "driver", driver, sizeof(driver)) &&
+	       !strcmp(driver, "vfio-pci");
+}
+
+static bool match_free_sriov(const char *address, const void *data)
+{
+	char driver[NAME_MAX + 1];
+
 	(void)data;
-	return read_number(address, "sriov_totalvfs") > 0;
+	return read_number(address, "sriov_totalvfs") > 0 &&
+	       (bound_to_vfio(address) ||
+		link_name(address, "driver", driver, sizeof(driver)));
 }
 
 int pci_find(unsigned int vendor, unsigned int device,
@@ -150,8 +162,8 @@ int pci_group_siblings(const char *address, struct pci_address *found,
 
 int pci_find_sriov(struct pci_address *found)
 {
-	int nr = find_functions(PCI_BUS "/devices", found, 1, match_sriov,
-				NULL);
+	int nr = find_functions(PCI_BUS "/devices", found, 1,
+				match_free_sriov, NULL);
 
 	return nr > 0 ? 0 : -ENODEV;
 }
@@ -221,13 +233,11 @@ int pci_bind_vfio(const char *address)
 	char driver[NAME_MAX + 1];
 	int err;
 
-	err = link_name(address, "driver", driver, sizeof(driver));
-	if (!err && !strcmp(driver, "vfio-pci"))
+	if (bound_to_vfio(address))
 		return 0;
-
 	if (pci_write(address, "driver_override", "vfio-pci"))
 		return -ENODEV;
-	if (!err) {
+	if (!link_name(address, "driver", driver, sizeof(driver))) {
 		err = pci_write(address, "driver/unbind", address);
 		if (err)
 			return err;
@@ -235,10 +245,7 @@ int pci_bind_vfio(const char *address)
 	err = pci_probe(address);
 	if (err)
 		return err;
-	if (link_name(address, "driver", driver, sizeof(driver)) ||
-	    strcmp(driver, "vfio-pci"))
-		return -ENODEV;
-	return 0;
+	return bound_to_vfio(address) ? 0 : -ENODEV;
 }
 
 int pci_vfio_node(const char *address, char *path, size_t size)

@@ -98,6 +98,9 @@ int pci_group_siblings(const char *address, struct pci_address *found,
  * pci_find_sriov() - find a function that supports SR-IOV
  * @found: returns the address of the function
  *
+ * Functions that are bound to a driver other than vfio-pci are left out, because
+ * the machine may depend on them.
+ *
  * Return: 0, or -ENODEV if there is none.
  */
 int pci_find_sriov(struct pci_address *found);

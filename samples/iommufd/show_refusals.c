@@ -31,7 +31,7 @@ static void show_token(void)
 
 	step_begin("bind a virtual function without its token");
 	if (pci_find_sriov(&pf)) {
-		step_skipped("needs a function with SR-IOV");
+		step_skipped("needs a function with SR-IOV and no driver");
 		return;
 	}
 	check_call(pci_bind_vfio(pf.text), pf.text);
