@@ -15,7 +15,7 @@
 #include "calls.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
 
 FIXTURE(hwpt)

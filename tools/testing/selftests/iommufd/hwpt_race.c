@@ -23,7 +23,7 @@
 
 #define MAX_WORKERS	3
 
-NEEDS_EDU
+NEEDS_EDU(1)
 RECORDS_NO_ERRNO
 
 struct race;

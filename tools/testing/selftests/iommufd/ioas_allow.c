@@ -17,7 +17,7 @@
 #include "calls.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(allow)
 {

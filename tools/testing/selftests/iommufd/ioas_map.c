@@ -14,7 +14,7 @@
 #include "../kselftest_harness.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(pins)
 {

@@ -20,7 +20,7 @@
 #define WORKERS	4
 #define SECONDS	2
 
-NEEDS_EDU
+NEEDS_EDU(1)
 RECORDS_NO_ERRNO
 
 struct worker;

@@ -30,7 +30,7 @@
 #define SLOTS		8
 #define SLOT_PAGES	8
 
-NEEDS_EDU
+NEEDS_EDU(1)
 RECORDS_NO_ERRNO
 
 #define MAX_CALLS	32

@@ -13,7 +13,7 @@
 
 #define MAX_RANGES 16
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 /* The output of IOMMU_IOAS_IOVA_RANGES. */
 struct iova_list {

@@ -23,7 +23,7 @@
 #define USER_2	54322
 #define LIMIT	8
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(limit)
 {

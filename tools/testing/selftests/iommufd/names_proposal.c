@@ -10,7 +10,7 @@
 #include "../kselftest_harness.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(program)
 {
@@ -26,6 +26,7 @@ FIXTURE_SETUP(program)
 	ASSERT_EQ(0, testbed_open(&self->bed));
 	device_close(&self->bed.device);
 	close(self->bed.iommufd);
+	self->bed.iommufd = -1;
 }
 
 FIXTURE_TEARDOWN(program)

@@ -21,7 +21,7 @@
 #include "calls.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
 
 /* Progress of the child, in memory shared with the parent. */

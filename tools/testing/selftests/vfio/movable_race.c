@@ -49,7 +49,7 @@
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
 #define PIN_PAGES	64	/* Pages per pin, each with its own record */
 
-NEEDS_EDU
+NEEDS_EDU(2)
 NEEDS_MDEV_PIN
 RECORDS_NO_ERRNO
 

@@ -25,7 +25,7 @@
 #define BIND_WITHOUT_TOKEN	\
 	offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr)
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(cdev)
 {

@@ -18,7 +18,7 @@
 #include "legacy.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(group)
 {

@@ -14,7 +14,7 @@
 #include "../kselftest_harness.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
 
 enum step { OPENED, BOUND, ATTACHED, MAPPED, DETACHED, RUNNING };

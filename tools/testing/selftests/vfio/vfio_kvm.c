@@ -37,7 +37,7 @@
 #define FILE_PAGES	8
 #define STUCK		5u	/* Index of the stuck page in the file */
 
-NEEDS_EDU
+NEEDS_EDU(1)
 NEEDS_FUSE
 NEEDS_MDEV_PIN
 

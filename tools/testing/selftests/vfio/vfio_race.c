@@ -22,7 +22,7 @@
 #define THREADS	4
 #define ROUNDS	20
 
-NEEDS_EDU
+NEEDS_EDU(1)
 
 FIXTURE(users)
 {

@@ -24,7 +24,7 @@
 #include "testbed.h"
 #include "pci_testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
 
 /* Upper bound for the time until an edu device moves the data of a transfer */

@@ -39,7 +39,7 @@ static void __attribute__((constructor)) needs_sriov(void)
 
 	if (!pci_find_sriov(&pf))
 		return;
-	ksft_exit_skip("needs a PCI function with SR-IOV\n");
+	ksft_exit_skip("needs a PCI function with SR-IOV and no driver\n");
 }
 
 FIXTURE(token)

@@ -12,7 +12,7 @@
 #include "legacy.h"
 #include "testbed.h"
 
-NEEDS_EDU
+NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
 
 FIXTURE(type1)

@@ -58,15 +58,16 @@ int machine_find(struct machine *machine)
 	return 0;
 }
 
-void require_edu(void)
+void require_edu(int nr_needed)
 {
 	struct pci_address found[MAX_EDU], sibling;
 	int i, nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
 
 	for (i = 0; i < nr; i++)
-		if (!pci_group_siblings(found[i].text, &sibling, 1))
-			return;
-	ksft_exit_skip("needs a QEMU edu device with a group of its own\n");
+		nr_needed -= !pci_group_siblings(found[i].text, &sibling, 1);
+	if (nr_needed > 0)
+		ksft_exit_skip("needs QEMU's edu device in a group of its own: %d more\n",
+			       nr_needed);
 }
 
 int device_open(struct device *device, const char *address, int iommufd)

@@ -91,16 +91,16 @@ struct testbed {
 };
 
 /*
- * Skip the whole program if no edu device has a group of its own. This must
- * happen before any test starts, because the harness runs a test even if its
- * setup was skipped.
+ * Skip the whole program unless so many edu devices have groups of their own.
+ * This must happen before any test starts, because the harness runs a test even
+ * if its setup was skipped.
  */
-void require_edu(void);
+void require_edu(int nr_needed);
 
-#define NEEDS_EDU                                                \
+#define NEEDS_EDU(nr)                                            \
 	static void __attribute__((constructor)) needs_edu(void) \
 	{                                                        \
-		require_edu();                                   \
+		require_edu(nr);                                 \
 	}
 
 /*
