@@ -10,8 +10,8 @@
  * the CPU on behalf of its device creates an access instead of binding the
  * device.
  *
- * The order of calls is bind, attach, detach, unbind. The caller serialises the
- * calls for one device. All functions may sleep.
+ * The order of calls is bind, attach, detach, unbind. The caller serialises
+ * these calls for one device. They may sleep.
  */
 #ifndef _LINUX_IOMMUFD_H
 #define _LINUX_IOMMUFD_H

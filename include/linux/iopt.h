@@ -65,9 +65,9 @@ enum iopt_account {
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
  * @notices: maximum number of times that an unmap calls the unmap callbacks of
  *           accesses for a mapping with pinned pages, before it waits for the
- *           pages to be unpinned. Until the last notification, accesses may
- *           still pin, read and write pages of the mapping. 0 has the same
- *           effect as 1
+ *           pages to be unpinned. If it is more than 1, accesses may still pin,
+ *           read and write pages of the mapping until the last notification. 0
+ *           has the same effect as 1
  * @pfnmap: allow mappings of memory without struct page, such as device memory
  *          that a driver has mapped into the process. This memory is not pinned
  * @mixed_iopte: allow iopt_set_max_iopte() to lower the limit even if domains

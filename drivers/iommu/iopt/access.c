@@ -74,7 +74,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
  *
  * Context: process context, may sleep. Waits uninterruptibly for running
  * callbacks of @access, but not for callbacks of other accesses. Must not be
- * called from a callback of @access.
+ * called from a callback of @access, nor with a lock held that a callback of
+ * @access takes.
  */
 void iopt_access_destroy(struct iopt_access *access)
 {
@@ -170,10 +171,10 @@ static unsigned long area_unpin(struct iopt_access *access,
 
 /*
  * The caller has pinned all of [@start, @last] and is a user of each area in
- * it. Put these areas and leave their pages pinned. If an unmap has sent its
- * last notification for one of the areas, put none and return -ENOENT:
- * iopt_access_pin() has not returned the pages to the driver yet, so the
- * driver's callback cannot have unpinned them.
+ * it. Put these areas and leave their pages pinned. If one of the areas is
+ * dying, put none and return -ENOENT: iopt_access_pin() has not returned the
+ * pages to the driver yet, so the last call of the driver's callback may not
+ * have unpinned them.
  */
 static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 			    unsigned long last)
@@ -266,21 +267,23 @@ static bool pin_args_valid(const struct iopt_access *access,
  *
  * Pinning a page again adds another pin, whichever access pinned the page
  * first. Until all pins of an IOVA are removed, pinning that IOVA returns the
- * same page. The protection of the mapping, not @flags, decides whether pages
- * are pinned for writing. Pages are charged to the payer of the mapping.
+ * same page. The protection that was passed to iopt_map_user(), not @flags,
+ * decides whether pages are pinned for writing. Pages are charged to the payer
+ * of the mapping.
  *
  * Context: process context, may block indefinitely (killable) while pages are
- * faulted in.
+ * faulted in. The caller must not hold an mmap_lock.
  * Return: 0 if all pages were pinned, or
  * * %-EINVAL - The range is empty or misaligned, a page has no struct page, or
  *   @access has no callbacks and so cannot be notified of an unmap.
- * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
- *   the last notification.
+ * * %-ENOENT - Part of the range is not mapped, or is being unmapped and can no
+ *   longer be pinned; see iopt_policy.notices.
  * * %-EPERM - A mapping does not grant the rights in @flags.
  * * %-EBUSY - A mapping is an orphan.
  * * %-EOVERFLOW - The pins of a mapping would exceed UINT_MAX.
  * * %-ESRCH - The process that owns the memory has exited.
- * * Another errno of pinning; see iopt_map_user().
+ * * Another errno of pinning, such as %-EFAULT, %-ENOMEM or %-EINTR; see
+ *   iopt_map_user().
  *
  * On failure, nothing stays pinned. Pages that were pinned temporarily are
  * marked dirty.
@@ -319,7 +322,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * Removes from each page one pin that was made through the mapping at its IOVA.
  * Skips IOVAs that are not mapped, and pages without such a pin. If @access
  * owns its pins, it removes only these, otherwise only pins that no access
- * owns. A callback may therefore unpin the whole range that was passed to it.
+ * owns. The callback of an access that owns its pins may therefore unpin the
+ * whole range that was passed to it.
  *
  * Context: process context, may sleep. May be called from a callback.
  * Return: the number of pins removed.

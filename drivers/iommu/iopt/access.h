@@ -16,8 +16,8 @@ struct io_pagetable;
  * @data: argument of the callbacks in @ops
  * @owner: unique number of an access that owns its pins, 0 for all others
  * @closing: iopt_access_destroy() is running, so no callback may be started
- * @nr_callbacks: number of unmap callbacks that are running; the access stays
- *                on the list until all of them have returned
+ * @nr_callbacks: number of running callbacks that unmaps have called; the
+ *                access stays on the list until all of them have returned
  * @node: entry in io_pagetable.accesses
  *
  * @closing, @nr_callbacks and @node are protected by io_pagetable.lock.

@@ -2,13 +2,13 @@
 /*
  * Records of pages that accesses have pinned.
  *
- * Each page that an access has pinned has a list of pin records: one for each
- * mapping through which the page is pinned, and a separate one for each access
- * that owns its pins. A record counts pins, and the first record of a page also
- * contains the pfn. While a holder has the page pinned too, the reference to
- * the page and the charge belong to the holder. Both are transferred to the
- * first record when the last holder is removed, and back to a holder when one
- * is added again.
+ * Each page that an access has pinned has a list of pin records. For each
+ * mapping through which the page is pinned, each access that owns its pins has
+ * its own record, and all other accesses share one. A record counts pins, and
+ * the first record of a page also contains the pfn. While a holder has the page
+ * pinned too, the reference to the page and the charge belong to the holder.
+ * Both are transferred to the first record when the last holder is removed, and
+ * back to a holder when one is added again.
  *
  * An access therefore keeps the same page until it removes its last pin, even
  * if the process remaps its memory or domains are attached and detached. A page
@@ -344,7 +344,7 @@ out:
  * @first: index of the first page
  * @npages: number of pages, at least 1. Pages that @pinner has not pinned are
  *          skipped
- * @all: remove all pins of each page instead of one
+ * @all: remove all pins of @pinner from each page instead of one
  * @lost: incremented by the number of pages that stay pinned permanently,
  *        because a device may still reach them
  *

@@ -27,7 +27,7 @@ struct iopt_pinner {
  * @next: record of the same page by another pinner, or NULL. Only the first
  *        record of a page has valid @pfn, @kind, @owns and @lost
  * @count: number of times that the pinner has pinned the page
- * @kind: kind of the run that the page belongs to
+ * @kind: kind of the page; see &enum iopt_run_kind
  * @owns: the record owns the reference to the page and the charge, because no
  *        holder has the page pinned. Removing the last record unpins the page
  * @lost: @owns is set, but a device may still reach the page, so removing the

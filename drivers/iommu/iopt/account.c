@@ -2,9 +2,10 @@
 /*
  * Accounting of pinned pages.
  *
- * The payer of a mapping is the process that created the mapping, together with
- * the user of that process. Another process may trigger the pinning without
- * becoming the payer; only iopt_adopt() replaces the payer.
+ * The payer of a mapping is the process that mapped the memory with
+ * iopt_map_user(), together with the user of that process. Another process may
+ * copy the mapping or trigger the pinning without becoming the payer; only
+ * iopt_adopt() replaces the payer.
  *
  * Each batch of pages is charged after it was pinned and before the next batch
  * is pinned, so that the limit takes effect while memory is being pinned. Pages
@@ -15,10 +16,11 @@
  * the process may hold indefinitely. Unpinning therefore does not lower VmLck
  * immediately: the pages stay unsynced until some thread synchronises the
  * payer, i.e. subtracts them from VmLck. A caller that charges a payer
- * synchronises it first, so that unsynced pages do not count against the limit.
- * After an unpin, a thread waits only for the mmap_lock of its own process, and
- * only if no other thread is waiting for this thread. Otherwise it only tries
- * the lock, and a worker synchronises the payer if that fails.
+ * synchronises it first, so that unsynced pages of this payer do not count
+ * against the limit. After an unpin, a thread waits only for the mmap_lock of
+ * its own process, and only if no other thread is waiting for this thread.
+ * Otherwise it only tries the lock, and a worker synchronises the payer if that
+ * fails.
  *
  * Each map has its own iopt_pages and its own charge, even if the same memory
  * is mapped twice. The kind of each run records whether its pages were charged,
@@ -197,7 +199,7 @@ static int user_charge(struct iopt_payer *payer, unsigned long npages)
 
 /*
  * Charge VmLck under the mmap_lock, as mlock() does. Synchronise the payer
- * first, so that unsynced pages do not count against the limit.
+ * first, so that unsynced pages of this payer do not count against the limit.
  */
 static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 {
@@ -255,8 +257,8 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * @payer: the payer; the caller synchronises it afterwards
  * @npages: number of pages, at most as many as are charged
  *
- * The limit has room for new charges when this function returns, but VmLck
- * shows the change only once @payer is synchronised. Does not take the
+ * The limit has room for new charges to @payer when this function returns, but
+ * VmLck shows the change only once @payer is synchronised. Does not take the
  * mmap_lock.
  *
  * Context: any context. The caller keeps other threads from pinning the same
@@ -387,8 +389,9 @@ static bool same_user_pays(const struct iopt_payer *from,
  * @npages: number of pages
  *
  * Both payers are charged until iopt_move_charge_end(), so that the pages are
- * charged at all times. If both payers charge the same user, the user's limit
- * need not have room for the pages twice.
+ * charged at all times. If both payers charge the same user, the user is not
+ * charged a second time, so that the limit need not have room for the pages
+ * twice.
  *
  * Context: see iopt_charge().
  * Return: 0, or an errno of iopt_charge(), in which case only @from is charged.

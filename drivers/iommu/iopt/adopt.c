@@ -132,9 +132,9 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * accesses cannot pin, read or write its memory, it cannot be copied, and no
  * domain can be attached to the space.
  *
- * Context: process context, may sleep. Waits killably for mappings in the
- * interval that are being built, torn down or adopted, and for attach and
- * detach.
+ * Context: process context, may block indefinitely (killable): waits for
+ * mappings in the interval that are being built, torn down or adopted, and for
+ * attach and detach.
  * Return: 0, or
  * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
  *   no mapping and is not the whole address space.
@@ -258,8 +258,8 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * Context: process context with an mm. May wait for an unbounded time for the
  * mmap_lock of the current process, which the caller must not hold. Also waits
  * for mappings in the interval that are being built, torn down or adopted, for
- * accesses that use the mapping, and for attach and detach. All waits are
- * killable.
+ * accesses that use the mapping, and for attach and detach. All of these waits
+ * are killable.
  * Return: 0, or
  * * %-ENOENT - Nothing is mapped in the interval.
  * * %-EINVAL - The interval is not exactly one orphan, or @uptr is misaligned.

@@ -237,7 +237,7 @@ struct iopt_area *iopt_area_first(struct io_pagetable *iopt,
  * @area: the current area
  * @last: last byte of the interval
  *
- * Context: io_pagetable.lock is held, and has been since @area was found.
+ * Context: io_pagetable.lock is held, and @area is in the tree.
  * Return: the area, or NULL if there is none.
  */
 struct iopt_area *iopt_area_next(struct iopt_area *area, unsigned long last)
@@ -342,8 +342,7 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: the area, or an ERR_PTR():
- * * %-ENOENT - The IOVA is not mapped or still being mapped, or its unmap has
- *   already sent the last notification.
+ * * %-ENOENT - The IOVA is not mapped, or its area is being built or dying.
  * * %-EBUSY - The area is an orphan.
  * * %-EPERM - The mapping does not grant the rights in @flags.
  */

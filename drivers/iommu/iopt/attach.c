@@ -223,7 +223,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * therefore use iopt_try_attach_domain() instead.
  *
  * Context: process context, may block indefinitely (killable): attaching the
- * first domain pins the memory.
+ * first domain pins the memory. The caller must not hold an mmap_lock.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range is not entirely inside the
  *   aperture, or a mapping is not aligned to the smallest page size of @domain.
@@ -231,7 +231,8 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * * %-ESRCH - The process that owns the memory of a mapping has exited.
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
  * * %-EINTR - A fatal signal is pending.
- * * Another errno of pinning (see iopt_map_user()) or of the IOMMU driver.
+ * * Another errno of pinning, such as %-EFAULT (see iopt_map_user()), or of the
+ *   IOMMU driver.
  *
  * On failure the space is unchanged and @domain is empty.
  */

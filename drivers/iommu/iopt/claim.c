@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claims: intervals in which an operation walks many areas in batches.
+ * Claims: intervals in which an operation walks areas in batches.
  *
- * A map or unmap of many areas drops io_pagetable.lock between batches. Until
- * the operation ends, its claim keeps other unmaps out of the interval. The
- * claim of a map also keeps other maps out, whereas the claim of an unmap
- * delays only maps that need a claim themselves.
+ * A map of many areas, and an unmap that cannot take its areas at once, drop
+ * io_pagetable.lock between batches. The map holds a claim until it has
+ * inserted its areas, the unmap until it has removed its areas or failed. A
+ * claim keeps other unmaps out of the interval. The claim of a map also keeps
+ * other maps out. The claim of an unmap delays maps that need a claim
+ * themselves, and other maps only while the claim is being ended.
  *
  * An area that a map inserts into an interval claimed by an unmap is late: the
  * unmap skips the area, as if it had been mapped after the unmap. An unmap

@@ -172,8 +172,9 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * in @src. Either side can be unmapped without affecting the other.
  *
  * Context: process context, may block indefinitely (killable) while pages are
- * faulted in. Also waits killably for mappings in the source range that are
- * being built or torn down.
+ * faulted in. Also waits killably for mappings in the source or destination
+ * range that are being built or torn down. The caller must not hold an
+ * mmap_lock.
  * Return: 0, or
  * * %-ENOENT - Part of the source range is not mapped.
  * * %-EPERM - @prot allows writing, but the memory was mapped read-only.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Debugfs files: each space has one, /sys/kernel/debug/iopt/<number>.
+ * Debugfs files of spaces, /sys/kernel/debug/iopt/<number>.
  *
  * dump.c formats the lines one by one as they are read, so that a large space
  * needs no large buffer. A space may lack a file, because debugfs errors are

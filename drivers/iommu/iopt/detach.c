@@ -164,9 +164,10 @@ void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * Mappings remain in the space. Pages that no other domain translates are
  * unpinned, unless an access has them pinned.
  *
- * Context: process context, may sleep. Waits uninterruptibly for mappings that
- * other threads are adding to domains or removing from them. Accesses that use
- * a mapping, and threads that pin its pages, do not delay the function.
+ * Context: process context, may sleep. Waits uninterruptibly for attach and
+ * detach of other domains, and for mappings that other threads are adding to
+ * domains or removing from them. Accesses that use a mapping, and threads that
+ * pin its pages, do not delay the function.
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

@@ -175,8 +175,8 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
  * @start: first byte of the queried interval, which bit 0 covers
  * @flags: %IOPT_DIRTY_KEEP or 0
  *
- * Context: process context, may sleep: user memory is accessed. No lock of the
- * space is held.
+ * Context: process context, may block indefinitely on page faults of user
+ * memory. No lock of the space is held.
  * Return: 0, or
  * * %-EFAULT - A word of the bitmap cannot be read or written.
  * * %-EINVAL - Tracking was stopped.
@@ -218,11 +218,11 @@ int iopt_area_report(struct io_pagetable *iopt, struct iopt_area *area,
  * @query: destination and granularity of the report
  * @flags: %IOPT_DIRTY_KEEP to leave reported pages dirty, or 0
  *
- * Skips mappings that are being built, and mappings for which an unmap has
- * already sent the last notification.
+ * Skips mappings that are being built, and mappings that are being unmapped and
+ * that accesses can no longer use.
  *
- * Context: process context, may sleep: user memory is accessed. Does not wait
- * for pages to be pinned.
+ * Context: process context, may block indefinitely on page faults of user
+ * memory. Does not wait for pages to be pinned.
  * Return: 0, or
  * * %-EINVAL - Dirty pages are not tracked; @query->pgsize is smaller than a
  *   page or not a power of two; the interval is empty or misaligned; or a

@@ -8,11 +8,12 @@
  * describes the lines. The debugfs file and iopt_dump() print the same lines.
  *
  * A dump is not a snapshot. Each line is consistent, because the locks are held
- * while it is formatted. Between lines the locks are dropped, and the dump
- * continues at the next IOVA or page index, whatever has changed. Other threads
- * therefore wait for at most one line, and the dump ends even if they keep
- * mapping. The dump does not wait for pages to be pinned: if another thread
- * holds iopt_pages.mutex, the pages are printed as busy.
+ * while it is formatted, except for counters that these locks do not protect.
+ * Between lines the locks are dropped, and the dump continues at the next IOVA
+ * or page index, whatever has changed. Other threads therefore wait for at most
+ * one line, and the dump ends even if they keep mapping. The dump does not wait
+ * for pages to be pinned: if another thread holds iopt_pages.mutex, the pages
+ * are printed as busy.
  */
 #include <linux/iommu.h>
 #include <linux/kernel.h>
@@ -215,8 +216,8 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 
 /*
  * Format the next line for the pages, runs or pins of an area. Returns false if
- * there is none, or if the area was removed or replaced since its own line was
- * formatted.
+ * there is none, or if the area was removed, or replaced by one with other
+ * IOVAs, since its own line was formatted.
  */
 static bool view_below(struct iopt_view *view)
 {

@@ -309,7 +309,8 @@ void iopt_areas_clear_domain(struct list_head *areas,
 /*
  * Remove areas from all domains, and unpin their pages after the last flush.
  * Each domain needs only one flush for all areas, unless they span more than
- * 1 TiB or the IOMMU driver cannot gather ranges that are not adjacent.
+ * 1 TiB or the IOMMU driver flushes in between, e.g. where ranges are not
+ * adjacent.
  */
 static void areas_clear(struct io_pagetable *iopt, struct list_head *areas,
 			struct iopt_payer **unsynced)

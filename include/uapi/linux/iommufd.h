@@ -23,7 +23,7 @@
 /**
  * DOC: How commands take their arguments
  *
- * The argument of every ioctl is the address of the struct that is named after
+ * The argument of every ioctl is the address of the struct that is defined for
  * the command. The first member of the struct is @size, which the caller sets
  * to the sizeof() of the struct that it was compiled with. If the kernel's
  * struct is longer, the missing bytes are taken to be zero. If it is shorter,
@@ -38,7 +38,8 @@
  *            the value of a field is not valid
  * E2BIG      a byte beyond the end of the kernel's struct is not zero, or
  *            @size is larger than a page
- * EOPNOTSUPP a flag or the value of a reserved field is not supported
+ * EOPNOTSUPP a flag or the value of a field is not supported, or memory does
+ *            not permit longterm pins
  * EFAULT     the struct, or memory that it points to, is not accessible
  * ENOENT     no object of the required type has this ID, or nothing is
  *            mapped
@@ -135,8 +136,7 @@ struct iommu_iova_range {
  * Mappings at a fixed IOVA are not restricted by the list.
  *
  * A program that knows which IOVAs it will map can allow these IOVAs before it
- * attaches devices. It then need not check IOMMU_IOAS_IOVA_RANGES after each
- * attach.
+ * attaches devices. It then need not check the usable ranges after each attach.
  */
 struct iommu_ioas_allow_iovas {
 	__u32 size;
@@ -183,8 +183,8 @@ struct iommu_ioas_iova_ranges {
 /**
  * enum iommufd_ioas_map_flags - flags of IOMMU_IOAS_MAP and IOMMU_IOAS_COPY
  * @IOMMU_IOAS_MAP_FIXED_IOVA: map at the given IOVA. Without this flag the
- *                             kernel chooses the IOVA, aligned so that large
- *                             pages can be used, and returns it
+ *                             kernel chooses the IOVA, if possible aligned so
+ *                             that large pages can be used, and returns it
  * @IOMMU_IOAS_MAP_WRITEABLE: devices may write to the memory
  * @IOMMU_IOAS_MAP_READABLE: devices may read the memory
  */
@@ -210,9 +210,10 @@ enum iommufd_ioas_map_flags {
  *
  * Map memory of the calling process at [@iova, @iova + @length - 1] for all
  * devices of the IOAS, including those that are attached later. The memory is
- * pinned and charged as long as a device can access it. The command fails with
- * EEXIST if a part of the interval is already mapped, and with ENOSPC if the
- * kernel cannot find a free interval.
+ * pinned as long as a device can access it by DMA, and is charged unless the
+ * caller has CAP_IPC_LOCK. The command fails with EEXIST if a part of the
+ * interval is already mapped, and with ENOSPC if the kernel cannot find a free
+ * interval.
  */
 struct iommu_ioas_map {
 	__u32 size;
@@ -240,8 +241,8 @@ struct iommu_ioas_map {
  * Map the memory that @src_ioas_id maps at [@src_iova, @src_iova + @length - 1]
  * at another IOVA or in another IOAS as well. The source may be a mapping, a
  * part of a mapping, or several adjacent mappings. The pages are pinned once,
- * and charged once, to the process that created the original mapping or to its
- * user. Otherwise the new mapping is independent of the original: each of them
+ * and charged at most once, to the process that created the original mapping or
+ * to its user. Otherwise the new mapping is independent of the original: each
  * has to be removed by IOMMU_IOAS_UNMAP. The command fails with EPERM if it
  * requests WRITEABLE and the original mapping is not WRITEABLE.
  */
@@ -295,11 +296,11 @@ struct iommu_ioas_unmap {
  *                            CAP_SYS_RESOURCE (EPERM), and fails with EBUSY if
  *                            the file has any object
  * @IOMMU_OPTION_HUGE_PAGES: size of I/O pages in the IOAS @object_id. 1
- *                           (default): as large as the memory allows. 0: the
- *                           size of a CPU page, or the smallest page size of
- *                           the IOMMU if that is larger. Changing the option
- *                           from 1 to 0 fails with EINVAL while memory is
- *                           mapped for a device
+ *                           (default): as large as the memory, the IOVA and the
+ *                           IOMMU allow. 0: the size of a CPU page, or the
+ *                           smallest page size of the IOMMU if that is larger.
+ *                           Changing the option from 1 to 0 fails with EINVAL
+ *                           while memory is mapped for a device
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -561,7 +562,8 @@ struct iommu_check_extension {
 /**
  * enum iommufd_ioasid_alloc_flags - flags of IOMMU_IOASID_ALLOC
  * @IOMMU_IOASID_ENFORCE_SNOOP: make all DMA coherent. Only devices for which
- *                              the IOMMU can do so can be attached
+ *                              the IOMMU can do so, and mediated devices, can
+ *                              be attached
  */
 enum iommufd_ioasid_alloc_flags {
 	IOMMU_IOASID_ENFORCE_SNOOP = 1 << 0,
@@ -576,7 +578,8 @@ enum iommufd_ioasid_alloc_flags {
  *
  * Allocate an IOAS like IOMMU_IOAS_ALLOC, but with requirements: attaching a
  * device that does not satisfy them fails with EINVAL. A device satisfies
- * @addr_width if its IOMMU translates addresses of at least this width.
+ * @addr_width if its IOMMU translates addresses of at least this width. A
+ * mediated device has no IOMMU and satisfies all requirements.
  */
 struct iommu_ioasid_alloc {
 	__u32 size;
