@@ -26,6 +26,7 @@ COMMANDS = {
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "kernel": BUILD,
+    "bisect": BUILD,
     "clean": [],
 }
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]

@@ -63,6 +63,8 @@ int test_space_init(struct kunit *test)
 	};
 	struct test_space *space;
 
+	/* KUnit keeps the pointer from the previous parameter of a case. */
+	test->priv = NULL;
 	test_user_mm(test);
 	space = kunit_kzalloc(test, sizeof(*space), GFP_KERNEL);
 	if (!space)
