@@ -17,9 +17,9 @@
  * closed, and there is no ioctl to end it earlier.
  *
  * A file is inert while its device pointer is NULL. BIND sets the pointer after
- * everything else is set up. The file operations of a group's device fd get the
- * device from vfio_cdev_file_device() and thus also work for bound files. They
- * are never called for an inert file.
+ * everything else is set up. The ioctl, read, write and mmap operations of a
+ * group's device fd get the device from vfio_cdev_file_device() and thus also
+ * work for bound files. They are never called for an inert file.
  *
  * A bound file holds the registration of its device, so that the removal of the
  * device waits for the file as it does for the device fds of a group. An inert
@@ -70,7 +70,7 @@
  *                                                             detach_ioas()
  *
  * iommufd_lock may be held for a long time while memory is pinned, so each
- * device has a lock of its own: users of other devices never wait.
+ * device has a lock of its own: users of other devices do not wait for it.
  */
 struct vfio_cdev {
 	struct kobject kobj;
@@ -362,7 +362,7 @@ err_unclaim:
 
 /*
  * Detach the device. Returns -EINTR if the caller is killed while it waits for
- * the driver of an emulated device to finish pinning memory.
+ * the driver of an emulated device to finish pinning or copying memory.
  */
 static int vfio_cdev_detach_killable(struct vfio_device *device)
 {
@@ -527,9 +527,10 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  * coherent with CPU caches
  * @file: any file
  *
- * KVM calls this once, when the file is added to a VM, which may be before the
- * device is bound or attached. The result therefore depends on the device only:
- * /dev/iommu enforces coherency for every device for which the IOMMU can do so.
+ * KVM calls this for the files of a VM when one is added or removed, but not
+ * when a device is bound or attached. The result therefore depends on the
+ * device only: /dev/iommu enforces coherency for every device for which the
+ * IOMMU can do so.
  *
  * Context: May sleep.
  * Return: true if all DMA is coherent. Also true if @file does not belong to a

@@ -109,7 +109,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
  * The device has no pages pinned when this returns.
  *
  * Context: The caller holds vfio_device.iommufd_lock, and no lock that the
- * driver's dma_unmap op takes. May sleep; waits for calls that pin memory.
+ * driver's dma_unmap op takes. May sleep; waits for calls that pin or copy
+ * memory.
  */
 void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 {
@@ -124,8 +125,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
  * @device: any bound device; nothing is done unless it is emulated
  *
  * Context: The caller holds vfio_device.iommufd_lock and detaches the device
- * next. May sleep for an unbounded time, killable: waits for calls that pin
- * memory.
+ * next. May sleep for an unbounded time, killable: waits for calls that pin or
+ * copy memory.
  * Return: 0, or
  * * %-EINTR - The caller was killed while waiting. The device is attached as
  *   before.
@@ -221,8 +222,8 @@ void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  * @len: length in bytes
  * @write: write to the memory if true, otherwise read it
  *
- * Context: Runs in the process that mapped the memory or in a kernel thread.
- * May sleep for an unbounded time.
+ * Context: Runs in the process that mapped the memory, or in a kernel thread
+ * without an mm. May sleep for an unbounded time.
  * Return: 0, or
  * * %-EINVAL - An argument is invalid.
  * * %-ENOENT - A part of the range is not mapped, or the device is not

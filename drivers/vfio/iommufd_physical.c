@@ -93,7 +93,7 @@ int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
 
 /**
- * vfio_iommufd_physical_detach_ioas() - detach a device and block its DMA
+ * vfio_iommufd_physical_detach_ioas() - detach a device from its IOAS
  * @vdev: the bound device; nothing is done if it is not attached
  *
  * Context: The caller holds vfio_device.iommufd_lock. May sleep.

@@ -66,7 +66,7 @@ struct type1_group {
 /**
  * struct type1 - type1 state of a container
  * @iopt: the I/O address space
- * @access: access shared by the drivers of all mediated devices
+ * @access: access of the engine, shared by the drivers of all devices
  * @v2: the container uses version 2
  * @nesting: domains must be stage 2 of a nested translation
  * @attach_lock: serialises attaches of physical groups, so that an attach finds
@@ -83,13 +83,14 @@ struct type1_group {
  * @ranges_known: a physical group has been attached since VFIO_SET_IOMMU, so
  *                that VFIO_IOMMU_GET_INFO reports the usable IOVAs
  * @vaddr_lock: held while mappings lose their user address and while a mediated
- *              group is attached, since the two exclude each other
+ *              group is being attached, since orphans and mediated groups
+ *              exclude each other
  * @notify_lock: protects @notified; held across the dma_unmap op of a driver,
  *               so that a driver handles one unmap of the container at a time
  * @notified: list of &struct vfio_device, linked by iommu_entry, most recent
  *            first
- * @warned: tgid of the last process that a warning about RLIMIT_MEMLOCK was
- *          logged for
+ * @warned: tgid of the last process for which type1_warn_of_limit() found
+ *          RLIMIT_MEMLOCK exceeded
  *
  * Lock order, outermost first: @attach_lock, @domain_lock, @lock. @lock is only
  * held for a short time, and the only lock taken under it is &io_pagetable.lock

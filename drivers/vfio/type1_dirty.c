@@ -19,7 +19,8 @@
  * Does not check that the page size is that of the container.
  *
  * Return: 0, or
- * * %-EINVAL - The bitmap is too small, too large or not accessible.
+ * * %-EINVAL - The bitmap is too small, too large or not in user memory, or its
+ *   page size is 0 or larger than the range.
  */
 int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 {
@@ -73,8 +74,9 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
  * Return: 0, or
  * * %-EACCES - The container uses version 1.
  * * %-EFAULT - @arg or the bitmap is not accessible.
- * * %-EINVAL - An argument is invalid.
- * * Another errno of iopt_dirty_start() or iopt_dirty_read().
+ * * %-EINVAL - An argument is invalid, or a bitmap is requested while dirty
+ *   tracking is off.
+ * * An errno of iopt_dirty_start() or iopt_dirty_read().
  */
 long type1_dirty_pages(struct type1 *type1, void __user *arg)
 {

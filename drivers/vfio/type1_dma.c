@@ -68,7 +68,7 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  *
  * Context: Process context. May sleep for an unbounded time.
  * Return: 0, or
- * * %-EFAULT - @arg is not accessible.
+ * * %-EFAULT - @arg is not accessible, or memory to be pinned is not.
  * * %-EINVAL - An argument is invalid, or IOVAs are not usable.
  * * %-EEXIST - A part of the range is already mapped.
  * * %-ENOSPC - There are too many mappings.
@@ -150,8 +150,8 @@ static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 /*
  * Unmap one mapping at a time, in ascending order. With a query, each
  * iopt_unmap_dirty() call starts at @unmap->start, because bit 0 of the bitmap
- * stands for that IOVA. Bits of mappings that were already removed are not
- * written again.
+ * stands for that IOVA. Bits of mappings that were already removed do not
+ * change.
  */
 static int unmap_each(struct type1 *type1, struct unmap *unmap)
 {
@@ -274,7 +274,8 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  *       their user address
  *
  * Context: Process context. May sleep until drivers have unpinned all pages,
- * killable.
+ * and until concurrent maps of the range and concurrent attaches have pinned
+ * theirs, killable.
  * Return: 0, or
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may have been unmapped.

@@ -8,8 +8,8 @@
  *
  * The VFIO core may attach and detach different groups of a container
  * concurrently. The attach of a physical group may pin memory for an unbounded
- * time. Only attaches of other physical groups wait for that, and their wait is
- * killable.
+ * time. Attaches of other physical groups wait for that, and their wait is
+ * killable. Detaches do not wait for it.
  */
 #include <linux/device.h>
 #include <linux/mm.h>
@@ -222,8 +222,9 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	rc = iopt_attach_domain(type1->iopt, domain);
 	/*
 	 * For compatibility, return -EFAULT for a mapping outside of the
-	 * aperture of the container's first domain: the IOMMU driver used to
-	 * detect such a mapping and return this errno.
+	 * aperture of the container's first domain: before type1 used the
+	 * engine, the VT-d driver detected such a mapping and returned this
+	 * errno.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
 	    mapped_outside(type1, domain))
@@ -324,13 +325,13 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
  * Return: 0, or
  * * %-EBUSY - A mapping has lost its user address.
  * * %-EFAULT - A mapping is outside of the aperture of the container's first
- *   domain.
+ *   domain, or its memory is not accessible.
  * * %-EINVAL - The group is already attached, conflicts with a mapping, or
  *   leaves no usable IOVA.
  * * %-EIO - No domain can be allocated for the group.
  * * %-EPERM - The interrupts of the group are not isolated.
  * * %-EINTR - The caller was killed.
- * * %-ENOMEM - Out of memory.
+ * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK is exceeded.
  * * Another errno of pinning or of the IOMMU driver.
  *
  * On failure nothing has changed.
@@ -369,8 +370,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 
 /*
  * The domain is freed with its last group. The mappings remain for the other
- * groups of the container. A concurrent attach of another group either joins
- * the domain before domain_lock is taken here, or does not find the domain.
+ * groups of the container. A concurrent attach of another group cannot join a
+ * domain that is freed here: if it joins before domain_lock is taken, the
+ * domain is not freed, and afterwards it does not find the domain.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {

@@ -29,12 +29,13 @@ MODULE_PARM_DESC(dma_entry_limit,
 		 "Maximum number of mappings of a container. Only applies to containers that are set up from now on");
 
 /*
- * Errnos of the engine that differ from those of the uAPI. Programs and drivers
- * of mediated devices depend on the errnos of type1, which is older than the
+ * Errnos of the engine that type1 converts. Programs and drivers of mediated
+ * devices may depend on the errnos that type1 returned before it used the
  * engine:
  *
- * - -ESRCH: the process that mapped the memory has exited. type1 returned
- *   -ENODEV, because it could not get the mm of the process.
+ * - -ESRCH: the process that mapped the memory has exited. For a pin, type1
+ *   returned -ENODEV, because it could not get the mm of the process. An attach
+ *   returns the same errno.
  * - -EADDRINUSE: a mapping conflicts with a group. type1 returned -EINVAL.
  * - -ENOENT and -EOVERFLOW: a driver accesses IOVAs that are not mapped, or
  *   beyond the last IOVA. type1 found no mapping in either case and returned
@@ -90,10 +91,12 @@ void type1_choose_pages(struct type1 *type1)
  *            used the engine, which log scanners may rely on
  * @npages: number of pages that could not be pinned
  *
- * Nothing is logged if the failure had another cause, or if the last message
- * for the container was about the same process. The next message thus requires
- * another process or another container, and setting up a container requires a
- * VFIO group. The rate limit covers programs that create either in a loop.
+ * Nothing is logged if RLIMIT_MEMLOCK does not apply to the caller or leaves
+ * room for @npages, because the failure had another cause then, or if the
+ * previous process to exceed the limit in the container was the same one. The
+ * next message thus requires another process or another container, and setting
+ * up a container requires a VFIO group. The rate limit covers programs that
+ * create either in a loop.
  *
  * Context: Process context, after a failure with -ENOMEM.
  */

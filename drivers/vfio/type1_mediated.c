@@ -24,8 +24,8 @@ static void notify_unmap(void *data, unsigned long start, unsigned long last)
 	/*
 	 * Another callback may hold the lock for an unbounded time, since it
 	 * may wait for a lock of the driver under which memory is pinned. If a
-	 * task that unmaps is killed while it waits here, the engine fails the
-	 * unmap with -EINTR and keeps the mapping.
+	 * task that unmaps is killed while it waits here and pages stay pinned,
+	 * the engine fails the unmap with -EINTR and keeps the mapping.
 	 */
 	if (mutex_lock_killable(&type1->notify_lock))
 		return;
@@ -44,7 +44,7 @@ const struct iopt_access_ops type1_access_ops = {
  * @vdev: the device, which is being opened; nothing is done if its driver has
  *        no dma_unmap op
  *
- * Context: May sleep. Takes type1.notify_lock.
+ * Context: May sleep. Takes type1.notify_lock, and waits for running callbacks.
  */
 void type1_register_device(void *data, struct vfio_device *vdev)
 {
@@ -63,7 +63,7 @@ void type1_register_device(void *data, struct vfio_device *vdev)
  * @vdev: the device, which is being closed. It is not notified after this
  *        returns
  *
- * Context: May sleep. Takes type1.notify_lock.
+ * Context: May sleep. Takes type1.notify_lock, and waits for running callbacks.
  */
 void type1_unregister_device(void *data, struct vfio_device *vdev)
 {
@@ -93,7 +93,8 @@ static_assert(!(IOPT_ACCESS_READ ^ IOMMU_READ) &&
  * Return: @npage, or
  * * %-EACCES - The container uses version 1.
  * * %-EBUSY - A mapping has lost its user address.
- * * %-EINVAL - Not all pages are mapped, or no device is notified of unmaps.
+ * * %-EINVAL - Not all pages are mapped, a page has no struct page, or no
+ *   device is notified of unmaps.
  * * %-EPERM - A mapping does not have the permissions.
  * * %-ENODEV - The process that mapped the memory has exited.
  * * Another errno of iopt_access_pin().
@@ -177,7 +178,8 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
  * @write: write to the memory if true, otherwise read it. Writing also requires
  *         that the mappings permit reading
  *
- * Context: May sleep for an unbounded time.
+ * Context: Runs in the process that mapped the memory, or in a kernel thread
+ * without an mm. May sleep for an unbounded time.
  * Return: 0, or
  * * %-EBUSY - A mapping has lost its user address.
  * * %-EINVAL - A part of the range is not mapped.

@@ -12,10 +12,11 @@
  *
  * Detaching an access blocks new pins and copies, waits for the calls in
  * progress, and then invokes the driver's unmap callback for every mapping in
- * which the access has pages pinned. The callback can unpin pages, but not pin
- * or copy. When detach returns, all pins of the access are released, even those
- * that the driver did not release, and no callback is running. The callbacks of
- * an access never run concurrently.
+ * which the access has pages pinned, unless the driver has stopped the
+ * callbacks. The callback can unpin pages, but not pin or copy. When detach
+ * returns, all pins of the access are released, even those that the driver did
+ * not release, and no callback is running. The callbacks of an access never run
+ * concurrently.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -39,7 +40,7 @@
  *              own locks in the callback and may hold the same locks when they
  *              pin, unpin or copy, so these calls must not take @unmap_lock
  * @quiesced: @ops->unmap is not called any more
- * @lock: protects all members below; a leaf lock
+ * @lock: protects @ioas, @iopt_access, @blocked and @calls; a leaf lock
  * @ioas: IOAS that the access is attached to, or NULL; stays set until detach
  *        has finished
  * @iopt_access: access of the engine while attached, or NULL
@@ -82,9 +83,9 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 	/*
 	 * Another callback may hold the lock for an unbounded time, since it
 	 * may wait for a lock of the driver under which memory is pinned. If a
-	 * task that unmaps is killed while it waits here, the engine fails the
-	 * unmap with -EINTR and keeps the mapping. A detach cannot fail, so it
-	 * has to wait.
+	 * task that unmaps is killed while it waits here and pages stay pinned,
+	 * the engine fails the unmap with -EINTR and keeps the mapping. A
+	 * detach cannot fail, so it has to wait.
 	 */
 	if (READ_ONCE(access->notifier) == current)
 		mutex_lock(&access->unmap_lock);
@@ -294,13 +295,14 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
  * @access: the access; nothing is done if it is not attached
  *
  * Calls the unmap callback for each mapping in which the access has pages
- * pinned, and then unpins the pages that the callback left pinned. When this
- * returns, @access has no pages pinned, no callback is running, and further
- * calls fail.
+ * pinned, unless iommufd_access_stop_notify() was called, and then unpins the
+ * pages that are still pinned. When this returns, @access has no pages pinned,
+ * no callback is running, and further calls fail.
  *
- * Context: May sleep, not killable. Waits for calls of other threads. The
- * caller serialises attach and detach of @access. Must not be called from an
- * unmap callback, or with a lock held that a callback takes.
+ * Context: May sleep for an unbounded time, not killable. Waits for calls and
+ * callbacks in other threads. The caller serialises attach and detach of
+ * @access. Must not be called from an unmap callback, or with a lock held that
+ * a callback takes.
  */
 void iommufd_access_detach(struct iommufd_access *access)
 {
@@ -341,8 +343,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
  *
  * Called by a driver that is about to become unable to handle callbacks. When
  * this returns, no callback is running and none will be called. Pages that are
- * still pinned stay pinned until the access is detached, and an unmap of these
- * pages waits until then.
+ * still pinned stay pinned until the driver unpins them or the access is
+ * detached, and an unmap of these pages waits until then.
  *
  * Context: May sleep. Waits for a running callback. Must not be called from a
  * callback, or with a lock held that a callback takes.
@@ -386,7 +388,8 @@ static int range_last(unsigned long iova, unsigned long length,
  * Return: 0, or
  * * %-ENOENT - @access is not attached or is being detached, or a part of the
  *   range is not mapped.
- * * %-EINVAL - @length is 0.
+ * * %-EINVAL - @length is 0, @iova or @length is not page aligned, or @access
+ *   was created without operations.
  * * %-EOVERFLOW - The range wraps.
  * * Another errno of iopt_access_pin().
  *

@@ -149,7 +149,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * * %-EINVAL - @pt_id is an object of another type.
  * * An errno of iommufd_hwpt_attach().
  *
- * On failure the device is not attached and @pt_id is unchanged.
+ * On failure the device and @pt_id are unchanged.
  */
 int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 {

@@ -289,7 +289,8 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK is exceeded.
  * * Another errno of the IOMMU driver or of pinning.
  *
- * On failure DMA of the device remains blocked.
+ * On failure DMA of the device remains blocked, unless another device of its
+ * group is attached.
  */
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			u32 hwpt_id)
@@ -354,16 +355,16 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	iopt_unreserve(ioas->iopt, idev->dev);
 	idev->hwpt = NULL;
 	/*
-	 * Once the lock is dropped, @hwpt may be freed by IOMMU_DESTROY or by
-	 * the detach of its last device.
+	 * Once it is unused, @hwpt may be freed by IOMMU_DESTROY or, after the
+	 * lock is dropped, by the detach of its last device.
 	 */
 	if (!remove)
 		iommufd_object_unuse(&hwpt->obj);
 	mutex_unlock(&ioas->attach_lock);
 
 	/*
-	 * This waits for calls that have looked up @hwpt by its ID and may need
-	 * attach_lock, so it is done without the lock.
+	 * This waits for calls that have looked up @hwpt by its ID. Do not make
+	 * other users of attach_lock wait for them.
 	 */
 	if (remove)
 		iommufd_object_remove(&hwpt->obj);

@@ -16,9 +16,8 @@
 #include "iommufd_private.h"
 
 /*
- * Maximum number of ranges for IOMMU_IOAS_ALLOW_IOVAS; no program needs more. A
- * map that lets the kernel choose the IOVA may walk all of them while other
- * calls wait.
+ * Maximum number of ranges for IOMMU_IOAS_ALLOW_IOVAS. A map that lets the
+ * kernel choose the IOVA may walk all of them while other calls wait.
  */
 #define ALLOWED_MAX	65536
 

@@ -26,10 +26,10 @@
  *					lock may wait for memory or for a driver
  *					only while no device is attached to the
  *					IOAS
- *	locks of the engine and of the IOMMU core
  *	iommufd_access::unmap_lock	held across the unmap callback of a
  *					driver
  *	locks of that driver
+ *	locks of the engine and of the IOMMU core
  *	iommufd_access::lock,		innermost, spinlocks
  *	iommufd_ctx::objects' xa_lock
  */
@@ -146,8 +146,8 @@ int iommufd_object_respond(struct iommufd_object *obj,
 /*
  * Convert an errno of pinning to that of the uAPI. The engine returns -EFAULT
  * if memory is not accessible, and -ESRCH if the process that mapped it has
- * exited. User space cannot make use of the difference, because the memory is
- * lost either way, so IOMMU_IOAS_COPY and an attach return -EFAULT for both.
+ * exited. IOMMU_IOAS_COPY and an attach return -EFAULT for both, as Linux 6.12
+ * does.
  *
  * No other caller needs the conversion: IOMMU_IOAS_MAP pins memory of the
  * calling process, and the driver of an access gets the errno of the engine.

@@ -3,13 +3,14 @@
  * Objects of /dev/iommu: their IDs, references and destruction.
  *
  * Vocabulary: a short-term user is a call in progress that has looked up the
- * object by its ID. A long-term user is another object that depends on the
- * object, or a call that may use the object for an unbounded time.
+ * object by its ID. A long-term user is another object or a driver that depends
+ * on the object, or a map or copy in progress.
  *
- * An object is published only when it is fully set up, and its ID is removed
- * before any part of it is torn down. IOMMU_DESTROY fails with -EBUSY while the
- * object has long-term users. Otherwise it removes the ID, so that no further
- * call finds the object, and waits for the short-term users.
+ * An object is published only when it is fully set up, and the ID of a
+ * published object is removed before its destroy operation is called.
+ * IOMMU_DESTROY fails with -EBUSY while the object has long-term users.
+ * Otherwise it removes the ID, so that no further call finds the object, and
+ * waits for the short-term users.
  *
  * The task that drops the last reference tears the object down. Normally this
  * is the task that destroys the object. If that task is killed while it waits

@@ -2,8 +2,10 @@
 /*
  * IOMMU_OPTION: set and get options.
  *
- * An option has no effect on existing objects and mappings, so it can only be
- * set while none of them depends on its value.
+ * Setting an option changes neither existing charges nor existing I/O pages.
+ * IOMMU_OPTION_RLIMIT_MODE can therefore only be set while the file has no
+ * object, and IOMMU_OPTION_HUGE_PAGES cannot be set to 0 while a domain may
+ * contain large I/O pages.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>

@@ -4,16 +4,16 @@
  *
  * A hot reset affects every device on a slot or a bus. An iommufd owns a device
  * if that device, or another device of the same IOMMU group, is bound to the
- * iommufd: nothing else can use the device then, and the iommufd controls its
- * DMA.
+ * iommufd: only the iommufd controls the DMA of the device then.
  *
  * A slot or a bus may be reset if the caller's iommufd owns all affected
- * devices and each of them is bound to a vfio driver, which keeps the device in
- * place and is notified of the reset. Group files would prove no additional
- * ownership, so they are rejected.
+ * devices and each of them is bound to a vfio driver, so that the device stays
+ * in place and accesses to its memory are blocked during the reset. Group files
+ * would prove no additional ownership, so they are rejected.
  *
  * While the lock of the device set is held, no device of the set can be opened
- * or closed, so an ownership check remains valid until the lock is dropped.
+ * or closed. A new owner thus cannot use an affected device before the lock is
+ * dropped, even if the ownership ends after it was checked.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>

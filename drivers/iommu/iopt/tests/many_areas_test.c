@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls on many areas drop io_pagetable.lock between batches, but are
- * all-or-nothing nevertheless.
+ * Calls on many areas drop io_pagetable.lock between batches. Unmap, copy and
+ * iopt_orphan() are all-or-nothing nevertheless.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -152,8 +152,8 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	/* The attach fails at the first area, which is not aligned. */
 	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
 	/*
-	 * The attach checks all areas, and then fails to pin the first area,
-	 * which has no memory behind it.
+	 * The attach fails to pin the first area, which has no memory behind
+	 * it, and then walks all areas to remove them from the domain.
 	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,

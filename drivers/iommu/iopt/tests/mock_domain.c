@@ -5,10 +5,10 @@
  * The mock is stricter than hardware drivers: mapping an IOVA that is already
  * mapped, or unmapping one that is not, fails the test.
  *
- * The mock models the worst possible cache: every entry and every page table
- * that was ever valid stays cached until an IOTLB flush covers its IOVAs. The
- * test fails if a page is unpinned while a valid or cached entry translates to
- * it, if a page table is freed while it is cached, if a domain maps over a
+ * The mock models the worst possible cache: every entry, and every page table
+ * that an unmap removes, stays cached until an IOTLB flush covers its IOVAs.
+ * The test fails if a page is unpinned while a valid or cached entry translates
+ * to it, if a page table is freed while it is cached, if a domain maps over a
  * cached entry, or if a domain is freed while it has valid or cached entries.
  * The engine calls iopt_test_unpin() before it unpins pages.
  *

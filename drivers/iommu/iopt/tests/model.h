@@ -4,7 +4,7 @@
  * expected behaviour of the engine as simply as possible.
  *
  * The model is small: the IOVA pages of a space are the bits of a word, and
- * memory consists of a few slots of one page each. For each operation, one
+ * memory consists of a few slots of one page each. For most operations, one
  * function predicts the return value, and another one applies the operation to
  * the model.
  *

@@ -2,7 +2,8 @@
 /*
  * Attaching a domain while an unmap waits for pins (see iopt_areas_quiesce()).
  * The domain must translate the mapping if the unmap fails, and must not if the
- * unmap succeeds.
+ * unmap succeeds. The attach of a domain that cannot translate the mapping
+ * waits for the unmap.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>

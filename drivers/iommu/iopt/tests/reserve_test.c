@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reserved regions of devices (reserve.c). No mapping may use the regions of a
- * device while the device is attached to the space.
+ * Reserved regions of devices (reserve.c). While a device is attached to the
+ * space, no mapping may use the regions of the device, except for relaxable
+ * regions.
  */
 #include <linux/device.h>
 #include <linux/sizes.h>

@@ -234,8 +234,9 @@ static unsigned long cut_descending(struct kunit *test, unsigned int nr)
 
 /*
  * Cutting, clearing and filling records takes linear time: with twice as many
- * chunks, the number of steps grows by a factor of at most 2.2. For a record of
- * 1 TiB of scattered memory, the number of steps per chunk is bounded.
+ * chunks or cuts, the number of steps grows by a factor of at most 2.2.
+ * Clearing a record of 1 TiB of scattered memory takes a bounded number of
+ * steps per chunk.
  */
 static void runs_change_in_linear_time(struct kunit *test)
 {

@@ -217,7 +217,8 @@ static void runs_edit_against_model(struct kunit *test)
 
 /*
  * A packed offset spans only 16 units of 64K pages, so many cuts are too far
- * from the start of their chunk to be packed and have to start another chunk.
+ * from the start of their chunk to be packed, and move the rest of the run to
+ * another chunk.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

@@ -174,8 +174,8 @@ static void rw_EPERM(struct kunit *test)
 }
 
 /*
- * A read or write fails if the mapping permits it but the protection of the
- * user memory does not.
+ * A write fails if the mapping permits it but the protection of the user memory
+ * does not. A read of a kernel address fails.
  */
 static void rw_EFAULT(struct kunit *test)
 {

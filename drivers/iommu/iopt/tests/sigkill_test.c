@@ -14,7 +14,7 @@
 
 /*
  * A map, an unmap, a copy and an attach are killable while they wait for a
- * mapping under construction. A detach is not.
+ * mapping under construction.
  */
 static void waits_are_killable(struct kunit *test)
 {
@@ -113,7 +113,10 @@ static void killed_map_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 8));
 }
 
-/* An attach that is killed between two mappings leaves the domain empty. */
+/*
+ * An attach that is killed while it adds the second of three mappings leaves
+ * the domain empty.
+ */
 static void killed_attach_leaves_nothing(struct kunit *test)
 {
 	struct test_space *space = test->priv;

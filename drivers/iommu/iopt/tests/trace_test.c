@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tracepoints (trace.h): one event for each operation, with its result. */
+/* Tracepoints (trace.h): one event for each traced call, with its result. */
 #include "../io_pagetable.h"
 #include "../pages.h"
 #include "../trace.h"
@@ -182,7 +182,10 @@ static void operate(struct kunit *test, struct seq_buf *text)
 		       PAGES(6));
 }
 
-/* Each operation is traced once, after it has ended. */
+/*
+ * Each call that has a tracepoint reports one event after it has ended. The
+ * batches of pages that it pins or unpins are reported before that.
+ */
 static void tracepoints_report_every_operation(struct kunit *test)
 {
 	struct seq_buf *reported = test_text_alloc(test);

@@ -45,8 +45,8 @@ static void unmap_ENOENT(struct kunit *test)
 }
 
 /*
- * Unmapping the whole space takes one flush, and succeeds even if nothing is
- * mapped.
+ * Unmapping the whole space takes one flush if the mappings span less than
+ * 1 TiB, and succeeds even if nothing is mapped.
  */
 static void unmap_all(struct kunit *test)
 {
@@ -91,8 +91,8 @@ static void unmap_whole_area_in_one_call(struct kunit *test)
 }
 
 /*
- * An unmap flushes each domain once. The mock domains check that pages are
- * unpinned only after the flush.
+ * An unmap of adjacent mappings flushes each domain once. The mock domains
+ * check that pages are unpinned only after the flush.
  */
 static void unmap_flushes_every_domain(struct kunit *test)
 {
