@@ -8,7 +8,7 @@
  * UNSET_CONTAINER does not wait for that ioctl. A mapping that such an ioctl
  * creates is freed with the old driver data, and does not exist in a driver
  * that is set later. A group enters and leaves the container independently of
- * other groups. KASAN reports any use of freed driver data.
+ * other groups. KASAN reports uses of freed driver data.
  *
  * A race lasts STRESS_SECONDS seconds, or 4 if that is not set in the
  * environment.

@@ -20,7 +20,10 @@
 #define DEBUGFS	"/sys/kernel/debug/"
 #define MAX_FAULTS	200
 
-/* Settings during the tests: any allocation can fail, without a log message. */
+/*
+ * Settings during the tests: allocations that may sleep and allocations of a
+ * single page can fail as well, without a log message.
+ */
 static struct setting {
 	const char *path;
 	const char *text;

@@ -356,7 +356,7 @@ TEST_F(mdev, unmap_notice_bounds)
 	ASSERT_EQ(1, mediated_pin(fd, IOVA + 3 * PAGE, 1, PIN_BOTH));
 	ASSERT_EQ(2, mediated_pin(fd, FAR_IOVA, 2, PIN_BOTH));
 
-	/* A failed unmap sends no notice. */
+	/* An unmap that would cut a mapping fails and sends no notice. */
 	EXPECT_EQ(-ENOENT, mdev_unmap(&self->bed, IOVA, 3 * PAGE));
 	EXPECT_EQ(0, count_notices(fd));
 	EXPECT_EQ(BYTES(2),
@@ -703,7 +703,7 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_BOTH));
 }
 
-/* Mediated devices of samples/vfio-mdev, none of which pins pages */
+/* The mediated devices of samples/vfio-mdev that do not pin pages */
 FIXTURE(sample)
 {
 	int iommufd;

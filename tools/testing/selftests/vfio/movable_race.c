@@ -5,7 +5,8 @@
  * memory, or pins through a mediated device.
  *
  * A longterm pin migrates a page out of ZONE_MOVABLE. Each round starts with
- * newly allocated memory, so that every thread may have to migrate pages.
+ * newly allocated private memory, so that every thread may have to migrate
+ * pages. Shared memory keeps its pages, so only the first round migrates them.
  *
  * A call must not fail because another thread migrates the same page. With
  * eight threads, the slowest pin must take at most ten times as long as with a
@@ -13,9 +14,10 @@
  * if each waits until all others have migrated or pinned the same 2 MiB. A
  * process that is killed while it pins must exit promptly.
  *
- * A kernel with CONFIG_IOPT_DEBUG checks the records of all pins after each
- * pin. Eight threads have eight times as many records, which makes the measured
- * times meaningless. Set UNTIMED in the environment to skip the time limits.
+ * A kernel with CONFIG_IOPT_DEBUG checks the whole space after each map, unmap,
+ * attach and detach. Eight threads have eight times as many mappings and pins
+ * in it, which makes the measured times meaningless. Set UNTIMED in the
+ * environment to skip the time limits.
  *
  * The kernel must be booted with movablecore=. If STRESS_SECONDS is set in the
  * environment, each race runs 200 rounds, and more processes are killed.
@@ -240,7 +242,7 @@ static void pin_once(struct thread *thread)
 		kind->undo(thread);
 }
 
-/* Replace the memory with newly allocated pages. */
+/* Replace private memory with newly allocated pages. Shared memory stays. */
 static void reallocate_memory(struct race *race, unsigned int round)
 {
 	madvise(race->memory, race->length, MADV_DONTNEED);

@@ -464,8 +464,8 @@ static void kill_waiter(struct __test_metadata *_metadata, struct call *call,
 		TH_LOG("%s", name);
 	}
 	/*
-	 * The waiter delays no other call, except that unmap_all() delays other
-	 * unmaps.
+	 * The waiter delays none of these calls, except that unmap_all() delays
+	 * the unmap in front_call_map().
 	 */
 	if (work != unmap_all)
 		EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map,
@@ -632,7 +632,8 @@ TEST_F(stuck, killed_attach_without_result)
 }
 
 /*
- * Groups can enter and leave a container while another group is being attached.
+ * Mediated groups can enter and leave a container while a physical group is
+ * being attached.
  */
 TEST_F(stuck, other_groups_during_attach)
 {

@@ -451,8 +451,8 @@ static void kill_waiter(struct __test_metadata *_metadata, call_fn work,
 		TH_LOG("%s", name);
 	}
 	/*
-	 * The waiter delays no other call, except that unmap_all() delays other
-	 * unmaps.
+	 * The waiter delays none of these calls, except that unmap_all() delays
+	 * the unmap.
 	 */
 	EXPECT_EQ(0, call_timed(map, setup));
 	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
@@ -493,7 +493,7 @@ TEST_F(stuck, waiters_are_killable)
 	EXPECT_EQ(8 * (long)PAGE, front_unmap_all(&setup->front));
 }
 
-/* IOMMU_DESTROY fails instead of waiting for a MAP or COPY in flight. */
+/* IOMMU_DESTROY fails instead of waiting for a COPY in flight. */
 TEST_F(stuck, destroy_during_copy_EBUSY)
 {
 	struct setup *setup = &self->setup;

@@ -339,8 +339,8 @@ TEST_F(kvm, failed_bind_does_not_hold_vm)
 }
 
 /*
- * Count the calls of @function with a kprobe. Nothing else shows user space
- * whether KVM has registered noncoherent DMA.
+ * Count the calls of @function with a kprobe. KVM has no interface that reports
+ * whether it has registered noncoherent DMA.
  */
 static int probe_on(const char *name, const char *function)
 {

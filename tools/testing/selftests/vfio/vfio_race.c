@@ -4,7 +4,8 @@
  *
  * A device has one user at a time, so exactly one of several concurrent
  * attempts to use it succeeds. Neither a failed bind nor a close leaves a
- * reference behind. Looking up a device by its ID does not delay closing it.
+ * reference behind. A close removes the ID of the device, even if threads look
+ * up the device by this ID during the close.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -155,7 +156,7 @@ TEST_F(users, bind_races_with_group_open)
 /**
  * struct lookup - state shared by the threads that query a device by its ID
  * @iommufd: iommufd that the device is bound to
- * @id: ID of the device, which changes with each bind
+ * @id: ID of the device, set after each bind
  * @stop: set to make the threads exit
  * @found: number of queries that found the device; not exact, because the
  *         threads increment it without a lock

@@ -116,7 +116,7 @@ static void limits(void)
 	munlock(memory, 5 * PAGE);
 	record_pages("T1-58", "unlocked");
 
-	/* Pages that are not charged can be mapped with a limit of 0. */
+	/* With a limit of 0, only pages that are not charged can be mapped. */
 	limit_locked(false, 0);
 	record_rc_pages("T1-60,T1-62", "zero_map_1",
 			map(type1.container, IOVA, memory, PAGE, READ_WRITE));

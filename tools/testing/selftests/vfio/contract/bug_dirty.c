@@ -61,8 +61,8 @@ int main(void)
 		die("a mapping to track");
 
 	/*
-	 * Pages 2 to 4 of the range are mapped. A query must report exactly
-	 * these pages dirty.
+	 * Pages 2 to 4 of the range are mapped. A query with a cleared bitmap
+	 * must report exactly these pages dirty. Bits of the filler stay set.
 	 */
 	record_get("shifted", IOVA, 64 * PAGE, 0);
 	record_get("shifted_again", IOVA, 64 * PAGE, 0);

@@ -205,7 +205,7 @@ static void reach(void)
 
 /*
  * Record mappings of scattered pages, which are pinned in several batches, and
- * of parts of huge pages.
+ * of whole huge pages and parts of them.
  */
 static void batches(void)
 {

@@ -126,8 +126,8 @@ static void add_domain(void)
 	record("T1-132", "leave.avail", "%u", avail(container));
 
 	/*
-	 * A container that once had a domain keeps a list of IOVA ranges, and
-	 * checks maps and new groups against it.
+	 * Without a domain, all IOVAs can be mapped again. A mapping beyond the
+	 * aperture of the group's domain prevents the group from being added.
 	 */
 	record_rc("T1-42", "map_far_again",
 		  map(container, FAR, memory, PAGE, READ_WRITE));

@@ -179,7 +179,7 @@ static void unmaps(void)
 	record_dirty("T1-105,T1-108", "started_again");
 }
 
-/* While a group with an IOMMU is in the container, all pages count as dirty. */
+/* A group with an IOMMU makes all pages dirty until it has pinned pages. */
 static void with_group(void)
 {
 	int group = new_group(&devices()->singleton[0]);

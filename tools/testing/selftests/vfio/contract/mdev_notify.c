@@ -16,7 +16,7 @@ static char *memory;
 static int container;
 static struct mdev first, second, plain;
 
-/* Number of notices of each device that record_notices() has recorded */
+/* Number of old notices of each device, which record_notices() skips */
 static __u64 seen_first, seen_second, seen_plain;
 
 static void must_map(__u64 iova, unsigned int page, unsigned int pages)

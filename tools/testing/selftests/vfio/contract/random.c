@@ -143,7 +143,7 @@ static void forget_range(__u64 iova, __u64 size)
 /*
  * Write to the pages, so that the process has private copies of them. Kernels
  * differ in how much memory a failed map faults in, and in how they pin a page
- * read-only that is not private to the process. Other programs record that.
+ * read-only that is not private to the process. map_memory records the latter.
  */
 static void touch(enum kind kind, const char *vaddr, __u64 size)
 {
@@ -330,8 +330,9 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping. Before its conversion to iopt, type1 returned
- * wrong bits for other ranges from the second query on. bug_dirty records that.
+ * Query exactly one mapping, at times with a wrong size or page size. Before
+ * its conversion to iopt, type1 returned wrong bits for other ranges from the
+ * second query on. bug_dirty records that.
  */
 static bool do_query(void)
 {
@@ -594,7 +595,7 @@ static bool any_slot(bool no_vaddr)
 
 /*
  * Replace most operations that cannot succeed with one that creates the missing
- * precondition.
+ * precondition, or with one that can succeed.
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {

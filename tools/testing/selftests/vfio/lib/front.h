@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An address space, which is either a type1 container or an IOAS of /dev/iommu,
- * and its only device. It allows one test to cover both front ends.
+ * and a device attached to it. It allows one test to cover both front ends.
  *
  * Functions return 0 or -errno unless noted otherwise.
  */

@@ -93,7 +93,7 @@ int mdev_wait_held(int fd, unsigned int nr);
 int mdev_notice(int fd, unsigned int n, struct mdev_pin_notice *notice);
 
 /*
- * Make the driver forget its pins of the @npage pages at @iova without
+ * Make the driver forget one pin of each of the @npage pages at @iova without
  * unpinning them. Return the number of forgotten pins, or -errno.
  */
 int mdev_forget(int fd, __u64 iova, int npage);

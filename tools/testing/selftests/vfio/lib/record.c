@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record the errnos with which commands of /dev/iommu and of vfio devices fail.
+ * Record the errnos with which ioctls of /dev/iommu and of vfio fail.
  *
- * A test checks the result of every call, so every errno in a test that passes
- * is expected. Each is printed once per test as "# errno: NUMBER ERRNO", with
- * the number of the ioctl. A script compares these lines with the documented
- * errnos.
+ * Tests check the results of their calls, so the errnos in a test that passes
+ * are expected. Each is printed once per process as "# errno: NUMBER ERRNO",
+ * with the number of the ioctl. A script compares these lines with the
+ * documented errnos.
  *
  * IOMMUFD_TYPE is also the type of vfio's ioctls. Their numbers do not overlap.
  *

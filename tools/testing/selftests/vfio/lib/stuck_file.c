@@ -67,8 +67,8 @@ void require_fuse(void)
 }
 
 /*
- * Answer a request. writev() fails with ENOENT if the request was interrupted
- * and needs no answer, and with ENODEV if the filesystem is unmounted.
+ * Answer a request. writev() fails if the filesystem is unmounted. The read()
+ * in serve() then fails with ENODEV, and the server exits.
  */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)

@@ -29,7 +29,7 @@ void require_fuse(void);
 
 /**
  * struct stuck_file - the file, its filesystem and its server
- * @directory: mount point of the filesystem, empty if not mounted
+ * @directory: mount point of the filesystem, or empty
  * @server: process ID of the server, or 0
  * @fd: the file, open for reading and writing, or -1
  * @shared: memory shared with the server

@@ -6,9 +6,9 @@
  * The driver implements the dma_unmap op for devices of type "notified", but
  * not for devices of type "plain". A notice is one call of that op.
  *
- * Functions that run a command return the result of the vfio function, a number
- * or -errno. Functions that set up the test end the program on failure. Each
- * program creates its own devices and removes them before it exits.
+ * The result of a command is a number or -errno. Functions that set up the test
+ * end the program on failure. Each program creates its own devices and, unless
+ * it fails, removes them before it exits.
  */
 #ifndef SELFTESTS_VFIO_CONTRACT_MDEV_H
 #define SELFTESTS_VFIO_CONTRACT_MDEV_H
@@ -31,8 +31,8 @@
  * @uuid: name of the device
  * @group: file of its group, or -1
  * @device: file of the device, or -1
- * @slot: slot that commands are written to; each thread has its own copy of the
- *        struct, with a slot of its own
+ * @slot: slot that commands are written to; threads that run commands at the
+ *        same time use copies of the struct with different slots
  */
 struct mdev {
 	char uuid[40];
@@ -88,8 +88,9 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 
 /*
  * Format the first @nr entries of the page array, at most 64, as text: '0' for
- * NULL, '-' for an entry that the pin did not write, and a letter from 'a' on
- * for a page. While any device has the page pinned, it keeps its letter until
+ * NULL, '-' for an entry that the pin did not write or in which it left a page
+ * when it failed, and a letter from 'a' on for a page, or '?' when all letters
+ * are in use. While any device has the page pinned, it keeps its letter until
  * mdev_reset_letters().
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);

@@ -12,7 +12,7 @@
 
 #include "type1.h"
 
-/* Each transfer uses a new pattern, so that stale data cannot match it. */
+/* Each check uses a new pattern, so that stale data cannot match it. */
 static __u32 next_seed = 1;
 
 static long pinned_before, charged_before;

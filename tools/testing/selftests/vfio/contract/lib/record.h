@@ -3,7 +3,7 @@
  * Output of the contract programs. A program prints one line per observation,
  * such as
  *
- *	T1-35 map.size_zero: -EINVAL
+ *	T1-35,T1-37 v1.size_zero: -EINVAL
  *
  * The line starts with the numbers of the rules that the observation shows,
  * separated by commas, followed by the name of the observation and the result.

@@ -54,7 +54,7 @@ struct devices {
 };
 
 /**
- * struct type1 - a container with the first singleton device
+ * struct type1 - a container and one of its devices
  * @container: file of the container, or -1
  * @group: file of the group of the device, in @container, or -1
  * @device: file of the device, or -1
