@@ -5,8 +5,7 @@
  * memory, or pins through a mediated device.
  *
  * A longterm pin migrates a page out of ZONE_MOVABLE. Each round starts with
- * newly allocated private memory, so that every thread may have to migrate
- * pages. Shared memory keeps its pages, so only the first round migrates them.
+ * newly allocated memory, so that every thread may have to migrate pages.
  *
  * A call must not fail because another thread migrates the same page. With
  * eight threads, the slowest pin must take at most ten times as long as with a
@@ -79,6 +78,7 @@ struct kind {
  * @memory: the memory
  * @length: size of the memory in bytes
  * @huge: the memory consists of huge pages
+ * @free_pages: advice to madvise() that frees the pages of the memory
  * @kind: how each thread pins the memory
  * @threads: number of threads
  * @rounds: number of rounds
@@ -99,6 +99,7 @@ struct race {
 	char *memory;
 	size_t length;
 	bool huge;
+	int free_pages;
 	const struct kind *kind[THREADS];
 	unsigned int threads;
 	unsigned int rounds;
@@ -242,10 +243,10 @@ static void pin_once(struct thread *thread)
 		kind->undo(thread);
 }
 
-/* Replace private memory with newly allocated pages. Shared memory stays. */
+/* Replace all pages of the memory with newly allocated pages. */
 static void reallocate_memory(struct race *race, unsigned int round)
 {
-	madvise(race->memory, race->length, MADV_DONTNEED);
+	madvise(race->memory, race->length, race->free_pages);
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
@@ -315,6 +316,7 @@ static int alloc_memory(struct race *race, int sharing)
 	if (memory == MAP_FAILED)
 		return -ENOMEM;
 	race->memory = memory + (-(unsigned long)memory & (HUGE - 1));
+	race->free_pages = sharing == MAP_SHARED ? MADV_REMOVE : MADV_DONTNEED;
 	if (sharing == MAP_SHARED)
 		return 0;
 	return madvise(race->memory, race->length, race->huge ?

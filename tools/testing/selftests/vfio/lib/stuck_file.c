@@ -67,8 +67,8 @@ void require_fuse(void)
 }
 
 /*
- * Answer a request. writev() fails if the filesystem is unmounted. The read()
- * in serve() then fails with ENODEV, and the server exits.
+ * Answer a request. This fails if the reader was killed or the filesystem is
+ * unmounted. In the latter case, the read() in serve() fails as well.
  */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)
@@ -83,8 +83,8 @@ static void answer(struct server *server, __u64 unique, int error,
 		{ (void *)data, length },
 	};
 
-	if (writev(server->fuse, parts, length ? 2 : 1) < 0 && errno == ENODEV)
-		_exit(0);
+	if (writev(server->fuse, parts, length ? 2 : 1) < 0)
+		return;
 }
 
 /*
