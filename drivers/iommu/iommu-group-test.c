@@ -178,7 +178,10 @@ static void claim_and_attach(struct kunit *test)
 		KUNIT_ASSERT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
 }
 
-/* The core retries a failed attach once, so a single failure has no effect. */
+/*
+ * When the core moves a device off a domain, it retries a failed attach once,
+ * so a single failure has no effect.
+ */
 static void one_failure_is_tried_again(struct kunit *test)
 {
 	struct device *dev = &bed->devices[0]->dev;

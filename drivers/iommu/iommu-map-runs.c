@@ -94,8 +94,8 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
  *   the smallest page size, or the range wraps.
  * * %-ENOMEM - Out of memory.
- * * %-EFAULT - The range exceeds the address width of @domain.
- * * Another errno of the IOMMU driver.
+ * * Another errno of the IOMMU driver, e.g. if the range exceeds the address
+ *   width of @domain.
  *
  * On failure the first @mapped bytes remain mapped, and the caller has to unmap
  * them.

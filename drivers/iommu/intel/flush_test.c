@@ -39,8 +39,8 @@
 #define ECAP_COHERENT	1ULL
 
 /*
- * has_iotlb_device is written under a different lock than the other two flags,
- * so it must not share a byte with them.
+ * has_iotlb_device is read without a lock, so a store to one of the other two
+ * flags must not rewrite its byte.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));

@@ -7,7 +7,7 @@
  * a sequence of adjacent entries of one size in one table.
  *
  * Callers ensure that the range contains no mapping and that no other thread
- * maps in it. Therefore no lock is taken, and no present entry is overwritten,
+ * maps in it. Therefore no lock is needed, and no present entry is overwritten,
  * except that a large entry may replace an empty table. The hardware may have
  * cached the entry that refers to such a table, so the IOTLB is flushed before
  * the table is freed.

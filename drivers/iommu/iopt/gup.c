@@ -2,23 +2,25 @@
 /*
  * Pinning user memory in batches.
  *
- * Memory is always pinned in the process that created the mapping, whichever
- * process triggers the pinning. Each batch is pinned, packed into runs and
- * charged before the next one starts, so that pinned pages never exceed charged
- * pages by more than one batch per thread. Batch boundaries are visible neither
- * in the runs nor in the size of I/O page table entries.
+ * Memory is always pinned in the process that created or adopted the mapping,
+ * whichever process triggers the pinning. Each batch is pinned, packed into
+ * runs and charged before the next one starts, so that pinned pages that are
+ * not charged yet never exceed one batch per thread. Batch boundaries do not
+ * affect the size of I/O page table entries.
  *
  * Pinning and faulting are two separate steps, because other callers may be
  * waiting for pages of the batch that is being pinned. Except for hugetlb and
  * VM_PFNMAP mappings, pinning handles only pages that are present, and so does
- * not wait for a filesystem unless a page has to be migrated; see
- * page_migration.c. Faulting may block indefinitely on a filesystem that does
- * not respond, but it is killable and drops the mmap_lock while it blocks.
+ * not wait for a filesystem unless a page has to be migrated (see
+ * page_migration.c) or a page fault of the process holds the mmap_lock.
+ * Faulting may block indefinitely on a filesystem that does not respond. While
+ * it waits for a page to be read, it is killable and usually drops the
+ * mmap_lock.
  *
  * A page that is pinned read-only must remain the page that the process sees.
  * In a private mapping, a write by the process would replace a page that is not
  * anonymous. Faulting therefore replaces such a page with an anonymous page
- * before it is pinned.
+ * before it is pinned; see vma_breaks_cow() for the exception.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -220,15 +222,17 @@ out:
  * @npages: number of pages. Fewer pages may be faulted in if a fault has to
  *          wait or the VMA ends
  *
- * In a private mapping, pages that are to be pinned read-only are replaced by
- * anonymous pages of the process. The function does not wait for a userfaultfd
- * monitor: it fails with %-EFAULT for pages that only a monitor can provide.
+ * If vma_breaks_cow() returns true, pages that are to be pinned read-only are
+ * replaced by anonymous pages of the process. The function does not wait for a
+ * userfaultfd monitor: it fails with %-EFAULT for pages that only a monitor can
+ * provide.
  *
  * Context: process context, may block indefinitely (killable). @pages->mutex is
  * not held, unless no other caller can find @pages.
  * Return: 0, or
- * * %-EFAULT - Nothing is mapped at the address, or the protection of the
- *   mapping forbids the access.
+ * * %-EFAULT - Nothing is mapped at the address, the protection of the mapping
+ *   forbids the access, or the page cannot be faulted in, e.g. because it is
+ *   beyond the end of the file.
  * * %-ESRCH - The process has exited.
  * * %-EINTR - A fatal signal is pending.
  * * %-ENOMEM - Out of memory.
@@ -426,9 +430,10 @@ void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,
  * @npages: maximum number of pages to pin, at least 1
  * @batch: receives the pages, their runs and the number of pages charged
  *
- * Context: process context, may sleep, but does not wait for a page to be
- * faulted in, except in hugetlb and VM_PFNMAP mappings. @pages->mutex is not
- * held, unless no other caller can find @pages.
+ * Context: process context, may block indefinitely on the mmap_lock of the
+ * process (killable), and while a page is migrated. Does not fault in pages,
+ * except in hugetlb and VM_PFNMAP mappings. @pages->mutex is not held, unless
+ * no other caller can find @pages.
  * Return: the number of pages pinned, starting at @first, or 0 if the first
  * page must be faulted in with iopt_fault_in(), or
  * * %-ENOMEM - Out of memory, a page cannot be migrated out of movable memory,

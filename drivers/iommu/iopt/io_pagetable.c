@@ -2,10 +2,10 @@
 /*
  * Allocating and freeing I/O address spaces.
  *
- * The engine has no code for individual front ends: they differ only in the
- * options that they set in struct iopt_policy. For example, iopt_policy.gfp is
- * used for every allocation of user-controlled size, and so determines whether
- * such allocations are charged to a memory cgroup.
+ * The engine has no code for individual front ends: they choose its behaviour
+ * with struct iopt_policy and the arguments of its functions. For example,
+ * iopt_policy.gfp is used for every allocation of user-controlled size, and so
+ * determines whether such allocations are charged to a memory cgroup.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -64,7 +64,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_alloc, IOPT);
  * @iopt: the space; it must not have domains, accesses or reservations, and no
  *        other caller may use it
  *
- * Context: process context, may sleep.
+ * Context: process context, may block indefinitely (killable) on the mmap_lock
+ * of the current process, which the caller must not hold.
  */
 void iopt_free(struct io_pagetable *iopt)
 {

@@ -45,8 +45,8 @@ struct iopt_payer;
  *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
  *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
  *        and dirty bitmap of each area. A loop of user-controlled length holds
- *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned() and
- *        iopt_choose_iova()
+ *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned(),
+ *        iopt_choose_iova() and iopt_validate()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -66,9 +66,9 @@ struct iopt_payer;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: required alignment of IOVAs and lengths in bytes
- * @idle_seq: incremented each time an area becomes idle, a claim ends, an
- *            access is destroyed, or the last callback of an access that is
- *            being destroyed returns
+ * @idle_seq: incremented when an area becomes idle for which a caller may be
+ *            waiting, when a claim ends, when an access is destroyed, and when
+ *            the last callback of an access that is being destroyed returns
  * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end, which do not change
  * @max_iopte: size of the largest I/O page in bytes (see iopt_set_max_iopte());
@@ -109,19 +109,20 @@ struct iopt_payer;
  *                                mutex_trylock() is allowed
  *  mmap_lock of the payer's mm   taken by GUP and to charge pages. To lower
  *                                VmLck, a caller waits for it only if the
- *                                caller holds no lock and owns no busy or
- *                                working area. Otherwise the caller only tries
- *                                the lock, and a worker lowers VmLck if that
- *                                fails
+ *                                caller holds no lock and, except in
+ *                                iopt_adopt(), owns no busy or working area.
+ *                                Otherwise the caller only tries the lock, and
+ *                                a worker lowers VmLck if that fails
  *  ============================  ==============================================
  *
  * The busy and working marks are not locks: a caller that finds a conflicting
- * area sleeps without any lock until an area of the space becomes idle, and
- * then restarts its lookup.
+ * area sleeps until an area of the space becomes idle, and then restarts its
+ * lookup. It holds no lock of the engine meanwhile, except that attach and
+ * detach hold @attach_mutex while they wait for a working area.
  *
  * A busy area stays in the tree, and iopt_area.node is reserved for the caller
- * that owns the area. A caller that owns areas waits only for areas at higher
- * IOVAs, so that two callers cannot wait for each other.
+ * that owns the area. A caller that owns areas waits for busy areas of other
+ * callers only at higher IOVAs, so that two callers cannot wait for each other.
  *
  * Only the thread that marked an area as working may add it to domains or
  * remove it from them, and the area stays in the tree meanwhile. An

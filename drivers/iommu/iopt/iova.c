@@ -2,9 +2,10 @@
 /*
  * Checking, choosing and reporting IOVAs.
  *
- * The engine chooses the lowest IOVA that allows I/O pages of 1 GiB. If the
- * mapping is shorter or there is no such IOVA, the engine tries 2 MiB next, and
- * then the required alignment.
+ * The engine looks for the lowest IOVA that allows I/O pages of 1 GiB, but
+ * limits the search; see req_fits_between(). If the mapping is shorter or no
+ * such IOVA is found, the engine tries 2 MiB next, and then the required
+ * alignment.
  */
 #include <linux/align.h>
 #include <linux/module.h>
@@ -31,7 +32,7 @@
  * Return: 0, or
  * * %-EEXIST - A mapping intersects the interval.
  * * %-EAGAIN - The interval intersects a mapping that is being built, or a
- *   dying mapping, or the claim of a map. The caller waits until an area
+ *   dying mapping, or a claim that blocks maps. The caller waits until an area
  *   becomes idle and calls again.
  */
 int iopt_check_unmapped(struct io_pagetable *iopt, unsigned long start,

@@ -4,9 +4,9 @@
  *
  * A map first inserts its new areas into the tree as busy areas, which
  * allocates their IOVAs. If a domain is open, it then pins all areas without
- * holding a lock, because page faults can take arbitrarily long. Next it adds
- * each area to every open domain, which is the only step that detach waits for.
- * Finally all areas become live together.
+ * holding a lock that another caller needs, because page faults can take
+ * arbitrarily long. Next it adds each area to every open domain, which is the
+ * only step that detach waits for. Finally all areas become live.
  *
  * A map is all-or-nothing: if it fails, all its changes are rolled back.
  */
@@ -258,9 +258,9 @@ static void areas_stop_work(struct iopt_new_areas *new)
 }
 
 /*
- * Make all areas live together. No domain can be opened until all of them are
- * live. Returns false if the areas must first be added to a domain that has
- * been opened since areas_fill().
+ * Make all areas live. No domain can be opened until all of them are live.
+ * Returns false if the areas must first be added to a domain that has been
+ * opened since areas_fill().
  */
 static bool areas_publish(struct iopt_new_areas *new, bool held)
 {
@@ -300,9 +300,9 @@ static bool areas_publish(struct iopt_new_areas *new, bool held)
  *        the engine chooses
  * @flags: %IOPT_MAP_FIXED or 0
  *
- * Context: process context, may block indefinitely (killable) while pages are
- * faulted in. No lock of the space is held.
- * Return: 0, or an errno of iopt_map_user().
+ * Context: process context, may block like iopt_map_user(). No lock of the
+ * space is held.
+ * Return: 0, or an errno of iopt_map_user() or, for a copy, of iopt_copy().
  */
 int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
 		   unsigned int flags)
@@ -430,8 +430,9 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * domain is attached or an access uses it.
  *
  * Context: process context with an mm, may block indefinitely (killable) while
- * pages are faulted in. Callers should not hold a contended lock, because maps
- * of other ranges can run in parallel.
+ * pages are faulted in, while a mapping of the same IOVAs is built or torn
+ * down, or on the mmap_lock, which the caller must not hold. Callers should not
+ * hold a contended lock, because maps of other ranges can run in parallel.
  * Return: 0, or
  * * %-EINVAL - @length is 0, an address or @length is misaligned, @prot allows
  *   no access, the IOVAs are not usable, or the mapping has more than INT_MAX
@@ -440,12 +441,13 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * * %-EEXIST - Some of the IOVAs are mapped already.
  * * %-ENOSPC - No suitable IOVAs are left, or the policy allows no more
  *   mappings.
- * * %-ENOMEM - Out of memory, or RLIMIT_MEMLOCK would be exceeded.
- * * %-EFAULT - Not all of the memory at @uptr is mapped, or its protection does
- *   not permit the access.
+ * * %-ENOMEM - Out of memory, a page cannot be migrated out of movable memory,
+ *   or RLIMIT_MEMLOCK would be exceeded.
+ * * %-EFAULT - Not all of the memory at @uptr is mapped or can be faulted in,
+ *   or its protection does not permit the access.
  * * %-EINTR - A fatal signal is pending.
  * * %-EOPNOTSUPP - The memory does not support longterm pins.
- * * An errno of the IOMMU driver.
+ * * Another errno of GUP or of the IOMMU driver.
  *
  * On failure nothing is mapped, pinned or charged.
  */

@@ -2,10 +2,10 @@
 /*
  * Notifying accesses of an unmap, so that they stop using the areas.
  *
- * For each area with pinned pages, every access is notified up to
- * iopt_policy.notices times, without any lock held. The areas become dying
- * before the last notification, so that no new pins can follow it. The unmap
- * then waits until the areas have no pins and no users.
+ * For each area with pinned pages, every access that has a callback is notified
+ * up to iopt_policy.notices times, without any lock held. The areas become
+ * dying before the last notification, so that no pin can succeed after it. The
+ * unmap then waits until the areas have no pins and no users.
  *
  * Running callbacks are counted for each access separately, so that
  * iopt_access_destroy() waits only for callbacks of the access that it
@@ -134,8 +134,8 @@ int iopt_areas_quiesce(struct io_pagetable *iopt, struct list_head *areas)
 	}
 
 	/*
-	 * Accesses do not find dying areas. The last notification thus covers
-	 * all pins, and no new pins can follow it.
+	 * Accesses do not find dying areas, and a pin that is in progress
+	 * fails. The last notification thus covers all pins that remain.
 	 */
 	areas_set_dying(iopt, areas);
 	areas_notify(iopt, areas);

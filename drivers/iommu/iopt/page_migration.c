@@ -6,12 +6,13 @@
  * callers try to migrate the same page at the same time, both fail, because
  * each of them sees the page reference that the other one holds. Callers that
  * pin the same blocks of a file or of a process therefore take turns in order
- * of arrival. A block is as large as the largest folio that the memory may
- * consist of.
+ * of arrival. A block is at least as large as the largest folio that the memory
+ * may consist of.
  *
  * Migration waits for the page lock and for writeback, which may take
  * arbitrarily long if the filesystem does not respond. Callers that pin other
- * blocks do not wait.
+ * blocks do not wait for their turn. Those that pin memory of the same process
+ * may wait for the mmap_lock, however, which is held during the migration.
  */
 #include <linux/hash.h>
 #include <linux/hugetlb.h>
@@ -109,7 +110,7 @@ static bool migration_may_start(struct bucket *bucket,
  * iopt_migration_start() - wait for earlier calls that pin the same blocks
  * @migration: the call; see iopt_migration_set()
  *
- * Context: process context, may sleep killably.
+ * Context: process context, may block indefinitely (killable).
  * Return: 0, after which the caller must call iopt_migration_end(), or -EINTR
  * if a fatal signal is pending.
  */
@@ -131,7 +132,7 @@ int iopt_migration_start(struct iopt_migration *migration)
  * iopt_migration_end() - let later calls that pin the same blocks proceed
  * @migration: the call
  *
- * Context: any context that may take a spinlock.
+ * Context: process context.
  */
 void iopt_migration_end(struct iopt_migration *migration)
 {

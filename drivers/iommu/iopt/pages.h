@@ -46,7 +46,7 @@ struct kmem_cache;
  *         @mutex
  * @npages: length in pages
  * @payer: process that the memory belongs to and that is charged for it
- * @nr_charged: number of pages charged to @payer
+ * @nr_charged: number of pages in @runs and @pins that are charged to @payer
  * @holders: slices of all holders, including those that are being filled, keyed
  *           by page index
  * @runs: the pages that are pinned for holders. Indexes that no holder covers

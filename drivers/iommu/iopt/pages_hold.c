@@ -5,7 +5,8 @@
  * A page is pinned and charged for its first holder, and is unpinned and
  * uncharged when its last holder is removed. If an access has pinned the page
  * as well, the pin and the charge are transferred to the pin record of the
- * access instead. The runs and the pin records together list all pinned pages.
+ * access instead. The runs and the pin records together list all pinned pages,
+ * except for lost pages that no holder or access needs any more.
  *
  * Adding a holder may fail, in which case all changes are rolled back. Removing
  * a holder neither allocates memory nor fails: runs are split at both ends of
@@ -338,9 +339,9 @@ static unsigned long unheld_release(struct iopt_pages *pages,
  * pinned yet.
  *
  * Context: process context. Takes @pages->mutex killably. May block
- * indefinitely (killable) while a page is faulted in. Unless @alone is set, the
- * mutex is dropped meanwhile, so that callers that do not need that page can
- * proceed.
+ * indefinitely (killable) while a page is faulted in, or on the mmap_lock of
+ * the process. Unless @alone is set, the mutex is dropped meanwhile, so that
+ * callers that do not need that page can proceed.
  * Return: 0, or an errno of iopt_gup() or iopt_fault_in(). On failure @slice is
  * not a holder, and no page stays pinned or charged for the slice, except for
  * lost pages.

@@ -82,8 +82,8 @@ void iopt_pages_wait(struct iopt_pages *pages)
  * @batch: receives the pages, which the caller must record before it drops
  *         @pages->mutex
  *
- * Context: process context, may sleep killably. @pages->mutex is held. Unless
- * @batch->alone is set, it is dropped while pages are pinned and retaken
+ * Context: process context, may block like iopt_gup(). @pages->mutex is held.
+ * Unless @batch->alone is set, it is dropped while pages are pinned and retaken
  * afterwards.
  * Return: see iopt_gup().
  */

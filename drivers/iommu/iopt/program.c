@@ -228,8 +228,9 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  * Context: process context, may sleep killably. @area->pages->mutex is held.
  * Return: 0, or
  * * %-EINVAL - The memory is not aligned to the smallest page size of @domain.
+ * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.
- * * An errno of the IOMMU driver.
+ * * Another errno of the IOMMU driver.
  *
  * On failure nothing is mapped.
  */

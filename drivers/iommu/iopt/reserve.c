@@ -9,7 +9,7 @@
  * usable if no owner has reserved it.
  *
  * A reservation must intersect neither a mapping nor an allowed range. The
- * later of two conflicting requests fails and changes nothing.
+ * later of two conflicting requests fails.
  */
 #include <linux/iommu.h>
 #include <linux/overflow.h>
@@ -172,7 +172,8 @@ static bool region_range(const struct iommu_resv_region *region,
  * Regions that firmware needs only until a driver takes over the device are
  * ignored.
  *
- * Context: process context, may sleep killably.
+ * Context: process context, may block indefinitely (killable) while a mapping
+ * in a region is being built or torn down.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping or an allowed range intersects a region.
  * * %-ENOMEM - Out of memory.
@@ -225,7 +226,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
  *       keeps @dev from being removed from its IOMMU group
  * @sw_msi_start: see iopt_reserve_regions()
  *
- * Context: process context, may sleep killably.
+ * Context: see iopt_reserve_regions().
  * Return: see iopt_reserve_regions().
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,

@@ -4,8 +4,8 @@
  *
  * A run covers consecutive page indexes, and its pages are either physically
  * contiguous or one page repeated. A run without pages is a hole. The record of
- * an iopt_pages is a sequence of runs sorted by index. It takes eight bytes per
- * run.
+ * an iopt_pages is a sequence of runs sorted by index. A run is packed into
+ * eight bytes.
  */
 #ifndef __IOPT_RUNS_H
 #define __IOPT_RUNS_H
@@ -69,11 +69,11 @@ struct iopt_run_chunk {
 /**
  * struct iopt_runs - the runs of one iopt_pages
  * @npages: end of the record; all indexes from here on are a hole
- * @nr_chunks: number of chunks in use, 0 while the runs fit into @few
+ * @nr_chunks: number of chunks in use, 0 while the runs are in @few
  * @nr_few: number of runs in @few
  * @max_chunks: capacity of @chunks
  * @few: packed runs, relative to index 0
- * @chunks: array of chunks, used if the runs do not fit into @few
+ * @chunks: array of chunks, used if @nr_chunks is not 0
  * @nr_cleared: number of chunks that have been cleared as a whole since @chunks
  *              was last compacted
  *

@@ -62,7 +62,7 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * Uses the current page tables of the process that owns the memory, not the
  * pages that are pinned.
  *
- * Context: in the process that mapped the memory, or in a kernel thread without
+ * Context: in the process that owns the memory, or in a kernel thread without
  * an mm; may block indefinitely on page faults.
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.

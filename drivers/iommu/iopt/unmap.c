@@ -36,8 +36,7 @@
  * @areas: list of areas that the unmap owns, linked by iopt_area.node
  * @bytes: total length of @areas in bytes
  * @claim: claim of the interval
- * @claimed: @claim is in use, because not all areas could be taken without
- *           dropping the lock
+ * @claimed: @claim is in use; see unmap_take_few()
  * @unsynced: payer of the unpinned pages, or NULL
  */
 struct unmap {
@@ -312,24 +311,25 @@ static int unmap_finish(struct unmap *unmap)
  * @unmapped: receives the number of bytes unmapped, 0 on failure
  *
  * Mappings are not split: each of them must be entirely inside the interval. If
- * accesses have pinned pages of a mapping, all accesses are notified, and must
- * unpin the pages. When this function returns 0, neither devices nor accesses
- * can reach the memory through these mappings, and pages that no other mapping
- * needs are unpinned.
+ * accesses have pinned pages of a mapping, all accesses that have a callback
+ * are notified, and must unpin the pages. When this function returns 0, neither
+ * devices nor accesses can reach the memory through these mappings, and pages
+ * that no other mapping needs are unpinned.
  *
  * Mappings that other threads add to the interval while this function runs may
  * remain.
  *
  * Context: process context, may sleep. Waits killably for mappings in the
- * interval that are being built, added to a domain or torn down, and for
- * accesses to unpin. Callers must not hold a lock that the unmap callback of an
- * access takes.
+ * interval that are being built, added to a domain or torn down, for accesses
+ * to unpin, and for the mmap_lock of the current process. Callers must hold
+ * neither that lock nor a lock that the unmap callback of an access takes.
  * Return: 0, or
  * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
  *   no mapping and is not the whole address space.
- * * %-EINVAL - @last is less than @start.
+ * * %-EINVAL - @last is less than @start. With @query, also for the reasons
+ *   that iopt_dirty_read() lists.
  * * %-EINTR - A fatal signal is pending.
- * * Another errno of iopt_dirty_read(), if @query is not NULL.
+ * * %-EFAULT - A word of the bitmap cannot be read or written.
  *
  * On failure nothing is unmapped.
  */

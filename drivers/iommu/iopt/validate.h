@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Checking the invariants of a space after each operation. */
+/* Checking the invariants of a space. */
 #ifndef __IOPT_VALIDATE_H
 #define __IOPT_VALIDATE_H
 
@@ -11,7 +11,10 @@ struct io_pagetable;
 
 const char *iopt_validate(struct io_pagetable *iopt);
 
-/* Validate the space after each operation, if CONFIG_IOPT_DEBUG is set. */
+/*
+ * Validate the space if CONFIG_IOPT_DEBUG is set. Called after map, unmap,
+ * attach, detach and adoption.
+ */
 static inline void iopt_debug_validate(struct io_pagetable *iopt)
 {
 	if (IS_ENABLED(CONFIG_IOPT_DEBUG)) {

@@ -62,7 +62,7 @@ int iopt_wait_idle(struct io_pagetable *iopt, unsigned int state)
  * iopt_wake_idle() - wake up all waiters after areas have become idle
  * @iopt: the space
  *
- * Context: @iopt->lock is held, and has been since the areas changed.
+ * Context: @iopt->lock is held.
  */
 void iopt_wake_idle(struct io_pagetable *iopt)
 {
