@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Every goal is a command of the harness (see harness/__main__.py). `make help` lists them.
+# Goals are commands of the harness (see harness/__main__.py). `make help` lists them.
 
 .DEFAULT_GOAL := help
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "run": ("run", "build the kernel, boot it in an emulated PC and do DMA to memory mapped with /dev/iommu"),
     "check": ("check", "run all tests that a change has to pass"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
-    "selftest": ("selftest", "run the kselftests in a guest"),
+    "selftest": ("selftest", "run the kselftests in guests"),
     "differential": ("differential", "compare the behaviour of type1 under the stock kernel and under ours"),
     "mutants": ("mutants", "plant faults in our code, one at a time, and check that the tests catch each (hours)"),
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),

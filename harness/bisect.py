@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
-For each commit, only the folders that it touches are compiled. make check compiles each commit with y, and only the
-last one with m.
+For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
+make check compiles each commit with y, and only the last one with m.
 """
 import shutil
 

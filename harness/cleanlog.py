@@ -40,7 +40,7 @@ class Finding:
 
 
 def findings(text, allowed=()):
-    """Return the findings in a console log, in order. Those named in allowed, which the test provokes, are ignored."""
+    """Return the findings in a console log, in order. Those named in allowed are ignored."""
     found = []
     for line in text.splitlines():
         for name, pattern in PATTERNS:

@@ -20,7 +20,7 @@ from .shell import Failure, must, output
 SOURCE = "tools/testing/selftests/vfio/contract"
 PROGRAMS = BUILD / "contract"       # folder of the built programs
 DATA = HARNESS / "contract"
-MODULE = "samples/vfio-mdev/pin"    # the mediated device that the programs mdev_* use
+MODULE = "samples/vfio-mdev/pin"    # the mediated device for programs that include mdev.h
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 
 # The emulated machines, with their arguments for guest.Guest. A program runs on the usual machine. ONLY lists programs

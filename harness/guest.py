@@ -60,7 +60,7 @@ class Guest:
     qemu: list = field(default_factory=lambda: QEMU)    # command that runs QEMU
     silence: int = 120              # seconds without progress after which the guest counts as hung
     timeout: int = 900              # seconds that the guest may run
-    restarts: int = 1               # number of restarts after a hang
+    restarts: int = 1               # maximum number of restarts after a hang or a crash of QEMU
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Outcome:
     def failures(self, allowed=()):
         """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
 
-        allowed names the findings that the test provokes on purpose.
+        allowed names the findings that are not failures.
         """
         results = Results(logs=[self.console, self.console.with_suffix(".output")])
         if self.status is None:
@@ -230,7 +230,7 @@ def boot_once(guest, script, on_line):
 
 
 def restartable(outcome):
-    """Return whether the guest hung or QEMU crashed, and the log reports nothing but stalls, which any hang causes."""
+    """Return whether the guest hung or QEMU crashed, and the log reports nothing but stalls, which a hang can cause."""
     return outcome.lost and not cleanlog.of(outcome, ["stall"])
 
 

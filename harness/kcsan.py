@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make kcsan: search for data races with KCSAN, in the concurrent KUnit suites and selftests.
+"""make kcsan: search for data races with KCSAN, in KUnit suites of the engine and in the concurrent selftests.
 
 A report is a failure if our code makes either of the two accesses, or if the location of either is unknown. Reports
 about the rest of the kernel are only counted. As a control, KCSAN must find a race that the module `planted` provokes.
@@ -27,7 +27,8 @@ UNKNOWN = "?"
 # anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites except iopt-r*. Those are single-threaded, and iopt-random and iopt-runs* are slow as well.
+# All suites of the engine except iopt-r*. Those make no concurrent calls, and iopt-random and iopt-runs* are slow as
+# well.
 SUITES = "iopt-[!r]*"
 
 
@@ -157,7 +158,7 @@ def control(out):
 def kcsan(seconds=60, cpus=2):
     """Run the suites and the concurrent selftests; return the results.
 
-    seconds is how long each concurrent KUnit case and each selftest runs.
+    seconds is how long the suite iopt-stress and each selftest run.
     """
     out = kernel.build("kcsan")
     results = control(out)

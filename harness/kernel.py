@@ -72,7 +72,7 @@ def configure(out, files, tree=LINUX, strict=True):
     if lost and strict:
         (out / ".config").unlink()
         raise Failure(f"{out.name}: Kconfig dropped {', '.join(lost)}\n"
-                      "Such a symbol is either not defined in this tree, or a dependency of it is off.")
+                      "Such a symbol is not defined in this tree, lacks a dependency, or is selected by another one.")
 
 
 def ensure_config(out, files, tree=LINUX, strict=True, identity=None):

@@ -18,7 +18,10 @@ class _Level:
 
 
 def parse(lines):
-    """Return the results of all cases that have no subtests. A planned case without a result is a failure."""
+    """Return the results of all cases that have no subtests. A planned case without a result is a failure.
+
+    A failed case with subtests also counts if none of its subtests failed.
+    """
     results = Results()
     levels = {0: _Level()}
 

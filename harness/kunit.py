@@ -55,7 +55,7 @@ def operations():
 def debug(seconds=3, cpus=2):
     """Run the suites while the debug kernel boots; return the results.
 
-    seconds is the time that each concurrent case runs.
+    seconds is the time that the suite iopt-stress runs.
     """
     out = kernel.build("debug")
     # A case prints its result only when it ends, and some run for minutes on a busy host.

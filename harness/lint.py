@@ -74,7 +74,7 @@ NOT_OURS = {"orplus.cocci"}
 def reports(rule):
     """Return whether a Coccinelle check can be used: it has a report mode and needs no OCaml compiler.
 
-    badzero.cocci needs one, but checkpatch reports the same problems.
+    badzero.cocci needs one, but sparse reports the same problems.
     """
     text = rule.read_text()
     return rule.name not in NOT_OURS and "virtual report" in text and "ocaml" not in text

@@ -16,7 +16,7 @@ FOLDER = BUILD / "mutants"
 SOURCE = LINUX / "drivers/vfio"
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
-# The random sequences show a single rule and take as long as all other programs together.
+# The random sequences take as long as all other programs together.
 LEFT_OUT = {"random"}
 # A program that is not compared with stock type1. It prints one line of the contract, which says whether its own check
 # of the race passed.

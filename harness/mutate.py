@@ -23,7 +23,8 @@ FAMILIES = {    # family: folder of its files
     "iommufd": "drivers/iommu/iommufd",
     "type1": "drivers/vfio",
 }
-# One kernel contains all mutants of a family. This parameter selects one of them by number, or none if it is 0.
+# One kernel contains all mutants of the engine or of iommufd. This parameter selects one of them by number, or none if
+# it is 0.
 PARAMETER = "iopt_mutant"
 DECLARED = f"extern unsigned int {PARAMETER};\n"
 DEFINED = f"\nunsigned int {PARAMETER};\ncore_param({PARAMETER}, {PARAMETER}, uint, 0);\n"

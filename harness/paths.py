@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Paths of the repository. The harness creates files only under build/."""
+"""Paths of the repository, in which the harness creates files only under build/."""
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent

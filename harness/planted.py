@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test the checks of the kernel log: a module triggers bugs, and the checks must report each of them by name."""
+"""Test that bugs and hangs are detected.
+
+A module triggers bugs, and the checks of the kernel log must report each of them by name. A guest that makes no
+progress must be stopped.
+"""
 import os
 
 from . import cleanlog, guest, kernel, modules

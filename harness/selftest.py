@@ -44,9 +44,9 @@ RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
 GROUPS = [
     # With two emulated processors QEMU can hang when KVM patches kernel code.
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
-    # IOVAs beyond 39 bits. The debug kernel validates the whole space after each call, which would take hours here.
+    # IOVAs beyond 39 bits. The debug kernel validates the whole space after each map and unmap, which would take hours.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release"),
-    # Millions of mappings, for which the debug kernel is too slow and needs too much memory.
+    # Half a million mappings or more, for which the debug kernel is too slow and needs too much memory.
     Group("many", ("*/many_*",), machine={"memory": "3G"}, kernel="release", variables="TEST_SECONDS=900"),
     # Pages that are migrated when they are pinned: most memory is movable. The programs measure the time to pin, which
     # the checks of the debug kernel would distort.
@@ -164,9 +164,9 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
 def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
     """Run the programs of each group in a guest; return the results.
 
-    plant names a bug to trigger first in each guest. wanted is the text of ONLY=. variables is the environment of the
-    programs, NAME=VALUE. kernels is {group: kernel} for groups that do not run in their usual kernel. Other arguments
-    are for guest.Guest.
+    plant names a bug to trigger first in the guests of the debug kernel. wanted is the text of ONLY=. variables is the
+    environment of the programs, NAME=VALUE. kernels is {group: kernel} for groups that do not run in their usual
+    kernel. Other arguments are for guest.Guest.
     """
     every = programs()
     chosen = only.select(wanted, every, "program")

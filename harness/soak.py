@@ -5,7 +5,7 @@ from .results import Results
 
 SEEDS = 500     # random sequences; these take about four minutes, and a program is killed after five
 
-MINUTES = 30    # for each concurrent KUnit case
+MINUTES = 30    # for the KUnit suite iopt-stress
 
 RACE = 600      # seconds for each concurrent program, with threads delayed after unlocks
 

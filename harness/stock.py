@@ -8,7 +8,7 @@ from .paths import BUILD
 from .shell import Failure, must
 
 TREE = BUILD / "stock"
-# As for our kernels in kernel.py, but without the fragments for symbols that the series adds.
+# As for our kernels in kernel.py, but without preempt and the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
     "debug": ["common", "debug"],
@@ -30,7 +30,7 @@ def tree():
 
 
 def build(name):
-    """Build the stock kernel with the configuration of our kernel of that name; return its folder."""
+    """Build the named stock kernel; return its folder."""
     packages.need(packages.KERNEL)
     tree()
     out = BUILD / f"stock-{name}"

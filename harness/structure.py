@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check that the engine has no call cycle and no long file, and that no file includes one that a later patch adds."""
+"""Check the structure of the engine and of the series.
+
+The engine must have no long file and no cycle of calls between its files. No file may include one that a later patch
+adds.
+"""
 import os
 import re
 from collections import defaultdict

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compare the configurations of the measured kernels, so that no difference distorts the figures.
 
-A symbol that affects performance or memory must have the same value in all kernels. If that is impossible, because the
-symbol exists in one version only, it must be listed in ALLOWED with the reason why it does no harm.
+A symbol that affects performance or memory must have the same value in all kernels. If that is impossible, for
+example because the symbol exists in one version only, it must be listed in ALLOWED with the reason why it does no harm.
 """
 import re
 

@@ -4,11 +4,11 @@
  * may free an object once the lock is released, a later use of the object is
  * then likely to be a use after free.
  *
- * A kprobe on each function that releases a lock redirects calls from the
- * address ranges in ranges= to a replacement. The replacement calls the
- * function and then waits for a random time. It sleeps if the caller may sleep,
- * so that RCU grace periods can end meanwhile. About one in SELDOM sleeps is
- * long enough for a whole call in another thread and a grace period.
+ * A kprobe on each function in functions[] redirects calls from the address
+ * ranges in ranges= to a replacement. The replacement calls the function and
+ * then waits for a random time. It sleeps if the caller may sleep, so that RCU
+ * grace periods can end meanwhile. About one in SELDOM sleeps is long enough
+ * for a whole call in another thread and a grace period.
  */
 #define pr_fmt(fmt) "widen: " fmt
 

@@ -3,7 +3,7 @@
  * Helpers for benchmarks: memory with a known physical layout, and clocks.
  *
  * Fragmented memory consists of 4 KiB pages that were first touched in random
- * order, so that adjacent virtual pages are not physically adjacent.
+ * order, so that few adjacent virtual pages are physically adjacent.
  */
 #ifndef BENCH_MEMORY_H
 #define BENCH_MEMORY_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-/* These exit with a message if no memory with that layout is available. */
+/* These exit with a message on failure. Only new_huge() checks the layout. */
 void *new_untouched(size_t length);
 void *new_fragmented(size_t length);
 void *new_huge(size_t length);

@@ -4,7 +4,7 @@
  * type1 (container and groups) and iommufd (/dev/iommu and vfio devices).
  *
  * All functions exit with a message on failure, except that space_new_table()
- * returns an error.
+ * returns an error and space_close() ignores errors.
  */
 #ifndef BENCH_SPACE_H
 #define BENCH_SPACE_H
