@@ -98,7 +98,10 @@ def main():
     with beside.started("beside", [functools.partial(stage, name, work) for name, work in BESIDE]) as others:
         staged += [(name, *stage(name, work)) for name, work in STAGES[1:]]
         for name, _ in BESIDE:
-            results, seconds = others.result()
+            try:
+                results, seconds = others.result()
+            except Failure as failure:
+                results, seconds = Results(failed=[str(failure)]), 0
             staged.append((f"{name} (in the background)", results, seconds))
     say((LOG / "beside").read_text())
     return report([*staged, ("total", Results(), int(time.monotonic() - start))])

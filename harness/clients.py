@@ -15,7 +15,6 @@ from .traffic import Traffic
 
 FRAMES = 60_000         # in each direction
 NICS = ("6.0", "7.0")
-FORWARDED = re.compile(r"(RX|TX)-packets: (\d+)\s+(?:RX|TX)-dropped: (\d+)")
 
 
 def forward(name, bzimage, restarts):

@@ -4,10 +4,10 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, structure
+from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, structure, stock
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
-from .shell import Progress, logged
+from .shell import Failure, Progress, logged
 
 # FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
 # for all files. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
@@ -65,6 +65,12 @@ def configurations(results):
         lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
         findings = [line for line in lines if "unmet direct dependencies" in line]
         results.check(f"kconfig: {name}", not findings, findings)
+    # make check builds the stock release kernel, but not the stock debug kernel of make inversion.
+    try:
+        stock.configured("debug")
+        results.passed.append("kconfig: stock-debug")
+    except Failure as failure:
+        results.fail(f"kconfig: {failure}")
 
 
 # orplus.cocci reports sums of sizes such as SZ_1G + SZ_2M as sums of flags.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from . import errnos, guest, kernel, ktap, only, packages, planted, series, widen
 from .paths import BUILD, HARNESS, LINUX
 from .results import Results, report
-from .shell import must, output
+from .shell import Failure, must, output
 
 COLLECTIONS = ("iommufd", "vfio")
 FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
@@ -170,6 +170,9 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     """
     every = programs()
     chosen = only.select(wanted, every, "program")
+    if plant and not any(group.kernel == "debug" for group, _ in grouped(chosen)):
+        raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find the "
+                      "bug")
     build_programs(kernel.headers(kernel.build("debug")))
     lines, failures = [], Results()
     for group, members in grouped(chosen):

@@ -29,12 +29,18 @@ def tree():
         raise Failure(f"{TREE} must be the unmodified base, but was edited: run git -C {TREE} checkout .")
 
 
-def build(name):
-    """Build the named stock kernel; return its folder."""
-    packages.need(packages.KERNEL)
+def configured(name):
+    """Configure the named stock kernel; return its folder."""
     tree()
     out = BUILD / f"stock-{name}"
     kernel.ensure_config(out, kernel.fragments(*FRAGMENTS[name]), TREE)
+    return out
+
+
+def build(name):
+    """Build the named stock kernel; return its folder."""
+    packages.need(packages.KERNEL)
+    out = configured(name)
     must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE), f"stock-{name}.build",
          env=kernel.environment())
     return out

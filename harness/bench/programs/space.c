@@ -104,18 +104,6 @@ void space_attach(struct space *space, unsigned int device,
 		must("SET_CONTAINER", -errno);
 }
 
-void space_detach(struct space *space, unsigned int device)
-{
-	if (!space->type1) {
-		must("detach", vfio_detach(space->device[device]));
-		return;
-	}
-	if (ioctl(space->group, VFIO_GROUP_UNSET_CONTAINER))
-		must("UNSET_CONTAINER", -errno);
-	close(space->group);
-	space->group = -1;
-}
-
 long space_new_table(struct space *space, unsigned int device, __u32 *id)
 {
 	struct iommu_hwpt_alloc alloc = {

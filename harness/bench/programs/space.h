@@ -61,13 +61,11 @@ void space_close(struct space *space);
 unsigned int space_bind(struct space *space, const char *address);
 
 /*
- * Attach or detach a device. With iommufd it is the device with index @device.
- * With type1 it is the group of the device at @address; the functions also open
- * or close the file of the group.
+ * Attach a device. With iommufd it is the device with index @device. With type1
+ * it is the group of the device at @address, whose file is opened first.
  */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
-void space_detach(struct space *space, unsigned int device);
 
 /*
  * Create another I/O page table for @device, which the kernel fills with all
