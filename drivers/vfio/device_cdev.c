@@ -676,7 +676,7 @@ static char *vfio_cdev_devnode(struct device *dev, umode_t *mode)
  * vfio_cdev_init() - reserve the device numbers of the nodes
  * @device_class: class of the vfio devices in sysfs
  *
- * Context: Module initialization. May sleep.
+ * Context: Module initialisation. May sleep.
  * Return: 0 on success, or an errno of alloc_chrdev_region().
  */
 int __init vfio_cdev_init(struct class *device_class)

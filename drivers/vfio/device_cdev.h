@@ -22,8 +22,9 @@ bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
- * Return the errno with which a device fd that was obtained from a group must
- * reject an ioctl of /dev/vfio/devices/vfioN, or 0 for any other ioctl.
+ * Return the errno with which a device file that was obtained from a group must
+ * reject an ioctl that only files of /dev/vfio/devices support, or 0 for an
+ * ioctl to pass to the driver.
  */
 static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
 {

@@ -63,7 +63,7 @@ static void update_pgsizes(struct type1 *type1)
 /*
  * Reserve the regions of the group's devices. The group owns the reservations,
  * because a device may leave the group at any time. @msi_start is set to the
- * bus address of the window for MSI doorbells, or to PHYS_ADDR_MAX. Returns
+ * IOVA of the window for MSI doorbells, or to PHYS_ADDR_MAX. Returns
  * -EINVAL if no usable IOVA is left.
  */
 static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,

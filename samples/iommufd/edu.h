@@ -39,7 +39,7 @@ struct edu {
 
 /**
  * edu_start() - map the registers and enable DMA
- * @edu: device to initialize
+ * @edu: device to initialise
  * @fd: vfio device file, bound to an iommufd or obtained from a group
  *
  * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
@@ -48,7 +48,7 @@ int edu_start(struct edu *edu, int fd);
 
 /**
  * edu_stop() - unmap the registers
- * @edu: device initialized by edu_start(), or all zeroes
+ * @edu: device initialised by edu_start(), or all zeroes
  */
 void edu_stop(struct edu *edu);
 

@@ -37,7 +37,7 @@ struct mediated {
 
 /**
  * mediated_create() - create a device
- * @device: device to initialize
+ * @device: device to initialise
  * @driver: name of the driver, such as "mdev_pin"
  * @type: name of a type of the driver, such as "notified"
  *

@@ -37,7 +37,7 @@ const struct iommufd_object_type iommufd_hwpt_type = {
 /**
  * struct hwpt_attach - state of an attach in progress
  * @idev: the device
- * @msi_start: bus address of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
+ * @msi_start: IOVA of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
  * @refused: domain that the engine does not accept until a busy mapping becomes
  *           idle, or NULL. No device is attached to the domain
  */

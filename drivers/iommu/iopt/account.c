@@ -326,7 +326,8 @@ void iopt_payer_try_sync(struct iopt_payer *payer)
  *
  * Context: process context, may block indefinitely (killable) on the mmap_lock.
  * The caller holds no lock, and owns no busy or working area, that other
- * threads may be waiting for.
+ * threads may be waiting for. The exception is iopt_adopt(), which waits for
+ * the mmap_lock with a busy area anyway, when it charges.
  */
 void iopt_payer_sync(struct iopt_payer *payer)
 {

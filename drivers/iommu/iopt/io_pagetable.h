@@ -41,11 +41,12 @@ struct iopt_payer;
  * @id: number of the space for debugging, never reused
  * @attach_mutex: serialises attach and detach of domains, iopt_orphan() and
  *                iopt_adopt()
- * @lock: protects the trees, @domains and iopt_domain.open, @accesses,
- *        @idle_seq, @payer, @tracking, @nr_orphans, @nr_untracked, @nr_claimed,
- *        @nr_inserting, @nr_publishing, @filling, and the state, marks, users
- *        and dirty bitmap of each area. A loop of user-controlled length holds
- *        it for at most %IOPT_MAX_STEPS steps, except in areas_put_pinned(),
+ * @lock: protects the trees, @highest, @nr_areas, @domains and
+ *        iopt_domain.open, @accesses, @idle_seq, @payer, @tracking,
+ *        @nr_orphans, @nr_untracked, @nr_claimed, @nr_inserting,
+ *        @nr_publishing, @filling, and the state, marks, users and dirty bitmap
+ *        of each area. A loop of user-controlled length holds it for at most
+ *        %IOPT_MAX_STEPS steps, except in areas_put_pinned(),
  *        iopt_choose_iova() and iopt_validate()
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL

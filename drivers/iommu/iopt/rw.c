@@ -67,8 +67,7 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps around.
- * * %-ENOENT - Part of the range is not mapped, or its unmap has already sent
- *   the last notification.
+ * * %-ENOENT - Part of the range is not mapped, or is in a dying mapping.
  * * %-EPERM - A mapping does not permit the access, or the memory belongs to
  *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.

@@ -2,7 +2,7 @@
 /*
  * Regression tests for bugs that other implementations of this uAPI had:
  *
- *  - ioctls returned uninitialized bytes to user space;
+ *  - ioctls returned uninitialised bytes to user space;
  *  - a concurrent lookup made IOMMU_DESTROY fail, two concurrent destroys both
  *    succeeded, or a lookup used an object after it was freed;
  *  - an attach of an already attached device left it half attached;
