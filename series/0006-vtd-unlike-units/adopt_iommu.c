@@ -58,7 +58,7 @@ int domain_adopt_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
 	unsigned long flags;
 	int ret = 0;
 
-	/* The identity domain is attached to all units and never adapted. */
+	/* The identity domain is attached to all units and keeps all levels. */
 	if (domain_type_is_si(domain)) {
 		WRITE_ONCE(domain->iommu_superpage,
 			   domain_update_iommu_superpage(domain, NULL));

@@ -10,14 +10,15 @@
  * Bind a device that was opened as /dev/vfio/devices/vfioN, with its whole
  * IOMMU group, to @iommufd. Before the bind, all other operations on the file
  * descriptor fail with EINVAL. After the bind, it supports the same operations
- * as a file descriptor from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until the
- * device is attached. The device is unbound when the file descriptor is closed.
+ * as a file descriptor from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until a
+ * device of the group is attached. The device is unbound when the file
+ * descriptor is closed.
  *
  * Users of a PF and of its VFs have to trust each other. If the PF is bound to
- * a vfio driver, they prove this trust by passing the same token. While no VF
- * is bound, the token is set by the user of the PF, either here or with
- * VFIO_DEVICE_FEATURE_PCI_VF_TOKEN. Afterwards, binding a VF requires the
- * token, and so does binding the PF while a VF is bound.
+ * a vfio driver, they prove this trust by passing the same token. The token is
+ * set by the user of the PF, either here while no VF is in use, or at any time
+ * with VFIO_DEVICE_FEATURE_PCI_VF_TOKEN. Binding a VF requires the token, and
+ * so does binding the PF while a VF is in use.
  *
  * EINVAL: invalid argument, the device is already bound, its DMA cannot be kept
  *         coherent, the file descriptor is not one of /dev/vfio/devices, or a
@@ -74,8 +75,8 @@ struct vfio_device_attach_iommufd_pt {
  * @argsz: sizeof(struct vfio_device_detach_iommufd_pt) or more
  * @flags: must be 0
  *
- * Detach the device: its DMA is blocked. Also succeeds if the device is not
- * attached.
+ * Detach the device: its DMA is blocked, unless another device of its group is
+ * still attached. Also succeeds if the device is not attached.
  *
  * EINVAL: invalid argument, or the device is not bound
  */
