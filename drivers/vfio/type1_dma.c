@@ -2,10 +2,10 @@
 /*
  * VFIO type1: VFIO_IOMMU_MAP_DMA and VFIO_IOMMU_UNMAP_DMA.
  *
- * Each MAP creates one mapping, and UNMAP removes whole mappings. For version
- * 2, a range that cuts a mapping is an error. For version 1, a mapping is
- * removed if its first byte is in the range, and nothing is done if the range
- * starts inside of a mapping.
+ * Without a VADDR flag, MAP creates one mapping, and UNMAP removes whole
+ * mappings. For version 2, a range that cuts a mapping is an error. For version
+ * 1, a mapping is removed if its first byte is in the range, and nothing is
+ * done if the range starts inside of a mapping.
  *
  * With VFIO_DMA_UNMAP_FLAG_VADDR, mappings stay but lose their user address.
  * VFIO_DMA_MAP_FLAG_VADDR gives such a mapping a new address.

@@ -10,7 +10,7 @@ from ..shell import say
 
 SMALL = 16384                   # mappings of one page
 RUNS = (256 << 20) // 4096      # runs in the mapping of fragmented memory: one per page
-PER_MAPPING = 320               # limit in bytes
+PER_MAPPING = 330               # limit in bytes
 PER_RUN = 8 * 1.02              # limit in bytes
 PAGES, CHUNKS = 65536, 16384    # numbers of mappings of one page and of 256 KiB that are made and removed
 LEFT = 4                        # limit in bytes per removed mapping: half of the smallest slab object

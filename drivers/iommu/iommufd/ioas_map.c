@@ -47,7 +47,11 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 	return 0;
 }
 
-/* Return the chosen IOVA to user space. Remove the mapping if that fails. */
+/*
+ * Return the chosen IOVA to user space. Remove the mapping if that fails. A
+ * mapping in which drivers have pinned pages already stays if the caller is
+ * killed while it waits for them.
+ */
 static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 			   u64 length, u64 __user *answer)
 {

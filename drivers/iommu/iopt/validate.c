@@ -2,10 +2,10 @@
 /*
  * Checking the invariants of a space.
  *
- * The checks may run at any time. They cover the trees, under
- * io_pagetable.lock, and the domains, pages and runs of areas that are neither
- * busy nor working. The checks neither modify the space nor wait for pages to
- * be pinned, and report the first condition that does not hold.
+ * The checks may run while other threads use the space. They cover the trees,
+ * under io_pagetable.lock, and the domains, pages and runs of areas that are
+ * neither busy nor working. The checks neither modify the space nor wait for
+ * pages to be pinned, and report the first condition that does not hold.
  */
 
 #include "access_pins.h"
