@@ -223,7 +223,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
  * @dev: the device, which becomes the owner of the reservations. The caller
- *       keeps @dev from being removed from its IOMMU group
+ *       keeps a driver bound to @dev, so that its IOMMU does not change
  * @sw_msi_start: see iopt_reserve_regions()
  *
  * Context: see iopt_reserve_regions().
