@@ -78,13 +78,18 @@ def stages_for(mutant):
 
 
 def log(number, stage):
-    """Return the path of the log of the last run with mutant number or, if 0, of the stage without a mutant."""
+    """Return the path of the log of a mutant, which each stage overwrites. Without a mutant, number is 0, and each
+    stage has a log of its own.
+    """
     name = number or f"control-{re.sub('[^a-z]', '', stage)}"
     return LOG / f"mutants-engine-{name}.run"
 
 
 def boot(number, stage, limits):
-    """Run a stage with mutant number, or none if 0. After n results, the next may take limits[n] seconds."""
+    """Run a stage with a mutant, given by its number, or with none if that is 0.
+
+    After n results, the next one may take limits[n] seconds.
+    """
     last, took = time.monotonic(), []
     child = spawn([OUT / "linux", "mem=1G", "console=tty", "kunit_shutdown=halt", f"kunit.filter_glob={stage}",
                    f"{mutate.PARAMETER}={number}"], cwd=OUT)

@@ -43,7 +43,10 @@ def build():
 
 
 def boot(image, number):
-    """Run the programs with mutant number, or without a mutant if 0; return the first failure or None."""
+    """Run the programs with a mutant, given by its number, or with none if that is 0.
+
+    Return the first failure or None.
+    """
     machine = guest.Guest(f"mutants-iommufd-{number}", image, devices=guest.EDU,
                           args=f"{mutate.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
