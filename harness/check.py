@@ -8,13 +8,15 @@ import functools
 import time
 
 from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, planted, run,
-               selftest, series_mail, widen)
+               selftest, series_mail, stock, widen)
 from .paths import LOG
 from .results import Results
 from .shell import Failure, say
 
 
 def roundtrip():
+    # Lint and the differential use this tree, possibly at the same time.
+    stock.tree()
     series_mail.write()
     series_mail.prove()
     return Results(passed=["git am of the series results in the tree that is built"])

@@ -4,7 +4,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, structure, stock
+from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, stock, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Failure, Progress, logged

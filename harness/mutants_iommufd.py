@@ -17,8 +17,8 @@ PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_inf
             "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/allocation_failure",
             "iommufd/ioas_dma", "iommufd/hwpt_race", "vfio/mdev_race"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
-# Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped. No
-# leak has to be searched for after a failure, so kmemleak is disabled to save the time of its scans.
+# Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped.
+# No leak has to be searched for after a failure, so kmemleak is disabled to save the time of its scans.
 UNTIL = """
 for program in {programs}; do
 	run_test $program {folders}/${{program%/*}}-installed ${{program#*/}}

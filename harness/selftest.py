@@ -171,8 +171,8 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     every = programs()
     chosen = only.select(wanted, every, "program")
     if plant and not any(group.kernel == "debug" for group, _ in grouped(chosen)):
-        raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find the "
-                      "bug")
+        raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find "
+                      "the bug")
     build_programs(kernel.headers(kernel.build("debug")))
     lines, failures = [], Results()
     for group, members in grouped(chosen):

@@ -246,7 +246,10 @@ static void pin_once(struct thread *thread)
 /* Replace all pages of the memory with newly allocated pages. */
 static void reallocate_memory(struct race *race, unsigned int round)
 {
-	madvise(race->memory, race->length, race->free_pages);
+	if (madvise(race->memory, race->length, race->free_pages)) {
+		race->failures++;
+		race->error = -errno;
+	}
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
