@@ -26,14 +26,18 @@ def jobs():
     return len(os.sched_getaffinity(0))
 
 
-def environment():
-    """Return the environment for kbuild: without variables of the calling make, and with ccache settings."""
+def environment(base=BUILD):
+    """Return the environment for kbuild: without variables of the calling make, and with ccache settings.
+
+    base is the folder that contains both the tree and the build folder. ccache finds what was compiled below another
+    base if both have the same paths relative to it.
+    """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",
                         "CDPATH")}
     # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
-    env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(BUILD), CCACHE_NOHASHDIR="1",
+    env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
                CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
                KBUILD_BUILD_USER="iopt", KBUILD_BUILD_HOST="build")
     return env

@@ -7,7 +7,9 @@ from .base import git
 from .paths import BUILD
 from .shell import Failure, must
 
-TREE = BUILD / "stock"
+# The tree and its build folders are placed like ours are in BUILD, so that ccache finds the objects that are the same.
+BASE = BUILD / "stock"
+TREE = BASE / "linux"
 # As for our kernels in kernel.py, but without preempt and the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
@@ -32,7 +34,7 @@ def tree():
 def configured(name):
     """Configure the named stock kernel; return its folder."""
     tree()
-    out = BUILD / f"stock-{name}"
+    out = BASE / name
     kernel.ensure_config(out, kernel.fragments(*FRAGMENTS[name]), TREE)
     return out
 
@@ -42,5 +44,5 @@ def build(name):
     packages.need(packages.KERNEL)
     out = configured(name)
     must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE), f"stock-{name}.build",
-         env=kernel.environment())
+         env=kernel.environment(BASE))
     return out
