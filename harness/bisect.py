@@ -2,7 +2,7 @@
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
-make check compiles each commit with y, and only the last one with m.
+make check compiles each commit with y, and only the last one with m. At the end, a kernel with modules is linked.
 """
 import shutil
 
@@ -10,7 +10,7 @@ from . import kernel, packages, series
 from .base import git
 from .paths import BUILD
 from .results import Results, report
-from .shell import ERROR, logged
+from .shell import ERROR, Failure, logged
 
 TREE = BUILD / "bisect-tree"
 VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
@@ -80,6 +80,12 @@ def bisect(every=tuple(VARIANTS)):
             wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
                                    last=number >= len(todo) - 1)
             results.check(f"{name} compiles ={variant}", not wrong, wrong)
+    # Compiling a folder does not check whether modules find the symbols that they use.
+    try:
+        kernel.build("modules")
+        results.passed.append("the modules link")
+    except Failure as failure:
+        results.fail(f"the modules link: {failure}")
     return results
 
 

@@ -17,6 +17,7 @@ FRAGMENTS = {
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
+    "modules": ["common", "iommufd", "release", "modules"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
@@ -29,8 +30,8 @@ def jobs():
 def environment(base=BUILD):
     """Return the environment for kbuild: without variables of the calling make, and with ccache settings.
 
-    base is the folder that contains both the tree and the build folder. ccache finds what was compiled below another
-    base if both have the same paths relative to it.
+    base is the folder that contains both the tree and the build folder. ccache finds objects that were compiled below
+    another base from files with the same paths relative to it.
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",

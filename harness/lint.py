@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, stock, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
-from .shell import Failure, Progress, logged
+from .shell import ERROR, Failure, Progress, logged
 
 # FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
 # for all files. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
@@ -54,17 +54,22 @@ def compiled(objects, results):
     results.add(structure.calls(out))
 
 
-# Configurations in which symbols that we select could have unmet dependencies.
-CONFIGURATIONS = ["vfio-alone"]
+# {configuration in which something that our code depends on could be left out: folders to compile in it}
+CONFIGURATIONS = {"vfio-alone": ["drivers/iommu/iopt/", "drivers/vfio/"]}
 
 
 def configurations(results):
-    """Check that Kconfig reports no unmet dependencies of selected symbols."""
-    for name in CONFIGURATIONS:
-        kernel.configure(BUILD / name, kernel.fragments(name))
+    """Check that Kconfig reports no unmet dependencies of selected symbols, and that the folders compile."""
+    for name, folders in CONFIGURATIONS.items():
+        out = BUILD / name
+        kernel.configure(out, kernel.fragments(name))
         lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
         findings = [line for line in lines if "unmet direct dependencies" in line]
         results.check(f"kconfig: {name}", not findings, findings)
+        status, log = logged(f"compile {name}", kernel.make(out, "KCFLAGS=-Werror", *folders), f"{name}.build",
+                             env=kernel.environment())
+        errors = [line for line in log.read_text(errors="replace").splitlines() if ERROR.search(line)]
+        results.check(f"compile: {name}", not status, errors[:8])
     # make check builds the stock release kernel, but not the stock debug kernel of make inversion.
     try:
         stock.configured("debug")

@@ -51,7 +51,7 @@ static void payer_sync_locked(struct iopt_payer *payer)
 {
 	unsigned long npages = atomic_long_xchg(&payer->unsynced, 0);
 
-	mmap_assert_write_locked(payer->mm);
+	lockdep_assert_held_write(&payer->mm->mmap_lock);
 	if (npages)
 		__account_locked_vm(payer->mm, npages, false, payer->task,
 				    true);
