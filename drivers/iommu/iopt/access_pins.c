@@ -39,14 +39,15 @@ static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 				 const struct iopt_pin *pin)
 {
 	const struct iopt_run run = { .pfn = pin->pfn, .kind = pin->kind };
+	bool lost = pin->lost && pin->kind != IOPT_RUN_ZERO;
 	bool charged = pin->kind == IOPT_RUN_RAM;
 
 	if (!pin->owns)
 		return 0;
 	if (charged)
 		pages->nr_charged--;
-	trace_iopt_unpin(pages, index, index, charged && !pin->lost, pin->lost);
-	if (pin->lost)
+	trace_iopt_unpin(pages, index, index, charged && !lost, lost);
+	if (lost)
 		return 1;
 	iopt_unpin_run(&run, 0, 1, pages->writable);
 	iopt_uncharge(pages->payer, charged);

@@ -49,7 +49,8 @@ struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
 		.holders = RB_ROOT_CACHED,
 	};
 	mutex_init(&pages->mutex);
-	xa_init(&pages->pins);
+	xa_init_flags(&pages->pins,
+		      gfp & __GFP_ACCOUNT ? XA_FLAGS_ACCOUNT : 0);
 	return pages;
 }
 

@@ -69,10 +69,11 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
  * @gfp: allocation flags
  *
  * Adding a chunk moves all later chunks in the array, so a cut should rarely do
- * this. Appending fills a chunk with at most CHUNK_MAX runs, and cutting fills
- * it with up to twice as many before it is split in half. Hence a chunk is
- * split at most once in CHUNK_MAX cuts, and with 1 TiB of scattered memory a
- * cut moves less than 24 KiB of the array on average.
+ * this. Appending fills a chunk with at most CHUNK_MAX runs. Cuts, and fills of
+ * holes in it, add up to as many before it is split in half. Hence at most one
+ * chunk is split for every CHUNK_MAX runs that cuts and fills add, and with
+ * 1 TiB of scattered memory a cut moves less than 24 KiB of the array on
+ * average.
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
  * Return: 0 or -ENOMEM. In both cases the record describes the same pages.

@@ -66,7 +66,8 @@ static int runs_append_batch(struct iopt_runs *runs, unsigned long first,
 				packed_move(batch->packed[i], 0,
 					    runs->npages - chunk->index);
 			runs->npages = first + run_batch_end(batch, i++);
-		} while (i != batch->nr && chunk->nr != chunk->capacity &&
+		} while (i != batch->nr &&
+			 chunk->nr < min(chunk->capacity, CHUNK_MAX) &&
 			 packed_offset_fits(runs->npages - chunk->index));
 	}
 	return 0;

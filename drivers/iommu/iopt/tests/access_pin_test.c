@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "../area.h"
+#include "../pages.h"
 #include "access.h"
 
 #define IOVA	0x100000000UL
@@ -48,6 +49,33 @@ static void pin_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, test_unpin(access, IOVA, 8));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	test_validate(test);
+}
+
+/*
+ * The tree of pin records is charged to the memory cgroup of the caller if
+ * iopt_policy.gfp says so.
+ */
+static void pin_records_are_charged(struct kunit *test)
+{
+	static const gfp_t gfp[] = { GFP_KERNEL, GFP_KERNEL_ACCOUNT };
+	unsigned long uaddr = test_touched(test, 1);
+	struct test_space *space = test->priv;
+	struct iopt_pages *pages;
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(gfp); i++) {
+		const struct iopt_policy policy = {
+			.gfp = gfp[i],
+			.max_areas = 1,
+		};
+
+		test_space_replace(test, &policy);
+		KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 1));
+		pages = test_area_at(space, IOVA)->pages;
+		KUNIT_EXPECT_EQ(test, i == 1,
+				!!(pages->pins.xa_flags & XA_FLAGS_ACCOUNT));
+		KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 1));
+	}
 }
 
 /*
@@ -410,6 +438,7 @@ static void pin_EOVERFLOW_of_reserved_page(struct kunit *test)
 
 static struct kunit_case access_pin_cases[] = {
 	KUNIT_CASE(pin_is_all_or_nothing),
+	KUNIT_CASE(pin_records_are_charged),
 	KUNIT_CASE(pin_spans_mappings),
 	KUNIT_CASE(pin_EPERM),
 	KUNIT_CASE(pin_uses_prot_of_mapping),

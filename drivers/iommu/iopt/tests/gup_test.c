@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "../gup.h"
+#include "../io_pagetable.h"
 #include "../pages.h"
 #include "../pages_pin.h"
 #include "access.h"
@@ -250,19 +251,10 @@ static const struct file_operations unwritable_fops = {
 	.mmap = unwritable_mmap,
 };
 
-/*
- * Private memory that the process can never write to keeps the zero page: the
- * mapping is a single run, which is neither pinned nor charged.
- */
-static void zero_page_of_unwritable_memory(struct kunit *test)
+/* Map four pages of private memory that the process can never write to. */
+static unsigned long map_unwritable(struct kunit *test)
 {
-	struct test_access *access = test_access_create(test);
-	unsigned long uaddr, charged = test_charged(), i;
-	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
-	struct test_space *space = test->priv;
-	struct iopt_run_iter iter;
-	struct iopt_pages *pages;
-	struct iopt_run run = {};
+	unsigned long uaddr;
 	struct file *file;
 
 	file = anon_inode_getfile("[iopt-zero]", &unwritable_fops, NULL,
@@ -271,7 +263,24 @@ static void zero_page_of_unwritable_memory(struct kunit *test)
 	uaddr = vm_mmap(file, 0, PAGES(4), PROT_READ, MAP_PRIVATE, 0);
 	fput(file);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uaddr));
+	return uaddr;
+}
 
+/*
+ * Private memory that the process can never write to keeps the zero page: the
+ * mapping is a single run, which is neither pinned nor charged.
+ */
+static void zero_page_of_unwritable_memory(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = map_unwritable(test), charged, i;
+	unsigned long zero = page_to_pfn(ZERO_PAGE(0));
+	struct test_space *space = test->priv;
+	struct iopt_run_iter iter;
+	struct iopt_pages *pages;
+	struct iopt_run run = {};
+
+	charged = test_charged();
 	test_attach(test, space->mock[0]);
 	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
 					       IOMMU_READ));
@@ -291,6 +300,39 @@ static void zero_page_of_unwritable_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_pin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 	KUNIT_EXPECT_EQ(test, 4, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+	test_munmap(test, uaddr, 4);
+}
+
+/*
+ * The zero page is not pinned, so it does not count as lost if an IOMMU driver
+ * fails to unmap it.
+ */
+static void zero_page_is_not_lost(struct kunit *test)
+{
+	struct test_access *access = test_access_create(test);
+	struct test_space *space = test->priv;
+	struct mock_domain *mock = space->mock[0];
+	unsigned long uaddr = map_unwritable(test);
+
+	mock->domain.pgsize_bitmap = PAGE_SIZE;
+	test_attach(test, mock);
+	KUNIT_ASSERT_EQ(test, 0, test_map_prot(space->iopt, IOVA, uaddr, 4,
+					       IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(2), 2));
+	mock->short_unmap = 3;
+	mock->fail_unmap = 2;
+	iopt_detach_domain(space->iopt, &mock->domain);
+	mock->attached = false;
+	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 4));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&space->iopt->nr_lost));
+	test_validate(test);
+
+	mock->short_unmap = 0;
+	mock->fail_unmap = 0;
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iommu_unmap(&mock->domain,
+						     IOVA + PAGES(3),
+						     PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 	test_munmap(test, uaddr, 4);
 }
@@ -550,6 +592,7 @@ static struct kunit_case gup_cases[] = {
 	KUNIT_CASE(replaced_page_is_not_pinned),
 	KUNIT_CASE(file_is_notified_of_writes),
 	KUNIT_CASE(zero_page_of_unwritable_memory),
+	KUNIT_CASE(zero_page_is_not_lost),
 	KUNIT_CASE(attach_reads_memory_of_mapper),
 	KUNIT_CASE(reserved_page_is_a_separate_run),
 	KUNIT_CASE(run_beyond_limit_is_unpinned),

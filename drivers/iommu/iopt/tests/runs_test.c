@@ -222,6 +222,29 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, rc);
 }
 
+/* Appending leaves room for cuts, also in a chunk that cuts have enlarged. */
+static void runs_append_after_cuts(struct kunit *test)
+{
+	struct iopt_runs runs = {}, fresh = {};
+	unsigned long i;
+
+	test_runs_append(test, &runs, 1, CHUNK_MAX + 8, IOPT_RUN_RAM);
+	for (i = 1; i != CHUNK_MAX + 8; i++)
+		test_runs_cut(test, &runs, i);
+	KUNIT_ASSERT_EQ(test, 1, runs.nr_chunks);
+	KUNIT_ASSERT_EQ(test, CHUNK_MAX + 8, runs.chunks[0].nr);
+
+	iopt_runs_clear(&runs, 8, runs.npages - 1);
+	for (i = 0; i != 2 * CHUNK_MAX; i++)
+		test_runs_append(test, &fresh, 2 * i + 1, 1, IOPT_RUN_RAM);
+	KUNIT_ASSERT_EQ(test, 0,
+			test_runs_fill(test, &runs, 8, &fresh, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 8 + 2 * CHUNK_MAX, runs.npages);
+	for (i = 0; i != runs.nr_chunks; i++)
+		KUNIT_EXPECT_LE(test, runs.chunks[i].nr, CHUNK_MAX);
+	iopt_runs_free(&runs);
+}
+
 static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_merge_contiguous),
 	KUNIT_CASE(runs_zero_page_has_stride_0),
@@ -229,6 +252,7 @@ static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_far_apart),
 	KUNIT_CASE(runs_reject_large_pfns),
 	KUNIT_CASE(runs_cut_everywhere),
+	KUNIT_CASE(runs_append_after_cuts),
 	KUNIT_CASE(runs_lose_whole_runs),
 	KUNIT_CASE(runs_clear_makes_one_hole),
 	KUNIT_CASE(runs_fill_is_all_or_nothing),
