@@ -339,4 +339,3 @@ void iopt_dump(struct io_pagetable *iopt)
 		cond_resched();
 	}
 }
-EXPORT_SYMBOL_NS_GPL(iopt_dump, IOPT);

@@ -327,4 +327,3 @@ const char *iopt_validate(struct io_pagetable *iopt)
 		mutex_unlock(&iopt->attach_mutex);
 	return wrong;
 }
-EXPORT_SYMBOL_NS_GPL(iopt_validate, IOPT);
