@@ -88,17 +88,19 @@ out:
 
 static int add_all(struct type1 *type1, struct vfio_info_cap *caps)
 {
-	struct vfio_iommu_type1_info_cap_migration migration = {
-		.header.id = VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
-		.header.version = 1,
-		.pgsize_bitmap = type1_pgsize(type1),
-		.max_dirty_bitmap_size = TYPE1_BITMAP_MAX,
-	};
+	struct vfio_iommu_type1_info_cap_migration migration;
 	struct vfio_iommu_type1_info_dma_avail avail = {
 		.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
 		.header.version = 1,
 		.avail = iopt_mappings_left(type1->iopt),
 	};
+
+	/* An initializer may leave the padding, which user space gets, unset. */
+	memset(&migration, 0, sizeof(migration));
+	migration.header.id = VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION;
+	migration.header.version = 1;
+	migration.pgsize_bitmap = type1_pgsize(type1);
+	migration.max_dirty_bitmap_size = TYPE1_BITMAP_MAX;
 
 	return vfio_info_add_capability(caps, &migration.header,
 					sizeof(migration)) ?:

@@ -117,7 +117,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	 * A device without a dma_unmap op may pin only if another device has
 	 * one.
 	 */
-	if (list_empty(&type1->notified) ||
+	if (list_empty(&type1->notified) || iova > ULONG_MAX ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
 	/* A mapping can only permit reads and writes. */
@@ -155,7 +155,7 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 	struct type1 *type1 = data;
 	struct iopt_range mapping;
 
-	if (WARN_ON(!type1->v2))
+	if (WARN_ON(!type1->v2 || iova > ULONG_MAX))
 		return;
 	if (check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		last = ULONG_MAX;
@@ -197,6 +197,8 @@ int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 
 	if (iopt_has_orphans(type1->iopt))
 		return -EBUSY;
+	if (iova > ULONG_MAX)
+		return -EINVAL;
 	if (write)
 		flags |= IOPT_ACCESS_WRITE;
 	return type1_access_errno(iopt_access_rw(type1->access, iova, buffer,

@@ -20,3 +20,12 @@ dma_pte_present(struct dma_pte *pte)
 -	return (pte->val & 3) != 0;
 +	return (READ_ONCE(pte->val) & 3) != 0;
 }
+
+@@
+identifier pte;
+@@
+dma_pte_superpage(struct dma_pte *pte)
+{
+-	return (pte->val & DMA_PTE_LARGE_PAGE);
++	return (READ_ONCE(pte->val) & DMA_PTE_LARGE_PAGE);
+}

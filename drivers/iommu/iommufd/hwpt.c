@@ -77,7 +77,10 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 	return hwpt;
 }
 
-/* Set up the window for MSI doorbells unless @start is PHYS_ADDR_MAX. */
+/*
+ * Set up the window for MSI doorbells unless @start is PHYS_ADDR_MAX. A kernel
+ * without support for such windows does not use them.
+ */
 static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 {
 	int rc;
@@ -85,6 +88,8 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 	if (start == PHYS_ADDR_MAX || hwpt->msi_window)
 		return 0;
 	rc = iommu_get_msi_cookie(hwpt->domain, start);
+	if (rc == -ENODEV)
+		return 0;
 	if (!rc)
 		hwpt->msi_window = true;
 	return rc;
