@@ -101,7 +101,7 @@ identifier group, container, driver;
 -		module_put(driver->ops->owner);
 +		struct vfio_container_iommu *iommu;
 +
-+		iommu = rcu_replace_pointer(container->iommu, NULL, lockdep_is_held(&container->group_lock));
++		iommu = rcu_replace_pointer(container->iommu, NULL, true);
  		container->iommu_driver = NULL;
  		container->iommu_data = NULL;
 +		vfio_container_iommu_put(iommu);

@@ -79,7 +79,7 @@ identifier container, group, driver, ret;
 +		return;
 +
 +	/* Detaching the last group deprivileges a container, remove iommu */
-+	iommu = rcu_replace_pointer(container->iommu, NULL, lockdep_is_held(&container->group_lock));
++	iommu = rcu_replace_pointer(container->iommu, NULL, true);
 +	container->iommu_driver = NULL;
 +	container->iommu_data = NULL;
 +	if (iommu)
@@ -112,7 +112,7 @@ identifier group, container, driver;
 -	if (driver && list_empty(&container->group_list)) {
 -		struct vfio_container_iommu *iommu;
 -
--		iommu = rcu_replace_pointer(container->iommu, NULL, lockdep_is_held(&container->group_lock));
+-		iommu = rcu_replace_pointer(container->iommu, NULL, true);
 -		container->iommu_driver = NULL;
 -		container->iommu_data = NULL;
 -		vfio_container_iommu_put(iommu);
