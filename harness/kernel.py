@@ -17,7 +17,6 @@ FRAGMENTS = {
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
-    "modules": ["common", "iommufd", "release", "modules"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
