@@ -22,6 +22,11 @@ def roundtrip():
     return Results(passed=["git am of the series results in the tree that is built"])
 
 
+def prebuilt():
+    stock.build("release")
+    return Results(passed=["the stock release kernel is built"])
+
+
 STAGES = [
     ("series", roundtrip),
     ("sample", lambda: run.sample(on_line=say)),
@@ -39,6 +44,7 @@ STAGES = [
 BESIDE = [
     ("lint", lint.lint),
     ("each commit compiles", lambda: bisect.bisect(["y"])),
+    ("stock kernel", prebuilt),      # for the differential, which is one of the last stages
 ]
 
 

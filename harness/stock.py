@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Build the stock kernel: the unmodified base, in a separate work tree."""
+import fcntl
 import shutil
 
 from . import base, kernel, packages
@@ -40,9 +41,12 @@ def configured(name):
 
 
 def build(name):
-    """Build the named stock kernel; return its folder."""
+    """Build the named stock kernel; return its folder. Waits while another process of the same command builds it."""
     packages.need(packages.KERNEL)
-    out = configured(name)
-    must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE), f"stock-{name}.build",
-         env=kernel.environment(BASE))
+    BASE.mkdir(parents=True, exist_ok=True)
+    with open(BASE / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        out = configured(name)
+        must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE),
+             f"stock-{name}.build", env=kernel.environment(BASE))
     return out
