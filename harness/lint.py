@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, stock, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
-from .shell import ERROR, Failure, Progress, logged
+from .shell import Failure, Progress, logged, must
 
 # FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
 # for all files. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
@@ -66,10 +66,12 @@ def configurations(results):
         lines = (LOG / f"{name}.config").read_text(errors="replace").splitlines()
         findings = [line for line in lines if "unmet direct dependencies" in line]
         results.check(f"kconfig: {name}", not findings, findings)
-        status, log = logged(f"compile {name}", kernel.make(out, "KCFLAGS=-Werror", *folders), f"{name}.build",
-                             env=kernel.environment())
-        errors = [line for line in log.read_text(errors="replace").splitlines() if ERROR.search(line)]
-        results.check(f"compile: {name}", not status, errors[:8])
+        try:
+            must(f"compile {name}", kernel.make(out, "KCFLAGS=-Werror", *folders), f"{name}.build",
+                 env=kernel.environment())
+            results.passed.append(f"compile: {name}")
+        except Failure as failure:
+            results.fail(f"compile: {failure}")
     # make check builds the stock release kernel, but not the stock debug kernel of make inversion.
     try:
         stock.configured("debug")
