@@ -50,6 +50,7 @@ static int runs_append_batch(struct iopt_runs *runs, unsigned long first,
 
 	while (i != batch->nr) {
 		struct iopt_run_chunk *chunk;
+		unsigned int max;
 
 		rc = iopt_runs_make_room(runs, gfp);
 		if (rc)
@@ -61,13 +62,13 @@ static int runs_append_batch(struct iopt_runs *runs, unsigned long first,
 			continue;
 		}
 		chunk = runs_last_chunk(runs);
+		max = min(chunk->capacity, CHUNK_MAX);
 		do {
 			chunk->packed[chunk->nr++] =
 				packed_move(batch->packed[i], 0,
 					    runs->npages - chunk->index);
 			runs->npages = first + run_batch_end(batch, i++);
-		} while (i != batch->nr &&
-			 chunk->nr < min(chunk->capacity, CHUNK_MAX) &&
+		} while (i != batch->nr && chunk->nr < max &&
 			 packed_offset_fits(runs->npages - chunk->index));
 	}
 	return 0;
