@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 
 # Pass variables of the command line to the harness.
-export KERNEL PLANT ONLY WIDEN
+export KERNEL TOPIC PLANT ONLY WIDEN
 export IOPT_GOALS := $(MAKECMDGOALS)
 
 .PHONY: python

@@ -12,7 +12,7 @@ import signal
 import sys
 import textwrap
 
-from . import base, packages, widen
+from . import base, packages, series, widen
 from .paths import BUILD, ROOT
 from .shell import Failure, say
 
@@ -39,6 +39,7 @@ COMMANDS = {
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
     "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
+    "TOPIC": (set(COMMANDS) - {"clean"}, "last topic of series/ in the tree; by default, all topics are in it"),
     "ONLY": ({"selftest", "differential", "mutants", "bench"},
              "comma-separated names of the programs, mutants or parts to run; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
@@ -96,6 +97,7 @@ def check_arguments(command):
     widen.given()
     if command != "clean":
         base.named()
+        series.given()
 
 
 def check_folder():

@@ -2,8 +2,8 @@
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
-make check compiles each commit with y, and only the last one with m. At the end, modpost checks that the modules find
-all symbols that they use.
+make check compiles only the last commit of each topic, with y, and the whole series with m. At the end, modpost checks
+that the modules find all symbols that they use.
 """
 import re
 import shutil
@@ -91,24 +91,45 @@ def unresolved(out):
     return errors or ([f"modpost failed, see {log}"] if status else [])
 
 
-def bisect(every=tuple(VARIANTS)):
-    """Compile each commit in the given variants and, at the last commit, the whole series in the other variants."""
+def commits(made):
+    """Return the steps that compile each commit with all variants. A step is (name, patches, commit, folders, variants).
+
+    Commits that change no kernel code are left out. The last step is the series as a whole.
+    """
+    found = [(patch.name, [patch], commit, folders, list(VARIANTS))
+             for patch, commit in made if (folders := touched(commit))]
+    return [*found, whole(made, [])]
+
+
+def ends(made):
+    """Return the steps that compile the last commit of each topic with y, and the whole series with m."""
+    found, patches, folders = [], [], set()
+    for topic, part, commit in series.ends(made):
+        patches = patches + part
+        folders = folders.union(*(touched(each) for patch, each in made if patch.topic == topic))
+        found.append((f"topic {topic.name}", patches, commit, sorted(folders), ["y"]))
+    return [*found, whole(made, ["m"])]
+
+
+def whole(made, variants):
+    folders = sorted({folder for _, commit in made for folder in touched(commit)})
+    return "the series", [patch for patch, _ in made], made[-1][1], folders, variants
+
+
+def compiled(todo):
+    """Compile the steps, and check at the end that the modules find their symbols; return the results."""
     packages.need(packages.KERNEL)
-    made = series.apply()
     results = Results()
     if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain"):
         shutil.rmtree(TREE, ignore_errors=True)
         git("worktree", "prune")
         git("worktree", "add", "-q", "--detach", str(TREE), "base")
-    todo = [([patch], commit, folders, every) for patch, commit in made if (folders := touched(commit))]
-    todo.append(([patch for patch, _ in made], made[-1][1], sorted({folder for step in todo for folder in step[2]}),
-                 [variant for variant in VARIANTS if variant not in every]))
-    for number, (patches, commit, folders, variants) in enumerate(todo, 1):
+    last = todo[-1][2]
+    for number, (name, patches, commit, folders, variants) in enumerate(todo, 1):
         git("checkout", "-q", "--detach", commit, tree=TREE)
         for variant in variants:
-            name = patches[-1].name if len(patches) == 1 else "the series"
             wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
-                                   last=number >= len(todo) - 1)
+                                   last=commit == last)
             results.check(f"{name} compiles ={variant}", not wrong, wrong)
     if not results.failed:      # otherwise the modules may be missing
         errors = unresolved(BUILD / "bisect-m")
@@ -116,6 +137,10 @@ def bisect(every=tuple(VARIANTS)):
     return results
 
 
+def topics():
+    return compiled(ends(series.apply()))
+
+
 def main():
     kernel.build("release")
-    return report(bisect())
+    return report(compiled(commits(series.apply())))

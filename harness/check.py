@@ -17,9 +17,9 @@ from .shell import Failure, say
 def roundtrip():
     # Lint and the differential use this tree, possibly at the same time.
     stock.tree()
-    series_mail.write()
-    series_mail.prove()
-    return Results(passed=["git am of the series results in the tree that is built"])
+    ended = series_mail.write()
+    series_mail.prove(ended)
+    return Results(passed=[f"git am of topic {topic.name} results in the tree that is built" for topic, _, _ in ended])
 
 
 def prebuilt():
@@ -43,7 +43,7 @@ STAGES = [
 # first of STAGES is done.
 BESIDE = [
     ("lint", lint.lint),
-    ("each commit compiles", lambda: bisect.bisect(["y"])),
+    ("each topic compiles", bisect.topics),
     ("stock kernel", prebuilt),      # for the differential, which is one of the last stages
 ]
 

@@ -33,8 +33,8 @@ def environment(base=BUILD):
     another base from files with the same paths relative to it.
     """
     env = {k: v for k, v in os.environ.items()
-           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "PLANT", "ONLY", "WIDEN",
-                        "CDPATH")}
+           if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
+                        "WIDEN", "CDPATH")}
     # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",

@@ -98,12 +98,12 @@ def lint():
     results = Results()
     for check in layers.layers, structure.lengths, structure.includes, kerneldoc.kerneldoc, mutants.fit:
         results.add(check())
-    series_mail.write()
-    brought = sorted({path for patch in series.patches() for path in patch.files})
+    ended = series_mail.write()
+    brought = sorted({path for _, patches, _ in ended for patch in patches for path in patch.files})
     sources = [path for path in brought if path.endswith((".c", ".h"))]
     built = [path for path in sources if path.startswith("drivers/")]
 
-    each("checkpatch", sorted(series_mail.FOLDER.glob("*.patch"))[1:], lambda p: tool([*CHECKPATCH, p]), results)
+    each("checkpatch", series_mail.mails(), lambda p: tool([*CHECKPATCH, p]), results)
     # The files of the series are checked as part of its patches. The harness's own C files are in no patch.
     own = sorted(HARNESS.rglob("*.[ch]"))
     each("checkpatch -f", own, lambda p: tool([*CHECKPATCH, "-f", p]), results)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Apply the patch series: each folder of series/ becomes a commit on top of the base in build/linux.
+"""Apply the patch series: each patch in series/ becomes a commit on top of the base in build/linux.
 
-series/NNNN-slug/ contains
+The folders N-topic/ of series/ are the topics, which can be merged one after the other. TOPIC= names the topic after
+which the tree ends. N-topic/NNNN-slug/ is one patch and contains
   message   the commit message; a Signed-off-by is appended
   files     paths of our files that the patch adds, one per line
   remove    files of the kernel that the patch removes, one per line
@@ -17,6 +18,9 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
 from . import base, edits, packages
 from .base import AUTHOR, EMAIL, git
@@ -28,13 +32,49 @@ AREAS = ("Documentation", "drivers", "include", "samples", "tools")
 COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
 
 
-class Patch:
-    """One folder of series/."""
+@dataclass(frozen=True)
+class Topic:
+    """A folder N-topic/ of series/, which is sent as one mail series."""
+    name: str
+    folder: Path
 
-    def __init__(self, folder):
+    def cover(self):
+        """Return the subject and the text of the cover letter."""
+        try:
+            subject, _, body = (self.folder / "cover").read_text().strip().partition("\n")
+        except FileNotFoundError:
+            raise Failure(f"series/{self.folder.name}/cover, the cover letter, is missing") from None
+        return subject, body.strip()
+
+
+def topics():
+    """Return all topics in order."""
+    found = [Topic(path.name.partition("-")[2], path) for path in sorted(SERIES.iterdir()) if path.is_dir()]
+    for topic in found:
+        if not re.fullmatch(r"\d-[a-z]\w*", topic.folder.name):
+            raise Failure(f"series/{topic.folder.name}: the name of a topic's folder must be `N-topic`")
+    return found
+
+
+def given():
+    """Return the topics up to the one that TOPIC= names, or all topics."""
+    name, every = os.environ.get("TOPIC"), topics()
+    names = [topic.name for topic in every]
+    if not name:
+        return every
+    if name not in names:
+        raise Failure(f"TOPIC={name}: there is no such topic. The topics are {', '.join(names)}.")
+    return every[:names.index(name) + 1]
+
+
+class Patch:
+    """One patch of a topic."""
+
+    def __init__(self, topic, folder):
+        self.topic = topic
         self.folder = folder
         self.name = folder.name
-        self.where = f"series/{folder.name}"
+        self.where = f"series/{topic.folder.name}/{folder.name}"
         known = {"message", "files", "remove", "insert"}
         fragments = {entry.name: entry.read_text() for entry in sorted(folder.iterdir())
                      if entry.name not in known and entry.suffix != ".cocci"}
@@ -167,10 +207,12 @@ def make_commit(tree, patch):
     return commit
 
 
-def patches():
-    """Return all patches in order. A file may be added by one patch only, except that Makefiles may grow in several."""
-    folders = sorted(path for path in SERIES.iterdir() if path.is_dir()) if SERIES.is_dir() else []
-    found = [Patch(folder) for folder in folders]
+def patches(of):
+    """Return the patches of these topics in order.
+
+    A file may be added by one patch only, except that Makefiles may grow in several.
+    """
+    found = [Patch(topic, folder) for topic in of for folder in sorted(topic.folder.iterdir()) if folder.is_dir()]
     bringer = {}
     for patch in found:
         for path in patch.files:
@@ -182,14 +224,14 @@ def patches():
 
 def unlisted():
     """Return those of our files that no patch adds."""
-    listed = {path for patch in patches() for path in patch.files}
+    listed = {path for patch in patches(topics()) for path in patch.files}
     ours = {str(file.relative_to(ROOT)) for area in AREAS for file in (ROOT / area).rglob("*") if file.is_file()}
     return sorted(path for path in ours - listed if not path.endswith((".pyc", ".swp", "~")))
 
 
 @functools.cache
 def apply():
-    """Apply the series, check out its last commit in build/linux and return [(patch, commit)].
+    """Apply the series up to TOPIC=, check out the last commit in build/linux and return [(patch, commit)].
 
     Later calls return the result of the first one.
     """
@@ -205,7 +247,7 @@ def apply():
     known = json.loads(COMMITS.read_text()) if COMMITS.exists() else {}
     made, head, tree = [], start, None
     progress = Progress("apply the series")
-    todo = patches()
+    todo = patches(given())
     for patch in todo:
         progress.tick(patch.name)
         key = patch.key(key)
@@ -224,3 +266,12 @@ def apply():
     if loose:
         say(f"note: no patch adds {' '.join(loose[:6])}{' ...' if len(loose) > 6 else ''}")
     return made
+
+
+def ends(made):
+    """Return [(topic, its patches, its last commit)] of the [(patch, commit)] that apply() returns."""
+    found = []
+    for topic, group in groupby(made, key=lambda entry: entry[0].topic):
+        part = list(group)
+        found.append((topic, [patch for patch, _ in part], part[-1][1]))
+    return found

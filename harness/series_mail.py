@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make series: write the patches and a cover letter as mail, and check that git am yields the tree that was built."""
+"""make series: write each topic as mail with a cover letter, and check that git am yields the trees that were built."""
 import shutil
 
 from . import series
 from .base import ENV, git
-from .paths import BUILD, SERIES
+from .paths import BUILD
 from .shell import Failure, must, say
 
 FOLDER = BUILD / "series"
@@ -12,45 +12,55 @@ SCRATCH = BUILD / "series-am"
 
 
 def write():
-    """Write the patches into build/series; return [(patch, commit)] as series.apply() does."""
-    made = series.apply()
+    """Write the patches of each topic into a folder of build/series; return what series.ends() returns."""
+    ended = series.ends(series.apply())
     shutil.rmtree(FOLDER, ignore_errors=True)
-    if not made:
-        raise Failure("series/ contains no patch")
-    git("format-patch", "-q", "--cover-letter", "--no-signature", "--stat=72", "-o", str(FOLDER), "base..HEAD")
-    letter = FOLDER / "0000-cover-letter.patch"
-    try:
-        subject, _, body = (SERIES / "cover").read_text().strip().partition("\n")
-    except FileNotFoundError:
-        raise Failure("the cover letter, series/cover, is missing") from None
-    text = letter.read_text().replace("*** SUBJECT HERE ***", subject).replace("*** BLURB HERE ***", body.strip())
-    letter.write_text(text)
-    return made
+    before = "base"
+    for topic, _, commit in ended:
+        folder = FOLDER / topic.folder.name
+        git("format-patch", "-q", "--cover-letter", "--no-signature", "--stat=72", "-o", str(folder),
+            f"{before}..{commit}")
+        subject, body = topic.cover()
+        letter = folder / "0000-cover-letter.patch"
+        text = letter.read_text().replace("*** SUBJECT HERE ***", subject).replace("*** BLURB HERE ***", body)
+        letter.write_text(text)
+        before = commit
+    return ended
 
 
-def prove():
-    """Apply the mail to the base with git am; raise Failure unless the result equals the tree of build/linux."""
+def mails():
+    """Return the patches in build/series, without the cover letters."""
+    return [mail for mail in sorted(FOLDER.glob("*/*.patch")) if not mail.name.startswith("0000-")]
+
+
+def prove(ended):
+    """Apply the mail of one topic after the other with git am, beginning at the base.
+
+    Raise Failure unless each topic results in the tree that was built for it.
+    """
     shutil.rmtree(SCRATCH, ignore_errors=True)
     git("worktree", "prune")
     git("worktree", "add", "-q", "--no-checkout", "--detach", str(SCRATCH), "base")
     try:
         # A sparse checkout of the files that the series touches avoids writing out the whole tree.
-        touched = git("diff", "--name-only", "base", "HEAD")
+        touched = {path for (_, _, commit) in ended for path in git("diff", "--name-only", "base", commit).splitlines()}
         git("sparse-checkout", "set", "--no-cone", "--stdin", tree=SCRATCH,
-            data="".join(f"/{path}\n" for path in touched.splitlines()))
+            data="".join(f"/{path}\n" for path in sorted(touched)))
         git("checkout", "-q", "--detach", "base", tree=SCRATCH)
-        must("apply the mail to the base", ["git", "-C", SCRATCH, "am", "-q", *sorted(FOLDER.glob("*.patch"))[1:]],
-             "series-am.log", env=ENV)
-        got, built = git("rev-parse", "HEAD^{tree}", tree=SCRATCH), git("rev-parse", "HEAD^{tree}")
-        if got != built:
-            raise Failure("git am results in a different tree than the one that is built:\n" +
-                          git("diff", "--stat", built.strip(), got.strip()))
+        for topic, _, commit in ended:
+            mail = [path for path in mails() if path.parent.name == topic.folder.name]
+            must(f"git am of topic {topic.name}", ["git", "-C", SCRATCH, "am", "-q", *mail], "series-am.log", env=ENV)
+            got, built = (git("rev-parse", f"{name}^{{tree}}", tree=SCRATCH).strip() for name in ("HEAD", commit))
+            if got != built:
+                raise Failure(f"git am of topic {topic.name} results in a different tree than the one that is built:\n"
+                              + git("diff", "--stat", built, got))
     finally:
         git("worktree", "remove", "--force", str(SCRATCH))
 
 
 def main():
-    write()
-    prove()
-    say(str(FOLDER))
+    ended = write()
+    prove(ended)
+    for topic, patches, _ in ended:
+        say(f"{FOLDER / topic.folder.name}: {len(patches)} patches")
     return 0

@@ -34,7 +34,7 @@ def lengths():
 def includes():
     """Check that no file of a patch includes a file that only a later patch adds."""
     results, found = Results(), []
-    added = {path: number for number, patch in enumerate(series.patches()) for path in patch.files}
+    added = {path: number for number, patch in enumerate(series.patches(series.topics())) for path in patch.files}
     for path, number in added.items():
         for name in INCLUDE.findall((ROOT / path).read_text()) if path.endswith((".c", ".h")) else []:
             other = os.path.normpath(f"{os.path.dirname(path)}/{name}")
