@@ -18,31 +18,40 @@ from .shell import Failure
 class Insertion:
     """Lines to insert after or before the anchor, which is the only line of a file with that text.
 
-    With `within:`, the anchor is the first such line below the only line that equals the text of `within:`.
+    With `within:`, the anchor is the first such line below the only line that equals the text of `within:`. With
+    `delete:`, the anchor itself is deleted, with all lines up to the next one that equals the text of `to:` if given.
     """
 
     def __init__(self, where, path):
         self.where, self.path = where, path
-        self.within = self.side = self.anchor = None
+        self.within = self.side = self.anchor = self.to = None
         self.lines = []
 
     def fail(self, what):
         raise Failure(f"{self.where}: {self.path}: {what}")
 
     def apply(self, text):
-        if self.anchor is None or not self.lines:
-            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ ` or `file:`")
+        if self.anchor is None or bool(self.lines) == (self.side == "delete"):
+            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ ` or `file:`; `delete:` "
+                      "needs none")
         lines = text.splitlines()
         first = 0
         if self.within is not None:
             first = self._only(lines, self.within, 0) + 1
-            at = next((n for n in range(first, len(lines)) if lines[n].strip() == self.anchor), None)
-            if at is None:
-                self.fail(f"no line `{self.anchor}` below `{self.within}`")
+            at = self._next(lines, self.anchor, first)
         else:
             at = self._only(lines, self.anchor, 0)
+        if self.side == "delete":
+            end = at if self.to is None else self._next(lines, self.to, at)
+            return "\n".join(lines[:at] + lines[end + 1:]) + "\n"
         at += self.side == "after"
         return "\n".join(lines[:at] + self.lines + lines[at:]) + "\n"
+
+    def _next(self, lines, wanted, first):
+        at = next((n for n in range(first, len(lines)) if lines[n].strip() == wanted), None)
+        if at is None:
+            self.fail(f"no line `{wanted}` below line {first}")
+        return at
 
     def _only(self, lines, wanted, first):
         found = [n for n in range(first, len(lines)) if lines[n].strip() == wanted]
@@ -67,14 +76,16 @@ def parse_insertions(where, text, fragments):
         key, _, rest = line.partition(":")
         if line.startswith("@@ "):
             path, current = line[3:].strip(), None
-        elif path and key in ("within", "after", "before"):
-            if current is None or current.lines:
+        elif path and key in ("within", "after", "before", "delete"):
+            if current is None or current.lines or current.side == "delete":
                 current, inline = Insertion(at, path), 0
                 found.append(current)
             if key == "within":
                 current.within = rest.strip()
             else:
                 current.side, current.anchor = key, rest.strip()
+        elif current and key == "to":
+            current.to = rest.strip()
         elif current and key == "file":
             name = rest.strip()
             if not fragments.get(name):

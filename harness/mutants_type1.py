@@ -13,7 +13,7 @@ from .paths import BUILD, LINUX
 from .shell import Failure, must
 
 FOLDER = BUILD / "mutants"
-SOURCE = LINUX / "drivers/vfio"
+SOURCE = LINUX / "drivers/vfio/type1"
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
 # The random sequences take as long as all other programs together.
@@ -30,8 +30,7 @@ def rules(mutant):
 def build(mutants):
     """Build the unchanged source and each mutant as a module; return {name: .ko}."""
     out = kernel.build("release")
-    headers = [SOURCE / "vfio.h", SOURCE / "device_kvm.h"]
-    text = {path.name: path.read_text() for path in [*headers, *SOURCE.glob("type1*.[ch]")]}
+    text = {path.name: path.read_text() for path in SOURCE.glob("*.[ch]")}
     for mutant in mutants:
         if mutant.file not in text:
             raise Failure(f"mutant {mutant.name}: no such file: {mutant.file}")
@@ -44,6 +43,8 @@ def build(mutants):
             (folder / path).write_text(mutate.mutate(source, mutant) if mutant and path == mutant.file else source)
         (folder / "Kbuild").write_text(f"obj-m += mutant_{name}.o\nmutant_{name}-y := {' '.join(objects)}\n")
     (FOLDER / "Kbuild").write_text("".join(f"obj-m += {folder.name}/\n" for folder in sorted(FOLDER.iterdir())))
+    for header in SOURCE.parent.glob("*.h"):      # type1.h includes ../vfio.h
+        shutil.copy2(header, FOLDER)
     must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules"), "mutants.build",
          env=kernel.environment())
     return {name: FOLDER / name / f"mutant_{name}.ko" for name in [NONE, *(mutant.name for mutant in mutants)]}

@@ -30,7 +30,7 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
-#include "vfio.h"
+#include "../vfio.h"
 
 /* Largest dirty bitmap in bytes: one bit for each of INT_MAX pages. */
 #define TYPE1_BITMAP_MAX	BIT(28)
@@ -130,32 +130,32 @@ static inline unsigned long type1_pgsize(struct type1 *type1)
 	return 1UL << __ffs(READ_ONCE(type1->pgsizes));
 }
 
-/* type1_main.c */
+/* main.c */
 int type1_attach_errno(int rc);
 int type1_access_errno(int rc);
 void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(struct type1 *type1, const char *function,
 			 unsigned long npages);
 
-/* type1_info.c */
+/* info.c */
 long type1_check_extension(struct type1 *type1, unsigned long extension);
 long type1_get_info(struct type1 *type1, void __user *arg);
 
-/* type1_dma.c */
+/* dma.c */
 long type1_map_dma(struct type1 *type1, void __user *arg);
 long type1_unmap_dma(struct type1 *type1, void __user *arg);
 
-/* type1_dirty.c */
+/* dirty.c */
 int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size);
 long type1_dirty_pages(struct type1 *type1, void __user *arg);
 
-/* type1_groups.c */
+/* groups.c */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 		       enum vfio_group_type type);
 void type1_detach_group(void *data, struct iommu_group *iommu_group);
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group);
 
-/* type1_mediated.c */
+/* mediated.c */
 extern const struct iopt_access_ops type1_access_ops;
 void type1_register_device(void *data, struct vfio_device *vdev);
 void type1_unregister_device(void *data, struct vfio_device *vdev);

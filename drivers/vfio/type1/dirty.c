@@ -3,7 +3,7 @@
  * VFIO type1: VFIO_IOMMU_DIRTY_PAGES.
  *
  * The engine tracks dirty pages. Whether a group has devices with untracked DMA
- * is recorded in type1_groups.c.
+ * is recorded in groups.c.
  */
 #include <linux/mm.h>
 #include <linux/stddef.h>
