@@ -14,6 +14,7 @@
 #include "../reserve.h"
 #include "failing.h"
 #include "space.h"
+#include "thread.h"
 
 #define IOVA	0x100000000UL
 #define NEW	0x200000000UL
@@ -606,10 +607,8 @@ static void fails_at_nth(struct kunit *test)
 	memset(&work, 0, sizeof(work));
 	space->uaddr = test_touched(test, NPAGES);
 	space->mock[0]->domain.pgsize_bitmap = PAGE_SIZE;
-	if (call->call == call_adopt) {
-		work.second = mm_alloc();
-		KUNIT_ASSERT_NOT_NULL(test, work.second);
-	}
+	if (call->call == call_adopt)
+		work.second = test_other_mm(test);
 	call->prepare(test);
 	look(test, before);
 

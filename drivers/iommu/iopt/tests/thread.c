@@ -14,11 +14,20 @@
 /* Number of threads that were started and not joined. */
 static unsigned int nr_unjoined;
 
-/* Allocate the mm of another process. The caller drops it with mmput(). */
+/*
+ * Allocate the mm of another process. The caller drops it with mmput().
+ *
+ * For a thread with an mm, mm_alloc() of user-mode Linux copies the registers
+ * of a host process, which fails on processors with AMX. Hence the thread must
+ * not use its mm meanwhile.
+ */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
-	struct mm_struct *mm = mm_alloc();
+	struct mm_struct *own = current->mm, *mm;
 
+	kthread_unuse_mm(own);
+	mm = mm_alloc();
+	kthread_use_mm(own);
 	KUNIT_ASSERT_NOT_NULL(test, mm);
 	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
 	return mm;
