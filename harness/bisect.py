@@ -6,18 +6,21 @@ make check compiles only the last commit of each topic, with y, and the whole se
 that the modules find all symbols that they use.
 """
 import re
-import shutil
 from pathlib import Path
 
-from . import kernel, packages, series
+from . import kernel, packages, series, worktree
 from .base import git
 from .paths import BUILD
 from .results import Results, report
 from .shell import ERROR, logged, output
 
 TREE = BUILD / "bisect-tree"
-# The modules that unresolved() checks. They need no other driver.
-MODULES = ["iopt", "iommufd", "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"]
+# The modules that unresolved() checks, by the folders of their sources. They need no other driver.
+MODULES = {
+    "drivers/iommu/iopt": ["iopt"],
+    "drivers/iommu/iommufd": ["iommufd"],
+    "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
+}
 VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
 
 
@@ -77,9 +80,10 @@ def unresolved(out):
         return [f"{release} does not exist"]
     ordered = [line for folder in ("drivers/iommu", "drivers/vfio")
                for line in (out / folder / "modules.order").read_text().split()]
-    modules = [line[:-2] + "o" for line in ordered if Path(line).stem in MODULES]
-    if len(modules) != len(MODULES):
-        return [f"{len(modules)} of {len(MODULES)} modules were built"]
+    wanted = {name for folder, names in MODULES.items() if (TREE / folder).exists() for name in names}
+    modules = [line[:-2] + "o" for line in ordered if Path(line).stem in wanted]
+    if len(modules) != len(wanted):
+        return [f"{len(modules)} of {len(wanted)} modules were built"]
     theirs = set(re.findall(r"__ksymtab_(\w+)$", output("nm", *modules, cwd=out), re.M))
     symbols = out / "kernel.symvers"
     symbols.write_text("".join(
@@ -120,13 +124,9 @@ def compiled(todo):
     """Compile the steps, and check at the end that the modules find their symbols; return the results."""
     packages.need(packages.KERNEL)
     results = Results()
-    if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain"):
-        shutil.rmtree(TREE, ignore_errors=True)
-        git("worktree", "prune")
-        git("worktree", "add", "-q", "--detach", str(TREE), "base")
     last = todo[-1][2]
     for number, (name, patches, commit, folders, variants) in enumerate(todo, 1):
-        git("checkout", "-q", "--detach", commit, tree=TREE)
+        worktree.checkout(TREE, commit)
         for variant in variants:
             wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
                                    last=commit == last)

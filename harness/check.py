@@ -2,14 +2,15 @@
 """make check: run all stages that a submission must pass, and print the number of passed and failed cases.
 
 PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests with the debug kernel,
-so that make check must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock.
+so that make check must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock. TOPIC= ends the
+series after a topic; then the stages run that apply to this tree.
 """
 import functools
 import time
 
-from . import (beside, bisect, clients, differential, guest, inversion, kunit, lint, planted, run,
+from . import (beside, bisect, clients, contract, differential, guest, inversion, kunit, lint, planted, run,
                selftest, series_mail, stock, widen)
-from .paths import LOG
+from .paths import LINUX, LOG
 from .results import Results
 from .shell import Failure, say
 
@@ -27,16 +28,19 @@ def prebuilt():
     return Results(passed=["the stock release kernel is built"])
 
 
+# (name, function, path in the kernel tree without which the stage does not apply). The path is missing if TOPIC= ends the
+# tree before the topic that adds it.
 STAGES = [
-    ("series", roundtrip),
-    ("sample", lambda: run.sample(on_line=say)),
-    ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS)),
-    ("kunit in the debug kernel", lambda: kunit.debug(60)),
-    ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given())),
-    ("differential", differential.differential),
-    ("racing unmaps", inversion.ours),
-    ("clients", clients.ours),
-    ("planted bugs", planted.planted),
+    ("series", roundtrip, ""),
+    ("sample", lambda: run.sample(on_line=say), "samples/iommufd"),
+    ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS), kunit.KUNITCONFIG),
+    ("kunit in the debug kernel", lambda: kunit.debug(60), "drivers/iommu/iommu-group-test.c"),
+    ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given()),
+     "tools/testing/selftests/iommufd"),
+    ("differential", differential.ours, contract.SOURCE),
+    ("racing unmaps", inversion.ours, contract.SOURCE),
+    ("clients", clients.ours, ""),
+    ("planted bugs", planted.planted, ""),
 ]
 
 # Stages that need no guest. A guest leaves one processor nearly idle, so these stages run in the background once the
@@ -102,9 +106,10 @@ def run_all(stages):
 def main():
     start = time.monotonic()
     planted.given()     # Reject an invalid PLANT= before the first stage.
-    staged = [(name, *stage(name, work)) for name, work in STAGES[:1]]
+    staged = [(name, *stage(name, work)) for name, work, _ in STAGES[:1]]
+    todo = [(name, work) for name, work, path in STAGES[1:] if (LINUX / path).exists()]
     with beside.started("beside", [functools.partial(stage, name, work) for name, work in BESIDE]) as others:
-        staged += [(name, *stage(name, work)) for name, work in STAGES[1:]]
+        staged += [(name, *stage(name, work)) for name, work in todo]
         for name, _ in BESIDE:
             try:
                 results, seconds = others.result()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make differential: compare the behaviour of type1 under the stock kernel and under ours, line by line.
+"""make differential: compare the behaviour of type1 in the stock kernel and in ours, line by line.
 
 The lines are those that contract.py records. ONLY= selects contract programs; if it is given, rules without a line are
 not failures.
@@ -8,7 +8,8 @@ import dataclasses
 import itertools
 import re
 
-from . import contract, guest, kernel, only, stock
+from . import contract, guest, implementations, kernel, only, stock
+from .paths import LINUX
 from .results import Results, report
 from .shell import say
 
@@ -30,7 +31,7 @@ def judge(first, other, allowed, whole):
     """
     differences = list(compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
-    wrong += [f"{program}: {line}: stock {one}, {other.name} {two}" for program, line, one, two, wanted in differences
+    wrong += [f"{program}: {line}: {first.name} {one}, {other.name} {two}" for program, line, one, two, wanted in differences
               if not wanted]
     used = {difference[:4] for difference in differences}
     wrong += [f"allowed difference that did not occur: {' | '.join(entry)}" for entry in allowed
@@ -89,30 +90,65 @@ def explain(wrong, kernels):
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
     for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=NOTHING), 1):
         if one != two:
-            return [f"random: seed {seeds[0]}, line {number} of the trace: stock {one}, other {two}"]
+            return [f"random: seed {seeds[0]}, line {number} of the trace: {kernels[0].name} {one}, {kernels[1].name} {two}"]
     return [f"random: seed {seeds[0]} does not differ when run alone"]
 
 
-def differential(seeds=200, itself=False, wanted=""):
-    """Compare the stock kernel with ours or, if itself is set, with itself; return the results.
+# The kernels that can be compared: {name: function that builds it and returns its folder and its tree}.
+KERNELS = {
+    "stock": lambda: (stock.build("release"), stock.TREE),
+    "standalone": lambda: (implementations.build("standalone"), implementations.TREE),
+    "engine": lambda: (implementations.build("engine"), implementations.TREE),
+    "ours": lambda: (kernel.build("release"), LINUX),
+}
+# Pairs that make differential compares, and whether the intended differences are allowed. The topic type1 has both
+# implementations in one tree: "standalone" is the one of stock, and "engine" the one that becomes ours.
+PAIRS = [("stock", "standalone", False), ("standalone", "engine", True), ("stock", "ours", True)]
+
+
+def pair(sides, kernels, allow, whole):
+    """Compare two sides; return the results."""
+    wrong = judge(*sides, contract.table("allowed", 4, "|") if allow else [], whole)
+    wrong += explain(wrong, kernels)
+    results = Results(failed=wrong, logs=[log for side in sides for log in side.logs])
+    if not wrong:
+        results.passed.append("all lines are the same" + (", except for intended differences" if allow else ""))
+    return results
+
+
+def differential(pairs=PAIRS, seeds=200, wanted=""):
+    """Compare type1 of pairs of kernels; return the results.
 
     seeds is the number of random sequences. wanted is the text of ONLY=.
     """
     every = contract.programs()
     chosen = only.select(wanted, every, "program")
     contract.build_programs()
-    kernels = [contract.prepare("stock", stock.build("release"), stock.TREE)]
-    kernels.append(dataclasses.replace(kernels[0], name="again") if itself else
-                   contract.prepare("ours", kernel.build("release")))
-    sides = [contract.record(tested, chosen, seeds) for tested in kernels]
-    wrong = judge(*sides, [] if itself else contract.table("allowed", 4, "|"), chosen == every)
+    kernels, sides, results = {}, {}, Results()
+    for name in dict.fromkeys(name for pair_ in pairs for name in pair_[:2]):
+        kernels[name] = contract.prepare(name, *KERNELS[name]())
+        sides[name] = contract.record(kernels[name], chosen, seeds)
+    for one, other, allow in pairs:
+        say(f"\n{one} and {other}:")
+        results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allow, chosen == every),
+                    f"{one} and {other}: ")
     if "random" in chosen:
-        wrong += success(sides[0])
-    wrong += explain(wrong, kernels)
-    results = Results(failed=wrong, logs=[log for side in sides for log in side.logs])
-    if not wrong:
-        results.passed.append("type1: all lines are the same, except for intended differences")
+        for text in success(sides[pairs[0][0]]):
+            results.fail(text)
     return results
+
+
+def ours(seeds=200):
+    """Compare the stock kernel with ours."""
+    return differential([("stock", "ours", True)], seeds)
+
+
+def again():
+    """Compare the stock kernel with itself, which shows that the programs print the same lines in each run."""
+    built = contract.prepare("stock", *KERNELS["stock"]())
+    twice = [built, dataclasses.replace(built, name="again")]
+    contract.build_programs()
+    return pair([contract.record(tested, contract.programs()) for tested in twice], twice, False, True)
 
 
 def main():

@@ -56,8 +56,8 @@ STAGES = [
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),
     ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed())),
     ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed(), **WIDE)),
-    ("stock type1 against itself", lambda: differential.differential(itself=True)),
-    ("differential with more seeds", lambda: differential.differential(SEEDS)),
+    ("stock type1 against itself", differential.again),
+    ("differential with more seeds", lambda: differential.differential(seeds=SEEDS)),
 ]
 
 

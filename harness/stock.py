@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Build the stock kernel: the unmodified base, in a separate work tree."""
 import fcntl
-import shutil
 
-from . import base, kernel, packages
-from .base import git
+from . import base, kernel, packages, worktree
 from .paths import BUILD
-from .shell import Failure, must
+from .shell import must
 
 # The tree and its build folders are placed like ours are in BUILD, so that ccache finds the objects that are the same.
 BASE = BUILD / "stock"
@@ -21,15 +19,7 @@ FRAGMENTS = {
 def tree():
     """Check out the base in TREE."""
     base.fetch()
-    if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain") or not (TREE / "Makefile").exists():
-        shutil.rmtree(TREE, ignore_errors=True)
-        git("worktree", "prune")
-        git("worktree", "add", "-q", "--detach", str(TREE), "base")
-    commit = git("rev-parse", "base").strip()
-    if git("rev-parse", "HEAD", tree=TREE).strip() != commit:
-        git("checkout", "-q", "--detach", commit, tree=TREE)
-    if git("diff", "--name-only", "HEAD", tree=TREE).strip():
-        raise Failure(f"{TREE} must be the unmodified base, but was edited: run git -C {TREE} checkout .")
+    worktree.checkout(TREE, "base")
 
 
 def configured(name):

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build the tree at the end of the topic type1 with each of its two implementations of type1."""
+from . import kernel, packages, series, worktree
+from .paths import BUILD
+from .shell import Failure, must
+
+# The tree and its build folders are placed like ours are in BUILD, so that ccache finds the objects that are the same.
+BASE = BUILD / "type1"
+TREE = BASE / "linux"
+TOPIC = "type1"
+# {implementation: fragments in harness/config}
+FRAGMENTS = {
+    "standalone": ["common", "release", "standalone"],
+    "engine": ["common", "release"],
+}
+
+
+def build(name):
+    """Build a release kernel with the named implementation; return its folder."""
+    packages.need(packages.KERNEL)
+    commit = next((commit for topic, _, commit in series.ends(series.apply()) if topic.name == TOPIC), None)
+    if not commit:
+        raise Failure(f"TOPIC= ends the tree before the topic {TOPIC}, which has the second implementation")
+    worktree.checkout(TREE, commit)
+    out = BASE / name
+    kernel.ensure_config(out, kernel.fragments(*FRAGMENTS[name]), TREE)
+    must(f"build the kernel with the {name} type1", kernel.make(out, "bzImage", "modules", tree=TREE),
+         f"type1-{name}.build", env=kernel.environment(BASE))
+    return out
