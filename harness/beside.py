@@ -5,6 +5,7 @@ import os
 import queue
 from contextlib import contextmanager
 
+from . import guest
 from .paths import LOG
 from .shell import Failure, Progress
 
@@ -14,7 +15,8 @@ def _work(name, jobs, results):
     with open(LOG / name, "w") as log:
         os.dup2(log.fileno(), 1)
     for job in jobs:
-        results.put(job())
+        del guest.restarted[:]
+        results.put((job(), guest.restarted))
 
 
 class Beside:
@@ -30,12 +32,17 @@ class Beside:
         self.process.start()
 
     def result(self):
-        """Wait for the next job and return its result; raise Failure if the process died."""
+        """Wait for the next job and return its result; raise Failure if the process died.
+
+        Guests that the job restarted are reported like those that this process restarted.
+        """
         progress = Progress(f"wait for build/log/{self.name}")
         while True:
             alive = self.process.is_alive()
             try:
-                return self.queue.get(timeout=0.5)
+                result, restarted = self.queue.get(timeout=0.5)
+                guest.restarted.extend(restarted)
+                return result
             except queue.Empty:
                 if not alive:
                     raise Failure(f"a background job died, see {LOG / self.name}") from None

@@ -5,10 +5,11 @@ The lines are those that contract.py records. ONLY= selects contract programs; i
 not failures.
 """
 import dataclasses
+import functools
 import itertools
 import re
 
-from . import contract, guest, implementations, kernel, only, stock
+from . import beside, contract, guest, implementations, kernel, only, stock
 from .paths import LINUX
 from .results import Results, report
 from .shell import say
@@ -124,10 +125,14 @@ def differential(pairs=PAIRS, seeds=200, wanted=""):
     every = contract.programs()
     chosen = only.select(wanted, every, "program")
     contract.build_programs()
-    kernels, sides, results = {}, {}, Results()
-    for name in dict.fromkeys(name for pair_ in pairs for name in pair_[:2]):
-        kernels[name] = contract.prepare(name, *KERNELS[name]())
-        sides[name] = contract.record(kernels[name], chosen, seeds)
+    names = list(dict.fromkeys(name for pair_ in pairs for name in pair_[:2]))
+    kernels = {name: contract.prepare(name, *KERNELS[name]()) for name in names}
+    jobs = {name: functools.partial(contract.record, kernels[name], chosen, seeds) for name in names}
+    # The programs do little in parallel, so that another guest can run at the same time.
+    with beside.started("differential", [jobs[name] for name in names[::2]]) as others:
+        sides = {name: jobs[name]() for name in names[1::2]}
+        sides.update((name, others.result()) for name in names[::2])
+    results = Results()
     for one, other, allow in pairs:
         say(f"\n{one} and {other}:")
         results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allow, chosen == every),

@@ -8,10 +8,11 @@ ONLY= selects programs by patterns separated by commas, such as iommufd/ioas_*. 
 documented errno must be seen by one of them.
 """
 import fnmatch
+import functools
 import os
 from dataclasses import dataclass, field
 
-from . import errnos, guest, kernel, ktap, only, packages, planted, series, widen
+from . import beside, errnos, guest, kernel, ktap, only, packages, planted, series, widen
 from .paths import BUILD, HARNESS, LINUX
 from .results import Results, report
 from .shell import Failure, must, output
@@ -31,6 +32,7 @@ class Group:
     machine: dict = field(default_factory=dict)     # arguments for guest.Guest
     kernel: str = "debug"
     variables: str = ""         # environment of the programs: NAME=VALUE
+    beside: bool = False        # it mostly uses one processor, so that another guest can run at the same time
 
     def has(self, program):
         if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
@@ -44,11 +46,12 @@ RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
 # A program runs in the first group that selects it.
 GROUPS = [
     # With two emulated processors QEMU can hang when KVM patches kernel code.
-    Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}),
+    Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}, beside=True),
     # IOVAs beyond 39 bits. The debug kernel validates the whole space after each map and unmap, which would take hours.
-    Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release"),
+    Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release", beside=True),
     # Half a million mappings or more, for which the debug kernel is too slow and needs too much memory.
-    Group("many", ("*/many_*",), machine={"memory": "3G"}, kernel="release", variables="TEST_SECONDS=900"),
+    Group("many", ("*/many_*",), machine={"memory": "3G"}, kernel="release", variables="TEST_SECONDS=900",
+          beside=True),
     # Pages that are migrated when they are pinned: most memory is movable. The programs measure the time to pin, which
     # the checks of the debug kernel would distort.
     Group("movable", ("*/movable_*",), machine={"args": "movablecore=1200M"}, kernel="release"),
@@ -180,16 +183,28 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
         raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find "
                       "the bug")
     build_programs(kernel.headers(kernel.build("debug")))
-    lines, failures = [], Results()
-    for group, members in grouped(chosen):
+
+    def run_group(group, members, built_for):
+        """Run the programs of a group; return the lines that they print and failures that none of them reports."""
         delayed = widened and group is RACES
-        built_for = kernel.build((kernels or {}).get(group.name, group.kernel))
         # Only the debug kernel has the checks that find the bug.
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
         script += "".join(run("run_test", program) for program in members)
         outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
-        lines += outcome.lines
+        return outcome.lines, wrong
+
+    jobs = [(group, functools.partial(run_group, group, members,
+                                      kernel.build((kernels or {}).get(group.name, group.kernel))))
+            for group, members in grouped(chosen)]
+    aside = [job for group, job in jobs if group.beside]
+    with beside.started("selftests", aside) as others:
+        # Measure times, in the group movable, when the other guest has most likely ended.
+        outcomes = [job() for group, job in reversed(jobs) if not group.beside]
+        outcomes += [others.result() for _ in aside]
+    lines, failures = [], Results()
+    for printed, wrong in outcomes:
+        lines += printed
         failures.add(wrong)
     results = judge(lines, chosen == every and not os.environ.get("TOPIC"))
     results.add(failures)
