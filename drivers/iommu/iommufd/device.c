@@ -34,7 +34,7 @@ static void iommufd_device_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	iommu_device_exit_user_dma(idev->dev);
+	iommu_device_release_dma_owner(idev->dev);
 }
 
 const struct iommufd_object_type iommufd_device_type = {
@@ -94,7 +94,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 		return idev;
 	rc = iommu_device_get_info(dev, &idev->info);
 	if (!rc)
-		rc = iommu_device_init_user_dma(dev, ictx);
+		rc = iommu_device_claim_dma_owner(dev, ictx);
 	if (rc) {
 		iommufd_object_abort(&idev->obj);
 		return ERR_PTR(rc);
@@ -225,7 +225,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
  */
 bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev)
 {
-	return iommu_device_user_dma_owner_is(dev, ictx);
+	return iommu_device_dma_owner_is(dev, ictx);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_owns, IOMMUFD);
 
