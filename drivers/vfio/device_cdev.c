@@ -538,9 +538,9 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  */
 bool vfio_cdev_enforced_coherent(struct file *file)
 {
-	struct iommu_device_info info = { .enforce_snoop = true };
 	struct vfio_device *device;
 	struct vfio_cdev *node;
+	bool coherent = true;
 
 	if (!vfio_cdev_is_file(file))
 		return true;
@@ -554,11 +554,11 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 	if (!device)
 		return true;
 
-	/* On failure @info is cleared, so DMA counts as not coherent. */
 	if (device->group->type == VFIO_IOMMU)
-		iommu_device_get_info(device->dev, &info);
+		coherent = device_iommu_capable(device->dev,
+				IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	vfio_device_put_registration(device);
-	return info.enforce_snoop;
+	return coherent;
 }
 
 /**

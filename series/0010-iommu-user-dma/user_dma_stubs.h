@@ -17,8 +17,7 @@ static inline void iommu_device_detach_user_dma(struct device *dev)
 {
 }
 
-static inline bool iommu_device_dma_owner_is(struct device *dev,
-						  void *owner)
+static inline bool iommu_device_dma_owner_is(struct device *dev, void *owner)
 {
 	return false;
 }
