@@ -519,6 +519,7 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  */
 bool vfio_cdev_enforced_coherent(struct file *file)
 {
+	const enum iommu_cap cap = IOMMU_CAP_ENFORCE_CACHE_COHERENCY;
 	struct vfio_device *device;
 	struct vfio_cdev *node;
 	bool coherent = true;
@@ -536,8 +537,7 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 		return true;
 
 	if (device->group->type == VFIO_IOMMU)
-		coherent = device_iommu_capable(device->dev,
-				IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+		coherent = device_iommu_capable(device->dev, cap);
 	vfio_device_put_registration(device);
 	return coherent;
 }
