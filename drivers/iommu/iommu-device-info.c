@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Query the IOMMU properties of a device before the device is attached.
+ * Describe the I/O page table of a device before the device is attached.
  *
- * An IOMMU driver can provide the properties with the device_info op. For
- * drivers without the op, they are derived from the IOMMU core (capabilities
- * and the default domain of the device's group) and from a domain that is
- * allocated for this purpose only and never attached.
+ * An IOMMU driver can provide the description with the device_info op. For
+ * drivers without the op, it is derived from the default domain of the device's
+ * group, or from a domain that is allocated for this purpose only and never
+ * attached.
  *
  * Callers rely on reported properties, so a property that is uncertain is
- * reported as false or 0.
+ * reported as 0.
  */
 #include <linux/bitops.h>
 #include <linux/device.h>
@@ -37,11 +37,9 @@ static bool describe_page_table(struct iommu_domain *domain,
 static void device_info_fallback(struct device *dev,
 				 struct iommu_device_info *info)
 {
-	struct iommu_domain *domain = NULL;
+	struct iommu_domain *domain;
 	struct iommu_group *group;
 	bool described = false;
-
-	info->coherent = device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY);
 
 	group = iommu_group_get(dev);
 	if (group) {
@@ -50,24 +48,24 @@ static void device_info_fallback(struct device *dev,
 			described = describe_page_table(domain, info);
 		iommu_group_put(group);
 	}
-	if (described && !domain->ops->enforce_cache_coherency)
+	if (described)
 		return;
 
 	domain = iommu_domain_alloc(dev->bus);
 	if (!domain)
 		return;
-	if (!described)
-		describe_page_table(domain, info);
-	if (domain->ops->enforce_cache_coherency)
-		info->enforce_snoop =
-			domain->ops->enforce_cache_coherency(domain);
+	describe_page_table(domain, info);
 	iommu_domain_free(domain);
 }
 
 /**
- * iommu_device_get_info() - get the properties of a device's IOMMU
+ * iommu_device_get_info() - describe the I/O page table that a device can use
  * @dev: the device
- * @info: receives the properties
+ * @info: receives the description
+ *
+ * The description is that of a domain that the device would be attached to as
+ * the first one. The capabilities of the IOMMU are queried with
+ * device_iommu_capable().
  *
  * Context: May sleep. The caller keeps a driver bound to @dev, so that neither
  * the IOMMU of @dev nor the default domain of the group changes.
@@ -75,7 +73,7 @@ static void device_info_fallback(struct device *dev,
  * * %-ENODEV - @dev has no IOMMU.
  * * Another errno of the IOMMU driver.
  *
- * On failure all members of @info are false or 0.
+ * On failure all members of @info are 0.
  */
 int iommu_device_get_info(struct device *dev, struct iommu_device_info *info)
 {

@@ -172,7 +172,7 @@ static void claim_and_attach(struct kunit *test)
 	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev, bed));
 	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, bed->user));
 	for (i = 0; i != DEVICES; i++)
 		KUNIT_ASSERT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
@@ -194,7 +194,7 @@ static void one_failure_is_tried_again(struct kunit *test)
 		KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[i]->domain);
 	iommu_domain_free(bed->user);
 	KUNIT_EXPECT_TRUE(test, bed->user_freed);
-	iommu_device_exit_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
 }
 
 /*
@@ -231,7 +231,7 @@ static void other_devices_leave(struct kunit *test)
 
 	bed->devices[1]->fails = 0;
 	bed->devices[1]->domain = bed->devices[0]->domain;
-	iommu_device_exit_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
 	for (i = 0; i != DEVICES; i++)
 		KUNIT_EXPECT_NULL(test, bed->devices[i]->domain);
 }
@@ -242,7 +242,7 @@ static void failed_attach_is_undone(struct kunit *test)
 	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev, bed));
 	bed->devices[2]->fails = 1;
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			iommu_device_attach_user_dma(dev, bed->user));
@@ -250,7 +250,7 @@ static void failed_attach_is_undone(struct kunit *test)
 		KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[i]->domain);
 	iommu_domain_free(bed->user);
 	KUNIT_EXPECT_TRUE(test, bed->user_freed);
-	iommu_device_exit_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
 }
 
 /*
@@ -278,7 +278,7 @@ static void undo_continues(struct kunit *test)
 	struct device *dev = &bed->devices[0]->dev;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev, bed));
 	bed->user->ops = &ops;
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			iommu_device_attach_user_dma(dev, bed->user));
@@ -288,7 +288,7 @@ static void undo_continues(struct kunit *test)
 	iommu_domain_free(bed->user);
 	KUNIT_EXPECT_FALSE(test, bed->user_freed);
 	bed->devices[0]->domain = bed->devices[1]->domain;
-	iommu_device_exit_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
 }
 
 static struct kunit_case iommu_group_cases[] = {

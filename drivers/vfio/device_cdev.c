@@ -38,7 +38,6 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uuid.h>
 #include <linux/vfio.h>
@@ -160,37 +159,19 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 	mutex_unlock(&group->group_lock);
 }
 
-/*
- * The group API passes a device name to the match op of the driver, which
- * checks the VF token that may follow the name. A PF and its VFs share the
- * token. To use the same check for a device node, compose the name that a user
- * of the group API would pass.
- */
 static int vfio_cdev_check_token(struct vfio_device *device,
 				 const struct vfio_device_bind_iommufd *bind)
 {
 	bool has_token = bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
 	uuid_t token;
-	char *name;
-	int rc;
 
 	if (has_token &&
 	    copy_from_user(&token, u64_to_user_ptr(bind->token_uuid_ptr),
 			   sizeof(token)))
 		return -EFAULT;
-	if (!device->ops->match)
+	if (!device->ops->match_token_uuid)
 		return has_token ? -EINVAL : 0;
-
-	if (has_token)
-		name = kasprintf(GFP_KERNEL, "%s vf_token=%pUb",
-				 dev_name(device->dev), &token);
-	else
-		name = kstrdup(dev_name(device->dev), GFP_KERNEL);
-	if (!name)
-		return -ENOMEM;
-	rc = device->ops->match(device, name);
-	kfree(name);
-	return min(rc, 0);
+	return device->ops->match_token_uuid(device, has_token ? &token : NULL);
 }
 
 static int vfio_cdev_open_device(struct vfio_device *device,
@@ -538,9 +519,10 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  */
 bool vfio_cdev_enforced_coherent(struct file *file)
 {
-	struct iommu_device_info info = { .enforce_snoop = true };
+	const enum iommu_cap cap = IOMMU_CAP_ENFORCE_CACHE_COHERENCY;
 	struct vfio_device *device;
 	struct vfio_cdev *node;
+	bool coherent = true;
 
 	if (!vfio_cdev_is_file(file))
 		return true;
@@ -554,11 +536,10 @@ bool vfio_cdev_enforced_coherent(struct file *file)
 	if (!device)
 		return true;
 
-	/* On failure @info is cleared, so DMA counts as not coherent. */
 	if (device->group->type == VFIO_IOMMU)
-		iommu_device_get_info(device->dev, &info);
+		coherent = device_iommu_capable(device->dev, cap);
 	vfio_device_put_registration(device);
-	return info.enforce_snoop;
+	return coherent;
 }
 
 /**
@@ -598,7 +579,8 @@ static const struct kobj_type vfio_cdev_ktype = {
  *
  * Context: May sleep.
  * Return: 0, or
- * * %-EINVAL - The driver provides only some of the iommufd operations.
+ * * %-EINVAL - The driver provides only some of the iommufd operations, or
+ *   match without match_token_uuid.
  * * %-ENOMEM - Out of memory.
  * * Another errno of device_add().
  *
@@ -613,6 +595,9 @@ int vfio_cdev_device_add(struct vfio_device *device)
 	if (WARN_ON(!ops->bind_iommufd != !ops->unbind_iommufd ||
 		    !ops->bind_iommufd != !ops->attach_ioas ||
 		    !ops->bind_iommufd != !ops->detach_ioas))
+		return -EINVAL;
+	/* BIND would accept a device that the group API refuses. */
+	if (WARN_ON(ops->bind_iommufd && ops->match && !ops->match_token_uuid))
 		return -EINVAL;
 
 	if (!ops->bind_iommufd || device->group->type == VFIO_NO_IOMMU)

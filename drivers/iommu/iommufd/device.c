@@ -20,6 +20,7 @@
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <uapi/linux/iommufd.h>
 
 #include "iommufd_private.h"
@@ -34,7 +35,7 @@ static void iommufd_device_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	iommu_device_exit_user_dma(idev->dev);
+	iommu_device_release_dma_owner(idev->dev);
 }
 
 const struct iommufd_object_type iommufd_device_type = {
@@ -94,13 +95,15 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 		return idev;
 	rc = iommu_device_get_info(dev, &idev->info);
 	if (!rc)
-		rc = iommu_device_init_user_dma(dev, ictx);
+		rc = iommu_device_claim_dma_owner(dev, ictx);
 	if (rc) {
 		iommufd_object_abort(&idev->obj);
 		return ERR_PTR(rc);
 	}
 
 	idev->dev = dev;
+	idev->enforce_snoop =
+		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	/*
 	 * The subsystem is a long-term user, so IOMMU_DESTROY fails with
 	 * -EBUSY.
@@ -225,7 +228,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_to_id, IOMMUFD);
  */
 bool iommufd_ctx_owns(struct iommufd_ctx *ictx, struct device *dev)
 {
-	return iommu_device_user_dma_owner_is(dev, ictx);
+	return iommu_device_dma_owner_is(dev, ictx);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_owns, IOMMUFD);
 
@@ -238,10 +241,9 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	if (!idev)
 		return -ENOENT;
 
-	cmd->flags = 0;
-	if (idev->info.coherent)
-		cmd->flags |= IOMMU_DEVICE_INFO_COHERENT;
-	if (idev->info.enforce_snoop)
+	/* iommufd_device_bind() accepts no other devices. */
+	cmd->flags = IOMMU_DEVICE_INFO_COHERENT;
+	if (idev->enforce_snoop)
 		cmd->flags |= IOMMU_DEVICE_INFO_ENFORCE_SNOOP;
 	if (idev->info.pgsize_bitmap)
 		cmd->flags |= IOMMU_DEVICE_INFO_PGSIZES;
@@ -275,14 +277,38 @@ static int clear_user_killable(char __user *buffer, size_t length)
 	return 0;
 }
 
+/*
+ * Get the registers of the IOMMU of a bound device from its driver. Returns
+ * NULL with @length 0 if the driver reports none. The caller frees the buffer.
+ */
+static void *hw_info_get(struct iommufd_device *idev, u32 *length, u32 *type)
+{
+	const struct iommu_ops *ops = dev_iommu_ops(idev->dev);
+
+	*length = 0;
+	*type = IOMMU_HW_INFO_TYPE_NONE;
+	return ops->hw_info ? ops->hw_info(idev->dev, length, type) : NULL;
+}
+
+/* Copy @info to a user buffer, truncated or padded with zeroes to its length. */
+static int hw_info_copy(const struct iommu_hw_info *cmd, const void *info,
+			u32 length)
+{
+	void __user *buffer = u64_to_user_ptr(cmd->data_uptr);
+	u32 copied = min(length, cmd->data_len);
+
+	if (copy_to_user(buffer, info, copied))
+		return -EFAULT;
+	return clear_user_killable(buffer + copied, cmd->data_len - copied);
+}
+
 /* Return raw register values of the IOMMU, for programs that emulate one. */
 int iommufd_device_get_hw_info(struct iommufd_call *call)
 {
 	struct iommu_hw_info *cmd = call->cmd;
-	struct iommu_hw_info_vtd vtd = {};
-	void __user *buffer = u64_to_user_ptr(cmd->data_uptr);
 	struct iommufd_device *idev;
-	u32 known = 0, copied;
+	u32 length;
+	void *info;
 	int rc;
 
 	if (cmd->flags || cmd->__reserved)
@@ -291,22 +317,16 @@ int iommufd_device_get_hw_info(struct iommufd_call *call)
 	if (!idev)
 		return -ENOENT;
 
-	cmd->out_data_type = IOMMU_HW_INFO_TYPE_NONE;
-	if (idev->info.vtd_cap) {
-		cmd->out_data_type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
-		vtd.cap_reg = idev->info.vtd_cap;
-		vtd.ecap_reg = idev->info.vtd_ecap;
-		known = sizeof(vtd);
-	}
+	info = hw_info_get(idev, &length, &cmd->out_data_type);
 	iommufd_object_put(&idev->obj);
+	if (IS_ERR(info))
+		return PTR_ERR(info);
 
-	copied = min(known, cmd->data_len);
-	if (copy_to_user(buffer, &vtd, copied))
-		return -EFAULT;
-	rc = clear_user_killable(buffer + copied, cmd->data_len - copied);
+	rc = hw_info_copy(cmd, info, length);
+	kfree(info);
 	if (rc)
 		return rc;
-	cmd->data_len = known;
+	cmd->data_len = length;
 	cmd->out_capabilities = 0;
 	return iommufd_respond(call, sizeof(*cmd));
 }

@@ -51,7 +51,7 @@ struct hwpt_attach {
 static bool ioas_accepts(const struct iommufd_ioas *ioas,
 			 const struct iommufd_device *idev)
 {
-	return (!ioas->enforce_snoop || idev->info.enforce_snoop) &&
+	return (!ioas->enforce_snoop || idev->enforce_snoop) &&
 	       ioas->addr_width <= idev->info.addr_width;
 }
 
@@ -72,7 +72,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 		return ERR_PTR(rc);
 	}
 	hwpt->ioas = ioas;
-	hwpt->enforce_snoop = idev->info.enforce_snoop;
+	hwpt->enforce_snoop = idev->enforce_snoop;
 	hwpt->addr_width = idev->info.addr_width;
 	return hwpt;
 }
@@ -103,7 +103,7 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
 			    const struct iommufd_device *idev)
 {
-	return hwpt->enforce_snoop == idev->info.enforce_snoop &&
+	return hwpt->enforce_snoop == idev->enforce_snoop &&
 	       hwpt->addr_width <= idev->info.addr_width;
 }
 

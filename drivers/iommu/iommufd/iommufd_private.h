@@ -207,7 +207,8 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @obj: object head; the only long-term user is the subsystem that bound the
  *       device
  * @dev: the device; its group is owned by the context
- * @info: properties of the IOMMU for this device
+ * @info: I/O page table that the device can be attached to
+ * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
  * @hwpt: HWPT that the device is attached to, or NULL. Changed by attach and
  *        detach, which the subsystem serialises
@@ -216,6 +217,7 @@ struct iommufd_device {
 	struct iommufd_object obj;
 	struct device *dev;
 	struct iommu_device_info info;
+	bool enforce_snoop;
 	atomic64_t cookie;
 	struct iommufd_hwpt *hwpt;
 };

@@ -1,12 +1,17 @@
 /**
- * iommu_device_init_user_dma() - claim the group of a device for user space DMA
+ * iommu_device_claim_dma_owner() - claim the group of a device for user DMA
  * @dev: a device of the group
  * @owner: identifies the owner, never dereferenced
  *
- * Until the last iommu_device_exit_user_dma(), the devices of the group can
+ * Until the last iommu_device_release_dma_owner(), the devices of the group can
  * only access memory through a domain that the owner attaches, and no driver
  * that uses the kernel's DMA API can bind to any of them. Each successful call
- * must be paired with an iommu_device_exit_user_dma() for the same device.
+ * must be paired with an iommu_device_release_dma_owner() for the same device.
+ *
+ * Unlike iommu_group_claim_dma_owner(), this function can be called for several
+ * devices of a group. The claims of one owner are counted. The two functions
+ * exclude each other, so a group that vfio claimed for a container cannot be
+ * claimed here.
  *
  * Context: May sleep. The caller ensures that @dev stays in its group, for
  * example because a driver is bound to @dev.
@@ -19,7 +24,7 @@
  *
  * On failure the group is unchanged.
  */
-int iommu_device_init_user_dma(struct device *dev, void *owner)
+int iommu_device_claim_dma_owner(struct device *dev, void *owner)
 {
 	struct iommu_group *group;
 	int ret = 0;
@@ -50,17 +55,17 @@ int iommu_device_init_user_dma(struct device *dev, void *owner)
 	iommu_group_put(group);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(iommu_device_init_user_dma);
+EXPORT_SYMBOL_GPL(iommu_device_claim_dma_owner);
 
 /**
- * iommu_device_exit_user_dma() - undo iommu_device_init_user_dma()
+ * iommu_device_release_dma_owner() - undo iommu_device_claim_dma_owner()
  * @dev: the device, which has been detached
  *
  * The last call for a group attaches the group to its default domain again.
  *
- * Context: As for iommu_device_init_user_dma().
+ * Context: As for iommu_device_claim_dma_owner().
  */
-void iommu_device_exit_user_dma(struct device *dev)
+void iommu_device_release_dma_owner(struct device *dev)
 {
 	struct iommu_group *group = iommu_group_get(dev);
 
@@ -77,17 +82,21 @@ void iommu_device_exit_user_dma(struct device *dev)
 	mutex_unlock(&group->mutex);
 	iommu_group_put(group);
 }
-EXPORT_SYMBOL_GPL(iommu_device_exit_user_dma);
+EXPORT_SYMBOL_GPL(iommu_device_release_dma_owner);
 
 /**
  * iommu_device_attach_user_dma() - attach a claimed group to a domain
- * @dev: a device that iommu_device_init_user_dma() was called for
+ * @dev: a device that iommu_device_claim_dma_owner() was called for
  * @domain: the domain
  *
  * The first call for a group attaches all devices of the group. Further calls
- * must be for the same domain and are only counted.
+ * must be for the same domain and are only counted. In contrast,
+ * iommu_attach_group() attaches a group once and works without a claim, and
+ * iommu_attach_device() fails if the group has several devices.
  *
- * Context: As for iommu_device_init_user_dma().
+ * A device that is added to the group later is attached to @domain as well.
+ *
+ * Context: As for iommu_device_claim_dma_owner().
  * Return: 0, or
  * * %-ENODEV - @dev is not in a group.
  * * %-EPERM - The group is not claimed.
@@ -128,7 +137,7 @@ EXPORT_SYMBOL_GPL(iommu_device_attach_user_dma);
  *
  * The last call for a group blocks the DMA of all devices of the group.
  *
- * Context: As for iommu_device_init_user_dma().
+ * Context: As for iommu_device_claim_dma_owner().
  */
 void iommu_device_detach_user_dma(struct device *dev)
 {
@@ -146,14 +155,14 @@ void iommu_device_detach_user_dma(struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_device_detach_user_dma);
 
 /**
- * iommu_device_user_dma_owner_is() - check the owner of the group of a device
+ * iommu_device_dma_owner_is() - check the owner of the group of a device
  * @dev: the device
- * @owner: the owner, as passed to iommu_device_init_user_dma()
+ * @owner: the owner, as passed to iommu_device_claim_dma_owner()
  *
- * Context: As for iommu_device_init_user_dma().
+ * Context: As for iommu_device_claim_dma_owner().
  * Return: true if the group is claimed for @owner.
  */
-bool iommu_device_user_dma_owner_is(struct device *dev, void *owner)
+bool iommu_device_dma_owner_is(struct device *dev, void *owner)
 {
 	struct iommu_group *group = iommu_group_get(dev);
 	bool ret;
@@ -168,4 +177,4 @@ bool iommu_device_user_dma_owner_is(struct device *dev, void *owner)
 	iommu_group_put(group);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(iommu_device_user_dma_owner_is);
+EXPORT_SYMBOL_GPL(iommu_device_dma_owner_is);

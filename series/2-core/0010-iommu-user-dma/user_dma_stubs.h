@@ -1,9 +1,9 @@
-static inline int iommu_device_init_user_dma(struct device *dev, void *owner)
+static inline int iommu_device_claim_dma_owner(struct device *dev, void *owner)
 {
 	return -ENODEV;
 }
 
-static inline void iommu_device_exit_user_dma(struct device *dev)
+static inline void iommu_device_release_dma_owner(struct device *dev)
 {
 }
 
@@ -17,8 +17,7 @@ static inline void iommu_device_detach_user_dma(struct device *dev)
 {
 }
 
-static inline bool iommu_device_user_dma_owner_is(struct device *dev,
-						  void *owner)
+static inline bool iommu_device_dma_owner_is(struct device *dev, void *owner)
 {
 	return false;
 }

@@ -516,7 +516,6 @@ FIXTURE_VARIANT_ADD(failing, hwpt_alloc)
 FIXTURE_VARIANT_ADD(failing, get_hw_info)
 {
 	.call = call_hw_info,
-	.no_alloc = true,
 };
 
 FIXTURE_VARIANT_ADD(failing, device_get_info)

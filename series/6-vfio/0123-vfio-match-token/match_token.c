@@ -1,0 +1,23 @@
+/**
+ * vfio_pci_core_match_token_uuid() - check the VF token of a user
+ * @core_vdev: the device to open
+ * @uuid: the token, or NULL if the user passed none
+ *
+ * The rules are those of vfio_pci_core_match(), which reads the token from the
+ * device name. If @core_vdev is a PF and none of its VFs are in use, @uuid
+ * becomes the token.
+ *
+ * Context: May sleep. Takes the lock of the token.
+ * Return: 0, or
+ * * %-EACCES - The token is missing or wrong.
+ * * %-EINVAL - A token is passed for a device that has none.
+ */
+int vfio_pci_core_match_token_uuid(struct vfio_device *core_vdev,
+				   const uuid_t *uuid)
+{
+	struct vfio_pci_core_device *vdev =
+		container_of(core_vdev, struct vfio_pci_core_device, vdev);
+
+	return vfio_pci_validate_vf_token(vdev, !!uuid, uuid);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_match_token_uuid);
