@@ -23,12 +23,13 @@ from itertools import groupby
 from pathlib import Path
 
 from . import base, edits, packages
-from .base import AUTHOR, EMAIL, git
+from .base import git, sender
 from .paths import LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools")
+SENDER = "@SENDER@"     # in insertions, stands for the name and the address of sender()
 COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
 
 
@@ -196,12 +197,14 @@ def make_commit(tree, patch):
     for script in patch.cocci:
         for path, text in script.apply(tree).items():
             tree.write(path, text)
+    address = "{} <{}>".format(*sender())
     for insertion in patch.insertions:
         old = tree.read(insertion.path)
         if old is None:
             insertion.fail("no such file in the tree at this patch")
+        insertion.lines = [line.replace(SENDER, address) for line in insertion.lines]
         tree.write(insertion.path, insertion.apply(old))
-    commit = tree.record(f"{patch.message}\n\nSigned-off-by: {AUTHOR} <{EMAIL}>\n")
+    commit = tree.record(f"{patch.message}\n\nSigned-off-by: {address}\n")
     if not commit:
         raise Failure(f"{patch.where}: the patch changes nothing")
     return commit
@@ -243,7 +246,7 @@ def apply():
                       f"Make the change in our files or in series/, and then run: git -C {LINUX} checkout .")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "series.py"))
-    key = hashlib.sha256(start.encode() + tooling).hexdigest()
+    key = hashlib.sha256(start.encode() + repr(sender()).encode() + tooling).hexdigest()
     known = json.loads(COMMITS.read_text()) if COMMITS.exists() else {}
     made, head, tree = [], start, None
     progress = Progress("apply the series")
