@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Unpack the base kernel, Linux 6.1, and import it as the first commit of the git tree build/linux."""
+import functools
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from . import packages
-from .paths import BUILD, LINUX
+from .paths import BUILD, LINUX, ROOT
 from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
@@ -19,19 +21,36 @@ CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1
           "to use Debian's package linux-source-6.1.")
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
-# Ignore the user's git configuration and fix names and dates, so that the same input results in the same commit hashes.
-AUTHOR = "IOPT maintainers"
-EMAIL = "iopt@example.org"
+# The author of the base, and of the patches if git has no user.name and user.email.
+PLACEHOLDER = ("IOPT maintainers", "iopt@example.org")
 DATE = "1767225600 +0000"
-ENV = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_NOSYSTEM="1",
-           GIT_AUTHOR_NAME=AUTHOR, GIT_AUTHOR_EMAIL=EMAIL, GIT_AUTHOR_DATE=DATE,
-           GIT_COMMITTER_NAME=AUTHOR, GIT_COMMITTER_EMAIL=EMAIL, GIT_COMMITTER_DATE=DATE)
+# Ignore the user's git configuration and fix the dates, so that the same input results in the same commit hashes.
+ENV = dict(os.environ, GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_DATE=DATE,
+           GIT_COMMITTER_DATE=DATE)
 for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
     ENV.pop(name, None)
 
 
+@functools.cache
+def sender():
+    """Return the user.name and user.email of git in the repository, or PLACEHOLDER if either is unset.
+
+    The sender of the patches is their author, signs them off, and is in MAINTAINERS.
+    """
+    found = [subprocess.run(["git", "-C", ROOT, "config", key], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL).stdout.strip() for key in ("user.name", "user.email")]
+    return tuple(found) if all(found) else PLACEHOLDER
+
+
+def environment(identity=None):
+    """Return the environment in which git commits with the given (name, address), by default that of sender()."""
+    name, address = identity or sender()
+    return dict(ENV, GIT_AUTHOR_NAME=name, GIT_AUTHOR_EMAIL=address, GIT_COMMITTER_NAME=name,
+                GIT_COMMITTER_EMAIL=address)
+
+
 def git(*argv, env=None, data=None, text=True, tree=LINUX):
-    return output("git", "-C", tree, *argv, env=dict(ENV, **(env or {})), data=data, text=text)
+    return output("git", "-C", tree, *argv, env=dict(environment(), **(env or {})), data=data, text=text)
 
 
 def named():
@@ -106,7 +125,8 @@ def fetch():
                        ("advice.detachedHead", "false")):
         git("config", key, value, tree=fresh)
     must("import the base", ["git", "-C", fresh, "add", "-f", "-A", "."], "base.log", env=ENV)
-    git("commit", "-q", "-m", "Linux 6.1 base", tree=fresh)
+    # The author of the base is fixed, so that its hash does not depend on the sender.
+    git("commit", "-q", "-m", "Linux 6.1 base", tree=fresh, env=environment(PLACEHOLDER))
     git("tag", "base", tree=fresh)
     (fresh / ".git" / IDENTITY).write_text(identity)
     old = BUILD / "linux.old"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Edit files of the base kernel with anchored insertions and semantic patches, and grow our Makefiles with the series.
+"""Edit files of the base kernel with anchored insertions and semantic patches, and grow our lists with the series.
 
 An edit that no longer matches raises a Failure, which names the edit and the file.
 """
 import difflib
 import fnmatch
+import os
 import re
 import subprocess
 import tempfile
@@ -212,13 +213,89 @@ class SemanticPatch:
             return file.read_text()
 
 
-# ---- our own Makefiles ---------------------------------------------------------------------------
+# ---- our own Makefiles and .gitignore ------------------------------------------------------------
 
 OBJECT = re.compile(r"^\s*([\w-]+?)-(?:\$\([^)]*\)|y|m|objs)\s*[:+]?=\s*(.*?)\s*$")
+# Lists of kselftests: programs, objects, and sources of the library that all programs of a folder are linked with.
+PROGRAM = re.compile(r"^TEST_GEN_(?:PROGS|FILES) \+= ([\w-]+)(?:\.o)?$")
+LIBRARY = re.compile(r"^TESTBED_SOURCES \+= (\S+\.c)$")
+RULE = re.compile(r"^[^\s#:=]+: (.*)$")
+IGNORED = re.compile(r"^([\w-]+)(?:\.o)?$")
+VARIABLE = re.compile(r"^(\w+) := (\S+)$", re.M)
+# Folders that the Makefile of every kselftest knows.
+KSELFTEST = {"top_srcdir": ".", "selfdir": "tools/testing/selftests"}
 
 
-def grow_makefile(where, text, directory, exists):
-    """Return the Makefile without the objects that have no source at this commit, according to exists(path).
+def grows(path):
+    """Return whether several patches may list this file of ours, which then grows with the series."""
+    return path.rpartition("/")[2] in ("Makefile", ".gitignore") or path.endswith(".mk")
+
+
+def grow(where, text, path, exists):
+    """Return a Makefile, *.mk or .gitignore without the lines that need a source that is not in the tree yet.
+
+    exists(path) returns whether a file, or a folder if the path ends with a slash, is in the tree.
+    """
+    directory, _, name = path.rpartition("/")
+    lines = text.splitlines()
+    if name == ".gitignore":
+        kept = [not (match := IGNORED.match(line)) or exists(f"{directory}/{match.group(1)}.c") for line in lines]
+    else:
+        objects, tests = kept_objects(where, lines, directory, exists), kept_tests(where, text, directory, exists)
+        kept = [keep and test for keep, test in zip(objects, tests)]
+    return "\n".join(without_empty_parts(lines, kept)) + "\n"
+
+
+def without_empty_parts(lines, kept):
+    """Return the kept lines. A part between blank lines is left out if nothing but comments would remain of it."""
+    found, part, first = [], [], True
+    for line, keep in [*zip(lines, kept), ("", True)]:
+        if line.strip():
+            part.append((line, keep))
+            continue
+        remaining = [text for text, keep in part if keep]
+        if first or len(remaining) == len(part) or any(not text.startswith("#") for text in remaining):
+            found += [*remaining, ""]
+        part, first = [], False
+    while found and not found[-1]:
+        found.pop()
+    return found
+
+
+def kept_tests(where, text, directory, exists):
+    """Return for each line of a kselftest's Makefile whether to keep it.
+
+    The lines of PROGRAM and LIBRARY need a source. A rule needs all .c files that it names as prerequisites.
+    """
+    variables = {**KSELFTEST, **dict(VARIABLE.findall(text))}
+
+    def expanded(name):
+        match = re.match(r"\$\((\w+)\)", name)
+        if not match:
+            return name
+        if match.group(1) not in variables:
+            raise Failure(f"{where}: no line `{match.group(1)} := ...` defines the folder of {name}")
+        return expanded(variables[match.group(1)]) + name[match.end():]
+
+    def there(name):
+        return exists(os.path.normpath(expanded(name) if name.startswith("$") else f"{directory}/{name}"))
+
+    kept = []
+    for line in text.splitlines():
+        if match := PROGRAM.match(line):
+            kept.append(there(f"{match.group(1)}.c"))
+        elif match := LIBRARY.match(line):
+            kept.append(there(match.group(1)))
+        elif match := RULE.match(line):
+            kept.append(all(there(word) for word in match.group(1).split() if re.fullmatch(r"[\w-]+\.c", word)))
+        else:
+            # The recipe of a rule is kept or left out like its first line.
+            kept.append(kept[-1] if line.startswith("\t") and kept else True)
+    return kept
+
+
+def kept_objects(where, lines, directory, exists):
+    """Return for each line of a Makefile of kbuild whether to keep it: an object needs its source.
 
     The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if at least one part exists.
     """
@@ -237,7 +314,6 @@ def grow_makefile(where, text, directory, exists):
         stem = f"{directory}/{word[:-2]}"
         return exists(f"{stem}.c") or exists(f"{stem}.S")
 
-    lines = text.splitlines()
     values = [value(line) for line in lines]
     composites = {v[0] for v in values if v}
     alive = {v[0] for v in values if v and there(v[1])}
@@ -248,4 +324,4 @@ def grow_makefile(where, text, directory, exists):
         name = v[1].removesuffix(".o")
         return name in alive if name in composites else there(v[1])
 
-    return "\n".join(line for line, v in zip(lines, values) if kept(v)) + "\n"
+    return [kept(v) for v in values]

@@ -9,8 +9,8 @@ from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Failure, Progress, logged, must
 
-# FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. One patch of the series adds the entries
-# for all files. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
+# FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. The last patch of a topic adds the entry
+# for all files of the topic. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
 CHECKPATCH = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
               "--ignore=FILE_PATH_CHANGES,MACRO_ARG_REUSE"]
 
@@ -119,6 +119,9 @@ def lint():
     configurations(results)
     for path in series.unlisted():
         results.fail(f"series: no patch adds {path}")
+    if ended[-1][0].name == series.topics()[-1].name:
+        for path in series.incomplete(series.apply()):
+            results.fail(f"series: no patch adds the last lines of {path}")
     return results
 
 

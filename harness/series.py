@@ -23,12 +23,13 @@ from itertools import groupby
 from pathlib import Path
 
 from . import base, edits, packages
-from .base import AUTHOR, EMAIL, git
+from .base import git, sender
 from .paths import LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
 
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools")
+SENDER = "@SENDER@"     # in insertions, stands for the name and the address of sender()
 COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
 
 
@@ -177,18 +178,18 @@ def parents(path):
 
 
 def make_commit(tree, patch):
-    makefiles = []
+    growing = []
     for path in patch.files:
         file = ROOT / path
         mode = "100755" if os.access(file, os.X_OK) else "100644"
-        if file.name == "Makefile":
-            makefiles.append(path)
+        if edits.grows(path):
+            growing.append(path)
         elif path in tree.changes:
             raise Failure(f"{patch.where}: files: {path} is listed twice")
         tree.write(path, file.read_text(), mode)
-    for path in makefiles:
+    for path in growing:
         text = (ROOT / path).read_text()
-        tree.write(path, edits.grow_makefile(f"{patch.where}: {path}", text, os.path.dirname(path), tree.exists))
+        tree.write(path, edits.grow(f"{patch.where}: {path}", text, path, tree.exists))
     for path in patch.removed:
         if not tree.exists(path):
             raise Failure(f"{patch.where}: remove: {path} is not in the tree at this patch")
@@ -196,12 +197,14 @@ def make_commit(tree, patch):
     for script in patch.cocci:
         for path, text in script.apply(tree).items():
             tree.write(path, text)
+    address = "{} <{}>".format(*sender())
     for insertion in patch.insertions:
         old = tree.read(insertion.path)
         if old is None:
             insertion.fail("no such file in the tree at this patch")
+        insertion.lines = [line.replace(SENDER, address) for line in insertion.lines]
         tree.write(insertion.path, insertion.apply(old))
-    commit = tree.record(f"{patch.message}\n\nSigned-off-by: {AUTHOR} <{EMAIL}>\n")
+    commit = tree.record(f"{patch.message}\n\nSigned-off-by: {address}\n")
     if not commit:
         raise Failure(f"{patch.where}: the patch changes nothing")
     return commit
@@ -210,13 +213,13 @@ def make_commit(tree, patch):
 def patches(of):
     """Return the patches of these topics in order.
 
-    A file may be added by one patch only, except that Makefiles may grow in several.
+    A file may be added by one patch only, except that Makefiles and .gitignore may grow in several.
     """
     found = [Patch(topic, folder) for topic in of for folder in sorted(topic.folder.iterdir()) if folder.is_dir()]
     bringer = {}
     for patch in found:
         for path in patch.files:
-            if os.path.basename(path) != "Makefile" and path in bringer:
+            if not edits.grows(path) and path in bringer:
                 raise Failure(f"{patch.where}: files: {path} is added by {bringer[path]} already")
             bringer[path] = patch.where
     return found
@@ -227,6 +230,12 @@ def unlisted():
     listed = {path for patch in patches(topics()) for path in patch.files}
     ours = {str(file.relative_to(ROOT)) for area in AREAS for file in (ROOT / area).rglob("*") if file.is_file()}
     return sorted(path for path in ours - listed if not path.endswith((".pyc", ".swp", "~")))
+
+
+def incomplete(made):
+    """Return those of our files that grow with the series, but still lack a line at the end of [(patch, commit)]."""
+    growing = {path for patch, _ in made for path in patch.files if edits.grows(path)}
+    return sorted(path for path in growing if git("show", f"{made[-1][1]}:{path}") != (ROOT / path).read_text())
 
 
 @functools.cache
@@ -243,7 +252,7 @@ def apply():
                       f"Make the change in our files or in series/, and then run: git -C {LINUX} checkout .")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "series.py"))
-    key = hashlib.sha256(start.encode() + tooling).hexdigest()
+    key = hashlib.sha256(start.encode() + repr(sender()).encode() + tooling).hexdigest()
     known = json.loads(COMMITS.read_text()) if COMMITS.exists() else {}
     made, head, tree = [], start, None
     progress = Progress("apply the series")

@@ -2,8 +2,8 @@
 """make series: write each topic as mail with a cover letter, and check that git am yields the trees that were built."""
 import shutil
 
-from . import series
-from .base import ENV, git
+from . import base, series
+from .base import git
 from .paths import BUILD
 from .shell import Failure, must, say
 
@@ -49,7 +49,8 @@ def prove(ended):
         git("checkout", "-q", "--detach", "base", tree=SCRATCH)
         for topic, _, commit in ended:
             mail = [path for path in mails() if path.parent.name == topic.folder.name]
-            must(f"git am of topic {topic.name}", ["git", "-C", SCRATCH, "am", "-q", *mail], "series-am.log", env=ENV)
+            must(f"git am of topic {topic.name}", ["git", "-C", SCRATCH, "am", "-q", *mail], "series-am.log",
+                 env=base.environment())
             got, built = (git("rev-parse", f"{name}^{{tree}}", tree=SCRATCH).strip() for name in ("HEAD", commit))
             if got != built:
                 raise Failure(f"git am of topic {topic.name} results in a different tree than the one that is built:\n"
@@ -63,4 +64,7 @@ def main():
     prove(ended)
     for topic, patches, _ in ended:
         say(f"{FOLDER / topic.folder.name}: {len(patches)} patches")
+    if base.sender() == base.PLACEHOLDER:
+        say("note: git has no user.name and user.email, so the patches are from {} <{}>. Before you send them, set "
+            "both with git config and run make series again.".format(*base.PLACEHOLDER))
     return 0
