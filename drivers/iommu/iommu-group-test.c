@@ -21,11 +21,13 @@
  * @dev: the device
  * @domain: domain that the device is attached to, or NULL
  * @fails: number of upcoming attaches that fail
+ * @deferred: the driver defers the first attach to the first use of the DMA API
  */
 struct fake_device {
 	struct device dev;
 	struct iommu_domain *domain;
 	unsigned int fails;
+	bool deferred;
 };
 
 /**
@@ -92,8 +94,16 @@ static struct iommu_domain *fake_alloc(unsigned int type)
 	return kzalloc(sizeof(struct iommu_domain), GFP_KERNEL);
 }
 
+static bool fake_is_attach_deferred(struct device *dev)
+{
+	struct fake_device *device = container_of(dev, struct fake_device, dev);
+
+	return device->deferred && !device->domain;
+}
+
 static const struct iommu_ops fake_ops = {
 	.domain_alloc = fake_alloc,
+	.is_attach_deferred = fake_is_attach_deferred,
 	.default_domain_ops = &fake_domain_ops,
 	.pgsize_bitmap = PAGE_SIZE,
 };
@@ -291,11 +301,49 @@ static void undo_continues(struct kunit *test)
 	iommu_device_release_dma_owner(dev);
 }
 
+/* Remove the last device of the group, and add it again without a domain. */
+static void rejoin(struct kunit *test)
+{
+	struct fake_device *device = bed->devices[DEVICES - 1];
+
+	iommu_group_remove_device(&device->dev);
+	device->domain = NULL;
+	device->deferred = true;
+	KUNIT_ASSERT_EQ(test, 0,
+			iommu_group_add_device(bed->group, &device->dev));
+}
+
+/*
+ * A device that joins a claimed group is attached to the domain of the group,
+ * even if its driver defers attaches to the default domain.
+ */
+static void joining_device_is_attached(struct kunit *test)
+{
+	struct fake_device *device = bed->devices[DEVICES - 1];
+	struct device *dev = &bed->devices[0]->dev;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	rejoin(test);
+	KUNIT_EXPECT_NOT_NULL(test, device->domain);
+	KUNIT_EXPECT_PTR_EQ(test, bed->devices[0]->domain, device->domain);
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, bed->user));
+	rejoin(test);
+	KUNIT_EXPECT_PTR_EQ(test, bed->user, device->domain);
+
+	iommu_device_detach_user_dma(dev);
+	KUNIT_EXPECT_PTR_NE(test, bed->user, device->domain);
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_TRUE(test, bed->user_freed);
+	iommu_device_exit_user_dma(dev);
+}
+
 static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(one_failure_is_tried_again),
 	KUNIT_CASE(other_devices_leave),
 	KUNIT_CASE(failed_attach_is_undone),
 	KUNIT_CASE(undo_continues),
+	KUNIT_CASE(joining_device_is_attached),
 	{}
 };
 

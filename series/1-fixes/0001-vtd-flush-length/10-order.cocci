@@ -3,7 +3,6 @@
 
 @@
 identifier iommu, domain, pfn, pages, ih, map, aligned_pages, mask, bitmask;
-statement S;
 @@
 iommu_flush_iotlb_psi(struct intel_iommu *iommu, struct dmar_domain *domain,
 		      unsigned long pfn,
@@ -21,7 +20,7 @@ iommu_flush_iotlb_psi(struct intel_iommu *iommu, struct dmar_domain *domain,
 	{
 		qi_flush_piotlb(...,
 -				pages,
-+				pages ?: -1,
++				pages ? pages : -1,
 				...);
 	} else {
 -		unsigned long bitmask = aligned_pages - 1;

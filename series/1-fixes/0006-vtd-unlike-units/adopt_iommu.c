@@ -51,7 +51,8 @@ static bool domain_format_suits(struct dmar_domain *domain,
 		iommu_paging_structure_coherency(iommu));
 }
 
-int domain_adopt_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
+static int domain_adopt_iommu(struct dmar_domain *domain,
+			      struct intel_iommu *iommu)
 {
 	int addr_width = min_t(int, agaw_to_width(iommu->agaw),
 			       cap_mgaw(iommu->cap));

@@ -30,13 +30,13 @@ pfn_to_dma_pte(struct dmar_domain *domain, unsigned long pfn, int *level
 }
 
 @@
-identifier domain, iov, phys, nr, prot;
+identifier domain, iov, phys, nr, prot, mapped;
 expression pfn, level;
 @@
 __domain_mapping(struct dmar_domain *domain, unsigned long iov,
-		 unsigned long phys, unsigned long nr, int prot
-+		 , gfp_t gfp
- )
+		 unsigned long phys, unsigned long nr, int prot,
++		 gfp_t gfp,
+		 size_t *mapped)
 {
 	<...
 -	pfn_to_dma_pte(domain, pfn, level)
@@ -45,14 +45,14 @@ __domain_mapping(struct dmar_domain *domain, unsigned long iov,
 }
 
 @@
-identifier gfp;
+identifier gfp, mapped;
 expression domain, iov, phys, nr, prot;
 @@
-intel_iommu_map(..., gfp_t gfp)
+intel_iommu_map(..., gfp_t gfp, size_t *mapped)
 {
 	<...
--	__domain_mapping(domain, iov, phys, nr, prot)
-+	__domain_mapping(domain, iov, phys, nr, prot, gfp)
+-	__domain_mapping(domain, iov, phys, nr, prot, mapped)
++	__domain_mapping(domain, iov, phys, nr, prot, gfp, mapped)
 	...>
 }
 
@@ -85,5 +85,5 @@ expression domain, pfn, level;
 @@
 expression domain, iov, phys, nr, prot;
 @@
--__domain_mapping(domain, iov, phys, nr, prot)
-+__domain_mapping(domain, iov, phys, nr, prot, GFP_ATOMIC)
+-__domain_mapping(domain, iov, phys, nr, prot, NULL)
++__domain_mapping(domain, iov, phys, nr, prot, GFP_ATOMIC, NULL)
