@@ -5,11 +5,12 @@ The folders N-topic/ of series/ are the topics, which can be merged one after th
 which the tree ends. N-topic/NNNN-slug/ is one patch and contains
   message   the commit message; a Signed-off-by is appended
   files     paths of our files that the patch adds, one per line
+  parts     parts of our files that the patch adds to files of earlier patches
   remove    files of the kernel that the patch removes, one per line
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
   others    C fragments that `insert` refers to
-See edits.py for the format of the last three. Commits are cached by a hash over their own input and that of all earlier
+See parts.py for the parts, and edits.py for the format of the last three. Commits are cached by a hash over their own input and that of all earlier
 commits. After an edit, only the commits from the edited patch on are created again, and only files that differ are
 written to the work tree, which keeps rebuilds short.
 """
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from . import base, edits, packages
+from . import base, edits, packages, parts
 from .base import git, sender
 from .paths import LINUX, ROOT, SERIES
 from .shell import Failure, Progress, say
@@ -76,7 +77,7 @@ class Patch:
         self.folder = folder
         self.name = folder.name
         self.where = f"series/{topic.folder.name}/{folder.name}"
-        known = {"message", "files", "remove", "insert"}
+        known = {"message", "files", "parts", "remove", "insert"}
         fragments = {entry.name: entry.read_text() for entry in sorted(folder.iterdir())
                      if entry.name not in known and entry.suffix != ".cocci"}
         try:
@@ -90,6 +91,10 @@ class Patch:
         for path in self.files:
             if not (ROOT / path).is_file():
                 raise Failure(f"{self.where}: files: {path} is not in the repository")
+        listed = folder / "parts"
+        self.parts = parts.parse(f"{self.where}/parts", listed.read_text()) if listed.exists() else []
+        self.grown = sorted({part.path for part in self.parts})
+        self.number = self.contents = None      # set by patches()
         self.removed = self._list(folder / "remove")
         self.cocci = [edits.SemanticPatch(f"{self.where}/{script.name}", script)
                       for script in sorted(folder.glob("*.cocci"))]
@@ -99,7 +104,7 @@ class Patch:
         for name in fragments:
             if name not in used:
                 raise Failure(f"{self.where}/{name}: no `file:` line of the patch's `insert` names this file")
-        if not (self.files or self.removed or self.cocci or self.insertions):
+        if not (self.files or self.parts or self.removed or self.cocci or self.insertions):
             raise Failure(f"{self.where}: the patch changes nothing")
 
     @staticmethod
@@ -112,12 +117,16 @@ class Patch:
     def key(self, before):
         """Return a hash over the input of this commit and the key of the commit before."""
         digest = hashlib.sha256(before.encode())
-        parts = [path for path in sorted(self.folder.iterdir())] + [ROOT / path for path in self.files]
-        for part in parts:
-            content = part.read_bytes()
-            digest.update(f"{part.relative_to(ROOT)} {os.access(part, os.X_OK)} {len(content)}\n".encode())
+        inputs = [(path, path.read_bytes()) for path in sorted(self.folder.iterdir())]
+        inputs += [(ROOT / path, self.text(path).encode()) for path in [*self.files, *self.grown]]
+        for path, content in inputs:
+            digest.update(f"{path.relative_to(ROOT)} {os.access(path, os.X_OK)} {len(content)}\n".encode())
             digest.update(content)
         return digest.hexdigest()
+
+    def text(self, path, before=False):
+        """Return the text of a file of ours at this patch or, with before, at the patch before."""
+        return self.contents.text(path, (ROOT / path).read_text(), self.number - before)
 
 
 class Tree:
@@ -186,10 +195,15 @@ def make_commit(tree, patch):
             growing.append(path)
         elif path in tree.changes:
             raise Failure(f"{patch.where}: files: {path} is listed twice")
-        tree.write(path, file.read_text(), mode)
+        tree.write(path, patch.text(path), mode)
+    for path in patch.grown:
+        if path in growing:
+            continue
+        if tree.read(path) != patch.text(path, before=True):
+            raise Failure(f"{patch.where}: parts: {path} was edited by an earlier patch")
+        tree.write(path, patch.text(path))
     for path in growing:
-        text = (ROOT / path).read_text()
-        tree.write(path, edits.grow(f"{patch.where}: {path}", text, path, tree.exists))
+        tree.write(path, edits.grow(f"{patch.where}: {path}", patch.text(path), path, tree.exists))
     for path in patch.removed:
         if not tree.exists(path):
             raise Failure(f"{patch.where}: remove: {path} is not in the tree at this patch")
@@ -211,18 +225,27 @@ def make_commit(tree, patch):
 
 
 def patches(of):
-    """Return the patches of these topics in order.
+    """Return the patches of these topics, the first ones of the series, in order.
 
-    A file may be added by one patch only, except that Makefiles and .gitignore may grow in several.
+    A file may be added by one patch only, except that Makefiles and .gitignore may grow in several. Parts of all later
+    patches are left out of a file, even if these topics do not include them.
     """
-    found = [Patch(topic, folder) for topic in of for folder in sorted(topic.folder.iterdir()) if folder.is_dir()]
+    found = [Patch(topic, folder) for topic in topics() for folder in sorted(topic.folder.iterdir())
+             if folder.is_dir()]
     bringer = {}
-    for patch in found:
+    for number, patch in enumerate(found):
         for path in patch.files:
             if not edits.grows(path) and path in bringer:
                 raise Failure(f"{patch.where}: files: {path} is added by {bringer[path]} already")
             bringer[path] = patch.where
-    return found
+        for part in patch.parts:
+            if bringer.get(part.path, patch.where) == patch.where and not edits.grows(part.path):
+                part.fail("no earlier patch lists this file in `files`")
+        patch.number = number
+    contents = parts.Parts([(part, number) for number, patch in enumerate(found) for part in patch.parts])
+    for patch in found:
+        patch.contents = contents
+    return [patch for patch in found if patch.topic in of]
 
 
 def unlisted():
@@ -251,7 +274,7 @@ def apply():
         raise Failure(f"{LINUX} is generated, but was edited: {' '.join(edited[:5])}\n"
                       f"Make the change in our files or in series/, and then run: git -C {LINUX} checkout .")
     start = git("rev-parse", "base").strip()
-    tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "series.py"))
+    tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "parts.py", "series.py"))
     key = hashlib.sha256(start.encode() + repr(sender()).encode() + tooling).hexdigest()
     known = json.loads(COMMITS.read_text()) if COMMITS.exists() else {}
     made, head, tree = [], start, None

@@ -34,12 +34,14 @@ def lengths():
 def includes():
     """Check that no file of a patch includes a file that only a later patch adds."""
     results, found = Results(), []
-    added = {path: number for number, patch in enumerate(series.patches(series.topics())) for path in patch.files}
-    for path, number in added.items():
-        for name in INCLUDE.findall((ROOT / path).read_text()) if path.endswith((".c", ".h")) else []:
-            other = os.path.normpath(f"{os.path.dirname(path)}/{name}")
-            if added.get(other, number) > number:
-                found.append(f"{path} includes {other} of a later patch")
+    patches = series.patches(series.topics())
+    added = {path: number for number, patch in enumerate(patches) for path in patch.files}
+    for number, patch in enumerate(patches):
+        for path in [*patch.files, *patch.grown]:
+            for name in INCLUDE.findall(patch.text(path)) if path.endswith((".c", ".h")) else []:
+                other = os.path.normpath(f"{os.path.dirname(path)}/{name}")
+                if added.get(other, number) > number:
+                    found.append(f"{path} includes {other} of a later patch")
     results.check("no file includes a file of a later patch", not found, found)
     return results
 
