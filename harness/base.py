@@ -34,6 +34,14 @@ def git(*argv, env=None, data=None, text=True, tree=LINUX):
     return output("git", "-C", tree, *argv, env=dict(ENV, **(env or {})), data=data, text=text)
 
 
+def worktree(path):
+    """Make a work tree of build/linux, with the base checked out, unless the work tree exists."""
+    if f"worktree {path}\n" not in git("worktree", "list", "--porcelain"):
+        shutil.rmtree(path, ignore_errors=True)
+        git("worktree", "prune")
+        git("worktree", "add", "-q", "--detach", str(path), "base")
+
+
 def named():
     """Return the path of the tree or tarball that KERNEL= names, or None if it is not set."""
     name = os.environ.get("KERNEL")

@@ -3,13 +3,12 @@
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
 make check compiles only the last commit of each topic, with y, and the whole series with m. At the end, modpost checks
-that the modules find all symbols that they use.
+that the modules find all symbols that they use. bisect_uml.py links and tests the commits of the engine.
 """
 import re
-import shutil
 from pathlib import Path
 
-from . import kernel, packages, series
+from . import base, bisect_uml, kernel, packages, series
 from .base import git
 from .paths import BUILD
 from .results import Results, report
@@ -120,10 +119,7 @@ def compiled(todo):
     """Compile the steps, and check at the end that the modules find their symbols; return the results."""
     packages.need(packages.KERNEL)
     results = Results()
-    if f"worktree {TREE}\n" not in git("worktree", "list", "--porcelain"):
-        shutil.rmtree(TREE, ignore_errors=True)
-        git("worktree", "prune")
-        git("worktree", "add", "-q", "--detach", str(TREE), "base")
+    base.worktree(TREE)
     last = todo[-1][2]
     for number, (name, patches, commit, folders, variants) in enumerate(todo, 1):
         git("checkout", "-q", "--detach", commit, tree=TREE)
@@ -143,4 +139,7 @@ def topics():
 
 def main():
     kernel.build("release")
-    return report(compiled(commits(series.apply())))
+    made = series.apply()
+    results = compiled(commits(made))
+    results.add(bisect_uml.commits(made))
+    return report(results)
