@@ -3,12 +3,12 @@
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
 make check compiles only the last commit of each topic, with y, and the whole series with m. At the end, modpost checks
-that the modules find all symbols that they use.
+that the modules find all symbols that they use. bisect_uml.py links and tests the commits of the engine.
 """
 import re
 from pathlib import Path
 
-from . import kernel, packages, series, worktree
+from . import bisect_uml, kernel, packages, series, worktree
 from .base import git
 from .paths import BUILD
 from .results import Results, report
@@ -143,4 +143,7 @@ def topics():
 
 def main():
     kernel.build("release")
-    return report(compiled(commits(series.apply())))
+    made = series.apply()
+    results = compiled(commits(made))
+    results.add(bisect_uml.commits(made))
+    return report(results)

@@ -21,9 +21,9 @@ UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_
 OPERATIONS = 450000
 
 
-def tool(command, out, config=(), *arguments):
+def tool(command, out, config=(), *arguments, kunitconfig=KUNITCONFIG):
     """Return the arguments to run a command of the tree's kunit.py, in the tree, with build folder out."""
-    return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={KUNITCONFIG}",
+    return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={kunitconfig}",
             *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
             f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]
 
