@@ -32,7 +32,7 @@ COMMANDS = {
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
     "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
-    "bisect": ("bisect", "compile what each commit touches, built in and as modules"),
+    "bisect": ("bisect", "compile what each commit touches, built in and as modules, and boot the commits that extend type1"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
 }
