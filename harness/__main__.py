@@ -32,7 +32,7 @@ COMMANDS = {
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
     "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
-    "bisect": ("bisect", "compile each commit, built in and as modules, and run the KUnit suites that the commit has"),
+    "bisect": ("bisect", "compile each commit, and run the KUnit suites or contract programs that it has (hours)"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
 }

@@ -2,13 +2,14 @@
 """make bisect: check that each commit compiles, with the series' drivers built in (y) and as modules (m).
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
-make check compiles only the last commit of each topic, with y, and the whole series with m. At the end, modpost checks
-that the modules find all symbols that they use. bisect_uml.py links and tests the commits of the engine.
+Commits that extend type1 on the engine are compiled with both implementations of type1. modpost checks that the modules
+find all symbols that they use. Then bisect_uml.py tests the commits of the engine, and bisect_type1.py those of type1.
+make check compiles only the last commit of each topic, with y, and the whole series with m.
 """
 import re
 from pathlib import Path
 
-from . import bisect_uml, kernel, packages, series, worktree
+from . import bisect_type1, bisect_uml, kernel, packages, series, worktree
 from .base import git
 from .paths import BUILD
 from .results import Results, report
@@ -22,6 +23,8 @@ MODULES = {
     "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
 }
 VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
+# The same with type1 on the engine, for the commits at which it is not the default.
+ENGINE = {f"{variant}-engine": [*fragments, "engine"] for variant, fragments in VARIANTS.items()}
 
 
 def touched(commit):
@@ -43,22 +46,23 @@ def objects(patches, variant):
     """Return the objects of the sources that the patches add. KUnit suites cannot be modules, so m omits them."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
-    if variant == "m":
+    if variant[0] == "m":
         sources = [path for path in sources if "/tests/" not in path and not path.endswith("_test.c")]
     return [path[:-1] + "o" for path in sources]
 
 
 def compile_commit(title, patches, folders, variant, last):
     """Compile the folders in TREE, and all objects that the patches add; return a list of errors."""
-    out = BUILD / f"bisect-{variant}"
+    built = variant[0]
+    out = BUILD / f"bisect-{built}"
     # Commits in the middle of the series may lack symbols of the fragments. The last one must define all of them.
-    kernel.ensure_config(out, kernel.fragments(*VARIANTS[variant]), tree=TREE, strict=last)
+    kernel.ensure_config(out, kernel.fragments(*(VARIANTS | ENGINE)[variant]), tree=TREE, strict=last)
     wanted = objects(patches, variant)
     for name in wanted:
         (out / name).unlink(missing_ok=True)
     # The front ends select CONFIG_IOPT, but are added by later commits. Set it explicitly for the commits of the
     # engine.
-    argv = kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={variant}", tree=TREE)
+    argv = kernel.make(out, "KCFLAGS=-Werror", f"CONFIG_IOPT={built}", tree=TREE)
     file = f"bisect-{patches[-1].name}-{variant}.build"
     status, log = logged(f"compile {title}", [*argv, *folders], file, env=kernel.environment())
     # Kbuild skips objects that only a later commit links. Compile those by name.
@@ -100,7 +104,8 @@ def commits(made):
 
     Commits that change no kernel code are left out. The last step is the series as a whole.
     """
-    found = [(patch.name, [patch], commit, folders, list(VARIANTS))
+    learning = [patch for patch, _ in bisect_type1.patches(made)]
+    found = [(patch.name, [patch], commit, folders, [*(ENGINE if patch in learning else ()), *VARIANTS])
              for patch, commit in made if (folders := touched(commit))]
     return [*found, whole(made, [])]
 
@@ -146,4 +151,5 @@ def main():
     made = series.apply()
     results = compiled(commits(made))
     results.add(bisect_uml.commits(made))
+    results.add(bisect_type1.booted(made))
     return report(results)

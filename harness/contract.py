@@ -146,6 +146,8 @@ def record(tested, names, seeds=200):
     for machine, arguments in MACHINES.items():
         todo = usual(names) if machine == "usual" else \
             [program for program in names if program in ONLY[machine] + ALSO.get(machine, [])]
+        if not todo:
+            continue
         script = header(tested) + f"export CONTRACT_SEEDS={seeds}\n" + "".join(map(run, todo))
         outcome = guest.boot(guest.Guest(f"differential-{tested.name}-{machine}", tested.bzimage, devices=guest.EDU,
                                          **arguments), script)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the tree at the end of the topic type1 with each of its two implementations of type1."""
+"""Build the topic type1 with each of its two implementations of type1, by default at the end of the topic."""
 from . import kernel, packages, series, worktree
 from .paths import BUILD
 from .shell import Failure, must
@@ -21,9 +21,14 @@ def build(name):
     commit = next((commit for topic, _, commit in series.ends(series.apply()) if topic.name == TOPIC), None)
     if not commit:
         raise Failure(f"TOPIC= ends the tree before the topic {TOPIC}, which has the second implementation")
+    return build_at(commit, name, FRAGMENTS[name])
+
+
+def build_at(commit, name, fragments):
+    """Build a release kernel of a commit in the folder of the named implementation; return the folder."""
     worktree.checkout(TREE, commit)
     out = BASE / name
-    kernel.ensure_config(out, kernel.fragments(*FRAGMENTS[name]), TREE)
+    kernel.ensure_config(out, kernel.fragments(*fragments), TREE)
     must(f"build the kernel with the {name} type1", kernel.make(out, "bzImage", "modules", tree=TREE),
          f"type1-{name}.build", env=kernel.environment(BASE))
     return out

@@ -77,7 +77,7 @@ class Patch:
         self.folder = folder
         self.name = folder.name
         self.where = f"series/{topic.folder.name}/{folder.name}"
-        known = {"message", "files", "parts", "remove", "insert"}
+        known = {"message", "files", "parts", "programs", "remove", "insert"}
         fragments = {entry.name: entry.read_text() for entry in sorted(folder.iterdir())
                      if entry.name not in known and entry.suffix != ".cocci"}
         try:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The second part of make bisect: boot the commits that extend type1 on the engine, and run the contract programs.
+
+In the topic type1, the implementation on the engine learns patch by patch what a container can do. The file `programs`
+of such a patch lists contract programs, one per line, that print the same lines as under the stock kernel from this
+patch on, except for the differences in harness/contract/allowed. If only some lines of a program are the same yet,
+patterns after its name select lines and, after a !, exclude lines:
+    lifetime set_iommu.* !set_iommu.*.avail
+A later patch that lists the program again replaces the patterns.
+
+For each patch with this file, the commit is built with the implementation on the engine. The programs that it and all
+earlier patches list run in guests, and their lines are compared. make differential compares all lines at the end of the
+topic, with both implementations.
+"""
+import fnmatch
+import re
+
+from . import contract, differential, implementations, series
+from .results import Results, report
+from .shell import Failure, say
+
+NAME = "programs"
+
+
+def patches(made):
+    """Return the [(patch, commit)] of those that have a file `programs`."""
+    return [(patch, commit) for patch, commit in made if (patch.folder / NAME).exists()]
+
+
+def listed(patch):
+    """Return {program: patterns of lines} of the patch's file; [*] stands for all lines."""
+    lines = (line.partition("#")[0].split() for line in (patch.folder / NAME).read_text().splitlines())
+    return {words[0]: words[1:] or ["*"] for words in lines if words}
+
+
+def growing(made):
+    """Yield (patch, commit, {program: patterns}) with the programs that the patch and all earlier ones list."""
+    wanted, every = {}, contract.programs()
+    for patch, commit in patches(made):
+        for program, patterns in listed(patch).items():
+            if program not in every:
+                raise Failure(f"{patch.where}/{NAME}: there is no contract program {program}")
+            wanted[program] = patterns
+        yield patch, commit, dict(wanted)
+
+
+def matches(line, pattern):
+    return fnmatch.fnmatchcase(line, pattern.removeprefix("!"))
+
+
+def chosen(wanted, program, line):
+    """Return whether a line is compared. The lines `kernel log@MACHINE` need all programs of that machine."""
+    name, _, machine = program.partition("@")
+    if name == "kernel log":
+        return all(wanted.get(each) == ["*"] for each in contract.ONLY[machine])
+    patterns = wanted.get(name, ())
+    return any(matches(line, pattern) for pattern in patterns if pattern[0] != "!") and \
+        not any(matches(line, pattern) for pattern in patterns if pattern[0] == "!")
+
+
+def selected(side, wanted):
+    """Return a Side with the chosen lines, without failures of programs that are not expected to run to their end."""
+    partly = {program for program, patterns in wanted.items() if patterns != ["*"]}
+    kept = contract.Side(side.name, logs=side.logs)
+    kept.lines = {key: value for key, value in side.lines.items() if chosen(wanted, *key)}
+    for text in side.wrong:
+        program = re.split("[:@]", text)[0]
+        known = program in wanted or program == "machine"
+        if known and (program not in partly or " pages pinned before, " in text):
+            kept.wrong.append(text)
+    return kept
+
+
+def unmatched(side, wanted):
+    """Return an error for each pattern that matches no line of the stock kernel."""
+    lines = {}
+    for program, line in side.lines:
+        lines.setdefault(program.partition("@")[0], []).append(line)
+    return [f"{program}: no line matches {pattern}" for program, patterns in wanted.items() for pattern in patterns
+            if not any(matches(line, pattern) for line in lines.get(program, ()))]
+
+
+def compared(stock, patch, commit, wanted):
+    """Build and boot a commit, run the programs and return a list of failures."""
+    out = implementations.build_at(commit, "engine", [*implementations.FRAGMENTS["engine"], "engine"])
+    tested = contract.prepare(patch.name, out, implementations.TREE)
+    ours = contract.record(tested, list(wanted))
+    sides = [selected(side, wanted) for side in (stock, ours)]
+    return unmatched(stock, wanted) + differential.judge(*sides, contract.table("allowed", 4, "|"), whole=False)
+
+
+def booted(made):
+    """Check each commit whose patch has a file `programs`; return the results, one case per commit."""
+    todo, results = list(growing(made)), Results()
+    if not todo:
+        return results
+    contract.build_programs()
+    stock = contract.record(contract.prepare("stock", *differential.KERNELS["stock"]()), list(todo[-1][2]))
+    for number, (patch, commit, wanted) in enumerate(todo, 1):
+        say(f"\nboot {number}/{len(todo)} {patch.name}:")
+        wrong = compared(stock, patch, commit, wanted)
+        results.check(f"{patch.name} passes its contract programs", not wrong, wrong[:8])
+    return results
+
+
+def main():
+    return report(booted(series.apply()))
