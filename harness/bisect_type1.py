@@ -59,14 +59,14 @@ def chosen(wanted, program, line):
 
 
 def selected(side, wanted):
-    """Return a Side with the chosen lines, without failures of programs that are not expected to run to their end."""
-    partly = {program for program, patterns in wanted.items() if patterns != ["*"]}
+    """Return a Side with the chosen lines, without failures of programs that need not run to their end."""
+    partly = {program for program in contract.programs() if wanted.get(program) != ["*"]}
     kept = contract.Side(side.name, logs=side.logs)
     kept.lines = {key: value for key, value in side.lines.items() if chosen(wanted, *key)}
     for text in side.wrong:
+        # What is not about a program is about a machine, such as a finding in its kernel log.
         program = re.split("[:@]", text)[0]
-        known = program in wanted or program == "machine"
-        if known and (program not in partly or " pages pinned before, " in text):
+        if program not in partly or " pages pinned before, " in text:
             kept.wrong.append(text)
     return kept
 
@@ -90,7 +90,7 @@ def compared(stock, patch, commit, wanted):
 
 
 def booted(made):
-    """Check each commit whose patch has a file `programs`; return the results, one case per commit."""
+    """Check the commit of each patch with a file `programs`; return the results, one case per commit."""
     todo, results = list(growing(made)), Results()
     if not todo:
         return results
