@@ -322,7 +322,7 @@ static void joining_device_is_attached(struct kunit *test)
 	struct fake_device *device = bed->devices[DEVICES - 1];
 	struct device *dev = &bed->devices[0]->dev;
 
-	KUNIT_ASSERT_EQ(test, 0, iommu_device_init_user_dma(dev, bed));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev, bed));
 	rejoin(test);
 	KUNIT_EXPECT_NOT_NULL(test, device->domain);
 	KUNIT_EXPECT_PTR_EQ(test, bed->devices[0]->domain, device->domain);
@@ -335,7 +335,7 @@ static void joining_device_is_attached(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, bed->user, device->domain);
 	iommu_domain_free(bed->user);
 	KUNIT_EXPECT_TRUE(test, bed->user_freed);
-	iommu_device_exit_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
 }
 
 static struct kunit_case iommu_group_cases[] = {
