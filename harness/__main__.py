@@ -66,7 +66,9 @@ def usage():
         say(f"  {name:14}{text}")
     say("\nvariables:")
     for name, (commands, text) in VARIABLES.items():
-        taken = "" if commands == set(COMMANDS) else f" ({', '.join(c for c in COMMANDS if c in commands)})"
+        others = set(COMMANDS) - commands
+        taken = f" ({', '.join(c for c in COMMANDS if c in commands)})" if len(others) > 1 else \
+            f" (not for {others.pop()})" if others else ""
         for number, line in enumerate(textwrap.wrap(text + taken, 100)):
             say(f"  {'' if number else f'{name}=':14}{line}")
     say(EPILOGUE)
