@@ -64,7 +64,7 @@ def selected(side, wanted):
     kept = contract.Side(side.name, logs=side.logs)
     kept.lines = {key: value for key, value in side.lines.items() if chosen(wanted, *key)}
     for text in side.wrong:
-        # What is not about a program is about a machine, such as a finding in its kernel log.
+        # Failures that name no program are those of a machine, such as a finding in its kernel log.
         program = re.split("[:@]", text)[0]
         if program not in partly or " pages pinned before, " in text:
             kept.wrong.append(text)
