@@ -1,7 +1,7 @@
 /*
  * Flush pages of the identity domain from the IOTLBs of the units that it is
- * attached to. Other units have no domain ID for it. iommu->lock prevents that
- * a unit leaves the domain during its flush.
+ * attached to. Other units have no domain ID for it. Holding iommu->lock keeps
+ * a unit from leaving the domain while it is being flushed.
  */
 static void si_domain_flush(unsigned long pfn, unsigned long pages, int ih)
 {
