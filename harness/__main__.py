@@ -22,7 +22,7 @@ COMMANDS = {
     "check": ("check", "run all tests that a change has to pass"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
     "selftest": ("selftest", "run the kselftests in guests"),
-    "differential": ("differential", "compare the behaviour of type1 in stock 6.1, in both implementations of the topic type1 and in ours"),
+    "differential": ("differential", "compare type1 in stock 6.1, in both implementations of topic type1, and in ours"),
     "mutants": ("mutants", "plant faults in our code, one at a time, and check that the tests catch each (hours)"),
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),

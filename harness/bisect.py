@@ -6,6 +6,7 @@ Commits that extend type1 on the engine are compiled with both implementations o
 find all symbols that they use. Then bisect_uml.py tests the commits of the engine, and bisect_type1.py those of type1.
 make check compiles only the last commit of each topic, with y, and the whole series with m.
 """
+import functools
 import re
 from pathlib import Path
 
@@ -27,6 +28,7 @@ VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "mod
 ENGINE = {f"{variant}-engine": [*fragments, "engine"] for variant, fragments in VARIANTS.items()}
 
 
+@functools.cache
 def touched(commit):
     """Return the folders to compile for a commit. A header in include/ adds drivers/iommu and drivers/vfio."""
     folders = set()

@@ -176,8 +176,9 @@ class Parts:
                 continue
             for line in lines[at:first]:
                 emit(line)
-            for line in part.before if (first, end) == part.ranges(lines)[0] else ():
-                emit(line)
+            if part.before and (first, end) == part.ranges(lines)[0]:
+                for line in part.before:
+                    emit(line)
             at, seam = end, True
         for line in lines[at:]:
             emit(line)
