@@ -33,6 +33,7 @@ COMMANDS = {
     "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile each commit, and run the KUnit suites or contract programs that it has (hours)"),
+    "configs": ("configs", "build for i386 and arm64, and in 50 random configurations (hours)"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
 }
@@ -40,8 +41,8 @@ COMMANDS = {
 VARIABLES = {
     "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
     "TOPIC": (set(COMMANDS) - {"clean"}, "last topic of series/ in the tree; by default, all topics are in it"),
-    "ONLY": ({"selftest", "differential", "mutants", "bench"},
-             "comma-separated names of the programs, mutants or parts to run; * matches any text"),
+    "ONLY": ({"selftest", "differential", "mutants", "bench", "configs"},
+             "comma-separated names of the programs, mutants, parts or configurations; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
     "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail"),
 }

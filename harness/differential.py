@@ -2,14 +2,14 @@
 """make differential: compare the behaviour of type1 in the stock kernel and in ours, line by line.
 
 The lines are those that contract.py records. ONLY= selects contract programs; if it is given, rules without a line are
-not failures.
+not failures. Otherwise, switch.py checks the modules of both implementations as well.
 """
 import dataclasses
 import functools
 import itertools
 import re
 
-from . import beside, contract, guest, implementations, kernel, only, stock
+from . import beside, contract, guest, implementations, kernel, only, stock, switch
 from .paths import LINUX
 from .results import Results, report
 from .shell import say
@@ -157,4 +157,7 @@ def again():
 
 
 def main():
-    return report(differential(wanted=only.given()))
+    results = differential(wanted=only.given())
+    if not only.given():
+        results.add(switch.switch(), "switch: ")
+    return report(results)

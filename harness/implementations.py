@@ -15,17 +15,22 @@ FRAGMENTS = {
 }
 
 
-def build(name):
-    """Build a release kernel with the named implementation; return its folder."""
-    packages.need(packages.KERNEL)
+def last():
+    """Return the last commit of the topic."""
     commit = next((commit for topic, _, commit in series.ends(series.apply()) if topic.name == TOPIC), None)
     if not commit:
         raise Failure(f"TOPIC= ends the tree before the topic {TOPIC}, which has the second implementation")
-    return build_at(commit, name, FRAGMENTS[name])
+    return commit
+
+
+def build(name):
+    """Build a release kernel with the named implementation; return its folder."""
+    return build_at(last(), name, FRAGMENTS[name])
 
 
 def build_at(commit, name, fragments):
     """Build a release kernel of a commit in the folder of the named implementation; return the folder."""
+    packages.need(packages.KERNEL)
     worktree.checkout(TREE, commit)
     out = BASE / name
     kernel.ensure_config(out, kernel.fragments(*fragments), TREE)

@@ -68,7 +68,7 @@ def defined(tree):
             for symbol in re.findall(r"^\s*(?:menu)?config (\w+)$", path.read_text(errors="replace"), re.M)}
 
 
-def configure(out, files, tree=LINUX, strict=True):
+def configure(out, files, tree=LINUX, strict=True, variables=()):
     """Merge the fragments into out/.config. If strict, fail if Kconfig drops one of their lines.
 
     With TOPIC=, symbols that the tree does not define yet may be dropped.
@@ -78,7 +78,7 @@ def configure(out, files, tree=LINUX, strict=True):
         "$@" tinyconfig
         KCONFIG_CONFIG="$OUT/.config" "$TREE/scripts/kconfig/merge_config.sh" -m "$OUT/.config" $FRAGMENTS
         "$@" olddefconfig
-        """, "sh", *make(out, tree=tree)], f"{out.name}.config", cwd=out,
+        """, "sh", *make(out, *variables, tree=tree)], f"{out.name}.config", cwd=out,
          env=dict(environment(), OUT=str(out), TREE=str(tree), FRAGMENTS=" ".join(map(str, files))))
     have = wanted([out / ".config"])
     lost = [line for symbol, line in wanted(files).items() if have.get(symbol, f"# {symbol} is not set") != line]

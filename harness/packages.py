@@ -13,6 +13,7 @@ SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
+CROSS = ["gcc-aarch64-linux-gnu"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 # spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
 LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
@@ -20,13 +21,14 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 # {command: packages}; commands that are not listed need those of BUILD and GUEST.
 COMMANDS = {
     "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
-    "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU],
+    "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU, *CROSS],
     "clients": [*BUILD, *GUEST, *CLIENTS],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "kernel": BUILD,
     "bisect": BUILD,
+    "configs": [*BUILD, *CROSS],
     "clean": [],
 }
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make configs: build the series for other architectures and in random configurations, without any warning.
+
+The named configurations are for i386 with and without PAE, for arm64, and for x86-64 without IOMMU support. The random
+ones, SEEDS of them, are for x86-64. They vary the symbols that our changes define or depend on, and those that Kconfig
+makes visible as a result; all others are as in the release kernel. kbuild's randconfig chooses the values.
+
+Each configuration is linked with its modules, so that a symbol which is missing or not exported is an error.
+"""
+import functools
+import re
+
+from . import kernel, only, packages, series
+from .base import git
+from .paths import BUILD, LINUX
+from .results import Results, report
+from .shell import ERROR, Failure, logged, must
+
+SEEDS = 50
+
+# {name: (fragments in harness/config, variables of kbuild)}
+NAMED = {
+    "i386": (["i386", "portable"], ["ARCH=i386"]),
+    "i386-pae": (["i386", "i386-pae", "portable"], ["ARCH=i386"]),
+    "arm64": (["arm64", "portable"],
+              ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=ccache aarch64-linux-gnu-gcc"]),
+    "no-iommu": (["vfio-alone"], []),
+}
+# The configuration that the random ones are derived from. The symbols that VARIED adds are not in our changes, but
+# change the code of headers that ours includes.
+BASE = ["common", "iommufd", "kunit", "release"]
+VARIED = {"CONFIG_SMP", "CONFIG_NUMA", "CONFIG_DEBUG_VM", "CONFIG_LOCKDEP", "CONFIG_PROVE_LOCKING", "CONFIG_FTRACE",
+          "CONFIG_DEBUG_FS", "CONFIG_MEMCG", "CONFIG_HUGETLBFS", "CONFIG_TRANSPARENT_HUGEPAGE", "CONFIG_KUNIT",
+          "CONFIG_IA32_EMULATION", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_NET", "CONFIG_KALLSYMS", "CONFIG_PROC_FS"}
+# Kconfig files whose symbols are all varied.
+KCONFIG = ["drivers/iommu/Kconfig", "drivers/iommu/*/Kconfig", "drivers/vfio/Kconfig", "drivers/vfio/*/Kconfig"]
+SYMBOL = re.compile(r"\bCONFIG_\w+")
+
+
+def random_names():
+    return [f"seed-{seed}" for seed in range(1, SEEDS + 1)]
+
+
+@functools.cache
+def varied():
+    """Return the symbols whose values are random: VARIED, those of KCONFIG, and those that the series names in code."""
+    named = {f"CONFIG_{symbol}" for glob in KCONFIG for path in LINUX.glob(glob)
+             for symbol in re.findall(r"^\s*(?:menu)?config (\w+)$", path.read_text(), re.M)}
+    added = "\n".join(line for line in git("diff", "base", "--", "*.c", "*.h").splitlines() if line[:1] in "+ ")
+    return VARIED | named | set(SYMBOL.findall(added))
+
+
+def fixed(out):
+    """Configure BASE in out/base; return a file with the values of the symbols that are not varied."""
+    kernel.ensure_config(out / "base", kernel.fragments(*BASE))
+    kept = [line for line in (out / "base/.config").read_text().splitlines()
+            if (match := SYMBOL.search(line)) and match.group() not in varied()]
+    path = out / "fixed.config"
+    path.write_text("\n".join(kept) + "\n")
+    return path
+
+
+def configured(name, out):
+    """Configure the named configuration in the folder; return the variables of kbuild and the log."""
+    out.mkdir(parents=True, exist_ok=True)
+    if name in NAMED:
+        fragments, variables = NAMED[name]
+        kernel.configure(out, kernel.fragments(*fragments), variables=variables)
+        return variables, BUILD / "log" / f"{out.name}.config"
+    env = dict(kernel.environment(), KCONFIG_ALLCONFIG=str(fixed(BUILD / "configs")),
+               KCONFIG_SEED=name.removeprefix("seed-"))
+    return [], must(f"configure {name}", kernel.make(out, "randconfig"), f"{out.name}.config", env=env)
+
+
+def built(name, title):
+    """Configure and build; return a list of errors and warnings."""
+    # All random configurations use one folder: kbuild compiles again what a configuration changes.
+    out = BUILD / "configs" / (name if name in NAMED else "random")
+    variables, log = configured(name, out)
+    wrong = [line for line in log.read_text(errors="replace").splitlines() if "warning: unmet" in line.lower()]
+    goals = [goal for goal in ("vmlinux", "modules") if goal == "vmlinux" or "CONFIG_MODULES=y" in
+             (out / ".config").read_text().splitlines()]
+    status, log = logged(f"build {title}", kernel.make(out, *variables, *goals), f"configs-{name}.build",
+                         env=kernel.environment())
+    lines = log.read_text(errors="replace").splitlines()
+    wrong += [line for line in lines if ERROR.search(line) or re.search(r"\bwarning:", line, re.I)][:8]
+    if status and not wrong:
+        wrong = lines[-4:]
+    if wrong:
+        kept = log.with_suffix(".dotconfig")
+        kept.write_bytes((out / ".config").read_bytes())
+        wrong += [f"see {log} and {kept}"]
+    return wrong
+
+
+def configs(wanted=""):
+    packages.need([*packages.KERNEL, *packages.CROSS])
+    series.apply()
+    results, names = Results(), only.select(wanted, [*NAMED, *random_names()], "configuration")
+    for number, name in enumerate(names, 1):
+        try:
+            wrong = built(name, f"{number}/{len(names)} {name}")
+        except Failure as failure:
+            wrong = [str(failure)]
+        results.check(f"{name} builds without a warning", not wrong, wrong)
+    return results
+
+
+def main():
+    return report(configs(only.given()))
