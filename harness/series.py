@@ -81,7 +81,7 @@ class Patch:
         fragments = {entry.name: entry.read_text() for entry in sorted(folder.iterdir())
                      if entry.name not in known and entry.suffix != ".cocci"}
         try:
-            self.message = (folder / "message").read_text().strip()
+            self.message = self._with_semantic_patches((folder / "message").read_text().strip())
         except FileNotFoundError:
             raise Failure(f"{self.where}: the file `message` is missing") from None
         self.subject = self.message.splitlines()[0] if self.message else ""
@@ -106,6 +106,17 @@ class Patch:
                 raise Failure(f"{self.where}/{name}: no `file:` line of the patch's `insert` names this file")
         if not (self.files or self.parts or self.removed or self.cocci or self.insertions):
             raise Failure(f"{self.where}: the patch changes nothing")
+
+    def _with_semantic_patches(self, message):
+        """Replace each line @NAME.cocci@ by the text of that semantic patch, without the lines that the harness reads."""
+        def show(match):
+            try:
+                text = (self.folder / match[1]).read_text()
+            except FileNotFoundError:
+                raise Failure(f"{self.where}: message: {match[1]} is missing") from None
+            rules = [line for line in text.splitlines() if not re.match(r"#spatch|// (files:|optional-per-file)", line)]
+            return "\n".join(["// <smpl>", *rules, "// </smpl>"])
+        return re.sub(r"^@([\w-]+\.cocci)@$", show, message, flags=re.M)
 
     @staticmethod
     def _list(path):

@@ -3,9 +3,10 @@
  * Describe the I/O page table of a device before the device is attached.
  *
  * An IOMMU driver can provide the description with the device_info op. For
- * drivers without the op, it is derived from the default domain of the device's
- * group, or from a domain that is allocated for this purpose only and never
- * attached.
+ * drivers without the op, it is that of an unmanaged domain, which is allocated
+ * for this purpose only and never attached. Drivers that only determine the
+ * format of a domain when the first device is attached use the same format for
+ * all domains of a device, so the default domain of the group is described.
  *
  * Callers rely on reported properties, so a property that is uncertain is
  * reported as 0.
@@ -17,23 +18,27 @@
 #include <linux/iommu.h>
 
 /*
- * Fill @info from the I/O page table of @domain. Returns false if @domain has
- * no I/O page table or if the address width is unknown.
+ * Fill @info from the I/O page table of @domain. Returns false and does not
+ * change @info if @domain has no I/O page table or no format yet. The width of
+ * its addresses is unknown in this case, and the page sizes may be those of any
+ * IOMMU that the driver supports.
  */
 static bool describe_page_table(struct iommu_domain *domain,
 				struct iommu_device_info *info)
 {
-	if (!(domain->type & __IOMMU_DOMAIN_PAGING))
+	if (!(domain->type & __IOMMU_DOMAIN_PAGING) ||
+	    !domain->geometry.force_aperture)
 		return false;
 
-	/* Some drivers set all bits until the first device is attached. */
-	if (domain->pgsize_bitmap != ULONG_MAX)
-		info->pgsize_bitmap = domain->pgsize_bitmap;
-	if (domain->geometry.force_aperture)
-		info->addr_width = fls64(domain->geometry.aperture_end);
-	return info->addr_width;
+	info->pgsize_bitmap = domain->pgsize_bitmap;
+	info->addr_width = fls64(domain->geometry.aperture_end);
+	return true;
 }
 
+/*
+ * Describe a new domain first. The default domain may have another format: with
+ * amd_iommu=pgtbl_v2, only DMA domains use the format of CPU page tables.
+ */
 static void device_info_fallback(struct device *dev,
 				 struct iommu_device_info *info)
 {
@@ -41,21 +46,21 @@ static void device_info_fallback(struct device *dev,
 	struct iommu_group *group;
 	bool described = false;
 
-	group = iommu_group_get(dev);
-	if (group) {
-		domain = iommu_group_default_domain(group);
-		if (domain)
-			described = describe_page_table(domain, info);
-		iommu_group_put(group);
+	domain = iommu_domain_alloc(dev->bus);
+	if (domain) {
+		described = describe_page_table(domain, info);
+		iommu_domain_free(domain);
 	}
 	if (described)
 		return;
 
-	domain = iommu_domain_alloc(dev->bus);
-	if (!domain)
+	group = iommu_group_get(dev);
+	if (!group)
 		return;
-	describe_page_table(domain, info);
-	iommu_domain_free(domain);
+	domain = iommu_group_default_domain(group);
+	if (domain)
+		describe_page_table(domain, info);
+	iommu_group_put(group);
 }
 
 /**

@@ -596,6 +596,79 @@ static void first_unit_reaches_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, BIT(48), SZ_4K));
 }
 
+/* Map a page, and then attach a unit that is narrower than a new domain. */
+static void adopt_narrow_unit(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_map(bed->domain, SZ_1G, SZ_4K, SZ_4K,
+					   IOMMU_READ));
+	bed->iommu.cap = CAP_PSI | CAP_SUPER | CAP_3_LEVELS | CAP_WIDTH(39);
+	bed->iommu.agaw = 1;
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
+	KUNIT_EXPECT_EQ(test, 39, domain->gaw);
+}
+
+/*
+ * A first attach that fails after the format has been chosen leaves the domain
+ * as it was: mappings remain, and the next unit determines the format.
+ */
+static void failed_first_attach_is_undone(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
+	struct dma_pte *pgd = domain->pgd;
+
+	adopt_narrow_unit(test);
+	KUNIT_EXPECT_PTR_NE(test, pgd, domain->pgd);
+	KUNIT_EXPECT_TRUE(test, domain->iommu_coherency);
+	domain_attach_done(domain, -ENOMEM);
+	KUNIT_EXPECT_PTR_EQ(test, pgd, domain->pgd);
+	KUNIT_EXPECT_FALSE(test, domain->iommu_coherency);
+
+	bed->iommu.cap = CAP_PSI | CAP_SUPER | CAP_5_LEVELS | CAP_WIDTH(57);
+	bed->iommu.ecap = 0;
+	bed->iommu.agaw = 3;
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
+	domain_attach_done(domain, 0);
+	KUNIT_EXPECT_EQ(test, 57, domain->gaw);
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_iova_to_phys(bed->domain, SZ_1G));
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, SZ_1G, SZ_4K));
+}
+
+/* A failed attach does not change the format that another attach relies on. */
+static void failed_attach_beside_another(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
+
+	adopt_narrow_unit(test);
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
+	domain_attach_done(domain, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, 39, domain->gaw);
+	domain_attach_done(domain, 0);
+	KUNIT_EXPECT_EQ(test, 39, domain->gaw);
+
+	KUNIT_ASSERT_EQ(test, 0, domain_adopt_iommu(domain, &bed->iommu));
+	domain_attach_done(domain, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, 39, domain->gaw);
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, SZ_1G, SZ_4K));
+}
+
+/* The first attach frees the tables of levels that its unit does not support. */
+static void unused_levels_are_freed(struct kunit *test)
+{
+	struct dmar_domain *domain = to_dmar_domain(bed->domain);
+	struct page *top = virt_to_page(domain->pgd);
+
+	get_page(top);
+	adopt_narrow_unit(test);
+	KUNIT_EXPECT_EQ(test, 2, page_count(top));
+	domain_attach_done(domain, 0);
+	KUNIT_EXPECT_EQ(test, 1, page_count(top));
+	put_page(top);
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_iova_to_phys(bed->domain, SZ_1G));
+	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, SZ_1G, SZ_4K));
+}
+
 static struct kunit_case flush_cases[] = {
 	KUNIT_CASE(order_of_range),
 	KUNIT_CASE(long_unmaps),
@@ -609,6 +682,9 @@ static struct kunit_case flush_cases[] = {
 	KUNIT_CASE_PARAM(unlike_units, units_gen_params),
 	KUNIT_CASE(coherency_never_rises),
 	KUNIT_CASE(first_unit_reaches_mappings),
+	KUNIT_CASE(failed_first_attach_is_undone),
+	KUNIT_CASE(failed_attach_beside_another),
+	KUNIT_CASE(unused_levels_are_freed),
 	{}
 };
 

@@ -22,6 +22,18 @@ prepare_domain_attach_device(struct iommu_domain *domain, struct device *dev)
 }
 
 @@
+identifier domain, dev;
+@@
+intel_iommu_attach_device(struct iommu_domain *domain, struct device *dev)
+{
+	...
+-	return domain_add_dev_info(to_dmar_domain(domain), dev);
++	ret = domain_add_dev_info(to_dmar_domain(domain), dev);
++	domain_attach_done(to_dmar_domain(domain), ret);
++	return ret;
+}
+
+@@
 identifier domain;
 @@
 domain_update_iommu_cap(struct dmar_domain *domain)

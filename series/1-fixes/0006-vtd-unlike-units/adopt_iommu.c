@@ -8,7 +8,8 @@ static int iommu_superpage_levels(struct dmar_domain *domain,
 
 /*
  * Choose the format of a domain's page table for the first unit. The format is
- * not changed for units that join later.
+ * not changed for units that join later. Tables of the levels that the unit
+ * does not support are kept until the first attach has succeeded.
  */
 static int domain_fix_format(struct dmar_domain *domain,
 			     struct intel_iommu *iommu, int addr_width)
@@ -16,22 +17,39 @@ static int domain_fix_format(struct dmar_domain *domain,
 	if (domain->max_addr > 1ULL << addr_width)
 		return -EFAULT;
 
-	/* No unit uses the levels that are removed here. */
+	domain->full_pgd = domain->pgd;
 	while (iommu->agaw < domain->agaw) {
-		struct dma_pte *top = domain->pgd;
-
-		if (dma_pte_present(top)) {
-			domain->pgd = phys_to_virt(dma_pte_addr(top));
-			free_pgtable_page(top);
-		}
+		if (dma_pte_present(domain->pgd))
+			domain->pgd = phys_to_virt(dma_pte_addr(domain->pgd));
 		domain->agaw--;
 	}
 	domain->gaw = addr_width;
 	domain->iommu_superpage = domain_update_iommu_superpage(domain, NULL);
 	WRITE_ONCE(domain->iommu_coherency,
 		   iommu_paging_structure_coherency(iommu));
-	domain->adopted = true;
 	return 0;
+}
+
+/* Return to the format of a new domain, which domain_fix_format() has left. */
+static void domain_reset_format(struct dmar_domain *domain)
+{
+	domain->pgd = domain->full_pgd;
+	domain->gaw = DEFAULT_DOMAIN_ADDRESS_WIDTH;
+	domain->agaw = width_to_agaw(guestwidth_to_adjustwidth(domain->gaw));
+	domain->iommu_superpage = 0;
+	WRITE_ONCE(domain->iommu_coherency, false);
+	domain->domain.pgsize_bitmap = intel_iommu_ops.pgsize_bitmap;
+	domain->domain.geometry.aperture_end = __DOMAIN_MAX_ADDR(domain->gaw);
+}
+
+static void domain_free_unused_levels(struct dmar_domain *domain)
+{
+	while (domain->full_pgd != domain->pgd) {
+		struct dma_pte *top = domain->full_pgd;
+
+		domain->full_pgd = phys_to_virt(dma_pte_addr(top));
+		free_pgtable_page(top);
+	}
 }
 
 /*
@@ -51,6 +69,10 @@ static bool domain_format_suits(struct dmar_domain *domain,
 		iommu_paging_structure_coherency(iommu));
 }
 
+/*
+ * Begin to attach a device behind @iommu. If this succeeds, the caller ends the
+ * attach with domain_attach_done().
+ */
 static int domain_adopt_iommu(struct dmar_domain *domain,
 			      struct intel_iommu *iommu)
 {
@@ -67,10 +89,34 @@ static int domain_adopt_iommu(struct dmar_domain *domain,
 	}
 
 	spin_lock_irqsave(&domain->lock, flags);
-	if (!domain->adopted)
+	if (!domain->adopted && !domain->attaching)
 		ret = domain_fix_format(domain, iommu, addr_width);
 	else if (!domain_format_suits(domain, iommu, addr_width))
 		ret = -EINVAL;
+	if (!ret)
+		domain->attaching++;
 	spin_unlock_irqrestore(&domain->lock, flags);
 	return ret;
+}
+
+/*
+ * End an attach with the result @ret. If all attaches so far have failed, the
+ * domain has no format to keep.
+ */
+static void domain_attach_done(struct dmar_domain *domain, int ret)
+{
+	unsigned long flags;
+
+	if (domain_type_is_si(domain))
+		return;
+
+	spin_lock_irqsave(&domain->lock, flags);
+	domain->attaching--;
+	if (!ret && !domain->adopted) {
+		domain->adopted = true;
+		domain_free_unused_levels(domain);
+	} else if (!domain->adopted && !domain->attaching) {
+		domain_reset_format(domain);
+	}
+	spin_unlock_irqrestore(&domain->lock, flags);
 }

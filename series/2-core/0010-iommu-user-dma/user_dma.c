@@ -9,9 +9,11 @@
  * must be paired with an iommu_device_release_dma_owner() for the same device.
  *
  * Unlike iommu_group_claim_dma_owner(), this function can be called for several
- * devices of a group. The claims of one owner are counted. The two functions
- * exclude each other, so a group that vfio claimed for a container cannot be
- * claimed here.
+ * devices of a group. The claims of one owner are counted. A group that
+ * iommu_group_claim_dma_owner() has claimed for another owner, for example a
+ * container of vfio, cannot be claimed here. For one owner, the two functions
+ * do not exclude each other, and iommu_group_release_dma_owner() releases all
+ * claims at once, so an owner must only use one of them for a group.
  *
  * Context: May sleep. The caller ensures that @dev stays in its group, for
  * example because a driver is bound to @dev.
@@ -19,10 +21,13 @@
  * * %-ENODEV - @dev is not in a group.
  * * %-EINVAL - @owner is NULL, or no blocking domain can be allocated.
  * * %-EPERM - The group has another owner, or is used for kernel DMA.
- * * %-EBUSY - The group is attached to a domain by other means.
+ * * %-EBUSY - A driver has attached the group with iommu_attach_group().
  * * Another errno of the IOMMU driver.
  *
- * On failure the group is unchanged.
+ * On failure the group is not claimed. If the driver cannot block a device, all
+ * devices of the group are attached to their old domain again. DMA that is in
+ * flight may be lost. A device for which this fails, too, remains blocked until
+ * the domain of the group changes.
  */
 int iommu_device_claim_dma_owner(struct device *dev, void *owner)
 {
@@ -100,11 +105,15 @@ EXPORT_SYMBOL_GPL(iommu_device_release_dma_owner);
  * Return: 0, or
  * * %-ENODEV - @dev is not in a group.
  * * %-EPERM - The group is not claimed.
- * * %-EINVAL - The group is attached to another domain, or the IOMMU driver
- *   cannot attach the device to @domain.
+ * * %-EBUSY - The owner has attached the group with iommu_attach_group().
+ * * %-EINVAL - The group is attached to another domain by this function, or the
+ *   IOMMU driver cannot attach the device to @domain.
  * * Another errno of the IOMMU driver.
  *
- * On failure the group is unchanged.
+ * On failure the count and the domain of the group are unchanged. If the driver
+ * cannot attach one of the devices, those that it has attached are blocked
+ * again. If this fails for a device, the device may keep its access to @domain,
+ * and iommu_domain_free() does not free @domain.
  */
 int iommu_device_attach_user_dma(struct device *dev,
 				 struct iommu_domain *domain)
@@ -135,7 +144,9 @@ EXPORT_SYMBOL_GPL(iommu_device_attach_user_dma);
  * iommu_device_detach_user_dma() - undo iommu_device_attach_user_dma()
  * @dev: the device
  *
- * The last call for a group blocks the DMA of all devices of the group.
+ * The last call for a group blocks the DMA of all devices of the group. If the
+ * driver fails to block a device, the device may keep its access to the domain,
+ * and iommu_domain_free() does not free the domain.
  *
  * Context: As for iommu_device_claim_dma_owner().
  */

@@ -18,6 +18,7 @@ static int intel_iommu_device_info(struct device *dev,
 		domain_update_iommu_cap(to_dmar_domain(domain));
 		info->pgsize_bitmap = domain->pgsize_bitmap;
 		info->addr_width = fls64(domain->geometry.aperture_end);
+		domain_attach_done(to_dmar_domain(domain), 0);
 	}
 	iommu_domain_free(domain);
 	return ret;

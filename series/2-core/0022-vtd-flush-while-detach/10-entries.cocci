@@ -8,9 +8,9 @@ identifier info, i;
 iterator name xa_for_each;
 statement S;
 @@
-+rcu_read_lock();
++domain_begin_flush();
  xa_for_each(&domain->iommu_array, i, info) S
-+rcu_read_unlock();
++domain_end_flush();
 
 @@
 identifier info;

@@ -56,14 +56,6 @@ intel_iommu_map(..., gfp_t gfp, size_t *mapped)
 	...>
 }
 
-// Lookups do not allocate, so their flags do not matter.
-@@
-expression domain, pfn, level;
-@@
--BUG_ON(!pfn_to_dma_pte(domain, pfn, level));
-+if (WARN_ON(!pfn_to_dma_pte(domain, pfn, level, GFP_ATOMIC)))
-+	return 0;
-
 @@
 expression node;
 @@
@@ -76,6 +68,7 @@ expression node;
 -alloc_pgtable_page(node)
 +alloc_pgtable_page(node, GFP_ATOMIC)
 
+// Lookups do not allocate, so their flags do not matter.
 @@
 expression domain, pfn, level;
 @@

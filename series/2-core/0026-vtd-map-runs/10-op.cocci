@@ -40,13 +40,3 @@ struct iommu_ops intel_iommu_ops = {
  {
  	...
  }
-
-// A KUnit test calls this function.
-@@
-@@
--static int domain_adopt_iommu(struct dmar_domain *domain,
--			      struct intel_iommu *iommu)
-+int domain_adopt_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
- {
- 	...
- }
