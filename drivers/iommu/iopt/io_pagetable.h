@@ -198,7 +198,7 @@ static inline bool iopt_lock_break(struct io_pagetable *iopt,
 	return true;
 }
 
-/* Count a step of a loop that holds no lock, and reschedule if necessary. */
+/* Count a step of a loop that drops no lock, and reschedule if necessary. */
 static inline void iopt_step(unsigned int *steps)
 {
 	if (!(++*steps % IOPT_MAX_STEPS))

@@ -171,15 +171,18 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
 {
 	const unsigned long lowest = PAGE_SIZE, highest = -PAGE_SIZE - 1;
 	struct interval_tree_node *node;
+	unsigned int steps = 0;
 
 	if (RB_EMPTY_ROOT(&iopt->allowed.rb_root))
 		return req_fits_usable(iopt, req, lowest, highest, iova);
 
 	for (node = interval_tree_iter_first(&iopt->allowed, lowest, highest);
-	     node; node = interval_tree_iter_next(node, lowest, highest))
+	     node; node = interval_tree_iter_next(node, lowest, highest)) {
 		if (req_fits_usable(iopt, req, max(node->start, lowest),
 				    min(node->last, highest), iova))
 			return true;
+		iopt_step(&steps);
+	}
 	return false;
 }
 

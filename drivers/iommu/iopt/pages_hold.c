@@ -292,7 +292,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 		left = run_release(pages, &run);
 		if (run.kind == IOPT_RUN_RAM)
 			charged += left;
-		if (run.lost && run.kind != IOPT_RUN_ZERO)
+		if (iopt_run_is_lost(&run))
 			lost += left;
 		if (!run.lost && run.kind == IOPT_RUN_RAM)
 			paid += left;

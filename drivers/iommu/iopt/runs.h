@@ -51,6 +51,12 @@ static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 	return kind != IOPT_RUN_HOLE && kind != IOPT_RUN_ZERO;
 }
 
+/* True if pages stay pinned. The zero page is not pinned, so it is not lost. */
+static inline bool iopt_run_is_lost(const struct iopt_run *run)
+{
+	return run->lost && run->kind != IOPT_RUN_ZERO;
+}
+
 /*
  * A small record stores its packed runs, at most IOPT_RUNS_INLINE of them, in
  * struct iopt_runs itself. A larger record stores all of them in chunks. A
