@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holders: areas that need a slice of an iopt_pages pinned.
+ * Holders: mappings that need a slice of an iopt_pages pinned.
  *
  * A page is pinned and charged for its first holder, and is unpinned and
  * uncharged when its last holder is removed. If an access has pinned the page
