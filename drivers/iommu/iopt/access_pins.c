@@ -38,9 +38,13 @@
 static unsigned long pin_release(struct iopt_pages *pages, unsigned long index,
 				 const struct iopt_pin *pin)
 {
-	const struct iopt_run run = { .pfn = pin->pfn, .kind = pin->kind };
-	bool lost = pin->lost && pin->kind != IOPT_RUN_ZERO;
+	const struct iopt_run run = {
+		.pfn = pin->pfn,
+		.kind = pin->kind,
+		.lost = pin->lost,
+	};
 	bool charged = pin->kind == IOPT_RUN_RAM;
+	bool lost = iopt_run_is_lost(&run);
 
 	if (!pin->owns)
 		return 0;

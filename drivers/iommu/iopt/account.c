@@ -2,10 +2,10 @@
 /*
  * Accounting of pinned pages.
  *
- * The payer of a mapping is the process that mapped the memory with
- * iopt_map_user(), together with the user of that process. Another process may
- * copy the mapping or trigger the pinning without becoming the payer; only
- * iopt_adopt() replaces the payer.
+ * The payer of pinned pages is the process that mapped the memory, together
+ * with the user of that process. Another process may copy the mapping or
+ * trigger the pinning without becoming the payer; only iopt_adopt() replaces
+ * the payer.
  *
  * Each batch of pages is charged after it was pinned and before the next batch
  * is pinned, so that the limit takes effect while memory is being pinned. Pages
@@ -22,9 +22,9 @@
  * Otherwise it only tries the lock, and a worker synchronises the payer if that
  * fails.
  *
- * Each map has its own iopt_pages and its own charge, even if the same memory
- * is mapped twice. The kind of each run records whether its pages were charged,
- * so that exactly the charged pages are uncharged.
+ * Memory that is mapped twice is charged twice. The kind of each run records
+ * whether its pages were charged, so that exactly the charged pages are
+ * uncharged.
  *
  * A payer holds a reference to the mm_struct (mmgrab()), not to the address
  * space (mmget()). With mmget(), a process that has mapped the file which owns
@@ -262,7 +262,7 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * mmap_lock.
  *
  * Context: any context. The caller keeps other threads from pinning the same
- * pages meanwhile, e.g. by holding iopt_pages.mutex.
+ * pages meanwhile.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {

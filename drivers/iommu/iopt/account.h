@@ -15,8 +15,7 @@ struct user_struct;
 
 /**
  * struct iopt_payer - the process and user that pinned pages are charged to
- * @users: number of references; each iopt_pages.payer, io_pagetable.payer and
- *         a queued @sync hold one
+ * @users: number of references; a queued @sync holds one
  * @account: accounting mode, which selects the counters and the limit
  * @mm: mm_struct of the process that owns the memory; held by mmgrab() only,
  *      because with mmget() a process that maps the file which owns the space

@@ -95,50 +95,78 @@ struct slice {
 	unsigned int nr;
 };
 
+static unsigned long slice_end(const struct slice *slice)
+{
+	return slice->first + slice->nr * slice->per_bit;
+}
+
+/* Collect the dirty bits of the pages [@first, @end), which are in a slice. */
+static u64 pages_take_bits(struct iopt_area *area, const struct slice *slice,
+			   unsigned long first, unsigned long end,
+			   unsigned int flags)
+{
+	unsigned long page;
+	u64 taken = 0;
+
+	/* Pins through other areas of the same pages are not marked yet. */
+	iopt_area_mark_pinned(area, first, end - first);
+	for (page = find_next_bit(area->dirty, end, first); page < end;
+	     page = find_next_bit(area->dirty, end, page)) {
+		unsigned int bit = (page - slice->first) / slice->per_bit;
+
+		taken |= BIT_ULL(bit);
+		page = slice->first + (bit + 1) * slice->per_bit;
+	}
+	if (!(flags & IOPT_DIRTY_KEEP)) {
+		bitmap_clear(area->dirty, first, end - first);
+		iopt_area_mark_pinned(area, first, end - first);
+	}
+	return taken;
+}
+
 /*
  * Collect the dirty bits of a slice. @taken receives one bit for each
  * @slice->per_bit pages, which is set if any of these pages is dirty. Unless
  * @flags contains IOPT_DIRTY_KEEP, pages of the slice that are not pinned
- * become clean. Returns 0, or -EINVAL if tracking was stopped.
+ * become clean. A slice can be as long as the area, so iopt->lock may be
+ * dropped and retaken. Returns 0, or -EINVAL if tracking was stopped.
  */
 static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 			  const struct slice *slice, unsigned int flags,
 			  u64 *taken)
 {
-	unsigned long npages = slice->nr * slice->per_bit;
-	unsigned long end = slice->first + npages, page;
+	unsigned long first = slice->first, end;
+	unsigned int steps = 0;
 
 	lockdep_assert_held(&iopt->lock);
-	/* iopt_dirty_stop() may have been called since the check. */
-	if (!area->dirty)
-		return -EINVAL;
 	*taken = 0;
-	/* Pins through other areas of the same pages are not marked yet. */
-	iopt_area_mark_pinned(area, slice->first, npages);
-	for (page = find_next_bit(area->dirty, end, slice->first); page < end;
-	     page = find_next_bit(area->dirty, end, page)) {
-		unsigned int bit = (page - slice->first) / slice->per_bit;
-
-		*taken |= BIT_ULL(bit);
-		page = slice->first + (bit + 1) * slice->per_bit;
-	}
-	if (!(flags & IOPT_DIRTY_KEEP)) {
-		bitmap_clear(area->dirty, slice->first, npages);
-		iopt_area_mark_pinned(area, slice->first, npages);
-	}
+	do {
+		/* iopt_dirty_stop() may have been called since the check. */
+		if (!area->dirty)
+			return -EINVAL;
+		end = min(first + BITS_PER_LONG, slice_end(slice));
+		*taken |= pages_take_bits(area, slice, first, end, flags);
+		first = end;
+		iopt_lock_break(iopt, &steps);
+	} while (first != slice_end(slice));
 	return 0;
 }
 
-static void area_put_bits_back(struct iopt_area *area,
+/* Undo area_take_bits(). iopt->lock may be dropped and retaken. */
+static void area_put_bits_back(struct io_pagetable *iopt,
+			       struct iopt_area *area,
 			       const struct slice *slice, u64 taken)
 {
-	unsigned int bit;
+	/* Both are powers of two, so all of these pages have the same bit. */
+	unsigned long nr = min(slice->per_bit, (unsigned long)BITS_PER_LONG);
+	unsigned long page = slice->first;
+	unsigned int steps = 0;
 
-	for (bit = 0; area->dirty && bit != slice->nr; bit++)
-		if (taken & BIT_ULL(bit))
-			bitmap_set(area->dirty,
-				   slice->first + bit * slice->per_bit,
-				   slice->per_bit);
+	for (; area->dirty && page != slice_end(slice); page += nr) {
+		if (taken & BIT_ULL((page - slice->first) / slice->per_bit))
+			bitmap_set(area->dirty, page, nr);
+		iopt_lock_break(iopt, &steps);
+	}
 }
 
 /* Report the pages of one word. On failure, dirty pages stay dirty. */
@@ -151,8 +179,9 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	rc = area_take_bits(iopt, area, slice, flags, &bits);
+	/* Detach marks pages dirty before it decrements nr_domains. */
 	all = iopt->nr_untracked && READ_ONCE(area->nr_domains);
+	rc = area_take_bits(iopt, area, slice, flags, &bits);
 	mutex_unlock(&iopt->lock);
 	if (rc)
 		return rc;
@@ -160,7 +189,7 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 	rc = report_word(word, shift, slice->nr, all ? ~0ULL : bits, whole);
 	if (rc && !(flags & IOPT_DIRTY_KEEP)) {
 		mutex_lock(&iopt->lock);
-		area_put_bits_back(area, slice, bits);
+		area_put_bits_back(iopt, area, slice, bits);
 		mutex_unlock(&iopt->lock);
 	}
 	return rc;

@@ -4,8 +4,10 @@
  *
  * The dump starts with the space, its domains and its usable and allowed IOVAs.
  * Then each area is shown, followed by its pages, the runs of its slice and the
- * pages that accesses have pinned in it. Documentation/ABI/testing/debugfs-iopt
- * describes the lines. The debugfs file and iopt_dump() print the same lines.
+ * pages that accesses have pinned in it.
+ *
+ * Documentation/ABI/testing/debugfs-iopt describes the lines. The debugfs file
+ * and iopt_dump() print the same lines.
  *
  * A dump is not a snapshot. Each line is consistent, because the locks are held
  * while it is formatted, except for counters that these locks do not protect.

@@ -49,7 +49,7 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * iopt_area_hold() - pin the pages of an area and make it a holder
  * @iopt: the space
  * @area: an area that does not hold its pages
- * @built: the caller is building @area, so accesses and copies cannot find it
+ * @built: the caller is building @area, so no other caller uses its pages
  *
  * Context: process context, may block indefinitely (killable) while pages are
  * faulted in. @iopt->lock is not held; attach holds @iopt->attach_mutex.
@@ -176,7 +176,7 @@ static struct iopt_domain *area_next_domain(struct io_pagetable *iopt,
 /*
  * Check whether a domain is the last in the list, to save a walk over the list.
  * Working areas keep @domain from being freed. The result may be outdated when
- * it is returned, because attach may add a domain at any time.
+ * it is returned, because a domain may be added at any time.
  */
 static bool domain_is_last(struct io_pagetable *iopt,
 			   const struct iopt_domain *domain)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Closed intervals of IOVAs, and trees of them. */
+/* Closed intervals of IOVAs. */
 #ifndef __IOPT_INTERVAL_H
 #define __IOPT_INTERVAL_H
 

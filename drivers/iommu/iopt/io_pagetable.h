@@ -7,8 +7,8 @@
  *   area      one mapping, an IOVA interval that maps a slice of an iopt_pages
  *   busy      the area is owned by a caller that is mapping, unmapping or
  *             adopting it
- *   working   a thread is adding the area to domains or removing it from
- *             domains, without holding io_pagetable.lock
+ *   working   a thread is adding the area to domains, or removing it from them,
+ *             without holding io_pagetable.lock
  *   idle      an area becomes idle when it stops being busy or working, when it
  *             is removed, or when a call stops using it
  *   claim     an IOVA interval in which an operation walks areas in batches
@@ -41,13 +41,10 @@ struct iopt_payer;
  * @id: number of the space for debugging, never reused
  * @attach_mutex: serialises attach and detach of domains, iopt_orphan() and
  *                iopt_adopt()
- * @lock: protects the trees, @highest, @nr_areas, @domains and
- *        iopt_domain.open, @accesses, @idle_seq, @payer, @tracking,
- *        @nr_orphans, @nr_untracked, @nr_claimed, @nr_inserting,
- *        @nr_publishing, @filling, and the state, marks, users and dirty bitmap
- *        of each area. A loop of user-controlled length holds it for at most
- *        %IOPT_MAX_STEPS steps, except in areas_put_pinned(),
- *        iopt_choose_iova() and iopt_validate()
+ * @lock: protects the members below, except for members that state another
+ *        protection, and the state, marks, users and dirty bitmap of each area.
+ *        A loop of user-controlled length holds it for at most %IOPT_MAX_STEPS
+ *        steps, unless the comment of the function gives a reason not to
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -198,7 +195,7 @@ static inline bool iopt_lock_break(struct io_pagetable *iopt,
 	return true;
 }
 
-/* Count a step of a loop that holds no lock, and reschedule if necessary. */
+/* Count a step of a loop that drops no lock, and reschedule if necessary. */
 static inline void iopt_step(unsigned int *steps)
 {
 	if (!(++*steps % IOPT_MAX_STEPS))

@@ -171,15 +171,18 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
 {
 	const unsigned long lowest = PAGE_SIZE, highest = -PAGE_SIZE - 1;
 	struct interval_tree_node *node;
+	unsigned int steps = 0;
 
 	if (RB_EMPTY_ROOT(&iopt->allowed.rb_root))
 		return req_fits_usable(iopt, req, lowest, highest, iova);
 
 	for (node = interval_tree_iter_first(&iopt->allowed, lowest, highest);
-	     node; node = interval_tree_iter_next(node, lowest, highest))
+	     node; node = interval_tree_iter_next(node, lowest, highest)) {
 		if (req_fits_usable(iopt, req, max(node->start, lowest),
 				    min(node->last, highest), iova))
 			return true;
+		iopt_step(&steps);
+	}
 	return false;
 }
 
@@ -190,8 +193,10 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
  * @length: length in bytes
  * @start: receives the first IOVA
  *
- * Context: @iopt->lock is held. Takes time logarithmic in the number of areas,
- * and linear in the number of reserved and allowed ranges.
+ * Context: @iopt->lock is held, and not dropped, because the IOVAs must stay
+ * unused until the caller inserts its areas; may sleep. Takes time logarithmic
+ * in the number of areas, and linear in the number of reserved and allowed
+ * ranges.
  * Return: 0, or
  * * %-EINVAL - @length is misaligned.
  * * %-ENOSPC - No suitable IOVAs are left.
@@ -276,7 +281,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_mappings_left, IOPT);
  * iopt_iova_alignment() - query the required alignment of IOVAs and lengths
  * @iopt: the space
  *
- * Context: any; the value may change when a domain is attached or detached.
+ * Context: any context; the value may change at any time.
  * Return: the alignment in bytes, a power of two, at least the page size.
  */
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt)

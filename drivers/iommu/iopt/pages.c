@@ -23,7 +23,7 @@ struct kmem_cache *iopt_pages_cache;
  *         pages; a reference is taken
  * @gfp: allocation flags, also used for later allocations
  *
- * The memory is not accessed until a holder or an access needs it.
+ * The memory is not accessed until its pages are pinned.
  *
  * Context: may sleep if @gfp allows it.
  * Return: the pages with one reference, or NULL if out of memory.
@@ -82,9 +82,8 @@ void iopt_pages_put(struct iopt_pages *pages)
  * @pages: the pages
  *
  * Pages that were uncharged under the mutex are subtracted from VmLck. If the
- * mmap_lock is contended, a worker does this later: the caller may be a driver
- * that holds locks of its own, or a callback for which other threads wait
- * uninterruptibly.
+ * mmap_lock is contended, a worker does this later, because other threads may
+ * be waiting for the caller.
  *
  * Context: process context, may sleep. Releases @pages->mutex.
  */

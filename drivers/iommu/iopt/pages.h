@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * iopt_pages: user memory that holders and accesses can pin.
+ * iopt_pages: user memory that mappings can share.
  *
  * Vocabulary:
- *   holder    an area that needs its slice of the pages pinned because a domain
- *             translates it. The pages of the slice stay pinned as long as the
- *             area is a holder
+ *   holder    a mapping that needs its slice of the pages pinned because a
+ *             domain translates it. The pages of the slice stay pinned as long
+ *             as the mapping is a holder
+ *   access    an in-kernel user of the memory, which pins single pages
  *   pin       the record of a page that an access has pinned; see access_pins.h
  *   owns      a pin owns its page if no holder has the page pinned. The page is
  *             then unpinned when accesses have removed all their pins
@@ -26,7 +27,7 @@ struct kmem_cache;
 
 /**
  * struct iopt_pages - user memory behind mappings
- * @kref: references of the areas that map the pages
+ * @kref: references of the mappings of the pages
  * @writable: pages are pinned for writing
  * @pfnmap: memory without struct page is allowed
  * @mutex: protects all members below except @gfp. Held while pages are unpinned

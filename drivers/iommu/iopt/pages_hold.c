@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holders: areas that need a slice of an iopt_pages pinned.
+ * Holders: mappings that need a slice of an iopt_pages pinned.
  *
  * A page is pinned and charged for its first holder, and is unpinned and
  * uncharged when its last holder is removed. If an access has pinned the page
@@ -292,7 +292,7 @@ static unsigned long runs_release(struct iopt_pages *pages, unsigned long first,
 		left = run_release(pages, &run);
 		if (run.kind == IOPT_RUN_RAM)
 			charged += left;
-		if (run.lost && run.kind != IOPT_RUN_ZERO)
+		if (iopt_run_is_lost(&run))
 			lost += left;
 		if (!run.lost && run.kind == IOPT_RUN_RAM)
 			paid += left;

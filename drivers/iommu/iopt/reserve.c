@@ -99,9 +99,8 @@ static bool allowed_is_reserved(struct io_pagetable *iopt,
  * @nr: number of ranges. If it is 0, the engine chooses IOVAs anywhere, and all
  *      IOVAs can become reserved
  *
- * The engine chooses IOVAs in allowed ranges only, and devices and domains that
- * would reserve IOVAs of an allowed range cannot be attached. Mappings at fixed
- * IOVAs may be anywhere.
+ * The engine chooses IOVAs in allowed ranges only, and rejects reservations of
+ * IOVAs in an allowed range. Mappings at fixed IOVAs may be anywhere.
  *
  * Context: process context, may sleep. Does not wait for pages to be pinned.
  * Return: 0, or

@@ -3,9 +3,8 @@
  * Runs: a compact record of the physical pages behind a range.
  *
  * A run covers consecutive page indexes, and its pages are either physically
- * contiguous or one page repeated. A run without pages is a hole. The record of
- * an iopt_pages is a sequence of runs sorted by index. A run is packed into
- * eight bytes.
+ * contiguous or one page repeated. A run without pages is a hole. A record is a
+ * sequence of runs sorted by index. A run is packed into eight bytes.
  */
 #ifndef __IOPT_RUNS_H
 #define __IOPT_RUNS_H
@@ -14,7 +13,7 @@
 
 /**
  * enum iopt_run_kind - type and state of the pages of a run
- * @IOPT_RUN_HOLE: no pages are recorded, and none is pinned for a holder
+ * @IOPT_RUN_HOLE: no pages are recorded
  * @IOPT_RUN_RAM: pinned and charged
  * @IOPT_RUN_RESERVED: pages with PG_reserved, pinned but not charged
  * @IOPT_RUN_ZERO: the zero page, repeated, neither pinned nor charged
@@ -30,12 +29,11 @@ enum iopt_run_kind {
 
 /**
  * struct iopt_run - one run, unpacked
- * @index: page index of the first page in the iopt_pages
+ * @index: index of the first page
  * @count: number of pages
  * @pfn: page frame number of the first page, 0 for a hole
  * @kind: see &enum iopt_run_kind
- * @lost: a device may still reach the pages, so they must not be unpinned when
- *        the last holder is removed
+ * @lost: a device may still reach the pages, so they must not be unpinned
  */
 struct iopt_run {
 	unsigned long index;
@@ -49,6 +47,12 @@ struct iopt_run {
 static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 {
 	return kind != IOPT_RUN_HOLE && kind != IOPT_RUN_ZERO;
+}
+
+/* True if pages stay pinned. The zero page is not pinned, so it is not lost. */
+static inline bool iopt_run_is_lost(const struct iopt_run *run)
+{
+	return run->lost && run->kind != IOPT_RUN_ZERO;
 }
 
 /*
@@ -67,7 +71,7 @@ struct iopt_run_chunk {
 };
 
 /**
- * struct iopt_runs - the runs of one iopt_pages
+ * struct iopt_runs - a record of pages
  * @npages: end of the record; all indexes from here on are a hole
  * @nr_chunks: number of chunks in use, 0 while the runs are in @few
  * @nr_few: number of runs in @few
@@ -77,8 +81,7 @@ struct iopt_run_chunk {
  * @nr_cleared: number of chunks that have been cleared as a whole since @chunks
  *              was last compacted
  *
- * A zeroed struct is an empty record. The record is protected by
- * iopt_pages.mutex.
+ * A zeroed struct is an empty record. Callers serialise access to a record.
  */
 struct iopt_runs {
 	unsigned long npages;

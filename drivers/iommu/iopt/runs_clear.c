@@ -2,8 +2,9 @@
 /*
  * Infallible changes to whole runs of a record.
  *
- * Runs that no holder needs any more are turned into a hole, and runs that a
- * device may still reach are marked as lost. Neither change allocates memory.
+ * Runs with pages that are not needed any more are turned into a hole, and runs
+ * that a device may still reach are marked as lost. Neither change allocates
+ * memory.
  */
 #include <linux/slab.h>
 #include <linux/string.h>

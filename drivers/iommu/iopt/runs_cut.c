@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Split runs at the boundaries of holders' slices, so that each slice can be
- * unpinned separately, and split holes that are filled in part.
+ * Split runs, so that parts of them can be unpinned separately, and split holes
+ * that are filled in part.
  */
 #include <linux/errno.h>
 

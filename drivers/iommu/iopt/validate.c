@@ -308,7 +308,8 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
  * Busy and working areas are checked only in part. Whether areas are in all
  * domains is checked only if no other thread holds attach_mutex.
  *
- * Context: process context, may sleep; no lock of the space is held.
+ * Context: process context, may sleep; no lock of the space is held. Checks all
+ * pages of an area under io_pagetable.lock, because this is only for debugging.
  * Return: NULL if all checked invariants hold, or the text of the first
  * condition that does not.
  */

@@ -5,6 +5,7 @@
  *
  * Each case compares the user's memory byte for byte with a simple model.
  */
+#include <linux/bitmap.h>
 #include <linux/mman.h>
 #include <linux/prandom.h>
 #include <linux/uaccess.h>
@@ -329,6 +330,44 @@ static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 	expect_read(test, model, 0, 0, 512, 1, false);
 }
 
+/*
+ * If a bit covers many pages, iopt->lock is dropped while their bits are read
+ * and while they are restored after a failure.
+ */
+static void lock_is_dropped_for_long_slice(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct iopt_dirty_query query = test_dirty_query(test);
+	u64 __user *bitmap = query.bitmap;
+	const unsigned long per_bit = 65536;
+	unsigned long last = IOVA + PAGES(2 * per_bit) - 1;
+	struct iopt_area *area;
+	u64 word = 0;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, PAGES(1),
+					  2 * per_bit));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
+	area = test_area_at(space, IOVA);
+	test_mark_dirty(space, IOVA + PAGES(per_bit - 1), 1);
+	query.pgsize = PAGES(per_bit);
+
+	query.bitmap = NULL;
+	space->iopt->nr_breaks = 0;
+	KUNIT_EXPECT_EQ(test, -EFAULT, iopt_dirty_read(space->iopt, IOVA, last,
+						       &query, 0));
+	KUNIT_EXPECT_EQ(test, 8, space->iopt->nr_breaks);
+	KUNIT_EXPECT_EQ(test, per_bit, bitmap_weight(area->dirty, 2 * per_bit));
+
+	query.bitmap = bitmap;
+	space->iopt->nr_breaks = 0;
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(space->iopt, IOVA, last,
+						 &query, 0));
+	KUNIT_EXPECT_EQ(test, 4, space->iopt->nr_breaks);
+	KUNIT_EXPECT_EQ(test, 0, copy_from_user(&word, bitmap, sizeof(word)));
+	KUNIT_EXPECT_EQ(test, 1, word);
+	KUNIT_EXPECT_EQ(test, 0, bitmap_weight(area->dirty, 2 * per_bit));
+}
+
 /* A read into a bitmap that the process cannot write to fails. */
 static void read_only_bitmap_EFAULT(struct kunit *test)
 {
@@ -405,6 +444,7 @@ static struct kunit_case dirty_report_cases[] = {
 	KUNIT_CASE(bitmap_at_every_byte),
 	KUNIT_CASE(read_EFAULT_leaves_rest_dirty),
 	KUNIT_CASE(coarse_EFAULT_leaves_rest_dirty),
+	KUNIT_CASE(lock_is_dropped_for_long_slice),
 	KUNIT_CASE(read_only_bitmap_EFAULT),
 	KUNIT_CASE(random_against_model),
 	{}

@@ -250,9 +250,14 @@ static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
 
 	mock_need_tables(mock, iova, pgsize, pgsize * pgcount);
 	for (i = 0; i != npages; i++) {
-		void *old = xa_store(&mock->ptes, index + i,
-				     pte_pack(pfn + i, prot), gfp);
+		void *old;
 
+		if (mock->short_map && i == mock->short_map) {
+			rc = -ENOMEM;
+			break;
+		}
+		old = xa_store(&mock->ptes, index + i, pte_pack(pfn + i, prot),
+			       gfp);
 		rc = xa_err(old);
 		if (rc)
 			break;

@@ -45,6 +45,8 @@
  * @synced: number of pages passed to iotlb_sync_map
  * @fail_map: fail the n-th map_pages call, counting from now; 0 for none. Each
  *            I/O page of map_runs counts as a call
+ * @short_map: number of pages after which a map_pages call fails; 0 for no
+ *             limit
  * @fail_unmap: make the n-th unmap_pages call, counting from now, unmap
  *              nothing; 0 for none
  * @short_unmap: maximum number of pages that one unmap_pages call unmaps; 0 for
@@ -79,6 +81,7 @@ struct mock_domain {
 	unsigned int nr_sync_maps;
 	unsigned long synced;
 	unsigned int fail_map;
+	unsigned long short_map;
 	unsigned int fail_unmap;
 	unsigned int short_unmap;
 	bool keeps_ptes;

@@ -211,6 +211,42 @@ static void nth_failure_leaves_nothing(struct kunit *test)
 }
 
 /*
+ * If a call to the IOMMU driver fails after it has mapped some of its pages,
+ * these pages and those of earlier calls are unmapped.
+ */
+static void partial_call_leaves_nothing(struct kunit *test)
+{
+	struct mock_domain *mock = mock_domain_alloc(test);
+	struct record record;
+	unsigned int n;
+
+	mock->pfnmap = true;
+	record_init(test, &record);
+	record_add_scattered(test, &record, 40);
+	record_add(test, &record, PFN, 40, IOPT_RUN_PFNMAP);
+	for (n = 1; n <= 40; n++) {
+		int rc;
+
+		mock->short_map = n;
+		mock->nr_maps = 0;
+		if (n == 1) {
+			rc = record_program(test, &record, mock, IOVA);
+		} else {
+			mutex_lock(&record.pages->mutex);
+			rc = iopt_area_program(record.iopt, record.area,
+					       &mock->domain);
+			mutex_unlock(&record.pages->mutex);
+		}
+		KUNIT_EXPECT_EQ(test, n == 40 ? 0 : -ENOMEM, rc);
+		KUNIT_EXPECT_EQ(test, 41, mock->nr_maps);
+		KUNIT_EXPECT_EQ(test, n == 40 ? 80 : 0, mock->nr_ptes);
+		KUNIT_EXPECT_TRUE(test, xa_empty(&mock->unflushed));
+	}
+	record_unprogram(&record, mock);
+	record_exit(test, &record, mock);
+}
+
+/*
  * Contiguous memory is mapped with large I/O pages even if it is recorded as
  * several runs, and even if the preceding scattered pages have filled the array
  * of runs that a call passes to the driver.
@@ -577,6 +613,7 @@ static void unmap_stops_after_short_call(struct kunit *test)
 static struct kunit_case program_cases[] = {
 	KUNIT_CASE_PARAM(scattered_in_few_calls, ways_gen_params),
 	KUNIT_CASE_PARAM(nth_failure_leaves_nothing, ways_gen_params),
+	KUNIT_CASE(partial_call_leaves_nothing),
 	KUNIT_CASE_PARAM(contiguous_memory_takes_large_pages, ways_gen_params),
 	KUNIT_CASE_PARAM(largest_iopte, ways_gen_params),
 	KUNIT_CASE(calls_are_bounded),
