@@ -159,19 +159,16 @@ static void vfio_cdev_unclaim_group(struct vfio_group *group)
 	mutex_unlock(&group->group_lock);
 }
 
+/*
+ * Check the token of a BIND, which is NULL if none was passed. @set is as for
+ * the match_token_uuid op.
+ */
 static int vfio_cdev_check_token(struct vfio_device *device,
-				 const struct vfio_device_bind_iommufd *bind)
+				 const uuid_t *token, bool set)
 {
-	bool has_token = bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
-	uuid_t token;
-
-	if (has_token &&
-	    copy_from_user(&token, u64_to_user_ptr(bind->token_uuid_ptr),
-			   sizeof(token)))
-		return -EFAULT;
 	if (!device->ops->match_token_uuid)
-		return has_token ? -EINVAL : 0;
-	return device->ops->match_token_uuid(device, has_token ? &token : NULL);
+		return token ? -EINVAL : 0;
+	return device->ops->match_token_uuid(device, token, set);
 }
 
 static int vfio_cdev_open_device(struct vfio_device *device,
@@ -258,9 +255,10 @@ static void vfio_cdev_unbind_device(struct vfio_device *device)
 
 /*
  * Read the argument of BIND. Programs that predate the token pass a shorter
- * struct.
+ * struct. @uuid is only set with VFIO_DEVICE_BIND_FLAG_TOKEN.
  */
 static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
+			      uuid_t *uuid,
 			      struct vfio_device_bind_iommufd __user *arg)
 {
 	if (copy_from_user(bind, arg,
@@ -277,7 +275,47 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
 	if (bind->argsz < offsetofend(struct vfio_device_bind_iommufd,
 				      token_uuid_ptr))
 		return -EINVAL;
-	return get_user(bind->token_uuid_ptr, &arg->token_uuid_ptr);
+	if (get_user(bind->token_uuid_ptr, &arg->token_uuid_ptr) ||
+	    copy_from_user(uuid, u64_to_user_ptr(bind->token_uuid_ptr),
+			   sizeof(*uuid)))
+		return -EFAULT;
+	return 0;
+}
+
+/*
+ * Bind and open the device and return its ID to user space. On failure the
+ * device is neither bound nor open, and the token of a PF is not replaced.
+ *
+ * The token is checked before the open, which resets the device and, with a PF,
+ * its VFs. It is checked again when nothing else can fail: a bind of the PF may
+ * have replaced it while a VF was opened, and only the last check makes it the
+ * token of a PF. No bind replaces the token while a VF is open.
+ */
+static int vfio_cdev_bind_with_token(struct vfio_device *device,
+				     struct vfio_cdev_file *cdev_file,
+				     struct iommufd_ctx *ictx,
+				     const uuid_t *token, u32 __user *out_devid)
+{
+	u32 devid;
+	int rc;
+
+	rc = vfio_cdev_check_token(device, token, false);
+	if (rc)
+		return rc;
+	rc = vfio_cdev_bind_device(device, cdev_file, ictx, &devid);
+	if (rc)
+		return rc;
+
+	/*
+	 * No lock is held here: user space controls how long a page fault
+	 * takes.
+	 */
+	rc = put_user(devid, out_devid);
+	if (!rc)
+		rc = vfio_cdev_check_token(device, token, true);
+	if (rc)
+		vfio_cdev_unbind_device(device);
+	return rc;
 }
 
 static int vfio_cdev_bind(struct file *file,
@@ -288,12 +326,15 @@ static int vfio_cdev_bind(struct file *file,
 	struct vfio_device_bind_iommufd bind;
 	struct vfio_device *device;
 	struct iommufd_ctx *ictx;
-	u32 devid;
+	uuid_t *token = NULL;
+	uuid_t uuid;
 	int rc;
 
-	rc = vfio_cdev_get_bind(&bind, arg);
+	rc = vfio_cdev_get_bind(&bind, &uuid, arg);
 	if (rc)
 		return rc;
+	if (bind.flags & VFIO_DEVICE_BIND_FLAG_TOKEN)
+		token = &uuid;
 
 	device = vfio_cdev_claim(node);
 	if (IS_ERR(device))
@@ -303,35 +344,21 @@ static int vfio_cdev_bind(struct file *file,
 	if (rc)
 		goto err_unclaim;
 
-	rc = vfio_cdev_check_token(device, &bind);
-	if (rc)
-		goto err_group;
-
 	ictx = iommufd_ctx_from_fd(bind.iommufd);
 	if (IS_ERR(ictx)) {
 		rc = PTR_ERR(ictx);
 		goto err_group;
 	}
 
-	rc = vfio_cdev_bind_device(device, cdev_file, ictx, &devid);
+	rc = vfio_cdev_bind_with_token(device, cdev_file, ictx, token,
+				       &arg->out_devid);
 	if (rc)
 		goto err_ictx;
-
-	/*
-	 * No lock is held here: user space controls how long a page fault
-	 * takes.
-	 */
-	if (put_user(devid, &arg->out_devid)) {
-		rc = -EFAULT;
-		goto err_stop;
-	}
 
 	/* Pairs with the acquire in vfio_cdev_bound_device(). */
 	smp_store_release(&cdev_file->device, device);
 	return 0;
 
-err_stop:
-	vfio_cdev_unbind_device(device);
 err_ictx:
 	iommufd_ctx_put(ictx);
 err_group:
@@ -609,7 +636,6 @@ int vfio_cdev_device_add(struct vfio_device *device)
 	kobject_init(&node->kobj, &vfio_cdev_ktype);
 	spin_lock_init(&node->lock);
 	node->device = device;
-	mutex_init(&device->iommufd_lock);
 	device->device.devt = MKDEV(MAJOR(vfio_cdev_devt), device->index);
 
 	cdev_init(&node->cdev, &vfio_cdev_fops);

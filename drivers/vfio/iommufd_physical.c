@@ -9,10 +9,10 @@
  * physical devices, which do DMA through an IOMMU: the device in the iommufd is
  * the struct device that the driver probed.
  *
- * The callers in device_cdev.c check permissions and serialise the calls: bind
- * and unbind enclose all other operations, and attach and detach are called
- * with vfio_device.iommufd_lock held. No other vfio lock is held across attach
- * and detach, because an attach may have to pin all memory that the IOAS maps.
+ * The vfio core checks permissions and serialises the calls: bind and unbind
+ * enclose all other operations, and attach and detach are called with
+ * vfio_device.iommufd_lock held. No other vfio lock is held across attach and
+ * detach, because an attach may have to pin all memory that the IOAS maps.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>
@@ -33,6 +33,8 @@ MODULE_IMPORT_NS(IOMMUFD);
  * Return: 0, or
  * * %-EPERM - The group is used by another owner or by a kernel driver, or its
  *   interrupts are not isolated.
+ * * %-EBUSY - The group is attached to another domain, or all IDs of @ictx are
+ *   in use.
  * * %-ENOMEM - Out of memory.
  * * Another errno of iommufd_device_bind().
  *

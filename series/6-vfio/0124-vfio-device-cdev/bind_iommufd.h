@@ -25,11 +25,15 @@
  *         token is passed for a device that does not support it
  * EBADF: @iommufd is not open
  * EBADFD: @iommufd is not a file descriptor of /dev/iommu
- * EBUSY: the group of the device is open as /dev/vfio/GROUP
+ * EBUSY: the group of the device is open as /dev/vfio/GROUP, the kernel has
+ *        attached the group to another domain, or all IDs are in use
  * EPERM: the group is owned by another iommufd, a kernel driver uses one of its
  *        devices, or the interrupts of the group are not isolated
  * EACCES: the token is missing or wrong
  * ENODEV: the device is being removed from its vfio driver
+ *
+ * Documentation/userspace-api/iommufd.rst lists the other errnos. A bind that
+ * fails has no effect, except that it may have set @out_devid.
  */
 struct vfio_device_bind_iommufd {
 	__u32	argsz;

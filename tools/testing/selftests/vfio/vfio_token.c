@@ -10,14 +10,17 @@
  * well. A bind that fails due to its token changes nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "call.h"
 #include "legacy.h"
 #include "testbed.h"
 
@@ -184,6 +187,90 @@ TEST_F(token, failed_bind_does_not_use_vf)
 	self->pf = reopen(self->pf, &self->pf_address);
 	ASSERT_LE(0, self->pf);
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
+}
+
+/* Return whether the VF can be bound with the token. It is unbound again. */
+static bool vf_accepts(struct _test_data_token *self, const __u8 *token)
+{
+	bool accepts = !bind_with(self->vf, self->iommufd, token);
+
+	self->vf = reopen(self->vf, &self->vf_address);
+	return accepts;
+}
+
+TEST_F(token, failed_bind_of_pf_keeps_token)
+{
+	struct vfio_device_bind_iommufd *bind;
+	int fd;
+
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+	EXPECT_EQ(-EINVAL, bind_with(self->pf, self->iommufd, wrong));
+	EXPECT_TRUE(vf_accepts(self, right));
+	self->pf = reopen(self->pf, &self->pf_address);
+	ASSERT_LE(0, self->pf);
+
+	fd = open("/dev/null", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBADFD, bind_with(self->pf, fd, wrong));
+	EXPECT_TRUE(vf_accepts(self, right));
+	close(fd);
+	EXPECT_EQ(-EBADF, bind_with(self->pf, fd, wrong));
+	EXPECT_TRUE(vf_accepts(self, right));
+
+	/* The device ID cannot be returned. */
+	bind = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)bind);
+	*bind = (struct vfio_device_bind_iommufd){
+		.argsz = sizeof(*bind),
+		.flags = VFIO_DEVICE_BIND_FLAG_TOKEN,
+		.iommufd = self->iommufd,
+		.token_uuid_ptr = (uintptr_t)wrong,
+	};
+	ASSERT_EQ(0, mprotect(bind, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, call_bind(self->pf, bind));
+	EXPECT_TRUE(vf_accepts(self, right));
+	munmap(bind, PAGE);
+
+	ASSERT_EQ(0, bind_with(self->pf, self->iommufd, wrong));
+	EXPECT_FALSE(vf_accepts(self, right));
+	EXPECT_TRUE(vf_accepts(self, wrong));
+}
+
+static long bind_vf(void *data)
+{
+	struct _test_data_token *self = data;
+
+	return bind_with(self->vf, self->iommufd, right);
+}
+
+/*
+ * The open of a VF resets it, which takes 100 ms. A token that was right before
+ * the reset may have been replaced when the VF is open. Try several delays,
+ * because the time until the reset starts varies.
+ */
+TEST_F(token, replaced_while_vf_is_opened)
+{
+	bool vf_bound, pf_bound;
+	struct call vf;
+	int delay;
+
+	for (delay = 0; delay <= 100; delay += 50) {
+		self->pf = reopen(self->pf, &self->pf_address);
+		ASSERT_LE(0, self->pf);
+		ASSERT_EQ(0, bind_with(self->pf, self->iommufd, right));
+		self->pf = reopen(self->pf, &self->pf_address);
+		ASSERT_LE(0, self->pf);
+
+		ASSERT_EQ(0, call_start(&vf, bind_vf, self));
+		usleep(delay * 1000);
+		pf_bound = !bind_with(self->pf, self->iommufd, wrong);
+		vf_bound = !call_end(&vf, 10 * CALL_TIMEOUT);
+		EXPECT_FALSE(pf_bound && vf_bound)
+			TH_LOG("delay of %d ms", delay);
+		self->vf = reopen(self->vf, &self->vf_address);
+		ASSERT_LE(0, self->vf);
+	}
 }
 
 TEST_F(token, set_by_device_feature)
