@@ -2,8 +2,8 @@
 """Record how type1 behaves: run the contract programs under a kernel and parse the lines that they print.
 
 The programs are in tools/testing/selftests/vfio/contract. Each line that they print consists of the numbers of the
-rules that it shows, a name that is unique within the program, and the observed text. harness/contract/ contains
-  rules     one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence
+rules that it shows, a name that is unique within the program, and the observed text. The file `rules` beside the programs
+has one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence. harness/contract/ contains
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
   warnings  machines on which kernel warnings are expected: machine, and the rule that the warnings show
@@ -19,6 +19,7 @@ from .shell import Failure, must, output
 
 SOURCE = "tools/testing/selftests/vfio/contract"
 PROGRAMS = BUILD / "contract"       # folder of the built programs
+RULES = ROOT / SOURCE / "rules"
 DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device for programs that include mdev.h
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
@@ -79,14 +80,14 @@ class Side:
 
 
 def table(name, columns, separator=None):
-    """Return the entries of harness/contract/NAME as tuples, without comments."""
-    entries = []
-    for number, line in enumerate((DATA / name).read_text().splitlines(), 1):
+    """Return the entries of a list as tuples, without comments: of RULES or of harness/contract/NAME."""
+    path, entries = RULES if name == "rules" else DATA / name, []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(separator, columns - 1)]
         if len(parts) != columns:
-            raise Failure(f"harness/contract/{name}:{number}: the line must have {columns} columns")
+            raise Failure(f"{path.relative_to(ROOT)}:{number}: the line must have {columns} columns")
         entries.append(tuple(parts))
     return entries
 

@@ -57,7 +57,7 @@ def judge(first, other, allowed, whole):
             wrong.append(f"{rule} has no line, and no reason in harness/contract/unseen: {about}")
         if rule in seen and rule in unseen:
             wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen")
-    wrong += [f"{rule}: not in harness/contract/rules" for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
+    wrong += [f"{rule}: not in {contract.SOURCE}/rules" for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
     counted = {kind: [sum(1 for rule, (k, _) in kinds.items() if k == kind and rule in seen),
                       sum(1 for k, _ in kinds.values() if k == kind)] for kind in ("ABI", "QUIRK", "BUG")}
     say("rules with a line: " + ", ".join(f"{have} of {all_} {kind}" for kind, (have, all_) in counted.items())

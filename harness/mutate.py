@@ -6,7 +6,7 @@ The faults are grouped into families. harness/faults/FAMILY lists the faults of 
     name | what it breaks | file | function | regular expression | replacement
 
 The second column names the property that the fault breaks or the symptom that it causes; for type1, it lists rules of
-harness/contract/rules. The expression must match exactly once in the function. In the replacement, \\1 is the first
+the contract programs. The expression must match exactly once in the function. In the replacement, \\1 is the first
 group, and \\n and \\t are escapes as in C. A literal bar must be preceded by a backslash or have no spaces around it.
 """
 import concurrent.futures

@@ -40,7 +40,7 @@ struct edu {
 /**
  * edu_start() - map the registers and enable DMA
  * @edu: device to initialise
- * @fd: vfio device file, bound to an iommufd or obtained from a group
+ * @fd: vfio device file whose regions are accessible
  *
  * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
  */

@@ -32,6 +32,12 @@ static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
 	(VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | \
 	 VFIO_DMA_UNMAP_FLAG_VADDR)
 
+/*
+ * Maximum number of tries to unmap a mapping while other threads map and unmap
+ * across an end of the range.
+ */
+#define UNMAP_TRIES	10
+
 /* Choose how the engine charges pages of the current process. */
 static enum iopt_account current_account(void)
 {
@@ -124,12 +130,11 @@ struct unmap {
 };
 
 /*
- * Apply the rules of the container's version to a range that cuts a mapping.
- * Version 2 fails with -EINVAL. Version 1 extends a range that ends inside of a
- * mapping to the end of the mapping, and does nothing for a range that starts
- * inside of a mapping, in which case this returns -ENOENT.
+ * Check whether the range cuts a mapping. For version 2, this is an error
+ * (-EINVAL). For version 1, only a range that starts inside of a mapping
+ * matters: nothing is done for it, and this returns -ENOENT.
  */
-static int unmap_whole(struct type1 *type1, struct unmap *unmap)
+static int unmap_check_cuts(struct type1 *type1, const struct unmap *unmap)
 {
 	struct iopt_range mapping;
 
@@ -137,39 +142,74 @@ static int unmap_whole(struct type1 *type1, struct unmap *unmap)
 			      &mapping) &&
 	    mapping.start < unmap->start)
 		return type1->v2 ? -EINVAL : -ENOENT;
-	if (iopt_find_mapping(type1->iopt, unmap->last, unmap->last,
+	if (type1->v2 &&
+	    iopt_find_mapping(type1->iopt, unmap->last, unmap->last,
 			      &mapping) &&
-	    mapping.last > unmap->last) {
-		if (type1->v2)
-			return -EINVAL;
-		unmap->last = mapping.last;
-	}
+	    mapping.last > unmap->last)
+		return -EINVAL;
 	return 0;
 }
 
+static bool mapping_exists(struct type1 *type1,
+			   const struct iopt_range *mapping)
+{
+	struct iopt_range found;
+
+	return iopt_find_mapping(type1->iopt, mapping->start, mapping->last,
+				 &found) &&
+	       found.start == mapping->start && found.last == mapping->last;
+}
+
 /*
- * Unmap one mapping at a time, in ascending order. With a query, each
- * iopt_unmap_dirty() call starts at @unmap->start, because bit 0 of the bitmap
- * stands for that IOVA. Bits of mappings that were already removed do not
- * change.
+ * Unmap one mapping, unless another thread has done so. With a query, the
+ * interval that is passed to the engine starts at @unmap->start, because bit 0
+ * of the bitmap stands for that IOVA. Bits of mappings that were already
+ * removed do not change. The engine then returns -ENOENT also if another thread
+ * has mapped across @unmap->start, in which case the mapping still exists and
+ * its dirty pages cannot be reported. Try again if the other thread has undone
+ * that, but only a few times, since it may go on forever.
+ */
+static int unmap_one(struct type1 *type1, struct unmap *unmap,
+		     const struct iopt_range *mapping)
+{
+	unsigned long start = unmap->query ? unmap->start : mapping->start;
+	unsigned int tries = UNMAP_TRIES;
+	unsigned long bytes;
+	int rc;
+
+	do {
+		rc = iopt_unmap_dirty(type1->iopt, start, mapping->last,
+				      unmap->query, &bytes);
+		unmap->bytes += bytes;
+		if (rc != -ENOENT)
+			return rc;
+		if (!unmap->query)
+			return 0;
+		rc = unmap_check_cuts(type1, unmap);
+		if (rc || !mapping_exists(type1, mapping))
+			return rc;
+	} while (--tries);
+	return -EINVAL;
+}
+
+/*
+ * Unmap one mapping at a time, in ascending order. unmap_check_cuts() has
+ * succeeded, so if the range cuts a mapping now, another thread has created
+ * that mapping since then. It stays, as if it had been created after the UNMAP.
+ * For version 1, the end of the range cuts no mapping.
  */
 static int unmap_each(struct type1 *type1, struct unmap *unmap)
 {
-	unsigned long next = unmap->start, bytes;
+	unsigned long next = unmap->start;
 	struct iopt_range mapping;
 	int rc = 0;
 
 	while (!rc && iopt_find_mapping(type1->iopt, next, unmap->last,
-					&mapping) &&
-	       mapping.start >= next && mapping.last <= unmap->last) {
-		rc = iopt_unmap_dirty(type1->iopt, unmap->query ? unmap->start :
-				      mapping.start, mapping.last,
-				      unmap->query, &bytes);
-		unmap->bytes += bytes;
-		/* Another thread has unmapped the mapping. */
-		if (rc == -ENOENT)
-			rc = 0;
-		if (mapping.last == unmap->last)
+					&mapping)) {
+		if (mapping.start >= unmap->start &&
+		    (!type1->v2 || mapping.last <= unmap->last))
+			rc = unmap_one(type1, unmap, &mapping);
+		if (mapping.last >= unmap->last)
 			break;
 		next = mapping.last + 1;
 		cond_resched();
@@ -184,7 +224,9 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	/*
 	 * type1 has always removed mappings one by one. This is observable only
 	 * if drivers are notified or dirty pages are reported. Otherwise remove
-	 * all mappings in one call.
+	 * all mappings in one call. list_empty() reads one pointer and needs no
+	 * lock here: a device that is opened or closed meanwhile may be notified
+	 * as if it had been opened later or closed earlier.
 	 */
 	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
@@ -192,8 +234,41 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 		if (rc != -ENOENT)
 			return rc;
 	}
-	rc = unmap_whole(type1, unmap);
+	rc = unmap_check_cuts(type1, unmap);
 	return rc ?: unmap_each(type1, unmap);
+}
+
+/*
+ * Let all mappings of the range lose their user address, or none of them. For
+ * version 1, this includes a mapping across the end of the range. The engine
+ * returns -ENOENT both for a range without mappings and if another thread has
+ * mapped across the start or the end of the range since it was checked. Repeat
+ * the check in the latter case, but only a few times, since the other thread
+ * may go on forever.
+ */
+static int unmap_vaddr(struct type1 *type1, struct unmap *unmap)
+{
+	unsigned int tries = UNMAP_TRIES;
+	struct iopt_range mapping;
+	unsigned long last;
+	int rc;
+
+	do {
+		rc = unmap_check_cuts(type1, unmap);
+		if (rc)
+			return rc;
+		last = unmap->last;
+		if (!type1->v2 &&
+		    iopt_find_mapping(type1->iopt, last, last, &mapping))
+			last = mapping.last;
+		rc = iopt_orphan(type1->iopt, unmap->start, last,
+				 &unmap->bytes);
+		if (rc != -ENOENT ||
+		    !iopt_find_mapping(type1->iopt, unmap->start, last,
+				       &mapping))
+			return rc;
+	} while (--tries);
+	return -EINVAL;
 }
 
 /* Set the range of @unmap from @arg. The caller has zeroed @unmap. */
@@ -236,9 +311,7 @@ static int unmap_checked(struct type1 *type1,
 		unmap.query = &query;
 	}
 	if (!rc && (arg->flags & VFIO_DMA_UNMAP_FLAG_VADDR))
-		rc = unmap_whole(type1, &unmap) ?:
-		     iopt_orphan(type1->iopt, unmap.start, unmap.last,
-				 &unmap.bytes);
+		rc = unmap_vaddr(type1, &unmap);
 	else if (!rc)
 		rc = unmap_range(type1, &unmap);
 	if (rc == -ENOENT)
@@ -285,6 +358,10 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * * %-EBUSY - Mappings cannot lose their user address because the container has
  *   a mediated group.
  * * %-EINTR - The caller was killed while waiting.
+ *
+ * Mappings that other threads create in the range meanwhile may remain. If one
+ * of them extends across the start of the range and dirty pages are requested,
+ * a part of the range may have been unmapped when -EINVAL is returned.
  */
 long type1_unmap_dma(struct type1 *type1, void __user *arg)
 {

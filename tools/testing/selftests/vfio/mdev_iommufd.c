@@ -687,8 +687,8 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	EXPECT_EQ(0x77, data[7]);
 
 	/*
-	 * Unpin before the unmap, so that type1 sends no notice. Before its
-	 * conversion to iopt, type1 inverted its lock order when it sent one.
+	 * Unpin before the unmap, so that type1 sends no notice. type1 of
+	 * Linux 6.1 inverts its lock order when it sends one.
 	 */
 	EXPECT_EQ(0, mediated_unpin(legacy.device, FAR_IOVA, 2));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record queries for which type1, before its conversion to iopt, reported too
- * many dirty pages. It shifted the bitmap of a mapping in place by the offset
- * of the mapping in the queried range, and did not shift the bitmap back.
+ * Record queries for which type1 of Linux 6.1 reports too many dirty pages. It
+ * shifts the bitmap of a mapping in place by the offset of the mapping in the
+ * queried range, and does not shift the bitmap back.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record maps and unmaps that include the last page of the address space.
- * Before its conversion to iopt, type1 computed an exclusive end for them,
- * which wrapped to 0.
+ * type1 of Linux 6.1 computes an exclusive end for them, which wraps to 0.
  */
 #include <stdio.h>
 

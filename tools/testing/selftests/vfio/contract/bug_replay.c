@@ -2,9 +2,9 @@
 /*
  * A process maps memory in a container without a domain, and a forked child
  * adds a group and thereby a domain. Parent and child have different memory at
- * the virtual address of the mapping. Record which memory is pinned. Before its
- * conversion to iopt, type1 pinned the memory of the child, although the parent
- * created the mapping.
+ * the virtual address of the mapping. Record which memory is pinned. type1 of
+ * Linux 6.1 pins the memory of the child, although the parent created the
+ * mapping.
  */
 #include <sys/wait.h>
 #include <unistd.h>

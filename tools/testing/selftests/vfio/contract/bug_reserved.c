@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Record a mapping of the vDSO, which is part of the kernel image. Its pages
- * are reserved, but have a struct page. Before its conversion to iopt, type1
- * pinned such pages and never unpinned them.
+ * are reserved, but have a struct page. type1 of Linux 6.1 pins such pages and
+ * never unpins them.
  */
 #include <stdint.h>
 #include <sys/auxv.h>

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,12 +16,14 @@
 
 #define ROUNDS	200
 #define THREADS	4
+#define ACROSS	2000	/* rounds of across() */
 
 static struct type1 type1;
 static pthread_barrier_t barrier;
 static char *memory;
 static atomic_uint won, refused, other;
 static atomic_ullong unmapped;
+static atomic_bool done;
 
 static void *same_range(void *arg)
 {
@@ -85,6 +88,73 @@ static void run_threads(const char *rules, const char *name,
 	record(rules, "avail", "%u", avail(type1.container));
 }
 
+static void *map_across_start(void *arg)
+{
+	const __u64 iova = IOVA - PAGE, size = 2 * PAGE;
+
+	while (!done) {
+		map(type1.container, iova, memory, size, READ_WRITE);
+		unmap(type1.container, iova, size, 0, NULL);
+	}
+	return NULL;
+}
+
+static long unmap_flags(__u64 iova, __u64 size, __u32 flags, __u64 *bytes)
+{
+	__u64 bits;
+
+	if (flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+		return unmap_bitmap(type1.container, iova, size, &bits, bytes);
+	return unmap(type1.container, iova, size, flags, bytes);
+}
+
+/*
+ * Unmap a range with one mapping, while another thread maps and unmaps memory
+ * across the start of the range. The unmap may fail because the range cuts that
+ * memory, but must not succeed without having unmapped the mapping.
+ */
+static void across(const char *rules, const char *name, __u32 flags)
+{
+	unsigned int round, wrong = 0, missed = 0;
+	pthread_t thread;
+	__u64 bytes;
+	long rc;
+
+	record_set_prefix(name);
+	done = false;
+	if (pthread_create(&thread, NULL, map_across_start, NULL))
+		die("threads");
+	for (round = 0; round < ACROSS; round++) {
+		if (map(type1.container, IOVA + 2 * PAGE, memory, PAGE,
+			READ_WRITE))
+			die("map in round %u", round);
+		rc = unmap_flags(IOVA, 4 * PAGE, flags, &bytes);
+		missed += !rc && !bytes;
+		wrong += rc && rc != -EINVAL;
+		unmap(type1.container, IOVA + 2 * PAGE, PAGE, 0, NULL);
+	}
+	done = true;
+	pthread_join(thread, NULL);
+	record(rules, "unmaps", "missed %u wrong %u", missed, wrong);
+	record(rules, "avail", "%u", avail(type1.container));
+}
+
+static void across_all(void)
+{
+	struct vfio_iommu_type1_dirty_bitmap tracking = {
+		.argsz = sizeof(tracking),
+		.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START,
+	};
+
+	across("T1-86,T1-164", "across", 0);
+	across("T1-95,T1-164", "across_vaddr", VFIO_DMA_UNMAP_FLAG_VADDR);
+	ioctl(type1.container, VFIO_IOMMU_DIRTY_PAGES, &tracking);
+	across("T1-86,T1-164", "across_dirty",
+	       VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP);
+	tracking.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
+	ioctl(type1.container, VFIO_IOMMU_DIRTY_PAGES, &tracking);
+}
+
 /* Kill children while they map and unmap memory in the container. */
 static void killed(void)
 {
@@ -130,6 +200,7 @@ int main(void)
 	type1_open(&type1, VFIO_TYPE1v2_IOMMU);
 	run_threads("T1-164,T1-171", "same", same_range);
 	run_threads("T1-164,T1-171", "apart", own_range);
+	across_all();
 	killed();
 	type1_close(&type1);
 	record_set_prefix("");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Record pins of unaligned IOVAs. Before its conversion to iopt, type1 handled
- * them wrongly in two ways. It could pin the page before the start of a
- * mapping. When a domain was added, it did not find the pin of an unaligned
- * IOVA and charged the page a second time. The second charge was not always
- * undone, so this program records nothing else.
+ * Record pins of unaligned IOVAs. type1 of Linux 6.1 handles them wrongly in
+ * two ways. It may pin the page before the start of a mapping. When a domain is
+ * added, it does not find the pin of an unaligned IOVA and charges the page a
+ * second time. The second charge is not always undone, so this program records
+ * nothing else.
  */
 #include <unistd.h>
 

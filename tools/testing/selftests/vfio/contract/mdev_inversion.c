@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trigger a lock inversion that type1 had before its conversion to iopt.
- * Opening a device took iommu->lock and then iommu->device_list_lock. A notice
- * was sent with device_list_lock held, and the driver's unpin during the notice
- * took iommu->lock. A single thread takes the locks in both orders, so that
+ * Trigger a lock inversion of type1 in Linux 6.1. Opening a device takes
+ * iommu->lock and then iommu->device_list_lock. A notice is sent with
+ * device_list_lock held, and the driver's unpin during the notice takes
+ * iommu->lock. A single thread takes the locks in both orders, so that
  * lockdep reports the inversion in the kernel log without a deadlock.
  */
 #include <unistd.h>

@@ -330,9 +330,9 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping, at times with a wrong size or page size. Before
- * its conversion to iopt, type1 returned wrong bits for other ranges from the
- * second query on. bug_dirty records that.
+ * Query exactly one mapping, at times with a wrong size or page size. For other
+ * ranges, type1 of Linux 6.1 returns wrong bits from the second query on.
+ * bug_dirty records that.
  */
 static bool do_query(void)
 {

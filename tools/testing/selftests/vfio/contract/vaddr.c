@@ -60,6 +60,7 @@ static void invalidate(char *memory)
 		  map(c, IOVA, memory, 4 * PAGE, UPDATE));
 	record_rc("T1-75,T1-95", "lose.reverted.give_second",
 		  map(c, IOVA + 8 * PAGE, memory, 4 * PAGE, UPDATE));
+	record_unmap("T1-87,T1-95", "lose.part", c, IOVA, 9 * PAGE, INVALIDATE);
 	clear();
 }
 

@@ -7,8 +7,8 @@
  *
  * The line starts with the numbers of the rules that the observation shows,
  * separated by commas, followed by the name of the observation and the result.
- * harness/contract/rules of the repository from which the series is generated
- * lists the rules. The output under two kernels is compared line by line.
+ * The file `rules` in the folder of the programs lists the rules. The output
+ * under two kernels is compared line by line.
  *
  * A line must not contain anything that differs from run to run, such as an
  * address, a PFN, a PID or a time. Names are unique in a program. A program

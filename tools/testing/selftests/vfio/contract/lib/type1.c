@@ -135,6 +135,31 @@ long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done)
 	return rc;
 }
 
+long unmap_bitmap(int container, __u64 iova, __u64 size, __u64 *bits,
+		  __u64 *done)
+{
+	struct {
+		struct vfio_iommu_type1_dma_unmap unmap;
+		struct vfio_bitmap bitmap;
+	} arg = {
+		.unmap = {
+			.argsz = sizeof(arg),
+			.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+			.iova = iova,
+			.size = size,
+		},
+		.bitmap = {
+			.pgsize = PAGE,
+			.size = sizeof(*bits),
+			.data = bits,
+		},
+	};
+	long rc = result(ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg));
+
+	*done = arg.unmap.size;
+	return rc;
+}
+
 void record_unmap(const char *rules, const char *name, int container,
 		  __u64 iova, __u64 size, __u32 flags)
 {

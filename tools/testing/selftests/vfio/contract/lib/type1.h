@@ -98,6 +98,13 @@ long map(int container, __u64 iova, const void *vaddr, __u64 size,
  */
 long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done);
 
+/*
+ * Unmap a range of at most 64 pages, and have the kernel write a bitmap of the
+ * dirty ones to @bits.
+ */
+long unmap_bitmap(int container, __u64 iova, __u64 size, __u64 *bits,
+		  __u64 *done);
+
 /* Unmap a range and record the result and the size that was returned. */
 void record_unmap(const char *rules, const char *name, int container,
 		  __u64 iova, __u64 size, __u32 flags);
