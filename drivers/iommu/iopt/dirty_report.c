@@ -158,7 +158,7 @@ static void area_put_bits_back(struct io_pagetable *iopt,
 			       const struct slice *slice, u64 taken)
 {
 	/* Both are powers of two, so all of these pages have the same bit. */
-	unsigned long nr = min(slice->per_bit, (unsigned long)BITS_PER_LONG);
+	unsigned long nr = min_t(unsigned long, slice->per_bit, BITS_PER_LONG);
 	unsigned long page = slice->first;
 	unsigned int steps = 0;
 
