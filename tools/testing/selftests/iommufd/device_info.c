@@ -328,8 +328,8 @@ TEST_F(bound, hw_info_to_unmapped_buffer_EFAULT)
 			     &length, &type));
 }
 
-#define TILE	(2ul << 20)
-#define TILES	2046ul
+#define TILE	(64ul << 20)
+#define TILES	63ul
 
 static bool map_shared(int fd, char *address, size_t length, off_t offset)
 {
@@ -340,7 +340,8 @@ static bool map_shared(int fd, char *address, size_t length, off_t offset)
 /*
  * Return a buffer of almost 4 GiB, or NULL. Its first two pages and its last
  * page are backed by separate memory. To save memory, all pages in between are
- * backed by the same 2 MiB, which are mapped repeatedly.
+ * backed by the same 64 MiB, which are mapped repeatedly. Smaller tiles would be
+ * so many mappings that a debug kernel takes a minute to copy and remove them.
  */
 static char *huge_buffer(void)
 {
