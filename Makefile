@@ -9,10 +9,13 @@ export IOPT_GOALS := $(MAKECMDGOALS)
 
 .PHONY: python
 python:
-	@command -v python3 >/dev/null || \
-		{ test "$$(id -u)" = 0 && echo "python3 is missing: installing it with apt-get" && \
-		apt-get -qq update && apt-get -qq install -y --no-install-recommends python3 >/dev/null; } || \
-		{ echo "error: python3 is missing. Install it; on Debian, run as root: apt-get install python3" >&2; exit 1; }
+	@command -v python3 >/dev/null || if test "$$(id -u)" = 0; then \
+		echo "python3 is missing: installing it with apt-get"; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends python3 >/dev/null; } || \
+		{ echo "error: apt-get could not install python3. Check the network and the sources of apt." >&2; exit 1; }; \
+	else \
+		echo "error: python3 is missing. Run this as root: apt-get update && apt-get install python3" >&2; exit 1; \
+	fi
 
 # make tries to remake this file too. Without this rule, it would run the harness with the command `Makefile`.
 Makefile: ;

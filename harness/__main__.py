@@ -13,7 +13,7 @@ import sys
 import textwrap
 
 from . import base, packages, series, widen
-from .paths import BUILD, ROOT
+from .paths import BUILD, LOCK, ROOT
 from .shell import Failure, say
 
 # {command: (module, help text)}. The module's main() returns the exit status.
@@ -57,7 +57,7 @@ The first command installs packages, unpacks a kernel and builds it on all proce
 10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. The kernel is not installed: it runs in
 an emulator. To continue after Ctrl-C, run the same command again. Error messages name the log in build/log/ that has
 the details. Compiled objects also stay in the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by
-hand, see "Tests" in Documentation/driver-api/iopt.rst.
+hand, see "Tests" in Documentation/driver-api/iopt.rst; the commands there run in build/linux.
 """
 
 
@@ -96,7 +96,7 @@ def check_arguments(command):
                           "Run `make help` for a list.")
     for name, (commands, _) in VARIABLES.items():
         if os.environ.get(name) and command not in commands:
-            raise Failure(f"make {command} does not take {name}=, only {', '.join(sorted(commands))} do.")
+            raise Failure(f"make {command} does not take {name}=. `make help` lists the commands that do.")
     widen.given()
     if command != "clean":
         base.named()
@@ -112,11 +112,28 @@ def check_folder():
         raise Failure(f"{BUILD} exists but is not a folder: remove it")
 
 
+def locked():
+    """Wait until no other command runs in this checkout; return the open file that holds the lock."""
+    while True:
+        BUILD.mkdir(exist_ok=True)
+        lock = open(LOCK, "w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another command that runs in this checkout; press Ctrl-C to give up")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        # make clean may have deleted the file meanwhile.
+        if LOCK.exists() and os.path.samestat(os.fstat(lock.fileno()), LOCK.stat()):
+            return lock
+        lock.close()
+
+
 def explain(error):
     """Return a message for an error that the user can resolve, such as a full disk, or None for other errors."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free >> 20
-        return f"the disk of {BUILD} is full ({free} MB free). `make clean` removes all builds."
+        return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, and all commands "
+                "together 10 GB. `make clean` removes all builds.")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
                 f"run `chown -R USER {BUILD}` as root, or continue as root.")
@@ -132,17 +149,12 @@ def main():
     check_folder()
     # Turn SIGTERM into an exception, so that `finally` blocks stop the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if command == "clean":
-        return importlib.import_module("harness.clean").main()
-    BUILD.mkdir(exist_ok=True)
-    with open(BUILD / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another command that runs in this checkout; press Ctrl-C to give up")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    module = importlib.import_module(f"harness.{COMMANDS[command][0]}")
+    if hasattr(module, "check_variables"):
+        module.check_variables()
+    with locked():
         packages.need_for(command)
-        return importlib.import_module(f"harness.{COMMANDS[command][0]}").main()
+        return module.main()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ SECURITY = ("Newer versions are in Debian's security archive: add the suite book
             "and run the command again.")
 CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1 as KERNEL=, or leave KERNEL= out "
           "to use Debian's package linux-source-6.1.")
+NEEDED = 3                      # GB of disk for build/linux and the kernel of make run
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
 # The author of the base, and of the patches if git has no user.name and user.email.
@@ -58,7 +59,7 @@ def named():
     name = os.environ.get("KERNEL")
     if not name:
         return None
-    path = Path(name).resolve()
+    path = Path(name).expanduser().resolve()
     if not path.exists():
         raise Failure(f"KERNEL={name}: no such file or folder. {CHOICE}")
     if path.is_dir():
@@ -107,6 +108,10 @@ def fetch():
     stamp = LINUX / ".git" / IDENTITY
     if stamp.exists() and stamp.read_text() == identity:
         return
+    free = shutil.disk_usage(BUILD).free >> 30
+    if free < NEEDED:
+        raise Failure(f"the disk of {BUILD} has {free} GB free, but a kernel and its build take {NEEDED} GB, and all "
+                      "commands together 10 GB")
     fresh = BUILD / "linux.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -117,8 +122,11 @@ def fetch():
         must(f"copy {origin}", ["cp", "-a", f"{origin}/.", fresh], "base.log")
         shutil.rmtree(fresh / ".git", ignore_errors=True)
     else:
-        must(f"unpack {origin.name}",
-             ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
+        try:
+            must(f"unpack {origin.name}",
+                 ["tar", "-C", fresh, "--strip-components=1", "-xf", origin], "base.log")
+        except Failure as failure:
+            raise Failure(f"{failure}\n{CHOICE}") from None
     check_version(fresh, origin)
     git("init", "-q", "-b", "series", tree=fresh)
     for key, value in (("core.compression", "1"), ("gc.auto", "0"), ("core.autocrlf", "false"),

@@ -93,10 +93,19 @@ def built(name, title):
     return wrong
 
 
+def chosen(wanted):
+    return only.select(wanted, [*NAMED, *random_names()], "configuration",
+                       [*NAMED, f"and seed-1 to seed-{SEEDS}"])
+
+
+def check_variables():
+    chosen(only.given())
+
+
 def configs(wanted=""):
     packages.need([*packages.KERNEL, *packages.CROSS])
     series.apply()
-    results, names = Results(), only.select(wanted, [*NAMED, *random_names()], "configuration")
+    results, names = Results(), chosen(wanted)
     for number, name in enumerate(names, 1):
         try:
             wrong = built(name, f"{number}/{len(names)} {name}")

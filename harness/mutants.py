@@ -47,10 +47,23 @@ def run(family, chosen=None):
     return results
 
 
+def chosen(names):
+    return only.select(only.given(), [*FAMILIES, *(name for family in FAMILIES for name in names[family])],
+                       "family or mutant", [*FAMILIES, f"or the mutants that the files in {FAULTS} list"])
+
+
+def all_names():
+    """Return {family: names of its mutants}."""
+    return {family: [mutant.name for mutant in listed(family)] for family in FAMILIES}
+
+
+def check_variables():
+    chosen(all_names())
+
+
 def main():
-    names = {family: [mutant.name for mutant in listed(family)] for family in FAMILIES}
-    found = only.select(only.given(), [*FAMILIES, *(name for family in FAMILIES for name in names[family])],
-                        "family or mutant", [*FAMILIES, f"or the mutants that the files in {FAULTS} list"])
+    names = all_names()
+    found = chosen(names)
     misfits = fit()
     if misfits.failed:
         raise Failure("\n".join(misfits.failed))

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from .shell import Failure, must
+from .shell import Failure, must, say
 
 BASE = ["git", "xz-utils"]
 SOURCE = ["linux-source-6.1"]
@@ -51,14 +51,19 @@ def apt(names, why):
     """Install or upgrade packages with apt-get if running as root; otherwise raise Failure with the command to run."""
     install = " ".join([*INSTALL, *names])
     if os.geteuid() != 0:
-        raise Failure(f"{why}. Run this as root once, or run make as root:\n    apt-get update && {install}")
+        raise Failure(f"{why}. Run this as root once:\n    apt-get update && {install}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    unreached = []
     try:
-        must("apt-get update", ["apt-get", "update"], "apt.log", env=env)
-        must(f"apt-get install {' '.join(names)}", [*INSTALL, *names], "apt.log", env=env)
+        # apt-get update succeeds even if it reaches no archive.
+        log = must("apt-get update", ["apt-get", "update"], "apt-update.log", env=env)
+        unreached = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("W: ", "E: "))]
+        say(f"packages: {' '.join(names)}")
+        must(f"apt-get install {len(names)} packages", [*INSTALL, *names], "apt.log", env=env)
     except Failure as failure:
-        raise Failure(f"{failure}\nCheck the network and the sources of apt, and run the command again. Or install the "
-                      f"packages yourself:\n    {install}") from None
+        raise Failure("\n    ".join([*str(failure).splitlines(), *unreached[:3]])
+                      + "\nCheck the network and the sources of apt, and run the command again. Or install the packages "
+                        f"yourself:\n    apt-get update && {install}") from None
 
 
 def need(names):

@@ -8,3 +8,4 @@ SERIES = ROOT / "series"
 BUILD = ROOT / "build"
 LINUX = BUILD / "linux"     # git tree: the base and one commit per patch
 LOG = BUILD / "log"
+LOCK = BUILD / ".lock"       # held by the command that runs in this checkout

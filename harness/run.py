@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make run: run the sample program of samples/iommufd in a guest, where it moves data by DMA."""
 from . import guest, kernel
-from .paths import BUILD, LINUX
+from .paths import BUILD, LINUX, LOG
 from .results import Results, report
 from .shell import must, say
 
@@ -31,4 +31,8 @@ def sample(on_line=None):
 
 
 def main():
-    return report(sample(on_line=say), every=True)
+    results = sample(on_line=say)
+    wrong = report(results, every=True)
+    if not wrong:
+        say(f"The kernel is {kernel.bzimage(BUILD / 'release')}, and logs are in {LOG}. To run all tests: make check")
+    return wrong

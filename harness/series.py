@@ -10,9 +10,9 @@ which the tree ends. N-topic/NNNN-slug/ is one patch and contains
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
   others    C fragments that `insert` refers to
-See parts.py for the parts, and edits.py for the format of the last three. Commits are cached by a hash over their own input and that of all earlier
-commits. After an edit, only the commits from the edited patch on are created again, and only files that differ are
-written to the work tree, which keeps rebuilds short.
+See parts.py for the parts, and edits.py for the format of the last three. Commits are cached by a hash over their own
+input and that of all earlier commits. After an edit, only the commits from the edited patch on are created again, and
+only files that differ are written to the work tree, which keeps rebuilds short.
 """
 import functools
 import hashlib
@@ -60,8 +60,10 @@ def topics():
 
 def given():
     """Return the topics up to the one that TOPIC= names, or all topics."""
-    name, every = os.environ.get("TOPIC"), topics()
+    every = topics()
     names = [topic.name for topic in every]
+    # Accept the name of the folder as well.
+    name = {topic.folder.name: topic.name for topic in every}.get(given := os.environ.get("TOPIC"), given)
     if not name:
         return every
     if name not in names:
@@ -282,8 +284,9 @@ def apply():
     packages.need(packages.SERIES)
     edited = git("diff", "--name-only", "HEAD").split()
     if edited:
-        raise Failure(f"{LINUX} is generated, but was edited: {' '.join(edited[:5])}\n"
-                      f"Make the change in our files or in series/, and then run: git -C {LINUX} checkout .")
+        raise Failure(f"{len(edited)} files of {LINUX} were edited or are missing, for example "
+                      f"{', '.join(edited[:3])}.\nThis tree is generated. To discard the changes, run\n"
+                      f"    git -C {LINUX} checkout .\nTo change the kernel, edit our files or those in series/.")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "parts.py", "series.py"))
     key = hashlib.sha256(start.encode() + repr(sender()).encode() + tooling).hexdigest()
@@ -298,7 +301,13 @@ def apply():
             head, tree = known[key], None
         else:
             tree = tree or Tree(head)
-            head = known[key] = make_commit(tree, patch)
+            try:
+                head = known[key] = make_commit(tree, patch)
+            except Failure as failure:
+                if base.named():
+                    raise Failure(f"{failure}\nThe series does not apply to KERNEL={base.named()}. {base.CHOICE} The "
+                                  "tree must not contain this series.") from None
+                raise
             COMMITS.write_text(json.dumps(known, indent=0))
         git("update-ref", f"refs/made/{head}", head)
         made.append((patch, head))

@@ -63,7 +63,7 @@ def main():
     ended = write()
     prove(ended)
     for topic, patches, _ in ended:
-        say(f"{FOLDER / topic.folder.name}: {len(patches)} patches")
+        say(f"{FOLDER / topic.folder.name}: {len(patches)} {'patch' if len(patches) == 1 else 'patches'}")
     if base.sender() == base.PLACEHOLDER:
         say("note: git has no user.name and user.email, so the patches are from {} <{}>. Before you send them, set "
             "both with git config and run make series again.".format(*base.PLACEHOLDER))

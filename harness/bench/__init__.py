@@ -21,8 +21,16 @@ def commit():
     return described.stdout.strip() or "unknown"
 
 
+def chosen():
+    return only.select(only.given(), PARTS, "part")
+
+
+def check_variables():
+    chosen()
+
+
 def main():
-    parts = only.select(only.given(), PARTS, "part")
+    parts = chosen()
     measured = [kernels.stock(), kernels.peer(), kernels.ours()]
     config.compare(measured)
     say(f"\n\"ours\" is commit {commit()}")
