@@ -33,10 +33,10 @@ static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
 	 VFIO_DMA_UNMAP_FLAG_VADDR)
 
 /*
- * Maximum number of tries to unmap a mapping while other threads map and unmap
- * across an end of the range.
+ * Maximum number of tries to remove the user addresses of a range while other
+ * threads map and unmap across an end of the range.
  */
-#define UNMAP_TRIES	10
+#define VADDR_TRIES	10
 
 /* Choose how the engine charges pages of the current process. */
 static enum iopt_account current_account(void)
@@ -164,32 +164,28 @@ static bool mapping_exists(struct type1 *type1,
  * Unmap one mapping, unless another thread has done so. With a query, the
  * interval that is passed to the engine starts at @unmap->start, because bit 0
  * of the bitmap stands for that IOVA. Bits of mappings that were already
- * removed do not change. The engine then returns -ENOENT also if another thread
- * has mapped across @unmap->start, in which case the mapping still exists and
- * its dirty pages cannot be reported. Try again if the other thread has undone
- * that, but only a few times, since it may go on forever.
+ * removed do not change. If another thread has mapped across @unmap->start,
+ * the engine cannot report the mapping and fails with -EINVAL, which is also
+ * the errno for a range that cuts a mapping.
  */
 static int unmap_one(struct type1 *type1, struct unmap *unmap,
 		     const struct iopt_range *mapping)
 {
 	unsigned long start = unmap->query ? unmap->start : mapping->start;
-	unsigned int tries = UNMAP_TRIES;
 	unsigned long bytes;
 	int rc;
 
-	do {
-		rc = iopt_unmap_dirty(type1->iopt, start, mapping->last,
-				      unmap->query, &bytes);
-		unmap->bytes += bytes;
-		if (rc != -ENOENT)
-			return rc;
-		if (!unmap->query)
-			return 0;
-		rc = unmap_check_cuts(type1, unmap);
-		if (rc || !mapping_exists(type1, mapping))
-			return rc;
-	} while (--tries);
-	return -EINVAL;
+	rc = iopt_unmap_dirty(type1->iopt, start, mapping->last, unmap->query,
+			      &bytes);
+	unmap->bytes += bytes;
+	/*
+	 * If another thread has unmapped the mapping, the interval may be empty
+	 * (-ENOENT). If it has also created a longer mapping there, the
+	 * interval cuts that one (-ENOENT, or -EINVAL with a query).
+	 */
+	if (rc == -ENOENT || (rc == -EINVAL && !mapping_exists(type1, mapping)))
+		return 0;
+	return rc;
 }
 
 /*
@@ -225,8 +221,8 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
 	 * type1 has always removed mappings one by one. This is observable only
 	 * if drivers are notified or dirty pages are reported. Otherwise remove
 	 * all mappings in one call. list_empty() reads one pointer and needs no
-	 * lock here: a device that is opened or closed meanwhile may be notified
-	 * as if it had been opened later or closed earlier.
+	 * lock here: a device that is being opened or closed may be notified as
+	 * if it had been opened later or closed earlier.
 	 */
 	if (!unmap->query && list_empty(&type1->notified)) {
 		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
@@ -248,7 +244,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
  */
 static int unmap_vaddr(struct type1 *type1, struct unmap *unmap)
 {
-	unsigned int tries = UNMAP_TRIES;
+	unsigned int tries = VADDR_TRIES;
 	struct iopt_range mapping;
 	unsigned long last;
 	int rc;
