@@ -32,7 +32,7 @@ BASE = ["common", "iommufd", "kunit", "release"]
 VARIED = {"CONFIG_SMP", "CONFIG_NUMA", "CONFIG_DEBUG_VM", "CONFIG_LOCKDEP", "CONFIG_PROVE_LOCKING", "CONFIG_FTRACE",
           "CONFIG_DEBUG_FS", "CONFIG_MEMCG", "CONFIG_HUGETLBFS", "CONFIG_TRANSPARENT_HUGEPAGE", "CONFIG_KUNIT",
           "CONFIG_IA32_EMULATION", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_NET", "CONFIG_KALLSYMS", "CONFIG_PROC_FS"}
-# Kconfig files whose symbols are all varied.
+# Kconfig files: all symbols that they define are varied.
 KCONFIG = ["drivers/iommu/Kconfig", "drivers/iommu/*/Kconfig", "drivers/vfio/Kconfig", "drivers/vfio/*/Kconfig"]
 SYMBOL = re.compile(r"\bCONFIG_\w+")
 
@@ -43,7 +43,7 @@ def random_names():
 
 @functools.cache
 def varied():
-    """Return the symbols whose values are random: VARIED, those of KCONFIG, and those that the series names in code."""
+    """Return the symbols with random values: VARIED, those of KCONFIG, and those that the series names in code."""
     named = {f"CONFIG_{symbol}" for glob in KCONFIG for path in LINUX.glob(glob)
              for symbol in re.findall(r"^\s*(?:menu)?config (\w+)$", path.read_text(), re.M)}
     added = "\n".join(line for line in git("diff", "base", "--", "*.c", "*.h").splitlines() if line[:1] in "+ ")
