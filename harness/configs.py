@@ -12,7 +12,7 @@ import re
 
 from . import kernel, only, packages, series
 from .base import git
-from .paths import BUILD, LINUX
+from .paths import BUILD, LINUX, LOG
 from .results import Results, report
 from .shell import ERROR, Failure, logged, must
 
@@ -66,7 +66,7 @@ def configured(name, out):
     if name in NAMED:
         fragments, variables = NAMED[name]
         kernel.configure(out, kernel.fragments(*fragments), variables=variables)
-        return variables, BUILD / "log" / f"{out.name}.config"
+        return variables, LOG / f"{out.name}.config"
     env = dict(kernel.environment(), KCONFIG_ALLCONFIG=str(fixed(BUILD / "configs")),
                KCONFIG_SEED=name.removeprefix("seed-"))
     return [], must(f"configure {name}", kernel.make(out, "randconfig"), f"{out.name}.config", env=env)
@@ -78,9 +78,7 @@ def built(name, title):
     out = BUILD / "configs" / (name if name in NAMED else "random")
     variables, log = configured(name, out)
     wrong = [line for line in log.read_text(errors="replace").splitlines() if "warning: unmet" in line.lower()]
-    goals = [goal for goal in ("vmlinux", "modules") if goal == "vmlinux" or "CONFIG_MODULES=y" in
-             (out / ".config").read_text().splitlines()]
-    status, log = logged(f"build {title}", kernel.make(out, *variables, *goals), f"configs-{name}.build",
+    status, log = logged(f"build {title}", kernel.make(out, *variables, "all"), f"configs-{name}.build",
                          env=kernel.environment())
     lines = log.read_text(errors="replace").splitlines()
     wrong += [line for line in lines if ERROR.search(line) or re.search(r"\bwarning:", line, re.I)][:8]

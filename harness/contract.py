@@ -22,6 +22,7 @@ PROGRAMS = BUILD / "contract"       # folder of the built programs
 RULES = ROOT / SOURCE / "rules"
 DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device for programs that include mdev.h
+NOTHING = "(no line)"      # stands for a line that a program did not print
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 
 # The emulated machines, with their arguments for guest.Guest. A program runs on the usual machine. ONLY lists programs
@@ -165,3 +166,11 @@ def record(tested, names, seeds=200):
         else:
             side.wrong += [f"machine {machine}: kernel log: {finding}" for finding in findings]
     return side
+
+
+def compare(first, other, allowed):
+    """Yield (program, line, text of the first side, text of the other, whether it is allowed) for each difference."""
+    for key in list(first.lines) + [key for key in other.lines if key not in first.lines]:
+        one, two = (side.lines[key][1] if key in side.lines else NOTHING for side in (first, other))
+        if one != two:
+            yield (*key, one, two, (*key, one, two) in allowed)

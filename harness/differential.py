@@ -14,23 +14,13 @@ from .paths import LINUX
 from .results import Results, report
 from .shell import say
 
-NOTHING = "(no line)"
-
-
-def compare(first, other, allowed):
-    """Yield (program, line, text of the first side, text of the other, whether it is allowed) for each difference."""
-    for key in list(first.lines) + [key for key in other.lines if key not in first.lines]:
-        one, two = (side.lines[key][1] if key in side.lines else NOTHING for side in (first, other))
-        if one != two:
-            yield (*key, one, two, (*key, one, two) in allowed)
-
 
 def judge(first, other, allowed, whole):
     """Print the table of rules and return a list of failures.
 
     If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
     """
-    differences = list(compare(first, other, allowed))
+    differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
     wrong += [f"{program}: {line}: {first.name} {one}, {other.name} {two}" for program, line, one, two, wanted in differences
               if not wanted]
@@ -89,7 +79,7 @@ def explain(wrong, kernels):
         script = contract.header(tested) + f"CONTRACT_SEED={seeds[0]} {contract.PROGRAMS}/random\n"
         outcome = guest.boot(guest.Guest(f"differential-{tested.name}-seed", tested.bzimage, devices=guest.EDU), script)
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
-    for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=NOTHING), 1):
+    for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=contract.NOTHING), 1):
         if one != two:
             return [f"random: seed {seeds[0]}, line {number} of the trace: {kernels[0].name} {one}, {kernels[1].name} {two}"]
     return [f"random: seed {seeds[0]} does not differ when run alone"]

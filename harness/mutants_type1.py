@@ -7,7 +7,7 @@ show the broken rules, and their lines are compared with those of the unchanged 
 """
 import shutil
 
-from . import contract, differential, guest, kernel, mutate
+from . import contract, guest, kernel, mutate
 from .mutate import Verdict
 from .paths import BUILD, LINUX
 from .shell import Failure, must
@@ -87,7 +87,7 @@ def judge(mutant, baseline, side, ran):
     for key, (shown, text) in baseline.lines.items():
         if key[0] not in ran:
             continue
-        now = side.lines[key][1] if key in side.lines else differential.NOTHING
+        now = side.lines[key][1] if key in side.lines else contract.NOTHING
         if now != text:
             change = f"{key[0]} {key[1]}: {text} -> {now}"
             if broken & set(shown):

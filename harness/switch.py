@@ -18,8 +18,7 @@ PROGRAMS = ["lifetime", "get_info", "map_memory", "unmap", "parameters"]
 
 def installed(name):
     """Build the modules of the named implementation and install them in a folder of their own; return both folders."""
-    fragments = ["common", "release", "modules", *(["standalone"] if name == "standalone" else [])]
-    out = implementations.build_at(implementations.last(), "modules", fragments)
+    out = implementations.build_at(implementations.last(), "modules", [*implementations.FRAGMENTS[name], "modules"])
     folder = MODULES / name
     must(f"install the modules of the {name} type1",
          kernel.make(out, "modules_install", f"INSTALL_MOD_PATH={folder}", tree=implementations.TREE),
@@ -55,17 +54,14 @@ def switch():
                         *(f"switch {folders[name]} {contract.PROGRAMS} {' '.join(PROGRAMS)}" for name in ORDER), ""])
     outcome = guest.boot(guest.Guest("switch", kernel.bzimage(out), devices=guest.EDU), script)
     results, found = outcome.failures(allowed=["dma-fault"]), parse(outcome.lines)
+    allowed = {"standalone": [], "engine": contract.table("allowed", 4, "|")}
     results.check("each installation was reached", len(found) == len(ORDER), [f"{len(found)} of {len(ORDER)}"])
     for name, (facts, side) in zip(ORDER, found):
         wrong = [fact for fact in facts if fact.startswith("failed ")] + side.wrong
         results.check(f"the {name} module loads, works and unloads", side.lines and not wrong, wrong)
         results.check(f"the {name} module looks like the standalone one", facts == found[0][0],
                       [f"{one} -> {two}" for one, two in zip(found[0][0], facts) if one != two])
-        compared = {key: text for key, (_, text) in side.lines.items()}
-        first = {key: text for key, (_, text) in found[0][1].lines.items()}
-        allowed = {entry[:2] for entry in contract.table("allowed", 4, "|")} if name == "engine" else set()
-        differing = [key for key in first.keys() | compared.keys()
-                     if first.get(key) != compared.get(key) and key not in allowed]
-        results.check(f"the contract programs print the same lines with the {name} module", not differing,
-                      [" ".join(key) for key in differing[:8]])
+        differing = [" | ".join(texts) for *texts, wanted in contract.compare(found[0][1], side, allowed[name])
+                     if not wanted]
+        results.check(f"the contract programs print the same lines with the {name} module", not differing, differing[:8])
     return results

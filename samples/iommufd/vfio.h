@@ -103,7 +103,7 @@ int vfio_detach(int fd);
 
 /**
  * vfio_region() - query the offset, size and flags of a region
- * @fd: vfio device file whose regions are accessible
+ * @fd: vfio device file that gives access to its regions
  * @index: one of VFIO_PCI_*_REGION_INDEX
  * @info: result
  *
@@ -113,7 +113,7 @@ int vfio_region(int fd, __u32 index, struct vfio_region_info *info);
 
 /**
  * vfio_enable_dma() - set or clear memory space and bus master enable
- * @fd: vfio device file whose regions are accessible
+ * @fd: vfio device file that gives access to its regions
  * @on: true to set the bits of the PCI command register, false to clear them
  *
  * Return: 0 or -errno.

@@ -81,20 +81,28 @@ static void record_add_scattered(struct kunit *test, struct record *record,
 			   IOPT_RUN_PFNMAP);
 }
 
+/* Map the area of the record, which is not mapped in the domain. */
+static int record_program_again(struct record *record,
+				struct iommu_domain *domain)
+{
+	int rc;
+
+	mutex_lock(&record->pages->mutex);
+	rc = iopt_area_program(record->iopt, record->area, domain);
+	mutex_unlock(&record->pages->mutex);
+	return rc;
+}
+
 /* Map the whole record in a domain at @iova. */
 static int record_program_in(struct kunit *test, struct record *record,
 			     struct iommu_domain *domain, unsigned long iova)
 {
 	unsigned long last = PAGES(record->pages->runs.npages) - 1;
-	int rc;
 
 	record->area = iopt_area_alloc(iova, iova + last, record->pages, 0,
 				       IOMMU_READ, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, record->area);
-	mutex_lock(&record->pages->mutex);
-	rc = iopt_area_program(record->iopt, record->area, domain);
-	mutex_unlock(&record->pages->mutex);
-	return rc;
+	return record_program_again(record, domain);
 }
 
 static int record_program(struct kunit *test, struct record *record,
@@ -194,14 +202,10 @@ static void nth_failure_leaves_nothing(struct kunit *test)
 		int rc;
 
 		mock->fail_map = n;
-		if (n == 1) {
+		if (n == 1)
 			rc = record_program(test, &record, mock, IOVA);
-		} else {
-			mutex_lock(&record.pages->mutex);
-			rc = iopt_area_program(record.iopt, record.area,
-					       &mock->domain);
-			mutex_unlock(&record.pages->mutex);
-		}
+		else
+			rc = record_program_again(&record, &mock->domain);
 		KUNIT_EXPECT_EQ(test, n == 71 ? 0 : -ENOMEM, rc);
 		KUNIT_EXPECT_EQ(test, n == 71 ? 70 : 0, mock->nr_ptes);
 	}
@@ -229,14 +233,10 @@ static void partial_call_leaves_nothing(struct kunit *test)
 
 		mock->short_map = n;
 		mock->nr_maps = 0;
-		if (n == 1) {
+		if (n == 1)
 			rc = record_program(test, &record, mock, IOVA);
-		} else {
-			mutex_lock(&record.pages->mutex);
-			rc = iopt_area_program(record.iopt, record.area,
-					       &mock->domain);
-			mutex_unlock(&record.pages->mutex);
-		}
+		else
+			rc = record_program_again(&record, &mock->domain);
 		KUNIT_EXPECT_EQ(test, n == 40 ? 0 : -ENOMEM, rc);
 		KUNIT_EXPECT_EQ(test, 41, mock->nr_maps);
 		KUNIT_EXPECT_EQ(test, n == 40 ? 80 : 0, mock->nr_ptes);

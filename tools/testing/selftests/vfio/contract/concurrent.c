@@ -104,7 +104,8 @@ static long unmap_flags(__u64 iova, __u64 size, __u32 flags, __u64 *bytes)
 	__u64 bits;
 
 	if (flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
-		return unmap_bitmap(type1.container, iova, size, &bits, bytes);
+		return unmap_bitmap(type1.container, iova, size, &bits,
+				    sizeof(bits), bytes);
 	return unmap(type1.container, iova, size, flags, bytes);
 }
 

@@ -22,11 +22,6 @@ struct query {
 	struct vfio_iommu_type1_dirty_bitmap_get get;
 };
 
-struct unmap_dirty {
-	struct vfio_iommu_type1_dma_unmap unmap;
-	struct vfio_bitmap bitmap;
-};
-
 static __u64 bits[WORDS];
 
 static long raw(int container, const void *arg)
@@ -209,26 +204,14 @@ static void record_unmap_dirty(const char *rules, const char *name,
 			       int container, __u64 iova, __u64 size,
 			       void *data)
 {
-	struct unmap_dirty arg = {
-		.unmap = {
-			.argsz = sizeof(arg),
-			.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
-			.iova = iova,
-			.size = size,
-		},
-		.bitmap = {
-			.pgsize = PAGE,
-			.size = sizeof(bits),
-			.data = data,
-		},
-	};
 	char bytes[48];
+	__u64 done;
 	long rc;
 
 	memset(bits, FILLER, sizeof(bits));
-	rc = ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) < 0 ? -errno : 0;
-	record(rules, name, "%s size %#llx left %u", rc_text(rc),
-	       arg.unmap.size, 65535 - avail(container));
+	rc = unmap_bitmap(container, iova, size, data, sizeof(bits), &done);
+	record(rules, name, "%s size %#llx left %u", rc_text(rc), done,
+	       65535 - avail(container));
 	snprintf(bytes, sizeof(bytes), "%s.bits", name);
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }

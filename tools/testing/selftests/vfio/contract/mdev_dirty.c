@@ -60,23 +60,11 @@ static void record_dirty(const char *rules, const char *name)
 
 static void record_unmap_dirty(const char *rules, const char *name)
 {
-	struct {
-		struct vfio_iommu_type1_dma_unmap head;
-		struct vfio_bitmap bitmap;
-	} arg = { };
-	__u64 word = 0;
-	long rc;
+	__u64 word = 0, size;
+	long rc = unmap_bitmap(container, IOVA, PAGES * PAGE, &word,
+			       sizeof(word), &size);
 
-	arg.head.argsz = sizeof(arg);
-	arg.head.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
-	arg.head.iova = IOVA;
-	arg.head.size = PAGES * PAGE;
-	arg.bitmap.pgsize = PAGE;
-	arg.bitmap.size = sizeof(word);
-	arg.bitmap.data = &word;
-	rc = ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg) ? -errno : 0;
-	record(rules, name, "%s size %#llx %s", rc_text(rc), arg.head.size,
-	       bits(word));
+	record(rules, name, "%s size %#llx %s", rc_text(rc), size, bits(word));
 }
 
 static void must_map(void)

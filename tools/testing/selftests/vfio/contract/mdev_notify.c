@@ -226,7 +226,7 @@ static void *unmapper_main(void *arg)
 	if (unmapper->bitmap)
 		unmapper->rc = unmap_bitmap(container, unmapper->iova,
 					    unmapper->size, &bits,
-					    &unmapper->done);
+					    sizeof(bits), &unmapper->done);
 	else
 		unmapper->rc = unmap(container, unmapper->iova, unmapper->size,
 				     0, &unmapper->done);

@@ -52,11 +52,6 @@ enum kind {
 	KINDS
 };
 
-struct unmap_dirty {
-	struct vfio_iommu_type1_dma_unmap unmap;
-	struct vfio_bitmap bitmap;
-};
-
 struct query {
 	struct vfio_iommu_type1_dirty_bitmap head;
 	struct vfio_iommu_type1_dirty_bitmap_get get;

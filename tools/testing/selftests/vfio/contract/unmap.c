@@ -15,12 +15,6 @@
 #define VADDR	VFIO_DMA_UNMAP_FLAG_VADDR
 #define DIRTY	VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP
 
-/* Argument of an unmap with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP */
-struct unmap_dirty {
-	struct vfio_iommu_type1_dma_unmap unmap;
-	struct vfio_bitmap bitmap;
-};
-
 static long raw(int container, void *arg)
 {
 	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, arg) < 0 ? -errno : 0;

@@ -135,13 +135,10 @@ long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done)
 	return rc;
 }
 
-long unmap_bitmap(int container, __u64 iova, __u64 size, __u64 *bits,
-		  __u64 *done)
+long unmap_bitmap(int container, __u64 iova, __u64 size, void *bits,
+		  size_t bytes, __u64 *done)
 {
-	struct {
-		struct vfio_iommu_type1_dma_unmap unmap;
-		struct vfio_bitmap bitmap;
-	} arg = {
+	struct unmap_dirty arg = {
 		.unmap = {
 			.argsz = sizeof(arg),
 			.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
@@ -150,7 +147,7 @@ long unmap_bitmap(int container, __u64 iova, __u64 size, __u64 *bits,
 		},
 		.bitmap = {
 			.pgsize = PAGE,
-			.size = sizeof(*bits),
+			.size = bytes,
 			.data = bits,
 		},
 	};

@@ -98,12 +98,19 @@ long map(int container, __u64 iova, const void *vaddr, __u64 size,
  */
 long unmap(int container, __u64 iova, __u64 size, __u32 flags, __u64 *done);
 
+/* Argument of an unmap with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP */
+struct unmap_dirty {
+	struct vfio_iommu_type1_dma_unmap unmap;
+	struct vfio_bitmap bitmap;
+};
+
 /*
- * Unmap a range of at most 64 pages, and have the kernel write a bitmap of the
- * dirty ones to @bits.
+ * Unmap a range, and have the kernel write a bitmap of its dirty pages to
+ * @bits, which has room for @bytes. @done receives the size that the
+ * kernel returned.
  */
-long unmap_bitmap(int container, __u64 iova, __u64 size, __u64 *bits,
-		  __u64 *done);
+long unmap_bitmap(int container, __u64 iova, __u64 size, void *bits,
+		  size_t bytes, __u64 *done);
 
 /* Unmap a range and record the result and the size that was returned. */
 void record_unmap(const char *rules, const char *name, int container,
