@@ -8,7 +8,7 @@ series after a topic; then the stages run that apply to this tree.
 import functools
 import time
 
-from . import (beside, bisect, clients, contract, differential, guest, inversion, kunit, lint, planted, run,
+from . import (beside, bisect, cleanlog, clients, contract, differential, guest, inversion, kunit, lint, planted, run,
                selftest, series_mail, stock, widen)
 from .paths import LINUX, LOG
 from .results import Results
@@ -91,7 +91,7 @@ def report(staged):
     if total.failed:
         say(f"\nfailed (the output above names the logs, which are in {LOG}):")
         for case in total.failed:
-            say("\n".join(f"  {line}" for line in case.splitlines()[:3]))
+            say("\n".join(f"  {line}" for line in case.splitlines()[:1 + cleanlog.REPORT]))
     say(f"\n{len(total.passed)} passed, {len(total.failed)} failed")
     return bool(total.failed)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Search a kernel log for bug reports, each of which fails the test."""
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # (name of the finding, pattern). A finding is named after the first pattern that matches its line.
 PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
@@ -29,24 +29,34 @@ PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("dma-fault", r"DMAR: \[(DMA|INTR)"),
 ]]
 
+REPORT = 20     # lines of the log that follow a finding and usually name the address, the task and the call trace
+
 
 @dataclass
 class Finding:
     name: str
     line: str
+    after: list = field(default_factory=list)
 
     def __str__(self):
         return f"{self.name}: {self.line}"
 
 
+def _message(line):
+    """Return a line of a console log without the time and the thread."""
+    return re.sub(r"^\[ *[\d.]+\](\[ *\w+\])? *", "", line).strip()
+
+
 def findings(text, allowed=()):
     """Return the findings in a console log, in order. Those named in allowed are ignored."""
     found = []
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
         for name, pattern in PATTERNS:
             if pattern.search(line):
                 if name not in allowed:
-                    found.append(Finding(name, re.sub(r"^\[ *[\d.]+\](\[ *\w+\])? *", "", line).strip()))
+                    after = [_message(next_) for next_ in lines[number + 1:number + 1 + REPORT]]
+                    found.append(Finding(name, _message(line), after))
                 break
     return found
 

@@ -31,7 +31,7 @@ class Results:
     def add_findings(self, findings):
         """Add a failed case for each finding in a kernel log (see cleanlog.py)."""
         for finding in findings:
-            self.fail(f"kernel log: {finding}")
+            self.fail(f"kernel log: {finding}", finding.after)
 
     def none(self):
         """Return whether there are neither passed nor failed cases."""
