@@ -3,7 +3,7 @@
 
 The named configurations are for i386 with and without PAE, for arm64, and for x86-64 without IOMMU support. The random
 ones, SEEDS of them, are for x86-64. They vary the symbols that our changes define or depend on, and those that Kconfig
-makes visible as a result; all others are as in the release kernel. kbuild's randconfig chooses the values.
+makes visible as a result; all others are as in tinyconfig. kbuild's randconfig chooses the values.
 
 Each configuration is linked with its modules, so that a symbol which is missing or not exported is an error.
 """
@@ -26,12 +26,13 @@ NAMED = {
               ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=ccache aarch64-linux-gnu-gcc"]),
     "no-iommu": (["vfio-alone"], []),
 }
+RANDOM = ["ARCH=x86_64"]        # ARCH=x86, the default, lets randconfig choose 32 bits
 # The configuration that the random ones are derived from. The symbols that VARIED adds are not in our changes, but
 # change the code of headers that ours includes.
-BASE = ["common", "iommufd", "kunit", "release"]
+BASE = ["portable", "random"]
 VARIED = {"CONFIG_SMP", "CONFIG_NUMA", "CONFIG_DEBUG_VM", "CONFIG_LOCKDEP", "CONFIG_PROVE_LOCKING", "CONFIG_FTRACE",
           "CONFIG_DEBUG_FS", "CONFIG_MEMCG", "CONFIG_HUGETLBFS", "CONFIG_TRANSPARENT_HUGEPAGE", "CONFIG_KUNIT",
-          "CONFIG_IA32_EMULATION", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_NET", "CONFIG_KALLSYMS", "CONFIG_PROC_FS"}
+          "CONFIG_IA32_EMULATION", "CONFIG_PREEMPT_VOLUNTARY", "CONFIG_KALLSYMS", "CONFIG_PROC_FS"}
 # Kconfig files: all symbols that they define are varied.
 KCONFIG = ["drivers/iommu/Kconfig", "drivers/iommu/*/Kconfig", "drivers/vfio/Kconfig", "drivers/vfio/*/Kconfig"]
 SYMBOL = re.compile(r"\bCONFIG_\w+")
@@ -46,13 +47,14 @@ def varied():
     """Return the symbols with random values: VARIED, those of KCONFIG, and those that the series names in code."""
     named = {f"CONFIG_{symbol}" for glob in KCONFIG for path in LINUX.glob(glob)
              for symbol in re.findall(r"^\s*(?:menu)?config (\w+)$", path.read_text(), re.M)}
-    added = "\n".join(line for line in git("diff", "base", "--", "*.c", "*.h").splitlines() if line[:1] in "+ ")
+    added = "\n".join(line for line in git("diff", "-U0", "base", "--", "*.c", "*.h").splitlines() if line[:1] == "+")
     return VARIED | named | set(SYMBOL.findall(added))
 
 
+@functools.cache
 def fixed(out):
     """Configure BASE in out/base; return a file with the values of the symbols that are not varied."""
-    kernel.ensure_config(out / "base", kernel.fragments(*BASE))
+    kernel.configure(out / "base", kernel.fragments(*BASE), variables=RANDOM)
     kept = [line for line in (out / "base/.config").read_text().splitlines()
             if (match := SYMBOL.search(line)) and match.group() not in varied()]
     path = out / "fixed.config"
@@ -69,7 +71,7 @@ def configured(name, out):
         return variables, LOG / f"{out.name}.config"
     env = dict(kernel.environment(), KCONFIG_ALLCONFIG=str(fixed(BUILD / "configs")),
                KCONFIG_SEED=name.removeprefix("seed-"))
-    return [], must(f"configure {name}", kernel.make(out, "randconfig"), f"{out.name}.config", env=env)
+    return RANDOM, must(f"configure {name}", kernel.make(out, *RANDOM, "randconfig"), f"{out.name}.config", env=env)
 
 
 def built(name, title):

@@ -27,7 +27,6 @@ COMMANDS = {
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "kernel": BUILD,
-    "bisect": BUILD,
     "configs": [*BUILD, *CROSS],
     "clean": [],
 }
