@@ -23,12 +23,15 @@ static int check_runs(struct iommu_domain *domain, unsigned long iova,
 		      const struct iommu_phys_run *runs, unsigned int nr,
 		      size_t *bytes)
 {
+	const struct iommu_domain_ops *ops = domain->ops;
 	unsigned long last;
 	u64 all = iova;
 	unsigned int i;
 
 	if (unlikely(!(domain->type & __IOMMU_DOMAIN_PAGING) ||
 		     !domain->pgsize_bitmap))
+		return -EINVAL;
+	if (unlikely(!(ops->map_runs || ops->map_pages || ops->map)))
 		return -EINVAL;
 
 	*bytes = 0;
@@ -44,21 +47,40 @@ static int check_runs(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
+/*
+ * Unlike iommu_map(), this does not unmap anything if the driver fails: an
+ * unmap can fail, too, and the caller has to know about everything that may
+ * still be mapped.
+ */
+static int map_run(struct iommu_domain *domain, unsigned long iova,
+		   const struct iommu_phys_run *run, int prot, gfp_t gfp,
+		   size_t *mapped)
+{
+	size_t done = 0;
+	int rc = 0;
+
+	while (!rc && done != run->bytes) {
+		size_t part = 0;
+
+		rc = __iommu_map_pages(domain, iova + done, run->phys + done,
+				       run->bytes - done, prot, gfp, &part);
+		done += part;
+	}
+	*mapped += done;
+	return rc;
+}
+
 static int map_one_by_one(struct iommu_domain *domain, unsigned long iova,
 			  const struct iommu_phys_run *runs, unsigned int nr,
 			  int prot, gfp_t gfp, size_t *mapped)
 {
 	unsigned int i;
-	int rc;
+	int rc = 0;
 
-	for (i = 0; i != nr; i++) {
-		rc = __iommu_map(domain, iova + *mapped, runs[i].phys,
-				 runs[i].bytes, prot, gfp);
-		if (rc)
-			return rc;
-		*mapped += runs[i].bytes;
-	}
-	return 0;
+	for (i = 0; !rc && i != nr; i++)
+		rc = map_run(domain, iova + *mapped, &runs[i], prot, gfp,
+			     mapped);
+	return rc;
 }
 
 /* Emit the trace event of iommu_map() for each run. */
@@ -113,14 +135,13 @@ int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 	if (rc || !bytes)
 		return rc;
 
-	if (ops->map_runs) {
+	if (ops->map_runs)
 		rc = ops->map_runs(domain, iova, runs, nr, bytes, prot, gfp,
-				    mapped);
-		if (!rc && trace_map_enabled())
-			trace_runs(iova, runs, nr);
-	} else {
+				   mapped);
+	else
 		rc = map_one_by_one(domain, iova, runs, nr, prot, gfp, mapped);
-	}
+	if (!rc && trace_map_enabled())
+		trace_runs(iova, runs, nr);
 	if (*mapped && ops->iotlb_sync_map)
 		ops->iotlb_sync_map(domain, iova, *mapped);
 	return rc;

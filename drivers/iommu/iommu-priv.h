@@ -9,8 +9,9 @@
 
 struct iommu_domain;
 
-/* iommu.c: iommu_map() without iotlb_sync_map */
-int __iommu_map(struct iommu_domain *domain, unsigned long iova,
-		phys_addr_t paddr, size_t size, int prot, gfp_t gfp);
+/* iommu.c: map with one call of the driver's op; *@mapped is 0 before */
+int __iommu_map_pages(struct iommu_domain *domain, unsigned long iova,
+		      phys_addr_t paddr, size_t size, int prot, gfp_t gfp,
+		      size_t *mapped);
 
 #endif /* __IOMMU_PRIV_H */

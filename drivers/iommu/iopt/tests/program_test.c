@@ -503,6 +503,29 @@ static void map_runs_reports_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, mock->nr_sync_maps);
 }
 
+/*
+ * If a run takes several calls to the IOMMU driver and one fails, the preceding
+ * ones are reported as well, and are not undone.
+ */
+static void map_runs_reports_part_of_run(struct kunit *test)
+{
+	const struct iommu_phys_run run = {
+		.phys = SZ_4M, .bytes = SZ_2M + PAGE_SIZE,
+	};
+	struct mock_domain *mock = new_mock(test);
+	size_t mapped;
+
+	mock->fail_map = 2;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommu_map_runs(&mock->domain, SZ_2M, &run, 1,
+				       IOMMU_READ, GFP_KERNEL, &mapped));
+	KUNIT_EXPECT_EQ(test, SZ_2M, mapped);
+	KUNIT_EXPECT_EQ(test, SZ_2M >> PAGE_SHIFT, mock->synced);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_unmaps);
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(SZ_4M), mock_domain_pfn(mock, SZ_2M));
+	KUNIT_EXPECT_EQ(test, SZ_2M, iommu_unmap(&mock->domain, SZ_2M, mapped));
+}
+
 /**
  * struct counted - domain that counts unmap_pages calls but maps nothing
  * @domain: the domain
@@ -624,6 +647,7 @@ static struct kunit_case program_cases[] = {
 	KUNIT_CASE_PARAM(coarse_domain_EINVAL, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_EINVAL, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_reports_mapped, ways_gen_params),
+	KUNIT_CASE_PARAM(map_runs_reports_part_of_run, ways_gen_params),
 	{}
 };
 
