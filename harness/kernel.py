@@ -15,7 +15,9 @@ FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
-    "debug": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
+    "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
+    # For static checks only, without what takes long to compile.
+    "lint": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
@@ -26,11 +28,12 @@ def jobs():
     return len(os.sched_getaffinity(0))
 
 
-def environment(base=BUILD):
+def environment(base=BUILD, shared=True):
     """Return the environment for kbuild: without variables of the calling make, and with ccache settings.
 
     base is the folder that contains both the tree and the build folder. ccache finds objects that were compiled below
-    another base from files with the same paths relative to it.
+    another base from files with the same paths relative to it. If shared is set, it also finds objects of another
+    configuration whose preprocessed source is the same. This costs a third of the time if there is none.
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
@@ -40,6 +43,8 @@ def environment(base=BUILD):
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
                CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
                KBUILD_BUILD_USER="iopt", KBUILD_BUILD_HOST="build")
+    if not shared:
+        env["CCACHE_DEPEND"] = "1"
     return env
 
 
@@ -114,7 +119,9 @@ def build(name, *variables):
     series.apply()
     out = BUILD / name
     ensure_config(out, fragments(*FRAGMENTS[name]))
-    must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build", env=environment())
+    # The stock kernel has many objects of the release kernel.
+    must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build",
+         env=environment(shared=name == "release"))
     return out
 
 

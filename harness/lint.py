@@ -40,9 +40,9 @@ def tool(argv):
 def compiled(objects, results):
     """Compile our sources with W=1 and sparse, and check that the engine's files do not call each other in a cycle."""
     out = BUILD / "lint"
-    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["debug"]))
+    kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["lint"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
-                         "lint.build", env=kernel.environment())
+                         "lint.build", env=kernel.environment(shared=False))
     text = log.read_text(errors="replace").splitlines()
     for name in objects:
         source = name.removesuffix("o")

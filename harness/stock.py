@@ -12,7 +12,7 @@ TREE = BASE / "linux"
 # As for our kernels in kernel.py, but without preempt and the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
-    "debug": ["common", "debug"],
+    "debug": ["common", "debug", "kasan"],
 }
 
 
