@@ -328,7 +328,11 @@ static void long_unmaps_flush_device_tlbs(struct kunit *test)
 	stop_queue();
 }
 
-/* First-level flushes cover ranges that are not aligned to their size. */
+/*
+ * First-level flushes cover ranges that are not aligned to their size. An
+ * aligned block of any size is flushed alone: the limit of page-selective
+ * invalidation does not apply to flushes with a PASID.
+ */
 static void first_level_ranges(struct kunit *test)
 {
 	static const struct {
@@ -352,6 +356,11 @@ static void first_level_ranges(struct kunit *test)
 				      "%llx bytes at %llx", ranges[i].bytes,
 				      iova);
 	}
+
+	unmap(test, 0, 16 * SZ_1T);
+	KUNIT_ASSERT_EQ(test, 1, bed->nr);
+	KUNIT_EXPECT_EQ(test, 0, bed->flushes[0].start);
+	KUNIT_EXPECT_EQ(test, 16 * SZ_1T - 1, bed->flushes[0].last);
 	stop_queue();
 	to_dmar_domain(bed->domain)->flags &= ~DOMAIN_FLAG_USE_FIRST_LEVEL;
 }

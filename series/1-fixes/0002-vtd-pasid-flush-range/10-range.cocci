@@ -14,7 +14,7 @@ qi_flush_piotlb(struct intel_iommu *iommu, u16 did, u32 pasid, u64 addr,
 +	order = iotlb_flush_order(addr >> VTD_PAGE_SHIFT, npages);
 	if (
 -	    npages == -1
-+	    npages == -1 || order > cap_max_amask_val(iommu->cap)
++	    npages == -1 || order == BITS_PER_LONG_LONG - VTD_PAGE_SHIFT
 	   ) {
 		...
 	} else {
