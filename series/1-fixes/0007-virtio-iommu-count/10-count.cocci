@@ -1,7 +1,8 @@
 // files: drivers/iommu/virtio-iommu.c
+// Count an endpoint when the virtio device has attached it, not before or later.
 
 @@
-identifier domain, dev, vdev;
+identifier domain, dev, vdev, vdomain, ret;
 @@
 viommu_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
@@ -9,4 +10,14 @@ viommu_attach_dev(struct iommu_domain *domain, struct device *dev)
 -	if (vdev->vdomain)
 -		vdev->vdomain->nr_endpoints--;
 	...
+	if (
+-	    !vdomain->nr_endpoints
++	    vdomain->nr_endpoints == 1
+	   ) {
+		...
+	}
+-
+-	vdomain->nr_endpoints++;
+-	vdev->vdomain = vdomain;
+	return 0;
 }
