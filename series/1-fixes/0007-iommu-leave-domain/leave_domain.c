@@ -2,10 +2,11 @@
  * Attach all devices of a group to @new_domain, since the caller may free
  * @old_domain next. An attach that fails is tried once more: the driver may
  * have failed to allocate a small amount of memory, and a failed atomic
- * allocation triggers reclaim. If the second attempt also fails, either DMA of
- * the device is blocked or the device is still attached to @old_domain. The
- * core cannot distinguish these cases, so it never frees @old_domain. The next
- * change of the group's domain attaches the device again.
+ * allocation triggers reclaim. If the second attempt also fails, the device may
+ * still be attached to @old_domain. Most drivers block its DMA instead, and a
+ * few let the DMA bypass the IOMMU if they are configured to. The core cannot
+ * distinguish these cases, so it never frees @old_domain. The next change of
+ * the group's domain attaches the device again.
  */
 static void __iommu_group_leave_domain(struct iommu_group *group,
 				       struct iommu_domain *old_domain,
@@ -18,10 +19,15 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 		/*
 		 * If the group had no domain, the failed attach may have
 		 * attached the first devices of the group to @old_domain, and
-		 * there is no domain to move them to.
+		 * there is no domain to move them to. The core does not know
+		 * which devices these are, and detach_dev() may be called for
+		 * attached devices only. A driver without detach_dev() expects
+		 * another attach, so the device that failed may be attached,
+		 * too.
 		 */
 		if (group->domain != old_domain ?
-		    !list_is_singular(&group->devices) :
+		    !list_is_singular(&group->devices) ||
+		    !old_domain->ops->detach_dev :
 		    __iommu_group_set_domain(group, NULL))
 			old_domain->leaked = true;
 		return;
