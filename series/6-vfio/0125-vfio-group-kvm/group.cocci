@@ -25,10 +25,17 @@ identifier device, group;
 -		device->kvm = device->group->kvm;
 +	device->open_count++;
 +	if (device->open_count == 1) {
-+		mutex_lock(&device->group->group_lock);
 +		vfio_kvm_take(device, &device->group->kvm);
  		...
+ 		vfio_device_container_register(device);
+-		mutex_unlock(&device->group->group_lock);
  	}
+|
+-	mutex_lock(&device->group->group_lock);
+ 	if (device->open_count == 1) { ... }
+|
+-	mutex_unlock(&device->group->group_lock);
+ 	device->open_count--;
 |
 -	if (device->open_count == 0 && device->kvm)
 -		device->kvm = NULL;
@@ -44,6 +51,11 @@ identifier device;
  vfio_device_fops_release(...)
  {
  	...
+ 	vfio_assert_device_open(device);
+-	mutex_lock(&device->group->group_lock);
+ 	...
+-	mutex_unlock(&device->group->group_lock);
+ 	device->open_count--;
  	if (device->open_count == 0)
 -		device->kvm = NULL;
 +		vfio_kvm_drop(device);
