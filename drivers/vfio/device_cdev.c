@@ -55,6 +55,9 @@
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
  * @bound: a file is bound, or is being bound or closed
+ * @coherent: all DMA of the device is coherent with CPU caches, because its
+ *            IOMMU enforces that or because the device does no DMA of its own.
+ *            Constant, and valid even after the node has been revoked
  *
  * Locks that operations on a file take. None of them is taken while another one
  * is held:
@@ -66,10 +69,12 @@
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
  *                                                             close_device()
  *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
- *                                                             detach_ioas()
+ *                                                             detach_ioas(),
+ *                                                             put_user()
  *
- * iommufd_lock may be held for a long time while memory is pinned, so each
- * device has a lock of its own: users of other devices do not wait for it.
+ * iommufd_lock may be held for a long time while memory is pinned or the result
+ * of an attach is returned, so each device has a lock of its own: users of
+ * other devices do not wait for it.
  */
 struct vfio_cdev {
 	struct kobject kobj;
@@ -77,6 +82,7 @@ struct vfio_cdev {
 	spinlock_t lock;		/* Innermost */
 	struct vfio_device *device;
 	bool bound;
+	bool coherent;
 };
 
 /**
@@ -289,7 +295,9 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
  * The token is checked before the open, which resets the device and, with a PF,
  * its VFs. It is checked again when nothing else can fail: a bind of the PF may
  * have replaced it while a VF was opened, and only the last check makes it the
- * token of a PF. No bind replaces the token while a VF is open.
+ * token of a PF. No bind replaces the token while a VF is open. If a VF is bound
+ * between the first check and the open of the PF, a bind of the PF without the
+ * token still fails, but only after the open has reset the VF.
  */
 static int vfio_cdev_bind_with_token(struct vfio_device *device,
 				     struct vfio_cdev_file *cdev_file,
@@ -536,37 +544,18 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  * @file: any file
  *
  * KVM calls this for the files of a VM when one is added or removed, but not
- * when a device is bound or attached. The result therefore depends on the
- * device only: /dev/iommu enforces coherency for every device for which the
- * IOMMU can do so.
+ * when a device is bound, attached or removed. The result is therefore the same
+ * for all files of a node at any time: /dev/iommu enforces coherency for every
+ * device for which the IOMMU can do so. In particular, it does not change while
+ * the removal of a device waits for its bound file.
  *
- * Context: May sleep.
- * Return: true if all DMA is coherent. Also true if @file does not belong to a
- * node, or if the device has been removed or does no DMA of its own.
+ * Context: Any context.
+ * Return: true if all DMA is coherent. Also true if the device does no DMA of
+ * its own, or if @file does not belong to a node.
  */
 bool vfio_cdev_enforced_coherent(struct file *file)
 {
-	const enum iommu_cap cap = IOMMU_CAP_ENFORCE_CACHE_COHERENCY;
-	struct vfio_device *device;
-	struct vfio_cdev *node;
-	bool coherent = true;
-
-	if (!vfio_cdev_is_file(file))
-		return true;
-
-	node = vfio_cdev_of(file);
-	spin_lock(&node->lock);
-	device = node->device;
-	if (device && !vfio_device_try_get_registration(device))
-		device = NULL;
-	spin_unlock(&node->lock);
-	if (!device)
-		return true;
-
-	if (device->group->type == VFIO_IOMMU)
-		coherent = device_iommu_capable(device->dev, cap);
-	vfio_device_put_registration(device);
-	return coherent;
+	return !vfio_cdev_is_file(file) || vfio_cdev_of(file)->coherent;
 }
 
 /**
@@ -585,6 +574,14 @@ void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 
 	if (vfio_cdev_is_file(file))
 		vfio_kvm_link_set(&cdev_file->kvm, kvm);
+}
+
+/* A device without an IOMMU of its own accesses memory with the CPU only. */
+static bool vfio_cdev_device_coherent(const struct vfio_device *device)
+{
+	return device->group->type != VFIO_IOMMU ||
+	       device_iommu_capable(device->dev,
+				    IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 }
 
 static void vfio_cdev_free(struct kobject *kobj)
@@ -636,6 +633,7 @@ int vfio_cdev_device_add(struct vfio_device *device)
 	kobject_init(&node->kobj, &vfio_cdev_ktype);
 	spin_lock_init(&node->lock);
 	node->device = device;
+	node->coherent = vfio_cdev_device_coherent(device);
 	device->device.devt = MKDEV(MAJOR(vfio_cdev_devt), device->index);
 
 	cdev_init(&node->cdev, &vfio_cdev_fops);

@@ -7,7 +7,8 @@
  * KVM's vfio device or that device is closed. A device that is bound through a
  * file that has been added to KVM keeps the virtual machine alive until the
  * device is closed. KVM registers noncoherent DMA if the DMA of a device cannot
- * be forced to be coherent. A KVM ioctl that waits for a group is killable.
+ * be forced to be coherent, even while the removal of the device waits for its
+ * file to be closed. A KVM ioctl that waits for a group is killable.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/kvm.h>
 
@@ -407,6 +409,73 @@ TEST_F(kvm, noncoherent_dma)
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
 	probe_off("reg");
 	probe_off("unreg");
+}
+
+/*
+ * Unbind the device from its driver in a child process, which exits with status
+ * 0 on success. The child closes its copies of the files that keep the device
+ * bound.
+ */
+static pid_t start_unbind(const char *address, int fd, int kvm_vfio)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	close(fd);
+	close(kvm_vfio);
+	_exit(pci_unbind_driver(address) ? 1 : 0);
+}
+
+/*
+ * While the removal of a device waits for its bound file to be closed, the
+ * device can still perform DMA. KVM asks for the coherency of all files when it
+ * adds or deletes another one, and must not unregister noncoherent DMA then.
+ */
+TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
+{
+	int other = vfio_open(self->address), tries, status;
+	struct iommu_device_get_info info;
+	long expected;
+	pid_t child;
+	__u32 id;
+
+	if (access(TRACING "/kprobe_events", W_OK))
+		SKIP(return, "needs CONFIG_KPROBE_EVENTS");
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
+	ASSERT_EQ(0, iommu_device_info(self->iommufd, id, &info));
+	expected = !(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
+
+	ASSERT_EQ(0, probe_on("reg", "kvm_arch_register_noncoherent_dma"));
+	EXPECT_EQ(0, probe_on("unreg", "kvm_arch_unregister_noncoherent_dma"));
+	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	child = start_unbind(self->address, self->fd, self->kvm_vfio);
+	ASSERT_LT(0, child);
+	/* The removal begins by making every further bind fail with -ENODEV. */
+	for (tries = 0; tries < 500; tries++) {
+		if (bind_to(other, self->iommufd) == -ENODEV)
+			break;
+		usleep(10 * 1000);
+	}
+	EXPECT_GT(500, tries);
+
+	EXPECT_EQ(0, add(self->kvm_vfio, other));
+	EXPECT_EQ(0, del(self->kvm_vfio, other));
+	EXPECT_EQ(expected, probe_hits("reg"));
+	EXPECT_EQ(0, probe_hits("unreg"));
+	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
+	EXPECT_EQ(expected, probe_hits("unreg"));
+	probe_off("reg");
+	probe_off("unreg");
+
+	close(self->fd);
+	self->fd = -1;
+	close(other);
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, pci_bind_vfio(self->address));
 }
 
 /**
