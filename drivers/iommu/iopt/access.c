@@ -325,7 +325,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * owns. The callback of an access that owns its pins may therefore unpin the
  * whole range that was passed to it.
  *
- * Context: process context, may sleep. May be called from a callback.
+ * Context: process context, may sleep. May be called from a callback. Unpinning
+ * may wait uninterruptibly for a filesystem; see iopt_unpin_run().
  * Return: the number of pins removed.
  */
 unsigned long iopt_access_unpin(struct iopt_access *access,

@@ -209,12 +209,18 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * @iopt: the space
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
  *          still owns the domain, and must not free it before
- *          iopt_detach_domain()
+ *          iopt_detach_domain(). The caller has attached the first device to
+ *          it, because IOMMU drivers may choose the format of the I/O page
+ *          table at that time; see iommu_map_runs()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
  * unusable. Maps, unmaps and queries may run concurrently; attach and detach of
  * other domains, iopt_orphan() and iopt_adopt() wait.
+ *
+ * Mappings of an unmap that can still fail are added, too. If no other domain
+ * is attached, they are pinned, which fails with %-EFAULT if the process has
+ * already unmapped the memory.
  *
  * If a mapping that @domain may be unable to translate is being built or torn
  * down, the function first waits for that to finish, without holding a lock of
@@ -252,8 +258,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the
- * function waits only for work that finishes on its own, so that the caller may
- * hold a lock which it also holds around iopt_detach_domain().
+ * function waits for nothing that iopt_detach_domain() does not wait for, so
+ * that the caller may hold a lock which it also holds around that function.
  * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.

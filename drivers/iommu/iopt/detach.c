@@ -7,7 +7,8 @@
  * unpinned.
  *
  * Detach cannot fail, so it waits uninterruptibly. It therefore waits only for
- * working areas: the work on them finishes on its own.
+ * working areas: the work on them finishes on its own, except that unpinning
+ * may wait for a folio lock (see iopt_unpin_run()). Detach itself unpins, too.
  */
 #include <linux/rculist.h>
 #include <linux/sched.h>
@@ -168,6 +169,8 @@ void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
  * detach of other domains, and for mappings that other threads are adding to
  * domains or removing from them. Accesses that use a mapping, and threads that
  * pin its pages, do not delay the function.
+ *
+ * Unpinning may wait for a filesystem; see iopt_unpin_run().
  */
 void iopt_detach_domain(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

@@ -92,7 +92,8 @@ struct iopt_payer;
  *                                attach, detach, iopt_orphan() and iopt_adopt()
  *                                contend for it. While it is held, its owner
  *                                waits only for operations that finish on their
- *                                own, except that the attach of the first
+ *                                own, except that unpinning may wait for a
+ *                                folio lock, and that the attach of the first
  *                                domain pins pages
  *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held to look up, link and unlink objects;
@@ -125,9 +126,10 @@ struct iopt_payer;
  * Only the thread that marked an area as working may add it to domains or
  * remove it from them, and the area stays in the tree meanwhile. An
  * uninterruptible wait, as in detach, is allowed only for work that finishes on
- * its own. Therefore a map pins its pages before it marks its areas as working.
- * Only attach pins pages while an area is working, and only if no other domain
- * is attached.
+ * its own, or that unpins pages, which may take a folio lock; see
+ * iopt_unpin_run(). Therefore a map pins its pages before it marks its areas as
+ * working. Only attach pins pages while an area is working, and only if no
+ * other domain is attached.
  *
  * A domain stays attached while a working area is in it or may be added to it:
  * detach closes the domain first and then waits for every working area. If an

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * iopt_detach_domain() is not killable, so it must wait only for operations
- * that finish on their own. It must not wait for a page fault that never
- * returns, the mmap_lock, a driver that never unpins, or a caller that waits
- * for any of these.
+ * that finish on their own, and for folio locks to unpin pages. It must not
+ * wait for a page fault that never returns, the mmap_lock, a driver that never
+ * unpins, or a caller that waits for any of these.
  *
  * Each test case blocks an operation and meanwhile detaches a domain, or makes
  * another call that must not wait. If that call does wait, most test cases fail
