@@ -65,11 +65,12 @@ static int follow_pfnmap(struct vm_area_struct *vma, unsigned long addr,
 		rc = fixup_user_fault(vma->vm_mm, addr, FAULT_FLAG_REMOTE |
 				      (write ? FAULT_FLAG_WRITE : 0),
 				      &unlocked);
+		if (rc)
+			return rc;
 		/* The mmap_lock was dropped, so the VMA may be stale. */
 		if (unlocked)
 			return -EAGAIN;
-		if (!rc)
-			rc = follow_pte(vma->vm_mm, addr, &ptep, &ptl);
+		rc = follow_pte(vma->vm_mm, addr, &ptep, &ptl);
 		if (rc)
 			return rc;
 	}
@@ -264,9 +265,10 @@ int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 	rc = 0;
 	if (flags && !(vma->vm_flags & VM_WRITE)) {
 		/*
-		 * With FOLL_FORCE, GUP does not fault in pages that are
-		 * PROT_NONE for NUMA balancing. Fault them in for reading
-		 * first.
+		 * Break copy-on-write although the process may not write.
+		 * Linux 6.2 does so for any read-only longterm pin. With
+		 * FOLL_FORCE, GUP does not fault in pages that are PROT_NONE
+		 * for NUMA balancing. Fault them in for reading first.
 		 */
 		rc = get_user_pages_remote(mm, addr, npages, 0, NULL, NULL,
 					   may_wait);
