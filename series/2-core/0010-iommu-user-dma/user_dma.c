@@ -101,6 +101,10 @@ EXPORT_SYMBOL_GPL(iommu_device_release_dma_owner);
  *
  * A device that is added to the group later is attached to @domain as well.
  *
+ * The caller has to be the owner of the group: the function only checks that
+ * the group has an owner. The first attach to @domain must not run concurrently
+ * with a map or unmap in @domain; see iommu_map_runs().
+ *
  * Context: As for iommu_device_claim_dma_owner().
  * Return: 0, or
  * * %-ENODEV - @dev is not in a group.
