@@ -168,7 +168,8 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * * %-EINVAL - @prot allows neither reading nor writing.
  * * %-EFAULT - The range exceeds the address width of @domain.
  * * %-ENOMEM - Out of memory.
- * * %-EEXIST - The range contains a mapping, which is a bug in the caller.
+ * * %-EEXIST - An entry of the range is present, which is a bug in the caller.
+ *   A large page that contains @iova is not detected, as in the map_pages op.
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,
