@@ -205,8 +205,9 @@ enum iommufd_ioas_map_flags {
  * @length: length in bytes, not 0, and a multiple of the alignment that
  *          IOMMU_IOAS_IOVA_RANGES returns
  * @iova: IOVA to map the first byte at, a multiple of the same alignment.
- *        Without FIXED_IOVA it is ignored on input and set to the IOVA that the
- *        kernel chose
+ *        Without FIXED_IOVA it is set to the IOVA that the kernel chose, and
+ *        the value on input has no effect, except that U64_MAX fails with
+ *        EOVERFLOW
  *
  * Map memory of the calling process at [@iova, @iova + @length - 1] for all
  * devices of the IOAS, including those that are attached later. The memory is
