@@ -224,9 +224,10 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	 * For compatibility, return -EFAULT for a mapping outside of the
 	 * aperture of the container's first domain: before type1 used the
 	 * engine, the IOMMU driver detected such a mapping, and this is the
-	 * errno of VT-d. Others returned errnos of their own. list_empty() reads one pointer and needs no lock here: if the
-	 * last group is being detached, both errnos are correct. Other attaches
-	 * are excluded by attach_lock.
+	 * errno of VT-d. Others returned errnos of their own. list_empty()
+	 * reads one pointer and needs no lock here: if the last group is being
+	 * detached, both errnos are correct. Other attaches are excluded by
+	 * attach_lock.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&
 	    mapped_outside(type1, domain))
