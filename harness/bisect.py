@@ -4,7 +4,8 @@
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
 Commits that extend type1 on the engine are compiled with both implementations of type1. modpost checks that the modules
 find all symbols that they use. Then bisect_uml.py tests the commits of the engine, and bisect_type1.py those of type1.
-make check compiles only the last commit of each topic, with y, and the whole series with m.
+make check compiles only the last commit of each topic, with y, and the whole series with m. Its other stages build the
+whole series with y.
 """
 import functools
 import re
@@ -113,13 +114,13 @@ def commits(made):
 
 
 def ends(made):
-    """Return the steps that compile the last commit of each topic with y, and the whole series with m."""
+    """Return the steps that compile the last commit of each topic but the last with y, and the whole series with m."""
     found, patches, folders = [], [], set()
     for topic, part, commit in series.ends(made):
         patches = patches + part
         folders = folders.union(*(touched(each) for patch, each in made if patch.topic == topic))
         found.append((f"topic {topic.name}", patches, commit, sorted(folders), ["y"]))
-    return [*found, whole(made, ["m"])]
+    return [*found[:-1], whole(made, ["m"])]
 
 
 def whole(made, variants):

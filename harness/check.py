@@ -6,6 +6,7 @@ so that make check must fail. WIDEN=1 delays threads of concurrent selftests aft
 series after a topic; then the stages run that apply to this tree.
 """
 import functools
+import os
 import time
 
 from . import (beside, bisect, cleanlog, clients, contract, differential, guest, inversion, kunit, lint, planted, run,
@@ -53,13 +54,21 @@ BESIDE = [
 
 
 def clock(seconds):
-    return f"{seconds // 60}:{seconds % 60:02}"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def processor_time():
+    """Return the seconds that this process and the children that it has waited for have run on a processor."""
+    return sum(os.times()[:4])
 
 
 def stage(name, work):
-    """Run one stage and return (results, seconds). A Failure or a stage without tests counts as a failed case."""
+    """Run one stage and return (results, (elapsed seconds, seconds on a processor)).
+
+    A Failure or a stage without tests counts as a failed case.
+    """
     say(f"\n== {name}")
-    start = time.monotonic()
+    start, used = time.monotonic(), processor_time()
     try:
         results = work()
     except Failure as failure:
@@ -72,17 +81,17 @@ def stage(name, work):
         say(f"skipped: {case}")
     for log in results.logs if results.failed else []:
         say(f"see {log}")
-    seconds = int(time.monotonic() - start)
-    say(f"== {name}: {results.counts()}, {clock(seconds)}")
-    return results, seconds
+    times = time.monotonic() - start, processor_time() - used
+    say(f"== {name}: {results.counts()}, {clock(times[0])}")
+    return results, times
 
 
 def report(staged):
-    """Report on the stages [(name, results, seconds)] and on restarted guests; return whether any case failed."""
+    """Report on the stages [(name, results, times)] and on restarted guests; return whether any case failed."""
     total = Results()
-    say("")
-    for name, results, seconds in staged:
-        say(f"{clock(seconds):>7}  {name}")
+    say("\nelapsed, on processors")
+    for name, results, (elapsed, used) in staged:
+        say(f"{clock(elapsed):>7}{clock(used):>8}  {name}")
         total.add(results, f"{name}: ")
     if guest.restarted:
         say("\nrestarted guests:")
@@ -96,11 +105,16 @@ def report(staged):
     return bool(total.failed)
 
 
+def with_total(staged, start):
+    """Return the stages with a line for all of them, which began at the time start."""
+    used = sum(times[1] for _, _, times in staged)
+    return [*staged, ("total", Results(), (time.monotonic() - start, used))]
+
+
 def run_all(stages):
     """Run the stages one after the other and print their report; return whether any case failed."""
     start = time.monotonic()
-    staged = [(name, *stage(name, work)) for name, work in stages]
-    return report([*staged, ("total", Results(), int(time.monotonic() - start))])
+    return report(with_total([(name, *stage(name, work)) for name, work in stages], start))
 
 
 def check_variables():
@@ -115,9 +129,9 @@ def main():
         staged += [(name, *stage(name, work)) for name, work in todo]
         for name, _ in BESIDE:
             try:
-                results, seconds = others.result()
+                results, times = others.result()
             except Failure as failure:
-                results, seconds = Results(failed=[str(failure)]), 0
-            staged.append((f"{name} (in the background)", results, seconds))
+                results, times = Results(failed=[str(failure)]), (0, 0)
+            staged.append((f"{name} (in the background)", results, times))
     say((LOG / "beside").read_text())
-    return report([*staged, ("total", Results(), int(time.monotonic() - start))])
+    return report(with_total(staged, start))
