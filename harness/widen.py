@@ -66,10 +66,10 @@ def ranges(out):
     return merged
 
 
-def begin(out, parameters=""):
-    """Return the lines of a guest's script that load the module, with additional parameters."""
+def begin(out):
+    """Return the lines of a guest's script that load the module."""
     numbers = ",".join(f"{number:#x}" for place in ranges(out) for number in place)
-    return f"insmod {modules.build('widen', out)} ranges={numbers} {parameters} || exit\n{RECLAIM}"
+    return f"insmod {modules.build('widen', out)} ranges={numbers} || exit\n{RECLAIM}"
 
 
 def end():
