@@ -2,7 +2,7 @@
 """make bisect: link user-mode Linux at each commit of the topic engine, and run the KUnit suites that it has.
 
 The commits before the first suite are only linked. Tree and build folder are in a folder of their own, in which they
-have the names that make kunit uses, so that ccache finds the objects of make kunit.
+have the names that make kunit uses, so that ccache finds objects of make kunit with the same headers.
 """
 from . import cleanlog, kernel, ktap, kunit, worktree
 from .paths import BUILD

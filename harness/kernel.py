@@ -33,7 +33,7 @@ def environment(base=BUILD, shared=True):
 
     base is the folder that contains both the tree and the build folder. ccache finds objects that were compiled below
     another base from files with the same paths relative to it. If shared is set, it also finds objects of another
-    configuration whose preprocessed source is the same. This costs a third of the time if there is none.
+    configuration with the same preprocessed source. This costs a third of the time if there is none.
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
