@@ -34,13 +34,14 @@ COMMANDS = {
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile each commit, and run the KUnit suites or contract programs that it has (hours)"),
     "configs": ("configs", "build for i386 and arm64, and in 50 random configurations (hours)"),
+    "bases": ("bases", "apply the series to each version of linux-source-6.1 that apt offers"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
-    "KERNEL": (set(COMMANDS), "tree or tarball of Linux 6.1, from 6.1.187 on; by default Debian's linux-source-6.1"),
-    "TOPIC": (set(COMMANDS) - {"clean"}, "last topic of series/ in the tree; by default, all topics are in it"),
+    "KERNEL": (set(COMMANDS) - {"bases"}, "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
+    "TOPIC": (set(COMMANDS) - {"bases", "clean"}, "last topic of series/ in the tree; by default, all topics are in it"),
     "ONLY": ({"selftest", "differential", "mutants", "bench", "configs"},
              "comma-separated names of the programs, mutants, parts or configurations; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),

@@ -12,7 +12,7 @@ from .paths import BUILD, LINUX, ROOT
 from .shell import Failure, must, output
 
 TARBALL = Path("/usr/src/linux-source-6.1.tar.xz")
-OLDEST = 187
+OLDEST = 170
 # Advice if apt offers no newer package. Debian's installer makes the security archive a source of apt, but a bare
 # debootstrap does not.
 SECURITY = ("Newer versions are in Debian's security archive: add the suite bookworm-security to the sources of apt, "
@@ -88,7 +88,7 @@ def is_recent():
 
 
 def check_version(tree, shown=None):
-    """Fail unless the tree is Linux 6.1.187 or a later 6.1. shown is the name of the tree for messages."""
+    """Fail unless the tree is Linux 6.1.OLDEST or a later 6.1. shown is the name of the tree for messages."""
     try:
         text = (tree / "Makefile").read_text()
         major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))

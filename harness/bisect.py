@@ -115,9 +115,8 @@ def commits(made):
 
 def ends(made):
     """Return the steps that compile the last commit of each topic but the last with y, and the whole series with m."""
-    found, patches, folders = [], [], set()
-    for topic, part, commit in series.ends(made):
-        patches = patches + part
+    found, folders = [], set()
+    for topic, patches, commit in series.ends(made):
         folders = folders.union(*(touched(each) for patch, each in made if patch.topic == topic))
         found.append((f"topic {topic.name}", patches, commit, sorted(folders), ["y"]))
     return [*found[:-1], whole(made, ["m"])]

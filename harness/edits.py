@@ -21,12 +21,13 @@ class Insertion:
 
     With `within:`, the anchor is the first such line below the only line that equals the text of `within:`. With
     `delete:`, the anchor itself is deleted, with all lines up to the next one that equals the text of `to:` if given.
+    Each `or:` gives another anchor, for base kernels in which the line of the first one is different.
     """
 
     def __init__(self, where, path):
         self.where, self.path = where, path
         self.within = self.side = self.anchor = self.to = None
-        self.lines = []
+        self.lines, self.others = [], []
 
     def fail(self, what):
         raise Failure(f"{self.where}: {self.path}: {what}")
@@ -41,12 +42,16 @@ class Insertion:
             first = self._only(lines, self.within, 0) + 1
             at = self._next(lines, self.anchor, first)
         else:
-            at = self._only(lines, self.anchor, 0)
+            at = self._only(lines, self._present(lines), 0)
         if self.side == "delete":
             end = at if self.to is None else self._next(lines, self.to, at)
             return "\n".join(lines[:at] + lines[end + 1:]) + "\n"
         at += self.side == "after"
         return "\n".join(lines[:at] + self.lines + lines[at:]) + "\n"
+
+    def _present(self, lines):
+        stripped = {line.strip() for line in lines}
+        return next((anchor for anchor in [self.anchor, *self.others] if anchor in stripped), self.anchor)
 
     def _next(self, lines, wanted, first):
         at = next((n for n in range(first, len(lines)) if lines[n].strip() == wanted), None)
@@ -85,6 +90,8 @@ def parse_insertions(where, text, fragments):
                 current.within = rest.strip()
             else:
                 current.side, current.anchor = key, rest.strip()
+        elif current and key == "or" and not current.lines:
+            current.others.append(rest.strip())
         elif current and key == "to":
             current.to = rest.strip()
         elif current and key == "file":

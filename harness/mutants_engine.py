@@ -32,11 +32,12 @@ WORKERS = 2
 # The suites of each stage. Those of accesses, runs and random operations take longest. FIRST maps the start of a
 # mutant's file name to the suites that are most likely to catch the mutant, which run before all stages.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
-FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "area": "iopt-[mu]*", "access": "iopt-a*",
-         "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*", "adopt": "iopt-ad*", "dirty": "iopt-di*",
-         "attach": "iopt-at*", "detach": "iopt-d*", "fill": "iopt-d*", "iova": "iopt-i*", "claim": "iopt-cl*",
-         "copy": "iopt-co*", "map": "iopt-m*", "page_migration": "iopt-page-*", "unmap": "iopt-u*", "gup": "iopt-g*",
-         "pages": "iopt-p*", "program": "iopt-p*", "dump": "iopt-du*"}
+FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "locked_vm": "iopt-acco*",
+         "area": "iopt-[mu]*", "access": "iopt-a*", "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*",
+         "adopt": "iopt-ad*", "dirty": "iopt-di*", "attach": "iopt-at*", "detach": "iopt-d*", "fill": "iopt-d*",
+         "iova": "iopt-i*", "claim": "iopt-cl*", "copy": "iopt-co*", "map": "iopt-m*",
+         "page_migration": "iopt-page-*", "unmap": "iopt-u*", "gup": "iopt-g*", "pages": "iopt-p*",
+         "program": "iopt-p*", "dump": "iopt-du*"}
 SUITE = re.compile(r'\.name = "(iopt-[\w-]+)"')
 
 FAILED = re.compile(r"(EXPECTATION|ASSERTION) FAILED at (\S+)")

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
+    "bases": [*BASE, *SERIES],
     "kernel": BUILD,
     "configs": [*BUILD, *CROSS],
     "clean": [],

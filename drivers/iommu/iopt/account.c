@@ -12,23 +12,9 @@
  * are never charged before they are pinned, and a failed charge changes
  * nothing: two callers that together stay within the limit both succeed.
  *
- * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
- * the process may hold indefinitely. Unpinning therefore does not lower VmLck
- * immediately: the pages stay unsynced until some thread synchronises the
- * payer, i.e. subtracts them from VmLck. A caller that charges a payer
- * synchronises it first, so that unsynced pages of this payer do not count
- * against the limit. After an unpin, a thread waits only for the mmap_lock of
- * its own process, and only if no other thread is waiting for this thread.
- * Otherwise it only tries the lock, and a worker synchronises the payer if that
- * fails.
- *
  * Memory that is mapped twice is charged twice. The kind of each run records
  * whether its pages were charged, so that exactly the charged pages are
  * uncharged.
- *
- * A payer holds a reference to the mm_struct (mmgrab()), not to the address
- * space (mmget()). With mmget(), a process that has mapped the file which owns
- * the space would keep its own address space alive, and never release it.
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
@@ -36,62 +22,13 @@
 #include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "account.h"
-
-static struct workqueue_struct *sync_wq;
-
-static void payer_sync_locked(struct iopt_payer *payer)
-{
-	unsigned long npages = atomic_long_xchg(&payer->unsynced, 0);
-
-	lockdep_assert_held_write(&payer->mm->mmap_lock);
-	if (npages)
-		__account_locked_vm(payer->mm, npages, false, payer->task,
-				    true);
-}
-
-static void payer_sync_work(struct work_struct *work)
-{
-	struct iopt_payer *payer = container_of(work, struct iopt_payer, sync);
-
-	mmap_write_lock(payer->mm);
-	payer_sync_locked(payer);
-	mmap_write_unlock(payer->mm);
-	iopt_payer_put(payer);
-}
-
-/**
- * iopt_account_init() - set up accounting
- *
- * Context: module initialisation, may sleep.
- * Return: 0, or
- * * %-ENOMEM - The workqueue could not be allocated.
- */
-int iopt_account_init(void)
-{
-	sync_wq = alloc_workqueue("iopt", WQ_UNBOUND, 0);
-	return sync_wq ? 0 : -ENOMEM;
-}
-
-/**
- * iopt_account_exit() - tear down accounting
- *
- * May also be called after iopt_account_init() has failed.
- *
- * Context: module exit, may sleep. Waits until all payers are synchronised.
- */
-void iopt_account_exit(void)
-{
-	if (sync_wq)
-		destroy_workqueue(sync_wq);
-}
+#include "locked_vm.h"
 
 /**
  * iopt_payer_alloc_current() - allocate a payer for the current process
@@ -108,13 +45,16 @@ struct iopt_payer *iopt_payer_alloc_current(enum iopt_account account,
 
 	if (!payer)
 		return NULL;
+	payer->locked_vm = iopt_locked_vm_get(current->mm, gfp);
+	if (!payer->locked_vm) {
+		kfree(payer);
+		return NULL;
+	}
 	refcount_set(&payer->users, 1);
 	payer->account = account;
 	payer->mm = current->mm;
-	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
 	payer->user = get_uid(current_user());
-	INIT_WORK(&payer->sync, payer_sync_work);
 	return payer;
 }
 
@@ -166,8 +106,8 @@ struct iopt_payer *iopt_payer_get_current(struct iopt_payer __rcu **from,
 
 /**
  * iopt_payer_put() - drop a reference to a payer
- * @payer: the payer, or NULL. When the last reference is dropped, no page may
- *         be unsynced, and only lost pages may still be charged
+ * @payer: the payer, or NULL. When the last reference is dropped, only lost
+ *         pages may still be charged
  *
  * Context: process context.
  */
@@ -175,10 +115,9 @@ void iopt_payer_put(struct iopt_payer *payer)
 {
 	if (!payer || !refcount_dec_and_test(&payer->users))
 		return;
-	WARN_ON(iopt_payer_is_unsynced(payer));
 	free_uid(payer->user);
 	put_task_struct(payer->task);
-	mmdrop(payer->mm);
+	iopt_locked_vm_put(payer->locked_vm);
 	kfree_rcu(payer, rcu);
 }
 
@@ -197,21 +136,12 @@ static int user_charge(struct iopt_payer *payer, unsigned long npages)
 	return 0;
 }
 
-/*
- * Charge VmLck under the mmap_lock, as mlock() does. Synchronise the payer
- * first, so that unsynced pages of this payer do not count against the limit.
- */
 static int mm_charge(struct iopt_payer *payer, unsigned long npages)
 {
-	int rc;
+	bool unlimited = payer->account == IOPT_ACCOUNT_MM_UNLIMITED;
 
-	if (mmap_write_lock_killable(payer->mm))
-		return -EINTR;
-	payer_sync_locked(payer);
-	rc = __account_locked_vm(payer->mm, npages, true, payer->task,
-				 payer->account == IOPT_ACCOUNT_MM_UNLIMITED);
-	mmap_write_unlock(payer->mm);
-	return rc;
+	return iopt_locked_vm_charge(payer->locked_vm, npages, payer->task,
+				     unlimited);
 }
 
 /**
@@ -257,8 +187,8 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * @payer: the payer; the caller synchronises it afterwards
  * @npages: number of pages, at most as many as are charged
  *
- * The limit has room for new charges to @payer when this function returns, but
- * VmLck shows the change only once @payer is synchronised. Does not take the
+ * The limit has room for new charges when this function returns, but VmLck
+ * shows the change only once @payer is synchronised. Does not take the
  * mmap_lock.
  *
  * Context: any context. The caller keeps other threads from pinning the same
@@ -271,10 +201,10 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	switch (payer->account) {
 	case IOPT_ACCOUNT_MM:
 	case IOPT_ACCOUNT_MM_UNLIMITED:
-		atomic_long_add(npages, &payer->unsynced);
+		iopt_locked_vm_uncharge(payer->locked_vm, npages);
 		return;
 	case IOPT_ACCOUNT_MM_PINNED:
-		atomic_long_add(npages, &payer->unsynced);
+		iopt_locked_vm_uncharge(payer->locked_vm, npages);
 		break;
 	case IOPT_ACCOUNT_USER:
 		atomic_long_sub(npages, &payer->user->locked_vm);
@@ -285,56 +215,42 @@ void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 	atomic64_sub(npages, &payer->mm->pinned_vm);
 }
 
-/*
- * Synchronise a payer. With @locked, the caller holds the payer's mmap_lock for
- * writing, and this function releases it. Otherwise a worker takes the lock and
- * synchronises the payer later.
+/**
+ * iopt_payer_is_unsynced() - check whether VmLck includes uncharged pages
+ * @payer: the payer
+ *
+ * A caller that has just uncharged pages checks this before it releases
+ * iopt_pages.mutex, because iopt_pages_adopt() may change iopt_pages.payer
+ * after that.
+ *
+ * Context: any context.
+ * Return: true if the payer has to be synchronised.
  */
-static void payer_sync(struct iopt_payer *payer, bool locked)
+bool iopt_payer_is_unsynced(struct iopt_payer *payer)
 {
-	if (locked) {
-		payer_sync_locked(payer);
-		mmap_write_unlock(payer->mm);
-	} else {
-		iopt_payer_get(payer);
-		if (!queue_work(sync_wq, &payer->sync))
-			iopt_payer_put(payer);
-	}
+	return iopt_locked_vm_is_unsynced(payer->locked_vm);
 }
 
 /**
  * iopt_payer_try_sync() - lower VmLck by the uncharged pages without waiting
  * @payer: the payer, to which the caller has a reference
  *
- * If the mmap_lock is taken, a worker waits for it and lowers VmLck later.
- *
- * Context: process context; other threads may be waiting for the caller.
+ * Context: see iopt_locked_vm_try_sync().
  */
 void iopt_payer_try_sync(struct iopt_payer *payer)
 {
-	if (iopt_payer_is_unsynced(payer))
-		payer_sync(payer, mmap_write_trylock(payer->mm));
+	iopt_locked_vm_try_sync(payer->locked_vm);
 }
 
 /**
  * iopt_payer_sync() - lower VmLck by the uncharged pages
  * @payer: the payer, to which the caller has a reference
  *
- * Waits for the mmap_lock of the current process, but only tries that of
- * another process. If the trylock fails, or if a fatal signal ends the wait, a
- * worker lowers VmLck later.
- *
- * Context: process context, may block indefinitely (killable) on the mmap_lock.
- * The caller holds no lock, and owns no busy or working area, that other
- * threads may be waiting for. The exception is iopt_adopt(), which waits for
- * the mmap_lock with a busy area anyway, when it charges.
+ * Context: see iopt_locked_vm_sync().
  */
 void iopt_payer_sync(struct iopt_payer *payer)
 {
-	if (payer->mm != current->mm)
-		iopt_payer_try_sync(payer);
-	else if (iopt_payer_is_unsynced(payer))
-		payer_sync(payer, !mmap_write_lock_killable(payer->mm));
+	iopt_locked_vm_sync(payer->locked_vm);
 }
 
 /**

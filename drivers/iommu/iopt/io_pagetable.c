@@ -16,6 +16,7 @@
 #include "debugfs.h"
 #include "interval.h"
 #include "io_pagetable.h"
+#include "locked_vm.h"
 #include "page_migration.h"
 #include "pages.h"
 
@@ -89,7 +90,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_free, IOPT);
 static void iopt_exit(void)
 {
 	iopt_debugfs_exit();
-	iopt_account_exit();
+	iopt_locked_vm_exit();
 	kmem_cache_destroy(iopt_area_cache);
 	kmem_cache_destroy(iopt_pages_cache);
 }
@@ -101,7 +102,7 @@ static int iopt_init(void)
 	iopt_pages_cache = KMEM_CACHE(iopt_pages, 0);
 	iopt_migration_init();
 	iopt_debugfs_init();
-	if (!iopt_account_init() && iopt_area_cache && iopt_pages_cache)
+	if (!iopt_locked_vm_init() && iopt_area_cache && iopt_pages_cache)
 		return 0;
 	iopt_exit();
 	return -ENOMEM;

@@ -8,6 +8,7 @@
 #include <linux/sched/user.h>
 
 #include "../account.h"
+#include "../locked_vm.h"
 #include "thread.h"
 #include "user_mm.h"
 
@@ -143,6 +144,40 @@ static void uncharged_pages_can_be_charged_again(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
+/*
+ * Pages that one payer has uncharged do not count against the limit of another
+ * payer of the same process, even before VmLck is lowered, and whatever the
+ * accounting mode of the payers is.
+ */
+static void uncharged_pages_can_be_charged_to_another(struct kunit *test)
+{
+	static const enum iopt_account modes[] = {
+		IOPT_ACCOUNT_MM,
+		IOPT_ACCOUNT_MM_PINNED,
+		IOPT_ACCOUNT_MM_UNLIMITED,
+	};
+	struct mm_struct *mm = current->mm;
+	struct iopt_payer *before, *payer;
+	unsigned int i;
+
+	for (i = 0; i != ARRAY_SIZE(modes); i++) {
+		before = payer_alloc(test, modes[i]);
+		payer = payer_alloc(test, IOPT_ACCOUNT_MM);
+		test_set_memlock(PAGES(10));
+		KUNIT_ASSERT_EQ(test, 0, iopt_charge(before, 10));
+		iopt_uncharge(before, 10);
+		KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+		KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, 10));
+		KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
+		KUNIT_EXPECT_FALSE(test, iopt_payer_is_unsynced(before));
+		iopt_payer_put(before);
+		KUNIT_EXPECT_EQ(test, -ENOMEM, iopt_charge(payer, 1));
+		uncharge(payer, 10);
+		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+		iopt_payer_put(payer);
+	}
+}
+
 static long call_sync(struct test_thread *thread)
 {
 	iopt_payer_sync(thread->data);
@@ -171,7 +206,7 @@ static void killed_sync_is_deferred(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&sync));
 	KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 	mmap_read_unlock(mm);
-	flush_work(&payer->sync);
+	flush_work(&payer->locked_vm->sync);
 	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 	KUNIT_EXPECT_FALSE(test, iopt_payer_is_unsynced(payer));
 	iopt_payer_put(payer);
@@ -210,7 +245,7 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 		test_thread_run(test, calls[i], payer, mms[i]);
 		KUNIT_EXPECT_EQ(test, 10, mm->locked_vm);
 		mmap_read_unlock(mm);
-		flush_work(&payer->sync);
+		flush_work(&payer->locked_vm->sync);
 		KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
 
 		/* The call itself lowers VmLck if the lock is free. */
@@ -222,17 +257,37 @@ static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 	iopt_payer_put(payer);
 }
 
-/* An operation that uncharges several payers lowers VmLck for each of them. */
-static void each_noted_payer_is_synced(struct kunit *test)
+/* Allocate a payer for another mm, and charge pages to it. */
+static struct iopt_payer *charge_other(struct kunit *test,
+				       struct mm_struct *other,
+				       unsigned long npages)
 {
 	struct mm_struct *mm = current->mm;
+	struct iopt_payer *payer;
+
+	kthread_unuse_mm(mm);
+	kthread_use_mm(other);
+	payer = payer_alloc(test, IOPT_ACCOUNT_MM);
+	KUNIT_EXPECT_EQ(test, 0, iopt_charge(payer, npages));
+	kthread_unuse_mm(other);
+	kthread_use_mm(mm);
+	return payer;
+}
+
+/*
+ * An operation that uncharges payers of several processes lowers VmLck of each
+ * of them.
+ */
+static void each_noted_payer_is_synced(struct kunit *test)
+{
+	struct mm_struct *mms[] = { current->mm, test_other_mm(test) };
 	struct iopt_payer *payer[2], *noted = NULL;
 	unsigned int i;
 
 	test_set_memlock(PAGES(10));
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
-		payer[i] = payer_alloc(test, IOPT_ACCOUNT_MM);
-		KUNIT_ASSERT_EQ(test, 0, iopt_charge(payer[i], 5));
+		payer[i] = charge_other(test, mms[i], 5);
+		KUNIT_EXPECT_EQ(test, 5, mms[i]->locked_vm);
 	}
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		iopt_uncharge(payer[i], 5);
@@ -240,13 +295,43 @@ static void each_noted_payer_is_synced(struct kunit *test)
 		iopt_payer_sync_later(&noted, payer[i]);
 		KUNIT_EXPECT_EQ(test, 2, refcount_read(&payer[i]->users));
 	}
-	KUNIT_EXPECT_EQ(test, 5, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, mms[0]->locked_vm);
+	KUNIT_EXPECT_EQ(test, 5, mms[1]->locked_vm);
 	iopt_payer_sync_noted(noted);
 	iopt_payer_sync_noted(NULL);
-	KUNIT_EXPECT_EQ(test, 0, mm->locked_vm);
+	KUNIT_EXPECT_EQ(test, 0, mms[1]->locked_vm);
 	for (i = 0; i != ARRAY_SIZE(payer); i++) {
 		KUNIT_EXPECT_EQ(test, 1, refcount_read(&payer[i]->users));
 		iopt_payer_put(payer[i]);
+	}
+	mmput(mms[1]);
+}
+
+/*
+ * There is one structure for each mm, including those that share a bucket of
+ * the table: there are more of them than buckets.
+ */
+static void locked_vm_belongs_to_mm(struct kunit *test)
+{
+	struct iopt_locked_vm *locked_vm[65];
+	struct mm_struct *mms;
+	unsigned int i;
+
+	mms = kunit_kcalloc(test, ARRAY_SIZE(locked_vm), sizeof(*mms),
+			    GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mms);
+	for (i = 0; i != ARRAY_SIZE(locked_vm); i++) {
+		atomic_set(&mms[i].mm_count, 1);
+		locked_vm[i] = iopt_locked_vm_get(&mms[i], GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, locked_vm[i]);
+		KUNIT_EXPECT_PTR_EQ(test, &mms[i], locked_vm[i]->mm);
+	}
+	for (i = 0; i != ARRAY_SIZE(locked_vm); i++) {
+		KUNIT_EXPECT_PTR_EQ(test, locked_vm[i],
+				    iopt_locked_vm_get(&mms[i], GFP_KERNEL));
+		iopt_locked_vm_put(locked_vm[i]);
+		iopt_locked_vm_put(locked_vm[i]);
+		KUNIT_EXPECT_EQ(test, 1, atomic_read(&mms[i].mm_count));
 	}
 }
 
@@ -360,9 +445,11 @@ static struct kunit_case account_cases[] = {
 	KUNIT_CASE(mm_limit_is_exact),
 	KUNIT_CASE(mm_unlimited_is_counted),
 	KUNIT_CASE(uncharged_pages_can_be_charged_again),
+	KUNIT_CASE(uncharged_pages_can_be_charged_to_another),
 	KUNIT_CASE(killed_sync_is_deferred),
 	KUNIT_CASE(sync_is_deferred_if_lock_is_busy),
 	KUNIT_CASE(each_noted_payer_is_synced),
+	KUNIT_CASE(locked_vm_belongs_to_mm),
 	KUNIT_CASE(charge_that_overflows_ENOMEM),
 	KUNIT_CASE(payer_holds_references),
 	KUNIT_CASE(payer_is_reused),

@@ -15,6 +15,7 @@
 
 #include "../account.h"
 #include "../area.h"
+#include "../locked_vm.h"
 #include "../pages.h"
 #include "access.h"
 #include "adopt.h"
@@ -330,7 +331,7 @@ static void detach_beside_mmap_lock(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 8, current->mm->locked_vm);
 		mmap_read_lock(current->mm);
 		expect_detach_beside_mmap_lock(test, space->mock[i], mms[i]);
-		flush_work(&payer->sync);
+		flush_work(&payer->locked_vm->sync);
 		KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 		test_validate(test);
 	}
@@ -453,7 +454,7 @@ static void destroy_beside_unpinning_callback(struct kunit *test)
 	mmap_read_unlock(current->mm);
 	test_thread_join(&destroy);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
-	flush_work(&payer->sync);
+	flush_work(&payer->locked_vm->sync);
 	KUNIT_EXPECT_EQ(test, 0, current->mm->locked_vm);
 	iopt_payer_put(payer);
 }

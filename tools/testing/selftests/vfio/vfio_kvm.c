@@ -382,21 +382,32 @@ static long probe_hits(const char *name)
 	return result;
 }
 
-TEST_F(kvm, noncoherent_dma)
+/*
+ * Bind the device, count calls of KVM's functions, and add the file to KVM.
+ * Return the number of registrations that KVM makes for the device.
+ */
+static long add_counted(struct __test_metadata *_metadata, int kvm_vfio,
+			int fd, int iommufd)
 {
 	struct iommu_device_get_info info;
-	long expected;
 	__u32 id;
+
+	ASSERT_EQ(0, vfio_bind(fd, iommufd, &id));
+	ASSERT_EQ(0, iommu_device_info(iommufd, id, &info));
+	ASSERT_EQ(0, probe_on("reg", "kvm_arch_register_noncoherent_dma"));
+	EXPECT_EQ(0, probe_on("unreg", "kvm_arch_unregister_noncoherent_dma"));
+	EXPECT_EQ(0, add(kvm_vfio, fd));
+	return !(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
+}
+
+TEST_F(kvm, noncoherent_dma)
+{
+	long expected;
 
 	if (access(TRACING "/kprobe_events", W_OK))
 		SKIP(return, "needs CONFIG_KPROBE_EVENTS");
-	ASSERT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
-	ASSERT_EQ(0, iommu_device_info(self->iommufd, id, &info));
-	expected = !(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
-
-	ASSERT_EQ(0, probe_on("reg", "kvm_arch_register_noncoherent_dma"));
-	EXPECT_EQ(0, probe_on("unreg", "kvm_arch_unregister_noncoherent_dma"));
-	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	expected = add_counted(_metadata, self->kvm_vfio, self->fd,
+			       self->iommufd);
 	EXPECT_EQ(expected, probe_hits("reg"));
 	EXPECT_EQ(0, probe_hits("unreg"));
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
@@ -435,21 +446,14 @@ static pid_t start_unbind(const char *address, int fd, int kvm_vfio)
 TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
 {
 	int other = vfio_open(self->address), tries, status;
-	struct iommu_device_get_info info;
 	long expected;
 	pid_t child;
-	__u32 id;
 
 	if (access(TRACING "/kprobe_events", W_OK))
 		SKIP(return, "needs CONFIG_KPROBE_EVENTS");
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, vfio_bind(self->fd, self->iommufd, &id));
-	ASSERT_EQ(0, iommu_device_info(self->iommufd, id, &info));
-	expected = !(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
-
-	ASSERT_EQ(0, probe_on("reg", "kvm_arch_register_noncoherent_dma"));
-	EXPECT_EQ(0, probe_on("unreg", "kvm_arch_unregister_noncoherent_dma"));
-	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
+	expected = add_counted(_metadata, self->kvm_vfio, self->fd,
+			       self->iommufd);
 	child = start_unbind(self->address, self->fd, self->kvm_vfio);
 	ASSERT_LT(0, child);
 	/* The removal begins by making every further bind fail with -ENODEV. */
