@@ -40,10 +40,12 @@ COMMANDS = {
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
-    "KERNEL": (set(COMMANDS) - {"bases"}, "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
-    "TOPIC": (set(COMMANDS) - {"bases", "clean"}, "last topic of series/ in the tree; by default, all topics are in it"),
-    "ONLY": ({"selftest", "differential", "mutants", "bench", "configs"},
-             "comma-separated names of the programs, mutants, parts or configurations; * matches any text"),
+    "KERNEL": (set(COMMANDS) - {"bases"},
+               "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
+    "TOPIC": (set(COMMANDS) - {"bases", "clean"},
+              "last topic of series/ in the tree; by default, all topics are in it"),
+    "ONLY": ({"selftest", "differential", "mutants", "bench", "configs", "bisect"},
+             "comma-separated names of programs, mutants, parts, configurations or patches; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
     "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail"),
 }

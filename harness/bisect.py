@@ -3,7 +3,9 @@
 
 For each commit, only the folders that touched() returns are compiled; commits that change no kernel code are skipped.
 Commits that extend type1 on the engine are compiled with both implementations of type1. modpost checks that the modules
-find all symbols that they use. Then bisect_uml.py tests the commits of the engine, and bisect_type1.py those of type1.
+of the whole series find all symbols that they use. Then bisect_uml.py tests the commits of the engine, and
+bisect_type1.py those of type1. ONLY= selects patches by the names of their folders.
+
 make check compiles only the last commit of each topic, with y, and the whole series with m. Its other stages build the
 whole series with y.
 """
@@ -11,7 +13,7 @@ import functools
 import re
 from pathlib import Path
 
-from . import bisect_type1, bisect_uml, kernel, packages, series, worktree
+from . import bisect_type1, bisect_uml, kernel, only, packages, series, worktree
 from .base import git
 from .paths import BUILD
 from .results import Results, report
@@ -102,15 +104,15 @@ def unresolved(out):
     return errors or ([f"modpost failed, see {log}"] if status else [])
 
 
-def commits(made):
-    """Return the steps that compile each commit with all variants. A step is (name, patches, commit, folders, variants).
+def commits(made, chosen):
+    """Return the steps that compile the chosen commits. A step is (name, patches, commit, folders, variants).
 
-    Commits that change no kernel code are left out. The last step is the series as a whole.
+    Commits that change no kernel code are left out. If all are chosen, the last step is the series as a whole.
     """
     learning = [patch for patch, _ in bisect_type1.patches(made)]
     found = [(patch.name, [patch], commit, folders, [*(ENGINE if patch in learning else ()), *VARIANTS])
-             for patch, commit in made if (folders := touched(commit))]
-    return [*found, whole(made, [])]
+             for patch, commit in made if patch.name in chosen and (folders := touched(commit))]
+    return [*found, *([whole(made, [])] if len(chosen) == len(made) else [])]
 
 
 def ends(made):
@@ -131,14 +133,14 @@ def compiled(todo):
     """Compile the steps, and check at the end that the modules find their symbols; return the results."""
     packages.need(packages.KERNEL)
     results = Results()
-    last = todo[-1][2]
+    last = series.apply()[-1][1]
     for number, (name, patches, commit, folders, variants) in enumerate(todo, 1):
         worktree.checkout(TREE, commit)
         for variant in variants:
             wrong = compile_commit(f"{number}/{len(todo)} {name} ={variant}", patches, folders, variant,
                                    last=commit == last)
             results.check(f"{name} compiles ={variant}", not wrong, wrong)
-    if not results.failed:      # otherwise the modules may be missing
+    if not results.failed and todo and todo[-1][2] == last:     # otherwise modules may be missing
         errors = unresolved(BUILD / "bisect-m")
         results.check("the modules find their symbols", not errors, errors)
     return results
@@ -148,10 +150,19 @@ def topics():
     return compiled(ends(series.apply()))
 
 
+def check_variables():
+    only.select(only.given(), names(), "patch")
+
+
+def names():
+    return [entry.name for topic in series.given() for entry in sorted(topic.folder.iterdir()) if entry.is_dir()]
+
+
 def main():
     kernel.build("release")
     made = series.apply()
-    results = compiled(commits(made))
-    results.add(bisect_uml.commits(made))
-    results.add(bisect_type1.booted(made))
+    chosen = only.select(only.given(), names(), "patch")
+    results = compiled(commits(made, chosen))
+    results.add(bisect_uml.commits(made, chosen))
+    results.add(bisect_type1.booted(made, chosen))
     return report(results)

@@ -41,11 +41,12 @@ def errors(status, text, suites):
     return results.failed[:8] or ([] if results.passed else ["no test ran"])
 
 
-def commits(made):
-    """Link each commit of the topic in [(patch, commit)], and run its suites; return the results."""
+def commits(made, chosen):
+    """Link the commits of the topic whose patches are chosen by name, and run their suites; return the results."""
     results = Results()
     todo = [(patch, commit) for patch, commit in made
-            if patch.topic.name == TOPIC and any(path.startswith("drivers/") for path in [*patch.files, *patch.grown])]
+            if patch.topic.name == TOPIC and patch.name in chosen
+            and any(path.startswith("drivers/") for path in [*patch.files, *patch.grown])]
     for number, (patch, commit) in enumerate(todo, 1):
         worktree.checkout(TREE, commit)
         suites = (TREE / kunit.KUNITCONFIG).exists()
