@@ -1,0 +1,16 @@
+/*
+ * Write both words of a context entry, or of the first half of a PASID entry,
+ * at once. The IOMMU reads them in one access, so it uses either the old page
+ * table with the old domain ID or the new ones.
+ */
+static inline void iommu_exchange_entry(struct intel_iommu *iommu,
+					u64 *lo, u64 *hi, u64 new_lo,
+					u64 new_hi)
+{
+	lockdep_assert_held(&iommu->lock);
+#ifdef CONFIG_X86_64
+	/* All writers hold the lock, so the entry is as it was read here. */
+	WARN_ON(!cmpxchg_double(lo, hi, *lo, *hi, new_lo, new_hi));
+#endif
+	__iommu_flush_cache(iommu, lo, 2 * sizeof(*lo));
+}
