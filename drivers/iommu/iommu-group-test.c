@@ -21,12 +21,14 @@
  * @dev: the device
  * @domain: domain that the device is attached to, or NULL
  * @fails: number of upcoming attaches that fail
+ * @attaches: number of attaches that have not failed
  * @deferred: the driver defers the first attach to the first use of the DMA API
  */
 struct fake_device {
 	struct device dev;
 	struct iommu_domain *domain;
 	unsigned int fails;
+	unsigned int attaches;
 	bool deferred;
 };
 
@@ -57,6 +59,7 @@ static int fake_attach(struct iommu_domain *domain, struct device *dev)
 		return -ENOMEM;
 	}
 	device->domain = domain;
+	device->attaches++;
 	return 0;
 }
 
@@ -332,12 +335,89 @@ static void joining_device_is_attached(struct kunit *test)
 	iommu_device_release_dma_owner(dev);
 }
 
+/* Claim the group, attach it, and allocate the domain that replaces the first. */
+static struct iommu_domain *prepare_replace(struct kunit *test)
+{
+	struct iommu_domain *other = iommu_domain_alloc(&fake_bus);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	claim_and_attach(test);
+	for (i = 0; i != DEVICES; i++)
+		bed->devices[i]->attaches = 0;
+	return other;
+}
+
+/*
+ * Replacing the domain moves each device of the group straight to the new one.
+ * The number of detaches that block the group again stays the same.
+ */
+static void replace_moves_all_devices(struct kunit *test)
+{
+	struct device *dev = &bed->devices[0]->dev;
+	struct iommu_domain *other = prepare_replace(test);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_attach_user_dma(dev, bed->user));
+	KUNIT_EXPECT_EQ(test, 0, iommu_device_replace_user_dma(dev, other));
+	for (i = 0; i != DEVICES; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, other, bed->devices[i]->domain);
+		KUNIT_EXPECT_EQ(test, 1, bed->devices[i]->attaches);
+	}
+	iommu_domain_free(bed->user);
+	KUNIT_EXPECT_TRUE(test, bed->user_freed);
+
+	/* Nothing is left to do for the other devices of the group. */
+	KUNIT_EXPECT_EQ(test, 0, iommu_device_replace_user_dma(dev, other));
+	KUNIT_EXPECT_EQ(test, 1, bed->devices[0]->attaches);
+	iommu_device_detach_user_dma(dev);
+	KUNIT_EXPECT_PTR_EQ(test, other, bed->devices[0]->domain);
+	iommu_device_detach_user_dma(dev);
+	KUNIT_EXPECT_PTR_NE(test, other, bed->devices[0]->domain);
+	iommu_domain_free(other);
+	iommu_device_release_dma_owner(dev);
+}
+
+/* If a device cannot be moved, all devices stay in the old domain. */
+static void failed_replace_is_undone(struct kunit *test)
+{
+	struct device *dev = &bed->devices[0]->dev;
+	struct iommu_domain *other = prepare_replace(test);
+	unsigned int i;
+
+	bed->devices[2]->fails = 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommu_device_replace_user_dma(dev, other));
+	for (i = 0; i != DEVICES; i++)
+		KUNIT_EXPECT_PTR_EQ(test, bed->user, bed->devices[i]->domain);
+	iommu_domain_free(other);
+	iommu_device_detach_user_dma(dev);
+	iommu_device_release_dma_owner(dev);
+}
+
+/* Only the domain of an owner that has attached the group can be replaced. */
+static void replace_needs_attach(struct kunit *test)
+{
+	struct device *dev = &bed->devices[0]->dev;
+
+	KUNIT_EXPECT_EQ(test, -EPERM,
+			iommu_device_replace_user_dma(dev, bed->user));
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev, bed));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iommu_device_replace_user_dma(dev, bed->user));
+	KUNIT_EXPECT_PTR_NE(test, bed->user, bed->devices[0]->domain);
+	iommu_device_release_dma_owner(dev);
+}
+
 static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(one_failure_is_tried_again),
 	KUNIT_CASE(other_devices_leave),
 	KUNIT_CASE(failed_attach_is_undone),
 	KUNIT_CASE(undo_continues),
 	KUNIT_CASE(joining_device_is_attached),
+	KUNIT_CASE(replace_moves_all_devices),
+	KUNIT_CASE(failed_replace_is_undone),
+	KUNIT_CASE(replace_needs_attach),
 	{}
 };
 
