@@ -6,6 +6,7 @@
  * step. Each cache is flushed after that, in the order in which the caches are
  * filled, before the old page table may change.
  */
+#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
@@ -18,6 +19,8 @@
 #define SID		(BUS << 8 | DEVFN)
 #define DID_OLD		1
 #define DID_NEW		2	/* the lowest ID that is not in use */
+#define DIDS		256
+#define CAP_256_DIDS	2
 #define ECAP_SCALABLE	(BIT_ULL(43) | BIT_ULL(46))
 
 static struct vtd_bed *bed;
@@ -58,8 +61,8 @@ static int setup(struct kunit *test)
 	format(bed->domain);
 	domain = to_dmar_domain(bed->domain);
 	iommu = &bed->iommu;
-	iommu->cap |= 2;	/* 256 domain IDs */
-	iommu->domain_ids = kunit_kzalloc(test, 256 / BITS_PER_BYTE,
+	iommu->cap |= CAP_256_DIDS;
+	iommu->domain_ids = kunit_kzalloc(test, DIDS / BITS_PER_BYTE,
 					  GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, iommu->domain_ids);
 	iommu->domain_ids[0] = BIT(0) | BIT(DID_OLD);
@@ -183,19 +186,20 @@ static void device_tlb_is_flushed_last(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, old->has_iotlb_device);
 }
 
-/* If the page table lacks a level that the unit starts at, nothing changes. */
+/* If the unit has no domain ID left, nothing changes. */
 static void failed_switch_changes_nothing(struct kunit *test)
 {
 	struct context_entry before = *moving->context;
 
-	to_dmar_domain(moving->domain)->agaw = bed->iommu.agaw + 1;
-	KUNIT_EXPECT_EQ(test, -ENOMEM, move());
+	format(moving->domain);
+	bitmap_fill(bed->iommu.domain_ids, DIDS);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, move());
 	KUNIT_EXPECT_EQ(test, before.lo, moving->context->lo);
 	KUNIT_EXPECT_EQ(test, before.hi, moving->context->hi);
 	KUNIT_EXPECT_EQ(test, 0, bed->nr);
 	expect_device_in(test, bed->domain);
-	KUNIT_EXPECT_EQ(test, BIT(0) | BIT(DID_OLD), bed->iommu.domain_ids[0]);
-	to_dmar_domain(moving->domain)->agaw = bed->iommu.agaw;
+	KUNIT_EXPECT_EQ(test, 2, bed->info.refcnt);
+	KUNIT_EXPECT_TRUE(test, list_empty(&to_dmar_domain(moving->domain)->devices));
 }
 
 /* Entries are exchanged only if both refer to second-level page tables. */

@@ -92,7 +92,8 @@ static void switch_entries(struct domain_switch *change)
 }
 
 /*
- * Exchange the page table of a device.
+ * Exchange the page table of a device. The unit supports the format of the page
+ * table, because domain_adopt_iommu() has succeeded.
  *
  * A flush of device TLBs holds the lock of its domain. Hold the locks of both
  * domains until the device TLB has no entry of the old domain any more: an
@@ -107,21 +108,14 @@ static int domain_switch_device(struct dmar_domain *domain,
 	struct dmar_domain *first = min(domain, old);
 	struct dmar_domain *second = max(domain, old);
 	struct intel_iommu *iommu = info->iommu;
-	struct dma_pte *pgd = domain->pgd;
 	unsigned long flags;
 	int ret;
-
-	for (change.agaw = domain->agaw; change.agaw > iommu->agaw;
-	     change.agaw--) {
-		pgd = phys_to_virt(dma_pte_addr(pgd));
-		if (!dma_pte_present(pgd))
-			return -ENOMEM;
-	}
-	change.root = virt_to_phys(pgd);
 
 	ret = domain_attach_iommu(domain, iommu);
 	if (ret)
 		return ret;
+	change.root = virt_to_phys(domain->pgd);
+	change.agaw = domain->agaw;
 	change.did = domain_id_iommu(domain, iommu);
 	change.old_did = domain_id_iommu(old, iommu);
 
