@@ -138,10 +138,16 @@ struct iopt_locked_vm *iopt_locked_vm_get(struct mm_struct *mm, gfp_t gfp)
  */
 void iopt_locked_vm_put(struct iopt_locked_vm *locked_vm)
 {
-	if (!refcount_dec_and_lock(&locked_vm->users, &table_lock))
-		return;
-	hash_del(&locked_vm->node);
+	bool last;
+
+	spin_lock(&table_lock);
+	last = refcount_dec_and_test(&locked_vm->users);
+	if (last)
+		hash_del(&locked_vm->node);
 	spin_unlock(&table_lock);
+	if (!last)
+		return;
+
 	WARN_ON(iopt_locked_vm_is_unsynced(locked_vm));
 	mmdrop(locked_vm->mm);
 	kfree(locked_vm);
