@@ -42,7 +42,7 @@ def errors(status, text, suites):
 
 
 def commits(made, chosen):
-    """Link the commits of the topic whose patches are chosen by name, and run their suites; return the results."""
+    """Link the commits of the chosen patches of the topic, and run their suites; return the results."""
     results = Results()
     todo = [(patch, commit) for patch, commit in made
             if patch.topic.name == TOPIC and patch.name in chosen

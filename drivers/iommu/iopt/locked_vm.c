@@ -157,7 +157,7 @@ void iopt_locked_vm_put(struct iopt_locked_vm *locked_vm)
  * iopt_locked_vm_charge() - add pages to VmLck
  * @locked_vm: VmLck of the process that pays
  * @npages: number of pages
- * @task: task whose RLIMIT_MEMLOCK applies
+ * @task: task that provides RLIMIT_MEMLOCK
  * @unlimited: ignore the limit
  *
  * Takes the mmap_lock, as mlock() does. Lowers VmLck by the unsynced pages
