@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Build the topic type1 with each of its two implementations of type1, by default at the end of the topic."""
-from . import kernel, packages, series, worktree
+from . import inherit, kernel, packages, series, worktree
 from .paths import BUILD
 from .shell import Failure, must
 
@@ -33,6 +33,7 @@ def build_at(commit, name, fragments):
     packages.need(packages.KERNEL)
     worktree.checkout(TREE, commit)
     out = BASE / name
+    inherit.release(out, TREE)
     kernel.ensure_config(out, kernel.fragments(*fragments), TREE)
     must(f"build the kernel with the {name} type1", kernel.make(out, "bzImage", "modules", tree=TREE),
          f"type1-{name}.build", env=kernel.environment(BASE))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Configure and build kernels from build/linux, each in its own folder under build/."""
+import fcntl
 import functools
 import hashlib
 import os
@@ -28,12 +29,11 @@ def jobs():
     return len(os.sched_getaffinity(0))
 
 
-def environment(base=BUILD, shared=True):
+def environment(base=BUILD):
     """Return the environment for kbuild: without variables of the calling make, and with ccache settings.
 
     base is the folder that contains both the tree and the build folder. ccache finds objects that were compiled below
-    another base from files with the same paths relative to it. If shared is set, it also finds objects of another
-    configuration with the same preprocessed source. This costs a third of the time if there is none.
+    another base from files with the same paths relative to it.
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
@@ -41,10 +41,9 @@ def environment(base=BUILD, shared=True):
     # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
-               CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1",
-               KBUILD_BUILD_USER="iopt", KBUILD_BUILD_HOST="build")
-    if not shared:
-        env["CCACHE_DEPEND"] = "1"
+               CCACHE_SLOPPINESS="time_macros", CCACHE_DEPEND="1", CCACHE_INODECACHE="1",
+               KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1", KBUILD_BUILD_USER="iopt",
+               KBUILD_BUILD_HOST="build")
     return env
 
 
@@ -118,10 +117,12 @@ def build(name, *variables):
     packages.need(packages.KERNEL)
     series.apply()
     out = BUILD / name
-    ensure_config(out, fragments(*FRAGMENTS[name]))
-    # The stock kernel has many objects of the release kernel.
-    must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build",
-         env=environment(shared=name == "release"))
+    # Another process of the same command may be building it.
+    with open(BUILD / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ensure_config(out, fragments(*FRAGMENTS[name]))
+        must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build",
+             env=environment())
     return out
 
 

@@ -39,7 +39,7 @@ def uml(**parameters):
                          tool("run", BUILD / "uml", [], f"--jobs={kernel.jobs()}",
                               *(f"--kernel_args=iopt_test.{key}={value}" for key, value in parameters.items()),
                               f"--timeout={600 + parameters.get('ops', 0) // 100}", "--raw_output=all"),
-                         "kunit-uml.log", cwd=LINUX, env=kernel.environment(shared=False))
+                         "kunit-uml.log", cwd=LINUX, env=kernel.environment())
     text = log.read_text(errors="replace")
     if status:
         raise Failure(f"kunit.py failed, see {log}:\n" + "\n".join(text.splitlines()[-15:]))

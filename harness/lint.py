@@ -42,7 +42,7 @@ def compiled(objects, results):
     out = BUILD / "lint"
     kernel.ensure_config(out, kernel.fragments(*kernel.FRAGMENTS["lint"]))
     status, log = logged("W=1 and sparse", kernel.make(out, "-k", "W=1", "C=2", "KCFLAGS=-Werror", *objects),
-                         "lint.build", env=kernel.environment(shared=False))
+                         "lint.build", env=kernel.environment())
     text = log.read_text(errors="replace").splitlines()
     for name in objects:
         source = name.removesuffix("o")

@@ -2,7 +2,7 @@
 """Build the stock kernel: the unmodified base, in a separate work tree."""
 import fcntl
 
-from . import base, kernel, packages, worktree
+from . import base, inherit, kernel, packages, worktree
 from .paths import BUILD
 from .shell import must
 
@@ -36,6 +36,9 @@ def build(name):
     BASE.mkdir(parents=True, exist_ok=True)
     with open(BASE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        tree()
+        if name == "release":
+            inherit.release(BASE / name, TREE)
         out = configured(name)
         must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE),
              f"stock-{name}.build", env=kernel.environment(BASE))

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Begin the build of another tree with the objects of the release kernel, so that kbuild compiles only what differs."""
+import os
+import shutil
+
+from . import kernel
+from .base import git
+from .paths import LINUX
+
+
+def release(out, tree):
+    """Copy the folder of the release kernel to out, the build folder of a work tree, unless out exists.
+
+    Files that are the same in both trees must be older in the work tree than the objects. Otherwise, kbuild compiles
+    them again.
+    """
+    ours = kernel.build("release")
+    if out.exists():
+        return
+    fresh = out.with_name(f"{out.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(ours, fresh, symlinks=True)
+    # Kbuild compiles an object again if its command differs from the recorded one, or if a file recorded as a
+    # prerequisite is newer.
+    for record in fresh.rglob(".*.cmd"):
+        record.write_text(record.read_text().replace(f"{LINUX}/", f"{tree}/").replace(f"{ours}/", f"{out}/"))
+    fresh.rename(out)
+    for path in git("diff", "--name-only", git("rev-parse", "HEAD", tree=tree).strip(), "HEAD").splitlines():
+        if (tree / path).exists():
+            os.utime(tree / path)
