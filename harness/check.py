@@ -29,27 +29,26 @@ def prebuilt():
     return Results(passed=["the stock release kernel is built"])
 
 
+FIRST = ("series", roundtrip)
 # (name, function, path in the kernel tree without which the stage does not apply). The path is missing if TOPIC= ends the
 # tree before the topic that adds it.
 STAGES = [
-    ("series", roundtrip, ""),
     ("sample", lambda: run.sample(on_line=say), "samples/iommufd"),
     ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS), kunit.KUNITCONFIG),
     ("kunit in the debug kernel", lambda: kunit.debug(60), "drivers/iommu/iommu-group-test.c"),
     ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given()),
      "tools/testing/selftests/iommufd"),
+]
+
+# A guest keeps about one processor busy. These stages run in the background on the other one, once FIRST is done.
+BESIDE = [
+    ("lint", lint.lint, ""),
+    ("each topic compiles", bisect.topics, ""),
+    ("stock kernel", prebuilt, ""),
     ("differential", differential.ours, contract.SOURCE),
     ("racing unmaps", inversion.ours, contract.SOURCE),
     ("clients", clients.ours, ""),
     ("planted bugs", planted.planted, ""),
-]
-
-# Stages that need no guest. A guest leaves one processor nearly idle, so these stages run in the background once the
-# first of STAGES is done.
-BESIDE = [
-    ("lint", lint.lint),
-    ("each topic compiles", bisect.topics),
-    ("stock kernel", prebuilt),      # for the differential, which is one of the last stages
 ]
 
 
@@ -123,11 +122,12 @@ def check_variables():
 
 def main():
     start = time.monotonic()
-    staged = [(name, *stage(name, work)) for name, work, _ in STAGES[:1]]
-    todo = [(name, work) for name, work, path in STAGES[1:] if (LINUX / path).exists()]
-    with beside.started("beside", [functools.partial(stage, name, work) for name, work in BESIDE]) as others:
+    staged = [(FIRST[0], *stage(*FIRST))]
+    todo, aside = ([(name, work) for name, work, path in stages if (LINUX / path).exists()]
+                   for stages in (STAGES, BESIDE))
+    with beside.started("beside", [functools.partial(stage, name, work) for name, work in aside]) as others:
         staged += [(name, *stage(name, work)) for name, work in todo]
-        for name, _ in BESIDE:
+        for name, _ in aside:
             try:
                 results, times = others.result()
             except Failure as failure:

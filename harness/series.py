@@ -32,6 +32,8 @@ from .shell import Failure, Progress, say
 AREAS = ("Documentation", "drivers", "include", "samples", "tools")
 SENDER = "@SENDER@"     # in insertions, stands for the name and the address of sender()
 COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
+# The index in which commits are made, so that the work tree is not needed. It has the files of Tree.commit.
+INDEX = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ class Tree:
         self.paths = set(self.modes)
         self.directories = {parent for path in self.paths for parent in parents(path)}
         self.changes = {}
+        git("read-tree", commit, env=INDEX)
 
     def read(self, path):
         if path in self.changes:
@@ -176,8 +179,6 @@ class Tree:
 
     def record(self, message):
         """Commit the changes without using the work tree; return the commit, or None if nothing changed."""
-        index = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
-        git("read-tree", self.commit, env=index)
         entries = ""
         for path, text in self.changes.items():
             if text is None:
@@ -185,8 +186,8 @@ class Tree:
                 continue
             blob = git("hash-object", "-w", "--stdin", data=text).strip()
             entries += f"{self.modes[path]} {blob}\t{path}\n"
-        git("update-index", "--add", "--index-info", env=index, data=entries)
-        tree = git("write-tree", env=index).strip()
+        git("update-index", "--add", "--index-info", env=INDEX, data=entries)
+        tree = git("write-tree", env=INDEX).strip()
         if tree == git("rev-parse", f"{self.commit}^{{tree}}").strip():
             return None
         self.commit = git("commit-tree", tree, "-p", self.commit, data=message).strip()
