@@ -9,8 +9,8 @@ import functools
 import os
 import time
 
-from . import (beside, bisect, cleanlog, clients, contract, differential, guest, inversion, kunit, lint, planted, run,
-               selftest, series_mail, stock, widen)
+from . import (beside, bisect, cleanlog, clients, contract, differential, guest, inversion, kernel, kunit, lint,
+               planted, run, selftest, series_mail, stock, widen)
 from .paths import LINUX, LOG
 from .results import Results
 from .shell import Failure, say
@@ -24,9 +24,14 @@ def roundtrip():
     return Results(passed=[f"git am of topic {topic.name} results in the tree that is built" for topic, _, _ in ended])
 
 
-def prebuilt():
+def stock_kernel():
     stock.build("release")
     return Results(passed=["the stock release kernel is built"])
+
+
+def debug_kernel():
+    kernel.build("debug")
+    return Results(passed=["the debug kernel is built"])
 
 
 FIRST = ("series", roundtrip)
@@ -34,20 +39,22 @@ FIRST = ("series", roundtrip)
 # tree before the topic that adds it.
 STAGES = [
     ("sample", lambda: run.sample(on_line=say), "samples/iommufd"),
-    ("kunit on user-mode Linux", lambda: kunit.uml(ops=kunit.OPERATIONS), kunit.KUNITCONFIG),
-    ("kunit in the debug kernel", lambda: kunit.debug(60), "drivers/iommu/iommu-group-test.c"),
+    ("debug kernel", debug_kernel, "tools/testing/selftests/iommufd"),
+    ("kunit on user-mode Linux", lambda: kunit.uml(ops=150000), kunit.KUNITCONFIG),
     ("selftests", lambda: selftest.selftests(planted.given(), widened=widen.given()),
      "tools/testing/selftests/iommufd"),
 ]
 
-# A guest keeps about one processor busy. These stages run in the background on the other one, once FIRST is done.
+# A guest keeps about one processor busy. These stages run in the background on the other one, once FIRST is done. Those
+# that need the debug kernel come last, because it is built with both processors meanwhile.
 BESIDE = [
     ("lint", lint.lint, ""),
     ("each topic compiles", bisect.topics, ""),
-    ("stock kernel", prebuilt, ""),
+    ("stock kernel", stock_kernel, ""),
     ("differential", differential.ours, contract.SOURCE),
-    ("racing unmaps", inversion.ours, contract.SOURCE),
     ("clients", clients.ours, ""),
+    ("racing unmaps", inversion.ours, contract.SOURCE),
+    ("kunit in the debug kernel", lambda: kunit.debug(60), "drivers/iommu/iommu-group-test.c"),
     ("planted bugs", planted.planted, ""),
 ]
 

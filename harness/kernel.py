@@ -23,6 +23,11 @@ FRAGMENTS = {
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
+# Objects that KASAN instruments, if the kernel has it: what the series changes, the code that it calls most, and external
+# modules. The others take a fourth less time to compile, and run faster. A folder's Makefile can rule out more.
+INSTRUMENTED = ["drivers/iommu/%", "drivers/vfio/%", "samples/%", "arch/x86/kvm/vfio", "kernel/%", "lib/%", "mm/%",
+                "drivers/base/%", "drivers/pci/%", "/%"]
+
 
 def jobs():
     """Return the number of processors that this process may use."""
@@ -43,7 +48,8 @@ def environment(base=BUILD):
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
                CCACHE_SLOPPINESS="time_macros", CCACHE_DEPEND="1", CCACHE_INODECACHE="1",
                KBUILD_BUILD_TIMESTAMP="2026-01-01", KBUILD_BUILD_VERSION="1", KBUILD_BUILD_USER="iopt",
-               KBUILD_BUILD_HOST="build")
+               KBUILD_BUILD_HOST="build",
+               KASAN_SANITIZE=f"$(if $(filter {' '.join(INSTRUMENTED)},$(obj)/$(basetarget)),,n)")
     return env
 
 

@@ -62,7 +62,7 @@ def debug(seconds=3, cpus=2):
     """
     out = kernel.build("debug")
     # A case prints its result only when it ends, and some run for minutes on a busy host.
-    machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=900 + 2 * seconds,
+    machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=1800 + 2 * seconds,
                           args=f"kunit.enable=1 iopt_test.seconds={seconds}")
     outcome = guest.boot(machine, "true\n")
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())

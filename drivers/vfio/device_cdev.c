@@ -376,19 +376,6 @@ err_unclaim:
 	return rc;
 }
 
-/*
- * Detach the device. Returns -EINTR if the caller is killed while it waits for
- * the driver of an emulated device to finish pinning or copying memory.
- */
-static int vfio_cdev_detach_killable(struct vfio_device *device)
-{
-	int rc = vfio_emulated_block(device);
-
-	if (!rc)
-		device->ops->detach_ioas(device);
-	return rc;
-}
-
 static int vfio_cdev_attach(struct vfio_device *device,
 			    struct vfio_device_attach_iommufd_pt __user *arg)
 {
@@ -400,13 +387,19 @@ static int vfio_cdev_attach(struct vfio_device *device,
 		return -EFAULT;
 	if (attach.argsz < minsz || attach.flags)
 		return -EINVAL;
+	/*
+	 * A device that has moved cannot be moved back if the ID cannot be
+	 * written, so find out in advance whether it can.
+	 */
+	if (put_user(attach.pt_id, &arg->pt_id))
+		return -EFAULT;
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
 	rc = device->ops->attach_ioas(device, &attach.pt_id);
-	if (!rc && put_user(attach.pt_id, &arg->pt_id))
-		rc = vfio_cdev_detach_killable(device) ?: -EFAULT;
 	mutex_unlock(&device->iommufd_lock);
+	if (!rc && put_user(attach.pt_id, &arg->pt_id))
+		rc = -EFAULT;
 	return rc;
 }
 
@@ -424,7 +417,10 @@ static int vfio_cdev_detach(struct vfio_device *device,
 
 	if (mutex_lock_killable(&device->iommufd_lock))
 		return -EINTR;
-	rc = vfio_cdev_detach_killable(device);
+	/* The driver of an emulated device may be pinning or copying memory. */
+	rc = vfio_emulated_block(device);
+	if (!rc)
+		device->ops->detach_ioas(device);
 	mutex_unlock(&device->iommufd_lock);
 	return rc;
 }

@@ -80,15 +80,17 @@ void vfio_iommufd_emulated_unbind(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
 
 /**
- * vfio_iommufd_emulated_attach_ioas() - attach a bound device to an IOAS
+ * vfio_iommufd_emulated_attach_ioas() - attach or move a device to an IOAS
  * @vdev: the device
  * @pt_id: object ID of the IOAS; not changed, since there is no I/O page table
  *
- * No memory is pinned.
+ * No memory is pinned. If the device is attached to another IOAS, its pages
+ * there are unpinned first, as by vfio_iommufd_emulated_detach_ioas().
  *
- * Context: The caller holds vfio_device.iommufd_lock. May sleep.
+ * Context: The caller holds vfio_device.iommufd_lock, and no lock that the
+ * driver's dma_unmap op takes. May sleep for an unbounded time; see
+ * iommufd_access_attach().
  * Return: 0, or
- * * %-EBUSY - The device is already attached.
  * * %-ENOENT - There is no such IOAS.
  * * Another errno of iommufd_access_attach().
  *

@@ -68,19 +68,18 @@ void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 
 /**
- * vfio_iommufd_physical_attach_ioas() - attach a bound device to an IOAS
+ * vfio_iommufd_physical_attach_ioas() - attach or move a device to an IOAS
  * @vdev: the device
  * @pt_id: input: object ID of an IOAS or of an I/O page table of an IOAS;
  *         output: object ID of the I/O page table that the device is attached
  *         to
  *
- * A device cannot be moved between IOASes while it is attached: it has to be
- * detached first.
+ * If the device is attached already, it is moved together with the other
+ * attached devices of its group; see iommufd_device_attach().
  *
  * Context: The caller holds vfio_device.iommufd_lock. May sleep for an
  * unbounded time while memory is pinned.
  * Return: 0, or
- * * %-EBUSY - The device is already attached.
  * * %-ENOENT - The ID is unknown.
  * * Another errno of iommufd_device_attach().
  *

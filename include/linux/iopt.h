@@ -203,6 +203,8 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 			 phys_addr_t *sw_msi_start);
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 			phys_addr_t *sw_msi_start);
+int iopt_try_reserve_device(struct io_pagetable *iopt, struct device *dev,
+			    phys_addr_t *sw_msi_start);
 void iopt_unreserve(struct io_pagetable *iopt, const void *owner);
 int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr);

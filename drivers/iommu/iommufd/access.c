@@ -16,7 +16,8 @@
  * callbacks. The callback can unpin pages, but not pin or copy. When detach
  * returns, all pins of the access are released, even those that the driver did
  * not release, and no callback is running. The callbacks of an access never run
- * concurrently.
+ * concurrently. An access moves to another IOAS by such a detach and an attach
+ * that cannot fail, in one step.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -163,59 +164,6 @@ void iommufd_access_destroy(struct iommufd_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, IOMMUFD);
 
-/**
- * iommufd_access_attach() - attach an access to an IOAS
- * @access: the access
- * @ioas_id: ID of the IOAS. IOMMU_DESTROY fails for it until the access is
- *           detached
- *
- * No memory is pinned.
- *
- * Context: May sleep. The caller serialises attach and detach of @access. Must
- * not be called from an unmap callback, or with a lock held that a callback
- * takes.
- * Return: 0, or
- * * %-EBUSY - @access is already attached.
- * * %-ENOENT - There is no IOAS @ioas_id.
- * * %-ENOSPC - 65535 accesses that can pin pages are already attached to the
- *   IOAS.
- * * %-ENOMEM - Out of memory.
- *
- * On failure @access is unchanged.
- */
-int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
-{
-	struct iopt_access *iopt_access;
-	struct iommufd_ioas *ioas;
-	int rc;
-
-	if (access->ioas)
-		return -EBUSY;
-	ioas = iommufd_ioas_get(access->obj.ictx, ioas_id);
-	if (!ioas)
-		return -ENOENT;
-	rc = iommufd_object_use(&ioas->obj);
-	if (rc)
-		goto out;
-
-	iopt_access = iopt_access_create(ioas->iopt,
-					 access->ops ? &access_ops : NULL,
-					 access);
-	if (IS_ERR(iopt_access)) {
-		iommufd_object_unuse(&ioas->obj);
-		rc = PTR_ERR(iopt_access);
-		goto out;
-	}
-	spin_lock(&access->lock);
-	access->ioas = ioas;
-	access->iopt_access = iopt_access;
-	spin_unlock(&access->lock);
-out:
-	iommufd_object_put(&ioas->obj);
-	return rc;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
-
 /*
  * Begin a call. Returns NULL if the access is not attached, or if it is being
  * detached and @allow_blocked is false.
@@ -272,7 +220,7 @@ static bool access_is_idle(struct iommufd_access *access)
  * not killable. Calling this function first makes the wait killable.
  *
  * Context: May sleep for an unbounded time, killable. The caller serialises
- * attach and detach of @access, and detaches it next.
+ * attach and detach of @access, and detaches or moves it next.
  * Return: 0, or
  * * %-EINTR - The caller was killed while waiting. @access permits pins and
  *   copies as before.
@@ -290,6 +238,38 @@ int iommufd_access_block(struct iommufd_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
 
+/*
+ * Release all pins in the IOAS that the access is attached to, and make the
+ * access use another one, or none if both arguments are NULL. The caller has
+ * blocked @access and waited for the calls in progress.
+ */
+static void access_change(struct iommufd_access *access,
+			  struct iommufd_ioas *ioas,
+			  struct iopt_access *iopt_access)
+{
+	struct iommufd_ioas *old_ioas = access->ioas;
+	struct iopt_access *old = access->iopt_access;
+
+	WRITE_ONCE(access->notifier, current);
+	if (access->ops)
+		iopt_access_unpin_all(old);
+	WRITE_ONCE(access->notifier, NULL);
+
+	/* The driver may still be unpinning. */
+	spin_lock(&access->lock);
+	access->iopt_access = NULL;
+	spin_unlock(&access->lock);
+	wait_event_idle(access->idle, access_is_idle(access));
+	iopt_access_destroy(old);
+
+	spin_lock(&access->lock);
+	access->ioas = ioas;
+	access->iopt_access = iopt_access;
+	access->blocked = false;
+	spin_unlock(&access->lock);
+	iommufd_object_unuse(&old_ioas->obj);
+}
+
 /**
  * iommufd_access_detach() - detach an access from its IOAS
  * @access: the access; nothing is done if it is not attached
@@ -306,10 +286,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
  */
 void iommufd_access_detach(struct iommufd_access *access)
 {
-	struct iommufd_ioas *ioas = access->ioas;
-	struct iopt_access *iopt_access = access->iopt_access;
-
-	if (!ioas)
+	if (!access->ioas)
 		return;
 
 	access_set_blocked(access, true);
@@ -318,24 +295,83 @@ void iommufd_access_detach(struct iommufd_access *access)
 	 * as a hung task.
 	 */
 	wait_event_idle(access->idle, access_is_idle(access));
-	WRITE_ONCE(access->notifier, current);
-	if (access->ops)
-		iopt_access_unpin_all(iopt_access);
-	WRITE_ONCE(access->notifier, NULL);
-
-	spin_lock(&access->lock);
-	access->iopt_access = NULL;
-	spin_unlock(&access->lock);
-	wait_event_idle(access->idle, access_is_idle(access));
-	iopt_access_destroy(iopt_access);
-
-	spin_lock(&access->lock);
-	access->ioas = NULL;
-	access->blocked = false;
-	spin_unlock(&access->lock);
-	iommufd_object_unuse(&ioas->obj);
+	access_change(access, NULL, NULL);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
+
+/* Attach an access that is not attached, or move it to another IOAS. */
+static int access_attach(struct iommufd_access *access,
+			 struct iommufd_ioas *ioas)
+{
+	struct iopt_access *iopt_access;
+	int rc;
+
+	iopt_access = iopt_access_create(ioas->iopt,
+					 access->ops ? &access_ops : NULL,
+					 access);
+	if (IS_ERR(iopt_access))
+		return PTR_ERR(iopt_access);
+
+	if (access->ioas) {
+		rc = iommufd_access_block(access);
+		if (rc)
+			iopt_access_destroy(iopt_access);
+		else
+			access_change(access, ioas, iopt_access);
+		return rc;
+	}
+	spin_lock(&access->lock);
+	access->ioas = ioas;
+	access->iopt_access = iopt_access;
+	spin_unlock(&access->lock);
+	return 0;
+}
+
+/**
+ * iommufd_access_attach() - attach an access to an IOAS, or move it to another
+ * @access: the access
+ * @ioas_id: ID of the IOAS. IOMMU_DESTROY fails for it until the access is
+ *           detached or moved
+ *
+ * No memory is pinned. If @access is attached to another IOAS, its pages there
+ * are unpinned as by iommufd_access_detach(), and pins and copies fail until
+ * that is done.
+ *
+ * Context: May sleep. If @access is attached, may sleep for an unbounded time,
+ * killable until the unmap callback is called. The caller serialises attach and
+ * detach of @access. Must not be called from an unmap callback, or with a lock
+ * held that a callback takes.
+ * Return: 0, also if @access is attached to the IOAS already, or
+ * * %-ENOENT - There is no IOAS @ioas_id.
+ * * %-ENOSPC - 65535 accesses that can pin pages are already attached to the
+ *   IOAS.
+ * * %-ENOMEM - Out of memory.
+ * * %-EINTR - The caller was killed while waiting for a pin or copy.
+ *
+ * On failure @access is unchanged.
+ */
+int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
+{
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	ioas = iommufd_ioas_get(access->obj.ictx, ioas_id);
+	if (!ioas)
+		return -ENOENT;
+	rc = 0;
+	if (ioas == access->ioas)
+		goto out;
+	rc = iommufd_object_use(&ioas->obj);
+	if (rc)
+		goto out;
+	rc = access_attach(access, ioas);
+	if (rc)
+		iommufd_object_unuse(&ioas->obj);
+out:
+	iommufd_object_put(&ioas->obj);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, IOMMUFD);
 
 /**
  * iommufd_access_stop_notify() - stop calling the unmap callback of an access

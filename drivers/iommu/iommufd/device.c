@@ -36,24 +36,12 @@ static void iommufd_device_destroy(struct iommufd_object *obj)
 		container_of(obj, struct iommufd_device, obj);
 
 	iommu_device_release_dma_owner(idev->dev);
+	iommu_group_put(idev->group);
 }
 
 const struct iommufd_object_type iommufd_device_type = {
 	.destroy = iommufd_device_destroy,
 };
-
-static bool interrupts_isolated(struct device *dev)
-{
-	struct iommu_group *group;
-	bool isolated;
-
-	group = iommu_group_get(dev);
-	if (!group)
-		return false;
-	isolated = iommu_group_has_isolated_msi(group);
-	iommu_group_put(group);
-	return isolated;
-}
 
 /**
  * iommufd_device_bind() - bind a device and its group to a context
@@ -82,26 +70,32 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 					   struct device *dev, u32 *id)
 {
 	struct iommufd_device *idev;
+	struct iommu_group *group;
 	int rc;
 
 	/* User space cannot flush CPU caches, so DMA must be coherent. */
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
-	if (!READ_ONCE(allow_unsafe_interrupts) && !interrupts_isolated(dev))
-		return ERR_PTR(-EPERM);
+	group = iommu_group_get(dev);
+	if (!group)
+		return ERR_PTR(-EINVAL);
+	rc = -EPERM;
+	if (!READ_ONCE(allow_unsafe_interrupts) &&
+	    !iommu_group_has_isolated_msi(group))
+		goto err_put;
 
 	idev = iommufd_object_alloc(ictx, sizeof(*idev), &iommufd_device_type);
-	if (IS_ERR(idev))
-		return idev;
+	rc = PTR_ERR_OR_ZERO(idev);
+	if (rc)
+		goto err_put;
 	rc = iommu_device_get_info(dev, &idev->info);
 	if (!rc)
 		rc = iommu_device_claim_dma_owner(dev, ictx);
-	if (rc) {
-		iommufd_object_abort(&idev->obj);
-		return ERR_PTR(rc);
-	}
+	if (rc)
+		goto err_abort;
 
 	idev->dev = dev;
+	idev->group = group;
 	idev->enforce_snoop =
 		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	/*
@@ -113,6 +107,12 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	*id = idev->obj.id;
 	iommufd_object_publish(&idev->obj);
 	return idev;
+
+err_abort:
+	iommufd_object_abort(&idev->obj);
+err_put:
+	iommu_group_put(group);
+	return ERR_PTR(rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, IOMMUFD);
 
@@ -129,7 +129,7 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 {
 	struct iommufd_ctx *ictx = idev->obj.ictx;
 
-	if (idev->hwpt)
+	if (READ_ONCE(idev->hwpt))
 		iommufd_hwpt_detach(idev);
 	iommufd_object_remove(&idev->obj);
 	iommufd_ctx_put(ictx);
@@ -137,20 +137,20 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
 
 /**
- * iommufd_device_attach() - attach a device to an IOAS
+ * iommufd_device_attach() - attach a device to an IOAS, or move it to another
  * @idev: the bound device
  * @pt_id: input: ID of an IOAS or of an HWPT; output: ID of the HWPT that the
  *         device is attached to
  *
  * While the device is attached, the IOAS translates all DMA that carries the
- * requester ID of the device.
+ * requester ID of the device. If the device is attached already, all attached
+ * devices of its group are moved; see iommufd_hwpt_replace().
  *
  * Context: May sleep. Pinning the mapped memory may take an unbounded time.
  * Return: 0, or
- * * %-EBUSY - The device is already attached.
  * * %-ENOENT - There is no object @pt_id.
  * * %-EINVAL - @pt_id is an object of another type.
- * * An errno of iommufd_hwpt_attach().
+ * * An errno of iommufd_hwpt_attach() or iommufd_hwpt_replace().
  *
  * On failure the device and @pt_id are unchanged.
  */
@@ -161,8 +161,6 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 	u32 hwpt_id = 0;
 	int rc;
 
-	if (idev->hwpt)
-		return -EBUSY;
 	obj = iommufd_object_get(idev->obj.ictx, *pt_id, NULL);
 	if (!obj)
 		return -ENOENT;
@@ -183,9 +181,12 @@ int iommufd_device_attach(struct iommufd_device *idev, u32 *pt_id)
 	if (!ioas)
 		return -EINVAL;
 
-	rc = iommufd_hwpt_attach(idev, ioas, hwpt_id);
+	if (READ_ONCE(idev->hwpt))
+		rc = iommufd_hwpt_replace(idev, ioas, &hwpt_id);
+	else
+		rc = iommufd_hwpt_attach(idev, ioas, &hwpt_id);
 	if (!rc)
-		*pt_id = idev->hwpt->obj.id;
+		*pt_id = hwpt_id;
 	iommufd_object_put(&ioas->obj);
 	return rc;
 }
@@ -199,7 +200,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, IOMMUFD);
  */
 void iommufd_device_detach(struct iommufd_device *idev)
 {
-	if (idev->hwpt)
+	if (READ_ONCE(idev->hwpt))
 		iommufd_hwpt_detach(idev);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, IOMMUFD);

@@ -34,22 +34,9 @@ const struct iommufd_object_type iommufd_hwpt_type = {
 	.destroy = iommufd_hwpt_destroy,
 };
 
-/**
- * struct hwpt_attach - state of an attach in progress
- * @idev: the device
- * @msi_start: IOVA of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
- * @refused: domain that the engine does not accept until a busy mapping becomes
- *           idle, or NULL. No device is attached to the domain
- */
-struct hwpt_attach {
-	struct iommufd_device *idev;
-	phys_addr_t msi_start;
-	struct iommu_domain *refused;
-};
-
 /* Check the requirements that IOMMU_IOASID_ALLOC set for devices of @ioas. */
-static bool ioas_accepts(const struct iommufd_ioas *ioas,
-			 const struct iommufd_device *idev)
+bool iommufd_ioas_accepts(const struct iommufd_ioas *ioas,
+			  const struct iommufd_device *idev)
 {
 	return (!ioas->enforce_snoop || idev->enforce_snoop) &&
 	       ioas->addr_width <= idev->info.addr_width;
@@ -71,6 +58,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 		iommufd_object_abort(&hwpt->obj);
 		return ERR_PTR(rc);
 	}
+	INIT_LIST_HEAD(&hwpt->attached);
 	hwpt->ioas = ioas;
 	hwpt->enforce_snoop = idev->enforce_snoop;
 	hwpt->addr_width = idev->info.addr_width;
@@ -81,7 +69,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
  * Set up the window for MSI doorbells unless @start is PHYS_ADDR_MAX. A kernel
  * without support for such windows does not use them.
  */
-static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
+int iommufd_hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 {
 	int rc;
 
@@ -100,8 +88,8 @@ static int hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
  * attach, because an IOMMU driver may accept the device and silently change the
  * domain to fit.
  */
-static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
-			    const struct iommufd_device *idev)
+bool iommufd_hwpt_compatible(const struct iommufd_hwpt *hwpt,
+			     const struct iommufd_device *idev)
 {
 	return hwpt->enforce_snoop == idev->enforce_snoop &&
 	       hwpt->addr_width <= idev->info.addr_width;
@@ -109,17 +97,17 @@ static bool hwpt_compatible(const struct iommufd_hwpt *hwpt,
 
 /*
  * Allocate and fill the domain of @hwpt for its first device. Returns -EAGAIN
- * with @attach->refused set if the caller must drop attach_lock and call
+ * with @join->refused set if the caller must drop attach_lock and call
  * iopt_attach_wait().
  */
 static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
-			     struct hwpt_attach *attach)
+			     struct iommufd_join *join)
 {
-	struct iommufd_device *idev = attach->idev;
+	struct device *dev = join->idev->dev;
 	struct iommu_domain *domain;
 	int rc;
 
-	domain = iommu_domain_alloc(idev->dev->bus);
+	domain = iommu_domain_alloc(dev->bus);
 	if (!domain)
 		return -ENOMEM;
 	hwpt->domain = domain;
@@ -134,19 +122,22 @@ static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 	    (!domain->ops->enforce_cache_coherency ||
 	     !domain->ops->enforce_cache_coherency(domain)))
 		goto err_free;
-	rc = hwpt_msi_window(hwpt, attach->msi_start);
+	rc = iommufd_hwpt_msi_window(hwpt, join->msi_start);
 	if (rc)
 		goto err_free;
-	rc = iommu_device_attach_user_dma(idev->dev, domain);
+	/* The DMA of a device that is moved must find the domain filled. */
+	rc = join->move ? iommu_domain_prepare(domain, dev) :
+			  iommu_device_attach_user_dma(dev, domain);
 	if (rc)
 		goto err_free;
 	rc = iopt_try_attach_domain(hwpt->ioas->iopt, domain);
 	if (!rc)
 		return 0;
 
-	iommu_device_detach_user_dma(idev->dev);
+	if (!join->move)
+		iommu_device_detach_user_dma(dev);
 	if (rc > 0) {
-		attach->refused = domain;
+		join->refused = domain;
 		return -EAGAIN;
 	}
 	rc = iommufd_pin_errno(rc);
@@ -155,120 +146,195 @@ err_free:
 	return rc;
 }
 
-/* Attach a device to @hwpt. The domain is allocated for the first device. */
-static int hwpt_attach_device(struct iommufd_hwpt *hwpt,
-			      struct hwpt_attach *attach)
+/*
+ * Count the device as one of @hwpt, and attach it unless it is to be moved. The
+ * domain is allocated for the first device.
+ */
+static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 {
-	struct iommufd_device *idev = attach->idev;
+	struct iommufd_device *idev = join->idev;
 	int rc;
 
-	rc = iommufd_object_use(&hwpt->obj);
-	if (rc)
-		return rc;
 	if (!hwpt->devices) {
-		rc = hwpt_alloc_domain(hwpt, attach);
+		rc = iommufd_object_use(&hwpt->obj);
+		if (rc)
+			return rc;
+		rc = hwpt_alloc_domain(hwpt, join);
+		if (rc)
+			iommufd_object_unuse(&hwpt->obj);
 	} else {
-		rc = hwpt_msi_window(hwpt, attach->msi_start);
-		if (!rc)
+		rc = iommufd_hwpt_msi_window(hwpt, join->msi_start);
+		if (!rc && !join->move)
 			rc = iommu_device_attach_user_dma(idev->dev,
 							  hwpt->domain);
 	}
-	if (rc) {
-		iommufd_object_unuse(&hwpt->obj);
+	if (rc)
 		return rc;
-	}
+
 	hwpt->devices++;
-	idev->hwpt = hwpt;
+	join->hwpt = hwpt;
+	join->hwpt_id = hwpt->obj.id;
+	if (!join->move) {
+		list_add_tail(&idev->item, &hwpt->attached);
+		WRITE_ONCE(idev->hwpt, hwpt);
+	}
 	return 0;
 }
 
-/* Attach a device to a new HWPT, which other devices may join. */
-static int hwpt_attach_new(struct iommufd_ioas *ioas,
-			   struct hwpt_attach *attach)
+/* Join a new HWPT, which other devices may join. */
+static int hwpt_join_new(struct iommufd_join *join)
 {
-	struct iommufd_hwpt *hwpt = hwpt_alloc(ioas, attach->idev);
+	struct iommufd_hwpt *hwpt = hwpt_alloc(join->ioas, join->idev);
 	int rc;
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = hwpt_attach_device(hwpt, attach);
+	join->only_new = true;
+	rc = hwpt_join(hwpt, join);
 	if (rc) {
 		iommufd_hwpt_destroy(&hwpt->obj);
 		iommufd_object_abort(&hwpt->obj);
 		return rc;
 	}
-	list_add_tail(&hwpt->item, &ioas->hwpts);
+	list_add_tail(&hwpt->item, &join->ioas->hwpts);
 	iommufd_object_publish(&hwpt->obj);
 	return 0;
 }
 
 /*
- * Attach a device to an existing HWPT of @ioas, or to a new one if none accepts
- * the device. IOMMU drivers use different errnos to reject a domain for a
- * device, so try the next HWPT after any errno except -ENOMEM.
+ * Join an existing HWPT of the IOAS, or a new one if none accepts the device.
+ * IOMMU drivers use different errnos to reject a domain for a device, so try
+ * the next HWPT after any errno except -ENOMEM.
  */
-static int hwpt_attach_any(struct iommufd_ioas *ioas,
-			   struct hwpt_attach *attach)
+static int hwpt_join_any(struct iommufd_join *join)
 {
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
-	list_for_each_entry(hwpt, &ioas->hwpts, item) {
-		if (!hwpt_compatible(hwpt, attach->idev))
+	if (join->only_new)
+		return hwpt_join_new(join);
+	list_for_each_entry(hwpt, &join->ioas->hwpts, item) {
+		if (!iommufd_hwpt_compatible(hwpt, join->idev))
 			continue;
-		rc = hwpt_attach_device(hwpt, attach);
+		rc = hwpt_join(hwpt, join);
 		if (!rc || rc == -ENOMEM)
 			return rc;
 	}
-	return hwpt_attach_new(ioas, attach);
+	return hwpt_join_new(join);
 }
 
-/* Attach a device to the HWPT of @ioas that user space selected. */
-static int hwpt_attach_id(struct iommufd_ioas *ioas, u32 hwpt_id,
-			  struct hwpt_attach *attach)
+/* Join the HWPT of the IOAS that user space selected. */
+static int hwpt_join_id(struct iommufd_join *join)
 {
-	struct iommufd_device *idev = attach->idev;
+	struct iommufd_device *idev = join->idev;
 	struct iommufd_object *obj;
 	struct iommufd_hwpt *hwpt;
 	int rc = -ENOENT;
 
-	lockdep_assert_held(&ioas->attach_lock);
-	obj = iommufd_object_get(idev->obj.ictx, hwpt_id, &iommufd_hwpt_type);
+	lockdep_assert_held(&join->ioas->attach_lock);
+	obj = iommufd_object_get(idev->obj.ictx, join->hwpt_id,
+				 &iommufd_hwpt_type);
 	if (!obj)
 		return -ENOENT;
 	hwpt = container_of(obj, struct iommufd_hwpt, obj);
 	/* The ID may have been reused, or the HWPT may be about to be freed. */
-	if (hwpt->ioas == ioas && (hwpt->user_owned || hwpt->devices))
-		rc = hwpt_compatible(hwpt, idev) ?
-		     hwpt_attach_device(hwpt, attach) : -EINVAL;
+	if (hwpt->ioas == join->ioas && (hwpt->user_owned || hwpt->devices))
+		rc = iommufd_hwpt_compatible(hwpt, idev) ?
+		     hwpt_join(hwpt, join) : -EINVAL;
 	iommufd_object_put(obj);
 	return rc;
 }
 
 /*
- * Look up the HWPT and attach the device. Both are done under attach_lock,
- * because the HWPT may be freed once the lock is dropped.
+ * Look up the HWPT and join it. Both are done under attach_lock, because the
+ * HWPT may be freed once the lock is dropped.
  */
-static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
-			    struct hwpt_attach *attach)
+static int hwpt_join_once(struct iommufd_join *join)
 {
 	int rc;
 
-	if (mutex_lock_killable(&ioas->attach_lock))
+	if (mutex_lock_killable(&join->ioas->attach_lock))
 		return -EINTR;
-	if (hwpt_id)
-		rc = hwpt_attach_id(ioas, hwpt_id, attach);
+	if (join->hwpt_id)
+		rc = hwpt_join_id(join);
 	else
-		rc = hwpt_attach_any(ioas, attach);
-	mutex_unlock(&ioas->attach_lock);
+		rc = hwpt_join_any(join);
+	mutex_unlock(&join->ioas->attach_lock);
 	return rc;
+}
+
+/**
+ * iommufd_hwpt_join() - become one of the devices of an HWPT
+ * @join: the device, the IOAS, and the HWPT or none. If it is set, the members
+ *        @hwpt and @hwpt_id say which HWPT the device has joined
+ *
+ * Attaches the device unless @join->move is set. The HWPT and its domain stay
+ * valid until the device leaves.
+ *
+ * Context: As for iommufd_hwpt_attach().
+ * Return: As for iommufd_hwpt_attach(), and
+ * * %-EOPNOTSUPP - The device is to be moved to a new domain, but the IOMMU
+ *   driver cannot map memory before a device is attached.
+ */
+int iommufd_hwpt_join(struct iommufd_join *join)
+{
+	int rc = hwpt_join_once(join);
+
+	while (join->refused) {
+		rc = iopt_attach_wait(join->ioas->iopt, join->refused);
+		iommu_domain_free(join->refused);
+		join->refused = NULL;
+		if (!rc)
+			rc = hwpt_join_once(join);
+	}
+	return rc;
+}
+
+/**
+ * iommufd_hwpt_leave() - remove devices from the count of an HWPT
+ * @hwpt: the HWPT
+ * @nr: number of devices
+ *
+ * Context: The caller holds iommufd_ioas.attach_lock. May sleep, not killable.
+ * Return: true if no devices are left. Then the domain is empty, no device can
+ * join @hwpt unless user space owns it, and the caller has to call
+ * iommufd_hwpt_free_domain().
+ */
+bool iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, unsigned int nr)
+{
+	lockdep_assert_held(&hwpt->ioas->attach_lock);
+	hwpt->devices -= nr;
+	if (hwpt->devices)
+		return false;
+	if (!hwpt->user_owned)
+		list_del(&hwpt->item);
+	iopt_detach_domain(hwpt->ioas->iopt, hwpt->domain);
+	return true;
+}
+
+/**
+ * iommufd_hwpt_free_domain() - free the domain of an HWPT without devices
+ * @hwpt: the HWPT, for which iommufd_hwpt_leave() returned true
+ *
+ * Context: The caller holds iommufd_ioas.attach_lock.
+ * Return: @hwpt if the caller has to pass it to iommufd_object_remove() after it
+ * has dropped the lock, or NULL if user space owns @hwpt and may have freed it.
+ */
+struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt)
+{
+	iommu_domain_free(hwpt->domain);
+	if (!hwpt->user_owned)
+		return hwpt;
+	iommufd_object_unuse(&hwpt->obj);
+	return NULL;
 }
 
 /**
  * iommufd_hwpt_attach() - attach a device to an IOAS
  * @idev: the device, not attached
  * @ioas: the IOAS; the caller is a short-term user of it
- * @hwpt_id: ID of an HWPT of @ioas to attach to, or 0 for any HWPT
+ * @hwpt_id: input: ID of an HWPT of @ioas to attach to, or 0 for any HWPT;
+ *           output: ID of the HWPT that the device is attached to
  *
  * Sets iommufd_device.hwpt. From then on, the device can access the memory
  * mapped in @ioas and no other memory.
@@ -298,12 +364,16 @@ static int hwpt_attach_once(struct iommufd_ioas *ioas, u32 hwpt_id,
  * group is attached.
  */
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
-			u32 hwpt_id)
+			u32 *hwpt_id)
 {
-	struct hwpt_attach attach = { .idev = idev };
+	struct iommufd_join join = {
+		.idev = idev,
+		.ioas = ioas,
+		.hwpt_id = *hwpt_id,
+	};
 	int rc;
 
-	if (!ioas_accepts(ioas, idev))
+	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
 	 * Reserve the IOVAs that the device cannot use before the domain
@@ -314,21 +384,54 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	 * Do not hold attach_lock meanwhile: a detach takes the lock and is not
 	 * killable.
 	 */
-	rc = iopt_reserve_device(ioas->iopt, idev->dev, &attach.msi_start);
+	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join.msi_start);
 	if (rc)
 		return rc;
 
-	rc = hwpt_attach_once(ioas, hwpt_id, &attach);
-	while (attach.refused) {
-		rc = iopt_attach_wait(ioas->iopt, attach.refused);
-		iommu_domain_free(attach.refused);
-		attach.refused = NULL;
-		if (!rc)
-			rc = hwpt_attach_once(ioas, hwpt_id, &attach);
-	}
+	rc = iommufd_hwpt_join(&join);
 	if (rc)
 		iopt_unreserve(ioas->iopt, idev->dev);
+	else
+		*hwpt_id = join.hwpt_id;
 	return rc;
+}
+
+/**
+ * iommufd_device_ioas() - get the IOAS that a device is attached to
+ * @idev: the attached device; the caller prevents it from being detached
+ *
+ * Another device of the group may be moving the group to another IOAS, so the
+ * IOAS may have changed when the caller has locked attach_lock.
+ *
+ * Context: Any context.
+ * Return: the IOAS. The caller is a short-term user of it.
+ */
+struct iommufd_ioas *iommufd_device_ioas(struct iommufd_device *idev)
+{
+	struct iommufd_ioas *ioas;
+
+	/* The HWPT and its IOAS may be freed after the device has moved. */
+	rcu_read_lock();
+	do
+		ioas = READ_ONCE(idev->hwpt)->ioas;
+	while (!refcount_inc_not_zero(&ioas->obj.refs));
+	rcu_read_unlock();
+	return ioas;
+}
+
+/* Get the IOAS that a device is attached to, and lock its attach_lock. */
+static struct iommufd_ioas *device_lock_ioas(struct iommufd_device *idev)
+{
+	struct iommufd_ioas *ioas;
+
+	for (;;) {
+		ioas = iommufd_device_ioas(idev);
+		mutex_lock(&ioas->attach_lock);
+		if (idev->hwpt->ioas == ioas)
+			return ioas;
+		mutex_unlock(&ioas->attach_lock);
+		iommufd_object_put(&ioas->obj);
+	}
 }
 
 /**
@@ -342,40 +445,30 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
  */
 void iommufd_hwpt_detach(struct iommufd_device *idev)
 {
-	struct iommufd_hwpt *hwpt = idev->hwpt;
-	struct iommufd_ioas *ioas = hwpt->ioas;
-	bool last, remove;
+	struct iommufd_hwpt *hwpt, *unused = NULL;
+	struct iommufd_ioas *ioas;
+	bool last;
 
 	/*
-	 * Once @hwpt has no devices, @hwpt and then the IOAS can be destroyed.
+	 * Once the HWPT has no devices, it and then the IOAS can be destroyed.
 	 */
-	refcount_inc(&ioas->obj.refs);
-	mutex_lock(&ioas->attach_lock);
-	last = !--hwpt->devices;
-	remove = last && !hwpt->user_owned;
-	if (remove)
-		list_del(&hwpt->item);
-	if (last)
-		iopt_detach_domain(ioas->iopt, hwpt->domain);
+	ioas = device_lock_ioas(idev);
+	hwpt = idev->hwpt;
+	last = iommufd_hwpt_leave(hwpt, 1);
 	iommu_device_detach_user_dma(idev->dev);
-	if (last)
-		iommu_domain_free(hwpt->domain);
+	list_del(&idev->item);
+	WRITE_ONCE(idev->hwpt, NULL);
 	iopt_unreserve(ioas->iopt, idev->dev);
-	idev->hwpt = NULL;
-	/*
-	 * Once it is unused, @hwpt may be freed by IOMMU_DESTROY or, after the
-	 * lock is dropped, by the detach of its last device.
-	 */
-	if (!remove)
-		iommufd_object_unuse(&hwpt->obj);
+	if (last)
+		unused = iommufd_hwpt_free_domain(hwpt);
 	mutex_unlock(&ioas->attach_lock);
 
 	/*
-	 * This waits for calls that have looked up @hwpt by its ID. Do not make
-	 * other users of attach_lock wait for them.
+	 * This waits for calls that have looked up the HWPT by its ID. Do not
+	 * make other users of attach_lock wait for them.
 	 */
-	if (remove)
-		iommufd_object_remove(&hwpt->obj);
+	if (unused)
+		iommufd_object_remove(&unused->obj);
 	iommufd_object_put(&ioas->obj);
 }
 
@@ -395,7 +488,7 @@ static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 		return hwpt;
 	if (parent->type == &iommufd_ioas_type) {
 		ioas = container_of(parent, struct iommufd_ioas, obj);
-		if (ioas_accepts(ioas, idev))
+		if (iommufd_ioas_accepts(ioas, idev))
 			hwpt = hwpt_alloc(ioas, idev);
 	} else if (parent->type == &iommufd_hwpt_type) {
 		/* Nested page tables are not supported. */

@@ -24,8 +24,10 @@
  *					IOMMU_OPTION_HUGE_PAGES. Since detach is
  *					not killable, a thread that holds the
  *					lock may wait for memory or for a driver
- *					only while no device is attached to the
- *					IOAS
+ *					only while the HWPTs of the IOAS have no
+ *					devices. A device is moved under the
+ *					locks of both IOASes, of which the one
+ *					at the lower address is taken first
  *	iommufd_access::unmap_lock	held across the unmap callback of a
  *					driver
  *	locks of that driver
@@ -210,8 +212,12 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @info: I/O page table that the device can be attached to
  * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
- * @hwpt: HWPT that the device is attached to, or NULL. Changed by attach and
- *        detach, which the subsystem serialises
+ * @group: the IOMMU group of @dev, with a reference
+ * @hwpt: HWPT that the device is attached to, or NULL. Whether it is NULL is
+ *        changed by attach and detach, which the subsystem serialises. Moving
+ *        another device of the group changes it as well, under attach_lock of
+ *        the IOAS of either HWPT
+ * @item: node in iommufd_hwpt.attached, unless @hwpt is NULL
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -219,7 +225,9 @@ struct iommufd_device {
 	struct iommu_device_info info;
 	bool enforce_snoop;
 	atomic64_t cookie;
+	struct iommu_group *group;
 	struct iommufd_hwpt *hwpt;
+	struct list_head item;
 };
 
 extern const struct iommufd_object_type iommufd_device_type;
@@ -239,15 +247,17 @@ int iommufd_device_set_cookie(struct iommufd_call *call);
 
 /**
  * struct iommufd_hwpt - I/O page table of an IOAS
- * @obj: object head; the long-term users are the attached devices
+ * @obj: object head; has one long-term user while @devices is not 0
  * @ioas: IOAS that @domain translates
  * @user_owned: created by user space, which also destroys it. Otherwise the
  *              HWPT is freed when its last device detaches
  * @enforce_snoop: @domain enforces coherent DMA
  * @addr_width: address width in bits of the device that the HWPT was created
  *              for; narrower devices need an HWPT of their own
- * @devices: number of attached devices. Protected by iommufd_ioas.attach_lock,
- *           as are all members below
+ * @devices: number of devices that are attached or that are about to be moved
+ *           here. Protected by iommufd_ioas.attach_lock, as are all members
+ *           below
+ * @attached: list of the attached &struct iommufd_device
  * @domain: the I/O page table, attached to the engine's space; only valid while
  *          @devices is not 0
  * @msi_window: @domain has a window that interrupt doorbells are mapped in
@@ -261,6 +271,7 @@ struct iommufd_hwpt {
 	bool enforce_snoop;
 	u32 addr_width;
 	unsigned int devices;
+	struct list_head attached;
 	struct iommu_domain *domain;
 	bool msi_window;
 	struct list_head item;
@@ -268,8 +279,45 @@ struct iommufd_hwpt {
 
 extern const struct iommufd_object_type iommufd_hwpt_type;
 
+/**
+ * struct iommufd_join - a device on its way to an HWPT
+ * @idev: the device
+ * @ioas: IOAS of the HWPT; the caller is a short-term user of it
+ * @hwpt_id: input: ID of the HWPT, or 0 for any HWPT of @ioas; output: ID of
+ *           @hwpt
+ * @move: the device is attached to another HWPT. It only becomes one of the
+ *        devices of the new one, and is moved there by the caller
+ * @only_new: a new HWPT is used if @hwpt_id is 0
+ * @msi_start: IOVA of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
+ * @refused: domain that the engine does not accept until a busy mapping becomes
+ *           idle, or NULL. No device is attached to the domain
+ * @hwpt: the HWPT that the device has joined
+ */
+struct iommufd_join {
+	struct iommufd_device *idev;
+	struct iommufd_ioas *ioas;
+	u32 hwpt_id;
+	bool move;
+	bool only_new;
+	phys_addr_t msi_start;
+	struct iommu_domain *refused;
+	struct iommufd_hwpt *hwpt;
+};
+
+bool iommufd_ioas_accepts(const struct iommufd_ioas *ioas,
+			  const struct iommufd_device *idev);
+bool iommufd_hwpt_compatible(const struct iommufd_hwpt *hwpt,
+			     const struct iommufd_device *idev);
+int iommufd_hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start);
+int iommufd_hwpt_join(struct iommufd_join *join);
+bool iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, unsigned int nr);
+struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt);
+struct iommufd_ioas *iommufd_device_ioas(struct iommufd_device *idev);
+
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
-			u32 hwpt_id);
+			u32 *hwpt_id);
+int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
+			 u32 *hwpt_id);
 void iommufd_hwpt_detach(struct iommufd_device *idev);
 int iommufd_hwpt_alloc(struct iommufd_call *call);
 

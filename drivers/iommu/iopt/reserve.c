@@ -160,6 +160,51 @@ static bool region_range(const struct iommu_resv_region *region,
 	return true;
 }
 
+/*
+ * Reserve regions for @owner. Unless @wait is set, a mapping in a region that is
+ * being built or torn down is a conflict.
+ */
+static int reserve_regions(struct io_pagetable *iopt,
+			   const struct list_head *regions, const void *owner,
+			   phys_addr_t *sw_msi_start, bool wait)
+{
+	struct iommu_resv_region *region;
+	bool hw_msi = false;
+	int rc = 0;
+
+	*sw_msi_start = PHYS_ADDR_MAX;
+	mutex_lock(&iopt->lock);
+	list_for_each_entry(region, regions, list) {
+		struct iopt_range range;
+
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
+		    !region->length)
+			continue;
+		if (region->type == IOMMU_RESV_MSI)
+			hw_msi = true;
+		if (region->type == IOMMU_RESV_SW_MSI)
+			*sw_msi_start = region->start;
+
+		if (!region_range(region, &range))
+			continue;
+		if (wait)
+			rc = iopt_reserve_iova(iopt, range.start, range.last,
+					       owner);
+		else
+			rc = try_reserve(iopt, range.start, range.last, owner);
+		if (rc)
+			break;
+	}
+	if (rc)
+		iopt_unreserve_iova(iopt, owner);
+	mutex_unlock(&iopt->lock);
+
+	/* The doorbell need not be mapped if the hardware has an MSI window. */
+	if (hw_msi)
+		*sw_msi_start = PHYS_ADDR_MAX;
+	return rc == -EAGAIN ? -EADDRINUSE : rc;
+}
+
 /**
  * iopt_reserve_regions() - keep mappings out of reserved regions
  * @iopt: the space
@@ -184,39 +229,21 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 			 const struct list_head *regions, const void *owner,
 			 phys_addr_t *sw_msi_start)
 {
-	struct iommu_resv_region *region;
-	bool hw_msi = false;
-	int rc = 0;
-
-	*sw_msi_start = PHYS_ADDR_MAX;
-	mutex_lock(&iopt->lock);
-	list_for_each_entry(region, regions, list) {
-		struct iopt_range range;
-
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
-		    !region->length)
-			continue;
-		if (region->type == IOMMU_RESV_MSI)
-			hw_msi = true;
-		if (region->type == IOMMU_RESV_SW_MSI)
-			*sw_msi_start = region->start;
-
-		if (!region_range(region, &range))
-			continue;
-		rc = iopt_reserve_iova(iopt, range.start, range.last, owner);
-		if (rc)
-			break;
-	}
-	if (rc)
-		iopt_unreserve_iova(iopt, owner);
-	mutex_unlock(&iopt->lock);
-
-	/* The doorbell need not be mapped if the hardware has an MSI window. */
-	if (hw_msi)
-		*sw_msi_start = PHYS_ADDR_MAX;
-	return rc;
+	return reserve_regions(iopt, regions, owner, sw_msi_start, true);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
+
+static int reserve_device(struct io_pagetable *iopt, struct device *dev,
+			  phys_addr_t *sw_msi_start, bool wait)
+{
+	LIST_HEAD(regions);
+	int rc;
+
+	iommu_get_resv_regions(dev, &regions);
+	rc = reserve_regions(iopt, &regions, dev, sw_msi_start, wait);
+	iommu_put_resv_regions(dev, &regions);
+	return rc;
+}
 
 /**
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
@@ -231,15 +258,33 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
 			phys_addr_t *sw_msi_start)
 {
-	LIST_HEAD(regions);
-	int rc;
-
-	iommu_get_resv_regions(dev, &regions);
-	rc = iopt_reserve_regions(iopt, &regions, dev, sw_msi_start);
-	iommu_put_resv_regions(dev, &regions);
-	return rc;
+	return reserve_device(iopt, dev, sw_msi_start, true);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
+
+/**
+ * iopt_try_reserve_device() - reserve the regions of a device without waiting
+ * @iopt: the space
+ * @dev: as for iopt_reserve_device()
+ * @sw_msi_start: see iopt_reserve_regions()
+ *
+ * Like iopt_reserve_device(), but does not wait for mappings.
+ *
+ * Context: process context, may sleep. The caller may hold a lock that it also
+ * holds around iopt_detach_domain().
+ * Return: 0, or
+ * * %-EADDRINUSE - A mapping or an allowed range intersects a region, even if
+ *   the mapping is only being built or torn down.
+ * * %-ENOMEM - Out of memory.
+ *
+ * On failure @dev has no reservation.
+ */
+int iopt_try_reserve_device(struct io_pagetable *iopt, struct device *dev,
+			    phys_addr_t *sw_msi_start)
+{
+	return reserve_device(iopt, dev, sw_msi_start, false);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_try_reserve_device, IOPT);
 
 /**
  * iopt_unreserve() - remove all reservations of an owner

@@ -55,12 +55,14 @@ struct vfio_device_bind_iommufd {
  *         used
  *
  * Attach the device: its DMA can access the memory that is mapped in the
- * address space. An emulated device, such as a mediated device, can only be
- * attached to an address space, and @pt_id is not changed.
+ * address space. If the device is attached already, it is moved, together with
+ * the other attached devices of its group. An emulated device, such as a
+ * mediated device, can only be attached to an address space, and @pt_id is not
+ * changed.
  *
  * EINVAL: invalid argument, the device is not bound, or another device of its
  *         group is attached to another I/O page table
- * EBUSY: the device is already attached
+ * EOPNOTSUPP: the IOMMU driver cannot move the device
  * ENOENT: there is no object with this ID
  *
  * Documentation/userspace-api/iommufd.rst lists the other errnos.

@@ -7,6 +7,7 @@
 #include <linux/device.h>
 #include <linux/sizes.h>
 
+#include "../area.h"
 #include "space.h"
 
 /**
@@ -173,10 +174,46 @@ static void device_EADDRINUSE(struct kunit *test)
 	iopt_unreserve(space->iopt, dev);
 }
 
+/*
+ * iopt_try_reserve_device() does not wait for a mapping that is being removed,
+ * but treats it as a conflict.
+ */
+static void try_does_not_wait(struct kunit *test)
+{
+	static const struct iommu_resv_region regions[] = {
+		{ .start = SZ_1M, .length = SZ_64K, .type = IOMMU_RESV_DIRECT },
+		{ .start = SZ_2M, .length = SZ_64K, .type = IOMMU_RESV_SW_MSI },
+	};
+	struct test_space *space = test->priv;
+	struct device *dev = mock_device_alloc(test, regions, 2);
+	struct iopt_range range[3];
+	struct iopt_area *area;
+	phys_addr_t msi = 0;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_2M, 0, 1));
+	area = test_area_at(space, SZ_2M);
+	area->busy = true;
+	area->state = IOPT_AREA_DYING;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			iopt_try_reserve_device(space->iopt, dev, &msi));
+	area->busy = false;
+	area->state = IOPT_AREA_LIVE;
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 3));
+
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, SZ_2M, 1));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_try_reserve_device(space->iopt, dev, &msi));
+	KUNIT_EXPECT_EQ(test, SZ_2M, msi);
+	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(space->iopt, range, 3));
+	iopt_unreserve(space->iopt, dev);
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 3));
+}
+
 static struct kunit_case reserve_cases[] = {
 	KUNIT_CASE(device_reserves_regions),
 	KUNIT_CASE(device_msi_doorbell),
 	KUNIT_CASE(device_EADDRINUSE),
+	KUNIT_CASE(try_does_not_wait),
 	{}
 };
 

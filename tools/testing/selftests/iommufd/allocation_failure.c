@@ -314,6 +314,40 @@ static int detach_and_unmap(struct env *env)
 	return err ? err : unmap(env);
 }
 
+/* Map the memory in two IOASes, and attach the first device to one of them. */
+static int map_and_attach_elsewhere(struct env *env)
+{
+	int err;
+
+	err = ioas_map(env->bed.iommufd, env->src_ioas, env->memory,
+		       NR_PAGES * PAGE, SRC_IOVA, IOAS_READ_WRITE);
+	if (!err)
+		err = call_map(env);
+	return err ? err : attach(&env->bed.device, env->src_ioas);
+}
+
+/* A move that fails leaves the device attached, so that it reserves IOVAs. */
+static int call_move(struct env *env)
+{
+	int err = attach_first(env);
+
+	if (err == -ENOMEM &&
+	    ioas_map(env->bed.iommufd, env->src_ioas, env->memory, PAGE,
+		     MSI_START, IOAS_READ) != -EINVAL)
+		return -EPROTO;
+	return err;
+}
+
+static int unmap_both_and_detach(struct env *env)
+{
+	int err = detach_first(env);
+
+	if (!err && ioas_unmap_all(env->bed.iommufd, env->src_ioas) !=
+		    (long long)(NR_PAGES * PAGE))
+		err = -EPROTO;
+	return err ? err : unmap(env);
+}
+
 static int alloc_hwpt_and_map(struct env *env)
 {
 	int err = call_hwpt_alloc(env);
@@ -555,6 +589,13 @@ FIXTURE_VARIANT_ADD(failing, attach_second_hwpt)
 	.prepare = attach_second_and_map,
 	.call = call_attach_hwpt,
 	.undo = detach_both_unmap_and_destroy,
+};
+
+FIXTURE_VARIANT_ADD(failing, move)
+{
+	.prepare = map_and_attach_elsewhere,
+	.call = call_move,
+	.undo = unmap_both_and_detach,
 };
 
 FIXTURE_VARIANT_ADD(failing, detach)

@@ -109,9 +109,9 @@ TEST_F(mdev, unattached_ENOENT)
 }
 
 /* A failed attach leaves the device attached, or detached, as before. */
-TEST_F(mdev, attach_ENOENT_EBUSY)
+TEST_F(mdev, attach_ENOENT)
 {
-	__u32 other, id;
+	__u32 id;
 
 	id = NO_SUCH_ID;
 	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.fd, &id));
@@ -119,21 +119,87 @@ TEST_F(mdev, attach_ENOENT_EBUSY)
 	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.fd, &id));
 	EXPECT_EQ(0, vfio_detach(self->bed.fd));
 
-	ASSERT_EQ(0, ioas_alloc(self->bed.iommufd, &other));
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
 	id = self->bed.ioas;
 	ASSERT_EQ(0, vfio_attach(self->bed.fd, &id));
 	EXPECT_EQ(self->bed.ioas, id);
-	id = self->bed.ioas;
-	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.fd, &id));
-	id = other;
-	EXPECT_EQ(-EBUSY, vfio_attach(self->bed.fd, &id));
 	EXPECT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_READ));
-	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, other));
+	id = NO_SUCH_ID;
+	EXPECT_EQ(-ENOENT, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
 
 	EXPECT_EQ(0, vfio_detach(self->bed.fd));
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 	EXPECT_EQ(0, vfio_detach(self->bed.fd));
+}
+
+TEST_F(mdev, second_attach_to_same_ioas_keeps_pins)
+{
+	__u32 id = self->bed.ioas;
+
+	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_attach(&self->bed, self->bed.fd));
+	EXPECT_EQ(2, mediated_pin(self->bed.fd, IOVA, 2, PIN_READ));
+	EXPECT_EQ(0, vfio_attach(self->bed.fd, &id));
+	EXPECT_EQ(self->bed.ioas, id);
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
+	EXPECT_EQ(0, mediated_unpin(self->bed.fd, IOVA, 2));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+}
+
+/*
+ * The driver is notified of each mapping of the old IOAS in which it has pages
+ * pinned. Pages that it does not unpin are unpinned for it.
+ */
+static void move_with_pins(struct __test_metadata *_metadata,
+			   struct mdev_testbed *bed)
+{
+	char data[8] = "moved";
+	__u32 other, id;
+
+	ASSERT_EQ(0, ioas_alloc(bed->iommufd, &other));
+	ASSERT_EQ(0, ioas_map(bed->iommufd, other, bed->memory + 2 * PAGE, PAGE,
+			      IOVA, IOAS_READ_WRITE));
+	ASSERT_EQ(0, mdev_map(bed, IOVA, 0, 2));
+	ASSERT_EQ(0, mdev_attach(bed, bed->fd));
+	EXPECT_EQ(2, mediated_pin(bed->fd, IOVA, 2, PIN_READ));
+
+	id = other;
+	EXPECT_EQ(0, vfio_attach(bed->fd, &id));
+	EXPECT_EQ(other, id);
+	EXPECT_EQ(0, mdev_pinned(bed));
+	/* These are the pins that the driver has kept. */
+	EXPECT_LE(0, mdev_forget(bed->fd, IOVA, 2));
+	EXPECT_EQ(0, iommu_destroy(bed->iommufd, bed->ioas));
+
+	/* The device accesses the memory of the new IOAS. */
+	EXPECT_EQ(0, mediated_write(bed->fd, IOVA, data, sizeof(data)));
+	EXPECT_EQ(0, memcmp(bed->memory + 2 * PAGE, data, sizeof(data)));
+	EXPECT_EQ(1, mediated_pin(bed->fd, IOVA, 1, PIN_READ));
+	EXPECT_EQ(1, mdev_pinned(bed));
+	EXPECT_EQ(-ENOENT, mediated_pin(bed->fd, IOVA + PAGE, 1, PIN_READ));
+	EXPECT_EQ(-EBUSY, iommu_destroy(bed->iommufd, other));
+	EXPECT_EQ(0, vfio_detach(bed->fd));
+	EXPECT_EQ(0, mdev_pinned(bed));
+	EXPECT_EQ(0, iommu_destroy(bed->iommufd, other));
+}
+
+TEST_F(mdev, move_asks_for_pins)
+{
+	struct mdev_pin_notice notice;
+
+	move_with_pins(_metadata, &self->bed);
+	/* The last notice is that of the detach. */
+	ASSERT_EQ(0, mdev_notice(self->bed.fd, 1, &notice));
+	EXPECT_EQ(IOVA, notice.iova);
+	EXPECT_EQ(2 * PAGE, notice.length);
+	EXPECT_EQ(2u, notice.dropped);
+}
+
+TEST_F(mdev, move_unpins_what_the_driver_keeps)
+{
+	ASSERT_EQ(0, mdev_set_flags(self->bed.fd, 0));
+	move_with_pins(_metadata, &self->bed);
 }
 
 TEST_F(mdev, destroy_ioas_EBUSY_until_detach)
@@ -750,7 +816,7 @@ TEST_F(sample, bind_attach_detach_close)
 		EXPECT_NE(0u, info.flags & VFIO_DEVICE_FLAGS_PCI);
 		pt_id = self->ioas;
 		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
-		EXPECT_EQ(-EBUSY, vfio_attach(fd, &pt_id));
+		EXPECT_EQ(0, vfio_attach(fd, &pt_id));
 		EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, self->ioas));
 		EXPECT_EQ(0, vfio_detach(fd));
 		EXPECT_EQ(0, vfio_attach(fd, &pt_id));

@@ -586,21 +586,8 @@ static int write_protect(void *page)
 	return fd;
 }
 
-/* Make the write that blocks on userfaultfd @fd fail. */
-static int fail_blocked_write(int fd, void *page)
-{
-	struct uffdio_range range = { (uintptr_t)page, PAGE };
-
-	return mprotect(page, PAGE, PROT_READ) ||
-	       ioctl(fd, UFFDIO_WAKE, &range) ? -errno : 0;
-}
-
-/*
- * If ATTACH cannot copy its result to the user, it detaches the mediated device
- * again. The detach waits until pins that the driver has in flight complete,
- * and that wait is killable.
- */
-TEST_F(stuck, killed_attach_without_result)
+/* While ATTACH writes its result, it holds up no other call on the device. */
+TEST_F(stuck, calls_during_write_of_result)
 {
 	struct setup *setup = &self->setup;
 	struct pollfd poller = { .events = POLLIN };
@@ -615,20 +602,46 @@ TEST_F(stuck, killed_attach_without_result)
 	};
 	poller.fd = write_protect(setup->argument);
 	ASSERT_LE(0, poller.fd);
-	ASSERT_EQ(0, vfio_detach(setup->mdev));
 	ASSERT_EQ(0, call_start(&self->call[0], attach_mediated, setup));
 	ASSERT_EQ(1, poll(&poller, 1, 10 * CALL_TIMEOUT));
 	ASSERT_EQ(POLLIN, poller.revents);
-	ASSERT_EQ(0, start_blocked(&self->call[1], pin_stuck, setup));
-	ASSERT_EQ(0, fail_blocked_write(poller.fd, setup->argument));
 
 	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	EXPECT_EQ(0, call_timed(pin_and_unpin, setup));
+	EXPECT_EQ(0, call_timed(detach_mediated, setup));
 	kill_blocked(_metadata, &self->call[0]);
-	EXPECT_EQ(0, call_sleeps(&self->call[1]));
-	kill_blocked(_metadata, &self->call[1]);
-	EXPECT_EQ(0, vfio_detach(setup->mdev));
 	expect_unchanged(_metadata, setup, self->pinned);
 	close(poller.fd);
+}
+
+/*
+ * A move pins the memory of the new IOAS. Meanwhile and after it was killed,
+ * the device is attached to the old one.
+ */
+TEST_F(stuck, calls_during_move)
+{
+	struct setup *setup = &self->setup;
+	__u32 pt_id = setup->ioas;
+
+	if (variant->type1)
+		SKIP(return, "type1 cannot move a device");
+	ASSERT_EQ(0, vfio_attach(setup->device[0].fd, &pt_id));
+	ASSERT_EQ(self->pinned + STUCK, counters_pinned());
+	ASSERT_EQ(0, start_blocked(&self->call[0], attach_first, setup));
+	EXPECT_EQ(SPARE_LENGTH, call_timed(front_call_map, &setup->front));
+	EXPECT_EQ(0, call_timed(front_call_query, &setup->front));
+	EXPECT_EQ(0, call_timed(pin_and_unpin, setup));
+	EXPECT_EQ(0, call_timed(attach_and_detach_sharing, setup));
+	KILL_WAITER(unmap_stuck);
+	KILL_WAITER(pin_stuck_again);
+	KILL_WAITER(attach_second);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	kill_blocked(_metadata, &self->call[0]);
+
+	EXPECT_EQ(self->pinned + STUCK, counters_pinned());
+	EXPECT_EQ(-EBUSY, iommu_destroy(setup->front.iommufd, setup->ioas));
+	EXPECT_EQ(0, vfio_detach(setup->device[0].fd));
+	expect_unchanged(_metadata, setup, self->pinned);
 }
 
 /*

@@ -22,7 +22,7 @@
 /* A user ID without other processes, and its RLIMIT_MEMLOCK in pages */
 #define USER	54323
 #define LIMIT	8
-#define ROUNDS	40
+#define ROUNDS	25
 
 NEEDS_EDU(2)
 EXPECTS_DMA_FAULTS

@@ -271,7 +271,7 @@ TEST_F(cdev, attach_arguments)
 	EXPECT_EQ(-ENOENT, vfio_attach(self->fd, &pt_id));
 	EXPECT_EQ(self->ioas, attach.pt_id);
 
-	/* An attach is rolled back if its result cannot be copied out. */
+	/* Nothing is attached if the result cannot be written. */
 	fixed = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)fixed);
@@ -283,20 +283,22 @@ TEST_F(cdev, attach_arguments)
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
 }
 
-TEST_F(cdev, attach_twice_EBUSY)
+TEST_F(cdev, second_attach_moves)
 {
-	__u32 first = self->ioas, again = self->ioas, other;
+	__u32 first = self->ioas, again = self->ioas, other, hwpt;
 
 	ASSERT_EQ(0, bind_to(self->fd, self->iommufd));
 	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
 	ASSERT_EQ(0, vfio_attach(self->fd, &first));
-	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &again));
-	EXPECT_EQ(-EBUSY, vfio_attach(self->fd, &other));
-	EXPECT_EQ(self->ioas, again);
+	EXPECT_EQ(0, vfio_attach(self->fd, &again));
+	EXPECT_EQ(first, again);
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, self->ioas));
-	ASSERT_EQ(0, vfio_detach(self->fd));
-	EXPECT_EQ(0, vfio_attach(self->fd, &other));
+	hwpt = other;
+	EXPECT_EQ(0, vfio_attach(self->fd, &hwpt));
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, self->ioas));
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, other));
+	EXPECT_EQ(0, vfio_detach(self->fd));
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, other));
 }
 
 TEST_F(cdev, attach_to_ioas_of_other_iommufd_ENOENT)

@@ -21,7 +21,7 @@
 #include "pci_testbed.h"
 
 #define THREADS	4
-#define ROUNDS	20
+#define ROUNDS	12
 
 NEEDS_EDU(1)
 

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replace: move an attached device to another HWPT while it performs DMA.
+ *
+ * The IOMMU core moves all devices of a group at once, and with them move those
+ * that are attached here. The device first joins the new HWPT, which is filled
+ * meanwhile if it had no devices, while DMA is still translated by the old one.
+ * Then the group is switched with attach_lock of both IOASes held, and finally
+ * the devices leave the old HWPT, which is emptied if no other device is left.
+ * At each moment, a device thus accesses the memory mapped in one of the two
+ * IOASes.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/iommu.h>
+#include <linux/iopt.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+
+#include "iommufd_private.h"
+
+static int lock_both(struct iommufd_ioas *a, struct iommufd_ioas *b)
+{
+	/* Moves in opposite directions must not deadlock. */
+	if (a > b)
+		swap(a, b);
+	if (mutex_lock_killable(&a->attach_lock))
+		return -EINTR;
+	if (a == b || !mutex_lock_killable_nested(&b->attach_lock,
+						  SINGLE_DEPTH_NESTING))
+		return 0;
+	mutex_unlock(&a->attach_lock);
+	return -EINTR;
+}
+
+/*
+ * Lock the IOAS that a device is attached to, together with @to. Returns the
+ * IOAS, of which the caller is a short-term user, or an ERR_PTR().
+ */
+static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
+					 struct iommufd_ioas *to)
+{
+	struct iommufd_ioas *ioas;
+	int rc;
+
+	/* Another device of the group may be moving this one as well. */
+	for (;;) {
+		ioas = iommufd_device_ioas(idev);
+		rc = lock_both(ioas, to);
+		if (!rc && idev->hwpt->ioas == ioas)
+			return ioas;
+		if (!rc) {
+			mutex_unlock(&ioas->attach_lock);
+			if (ioas != to)
+				mutex_unlock(&to->attach_lock);
+		}
+		iommufd_object_put(&ioas->obj);
+		if (rc)
+			return ERR_PTR(rc);
+	}
+}
+
+/*
+ * Reserve the IOVAs that the device cannot use. The owner is @join and not the
+ * device, because a move of another device of the group may reserve them for
+ * the device at the same time.
+ */
+static int reserve_for_join(struct iommufd_join *join)
+{
+	struct device *dev = join->idev->dev;
+	LIST_HEAD(regions);
+	int rc;
+
+	iommu_get_resv_regions(dev, &regions);
+	rc = iopt_reserve_regions(join->ioas->iopt, &regions, join,
+				  &join->msi_start);
+	iommu_put_resv_regions(dev, &regions);
+	return rc;
+}
+
+/* Check whether @idev can move to @hwpt, and reserve IOVAs in a new IOAS. */
+static int prepare_device(struct iommufd_device *idev, struct iommufd_hwpt *old,
+			  struct iommufd_hwpt *hwpt)
+{
+	phys_addr_t msi_start;
+	int rc;
+
+	if (!iommufd_ioas_accepts(hwpt->ioas, idev) ||
+	    !iommufd_hwpt_compatible(hwpt, idev))
+		return -EINVAL;
+	if (old->ioas == hwpt->ioas)
+		return 0;
+	rc = iopt_try_reserve_device(hwpt->ioas->iopt, idev->dev, &msi_start);
+	if (rc)
+		return rc;
+	rc = iommufd_hwpt_msi_window(hwpt, msi_start);
+	if (rc)
+		iopt_unreserve(hwpt->ioas->iopt, idev->dev);
+	return rc;
+}
+
+static void record_move(struct iommufd_device *idev, struct iommufd_hwpt *old,
+			struct iommufd_hwpt *hwpt)
+{
+	list_move_tail(&idev->item, &hwpt->attached);
+	WRITE_ONCE(idev->hwpt, hwpt);
+	if (old->ioas != hwpt->ioas)
+		iopt_unreserve(old->ioas->iopt, idev->dev);
+}
+
+/*
+ * Move the attached devices of a group. Returns their number or a negative
+ * errno, and then no device has moved.
+ */
+static int move_group(struct iommu_group *group, struct iommufd_hwpt *old,
+		      struct iommufd_hwpt *hwpt)
+{
+	struct iommufd_device *idev, *next, *last = NULL;
+	int nr = 0, rc = 0;
+
+	lockdep_assert_held(&old->ioas->attach_lock);
+	lockdep_assert_held(&hwpt->ioas->attach_lock);
+	list_for_each_entry(idev, &old->attached, item) {
+		if (idev->group != group)
+			continue;
+		rc = prepare_device(idev, old, hwpt);
+		if (rc)
+			goto err_unreserve;
+		last = idev;
+		nr++;
+	}
+	rc = iommu_device_replace_user_dma(last->dev, hwpt->domain);
+	if (rc)
+		goto err_unreserve;
+
+	list_for_each_entry_safe(idev, next, &old->attached, item)
+		if (idev->group == group)
+			record_move(idev, old, hwpt);
+	return nr;
+
+err_unreserve:
+	list_for_each_entry(idev, &old->attached, item) {
+		if (!nr)
+			break;
+		if (idev->group != group)
+			continue;
+		if (old->ioas != hwpt->ioas)
+			iopt_unreserve(hwpt->ioas->iopt, idev->dev);
+		nr--;
+	}
+	return rc;
+}
+
+/* Leave an HWPT. The devices that leave are no longer attached to its domain. */
+static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
+{
+	return iommufd_hwpt_leave(hwpt, nr) ? iommufd_hwpt_free_domain(hwpt) :
+					      NULL;
+}
+
+/*
+ * Move the device to the HWPT that it has joined, and undo the join. The device
+ * then counts as one of the devices of the HWPT that it is attached to and of
+ * no other.
+ */
+static int move_joined(struct iommufd_join *join)
+{
+	struct iommufd_hwpt *hwpt = join->hwpt, *unused, *old;
+	struct iommufd_device *idev = join->idev;
+	struct iommufd_ioas *ioas;
+	int nr;
+
+	ioas = lock_to_move(idev, join->ioas);
+	if (IS_ERR(ioas)) {
+		nr = PTR_ERR(ioas);
+		mutex_lock(&join->ioas->attach_lock);
+	} else {
+		old = idev->hwpt;
+		nr = old == hwpt ? 0 : move_group(idev->group, old, hwpt);
+	}
+	if (nr > 0)
+		hwpt->devices += nr;
+	unused = leave(hwpt, 1);
+	if (ioas != join->ioas)
+		mutex_unlock(&join->ioas->attach_lock);
+
+	if (!IS_ERR(ioas)) {
+		if (nr > 0)
+			unused = leave(old, nr);
+		mutex_unlock(&ioas->attach_lock);
+		iommufd_object_put(&ioas->obj);
+	}
+	if (unused)
+		iommufd_object_remove(&unused->obj);
+	return min(nr, 0);
+}
+
+/**
+ * iommufd_hwpt_replace() - move an attached device to another HWPT
+ * @idev: the attached device
+ * @ioas: IOAS to move to, which may be the one that the device is attached to;
+ *        the caller is a short-term user of it
+ * @hwpt_id: input: ID of an HWPT of @ioas to move to, or 0 for any HWPT;
+ *           output: ID of the HWPT that the device is attached to
+ *
+ * All attached devices of the group move. DMA is translated by the old or by
+ * the new HWPT, and is not blocked in between if the IOMMU driver can exchange
+ * page tables atomically.
+ *
+ * Context: As for iommufd_hwpt_attach(), for both IOASes.
+ * Return: 0, also if the device is attached to the HWPT already, or
+ * * %-EINVAL - As for iommufd_hwpt_attach(), for any of the devices that move.
+ * * %-EOPNOTSUPP - No device is attached to the HWPT, and the IOMMU driver
+ *   cannot map memory before a device is attached.
+ * * %-EADDRINUSE - IOVAs that a device that moves or its IOMMU cannot use are
+ *   mapped, allowed, or just being mapped or unmapped.
+ * * Another errno of iommufd_hwpt_attach().
+ *
+ * On failure the devices are attached as before.
+ */
+int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
+			 u32 *hwpt_id)
+{
+	struct iommufd_join join = {
+		.idev = idev,
+		.ioas = ioas,
+		.hwpt_id = *hwpt_id,
+		.move = true,
+	};
+	int rc;
+
+	if (!iommufd_ioas_accepts(ioas, idev))
+		return -EINVAL;
+	rc = reserve_for_join(&join);
+	if (rc)
+		return rc;
+
+	rc = iommufd_hwpt_join(&join);
+	if (!rc)
+		rc = move_joined(&join);
+	/* Drivers use different errnos to reject an existing domain. */
+	if (rc && rc != -ENOMEM && rc != -EINTR && !*hwpt_id && !join.only_new) {
+		join.only_new = true;
+		join.hwpt_id = 0;
+		rc = iommufd_hwpt_join(&join);
+		if (!rc)
+			rc = move_joined(&join);
+	}
+	iopt_unreserve(ioas->iopt, &join);
+	if (!rc)
+		*hwpt_id = join.hwpt_id;
+	return rc;
+}
