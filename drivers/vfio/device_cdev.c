@@ -69,12 +69,10 @@
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
  *                                                             close_device()
  *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
- *                                                             detach_ioas(),
- *                                                             put_user()
+ *                                                             detach_ioas()
  *
- * iommufd_lock may be held for a long time while memory is pinned or the result
- * of an attach is returned, so each device has a lock of its own: users of
- * other devices do not wait for it.
+ * iommufd_lock may be held for a long time while memory is pinned, so each
+ * device has a lock of its own: users of other devices do not wait for it.
  */
 struct vfio_cdev {
 	struct kobject kobj;

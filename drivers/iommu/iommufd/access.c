@@ -306,19 +306,24 @@ static int access_attach(struct iommufd_access *access,
 	struct iopt_access *iopt_access;
 	int rc;
 
+	/*
+	 * Once the engine knows the access in @ioas, it may call the driver,
+	 * which may wait for a pin. So wait for pins before that.
+	 */
+	rc = iommufd_access_block(access);
+	if (rc)
+		return rc;
 	iopt_access = iopt_access_create(ioas->iopt,
 					 access->ops ? &access_ops : NULL,
 					 access);
-	if (IS_ERR(iopt_access))
+	if (IS_ERR(iopt_access)) {
+		access_set_blocked(access, false);
 		return PTR_ERR(iopt_access);
+	}
 
 	if (access->ioas) {
-		rc = iommufd_access_block(access);
-		if (rc)
-			iopt_access_destroy(iopt_access);
-		else
-			access_change(access, ioas, iopt_access);
-		return rc;
+		access_change(access, ioas, iopt_access);
+		return 0;
 	}
 	spin_lock(&access->lock);
 	access->ioas = ioas;

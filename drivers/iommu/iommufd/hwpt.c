@@ -11,9 +11,10 @@
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many
  * IOMMU drivers fix the format of a domain when the first device is attached,
- * so the engine fills the domain after that attach. For the same reason, the
- * engine empties the domain before the last device is detached, and the domain
- * is not used again.
+ * so the engine fills the domain after that attach, unless the driver can
+ * choose the format before; only then can a device be moved to another HWPT
+ * (replace.c). For the same reason, the engine empties the domain before the
+ * last device is detached, and the domain is not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -162,6 +163,12 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 		rc = hwpt_alloc_domain(hwpt, join);
 		if (rc)
 			iommufd_object_unuse(&hwpt->obj);
+	} else if (join->move && !hwpt->domain->ops->prepare) {
+		/*
+		 * The driver may need a device that is attached while memory is
+		 * mapped. All devices but this one may be detached meanwhile.
+		 */
+		return -EOPNOTSUPP;
 	} else {
 		rc = iommufd_hwpt_msi_window(hwpt, join->msi_start);
 		if (!rc && !join->move)
@@ -189,13 +196,13 @@ static int hwpt_join_new(struct iommufd_join *join)
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	join->only_new = true;
 	rc = hwpt_join(hwpt, join);
 	if (rc) {
 		iommufd_hwpt_destroy(&hwpt->obj);
 		iommufd_object_abort(&hwpt->obj);
 		return rc;
 	}
+	join->created = true;
 	list_add_tail(&hwpt->item, &join->ioas->hwpts);
 	iommufd_object_publish(&hwpt->obj);
 	return 0;
@@ -204,18 +211,26 @@ static int hwpt_join_new(struct iommufd_join *join)
 /*
  * Join an existing HWPT of the IOAS, or a new one if none accepts the device.
  * IOMMU drivers use different errnos to reject a domain for a device, so try
- * the next HWPT after any errno except -ENOMEM.
+ * the next HWPT after any errno except -ENOMEM. If the device is to be moved,
+ * the driver rejects an HWPT only after the device has joined it.
  */
 static int hwpt_join_any(struct iommufd_join *join)
 {
+	struct iommufd_device *idev = join->idev;
+	unsigned int skip = join->rejections;
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
-	if (join->only_new)
-		return hwpt_join_new(join);
+	if (join->move && iommufd_device_in(idev, join->ioas) &&
+	    !idev->hwpt->user_owned)
+		return hwpt_join(idev->hwpt, join);
 	list_for_each_entry(hwpt, &join->ioas->hwpts, item) {
-		if (!iommufd_hwpt_compatible(hwpt, join->idev))
+		if (!iommufd_hwpt_compatible(hwpt, idev))
 			continue;
+		if (skip) {
+			skip--;
+			continue;
+		}
 		rc = hwpt_join(hwpt, join);
 		if (!rc || rc == -ENOMEM)
 			return rc;
@@ -273,8 +288,8 @@ static int hwpt_join_once(struct iommufd_join *join)
  *
  * Context: As for iommufd_hwpt_attach().
  * Return: As for iommufd_hwpt_attach(), and
- * * %-EOPNOTSUPP - The device is to be moved to a new domain, but the IOMMU
- *   driver cannot map memory before a device is attached.
+ * * %-EOPNOTSUPP - The device is to be moved, but the IOMMU driver cannot map
+ *   memory while no device is attached.
  */
 int iommufd_hwpt_join(struct iommufd_join *join)
 {
@@ -419,6 +434,28 @@ struct iommufd_ioas *iommufd_device_ioas(struct iommufd_device *idev)
 	return ioas;
 }
 
+/**
+ * iommufd_device_in() - check whether a device is attached to an IOAS
+ * @idev: the attached device; the caller prevents it from being detached
+ * @ioas: the IOAS
+ *
+ * Context: The caller holds attach_lock of @ioas, so that a device in @ioas
+ * stays there.
+ * Return: true if @idev is attached to @ioas.
+ */
+bool iommufd_device_in(struct iommufd_device *idev,
+		       const struct iommufd_ioas *ioas)
+{
+	bool in;
+
+	lockdep_assert_held(&ioas->attach_lock);
+	/* The HWPT is freed if the device moves between two other IOASes. */
+	rcu_read_lock();
+	in = READ_ONCE(idev->hwpt)->ioas == ioas;
+	rcu_read_unlock();
+	return in;
+}
+
 /* Get the IOAS that a device is attached to, and lock its attach_lock. */
 static struct iommufd_ioas *device_lock_ioas(struct iommufd_device *idev)
 {
@@ -427,7 +464,7 @@ static struct iommufd_ioas *device_lock_ioas(struct iommufd_device *idev)
 	for (;;) {
 		ioas = iommufd_device_ioas(idev);
 		mutex_lock(&ioas->attach_lock);
-		if (idev->hwpt->ioas == ioas)
+		if (iommufd_device_in(idev, ioas))
 			return ioas;
 		mutex_unlock(&ioas->attach_lock);
 		iommufd_object_put(&ioas->obj);

@@ -287,7 +287,8 @@ extern const struct iommufd_object_type iommufd_hwpt_type;
  *           @hwpt
  * @move: the device is attached to another HWPT. It only becomes one of the
  *        devices of the new one, and is moved there by the caller
- * @only_new: a new HWPT is used if @hwpt_id is 0
+ * @rejections: number of HWPTs that the IOMMU driver has rejected for a move
+ * @created: @hwpt was created for this device
  * @msi_start: IOVA of the MSI doorbell window of @idev, or PHYS_ADDR_MAX
  * @refused: domain that the engine does not accept until a busy mapping becomes
  *           idle, or NULL. No device is attached to the domain
@@ -298,7 +299,8 @@ struct iommufd_join {
 	struct iommufd_ioas *ioas;
 	u32 hwpt_id;
 	bool move;
-	bool only_new;
+	unsigned int rejections;
+	bool created;
 	phys_addr_t msi_start;
 	struct iommu_domain *refused;
 	struct iommufd_hwpt *hwpt;
@@ -313,6 +315,8 @@ int iommufd_hwpt_join(struct iommufd_join *join);
 bool iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, unsigned int nr);
 struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt);
 struct iommufd_ioas *iommufd_device_ioas(struct iommufd_device *idev);
+bool iommufd_device_in(struct iommufd_device *idev,
+		       const struct iommufd_ioas *ioas);
 
 int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			u32 *hwpt_id);

@@ -48,7 +48,7 @@ static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
 	for (;;) {
 		ioas = iommufd_device_ioas(idev);
 		rc = lock_both(ioas, to);
-		if (!rc && idev->hwpt->ioas == ioas)
+		if (!rc && iommufd_device_in(idev, ioas))
 			return ioas;
 		if (!rc) {
 			mutex_unlock(&ioas->attach_lock);
@@ -110,13 +110,15 @@ static void record_move(struct iommufd_device *idev, struct iommufd_hwpt *old,
 }
 
 /*
- * Move the attached devices of a group. Returns their number or a negative
- * errno, and then no device has moved.
+ * Move the attached devices of the group to the HWPT that the device has
+ * joined. Returns their number or a negative errno, and then no device has
+ * moved. Counts a rejection if the IOMMU driver is the reason.
  */
-static int move_group(struct iommu_group *group, struct iommufd_hwpt *old,
-		      struct iommufd_hwpt *hwpt)
+static int move_group(struct iommufd_join *join, struct iommufd_hwpt *old)
 {
-	struct iommufd_device *idev, *next, *last = NULL;
+	struct iommu_group *group = join->idev->group;
+	struct iommufd_hwpt *hwpt = join->hwpt;
+	struct iommufd_device *idev, *next;
 	int nr = 0, rc = 0;
 
 	lockdep_assert_held(&old->ioas->attach_lock);
@@ -127,12 +129,14 @@ static int move_group(struct iommu_group *group, struct iommufd_hwpt *old,
 		rc = prepare_device(idev, old, hwpt);
 		if (rc)
 			goto err_unreserve;
-		last = idev;
 		nr++;
 	}
-	rc = iommu_device_replace_user_dma(last->dev, hwpt->domain);
-	if (rc)
+	rc = iommu_device_replace_user_dma(join->idev->dev, hwpt->domain);
+	if (rc) {
+		if (rc != -ENOMEM)
+			join->rejections++;
 		goto err_unreserve;
+	}
 
 	list_for_each_entry_safe(idev, next, &old->attached, item)
 		if (idev->group == group)
@@ -177,7 +181,7 @@ static int move_joined(struct iommufd_join *join)
 		mutex_lock(&join->ioas->attach_lock);
 	} else {
 		old = idev->hwpt;
-		nr = old == hwpt ? 0 : move_group(idev->group, old, hwpt);
+		nr = old == hwpt ? 0 : move_group(join, old);
 	}
 	if (nr > 0)
 		hwpt->devices += nr;
@@ -211,8 +215,8 @@ static int move_joined(struct iommufd_join *join)
  * Context: As for iommufd_hwpt_attach(), for both IOASes.
  * Return: 0, also if the device is attached to the HWPT already, or
  * * %-EINVAL - As for iommufd_hwpt_attach(), for any of the devices that move.
- * * %-EOPNOTSUPP - No device is attached to the HWPT, and the IOMMU driver
- *   cannot map memory before a device is attached.
+ * * %-EOPNOTSUPP - The IOMMU driver cannot map memory while no device is
+ *   attached.
  * * %-EADDRINUSE - IOVAs that a device that moves or its IOMMU cannot use are
  *   mapped, allowed, or just being mapped or unmapped.
  * * Another errno of iommufd_hwpt_attach().
@@ -228,6 +232,7 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 		.hwpt_id = *hwpt_id,
 		.move = true,
 	};
+	unsigned int rejections;
 	int rc;
 
 	if (!iommufd_ioas_accepts(ioas, idev))
@@ -236,17 +241,13 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (rc)
 		return rc;
 
-	rc = iommufd_hwpt_join(&join);
-	if (!rc)
-		rc = move_joined(&join);
-	/* Drivers use different errnos to reject an existing domain. */
-	if (rc && rc != -ENOMEM && rc != -EINTR && !*hwpt_id && !join.only_new) {
-		join.only_new = true;
-		join.hwpt_id = 0;
+	do {
+		rejections = join.rejections;
+		join.hwpt_id = *hwpt_id;
 		rc = iommufd_hwpt_join(&join);
 		if (!rc)
 			rc = move_joined(&join);
-	}
+	} while (join.rejections != rejections && !*hwpt_id && !join.created);
 	iopt_unreserve(ioas->iopt, &join);
 	if (!rc)
 		*hwpt_id = join.hwpt_id;

@@ -210,8 +210,9 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
  *          still owns the domain, and must not free it before
  *          iopt_detach_domain(). The caller has attached the first device to
- *          it, because IOMMU drivers may choose the format of the I/O page
- *          table at that time; see iommu_map_runs()
+ *          it or called iommu_domain_prepare(), because IOMMU drivers may
+ *          choose the format of the I/O page table in these functions; see
+ *          iommu_map_runs()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
