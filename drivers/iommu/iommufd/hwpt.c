@@ -168,7 +168,7 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 		 * The driver may need a device that is attached while memory is
 		 * mapped. All devices but this one may be detached meanwhile.
 		 */
-		return -EOPNOTSUPP;
+		rc = -EOPNOTSUPP;
 	} else {
 		rc = iommufd_hwpt_msi_window(hwpt, join->msi_start);
 		if (!rc && !join->move)
