@@ -202,9 +202,9 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 			 const struct list_head *regions, const void *owner,
 			 phys_addr_t *sw_msi_start);
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			phys_addr_t *sw_msi_start);
+			const void *owner, phys_addr_t *sw_msi_start);
 int iopt_try_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			    phys_addr_t *sw_msi_start);
+			    const void *owner, phys_addr_t *sw_msi_start);
 void iopt_unreserve(struct io_pagetable *iopt, const void *owner);
 int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 		    unsigned int nr);

@@ -239,20 +239,16 @@ int iommufd_access_block(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
 
 /*
- * Release all pins in the IOAS that the access is attached to, and make the
- * access use another one, or none if both arguments are NULL. The caller has
- * blocked @access and waited for the calls in progress.
+ * Release all pins in the IOAS that the access is attached to, and the IOAS.
+ * The caller has blocked @access and waited for the calls in progress.
  */
-static void access_change(struct iommufd_access *access,
-			  struct iommufd_ioas *ioas,
-			  struct iopt_access *iopt_access)
+static void access_release(struct iommufd_access *access)
 {
-	struct iommufd_ioas *old_ioas = access->ioas;
-	struct iopt_access *old = access->iopt_access;
+	struct iopt_access *iopt_access = access->iopt_access;
 
 	WRITE_ONCE(access->notifier, current);
 	if (access->ops)
-		iopt_access_unpin_all(old);
+		iopt_access_unpin_all(iopt_access);
 	WRITE_ONCE(access->notifier, NULL);
 
 	/* The driver may still be unpinning. */
@@ -260,14 +256,19 @@ static void access_change(struct iommufd_access *access,
 	access->iopt_access = NULL;
 	spin_unlock(&access->lock);
 	wait_event_idle(access->idle, access_is_idle(access));
-	iopt_access_destroy(old);
+	iopt_access_destroy(iopt_access);
+	iommufd_object_unuse(&access->ioas->obj);
+}
 
+/* Set the IOAS of an access, and permit pins and copies unless it is NULL. */
+static void access_set(struct iommufd_access *access, struct iommufd_ioas *ioas,
+		       struct iopt_access *iopt_access)
+{
 	spin_lock(&access->lock);
 	access->ioas = ioas;
 	access->iopt_access = iopt_access;
 	access->blocked = false;
 	spin_unlock(&access->lock);
-	iommufd_object_unuse(&old_ioas->obj);
 }
 
 /**
@@ -295,7 +296,8 @@ void iommufd_access_detach(struct iommufd_access *access)
 	 * as a hung task.
 	 */
 	wait_event_idle(access->idle, access_is_idle(access));
-	access_change(access, NULL, NULL);
+	access_release(access);
+	access_set(access, NULL, NULL);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, IOMMUFD);
 
@@ -321,14 +323,9 @@ static int access_attach(struct iommufd_access *access,
 		return PTR_ERR(iopt_access);
 	}
 
-	if (access->ioas) {
-		access_change(access, ioas, iopt_access);
-		return 0;
-	}
-	spin_lock(&access->lock);
-	access->ioas = ioas;
-	access->iopt_access = iopt_access;
-	spin_unlock(&access->lock);
+	if (access->ioas)
+		access_release(access);
+	access_set(access, ioas, iopt_access);
 	return 0;
 }
 

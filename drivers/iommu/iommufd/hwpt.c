@@ -399,7 +399,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	 * Do not hold attach_lock meanwhile: a detach takes the lock and is not
 	 * killable.
 	 */
-	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join.msi_start);
+	rc = iopt_reserve_device(ioas->iopt, idev->dev, idev->dev,
+				 &join.msi_start);
 	if (rc)
 		return rc;
 

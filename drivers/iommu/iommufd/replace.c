@@ -61,24 +61,6 @@ static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
 	}
 }
 
-/*
- * Reserve the IOVAs that the device cannot use. The owner is @join and not the
- * device, because a move of another device of the group may reserve them for
- * the device at the same time.
- */
-static int reserve_for_join(struct iommufd_join *join)
-{
-	struct device *dev = join->idev->dev;
-	LIST_HEAD(regions);
-	int rc;
-
-	iommu_get_resv_regions(dev, &regions);
-	rc = iopt_reserve_regions(join->ioas->iopt, &regions, join,
-				  &join->msi_start);
-	iommu_put_resv_regions(dev, &regions);
-	return rc;
-}
-
 /* Check whether @idev can move to @hwpt, and reserve IOVAs in a new IOAS. */
 static int prepare_device(struct iommufd_device *idev, struct iommufd_hwpt *old,
 			  struct iommufd_hwpt *hwpt)
@@ -91,7 +73,8 @@ static int prepare_device(struct iommufd_device *idev, struct iommufd_hwpt *old,
 		return -EINVAL;
 	if (old->ioas == hwpt->ioas)
 		return 0;
-	rc = iopt_try_reserve_device(hwpt->ioas->iopt, idev->dev, &msi_start);
+	rc = iopt_try_reserve_device(hwpt->ioas->iopt, idev->dev, idev->dev,
+				     &msi_start);
 	if (rc)
 		return rc;
 	rc = iommufd_hwpt_msi_window(hwpt, msi_start);
@@ -163,6 +146,18 @@ static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 					      NULL;
 }
 
+/* Undo a join. */
+static void unjoin(struct iommufd_join *join)
+{
+	struct iommufd_hwpt *unused;
+
+	mutex_lock(&join->ioas->attach_lock);
+	unused = leave(join->hwpt, 1);
+	mutex_unlock(&join->ioas->attach_lock);
+	if (unused)
+		iommufd_object_remove(&unused->obj);
+}
+
 /*
  * Move the device to the HWPT that it has joined, and undo the join. The device
  * then counts as one of the devices of the HWPT that it is attached to and of
@@ -177,24 +172,21 @@ static int move_joined(struct iommufd_join *join)
 
 	ioas = lock_to_move(idev, join->ioas);
 	if (IS_ERR(ioas)) {
-		nr = PTR_ERR(ioas);
-		mutex_lock(&join->ioas->attach_lock);
-	} else {
-		old = idev->hwpt;
-		nr = old == hwpt ? 0 : move_group(join, old);
+		unjoin(join);
+		return PTR_ERR(ioas);
 	}
+	old = idev->hwpt;
+	nr = old == hwpt ? 0 : move_group(join, old);
 	if (nr > 0)
 		hwpt->devices += nr;
 	unused = leave(hwpt, 1);
 	if (ioas != join->ioas)
 		mutex_unlock(&join->ioas->attach_lock);
 
-	if (!IS_ERR(ioas)) {
-		if (nr > 0)
-			unused = leave(old, nr);
-		mutex_unlock(&ioas->attach_lock);
-		iommufd_object_put(&ioas->obj);
-	}
+	if (nr > 0)
+		unused = leave(old, nr);
+	mutex_unlock(&ioas->attach_lock);
+	iommufd_object_put(&ioas->obj);
 	if (unused)
 		iommufd_object_remove(&unused->obj);
 	return min(nr, 0);
@@ -237,7 +229,11 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 
 	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
-	rc = reserve_for_join(&join);
+	/*
+	 * The device cannot be the owner, since a move of another device of the
+	 * group may reserve IOVAs for it at the same time.
+	 */
+	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join, &join.msi_start);
 	if (rc)
 		return rc;
 

@@ -234,13 +234,14 @@ int iopt_reserve_regions(struct io_pagetable *iopt,
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_regions, IOPT);
 
 static int reserve_device(struct io_pagetable *iopt, struct device *dev,
-			  phys_addr_t *sw_msi_start, bool wait)
+			  const void *owner, phys_addr_t *sw_msi_start,
+			  bool wait)
 {
 	LIST_HEAD(regions);
 	int rc;
 
 	iommu_get_resv_regions(dev, &regions);
-	rc = reserve_regions(iopt, &regions, dev, sw_msi_start, wait);
+	rc = reserve_regions(iopt, &regions, owner, sw_msi_start, wait);
 	iommu_put_resv_regions(dev, &regions);
 	return rc;
 }
@@ -248,17 +249,18 @@ static int reserve_device(struct io_pagetable *iopt, struct device *dev,
 /**
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
- * @dev: the device, which becomes the owner of the reservations. The caller
- *       keeps a driver bound to @dev, so that its IOMMU does not change
+ * @dev: the device. The caller keeps a driver bound to it, so that its IOMMU
+ *       does not change
+ * @owner: owner of the reservations, often @dev; see iopt_unreserve()
  * @sw_msi_start: see iopt_reserve_regions()
  *
  * Context: see iopt_reserve_regions().
  * Return: see iopt_reserve_regions().
  */
 int iopt_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			phys_addr_t *sw_msi_start)
+			const void *owner, phys_addr_t *sw_msi_start)
 {
-	return reserve_device(iopt, dev, sw_msi_start, true);
+	return reserve_device(iopt, dev, owner, sw_msi_start, true);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
 
@@ -266,6 +268,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
  * iopt_try_reserve_device() - reserve the regions of a device without waiting
  * @iopt: the space
  * @dev: as for iopt_reserve_device()
+ * @owner: as for iopt_reserve_device()
  * @sw_msi_start: see iopt_reserve_regions()
  *
  * Like iopt_reserve_device(), but does not wait for mappings.
@@ -277,20 +280,19 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
  *   the mapping is only being built or torn down.
  * * %-ENOMEM - Out of memory.
  *
- * On failure @dev has no reservation.
+ * On failure @owner has no reservation.
  */
 int iopt_try_reserve_device(struct io_pagetable *iopt, struct device *dev,
-			    phys_addr_t *sw_msi_start)
+			    const void *owner, phys_addr_t *sw_msi_start)
 {
-	return reserve_device(iopt, dev, sw_msi_start, false);
+	return reserve_device(iopt, dev, owner, sw_msi_start, false);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_try_reserve_device, IOPT);
 
 /**
  * iopt_unreserve() - remove all reservations of an owner
  * @iopt: the space
- * @owner: owner that was passed to iopt_reserve_regions(), or the device that
- *         was passed to iopt_reserve_device()
+ * @owner: the owner of the reservations
  *
  * The IOVAs become usable again, unless another owner has reserved them as
  * well.

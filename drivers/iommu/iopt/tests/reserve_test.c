@@ -98,8 +98,10 @@ static void device_reserves_regions(struct kunit *test)
 	struct iopt_range range[8];
 	phys_addr_t msi = 0;
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
-	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, other, &msi));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_reserve_device(space->iopt, dev, dev, &msi));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_reserve_device(space->iopt, other, other, &msi));
 	KUNIT_EXPECT_EQ(test, PHYS_ADDR_MAX, msi);
 	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(space->iopt, range, 8));
 	expect_usable(test, SZ_1M, SZ_1M + SZ_64K - 1, -EINVAL);
@@ -134,10 +136,11 @@ static void device_msi_doorbell(struct kunit *test)
 	struct device *window = mock_device_alloc(test, regions, 2);
 	phys_addr_t msi = 0;
 
-	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_reserve_device(space->iopt, dev, dev, &msi));
 	KUNIT_EXPECT_EQ(test, SZ_128M, msi);
-	KUNIT_ASSERT_EQ(test, 0, iopt_reserve_device(space->iopt, window,
-						     &msi));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_reserve_device(space->iopt, window, window, &msi));
 	KUNIT_EXPECT_EQ(test, PHYS_ADDR_MAX, msi);
 	iopt_unreserve(space->iopt, dev);
 	iopt_unreserve(space->iopt, window);
@@ -161,16 +164,17 @@ static void device_EADDRINUSE(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_2M, 0, 1));
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iopt_reserve_device(space->iopt, dev, &msi));
+			iopt_reserve_device(space->iopt, dev, dev, &msi));
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, SZ_2M, 1));
 
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, &allowed, 1));
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iopt_reserve_device(space->iopt, dev, &msi));
+			iopt_reserve_device(space->iopt, dev, dev, &msi));
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 2));
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(space->iopt, NULL, 0));
-	KUNIT_EXPECT_EQ(test, 0, iopt_reserve_device(space->iopt, dev, &msi));
+	KUNIT_EXPECT_EQ(test, 0,
+			iopt_reserve_device(space->iopt, dev, dev, &msi));
 	iopt_unreserve(space->iopt, dev);
 }
 
@@ -195,14 +199,14 @@ static void try_does_not_wait(struct kunit *test)
 	area->busy = true;
 	area->state = IOPT_AREA_DYING;
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iopt_try_reserve_device(space->iopt, dev, &msi));
+			iopt_try_reserve_device(space->iopt, dev, dev, &msi));
 	area->busy = false;
 	area->state = IOPT_AREA_LIVE;
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(space->iopt, range, 3));
 
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, SZ_2M, 1));
 	KUNIT_ASSERT_EQ(test, 0,
-			iopt_try_reserve_device(space->iopt, dev, &msi));
+			iopt_try_reserve_device(space->iopt, dev, dev, &msi));
 	KUNIT_EXPECT_EQ(test, SZ_2M, msi);
 	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(space->iopt, range, 3));
 	iopt_unreserve(space->iopt, dev);

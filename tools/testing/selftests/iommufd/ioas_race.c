@@ -8,49 +8,25 @@
  * the test ends or until the call returns an unexpected error.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "record.h"
 #include "testbed.h"
+#include "workers.h"
 
-#define WORKERS	4
 #define SECONDS	2
 
 NEEDS_EDU(1)
 RECORDS_NO_ERRNO
 
-struct worker;
-typedef int (*work_fn)(struct worker *worker);
-
-/**
- * struct worker - a thread that calls @work in a loop
- * @bed: testbed, shared by all threads
- * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
- * @index: index of the thread, selects a private range of IOVAs
- * @stop: shared flag, set to end all threads
- * @iterations: number of successful calls to @work
- * @result: last return value of @work
- * @thread: thread handle
- */
-struct worker {
-	struct testbed *bed;
-	work_fn work;
-	unsigned int index;
-	int *stop;
-	unsigned long iterations;
-	int result;
-	pthread_t thread;
-};
-
 FIXTURE(race)
 {
 	struct testbed bed;
-	struct worker worker[WORKERS];
-	int stop;
+	struct workers workers;
 };
 
 FIXTURE_SETUP(race)
@@ -64,109 +40,78 @@ FIXTURE_TEARDOWN(race)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-static void *run_worker(void *argument)
-{
-	struct worker *worker = argument;
-
-	while (!__atomic_load_n(worker->stop, __ATOMIC_RELAXED)) {
-		worker->result = worker->work(worker);
-		if (worker->result)
-			break;
-		worker->iterations++;
-	}
-	return NULL;
-}
-
-static void start_workers(struct worker *workers, const work_fn *work,
-			  struct testbed *bed, int *stop)
+static void start(struct workers *workers, struct testbed *bed,
+		  const work_fn *work)
 {
 	unsigned int i;
 
-	for (i = 0; i < WORKERS; i++) {
-		workers[i] = (struct worker){
-			.bed = bed,
-			.work = work[i],
-			.index = i,
-			.stop = stop,
-		};
-		if (pthread_create(&workers[i].thread, NULL, run_worker,
-				   &workers[i]))
-			abort();
-	}
+	for (i = 0; i < MAX_WORKERS; i++)
+		workers_start(workers, work[i], bed, NULL);
 }
 
-/*
- * Stop all threads after SECONDS. Returns the first unexpected -errno, -ETIME
- * if a thread made no progress, or 0.
- */
-static int stop_workers(struct worker *workers, int *stop)
+static int finish(struct workers *workers)
 {
-	int result = 0;
-	unsigned int i;
-
 	sleep(SECONDS);
-	__atomic_store_n(stop, 1, __ATOMIC_RELAXED);
-	for (i = 0; i < WORKERS; i++) {
-		pthread_join(workers[i].thread, NULL);
-		if (!result)
-			result = workers[i].result;
-		if (!result && !workers[i].iterations)
-			result = -ETIME;
-	}
-	return result;
+	return workers_stop(workers);
 }
 
 /* Map and unmap a page at an IOVA at which no other worker maps memory. */
 static int map_own(struct worker *worker)
 {
+	struct testbed *bed = worker->shared;
 	const __u64 iova = ((__u64)worker->index + 1) << 32 |
 			   worker->iterations % 1000 * PAGE;
 	int err;
 
-	err = ioas_map(worker->bed->iommufd, worker->bed->ioas,
-		       worker->bed->memory + worker->index * PAGE, PAGE, iova,
+	err = ioas_map(bed->iommufd, bed->ioas,
+		       bed->memory + worker->index * PAGE, PAGE, iova,
 		       IOAS_READ_WRITE);
-	return err ? err : testbed_unmap(worker->bed, iova, PAGE);
+	return err ? err : testbed_unmap(bed, iova, PAGE);
 }
 
 /* Map all memory at an IOVA that other workers use as well. */
 static int map_shared(struct worker *worker)
 {
-	int err = testbed_map(worker->bed);
+	struct testbed *bed = worker->shared;
+	int err = testbed_map(bed);
 
 	return err == -EEXIST ? 0 : err;
 }
 
 static int unmap_shared(struct worker *worker)
 {
-	int err = testbed_unmap(worker->bed, TESTBED_IOVA, TESTBED_LENGTH);
+	struct testbed *bed = worker->shared;
+	int err = testbed_unmap(bed, TESTBED_IOVA, TESTBED_LENGTH);
 
 	return err == -ENOENT ? 0 : err;
 }
 
 static int unmap_all(struct worker *worker)
 {
-	return testbed_unmap(worker->bed, 0, ~0ull);
+	struct testbed *bed = worker->shared;
+
+	return testbed_unmap(bed, 0, ~0ull);
 }
 
 static int attach_and_detach(struct worker *worker)
 {
-	__u32 pt_id = worker->bed->ioas;
-	int err = vfio_attach(worker->bed->device.fd, &pt_id);
+	struct testbed *bed = worker->shared;
+	__u32 pt_id = bed->ioas;
+	int err = vfio_attach(bed->device.fd, &pt_id);
 
-	return err ? err : vfio_detach(worker->bed->device.fd);
+	return err ? err : vfio_detach(bed->device.fd);
 }
 
 /* The ranges must be sorted and disjoint, even while an attach updates them. */
 static int check_ranges(struct worker *worker)
 {
+	struct testbed *bed = worker->shared;
 	struct iommu_iova_range range[8];
 	__u64 alignment;
 	__u32 nr = 8, i;
 	int err;
 
-	err = ioas_ranges(worker->bed->iommufd, worker->bed->ioas, range, &nr,
-			  &alignment);
+	err = ioas_ranges(bed->iommufd, bed->ioas, range, &nr, &alignment);
 	if (err)
 		return err;
 	/* The device reserves nothing below MSI_START. */
@@ -181,14 +126,15 @@ static int check_ranges(struct worker *worker)
 
 static int alloc_and_destroy(struct worker *worker)
 {
-	const int iommufd = worker->bed->iommufd;
+	struct testbed *bed = worker->shared;
+	const int iommufd = bed->iommufd;
 	__u32 ioas;
 	int err;
 
 	err = ioas_alloc(iommufd, &ioas);
 	if (err)
 		return err;
-	err = ioas_map(iommufd, ioas, worker->bed->memory, PAGE, TESTBED_IOVA,
+	err = ioas_map(iommufd, ioas, bed->memory, PAGE, TESTBED_IOVA,
 		       IOAS_READ);
 	return err ? err : iommu_destroy(iommufd, ioas);
 }
@@ -196,47 +142,48 @@ static int alloc_and_destroy(struct worker *worker)
 /* Look up IDs, some of which alloc_and_destroy() keeps freeing and reusing. */
 static int use_recycled_id(struct worker *worker)
 {
-	const __u32 id = worker->bed->ioas + 1 + worker->iterations % 4;
+	struct testbed *bed = worker->shared;
+	const __u32 id = bed->ioas + 1 + worker->iterations % 4;
 	struct iommu_iova_range range[8];
 	__u64 alignment;
 	__u32 nr = 8;
 	int err;
 
-	err = ioas_ranges(worker->bed->iommufd, id, range, &nr, &alignment);
+	err = ioas_ranges(bed->iommufd, id, range, &nr, &alignment);
 	return err == -ENOENT ? 0 : err;
 }
 
 TEST_F(race, disjoint_maps)
 {
-	const work_fn work[WORKERS] = { map_own, map_own, map_own, map_own };
+	const work_fn work[] = { map_own, map_own, map_own, map_own };
 
 	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
-	start_workers(self->worker, work, &self->bed, &self->stop);
-	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
 	/* Only the bounce page is left. */
 	EXPECT_EQ(1, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, map_and_unmap_of_one_iova)
 {
-	const work_fn work[WORKERS] = { map_shared, unmap_shared, map_shared,
-					unmap_all };
+	const work_fn work[] = { map_shared, unmap_shared, map_shared,
+				 unmap_all };
 
 	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
-	start_workers(self->worker, work, &self->bed, &self->stop);
-	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
-	EXPECT_EQ(0, unmap_all(&self->worker[0]));
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, 0, ~0ull));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, attach_races_with_map)
 {
-	const work_fn work[WORKERS] = { map_own, attach_and_detach, map_own,
-					check_ranges };
+	const work_fn work[] = { map_own, attach_and_detach, map_own,
+				 check_ranges };
 
 	ASSERT_EQ(0, testbed_map(&self->bed));
-	start_workers(self->worker, work, &self->bed, &self->stop);
-	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	/* The mapping that existed throughout the race must be intact. */
 	EXPECT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
@@ -247,40 +194,38 @@ TEST_F(race, attach_races_with_map)
 
 TEST_F(race, attach_races_with_unmap_all)
 {
-	const work_fn work[WORKERS] = { map_shared, attach_and_detach,
-					unmap_all, check_ranges };
+	const work_fn work[] = { map_shared, attach_and_detach, unmap_all,
+				 check_ranges };
 
-	start_workers(self->worker, work, &self->bed, &self->stop);
-	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
 TEST_F(race, destroy_races_with_lookup)
 {
-	const work_fn work[WORKERS] = { alloc_and_destroy, use_recycled_id,
-					alloc_and_destroy, use_recycled_id };
+	const work_fn work[] = { alloc_and_destroy, use_recycled_id,
+				 alloc_and_destroy, use_recycled_id };
 
-	start_workers(self->worker, work, &self->bed, &self->stop);
-	EXPECT_EQ(0, stop_workers(self->worker, &self->stop));
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
 }
 
 TEST_F(race, close_races_with_ioctls)
 {
-	const work_fn work[WORKERS] = { map_own, attach_and_detach, unmap_all,
-					check_ranges };
+	const work_fn work[] = { map_own, attach_and_detach, unmap_all,
+				 check_ranges };
 	unsigned int i;
 
-	start_workers(self->worker, work, &self->bed, &self->stop);
+	start(&self->workers, &self->bed, work);
 	usleep(300 * 1000);
 	close(self->bed.device.fd);
 	usleep(100 * 1000);
 	close(self->bed.iommufd);
-	__atomic_store_n(&self->stop, 1, __ATOMIC_RELAXED);
-	for (i = 0; i < WORKERS; i++) {
-		int result;
+	workers_join(&self->workers);
+	for (i = 0; i < MAX_WORKERS; i++) {
+		int result = self->workers.worker[i].result;
 
-		pthread_join(self->worker[i].thread, NULL);
-		result = self->worker[i].result;
 		/* unmap_all() may remove a mapping before map_own() does. */
 		EXPECT_TRUE(!result || result == -EBADF || result == -ENOENT)
 			TH_LOG("worker %u: %d", i, result);
@@ -292,8 +237,8 @@ TEST_F(race, close_races_with_ioctls)
 
 TEST_F(race, kill_races_with_ioctls)
 {
-	const work_fn work[WORKERS] = { map_own, attach_and_detach, map_shared,
-					unmap_shared };
+	const work_fn work[] = { map_own, attach_and_detach, map_shared,
+				 unmap_shared };
 	unsigned int round;
 
 	for (round = 0; round < 4; round++) {
@@ -305,8 +250,7 @@ TEST_F(race, kill_races_with_ioctls)
 		if (!child) {
 			if (testbed_open(&self->bed))
 				_exit(1);
-			start_workers(self->worker, work, &self->bed,
-				      &self->stop);
+			start(&self->workers, &self->bed, work);
 			for (;;)
 				pause();
 		}

@@ -10,44 +10,21 @@
  * default is 4.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
 #include "record.h"
 #include "testbed.h"
+#include "workers.h"
 
-#define MAX_WORKERS	4
 #define TARGETS		3
 #define OTHER_IOVA	0x30000000ull
 
 NEEDS_EDU(2)
 RECORDS_NO_ERRNO
-
-struct setup;
-
-/**
- * struct worker - a thread that calls @work in a loop
- * @setup: state shared by all threads
- * @work: one iteration; returns 0, or an unexpected -errno that ends the loop
- * @device: the device that the thread uses
- * @index: index of the thread
- * @iterations: number of calls to @work
- * @result: last return value of @work
- * @thread: thread handle
- */
-struct worker {
-	struct setup *setup;
-	int (*work)(struct worker *worker);
-	struct device *device;
-	unsigned int index;
-	unsigned long iterations;
-	int result;
-	pthread_t thread;
-};
 
 /**
  * struct setup - state shared by all threads
@@ -55,17 +32,13 @@ struct worker {
  * @device: two bound devices in separate groups, or in the same one
  * @target: IDs of two IOASes and of an HWPT of the first one. All memory of the
  *          testbed is mapped in both IOASes
- * @stop: set to end all threads
- * @worker: the threads
- * @nr_workers: number of threads in @worker
+ * @workers: the threads
  */
 struct setup {
 	struct testbed bed;
 	struct device device[2];
 	__u32 target[TARGETS];
-	int stop;
-	struct worker worker[MAX_WORKERS];
-	unsigned int nr_workers;
+	struct workers workers;
 };
 
 FIXTURE(moves)
@@ -135,67 +108,12 @@ FIXTURE_TEARDOWN(moves)
 	testbed_close(&setup->bed);
 }
 
-static void *run_worker(void *argument)
-{
-	struct worker *worker = argument;
-
-	while (!__atomic_load_n(&worker->setup->stop, __ATOMIC_RELAXED)) {
-		worker->result = worker->work(worker);
-		if (worker->result)
-			break;
-		worker->iterations++;
-	}
-	return NULL;
-}
-
-static void start(struct __test_metadata *_metadata, struct setup *setup,
-		  int (*work)(struct worker *worker), struct device *device)
-{
-	struct worker *worker = &setup->worker[setup->nr_workers];
-
-	*worker = (struct worker){
-		.setup = setup,
-		.work = work,
-		.device = device,
-		.index = setup->nr_workers++,
-	};
-	ASSERT_EQ(0, pthread_create(&worker->thread, NULL, run_worker, worker));
-}
-
-static time_t end_time(void)
-{
-	const char *text = getenv("STRESS_SECONDS");
-
-	return time(NULL) + (text ? strtol(text, NULL, 0) : 4);
-}
-
-static void wait_until(time_t end)
-{
-	while (time(NULL) < end)
-		usleep(100 * 1000);
-}
-
-static void finish(struct __test_metadata *_metadata, struct setup *setup)
-{
-	struct worker *worker;
-
-	__atomic_store_n(&setup->stop, 1, __ATOMIC_RELAXED);
-	for (worker = setup->worker;
-	     worker != setup->worker + setup->nr_workers; worker++) {
-		pthread_join(worker->thread, NULL);
-		EXPECT_EQ(0, worker->result)
-			TH_LOG("worker %u", worker->index);
-		EXPECT_LT(2ul, worker->iterations);
-		TH_LOG("worker %u: %lu iterations", worker->index,
-		       worker->iterations);
-	}
-}
-
 /* Move the device to the three targets in turn. */
 static int move(struct worker *worker)
 {
-	__u32 pt_id = worker->setup->target[(worker->iterations +
-					     worker->index) % TARGETS];
+	const struct setup *setup = worker->shared;
+	__u32 pt_id = setup->target[(worker->iterations + worker->index) %
+				    TARGETS];
 
 	return vfio_attach(worker->device->fd, &pt_id);
 }
@@ -215,7 +133,8 @@ static int move_or_attach(struct worker *worker)
 static int copy_by_dma(struct worker *worker)
 {
 	unsigned int from = 4 * worker->index, to = from + 1;
-	char *memory = worker->setup->bed.memory;
+	const struct setup *setup = worker->shared;
+	char *memory = setup->bed.memory;
 	__u32 seed = worker->iterations * MAX_WORKERS + worker->index;
 	int err;
 
@@ -234,7 +153,7 @@ static int copy_by_dma(struct worker *worker)
 /* Map and unmap a page in the two IOASes in turn. */
 static int map_and_unmap(struct worker *worker)
 {
-	struct setup *setup = worker->setup;
+	const struct setup *setup = worker->shared;
 	__u32 ioas = setup->target[worker->iterations % 2];
 	__u64 iova = OTHER_IOVA + worker->index * PAGE, length = PAGE;
 	int err;
@@ -247,47 +166,45 @@ static int map_and_unmap(struct worker *worker)
 TEST_F_TIMEOUT(moves, lose_no_dma, 4000)
 {
 	struct setup *setup = &self->setup;
-	time_t end = end_time();
+	time_t end = time(NULL) + stress_seconds();
 	unsigned long moves = 0;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		start(_metadata, setup, copy_by_dma, &setup->device[i]);
+		workers_start(&setup->workers, copy_by_dma, setup, &setup->device[i]);
 	for (i = 0; i < 2; i++)
-		start(_metadata, setup, map_and_unmap, NULL);
+		workers_start(&setup->workers, map_and_unmap, setup, NULL);
 	for (; time(NULL) < end; moves++) {
 		struct device *device = &setup->device[moves / TARGETS % 2];
 		__u32 pt_id = setup->target[moves % TARGETS];
 
 		EXPECT_EQ(0, vfio_attach(device->fd, &pt_id));
 	}
-	finish(_metadata, setup);
+	EXPECT_EQ(0, workers_stop(&setup->workers));
 	TH_LOG("%lu moves", moves);
 }
 
 TEST_F_TIMEOUT(moves, race_with_each_other, 4000)
 {
 	struct setup *setup = &self->setup;
-	time_t end = end_time();
 
-	start(_metadata, setup, move, &setup->device[0]);
-	start(_metadata, setup, move, &setup->device[1]);
-	start(_metadata, setup, map_and_unmap, NULL);
-	start(_metadata, setup, map_and_unmap, NULL);
-	wait_until(end);
-	finish(_metadata, setup);
+	workers_start(&setup->workers, move, setup, &setup->device[0]);
+	workers_start(&setup->workers, move, setup, &setup->device[1]);
+	workers_start(&setup->workers, map_and_unmap, setup, NULL);
+	workers_start(&setup->workers, map_and_unmap, setup, NULL);
+	sleep(stress_seconds());
+	EXPECT_EQ(0, workers_stop(&setup->workers));
 }
 
 TEST_F_TIMEOUT(moves, race_with_detach, 4000)
 {
 	struct setup *setup = &self->setup;
-	time_t end = end_time();
 
-	start(_metadata, setup, move_or_attach, &setup->device[0]);
-	start(_metadata, setup, move_or_attach, &setup->device[1]);
-	start(_metadata, setup, map_and_unmap, NULL);
-	wait_until(end);
-	finish(_metadata, setup);
+	workers_start(&setup->workers, move_or_attach, setup, &setup->device[0]);
+	workers_start(&setup->workers, move_or_attach, setup, &setup->device[1]);
+	workers_start(&setup->workers, map_and_unmap, setup, NULL);
+	sleep(stress_seconds());
+	EXPECT_EQ(0, workers_stop(&setup->workers));
 }
 
 TEST_HARNESS_MAIN
