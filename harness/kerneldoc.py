@@ -9,7 +9,7 @@ import re
 from .paths import ROOT
 from .results import Results
 
-FILES = ("drivers/iommu/iopt/**/*.[ch]", "drivers/iommu/iommufd/*.[ch]", "drivers/vfio/type1/*.[ch]",
+FILES = ("drivers/iommu/iopt/**/*.[ch]", "drivers/iommu/iommufd/*.[ch]", "drivers/vfio/type1*/*.[ch]",
          "include/**/*.h")
 COMMENT = re.compile(r"^/\*\*\n((?: \*(?: .*|)\n)*) \*/\n", re.M)
 NO_FUNCTION = re.compile(r"(struct|union|enum|typedef|DOC:) ?")

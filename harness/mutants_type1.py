@@ -5,6 +5,7 @@ Each mutant is built as a module. A guest loads one mutant after the other, in a
 first tries the driver that was registered last, so containers use the mutant. The guest runs the contract programs that
 show the broken rules, and their lines are compared with those of the unchanged source, which is built as a module too.
 """
+import re
 import shutil
 
 from . import contract, guest, kernel, mutate
@@ -13,7 +14,8 @@ from .paths import BUILD, LINUX
 from .shell import Failure, must
 
 FOLDER = BUILD / "mutants"
-SOURCE = LINUX / "drivers/vfio/type1"
+SOURCE = LINUX / "drivers/vfio"
+FOLDERS = ("type1", "type1_ioctl")
 NONE = "unchanged"
 PARAMETERS = "/sys/module/vfio_iommu_type1/parameters"
 # The random sequences take as long as all other programs together.
@@ -30,7 +32,9 @@ def rules(mutant):
 def build(mutants):
     """Build the unchanged source and each mutant as a module; return {name: .ko}."""
     out = kernel.build("release")
-    text = {path.name: path.read_text() for path in SOURCE.glob("*.[ch]")}
+    # The kernel exports the same symbols.
+    text = {f"{folder}/{path.name}": re.sub(r"^EXPORT_SYMBOL.*\n", "", path.read_text(), flags=re.M)
+            for folder in FOLDERS for path in (SOURCE / folder).glob("*.[ch]")}
     for mutant in mutants:
         if mutant.file not in text:
             raise Failure(f"mutant {mutant.name}: no such file: {mutant.file}")
@@ -40,11 +44,12 @@ def build(mutants):
         folder = FOLDER / name
         folder.mkdir(parents=True)
         for path, source in text.items():
+            (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text(mutate.mutate(source, mutant) if mutant and path == mutant.file else source)
+        for header in SOURCE.glob("*.h"):       # type1.h includes ../vfio.h
+            shutil.copy2(header, folder)
         (folder / "Kbuild").write_text(f"obj-m += mutant_{name}.o\nmutant_{name}-y := {' '.join(objects)}\n")
     (FOLDER / "Kbuild").write_text("".join(f"obj-m += {folder.name}/\n" for folder in sorted(FOLDER.iterdir())))
-    for header in SOURCE.parent.glob("*.h"):      # type1.h includes ../vfio.h
-        shutil.copy2(header, FOLDER)
     must(f"build {len(mutants)} mutants", kernel.make(out, f"M={FOLDER}", "KCFLAGS=-w", "modules"), "mutants.build",
          env=kernel.environment())
     return {name: FOLDER / name / f"mutant_{name}.ko" for name in [NONE, *(mutant.name for mutant in mutants)]}

@@ -21,7 +21,7 @@ FAULTS = HARNESS / "faults"
 FAMILIES = {    # family: folder of its files
     "engine": "drivers/iommu/iopt",
     "iommufd": "drivers/iommu/iommufd",
-    "type1": "drivers/vfio/type1",
+    "type1": "drivers/vfio",
 }
 # One kernel contains all mutants of the engine or of iommufd. This parameter selects one of them by number, or none if
 # it is 0.

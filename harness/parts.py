@@ -91,7 +91,7 @@ class Part:
         head = self._only([n for n, line in enumerate(lines) if re.match(rf"(struct|enum) {name} \{{", line)],
                           f"types have the name `{name}`")
         end = next(n for n in range(head, len(lines)) if lines[n].startswith("}"))
-        at = self._only([n for n in range(head, end) if re.search(rf"\b{member}\b[^,(]*[;,]", lines[n])],
+        at = self._only([n for n in range(head, end) if re.search(rf"\b{member}\b[^,(]*[;,]|\(\*{member}\)\(.*;", lines[n])],
                         f"members have the name `{self.name}`")
         first = self._comment(lines, head)
         doc = self._only([n for n in range(first, head) if lines[n].startswith(f" * @{member}:")],

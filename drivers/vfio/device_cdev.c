@@ -31,7 +31,6 @@
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -44,6 +43,7 @@
 
 #include "device_cdev.h"
 #include "device_kvm.h"
+#include "iommufd_device.h"
 #include "iommufd_emulated.h"
 #include "vfio.h"
 
@@ -60,7 +60,7 @@
  *            Constant, and valid even after the node has been revoked
  *
  * Locks that operations on a file take. None of them is taken while another one
- * is held:
+ * is held, except that iommufd_lock is held while the device is closed:
  *
  *   lock                      protects                        held across
  *   vfio_cdev.lock            @device, @bound                 nothing
@@ -177,43 +177,6 @@ static int vfio_cdev_check_token(struct vfio_device *device,
 
 static int vfio_cdev_open_device(struct vfio_device *device,
 				 struct vfio_cdev_file *cdev_file,
-				 struct iommufd_ctx *ictx)
-{
-	int rc = 0;
-
-	vfio_kvm_take(device, &cdev_file->kvm);
-	mutex_lock(&device->dev_set->lock);
-	device->open_count = 1;
-	if (device->ops->open_device)
-		rc = device->ops->open_device(device);
-	if (rc)
-		device->open_count = 0;
-	else
-		device->iommufd_ctx = ictx;
-	mutex_unlock(&device->dev_set->lock);
-	if (rc)
-		vfio_kvm_drop(device);
-	return rc;
-}
-
-static void vfio_cdev_close_device(struct vfio_device *device)
-{
-	vfio_emulated_stop_notify(device);
-	mutex_lock(&device->dev_set->lock);
-	if (device->ops->close_device)
-		device->ops->close_device(device);
-	device->open_count = 0;
-	device->iommufd_ctx = NULL;
-	mutex_unlock(&device->dev_set->lock);
-	vfio_kvm_drop(device);
-}
-
-/*
- * Bind the device to @ictx and open it. On failure the device is neither bound
- * nor open.
- */
-static int vfio_cdev_bind_device(struct vfio_device *device,
-				 struct vfio_cdev_file *cdev_file,
 				 struct iommufd_ctx *ictx, u32 *devid)
 {
 	int rc;
@@ -224,36 +187,17 @@ static int vfio_cdev_bind_device(struct vfio_device *device,
 	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;
-
-	rc = device->ops->bind_iommufd(device, ictx, devid);
+	rc = vfio_iommufd_open(device, &cdev_file->kvm, ictx, true, devid);
 	if (rc)
-		goto err_module;
-
-	rc = vfio_cdev_open_device(device, cdev_file, ictx);
-	if (rc)
-		goto err_unbind;
-	return 0;
-
-err_unbind:
-	device->ops->unbind_iommufd(device);
-err_module:
-	module_put(device->dev->driver->owner);
+		module_put(device->dev->driver->owner);
 	return rc;
 }
 
-/*
- * Close the device, which stops its DMA, before it is detached. Otherwise,
- * killing a process could fill the log with DMA faults.
- */
-static void vfio_cdev_unbind_device(struct vfio_device *device)
+static void vfio_cdev_close_device(struct vfio_device *device)
 {
-	vfio_cdev_close_device(device);
-
 	mutex_lock(&device->iommufd_lock);
-	device->ops->detach_ioas(device);
+	vfio_iommufd_close(device);
 	mutex_unlock(&device->iommufd_lock);
-
-	device->ops->unbind_iommufd(device);
 	module_put(device->dev->driver->owner);
 }
 
@@ -308,7 +252,7 @@ static int vfio_cdev_bind_with_token(struct vfio_device *device,
 	rc = vfio_cdev_check_token(device, token, false);
 	if (rc)
 		return rc;
-	rc = vfio_cdev_bind_device(device, cdev_file, ictx, &devid);
+	rc = vfio_cdev_open_device(device, cdev_file, ictx, &devid);
 	if (rc)
 		return rc;
 
@@ -320,7 +264,7 @@ static int vfio_cdev_bind_with_token(struct vfio_device *device,
 	if (!rc)
 		rc = vfio_cdev_check_token(device, token, true);
 	if (rc)
-		vfio_cdev_unbind_device(device);
+		vfio_cdev_close_device(device);
 	return rc;
 }
 
@@ -489,7 +433,7 @@ static int vfio_cdev_release(struct inode *inode, struct file *file)
 
 	if (device) {
 		ictx = device->iommufd_ctx;
-		vfio_cdev_unbind_device(device);
+		vfio_cdev_close_device(device);
 		iommufd_ctx_put(ictx);
 		vfio_cdev_unclaim_group(device->group);
 		vfio_cdev_unclaim(vfio_cdev_of(file), device);
@@ -539,8 +483,7 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  *
  * KVM calls this for the files of a VM when one is added or removed, but not
  * when a device is bound, attached or removed. The result is therefore the same
- * for all files of a node at any time: /dev/iommu enforces coherency for every
- * device for which the IOMMU can do so. In particular, it does not change while
+ * for all files of a node at any time. In particular, it does not change while
  * the removal of a device waits for its bound file.
  *
  * Context: Any context.
@@ -568,14 +511,6 @@ void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm)
 
 	if (vfio_cdev_is_file(file))
 		vfio_kvm_link_set(&cdev_file->kvm, kvm);
-}
-
-/* A device without an IOMMU of its own accesses memory with the CPU only. */
-static bool vfio_cdev_device_coherent(const struct vfio_device *device)
-{
-	return device->group->type != VFIO_IOMMU ||
-	       device_iommu_capable(device->dev,
-				    IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 }
 
 static void vfio_cdev_free(struct kobject *kobj)
@@ -627,7 +562,7 @@ int vfio_cdev_device_add(struct vfio_device *device)
 	kobject_init(&node->kobj, &vfio_cdev_ktype);
 	spin_lock_init(&node->lock);
 	node->device = device;
-	node->coherent = vfio_cdev_device_coherent(device);
+	node->coherent = vfio_iommufd_coherent(device);
 	device->device.devt = MKDEV(MAJOR(vfio_cdev_devt), device->index);
 
 	cdev_init(&node->cdev, &vfio_cdev_fops);

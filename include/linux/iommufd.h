@@ -17,9 +17,11 @@
 #define _LINUX_IOMMUFD_H
 
 #include <linux/bits.h>
+#include <linux/errno.h>
 #include <linux/types.h>
 
 struct device;
+struct file;
 struct iommufd_access;
 struct iommufd_ctx;
 struct iommufd_device;
@@ -47,6 +49,7 @@ struct iommufd_access_ops {
 #define IOMMUFD_ACCESS_RW_READ	BIT(0)
 #define IOMMUFD_ACCESS_RW_WRITE	BIT(1)
 
+struct iommufd_ctx *iommufd_ctx_from_file(struct file *file);
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd);
 void iommufd_ctx_put(struct iommufd_ctx *ictx);
 
@@ -75,5 +78,20 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned int flags);
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length);
+
+#ifdef CONFIG_IOMMUFD_VFIO
+int iommufd_container_create(struct iommufd_ctx *ictx);
+int iommufd_container_ioas_id(struct iommufd_ctx *ictx, u32 *id);
+#else
+static inline int iommufd_container_create(struct iommufd_ctx *ictx)
+{
+	return -EINVAL;
+}
+
+static inline int iommufd_container_ioas_id(struct iommufd_ctx *ictx, u32 *id)
+{
+	return -ENODEV;
+}
+#endif
 
 #endif

@@ -50,8 +50,13 @@ enum iopt_account {
 	IOPT_ACCOUNT_MM_PINNED,
 };
 
-/* Flag for iopt_map_user() and iopt_copy(): map at the given IOVA. */
+/*
+ * Flags for maps: IOPT_MAP_FIXED maps at the given IOVA. IOPT_MAP_PFNMAP allows
+ * iopt_map_user() to map memory without struct page, such as device memory that
+ * a driver has mapped into the process. This memory is not pinned.
+ */
 #define IOPT_MAP_FIXED	BIT(0)
+#define IOPT_MAP_PFNMAP	BIT(1)
 
 /*
  * Upper limit on the size of an I/O page in bytes. iopt_set_max_iopte() can set
@@ -68,8 +73,6 @@ enum iopt_account {
  *           pages to be unpinned. If it is more than 1, accesses may still pin,
  *           read and write pages of the mapping until the last notification. 0
  *           has the same effect as 1
- * @pfnmap: allow mappings of memory without struct page, such as device memory
- *          that a driver has mapped into the process. This memory is not pinned
  * @mixed_iopte: allow iopt_set_max_iopte() to lower the limit even if domains
  *               may contain larger I/O pages. Existing I/O pages are not split
  */
@@ -77,7 +80,6 @@ struct iopt_policy {
 	gfp_t gfp;
 	unsigned int max_areas;
 	unsigned int notices;
-	bool pfnmap;
 	bool mixed_iopte;
 };
 
@@ -173,6 +175,7 @@ struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
 				       void *data);
 void iopt_access_destroy(struct iopt_access *access);
+bool iopt_has_accesses(struct io_pagetable *iopt);
 int iopt_access_pin(struct iopt_access *access, unsigned long start,
 		    unsigned long last, struct page **pages,
 		    unsigned int flags);
@@ -211,5 +214,6 @@ int iopt_allow_iova(struct io_pagetable *iopt, const struct iopt_range *ranges,
 unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr);
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt);
+unsigned long iopt_pgsizes(struct io_pagetable *iopt);
 
 #endif /* __LINUX_IOPT_H */

@@ -178,7 +178,11 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 	if (rc)
 		return rc;
 
-	hwpt->devices++;
+	if (!hwpt->devices++) {
+		hwpt->ioas->incoherent += !hwpt->enforce_snoop;
+		/* The IOMMU does not report which pages are written. */
+		iopt_dirty_add_untracked(hwpt->ioas->iopt);
+	}
 	join->hwpt = hwpt;
 	join->hwpt_id = hwpt->obj.id;
 	if (!join->move) {
@@ -321,9 +325,11 @@ bool iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 	hwpt->devices -= nr;
 	if (hwpt->devices)
 		return false;
+	hwpt->ioas->incoherent -= !hwpt->enforce_snoop;
 	if (!hwpt->user_owned)
 		list_del(&hwpt->item);
 	iopt_detach_domain(hwpt->ioas->iopt, hwpt->domain);
+	iopt_dirty_remove_untracked(hwpt->ioas->iopt, false);
 	return true;
 }
 

@@ -26,6 +26,7 @@ static void iommufd_ioas_destroy(struct iommufd_object *obj)
 	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
 
 	iopt_free(ioas->iopt);
+	iommufd_container_destroy(ioas);
 	mutex_destroy(&ioas->attach_lock);
 }
 
@@ -34,7 +35,7 @@ const struct iommufd_object_type iommufd_ioas_type = {
 };
 
 /* Allocate an IOAS without publishing it. */
-static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
+struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx)
 {
 	/* Charge allocations that user space causes to its memory cgroup. */
 	static const struct iopt_policy policy = {
@@ -56,6 +57,7 @@ static struct iommufd_ioas *ioas_alloc(struct iommufd_ctx *ictx)
 	}
 	mutex_init(&ioas->attach_lock);
 	INIT_LIST_HEAD(&ioas->hwpts);
+	iommufd_container_init(ioas);
 	return ioas;
 }
 
@@ -67,7 +69,7 @@ int iommufd_ioas_alloc(struct iommufd_call *call)
 	if (cmd->flags)
 		return -EOPNOTSUPP;
 
-	ioas = ioas_alloc(call->ictx);
+	ioas = iommufd_ioas_new(call->ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	cmd->out_ioas_id = ioas->obj.id;
@@ -84,7 +86,7 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 	if (cmd->addr_width > 64)
 		return -EINVAL;
 
-	ioas = ioas_alloc(call->ictx);
+	ioas = iommufd_ioas_new(call->ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	ioas->enforce_snoop = cmd->flags & IOMMU_IOASID_ENFORCE_SNOOP;

@@ -9,7 +9,6 @@
  * returned, and an unmap checks that its answer can be written before it
  * removes any mapping.
  */
-#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/iopt.h>
 #include <linux/kernel.h>
@@ -88,7 +87,6 @@ static void ioas_exit(struct iommufd_ioas *ioas)
 int iommufd_ioas_map(struct iommufd_call *call)
 {
 	struct iommu_ioas_map __user *answer = call->arg;
-	enum iopt_account account = IOPT_ACCOUNT_NONE;
 	struct iommu_ioas_map *cmd = call->cmd;
 	unsigned long iova = cmd->iova;
 	struct mapping_flags flags;
@@ -107,10 +105,9 @@ int iommufd_ioas_map(struct iommufd_call *call)
 	ioas = ioas_enter(call->ictx, cmd->ioas_id);
 	if (!ioas)
 		return -ENOENT;
-	if (!capable(CAP_IPC_LOCK))
-		account = READ_ONCE(call->ictx->account);
 	rc = iopt_map_user(ioas->iopt, &iova, u64_to_user_ptr(cmd->user_va),
-			   cmd->length, flags.prot, account, flags.map_flags);
+			   cmd->length, flags.prot,
+			   iommufd_account(call->ictx), flags.map_flags);
 	if (!rc && !flags.map_flags)
 		rc = mapping_respond(ioas, iova, cmd->length, &answer->iova);
 	ioas_exit(ioas);

@@ -38,6 +38,7 @@
 #ifndef _IOMMUFD_PRIVATE_H
 #define _IOMMUFD_PRIVATE_H
 
+#include <linux/capability.h>
 #include <linux/iommu.h>
 #include <linux/iopt.h>
 #include <linux/list.h>
@@ -45,6 +46,7 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
+#include <linux/vfio_type1.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
@@ -59,12 +61,16 @@ struct iommufd_object;
  * @put_wq: woken when a short-term reference to an object is dropped
  * @account: how mappings are charged. Written only while @objects is empty,
  *           under the xa_lock of @objects
+ * @container: IOAS that the ioctls of VFIO containers apply to, or NULL;
+ *             protected by the xa_lock of @objects. Cleared when the IOAS is
+ *             destroyed
  */
 struct iommufd_ctx {
 	struct file *file;
 	struct xarray objects;
 	wait_queue_head_t put_wq;
 	enum iopt_account account;
+	struct iommufd_object *container;
 };
 
 void iommufd_ctx_get(struct iommufd_ctx *ictx);
@@ -162,6 +168,13 @@ static inline int iommufd_pin_errno(int rc)
 	return rc == -ESRCH ? -EFAULT : rc;
 }
 
+/* Return how mappings of the current process are charged. */
+static inline enum iopt_account iommufd_account(struct iommufd_ctx *ictx)
+{
+	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_NONE :
+				       READ_ONCE(ictx->account);
+}
+
 /**
  * struct iommufd_ioas - I/O address space
  * @obj: object head; the long-term users are the HWPTs and accesses of the
@@ -174,6 +187,9 @@ static inline int iommufd_pin_errno(int rc)
  * @attach_lock: serialises attach and detach of devices
  * @hwpts: list of the &struct iommufd_hwpt that compatible devices may join;
  *         protected by @attach_lock
+ * @incoherent: number of HWPTs with devices that do not enforce coherent DMA;
+ *              written under @attach_lock
+ * @type1: state of the ioctls of VFIO containers
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -182,8 +198,11 @@ struct iommufd_ioas {
 	u32 addr_width;
 	struct mutex attach_lock;	/* Protects hwpts and their devices */
 	struct list_head hwpts;
+	unsigned int incoherent;
+	struct type1_space type1;
 };
 
+struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
 int iommufd_ioas_alloc(struct iommufd_call *call);
 int iommufd_ioasid_alloc(struct iommufd_call *call);
 int iommufd_ioas_iova_ranges(struct iommufd_call *call);
@@ -324,5 +343,33 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 			 u32 *hwpt_id);
 void iommufd_hwpt_detach(struct iommufd_device *idev);
 int iommufd_hwpt_alloc(struct iommufd_call *call);
+
+#ifdef CONFIG_IOMMUFD_VFIO
+
+void iommufd_container_init(struct iommufd_ioas *ioas);
+void iommufd_container_destroy(struct iommufd_ioas *ioas);
+int iommufd_vfio_ioas(struct iommufd_call *call);
+long iommufd_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+			     unsigned long arg);
+
+#else
+
+static inline void iommufd_container_init(struct iommufd_ioas *ioas)
+{
+}
+
+static inline void iommufd_container_destroy(struct iommufd_ioas *ioas)
+{
+}
+
+#define iommufd_vfio_ioas NULL
+
+static inline long iommufd_container_ioctl(struct iommufd_ctx *ictx,
+					   unsigned int cmd, unsigned long arg)
+{
+	return -ENOTTY;
+}
+
+#endif
 
 #endif

@@ -55,6 +55,7 @@ union any_command {
 	struct iommu_ioas_map map;
 	struct iommu_ioas_unmap unmap;
 	struct iommu_option option;
+	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_hw_info hw_info;
 	struct iommu_device_get_info get_info;
@@ -118,6 +119,11 @@ static const struct command commands[] = {
 		.size = sizeof(struct iommu_option),
 		.min_size = offsetofend(struct iommu_option, val64),
 	},
+	[CMD_INDEX(IOMMUFD_CMD_VFIO_IOAS)] = {
+		.handler = iommufd_vfio_ioas,
+		.size = sizeof(struct iommu_vfio_ioas),
+		.min_size = offsetofend(struct iommu_vfio_ioas, __reserved),
+	},
 	[CMD_INDEX(IOMMUFD_CMD_HWPT_ALLOC)] = {
 		.handler = iommufd_hwpt_alloc,
 		.size = sizeof(struct iommu_hwpt_alloc),
@@ -164,8 +170,12 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 	union any_command cmd;
 	int rc;
 
-	if (number != _IO(IOMMUFD_TYPE, nr) || nr < IOMMUFD_CMD_BASE ||
-	    CMD_INDEX(nr) >= ARRAY_SIZE(commands))
+	if (number != _IO(IOMMUFD_TYPE, nr))
+		return -ENOTTY;
+	/* The numbers of vfio's ioctls have the same type, and are lower. */
+	if (nr < IOMMUFD_CMD_BASE)
+		return iommufd_container_ioctl(call.ictx, number, arg);
+	if (CMD_INDEX(nr) >= ARRAY_SIZE(commands))
 		return -ENOTTY;
 	command = &commands[array_index_nospec(CMD_INDEX(nr),
 					       ARRAY_SIZE(commands))];
@@ -197,7 +207,9 @@ static int iommufd_open(struct inode *inode, struct file *file)
 	ictx->file = file;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ictx->put_wq);
-	ictx->account = IOPT_ACCOUNT_USER;
+	/* type1 charges the process that maps memory. */
+	ictx->account = iminor(inode) == VFIO_MINOR ? IOPT_ACCOUNT_MM_PINNED :
+						      IOPT_ACCOUNT_USER;
 	file->private_data = ictx;
 	return 0;
 }
@@ -221,26 +233,39 @@ static const struct file_operations iommufd_fops = {
 };
 
 /**
+ * iommufd_ctx_from_file() - get the context of a file
+ * @file: any file
+ *
+ * Return: the context with a reference held, which the caller drops with
+ * iommufd_ctx_put(), or an ERR_PTR():
+ * * %-EBADFD - @file is not an iommufd.
+ */
+struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
+{
+	if (file->f_op != &iommufd_fops)
+		return ERR_PTR(-EBADFD);
+	get_file(file);
+	return file->private_data;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_file, IOMMUFD);
+
+/**
  * iommufd_ctx_from_fd() - get the context of a file descriptor
  * @fd: file descriptor of the calling process
  *
  * Context: Process context. May sleep.
- * Return: the context with a reference held, which the caller drops with
- * iommufd_ctx_put(), or an ERR_PTR():
+ * Return: as for iommufd_ctx_from_file(), or
  * * %-EBADF - @fd is not open.
- * * %-EBADFD - @fd is not an iommufd.
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {
-	struct iommufd_ctx *ictx = ERR_PTR(-EBADF);
-	struct file *file = fget(fd);
+	struct iommufd_ctx *ictx;
+	struct fd f = fdget(fd);
 
-	if (file && file->f_op == &iommufd_fops) {
-		ictx = file->private_data;
-	} else if (file) {
-		ictx = ERR_PTR(-EBADFD);
-		fput(file);
-	}
+	if (!f.file)
+		return ERR_PTR(-EBADF);
+	ictx = iommufd_ctx_from_file(f.file);
+	fdput(f);
 	return ictx;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, IOMMUFD);
@@ -271,4 +296,38 @@ static struct miscdevice iommufd_misc = {
 	.mode = 0660,
 	.fops = &iommufd_fops,
 };
-module_misc_device(iommufd_misc);
+
+/* /dev/vfio/vfio, if the vfio module does not provide it */
+static struct miscdevice iommufd_vfio_misc = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+	.fops = &iommufd_fops,
+};
+
+static int __init iommufd_init(void)
+{
+	int rc = misc_register(&iommufd_misc);
+
+	if (rc || !IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return rc;
+	rc = misc_register(&iommufd_vfio_misc);
+	if (rc)
+		misc_deregister(&iommufd_misc);
+	return rc;
+}
+
+static void __exit iommufd_exit(void)
+{
+	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		misc_deregister(&iommufd_vfio_misc);
+	misc_deregister(&iommufd_misc);
+}
+
+module_init(iommufd_init);
+module_exit(iommufd_exit);
+#ifdef CONFIG_IOMMUFD_VFIO_CONTAINER
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");
+#endif

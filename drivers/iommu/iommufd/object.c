@@ -192,6 +192,17 @@ void iommufd_object_unuse(struct iommufd_object *obj)
 	xa_unlock(&ictx->objects);
 }
 
+/* Remove the ID of an object, so that it accepts no new users. */
+static void object_remove_id(struct iommufd_object *obj)
+{
+	struct iommufd_ctx *ictx = obj->ictx;
+
+	obj->removed = true;
+	__xa_erase(&ictx->objects, obj->id);
+	if (ictx->container == obj)
+		ictx->container = NULL;
+}
+
 /**
  * iommufd_object_remove() - destroy an object that the kernel created
  * @obj: the object; the caller is its only long-term user, and no other thread
@@ -207,8 +218,7 @@ void iommufd_object_remove(struct iommufd_object *obj)
 	xa_lock(&ictx->objects);
 	/* A remaining long-term user would use the object after free. */
 	WARN_ON_ONCE(obj->users != 1);
-	obj->removed = true;
-	__xa_erase(&ictx->objects, obj->id);
+	object_remove_id(obj);
 	xa_unlock(&ictx->objects);
 
 	wait_event(ictx->put_wq, refcount_dec_if_one(&obj->refs));
@@ -234,14 +244,12 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 
 	xa_lock(&ictx->objects);
 	obj = xa_load(&ictx->objects, id);
-	if (!obj) {
+	if (!obj)
 		rc = -ENOENT;
-	} else if (obj->users) {
+	else if (obj->users)
 		rc = -EBUSY;
-	} else {
-		obj->removed = true;
-		__xa_erase(&ictx->objects, id);
-	}
+	else
+		object_remove_id(obj);
 	xa_unlock(&ictx->objects);
 	if (rc)
 		return rc;

@@ -95,6 +95,20 @@ void iopt_access_destroy(struct iopt_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
+/**
+ * iopt_has_accesses() - check whether a space has accesses
+ * @iopt: the space
+ *
+ * Context: any. Without a lock of the caller that excludes
+ * iopt_access_create() and iopt_access_destroy(), the result may be outdated.
+ * Return: true if at least one access exists.
+ */
+bool iopt_has_accesses(struct io_pagetable *iopt)
+{
+	return !list_empty(&iopt->accesses);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_has_accesses, IOPT);
+
 /*
  * Clamp [@start, @last], which starts in @area, to the end of @area. Returns
  * the number of pages that are left; @first receives the index of the first of

@@ -171,6 +171,7 @@ static int domain_open(struct io_pagetable *iopt, struct iopt_domain *new)
 	new->seq = iopt->next_seq++;
 	new->open = true;
 	list_add_tail_rcu(&new->node, &iopt->domains);
+	iopt_update_alignment(iopt);
 
 	rc = areas_fill_new(iopt, new);
 	if (rc)

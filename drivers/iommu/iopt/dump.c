@@ -88,11 +88,10 @@ static bool view_space(struct iopt_view *view)
 
 	view->done = true;
 	return view_print(view,
-			  "space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx pfnmap=%d tracking=%d untracked=%u orphans=%u lost=%ld",
+			  "space %lu areas=%u max_areas=%u alignment=0x%lx max_iopte=0x%lx tracking=%d untracked=%u orphans=%u lost=%ld",
 			  iopt->id, iopt->nr_areas, iopt->policy.max_areas,
 			  iopt->iova_alignment, iopt->max_iopte,
-			  iopt->policy.pfnmap, iopt->tracking,
-			  iopt->nr_untracked, iopt->nr_orphans,
+			  iopt->tracking, iopt->nr_untracked, iopt->nr_orphans,
 			  atomic_long_read(&iopt->nr_lost));
 }
 

@@ -64,6 +64,7 @@ struct iopt_payer;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: required alignment of IOVAs and lengths in bytes
+ * @pgsizes: see iopt_pgsizes()
  * @idle_seq: incremented when an area becomes idle for which a caller may be
  *            waiting, when a claim ends, when an access is destroyed, and when
  *            the last callback of an access that is being destroyed returns
@@ -155,6 +156,7 @@ struct io_pagetable {
 	struct list_head domains;
 	unsigned long next_seq;
 	unsigned long iova_alignment;
+	unsigned long pgsizes;
 	unsigned long idle_seq;
 	wait_queue_head_t idle;
 	struct iopt_policy policy;

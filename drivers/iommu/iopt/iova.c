@@ -291,6 +291,21 @@ unsigned long iopt_iova_alignment(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
 
 /**
+ * iopt_pgsizes() - query the page sizes that all attached domains support
+ * @iopt: the space
+ *
+ * Context: any context; the value may change at any time.
+ * Return: bitmap of the sizes in bytes, never 0. The page size stands for all
+ * sizes below it. All sizes from the page size on are set if no domain is
+ * attached, and only iopt_iova_alignment() if the domains have no common size.
+ */
+unsigned long iopt_pgsizes(struct io_pagetable *iopt)
+{
+	return READ_ONCE(iopt->pgsizes);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_pgsizes, IOPT);
+
+/**
  * iopt_iova_ranges() - query the usable IOVAs
  * @iopt: the space
  * @ranges: array that receives the ranges in ascending order; no two ranges are

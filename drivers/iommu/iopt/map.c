@@ -358,7 +358,8 @@ struct iopt_payer *iopt_current_payer(struct io_pagetable *iopt,
 
 /* Build the single new area of iopt_map_user(). */
 static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
-			 int prot, enum iopt_account account)
+			 int prot, enum iopt_account account,
+			 unsigned int flags)
 {
 	struct io_pagetable *iopt = new->iopt;
 	gfp_t gfp = iopt->policy.gfp;
@@ -370,7 +371,7 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
 	if (!payer)
 		return -ENOMEM;
 	pages = iopt_pages_alloc(uptr, new->length, prot & IOMMU_WRITE,
-				 iopt->policy.pfnmap, payer, gfp);
+				 flags & IOPT_MAP_PFNMAP, payer, gfp);
 	if (pages) {
 		area = iopt_area_alloc(0, new->length - 1, pages, 0, prot,
 				       gfp);
@@ -423,7 +424,7 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment()
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @account: accounting mode of the pages
- * @flags: %IOPT_MAP_FIXED or 0
+ * @flags: %IOPT_MAP_FIXED and %IOPT_MAP_PFNMAP
  *
  * When this function returns 0, every attached domain translates the mapping.
  * If no domain is attached, the memory is neither pinned nor accessed until a
@@ -465,7 +466,7 @@ int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 	int rc;
 
 	rc = iopt_check_map(iova, new.uaddr, length, prot, flags);
-	rc = rc ?: area_add_user(&new, uptr, prot, account);
+	rc = rc ?: area_add_user(&new, uptr, prot, account, flags);
 	rc = rc ?: iopt_areas_map(&new, iova, flags);
 	trace_iopt_map(iopt, *iova, uptr, length, prot, account, flags, rc);
 	return rc;

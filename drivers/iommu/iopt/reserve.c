@@ -386,18 +386,23 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment() - recompute iova_alignment from the attached domains
+ * iopt_update_alignment() - recompute what depends on the domains' page sizes
  * @iopt: the space
  *
  * Context: @iopt->lock is held.
  */
 void iopt_update_alignment(struct io_pagetable *iopt)
 {
-	unsigned long alignment = PAGE_SIZE;
+	unsigned long alignment = PAGE_SIZE, pgsizes = ULONG_MAX;
 	struct iopt_domain *domain;
 
 	lockdep_assert_held(&iopt->lock);
-	list_for_each_entry(domain, &iopt->domains, node)
+	list_for_each_entry(domain, &iopt->domains, node) {
 		alignment = max(alignment, iopt_granule(domain->domain));
+		pgsizes &= domain->domain->pgsize_bitmap;
+	}
+	if (pgsizes & ~PAGE_MASK)
+		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
 	WRITE_ONCE(iopt->iova_alignment, alignment);
+	WRITE_ONCE(iopt->pgsizes, pgsizes ?: alignment);
 }

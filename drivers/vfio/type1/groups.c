@@ -41,26 +41,6 @@ static struct type1_group *find_group(struct type1 *type1,
 }
 
 /*
- * Compute the page sizes that all domains support. Sizes below PAGE_SIZE are
- * replaced by PAGE_SIZE.
- */
-static void update_pgsizes(struct type1 *type1)
-{
-	unsigned long pgsizes = ULONG_MAX;
-	struct type1_domain *domain;
-
-	lockdep_assert_held(&type1->lock);
-	list_for_each_entry(domain, &type1->domains, node)
-		pgsizes &= domain->domain->pgsize_bitmap;
-	if (pgsizes & ~PAGE_MASK)
-		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
-	/* Without a common size, use the alignment that the engine requires. */
-	if (!pgsizes)
-		pgsizes = iopt_iova_alignment(type1->iopt);
-	WRITE_ONCE(type1->pgsizes, pgsizes);
-}
-
-/*
  * Reserve the regions of the group's devices. The group owns the reservations,
  * because a device may leave the group at any time. @msi_start is set to the
  * IOVA of the window for MSI doorbells, or to PHYS_ADDR_MAX. Returns
@@ -75,15 +55,15 @@ static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 
 	rc = iommu_get_group_resv_regions(iommu_group, &regions);
 	if (!rc)
-		rc = iopt_reserve_regions(type1->iopt, &regions, iommu_group,
+		rc = iopt_reserve_regions(type1->space.iopt, &regions, iommu_group,
 					  msi_start);
 	list_for_each_entry_safe(region, next, &regions, list)
 		kfree(region);
 	if (rc)
 		return type1_attach_errno(rc);
-	if (iopt_iova_ranges(type1->iopt, NULL, 0))
+	if (iopt_iova_ranges(type1->space.iopt, NULL, 0))
 		return 0;
-	iopt_unreserve(type1->iopt, iommu_group);
+	iopt_unreserve(type1->space.iopt, iommu_group);
 	return -EINVAL;
 }
 
@@ -103,9 +83,9 @@ static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 	u64 last = domain->geometry.aperture_end;
 	struct iopt_range mapping;
 
-	return (start && iopt_find_mapping(type1->iopt, 0, start - 1,
+	return (start && iopt_find_mapping(type1->space.iopt, 0, start - 1,
 					   &mapping)) ||
-	       (last < ULONG_MAX && iopt_find_mapping(type1->iopt, last + 1,
+	       (last < ULONG_MAX && iopt_find_mapping(type1->space.iopt, last + 1,
 						      ULONG_MAX, &mapping));
 }
 
@@ -171,14 +151,12 @@ static void add_group(struct type1 *type1, struct type1_group *group,
 	lockdep_assert_held(&type1->domain_lock);
 	group->domain = domain;
 	group->untracked = true;
-	iopt_dirty_add_untracked(type1->iopt);
+	iopt_dirty_add_untracked(type1->space.iopt);
 	mutex_lock(&type1->lock);
-	if (list_empty(&domain->groups)) {
+	if (list_empty(&domain->groups))
 		list_add(&domain->node, &type1->domains);
-		update_pgsizes(type1);
-	}
 	list_add(&group->node, &domain->groups);
-	WRITE_ONCE(type1->ranges_known, true);
+	WRITE_ONCE(type1->space.ranges_known, true);
 	mutex_unlock(&type1->lock);
 }
 
@@ -219,7 +197,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	int rc;
 
 	type1_choose_pages(type1);
-	rc = iopt_attach_domain(type1->iopt, domain);
+	rc = iopt_attach_domain(type1->space.iopt, domain);
 	/*
 	 * For compatibility, return -EFAULT for a mapping outside of the
 	 * aperture of the container's first domain: before type1 used the
@@ -235,14 +213,14 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	if (rc)
 		return type1_attach_errno(rc);
 
-	if (!iopt_iova_ranges(type1->iopt, NULL, 0))
+	if (!iopt_iova_ranges(type1->space.iopt, NULL, 0))
 		rc = -EINVAL;
 	else if (msi_start != PHYS_ADDR_MAX)
 		rc = iommu_get_msi_cookie(domain, msi_start);
 	/* -ENODEV means that the kernel has no support for MSI windows. */
 	if (!rc || rc == -ENODEV)
 		return 0;
-	iopt_detach_domain(type1->iopt, domain);
+	iopt_detach_domain(type1->space.iopt, domain);
 	return rc;
 }
 
@@ -273,7 +251,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	mutex_unlock(&type1->domain_lock);
 	if (IS_ERR(domain)) {
 		/* The group is detached already. */
-		iopt_unreserve(type1->iopt, group->iommu_group);
+		iopt_unreserve(type1->space.iopt, group->iommu_group);
 		free_domain(new);
 		return PTR_ERR(domain);
 	}
@@ -291,7 +269,7 @@ static int attach_physical(struct type1 *type1, struct type1_group *group)
 	return 0;
 
 err_unreserve:
-	iopt_unreserve(type1->iopt, group->iommu_group);
+	iopt_unreserve(type1->space.iopt, group->iommu_group);
 err_detach:
 	iommu_detach_group(new->domain, group->iommu_group);
 	free_domain(new);
@@ -306,14 +284,14 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
 {
 	bool orphans;
 
-	if (mutex_lock_killable(&type1->vaddr_lock))
+	if (mutex_lock_killable(&type1->space.vaddr_lock))
 		return -EINTR;
 	mutex_lock(&type1->lock);
-	orphans = iopt_has_orphans(type1->iopt);
+	orphans = iopt_has_orphans(type1->space.iopt);
 	if (!orphans)
 		list_add(&group->node, &type1->mediated);
 	mutex_unlock(&type1->lock);
-	mutex_unlock(&type1->vaddr_lock);
+	mutex_unlock(&type1->space.vaddr_lock);
 	return orphans ? -EBUSY : 0;
 }
 
@@ -346,7 +324,7 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 	struct type1_group *group;
 	int rc;
 
-	if (iopt_has_orphans(type1->iopt))
+	if (iopt_has_orphans(type1->space.iopt))
 		return -EBUSY;
 	mutex_lock(&type1->lock);
 	group = find_group(type1, iommu_group);
@@ -386,10 +364,8 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	mutex_lock(&type1->lock);
 	list_del(&group->node);
 	last = list_empty(&domain->groups);
-	if (last) {
+	if (last)
 		list_del(&domain->node);
-		update_pgsizes(type1);
-	}
 	mutex_unlock(&type1->lock);
 
 	/*
@@ -397,15 +373,15 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 	 * may change the format of the domain.
 	 */
 	if (last)
-		iopt_detach_domain(type1->iopt, domain->domain);
+		iopt_detach_domain(type1->space.iopt, domain->domain);
 	iommu_detach_group(domain->domain, group->iommu_group);
 	mutex_unlock(&type1->domain_lock);
 
 	if (last)
 		free_domain(domain);
-	iopt_unreserve(type1->iopt, group->iommu_group);
+	iopt_unreserve(type1->space.iopt, group->iommu_group);
 	if (group->untracked)
-		iopt_dirty_remove_untracked(type1->iopt, false);
+		iopt_dirty_remove_untracked(type1->space.iopt, false);
 }
 
 /**
@@ -455,7 +431,28 @@ void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
 	group = find_group(type1, iommu_group);
 	if (group && group->untracked) {
 		group->untracked = false;
-		iopt_dirty_remove_untracked(type1->iopt, true);
+		iopt_dirty_remove_untracked(type1->space.iopt, true);
 	}
 	mutex_unlock(&type1->lock);
+}
+
+/**
+ * type1_all_coherent() - check whether all domains are coherent
+ * @space: the space of a container
+ *
+ * Context: Takes type1.lock.
+ * Return: true if the IOMMU enforces coherency of all DMA, also if there is no
+ * domain.
+ */
+bool type1_all_coherent(struct type1_space *space)
+{
+	struct type1 *type1 = container_of(space, struct type1, space);
+	struct type1_domain *domain;
+	bool coherent = true;
+
+	mutex_lock(&type1->lock);
+	list_for_each_entry(domain, &type1->domains, node)
+		coherent = coherent && domain->coherent;
+	mutex_unlock(&type1->lock);
+	return coherent;
 }

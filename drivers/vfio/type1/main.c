@@ -41,9 +41,8 @@ MODULE_PARM_DESC(dma_entry_limit,
  *   beyond the last IOVA. type1 found no mapping in either case and returned
  *   -EINVAL.
  *
- * The errnos of MAP and UNMAP depend on the mappings of the container and are
- * chosen in map() and unmap_checked(). The errno of a mapping outside of the
- * aperture of the first domain is chosen in fill_domain().
+ * The errno of a mapping outside of the aperture of the first domain is chosen
+ * in fill_domain().
  */
 
 /**
@@ -80,8 +79,8 @@ int type1_access_errno(int rc)
  */
 void type1_choose_pages(struct type1 *type1)
 {
-	iopt_set_max_iopte(type1->iopt, READ_ONCE(disable_hugepages) ?
-					PAGE_SIZE : IOPT_MAX_IOPTE);
+	iopt_set_max_iopte(type1->space.iopt, READ_ONCE(disable_hugepages) ?
+					      PAGE_SIZE : IOPT_MAX_IOPTE);
 }
 
 /**
@@ -116,15 +115,57 @@ void type1_warn_of_limit(struct type1 *type1, const char *function,
 		limit, current->comm, task_pid_nr(current));
 }
 
+static struct type1 *type1_of(struct type1_space *space)
+{
+	return container_of(space, struct type1, space);
+}
+
+static enum iopt_account type1_account(struct type1_space *space)
+{
+	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_MM_UNLIMITED :
+				       IOPT_ACCOUNT_MM;
+}
+
+static void type1_prepare_map(struct type1_space *space)
+{
+	type1_choose_pages(type1_of(space));
+}
+
+static void type1_map_enomem(struct type1_space *space, unsigned long npages)
+{
+	type1_warn_of_limit(type1_of(space), "vfio_pin_pages_remote", npages);
+}
+
+static bool type1_has_mediated(struct type1_space *space)
+{
+	/* This reads one pointer and needs no lock. */
+	return !list_empty(&type1_of(space)->mediated);
+}
+
+static bool type1_has_notified(struct type1_space *space)
+{
+	/* This reads one pointer and needs no lock. */
+	return !list_empty(&type1_of(space)->notified);
+}
+
+static const struct type1_space_ops type1_space_ops = {
+	.account = type1_account,
+	.prepare_map = type1_prepare_map,
+	.map_enomem = type1_map_enomem,
+	.coherent = type1_all_coherent,
+	.has_mediated = type1_has_mediated,
+	.has_notified = type1_has_notified,
+};
+
 static void *type1_open(unsigned long arg)
 {
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL,
 		.max_areas = READ_ONCE(dma_entry_limit),
 		.notices = MAX_NOTICES,
-		.pfnmap = true,
 		.mixed_iopte = true,
 	};
+	struct io_pagetable *iopt;
 	struct type1 *type1;
 
 	if (arg != VFIO_TYPE1_IOMMU && arg != VFIO_TYPE1v2_IOMMU &&
@@ -134,26 +175,27 @@ static void *type1_open(unsigned long arg)
 	if (!type1)
 		return ERR_PTR(-ENOMEM);
 
-	type1->v2 = arg != VFIO_TYPE1_IOMMU;
+	iopt = iopt_alloc(&policy);
+	if (IS_ERR(iopt))
+		goto err_free;
+	type1->access = iopt_access_create(iopt, &type1_access_ops, type1);
+	if (IS_ERR(type1->access))
+		goto err_iopt;
+
+	type1_space_init(&type1->space, iopt, &type1_space_ops);
+	type1->space.v2 = arg != VFIO_TYPE1_IOMMU;
 	type1->nesting = arg == VFIO_TYPE1_NESTING_IOMMU;
-	type1->pgsizes = PAGE_MASK;
 	mutex_init(&type1->attach_lock);
 	mutex_init(&type1->domain_lock);
 	mutex_init(&type1->lock);
 	INIT_LIST_HEAD(&type1->mediated);
 	INIT_LIST_HEAD(&type1->domains);
-	mutex_init(&type1->vaddr_lock);
 	mutex_init(&type1->notify_lock);
 	INIT_LIST_HEAD(&type1->notified);
+	return type1;
 
-	type1->iopt = iopt_alloc(&policy);
-	if (IS_ERR(type1->iopt))
-		goto err_free;
-	type1->access = iopt_access_create(type1->iopt, &type1_access_ops,
-					   type1);
-	if (!IS_ERR(type1->access))
-		return type1;
-	iopt_free(type1->iopt);
+err_iopt:
+	iopt_free(iopt);
 err_free:
 	kfree(type1);
 	return ERR_PTR(-ENOMEM);
@@ -167,9 +209,9 @@ static void type1_release(void *data)
 	WARN_ON(!list_empty(&type1->domains) || !list_empty(&type1->mediated) ||
 		!list_empty(&type1->notified));
 	iopt_access_destroy(type1->access);
-	iopt_free(type1->iopt);
+	iopt_free(type1->space.iopt);
+	type1_space_destroy(&type1->space);
 	mutex_destroy(&type1->notify_lock);
-	mutex_destroy(&type1->vaddr_lock);
 	mutex_destroy(&type1->lock);
 	mutex_destroy(&type1->domain_lock);
 	mutex_destroy(&type1->attach_lock);
@@ -179,22 +221,9 @@ static void type1_release(void *data)
 /* @data is NULL for VFIO_CHECK_EXTENSION on a container without a driver. */
 static long type1_ioctl(void *data, unsigned int cmd, unsigned long arg)
 {
-	void __user *uarg = (void __user *)arg;
+	struct type1 *type1 = data;
 
-	switch (cmd) {
-	case VFIO_CHECK_EXTENSION:
-		return type1_check_extension(data, arg);
-	case VFIO_IOMMU_GET_INFO:
-		return type1_get_info(data, uarg);
-	case VFIO_IOMMU_MAP_DMA:
-		return type1_map_dma(data, uarg);
-	case VFIO_IOMMU_UNMAP_DMA:
-		return type1_unmap_dma(data, uarg);
-	case VFIO_IOMMU_DIRTY_PAGES:
-		return type1_dirty_pages(data, uarg);
-	default:
-		return -ENOTTY;
-	}
+	return type1_space_ioctl(type1 ? &type1->space : NULL, cmd, arg);
 }
 
 static const struct vfio_iommu_driver_ops type1_ops = {
@@ -225,6 +254,7 @@ static void __exit type1_exit(void)
 module_init(type1_init);
 module_exit(type1_exit);
 MODULE_IMPORT_NS(IOPT);
+MODULE_IMPORT_NS(VFIO_TYPE1);
 MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Type1 IOMMU driver for VFIO");

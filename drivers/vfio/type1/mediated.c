@@ -109,9 +109,9 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	struct iopt_range mapping;
 	int rc;
 
-	if (!type1->v2)
+	if (!type1->space.v2)
 		return -EACCES;
-	if (iopt_has_orphans(type1->iopt))
+	if (iopt_has_orphans(type1->space.iopt))
 		return -EBUSY;
 	/*
 	 * A device without a dma_unmap op may pin only if another device has
@@ -125,7 +125,7 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	/* A mapping can only permit reads and writes. */
 	if (prot & ~(IOPT_ACCESS_READ | IOPT_ACCESS_WRITE)) {
 		*pages = NULL;
-		return iopt_find_mapping(type1->iopt, start, start, &mapping) ?
+		return iopt_find_mapping(type1->space.iopt, start, start, &mapping) ?
 		       -EPERM : -EINVAL;
 	}
 
@@ -157,11 +157,11 @@ void vfio_iommu_type1_unpin_pages(void *data, dma_addr_t iova, int npage)
 	struct type1 *type1 = data;
 	struct iopt_range mapping;
 
-	if (WARN_ON(!type1->v2 || iova > ULONG_MAX))
+	if (WARN_ON(!type1->space.v2 || iova > ULONG_MAX))
 		return;
 	if (check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
 		last = ULONG_MAX;
-	while (iopt_find_mapping(type1->iopt, start, start, &mapping)) {
+	while (iopt_find_mapping(type1->space.iopt, start, start, &mapping)) {
 		mapping.last = min(mapping.last, last);
 		iopt_access_unpin(type1->access, start, mapping.last);
 		if (mapping.last == last)
@@ -197,7 +197,7 @@ int type1_dma_rw(void *data, dma_addr_t iova, void *buffer, size_t length,
 	unsigned int flags = IOPT_ACCESS_READ;
 	struct type1 *type1 = data;
 
-	if (iopt_has_orphans(type1->iopt))
+	if (iopt_has_orphans(type1->space.iopt))
 		return -EBUSY;
 	if (iova > ULONG_MAX)
 		return -EINVAL;

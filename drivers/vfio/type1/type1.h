@@ -4,13 +4,10 @@
  * for mediated devices.
  *
  * A type1 container is one I/O address space of the engine in
- * drivers/iommu/iopt. These files implement the type1 part: the ioctls of a
- * container, its groups, and the rules of a uAPI that is older than the engine.
+ * drivers/iommu/iopt. These files implement its groups. Its ioctls are
+ * implemented in ioctl.c for all drivers that offer them.
  *
  * Vocabulary:
- *  version   1 or 2, chosen by user space. The versions differ in how UNMAP
- *            treats a range that cuts a mapping. Version 1 supports neither
- *            dirty tracking nor pinning by drivers
  *  physical  a group of devices that do DMA through an IOMMU
  *  mediated  the group of a device without an IOMMU. The driver of the device
  *            pins memory or accesses it with the CPU
@@ -22,18 +19,15 @@
 #ifndef __VFIO_TYPE1_H
 #define __VFIO_TYPE1_H
 
-#include <linux/bitops.h>
 #include <linux/iommu.h>
 #include <linux/iopt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
+#include <linux/vfio_type1.h>
 
 #include "../vfio.h"
-
-/* Largest dirty bitmap in bytes: one bit for each of INT_MAX pages. */
-#define TYPE1_BITMAP_MAX	BIT(28)
 
 /**
  * struct type1_domain - I/O page table of a container
@@ -65,9 +59,10 @@ struct type1_group {
 
 /**
  * struct type1 - type1 state of a container
- * @iopt: the I/O address space
+ * @space: the I/O address space and the state of its ioctls. Its vaddr_lock is
+ *         also held while a mediated group is being attached, since orphans and
+ *         mediated groups exclude each other
  * @access: access of the engine, shared by the drivers of all devices
- * @v2: the container uses version 2
  * @nesting: domains must be stage 2 of a nested translation
  * @attach_lock: serialises attaches of physical groups, so that an attach finds
  *               the domains of all earlier ones. Held while memory is pinned.
@@ -79,12 +74,6 @@ struct type1_group {
  *        @domains or the groups in it, @domain_lock must be held as well
  * @mediated: list of the &struct type1_group without a domain
  * @domains: list of all &struct type1_domain, most recent first
- * @pgsizes: bitmap of the page sizes that all domains support
- * @ranges_known: a physical group has been attached since VFIO_SET_IOMMU, so
- *                that VFIO_IOMMU_GET_INFO reports the usable IOVAs
- * @vaddr_lock: held while mappings lose their user address and while a mediated
- *              group is being attached, since orphans and mediated groups
- *              exclude each other
  * @notify_lock: protects @notified; held across the dma_unmap op of a driver,
  *               so that a driver handles one unmap of the container at a time
  * @notified: list of &struct vfio_device, linked by iommu_entry, most recent
@@ -94,9 +83,7 @@ struct type1_group {
  *
  * Lock order, outermost first: @attach_lock, @domain_lock, @lock. @lock is only
  * held for a short time, and the only lock taken under it is &io_pagetable.lock
- * of the engine. @vaddr_lock is taken outside of @lock. A thread that holds
- * @vaddr_lock does not pin memory, but may wait in iopt_orphan() for a thread
- * that does.
+ * of the engine. type1_space.vaddr_lock is taken outside of @lock.
  *
  * @notify_lock is taken in the callback of the engine with none of the other
  * locks held. Drivers take their own locks under it, and also pin and unpin
@@ -104,31 +91,18 @@ struct type1_group {
  * locks above except @lock.
  */
 struct type1 {
-	struct io_pagetable *iopt;
+	struct type1_space space;
 	struct iopt_access *access;
-	bool v2;
 	bool nesting;
 	struct mutex attach_lock;	/* Serialises physical attach */
 	struct mutex domain_lock;	/* Serialises changes of domains */
 	struct mutex lock;		/* Protects groups and domains */
 	struct list_head mediated;
 	struct list_head domains;
-	unsigned long pgsizes;
-	bool ranges_known;
-	struct mutex vaddr_lock;	/* Orphans against mediated groups */
 	struct mutex notify_lock;	/* Protects notified */
 	struct list_head notified;
 	pid_t warned;
 };
-
-/*
- * Get the smallest page size in bytes, to which all IOVAs and sizes are
- * aligned.
- */
-static inline unsigned long type1_pgsize(struct type1 *type1)
-{
-	return 1UL << __ffs(READ_ONCE(type1->pgsizes));
-}
 
 /* main.c */
 int type1_attach_errno(int rc);
@@ -137,23 +111,12 @@ void type1_choose_pages(struct type1 *type1);
 void type1_warn_of_limit(struct type1 *type1, const char *function,
 			 unsigned long npages);
 
-/* info.c */
-long type1_check_extension(struct type1 *type1, unsigned long extension);
-long type1_get_info(struct type1 *type1, void __user *arg);
-
-/* dma.c */
-long type1_map_dma(struct type1 *type1, void __user *arg);
-long type1_unmap_dma(struct type1 *type1, void __user *arg);
-
-/* dirty.c */
-int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size);
-long type1_dirty_pages(struct type1 *type1, void __user *arg);
-
 /* groups.c */
 int type1_attach_group(void *data, struct iommu_group *iommu_group,
 		       enum vfio_group_type type);
 void type1_detach_group(void *data, struct iommu_group *iommu_group);
 void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group);
+bool type1_all_coherent(struct type1_space *space);
 
 /* mediated.c */
 extern const struct iopt_access_ops type1_access_ops;

@@ -63,6 +63,8 @@ enum {
 	IOMMUFD_CMD_IOAS_MAP = 0x85,
 	IOMMUFD_CMD_IOAS_UNMAP = 0x86,
 	IOMMUFD_CMD_OPTION = 0x87,
+	/* Use as a VFIO container */
+	IOMMUFD_CMD_VFIO_IOAS = 0x88,
 	/* I/O page tables and devices */
 	IOMMUFD_CMD_HWPT_ALLOC = 0x89,
 	IOMMUFD_CMD_GET_HW_INFO = 0x8a,
@@ -337,6 +339,43 @@ struct iommu_option {
 };
 
 #define IOMMU_OPTION _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
+
+/**
+ * enum iommufd_vfio_ioas_op - operations of IOMMU_VFIO_IOAS
+ * @IOMMU_VFIO_IOAS_GET: return the ID of the container IOAS in @ioas_id
+ * @IOMMU_VFIO_IOAS_SET: make the IOAS @ioas_id the container IOAS
+ * @IOMMU_VFIO_IOAS_CLEAR: select no IOAS. The present one is not destroyed
+ */
+enum iommufd_vfio_ioas_op {
+	IOMMU_VFIO_IOAS_GET = 0,
+	IOMMU_VFIO_IOAS_SET = 1,
+	IOMMU_VFIO_IOAS_CLEAR = 2,
+};
+
+/**
+ * struct iommu_vfio_ioas - argument of IOMMU_VFIO_IOAS
+ * @size: sizeof(struct iommu_vfio_ioas)
+ * @ioas_id: input for IOMMU_VFIO_IOAS_SET, output for IOMMU_VFIO_IOAS_GET
+ * @op: one of enum iommufd_vfio_ioas_op
+ * @__reserved: must be 0
+ *
+ * An open file can be passed to VFIO_GROUP_SET_CONTAINER and then be used like
+ * a VFIO container. The ioctls of the container apply to one IOAS, the container
+ * IOAS. The first VFIO_GROUP_SET_CONTAINER creates it unless one is selected
+ * already. IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
+ *
+ * The selection does not move devices: those that are attached stay attached
+ * to their IOAS, and devices that are opened later through a group are attached
+ * to the new container IOAS.
+ */
+struct iommu_vfio_ioas {
+	__u32 size;
+	__u32 ioas_id;
+	__u16 op;
+	__u16 __reserved;
+};
+
+#define IOMMU_VFIO_IOAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
 
 /**
  * enum iommufd_hwpt_alloc_flags - flags of IOMMU_HWPT_ALLOC

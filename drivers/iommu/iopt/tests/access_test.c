@@ -23,6 +23,20 @@ static void create_ENOMEM(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&space->iopt->accesses));
 }
 
+/* A space has accesses from iopt_access_create() to iopt_access_destroy(). */
+static void has_accesses(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct iopt_access *access;
+
+	KUNIT_EXPECT_FALSE(test, iopt_has_accesses(space->iopt));
+	access = iopt_access_create(space->iopt, NULL, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(access));
+	KUNIT_EXPECT_TRUE(test, iopt_has_accesses(space->iopt));
+	iopt_access_destroy(access);
+	KUNIT_EXPECT_FALSE(test, iopt_has_accesses(space->iopt));
+}
+
 /*
  * An access without ops cannot pin, because it could not be notified of an
  * unmap. It can still read.
@@ -143,6 +157,7 @@ static void destroy_does_not_wait_for_unmap(struct kunit *test)
 
 static struct kunit_case access_cases[] = {
 	KUNIT_CASE(create_ENOMEM),
+	KUNIT_CASE(has_accesses),
 	KUNIT_CASE(pin_without_ops_EINVAL),
 	KUNIT_CASE(destroy_waits_for_callback),
 	KUNIT_CASE(destroy_ignores_other_callbacks),

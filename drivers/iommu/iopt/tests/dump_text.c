@@ -47,7 +47,7 @@ void test_text_space(struct seq_buf *text, struct io_pagetable *iopt,
 		     unsigned int nr_areas)
 {
 	seq_buf_printf(text,
-		       "space %lu areas=%u max_areas=4294967295 alignment=0x%lx max_iopte=0x40000000 pfnmap=0 tracking=0 untracked=0 orphans=0 lost=0\n",
+		       "space %lu areas=%u max_areas=4294967295 alignment=0x%lx max_iopte=0x40000000 tracking=0 untracked=0 orphans=0 lost=0\n",
 		       iopt->id, nr_areas, PAGE_SIZE);
 }
 

@@ -204,6 +204,40 @@ static void alignment_of_several_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt_iova_alignment(space->iopt));
 }
 
+/*
+ * Sizes that not all domains support are not reported, and the page size stands
+ * for smaller ones.
+ */
+static void pgsizes_of_several_domains(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	KUNIT_EXPECT_EQ(test, PAGE_MASK, iopt_pgsizes(space->iopt));
+	space->mock[0]->domain.pgsize_bitmap = SZ_512 | SZ_2M | SZ_1G;
+	test_attach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE | SZ_2M | SZ_1G,
+			iopt_pgsizes(space->iopt));
+	space->mock[1]->domain.pgsize_bitmap = PAGE_SIZE | SZ_2M;
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, SZ_2M, iopt_pgsizes(space->iopt));
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE | SZ_2M, iopt_pgsizes(space->iopt));
+	test_detach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, PAGE_MASK, iopt_pgsizes(space->iopt));
+}
+
+/* Without a common size, the alignment of IOVAs is reported as the only one. */
+static void pgsizes_without_common_size(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+
+	space->mock[0]->domain.pgsize_bitmap = SZ_64K;
+	space->mock[1]->domain.pgsize_bitmap = PAGE_SIZE;
+	test_attach(test, space->mock[0]);
+	test_attach(test, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, SZ_64K, iopt_pgsizes(space->iopt));
+}
+
 static struct kunit_case iova_query_cases[] = {
 	KUNIT_CASE(find_mapping),
 	KUNIT_CASE(find_mapping_in_flight),
@@ -211,6 +245,8 @@ static struct kunit_case iova_query_cases[] = {
 	KUNIT_CASE(ranges_exclude_all_reservations),
 	KUNIT_CASE(alignment_of_coarse_domain),
 	KUNIT_CASE(alignment_of_several_domains),
+	KUNIT_CASE(pgsizes_of_several_domains),
+	KUNIT_CASE(pgsizes_without_common_size),
 	{}
 };
 

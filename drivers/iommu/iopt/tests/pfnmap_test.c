@@ -28,31 +28,13 @@ static void user_pfnmap(struct kunit *test, unsigned long uaddr,
 	mmap_write_unlock(current->mm);
 }
 
-/*
- * Allocate a space that accepts memory without struct page, and attach a
- * domain.
- */
-static struct io_pagetable *pfnmap_space(struct kunit *test)
+/* Map memory that may have no struct page. */
+static int map_pfns(struct io_pagetable *iopt, unsigned long iova,
+		    unsigned long uaddr, unsigned long npages, int prot)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
-	};
-	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = iopt_alloc(&policy);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(iopt));
-	KUNIT_ASSERT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
-	KUNIT_ASSERT_EQ(test, 0,
-			iopt_attach_domain(iopt, &space->mock[0]->domain));
-	return iopt;
-}
-
-static void pfnmap_space_free(struct kunit *test, struct io_pagetable *iopt)
-{
-	struct test_space *space = test->priv;
-
-	iopt_detach_domain(iopt, &space->mock[0]->domain);
-	iopt_free(iopt);
+	return iopt_map_user(iopt, &iova, (void __user *)uaddr, PAGES(npages),
+			     prot, IOPT_ACCOUNT_MM,
+			     IOPT_MAP_FIXED | IOPT_MAP_PFNMAP);
 }
 
 /*
@@ -62,16 +44,17 @@ static void pfnmap_space_free(struct kunit *test, struct io_pagetable *iopt)
 static void pfnmap_maps(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = pfnmap_space(test);
+	struct io_pagetable *iopt = space->iopt;
 	unsigned long uaddr = test_mmap_shared(test, 6), i;
 	unsigned long charged = test_charged();
 	const unsigned long pfn[] = {
 		NO_PAGE, NO_PAGE + 1, NO_PAGE + 7, NO_PAGE + 8, NO_PAGE + 5,
 	};
 
+	test_attach(test, space->mock[0]);
 	for (i = 0; i != ARRAY_SIZE(pfn); i++)
 		user_pfnmap(test, uaddr + PAGES(i), pfn[i], 1, PAGE_SHARED);
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 5));
+	KUNIT_EXPECT_EQ(test, 0, map_pfns(iopt, IOVA, uaddr, 5, TEST_RW));
 	for (i = 0; i != ARRAY_SIZE(pfn); i++)
 		KUNIT_EXPECT_EQ(test, pfn[i],
 				mock_domain_pfn(space->mock[0],
@@ -81,43 +64,40 @@ static void pfnmap_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 5));
 	/* The map fails if the last page is not mapped in the process. */
 	test_munmap(test, uaddr + PAGES(5), 1);
-	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, uaddr, 6));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			map_pfns(iopt, IOVA, uaddr, 6, TEST_RW));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
-	pfnmap_space_free(test, iopt);
 }
 
 /*
- * Mapping memory without struct page fails if the policy does not allow it, or
- * if the process cannot write to memory that is mapped for writing.
+ * Mapping memory without struct page fails without IOPT_MAP_PFNMAP, or if the
+ * process cannot write to memory that is mapped for writing.
  */
 static void pfnmap_EFAULT(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = pfnmap_space(test);
+	struct io_pagetable *iopt = space->iopt;
 	unsigned long uaddr = test_mmap_shared(test, 3);
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
+	test_attach(test, space->mock[0]);
 	user_pfnmap(test, uaddr, NO_PAGE, 1, PAGE_SHARED);
 	user_pfnmap(test, uaddr + PAGES(1), NO_PAGE + 1, 1, PAGE_READONLY);
 	user_pfnmap(test, uaddr + PAGES(2), page_to_pfn(page), 1, PAGE_SHARED);
 
 	KUNIT_EXPECT_EQ(test, -EFAULT,
-			test_map(iopt, IOVA, uaddr + PAGES(1), 1));
-	KUNIT_EXPECT_EQ(test, 0, test_map_prot(iopt, IOVA, uaddr, 2,
-					       IOMMU_READ));
+			map_pfns(iopt, IOVA, uaddr + PAGES(1), 1, TEST_RW));
+	KUNIT_EXPECT_EQ(test, 0, map_pfns(iopt, IOVA, uaddr, 2, IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, IOVA, 2));
 	/*
 	 * A PFN mapping of the kernel's own memory is rejected: the engine
 	 * holds no reference to the page, which could be freed while a device
 	 * can reach it.
 	 */
 	KUNIT_EXPECT_EQ(test, -EFAULT,
-			test_map(iopt, 2 * IOVA, uaddr + PAGES(2), 1));
-	pfnmap_space_free(test, iopt);
-
-	test_attach(test, space->mock[0]);
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			test_map(space->iopt, IOVA, uaddr, 1));
+			map_pfns(iopt, IOVA, uaddr + PAGES(2), 1, TEST_RW));
+	KUNIT_EXPECT_EQ(test, -EFAULT, test_map(iopt, IOVA, uaddr, 1));
 	KUNIT_EXPECT_EQ(test, 0, space->mock[0]->nr_ptes);
 	test_munmap(test, uaddr, 3);
 	put_page(page);
@@ -130,18 +110,19 @@ static void pfnmap_EFAULT(struct kunit *test)
 static void pfnmap_large_iopages(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct io_pagetable *iopt = pfnmap_space(test);
+	struct io_pagetable *iopt = space->iopt;
 	unsigned long uaddr = test_mmap_shared(test, 1124);
 
+	KUNIT_ASSERT_EQ(test, 0, iopt_set_max_iopte(iopt, SZ_2M));
+	test_attach(test, space->mock[0]);
 	user_pfnmap(test, uaddr, NO_PAGE - 100, 1124, PAGE_SHARED);
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, SZ_1G - PAGES(100), uaddr,
-					  1124));
+	KUNIT_EXPECT_EQ(test, 0, map_pfns(iopt, SZ_1G - PAGES(100), uaddr, 1124,
+					  TEST_RW));
 	KUNIT_EXPECT_EQ(test, 2, space->mock[0]->nr_large);
 	KUNIT_EXPECT_EQ(test, 1124, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, NO_PAGE + 1023,
 			mock_domain_pfn(space->mock[0], SZ_1G + PAGES(1023)));
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(iopt, SZ_1G - PAGES(100), 1124));
-	pfnmap_space_free(test, iopt);
 }
 
 /*
@@ -150,15 +131,9 @@ static void pfnmap_large_iopages(struct kunit *test)
  */
 static void pin_pfnmap_EINVAL(struct kunit *test)
 {
-	const struct iopt_policy policy = {
-		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .pfnmap = true,
-	};
-	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, 4), io, charged;
-	struct test_access *access;
-
-	test_space_replace(test, &policy);
-	access = test_access_create(test);
+	struct test_space *space = test->priv;
 
 	/*
 	 * Replace two pages in the middle of ordinary memory with memory
@@ -172,7 +147,7 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	user_pfnmap(test, io, NO_PAGE, 2, PAGE_SHARED);
 
 	charged = test_charged();
-	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, map_pfns(space->iopt, IOVA, uaddr, 4, TEST_RW));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());

@@ -24,13 +24,15 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <linux/capability.h>
+#include <sys/ioctl.h>
+#include <linux/vfio.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
+#include "legacy.h"
 #include "testbed.h"
 #include "text.h"
+#include "user.h"
 
 #define MAX_POINTS	100
 #define SRC_IOVA	0x20000000ull
@@ -48,7 +50,9 @@ NEEDS_EDU(2)
  * @memory: NR_PAGES pages to map
  * @iova: IOVA that IOMMU_IOAS_MAP chose
  * @id: ID of the object that a call created or is to destroy
- * @fd: file that a call opened, or the device that a call is to bind
+ * @fd: file that a call opened, or the device that a call is to bind, or the
+ *      group that a call uses
+ * @device_fd: file of a device, from VFIO_GROUP_GET_DEVICE_FD
  */
 struct env {
 	struct testbed bed;
@@ -58,6 +62,7 @@ struct env {
 	__u64 iova;
 	__u32 id;
 	int fd;
+	int device_fd;
 };
 
 static int attach(struct device *device, __u32 pt_id)
@@ -415,6 +420,80 @@ static int call_bind(struct env *env)
 	return vfio_bind(env->fd, env->bed.iommufd, &env->id);
 }
 
+/* Close the second device, and open its group. */
+static int open_group(struct env *env)
+{
+	const char *address = env->bed.machine.singleton[1].text;
+
+	device_close(&env->second);
+	env->fd = legacy_open_group(pci_group(address));
+	return env->fd < 0 ? env->fd : 0;
+}
+
+static int call_set_container(struct env *env)
+{
+	return ioctl(env->fd, VFIO_GROUP_SET_CONTAINER, &env->bed.iommufd) ?
+	       -errno : 0;
+}
+
+static int call_get_device(struct env *env)
+{
+	const char *address = env->bed.machine.singleton[1].text;
+
+	env->device_fd = ioctl(env->fd, VFIO_GROUP_GET_DEVICE_FD, address);
+	return env->device_fd < 0 ? -errno : 0;
+}
+
+static int map_in_container(struct env *env)
+{
+	struct legacy legacy = { .container = env->bed.iommufd };
+
+	return legacy_map(&legacy, env->memory, NR_PAGES * PAGE, TESTBED_IOVA,
+			  true);
+}
+
+static int open_group_and_map(struct env *env)
+{
+	int err = open_group(env);
+
+	if (!err)
+		err = call_set_container(env);
+	return err ? err : map_in_container(env);
+}
+
+static int open_group_and_device(struct env *env)
+{
+	int err = open_group(env);
+
+	if (!err)
+		err = call_set_container(env);
+	return err ? err : call_get_device(env);
+}
+
+/* Destroy the container IOAS, and open the device as before. */
+static int reopen_second(struct env *env)
+{
+	struct iommu_vfio_ioas arg = {
+		.size = sizeof(arg),
+		.op = IOMMU_VFIO_IOAS_GET,
+	};
+	int err = iommu_call(env->bed.iommufd, IOMMU_VFIO_IOAS, &arg);
+
+	if (!err)
+		err = iommu_destroy(env->bed.iommufd, arg.ioas_id);
+	if (!err)
+		err = close_fd(env);
+	return err ? err : device_open(&env->second,
+				       env->bed.machine.singleton[1].text,
+				       env->bed.iommufd);
+}
+
+static int close_device_and_reopen(struct env *env)
+{
+	close(env->device_fd);
+	return reopen_second(env);
+}
+
 FIXTURE(failing)
 {
 	struct env env;
@@ -613,19 +692,26 @@ FIXTURE_VARIANT_ADD(failing, bind)
 	.undo = close_fd,
 };
 
-/* Drop CAP_IPC_LOCK, so that the pages that this process pins are charged. */
-static int drop_ipc_lock(void)
+FIXTURE_VARIANT_ADD(failing, set_container)
 {
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
+	.prepare = open_group,
+	.call = call_set_container,
+	.undo = reopen_second,
+};
 
-	if (syscall(SYS_capget, &header, data))
-		return -errno;
-	data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	return syscall(SYS_capset, &header, data) ? -errno : 0;
-}
+FIXTURE_VARIANT_ADD(failing, open_in_container)
+{
+	.prepare = open_group_and_map,
+	.call = call_get_device,
+	.undo = close_device_and_reopen,
+};
+
+FIXTURE_VARIANT_ADD(failing, map_in_container)
+{
+	.prepare = open_group_and_device,
+	.call = map_in_container,
+	.undo = close_device_and_reopen,
+};
 
 /*
  * Let allocations that may sleep and those of single pages fail as well, and do
@@ -710,7 +796,7 @@ static int env_open(struct env *env)
 		return -errno;
 	for (i = 0; i < NR_PAGES; i++)
 		env->memory[(i * 37) % NR_PAGES * PAGE] = 1;
-	return drop_ipc_lock();
+	return user_drop_ipc_lock();
 }
 
 FIXTURE_SETUP(failing)

@@ -181,6 +181,22 @@ FIXTURE_VARIANT_ADD(command, option)
 	.fill = fill_option,
 };
 
+static void fill_vfio_ioas(void *argument, __u32 ioas, void *memory)
+{
+	struct iommu_vfio_ioas *vfio = argument;
+
+	(void)memory;
+	vfio->op = IOMMU_VFIO_IOAS_SET;
+	vfio->ioas_id = ioas;
+}
+
+FIXTURE_VARIANT_ADD(command, vfio_ioas)
+{
+	.request = IOMMU_VFIO_IOAS,
+	.size = sizeof(struct iommu_vfio_ioas),
+	.fill = fill_vfio_ioas,
+};
+
 static void fill_hwpt(void *argument, __u32 ioas, void *memory)
 {
 	struct iommu_hwpt_alloc *alloc = argument;

@@ -98,7 +98,7 @@ static void take_priority(struct worker *worker)
 		sched_setscheduler(0, SCHED_FIFO, &fifo);
 }
 
-static void start(struct race *race, work_fn work, unsigned int device)
+static void start(struct race *race, worker_fn work, unsigned int device)
 {
 	workers_start(&race->workers, work, race, &race->device[device]);
 }

@@ -41,7 +41,7 @@ FIXTURE_TEARDOWN(race)
 }
 
 static void start(struct workers *workers, struct testbed *bed,
-		  const work_fn *work)
+		  const worker_fn *work)
 {
 	unsigned int i;
 
@@ -155,7 +155,7 @@ static int use_recycled_id(struct worker *worker)
 
 TEST_F(race, disjoint_maps)
 {
-	const work_fn work[] = { map_own, map_own, map_own, map_own };
+	const worker_fn work[] = { map_own, map_own, map_own, map_own };
 
 	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
 	start(&self->workers, &self->bed, work);
@@ -166,7 +166,7 @@ TEST_F(race, disjoint_maps)
 
 TEST_F(race, map_and_unmap_of_one_iova)
 {
-	const work_fn work[] = { map_shared, unmap_shared, map_shared,
+	const worker_fn work[] = { map_shared, unmap_shared, map_shared,
 				 unmap_all };
 
 	ASSERT_EQ(0, testbed_attach(&self->bed, &self->bed.device));
@@ -178,7 +178,7 @@ TEST_F(race, map_and_unmap_of_one_iova)
 
 TEST_F(race, attach_races_with_map)
 {
-	const work_fn work[] = { map_own, attach_and_detach, map_own,
+	const worker_fn work[] = { map_own, attach_and_detach, map_own,
 				 check_ranges };
 
 	ASSERT_EQ(0, testbed_map(&self->bed));
@@ -194,7 +194,7 @@ TEST_F(race, attach_races_with_map)
 
 TEST_F(race, attach_races_with_unmap_all)
 {
-	const work_fn work[] = { map_shared, attach_and_detach, unmap_all,
+	const worker_fn work[] = { map_shared, attach_and_detach, unmap_all,
 				 check_ranges };
 
 	start(&self->workers, &self->bed, work);
@@ -204,7 +204,7 @@ TEST_F(race, attach_races_with_unmap_all)
 
 TEST_F(race, destroy_races_with_lookup)
 {
-	const work_fn work[] = { alloc_and_destroy, use_recycled_id,
+	const worker_fn work[] = { alloc_and_destroy, use_recycled_id,
 				 alloc_and_destroy, use_recycled_id };
 
 	start(&self->workers, &self->bed, work);
@@ -213,7 +213,7 @@ TEST_F(race, destroy_races_with_lookup)
 
 TEST_F(race, close_races_with_ioctls)
 {
-	const work_fn work[] = { map_own, attach_and_detach, unmap_all,
+	const worker_fn work[] = { map_own, attach_and_detach, unmap_all,
 				 check_ranges };
 	unsigned int i;
 
@@ -237,7 +237,7 @@ TEST_F(race, close_races_with_ioctls)
 
 TEST_F(race, kill_races_with_ioctls)
 {
-	const work_fn work[] = { map_own, attach_and_detach, map_shared,
+	const worker_fn work[] = { map_own, attach_and_detach, map_shared,
 				 unmap_shared };
 	unsigned int round;
 

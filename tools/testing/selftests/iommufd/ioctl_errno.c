@@ -65,7 +65,7 @@ static int unmap(int iommufd, __u32 ioas, __u64 iova, __u64 length)
 TEST_F(space, unknown_numbers_ENOTTY)
 {
 	const unsigned int unknown[] = {
-		0, 0x7f, 0x88, 0x8b, 0x9f, 0xa4, 0xff
+		0, 0x63, 0x68, 0x73, 0x7f, 0x8b, 0x9f, 0xa4, 0xff
 	};
 	char argument[256] = { 0 };
 	size_t i;

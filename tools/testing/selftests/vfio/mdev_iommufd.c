@@ -769,6 +769,61 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 	EXPECT_EQ(1, mediated_pin(self->bed.fd, IOVA, 1, PIN_BOTH));
 }
 
+/*
+ * A mediated device can be opened through a group that uses an iommufd as its
+ * container. Its pins end when it is closed.
+ */
+TEST_F(mdev, iommufd_as_container)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = VFIO_DMA_UNMAP_FLAG_VADDR,
+		.iova = IOVA,
+		.size = 4 * PAGE,
+	};
+	__u64 length = 4 * PAGE;
+	struct legacy legacy;
+	char data[8];
+	long before;
+	int device;
+
+	close(self->bed.fd);
+	self->bed.fd = -1;
+	ASSERT_EQ(0, setenv("VFIO_CONTAINER", "/dev/iommu", 1));
+	ASSERT_EQ(0, legacy_open_mediated(&legacy, self->bed.device.uuid));
+	device = legacy.device;
+	ASSERT_EQ(0, legacy_map(&legacy, self->bed.memory, 4 * PAGE, IOVA,
+				true));
+	EXPECT_EQ(-ENOENT, mediated_pin(device, FAR_IOVA, 1, PIN_READ));
+	ASSERT_EQ(2, mediated_pin(device, IOVA, 2, PIN_BOTH));
+	EXPECT_EQ(2, mdev_pinned(&self->bed));
+	memset(self->bed.memory, 0x77, 8);
+	ASSERT_EQ(0, mediated_read(device, IOVA, data, 8));
+	EXPECT_EQ(0x77, data[7]);
+
+	/* The driver needs the user addresses of mappings. */
+	EXPECT_EQ(0, ioctl(legacy.container, VFIO_CHECK_EXTENSION,
+			   VFIO_UPDATE_VADDR));
+	EXPECT_EQ(-1, ioctl(legacy.container, VFIO_IOMMU_UNMAP_DMA, &unmap));
+	EXPECT_EQ(EBUSY, errno);
+
+	before = count_notices(device);
+	ASSERT_EQ(0, legacy_unmap(&legacy, IOVA, &length));
+	EXPECT_EQ(4 * PAGE, length);
+	EXPECT_EQ(before + 1, count_notices(device));
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+
+	ASSERT_EQ(0, legacy_map(&legacy, self->bed.memory, 4 * PAGE, IOVA,
+				true));
+	ASSERT_EQ(4, mediated_pin(device, IOVA, 4, PIN_BOTH));
+	close(legacy.device);
+	legacy.device = -1;
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
+	EXPECT_EQ(1, ioctl(legacy.container, VFIO_CHECK_EXTENSION,
+			   VFIO_UPDATE_VADDR));
+	legacy_close(&legacy);
+}
+
 /* The mediated devices of samples/vfio-mdev that do not pin pages */
 FIXTURE(sample)
 {

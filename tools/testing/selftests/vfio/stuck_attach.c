@@ -644,6 +644,57 @@ TEST_F(stuck, calls_during_move)
 	expect_unchanged(_metadata, setup, self->pinned);
 }
 
+/* Add the group of the first device to the iommufd, whose IOAS it then uses. */
+static int use_iommufd_as_container(struct setup *setup,
+				    const struct machine *machine)
+{
+	struct iommu_vfio_ioas arg = {
+		.size = sizeof(arg),
+		.ioas_id = setup->front.ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
+	};
+	int err = iommu_call(setup->front.iommufd, IOMMU_VFIO_IOAS, &arg);
+
+	if (err)
+		return err;
+	device_close(&setup->device[0]);
+	setup->group[0] =
+		legacy_open_group(pci_group(machine->singleton[0].text));
+	if (setup->group[0] < 0)
+		return setup->group[0];
+	return ioctl(setup->group[0], VFIO_GROUP_SET_CONTAINER,
+		     &setup->front.iommufd) ? -errno : 0;
+}
+
+/*
+ * A group that uses an iommufd as its container attaches a device when it is
+ * opened. Another open of the device waits, and can be killed.
+ */
+TEST_F(stuck, calls_during_open_in_group)
+{
+	struct setup *setup = &self->setup;
+
+	if (variant->type1)
+		SKIP(return, "a container attaches the group, not the device");
+	ASSERT_EQ(0, use_iommufd_as_container(setup, &self->machine));
+	ASSERT_EQ(0, start_blocked(&self->call[0], get_device_fd, setup));
+	other_calls_do_not_wait(_metadata, setup);
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  call_timed(get_status, setup));
+	EXPECT_EQ(-EBUSY, call_timed(unset_container, setup));
+	KILL_WAITER(get_device_fd);
+	KILL_WAITER(attach_second);
+	KILL_WAITER(unmap_stuck);
+	EXPECT_EQ(0, call_sleeps(&self->call[0]));
+	kill_blocked(_metadata, &self->call[0]);
+
+	EXPECT_EQ(self->pinned, counters_pinned());
+	EXPECT_EQ((long)FILE_LENGTH, front_unmap(&setup->front, STUCK_IOVA,
+						 FILE_LENGTH));
+	EXPECT_EQ(0, call_timed(get_device_fd, setup));
+	EXPECT_EQ(0, call_timed(unset_container, setup));
+}
+
 /*
  * Mediated groups can enter and leave a container while a physical group is
  * being attached.

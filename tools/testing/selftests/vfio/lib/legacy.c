@@ -37,11 +37,19 @@ void legacy_close(struct legacy *legacy)
 	legacy->container = close_file(legacy->container);
 }
 
+int legacy_open_container(void)
+{
+	const char *path = getenv("VFIO_CONTAINER");
+	int fd = open(path ? path : "/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_all(struct legacy *legacy, int group, const char *name)
 {
-	legacy->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	legacy->container = legacy_open_container();
 	if (legacy->container < 0)
-		return -errno;
+		return legacy->container;
 	legacy->group = legacy_open_group(group);
 	if (legacy->group < 0)
 		return legacy->group;

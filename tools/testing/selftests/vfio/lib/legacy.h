@@ -14,7 +14,7 @@
 
 /**
  * struct legacy - open files of the group interface, each -1 if not open
- * @container: /dev/vfio/vfio, with type1 v2 as its IOMMU driver
+ * @container: the container, with type1 v2 as its IOMMU driver
  * @group: /dev/vfio/GROUP, attached to @container
  * @device: device file, from VFIO_GROUP_GET_DEVICE_FD
  */
@@ -23,6 +23,12 @@ struct legacy {
 	int group;
 	int device;
 };
+
+/*
+ * Open the file that the environment variable VFIO_CONTAINER names, or
+ * /dev/vfio/vfio. Return its file descriptor, or -errno.
+ */
+int legacy_open_container(void);
 
 /*
  * Open a container, add the group of the device at @address, and open the

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/capability.h>
 
 #include "user.h"
 
@@ -21,6 +23,19 @@ int user_become(uid_t user, unsigned int pages)
 	 * files in /proc/self. Undo that, because tests read these files.
 	 */
 	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
+}
+
+int user_drop_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
 int user_wait(pid_t child)

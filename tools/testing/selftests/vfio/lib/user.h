@@ -41,6 +41,12 @@ typedef int (*work_fn)(struct testbed *bed);
  */
 int user_become(uid_t user, unsigned int pages);
 
+/*
+ * Drop CAP_IPC_LOCK, so that pages that this process pins are charged. Return 0
+ * or -errno.
+ */
+int user_drop_ipc_lock(void);
+
 /* Wait for @child. Return its exit status, or -ECHILD if a signal ended it. */
 int user_wait(pid_t child);
 

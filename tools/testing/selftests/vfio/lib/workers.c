@@ -20,7 +20,7 @@ static void *run_worker(void *argument)
 	return NULL;
 }
 
-void workers_start(struct workers *workers, work_fn work, void *shared,
+void workers_start(struct workers *workers, worker_fn work, void *shared,
 		   struct device *device)
 {
 	struct worker *worker = &workers->worker[workers->nr];

@@ -10,7 +10,7 @@
 struct device;
 struct worker;
 
-typedef int (*work_fn)(struct worker *worker);
+typedef int (*worker_fn)(struct worker *worker);
 
 /**
  * struct worker - a thread that calls @work in a loop
@@ -24,7 +24,7 @@ typedef int (*work_fn)(struct worker *worker);
  * @thread: thread handle
  */
 struct worker {
-	work_fn work;
+	worker_fn work;
 	void *shared;
 	struct device *device;
 	unsigned int index;
@@ -47,7 +47,7 @@ struct workers {
 };
 
 /* Start a thread. The program is aborted if that fails. */
-void workers_start(struct workers *workers, work_fn work, void *shared,
+void workers_start(struct workers *workers, worker_fn work, void *shared,
 		   struct device *device);
 
 /* Stop all threads. Their results are valid until other threads are started. */

@@ -61,10 +61,10 @@ const struct devices *devices(void)
 
 int new_container(void)
 {
-	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int fd = legacy_open_container();
 
 	if (fd < 0)
-		die("/dev/vfio/vfio: %s", strerror(errno));
+		die("the container: %s", rc_text(fd));
 	return fd;
 }
 

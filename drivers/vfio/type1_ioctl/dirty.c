@@ -9,7 +9,7 @@
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 
-#include "type1.h"
+#include "ioctl.h"
 
 /**
  * type1_check_bitmap() - check that a user's bitmap covers a range
@@ -35,11 +35,11 @@ int type1_check_bitmap(const struct vfio_bitmap *bitmap, u64 size)
 	return 0;
 }
 
-static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
+static long dirty_get(struct type1_space *space, void __user *arg, u32 room)
 {
 	struct vfio_iommu_type1_dirty_bitmap_get range;
 	struct iopt_dirty_query query = {
-		.pgsize = type1_pgsize(type1),
+		.pgsize = type1_pgsize(space),
 		.whole_words = true,
 	};
 	int rc;
@@ -61,13 +61,13 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
 	    range.iova + range.size > ULONG_MAX)
 		return -EINVAL;
 	query.bitmap = range.bitmap.data;
-	return iopt_dirty_read(type1->iopt, range.iova,
+	return iopt_dirty_read(space->iopt, range.iova,
 			       range.iova + range.size - 1, &query, 0);
 }
 
 /**
  * type1_dirty_pages() - handle VFIO_IOMMU_DIRTY_PAGES
- * @type1: state of the container
+ * @space: the space
  * @arg: user address of struct vfio_iommu_type1_dirty_bitmap and its data
  *
  * Context: Process context. May sleep.
@@ -78,13 +78,13 @@ static long dirty_get(struct type1 *type1, void __user *arg, u32 room)
  *   tracking is off.
  * * An errno of iopt_dirty_start() or iopt_dirty_read().
  */
-long type1_dirty_pages(struct type1 *type1, void __user *arg)
+long type1_dirty_pages(struct type1_space *space, void __user *arg)
 {
 	const size_t size = offsetofend(struct vfio_iommu_type1_dirty_bitmap,
 					flags);
 	struct vfio_iommu_type1_dirty_bitmap dirty;
 
-	if (!type1->v2)
+	if (!space->v2)
 		return -EACCES;
 	if (copy_from_user(&dirty, arg, size))
 		return -EFAULT;
@@ -93,12 +93,12 @@ long type1_dirty_pages(struct type1 *type1, void __user *arg)
 
 	switch (dirty.flags) {
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
-		return iopt_dirty_start(type1->iopt);
+		return iopt_dirty_start(space->iopt);
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
-		iopt_dirty_stop(type1->iopt);
+		iopt_dirty_stop(space->iopt);
 		return 0;
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
-		return dirty_get(type1, arg + size, dirty.argsz - size);
+		return dirty_get(space, arg + size, dirty.argsz - size);
 	default:
 		return -EINVAL;
 	}

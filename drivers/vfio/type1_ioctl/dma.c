@@ -14,14 +14,12 @@
  * engine checks in another order, the errno is chosen after the engine has
  * failed rather than by checks before the call.
  */
-#include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 
-#include "type1.h"
+#include "ioctl.h"
 
 #define MAP_PROT	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 #define MAP_FLAGS	(MAP_PROT | VFIO_DMA_MAP_FLAG_VADDR)
@@ -38,38 +36,31 @@ static_assert(!(VFIO_DMA_MAP_FLAG_READ ^ IOMMU_READ) &&
  */
 #define VADDR_TRIES	10
 
-/* Choose how the engine charges pages of the current process. */
-static enum iopt_account current_account(void)
-{
-	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_MM_UNLIMITED :
-				       IOPT_ACCOUNT_MM;
-}
-
-static int map(struct type1 *type1, unsigned long iova, unsigned long last,
-	       void __user *vaddr, int prot)
+static int map(struct type1_space *space, unsigned long iova,
+	       unsigned long last, void __user *vaddr, int prot)
 {
 	unsigned long length = last - iova + 1;
 	struct iopt_range mapping;
 	int rc;
 
-	type1_choose_pages(type1);
-	rc = iopt_map_user(type1->iopt, &iova, vaddr, length,
-			   prot | IOMMU_CACHE, current_account(),
-			   IOPT_MAP_FIXED);
-	if (rc == -ENOMEM)
-		type1_warn_of_limit(type1, "vfio_pin_pages_remote",
-				    length >> PAGE_SHIFT);
+	if (space->ops->prepare_map)
+		space->ops->prepare_map(space);
+	rc = iopt_map_user(space->iopt, &iova, vaddr, length,
+			   prot | IOMMU_CACHE, space->ops->account(space),
+			   IOPT_MAP_FIXED | IOPT_MAP_PFNMAP);
+	if (rc == -ENOMEM && space->ops->map_enomem)
+		space->ops->map_enomem(space, length >> PAGE_SHIFT);
 	if (rc != -EINVAL)
 		return rc;
 	/* Report errors in uAPI order: -EEXIST, -ENOSPC, -EINVAL. */
-	if (iopt_find_mapping(type1->iopt, iova, last, &mapping))
+	if (iopt_find_mapping(space->iopt, iova, last, &mapping))
 		return -EEXIST;
-	return iopt_mappings_left(type1->iopt) ? -EINVAL : -ENOSPC;
+	return iopt_mappings_left(space->iopt) ? -EINVAL : -ENOSPC;
 }
 
 /**
  * type1_map_dma() - handle VFIO_IOMMU_MAP_DMA
- * @type1: state of the container
+ * @space: the space
  * @arg: user address of struct vfio_iommu_type1_dma_map
  *
  * Context: Process context. May sleep for an unbounded time.
@@ -83,7 +74,7 @@ static int map(struct type1 *type1, unsigned long iova, unsigned long last,
  *
  * On failure nothing has changed.
  */
-long type1_map_dma(struct type1 *type1, void __user *arg)
+long type1_map_dma(struct type1_space *space, void __user *arg)
 {
 	const size_t size = offsetofend(struct vfio_iommu_type1_dma_map, size);
 	unsigned long iova, vaddr, length, last, vaddr_last;
@@ -102,16 +93,17 @@ long type1_map_dma(struct type1 *type1, void __user *arg)
 		return -EINVAL;
 	prot = map_arg.flags & MAP_PROT;
 	if (!prot == !(map_arg.flags & VFIO_DMA_MAP_FLAG_VADDR) || !length ||
-	    !IS_ALIGNED(iova | vaddr | length, type1_pgsize(type1)))
+	    !IS_ALIGNED(iova | vaddr | length, type1_pgsize(space)))
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last) ||
 	    check_add_overflow(vaddr, length - 1, &vaddr_last))
 		return -EINVAL;
 
 	if (!prot)
-		return iopt_adopt(type1->iopt, iova, last,
-				  (void __user *)vaddr, current_account());
-	return map(type1, iova, last, (void __user *)vaddr, prot);
+		return iopt_adopt(space->iopt, iova, last,
+				  (void __user *)vaddr,
+				  space->ops->account(space));
+	return map(space, iova, last, (void __user *)vaddr, prot);
 }
 
 /**
@@ -134,28 +126,29 @@ struct unmap {
  * (-EINVAL). For version 1, only a range that starts inside of a mapping
  * matters: nothing is done for it, and this returns -ENOENT.
  */
-static int unmap_check_cuts(struct type1 *type1, const struct unmap *unmap)
+static int unmap_check_cuts(struct type1_space *space,
+			    const struct unmap *unmap)
 {
 	struct iopt_range mapping;
 
-	if (iopt_find_mapping(type1->iopt, unmap->start, unmap->start,
+	if (iopt_find_mapping(space->iopt, unmap->start, unmap->start,
 			      &mapping) &&
 	    mapping.start < unmap->start)
-		return type1->v2 ? -EINVAL : -ENOENT;
-	if (type1->v2 &&
-	    iopt_find_mapping(type1->iopt, unmap->last, unmap->last,
+		return space->v2 ? -EINVAL : -ENOENT;
+	if (space->v2 &&
+	    iopt_find_mapping(space->iopt, unmap->last, unmap->last,
 			      &mapping) &&
 	    mapping.last > unmap->last)
 		return -EINVAL;
 	return 0;
 }
 
-static bool mapping_exists(struct type1 *type1,
+static bool mapping_exists(struct type1_space *space,
 			   const struct iopt_range *mapping)
 {
 	struct iopt_range found;
 
-	return iopt_find_mapping(type1->iopt, mapping->start, mapping->last,
+	return iopt_find_mapping(space->iopt, mapping->start, mapping->last,
 				 &found) &&
 	       found.start == mapping->start && found.last == mapping->last;
 }
@@ -168,14 +161,14 @@ static bool mapping_exists(struct type1 *type1,
  * the engine cannot report the mapping and fails with -EINVAL, which is also
  * the errno for a range that cuts a mapping.
  */
-static int unmap_one(struct type1 *type1, struct unmap *unmap,
+static int unmap_one(struct type1_space *space, struct unmap *unmap,
 		     const struct iopt_range *mapping)
 {
 	unsigned long start = unmap->query ? unmap->start : mapping->start;
 	unsigned long bytes;
 	int rc;
 
-	rc = iopt_unmap_dirty(type1->iopt, start, mapping->last, unmap->query,
+	rc = iopt_unmap_dirty(space->iopt, start, mapping->last, unmap->query,
 			      &bytes);
 	unmap->bytes += bytes;
 	/*
@@ -183,7 +176,7 @@ static int unmap_one(struct type1 *type1, struct unmap *unmap,
 	 * (-ENOENT). If it has also created a longer mapping there, the
 	 * interval cuts that one (-ENOENT, or -EINVAL with a query).
 	 */
-	if (rc == -ENOENT || (rc == -EINVAL && !mapping_exists(type1, mapping)))
+	if (rc == -ENOENT || (rc == -EINVAL && !mapping_exists(space, mapping)))
 		return 0;
 	return rc;
 }
@@ -194,17 +187,17 @@ static int unmap_one(struct type1 *type1, struct unmap *unmap,
  * that mapping since then. It stays, as if it had been created after the UNMAP.
  * For version 1, the end of the range cuts no mapping.
  */
-static int unmap_each(struct type1 *type1, struct unmap *unmap)
+static int unmap_each(struct type1_space *space, struct unmap *unmap)
 {
 	unsigned long next = unmap->start;
 	struct iopt_range mapping;
 	int rc = 0;
 
-	while (!rc && iopt_find_mapping(type1->iopt, next, unmap->last,
+	while (!rc && iopt_find_mapping(space->iopt, next, unmap->last,
 					&mapping)) {
 		if (mapping.start >= unmap->start &&
-		    (!type1->v2 || mapping.last <= unmap->last))
-			rc = unmap_one(type1, unmap, &mapping);
+		    (!space->v2 || mapping.last <= unmap->last))
+			rc = unmap_one(space, unmap, &mapping);
 		if (mapping.last >= unmap->last)
 			break;
 		next = mapping.last + 1;
@@ -213,25 +206,24 @@ static int unmap_each(struct type1 *type1, struct unmap *unmap)
 	return rc;
 }
 
-static int unmap_range(struct type1 *type1, struct unmap *unmap)
+static int unmap_range(struct type1_space *space, struct unmap *unmap)
 {
 	int rc;
 
 	/*
 	 * type1 has always removed mappings one by one. This is observable only
 	 * if drivers are notified or dirty pages are reported. Otherwise remove
-	 * all mappings in one call. list_empty() reads one pointer and needs no
-	 * lock here: a device that is being opened or closed may be notified as
-	 * if it had been opened later or closed earlier.
+	 * all mappings in one call. A device that is being opened or closed may
+	 * be notified as if it had been opened later or closed earlier.
 	 */
-	if (!unmap->query && list_empty(&type1->notified)) {
-		rc = iopt_unmap(type1->iopt, unmap->start, unmap->last,
+	if (!unmap->query && !space->ops->has_notified(space)) {
+		rc = iopt_unmap(space->iopt, unmap->start, unmap->last,
 				&unmap->bytes);
 		if (rc != -ENOENT)
 			return rc;
 	}
-	rc = unmap_check_cuts(type1, unmap);
-	return rc ?: unmap_each(type1, unmap);
+	rc = unmap_check_cuts(space, unmap);
+	return rc ?: unmap_each(space, unmap);
 }
 
 /*
@@ -242,7 +234,7 @@ static int unmap_range(struct type1 *type1, struct unmap *unmap)
  * the check in the latter case, but only a few times, since the other thread
  * may go on forever.
  */
-static int unmap_vaddr(struct type1 *type1, struct unmap *unmap)
+static int unmap_vaddr(struct type1_space *space, struct unmap *unmap)
 {
 	unsigned int tries = VADDR_TRIES;
 	struct iopt_range mapping;
@@ -250,17 +242,17 @@ static int unmap_vaddr(struct type1 *type1, struct unmap *unmap)
 	int rc;
 
 	do {
-		rc = unmap_check_cuts(type1, unmap);
+		rc = unmap_check_cuts(space, unmap);
 		if (rc)
 			return rc;
 		last = unmap->last;
-		if (!type1->v2 &&
-		    iopt_find_mapping(type1->iopt, last, last, &mapping))
+		if (!space->v2 &&
+		    iopt_find_mapping(space->iopt, last, last, &mapping))
 			last = mapping.last;
-		rc = iopt_orphan(type1->iopt, unmap->start, last,
+		rc = iopt_orphan(space->iopt, unmap->start, last,
 				 &unmap->bytes);
 		if (rc != -ENOENT ||
-		    !iopt_find_mapping(type1->iopt, unmap->start, last,
+		    !iopt_find_mapping(space->iopt, unmap->start, last,
 				       &mapping))
 			return rc;
 	} while (--tries);
@@ -268,10 +260,10 @@ static int unmap_vaddr(struct type1 *type1, struct unmap *unmap)
 }
 
 /* Set the range of @unmap from @arg. The caller has zeroed @unmap. */
-static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
+static int unmap_set_range(struct type1_space *space, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
-	unsigned long pgsize = type1_pgsize(type1);
+	unsigned long pgsize = type1_pgsize(space);
 
 	if (!IS_ALIGNED(arg->iova, pgsize))
 		return -EINVAL;
@@ -288,7 +280,7 @@ static int unmap_set_range(struct type1 *type1, struct unmap *unmap,
 	return unmap->start == arg->iova ? 0 : -ENOENT;
 }
 
-static int unmap_checked(struct type1 *type1,
+static int unmap_checked(struct type1_space *space,
 			 struct vfio_iommu_type1_dma_unmap *arg,
 			 const struct vfio_bitmap *bitmap)
 {
@@ -298,18 +290,18 @@ static int unmap_checked(struct type1 *type1,
 		.whole_words = true,
 	};
 	struct unmap unmap = {};
-	int rc = unmap_set_range(type1, &unmap, arg);
+	int rc = unmap_set_range(space, &unmap, arg);
 
 	if (arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) {
-		if (!iopt_dirty_tracking(type1->iopt) ||
-		    bitmap->pgsize != type1_pgsize(type1))
+		if (!iopt_dirty_tracking(space->iopt) ||
+		    bitmap->pgsize != type1_pgsize(space))
 			return -EINVAL;
 		unmap.query = &query;
 	}
 	if (!rc && (arg->flags & VFIO_DMA_UNMAP_FLAG_VADDR))
-		rc = unmap_vaddr(type1, &unmap);
+		rc = unmap_vaddr(space, &unmap);
 	else if (!rc)
-		rc = unmap_range(type1, &unmap);
+		rc = unmap_range(space, &unmap);
 	if (rc == -ENOENT)
 		rc = 0;
 	arg->size = unmap.bytes;
@@ -337,7 +329,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 
 /**
  * type1_unmap_dma() - handle VFIO_IOMMU_UNMAP_DMA
- * @type1: state of the container
+ * @space: the space
  * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. The
  *       size is set to the number of bytes that were unmapped, or that lost
  *       their user address
@@ -359,7 +351,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * of them extends across the start of the range and dirty pages are requested,
  * a part of the range may have been unmapped when -EINVAL is returned.
  */
-long type1_unmap_dma(struct type1 *type1, void __user *arg)
+long type1_unmap_dma(struct type1_space *space, void __user *arg)
 {
 	const size_t size = offsetofend(struct vfio_iommu_type1_dma_unmap,
 					size);
@@ -380,13 +372,13 @@ long type1_unmap_dma(struct type1 *type1, void __user *arg)
 		 * iopt_orphan() may wait under this lock for a concurrent map
 		 * or attach that pins pages.
 		 */
-		if (mutex_lock_killable(&type1->vaddr_lock))
+		if (mutex_lock_killable(&space->vaddr_lock))
 			return -EINTR;
-		rc = !list_empty(&type1->mediated) ? -EBUSY :
-		     unmap_checked(type1, &unmap, &bitmap);
-		mutex_unlock(&type1->vaddr_lock);
+		rc = space->ops->has_mediated(space) ? -EBUSY :
+		     unmap_checked(space, &unmap, &bitmap);
+		mutex_unlock(&space->vaddr_lock);
 	} else {
-		rc = unmap_checked(type1, &unmap, &bitmap);
+		rc = unmap_checked(space, &unmap, &bitmap);
 	}
 	if (rc)
 		return rc;

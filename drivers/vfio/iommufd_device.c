@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open and close devices that are bound to an iommufd.
+ *
+ * A device is bound before it is opened and unbound after it is closed. In
+ * between, it can be attached and detached. The caller ensures that the device
+ * is opened only once at a time, be it through its node or through its group.
+ */
+#include <linux/iommu.h>
+#include <linux/mutex.h>
+#include <linux/vfio.h>
+
+#include "device_kvm.h"
+#include "iommufd_device.h"
+#include "iommufd_emulated.h"
+#include "vfio.h"
+
+/**
+ * vfio_iommufd_open() - bind a device to an iommufd and open it
+ * @device: the device, not open. The caller holds a reference to the module of
+ *          its driver
+ * @kvm: association of the file through which it is opened with a VM
+ * @ictx: the iommufd; the caller holds a reference
+ * @by_node: set vfio_device.iommufd_ctx, since the file belongs to the node of
+ *           the device
+ * @devid: set to the ID of the device in @ictx
+ *
+ * Context: May sleep. Takes vfio_device_set.lock.
+ * Return: 0, or an errno of the bind_iommufd or open_device op. On failure the
+ * device is neither bound nor open.
+ */
+int vfio_iommufd_open(struct vfio_device *device, struct vfio_kvm_link *kvm,
+		      struct iommufd_ctx *ictx, bool by_node, u32 *devid)
+{
+	int rc;
+
+	rc = device->ops->bind_iommufd(device, ictx, devid);
+	if (rc)
+		return rc;
+
+	vfio_kvm_take(device, kvm);
+	mutex_lock(&device->dev_set->lock);
+	device->open_count = 1;
+	if (device->ops->open_device)
+		rc = device->ops->open_device(device);
+	if (rc)
+		device->open_count = 0;
+	else if (by_node)
+		device->iommufd_ctx = ictx;
+	mutex_unlock(&device->dev_set->lock);
+	if (rc) {
+		vfio_kvm_drop(device);
+		device->ops->unbind_iommufd(device);
+	}
+	return rc;
+}
+
+/**
+ * vfio_iommufd_close() - close, detach and unbind a device
+ * @device: the device, for which vfio_iommufd_open() succeeded
+ *
+ * The close stops DMA of the device before it is detached. Otherwise, killing a
+ * process could fill the log with DMA faults.
+ *
+ * Context: May sleep. The caller holds vfio_device.iommufd_lock. Takes
+ * vfio_device_set.lock.
+ */
+void vfio_iommufd_close(struct vfio_device *device)
+{
+	lockdep_assert_held(&device->iommufd_lock);
+	vfio_emulated_stop_notify(device);
+	mutex_lock(&device->dev_set->lock);
+	if (device->ops->close_device)
+		device->ops->close_device(device);
+	device->open_count = 0;
+	device->iommufd_ctx = NULL;
+	mutex_unlock(&device->dev_set->lock);
+	vfio_kvm_drop(device);
+
+	device->ops->detach_ioas(device);
+	device->ops->unbind_iommufd(device);
+}
+
+/**
+ * vfio_iommufd_coherent() - check whether DMA of a device is always coherent
+ * with CPU caches while it is bound
+ * @device: any device
+ *
+ * /dev/iommu enforces coherency for every device for which the IOMMU can do so.
+ *
+ * Context: Any context.
+ * Return: true if all DMA is coherent. Also true if the device does no DMA of
+ * its own.
+ */
+bool vfio_iommufd_coherent(const struct vfio_device *device)
+{
+	return device->group->type != VFIO_IOMMU ||
+	       device_iommu_capable(device->dev,
+				    IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}

@@ -1,0 +1,768 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Test an iommufd as the container of vfio groups.
+ *
+ * The ioctls of a container apply to the container IOAS of the iommufd. A
+ * device that is opened through a group is attached to that IOAS from the first
+ * open to the last close.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/vfio.h>
+
+#include "../kselftest_harness.h"
+#include "legacy.h"
+#include "testbed.h"
+#include "user.h"
+#include "workers.h"
+
+NEEDS_EDU(1)
+EXPECTS_DMA_FAULTS
+
+#define OTHER_IOVA	0x20000000ull
+
+/**
+ * struct opened - an edu device, open through its group
+ * @group: file of the group
+ * @fd: file of the device
+ * @edu: registers of the device
+ */
+struct opened {
+	int group;
+	int fd;
+	struct edu edu;
+};
+
+FIXTURE(container)
+{
+	struct machine machine;
+	struct opened first;
+	long pinned_before;
+	int iommufd;
+	char *memory;
+};
+
+static int result(int rc)
+{
+	return rc < 0 ? -errno : rc;
+}
+
+static int set_container(int group, int fd)
+{
+	return result(ioctl(group, VFIO_GROUP_SET_CONTAINER, &fd));
+}
+
+static int unset_container(int group)
+{
+	return result(ioctl(group, VFIO_GROUP_UNSET_CONTAINER));
+}
+
+static int set_iommu(int fd, unsigned long type)
+{
+	return result(ioctl(fd, VFIO_SET_IOMMU, type));
+}
+
+static int extension(int fd, unsigned long which)
+{
+	return result(ioctl(fd, VFIO_CHECK_EXTENSION, which));
+}
+
+static int container_ioas(int fd, __u16 op, __u32 *id)
+{
+	struct iommu_vfio_ioas arg = {
+		.size = sizeof(arg),
+		.ioas_id = *id,
+		.op = op,
+	};
+	int err = iommu_call(fd, IOMMU_VFIO_IOAS, &arg);
+
+	*id = arg.ioas_id;
+	return err;
+}
+
+static int map(int fd, const void *memory, size_t length, __u64 iova)
+{
+	struct legacy legacy = { .container = fd };
+
+	return legacy_map(&legacy, memory, length, iova, true);
+}
+
+/* Unmap a range. Returns the number of bytes unmapped, or -errno. */
+static long long unmap_flags(int fd, __u64 iova, __u64 length, __u32 flags)
+{
+	struct vfio_iommu_type1_dma_unmap arg = {
+		.argsz = sizeof(arg),
+		.flags = flags,
+		.iova = iova,
+		.size = length,
+	};
+	int err = result(ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &arg));
+
+	return err ? err : (long long)arg.size;
+}
+
+static long long unmap(int fd, __u64 iova, __u64 length)
+{
+	return unmap_flags(fd, iova, length, 0);
+}
+
+static int get_device(int group, const char *address)
+{
+	return result(ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address));
+}
+
+static int device_start(struct opened *opened, const char *address)
+{
+	opened->fd = get_device(opened->group, address);
+	return opened->fd < 0 ? opened->fd :
+				edu_start(&opened->edu, opened->fd);
+}
+
+static void device_stop(struct opened *opened)
+{
+	edu_stop(&opened->edu);
+	close(opened->fd);
+	opened->fd = -1;
+}
+
+/* Copy a page by DMA. Returns 1 if all data arrived, 0 if not, or -errno. */
+static int copies(struct opened *opened, char *memory, __u64 iova, __u32 seed)
+{
+	int err;
+
+	pattern_fill(memory, TRANSFER, seed);
+	memset(memory + PAGE, 0, TRANSFER);
+	err = edu_load(&opened->edu, iova, 0, TRANSFER);
+	if (!err)
+		err = edu_store(&opened->edu, iova + PAGE, 0, TRANSFER);
+	return err ? err : pattern_is(memory + PAGE, TRANSFER, seed);
+}
+
+FIXTURE_SETUP(container)
+{
+	self->first.fd = -1;
+	self->pinned_before = counters_pinned();
+	ASSERT_LE(0, self->pinned_before);
+	ASSERT_EQ(0, machine_find(&self->machine));
+	self->memory = new_memory(TESTBED_LENGTH);
+	ASSERT_NE(NULL, self->memory);
+	self->iommufd = iommu_open();
+	ASSERT_LE(0, self->iommufd);
+	self->first.group =
+		legacy_open_group(pci_group(self->machine.singleton[0].text));
+	ASSERT_LE(0, self->first.group);
+}
+
+FIXTURE_TEARDOWN(container)
+{
+	if (self->first.fd >= 0)
+		device_stop(&self->first);
+	if (self->first.group >= 0)
+		close(self->first.group);
+	if (self->iommufd >= 0)
+		close(self->iommufd);
+	EXPECT_EQ(self->pinned_before, counters_pinned());
+}
+
+static long pinned(long before)
+{
+	return counters_pinned() - before;
+}
+
+/*
+ * Memory that is mapped before a device is opened is pinned when the device is
+ * opened, and unpinned when the last file of the device is closed.
+ */
+TEST_F(container, open_attaches_device)
+{
+	const char *address = self->machine.singleton[0].text;
+	int again;
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, set_iommu(self->iommufd, VFIO_TYPE1v2_IOMMU));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	ASSERT_EQ(0, device_start(&self->first, address));
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 1));
+
+	again = get_device(self->first.group, address);
+	ASSERT_LE(0, again);
+	device_stop(&self->first);
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+	self->first.fd = again;
+	ASSERT_EQ(0, edu_start(&self->first.edu, again));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 2));
+	device_stop(&self->first);
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	/* The mapping remains for the next open. */
+	ASSERT_EQ(0, device_start(&self->first, address));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 3));
+}
+
+/* Memory that is unmapped is out of reach, as is memory mapped for reading. */
+TEST_F(container, unmap_blocks_dma)
+{
+	struct legacy legacy = { .container = self->iommufd };
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	EXPECT_EQ(-EEXIST, map(self->iommufd, self->memory, PAGE,
+			       TESTBED_IOVA + PAGE));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 1));
+	EXPECT_EQ((long long)TESTBED_LENGTH,
+		  unmap(self->iommufd, TESTBED_IOVA, TESTBED_LENGTH));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	EXPECT_EQ(0, copies(&self->first, self->memory, TESTBED_IOVA, 2));
+	ASSERT_EQ(0, legacy_map(&legacy, self->memory, TESTBED_LENGTH,
+				TESTBED_IOVA, false));
+	EXPECT_EQ(0, copies(&self->first, self->memory, TESTBED_IOVA, 3));
+}
+
+/*
+ * The container IOAS can also be used by its ID, and the mappings made by either
+ * interface are the same ones.
+ */
+TEST_F(container, shares_mappings_with_ioas)
+{
+	__u64 length = PAGE;
+	__u32 ioas = 0;
+
+	EXPECT_EQ(-ENODEV,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &ioas));
+	EXPECT_LT(0u, ioas);
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, ioas_map(self->iommufd, ioas, self->memory, 2 * PAGE,
+			      TESTBED_IOVA, IOAS_READ | IOAS_WRITE));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 1));
+	EXPECT_EQ((long long)(2 * PAGE),
+		  unmap(self->iommufd, TESTBED_IOVA, 2 * PAGE));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, PAGE, OTHER_IOVA));
+	EXPECT_EQ(0, ioas_unmap(self->iommufd, ioas, OTHER_IOVA, &length));
+	EXPECT_EQ(PAGE, length);
+	/* A device uses the IOAS, and later only the iommufd does. */
+	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, ioas));
+	device_stop(&self->first);
+	EXPECT_EQ(0, iommu_destroy(self->iommufd, ioas));
+	EXPECT_EQ(-ENODEV,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &ioas));
+	EXPECT_EQ(-ENODEV, get_device(self->first.group,
+				      self->machine.singleton[0].text));
+}
+
+/* An IOAS that user space selects becomes the container IOAS. */
+TEST_F(container, select_ioas)
+{
+	struct iommu_vfio_ioas arg = {
+		.size = sizeof(arg),
+		.op = IOMMU_VFIO_IOAS_CLEAR,
+	};
+	__u32 ioas, found = 0, none = 0;
+
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &ioas));
+	EXPECT_EQ(-ENOENT,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_SET, &none));
+	ASSERT_EQ(0, container_ioas(self->iommufd, IOMMU_VFIO_IOAS_SET, &ioas));
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &found));
+	EXPECT_EQ(ioas, found);
+	ASSERT_EQ(0, ioas_map(self->iommufd, ioas, self->memory, 2 * PAGE,
+			      TESTBED_IOVA, IOAS_READ | IOAS_WRITE));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 1));
+
+	ASSERT_EQ(0,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_CLEAR, &none));
+	EXPECT_EQ(-ENODEV,
+		  container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &found));
+	EXPECT_EQ(-ENODEV, map(self->iommufd, self->memory, PAGE, OTHER_IOVA));
+	/* The device stays attached. */
+	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 2));
+	EXPECT_EQ(-EOPNOTSUPP, container_ioas(self->iommufd, 3, &found));
+	arg.__reserved = 1;
+	EXPECT_EQ(-EOPNOTSUPP,
+		  iommu_call(self->iommufd, IOMMU_VFIO_IOAS, &arg));
+}
+
+/* Without a container IOAS, only ioctls that need none succeed. */
+TEST_F(container, ioctls_without_ioas)
+{
+	EXPECT_EQ(VFIO_API_VERSION,
+		  result(ioctl(self->iommufd, VFIO_GET_API_VERSION)));
+	EXPECT_EQ(1, extension(self->iommufd, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(1, extension(self->iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(1, extension(self->iommufd, VFIO_UNMAP_ALL));
+	EXPECT_EQ(0, extension(self->iommufd, VFIO_TYPE1_NESTING_IOMMU));
+	EXPECT_EQ(0, extension(self->iommufd, VFIO_NOIOMMU_IOMMU));
+	EXPECT_EQ(0, extension(self->iommufd, VFIO_UPDATE_VADDR));
+	EXPECT_EQ(0, extension(self->iommufd, VFIO_DMA_CC_IOMMU));
+	EXPECT_EQ(-ENODEV, set_iommu(self->iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-ENODEV,
+		  map(self->iommufd, self->memory, PAGE, TESTBED_IOVA));
+	EXPECT_EQ(-ENODEV, unmap(self->iommufd, TESTBED_IOVA, PAGE));
+	EXPECT_EQ(-ENODEV,
+		  result(ioctl(self->iommufd, VFIO_IOMMU_GET_INFO, NULL)));
+	EXPECT_EQ(-ENODEV,
+		  result(ioctl(self->iommufd, VFIO_IOMMU_DIRTY_PAGES, NULL)));
+	EXPECT_EQ(-ENOTTY,
+		  result(ioctl(self->iommufd, VFIO_IOMMU_ENABLE, NULL)));
+}
+
+/* With one, the version can be chosen, and chosen again. */
+TEST_F(container, versions)
+{
+	int fd = self->iommufd;
+
+	ASSERT_EQ(0, set_container(self->first.group, fd));
+	EXPECT_EQ(-EINVAL, set_iommu(fd, VFIO_TYPE1_NESTING_IOMMU));
+	EXPECT_EQ(-EINVAL, set_iommu(fd, VFIO_SPAPR_TCE_IOMMU));
+	EXPECT_EQ(1, extension(fd, VFIO_UPDATE_VADDR));
+	EXPECT_EQ(1, extension(fd, VFIO_DMA_CC_IOMMU));
+
+	ASSERT_EQ(0, map(fd, self->memory, 2 * PAGE, TESTBED_IOVA));
+	/* Version 2 is the default: the range must not cut the mapping. */
+	EXPECT_EQ(-EINVAL, unmap(fd, TESTBED_IOVA, PAGE));
+	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(0, unmap(fd, TESTBED_IOVA + PAGE, PAGE));
+	EXPECT_EQ((long long)(2 * PAGE), unmap(fd, TESTBED_IOVA, PAGE));
+	ASSERT_EQ(0, map(fd, self->memory, 2 * PAGE, TESTBED_IOVA));
+	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, unmap(fd, TESTBED_IOVA, PAGE));
+	EXPECT_EQ((long long)(2 * PAGE),
+		  unmap_flags(fd, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL));
+}
+
+/* Return whether the IOMMU enforces coherent DMA of a device, or -errno. */
+static int enforces_snoop(int iommufd, const char *address)
+{
+	struct iommu_device_get_info info;
+	struct device device;
+	int err;
+
+	err = device_open(&device, address, iommufd);
+	if (err)
+		return err;
+	err = iommu_device_info(iommufd, device.id, &info);
+	device_close(&device);
+	return err ? err : !!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
+}
+
+/* DMA counts as coherent if it is for all open devices. */
+TEST_F(container, coherency)
+{
+	const char *address = self->machine.singleton[0].text;
+	int coherent;
+
+	close(self->first.group);
+	coherent = enforces_snoop(self->iommufd, address);
+	ASSERT_LE(0, coherent);
+	self->first.group = legacy_open_group(pci_group(address));
+	ASSERT_LE(0, self->first.group);
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	EXPECT_EQ(1, extension(self->iommufd, VFIO_DMA_CC_IOMMU));
+	ASSERT_EQ(0, device_start(&self->first, address));
+	EXPECT_EQ(coherent, extension(self->iommufd, VFIO_DMA_CC_IOMMU));
+	device_stop(&self->first);
+	EXPECT_EQ(1, extension(self->iommufd, VFIO_DMA_CC_IOMMU));
+}
+
+/* Pinned memory is limited unless the process has CAP_IPC_LOCK. */
+TEST_F(container, limit_of_locked_memory)
+{
+	const struct rlimit limit = { TESTBED_LENGTH, TESTBED_LENGTH };
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 OTHER_IOVA));
+	EXPECT_EQ((long long)TESTBED_LENGTH * 2,
+		  unmap_flags(self->iommufd, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL));
+	ASSERT_EQ(0, user_drop_ipc_lock());
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	EXPECT_EQ(-ENOMEM, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			       OTHER_IOVA));
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+}
+
+/* A group has one container, which it keeps while a device is open. */
+TEST_F(container, groups)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	const char *address = self->machine.singleton[0].text;
+	int other = iommu_open(), file = open("/dev/null", O_RDWR);
+
+	ASSERT_LE(0, other);
+	EXPECT_EQ(-EINVAL, set_container(self->first.group, file));
+	EXPECT_EQ(-EBADF, set_container(self->first.group, -1));
+	EXPECT_EQ(-EINVAL, unset_container(self->first.group));
+	EXPECT_EQ(-EINVAL, get_device(self->first.group, address));
+	ASSERT_EQ(0, ioctl(self->first.group, VFIO_GROUP_GET_STATUS, &status));
+	EXPECT_EQ((__u32)VFIO_GROUP_FLAGS_VIABLE, status.flags);
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	EXPECT_EQ(-EINVAL, set_container(self->first.group, other));
+	ASSERT_EQ(0, ioctl(self->first.group, VFIO_GROUP_GET_STATUS, &status));
+	EXPECT_EQ((__u32)(VFIO_GROUP_FLAGS_VIABLE |
+			  VFIO_GROUP_FLAGS_CONTAINER_SET), status.flags);
+	ASSERT_EQ(0, device_start(&self->first, address));
+	EXPECT_EQ(-EBUSY, unset_container(self->first.group));
+	device_stop(&self->first);
+	EXPECT_EQ(0, unset_container(self->first.group));
+
+	ASSERT_EQ(0, set_container(self->first.group, other));
+	close(other);
+	/* The group keeps the iommufd alive. */
+	ASSERT_EQ(0, device_start(&self->first, address));
+	close(file);
+}
+
+/* Devices of two groups share the container IOAS. */
+TEST_F(container, second_group)
+{
+	const char *address = self->machine.singleton[1].text;
+	struct opened second;
+
+	if (self->machine.nr_singletons < 2)
+		SKIP(return, "needs two edu devices with groups of their own");
+	second.group = legacy_open_group(pci_group(address));
+	ASSERT_LE(0, second.group);
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, set_container(second.group, self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	ASSERT_EQ(0, device_start(&second, address));
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+	EXPECT_EQ(1, copies(&second, self->memory, TESTBED_IOVA, 1));
+	device_stop(&self->first);
+	EXPECT_EQ(1, copies(&second, self->memory, TESTBED_IOVA, 2));
+	device_stop(&second);
+	close(second.group);
+	EXPECT_EQ(0, pinned(self->pinned_before));
+}
+
+/* Two devices of a group are opened and attached one by one. */
+TEST_F(container, siblings)
+{
+	const struct pci_address *address = self->machine.siblings;
+	struct opened one, two;
+
+	if (!self->machine.has_siblings)
+		SKIP(return, "needs two edu devices in one group");
+	one.group = legacy_open_group(pci_group(address[0].text));
+	two.group = one.group;
+	ASSERT_LE(0, one.group);
+	ASSERT_EQ(0, set_container(one.group, self->iommufd));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	ASSERT_EQ(0, device_start(&one, address[0].text));
+	ASSERT_EQ(0, device_start(&two, address[1].text));
+	EXPECT_EQ(1, copies(&one, self->memory, TESTBED_IOVA, 1));
+	EXPECT_EQ(1, copies(&two, self->memory, TESTBED_IOVA, 2));
+	device_stop(&one);
+	EXPECT_EQ(-EBUSY, unset_container(two.group));
+	EXPECT_EQ(1, copies(&two, self->memory, TESTBED_IOVA, 3));
+	device_stop(&two);
+	EXPECT_EQ(0, unset_container(two.group));
+	close(two.group);
+}
+
+/* If a mapping conflicts with a device, it cannot be opened until it is gone. */
+TEST_F(container, open_with_conflicting_mapping)
+{
+	const char *address = self->machine.singleton[0].text;
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, PAGE, MSI_START));
+	EXPECT_EQ(-EADDRINUSE, get_device(self->first.group, address));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	EXPECT_EQ((long long)PAGE, unmap(self->iommufd, MSI_START, PAGE));
+	ASSERT_EQ(0, device_start(&self->first, address));
+	EXPECT_EQ(-EINVAL, map(self->iommufd, self->memory, PAGE, MSI_START));
+	device_stop(&self->first);
+	EXPECT_EQ(0, unset_container(self->first.group));
+}
+
+/**
+ * struct query - argument of VFIO_IOMMU_DIRTY_PAGES with its data
+ * @head: flags
+ * @range: range and bitmap
+ */
+struct query {
+	struct vfio_iommu_type1_dirty_bitmap head;
+	struct vfio_iommu_type1_dirty_bitmap_get range;
+};
+
+static int dirty(int fd, __u32 flags, __u64 *bits)
+{
+	struct query query = {
+		.head.argsz = sizeof(query),
+		.head.flags = flags,
+		.range.iova = TESTBED_IOVA,
+		.range.size = TESTBED_LENGTH,
+		.range.bitmap.pgsize = PAGE,
+		.range.bitmap.size = sizeof(*bits),
+		.range.bitmap.data = bits,
+	};
+
+	return result(ioctl(fd, VFIO_IOMMU_DIRTY_PAGES, &query));
+}
+
+/*
+ * All pages are reported as dirty while a device is attached, and once more
+ * after it was detached, because it may have written to any of them.
+ */
+TEST_F(container, dirty_pages)
+{
+	const __u64 all = (1ull << TESTBED_PAGES) - 1;
+	int fd = self->iommufd;
+	__u64 bits = ~0ull;
+
+	ASSERT_EQ(0, set_container(self->first.group, fd));
+	ASSERT_EQ(0, map(fd, self->memory, TESTBED_LENGTH, TESTBED_IOVA));
+	EXPECT_EQ(-EINVAL, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+				 &bits));
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, &bits));
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &bits));
+	EXPECT_EQ(0ull, bits);
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &bits));
+	EXPECT_EQ(all, bits);
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &bits));
+	EXPECT_EQ(all, bits);
+	device_stop(&self->first);
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &bits));
+	EXPECT_EQ(all, bits);
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &bits));
+	EXPECT_EQ(0ull, bits);
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, &bits));
+	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(-EACCES, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, &bits));
+}
+
+/* The user addresses of mappings can be replaced while a device uses them. */
+TEST_F(container, update_user_addresses)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_VADDR,
+		.iova = TESTBED_IOVA,
+		.size = TESTBED_LENGTH,
+	};
+	char *moved;
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	EXPECT_EQ((long long)TESTBED_LENGTH,
+		  unmap_flags(self->iommufd, TESTBED_IOVA, TESTBED_LENGTH,
+			      VFIO_DMA_UNMAP_FLAG_VADDR));
+	moved = mmap(NULL, TESTBED_LENGTH, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, moved);
+	ASSERT_EQ(moved, mremap(self->memory, TESTBED_LENGTH, TESTBED_LENGTH,
+				MREMAP_MAYMOVE | MREMAP_FIXED, moved));
+	arg.vaddr = (__u64)(unsigned long)moved;
+	EXPECT_EQ(0, result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+	EXPECT_EQ(1, copies(&self->first, moved, TESTBED_IOVA, 1));
+	EXPECT_EQ(-EINVAL,
+		  result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+}
+
+/* Registers of a device can be mapped by their address, and are not pinned. */
+TEST_F(container, map_registers)
+{
+	__u32 ioas = 0;
+	void *bar;
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	bar = self->first.edu.registers;
+	EXPECT_EQ(0, map(self->iommufd, bar, PAGE, TESTBED_IOVA));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	EXPECT_EQ((long long)PAGE, unmap(self->iommufd, TESTBED_IOVA, PAGE));
+	ASSERT_EQ(0, container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &ioas));
+	EXPECT_EQ(-EFAULT, ioas_map(self->iommufd, ioas, bar, PAGE,
+				    TESTBED_IOVA, IOAS_READ | IOAS_WRITE));
+}
+
+/**
+ * struct info - answer of VFIO_IOMMU_GET_INFO
+ * @head: its fixed part
+ * @room: room for capabilities
+ */
+struct info {
+	struct vfio_iommu_type1_info head;
+	char room[512];
+};
+
+/* Return the last usable IOVA of the first range, or 0 without a range. */
+static __u64 first_range_end(int fd)
+{
+	struct info info = { .head.argsz = sizeof(info) };
+	struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_info_cap_header *header;
+	__u32 at;
+
+	if (ioctl(fd, VFIO_IOMMU_GET_INFO, &info))
+		return 0;
+	for (at = info.head.cap_offset; at; at = header->next) {
+		header = (void *)((char *)&info + at);
+		cap = (void *)header;
+		if (header->id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
+			return cap->iova_ranges[0].end;
+	}
+	return 0;
+}
+
+/* GET_INFO reports what devices that are open can use. */
+TEST_F(container, usable_iovas)
+{
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	EXPECT_EQ(~0ull, first_range_end(self->iommufd));
+	ASSERT_EQ(0, device_start(&self->first,
+				  self->machine.singleton[0].text));
+	EXPECT_EQ(MSI_START - 1, first_range_end(self->iommufd));
+	device_stop(&self->first);
+	EXPECT_EQ(~0ull, first_range_end(self->iommufd));
+}
+
+/* The death of a process leaves nothing pinned. */
+TEST_F(container, killed_process)
+{
+	pid_t child = fork();
+
+	ASSERT_LE(0, child);
+	if (!child) {
+		if (set_container(self->first.group, self->iommufd) ||
+		    device_start(&self->first,
+				 self->machine.singleton[0].text) ||
+		    map(self->iommufd, self->memory, TESTBED_LENGTH,
+			TESTBED_IOVA))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	close(self->first.group);
+	close(self->iommufd);
+	self->first.group = -1;
+	self->iommufd = -1;
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+	self->first.group =
+		legacy_open_group(pci_group(self->machine.singleton[0].text));
+	EXPECT_LE(0, self->first.group);
+}
+
+/**
+ * struct race - state shared by the threads of a race
+ * @iommufd: the iommufd
+ * @group: the group of a device, in the iommufd
+ * @address: the device
+ * @memory: TESTBED_LENGTH bytes
+ */
+struct race {
+	int iommufd;
+	int group;
+	const char *address;
+	char *memory;
+};
+
+/* The container IOAS may just have been destroyed. */
+static int open_and_close(struct worker *worker)
+{
+	const struct race *race = worker->shared;
+	int fd = get_device(race->group, race->address);
+
+	if (fd < 0)
+		return fd == -ENODEV || fd == -ENOENT ? 0 : fd;
+	return close(fd) ? -errno : 0;
+}
+
+/* The mapping goes with the container IOAS, which may change in between. */
+static int map_and_unmap(struct worker *worker)
+{
+	const struct race *race = worker->shared;
+	__u64 iova = TESTBED_IOVA + worker->index * TESTBED_LENGTH;
+	long long bytes;
+	int err;
+
+	err = map(race->iommufd, race->memory, TESTBED_LENGTH, iova);
+	if (err)
+		return err == -ENODEV ? 0 : err;
+	bytes = unmap(race->iommufd, iova, TESTBED_LENGTH);
+	return bytes < 0 && bytes != -ENODEV ? (int)bytes : 0;
+}
+
+/* Replace the container IOAS, and destroy the old one when it is not in use. */
+static int replace_ioas(struct worker *worker)
+{
+	const struct race *race = worker->shared;
+	__u32 old = 0, new;
+	int err;
+
+	err = container_ioas(race->iommufd, IOMMU_VFIO_IOAS_GET, &old);
+	if (!err)
+		err = ioas_alloc(race->iommufd, &new);
+	if (!err)
+		err = container_ioas(race->iommufd, IOMMU_VFIO_IOAS_SET, &new);
+	if (err)
+		return err;
+	do
+		err = iommu_destroy(race->iommufd, old);
+	while (err == -EBUSY);
+	return err;
+}
+
+/*
+ * Opens of a device race with each other, with maps, and with the end of the
+ * IOAS that the device is to be attached to.
+ */
+TEST_F_TIMEOUT(container, opens_race_with_changes_of_ioas, 4000)
+{
+	struct workers workers = {};
+	struct race race = {
+		.iommufd = self->iommufd,
+		.group = self->first.group,
+		.address = self->machine.singleton[0].text,
+		.memory = self->memory,
+	};
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	workers_start(&workers, open_and_close, &race, NULL);
+	workers_start(&workers, open_and_close, &race, NULL);
+	workers_start(&workers, map_and_unmap, &race, NULL);
+	workers_start(&workers, replace_ioas, &race, NULL);
+	sleep(stress_seconds());
+	EXPECT_EQ(0, workers_stop(&workers));
+	EXPECT_EQ(0, unset_container(self->first.group));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+}
+
+TEST_HARNESS_MAIN
