@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make clients: run an independent user of type1, DPDK's testpmd.
+"""make clients: run independent users of type1 and /dev/iommu: DPDK's testpmd, and kselftests of newer kernels.
 
 testpmd forwards frames between two emulated NICs through vfio-pci. The host sends the frames and compares those that
 arrive with those sent. The NICs' counters, VmLck of the process, the number of pinned pages and the kernel log are
@@ -7,7 +7,7 @@ checked as well.
 """
 import re
 
-from . import guest, kernel, packages, stock
+from . import guest, kernel, newer, packages, stock
 from .paths import HARNESS
 from .results import Results, report
 from .shell import say
@@ -76,4 +76,5 @@ def main():
     results = Results()
     results.add(clients("stock", kernel.bzimage(stock.build("release"))), "stock: ")
     results.add(ours(), "ours: ")
+    results.add(newer.vfio(), "vfio of Linux 7: ")
     return report(results, every=True)

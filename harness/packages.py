@@ -15,6 +15,7 @@ GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CROSS = ["gcc-aarch64-linux-gnu"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
+NEWER = ["uuid-dev", "libcap-dev"]      # libraries of newer kselftests
 # spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
 LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
 BUILD = [*BASE, *SERIES, *KERNEL]
@@ -22,7 +23,7 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 COMMANDS = {
     "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
     "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU, *CROSS],
-    "clients": [*BUILD, *GUEST, *CLIENTS],
+    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],

@@ -10,7 +10,7 @@
 struct type1_space;
 
 /**
- * struct type1_space_ops - what the owner of an I/O address space decides
+ * struct type1_space_ops - operations of the owner of an I/O address space
  * @account: return how mappings of the current process are charged
  * @prepare_map: called before memory is mapped; may be NULL
  * @map_enomem: called after a map of @npages pages has failed with -ENOMEM; may
@@ -35,7 +35,7 @@ struct type1_space_ops {
 /**
  * struct type1_space - state of type1's ioctls for an I/O address space
  * @iopt: the I/O address space
- * @ops: what its owner decides
+ * @ops: operations of its owner
  * @v2: the ioctls follow the rules of version 2
  * @ranges_known: VFIO_IOMMU_GET_INFO reports the usable IOVAs
  * @vaddr_lock: held while mappings lose their user address. The owner can hold

@@ -19,7 +19,7 @@
  * type1_space_init() - set up the state of the ioctls
  * @space: the state
  * @iopt: the I/O address space, which must outlive @space
- * @ops: what the owner of @iopt decides
+ * @ops: operations of the owner of @iopt
  *
  * The space uses version 2. Version 1 is set by clearing type1_space.v2.
  */

@@ -644,7 +644,7 @@ TEST_F(stuck, calls_during_move)
 	expect_unchanged(_metadata, setup, self->pinned);
 }
 
-/* Add the group of the first device to the iommufd, whose IOAS it then uses. */
+/* Let the group of the first device use the IOAS of the iommufd. */
 static int use_iommufd_as_container(struct setup *setup,
 				    const struct machine *machine)
 {

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run kselftests of newer kernels, unmodified.
+
+The tests of vfio are those of the newest Linux 7 in Debian's backports. They drive the igb NIC of QEMU 10 in five modes:
+with type1 and version 1 or 2, with an iommufd as the container and version 1 or 2, and with /dev/iommu and device nodes.
+The source is downloaded with apt, but not installed, so that the machine's packages stay those of Debian 12.
+"""
+import re
+import shutil
+
+from . import guest, kernel, ktap, packages, qemu10
+from .paths import BUILD, HARNESS
+from .results import Results
+from .shell import Failure, must, output, say
+
+FOLDER = BUILD / "newer"
+APT = FOLDER / "apt"
+SUITE = f"{qemu10.RELEASE}-backports"
+PARTS = ["Makefile", "arch/x86", "include", "scripts", "tools", "usr"]
+SELFTESTS = "tools/testing/selftests"
+NIC = "0000:00:06.0"
+
+# Tests that fail for a reason that Documentation/userspace-api/iommufd.rst gives: pattern of the name, and the reason.
+DIFFERENT = [
+    (r"vfio_type1(v2)?_iommu\.overflow$", "type1 of Linux 6.1 returns EINVAL where newer kernels return EOVERFLOW"),
+    (r"iommufd_compat_type1(v2)?\.overflow$", "the same errnos in a container"),
+    (r"mmio_test\.iommufd_compat_type1(v2)?\.map_", "an iommufd used as a container maps device registers"),
+]
+
+
+def apt():
+    """Return the options with which apt-get uses only the archive of SUITE, and keeps its state in APT."""
+    for folder in ("state/lists/partial", "cache/archives/partial"):
+        (APT / folder).mkdir(parents=True, exist_ok=True)
+    (APT / "sources.list").write_text(f"deb {qemu10.mirror()} {SUITE} main\n")
+    return ["-o", f"Dir::Etc::sourcelist={APT / 'sources.list'}", "-o", "Dir::Etc::sourceparts=-",
+            "-o", f"Dir::State={APT / 'state'}", "-o", f"Dir::Cache={APT / 'cache'}", "-o", "APT::Sandbox::User=root"]
+
+
+def source():
+    """Download and unpack the needed parts of the newest Linux 7 source; return its folder."""
+    done = FOLDER / "linux"
+    if done.exists():
+        return done
+    options = apt()
+    must(f"read the list of packages of {SUITE}", ["apt-get", *options, "update"], "newer-update.log")
+    names = [name for name in output("apt-cache", *options, "pkgnames", "linux-source-7").split()
+             if re.fullmatch(r"linux-source-7\.\d+", name)]
+    if not names:
+        raise Failure(f"{SUITE} has no linux-source-7")
+    name = max(names, key=lambda name: int(name.split(".")[1]))
+    must(f"download {name}", ["apt-get", *options, "download", name], "newer-download.log", cwd=FOLDER)
+    package = next(FOLDER.glob(f"{name}_*.deb"))
+    fresh = FOLDER / "unpacked"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    must("unpack the package", ["dpkg-deb", "-x", package, fresh], "newer-unpack.log")
+    must("unpack the source", ["tar", "-C", fresh, "-xf", fresh / f"usr/src/{name}.tar.xz",
+                               *(f"{name}/{part}" for part in PARTS)], "newer-tar.log")
+    (fresh / name).rename(done)
+    shutil.rmtree(fresh)
+    package.unlink()
+    return done
+
+
+def build():
+    """Build the tests of vfio; return the folder of the programs."""
+    tree, programs, headers = source(), FOLDER / "vfio", FOLDER / "headers"
+    must("install the headers of the newer kernel",
+         ["make", "-C", tree, "headers_install", f"INSTALL_HDR_PATH={headers}"], "newer-headers.log")
+    programs.mkdir(exist_ok=True)
+    must("build the newer kselftests of vfio",
+         ["make", "-C", tree / SELFTESTS / "vfio", f"OUTPUT={programs}", f"KHDR_INCLUDES=-isystem {headers}/include"],
+         "newer-build.log")
+    return programs
+
+
+def judge(lines):
+    """Return the results of the tests whose output is in lines. An expected failure counts as skipped."""
+    results = Results()
+    seen = ktap.parse(lines)
+    for name in seen.failed:
+        reason = next((reason for pattern, reason in DIFFERENT if re.search(pattern, name.split("\n")[0])), None)
+        if reason:
+            say(f"{name} fails: {reason}")
+            results.skipped.append(name)
+        else:
+            results.fail(name)
+    results.passed += seen.passed
+    results.skipped += seen.skipped
+    return results
+
+
+def vfio():
+    """Run the tests of vfio under our release kernel; return the results."""
+    packages.need([*packages.KERNEL, *packages.OTHER_QEMU, *packages.NEWER])
+    programs = build()
+    names = sorted(path.name for path in programs.iterdir() if path.is_file() and path.name.endswith("_test"))
+    script = (f". {HARNESS}/guest/tests.sh\nexport VFIO_SELFTESTS_BDF={NIC} TEST_SECONDS=600\n"
+              f"echo 64 >/proc/sys/vm/nr_hugepages\nulimit -l unlimited\n"
+              f"bash {source()}/{SELFTESTS}/vfio/scripts/setup.sh {NIC} || exit\n"
+              + "".join(f"run_test {name} {programs} {name}\n" for name in names))
+    machine = guest.Guest("newer-vfio", kernel.bzimage(kernel.build("release")), devices=[f"igb,addr={NIC[8:]}"],
+                          qemu=qemu10.installed(), memory="3G", timeout=1800)
+    outcome = guest.boot(machine, script)
+    results, program = Results(), ""
+    parts = {}
+    for line in outcome.lines:
+        begin, end = guest.BEGIN.match(line), guest.END.match(line)
+        if begin:
+            program = begin.group(1)
+        elif end:
+            results.check(f"{program} leaves nothing pinned", end.group(3) == end.group(4))
+            program = ""
+        elif program:
+            parts.setdefault(program, []).append(line)
+    for name in names:
+        results.check(f"{name} runs", name in parts)
+        results.add(judge(parts.get(name, [])), f"{name}: ")
+    results.add(outcome.failures(allowed=["dma-fault"]))
+    return results
