@@ -68,6 +68,9 @@ enum iopt_account {
  * struct iopt_policy - options of a space, chosen by its front end
  * @gfp: flags for all allocations of user-controlled size
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
+ * @alignment: least alignment of IOVAs, user addresses and lengths in bytes, a
+ *             power of two up to the page size; 0 stands for the page size. See
+ *             iopt_iova_alignment()
  * @notices: maximum number of times that an unmap calls the unmap callbacks of
  *           accesses for a mapping with pinned pages, before it waits for the
  *           pages to be unpinned. If it is more than 1, accesses may still pin,
@@ -79,6 +82,7 @@ enum iopt_account {
 struct iopt_policy {
 	gfp_t gfp;
 	unsigned int max_areas;
+	unsigned int alignment;
 	unsigned int notices;
 	bool mixed_iopte;
 };

@@ -348,7 +348,9 @@ static int access_attach(struct iommufd_access *access,
  * * %-ENOSPC - 65535 accesses that can pin pages are already attached to the
  *   IOAS.
  * * %-ENOMEM - Out of memory.
- * * %-EINTR - The caller was killed while waiting for a pin or copy.
+ * * %-EADDRINUSE - @access can pin pages, and a mapping is not page aligned.
+ * * %-EINTR - The caller was killed while waiting for a pin or copy, or for a
+ *   mapping that is not page aligned to be built or torn down.
  *
  * On failure @access is unchanged.
  */

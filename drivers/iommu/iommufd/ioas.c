@@ -41,6 +41,7 @@ struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx)
 	static const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL_ACCOUNT,
 		.max_areas = UINT_MAX,
+		.alignment = 1,
 	};
 	struct iommufd_ioas *ioas;
 	int rc;

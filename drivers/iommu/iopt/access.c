@@ -25,7 +25,15 @@
 #include "dirty_bitmap.h"
 #include "interval.h"
 #include "io_pagetable.h"
+#include "reserve.h"
 #include "trace.h"
+
+static void access_free(struct iopt_access *access)
+{
+	if (access->owner)
+		ida_free(&access->iopt->owners, access->owner);
+	kfree(access);
+}
 
 /**
  * iopt_access_create() - create an access to a space
@@ -33,17 +41,22 @@
  * @ops: callbacks, or NULL for an access that never pins
  * @data: argument of the callbacks
  *
- * Context: process context, may sleep.
+ * If @ops is not NULL, all mappings have to be page aligned from now on.
+ *
+ * Context: process context. May wait killably for mappings that are not page
+ * aligned and are being built or torn down.
  * Return: the access, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
  * * %-ENOSPC - The space already has 65535 accesses that own their pins.
+ * * %-EADDRINUSE - @ops is not NULL, and a mapping is not page aligned.
+ * * %-EINTR - A fatal signal is pending.
  */
 struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 				       const struct iopt_access_ops *ops,
 				       void *data)
 {
 	struct iopt_access *access = kzalloc(sizeof(*access), iopt->policy.gfp);
-	int owner;
+	int owner, rc = 0;
 
 	if (!access)
 		return ERR_PTR(-ENOMEM);
@@ -60,9 +73,17 @@ struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 	access->ops = ops;
 	access->data = data;
 	mutex_lock(&iopt->lock);
-	list_add(&access->node, &iopt->accesses);
+	if (ops)
+		rc = iopt_raise_alignment(iopt, PAGE_SIZE);
+	if (!rc) {
+		list_add(&access->node, &iopt->accesses);
+		iopt->nr_pinners += !!ops;
+	}
 	mutex_unlock(&iopt->lock);
-	return access;
+	if (!rc)
+		return access;
+	access_free(access);
+	return ERR_PTR(rc);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_create, IOPT);
 
@@ -86,12 +107,12 @@ void iopt_access_destroy(struct iopt_access *access)
 	while (access->nr_callbacks)
 		iopt_wait_idle(iopt, TASK_UNINTERRUPTIBLE);
 	list_del(&access->node);
+	iopt->nr_pinners -= !!access->ops;
+	iopt_update_alignment(iopt);
 	/* Wake up unmaps: if no access is left, they leak remaining pins. */
 	iopt_wake_idle(iopt);
 	mutex_unlock(&iopt->lock);
-	if (access->owner)
-		ida_free(&iopt->owners, access->owner);
-	kfree(access);
+	access_free(access);
 }
 EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
 
@@ -118,11 +139,9 @@ static unsigned long area_slice(const struct iopt_area *area,
 				unsigned long start, unsigned long last,
 				unsigned long *first)
 {
-	unsigned long index = (start - area->start) >> PAGE_SHIFT;
-
 	last = min(last, area->last);
-	*first = area->slice.start + index;
-	return ((last - area->start) >> PAGE_SHIFT) - index + 1;
+	*first = iopt_area_index(area, start);
+	return iopt_area_index(area, last) - *first + 1;
 }
 
 static struct iopt_pinner pinner(const struct iopt_access *access,

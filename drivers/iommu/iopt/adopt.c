@@ -226,6 +226,8 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 	struct iopt_payer *payer = area->pages->payer;
 	int rc;
 
+	if (offset_in_page(uptr) != area->offset)
+		return -EINVAL;
 	/* If the memory has moved within the process, keep the payer. */
 	if (payer->mm == current->mm)
 		payer = iopt_payer_get(payer);
@@ -234,11 +236,11 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
 	if (!payer)
 		return -ENOMEM;
 	/*
-	 * @uptr is the address of the first page of the area, which need not be
-	 * the first page of @area->pages.
+	 * @uptr is the address of the first byte of the area, which need not be
+	 * in the first page of @area->pages.
 	 */
-	rc = iopt_pages_adopt(area->pages,
-			      uptr - (area->slice.start << PAGE_SHIFT), payer);
+	rc = iopt_pages_adopt(area->pages, uptr - area->offset -
+			      (area->slice.start << PAGE_SHIFT), payer);
 	iopt_payer_put(payer);
 	return rc;
 }
@@ -248,7 +250,8 @@ static int area_adopt(struct io_pagetable *iopt, struct iopt_area *area,
  * @iopt: the space
  * @start: first byte of the mapping
  * @last: last byte of the mapping
- * @uptr: user address of the memory in the current process, page aligned
+ * @uptr: user address of the memory in the current process, with the same
+ *        offset in its page as before
  * @account: accounting mode; ignored if the mapping belonged to the current
  *           process already
  *
@@ -277,7 +280,7 @@ int iopt_adopt(struct io_pagetable *iopt, unsigned long start,
 	struct iopt_area *area;
 	int rc;
 
-	if (!PAGE_ALIGNED(uptr) || last < start)
+	if (last < start)
 		return -EINVAL;
 	if (check_add_overflow(uaddr, last - start, &uaddr_last))
 		return -EOVERFLOW;

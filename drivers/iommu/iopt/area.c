@@ -51,6 +51,7 @@ RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
  * @last: last IOVA
  * @pages: the memory; the area takes its own reference
  * @first: index of the first page in @pages
+ * @offset: offset of the first byte in that page
  * @prot: protection for iommu_map(): %IOMMU_READ, %IOMMU_WRITE etc.
  * @gfp: allocation flags
  *
@@ -60,7 +61,7 @@ RB_DECLARE_CALLBACKS_MAX(static, area_holes, struct iopt_area, rb,
  */
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 				  struct iopt_pages *pages, unsigned long first,
-				  int prot, gfp_t gfp)
+				  unsigned int offset, int prot, gfp_t gfp)
 {
 	struct iopt_area *area;
 
@@ -73,7 +74,8 @@ struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 		.last = last,
 		.pages = pages,
 		.slice.start = first,
-		.slice.last = first + ((last - start) >> PAGE_SHIFT),
+		.slice.last = first + ((last - start + offset) >> PAGE_SHIFT),
+		.offset = offset,
 		.prot = prot,
 		.state = IOPT_AREA_BUILDING,
 		.busy = true,

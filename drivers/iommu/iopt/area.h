@@ -44,6 +44,7 @@ enum iopt_area_state {
  * @skips: iopt_domain.seq of a domain that the area is not in. One exception is
  *         enough because domains are detached one at a time
  * @nr_domains: number of domains that the area is in
+ * @offset: offset of @start in the first page of @slice, in bytes
  * @prot: protection for iommu_map(): IOMMU_READ, IOMMU_WRITE etc.
  * @state: see &enum iopt_area_state
  * @busy: a caller owns the area; see io_pagetable.h
@@ -77,6 +78,7 @@ struct iopt_area {
 	unsigned long filled;
 	unsigned long skips;
 	unsigned int nr_domains;
+	u16 offset;
 	u16 prot;
 	enum iopt_area_state state : 4;
 	bool busy : 1;
@@ -92,6 +94,23 @@ struct iopt_area {
 static inline unsigned long iopt_area_length(const struct iopt_area *area)
 {
 	return iopt_length(area->start, area->last);
+}
+
+/* Return the index in iopt_pages of the page at an IOVA of an area. */
+static inline unsigned long iopt_area_index(const struct iopt_area *area,
+					    unsigned long iova)
+{
+	return area->slice.start +
+	       ((area->offset + (iova - area->start)) >> PAGE_SHIFT);
+}
+
+/*
+ * Whatever must be aligned to map an area: its IOVAs and its place in the first
+ * page. Only the low bits matter.
+ */
+static inline unsigned long iopt_area_misalignment(const struct iopt_area *area)
+{
+	return area->start | iopt_area_length(area) | area->offset;
 }
 
 /* Accesses can use an area only while it is live or quiescing. */

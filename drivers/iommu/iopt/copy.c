@@ -55,13 +55,15 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 		     unsigned long next, struct iopt_new_areas *new)
 {
 	unsigned long end = min(source->last, area->last);
-	unsigned long first = area->slice.start +
-			      ((next - area->start) >> PAGE_SHIFT);
+	unsigned long first = iopt_area_index(area, next);
+	unsigned int offset = offset_in_page(area->offset +
+					     (next - area->start));
 	struct iopt_pages *pages = area->pages;
 	struct iopt_area *slice;
 
 	if (next == source->start)
-		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT);
+		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT) +
+			     offset;
 	/*
 	 * Take a reference before the lock is dropped: mappings that share
 	 * their pages cannot become orphans.
@@ -69,11 +71,13 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 	kref_get(&pages->kref);
 	mutex_unlock(&source->iopt->lock);
 	slice = iopt_area_alloc(next - source->start, end - source->start,
-				pages, first, source->prot,
+				pages, first, offset, source->prot,
 				new->iopt->policy.gfp);
 	iopt_pages_put(pages);
-	if (slice)
+	if (slice) {
 		list_add_tail(&slice->node, &new->list);
+		new->misalignment |= iopt_area_misalignment(slice);
+	}
 	cond_resched();
 	mutex_lock(&source->iopt->lock);
 	if (!slice)
@@ -146,6 +150,7 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
 		mutex_unlock(&iopt->lock);
 		iopt_areas_free(&new->list);
 		new->nr = 0;
+		new->misalignment = 0;
 		mutex_lock(&iopt->lock);
 		if (rc == -EAGAIN)
 			rc = iopt_wait_idle_since(iopt, seen, TASK_KILLABLE) ?:
@@ -162,7 +167,8 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
  *            the engine chooses
  * @src: the space of the existing mappings
- * @src_iova: first IOVA in @src, page aligned; may be inside a mapping
+ * @src_iova: first IOVA in @src, which may be inside a mapping. Its memory has
+ *            to be as aligned as @dst_iova
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
  *          range in @src may span mappings, but must not contain a hole
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()

@@ -54,11 +54,11 @@ void iopt_area_untrack(struct iopt_area *area)
 void iopt_area_mark_dirty(struct iopt_area *area, unsigned long start,
 			  unsigned long last)
 {
-	unsigned long first = (start - area->start) >> PAGE_SHIFT;
+	unsigned long first = iopt_area_index(area, start);
 
 	if (area->dirty)
-		bitmap_set(area->dirty, first,
-			   ((last - area->start) >> PAGE_SHIFT) - first + 1);
+		bitmap_set(area->dirty, first - area->slice.start,
+			   iopt_area_index(area, last) - first + 1);
 }
 
 /**

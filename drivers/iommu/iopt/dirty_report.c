@@ -28,7 +28,7 @@ static bool query_suits(const struct iopt_dirty_query *query,
 			unsigned long last)
 {
 	return area->start >= start && area->last <= last &&
-	       IS_ALIGNED(area->start | iopt_area_length(area), query->pgsize);
+	       IS_ALIGNED(iopt_area_misalignment(area), query->pgsize);
 }
 
 /**

@@ -53,7 +53,7 @@ struct io_pagetable *iopt_alloc(const struct iopt_policy *policy)
 	ida_init(&iopt->owners);
 	iopt->policy = *policy;
 	iopt->max_iopte = IOPT_MAX_IOPTE;
-	iopt->iova_alignment = PAGE_SIZE;
+	iopt->iova_alignment = policy->alignment ?: PAGE_SIZE;
 	iopt->pgsizes = PAGE_MASK;
 	iopt->id = atomic_long_inc_return(&iopt_last_id);
 	iopt_debugfs_add(iopt);

@@ -63,7 +63,8 @@ struct iopt_payer;
  * @domains: all &struct iopt_domain, sorted by iopt_domain.seq; modified under
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
- * @iova_alignment: required alignment of IOVAs and lengths in bytes
+ * @iova_alignment: see iopt_iova_alignment()
+ * @nr_pinners: number of accesses that can pin pages
  * @pgsizes: see iopt_pgsizes()
  * @idle_seq: incremented when an area becomes idle for which a caller may be
  *            waiting, when a claim ends, when an access is destroyed, and when
@@ -156,6 +157,7 @@ struct io_pagetable {
 	struct list_head domains;
 	unsigned long next_seq;
 	unsigned long iova_alignment;
+	unsigned int nr_pinners;
 	unsigned long pgsizes;
 	unsigned long idle_seq;
 	wait_queue_head_t idle;

@@ -224,8 +224,6 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 				       req.alignment - iopt->iova_alignment,
 				       &req.surely))
 			continue;
-		if (!IS_ALIGNED(uaddr, iopt->iova_alignment))
-			req.offset = 0;
 		if (req_fits_anywhere(iopt, &req, start))
 			return 0;
 	}
@@ -278,11 +276,16 @@ unsigned int iopt_mappings_left(struct io_pagetable *iopt)
 EXPORT_SYMBOL_NS_GPL(iopt_mappings_left, IOPT);
 
 /**
- * iopt_iova_alignment() - query the required alignment of IOVAs and lengths
+ * iopt_iova_alignment() - query the required alignment of mappings
  * @iopt: the space
  *
+ * IOVAs, user addresses and lengths have to be multiples of the largest of:
+ * iopt_policy.alignment, the smallest page size of each attached domain, and
+ * the page size if an access can pin pages or if iopt_set_max_iopte() limits
+ * I/O pages to it.
+ *
  * Context: any context; the value may change at any time.
- * Return: the alignment in bytes, a power of two, at least the page size.
+ * Return: the alignment in bytes, a power of two.
  */
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt)
 {

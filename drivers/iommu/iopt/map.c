@@ -72,6 +72,8 @@ static int areas_place(struct iopt_new_areas *new, unsigned long *iova,
 	struct io_pagetable *iopt = new->iopt;
 	int rc;
 
+	if (!IS_ALIGNED(new->misalignment, iopt->iova_alignment))
+		return -EINVAL;
 	if (flags & IOPT_MAP_FIXED) {
 		rc = iopt_check_iova(iopt, *iova, *iova + (new->length - 1),
 				     above);
@@ -373,14 +375,15 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
 	pages = iopt_pages_alloc(uptr, new->length, prot & IOMMU_WRITE,
 				 flags & IOPT_MAP_PFNMAP, payer, gfp);
 	if (pages) {
-		area = iopt_area_alloc(0, new->length - 1, pages, 0, prot,
-				       gfp);
+		area = iopt_area_alloc(0, new->length - 1, pages, 0,
+				       offset_in_page(uptr), prot, gfp);
 		iopt_pages_put(pages);
 	}
 	iopt_payer_put(payer);
 	if (!area)
 		return -ENOMEM;
 	list_add(&area->node, &new->list);
+	new->misalignment = iopt_area_misalignment(area);
 	return 0;
 }
 
@@ -395,8 +398,7 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
  *
  * Context: any.
  * Return: 0, or
- * * %-EINVAL - @length is 0, an address or @length is not page aligned, or
- *   @prot allows no access.
+ * * %-EINVAL - @length is 0, or @prot allows no access.
  * * %-EOVERFLOW - A range wraps around.
  */
 int iopt_check_map(unsigned long *iova, unsigned long source,
@@ -411,7 +413,7 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
 	if (check_add_overflow(*iova, length - 1, &last) ||
 	    check_add_overflow(source, length - 1, &last))
 		return -EOVERFLOW;
-	return PAGE_ALIGNED(source | *iova | length) ? 0 : -EINVAL;
+	return 0;
 }
 
 /**
@@ -420,7 +422,8 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * @iova: first IOVA, a multiple of iopt_iova_alignment(). Without
  *        %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that the
  *        engine chooses
- * @uptr: user address of the first byte, page aligned
+ * @uptr: user address of the first byte, a multiple of iopt_iova_alignment().
+ *        Pages are pinned and charged as a whole
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment()
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @account: accounting mode of the pages

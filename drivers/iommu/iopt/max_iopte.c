@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 
 #include "io_pagetable.h"
+#include "reserve.h"
 
 /**
  * iopt_set_max_iopte() - limit the size of I/O pages
@@ -17,11 +18,15 @@
  * @bytes: size in bytes of the largest I/O page that may be used from now on, a
  *         power of two, at least the page size
  *
- * If all page sizes of a domain exceed @bytes, the smallest of them is used.
+ * If all page sizes of a domain exceed @bytes, the smallest of them is used. If
+ * @bytes is the page size, mappings have to be page aligned.
  *
- * Context: process context, may sleep.
+ * Context: process context. May wait killably for mappings that are not page
+ * aligned and are being built or torn down.
  * Return: 0, or
  * * %-EINVAL - @bytes is not a power of two or is less than the page size.
+ * * %-EADDRINUSE - @bytes is the page size, and a mapping is not page aligned.
+ * * %-EINTR - A fatal signal is pending.
  * * %-EBUSY - @bytes is below the current limit, iopt_policy.mixed_iopte is not
  *   set, and the space has both domains and mappings, so a domain may contain
  *   larger I/O pages.
@@ -36,8 +41,12 @@ int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 	if (bytes < iopt->max_iopte && !iopt->policy.mixed_iopte &&
 	    iopt->nr_areas && !list_empty(&iopt->domains))
 		rc = -EBUSY;
-	else
+	else if (bytes == PAGE_SIZE)
+		rc = iopt_raise_alignment(iopt, PAGE_SIZE);
+	if (!rc && bytes != iopt->max_iopte) {
 		WRITE_ONCE(iopt->max_iopte, bytes);
+		iopt_update_alignment(iopt);
+	}
 	mutex_unlock(&iopt->lock);
 	return rc;
 }

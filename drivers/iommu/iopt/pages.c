@@ -15,8 +15,8 @@ struct kmem_cache *iopt_pages_cache;
 
 /**
  * iopt_pages_alloc() - allocate an iopt_pages for a range of user memory
- * @uptr: user address of the first byte, page aligned
- * @length: length in bytes, a nonzero multiple of the page size
+ * @uptr: user address of the first byte
+ * @length: length in bytes, not 0
  * @writable: devices may write to the memory
  * @pfnmap: allow memory without struct page
  * @payer: the process that the memory belongs to and that is charged for pinned
@@ -32,6 +32,7 @@ struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
 				    bool writable, bool pfnmap,
 				    struct iopt_payer *payer, gfp_t gfp)
 {
+	unsigned long uaddr = (unsigned long)untagged_addr(uptr);
 	struct iopt_pages *pages;
 
 	pages = kmem_cache_alloc(iopt_pages_cache, gfp);
@@ -43,8 +44,9 @@ struct iopt_pages *iopt_pages_alloc(void __user *uptr, unsigned long length,
 		.writable = writable,
 		.pfnmap = pfnmap,
 		.gfp = gfp,
-		.uaddr = (unsigned long)untagged_addr(uptr),
-		.npages = length >> PAGE_SHIFT,
+		.uaddr = uaddr & PAGE_MASK,
+		.npages = ((offset_in_page(uaddr) + length - 1) >> PAGE_SHIFT) +
+			  1,
 		.payer = iopt_payer_get(payer),
 		.holders = RB_ROOT_CACHED,
 	};

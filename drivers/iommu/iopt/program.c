@@ -122,12 +122,36 @@ static int batch_add_run(struct map_call *batch, const struct iopt_run *run)
 	return rc;
 }
 
+/*
+ * Like batch_add_run(), for an area that starts or ends inside a page. Only the
+ * bytes of the area are mapped.
+ */
+static int batch_add_part(struct map_call *batch, const struct iopt_run *run,
+			  const struct iopt_area *area)
+{
+	unsigned long stride = iopt_run_stride(run->kind), i;
+	int rc = 0;
+
+	if (WARN_ON_ONCE(run->kind == IOPT_RUN_HOLE))
+		return -EINVAL;
+	for (i = 0; !rc && i != run->count; i++) {
+		unsigned long iova = batch->iova + batch->bytes;
+		unsigned long skip = iova == area->start ? area->offset : 0;
+		unsigned long bytes = min(PAGE_SIZE - skip - 1,
+					  area->last - iova) + 1;
+
+		rc = batch_add(batch, PFN_PHYS(run->pfn + i * stride) + skip,
+			       bytes);
+	}
+	return rc;
+}
+
 /* Mark the pages after the first @safe bytes of an area as lost. */
 static void area_lose(struct iopt_area *area, unsigned long safe)
 {
 	lockdep_assert_held(&area->pages->mutex);
 	iopt_runs_lose(&area->pages->runs,
-		       area->slice.start + (safe >> PAGE_SHIFT),
+		       iopt_area_index(area, area->start + safe),
 		       area->slice.last);
 }
 
@@ -242,6 +266,7 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 	struct map_call batch __uninitialized;
 	struct iopt_run_iter iter __uninitialized;
 	struct iopt_run run __uninitialized;
+	bool whole = PAGE_ALIGNED(iopt_area_misalignment(area));
 	int rc = 0;
 
 	lockdep_assert_held(&area->pages->mutex);
@@ -256,7 +281,8 @@ int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 	iopt_run_iter_start(&iter, &area->pages->runs, area->slice.start,
 			    area->slice.last);
 	while (!rc && iopt_run_iter_next(&iter, &run))
-		rc = batch_add_run(&batch, &run);
+		rc = whole ? batch_add_run(&batch, &run) :
+			     batch_add_part(&batch, &run, area);
 	if (!rc)
 		rc = batch_map(&batch);
 	if (rc && batch.iova != area->start)

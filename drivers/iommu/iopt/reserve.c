@@ -326,10 +326,40 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 		return -EAGAIN;
 	WRITE_ONCE(iopt->iova_alignment, granule);
 	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
-		if (!IS_ALIGNED(area->start | iopt_area_length(area), granule))
+		if (!IS_ALIGNED(iopt_area_misalignment(area), granule))
 			return iopt_area_is_accessible(area) ? -EADDRINUSE :
 							       -EAGAIN;
 	return 0;
+}
+
+/**
+ * iopt_raise_alignment() - raise the required alignment of mappings
+ * @iopt: the space
+ * @alignment: the alignment in bytes
+ *
+ * On success, the caller makes iopt_update_alignment() take @alignment into
+ * account before it drops @iopt->lock.
+ *
+ * Context: @iopt->lock is held, and dropped while the function waits killably
+ * for mappings that do not comply and are being built or torn down.
+ * Return: 0, or
+ * * %-EADDRINUSE - A mapping is not aligned.
+ * * %-EINTR - A fatal signal is pending.
+ */
+int iopt_raise_alignment(struct io_pagetable *iopt, unsigned long alignment)
+{
+	int rc;
+
+	for (;;) {
+		rc = areas_check_aligned(iopt, alignment);
+		if (!rc)
+			return 0;
+		iopt_update_alignment(iopt);
+		if (rc == -EAGAIN)
+			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
+		if (rc)
+			return rc;
+	}
 }
 
 /* Reserve the IOVAs outside of the aperture of a domain. */
@@ -386,14 +416,15 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
 }
 
 /**
- * iopt_update_alignment() - recompute what depends on the domains' page sizes
+ * iopt_update_alignment() - recompute the alignment and the page sizes
  * @iopt: the space
  *
  * Context: @iopt->lock is held.
  */
 void iopt_update_alignment(struct io_pagetable *iopt)
 {
-	unsigned long alignment = PAGE_SIZE, pgsizes = ULONG_MAX;
+	unsigned long alignment = iopt->policy.alignment ?: PAGE_SIZE;
+	unsigned long pgsizes = ULONG_MAX;
 	struct iopt_domain *domain;
 
 	lockdep_assert_held(&iopt->lock);
@@ -401,8 +432,10 @@ void iopt_update_alignment(struct io_pagetable *iopt)
 		alignment = max(alignment, iopt_granule(domain->domain));
 		pgsizes &= domain->domain->pgsize_bitmap;
 	}
+	if (iopt->nr_pinners || iopt->max_iopte == PAGE_SIZE)
+		alignment = max(alignment, PAGE_SIZE);
 	if (pgsizes & ~PAGE_MASK)
 		pgsizes = (pgsizes & PAGE_MASK) | PAGE_SIZE;
 	WRITE_ONCE(iopt->iova_alignment, alignment);
-	WRITE_ONCE(iopt->pgsizes, pgsizes ?: alignment);
+	WRITE_ONCE(iopt->pgsizes, pgsizes ?: max(alignment, PAGE_SIZE));
 }

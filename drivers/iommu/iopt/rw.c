@@ -98,7 +98,8 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		if (IS_ERR(area))
 			return PTR_ERR(area);
 		bytes = min(length - 1, area->last - iova) + 1;
-		uaddr = READ_ONCE(area->pages->uaddr) + (iova - area->start) +
+		uaddr = READ_ONCE(area->pages->uaddr) + area->offset +
+			(iova - area->start) +
 			(area->slice.start << PAGE_SHIFT);
 		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
 			     write);

@@ -194,8 +194,8 @@ static bool area_is_valid(struct io_pagetable *iopt, struct iopt_area *area,
 	       HOLDS(wrong, !below || area->start > below->last) &&
 	       HOLDS(wrong, area->hole == hole) &&
 	       HOLDS(wrong, area->max_hole >= area->hole) &&
-	       HOLDS(wrong, iopt_area_length(area) >> PAGE_SHIFT ==
-				    area->slice.last - area->slice.start + 1) &&
+	       HOLDS(wrong, area->slice.last ==
+				    iopt_area_index(area, area->last)) &&
 	       HOLDS(wrong, area->slice.last < pages->npages) &&
 	       HOLDS(wrong, !iopt_interval_first(&iopt->reserved, area->start,
 						 area->last)) &&

@@ -203,9 +203,10 @@ enum iommufd_ioas_map_flags {
  *         READABLE and WRITEABLE
  * @ioas_id: ID of the IOAS
  * @__reserved: must be 0
- * @user_va: user address of the first byte, page aligned
- * @length: length in bytes, not 0, and a multiple of the alignment that
- *          IOMMU_IOAS_IOVA_RANGES returns
+ * @user_va: user address of the first byte, a multiple of the alignment that
+ *           IOMMU_IOAS_IOVA_RANGES returns, which is 1 until a device is
+ *           attached
+ * @length: length in bytes, not 0, a multiple of the same alignment
  * @iova: IOVA to map the first byte at, a multiple of the same alignment.
  *        Without FIXED_IOVA it is set to the IOVA that the kernel chose, and
  *        the value on input has no effect, except that U64_MAX fails with
@@ -239,7 +240,8 @@ struct iommu_ioas_map {
  *               @dst_ioas_id
  * @length: as @length of struct iommu_ioas_map
  * @dst_iova: as @iova of struct iommu_ioas_map
- * @src_iova: IOVA of the memory in @src_ioas_id, page aligned
+ * @src_iova: IOVA of the memory in @src_ioas_id. The user address there must be
+ *            a multiple of the alignment of @dst_ioas_id
  *
  * Map the memory that @src_ioas_id maps at [@src_iova, @src_iova + @length - 1]
  * at another IOVA or in another IOAS as well. The source may be a mapping, a
@@ -303,7 +305,9 @@ struct iommu_ioas_unmap {
  *                           IOMMU allow. 0: the size of a CPU page, or the
  *                           smallest page size of the IOMMU if that is larger.
  *                           Changing the option from 1 to 0 fails with EINVAL
- *                           while memory is mapped for a device
+ *                           while memory is mapped for a device. 0 also requires
+ *                           that mappings are page aligned: changing the option
+ *                           fails with EADDRINUSE if one is not
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,

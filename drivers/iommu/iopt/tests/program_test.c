@@ -99,7 +99,7 @@ static int record_program_in(struct kunit *test, struct record *record,
 {
 	unsigned long last = PAGES(record->pages->runs.npages) - 1;
 
-	record->area = iopt_area_alloc(iova, iova + last, record->pages, 0,
+	record->area = iopt_area_alloc(iova, iova + last, record->pages, 0, 0,
 				       IOMMU_READ, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, record->area);
 	return record_program_again(record, domain);
@@ -584,7 +584,7 @@ static void count_unprogram(struct kunit *test, struct counted *counted,
 	counted->domain.ops = &count_ops;
 	counted->domain.pgsize_bitmap = PAGE_SIZE | SZ_2M | SZ_1G;
 	record_init(test, &record);
-	record.area = iopt_area_alloc(iova, iova + bytes - 1, record.pages, 0,
+	record.area = iopt_area_alloc(iova, iova + bytes - 1, record.pages, 0, 0,
 				      IOMMU_READ, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, record.area);
 	iopt_flush_start(&flush, &counted->domain);

@@ -114,7 +114,7 @@ static void test_ranges(__u32 ioas)
 	int result = iommu(IOMMU_IOAS_IOVA_RANGES, &query);
 
 	report(!result && query.num_iovas == 1 && !range.start &&
-	       range.last == ~0ull && query.out_iova_alignment == PAGE,
+	       range.last == ~0ull && query.out_iova_alignment == 1,
 	       "IOAS_IOVA_RANGES returns 64-bit IOVAs");
 	range.start = HIGH_IOVA;
 	range.last = HIGH_IOVA + PAGE - 1;

@@ -78,7 +78,10 @@ TEST_F(copy, neither_READABLE_nor_WRITEABLE_EINVAL)
 
 TEST_F(copy, length_0_and_misalignment_EINVAL)
 {
+	__u32 pt_id = self->other;
+
 	ASSERT_EQ(0, testbed_map(&self->bed));
+	ASSERT_EQ(0, vfio_attach(self->bed.device.fd, &pt_id));
 	EXPECT_EQ(-EINVAL, copy_pages(&self->bed, self->other, DST_IOVA, 0, 0));
 	EXPECT_EQ(-EINVAL,
 		  copy_pages(&self->bed, self->other, DST_IOVA + 1, 0, 1));
@@ -89,6 +92,23 @@ TEST_F(copy, length_0_and_misalignment_EINVAL)
 		  ioas_copy(self->bed.iommufd, self->bed.ioas, TESTBED_IOVA,
 			    self->other, DST_IOVA, PAGE + 512, IOAS_READ));
 	EXPECT_EQ(0, ioas_unmap_all(self->bed.iommufd, self->other));
+}
+
+/* Without a device, any part of a mapping can be copied to any IOVA. */
+TEST_F(copy, bytes)
+{
+	__u32 pt_id = self->other;
+	__u64 length = 100;
+
+	ASSERT_EQ(0, testbed_map(&self->bed));
+	EXPECT_EQ(0, ioas_copy(self->bed.iommufd, self->bed.ioas,
+			       TESTBED_IOVA + PAGE - 50, self->other,
+			       DST_IOVA + 1, length, IOAS_READ));
+	EXPECT_EQ(-EADDRINUSE, vfio_attach(self->bed.device.fd, &pt_id));
+	EXPECT_EQ(0, ioas_unmap(self->bed.iommufd, self->other, DST_IOVA + 1,
+				&length));
+	EXPECT_EQ(100ull, length);
+	EXPECT_EQ(0, vfio_attach(self->bed.device.fd, &pt_id));
 }
 
 TEST_F(copy, overflow_EOVERFLOW)

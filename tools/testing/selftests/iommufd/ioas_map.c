@@ -280,6 +280,25 @@ TEST_F(pins, misaligned_EINVAL)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
+/* Before a device is attached, mappings need not be aligned. */
+TEST_F(pins, bytes_can_be_mapped_before_attach)
+{
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory + 7, PAGE + 100,
+			 TESTBED_IOVA + 3, IOAS_READ_WRITE));
+	ASSERT_EQ(0, map(&self->bed, self->bed.memory, 1,
+			 TESTBED_IOVA + PAGE + 103, IOAS_READ_WRITE));
+	EXPECT_EQ(-EEXIST, map(&self->bed, self->bed.memory, 1,
+			       TESTBED_IOVA + 3, IOAS_READ_WRITE));
+	EXPECT_EQ(-EADDRINUSE, attach(&self->bed));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+	EXPECT_EQ(-ENOENT,
+		  testbed_unmap(&self->bed, TESTBED_IOVA + 3, PAGE + 99));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA + 3, PAGE + 100));
+	EXPECT_EQ(-EADDRINUSE, attach(&self->bed));
+	EXPECT_EQ(0, testbed_unmap(&self->bed, TESTBED_IOVA + PAGE + 103, 1));
+	EXPECT_EQ(0, attach(&self->bed));
+}
+
 TEST_F(pins, unpopulated_memory)
 {
 	char *unpopulated = mmap(NULL, TESTBED_LENGTH, PROT_READ | PROT_WRITE,
