@@ -224,14 +224,12 @@ void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  * @len: length in bytes
  * @write: write to the memory if true, otherwise read it
  *
- * Context: Runs in the process that mapped the memory, or in a kernel thread
- * without an mm. May sleep for an unbounded time.
+ * Context: Any process, or a kernel thread. May sleep for an unbounded time.
  * Return: 0, or
  * * %-EINVAL - An argument is invalid.
  * * %-ENOENT - A part of the range is not mapped, or the device is not
  *   attached.
- * * %-EPERM - A mapping does not have the permissions, or the process that
- *   mapped the memory has exited.
+ * * %-EPERM - A mapping does not have the permissions.
  * * Another errno of iommufd_access_rw().
  */
 int vfio_emulated_rw(struct vfio_device *device, dma_addr_t iova, void *data,

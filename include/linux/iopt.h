@@ -142,11 +142,13 @@ struct iopt_access_ops {
  * Flags for accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the
  * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
  * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
- * range to start and end inside a page.
+ * range to start and end inside a page. IOPT_ACCESS_FOREIGN allows
+ * iopt_access_rw() in a process that does not own the memory.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)
 #define IOPT_ACCESS_UNALIGNED	BIT(2)
+#define IOPT_ACCESS_FOREIGN	BIT(3)
 
 struct io_pagetable *iopt_alloc(const struct iopt_policy *policy);
 void iopt_free(struct io_pagetable *iopt);

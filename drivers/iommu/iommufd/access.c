@@ -495,8 +495,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, IOMMUFD);
  *
  * @access may have been created without operations. See iopt_access_rw().
  *
- * Context: Runs in the process that mapped the memory, or in a kernel thread
- * without an mm. May sleep for an unbounded time.
+ * Context: Any process, or a kernel thread. May sleep for an unbounded time.
  * Return: 0, or
  * * %-ENOENT - @access is not attached or is being detached, or a part of the
  *   range is not mapped.
@@ -514,7 +513,7 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	if (!iopt_access)
 		return -ENOENT;
 	rc = iopt_access_rw(iopt_access, iova, data, length,
-			    engine_flags(flags));
+			    engine_flags(flags) | IOPT_ACCESS_FOREIGN);
 	access_exit(access);
 	return rc;
 }

@@ -4,8 +4,10 @@
  *
  * Data is copied through the page tables of the process that owns the memory.
  * The access therefore sees the memory as that process does, and nothing is
- * pinned.
+ * pinned. In another process, which does not have these page tables, the pages
+ * are pinned for the time of the copy.
  */
+#include <linux/highmem.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -14,11 +16,27 @@
 #include <linux/uaccess.h>
 
 #include "access.h"
+#include "access_pins.h"
 #include "account.h"
 #include "area.h"
 #include "dirty_bitmap.h"
 #include "io_pagetable.h"
 #include "pages.h"
+
+/* Number of pages that are pinned at once to copy memory of another process. */
+#define PIN_BATCH	16
+
+static int user_copy(unsigned long uaddr, void *buffer, unsigned long length,
+		     bool write)
+{
+	unsigned long left;
+
+	if (write)
+		left = copy_to_user((void __user *)uaddr, buffer, length);
+	else
+		left = copy_from_user(buffer, (void __user *)uaddr, length);
+	return left ? -EFAULT : 0;
+}
 
 /*
  * Copy between a buffer and the memory of a process. Only a kernel thread
@@ -28,26 +46,82 @@
 static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		   unsigned long length, bool write)
 {
-	bool borrow = mm != current->mm;
-	unsigned long left;
+	int rc = -EFAULT;
 
-	if (borrow && !mmget_not_zero(mm))
+	if (mm == current->mm)
+		return user_copy(uaddr, buffer, length, write);
+	if (!mmget_not_zero(mm))
 		return -EPERM;
-	if (borrow && (!(current->flags & PF_KTHREAD) || current->mm)) {
-		mmput(mm);
-		return -EFAULT;
-	}
-	if (borrow)
+	if ((current->flags & PF_KTHREAD) && !current->mm) {
 		kthread_use_mm(mm);
-	if (write)
-		left = copy_to_user((void __user *)uaddr, buffer, length);
-	else
-		left = copy_from_user(buffer, (void __user *)uaddr, length);
-	if (borrow) {
+		rc = user_copy(uaddr, buffer, length, write);
 		kthread_unuse_mm(mm);
-		mmput(mm);
 	}
-	return left ? -EFAULT : 0;
+	mmput(mm);
+	return rc;
+}
+
+static bool mm_is_usable(const struct mm_struct *mm)
+{
+	return mm == current->mm ||
+	       ((current->flags & PF_KTHREAD) && !current->mm &&
+		atomic_read(&mm->mm_users));
+}
+
+static void page_copy(struct page *page, unsigned int offset, void *buffer,
+		      unsigned int length, bool write)
+{
+	char *mapped = kmap_local_page(page);
+
+	if (write)
+		memcpy(mapped + offset, buffer, length);
+	else
+		memcpy(buffer, mapped + offset, length);
+	kunmap_local(mapped);
+}
+
+/*
+ * Copy between a buffer and the memory of any process. Each page is pinned for
+ * the time of the copy. A page that is pinned already is used even after the
+ * process has exited.
+ */
+static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
+		       unsigned long iova, void *buffer, unsigned long length,
+		       bool write)
+{
+	struct iopt_pinner pinner = { &area->nr_pins, access->owner };
+	unsigned int offset = offset_in_page(area->offset +
+					     (iova - area->start));
+	unsigned long index = iopt_area_index(area, iova);
+	struct page *pages[PIN_BATCH];
+
+	while (length) {
+		unsigned long bytes = min(PIN_BATCH * PAGE_SIZE - offset,
+					  length);
+		unsigned long nr = PAGE_ALIGN(offset + bytes) >> PAGE_SHIFT;
+		unsigned long done, lost = 0, i;
+		int rc;
+
+		rc = iopt_pins_add(area->pages, pinner, index, nr, pages,
+				   &done, &lost);
+		for (i = 0; !rc && i != nr; i++) {
+			unsigned long part = min(PAGE_SIZE - offset, length);
+
+			page_copy(pages[i], offset, buffer, part, write);
+			buffer += part;
+			length -= part;
+			offset = 0;
+		}
+		if (!rc)
+			iopt_pins_remove(area->pages, pinner, index, nr, false,
+					 &lost);
+		atomic_long_add(lost, &access->iopt->nr_lost);
+		if (rc)
+			return rc;
+		index += nr;
+		cond_resched();
+	}
+	return 0;
 }
 
 /**
@@ -57,13 +131,17 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * @buffer: kernel buffer to copy to or from
  * @length: length in bytes, not 0; the range may span mappings
  * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads. With
- *         %IOPT_ACCESS_READ, a write also requires mappings that permit reading
+ *         %IOPT_ACCESS_READ, a write also requires mappings that permit reading.
+ *         %IOPT_ACCESS_FOREIGN copies memory of a process that the caller
+ *         cannot use the page tables of
  *
- * Uses the current page tables of the process that owns the memory, not the
- * pages that are pinned.
+ * Uses the current page tables of the process that owns the memory if it can,
+ * not the pages that are pinned. With %IOPT_ACCESS_FOREIGN, other callers use
+ * the pages that are pinned, and pin and charge pages that are not.
  *
- * Context: in the process that owns the memory, or in a kernel thread without
- * an mm; may block indefinitely on page faults.
+ * Context: in the process that owns the memory, in a kernel thread without an
+ * mm or, with %IOPT_ACCESS_FOREIGN, in any process; may block indefinitely on
+ * page faults.
  * Return: 0 if all bytes were copied, or
  * * %-EINVAL - @length is 0.
  * * %-EOVERFLOW - The range wraps around.
@@ -73,6 +151,8 @@ static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
  * * %-EBUSY - A mapping is an orphan.
  * * %-EFAULT - The memory belongs to another process and the caller is not a
  *   kernel thread without an mm, or the process cannot access the address.
+ * * With %IOPT_ACCESS_FOREIGN, another errno of pinning; see iopt_access_pin().
+ *   %-EPERM then only means that a mapping does not permit the access.
  *
  * On failure, some of the bytes may have been copied.
  */
@@ -101,8 +181,13 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		uaddr = READ_ONCE(area->pages->uaddr) + area->offset +
 			(iova - area->start) +
 			(area->slice.start << PAGE_SHIFT);
-		rc = mm_copy(area->pages->payer->mm, uaddr, buffer, bytes,
-			     write);
+		if ((flags & IOPT_ACCESS_FOREIGN) &&
+		    !mm_is_usable(area->pages->payer->mm))
+			rc = pinned_copy(access, area, iova, buffer, bytes,
+					 write);
+		else
+			rc = mm_copy(area->pages->payer->mm, uaddr, buffer,
+				     bytes, write);
 		mutex_lock(&iopt->lock);
 		/* A failed copy may have written part of the range. */
 		if (write)

@@ -257,6 +257,101 @@ static void rw_of_dead_process(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
 
+/**
+ * struct foreign - call to iopt_access_rw() in another process
+ * @access: the access
+ * @iova: first IOVA
+ * @bytes: buffer
+ * @length: length in bytes
+ * @flags: flags in addition to IOPT_ACCESS_FOREIGN
+ */
+struct foreign {
+	struct iopt_access *access;
+	unsigned long iova;
+	u8 *bytes;
+	unsigned long length;
+	unsigned int flags;
+};
+
+static long call_foreign(struct test_thread *thread)
+{
+	const struct foreign *call = thread->data;
+
+	return iopt_access_rw(call->access, call->iova, call->bytes,
+			      call->length, call->flags | IOPT_ACCESS_FOREIGN);
+}
+
+/*
+ * With IOPT_ACCESS_FOREIGN, any process can read and write, also across pages
+ * and mappings, and nothing stays pinned or charged.
+ */
+static void rw_foreign(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, 20), charged, i;
+	struct mm_struct *other = test_other_mm(test);
+	u8 *bytes = buffer_of(test, PAGES(18) + 2, 7);
+	struct foreign call = {
+		.access = access->access,
+		.iova = IOVA + PAGES(1) - 1,
+		.bytes = bytes,
+		.length = PAGES(18) + 2,
+		.flags = IOPT_ACCESS_WRITE,
+	};
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
+					  uaddr + PAGES(4), 16));
+	charged = test_charged();
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_foreign, &call,
+						 other));
+	KUNIT_EXPECT_EQ(test, charged, test_charged());
+	test_expect_pins(test, uaddr, 20, 0);
+	KUNIT_EXPECT_EQ(test, 0x0707070707070707,
+			user_value(test, uaddr + PAGES(1)));
+	KUNIT_EXPECT_EQ(test, 0x0707070707070707,
+			user_value(test, uaddr + PAGES(19) - 8));
+	KUNIT_EXPECT_EQ(test, 7, user_value(test, uaddr + PAGES(19)) & 0xff);
+
+	memset(bytes, 0, call.length);
+	call.flags = 0;
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_foreign, &call,
+						 other));
+	for (i = 0; i != call.length && bytes[i] == 7; i++)
+		;
+	KUNIT_EXPECT_EQ(test, call.length, i);
+	call.iova = IOVA + PAGES(20) - 1;
+	call.length = 2;
+	KUNIT_EXPECT_EQ(test, -ENOENT, test_thread_run(test, call_foreign,
+						       &call, other));
+	test_validate(test);
+	mmput(other);
+}
+
+/*
+ * After the process has exited, the pages that a domain has pinned can still be
+ * read by anyone, and other pages cannot.
+ */
+static void rw_foreign_of_dead_process(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	struct mm_struct *other = test_other_mm(test);
+	u64 value = 1;
+
+	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, NULL, other));
+	test_attach(test, space->mock[0]);
+	mmput(other);
+	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA, &value, IOPT_ACCESS_FOREIGN));
+	KUNIT_EXPECT_EQ(test, 0, value);
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, -ESRCH,
+			rw(access, IOVA, &value, IOPT_ACCESS_FOREIGN));
+	test_validate(test);
+	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
+}
+
 /*
  * Return a bitmap of the dirty pages among the 64 pages at IOVA. The report
  * makes these pages clean.
@@ -346,6 +441,8 @@ static struct kunit_case rw_cases[] = {
 	KUNIT_CASE(rw_last_bytes),
 	KUNIT_CASE(rw_by_other_processes),
 	KUNIT_CASE(rw_of_dead_process),
+	KUNIT_CASE(rw_foreign),
+	KUNIT_CASE(rw_foreign_of_dead_process),
 	KUNIT_CASE(rw_marks_dirty),
 	KUNIT_CASE(rw_EFAULT_marks_dirty),
 	{}
