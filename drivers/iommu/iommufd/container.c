@@ -61,17 +61,16 @@ void iommufd_container_destroy(struct iommufd_ioas *ioas)
 }
 
 /*
- * Get the container IOAS, of which the caller becomes a short-term user.
- * Returns NULL if there is none.
+ * Become a long-term user of the container IOAS. Returns NULL if there is none.
  */
-static struct iommufd_ioas *container_get(struct iommufd_ctx *ictx)
+static struct iommufd_ioas *container_use(struct iommufd_ctx *ictx)
 {
 	struct iommufd_object *obj;
 
 	xa_lock(&ictx->objects);
 	obj = ictx->container;
 	if (obj)
-		refcount_inc(&obj->refs);
+		obj->users++;
 	xa_unlock(&ictx->objects);
 	return obj ? container_of(obj, struct iommufd_ioas, obj) : NULL;
 }
@@ -249,18 +248,12 @@ static long space_ioctl(struct type1_space *space, unsigned int cmd,
 long iommufd_container_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 			     unsigned long arg)
 {
-	struct iommufd_ioas *ioas = container_get(ictx);
+	struct iommufd_ioas *ioas = container_use(ictx);
 	long rc;
 
-	if (ioas && iommufd_object_use(&ioas->obj)) {
-		iommufd_object_put(&ioas->obj);
-		ioas = NULL;
-	}
 	rc = space_ioctl(ioas ? &ioas->type1 : NULL, cmd, arg);
-	if (ioas) {
+	if (ioas)
 		iommufd_object_unuse(&ioas->obj);
-		iommufd_object_put(&ioas->obj);
-	}
 	return rc;
 }
 

@@ -59,8 +59,8 @@ struct iommufd_object;
  * @objects: all objects by ID; the entry is NULL while the object is being set
  *           up
  * @put_wq: woken when a short-term reference to an object is dropped
- * @account: how mappings are charged. Written only while @objects is empty,
- *           under the xa_lock of @objects
+ * @account: how mappings are charged without CAP_IPC_LOCK. Written only while
+ *           @objects is empty, under the xa_lock of @objects
  * @container: IOAS that the ioctls of VFIO containers apply to, or NULL;
  *             protected by the xa_lock of @objects. Cleared when the IOAS is
  *             destroyed
@@ -171,8 +171,12 @@ static inline int iommufd_pin_errno(int rc)
 /* Return how mappings of the current process are charged. */
 static inline enum iopt_account iommufd_account(struct iommufd_ctx *ictx)
 {
-	return capable(CAP_IPC_LOCK) ? IOPT_ACCOUNT_NONE :
-				       READ_ONCE(ictx->account);
+	enum iopt_account account = READ_ONCE(ictx->account);
+
+	if (!capable(CAP_IPC_LOCK))
+		return account;
+	return account == IOPT_ACCOUNT_MM ? IOPT_ACCOUNT_MM_UNLIMITED :
+					    IOPT_ACCOUNT_NONE;
 }
 
 /**

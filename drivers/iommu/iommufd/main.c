@@ -207,8 +207,8 @@ static int iommufd_open(struct inode *inode, struct file *file)
 	ictx->file = file;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ictx->put_wq);
-	/* type1 charges the process that maps memory. */
-	ictx->account = iminor(inode) == VFIO_MINOR ? IOPT_ACCOUNT_MM_PINNED :
+	/* Programs that know only type1 look at VmLck, as type1 charges it. */
+	ictx->account = iminor(inode) == VFIO_MINOR ? IOPT_ACCOUNT_MM :
 						      IOPT_ACCOUNT_USER;
 	file->private_data = ictx;
 	return 0;

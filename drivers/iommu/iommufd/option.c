@@ -36,7 +36,7 @@ static int option_rlimit_mode(struct iommufd_ctx *ictx,
 
 	switch (cmd->op) {
 	case IOMMU_OPTION_OP_GET:
-		cmd->val64 = READ_ONCE(ictx->account) == IOPT_ACCOUNT_MM_PINNED;
+		cmd->val64 = READ_ONCE(ictx->account) != IOPT_ACCOUNT_USER;
 		return 0;
 	case IOMMU_OPTION_OP_SET:
 		if (!capable(CAP_SYS_RESOURCE))

@@ -147,7 +147,7 @@ extern struct kmem_cache *iopt_area_cache;
 
 struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 				  struct iopt_pages *pages, unsigned long first,
-				  int prot, gfp_t gfp);
+				  unsigned int offset, int prot, gfp_t gfp);
 void iopt_areas_free(struct list_head *areas);
 void iopt_area_insert(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iopt_area *above);

@@ -8,6 +8,7 @@
  * alignment.
  */
 #include <linux/align.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
@@ -204,14 +205,16 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)
 {
-	const unsigned long sizes[] = { SZ_1G, SZ_2M, iopt->iova_alignment };
+	const unsigned long sizes[] = { SZ_1G, SZ_2M, PAGE_SIZE, 1 };
+	bool pages = PAGE_ALIGNED(uaddr | length);
 	unsigned int i;
 
 	lockdep_assert_held(&iopt->lock);
 	if (!IS_ALIGNED(length, iopt->iova_alignment))
 		return -EINVAL;
 
-	for (i = 0; i != ARRAY_SIZE(sizes); i++) {
+	/* Whole pages stay aligned, so that domains can be attached later. */
+	for (i = 0; i != ARRAY_SIZE(sizes) - pages; i++) {
 		struct iova_request req = {
 			.length = length,
 			.alignment = max(sizes[i], iopt->iova_alignment),
@@ -219,11 +222,13 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 			.tries = MAX_TRIES,
 		};
 
-		if (length < sizes[i] ||
+		if ((length < sizes[i] && sizes[i] > PAGE_SIZE) ||
 		    check_add_overflow(length,
 				       req.alignment - iopt->iova_alignment,
 				       &req.surely))
 			continue;
+		if (!IS_ALIGNED(uaddr, iopt->iova_alignment))
+			req.offset = 0;
 		if (req_fits_anywhere(iopt, &req, start))
 			return 0;
 	}

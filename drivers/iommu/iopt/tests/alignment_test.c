@@ -29,7 +29,7 @@ static int map_bytes(struct io_pagetable *iopt, unsigned long iova,
 		     unsigned long uaddr, unsigned long length)
 {
 	return iopt_map_user(iopt, &iova, (void __user *)uaddr, length, TEST_RW,
-			     IOPT_ACCOUNT_MM, IOPT_MAP_FIXED);
+			     IOPT_ACCOUNT_USER, IOPT_MAP_FIXED);
 }
 
 static int unmap_bytes(struct io_pagetable *iopt, unsigned long iova,
@@ -96,17 +96,34 @@ static void bytes_can_be_mapped(struct kunit *test)
 	iopt_access_destroy(access);
 }
 
-/* The engine also chooses IOVAs for lengths that are not page aligned. */
+/*
+ * The engine also chooses IOVAs for mappings that are not page aligned, with
+ * the offset in a page that the memory has. Whole pages get aligned IOVAs.
+ */
 static void iova_of_bytes_is_chosen(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	unsigned long uaddr = test_touched(test, 2), iova = 0;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long uaddr = test_touched(test, 2);
+	unsigned long iova = 0, whole = 0, copy = 0;
 
 	KUNIT_ASSERT_EQ(test, 0,
-			iopt_map_user(space->iopt, &iova,
-				      (void __user *)(uaddr + 9), BYTES,
-				      TEST_RW, IOPT_ACCOUNT_MM, 0));
-	KUNIT_EXPECT_EQ(test, 0, unmap_bytes(space->iopt, iova, BYTES));
+			iopt_map_user(iopt, &iova, (void __user *)(uaddr + 9),
+				      100, TEST_RW, IOPT_ACCOUNT_USER, 0));
+	KUNIT_EXPECT_EQ(test, 9, offset_in_page(iova));
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_map_user(iopt, &whole, (void __user *)uaddr,
+				      PAGE_SIZE, TEST_RW, IOPT_ACCOUNT_USER,
+				      0));
+	KUNIT_EXPECT_EQ(test, 0, offset_in_page(whole));
+	KUNIT_ASSERT_EQ(test, 0, iopt_copy(iopt, &copy, iopt, iova + 50, 50,
+					   IOMMU_READ, 0));
+	KUNIT_EXPECT_EQ(test, 59, offset_in_page(copy));
+	KUNIT_EXPECT_EQ(test, 0, unmap_bytes(iopt, copy, 50));
+	KUNIT_EXPECT_EQ(test, 0, unmap_bytes(iopt, iova, 100));
+	test_attach(test, space->mock[0]);
+	test_detach(test, space->mock[0]);
+	KUNIT_EXPECT_EQ(test, 0, unmap_bytes(iopt, whole, PAGE_SIZE));
 }
 
 /* A copy may start and end at any byte of its source. */
@@ -196,8 +213,13 @@ static void copy_requires_alignment_of_all_areas(struct kunit *test)
 					   SZ_1G + PAGE_SIZE + 512,
 					   uaddr + PAGE_SIZE + 512,
 					   PAGE_SIZE - 512));
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_1G + PAGES(2),
+					  uaddr + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			iopt_copy(other, &to, space->iopt, SZ_1G, PAGES(2),
+				  IOMMU_READ, IOPT_MAP_FIXED));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_copy(other, &to, space->iopt, SZ_1G, PAGES(3),
 				  IOMMU_READ, IOPT_MAP_FIXED));
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_copy(other, &to, space->iopt, SZ_1G, PAGE_SIZE,
@@ -222,6 +244,7 @@ static void pins_require_alignment(struct kunit *test)
 	access = iopt_access_create(iopt, &ops, NULL);
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE, PTR_ERR(access));
 	KUNIT_EXPECT_FALSE(test, iopt_has_accesses(iopt));
+	KUNIT_EXPECT_EQ(test, 1, iopt_iova_alignment(iopt));
 	KUNIT_EXPECT_EQ(test, 0, unmap_bytes(iopt, SZ_1G, PAGE_SIZE));
 
 	access = iopt_access_create(iopt, &ops, NULL);
@@ -270,7 +293,7 @@ struct half {
 
 static int half_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,
-			 int prot, gfp_t gfp, size_t *mapped)
+			 size_t bytes, int prot, gfp_t gfp, size_t *mapped)
 {
 	struct half *half = container_of(domain, struct half, domain);
 	unsigned int i;

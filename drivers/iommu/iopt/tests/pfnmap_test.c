@@ -33,7 +33,7 @@ static int map_pfns(struct io_pagetable *iopt, unsigned long iova,
 		    unsigned long uaddr, unsigned long npages, int prot)
 {
 	return iopt_map_user(iopt, &iova, (void __user *)uaddr, PAGES(npages),
-			     prot, IOPT_ACCOUNT_MM,
+			     prot, IOPT_ACCOUNT_USER,
 			     IOPT_MAP_FIXED | IOPT_MAP_PFNMAP);
 }
 
@@ -147,7 +147,8 @@ static void pin_pfnmap_EINVAL(struct kunit *test)
 	user_pfnmap(test, io, NO_PAGE, 2, PAGE_SHARED);
 
 	charged = test_charged();
-	KUNIT_ASSERT_EQ(test, 0, map_pfns(space->iopt, IOVA, uaddr, 4, TEST_RW));
+	KUNIT_ASSERT_EQ(test, 0,
+			map_pfns(space->iopt, IOVA, uaddr, 4, TEST_RW));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA + PAGES(2), 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL, test_pin(access, IOVA, 4));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());

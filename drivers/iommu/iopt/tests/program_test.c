@@ -584,8 +584,8 @@ static void count_unprogram(struct kunit *test, struct counted *counted,
 	counted->domain.ops = &count_ops;
 	counted->domain.pgsize_bitmap = PAGE_SIZE | SZ_2M | SZ_1G;
 	record_init(test, &record);
-	record.area = iopt_area_alloc(iova, iova + bytes - 1, record.pages, 0, 0,
-				      IOMMU_READ, GFP_KERNEL);
+	record.area = iopt_area_alloc(iova, iova + bytes - 1, record.pages, 0,
+				      0, IOMMU_READ, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, record.area);
 	iopt_flush_start(&flush, &counted->domain);
 	iopt_area_unprogram(record.area, &flush);

@@ -289,30 +289,30 @@ static void rw_foreign(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = test_access_create(test);
-	unsigned long uaddr = test_touched(test, 20), charged, i;
+	unsigned long uaddr = test_touched(test, 24), charged, i;
 	struct mm_struct *other = test_other_mm(test);
-	u8 *bytes = buffer_of(test, PAGES(18) + 2, 7);
+	u8 *bytes = buffer_of(test, PAGES(22) + 2, 7);
 	struct foreign call = {
 		.access = access->access,
 		.iova = IOVA + PAGES(1) - 1,
 		.bytes = bytes,
-		.length = PAGES(18) + 2,
+		.length = PAGES(22) + 2,
 		.flags = IOPT_ACCESS_WRITE,
 	};
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, 4));
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA + PAGES(4),
-					  uaddr + PAGES(4), 16));
+					  uaddr + PAGES(4), 20));
 	charged = test_charged();
 	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_foreign, &call,
 						 other));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
-	test_expect_pins(test, uaddr, 20, 0);
+	test_expect_pins(test, uaddr, 24, 0);
 	KUNIT_EXPECT_EQ(test, 0x0707070707070707,
 			user_value(test, uaddr + PAGES(1)));
 	KUNIT_EXPECT_EQ(test, 0x0707070707070707,
-			user_value(test, uaddr + PAGES(19) - 8));
-	KUNIT_EXPECT_EQ(test, 7, user_value(test, uaddr + PAGES(19)) & 0xff);
+			user_value(test, uaddr + PAGES(23) - 8));
+	KUNIT_EXPECT_EQ(test, 7, user_value(test, uaddr + PAGES(23)) & 0xff);
 
 	memset(bytes, 0, call.length);
 	call.flags = 0;
@@ -321,7 +321,7 @@ static void rw_foreign(struct kunit *test)
 	for (i = 0; i != call.length && bytes[i] == 7; i++)
 		;
 	KUNIT_EXPECT_EQ(test, call.length, i);
-	call.iova = IOVA + PAGES(20) - 1;
+	call.iova = IOVA + PAGES(24) - 1;
 	call.length = 2;
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_thread_run(test, call_foreign,
 						       &call, other));

@@ -184,6 +184,21 @@ TEST_F(option, huge_pages_invalid_ids_ENOENT)
 	}
 }
 
+/* Without huge pages, mappings are aligned to the page size. */
+TEST_F(option, huge_pages_with_misaligned_mapping_EADDRINUSE)
+{
+	const __u64 iova = TESTBED_IOVA + 8;
+	const int iommufd = self->bed.iommufd;
+	const __u32 ioas = self->bed.ioas;
+
+	ASSERT_EQ(0, ioas_map(iommufd, ioas, self->bed.memory + 16, PAGE, iova,
+			      IOAS_READ_WRITE));
+	EXPECT_EQ(-EADDRINUSE, option_set(iommufd, HUGE_PAGES, ioas, 0));
+	EXPECT_EQ(1, get_value(iommufd, HUGE_PAGES, ioas));
+	ASSERT_EQ(0, testbed_unmap(&self->bed, iova, PAGE));
+	EXPECT_EQ(0, option_set(iommufd, HUGE_PAGES, ioas, 0));
+}
+
 /* Large entries cannot be disabled while existing mappings may use them. */
 TEST_F(option, huge_pages_in_use_EINVAL)
 {

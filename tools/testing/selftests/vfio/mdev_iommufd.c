@@ -383,7 +383,8 @@ TEST_F(mdev, copy)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-TEST_F(mdev, copy_by_another_process_EFAULT)
+/* A process that has the file of a device, but not the memory, writes to it. */
+TEST_F(mdev, copy_by_another_process)
 {
 	pid_t child;
 	int status;
@@ -394,15 +395,18 @@ TEST_F(mdev, copy_by_another_process_EFAULT)
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
-		char data[8] = { 6 };
+		char data[8] = { 6, 7 };
 
-		_exit(mediated_write(self->bed.fd, IOVA, data, 8) == -EFAULT ?
-			      0 :
-			      1);
+		_exit(mediated_write(self->bed.fd, IOVA, data, 8) ||
+		      self->bed.memory[0] != 5);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
-	EXPECT_EQ(5, self->bed.memory[0]);
+	EXPECT_EQ(6, self->bed.memory[0]);
+	EXPECT_EQ(7, self->bed.memory[1]);
+	EXPECT_EQ(0, self->bed.memory[2]);
+	EXPECT_EQ(5, self->bed.memory[8]);
+	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
 /*

@@ -7,15 +7,22 @@
 
 #include "workers.h"
 
+#define MIN_ITERATIONS	2
+#define PATIENCE	60	/* seconds */
+
 static void *run_worker(void *argument)
 {
 	struct worker *worker = argument;
 
 	while (!__atomic_load_n(worker->stop, __ATOMIC_RELAXED)) {
-		worker->result = worker->work(worker);
-		if (worker->result)
+		int result = worker->work(worker);
+
+		if (result) {
+			__atomic_store_n(&worker->result, result,
+					 __ATOMIC_RELAXED);
 			break;
-		worker->iterations++;
+		}
+		__atomic_fetch_add(&worker->iterations, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -49,11 +56,27 @@ void workers_join(struct workers *workers)
 	workers->stop = 0;
 }
 
+/* On a busy machine, an iteration may take longer than the whole test should. */
+static void wait_for_iterations(const struct worker *worker)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 10 * PATIENCE; tries++) {
+		if (__atomic_load_n(&worker->iterations, __ATOMIC_RELAXED) >=
+			    MIN_ITERATIONS ||
+		    __atomic_load_n(&worker->result, __ATOMIC_RELAXED))
+			return;
+		usleep(100 * 1000);
+	}
+}
+
 int workers_stop(struct workers *workers)
 {
 	unsigned int nr = workers->nr, i;
 	int result = 0;
 
+	for (i = 0; i < nr; i++)
+		wait_for_iterations(&workers->worker[i]);
 	workers_join(workers);
 	for (i = 0; i < nr; i++) {
 		struct worker *worker = &workers->worker[i];
@@ -63,7 +86,7 @@ int workers_stop(struct workers *workers)
 		if (result)
 			continue;
 		result = worker->result;
-		if (!result && worker->iterations < 2)
+		if (!result && worker->iterations < MIN_ITERATIONS)
 			result = -ETIME;
 	}
 	return result;

@@ -54,8 +54,9 @@ void workers_start(struct workers *workers, worker_fn work, void *shared,
 void workers_join(struct workers *workers);
 
 /*
- * Stop all threads. Returns the first unexpected -errno, -ETIME if a thread has
- * completed fewer than two iterations, or 0.
+ * Stop all threads once each has completed two iterations. Returns the first
+ * unexpected -errno, -ETIME if a thread does not complete two iterations within
+ * a minute, or 0.
  */
 int workers_stop(struct workers *workers);
 
