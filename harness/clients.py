@@ -7,8 +7,8 @@ checked as well.
 """
 import re
 
-from . import guest, kernel, newer, packages, stock
-from .paths import HARNESS
+from . import guest, inherit, kernel, newer, packages, stock
+from .paths import BUILD, HARNESS, LINUX
 from .results import Results, report
 from .shell import say
 from .traffic import Traffic
@@ -72,9 +72,16 @@ def ours():
     return clients("ours", kernel.bzimage(kernel.build("release")))
 
 
+def container():
+    """Forward frames under our kernel with an iommufd as /dev/vfio/vfio; return the results."""
+    inherit.release(BUILD / "container", LINUX)
+    return clients("container", kernel.bzimage(kernel.build("container")))
+
+
 def main():
     results = Results()
     results.add(clients("stock", kernel.bzimage(stock.build("release"))), "stock: ")
     results.add(ours(), "ours: ")
+    results.add(container(), "iommufd as the container: ")
     results.add(newer.vfio(), "vfio of Linux 7: ")
     return report(results, every=True)

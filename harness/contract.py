@@ -6,7 +6,6 @@ rules that it shows, a name that is unique within the program, and the observed 
 has one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence. harness/contract/ contains
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
-  iommufd   the same between type1 and an iommufd as the container: program | line | type1 | iommufd
   warnings  machines on which kernel warnings are expected: machine, and the rule that the warnings show
 """
 import re
@@ -23,7 +22,6 @@ PROGRAMS = BUILD / "contract"       # folder of the built programs
 RULES = ROOT / SOURCE / "rules"
 DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device for programs that include mdev.h
-TYPE1 = "/dev/vfio/vfio"    # the usual file of a container
 NOTHING = "(no line)"      # stands for a line that a program did not print
 LINE = re.compile(r"^(T1-\d+(?:,T1-\d+)*) (\S+): (.*)$")
 
@@ -43,14 +41,10 @@ ALSO = {"amd": ["bug_end", "get_info"]}
 
 @dataclass
 class Kernel:
-    """A kernel to run the programs under, with the mediated device that was built for it.
-
-    container is the file to open as the container.
-    """
+    """A kernel to run the programs under, with the mediated device that was built for it."""
     name: str
     bzimage: Path
     mdev: Path
-    container: str
 
 
 @dataclass
@@ -117,25 +111,23 @@ def build_programs():
          env=kernel.environment())
 
 
-def prepare(name, out, tree=LINUX, container=TYPE1):
+def prepare(name, out, tree=LINUX):
     """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
 
-    For type1, the sources are taken from the repository, since those in build/linux use operations that stock vfio does
-    not have. Another container needs these operations.
+    The sources are taken from the repository, since those in build/linux use operations that stock vfio does not have.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree((ROOT if container == TYPE1 else LINUX) / MODULE, folder, ignore=shutil.ignore_patterns("*.o"))
+    shutil.copytree(ROOT / MODULE, folder)
     must(f"build the mediated device for {name}",
          kernel.make(out, f"M={folder}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
          f"contract-mdev-{name}.build", env=kernel.environment())
-    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")), container)
+    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")))
 
 
 def header(tested):
     """Return the start of a guest's script that runs programs under the Kernel."""
-    return (f". {HARNESS}/guest/tests.sh\necho 16 >/proc/sys/vm/nr_hugepages\ninsmod {tested.mdev}\n"
-            f"export VFIO_CONTAINER={tested.container}\n")
+    return f". {HARNESS}/guest/tests.sh\necho 16 >/proc/sys/vm/nr_hugepages\ninsmod {tested.mdev}\n"
 
 
 def run(program):

@@ -14,6 +14,7 @@ from .shell import Failure, must, say
 # {name of a kernel: fragments in harness/config that are merged into tinyconfig}
 FRAGMENTS = {
     "release": ["common", "iommufd", "release"],
+    "container": ["common", "iommufd", "release", "container"],
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
