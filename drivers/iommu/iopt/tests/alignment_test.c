@@ -204,8 +204,8 @@ static void attach_requires_alignment(struct kunit *test)
 static void copy_requires_alignment_of_all_areas(struct kunit *test)
 {
 	struct test_space *space = test->priv;
-	struct io_pagetable *other = test_other_space(test, space->mock[1]);
-	unsigned long uaddr = test_touched(test, 4), to = SZ_1G;
+	struct io_pagetable *other = test_iopt_alloc(test);
+	unsigned long uaddr = test_touched(test, 4), to = SZ_1G, bytes;
 
 	KUNIT_ASSERT_EQ(test, 0, map_bytes(space->iopt, SZ_1G, uaddr,
 					   PAGE_SIZE + 512));
@@ -224,7 +224,9 @@ static void copy_requires_alignment_of_all_areas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0,
 			iopt_copy(other, &to, space->iopt, SZ_1G, PAGE_SIZE,
 				  IOMMU_READ, IOPT_MAP_FIXED));
-	test_other_free(test, other, space->mock[1]);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(other, 0, ULONG_MAX, &bytes));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, bytes);
+	iopt_free(other);
 }
 
 static void no_unmap(void *data, unsigned long start, unsigned long last)
