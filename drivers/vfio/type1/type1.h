@@ -5,7 +5,7 @@
  *
  * A type1 container is one I/O address space of the engine in
  * drivers/iommu/iopt. These files implement its groups. Its ioctls are
- * implemented in ioctl.c for all drivers that offer them.
+ * implemented in ../type1_ioctl/ for all drivers that offer them.
  *
  * Vocabulary:
  *  physical  a group of devices that do DMA through an IOMMU

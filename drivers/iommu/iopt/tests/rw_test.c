@@ -331,7 +331,7 @@ static void rw_foreign(struct kunit *test)
 
 /*
  * After the process has exited, the pages that a domain has pinned can still be
- * read by anyone, and other pages cannot.
+ * read by any process, and other pages cannot.
  */
 static void rw_foreign_of_dead_process(struct kunit *test)
 {
