@@ -27,7 +27,7 @@ COMMANDS = {
     "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
     "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and build/bench.svg"),
-    "clients": ("clients", "run programs of others: DPDK's testpmd, and the vfio kselftests of Linux 7"),
+    "clients": ("clients", "run programs of others: DPDK's testpmd, and kselftests of newer kernels"),
     "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, unlike ours"),
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
     "series": ("series_mail", "write the patches as mail to build/series"),

@@ -24,9 +24,9 @@ TREE = BUILD / "bisect-tree"
 MODULES = {
     "drivers/iommu/iopt": ["iopt"],
     "drivers/iommu/iommufd": ["iommufd"],
-    "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
+    "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_type1_ioctl", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
 }
-VARIANTS = {"y": ["common", "iommufd", "kunit"], "m": ["common", "iommufd", "modular"]}
+VARIANTS = {"y": ["common", "iommufd", "kunit", "validate"], "m": ["common", "iommufd", "modular", "validate"]}
 # The same with type1 on the engine, for the commits at which it is not the default.
 ENGINE = {f"{variant}-engine": [*fragments, "engine"] for variant, fragments in VARIANTS.items()}
 
@@ -52,7 +52,7 @@ def objects(patches, variant):
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant[0] == "m":
-        sources = [path for path in sources if "/tests/" not in path and not path.endswith("_test.c")]
+        sources = [path for path in sources if "/iopt/tests/" not in path and not path.endswith("_test.c")]
     return [path[:-1] + "o" for path in sources]
 
 

@@ -7,8 +7,8 @@ checked as well.
 """
 import re
 
-from . import guest, inherit, kernel, newer, packages, stock
-from .paths import BUILD, HARNESS, LINUX
+from . import guest, inherit, kernel, newer, newer_iommufd, packages, stock
+from .paths import HARNESS
 from .results import Results, report
 from .shell import say
 from .traffic import Traffic
@@ -74,8 +74,7 @@ def ours():
 
 def container():
     """Forward frames under our kernel with an iommufd as /dev/vfio/vfio; return the results."""
-    inherit.release(BUILD / "container", LINUX)
-    return clients("container", kernel.bzimage(kernel.build("container")))
+    return clients("container", kernel.bzimage(inherit.container()))
 
 
 def main():
@@ -84,4 +83,5 @@ def main():
     results.add(ours(), "ours: ")
     results.add(container(), "iommufd as the container: ")
     results.add(newer.vfio(), "vfio of Linux 7: ")
+    results.add(newer_iommufd.iommufd(), "iommufd of Linux 6.12: ")
     return report(results, every=True)

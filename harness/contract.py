@@ -6,6 +6,7 @@ rules that it shows, a name that is unique within the program, and the observed 
 has one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence. harness/contract/ contains
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
+  iommufd   intended differences of a container that is an iommufd: program | line | type1 | iommufd
   warnings  machines on which kernel warnings are expected: machine, and the rule that the warnings show
 """
 import re
@@ -45,6 +46,7 @@ class Kernel:
     name: str
     bzimage: Path
     mdev: Path
+    iommufd: bool = False   # the programs do only what a container supports that is an iommufd
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Side:
                 key = (program, found.group(2))
                 if key in self.lines:
                     self.wrong.append(f"{program}: line {found.group(2)} is printed twice")
-                self.lines[key] = (found.group(1).split(","), found.group(3))
+                self.lines[key] = (found.group(1).split(","), found.group(3).rstrip())
             elif program and line.strip() and not line.startswith("#"):
                 self.wrong.append(f"{program}: {line}")
         if program:
@@ -111,23 +113,27 @@ def build_programs():
          env=kernel.environment())
 
 
-def prepare(name, out, tree=LINUX):
+def prepare(name, out, tree=LINUX, iommufd=False):
     """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
 
     The sources are taken from the repository, since those in build/linux use operations that stock vfio does not have.
+    Only an iommufd needs these operations.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / MODULE, folder)
+    shutil.copytree((LINUX if iommufd else ROOT) / MODULE, folder)
     must(f"build the mediated device for {name}",
          kernel.make(out, f"M={folder}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
          f"contract-mdev-{name}.build", env=kernel.environment())
-    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")))
+    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")), iommufd)
 
 
 def header(tested):
     """Return the start of a guest's script that runs programs under the Kernel."""
-    return f". {HARNESS}/guest/tests.sh\necho 16 >/proc/sys/vm/nr_hugepages\ninsmod {tested.mdev}\n"
+    lines = [f". {HARNESS}/guest/tests.sh", "echo 16 >/proc/sys/vm/nr_hugepages", f"insmod {tested.mdev}"]
+    if tested.iommufd:
+        lines.append("export CONTRACT_IOMMUFD=1")
+    return "\n".join([*lines, ""])
 
 
 def run(program):

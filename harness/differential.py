@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make differential: compare the behaviour of type1 in the stock kernel and in ours, line by line.
 
-The lines are those that contract.py records. ONLY= selects contract programs; if it is given, rules without a line are
-not failures. Otherwise, switch.py checks the modules of both implementations as well.
+A container that is an iommufd is compared with type1 in our kernel. The lines are those that contract.py records. ONLY=
+selects contract programs; if it is given, rules without a line are not failures. Otherwise, switch.py checks the modules
+of both implementations as well.
 """
 import dataclasses
 import functools
 import itertools
 import re
 
-from . import beside, contract, guest, implementations, kernel, only, stock, switch
+from . import beside, contract, guest, implementations, inherit, kernel, only, stock, switch
 from .paths import LINUX
 from .results import Results, report
 from .shell import say
 
 
-def judge(first, other, allowed, whole):
+def judge(first, other, allowed, whole, least=0):
     """Print the table of rules and return a list of failures.
 
-    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
+    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures. If least
+    is set, so many rules must have a line, whichever they are.
     """
     differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
@@ -43,7 +45,7 @@ def judge(first, other, allowed, whole):
         lines = sum(len(names) for names in seen.get(rule, {}).values())
         where = " ".join(sorted(seen[rule])) if rule in seen else unseen.get(rule, "")
         say(f"{rule:8}{kind:7}{lines:6}  {verdict:12}{where}")
-        if whole and rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
+        if whole and not least and rule not in seen and rule not in unseen and kind in ("ABI", "QUIRK"):
             wrong.append(f"{rule} has no line, and no reason in harness/contract/unseen: {about}")
         if rule in seen and rule in unseen:
             wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen")
@@ -53,6 +55,8 @@ def judge(first, other, allowed, whole):
     say("rules with a line: " + ", ".join(f"{have} of {all_} {kind}" for kind, (have, all_) in counted.items())
         + f"; {sum(have for have, _ in counted.values())} in all, {len(first.lines)} lines, "
           f"{len(differences)} differences, {sum(1 for d in differences if d[4])} of them allowed")
+    if whole and len(seen) < least:
+        wrong.append(f"only {len(seen)} rules have a line, not {least}")
     return wrong
 
 
@@ -85,25 +89,31 @@ def explain(wrong, kernels):
     return [f"random: seed {seeds[0]} does not differ when run alone"]
 
 
-# The kernels that can be compared: {name: function that builds it and returns its folder and its tree}.
+# The kernels that can be compared: {name: function that builds it and returns its folder, its tree and whether the
+# programs do only what an iommufd supports}.
 KERNELS = {
     "stock": lambda: (stock.build("release"), stock.TREE),
     "standalone": lambda: (implementations.build("standalone"), implementations.TREE),
     "engine": lambda: (implementations.build("engine"), implementations.TREE),
     "ours": lambda: (kernel.build("release"), LINUX),
+    "type1": lambda: (kernel.build("release"), LINUX, True),
+    "iommufd": lambda: (inherit.container(), LINUX, True),
 }
-# Pairs that make differential compares, and whether the intended differences are allowed. The topic type1 has both
-# implementations in one tree: "standalone" is the one of stock, and "engine" the one that becomes ours.
-PAIRS = [("stock", "standalone", False), ("standalone", "engine", True), ("stock", "ours", True)]
+# Pairs that make differential compares, and the list of intended differences. The topic type1 has both implementations
+# in one tree: "standalone" is the one of stock, and "engine" the one that becomes ours.
+PAIRS = [("stock", "standalone", ""), ("standalone", "engine", "allowed"), ("stock", "ours", "allowed"),
+         ("type1", "iommufd", "iommufd")]
+RULES_OF_IOMMUFD = 120      # number of rules that must have a line with an iommufd
 
 
-def pair(sides, kernels, allow, whole):
-    """Compare two sides; return the results."""
-    wrong = judge(*sides, contract.table("allowed", 4, "|") if allow else [], whole)
+def pair(sides, kernels, allowed, whole):
+    """Compare two sides, with the named list of intended differences; return the results."""
+    wrong = judge(*sides, contract.table(allowed, 4, "|") if allowed else [], whole,
+                  RULES_OF_IOMMUFD if allowed == "iommufd" else 0)
     wrong += explain(wrong, kernels)
     results = Results(failed=wrong, logs=[log for side in sides for log in side.logs])
     if not wrong:
-        results.passed.append("all lines are the same" + (", except for intended differences" if allow else ""))
+        results.passed.append("all lines are the same" + (", except for intended differences" if allowed else ""))
     return results
 
 
@@ -123,9 +133,9 @@ def differential(pairs=PAIRS, seeds=200, wanted=""):
         sides = {name: jobs[name]() for name in names[1::2]}
         sides.update((name, others.result()) for name in names[::2])
     results = Results()
-    for one, other, allow in pairs:
+    for one, other, allowed in pairs:
         say(f"\n{one} and {other}:")
-        results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allow, chosen == every),
+        results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allowed, chosen == every),
                     f"{one} and {other}: ")
     if "random" in chosen:
         for text in success(sides[pairs[0][0]]):
@@ -135,7 +145,7 @@ def differential(pairs=PAIRS, seeds=200, wanted=""):
 
 def ours(seeds=200):
     """Compare the stock kernel with ours."""
-    return differential([("stock", "ours", True)], seeds)
+    return differential([("stock", "ours", "allowed")], seeds)
 
 
 def again():
@@ -143,7 +153,7 @@ def again():
     built = contract.prepare("stock", *KERNELS["stock"]())
     twice = [built, dataclasses.replace(built, name="again")]
     contract.build_programs()
-    return pair([contract.record(tested, contract.programs()) for tested in twice], twice, False, True)
+    return pair([contract.record(tested, contract.programs()) for tested in twice], twice, "", True)
 
 
 def main():

@@ -5,7 +5,7 @@ import shutil
 
 from . import kernel
 from .base import git
-from .paths import LINUX
+from .paths import BUILD, LINUX
 
 
 def release(out, tree):
@@ -28,3 +28,9 @@ def release(out, tree):
     for path in git("diff", "--name-only", git("rev-parse", "HEAD", tree=tree).strip(), "HEAD").splitlines():
         if (tree / path).exists():
             os.utime(tree / path)
+
+
+def container():
+    """Build our kernel in which an iommufd provides /dev/vfio/vfio; return its folder."""
+    release(BUILD / "container", LINUX)
+    return kernel.build("container")

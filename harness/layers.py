@@ -27,13 +27,12 @@ def check(title, files, rules, results):
 
 
 def sources(folder):
-    return sorted(file for file in (ROOT / folder).rglob("*.[ch]"))
+    return sorted(file for file in (ROOT / folder).rglob("*.[ch]") if "tests" not in file.parts)
 
 
 def layers():
     results = Results()
-    engine = [file for file in sources("drivers/iommu/iopt") if "tests" not in file.parts]
-    check("the engine", engine + [ROOT / "include/linux/iopt.h"], ENGINE_MAY_NOT, results)
+    check("the engine", sources("drivers/iommu/iopt") + [ROOT / "include/linux/iopt.h"], ENGINE_MAY_NOT, results)
     check("/dev/iommu", sources("drivers/iommu/iommufd"), FRONT_MAY_NOT, results)
     check("vfio", sources("drivers/vfio"), FRONT_MAY_NOT, results)
     return results

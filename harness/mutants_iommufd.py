@@ -14,9 +14,9 @@ DEFINED_IN = "main.c"
 # Fast programs come first. Stress tests and most races are left out: they are slow and catch no additional mutants.
 PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info", "iommufd/hwpt_alloc",
             "iommufd/ioas_copy", "iommufd/ioas_allow", "iommufd/options", "iommufd/iova_ranges", "iommufd/ioas_map",
-            "iommufd/object_bugs", "iommufd/locked_memory", "vfio/vfio_cdev", "iommufd/replace", "vfio/mdev_iommufd",
-            "iommufd/allocation_failure", "iommufd/ioas_dma", "iommufd/hwpt_race", "iommufd/replace_race",
-            "vfio/mdev_race"]
+            "iommufd/object_bugs", "iommufd/locked_memory", "vfio/iommufd_container", "vfio/vfio_cdev",
+            "iommufd/replace", "vfio/mdev_iommufd", "iommufd/allocation_failure", "iommufd/ioas_dma",
+            "iommufd/hwpt_race", "iommufd/replace_race", "vfio/mdev_race"]
 PANIC = "panic_on_warn=1 kasan.fault=panic"
 # Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped.
 # No leak has to be searched for after a failure, so kmemleak is disabled to save the time of its scans.

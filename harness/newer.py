@@ -8,7 +8,7 @@ The source is downloaded with apt, but not installed, so that the machine's pack
 import re
 import shutil
 
-from . import guest, kernel, ktap, packages, qemu10
+from . import guest, kernel, packages, qemu10, selftest
 from .paths import BUILD, HARNESS
 from .results import Results
 from .shell import Failure, must, output
@@ -76,17 +76,22 @@ def build():
     return programs
 
 
-def judge(name, seen, results, occurred):
-    """Add the cases of a program to the results. A failure that DIFFERENT lists is added to occurred."""
+def differing(seen, reasons):
+    """Return the results seen, in which failed cases that match a key of reasons {pattern: reason} count as passed.
+
+    A pattern that no failed case matches is a failure.
+    """
+    results, occurred = Results(passed=list(seen.passed), skipped=list(seen.skipped)), set()
     for case in seen.failed:
-        pattern = next((pattern for pattern in DIFFERENT if re.search(pattern, case)), None)
+        pattern = next((pattern for pattern in reasons if re.search(pattern, case)), None)
         if pattern:
             occurred.add(pattern)
-            results.passed.append(f"{name}: {case} differs: {DIFFERENT[pattern]}")
+            results.passed.append(f"{case} differs: {reasons[pattern]}")
         else:
-            results.fail(f"{name}: {case}")
-    results.passed += [f"{name}: {case}" for case in seen.passed]
-    results.skipped += [f"{name}: {case}" for case in seen.skipped]
+            results.fail(case)
+    for pattern, reason in reasons.items():
+        results.check(f"a test shows that {reason}", pattern in occurred)
+    return results
 
 
 def vfio():
@@ -101,21 +106,6 @@ def vfio():
     machine = guest.Guest("newer-vfio", kernel.bzimage(kernel.build("release")), devices=[f"igb,addr={NIC[8:]}"],
                           qemu=qemu10.installed(), memory="3G", timeout=1800)
     outcome = guest.boot(machine, script)
-    results, program, occurred = Results(), "", set()
-    parts = {}
-    for line in outcome.lines:
-        begin, end = guest.BEGIN.match(line), guest.END.match(line)
-        if begin:
-            program = begin.group(1)
-        elif end:
-            results.check(f"{program}: leaves nothing pinned", end.group(3) == end.group(4))
-            program = ""
-        elif program:
-            parts.setdefault(program, []).append(line)
-    for name in names:
-        results.check(f"{name}: runs", name in parts)
-        judge(name, ktap.parse(parts.get(name, [])), results, occurred)
-    for pattern, reason in DIFFERENT.items():
-        results.check(f"a test shows that {reason}", pattern in occurred)
+    results = differing(selftest.judge(outcome.lines, complete=False), DIFFERENT)
     results.add(outcome.failures(allowed=["dma-fault"]))
     return results

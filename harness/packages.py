@@ -23,7 +23,7 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 COMMANDS = {
     "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
     "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU, *CROSS],
-    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER],
+    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER, *PEER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],

@@ -12,13 +12,16 @@ pins() {
 	     END { print found == 2 ? pinned : "unknown" }' /proc/vmstat
 }
 
-# run_test NAME DIRECTORY PROGRAM: run a program for at most TEST_SECONDS, 300 by default. The program's output is
-# enclosed in a begin line and an end line; the latter has the exit status and the number of pinned pages before and
-# after.
+# run_test NAME DIRECTORY PROGRAM [ARGUMENT ...]: run a program for at most TEST_SECONDS, 300 by default. The program's
+# output is enclosed in a begin line and an end line; the latter has the exit status and the number of pinned pages before
+# and after.
 run_test() {
 	before=$(pins)
-	echo "# harness: begin $1"
-	( cd "$2" && exec timeout "${TEST_SECONDS:-300}" "./$3" )
+	name=$1
+	directory=$2
+	shift 2
+	echo "# harness: begin $name"
+	( cd "$directory" && exec timeout "${TEST_SECONDS:-300}" "./$@" )
 	status=$?
 	# The last reference to a device may be released some time after the program exits. Wait a moment for that.
 	for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -27,7 +30,7 @@ run_test() {
 		sleep 0.3
 	done
 	echo
-	echo "# harness: end $1 $status $before $after"
+	echo "# harness: end $name $status $before $after"
 }
 
 # run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or the program fails, with a

@@ -143,12 +143,14 @@ struct iopt_access_ops {
  * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
  * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
  * range to start and end inside a page. IOPT_ACCESS_FOREIGN allows
- * iopt_access_rw() in a process that does not own the memory.
+ * iopt_access_rw() in a process that does not own the memory, by pinning it.
+ * IOPT_ACCESS_PINNED, for tests, pins it in the process that owns it, too.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)
 #define IOPT_ACCESS_UNALIGNED	BIT(2)
 #define IOPT_ACCESS_FOREIGN	BIT(3)
+#define IOPT_ACCESS_PINNED	BIT(4)
 
 struct io_pagetable *iopt_alloc(const struct iopt_policy *policy);
 void iopt_free(struct io_pagetable *iopt);
@@ -221,5 +223,7 @@ unsigned int iopt_iova_ranges(struct io_pagetable *iopt,
 			      struct iopt_range *ranges, unsigned int nr);
 unsigned long iopt_iova_alignment(struct io_pagetable *iopt);
 unsigned long iopt_pgsizes(struct io_pagetable *iopt);
+
+void iopt_debug_small_batches(bool small);
 
 #endif /* __LINUX_IOPT_H */

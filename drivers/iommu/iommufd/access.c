@@ -400,7 +400,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_stop_notify, IOMMUFD);
 static unsigned int engine_flags(unsigned int flags)
 {
 	return (flags & IOMMUFD_ACCESS_RW_READ ? IOPT_ACCESS_READ : 0) |
-	       (flags & IOMMUFD_ACCESS_RW_WRITE ? IOPT_ACCESS_WRITE : 0);
+	       (flags & IOMMUFD_ACCESS_RW_WRITE ? IOPT_ACCESS_WRITE : 0) |
+	       (flags & IOMMUFD_ACCESS_RW_PINNED ? IOPT_ACCESS_PINNED : 0);
 }
 
 /* Compute the last IOVA of a range, which must not be empty. */

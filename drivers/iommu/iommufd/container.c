@@ -218,15 +218,6 @@ static long space_ioctl(struct type1_space *space, unsigned int cmd,
 		if (arg == VFIO_TYPE1_NESTING_IOMMU)
 			return 0;
 		break;
-	case VFIO_IOMMU_GET_INFO:
-	case VFIO_IOMMU_MAP_DMA:
-	case VFIO_IOMMU_UNMAP_DMA:
-	case VFIO_IOMMU_DIRTY_PAGES:
-		if (!space)
-			return -ENODEV;
-		break;
-	default:
-		return -ENOTTY;
 	}
 	return type1_space_ioctl(space, cmd, arg);
 }

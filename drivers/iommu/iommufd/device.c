@@ -117,6 +117,22 @@ err_put:
 EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, IOMMUFD);
 
 /**
+ * iommufd_device_remove() - unbind a device without dropping the file
+ * @idev: the bound device, which is detached if it is attached
+ *
+ * For devices that the file itself owns: the caller has dropped the reference
+ * to the file that iommufd_device_bind() took.
+ *
+ * Context: As for iommufd_device_unbind().
+ */
+void iommufd_device_remove(struct iommufd_device *idev)
+{
+	if (READ_ONCE(idev->hwpt))
+		iommufd_hwpt_detach(idev);
+	iommufd_object_remove(&idev->obj);
+}
+
+/**
  * iommufd_device_unbind() - unbind a device from its context
  * @idev: the bound device, which is detached if it is attached
  *
@@ -129,9 +145,7 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 {
 	struct iommufd_ctx *ictx = idev->obj.ictx;
 
-	if (READ_ONCE(idev->hwpt))
-		iommufd_hwpt_detach(idev);
-	iommufd_object_remove(&idev->obj);
+	iommufd_device_remove(idev);
 	iommufd_ctx_put(ictx);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
@@ -307,13 +321,15 @@ static int hw_info_copy(const struct iommu_hw_info *cmd, const void *info,
 int iommufd_device_get_hw_info(struct iommufd_call *call)
 {
 	struct iommu_hw_info *cmd = call->cmd;
+	u32 wanted = IOMMU_HW_INFO_TYPE_DEFAULT, length;
 	struct iommufd_device *idev;
-	u32 length;
 	void *info;
 	int rc;
 
-	if (cmd->flags || cmd->__reserved)
+	if (cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE || cmd->__reserved)
 		return -EOPNOTSUPP;
+	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
+		wanted = cmd->in_data_type;
 	idev = iommufd_device_get(call->ictx, cmd->dev_id);
 	if (!idev)
 		return -ENOENT;
@@ -323,7 +339,11 @@ int iommufd_device_get_hw_info(struct iommufd_call *call)
 	if (IS_ERR(info))
 		return PTR_ERR(info);
 
-	rc = hw_info_copy(cmd, info, length);
+	if (wanted != IOMMU_HW_INFO_TYPE_DEFAULT &&
+	    wanted != cmd->out_data_type)
+		rc = -EOPNOTSUPP;
+	else
+		rc = hw_info_copy(cmd, info, length);
 	kfree(info);
 	if (rc)
 		return rc;

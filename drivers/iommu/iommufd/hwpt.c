@@ -518,10 +518,12 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 
 /*
  * Allocate an HWPT of the IOAS @pt_id for @idev. Return -EINVAL, not -ENOENT,
- * if there is no object @pt_id, as Linux 6.12 does.
+ * if there is no object @pt_id, as Linux 6.12 does. @typed is set for a page
+ * table whose format the program chooses.
  */
 static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
-					  struct iommufd_device *idev)
+					  struct iommufd_device *idev,
+					  bool typed)
 {
 	struct iommufd_hwpt *hwpt = ERR_PTR(-EINVAL);
 	struct iommufd_object *parent;
@@ -530,13 +532,14 @@ static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 	parent = iommufd_object_get(ictx, pt_id, NULL);
 	if (!parent)
 		return hwpt;
-	if (parent->type == &iommufd_ioas_type) {
+	if (parent->type == &iommufd_hwpt_type ||
+	    (parent->type == &iommufd_ioas_type && typed)) {
+		/* Neither nesting nor a choice of the format is supported. */
+		hwpt = ERR_PTR(-EOPNOTSUPP);
+	} else if (parent->type == &iommufd_ioas_type) {
 		ioas = container_of(parent, struct iommufd_ioas, obj);
 		if (iommufd_ioas_accepts(ioas, idev))
 			hwpt = hwpt_alloc(ioas, idev);
-	} else if (parent->type == &iommufd_hwpt_type) {
-		/* Nested page tables are not supported. */
-		hwpt = ERR_PTR(-EOPNOTSUPP);
 	}
 	iommufd_object_put(parent);
 	return hwpt;
@@ -553,13 +556,11 @@ int iommufd_hwpt_alloc(struct iommufd_call *call)
 		return -EOPNOTSUPP;
 	if (typed != !!cmd->data_len)
 		return -EINVAL;
-	if (typed)
-		return -EOPNOTSUPP;
 
 	idev = iommufd_device_get(call->ictx, cmd->dev_id);
 	if (!idev)
 		return -ENOENT;
-	hwpt = hwpt_alloc_in(call->ictx, cmd->pt_id, idev);
+	hwpt = hwpt_alloc_in(call->ictx, cmd->pt_id, idev, typed);
 	/* Closing the device must not wait until the answer is written. */
 	iommufd_object_put(&idev->obj);
 	if (IS_ERR(hwpt))

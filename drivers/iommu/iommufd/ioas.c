@@ -25,6 +25,9 @@ static void iommufd_ioas_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
 
+	/* Ranges that the test command reserved have no device. */
+	if (IS_ENABLED(CONFIG_IOMMUFD_TEST))
+		iopt_unreserve(ioas->iopt, ioas);
 	iopt_free(ioas->iopt);
 	iommufd_container_destroy(ioas);
 	mutex_destroy(&ioas->attach_lock);

@@ -13,9 +13,10 @@
  * (linux/iopt.h) to do so.
  *
  * A context has no reference count of its own, but lives as long as its struct
- * file. Each bound device and each access holds a reference to the file. When
- * the file is released, only objects created by user space can therefore
- * remain: IOASes, and HWPTs without devices.
+ * file. Each bound device and each access holds a reference to the file, except
+ * for mock devices (tests/devices.c). When the file is released, only objects
+ * created by user space can therefore remain: IOASes, HWPTs without devices,
+ * and mock devices with the HWPTs that they are attached to.
  *
  * Lock order, outermost first. None of these locks is held across a map, an
  * unmap or a query of the engine:
@@ -264,6 +265,7 @@ iommufd_device_get(struct iommufd_ctx *ictx, u32 id)
 	return obj ? container_of(obj, struct iommufd_device, obj) : NULL;
 }
 
+void iommufd_device_remove(struct iommufd_device *idev);
 int iommufd_device_get_info(struct iommufd_call *call);
 int iommufd_device_get_hw_info(struct iommufd_call *call);
 int iommufd_device_set_cookie(struct iommufd_call *call);
@@ -370,6 +372,39 @@ static inline void iommufd_container_destroy(struct iommufd_ioas *ioas)
 
 static inline long iommufd_container_ioctl(struct iommufd_ctx *ictx,
 					   unsigned int cmd, unsigned long arg)
+{
+	return -ENOTTY;
+}
+
+#endif
+
+/* Flag of iommufd_access_rw() for tests: copy through pinned pages */
+#define IOMMUFD_ACCESS_RW_PINNED	BIT(31)
+
+#ifdef CONFIG_IOMMUFD_TEST
+
+int iommufd_test_init(void);
+void iommufd_test_exit(void);
+bool iommufd_is_test(unsigned int nr, u32 size);
+int iommufd_test(struct iommufd_call *call);
+
+#else
+
+static inline int iommufd_test_init(void)
+{
+	return 0;
+}
+
+static inline void iommufd_test_exit(void)
+{
+}
+
+static inline bool iommufd_is_test(unsigned int nr, u32 size)
+{
+	return false;
+}
+
+static inline int iommufd_test(struct iommufd_call *call)
 {
 	return -ENOTTY;
 }

@@ -184,6 +184,8 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 
 	if (get_user(call.size, (u32 __user *)call.arg))
 		return -EFAULT;
+	if (iommufd_is_test(nr, call.size))
+		return iommufd_test(&call);
 	if (call.size < command->min_size)
 		return -EINVAL;
 	/* Bound the number of trailing bytes that are checked for zeros. */
@@ -308,13 +310,22 @@ static struct miscdevice iommufd_vfio_misc = {
 
 static int __init iommufd_init(void)
 {
-	int rc = misc_register(&iommufd_misc);
+	int rc = iommufd_test_init();
 
-	if (rc || !IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
-		return rc;
-	rc = misc_register(&iommufd_vfio_misc);
 	if (rc)
-		misc_deregister(&iommufd_misc);
+		return rc;
+	rc = misc_register(&iommufd_misc);
+	if (rc)
+		goto err_test;
+	if (!IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return 0;
+	rc = misc_register(&iommufd_vfio_misc);
+	if (!rc)
+		return 0;
+
+	misc_deregister(&iommufd_misc);
+err_test:
+	iommufd_test_exit();
 	return rc;
 }
 
@@ -323,6 +334,7 @@ static void __exit iommufd_exit(void)
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&iommufd_vfio_misc);
 	misc_deregister(&iommufd_misc);
+	iommufd_test_exit();
 }
 
 module_init(iommufd_init);

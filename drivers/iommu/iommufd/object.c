@@ -266,8 +266,9 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
 /*
  * Destroy all objects when the file is released. An object with long-term users
  * is destroyed after them. The only long-term users at this point are HWPTs,
- * which have no long-term users themselves, so the second round destroys the
- * IOASes that remain after the first.
+ * and the mock devices that are attached to them. The destruction of a mock
+ * device unbinds it and removes its HWPT unless user space owns that. So the
+ * third round at the latest destroys the IOASes.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {
@@ -286,7 +287,7 @@ void iommufd_objects_release(struct iommufd_ctx *ictx)
 			more = true;
 		}
 	} while (more);
-	/* Devices and accesses hold the file, so none can be left. */
+	/* Devices and accesses hold the file, except for mock devices. */
 	WARN_ON(!xa_empty(&ictx->objects));
 	xa_destroy(&ictx->objects);
 }

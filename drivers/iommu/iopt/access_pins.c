@@ -30,6 +30,25 @@
 #include "runs_packed.h"
 #include "trace.h"
 
+/* Number of records that are allocated together, since there are many. */
+#define PINS_AT_ONCE	16
+
+/**
+ * struct pins_call - a call of iopt_pins_add() in progress
+ * @batch: pages that are being pinned
+ * @faults: number of consecutive faults without progress
+ * @nr_spare: number of records in @spare
+ * @spare: allocated records that are not in use yet
+ */
+struct pins_call {
+	struct iopt_batch batch;
+	unsigned int faults;
+	unsigned int nr_spare;
+	void *spare[PINS_AT_ONCE];
+};
+
+struct kmem_cache *iopt_pin_cache;
+
 /*
  * Unpin and uncharge the page of a record that is being removed, if the record
  * owns the page. Returns 1 if the page is lost and therefore stays pinned,
@@ -67,40 +86,56 @@ static struct iopt_pin *pin_by(struct iopt_pin *pin, struct iopt_pinner pinner)
 }
 
 /*
- * Allocate a record for a page. If @head is not NULL, link the new record after
- * @head, and ignore @run and @owns. Otherwise the new record becomes the first
- * record of the page and describes the page of @run; @owns is true if no holder
- * has the page pinned.
+ * Make a record for @pinner. Up to @nr more are allocated with it, for later
+ * pages of the call. Returns NULL if there is no memory.
  */
-static int pin_make(struct iopt_pages *pages, unsigned long index,
-		    struct iopt_pin *head, struct iopt_pinner pinner,
-		    const struct iopt_run *run, bool owns)
+static struct iopt_pin *pin_make(struct pins_call *call,
+				 struct iopt_pages *pages, unsigned long nr,
+				 struct iopt_pinner pinner)
 {
-	struct iopt_pin *pin = kzalloc(sizeof(*pin), pages->gfp);
-	int rc;
+	struct iopt_pin *pin;
 
-	if (!pin)
-		return -ENOMEM;
+	if (!call->nr_spare)
+		call->nr_spare =
+			kmem_cache_alloc_bulk(iopt_pin_cache,
+					      pages->gfp | __GFP_ZERO,
+					      min_t(unsigned long, nr + 1,
+						    PINS_AT_ONCE),
+					      call->spare);
+	if (!call->nr_spare)
+		return NULL;
+	pin = call->spare[--call->nr_spare];
 	pin->by = pinner.nr_pins;
 	pin->owner = pinner.owner;
 	pin->count = 1;
-	if (head) {
-		pin->next = head->next;
-		head->next = pin;
-		return 0;
-	}
+	return pin;
+}
+
+/*
+ * Make @pin, which is freed on failure, the first record of the page of @run.
+ * @owns is true if no holder has the page pinned.
+ */
+static int pin_store(struct iopt_pages *pages, unsigned long index,
+		     struct iopt_pin *pin, const struct iopt_run *run,
+		     bool owns)
+{
+	int rc;
 
 	pin->pfn = run->pfn;
 	pin->kind = run->kind;
 	pin->owns = owns;
 	rc = xa_err(xa_store(&pages->pins, index, pin, pages->gfp));
 	if (rc)
-		kfree(pin);
+		kmem_cache_free(iopt_pin_cache, pin);
 	return rc;
 }
 
-/* Pin a page that an access or a holder has pinned already. */
-static int pin_again(struct iopt_pages *pages, unsigned long index,
+/*
+ * Pin a page that an access or a holder has pinned already. @nr more pages are
+ * to be pinned.
+ */
+static int pin_again(struct pins_call *call, struct iopt_pages *pages,
+		     unsigned long index, unsigned long nr,
 		     struct iopt_pinner pinner, const struct iopt_run *run,
 		     struct page **page)
 {
@@ -113,10 +148,19 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
 		return -EOVERFLOW;
 	if (!head && run->kind == IOPT_RUN_PFNMAP)
 		return -EINVAL;
-	if (pin)
+	if (pin) {
 		pin->count++;
-	else
-		rc = pin_make(pages, index, head, pinner, run, false);
+	} else {
+		pin = pin_make(call, pages, nr, pinner);
+		if (!pin)
+			return -ENOMEM;
+		if (head) {
+			pin->next = head->next;
+			head->next = pin;
+		} else {
+			rc = pin_store(pages, index, pin, run, false);
+		}
+	}
 	if (rc)
 		return rc;
 	WRITE_ONCE(*nr_pins, *nr_pins + 1);
@@ -128,15 +172,18 @@ static int pin_again(struct iopt_pages *pages, unsigned long index,
  * Add records that own the pages of a batch. @done receives the number of
  * records added, even on failure.
  */
-static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
-		       unsigned long first, struct iopt_batch *batch,
+static int pins_record(struct pins_call *call, struct iopt_pages *pages,
+		       struct iopt_pinner pinner, unsigned long first,
 		       struct page **out, unsigned long *done)
 {
 	unsigned int *nr_pins = pinner.nr_pins, i = 0;
+	struct iopt_batch *batch = &call->batch;
 	struct iopt_run run;
 	int rc = 0;
 
 	for (*done = 0; *done != batch->runs.npages; ++*done) {
+		struct iopt_pin *pin;
+
 		if (*done == run_batch_end(&batch->runs, i))
 			i++;
 		run.kind = packed_kind(batch->runs.packed[i]);
@@ -144,8 +191,12 @@ static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
 			return -EINVAL;
 		if (*nr_pins == UINT_MAX)
 			return -EOVERFLOW;
+		pin = pin_make(call, pages, batch->runs.npages - *done - 1,
+			       pinner);
+		if (!pin)
+			return -ENOMEM;
 		run.pfn = page_to_pfn(batch->pages[*done]);
-		rc = pin_make(pages, first + *done, NULL, pinner, &run, true);
+		rc = pin_store(pages, first + *done, pin, &run, true);
 		if (rc)
 			return rc;
 		WRITE_ONCE(*nr_pins, *nr_pins + 1);
@@ -161,11 +212,12 @@ static int pins_record(struct iopt_pages *pages, struct iopt_pinner pinner,
  * pinned. It stays 0 on success if the first page was not present and has been
  * faulted in: the caller then retries.
  */
-static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
-			  unsigned long first, unsigned long last,
-			  unsigned int *faults, struct iopt_batch *batch,
-			  struct page **out, unsigned long *done)
+static int pins_fill_hole(struct pins_call *call, struct iopt_pages *pages,
+			  struct iopt_pinner pinner, unsigned long first,
+			  unsigned long last, struct page **out,
+			  unsigned long *done)
 {
+	struct iopt_batch *batch = &call->batch;
 	long nr = iopt_pages_pin(pages, first, last, batch);
 	int rc;
 
@@ -175,8 +227,9 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
 	if (nr < 0)
 		return nr;
 	if (!nr)
-		return iopt_pages_fault_in(pages, first, last, faults, batch);
-	rc = pins_record(pages, pinner, first, batch, out, done);
+		return iopt_pages_fault_in(pages, first, last, &call->faults,
+					   batch);
+	rc = pins_record(call, pages, pinner, first, out, done);
 	if (rc)
 		iopt_batch_undo(pages, batch, *done);
 	return rc;
@@ -187,10 +240,9 @@ static int pins_fill_hole(struct iopt_pages *pages, struct iopt_pinner pinner,
  * and reacquire pages->mutex. @done receives the number of pages pinned. If it
  * is 0 on success, the caller retries.
  */
-static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
-		     unsigned long first, unsigned long last,
-		     unsigned int *faults, struct iopt_batch *batch,
-		     struct page **out, unsigned long *done)
+static int pins_step(struct pins_call *call, struct iopt_pages *pages,
+		     struct iopt_pinner pinner, unsigned long first,
+		     unsigned long last, struct page **out, unsigned long *done)
 {
 	unsigned long index;
 	struct iopt_run_iter iter;
@@ -203,20 +255,20 @@ static int pins_step(struct iopt_pages *pages, struct iopt_pinner pinner,
 	iopt_run_iter_next(&iter, &run);
 	pin = iopt_pins_first(pages, first, last, &index);
 	if ((pin && index == first) || run.kind != IOPT_RUN_HOLE) {
-		rc = pin_again(pages, first, pinner, &run, out);
+		rc = pin_again(call, pages, first, last - first, pinner, &run,
+			       out);
 		*done = !rc;
 		return rc;
 	}
 
-	last = min(run.index + run.count - 1, first + batch->max - 1);
+	last = min(run.index + run.count - 1, first + call->batch.max - 1);
 	if (pin)
 		last = min(last, index - 1);
 	if (!iopt_pages_unclaimed(pages, first, &last)) {
 		iopt_pages_wait(pages);
 		return 0;
 	}
-	return pins_fill_hole(pages, pinner, first, last, faults, batch, out,
-			      done);
+	return pins_fill_hole(call, pages, pinner, first, last, out, done);
 }
 
 /*
@@ -248,7 +300,7 @@ static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 			head = head->next;
 		head->next = pin->next;
 	}
-	kfree(pin);
+	kmem_cache_free(iopt_pin_cache, pin);
 	return lost;
 }
 
@@ -306,12 +358,13 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long *done, unsigned long *lost)
 {
 	unsigned long i = 0, nr;
-	struct iopt_batch batch __uninitialized;
-	unsigned int faults = 0;
+	struct pins_call call __uninitialized;
 	int rc;
 
 	*done = 0;
-	rc = iopt_batch_init(&batch, npages, pages->gfp);
+	call.faults = 0;
+	call.nr_spare = 0;
+	rc = iopt_batch_init(&call.batch, npages, pages->gfp);
 	if (rc) {
 		*out = NULL;
 		return rc;
@@ -324,10 +377,10 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 			rc = -EINTR;
 			break;
 		}
-		rc = pins_step(pages, pinner, first + i, first + npages - 1,
-			       &faults, &batch, out + i, &nr);
+		rc = pins_step(&call, pages, pinner, first + i,
+			       first + npages - 1, out + i, &nr);
 		if (nr)
-			faults = 0;
+			call.faults = 0;
 		i += nr;
 		cond_resched();
 	}
@@ -338,7 +391,9 @@ int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 out:
 	if (rc)
 		memset(out, 0, (i + 1) * sizeof(*out));
-	iopt_batch_free(&batch);
+	if (call.nr_spare)
+		kmem_cache_free_bulk(iopt_pin_cache, call.nr_spare, call.spare);
+	iopt_batch_free(&call.batch);
 	return rc;
 }
 
@@ -413,41 +468,4 @@ struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 		return NULL;
 	*index = first;
 	return xa_find(&pages->pins, index, last, XA_PRESENT);
-}
-
-/**
- * iopt_pins_inherit() - unpin a run, except for pages that accesses have pinned
- * @pages: the pages
- * @run: a run that no holder needs any more. If @run->lost is set no page is
- *       unpinned
- *
- * The pin and the charge of a page that accesses have pinned are transferred to
- * the first record of the page.
- *
- * Context: process context, may sleep. @pages->mutex is held.
- * Return: the number of pages transferred.
- */
-unsigned long iopt_pins_inherit(struct iopt_pages *pages,
-				const struct iopt_run *run)
-{
-	unsigned long last = run->index + run->count - 1;
-	unsigned long first = run->index, index, nr = 0;
-	bool dirty = pages->writable;
-	struct iopt_pin *pin;
-
-	while (first <= last &&
-	       (pin = iopt_pins_first(pages, first, last, &index))) {
-		if (!run->lost)
-			iopt_unpin_run(run, first - run->index, index - first,
-				       dirty);
-		pin->owns = true;
-		pin->lost = run->lost;
-		first = index + 1;
-		nr++;
-		cond_resched();
-	}
-	if (!run->lost)
-		iopt_unpin_run(run, first - run->index, last + 1 - first,
-			       dirty);
-	return nr;
 }

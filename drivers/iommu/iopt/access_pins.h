@@ -8,6 +8,7 @@
 #include "runs.h"
 
 struct iopt_pages;
+struct kmem_cache;
 struct page;
 
 /**
@@ -45,6 +46,8 @@ struct iopt_pin {
 	u16 owner;
 };
 
+extern struct kmem_cache *iopt_pin_cache;
+
 int iopt_pins_add(struct iopt_pages *pages, struct iopt_pinner pinner,
 		  unsigned long first, unsigned long npages,
 		  struct page **out, unsigned long *done, unsigned long *lost);
@@ -56,7 +59,5 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 		   unsigned long first, unsigned long npages);
 struct iopt_pin *iopt_pins_first(struct iopt_pages *pages, unsigned long first,
 				 unsigned long last, unsigned long *index);
-unsigned long iopt_pins_inherit(struct iopt_pages *pages,
-				const struct iopt_run *run);
 
 #endif /* __IOPT_ACCESS_PINS_H */

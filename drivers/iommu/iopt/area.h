@@ -104,6 +104,13 @@ static inline unsigned long iopt_area_index(const struct iopt_area *area,
 	       ((area->offset + (iova - area->start)) >> PAGE_SHIFT);
 }
 
+/* Return where in that page an IOVA of an area is, in bytes. */
+static inline unsigned int iopt_area_offset(const struct iopt_area *area,
+					    unsigned long iova)
+{
+	return (area->offset + (iova - area->start)) & ~PAGE_MASK;
+}
+
 /*
  * Whatever must be aligned to map an area: its IOVAs and its place in the first
  * page. Only the low bits matter.

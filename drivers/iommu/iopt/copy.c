@@ -56,8 +56,7 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 {
 	unsigned long end = min(source->last, area->last);
 	unsigned long first = iopt_area_index(area, next);
-	unsigned int offset = offset_in_page(area->offset +
-					     (next - area->start));
+	unsigned int offset = iopt_area_offset(area, next);
 	struct iopt_pages *pages = area->pages;
 	struct iopt_area *slice;
 

@@ -39,6 +39,8 @@
 
 #define BATCH_MAX	(PAGE_SIZE / sizeof(u64))
 
+bool iopt_small_batches;
+
 /*
  * True if copy-on-write has to be broken before a read-only pin. hugetlb does
  * not support that in a VMA without VM_WRITE.
@@ -367,7 +369,8 @@ int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp)
 	batch->max = IOPT_BATCH_FEW;
 	batch->pages = batch->few_pages;
 	batch->runs.packed = batch->few_packed;
-	if (npages <= IOPT_BATCH_FEW)
+	if (npages <= IOPT_BATCH_FEW ||
+	    (IS_ENABLED(CONFIG_IOPT_DEBUG) && READ_ONCE(iopt_small_batches)))
 		return 0;
 
 	batch->max = BATCH_MAX;

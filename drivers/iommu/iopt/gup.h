@@ -35,6 +35,9 @@ struct iopt_batch {
 	u64 few_packed[IOPT_BATCH_FEW];
 };
 
+/* All batches have at most IOPT_BATCH_FEW pages. Only set by tests. */
+extern bool iopt_small_batches;
+
 int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp);
 void iopt_batch_free(struct iopt_batch *batch);
 void iopt_batch_undo(struct iopt_pages *pages, struct iopt_batch *batch,

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "access_pins.h"
 #include "account.h"
 #include "area.h"
 #include "debugfs.h"
@@ -94,6 +95,7 @@ static void iopt_exit(void)
 	iopt_locked_vm_exit();
 	kmem_cache_destroy(iopt_area_cache);
 	kmem_cache_destroy(iopt_pages_cache);
+	kmem_cache_destroy(iopt_pin_cache);
 }
 
 /* Do not cache-align the objects: there can be tens of thousands of them. */
@@ -101,9 +103,11 @@ static int iopt_init(void)
 {
 	iopt_area_cache = KMEM_CACHE(iopt_area, 0);
 	iopt_pages_cache = KMEM_CACHE(iopt_pages, 0);
+	iopt_pin_cache = KMEM_CACHE(iopt_pin, 0);
 	iopt_migration_init();
 	iopt_debugfs_init();
-	if (!iopt_locked_vm_init() && iopt_area_cache && iopt_pages_cache)
+	if (!iopt_locked_vm_init() && iopt_area_cache && iopt_pages_cache &&
+	    iopt_pin_cache)
 		return 0;
 	iopt_exit();
 	return -ENOMEM;

@@ -4,10 +4,12 @@
  *
  * The engine looks for the lowest IOVA that allows I/O pages of 1 GiB, but
  * limits the search; see req_fits_between(). If the mapping is shorter or no
- * such IOVA is found, the engine tries 2 MiB next, and then the required
- * alignment.
+ * such IOVA is found, the engine tries the largest power of two that is not
+ * longer than the mapping, then 2 MiB, and then the required alignment.
  */
 #include <linux/align.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -205,7 +207,14 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)
 {
-	const unsigned long sizes[] = { SZ_1G, SZ_2M, PAGE_SIZE, 1 };
+	/* Some IOMMUs have I/O pages of any power of two. */
+	const unsigned long sizes[] = {
+		SZ_1G,
+		clamp(rounddown_pow_of_two(length), PAGE_SIZE, SZ_1G),
+		SZ_2M,
+		PAGE_SIZE,
+		1,
+	};
 	bool pages = PAGE_ALIGNED(uaddr | length);
 	unsigned int i;
 
@@ -222,6 +231,9 @@ int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 			.tries = MAX_TRIES,
 		};
 
+		/* Try each size once. */
+		if (i != 1 && sizes[i] == sizes[1])
+			continue;
 		if ((length < sizes[i] && sizes[i] > PAGE_SIZE) ||
 		    check_add_overflow(length,
 				       req.alignment - iopt->iova_alignment,

@@ -252,6 +252,37 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
 }
 
 /*
+ * Unpin a run that no holder needs any more, except for pages that accesses
+ * have pinned. The pin and the charge of such a page are transferred to the
+ * first record of the page. If @run->lost is set, no page is unpinned. Returns
+ * the number of pages transferred.
+ */
+static unsigned long pins_inherit(struct iopt_pages *pages,
+				  const struct iopt_run *run)
+{
+	unsigned long last = run->index + run->count - 1;
+	unsigned long first = run->index, index, nr = 0;
+	bool dirty = pages->writable;
+	struct iopt_pin *pin;
+
+	while (first <= last &&
+	       (pin = iopt_pins_first(pages, first, last, &index))) {
+		if (!run->lost)
+			iopt_unpin_run(run, first - run->index, index - first,
+				       dirty);
+		pin->owns = true;
+		pin->lost = run->lost;
+		first = index + 1;
+		nr++;
+		cond_resched();
+	}
+	if (!run->lost)
+		iopt_unpin_run(run, first - run->index, last + 1 - first,
+			       dirty);
+	return nr;
+}
+
+/*
  * Unpin a run, except for lost pages and pages that accesses have pinned.
  * Returns the number of pages that were not transferred to accesses.
  */
@@ -259,7 +290,7 @@ static unsigned long run_release(struct iopt_pages *pages,
 				 const struct iopt_run *run)
 {
 	if (!xa_empty(&pages->pins))
-		return run->count - iopt_pins_inherit(pages, run);
+		return run->count - pins_inherit(pages, run);
 	if (!run->lost)
 		iopt_unpin_run(run, 0, run->count, pages->writable);
 	return run->count;

@@ -90,8 +90,7 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
 		       bool write)
 {
 	struct iopt_pinner pinner = { &area->nr_pins, access->owner };
-	unsigned int offset = offset_in_page(area->offset +
-					     (iova - area->start));
+	unsigned int offset = iopt_area_offset(area, iova);
 	unsigned long index = iopt_area_index(area, iova);
 	struct page *pages[PIN_BATCH];
 
@@ -178,11 +177,12 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 		if (IS_ERR(area))
 			return PTR_ERR(area);
 		bytes = min(length - 1, area->last - iova) + 1;
-		uaddr = READ_ONCE(area->pages->uaddr) + area->offset +
-			(iova - area->start) +
-			(area->slice.start << PAGE_SHIFT);
-		if ((flags & IOPT_ACCESS_FOREIGN) &&
-		    !mm_is_usable(area->pages->payer->mm))
+		uaddr = READ_ONCE(area->pages->uaddr) +
+			(iopt_area_index(area, iova) << PAGE_SHIFT) +
+			iopt_area_offset(area, iova);
+		if ((flags & IOPT_ACCESS_PINNED) ||
+		    ((flags & IOPT_ACCESS_FOREIGN) &&
+		     !mm_is_usable(area->pages->payer->mm)))
 			rc = pinned_copy(access, area, iova, buffer, bytes,
 					 write);
 		else

@@ -8,10 +8,14 @@
  * pages to be pinned, and report the first condition that does not hold.
  */
 
+#include <linux/export.h>
+#include <linux/iopt.h>
+
 #include "access_pins.h"
 #include "area.h"
 #include "claim.h"
 #include "domain.h"
+#include "gup.h"
 #include "interval.h"
 #include "io_pagetable.h"
 #include "pages.h"
@@ -328,3 +332,19 @@ const char *iopt_validate(struct io_pagetable *iopt)
 		mutex_unlock(&iopt->attach_mutex);
 	return wrong;
 }
+
+#ifdef CONFIG_IOPT_DEBUG
+/**
+ * iopt_debug_small_batches() - pin memory in small batches
+ * @small: whether batches are small from now on, in all spaces
+ *
+ * With small batches, tests need less memory to reach the code between batches.
+ *
+ * Context: any context.
+ */
+void iopt_debug_small_batches(bool small)
+{
+	WRITE_ONCE(iopt_small_batches, small);
+}
+EXPORT_SYMBOL_NS_GPL(iopt_debug_small_batches, IOPT);
+#endif

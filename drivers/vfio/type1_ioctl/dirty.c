@@ -67,12 +67,13 @@ static long dirty_get(struct type1_space *space, void __user *arg, u32 room)
 
 /**
  * type1_dirty_pages() - handle VFIO_IOMMU_DIRTY_PAGES
- * @space: the space
+ * @space: the space, or NULL
  * @arg: user address of struct vfio_iommu_type1_dirty_bitmap and its data
  *
  * Context: Process context. May sleep.
  * Return: 0, or
  * * %-EACCES - The container uses version 1.
+ * * %-ENODEV - There is no space.
  * * %-EFAULT - @arg or the bitmap is not accessible.
  * * %-EINVAL - An argument is invalid, or a bitmap is requested while dirty
  *   tracking is off.
@@ -84,12 +85,14 @@ long type1_dirty_pages(struct type1_space *space, void __user *arg)
 					flags);
 	struct vfio_iommu_type1_dirty_bitmap dirty;
 
-	if (!space->v2)
+	if (space && !space->v2)
 		return -EACCES;
 	if (copy_from_user(&dirty, arg, size))
 		return -EFAULT;
 	if (dirty.argsz < size)
 		return -EINVAL;
+	if (!space)
+		return -ENODEV;
 
 	switch (dirty.flags) {
 	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:

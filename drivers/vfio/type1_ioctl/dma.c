@@ -60,13 +60,14 @@ static int map(struct type1_space *space, unsigned long iova,
 
 /**
  * type1_map_dma() - handle VFIO_IOMMU_MAP_DMA
- * @space: the space
+ * @space: the space, or NULL
  * @arg: user address of struct vfio_iommu_type1_dma_map
  *
  * Context: Process context. May sleep for an unbounded time.
  * Return: 0, or
  * * %-EFAULT - @arg is not accessible, or memory to be pinned is not.
  * * %-EINVAL - An argument is invalid, or IOVAs are not usable.
+ * * %-ENODEV - There is no space.
  * * %-EEXIST - A part of the range is already mapped.
  * * %-ENOSPC - There are too many mappings.
  * * Another errno of iopt_map_user() or, with %VFIO_DMA_MAP_FLAG_VADDR, of
@@ -85,6 +86,8 @@ long type1_map_dma(struct type1_space *space, void __user *arg)
 		return -EFAULT;
 	if (map_arg.argsz < size || map_arg.flags & ~MAP_FLAGS)
 		return -EINVAL;
+	if (!space)
+		return -ENODEV;
 	iova = map_arg.iova;
 	vaddr = map_arg.vaddr;
 	length = map_arg.size;
@@ -329,7 +332,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 
 /**
  * type1_unmap_dma() - handle VFIO_IOMMU_UNMAP_DMA
- * @space: the space
+ * @space: the space, or NULL
  * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. The
  *       size is set to the number of bytes that were unmapped, or that lost
  *       their user address
@@ -343,6 +346,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
  *   only), a bitmap is requested while dirty tracking is off, or a mapping has
  *   already lost its user address.
+ * * %-ENODEV - There is no space.
  * * %-EBUSY - Mappings cannot lose their user address because the container has
  *   a mediated group.
  * * %-EINTR - The caller was killed while waiting.
@@ -363,6 +367,8 @@ long type1_unmap_dma(struct type1_space *space, void __user *arg)
 		return -EFAULT;
 	if (unmap.argsz < size || unmap.flags & ~UNMAP_FLAGS)
 		return -EINVAL;
+	if (!space)
+		return -ENODEV;
 	rc = unmap_get_bitmap(&unmap, arg + size, unmap.argsz - size, &bitmap);
 	if (rc)
 		return rc;

@@ -123,7 +123,7 @@ out:
 
 /**
  * type1_get_info() - handle VFIO_IOMMU_GET_INFO
- * @space: the space
+ * @space: the space, or NULL
  * @arg: user address of struct vfio_iommu_type1_info. If there is no room for
  *       the capabilities, they are left out and argsz is set to the required
  *       size in bytes
@@ -132,6 +132,7 @@ out:
  * Return: 0, or
  * * %-EFAULT - @arg is not accessible.
  * * %-EINVAL - The value of argsz is too small.
+ * * %-ENODEV - There is no space.
  * * %-ENOMEM - Out of memory.
  */
 long type1_get_info(struct type1_space *space, void __user *arg)
@@ -146,6 +147,8 @@ long type1_get_info(struct type1_space *space, void __user *arg)
 		return -EFAULT;
 	if (info.argsz < size)
 		return -EINVAL;
+	if (!space)
+		return -ENODEV;
 	/*
 	 * Programs that predate the capabilities pass a struct without
 	 * cap_offset.

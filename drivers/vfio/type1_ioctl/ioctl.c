@@ -45,7 +45,7 @@ EXPORT_SYMBOL_NS_GPL(type1_space_destroy, VFIO_TYPE1);
 
 /**
  * type1_space_ioctl() - handle an ioctl
- * @space: the space. NULL for VFIO_CHECK_EXTENSION before there is one
+ * @space: the space, or NULL if there is none yet
  * @cmd: number of the ioctl
  * @arg: its argument
  *
@@ -53,6 +53,7 @@ EXPORT_SYMBOL_NS_GPL(type1_space_destroy, VFIO_TYPE1);
  * caller keeps @space valid, but must not hold a lock that others wait for.
  * Return: result of the ioctl, or
  * * %-ENOTTY - The ioctl is not one of type1.
+ * * %-ENODEV - The ioctl needs a space.
  */
 long type1_space_ioctl(struct type1_space *space, unsigned int cmd,
 		       unsigned long arg)

@@ -443,12 +443,23 @@ struct iommu_hwpt_alloc {
 #define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
 
 /**
+ * enum iommufd_hw_info_flags - flags of IOMMU_GET_HW_INFO
+ * @IOMMU_HW_INFO_FLAG_INPUT_TYPE: @in_data_type selects the type of the
+ *                                 information
+ */
+enum iommufd_hw_info_flags {
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0,
+};
+
+/**
  * enum iommu_hw_info_type - types of hardware information
- * @IOMMU_HW_INFO_TYPE_NONE: no information available
+ * @IOMMU_HW_INFO_TYPE_NONE: output: no information available
+ * @IOMMU_HW_INFO_TYPE_DEFAULT: input: the type that the IOMMU has
  * @IOMMU_HW_INFO_TYPE_INTEL_VTD: Intel VT-d, struct iommu_hw_info_vtd
  */
 enum iommu_hw_info_type {
 	IOMMU_HW_INFO_TYPE_NONE = 0,
+	IOMMU_HW_INFO_TYPE_DEFAULT = 0,
 	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
 };
 
@@ -489,11 +500,14 @@ enum iommufd_hw_capabilities {
 /**
  * struct iommu_hw_info - argument of IOMMU_GET_HW_INFO
  * @size: sizeof(struct iommu_hw_info)
- * @flags: must be 0
+ * @flags: combination of enum iommufd_hw_info_flags
  * @dev_id: ID of the bound device
  * @data_len: input: length of the buffer in bytes; output: length of the
  *            available information
  * @data_uptr: user address of the buffer
+ * @in_data_type: type of the information to return, one of enum
+ *                iommu_hw_info_type; ignored unless flags contains
+ *                IOMMU_HW_INFO_FLAG_INPUT_TYPE
  * @out_data_type: set to the type of the information, one of enum
  *                 iommu_hw_info_type
  * @__reserved: must be 0
@@ -509,7 +523,10 @@ struct iommu_hw_info {
 	__u32 dev_id;
 	__u32 data_len;
 	__aligned_u64 data_uptr;
-	__u32 out_data_type;
+	union {
+		__u32 in_data_type;
+		__u32 out_data_type;
+	};
 	__u32 __reserved;
 	__aligned_u64 out_capabilities;
 };

@@ -28,8 +28,8 @@ static int map_fixed(struct io_pagetable *iopt, unsigned long iova,
 }
 
 /*
- * For a mapping of less than 2 MiB, the engine chooses the lowest free IOVAs
- * except page 0, and reuses holes.
+ * For a mapping of one page, the engine chooses the lowest free IOVA except
+ * page 0, and reuses holes.
  */
 static void choose_lowest(struct kunit *test)
 {
@@ -55,8 +55,8 @@ static void choose_lowest(struct kunit *test)
 }
 
 /*
- * A chosen IOVA has the same offset from a large page boundary as the memory,
- * so that large pages can be mapped with large I/O pages.
+ * A chosen IOVA has the same offset from a boundary as the memory, so that
+ * contiguous pages can be mapped with the largest I/O pages.
  */
 static void choose_aligned(struct kunit *test)
 {
@@ -74,10 +74,15 @@ static void choose_aligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + SZ_2M,
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
-	/* Memory smaller than a large I/O page needs no alignment. */
+	/* The largest power of two in the length is the alignment. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 2 * SZ_2M + PAGES(4), iova);
+	KUNIT_EXPECT_EQ(test, 5 * SZ_1M, iova);
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + PAGES(1),
+					      PAGES(7)));
+	KUNIT_EXPECT_EQ(test, PAGES(1029), iova);
+	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, PAGES(2), iova);
 	test_validate(test);
 }
 

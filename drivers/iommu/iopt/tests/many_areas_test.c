@@ -3,9 +3,11 @@
  * Calls on many areas drop io_pagetable.lock between batches. Unmap, copy and
  * iopt_orphan() are all-or-nothing nevertheless.
  */
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/smp.h>
 
 #include "../area.h"
 #include "../io_pagetable.h"
@@ -249,10 +251,12 @@ static void copy_many_is_all_or_nothing(struct kunit *test)
 
 /**
  * struct during_copy - start of tracking that races with a copy
+ * @cpu: processor that both threads run on
  * @copied: the copy has finished
  * @raced: tracking was started while the copy was inserting areas
  */
 struct during_copy {
+	unsigned int cpu;
 	bool copied;
 	bool raced;
 };
@@ -266,7 +270,11 @@ static long call_start_tracking(struct test_thread *thread)
 	struct io_pagetable *iopt = thread->space->iopt;
 	struct during_copy *during = thread->data;
 
-	/* A real-time thread runs as soon as the copy drops the lock. */
+	/*
+	 * A real-time thread on the processor of the copy runs as soon as the
+	 * copy drops the lock.
+	 */
+	set_cpus_allowed_ptr(current, cpumask_of(during->cpu));
 	sched_set_fifo(current);
 	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(during->copied))
 		usleep_range(10, 20);
@@ -298,10 +306,12 @@ static void tracking_starts_during_copy(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
-	struct during_copy during = {};
+	struct during_copy during = { .cpu = raw_smp_processor_id() };
 	struct test_thread start;
 	unsigned int i;
 
+	/* The thread of the test case ends with it, so it stays there. */
+	set_cpus_allowed_ptr(current, cpumask_of(during.cpu));
 	map_many(test);
 	/* Try several times: the thread may be scheduled after a copy ends. */
 	for (i = 0; i != 50 && !during.raced; i++) {

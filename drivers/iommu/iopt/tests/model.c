@@ -7,6 +7,7 @@
  * of the user's memory in the process.
  */
 #include <linux/iommu.h>
+#include <linux/log2.h>
 
 #include "model.h"
 #include "user_mm.h"
@@ -189,20 +190,46 @@ int model_check_fixed(const struct model_space *space, unsigned int start,
 	return nr > space->max - space->nr ? -ENOSPC : 0;
 }
 
-/*
- * Predict the result of inserting @nr mappings, which have @length pages in
- * total, at the lowest free IOVAs. @start receives the first IOVA page.
- */
-int model_choose(const struct model_space *space, unsigned int length,
-		 unsigned int nr, unsigned int *start)
+/* Find the lowest free IOVAs that are aligned like the memory at @page. */
+static bool find_free(const struct model_space *space, unsigned long page,
+		      unsigned int length, unsigned int align,
+		      unsigned int *start)
 {
 	u64 taken = space_mapped(space) | model_reserved(space);
 
 	for (*start = 1; *start + length <= MODEL_IOVAS; ++*start)
-		if (!(taken & model_bits(*start, length)) &&
+		if (!((page - *start) & (align - 1)) &&
+		    !(taken & model_bits(*start, length)) &&
 		    model_allows(space, *start, length))
-			return nr > space->max - space->nr ? -ENOSPC : 0;
-	return -ENOSPC;
+			return true;
+	return false;
+}
+
+/*
+ * Predict the result of inserting @nr mappings, which have @length pages in
+ * total, at free IOVAs. The memory starts at @slot. @start receives the first
+ * IOVA page.
+ */
+int model_choose(const struct model *model, const struct model_space *space,
+		 unsigned int slot, unsigned int length, unsigned int nr,
+		 unsigned int *start)
+{
+	unsigned long page = (model->uaddr >> PAGE_SHIFT) + slot;
+
+	if (!find_free(space, page, length, rounddown_pow_of_two(length),
+		       start) &&
+	    !find_free(space, page, length, 1, start))
+		return -ENOSPC;
+	return nr > space->max - space->nr ? -ENOSPC : 0;
+}
+
+/* Return the slot that is mapped at an IOVA page. */
+unsigned int model_slot(const struct model_space *space, unsigned int start)
+{
+	const struct model_mapping *mapping = space->at[start];
+
+	return mapping->memory->slot + mapping->first +
+	       (start - mapping->start);
 }
 
 static void mapping_add(struct model *model, struct model_space *space,

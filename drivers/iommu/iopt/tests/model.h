@@ -155,8 +155,10 @@ unsigned int model_frame_pins(const struct model *model, unsigned long frame);
 /* mappings */
 int model_check_fixed(const struct model_space *space, unsigned int start,
 		      unsigned int length, unsigned int nr);
-int model_choose(const struct model_space *space, unsigned int length,
-		 unsigned int nr, unsigned int *start);
+int model_choose(const struct model *model, const struct model_space *space,
+		 unsigned int slot, unsigned int length, unsigned int nr,
+		 unsigned int *start);
+unsigned int model_slot(const struct model_space *space, unsigned int start);
 void model_map(struct model *model, struct model_space *space,
 	       unsigned int start, unsigned int slot, unsigned int length,
 	       int prot, enum iopt_account account);

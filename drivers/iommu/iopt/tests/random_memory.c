@@ -170,10 +170,7 @@ bool random_do_unpin(struct random *random)
 static u8 *content_at(struct random *random, const struct model_space *space,
 		      unsigned int iova)
 {
-	const struct model_mapping *mapping = space->at[iova];
-
-	return random->content + PAGES(mapping->memory->slot + mapping->first +
-				       iova - mapping->start);
+	return random->content + PAGES(model_slot(space, iova));
 }
 
 /*

@@ -63,7 +63,8 @@ static bool map_here(struct random *random, bool fixed, int prot)
 	if (fixed)
 		rc = model_check_fixed(space, start, length, 1);
 	else
-		rc = model_choose(space, length, 1, &start);
+		rc = model_choose(&random->model, space, slot, length, 1,
+				  &start);
 	KUNIT_ASSERT_EQ(random->test, rc,
 			iopt_map_user(random->iopt[s], &iova,
 				      (void __user *)random->model.uaddr +
@@ -121,7 +122,8 @@ static bool copy_here(struct random *random, unsigned int from_space,
 	if (!rc && flags)
 		rc = model_check_fixed(dst, to, length, nr);
 	else if (!rc)
-		rc = model_choose(dst, length, nr, &to);
+		rc = model_choose(&random->model, dst, model_slot(src, start),
+				  length, nr, &to);
 	KUNIT_ASSERT_EQ(random->test, rc,
 			iopt_copy(random->iopt[to_space], &iova,
 				  random->iopt[from_space], PAGES(start),
@@ -479,7 +481,8 @@ static bool limit_map(struct random *random)
 				random->model.charged[IOPT_ACCOUNT_USER];
 	unsigned long uaddr = random->model.uaddr + PAGES(slot);
 
-	if (!space->nr_domains || model_choose(space, length, 1, &start))
+	if (!space->nr_domains ||
+	    model_choose(&random->model, space, slot, length, 1, &start))
 		return false;
 	random_set_limit(charged + length - 1);
 	KUNIT_ASSERT_EQ(random->test, -ENOMEM,

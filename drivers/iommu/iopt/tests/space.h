@@ -6,6 +6,7 @@
 #include <kunit/test.h>
 #include <linux/iommu.h>
 #include <linux/iopt.h>
+#include <linux/log2.h>
 #include <linux/workqueue.h>
 
 #include "../area.h"
@@ -17,6 +18,17 @@
 
 struct iopt_area;
 struct test_access;
+
+/*
+ * Return the lowest IOVA from @start on that has the alignment which the engine
+ * chooses for @length bytes, less than 2 MiB, at @uaddr.
+ */
+static inline unsigned long test_align_iova(unsigned long start,
+					    unsigned long uaddr,
+					    unsigned long length)
+{
+	return start + ((uaddr - start) & (rounddown_pow_of_two(length) - 1));
+}
 
 /**
  * struct test_space - fixture that test->priv points to

@@ -411,6 +411,41 @@ TEST_F(bound, hw_info_bad_ids_ENOENT)
 	}
 }
 
+/* The type of the information can be selected, but there is only one. */
+TEST_F(bound, hw_info_of_selected_type)
+{
+	struct iommu_hw_info info = {
+		.size = sizeof(info),
+		.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
+		.dev_id = self->bed.device.id,
+	};
+	static const struct {
+		__u32 type;
+		int err;
+	} selected[] = {
+		{ IOMMU_HW_INFO_TYPE_DEFAULT, 0 },
+		{ IOMMU_HW_INFO_TYPE_INTEL_VTD, 0 },
+		{ IOMMU_HW_INFO_TYPE_INTEL_VTD + 1, -EOPNOTSUPP },
+		{ 0xfeedbeef, -EOPNOTSUPP },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(selected); i++) {
+		info.in_data_type = selected[i].type;
+		info.data_len = 0;
+		EXPECT_EQ(selected[i].err,
+			  iommu_call(self->bed.iommufd, IOMMU_GET_HW_INFO,
+				     &info));
+		EXPECT_EQ(selected[i].err ? selected[i].type :
+			  (__u32)IOMMU_HW_INFO_TYPE_INTEL_VTD,
+			  info.out_data_type);
+	}
+	/* Without the flag, the type is ignored. */
+	info.flags = 0;
+	info.in_data_type = 99;
+	EXPECT_EQ(0, iommu_call(self->bed.iommufd, IOMMU_GET_HW_INFO, &info));
+}
+
 TEST_F(bound, hw_info_flags_and_reserved_EOPNOTSUPP)
 {
 	struct iommu_hw_info info = {
@@ -419,7 +454,7 @@ TEST_F(bound, hw_info_flags_and_reserved_EOPNOTSUPP)
 	};
 	unsigned int bit;
 
-	for (bit = 0; bit < 32; bit++) {
+	for (bit = 1; bit < 32; bit++) {
 		info.flags = 1u << bit;
 		EXPECT_EQ(-EOPNOTSUPP, iommu_call(self->bed.iommufd,
 						  IOMMU_GET_HW_INFO, &info));

@@ -303,6 +303,12 @@ TEST_F(container, select_ioas)
 /* Without a container IOAS, only ioctls that need none succeed. */
 TEST_F(container, ioctls_without_ioas)
 {
+	struct vfio_iommu_type1_dirty_bitmap dirty = {
+		.argsz = sizeof(dirty),
+		.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START,
+	};
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+
 	EXPECT_EQ(VFIO_API_VERSION,
 		  result(ioctl(self->iommufd, VFIO_GET_API_VERSION)));
 	EXPECT_EQ(1, extension(self->iommufd, VFIO_TYPE1_IOMMU));
@@ -317,11 +323,41 @@ TEST_F(container, ioctls_without_ioas)
 		  map(self->iommufd, self->memory, PAGE, TESTBED_IOVA));
 	EXPECT_EQ(-ENODEV, unmap(self->iommufd, TESTBED_IOVA, PAGE));
 	EXPECT_EQ(-ENODEV,
-		  result(ioctl(self->iommufd, VFIO_IOMMU_GET_INFO, NULL)));
+		  result(ioctl(self->iommufd, VFIO_IOMMU_GET_INFO, &info)));
 	EXPECT_EQ(-ENODEV,
-		  result(ioctl(self->iommufd, VFIO_IOMMU_DIRTY_PAGES, NULL)));
+		  result(ioctl(self->iommufd, VFIO_IOMMU_DIRTY_PAGES, &dirty)));
 	EXPECT_EQ(-ENOTTY,
 		  result(ioctl(self->iommufd, VFIO_IOMMU_ENABLE, NULL)));
+}
+
+/* An invalid argument is reported even if there is no container IOAS. */
+TEST_F(container, invalid_arguments_without_ioas)
+{
+	static const struct {
+		unsigned long request;
+		__u32 size;
+		bool flags;
+	} calls[] = {
+		{ VFIO_IOMMU_GET_INFO, 16, false },
+		{ VFIO_IOMMU_MAP_DMA, 32, true },
+		{ VFIO_IOMMU_UNMAP_DMA, 24, true },
+		{ VFIO_IOMMU_DIRTY_PAGES, 8, false },
+	};
+	__u32 arg[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		EXPECT_EQ(-EFAULT, result(ioctl(self->iommufd,
+						calls[i].request, NULL)));
+		memset(arg, 0, sizeof(arg));
+		arg[0] = calls[i].size - 1;
+		EXPECT_EQ(-EINVAL, result(ioctl(self->iommufd,
+						calls[i].request, arg)));
+		arg[0] = calls[i].size;
+		arg[1] = 1u << 31;
+		EXPECT_EQ(calls[i].flags ? -EINVAL : -ENODEV,
+			  result(ioctl(self->iommufd, calls[i].request, arg)));
+	}
 }
 
 /* With one, the version can be chosen, and chosen again. */

@@ -10,15 +10,20 @@
 
 #include "type1.h"
 
-#define UNSAFE \
-	"/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
+#define PARAMETER	"/sys/module/%s/parameters/allow_unsafe_interrupts"
 
 static void allow(const char *text)
 {
-	int fd = open(UNSAFE, O_WRONLY | O_CLOEXEC);
+	char path[96];
+	int fd;
 
+	/* The kernel whose container is an iommufd has no type1. */
+	snprintf(path, sizeof(path), PARAMETER, "vfio_iommu_type1");
+	if (access(path, F_OK))
+		snprintf(path, sizeof(path), PARAMETER, "iommufd");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, 1) != 1)
-		die(UNSAFE " cannot be set");
+		die("%s cannot be set", path);
 	close(fd);
 }
 
@@ -40,6 +45,8 @@ int main(void)
 	allow("Y");
 	record_rc("T1-03,T1-11,T1-116", "allowed",
 		  set_iommu(type1.container, 3));
+	if (for_iommufd())
+		type1_device(&type1);
 	allow("N");
 	record_rc_pages("T1-03", "map",
 			map(type1.container, IOVA, memory, 4 * PAGE,

@@ -93,7 +93,9 @@ static void order_of_checks(void)
 	record_pin("T1-139", "both_of_write_only", &mdev, IOVA + 4 * PAGE, 1,
 		   PIN_BOTH);
 	record_pin("T1-139", "cache", &mdev, IOVA, 1, 4);
+	mdev_unpin(&mdev, IOVA, 1);
 	record_pin("T1-139", "all", &mdev, IOVA, 1, -1u);
+	mdev_unpin(&mdev, IOVA, 1);
 	record_pin("T1-139", "none", &mdev, IOVA, 1, 0);
 	record_unpin("T1-139", "none.unpin", &mdev, IOVA, 1);
 	record_pin("T1-139", "write_of_write_only", &mdev, IOVA + 4 * PAGE, 1,

@@ -166,6 +166,9 @@ static void unsafe_interrupts(void)
 
 int main(void)
 {
+	/* An iommufd does not use these parameters. */
+	if (for_iommufd())
+		return 0;
 	values();
 	limit();
 	small_pages();

@@ -374,8 +374,11 @@ static bool do_extension(void)
 {
 	static const unsigned long known[] = { 1, 3, 6, 9, 10 };
 	unsigned long extension = chance(60) ? known[draw(5)] : draw(16);
-	long rc = check_extension(type1.container, extension);
+	long rc;
 
+	if (for_iommufd() && extension == VFIO_TYPE1_NESTING_IOMMU)
+		extension = VFIO_TYPE1v2_IOMMU;
+	rc = check_extension(type1.container, extension);
 	tracef("extension %lu: %s", extension, rc_text(rc));
 	return rc > 0;
 }
@@ -594,6 +597,11 @@ static bool any_slot(bool no_vaddr)
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {
+	/* Groups and mediated devices use an iommufd in another way. */
+	if (for_iommufd() && (run == do_group || run == do_mdev ||
+			      run == do_pin || run == do_unpin ||
+			      run == do_rw))
+		run = do_map;
 	if ((run == do_pin || run == do_unpin || run == do_rw) && !mdev_joined)
 		return do_mdev;
 	if (chance(10))
@@ -763,7 +771,7 @@ static void open_container(unsigned int seed)
 	long rc;
 
 	version_1 = seed % 4 == 0;
-	if (seed % 8 != 5) {
+	if (seed % 8 != 5 || for_iommufd()) {
 		type1_open(&type1, version_1 ? VFIO_TYPE1_IOMMU :
 					       VFIO_TYPE1v2_IOMMU);
 		return;

@@ -2,8 +2,10 @@
 /* Containers, groups and the ioctls of type1. See type1.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -12,6 +14,9 @@
 #include "type1.h"
 
 #define MAX_EDU 16
+
+/* Default of the module parameter dma_entry_limit of type1 */
+#define LIMIT	65535u
 
 static long result(long rc)
 {
@@ -57,6 +62,11 @@ const struct devices *devices(void)
 	if (!all.nr_singletons)
 		die("no edu device has a group of its own");
 	return &all;
+}
+
+bool for_iommufd(void)
+{
+	return getenv("CONTRACT_IOMMUFD");
 }
 
 int new_container(void)
@@ -168,10 +178,17 @@ void record_unmap(const char *rules, const char *name, int container,
 
 long get_info(int container, void *info, __u32 argsz)
 {
+	struct vfio_iommu_type1_info_dma_avail *cap = NULL;
 	struct vfio_iommu_type1_info *header = info;
+	long rc;
 
 	header->argsz = argsz;
-	return result(ioctl(container, VFIO_IOMMU_GET_INFO, info));
+	rc = result(ioctl(container, VFIO_IOMMU_GET_INFO, info));
+	if (!rc && for_iommufd() && argsz >= sizeof(*header))
+		cap = (void *)capability(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+	if (cap && cap->avail > LIMIT)
+		cap->avail -= UINT_MAX - LIMIT;
+	return rc;
 }
 
 const void *capability(const void *info, __u16 id)
@@ -203,6 +220,20 @@ unsigned int avail(int container)
 	return cap->avail;
 }
 
+static long try_device(struct type1 *type1)
+{
+	long fd = get_device(type1->group, &devices()->singleton[0]);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	type1->device = (int)fd;
+	err = edu_start(&type1->edu, type1->device);
+	if (err)
+		die("the edu device does not start: %s", rc_text(err));
+	return 0;
+}
+
 long type1_try(struct type1 *type1, unsigned long type)
 {
 	long rc;
@@ -213,6 +244,8 @@ long type1_try(struct type1 *type1, unsigned long type)
 	rc = join(type1->group, type1->container);
 	if (!rc)
 		rc = set_iommu(type1->container, type);
+	if (!rc && for_iommufd())
+		rc = try_device(type1);
 	return rc;
 }
 
@@ -226,15 +259,10 @@ void type1_open(struct type1 *type1, unsigned long type)
 
 void type1_device(struct type1 *type1)
 {
-	long fd = get_device(type1->group, &devices()->singleton[0]);
-	int err;
+	long rc = type1->device >= 0 ? 0 : try_device(type1);
 
-	if (fd < 0)
-		die("the device's file: %s", rc_text(fd));
-	type1->device = (int)fd;
-	err = edu_start(&type1->edu, type1->device);
-	if (err)
-		die("the edu device does not start: %s", rc_text(err));
+	if (rc)
+		die("the device's file: %s", rc_text(rc));
 }
 
 static void close_file(int *fd)

@@ -73,6 +73,12 @@ struct type1 {
  */
 const struct devices *devices(void);
 
+/*
+ * Return true if the program is to do only what a container supports that is an
+ * iommufd. The environment variable CONTRACT_IOMMUFD says so.
+ */
+bool for_iommufd(void);
+
 /* Open a container or a group. End the program on failure. */
 int new_container(void);
 int new_group(const struct pci_address *device);
@@ -116,7 +122,11 @@ long unmap_bitmap(int container, __u64 iova, __u64 size, void *bits,
 void record_unmap(const char *rules, const char *name, int container,
 		  __u64 iova, __u64 size, __u32 flags);
 
-/* Call VFIO_IOMMU_GET_INFO with @argsz. @info must have room for the result. */
+/*
+ * Call VFIO_IOMMU_GET_INFO with @argsz. @info must have room for the result. An
+ * iommufd permits UINT_MAX mappings. If for_iommufd() is true, that limit is
+ * converted to that of type1, so that the results can be compared.
+ */
 long get_info(int container, void *info, __u32 argsz);
 
 /*
@@ -133,17 +143,18 @@ unsigned int avail(int container);
 
 /*
  * Open a container with the group of the first singleton device and the IOMMU
- * driver @type.
+ * driver @type. If for_iommufd() is true, open the device as well, since an
+ * iommufd has no domain before that.
  */
 void type1_open(struct type1 *type1, unsigned long type);
 
 /*
- * Like type1_open(), but if the group cannot be added or the driver cannot be
- * set, return -errno and keep the container without a driver.
+ * Like type1_open(), but if the group cannot be added, the driver cannot be set
+ * or the device cannot be opened, return -errno and keep the container.
  */
 long type1_try(struct type1 *type1, unsigned long type);
 
-/* Open the device and map its registers, for DMA. */
+/* Open the device and map its registers, for DMA, unless it is open. */
 void type1_device(struct type1 *type1);
 void type1_close(struct type1 *type1);
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The test command, for the kselftests of iommufd in newer kernels.
+ *
+ * Its number is that of IOMMU_DEVICE_GET_INFO. The two are told apart by the
+ * size of the argument.
+ */
+#include <linux/errno.h>
+#include <linux/iommu.h>
+#include <linux/iopt.h>
+#include <linux/list.h>
+#include <uapi/linux/iommufd.h>
+
+#include "test.h"
+
+/*
+ * Make a range of IOVAs unusable, as if a device had reserved it, until the IOAS
+ * is destroyed. A request that fails removes all earlier reservations.
+ */
+static int test_reserve(struct iommufd_call *call)
+{
+	const struct test_command *cmd = call->cmd;
+	struct iommu_resv_region *region;
+	struct iommufd_ioas *ioas;
+	phys_addr_t msi_start;
+	LIST_HEAD(regions);
+	u64 last;
+	int rc;
+
+	if (!cmd->range.length ||
+	    check_add_overflow(cmd->range.start, cmd->range.length - 1, &last))
+		return -EINVAL;
+	ioas = iommufd_ioas_get(call->ictx, cmd->id);
+	if (!ioas)
+		return -ENOENT;
+	rc = -ENOMEM;
+	region = iommu_alloc_resv_region(cmd->range.start, cmd->range.length, 0,
+					 IOMMU_RESV_RESERVED, GFP_KERNEL);
+	if (region) {
+		list_add(&region->list, &regions);
+		rc = iopt_reserve_regions(ioas->iopt, &regions, ioas,
+					  &msi_start);
+		kfree(region);
+	}
+	iommufd_object_put(&ioas->obj);
+	return rc;
+}
+
+/* This applies to all files, and lasts until the next such command. */
+static int test_limit_memory(struct iommufd_call *call)
+{
+	const struct test_command *cmd = call->cmd;
+
+	iopt_debug_small_batches(cmd->bytes < PAGE_SIZE);
+	return 0;
+}
+
+static int run(struct iommufd_call *call)
+{
+	const struct test_command *cmd = call->cmd;
+
+	switch (cmd->op) {
+	case TEST_OP_RESERVE:
+		return test_reserve(call);
+	case TEST_OP_CREATE_DEVICE:
+		return iommufd_test_create_device(call, 0);
+	case TEST_OP_CREATE_DEVICE_FLAGS:
+		return iommufd_test_create_device(call, cmd->device.flags);
+	case TEST_OP_MOVE_DEVICE:
+		return iommufd_test_move_device(call);
+	case TEST_OP_CHECK_MAP:
+		return iommufd_test_check_map(call);
+	case TEST_OP_CHECK_PINS:
+		return iommufd_test_check_pins(call);
+	case TEST_OP_CREATE_ACCESS:
+		return iommufd_test_create_access(call);
+	case TEST_OP_MOVE_ACCESS:
+		return iommufd_test_move_access(call);
+	case TEST_OP_PIN:
+		return iommufd_test_pin(call);
+	case TEST_OP_UNPIN:
+		return iommufd_test_unpin(call);
+	case TEST_OP_RW:
+		return iommufd_test_rw(call);
+	case TEST_OP_LIMIT_MEMORY:
+		return test_limit_memory(call);
+	}
+	return -EOPNOTSUPP;
+}
+
+/**
+ * iommufd_test() - run a test command
+ * @call: the ioctl; @call->cmd is not set
+ *
+ * Context: May sleep.
+ * Return: 0 or an errno that depends on the operation.
+ */
+int iommufd_test(struct iommufd_call *call)
+{
+	struct test_command cmd;
+
+	if (copy_from_user(&cmd, call->arg, sizeof(cmd)))
+		return -EFAULT;
+	call->cmd = &cmd;
+	return run(call);
+}
+
+/**
+ * iommufd_is_test() - check whether an ioctl is a test command
+ * @nr: number of the ioctl
+ * @size: size of its argument in bytes
+ *
+ * Context: Any context.
+ * Return: true if iommufd_test() has to be called.
+ */
+bool iommufd_is_test(unsigned int nr, u32 size)
+{
+	return nr == IOMMUFD_CMD_BASE + 32 && size == sizeof(struct test_command);
+}
