@@ -46,7 +46,7 @@ class Kernel:
     name: str
     bzimage: Path
     mdev: Path
-    iommufd: bool = False   # the programs do only what a container supports that is an iommufd
+    iommufd: bool = False   # the programs do only what an iommufd supports
 
 
 @dataclass

@@ -104,7 +104,7 @@ def vfio():
               f"bash {source()}/{SELFTESTS}/vfio/scripts/setup.sh {NIC} || exit\n"
               + "".join(f"run_test {name} {programs} {name}\n" for name in names))
     machine = guest.Guest("newer-vfio", kernel.bzimage(kernel.build("release")), devices=[f"igb,addr={NIC[8:]}"],
-                          qemu=qemu10.installed(), memory="3G", timeout=1800)
+                          args="vfio_pci.enable_sriov=1", qemu=qemu10.installed(), memory="3G", timeout=1800)
     outcome = guest.boot(machine, script)
     results = differing(selftest.judge(outcome.lines, complete=False), DIFFERENT)
     results.add(outcome.failures(allowed=["dma-fault"]))

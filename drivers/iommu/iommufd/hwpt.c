@@ -518,8 +518,8 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 
 /*
  * Allocate an HWPT of the IOAS @pt_id for @idev. Return -EINVAL, not -ENOENT,
- * if there is no object @pt_id, as Linux 6.12 does. @typed is set for a page
- * table whose format the program chooses.
+ * if there is no object @pt_id, as Linux 6.12 does. @typed is set if the
+ * program chooses the format of the page table.
  */
 static struct iommufd_hwpt *hwpt_alloc_in(struct iommufd_ctx *ictx, u32 pt_id,
 					  struct iommufd_device *idev,

@@ -2,8 +2,7 @@
 /*
  * The test command, for the kselftests of iommufd in newer kernels.
  *
- * Its number is that of IOMMU_DEVICE_GET_INFO. The two are told apart by the
- * size of the argument.
+ * Its number is that of IOMMU_DEVICE_GET_INFO. The argument has another size.
  */
 #include <linux/errno.h>
 #include <linux/iommu.h>

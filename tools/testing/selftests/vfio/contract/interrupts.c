@@ -17,7 +17,7 @@ static void allow(const char *text)
 	char path[96];
 	int fd;
 
-	/* The kernel whose container is an iommufd has no type1. */
+	/* If the container is an iommufd, the kernel has no type1. */
 	snprintf(path, sizeof(path), PARAMETER, "vfio_iommu_type1");
 	if (access(path, F_OK))
 		snprintf(path, sizeof(path), PARAMETER, "iommufd");

@@ -74,8 +74,8 @@ struct type1 {
 const struct devices *devices(void);
 
 /*
- * Return true if the program is to do only what a container supports that is an
- * iommufd. The environment variable CONTRACT_IOMMUFD says so.
+ * Return true if the program must not use features of a container that an
+ * iommufd lacks. This is so if the environment variable CONTRACT_IOMMUFD is set.
  */
 bool for_iommufd(void);
 
