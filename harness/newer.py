@@ -52,27 +52,35 @@ def source():
     name = max(names, key=lambda name: int(name.split(".")[1]))
     must(f"download {name}", ["apt-get", *options, "download", name], "newer-download.log", cwd=FOLDER)
     package = next(FOLDER.glob(f"{name}_*.deb"))
-    fresh = FOLDER / "unpacked"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    must("unpack the package", ["dpkg-deb", "-x", package, fresh], "newer-unpack.log")
-    must("unpack the source", ["tar", "-C", fresh, "-xf", fresh / f"usr/src/{name}.tar.xz",
-                               *(f"{name}/{part}" for part in PARTS)], "newer-tar.log")
-    (fresh / name).rename(done)
-    shutil.rmtree(fresh)
+    unpacked = FOLDER / "package"
+    must("unpack the package", ["dpkg-deb", "-x", package, unpacked], "newer-package.log")
+    unpack(unpacked / f"usr/src/{name}.tar.xz", PARTS, done)
+    shutil.rmtree(unpacked)
     package.unlink()
     return done
 
 
-def build():
-    """Build the tests of vfio; return the folder of the programs."""
-    tree, programs, headers = source(), FOLDER / "vfio", FOLDER / "headers"
-    must("install the headers of the newer kernel",
-         ["make", "-C", tree, "headers_install", f"INSTALL_HDR_PATH={headers}"], "newer-headers.log")
+def unpack(tarball, parts, done):
+    """Unpack the named parts of a kernel source to the folder done, which exists only if they are complete."""
+    fresh, name = done.with_name("unpacked"), tarball.name.removesuffix(".tar.xz")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    must(f"unpack {tarball.name}", ["tar", "-C", fresh, "-xf", tarball, *(f"{name}/{part}" for part in parts)],
+         f"{done.parent.name}-unpack.log")
+    (fresh / name).rename(done)
+    fresh.rmdir()
+
+
+def build(tree, name, defines=()):
+    """Build the kselftests in the folder name of a source tree, next to it; return the folder of the programs."""
+    folder = tree.parent
+    programs, headers = folder / name, folder / "headers"
+    must(f"install the headers of {tree}", ["make", "-C", tree, "headers_install", f"INSTALL_HDR_PATH={headers}"],
+         f"{folder.name}-headers.log")
     programs.mkdir(exist_ok=True)
-    must("build the newer kselftests of vfio",
-         ["make", "-C", tree / SELFTESTS / "vfio", f"OUTPUT={programs}", f"KHDR_INCLUDES=-isystem {headers}/include"],
-         "newer-build.log")
+    must(f"build the kselftests in {name} of {tree}",
+         ["make", "-C", tree / SELFTESTS / name, f"OUTPUT={programs}",
+          f"KHDR_INCLUDES={' '.join([f'-isystem {headers}/include', *defines])}"], f"{folder.name}-build.log")
     return programs
 
 
@@ -97,7 +105,7 @@ def differing(seen, reasons):
 def vfio():
     """Run the tests of vfio under our release kernel; return the results."""
     packages.need([*packages.KERNEL, *packages.OTHER_QEMU, *packages.NEWER])
-    programs = build()
+    programs = build(source(), "vfio")
     names = sorted(path.name for path in programs.iterdir() if path.is_file() and path.name.endswith("_test"))
     script = (f". {HARNESS}/guest/tests.sh\nexport VFIO_SELFTESTS_BDF={NIC} TEST_SECONDS=600\n"
               f"echo 64 >/proc/sys/vm/nr_hugepages\nulimit -l unlimited\n"

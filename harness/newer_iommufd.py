@@ -5,16 +5,16 @@ They use the mock devices of CONFIG_IOMMUFD_TEST. NOT_APPLICABLE lists the tests
 series, DIFFERENT those that fail for a reason which Documentation/userspace-api/iommufd.rst gives.
 """
 import re
-import shutil
 from pathlib import Path
 
 from . import guest, kernel, newer, packages, selftest
 from .paths import BUILD, HARNESS
-from .shell import must, say
+from .shell import say
 
 TARBALL = Path("/usr/src/linux-source-6.12.tar.xz")
 FOLDER = BUILD / "newer-iommufd"
-PARTS = ["Makefile", "arch/x86", "drivers/iommu/iommufd/iommufd_test.h", "include", "scripts", "tools", "usr"]
+HEADERS = ["include/uapi/linux/iommufd.h", "drivers/iommu/iommufd/iommufd_test.h"]
+PARTS = ["Makefile", "arch/x86", HEADERS[1], "include", "scripts", "tools", "usr"]
 LEAST = 140     # number of tests that must pass
 # Tests that make each allocation fail in turn, but at most 400. They pin 512 pages, and kmemleak doubles the number.
 MANY = ["access_pin", "access_pin_domain"]
@@ -45,32 +45,16 @@ DIFFERENT = {
 def source():
     """Unpack the needed parts of Linux 6.12; return their folder."""
     done = FOLDER / "linux"
-    if done.exists():
-        return done
-    fresh = FOLDER / "unpacked"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    name = TARBALL.name.removesuffix(".tar.xz")
-    must(f"unpack {TARBALL.name}", ["tar", "-C", fresh, "-xf", TARBALL, *(f"{name}/{part}" for part in PARTS)],
-         "newer-iommufd-tar.log")
-    (fresh / name).rename(done)
-    fresh.rmdir()
+    if not done.exists():
+        newer.unpack(TARBALL, PARTS, done)
     return done
 
 
 def build():
     """Build the tests; return the folder of the programs."""
-    tree, programs, headers = source(), FOLDER / "programs", FOLDER / "headers"
-    must("install the headers of Linux 6.12",
-         ["make", "-C", tree, "headers_install", f"INSTALL_HDR_PATH={headers}"], "newer-iommufd-headers.log")
-    known = "".join(path.read_text() for path in (tree / "include/uapi/linux/iommufd.h",
-                                                  tree / "drivers/iommu/iommufd/iommufd_test.h"))
-    defines = [f"-D{name}={text}" for name, text in NAMES.items() if name not in known]
-    programs.mkdir(exist_ok=True)
-    must("build the kselftests of iommufd of Linux 6.12",
-         ["make", "-C", tree / newer.SELFTESTS / "iommu", f"OUTPUT={programs}",
-          f"KHDR_INCLUDES={' '.join([f'-isystem {headers}/include', *defines])}"], "newer-iommufd-build.log")
-    return programs
+    tree = source()
+    known = "".join((tree / header).read_text() for header in HEADERS)
+    return newer.build(tree, "iommu", [f"-D{name}={text}" for name, text in NAMES.items() if name not in known])
 
 
 def assertions(lines):

@@ -161,32 +161,13 @@ err_file:
 	return rc;
 }
 
-/* Get the access of a file descriptor. The caller drops @file. */
-static struct test_access *access_get(int fd, struct file **file)
+static int access_move(struct test_access *test, u32 ioas_id)
 {
-	*file = fget(fd);
-	if (!*file)
-		return ERR_PTR(-EBADF);
-	if ((*file)->f_op == &access_fops)
-		return (*file)->private_data;
-	fput(*file);
-	return ERR_PTR(-EBADF);
-}
-
-int iommufd_test_move_access(struct iommufd_call *call)
-{
-	const struct test_command *cmd = call->cmd;
-	struct test_access *test;
-	struct file *file;
 	int rc;
 
-	test = access_get(cmd->id, &file);
-	if (IS_ERR(test))
-		return PTR_ERR(test);
 	mutex_lock(&test->move_lock);
-	rc = iommufd_access_attach(test->access, cmd->ioas_id);
+	rc = iommufd_access_attach(test->access, ioas_id);
 	mutex_unlock(&test->move_lock);
-	fput(file);
 	return rc;
 }
 
@@ -246,6 +227,8 @@ static int access_pin(struct test_access *test, struct iommufd_call *call)
 	struct test_pins *pins;
 	int rc;
 
+	if (cmd->pin.flags & ~TEST_PIN_WRITE)
+		return -EOPNOTSUPP;
 	if (!cmd->pin.length || cmd->pin.length > TEST_LENGTH_MAX)
 		return -EINVAL;
 	offset = offset_in_page(cmd->pin.iova);
@@ -271,44 +254,20 @@ static int access_pin(struct test_access *test, struct iommufd_call *call)
 	return rc;
 }
 
-int iommufd_test_pin(struct iommufd_call *call)
+static int access_unpin(struct test_access *test, u32 id)
 {
-	const struct test_command *cmd = call->cmd;
-	struct test_access *test;
-	struct file *file;
-	int rc;
-
-	if (cmd->pin.flags & ~TEST_PIN_WRITE)
-		return -EOPNOTSUPP;
-	test = access_get(cmd->id, &file);
-	if (IS_ERR(test))
-		return PTR_ERR(test);
-	rc = access_pin(test, call);
-	fput(file);
-	return rc;
-}
-
-int iommufd_test_unpin(struct iommufd_call *call)
-{
-	const struct test_command *cmd = call->cmd;
-	struct test_pins *pins, *next;
-	struct test_access *test;
-	struct file *file;
+	struct test_pins *pins;
 	int rc = -ENOENT;
 
-	test = access_get(cmd->id, &file);
-	if (IS_ERR(test))
-		return PTR_ERR(test);
 	mutex_lock(&test->lock);
-	list_for_each_entry_safe(pins, next, &test->pins, item) {
-		if (pins->id != cmd->pin_id)
-			continue;
-		pins_release(test, pins);
-		rc = 0;
-		break;
+	list_for_each_entry(pins, &test->pins, item) {
+		if (pins->id == id) {
+			pins_release(test, pins);
+			rc = 0;
+			break;
+		}
 	}
 	mutex_unlock(&test->lock);
-	fput(file);
 	return rc;
 }
 
@@ -322,6 +281,10 @@ static int access_rw(struct test_access *test, const struct test_command *cmd)
 	void *data;
 	int rc = 0;
 
+	if (cmd->rw.flags & ~(TEST_RW_WRITE | TEST_RW_SLOW))
+		return -EOPNOTSUPP;
+	if (length > TEST_LENGTH_MAX)
+		return -EINVAL;
 	if (cmd->rw.flags & TEST_RW_SLOW)
 		flags |= IOMMUFD_ACCESS_RW_PINNED;
 	data = kvzalloc(length, GFP_KERNEL);
@@ -338,21 +301,36 @@ static int access_rw(struct test_access *test, const struct test_command *cmd)
 	return rc;
 }
 
-int iommufd_test_rw(struct iommufd_call *call)
+/* Run a command on the access whose file descriptor is its ID. */
+int iommufd_test_access(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;
 	struct test_access *test;
+	int rc = -EOPNOTSUPP;
 	struct file *file;
-	int rc;
 
-	if (cmd->rw.flags & ~(TEST_RW_WRITE | TEST_RW_SLOW))
-		return -EOPNOTSUPP;
-	if (cmd->rw.length > TEST_LENGTH_MAX)
-		return -EINVAL;
-	test = access_get(cmd->id, &file);
-	if (IS_ERR(test))
-		return PTR_ERR(test);
-	rc = access_rw(test, cmd);
+	file = fget(cmd->id);
+	if (!file)
+		return -EBADF;
+	if (file->f_op != &access_fops) {
+		fput(file);
+		return -EBADF;
+	}
+	test = file->private_data;
+	switch (cmd->op) {
+	case TEST_OP_MOVE_ACCESS:
+		rc = access_move(test, cmd->ioas_id);
+		break;
+	case TEST_OP_PIN:
+		rc = access_pin(test, call);
+		break;
+	case TEST_OP_UNPIN:
+		rc = access_unpin(test, cmd->pin_id);
+		break;
+	case TEST_OP_RW:
+		rc = access_rw(test, cmd);
+		break;
+	}
 	fput(file);
 	return rc;
 }

@@ -74,13 +74,10 @@ static int run(struct iommufd_call *call)
 	case TEST_OP_CREATE_ACCESS:
 		return iommufd_test_create_access(call);
 	case TEST_OP_MOVE_ACCESS:
-		return iommufd_test_move_access(call);
 	case TEST_OP_PIN:
-		return iommufd_test_pin(call);
 	case TEST_OP_UNPIN:
-		return iommufd_test_unpin(call);
 	case TEST_OP_RW:
-		return iommufd_test_rw(call);
+		return iommufd_test_access(call);
 	case TEST_OP_LIMIT_MEMORY:
 		return test_limit_memory(call);
 	}

@@ -25,10 +25,7 @@ int iommufd_test_check_map(struct iommufd_call *call);
 int iommufd_test_check_pins(struct iommufd_call *call);
 
 int iommufd_test_create_access(struct iommufd_call *call);
-int iommufd_test_move_access(struct iommufd_call *call);
-int iommufd_test_pin(struct iommufd_call *call);
-int iommufd_test_unpin(struct iommufd_call *call);
-int iommufd_test_rw(struct iommufd_call *call);
+int iommufd_test_access(struct iommufd_call *call);
 
 struct page *iommufd_test_user_page(unsigned long uaddr);
 
