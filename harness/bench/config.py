@@ -27,7 +27,9 @@ MATTERS = re.compile(r"""CONFIG_(
 ALLOWED = {
     "CONFIG_IOPT": "the engine, which is measured",
     "CONFIG_IOMMUFD": "the front end that is measured",
+    "CONFIG_IOMMUFD_VFIO": "lets an iommufd replace the container, which is not measured",
     "CONFIG_VFIO_DEVICE_CDEV": "the interface that is measured",
+    "CONFIG_VFIO_TYPE1_IOCTL": "the ioctls of type1, which are a part of it in 6.1",
     "CONFIG_BASE_FULL": "became BASE_SMALL, with the opposite meaning",
     "CONFIG_DMA_OPS": "became DMA_OPS_HELPERS",
     "CONFIG_DMA_OPS_HELPERS": "was DMA_OPS",

@@ -256,9 +256,12 @@ static int pages_fill_holes(struct iopt_pages *pages, unsigned long first,
  * have pinned. The pin and the charge of such a page are transferred to the
  * first record of the page. If @run->lost is set, no page is unpinned. Returns
  * the number of pages transferred.
+ *
+ * Not inlined, so that run_release() saves no registers for it when no access
+ * has pinned a page, which is the usual case.
  */
-static unsigned long pins_inherit(struct iopt_pages *pages,
-				  const struct iopt_run *run)
+static noinline unsigned long pins_inherit(struct iopt_pages *pages,
+					   const struct iopt_run *run)
 {
 	unsigned long last = run->index + run->count - 1;
 	unsigned long first = run->index, index, nr = 0;

@@ -9,8 +9,11 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmstat.h>
 
+#include "../access_pins.h"
 #include "../account.h"
 #include "../pages.h"
 #include "access.h"
@@ -522,8 +525,43 @@ static void unpin_keeps_no_reference_to_payer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, users, refcount_read(&payer->users));
 }
 
+/* Memory of the slab allocator in bytes, without objects that were freed */
+static unsigned long slab_bytes(void)
+{
+	/* kmemleak frees its records after a grace period. */
+	rcu_barrier();
+	/* This also empties the quarantine of KASAN. */
+	kmem_cache_shrink(iopt_pin_cache);
+	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) *
+	       PAGE_SIZE;
+}
+
+/* Records that a call allocates together and does not need are freed. */
+static void spare_records_are_freed(struct kunit *test)
+{
+	const unsigned long nr = 16, rounds = 4000;
+	struct test_space *space = test->priv;
+	struct test_access *access = test_access_create(test);
+	unsigned long uaddr = test_touched(test, nr), before, i;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, nr));
+	test_attach(test, space->mock[0]);
+	/* Only the first page needs a record below. */
+	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), nr - 1));
+	before = slab_bytes();
+	for (i = 0; i != rounds; i++) {
+		KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA, nr));
+		KUNIT_ASSERT_EQ(test, nr, test_unpin(access, IOVA, nr));
+		cond_resched();
+	}
+	KUNIT_EXPECT_LT(test, slab_bytes(),
+			before + rounds * (nr - 1) / 2 *
+				 sizeof(struct iopt_pin));
+}
+
 static struct kunit_case access_pins_cases[] = {
 	KUNIT_CASE(page_is_pinned_once),
+	KUNIT_CASE(spare_records_are_freed),
 	KUNIT_CASE_PARAM(pin_charges, account_gen_params),
 	KUNIT_CASE_PARAM(failed_pin_charges_nothing, account_gen_params),
 	KUNIT_CASE(domain_maps_pinned_page),

@@ -10,13 +10,14 @@
 #include "space.h"
 
 /*
- * Map at an IOVA that the engine chooses. Nothing is pinned without a domain,
- * so any user address will do.
+ * Map at an IOVA that the engine chooses. It ignores the value of @iova, which
+ * would be too large. Nothing is pinned without a domain, so any user address
+ * will do.
  */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)
 {
-	*iova = 0xbad;
+	*iova = ULONG_MAX;
 	return iopt_map_user(iopt, iova, (void __user *)uaddr, length, TEST_RW,
 			     IOPT_ACCOUNT_USER, 0);
 }
@@ -419,6 +420,9 @@ static void choose_for_coarse_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_choose_iova(iopt, SZ_4G + SZ_2M - SZ_64K,
 						  SZ_2M, &iova));
 	KUNIT_EXPECT_EQ(test, SZ_2M - SZ_64K, iova);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iopt_choose_iova(iopt, SZ_4G, SZ_64K + PAGE_SIZE,
+					 &iova));
 	mutex_unlock(&iopt->lock);
 }
 
