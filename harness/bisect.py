@@ -116,7 +116,10 @@ def commits(made, chosen):
 
 
 def ends(made):
-    """Return the steps that compile the last commit of each topic but the last with y, and the whole series with m."""
+    """Return the steps for make check: the end of each topic as y, and the end of the series as m.
+
+    The end of the series as y is what the other stages build.
+    """
     found, folders = [], set()
     for topic, patches, commit in series.ends(made):
         folders = folders.union(*(touched(each) for patch, each in made if patch.topic == topic))

@@ -87,9 +87,9 @@ NOT_OURS = {"orplus.cocci"}
 
 
 def reports(rule):
-    """Return whether a Coccinelle check can be used: it has a report mode and needs no OCaml compiler.
+    """Return whether to run a Coccinelle check: it is not in NOT_OURS, has a report mode, and needs no OCaml compiler.
 
-    badzero.cocci needs one, but sparse reports the same problems.
+    badzero.cocci needs OCaml, but sparse reports the same problems.
     """
     text = rule.read_text()
     return rule.name not in NOT_OURS and "virtual report" in text and "ocaml" not in text

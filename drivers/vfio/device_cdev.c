@@ -182,8 +182,8 @@ static int vfio_cdev_open_device(struct vfio_device *device,
 	int rc;
 
 	/*
-	 * Hold the module of the driver only from now on: an inert file must
-	 * not prevent the module from being unloaded.
+	 * Take the reference to the driver's module only now: an inert file
+	 * must not prevent the module from being unloaded.
 	 */
 	if (!try_module_get(device->dev->driver->owner))
 		return -ENODEV;

@@ -40,7 +40,7 @@ const struct iommufd_object_type iommufd_ioas_type = {
 /* Allocate an IOAS without publishing it. */
 struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx)
 {
-	/* Charge allocations that user space causes to its memory cgroup. */
+	/* Charge allocations to the memory cgroup of the calling process. */
 	static const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL_ACCOUNT,
 		.max_areas = UINT_MAX,

@@ -2,6 +2,9 @@
 /*
  * Notifying accesses of an unmap, so that they stop using the areas.
  *
+ * The callback is iopt_access_ops.unmap. Front ends pass it on to the drivers of
+ * mediated devices.
+ *
  * For each area with pinned pages, every access that has a callback is notified
  * up to iopt_policy.notices times, without any lock held. The areas become
  * dying before the last notification, so that no pin can succeed after it. The

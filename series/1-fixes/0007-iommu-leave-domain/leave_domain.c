@@ -19,11 +19,12 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 		/*
 		 * If the group had no domain, the failed attach may have
 		 * attached the first devices of the group to @old_domain, and
-		 * there is no domain to move them to. The core does not know
-		 * which devices these are, and detach_dev() may be called for
-		 * attached devices only. A driver without detach_dev() expects
-		 * another attach, so the device that failed may be attached,
-		 * too.
+		 * there is no domain to move them to. They cannot be detached
+		 * either: detach_dev() may be called for attached devices only,
+		 * and the core does not know which ones are attached. If the
+		 * group has a single device, that is the one that failed, and
+		 * it is not attached, unless the driver has no detach_dev():
+		 * then a device stays attached until its next attach.
 		 */
 		if (group->domain != old_domain ?
 		    !list_is_singular(&group->devices) ||

@@ -60,8 +60,9 @@ struct vfio_device_bind_iommufd {
  * mediated device, can only be attached to an address space, and @pt_id is not
  * changed.
  *
- * EINVAL: invalid argument, the device is not bound, or another device of its
- *         group is attached to another I/O page table
+ * EINVAL: invalid argument, the device is not bound, or it does not meet the
+ *         conditions of the address space; or it is not attached yet, and
+ *         another device of its group is attached to another I/O page table
  * EOPNOTSUPP: the IOMMU driver cannot move the device
  * ENOENT: there is no object with this ID
  *

@@ -120,9 +120,10 @@ static void map_fails_in_new_domain(struct kunit *test)
 }
 
 /*
- * Expect that calls on other ranges return, for present memory that is charged
- * with IOPT_ACCOUNT_USER. A call that waits hangs the test case, because the
- * page fault is resolved only after this function returns.
+ * Expect that calls on other ranges return while a thread waits for a page. The
+ * memory at @uaddr is present, and charged with IOPT_ACCOUNT_USER. A call that
+ * waits for the thread hangs the test case, because the page arrives only after
+ * this function has returned.
  */
 static void expect_others_return(struct kunit *test, unsigned long uaddr)
 {

@@ -667,8 +667,9 @@ static int use_iommufd_as_container(struct setup *setup,
 }
 
 /*
- * A group that uses an iommufd as its container attaches a device when it is
- * opened. Another open of the device waits, and can be killed.
+ * If the container of a group is an iommufd, opening a device through the group
+ * attaches the device. Meanwhile, a second open of the device waits, and can be
+ * killed.
  */
 TEST_F(stuck, calls_during_open_in_group)
 {
