@@ -17,6 +17,8 @@ PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_inf
             "iommufd/object_bugs", "iommufd/locked_memory", "vfio/iommufd_container", "vfio/vfio_cdev",
             "iommufd/replace", "vfio/mdev_iommufd", "iommufd/allocation_failure", "iommufd/ioas_dma",
             "iommufd/hwpt_race", "iommufd/replace_race", "vfio/mdev_race"]
+# {start of a mutant's name: program that runs first}
+FIRST = {"access_move_": "vfio/mdev_iommufd", "container_": "vfio/iommufd_container", "move_": "iommufd/replace"}
 PANIC = "panic_on_warn=1 kasan.fault=panic"
 # Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped.
 # No leak has to be searched for after a failure, so kmemleak is disabled to save the time of its scans.
@@ -43,8 +45,14 @@ def build():
     return kernel.bzimage(OUT)
 
 
-def boot(image, number):
-    """Run the programs with a mutant, given by its number, or with none if that is 0.
+def ordered(mutant):
+    """Return PROGRAMS in the order in which they run for a mutant."""
+    first = [program for start, program in FIRST.items() if mutant.name.startswith(start)]
+    return first + [program for program in PROGRAMS if program not in first]
+
+
+def boot(image, number, programs):
+    """Run programs with a mutant, given by its number, or with none if that is 0.
 
     Return the first failure or None.
     """
@@ -52,7 +60,7 @@ def boot(image, number):
                           args=f"{mutate.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
-                             UNTIL.format(programs=" ".join(PROGRAMS), folders=selftest.FOLDER))
+                             UNTIL.format(programs=" ".join(programs), folders=selftest.FOLDER))
         # No mutant is exercised before the first program starts. If no program started, the emulator hung during boot:
         # try again.
         if any(guest.BEGIN.match(line) for line in outcome.lines):
@@ -69,11 +77,11 @@ def boot(image, number):
 def run(todo):
     """Test the mutants; yield each verdict as soon as it is known."""
     image = build()
-    mutate.require_clean("/dev/iommu", boot(image, 0))
+    mutate.require_clean("/dev/iommu", boot(image, 0, PROGRAMS))
     say("/dev/iommu without a mutant: no failure")
 
     def judge(mutant):
-        wrong = boot(image, mutant.number)
+        wrong = boot(image, mutant.number, ordered(mutant))
         return Verdict(mutant, bool(wrong), wrong or "nothing")
 
     yield from mutate.judged(judge, todo, kernel.jobs())
