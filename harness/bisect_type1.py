@@ -3,7 +3,7 @@
 
 In the topic type1, the implementation on the engine learns patch by patch what a container can do. The file `programs`
 of such a patch lists contract programs, one per line, that print the same lines as under the stock kernel from this
-patch on, except for the differences in harness/contract/allowed. If only some lines of a program are the same yet,
+patch on, except for the differences in harness/contract/allowed. If only some lines of a program are the same so far,
 patterns after its name select lines and, after a !, exclude lines:
     lifetime set_iommu.* !set_iommu.*.avail
 A later patch that lists the program again replaces the patterns.

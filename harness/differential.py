@@ -19,8 +19,8 @@ from .shell import say
 def judge(first, other, allowed, whole, least=0):
     """Print the table of rules and return a list of failures.
 
-    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures. If least
-    is set, so many rules must have a line, whichever they are.
+    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
+    Otherwise, at least `least` rules must have a line, no matter which.
     """
     differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]

@@ -67,8 +67,8 @@ def reports(text):
 def addresses(file, frames):
     """Return {frame: address} for an object file.
 
-    Functions of the same name are distinguished by their size. As in kallsyms, it includes the padding up to the next
-    function.
+    Functions of the same name are distinguished by their size. As in kallsyms, the size includes the padding up to the
+    next function.
     """
     section = [] if file.suffix != ".ko" else ["-j", ".text"]
     symbols = [(int(start, 16), name) for start, _, _, name in

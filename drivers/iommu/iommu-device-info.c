@@ -3,10 +3,11 @@
  * Describe the I/O page table of a device before the device is attached.
  *
  * An IOMMU driver can provide the description with the device_info op. For
- * drivers without the op, it is that of an unmanaged domain, which is allocated
- * for this purpose only and never attached. Drivers that only determine the
- * format of a domain when the first device is attached use the same format for
- * all domains of a device, so the default domain of the group is described.
+ * drivers without the op, an unmanaged domain is described, which is allocated
+ * for this purpose only and never attached. Some drivers determine the format
+ * of a domain only when the first device is attached. They use the same format
+ * for all domains of a device, so in this case the default domain of the group
+ * is described instead.
  *
  * Callers rely on reported properties, so a property that is uncertain is
  * reported as 0.
@@ -19,8 +20,8 @@
 
 /*
  * Fill @info from the I/O page table of @domain. Returns false and does not
- * change @info if @domain has no I/O page table or no format yet. The width of
- * its addresses is unknown in this case, and the page sizes may be those of any
+ * change @info if @domain has no I/O page table or no format yet. Without a
+ * format, the address width is unknown, and the page sizes may be those of any
  * IOMMU that the driver supports.
  */
 static bool describe_page_table(struct iommu_domain *domain,
@@ -68,9 +69,8 @@ static void device_info_fallback(struct device *dev,
  * @dev: the device
  * @info: receives the description
  *
- * The description is that of a domain that the device would be attached to as
- * the first one. The capabilities of the IOMMU are queried with
- * device_iommu_capable().
+ * The description is that of a domain whose first attached device is @dev. The
+ * capabilities of the IOMMU are queried with device_iommu_capable().
  *
  * Context: May sleep. The caller keeps a driver bound to @dev, so that neither
  * the IOMMU of @dev nor the default domain of the group changes.

@@ -21,7 +21,7 @@
  * @dev: the device
  * @domain: domain that the device is attached to, or NULL
  * @fails: number of upcoming attaches that fail
- * @attaches: number of attaches that have not failed
+ * @attaches: number of successful attaches
  * @deferred: the driver defers the first attach to the first use of the DMA API
  */
 struct fake_device {
@@ -349,8 +349,8 @@ static struct iommu_domain *prepare_replace(struct kunit *test)
 }
 
 /*
- * Replacing the domain moves each device of the group straight to the new one.
- * The number of detaches that block the group again stays the same.
+ * Replacing the domain moves each device of the group straight to the new one,
+ * and does not change the number of detaches after which the group is blocked.
  */
 static void replace_moves_all_devices(struct kunit *test)
 {

@@ -106,15 +106,16 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  * @mapped: set to the number of bytes mapped from @iova on
  *
  * An I/O page never spans two runs. A caller that needs large I/O pages must
- * pass contiguous memory as a single run, and a caller that needs small ones
- * can split it. The function does not reschedule between runs, so callers have
- * to limit the length of a call.
+ * pass contiguous memory as a single run, and a caller that needs small I/O
+ * pages can pass it as several runs. The function does not reschedule between
+ * runs, so callers have to limit the length of a call.
  *
  * Context: May sleep if @gfp allows it. The function must not run while the
- * first device is being attached to @domain, since a driver may then choose the
- * format of the I/O page table: a caller attaches a device before it maps. As
- * long as a device is attached, other IOVAs of @domain may be mapped and
- * unmapped concurrently, and other devices may be attached and detached.
+ * first device is being attached to @domain, since a driver may choose the
+ * format of the I/O page table during this attach: a caller attaches a device
+ * before it maps. As long as a device is attached, other IOVAs of @domain may
+ * be mapped and unmapped concurrently, and other devices may be attached and
+ * detached.
  * Return: 0, or
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
  *   the smallest page size, or the range wraps.

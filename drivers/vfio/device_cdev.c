@@ -234,12 +234,14 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
  * Bind and open the device and return its ID to user space. On failure the
  * device is neither bound nor open, and the token of a PF is not replaced.
  *
- * The token is checked before the open, which resets the device and, with a PF,
- * its VFs. It is checked again when nothing else can fail: a bind of the PF may
- * have replaced it while a VF was opened, and only the last check makes it the
- * token of a PF. No bind replaces the token while a VF is open. If a VF is bound
- * between the first check and the open of the PF, a bind of the PF without the
- * token still fails, but only after the open has reset the VF.
+ * The token is checked before the open, because the open resets the device and,
+ * if the device is a PF, also its VFs. The token is checked again when nothing
+ * else can fail. For a VF, this is necessary because a bind of the PF may have
+ * replaced the token meanwhile. For a PF, only the second check replaces the
+ * token, so that a failed bind does not. No bind replaces the token while a VF
+ * is open. If a VF is bound between the first check and the open of the PF, a
+ * bind of the PF without the token still fails, but only after the open has
+ * reset the VF.
  */
 static int vfio_cdev_bind_with_token(struct vfio_device *device,
 				     struct vfio_cdev_file *cdev_file,
@@ -330,8 +332,8 @@ static int vfio_cdev_attach(struct vfio_device *device,
 	if (attach.argsz < minsz || attach.flags)
 		return -EINVAL;
 	/*
-	 * A device that has moved cannot be moved back if the ID cannot be
-	 * written, so find out in advance whether it can.
+	 * If the ID cannot be written after a move, the device cannot be moved
+	 * back, so check in advance whether the ID can be written.
 	 */
 	if (put_user(attach.pt_id, &arg->pt_id))
 		return -EFAULT;
@@ -481,7 +483,7 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  * coherent with CPU caches
  * @file: any file
  *
- * KVM calls this for the files of a VM when one is added or removed, but not
+ * KVM calls this for the files of a VM when a file is added or removed, but not
  * when a device is bound, attached or removed. The result is therefore the same
  * for all files of a node at any time. In particular, it does not change while
  * the removal of a device waits for its bound file.

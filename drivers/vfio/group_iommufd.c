@@ -2,10 +2,10 @@
 /*
  * Groups that use an iommufd as their container.
  *
- * VFIO_GROUP_SET_CONTAINER accepts an iommufd. A device of the group is bound to
- * the iommufd and attached to its container IOAS when it is opened, and remains
- * so until the last file of the device is closed. The devices of the group that
- * are not open have no access to memory.
+ * VFIO_GROUP_SET_CONTAINER accepts an iommufd. When a device of the group is
+ * opened, the device is bound to the iommufd and attached to the container IOAS
+ * of the iommufd. It remains so until the last file of the device is closed.
+ * The devices of the group that are not open have no access to memory.
  *
  * As for a container, the group keeps its iommufd while a device is open.
  */
@@ -125,7 +125,11 @@ static int open_first(struct vfio_device *device)
 	return rc;
 }
 
-/* Count an open or close of a device that remains open. */
+/*
+ * Count an open of a device that is already open, or a close that is not the
+ * last one. Returns false, and counts nothing, if the open count of the device
+ * is less than @least.
+ */
 static bool count_open(struct vfio_device *device, unsigned int least,
 		       int change)
 {
@@ -140,7 +144,7 @@ static bool count_open(struct vfio_device *device, unsigned int least,
 }
 
 /**
- * vfio_group_iommufd_open() - open a device of a group, attached to memory
+ * vfio_group_iommufd_open() - open a device of a group and attach it
  * @device: the device. The caller keeps the iommufd of its group, and holds a
  *          reference to the module of its driver
  *

@@ -4,7 +4,7 @@
  *
  * A device is bound before it is opened and unbound after it is closed. In
  * between, it can be attached and detached. The caller ensures that the device
- * is opened only once at a time, be it through its node or through its group.
+ * is opened only once at a time, through either its node or its group.
  */
 #include <linux/iommu.h>
 #include <linux/mutex.h>
@@ -19,7 +19,7 @@
  * vfio_iommufd_open() - bind a device to an iommufd and open it
  * @device: the device, not open. The caller holds a reference to the module of
  *          its driver
- * @kvm: association of the file through which it is opened with a VM
+ * @kvm: association with a VM of the file through which the device is opened
  * @ictx: the iommufd; the caller holds a reference
  * @by_node: set vfio_device.iommufd_ctx, since the file belongs to the node of
  *           the device

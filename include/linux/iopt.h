@@ -68,14 +68,14 @@ enum iopt_account {
  * struct iopt_policy - options of a space, chosen by its front end
  * @gfp: flags for all allocations of user-controlled size
  * @max_areas: maximum number of mappings, UINT_MAX for no limit
- * @alignment: least alignment of IOVAs, user addresses and lengths in bytes, a
- *             power of two up to the page size; 0 stands for the page size. See
- *             iopt_iova_alignment()
+ * @alignment: minimum alignment of IOVAs, user addresses and lengths in bytes,
+ *             a power of two up to the page size; 0 stands for the page size.
+ *             See iopt_iova_alignment()
  * @notices: maximum number of times that an unmap calls the unmap callbacks of
- *           accesses for a mapping with pinned pages, before it waits for the
- *           pages to be unpinned. If it is more than 1, accesses may still pin,
- *           read and write pages of the mapping until the last notification. 0
- *           has the same effect as 1
+ *           accesses for a mapping with pinned pages, before the unmap waits
+ *           for the pages to be unpinned. If @notices is more than 1, accesses
+ *           may still pin, read and write pages of the mapping until the last
+ *           notification. 0 has the same effect as 1
  * @mixed_iopte: allow iopt_set_max_iopte() to lower the limit even if domains
  *               may contain larger I/O pages. Existing I/O pages are not split
  */
@@ -142,9 +142,9 @@ struct iopt_access_ops {
  * Flags for accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the
  * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
  * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
- * range to start and end inside a page. IOPT_ACCESS_FOREIGN allows
- * iopt_access_rw() in a process that does not own the memory, by pinning it.
- * IOPT_ACCESS_PINNED, for tests, pins it in the process that owns it, too.
+ * range to start and end inside a page. IOPT_ACCESS_FOREIGN makes
+ * iopt_access_rw() pin memory of a process whose page tables the caller cannot
+ * use. IOPT_ACCESS_PINNED, for tests, makes it pin the memory of any process.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

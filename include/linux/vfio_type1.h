@@ -15,7 +15,7 @@ struct type1_space;
  * @prepare_map: called before memory is mapped; may be NULL
  * @map_enomem: called after a map of @npages pages has failed with -ENOMEM; may
  *              be NULL
- * @coherent: return true if the IOMMU enforces coherency of all DMA, also if no
+ * @coherent: return true if the IOMMU enforces coherency of all DMA, or if no
  *            device is attached
  * @has_mediated: return true if drivers of devices without an IOMMU may access
  *                memory, for which they need the user addresses of mappings.
@@ -38,17 +38,18 @@ struct type1_space_ops {
  * @ops: operations of its owner
  * @v2: the ioctls follow the rules of version 2
  * @ranges_known: VFIO_IOMMU_GET_INFO reports the usable IOVAs
- * @vaddr_lock: held while mappings lose their user address. The owner can hold
- *              it while it makes a driver access memory. A thread that holds it
- *              does not pin memory, but may wait in iopt_orphan() for a thread
- *              that does
+ * @vaddr_lock: held while mappings lose their user address. The owner of the
+ *              space can hold the lock while it permits a driver to access
+ *              memory, so that no mapping loses its user address meanwhile. A
+ *              thread that holds the lock does not pin memory, but may wait in
+ *              iopt_orphan() for a thread that does
  */
 struct type1_space {
 	struct io_pagetable *iopt;
 	const struct type1_space_ops *ops;
 	bool v2;
 	bool ranges_known;
-	struct mutex vaddr_lock;	/* Orphans against mediated devices */
+	struct mutex vaddr_lock;	/* Held while mappings become orphans */
 };
 
 void type1_space_init(struct type1_space *space, struct io_pagetable *iopt,

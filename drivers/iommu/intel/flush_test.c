@@ -157,9 +157,9 @@ static void long_unmaps_flush_device_tlbs(struct kunit *test)
 }
 
 /*
- * First-level flushes cover ranges that are not aligned to their size. An
- * aligned block of any size is flushed alone: the limit of page-selective
- * invalidation does not apply to flushes with a PASID.
+ * Flushes of first-level page tables also cover ranges that are not aligned to
+ * their size. A flush of an aligned block of any size covers nothing else: the
+ * limit of page-selective invalidation does not apply to flushes with a PASID.
  */
 static void first_level_ranges(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of the page table format that the IOMMU units of a VT-d domain share:
- * it must not change once a unit uses it.
+ * the format must not change once a unit uses the page table.
  */
 #include <linux/bits.h>
 #include <linux/mm.h>

@@ -2,9 +2,9 @@
 /*
  * Tests of moving a device from one VT-d domain to another.
  *
- * The entry of the device goes from the old page table to the new one in one
- * step. Each cache is flushed after that, in the order in which the caches are
- * filled, before the old page table may change.
+ * The entry of the device is switched from the old page table to the new one in
+ * one step. After that, and before the old page table may change, each cache is
+ * flushed, in the order in which the caches are filled.
  */
 #include <linux/bitmap.h>
 #include <linux/device.h>
@@ -28,7 +28,7 @@ static struct vtd_bed *bed;
 /**
  * struct moving - fixture of a device and the domain to move it to
  * @dev: a device that is on no bus
- * @iommu: the firmware data of @dev, which the driver's data belongs to
+ * @iommu: the IOMMU data of @dev, which points to @info
  * @info: the driver's data of @dev
  * @table: PASID table of @dev, for scalable mode
  * @context: context entry of @dev
@@ -167,7 +167,8 @@ static void caching_mode_flushes_new_domain(struct kunit *test)
 
 /*
  * The device TLB is flushed last, because it is filled from the IOTLB. From
- * then on, unmaps in the new domain flush it, and those in the old do not.
+ * then on, unmaps in the new domain flush the device TLB, and unmaps in the old
+ * domain do not.
  */
 static void device_tlb_is_flushed_last(struct kunit *test)
 {
@@ -228,8 +229,8 @@ static void other_entries_are_not_exchanged(struct kunit *test)
 }
 
 /*
- * Set up the PASID entry for requests of the device without PASID; return the
- * entry, which is the first one of its page.
+ * Set up the PASID entry for requests of the device that carry no PASID. Return
+ * the entry, which is the first one of its page.
  */
 static struct pasid_entry *set_up_pasid(struct kunit *test)
 {

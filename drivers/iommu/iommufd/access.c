@@ -186,8 +186,8 @@ static void access_exit(struct iommufd_access *access)
 {
 	spin_lock(&access->lock);
 	/*
-	 * Wake up the waiter before the lock is dropped, because it may free
-	 * @access afterwards.
+	 * Wake up the waiter before the lock is dropped: once it is dropped,
+	 * the waiter may free @access.
 	 */
 	if (!--access->calls)
 		wake_up_all(&access->idle);
@@ -239,8 +239,9 @@ int iommufd_access_block(struct iommufd_access *access)
 EXPORT_SYMBOL_NS_GPL(iommufd_access_block, IOMMUFD);
 
 /*
- * Release all pins in the IOAS that the access is attached to, and the IOAS.
- * The caller has blocked @access and waited for the calls in progress.
+ * Release all pins of the access, and stop being a user of the IOAS that it is
+ * attached to. The caller has blocked @access and waited for the calls in
+ * progress.
  */
 static void access_release(struct iommufd_access *access)
 {
@@ -260,7 +261,7 @@ static void access_release(struct iommufd_access *access)
 	iommufd_object_unuse(&access->ioas->obj);
 }
 
-/* Set the IOAS of an access, and permit pins and copies unless it is NULL. */
+/* Set the IOAS of an access. Pins and copies can start unless @ioas is NULL. */
 static void access_set(struct iommufd_access *access, struct iommufd_ioas *ioas,
 		       struct iopt_access *iopt_access)
 {
@@ -309,8 +310,9 @@ static int access_attach(struct iommufd_access *access,
 	int rc;
 
 	/*
-	 * Once the engine knows the access in @ioas, it may call the driver,
-	 * which may wait for a pin. So wait for pins before that.
+	 * Once iopt_access_create() has added the access to @ioas, the engine
+	 * may call the driver, and the driver may wait for a pin in progress.
+	 * Therefore wait for pins first.
 	 */
 	rc = iommufd_access_block(access);
 	if (rc)

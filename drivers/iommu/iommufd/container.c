@@ -4,9 +4,10 @@
  *
  * VFIO adds a group to a context as it adds one to a container. The ioctls of a
  * container then apply to one IOAS, the container IOAS of the context, to which
- * the devices of the group are attached when they are opened. It is created
- * when the first group is added, unless user space has selected an IOAS with
- * IOMMU_VFIO_IOAS before. It can also be used by its ID like any other IOAS.
+ * the devices of the group are attached when they are opened. The container
+ * IOAS is created when the first group is added, unless user space has already
+ * selected an IOAS with IOMMU_VFIO_IOAS. Like any other IOAS, it can also be
+ * used by its ID.
  *
  * The ioctls that map memory are those of type1 (vfio_type1_ioctl). This file
  * contains what depends on the context.
@@ -75,7 +76,10 @@ static struct iommufd_ioas *container_use(struct iommufd_ctx *ictx)
 	return obj ? container_of(obj, struct iommufd_ioas, obj) : NULL;
 }
 
-/* Make an IOAS the container IOAS, or do nothing if it is being destroyed. */
+/*
+ * Make an IOAS the container IOAS, or select none if @obj is NULL. Returns
+ * -ENOENT if the IOAS is being destroyed.
+ */
 static int container_set(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 {
 	int rc = 0;
@@ -90,7 +94,7 @@ static int container_set(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 }
 
 /**
- * iommufd_container_create() - let a context have a container IOAS
+ * iommufd_container_create() - ensure that a context has a container IOAS
  * @ictx: the context; the caller holds a reference
  *
  * Allocates an IOAS if there is no container IOAS yet.
@@ -192,9 +196,9 @@ int iommufd_vfio_ioas(struct iommufd_call *call)
 }
 
 /*
- * Unlike that of a container, this does not attach groups, and can be called
- * again to set another version. Nested translation has no use here, since user
- * space has no command to set it up.
+ * Unlike VFIO_SET_IOMMU of a container, this does not attach groups, and it can
+ * be called again to set another version. Nested translation has no use here,
+ * since user space has no command to set it up.
  */
 static int set_iommu(struct type1_space *space, unsigned long type)
 {

@@ -305,7 +305,7 @@ static void *hw_info_get(struct iommufd_device *idev, u32 *length, u32 *type)
 	return ops->hw_info ? ops->hw_info(idev->dev, length, type) : NULL;
 }
 
-/* Copy @info to a user buffer, truncated or padded with zeroes to its length. */
+/* Copy @info to a user buffer. Truncate it, or zero the rest of the buffer. */
 static int hw_info_copy(const struct iommu_hw_info *cmd, const void *info,
 			u32 length)
 {

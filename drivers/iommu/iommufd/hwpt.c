@@ -11,10 +11,12 @@
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many
  * IOMMU drivers fix the format of a domain when the first device is attached,
- * so the engine fills the domain after that attach, unless the driver can
- * choose the format before; only then can a device be moved to another HWPT
- * (replace.c). For the same reason, the engine empties the domain before the
- * last device is detached, and the domain is not used again.
+ * so the engine fills a domain after that attach. To move a device (replace.c),
+ * the engine has to fill the domain before the device is attached to it, so a
+ * device can be moved only if the driver can choose the format earlier. A
+ * driver may also change the format when no device is attached any more, so the
+ * engine empties the domain before the last device is detached, and the domain
+ * is not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -126,7 +128,7 @@ static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 	rc = iommufd_hwpt_msi_window(hwpt, join->msi_start);
 	if (rc)
 		goto err_free;
-	/* The DMA of a device that is moved must find the domain filled. */
+	/* A device may do DMA while it is moved, so fill the domain first. */
 	rc = join->move ? iommu_domain_prepare(domain, dev) :
 			  iommu_device_attach_user_dma(dev, domain);
 	if (rc)
@@ -148,8 +150,8 @@ err_free:
 }
 
 /*
- * Count the device as one of @hwpt, and attach it unless it is to be moved. The
- * domain is allocated for the first device.
+ * Count the device as one of the devices of @hwpt, and attach the device unless
+ * it is to be moved. The domain is allocated for the first device.
  */
 static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 {
@@ -165,8 +167,9 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 			iommufd_object_unuse(&hwpt->obj);
 	} else if (join->move && !hwpt->domain->ops->prepare) {
 		/*
-		 * The driver may need a device that is attached while memory is
-		 * mapped. All devices but this one may be detached meanwhile.
+		 * The driver may be unable to map memory while no device is
+		 * attached to the domain, and all other devices of @hwpt may be
+		 * detached before this one is moved.
 		 */
 		rc = -EOPNOTSUPP;
 	} else {
@@ -284,8 +287,8 @@ static int hwpt_join_once(struct iommufd_join *join)
 
 /**
  * iommufd_hwpt_join() - become one of the devices of an HWPT
- * @join: the device, the IOAS, and the HWPT or none. If it is set, the members
- *        @hwpt and @hwpt_id say which HWPT the device has joined
+ * @join: the device, the IOAS, and the ID of the HWPT or 0. On success, the
+ *        members @hwpt and @hwpt_id are set to the HWPT that the device joined
  *
  * Attaches the device unless @join->move is set. The HWPT and its domain stay
  * valid until the device leaves.
@@ -338,8 +341,8 @@ bool iommufd_hwpt_leave(struct iommufd_hwpt *hwpt, unsigned int nr)
  * @hwpt: the HWPT, for which iommufd_hwpt_leave() returned true
  *
  * Context: The caller holds iommufd_ioas.attach_lock.
- * Return: @hwpt if the caller has to pass it to iommufd_object_remove() after it
- * has dropped the lock, or NULL if user space owns @hwpt and may have freed it.
+ * Return: @hwpt if the caller has to pass it to iommufd_object_remove() after
+ * dropping the lock, or NULL if user space owns @hwpt and may have freed it.
  */
 struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt)
 {
@@ -401,9 +404,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	 * exists, so that no map uses them. The attach affects the whole group,
 	 * but regions of other devices of the group are only reserved once
 	 * these devices are attached as well. The reservation may wait for a
-	 * map.
-	 * Do not hold attach_lock meanwhile: a detach takes the lock and is not
-	 * killable.
+	 * map. Do not hold attach_lock meanwhile: a detach takes the lock and
+	 * is not killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, idev->dev,
 				 &join.msi_start);
@@ -422,8 +424,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
  * iommufd_device_ioas() - get the IOAS that a device is attached to
  * @idev: the attached device; the caller prevents it from being detached
  *
- * Another device of the group may be moving the group to another IOAS, so the
- * IOAS may have changed when the caller has locked attach_lock.
+ * A move of another device of the group also moves @idev, so @idev may be in
+ * another IOAS by the time the caller has taken attach_lock.
  *
  * Context: Any context.
  * Return: the IOAS. The caller is a short-term user of it.
@@ -456,7 +458,7 @@ bool iommufd_device_in(struct iommufd_device *idev,
 	bool in;
 
 	lockdep_assert_held(&ioas->attach_lock);
-	/* The HWPT is freed if the device moves between two other IOASes. */
+	/* A move between two other IOASes may free the HWPT. */
 	rcu_read_lock();
 	in = READ_ONCE(idev->hwpt)->ioas == ioas;
 	rcu_read_unlock();

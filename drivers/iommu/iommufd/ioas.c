@@ -25,7 +25,7 @@ static void iommufd_ioas_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
 
-	/* Ranges that the test command reserved have no device. */
+	/* The test command reserves ranges that no detach removes. */
 	if (IS_ENABLED(CONFIG_IOMMUFD_TEST))
 		iopt_unreserve(ioas->iopt, ioas);
 	iopt_free(ioas->iopt);

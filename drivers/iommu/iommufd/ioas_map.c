@@ -47,9 +47,9 @@ static int decode_flags(u32 flags, struct mapping_flags *decoded)
 }
 
 /*
- * Return the chosen IOVA to user space. Remove the mapping if that fails. A
- * mapping in which drivers have pinned pages already stays if the caller is
- * killed while it waits for them.
+ * Return the chosen IOVA to user space. Remove the mapping if that fails. If
+ * drivers have already pinned pages of the mapping, the removal waits until the
+ * pages are unpinned, and the mapping stays if the caller is killed meanwhile.
  */
 static int mapping_respond(struct iommufd_ioas *ioas, unsigned long iova,
 			   u64 length, u64 __user *answer)

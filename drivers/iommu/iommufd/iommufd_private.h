@@ -60,8 +60,8 @@ struct iommufd_object;
  * @objects: all objects by ID; the entry is NULL while the object is being set
  *           up
  * @put_wq: woken when a short-term reference to an object is dropped
- * @account: how mappings are charged without CAP_IPC_LOCK. Written only while
- *           @objects is empty, under the xa_lock of @objects
+ * @account: how mappings of processes without CAP_IPC_LOCK are charged. Written
+ *           only while @objects is empty, under the xa_lock of @objects
  * @container: IOAS that the ioctls of VFIO containers apply to, or NULL;
  *             protected by the xa_lock of @objects. Cleared when the IOAS is
  *             destroyed
@@ -183,7 +183,7 @@ static inline enum iopt_account iommufd_account(struct iommufd_ctx *ictx)
 /**
  * struct iommufd_ioas - I/O address space
  * @obj: object head; the long-term users are the HWPTs and accesses of the
- *       IOAS, and map and copy ioctls in progress
+ *       IOAS, and ioctls in progress that may pin memory, such as a map
  * @iopt: address space of the engine, which records all mappings
  * @enforce_snoop: only devices for which the IOMMU can enforce coherent DMA may
  *                 be attached
@@ -192,8 +192,8 @@ static inline enum iopt_account iommufd_account(struct iommufd_ctx *ictx)
  * @attach_lock: serialises attach and detach of devices
  * @hwpts: list of the &struct iommufd_hwpt that compatible devices may join;
  *         protected by @attach_lock
- * @incoherent: number of HWPTs with devices that do not enforce coherent DMA;
- *              written under @attach_lock
+ * @incoherent: number of HWPTs that have devices but do not enforce coherent
+ *              DMA; written under @attach_lock
  * @type1: state of the ioctls of VFIO containers
  */
 struct iommufd_ioas {
@@ -237,10 +237,10 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
  * @group: the IOMMU group of @dev, with a reference
- * @hwpt: HWPT that the device is attached to, or NULL. Whether it is NULL is
- *        changed by attach and detach, which the subsystem serialises. Moving
- *        another device of the group changes it as well, under attach_lock of
- *        the IOAS of either HWPT
+ * @hwpt: HWPT that the device is attached to, or NULL. Attach sets and detach
+ *        clears it; the subsystem serialises these calls. A move of any device
+ *        of the group replaces the HWPT of all attached devices of the group,
+ *        with attach_lock held for the IOAS of the old and of the new HWPT
  * @item: node in iommufd_hwpt.attached, unless @hwpt is NULL
  */
 struct iommufd_device {
@@ -310,8 +310,8 @@ extern const struct iommufd_object_type iommufd_hwpt_type;
  * @ioas: IOAS of the HWPT; the caller is a short-term user of it
  * @hwpt_id: input: ID of the HWPT, or 0 for any HWPT of @ioas; output: ID of
  *           @hwpt
- * @move: the device is attached to another HWPT. It only becomes one of the
- *        devices of the new one, and is moved there by the caller
+ * @move: the device is already attached. The join only counts it as one of the
+ *        devices of @hwpt, and the caller moves it there afterwards
  * @rejections: number of HWPTs that the IOMMU driver has rejected for a move
  * @created: @hwpt was created for this device
  * @msi_start: IOVA of the MSI doorbell window of @idev, or PHYS_ADDR_MAX

@@ -172,7 +172,7 @@ static long iommufd_ioctl(struct file *file, unsigned int number,
 
 	if (number != _IO(IOMMUFD_TYPE, nr))
 		return -ENOTTY;
-	/* The numbers of vfio's ioctls have the same type, and are lower. */
+	/* The ioctls of vfio have the same type and lower numbers. */
 	if (nr < IOMMUFD_CMD_BASE)
 		return iommufd_container_ioctl(call.ictx, number, arg);
 	if (CMD_INDEX(nr) >= ARRAY_SIZE(commands))
@@ -209,7 +209,7 @@ static int iommufd_open(struct inode *inode, struct file *file)
 	ictx->file = file;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ictx->put_wq);
-	/* Programs that know only type1 look at VmLck, as type1 charges it. */
+	/* Users of /dev/vfio/vfio expect type1, which charges VmLck. */
 	ictx->account = iminor(inode) == VFIO_MINOR ? IOPT_ACCOUNT_MM :
 						      IOPT_ACCOUNT_USER;
 	file->private_data = ictx;

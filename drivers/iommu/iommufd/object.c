@@ -4,7 +4,7 @@
  *
  * Vocabulary: a short-term user is a call in progress that has looked up the
  * object by its ID. A long-term user is another object or a driver that depends
- * on the object, or a map or copy in progress.
+ * on the object, or a call in progress that may pin memory, such as a map.
  *
  * An object is published only when it is fully set up, and the ID of a
  * published object is removed before its destroy operation is called.
@@ -150,8 +150,8 @@ void iommufd_object_put(struct iommufd_object *obj)
 		return;
 	}
 	/*
-	 * The context stays valid, because the caller holds its file or has a
-	 * device or an access in it.
+	 * The context stays valid, because the caller holds a reference to its
+	 * file, or has a device or an access in the context.
 	 */
 	if (wq_has_sleeper(&ictx->put_wq))
 		wake_up_all(&ictx->put_wq);
@@ -267,8 +267,8 @@ int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id)
  * Destroy all objects when the file is released. An object with long-term users
  * is destroyed after them. The only long-term users at this point are HWPTs,
  * and the mock devices that are attached to them. The destruction of a mock
- * device unbinds it and removes its HWPT unless user space owns that. So the
- * third round at the latest destroys the IOASes.
+ * device unbinds it and removes its HWPT unless user space owns the HWPT. The
+ * IOASes are thus destroyed in the third round at the latest.
  */
 void iommufd_objects_release(struct iommufd_ctx *ictx)
 {

@@ -2,13 +2,13 @@
 /*
  * Replace: move an attached device to another HWPT while it performs DMA.
  *
- * The IOMMU core moves all devices of a group at once, and with them move those
- * that are attached here. The device first joins the new HWPT, which is filled
- * meanwhile if it had no devices, while DMA is still translated by the old one.
- * Then the group is switched with attach_lock of both IOASes held, and finally
- * the devices leave the old HWPT, which is emptied if no other device is left.
- * At each moment, a device thus accesses the memory mapped in one of the two
- * IOASes.
+ * The IOMMU core moves all devices of a group at once, so all devices of the
+ * group that are attached here move together. The device first joins the new
+ * HWPT. If the new HWPT had no devices, it is filled now, while the old HWPT
+ * still translates DMA. Then the group is switched with attach_lock of both
+ * IOASes held, and finally the devices leave the old HWPT, which is emptied if
+ * no other device is left. At each moment, a device thus accesses the memory
+ * mapped in one of the two IOASes.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -61,7 +61,10 @@ static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
 	}
 }
 
-/* Check whether @idev can move to @hwpt, and reserve IOVAs in a new IOAS. */
+/*
+ * Check whether @idev can move to @hwpt, and reserve IOVAs for it if the IOAS
+ * changes.
+ */
 static int prepare_device(struct iommufd_device *idev, struct iommufd_hwpt *old,
 			  struct iommufd_hwpt *hwpt)
 {
@@ -94,8 +97,9 @@ static void record_move(struct iommufd_device *idev, struct iommufd_hwpt *old,
 
 /*
  * Move the attached devices of the group to the HWPT that the device has
- * joined. Returns their number or a negative errno, and then no device has
- * moved. Counts a rejection if the IOMMU driver is the reason.
+ * joined. Returns the number of devices that were moved, or a negative errno if
+ * no device was moved. Counts a rejection if iommu_device_replace_user_dma()
+ * fails, except with -ENOMEM.
  */
 static int move_group(struct iommufd_join *join, struct iommufd_hwpt *old)
 {
@@ -139,7 +143,7 @@ err_unreserve:
 	return rc;
 }
 
-/* Leave an HWPT. The devices that leave are no longer attached to its domain. */
+/* Leave an HWPT. The leaving devices are no longer attached to its domain. */
 static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 {
 	return iommufd_hwpt_leave(hwpt, nr) ? iommufd_hwpt_free_domain(hwpt) :
@@ -209,8 +213,8 @@ static int move_joined(struct iommufd_join *join)
  * * %-EINVAL - As for iommufd_hwpt_attach(), for any of the devices that move.
  * * %-EOPNOTSUPP - The IOMMU driver cannot map memory while no device is
  *   attached.
- * * %-EADDRINUSE - IOVAs that a device that moves or its IOMMU cannot use are
- *   mapped, allowed, or just being mapped or unmapped.
+ * * %-EADDRINUSE - IOVAs that one of these devices or its IOMMU cannot use are
+ *   mapped, allowed, or being mapped or unmapped by another thread.
  * * Another errno of iommufd_hwpt_attach().
  *
  * On failure the devices are attached as before.
@@ -230,8 +234,9 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * The device cannot be the owner, since a move of another device of the
-	 * group may reserve IOVAs for it at the same time.
+	 * Do not make the device the owner of the reservation: at the same
+	 * time, a move of another device of the group may make and undo a
+	 * reservation with this device as the owner.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join, &join.msi_start);
 	if (rc)

@@ -78,6 +78,7 @@ struct iopt_access *iopt_access_create(struct io_pagetable *iopt,
 	if (!rc) {
 		list_add(&access->node, &iopt->accesses);
 		iopt->nr_pinners += !!ops;
+		iopt_update_alignment(iopt);
 	}
 	mutex_unlock(&iopt->lock);
 	if (!rc)
@@ -132,8 +133,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_has_accesses, IOPT);
 
 /*
  * Clamp [@start, @last], which starts in @area, to the end of @area. Returns
- * the number of pages that are left; @first receives the index of the first of
- * them in the iopt_pages.
+ * the number of pages in the clamped range; @first receives the index of the
+ * first of these pages in the iopt_pages.
  */
 static unsigned long area_slice(const struct iopt_area *area,
 				unsigned long start, unsigned long last,
@@ -353,10 +354,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_pin, IOPT);
  * @last: last IOVA, not less than @start
  *
  * Removes from each page one pin that was made through the mapping at its IOVA.
- * Skips IOVAs that are not mapped, and pages without such a pin. If @access
- * owns its pins, it removes only these, otherwise only pins that no access
- * owns. The callback of an access that owns its pins may therefore unpin the
- * whole range that was passed to it.
+ * Skips IOVAs that are not mapped, and pages without such a pin. An access that
+ * owns its pins removes only these, and any other access removes only pins that
+ * no access owns. The callback of an access that owns its pins may therefore
+ * unpin the whole range that was passed to it.
  *
  * Context: process context, may sleep. May be called from a callback. Unpinning
  * may wait uninterruptibly for a filesystem; see iopt_unpin_run().

@@ -10,7 +10,8 @@
  * Each batch of pages is charged after it was pinned and before the next batch
  * is pinned, so that the limit takes effect while memory is being pinned. Pages
  * are never charged before they are pinned, and a failed charge changes
- * nothing: two callers that together stay within the limit both succeed.
+ * nothing. Two callers that together stay within the limit therefore both
+ * succeed.
  *
  * Memory that is mapped twice is charged twice. The kind of each run records
  * whether its pages were charged, so that exactly the charged pages are

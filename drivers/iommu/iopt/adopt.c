@@ -193,9 +193,10 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Wait until the orphan can be adopted, and mark it as busy. The mark keeps it
- * in the tree without a lock: charging may wait for the mmap_lock, and detach
- * takes attach_mutex and iopt->lock uninterruptibly.
+ * Wait until the orphan can be adopted, and mark it as busy. The mark keeps the
+ * orphan in the tree without a lock. Charging may wait for the mmap_lock, so
+ * the caller must then hold neither attach_mutex nor iopt->lock, which detach
+ * takes uninterruptibly.
  */
 static int orphan_take(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)

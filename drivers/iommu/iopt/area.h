@@ -104,7 +104,7 @@ static inline unsigned long iopt_area_index(const struct iopt_area *area,
 	       ((area->offset + (iova - area->start)) >> PAGE_SHIFT);
 }
 
-/* Return where in that page an IOVA of an area is, in bytes. */
+/* Return the offset, within its page, of the byte that is mapped at an IOVA. */
 static inline unsigned int iopt_area_offset(const struct iopt_area *area,
 					    unsigned long iova)
 {
@@ -112,8 +112,9 @@ static inline unsigned int iopt_area_offset(const struct iopt_area *area,
 }
 
 /*
- * Whatever must be aligned to map an area: its IOVAs and its place in the first
- * page. Only the low bits matter.
+ * Combine all values that must be aligned to map an area: its first IOVA, its
+ * length and its offset in the first page. Only the low bits of the result are
+ * meaningful.
  */
 static inline unsigned long iopt_area_misalignment(const struct iopt_area *area)
 {
@@ -127,7 +128,10 @@ static inline bool iopt_area_is_accessible(const struct iopt_area *area)
 	       area->state == IOPT_AREA_QUIESCING;
 }
 
-/* True while an area is being unmapped. It becomes live if the unmap fails. */
+/*
+ * True while an area is being unmapped. The area becomes live again if the
+ * unmap fails.
+ */
 static inline bool iopt_area_is_unmapping(const struct iopt_area *area)
 {
 	return area->state == IOPT_AREA_QUIESCING ||

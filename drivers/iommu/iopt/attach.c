@@ -210,19 +210,19 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * @iopt: the space
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
  *          still owns the domain, and must not free it before
- *          iopt_detach_domain(). The caller has attached the first device to
- *          it or called iommu_domain_prepare(), because IOMMU drivers may
- *          choose the format of the I/O page table in these functions; see
- *          iommu_map_runs()
+ *          iopt_detach_domain(). The caller must already have attached a
+ *          device to @domain or called iommu_domain_prepare(), because some
+ *          IOMMU drivers choose the format of the I/O page table only at that
+ *          point; see iommu_map_runs()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
  * unusable. Maps, unmaps and queries may run concurrently; attach and detach of
  * other domains, iopt_orphan() and iopt_adopt() wait.
  *
- * Mappings of an unmap that can still fail are added, too. If no other domain
- * is attached, they are pinned, which fails with %-EFAULT if the process has
- * already unmapped the memory.
+ * Mappings that are being unmapped are added too, as long as the unmap can
+ * still fail. If no other domain is attached, they are pinned, which fails with
+ * %-EFAULT if the process has already unmapped the memory.
  *
  * If a mapping that @domain may be unable to translate is being built or torn
  * down, the function first waits for that to finish, without holding a lock of
@@ -260,8 +260,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the
- * function waits for nothing that iopt_detach_domain() does not wait for, so
- * that the caller may hold a lock which it also holds around that function.
+ * function waits only for what iopt_detach_domain() waits for as well. The
+ * caller may therefore hold a lock that it also holds around
+ * iopt_detach_domain().
  * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.

@@ -64,8 +64,8 @@ static int slice_add(const struct source *source, struct iopt_area *area,
 		new->uaddr = READ_ONCE(pages->uaddr) + (first << PAGE_SHIFT) +
 			     offset;
 	/*
-	 * Take a reference before the lock is dropped: mappings that share
-	 * their pages cannot become orphans.
+	 * Take a reference before the lock is dropped. It makes the pages
+	 * shared, and an area with shared pages cannot become an orphan.
 	 */
 	kref_get(&pages->kref);
 	mutex_unlock(&source->iopt->lock);
@@ -166,8 +166,8 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
  *            the engine chooses
  * @src: the space of the existing mappings
- * @src_iova: first IOVA in @src, which may be inside a mapping. Its memory has
- *            to be as aligned as @dst_iova
+ * @src_iova: first IOVA in @src, which may be inside a mapping. The memory
+ *            mapped there needs the same alignment as @dst_iova
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
  *          range in @src may span mappings, but must not contain a hole
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()

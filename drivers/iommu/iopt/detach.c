@@ -134,8 +134,8 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
 /**
  * iopt_domain_remove() - close and empty a domain, and remove it from a space
  * @iopt: the space
- * @domain: a domain in io_pagetable.domains, which need not contain all areas;
- *          it is freed after an RCU grace period
+ * @domain: an entry of io_pagetable.domains; not all areas need be in the
+ *          domain. It is freed after an RCU grace period
  *
  * Context: process context, may sleep uninterruptibly. @iopt->attach_mutex and
  * @iopt->lock are held; @iopt->lock is dropped and retaken.

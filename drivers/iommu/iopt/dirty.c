@@ -119,11 +119,11 @@ static int areas_track(struct io_pagetable *iopt)
 }
 
 /*
- * From now on, make maps create areas with a bitmap if @track is set, and
- * without one otherwise. A map that inserts many areas drops iopt->lock in
- * between, and may have created its areas in the other mode. Wait until all
- * such areas are in the tree. The wait is short, because no other map can start
- * to insert areas in the old mode.
+ * Make future maps create areas with a bitmap if @track is set, and without one
+ * otherwise. A map that inserts many areas drops iopt->lock in between, and may
+ * have created its areas in the old mode. Wait until all such areas are in the
+ * tree. The wait is short, because no other map can start to insert areas in
+ * the old mode.
  */
 static void track_new_areas(struct io_pagetable *iopt, bool track)
 {

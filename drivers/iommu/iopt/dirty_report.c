@@ -157,7 +157,7 @@ static void area_put_bits_back(struct io_pagetable *iopt,
 			       struct iopt_area *area,
 			       const struct slice *slice, u64 taken)
 {
-	/* Both are powers of two, so all of these pages have the same bit. */
+	/* Both operands are powers of two, so one bit covers all nr pages. */
 	unsigned long nr = min_t(unsigned long, slice->per_bit, BITS_PER_LONG);
 	unsigned long page = slice->first;
 	unsigned int steps = 0;

@@ -9,8 +9,8 @@
  * Documentation/ABI/testing/debugfs-iopt describes the lines. The debugfs file
  * and iopt_dump() print the same lines.
  *
- * A dump is not a snapshot. Each line is consistent, because the locks are held
- * while it is formatted, except for counters that these locks do not protect.
+ * A dump is not a snapshot. The locks are held while a line is formatted, so
+ * each line is consistent, except for counters that these locks do not protect.
  * Between lines the locks are dropped, and the dump continues at the next IOVA
  * or page index, whatever has changed. Other threads therefore wait for at most
  * one line, and the dump ends even if they keep mapping. The dump does not wait

@@ -9,9 +9,9 @@
  *
  * Pages are unpinned only after they have been unmapped from every domain and
  * the IOTLBs have been flushed. Removing an area from a domain does not
- * allocate memory and cannot fail. I/O page tables are never read, so domains
- * may be detached in any order. Areas are unmapped as a whole, so no IOMMU
- * driver has to split a large I/O page.
+ * allocate memory and cannot fail. I/O page tables are never read to find out
+ * which pages are pinned, so domains may be detached in any order. Areas are
+ * unmapped as a whole, so no IOMMU driver has to split a large I/O page.
  */
 #include <linux/rculist.h>
 

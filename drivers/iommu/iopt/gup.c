@@ -13,8 +13,8 @@
  * VM_PFNMAP mappings, pinning handles only pages that are present, and so does
  * not wait for a filesystem unless a page has to be migrated (see
  * page_migration.c) or a page fault of the process holds the mmap_lock.
- * Faulting may block indefinitely on a filesystem that does not respond. While
- * it waits for a page to be read, it is killable and usually drops the
+ * Faulting may block indefinitely on a filesystem that does not respond. A
+ * fault that waits for a page to be read is killable and usually drops the
  * mmap_lock.
  *
  * A page that is pinned read-only must remain the page that the process sees.
@@ -267,7 +267,7 @@ int iopt_fault_in(struct iopt_pages *pages, unsigned long first,
 	rc = 0;
 	if (flags && !(vma->vm_flags & VM_WRITE)) {
 		/*
-		 * Break copy-on-write although the process may not write.
+		 * Break copy-on-write even though the VMA is not writable.
 		 * Linux 6.2 does so for any read-only longterm pin. With
 		 * FOLL_FORCE, GUP does not fault in pages that are PROT_NONE
 		 * for NUMA balancing. Fault them in for reading first.

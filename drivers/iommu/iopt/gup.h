@@ -66,7 +66,8 @@ static inline void iopt_test_unpin(struct page *first, unsigned long npages)
  * May sleep. With @dirty, takes the lock of each folio that is not dirty, and
  * the wait for this lock is not killable. A filesystem that invalidates a page
  * of a file writes the page back first, with the folio locked and not dirty. If
- * a server has to respond meanwhile, as in FUSE and NFS, the wait is unbounded.
+ * the write ends only when a server responds, as in FUSE and NFS, the wait is
+ * unbounded.
  */
 static inline void iopt_unpin_run(const struct iopt_run *run,
 				  unsigned long first, unsigned long npages,

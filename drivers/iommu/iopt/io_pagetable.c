@@ -2,8 +2,8 @@
 /*
  * Allocating and freeing I/O address spaces.
  *
- * The engine has no code for individual front ends: they choose its behaviour
- * with struct iopt_policy and the arguments of its functions. For example,
+ * The engine has no code for individual front ends: a front end chooses how the
+ * engine behaves with struct iopt_policy and function arguments. For example,
  * iopt_policy.gfp is used for every allocation of user-controlled size, and so
  * determines whether such allocations are charged to a memory cgroup.
  */

@@ -64,6 +64,8 @@ struct iopt_payer;
  *           @lock, also read under RCU
  * @next_seq: iopt_domain.seq of the next domain; protected by @attach_mutex
  * @iova_alignment: see iopt_iova_alignment()
+ * @nr_raising: number of calls that check whether @iova_alignment can be raised
+ * @raising: the highest alignment that these calls check, or 0
  * @nr_pinners: number of accesses that can pin pages
  * @pgsizes: see iopt_pgsizes()
  * @idle_seq: incremented when an area becomes idle for which a caller may be
@@ -92,11 +94,10 @@ struct iopt_payer;
  *  ============================  ==============================================
  *  @attach_mutex                 held while a domain is filled or emptied: only
  *                                attach, detach, iopt_orphan() and iopt_adopt()
- *                                contend for it. While it is held, its owner
- *                                waits only for operations that finish on their
- *                                own, except that unpinning may wait for a
- *                                folio lock, and that the attach of the first
- *                                domain pins pages
+ *                                contend for it. Its owner waits only for
+ *                                operations that finish on their own, except
+ *                                that unpinning may wait for a folio lock, and
+ *                                that attaching the first domain pins pages
  *  @track_mutex                  held while bitmaps are allocated and freed
  *  @lock                         held to look up, link and unlink objects;
  *                                never while pages are pinned, a domain is
@@ -109,11 +110,12 @@ struct iopt_payer;
  *                                the pages contend for it. Under @lock, only
  *                                mutex_trylock() is allowed
  *  mmap_lock of the payer's mm   taken by GUP and to charge pages. To lower
- *                                VmLck, a caller waits for it only if the
- *                                caller holds no lock and, except in
- *                                iopt_adopt(), owns no busy or working area.
- *                                Otherwise the caller only tries the lock, and
- *                                a worker lowers VmLck if that fails
+ *                                VmLck, a caller waits only for the mmap_lock
+ *                                of its own process, and only if it holds no
+ *                                lock and, except in iopt_adopt(), owns no busy
+ *                                or working area. Otherwise the caller only
+ *                                tries the lock, and a worker lowers VmLck if
+ *                                that fails
  *  ============================  ==============================================
  *
  * The busy and working marks are not locks: a caller that finds a conflicting
@@ -157,6 +159,8 @@ struct io_pagetable {
 	struct list_head domains;
 	unsigned long next_seq;
 	unsigned long iova_alignment;
+	unsigned int nr_raising;
+	unsigned long raising;
 	unsigned int nr_pinners;
 	unsigned long pgsizes;
 	unsigned long idle_seq;

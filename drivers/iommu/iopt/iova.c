@@ -3,9 +3,10 @@
  * Checking, choosing and reporting IOVAs.
  *
  * The engine looks for the lowest IOVA that allows I/O pages of 1 GiB, but
- * limits the search; see req_fits_between(). If the mapping is shorter or no
- * such IOVA is found, the engine tries the largest power of two that is not
- * longer than the mapping, then 2 MiB, and then the required alignment.
+ * limits the search; see req_fits_between(). If the mapping is shorter than
+ * 1 GiB or no such IOVA is found, the engine tries the largest power of two
+ * that is not longer than the mapping, then 2 MiB, then the page size and, for
+ * a mapping that does not consist of whole pages, the required alignment.
  */
 #include <linux/align.h>
 #include <linux/log2.h>
@@ -207,7 +208,7 @@ static bool req_fits_anywhere(struct io_pagetable *iopt,
 int iopt_choose_iova(struct io_pagetable *iopt, unsigned long uaddr,
 		     unsigned long length, unsigned long *start)
 {
-	/* Some IOMMUs have I/O pages of any power of two. */
+	/* Some IOMMUs support I/O pages of any power-of-two size. */
 	const unsigned long sizes[] = {
 		SZ_1G,
 		clamp(rounddown_pow_of_two(length), PAGE_SIZE, SZ_1G),
@@ -315,9 +316,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
  * @iopt: the space
  *
  * Context: any context; the value may change at any time.
- * Return: bitmap of the sizes in bytes, never 0. The page size stands for all
- * sizes below it. All sizes from the page size on are set if no domain is
- * attached, and only iopt_iova_alignment() if the domains have no common size.
+ * Return: bitmap of the sizes in bytes, never 0. Sizes below the page size are
+ * reported as the page size. If no domain is attached, all sizes from the page
+ * size on are set. If the domains have no common size, the only bit that is set
+ * is that of iopt_iova_alignment() or the page size, whichever is larger.
  */
 unsigned long iopt_pgsizes(struct io_pagetable *iopt)
 {

@@ -5,7 +5,7 @@
  * VmLck (mm->locked_vm) is changed under the mmap_lock, which a page fault of
  * the process may hold indefinitely. Unpinning therefore does not lower VmLck
  * immediately: the pages stay unsynced until some thread synchronises VmLck,
- * i.e. subtracts them from it.
+ * i.e. subtracts the unsynced pages from VmLck.
  *
  * All payers of a process share one struct iopt_locked_vm, whatever their space
  * or accounting mode. A charge synchronises VmLck first, so that no unsynced
@@ -26,7 +26,7 @@
 
 static struct workqueue_struct *sync_wq;
 
-/* All of them, hashed by mm. The lock is taken last; nothing is called in it. */
+/* Every iopt_locked_vm, hashed by mm. No lock is taken under table_lock. */
 static DEFINE_HASHTABLE(table, 6);
 static DEFINE_SPINLOCK(table_lock);
 
@@ -234,14 +234,14 @@ void iopt_locked_vm_try_sync(struct iopt_locked_vm *locked_vm)
  * iopt_locked_vm_sync() - lower VmLck by the unsynced pages
  * @locked_vm: VmLck of a process
  *
- * Waits for the mmap_lock of the current process, but only tries that of
- * another process. If the trylock fails, or if a fatal signal ends the wait, a
- * worker lowers VmLck later.
+ * Waits for the mmap_lock if @locked_vm belongs to the current process, and
+ * only tries it otherwise. If the trylock fails, or if a fatal signal ends the
+ * wait, a worker lowers VmLck later.
  *
  * Context: process context, may block indefinitely (killable) on the mmap_lock.
  * The caller holds no lock, and owns no busy or working area, that other
- * threads may be waiting for. The exception is iopt_adopt(), which waits for
- * the mmap_lock with a busy area anyway, when it charges.
+ * threads may be waiting for. The exception is iopt_adopt(), which owns a busy
+ * area, but has to wait for the mmap_lock anyway in order to charge.
  */
 void iopt_locked_vm_sync(struct iopt_locked_vm *locked_vm)
 {

@@ -14,7 +14,7 @@ struct task_struct;
 
 /**
  * struct iopt_locked_vm - VmLck of a process, shared by its payers
- * @node: entry in the table of all, by @mm
+ * @node: entry in the table of all &struct iopt_locked_vm, hashed by @mm
  * @users: number of references; a queued @sync holds one
  * @mm: mm_struct of the process; held by mmgrab() only, because with mmget() a
  *      process that maps the file which owns a space would keep its own address

@@ -43,7 +43,7 @@ int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 		rc = -EBUSY;
 	else if (bytes == PAGE_SIZE)
 		rc = iopt_raise_alignment(iopt, PAGE_SIZE);
-	if (!rc && bytes != iopt->max_iopte) {
+	if (!rc) {
 		WRITE_ONCE(iopt->max_iopte, bytes);
 		iopt_update_alignment(iopt);
 	}

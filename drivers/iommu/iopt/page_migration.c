@@ -11,8 +11,8 @@
  *
  * Migration waits for the page lock and for writeback, which may take
  * arbitrarily long if the filesystem does not respond. Callers that pin other
- * blocks do not wait for their turn. Those that pin memory of the same process
- * may wait for the mmap_lock, however, which is held during the migration.
+ * blocks do not wait for the migration, unless they pin memory of the same
+ * process: the mmap_lock, which they may need, is held during the migration.
  */
 #include <linux/hash.h>
 #include <linux/hugetlb.h>

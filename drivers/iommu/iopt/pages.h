@@ -4,8 +4,8 @@
  *
  * Vocabulary:
  *   holder    a mapping that needs its slice of the pages pinned because a
- *             domain translates it. The pages of the slice stay pinned as long
- *             as the mapping is a holder
+ *             domain translates the mapping. The pages of the slice stay pinned
+ *             as long as the mapping is a holder
  *   access    an in-kernel user of the memory, which pins single pages
  *   pin       the record of a page that an access has pinned; see access_pins.h
  *   owns      a pin owns its page if no holder has the page pinned. The page is

@@ -108,8 +108,8 @@ long iopt_pages_pin(struct iopt_pages *pages, unsigned long first,
  * @pages: the pages
  * @first: first index
  * @last: last index
- * @faults: number of consecutive calls without progress, incremented; the
- *          caller resets it to 0 once it or another caller has pinned pages
+ * @faults: number of consecutive calls without progress, incremented. The
+ *          caller resets it to 0 when any caller has pinned some of the pages
  * @batch: the batch that was passed to iopt_pages_pin()
  *
  * Context: see iopt_fault_in(). @pages->mutex is held. Unless @batch->alone is

@@ -161,8 +161,8 @@ static bool region_range(const struct iommu_resv_region *region,
 }
 
 /*
- * Reserve regions for @owner. Unless @wait is set, a mapping in a region that is
- * being built or torn down is a conflict.
+ * Reserve regions for @owner. Unless @wait is set, a mapping that is being
+ * built or torn down in a region is a conflict.
  */
 static int reserve_regions(struct io_pagetable *iopt,
 			   const struct list_head *regions, const void *owner,
@@ -310,7 +310,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
 /*
  * Raise the alignment of the space to at least @granule, so that new areas
  * comply with it, and check all existing areas unless the alignment was
- * sufficient already. Returns -EAGAIN if an area that does not comply is being
+ * sufficient already. While another call checks areas, the alignment may be one
+ * that the areas turn out not to have, so check them here, too. Returns -EAGAIN if an area that does not comply is being
  * built or is dying, or if areas that passed the old check are still being
  * inserted. The caller restores the alignment on failure.
  */
@@ -318,18 +319,26 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
 	struct iopt_area *area;
 	unsigned int steps = 0;
+	int rc = 0;
 
-	if (granule <= iopt->iova_alignment)
+	if (granule <= iopt->iova_alignment && !iopt->nr_raising)
 		return 0;
 	/* Areas that passed the old check are still being inserted. */
 	if (iopt->nr_claimed)
 		return -EAGAIN;
-	WRITE_ONCE(iopt->iova_alignment, granule);
-	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps)
-		if (!IS_ALIGNED(iopt_area_misalignment(area), granule))
-			return iopt_area_is_accessible(area) ? -EADDRINUSE :
-							       -EAGAIN;
-	return 0;
+	iopt->nr_raising++;
+	iopt->raising = max(iopt->raising, granule);
+	iopt_update_alignment(iopt);
+	iopt_for_each_area_break(iopt, area, 0, ULONG_MAX, &steps) {
+		if (!IS_ALIGNED(iopt_area_misalignment(area), granule)) {
+			rc = iopt_area_is_accessible(area) ? -EADDRINUSE :
+							     -EAGAIN;
+			break;
+		}
+	}
+	if (!--iopt->nr_raising)
+		iopt->raising = 0;
+	return rc;
 }
 
 /**
@@ -337,8 +346,9 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
  * @iopt: the space
  * @alignment: the alignment in bytes
  *
- * On success, the caller makes iopt_update_alignment() take @alignment into
- * account before it drops @iopt->lock.
+ * On success, before the caller drops @iopt->lock, it must change the member
+ * from which iopt_update_alignment() derives @alignment, and then call that
+ * function, since a concurrent call may have raised the alignment further.
  *
  * Context: @iopt->lock is held, and dropped while the function waits killably
  * for mappings that do not comply and are being built or torn down.
@@ -398,8 +408,7 @@ static int reserve_outside(struct io_pagetable *iopt,
  * * %-EAGAIN - The result depends on a mapping that is being built or torn
  *   down. The caller waits until an area becomes idle and calls again.
  *
- * On failure @domain has no reservation, and the alignment is what the attached
- * domains require.
+ * On failure @domain has no reservation and does not affect the alignment.
  */
 int iopt_check_domain_fits(struct io_pagetable *iopt,
 			   struct iommu_domain *domain)
@@ -423,7 +432,8 @@ int iopt_check_domain_fits(struct io_pagetable *iopt,
  */
 void iopt_update_alignment(struct io_pagetable *iopt)
 {
-	unsigned long alignment = iopt->policy.alignment ?: PAGE_SIZE;
+	unsigned long alignment = max(iopt->policy.alignment ?: PAGE_SIZE,
+				      iopt->raising);
 	unsigned long pgsizes = ULONG_MAX;
 	struct iopt_domain *domain;
 

@@ -49,7 +49,10 @@ static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 	return kind != IOPT_RUN_HOLE && kind != IOPT_RUN_ZERO;
 }
 
-/* True if pages stay pinned. The zero page is not pinned, so it is not lost. */
+/*
+ * True if the pages of a run are lost, and so stay pinned. The zero page is
+ * never lost, because it is not pinned.
+ */
 static inline bool iopt_run_is_lost(const struct iopt_run *run)
 {
 	return run->lost && run->kind != IOPT_RUN_ZERO;

@@ -117,7 +117,8 @@ int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)
  * runs if the record has no chunks.
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
- * Return: 0 or -ENOMEM. In both cases the record describes the same pages.
+ * Return: 0 or -ENOMEM. In both cases the record describes the same pages as
+ * before.
  */
 int iopt_runs_make_room(struct iopt_runs *runs, gfp_t gfp)
 {

@@ -69,14 +69,15 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
  * @gfp: allocation flags
  *
  * Adding a chunk moves all later chunks in the array, so a cut should rarely do
- * this. Appending fills a chunk with at most CHUNK_MAX runs. Cuts, and fills of
- * holes in it, add up to as many before it is split in half. Hence at most one
- * chunk is split for every CHUNK_MAX runs that cuts and fills add, and with
- * 1 TiB of scattered memory a cut moves less than 24 KiB of the array on
- * average.
+ * this. Appending fills a chunk with at most CHUNK_MAX runs. Cutting runs and
+ * filling holes can then add the same number of runs before the chunk is split
+ * in half. Hence at most one chunk is split for every CHUNK_MAX runs that cuts
+ * and fills add, and with 1 TiB of scattered memory a cut moves less than
+ * 24 KiB of the array on average.
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
- * Return: 0 or -ENOMEM. In both cases the record describes the same pages.
+ * Return: 0 or -ENOMEM. In both cases the record describes the same pages as
+ * before.
  */
 int iopt_runs_cut(struct iopt_runs *runs, unsigned long index, gfp_t gfp)
 {

@@ -178,7 +178,7 @@ static int runs_fill_behind(struct iopt_runs *runs, unsigned long first,
 		return 0;
 
 	iopt_runs_clear(runs, from, runs->npages - 1);
-	/* The last run ends at npages: this removes the joined pages. */
+	/* The last run ends at npages, so this removes the joined pages. */
 	if (joined)
 		runs->npages = old;
 	return rc;

@@ -4,8 +4,8 @@
  *
  * Data is copied through the page tables of the process that owns the memory.
  * The access therefore sees the memory as that process does, and nothing is
- * pinned. In another process, which does not have these page tables, the pages
- * are pinned for the time of the copy.
+ * pinned. With IOPT_ACCESS_FOREIGN, a caller that cannot use these page tables
+ * pins the pages for the duration of the copy.
  */
 #include <linux/highmem.h>
 #include <linux/kthread.h>
@@ -82,8 +82,8 @@ static void page_copy(struct page *page, unsigned int offset, void *buffer,
 
 /*
  * Copy between a buffer and the memory of any process. Each page is pinned for
- * the time of the copy. A page that is pinned already is used even after the
- * process has exited.
+ * the duration of the copy. A page that is pinned already is used even after
+ * the process has exited.
  */
 static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
 		       unsigned long iova, void *buffer, unsigned long length,
@@ -130,13 +130,14 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
  * @buffer: kernel buffer to copy to or from
  * @length: length in bytes, not 0; the range may span mappings
  * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads. With
- *         %IOPT_ACCESS_READ, a write also requires mappings that permit reading.
- *         %IOPT_ACCESS_FOREIGN copies memory of a process that the caller
- *         cannot use the page tables of
+ *         %IOPT_ACCESS_READ, a write also requires mappings that permit
+ *         reading. %IOPT_ACCESS_FOREIGN copies memory of a process whose page
+ *         tables the caller cannot use
  *
- * Uses the current page tables of the process that owns the memory if it can,
- * not the pages that are pinned. With %IOPT_ACCESS_FOREIGN, other callers use
- * the pages that are pinned, and pin and charge pages that are not.
+ * If the caller can use the page tables of the process that owns the memory,
+ * the memory is accessed through them, even if other pages are pinned at these
+ * IOVAs. With %IOPT_ACCESS_FOREIGN, any other caller uses the pages that are
+ * pinned, and pins and charges pages that are not.
  *
  * Context: in the process that owns the memory, in a kernel thread without an
  * mm or, with %IOPT_ACCESS_FOREIGN, in any process; may block indefinitely on

@@ -323,7 +323,7 @@ static int unmap_finish(struct unmap *unmap)
  * interval that are being built, added to a domain or torn down, for accesses
  * to unpin, and for the mmap_lock of the current process. Unpinning may wait
  * uninterruptibly for a filesystem; see iopt_unpin_run(). Callers must hold
- * neither that lock nor a lock that the unmap callback of an access takes.
+ * neither the mmap_lock nor a lock that the unmap callback of an access takes.
  * Return: 0, or
  * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
  *   no mapping and is not the whole address space.

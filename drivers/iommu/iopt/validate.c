@@ -221,7 +221,7 @@ static bool areas_are_valid(struct io_pagetable *iopt, const char **wrong)
 		below = area;
 		nr_areas++;
 	}
-	/* These may have changed during a lock break: do not compare them. */
+	/* Do not compare after a lock break: the space may have changed. */
 	return nr_areas >= IOPT_MAX_STEPS ||
 	       (HOLDS(wrong, nr_areas == iopt->nr_areas) &&
 		HOLDS(wrong, iopt->highest == below) &&
@@ -313,7 +313,8 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
  * domains is checked only if no other thread holds attach_mutex.
  *
  * Context: process context, may sleep; no lock of the space is held. Checks all
- * pages of an area under io_pagetable.lock, because this is only for debugging.
+ * pages of an area under io_pagetable.lock, which is acceptable for debugging
+ * only.
  * Return: NULL if all checked invariants hold, or the text of the first
  * condition that does not.
  */

@@ -48,7 +48,7 @@ int iopt_wait_idle_since(struct io_pagetable *iopt, unsigned long seen,
  * @state: see iopt_wait_idle_since()
  *
  * Context: @iopt->lock is held, and has been since the caller found the area
- * that it waits for. It is dropped while waiting.
+ * that it waits for. The lock is dropped while waiting.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending.
  *

@@ -4,7 +4,7 @@
  *
  * A hot reset affects every device on a slot or a bus. An iommufd owns a device
  * if that device, or another device of the same IOMMU group, is bound to the
- * iommufd: only the iommufd controls the DMA of the device then.
+ * iommufd: in either case, only the iommufd controls the DMA of the device.
  *
  * A slot or a bus may be reset if the caller's iommufd owns all affected
  * devices and each of them is bound to a vfio driver, so that the device stays

@@ -441,7 +441,7 @@ void type1_group_pinned(struct type1 *type1, struct iommu_group *iommu_group)
  * @space: the space of a container
  *
  * Context: Takes type1.lock.
- * Return: true if the IOMMU enforces coherency of all DMA, also if there is no
+ * Return: true if the IOMMU enforces coherency of all DMA, or if there is no
  * domain.
  */
 bool type1_all_coherent(struct type1_space *space)

@@ -86,16 +86,15 @@ void type1_choose_pages(struct type1 *type1)
 /**
  * type1_warn_of_limit() - log that pinning failed due to RLIMIT_MEMLOCK
  * @type1: state of the container
- * @function: prefix of the message: the function that printed it before type1
- *            used the engine, which log scanners may rely on
+ * @function: prefix of the message, which log scanners may rely on: the name of
+ *            the function that printed the message before type1 used the engine
  * @npages: number of pages that could not be pinned
  *
  * Nothing is logged if RLIMIT_MEMLOCK does not apply to the caller or leaves
- * room for @npages, because the failure had another cause then, or if the
- * previous process to exceed the limit in the container was the same one. The
- * next message thus requires another process or another container, and setting
- * up a container requires a VFIO group. The rate limit covers programs that
- * create either in a loop.
+ * room for @npages, because the failure then had another cause. Also, nothing
+ * is logged if the previous process to exceed the limit in the container was
+ * the same one. A program could still flood the log by exceeding the limit in
+ * many processes or containers, so the messages are rate-limited as well.
  *
  * Context: Process context, after a failure with -ENOMEM.
  */

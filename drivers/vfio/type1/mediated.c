@@ -116,8 +116,8 @@ int type1_pin_pages(void *data, struct iommu_group *iommu_group,
 	/*
 	 * A device without a dma_unmap op may pin only if another device has
 	 * one. list_empty() reads one pointer and needs no lock here: if the
-	 * other device is being closed, the pages may as well have been pinned
-	 * before that. Drivers keep their own device open while they pin.
+	 * other device is being closed, the effect is as if the pages had been
+	 * pinned before. Drivers keep their own device open while they pin.
 	 */
 	if (list_empty(&type1->notified) || iova > ULONG_MAX ||
 	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))

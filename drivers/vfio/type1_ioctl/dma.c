@@ -188,7 +188,7 @@ static int unmap_one(struct type1_space *space, struct unmap *unmap,
  * Unmap one mapping at a time, in ascending order. unmap_check_cuts() has
  * succeeded, so if the range cuts a mapping now, another thread has created
  * that mapping since then. It stays, as if it had been created after the UNMAP.
- * For version 1, the end of the range cuts no mapping.
+ * For version 1, a mapping across the end of the range is removed.
  */
 static int unmap_each(struct type1_space *space, struct unmap *unmap)
 {
@@ -232,8 +232,8 @@ static int unmap_range(struct type1_space *space, struct unmap *unmap)
 /*
  * Let all mappings of the range lose their user address, or none of them. For
  * version 1, this includes a mapping across the end of the range. The engine
- * returns -ENOENT both for a range without mappings and if another thread has
- * mapped across the start or the end of the range since it was checked. Repeat
+ * returns -ENOENT if the range contains no mapping, and also if another thread
+ * has mapped across the start or the end of the range since the check. Repeat
  * the check in the latter case, but only a few times, since the other thread
  * may go on forever.
  */

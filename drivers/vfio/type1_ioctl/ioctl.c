@@ -2,9 +2,9 @@
 /*
  * VFIO type1: the ioctls of a container that map memory.
  *
- * More than one driver can offer these ioctls. Each of them owns the I/O address
- * space and attaches devices to it. The files of this module decode the ioctls,
- * and leave pinning, charging and mapping to the engine.
+ * More than one driver can offer these ioctls. Each driver owns its I/O address
+ * spaces and attaches devices to them. The files of this module decode the
+ * ioctls, and leave pinning, charging and mapping to the engine.
  *
  * Vocabulary:
  *  version   1 or 2, chosen by user space. The versions differ in how UNMAP

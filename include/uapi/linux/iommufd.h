@@ -86,7 +86,7 @@ enum {
  * destroyed by the operation that undoes their creation, and the command fails
  * with EBUSY for them. It also fails with EBUSY for an HWPT with a device
  * attached, and for an IOAS that has an HWPT, has a mediated device attached,
- * or is in use by a map or a copy.
+ * or is in use by an ioctl that may pin memory, such as IOMMU_IOAS_MAP.
  */
 struct iommu_destroy {
 	__u32 size;
@@ -125,7 +125,8 @@ struct iommu_iova_range {
  * struct iommu_ioas_allow_iovas - argument of IOMMU_IOAS_ALLOW_IOVAS
  * @size: sizeof(struct iommu_ioas_allow_iovas)
  * @ioas_id: ID of the IOAS
- * @num_iovas: number of elements in @allowed_iovas, at most 65536 (ENOMEM)
+ * @num_iovas: number of elements in @allowed_iovas. More than 65536 elements
+ *             fail with ENOMEM
  * @__reserved: must be 0
  * @allowed_iovas: user address of an array of struct iommu_iova_range. The
  *                 ranges may be in any order, must be longer than one byte, and
@@ -240,16 +241,16 @@ struct iommu_ioas_map {
  *               @dst_ioas_id
  * @length: as @length of struct iommu_ioas_map
  * @dst_iova: as @iova of struct iommu_ioas_map
- * @src_iova: IOVA of the memory in @src_ioas_id. The user address there must be
- *            a multiple of the alignment of @dst_ioas_id
+ * @src_iova: IOVA of the memory in @src_ioas_id. The user address of the memory
+ *            must be a multiple of the alignment of @dst_ioas_id
  *
  * Map the memory that @src_ioas_id maps at [@src_iova, @src_iova + @length - 1]
  * at another IOVA or in another IOAS as well. The source may be a mapping, a
  * part of a mapping, or several adjacent mappings. The pages are pinned once,
  * and charged at most once, to the process that created the original mapping or
- * to its user. Otherwise the new mapping is independent of the original: each
- * has to be removed by IOMMU_IOAS_UNMAP. The command fails with EPERM if it
- * requests WRITEABLE and the original mapping is not WRITEABLE.
+ * to the user of that process. Otherwise the new mapping is independent of the
+ * original: each has to be removed by IOMMU_IOAS_UNMAP. The command fails with
+ * EPERM if @flags contains WRITEABLE and the original mapping is not WRITEABLE.
  */
 struct iommu_ioas_copy {
 	__u32 size;
@@ -418,10 +419,11 @@ enum iommu_hwpt_data_type {
  * @fault_id: ignored
  * @__reserved2: must be 0
  *
- * Allocate an additional I/O page table for an IOAS. The device and devices
- * that are compatible with it can be attached to the new HWPT. While a device
- * is attached, the HWPT translates all mappings of the IOAS, including later
- * ones. IOMMU_DESTROY frees the HWPT, and fails while a device is attached.
+ * Allocate an additional I/O page table for an IOAS. The device @dev_id, and
+ * other devices that are compatible with the HWPT, can be attached to it. While
+ * a device is attached, the HWPT translates all mappings of the IOAS, including
+ * later ones. IOMMU_DESTROY frees the HWPT, and fails while a device is
+ * attached.
  *
  * Attaching a device to an IOAS selects or allocates an HWPT automatically.
  * This command is only needed to control which devices share an I/O page table.

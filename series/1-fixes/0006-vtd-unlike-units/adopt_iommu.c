@@ -30,7 +30,7 @@ static int domain_fix_format(struct dmar_domain *domain,
 	return 0;
 }
 
-/* Return to the format of a new domain, which domain_fix_format() has left. */
+/* Undo domain_fix_format(): the domain has the format of a new one again. */
 static void domain_reset_format(struct dmar_domain *domain)
 {
 	domain->pgd = domain->full_pgd;

@@ -21,10 +21,10 @@ static void __iommu_group_leave_domain(struct iommu_group *group,
 		 * attached the first devices of the group to @old_domain, and
 		 * there is no domain to move them to. They cannot be detached
 		 * either: detach_dev() may be called for attached devices only,
-		 * and the core does not know which ones are attached. If the
-		 * group has a single device, that is the one that failed, and
-		 * it is not attached, unless the driver has no detach_dev():
-		 * then a device stays attached until its next attach.
+		 * and the core does not know which ones are attached. So do not
+		 * free @old_domain, unless the attach failed for the only
+		 * device of the group and the driver has detach_dev(). Without
+		 * that op, a device may be attached even if its attach failed.
 		 */
 		if (group->domain != old_domain ?
 		    !list_is_singular(&group->devices) ||

@@ -3,14 +3,16 @@
  * @dev: a device that iommu_device_attach_user_dma() was called for
  * @domain: the domain
  *
- * Attaches all devices of the group to @domain, whatever the number of calls of
- * iommu_device_attach_user_dma(), which stays the same. A device accesses
- * memory through the old domain, through @domain, or not at all meanwhile. If
- * the IOMMU driver can move a device without blocking its DMA, no DMA is lost.
+ * Attaches all devices of the group to @domain, regardless of how often
+ * iommu_device_attach_user_dma() was called. The count of these calls does not
+ * change. Meanwhile, a device accesses memory through the old domain, through
+ * @domain, or not at all. If the IOMMU driver can move a device without
+ * blocking its DMA, no DMA is lost.
  *
  * The caller has to be the owner of the group, as for
- * iommu_device_attach_user_dma(). To have DMA translated from the beginning,
- * the caller maps memory in @domain before; see iommu_domain_prepare().
+ * iommu_device_attach_user_dma(). DMA is translated from the beginning only if
+ * the caller has mapped the memory in @domain before this call; see
+ * iommu_domain_prepare().
  *
  * Context: As for iommu_device_claim_dma_owner().
  * Return: 0, or

@@ -71,7 +71,10 @@ static bool domain_can_switch(struct dmar_domain *domain,
 	return !call_for_aliases(info, context_absent, info->iommu);
 }
 
-/* Point the entries of the device to the new page table, and flush the old. */
+/*
+ * Point the entries of the device to the new page table, and flush what the
+ * IOTLB and the device TLB have cached of the old one.
+ */
 static void switch_entries(struct domain_switch *change)
 {
 	struct device_domain_info *info = change->info;

@@ -5,7 +5,7 @@
  * @set: make @uuid the token if @core_vdev is a PF and none of its VFs is in use
  *
  * The rules are those of vfio_pci_core_match(), which reads the token from the
- * device name and sets that of a PF.
+ * device name and also sets the token of a PF.
  *
  * Context: May sleep. Takes the lock of the token.
  * Return: 0, or

@@ -3,8 +3,8 @@
  * Test commands for accesses.
  *
  * An access is a file, which keeps the context alive. The pins of an access
- * have IDs. An unmap of memory with pins releases them, as the driver of a
- * mediated device would.
+ * have IDs. When pinned memory is unmapped, the access releases the pins, as
+ * the driver of a mediated device would.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -189,7 +189,7 @@ static int check_pages(struct page **pages, unsigned long nr,
 	return 0;
 }
 
-/* Pin the pages of @pins, and add it to the list on success. */
+/* Pin the pages of @pins, and add @pins to the list on success. */
 static int pins_add(struct test_access *test, struct test_pins *pins,
 		    const struct test_command *cmd)
 {
@@ -239,7 +239,7 @@ static int access_pin(struct test_access *test, struct iommufd_call *call)
 	pins->iova = cmd->pin.iova - offset;
 	pins->length = length;
 
-	/* The lock keeps access_unmap() from running before @pins is known. */
+	/* Under the lock, access_unmap() waits until @pins is in the list. */
 	mutex_lock(&test->lock);
 	rc = pins_add(test, pins, cmd);
 	if (rc) {
@@ -301,7 +301,7 @@ static int access_rw(struct test_access *test, const struct test_command *cmd)
 	return rc;
 }
 
-/* Run a command on the access whose file descriptor is its ID. */
+/* Run a command on the access whose file descriptor is passed as the ID. */
 int iommufd_test_access(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;

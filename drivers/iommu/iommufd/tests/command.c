@@ -2,7 +2,8 @@
 /*
  * The test command, for the kselftests of iommufd in newer kernels.
  *
- * Its number is that of IOMMU_DEVICE_GET_INFO. The argument has another size.
+ * The command has the number of IOMMU_DEVICE_GET_INFO, and is recognised by the
+ * size of its argument.
  */
 #include <linux/errno.h>
 #include <linux/iommu.h>
@@ -13,8 +14,9 @@
 #include "test.h"
 
 /*
- * Make a range of IOVAs unusable, as if a device had reserved it, until the IOAS
- * is destroyed. A request that fails removes all earlier reservations.
+ * Make a range of IOVAs unusable until the IOAS is destroyed, as if a device
+ * had reserved the range. If this fails, all earlier reservations by this
+ * command in the IOAS are removed.
  */
 static int test_reserve(struct iommufd_call *call)
 {
@@ -45,7 +47,7 @@ static int test_reserve(struct iommufd_call *call)
 	return rc;
 }
 
-/* This applies to all files, and lasts until the next such command. */
+/* The limit applies to all files, and lasts until the next such command. */
 static int test_limit_memory(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;

@@ -178,8 +178,8 @@ int iommufd_test_check_map(struct iommufd_call *call)
 }
 
 /*
- * Check how often a page is pinned. Pins of a large folio are not counted by
- * page, so nothing is checked for it.
+ * Check how often a page is pinned. The kernel does not count the pins of each
+ * page of a large folio, so a page of a large folio is not checked.
  */
 static bool has_pins(struct page *page, u32 nr)
 {

@@ -3,8 +3,8 @@
  * The test command, as used by the kselftests of iommufd in Linux 6.12 and its
  * stable releases.
  *
- * Programs include the header of the kernel that they come from. Numbers and
- * layout are those of that header.
+ * The test programs include the header of the kernel that they come from, so
+ * the numbers and the layout here must be those of that header.
  */
 #ifndef __IOMMUFD_TEST_ABI_H
 #define __IOMMUFD_TEST_ABI_H
@@ -72,7 +72,7 @@ struct test_hw_info {
  * @rw: arguments of %TEST_OP_RW
  * @bytes: argument of %TEST_OP_LIMIT_MEMORY
  * @ioas_id: argument of %TEST_OP_MOVE_ACCESS
- * @room: the largest argument that an operation of Linux 6.12 has
+ * @room: makes the union as large as the largest argument in Linux 6.12
  * @last: ignored
  */
 struct test_command {

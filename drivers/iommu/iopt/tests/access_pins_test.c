@@ -503,7 +503,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 	mock_expect_maps(space->mock[0], IOVA, uaddr, NFAIL);
 }
 
-/* Unpinning pages that VmLck counts keeps no reference to their payer. */
+/* Unpinning pages that are charged to VmLck leaks no reference to the payer. */
 static void unpin_keeps_no_reference_to_payer(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -536,7 +536,7 @@ static unsigned long slab_bytes(void)
 	       PAGE_SIZE;
 }
 
-/* Records that a call allocates together and does not need are freed. */
+/* A call allocates pin records in bulk and frees those that it did not use. */
 static void spare_records_are_freed(struct kunit *test)
 {
 	const unsigned long nr = 16, rounds = 4000;
@@ -546,7 +546,7 @@ static void spare_records_are_freed(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, uaddr, nr));
 	test_attach(test, space->mock[0]);
-	/* Only the first page needs a record below. */
+	/* In the loop below, only the first page needs a new record. */
 	KUNIT_ASSERT_EQ(test, 0, test_pin(access, IOVA + PAGES(1), nr - 1));
 	before = slab_bytes();
 	for (i = 0; i != rounds; i++) {

@@ -219,9 +219,9 @@ static long call_try_sync(struct test_thread *thread)
 }
 
 /*
- * Calls that must not wait leave lowering VmLck to a worker if the mmap_lock is
- * taken: iopt_payer_try_sync(), and iopt_payer_sync() in a thread that does not
- * use the payer's mm.
+ * If the mmap_lock is taken, a call that must not wait leaves it to a worker to
+ * lower VmLck. Such calls are iopt_payer_try_sync(), and iopt_payer_sync() in a
+ * thread that does not use the payer's mm.
  */
 static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {
@@ -308,8 +308,8 @@ static void each_noted_payer_is_synced(struct kunit *test)
 }
 
 /*
- * There is one structure for each mm, including those that share a bucket of
- * the table: there are more of them than buckets.
+ * Each mm has an iopt_locked_vm of its own, even if several mms share a bucket
+ * of the hash table. The test uses more mms than the table has buckets.
  */
 static void locked_vm_belongs_to_mm(struct kunit *test)
 {

@@ -4,7 +4,7 @@
  *
  * A space may allow mappings of single bytes as long as only the CPU accesses
  * the memory. Domains and accesses that can pin raise the required alignment,
- * unless a mapping does not comply.
+ * and cannot be added while a mapping does not have this alignment.
  */
 #include <linux/sizes.h>
 
@@ -97,8 +97,9 @@ static void bytes_can_be_mapped(struct kunit *test)
 }
 
 /*
- * The engine also chooses IOVAs for mappings that are not page aligned, with
- * the offset in a page that the memory has. Whole pages get aligned IOVAs.
+ * The engine also chooses IOVAs for mappings that are not page aligned. Such an
+ * IOVA has the same offset in its page as the memory, so that the IOVA of a
+ * mapping of whole pages is page aligned.
  */
 static void iova_of_bytes_is_chosen(struct kunit *test)
 {
@@ -152,9 +153,9 @@ static void bytes_can_be_copied(struct kunit *test)
 }
 
 /*
- * A domain cannot be attached while the IOVAs, the length or the user address
- * of a mapping are not aligned to its page size, and no such mapping can be
- * created while it is attached.
+ * A domain cannot be attached while the IOVA, the length or the user address of
+ * a mapping is not aligned to the page size of the domain, and no such mapping
+ * can be created while the domain is attached.
  */
 static void attach_requires_alignment(struct kunit *test)
 {
@@ -198,8 +199,8 @@ static void attach_requires_alignment(struct kunit *test)
 }
 
 /*
- * A copy is refused if only an area in its middle starts at an odd place: the
- * range as a whole is aligned.
+ * A copy is refused if an area in the middle of the range starts at an
+ * unaligned IOVA, even though the range as a whole is aligned.
  */
 static void copy_requires_alignment_of_all_areas(struct kunit *test)
 {
@@ -233,7 +234,7 @@ static void no_unmap(void *data, unsigned long start, unsigned long last)
 {
 }
 
-/* An access that can pin pages requires page alignment, and others do not. */
+/* An access requires page alignment only if it can pin pages. */
 static void pins_require_alignment(struct kunit *test)
 {
 	static const struct iopt_access_ops ops = { .unmap = no_unmap };
@@ -258,7 +259,7 @@ static void pins_require_alignment(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_alignment(iopt));
 }
 
-/* So does a limit of I/O pages to the page size. */
+/* Limiting I/O pages to the page size also requires page alignment. */
 static void small_iopages_require_alignment(struct kunit *test)
 {
 	struct test_space *space = test->priv;

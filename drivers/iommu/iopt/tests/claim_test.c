@@ -233,7 +233,7 @@ static void unmap_waits_for_filling(struct kunit *test)
 
 	uaddr = test_slow_memory(test, &slow, 4);
 	/*
-	 * Let one page fault through, to populate the page that the access
+	 * Let one page fault complete, which populates the page that the access
 	 * pins.
 	 */
 	complete(&slow.resume);

@@ -192,10 +192,10 @@ static void map_in_fault_delays_no_other_range(struct kunit *test)
 }
 
 /*
- * iopt_try_attach_domain() does not wait for a mapping outside the aperture
- * that is still being pinned, so its caller can hold a lock that it also takes
- * to detach. iopt_attach_wait() waits for the mapping, but neither delays a
- * detach nor reserves IOVAs.
+ * iopt_try_attach_domain() does not wait for a mapping that is outside the
+ * aperture and is still being pinned. The caller can therefore hold a lock that
+ * it also takes to detach. iopt_attach_wait() waits for the mapping, but
+ * neither delays a detach nor reserves IOVAs.
  */
 static void map_in_fault_delays_no_try_attach(struct kunit *test)
 {

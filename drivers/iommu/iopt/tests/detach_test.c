@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * iopt_detach_domain() is not killable, so it must wait only for operations
- * that finish on their own, and for folio locks to unpin pages. It must not
- * wait for a page fault that never returns, the mmap_lock, a driver that never
- * unpins, or a caller that waits for any of these.
+ * that finish on their own and, when it unpins pages, for folio locks. It must
+ * not wait for a page fault that never returns, the mmap_lock, a driver that
+ * never unpins, or a caller that waits for any of these.
  *
  * Each test case blocks an operation and meanwhile detaches a domain, or makes
  * another call that must not wait. If that call does wait, most test cases fail
@@ -88,7 +88,7 @@ static void detach_beside_pinning(struct kunit *test)
 
 /*
  * If the last domain is detached while a map is pinning pages, the map unpins
- * them again and succeeds.
+ * the pages that it has pinned, and succeeds.
  */
 static void last_detach_beside_pinning(struct kunit *test)
 {
@@ -227,7 +227,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* If the attach waited for the unmap, it can return now. */
+	/* An attach that waited for the unmap can return now. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
@@ -340,7 +340,7 @@ static void detach_beside_mmap_lock(struct kunit *test)
 
 /*
  * Detach does not wait for an unmap that has removed its mappings and is
- * blocked on the mmap_lock, which it needs to lower VmLck.
+ * blocked on the mmap_lock, which the unmap needs to lower VmLck.
  */
 static void detach_beside_syncing_unmap(struct kunit *test)
 {

@@ -295,7 +295,7 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 		model_check(test, model);
 		expect_read(test, model, 0, 0, 320, 1, false);
 	}
-	/* An address of 0, and one in the kernel, fault. */
+	/* A bitmap at address 0 faults, and so does one in kernel memory. */
 	model_mark(test, model, 200);
 	KUNIT_EXPECT_EQ(test, -EFAULT, do_read(test, model, -model->user, 0,
 					       320, 1, 0));
@@ -331,8 +331,9 @@ static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 }
 
 /*
- * If a bit covers many pages, iopt->lock is dropped while their bits are read
- * and while they are restored after a failure.
+ * If one bit of a report covers many pages, reading the dirty bits of these
+ * pages drops iopt->lock repeatedly, and so does restoring the dirty bits after
+ * a failure.
  */
 static void lock_is_dropped_for_long_slice(struct kunit *test)
 {

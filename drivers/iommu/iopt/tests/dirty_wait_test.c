@@ -94,8 +94,8 @@ static void unmap_leaves_later_mappings(struct kunit *test)
 }
 
 /*
- * An unmap that reports dirty pages fails if tracking stops while it waits for
- * a map.
+ * An unmap that reports dirty pages fails if tracking stops while the unmap
+ * waits for a map.
  */
 static void stop_while_unmap_waits(struct kunit *test)
 {
@@ -114,8 +114,8 @@ static void stop_while_unmap_waits(struct kunit *test)
 }
 
 /*
- * An unmap that reports dirty pages fails if tracking stops while it waits for
- * accesses to unpin.
+ * An unmap that reports dirty pages fails if tracking stops while the unmap
+ * waits for accesses to unpin.
  */
 static void stop_while_accesses_unpin(struct kunit *test)
 {
@@ -184,7 +184,7 @@ static long call_read(struct test_thread *thread)
 /*
  * Start a read of 128 pages at IOVA, which blocks before it writes the first
  * word of the bitmap. The mmap_lock is held on return, and the read continues
- * when the caller releases it.
+ * when the caller releases the lock.
  */
 static void start_blocked_read(struct kunit *test, struct test_thread *read,
 			       struct iopt_dirty_query *query)

@@ -422,8 +422,8 @@ static void run_beyond_limit_is_unpinned(struct kunit *test)
 #define NPIECES	(IOPT_FAULTS_MAX + 8UL)
 
 /*
- * Map pages that are private and shared in turn. Each page is a VMA of its own,
- * and thus takes a fault of its own.
+ * Map pages that are alternately shared and private. Each page is a VMA of its
+ * own, and thus takes a fault of its own.
  */
 static unsigned long mmap_pieces(struct kunit *test)
 {

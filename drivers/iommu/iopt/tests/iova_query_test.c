@@ -205,8 +205,8 @@ static void alignment_of_several_domains(struct kunit *test)
 }
 
 /*
- * Sizes that not all domains support are not reported, and the page size stands
- * for smaller ones.
+ * iopt_pgsizes() reports the sizes that all domains support. It reports common
+ * sizes below PAGE_SIZE as PAGE_SIZE.
  */
 static void pgsizes_of_several_domains(struct kunit *test)
 {
@@ -226,7 +226,10 @@ static void pgsizes_of_several_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PAGE_MASK, iopt_pgsizes(space->iopt));
 }
 
-/* Without a common size, the alignment of IOVAs is reported as the only one. */
+/*
+ * If the domains have no size in common, iopt_pgsizes() reports only the
+ * alignment of IOVAs.
+ */
 static void pgsizes_without_common_size(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -10,9 +10,9 @@
 #include "space.h"
 
 /*
- * Map at an IOVA that the engine chooses. It ignores the value of @iova, which
- * would be too large. Nothing is pinned without a domain, so any user address
- * will do.
+ * Map at an IOVA that the engine chooses. The initial value of *@iova, which
+ * would be too large, must be ignored. Nothing is pinned without a domain, so
+ * any user address will do.
  */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)
@@ -56,7 +56,7 @@ static void choose_lowest(struct kunit *test)
 }
 
 /*
- * A chosen IOVA has the same offset from a boundary as the memory, so that
+ * A chosen IOVA is congruent to the user address modulo the alignment, so that
  * contiguous pages can be mapped with the largest I/O pages.
  */
 static void choose_aligned(struct kunit *test)
@@ -75,7 +75,7 @@ static void choose_aligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + SZ_2M,
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
-	/* The largest power of two in the length is the alignment. */
+	/* The alignment is the largest power of two not above the length. */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 5 * SZ_1M, iova);
@@ -148,7 +148,7 @@ static void choose_allowed(struct kunit *test)
 			map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	/* A fixed IOVA need not be in an allowed range. */
 	KUNIT_EXPECT_EQ(test, 0, map_fixed(iopt, SZ_4G, PAGE_SIZE));
-	/* If no ranges are allowed, the engine chooses any free IOVA. */
+	/* Without a list of allowed ranges, any free IOVA can be chosen. */
 	KUNIT_ASSERT_EQ(test, 0, iopt_allow_iova(iopt, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iova);
@@ -300,8 +300,8 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	unsigned long iova, i;
 
 	/*
-	 * Create holes of 2 MiB plus one page that are misaligned for the
-	 * memory.
+	 * Create holes of 2 MiB plus one page. None of them has room for IOVAs
+	 * that are aligned like the memory.
 	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, i * (SZ_2M + PAGES(2)),

@@ -11,6 +11,8 @@
 
 #include "../area.h"
 #include "../io_pagetable.h"
+#include "../reserve.h"
+#include "access.h"
 #include "space.h"
 #include "thread.h"
 
@@ -310,10 +312,13 @@ static void tracking_starts_during_copy(struct kunit *test)
 	struct test_thread start;
 	unsigned int i;
 
-	/* The thread of the test case ends with it, so it stays there. */
+	/*
+	 * The thread of the test case ends with the test case, so its affinity
+	 * need not be restored.
+	 */
 	set_cpus_allowed_ptr(current, cpumask_of(during.cpu));
 	map_many(test);
-	/* Try several times: the thread may be scheduled after a copy ends. */
+	/* Try several times: the thread might run only after a copy ends. */
 	for (i = 0; i != 50 && !during.raced; i++) {
 		during.copied = false;
 		test_thread_start(test, &start, call_start_tracking, &during,
@@ -332,6 +337,137 @@ static void tracking_starts_during_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
+/**
+ * struct during_raise - call that runs while the alignment is being raised
+ * @cpu: processor that both threads run on
+ * @call: the call
+ * @waits: the thread is about to wait for io_pagetable.lock
+ * @raced: @call was made while areas were being checked
+ */
+struct during_raise {
+	unsigned int cpu;
+	long (*call)(struct test_space *space);
+	bool waits;
+	bool raced;
+};
+
+static long create_pinner(struct test_space *space)
+{
+	struct iopt_access *access;
+
+	access = iopt_access_create(space->iopt, &test_no_unmap_ops, NULL);
+	if (IS_ERR(access))
+		return PTR_ERR(access);
+	iopt_access_destroy(access);
+	return 0;
+}
+
+static int map_odd_byte(struct test_space *space)
+{
+	unsigned long iova = 1;
+
+	return iopt_map_user(space->iopt, &iova, (void __user *)SZ_4G, 1,
+			     TEST_RW, IOPT_ACCOUNT_USER, IOPT_MAP_FIXED);
+}
+
+/* Map before and after the end of an access, which updates the alignment. */
+static long map_odd_bytes(struct test_space *space)
+{
+	struct iopt_access *access;
+	int rc = map_odd_byte(space);
+
+	if (rc != -EINVAL)
+		return rc;
+	access = iopt_access_create(space->iopt, NULL, NULL);
+	if (IS_ERR(access))
+		return PTR_ERR(access);
+	iopt_access_destroy(access);
+	return map_odd_byte(space);
+}
+
+static long attach_coarse_domain(struct test_space *space)
+{
+	return iopt_attach_domain(space->iopt, &space->mock[0]->domain);
+}
+
+static long call_during_raise(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	struct during_raise *during = thread->data;
+
+	/* See call_start_tracking(). */
+	set_cpus_allowed_ptr(current, cpumask_of(during->cpu));
+	sched_set_fifo(current);
+	WRITE_ONCE(during->waits, true);
+	mutex_lock(&iopt->lock);
+	during->raced = iopt->nr_raising;
+	mutex_unlock(&iopt->lock);
+	return during->call(thread->space);
+}
+
+/*
+ * Raise the alignment to PAGE_SIZE, and make another call when that drops the
+ * lock. Expect that the two return these errnos.
+ */
+static void expect_raise(struct kunit *test, int rc,
+			 long (*call)(struct test_space *space), long call_rc)
+{
+	struct during_raise during = {
+		.cpu = raw_smp_processor_id(),
+		.call = call,
+	};
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	struct iopt_access *access;
+	struct test_thread other;
+
+	set_cpus_allowed_ptr(current, cpumask_of(during.cpu));
+	mutex_lock(&iopt->lock);
+	test_thread_start(test, &other, call_during_raise, &during,
+			  current->mm);
+	while (!READ_ONCE(during.waits))
+		usleep_range(100, 200);
+	KUNIT_EXPECT_EQ(test, rc, iopt_raise_alignment(iopt, PAGE_SIZE));
+	mutex_unlock(&iopt->lock);
+	KUNIT_EXPECT_EQ(test, call_rc, test_thread_join(&other));
+	KUNIT_EXPECT_TRUE(test, during.raced);
+
+	/* Other calls have no effect on the alignment afterwards. */
+	access = iopt_access_create(iopt, &test_no_unmap_ops, NULL);
+	KUNIT_EXPECT_EQ(test, rc, PTR_ERR_OR_ZERO(access));
+	KUNIT_EXPECT_EQ(test, rc ? 1 : PAGE_SIZE, iopt->iova_alignment);
+	if (!IS_ERR(access))
+		iopt_access_destroy(access);
+	KUNIT_EXPECT_EQ(test, 1, iopt->iova_alignment);
+}
+
+/*
+ * While a call checks whether all mappings are aligned, an alignment that no
+ * longer has another reason is not lowered, and no other call relies on it.
+ */
+static void alignment_is_raised_concurrently(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .alignment = 1,
+	};
+	struct test_space *space = test->priv;
+	unsigned long last = IOVA + PAGES(NR_MANY), bytes;
+	struct io_pagetable *iopt;
+
+	test_space_replace(test, &policy);
+	iopt = space->iopt;
+	space->mock[0]->domain.pgsize_bitmap = SZ_64K;
+	map_many(test);
+	expect_raise(test, 0, map_odd_bytes, -EINVAL);
+	expect_raise(test, 0, attach_coarse_domain, -EADDRINUSE);
+
+	KUNIT_ASSERT_EQ(test, 0, iopt_map_user(iopt, &last, (void __user *)SZ_4G,
+					       1, TEST_RW, IOPT_ACCOUNT_USER,
+					       IOPT_MAP_FIXED));
+	expect_raise(test, -EADDRINUSE, create_pinner, -EADDRINUSE);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+}
+
 static struct kunit_case many_areas_cases[] = {
 	KUNIT_CASE(unmap_of_many_drops_the_lock),
 	KUNIT_CASE(dirty_of_many_drops_the_lock),
@@ -340,6 +476,7 @@ static struct kunit_case many_areas_cases[] = {
 	KUNIT_CASE(unmap_many_is_all_or_nothing),
 	KUNIT_CASE(copy_many_is_all_or_nothing),
 	KUNIT_CASE(tracking_starts_during_copy),
+	KUNIT_CASE(alignment_is_raised_concurrently),
 	{}
 };
 

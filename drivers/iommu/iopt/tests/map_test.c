@@ -255,8 +255,8 @@ static void map_claims(struct io_pagetable *iopt, int nr)
 
 /*
  * iopt_mappings_left() returns the number of mappings that the policy still
- * allows, without those that maps with a claim have yet to insert. A call that
- * needs more fails with -ENOSPC.
+ * allows, minus those that maps with a claim have yet to insert. A call that
+ * needs more mappings than that fails with -ENOSPC.
  */
 static void mappings_left(struct kunit *test)
 {

@@ -445,8 +445,8 @@ static void mock_iotlb_sync(struct iommu_domain *domain,
 	mock->nr_flushes++;
 	if (gather->start <= gather->end) {
 		/*
-		 * A gather may span IOVAs that were never mapped, but must not
-		 * exceed the lowest and the highest IOVA that this domain has
+		 * A gather may span IOVAs that were never mapped, but must lie
+		 * between the lowest and the highest IOVA that this domain has
 		 * unmapped.
 		 */
 		nr_faults += gather->start < mock->lowest ||

@@ -125,7 +125,7 @@ static void unpin_all(void *data, unsigned long start, unsigned long last)
 
 /*
  * Pins own their pages while no domain is attached. While a domain is attached,
- * the holder owns them. Pins can be dropped one by one in both states.
+ * the holder owns the pages. Pins can be dropped one by one in both states.
  */
 static void pins_do_not_cut_run(struct kunit *test)
 {

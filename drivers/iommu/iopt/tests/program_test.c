@@ -81,7 +81,7 @@ static void record_add_scattered(struct kunit *test, struct record *record,
 			   IOPT_RUN_PFNMAP);
 }
 
-/* Map the area of the record, which is not mapped in the domain. */
+/* Map the area of the record in @domain, which must not map the area yet. */
 static int record_program_again(struct record *record,
 				struct iommu_domain *domain)
 {
@@ -504,8 +504,8 @@ static void map_runs_reports_mapped(struct kunit *test)
 }
 
 /*
- * If a run takes several calls to the IOMMU driver and one fails, the preceding
- * ones are reported as well, and are not undone.
+ * If a run takes several calls to the IOMMU driver and one of them fails, the
+ * bytes that the preceding calls have mapped are reported and stay mapped.
  */
 static void map_runs_reports_part_of_run(struct kunit *test)
 {

@@ -216,9 +216,9 @@ static void runs_edit_against_model(struct kunit *test)
 }
 
 /*
- * A packed offset spans only 16 units of 64K pages, so many cuts are too far
- * from the start of their chunk to be packed, and move the rest of the run to
- * another chunk.
+ * A packed offset spans only 16 units of 65536 pages each. Many cuts are
+ * therefore too far from the start of their chunk to be packed, and move the
+ * rest of the run to another chunk.
  */
 static void runs_edit_far_against_model(struct kunit *test)
 {

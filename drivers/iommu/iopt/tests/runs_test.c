@@ -222,7 +222,7 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, rc);
 }
 
-/* Appending leaves room for cuts, also in a chunk that cuts have enlarged. */
+/* Appending leaves room for cuts, even in a chunk that cuts have enlarged. */
 static void runs_append_after_cuts(struct kunit *test)
 {
 	struct iopt_runs runs = {}, fresh = {};

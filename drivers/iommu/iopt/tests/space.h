@@ -20,8 +20,8 @@ struct iopt_area;
 struct test_access;
 
 /*
- * Return the lowest IOVA from @start on that has the alignment which the engine
- * chooses for @length bytes, less than 2 MiB, at @uaddr.
+ * Return the lowest IOVA, not below @start, that has the alignment which the
+ * engine chooses for @length bytes at @uaddr. @length must be less than 2 MiB.
  */
 static inline unsigned long test_align_iova(unsigned long start,
 					    unsigned long uaddr,

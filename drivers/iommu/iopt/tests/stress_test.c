@@ -248,8 +248,8 @@ static int unpin(struct stress *stress, struct stress_pin *pin)
 }
 
 /*
- * Unmap callback: unpin the pages of every other record, and leave the
- * remaining records to the thread that pinned the pages.
+ * Unmap callback: of the records that overlap the range, unpin those with an
+ * even index, and leave the others to the thread that pinned the pages.
  */
 static void stress_notified(void *data, unsigned long start, unsigned long last)
 {
@@ -386,8 +386,8 @@ static int stress_orphan(struct stress *stress)
 				IOPT_ACCOUNT_USER);
 		stress->done += !rc;
 		/*
-		 * The mapping was unmapped meanwhile, and might have been
-		 * replaced with another mapping.
+		 * -ENOENT or -EINVAL: another thread has unmapped the mapping,
+		 * or has created the mapping after the call of iopt_orphan().
 		 */
 		if (rc && rc != -ENOENT && rc != -EINVAL)
 			return rc;

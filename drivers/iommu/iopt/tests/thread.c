@@ -18,8 +18,8 @@ static unsigned int nr_unjoined;
  * Allocate the mm of another process. The caller drops it with mmput().
  *
  * For a thread with an mm, mm_alloc() of user-mode Linux copies the registers
- * of a host process, which fails on processors with AMX. Hence the thread must
- * not use its mm meanwhile.
+ * of a host process, which fails on processors with AMX. Therefore the thread
+ * calls mm_alloc() without using its own mm.
  */
 struct mm_struct *test_other_mm(struct kunit *test)
 {
@@ -98,8 +98,8 @@ long test_thread_join(struct test_thread *thread)
 }
 
 /*
- * Return how many threads were not joined, and forget about them, so that only
- * one test case fails for them.
+ * Return the number of threads that were not joined, and reset the counter, so
+ * that these threads fail only one test case.
  */
 unsigned int test_threads_unjoined(void)
 {

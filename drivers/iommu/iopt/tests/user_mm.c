@@ -136,7 +136,7 @@ static void contiguous_free(struct kunit_resource *res)
 
 /*
  * Find two physically adjacent blocks, and free all other blocks. Return the
- * first page of the two, or NULL.
+ * first page of the lower block, or NULL if no two blocks are adjacent.
  */
 static struct page *find_neighbours(struct page **block, unsigned int nr,
 				    unsigned int order)
@@ -167,8 +167,8 @@ static struct page *alloc_neighbours(unsigned int order)
 	unsigned int nr;
 
 	/*
-	 * Try a single block of twice the size first, because adjacent blocks
-	 * are rare in fragmented memory.
+	 * Try a single block of twice the size first, because blocks that are
+	 * allocated separately are rarely adjacent in fragmented memory.
 	 */
 	if (order + 1 < MAX_ORDER)
 		first = alloc_pages(gfp, order + 1);
@@ -207,8 +207,8 @@ static const struct file_operations contiguous_fops = {
 
 /*
  * Map and populate writable, physically contiguous memory of a device driver.
- * It may be up to twice as large as the largest block of the page allocator.
- * Return 0 if no such memory is available.
+ * The memory may be up to twice as large as the largest block of the page
+ * allocator. Return 0 if no such memory is available.
  */
 unsigned long test_contiguous(struct kunit *test, unsigned long npages)
 {

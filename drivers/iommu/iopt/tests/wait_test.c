@@ -146,8 +146,8 @@ static void coarse_domain_waits_for_map(struct kunit *test)
 
 /*
  * An unmap that notifies accesses several times may wait a long time for them.
- * Until the last notification, an attach fails immediately if the mapping is in
- * its way.
+ * Until the last notification, an attach fails immediately if the mapping is
+ * not aligned to the I/O pages of the domain.
  */
 static void coarse_domain_does_not_wait_for_accesses(struct kunit *test)
 {

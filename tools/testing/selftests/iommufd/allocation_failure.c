@@ -331,14 +331,22 @@ static int map_and_attach_elsewhere(struct env *env)
 	return err ? err : attach(&env->bed.device, env->src_ioas);
 }
 
-/* A move that fails leaves the device attached, so that it reserves IOVAs. */
+/*
+ * A failed move leaves the device attached, so that it reserves IOVAs in the old
+ * IOAS, but not in the new one.
+ */
 static int call_move(struct env *env)
 {
 	int err = attach_first(env);
+	__u64 length = PAGE;
 
-	if (err == -ENOMEM &&
-	    ioas_map(env->bed.iommufd, env->src_ioas, env->memory, PAGE,
-		     MSI_START, IOAS_READ) != -EINVAL)
+	if (err != -ENOMEM)
+		return err;
+	if (ioas_map(env->bed.iommufd, env->src_ioas, env->memory, PAGE,
+		     MSI_START, IOAS_READ) != -EINVAL ||
+	    ioas_map(env->bed.iommufd, env->bed.ioas, env->memory, PAGE,
+		     MSI_START, IOAS_READ) ||
+	    ioas_unmap(env->bed.iommufd, env->bed.ioas, MSI_START, &length))
 		return -EPROTO;
 	return err;
 }
@@ -363,6 +371,26 @@ static int alloc_hwpt_and_map(struct env *env)
 static int call_attach_hwpt(struct env *env)
 {
 	return attach(&env->bed.device, env->id);
+}
+
+/* Attach the first device, and allocate another page table in its IOAS. */
+static int attach_map_and_alloc_hwpt(struct env *env)
+{
+	int err = attach_first(env);
+
+	return err ? err : alloc_hwpt_and_map(env);
+}
+
+/* If a move within an IOAS fails, the device still reserves IOVAs in it. */
+static int call_move_in_ioas(struct env *env)
+{
+	int err = call_attach_hwpt(env);
+
+	if (err == -ENOMEM &&
+	    ioas_map(env->bed.iommufd, env->bed.ioas, env->memory, PAGE,
+		     MSI_START, IOAS_READ) != -EINVAL)
+		return -EPROTO;
+	return err;
 }
 
 static int detach_unmap_and_destroy(struct env *env)
@@ -391,10 +419,10 @@ static int detach_both_unmap_and_destroy(struct env *env)
 }
 
 /*
- * Write to the sysfs attribute "enable" of a device, which must have no driver
- * meanwhile. If the device is enabled before BIND, pci_enable_device() returns
- * early instead of evaluating ACPI methods for the interrupt routing, which do
- * not handle allocation failures.
+ * Write to the sysfs attribute "enable" of a device. The write requires that no
+ * driver is bound to the device. If the device is enabled before BIND,
+ * pci_enable_device() returns early and does not evaluate the ACPI methods for
+ * the interrupt routing, whose evaluation does not handle allocation failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {
@@ -677,6 +705,13 @@ FIXTURE_VARIANT_ADD(failing, move)
 	.undo = unmap_both_and_detach,
 };
 
+FIXTURE_VARIANT_ADD(failing, move_in_ioas)
+{
+	.prepare = attach_map_and_alloc_hwpt,
+	.call = call_move_in_ioas,
+	.undo = detach_unmap_and_destroy,
+};
+
 FIXTURE_VARIANT_ADD(failing, detach)
 {
 	.prepare = attach_and_map,
@@ -839,7 +874,7 @@ static bool disarm(int fail_nth)
 	char number[16] = { 0 };
 	unsigned int tries;
 
-	/* If the call did not reach the point, pread() or pwrite() may fail. */
+	/* A fault that the call did not reach may hit pread() or pwrite(). */
 	if (pread(fail_nth, number, sizeof(number) - 1, 0) > 0 &&
 	    !strtoul(number, NULL, 10))
 		return true;

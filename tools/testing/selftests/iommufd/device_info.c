@@ -340,8 +340,9 @@ static bool map_shared(int fd, char *address, size_t length, off_t offset)
 /*
  * Return a buffer of almost 4 GiB, or NULL. Its first two pages and its last
  * page are backed by separate memory. To save memory, all pages in between are
- * backed by the same 64 MiB, which are mapped repeatedly. Smaller tiles would be
- * so many mappings that a debug kernel takes a minute to copy and remove them.
+ * backed by one tile of 64 MiB, which is mapped repeatedly. Smaller tiles would
+ * need so many mappings that a debug kernel would take a minute to copy and
+ * remove the mappings.
  */
 static char *huge_buffer(void)
 {

@@ -77,7 +77,8 @@ FIXTURE_TEARDOWN(race)
 /*
  * Run all threads on CPU 0, those of device 1 with real-time priority. A thread
  * of device 1 thus preempts a thread of device 0 as soon as the latter releases
- * a lock that the former waits for. It sleeps to let the other threads run.
+ * a lock that the former waits for. The threads of device 1 sleep between most
+ * operations to let the other threads run.
  */
 static void take_priority(struct worker *worker)
 {
@@ -166,7 +167,7 @@ static int attach_to_hwpt(struct worker *worker)
 	err = vfio_attach(worker->device->fd, &pt_id);
 	if (!err)
 		return vfio_detach(worker->device->fd);
-	/* The page table has just been destroyed. */
+	/* destroy_and_realloc() may have just destroyed the page table. */
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -2,9 +2,11 @@
 /*
  * Test DMA by a device through an IOAS.
  *
- * A device can access only mapped memory, and can write to it only if it is
- * mapped WRITEABLE, from map or attach until unmap, detach or close of the
- * device. The tests transfer data in both directions and compare it.
+ * A device can access only memory that is mapped in the IOAS that the device is
+ * attached to, and can write only to memory that is mapped WRITEABLE. Access
+ * starts with the map or the attach, whichever comes last, and ends with an
+ * unmap, a detach or the close of the device. The tests transfer data in both
+ * directions and compare it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -328,7 +330,8 @@ TEST_F(dma, detach_blocks_until_attach)
 	ASSERT_EQ(0, vfio_detach(device->fd));
 
 	/*
-	 * A write must not reach memory, and a read must not return its data.
+	 * A write by the device must not reach the memory, and a read must not
+	 * return data from the memory.
 	 */
 	pattern_fill(self->bed.memory, TRANSFER, 2200);
 	ASSERT_EQ(0, edu_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));

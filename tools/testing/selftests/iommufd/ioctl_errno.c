@@ -227,7 +227,7 @@ TEST_F(space, map_each_direction)
 /* Without FIXED_IOVA, the iova field is output only. */
 TEST_F(space, map_without_FIXED_chooses_the_iova)
 {
-	/* The lowest IOVA that is aligned like the four pages of memory */
+	/* The lowest IOVA above page 0 that equals user_va modulo four pages */
 	__u64 first = PAGE + ((self->map.user_va - PAGE) & (4 * PAGE - 1));
 
 	self->map.flags = IOAS_READ_WRITE;
@@ -343,8 +343,8 @@ TEST_F(space, map_fixed_failed_copy_to_user)
 }
 
 /*
- * An unmap cannot be rolled back. The kernel must therefore detect that it
- * cannot return the length before it unmaps anything.
+ * An unmap cannot be rolled back. If the kernel cannot return the length, it
+ * must therefore fail before it unmaps anything.
  */
 TEST_F(space, unmap_failed_copy_to_user_EFAULT)
 {

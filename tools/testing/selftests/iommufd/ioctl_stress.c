@@ -40,8 +40,8 @@ RECORDS_NO_ERRNO
  * @ioas: IDs of address spaces, or 0; may be stale or already reused
  * @hwpt: IDs of page tables, or 0; may be stale or already reused
  * @succeeded: how often each entry of calls[] succeeded
- * @unexpected: last -errno of each entry of calls[] that is not in its list, or
- *              0
+ * @unexpected: for each entry of calls[], the last -errno that the entry does
+ *              not list, or 0
  * @stop: set to end all processes
  */
 struct shared {

@@ -184,7 +184,7 @@ TEST_F(option, huge_pages_invalid_ids_ENOENT)
 	}
 }
 
-/* Without huge pages, mappings are aligned to the page size. */
+/* Without huge pages, mappings must be aligned to the page size. */
 TEST_F(option, huge_pages_with_misaligned_mapping_EADDRINUSE)
 {
 	const __u64 iova = TESTBED_IOVA + 8;

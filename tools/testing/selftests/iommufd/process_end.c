@@ -250,8 +250,8 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 		_exit(-testbed_map(&self->bed));
 	EXPECT_EQ(0, wait_for(child));
 	/*
-	 * No device was attached while the child was running, so its pages were
-	 * never pinned.
+	 * No device was attached while the child was running, so the pages of
+	 * the child were never pinned.
 	 */
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));

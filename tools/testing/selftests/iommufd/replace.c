@@ -2,8 +2,8 @@
 /*
  * Test VFIO_DEVICE_ATTACH_IOMMUFD_PT on a device that is attached already.
  *
- * The device moves to the other IOAS or HWPT, and with it all attached devices
- * of its group. If the ioctl fails, the device still reaches the memory that it
+ * The ioctl moves the device and all attached devices of its group to the other
+ * IOAS or HWPT. If the ioctl fails, the device still reaches the memory that it
  * reached before, and no page is pinned or unpinned.
  */
 #include <errno.h>
@@ -120,7 +120,7 @@ TEST_F(replace, moves_to_allocated_hwpt_and_back)
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->hwpt));
 }
 
-/* A device that stays is not affected, and keeps the HWPT in use. */
+/* A device of another group stays in the old HWPT and is not affected. */
 TEST_F(replace, other_group_stays)
 {
 	__u32 pt_id = self->bed.ioas;
@@ -137,7 +137,7 @@ TEST_F(replace, other_group_stays)
 	EXPECT_EQ(TESTBED_PAGES + OTHER_PAGES + 2,
 		  testbed_pinned(&self->bed));
 
-	/* It joins an HWPT that another device has filled. */
+	/* The second device joins an HWPT that is already filled. */
 	pt_id = self->other;
 	EXPECT_EQ(0, vfio_attach(self->second.fd, &pt_id));
 	EXPECT_EQ(1, device_reaches(&self->bed, &self->second, TESTBED_IOVA,
@@ -211,7 +211,7 @@ TEST_F(replace, mappings_follow_the_device)
 	__u32 pt_id = self->other;
 
 	EXPECT_EQ(0, vfio_attach(self->device->fd, &pt_id));
-	/* A map in the new IOAS is translated, one in the old IOAS is not. */
+	/* Only changes of the new IOAS affect what the device can access. */
 	EXPECT_EQ(0, ioas_map(self->bed.iommufd, self->other, self->memory,
 			      PAGE, 0x20000000, IOAS_READ_WRITE));
 	EXPECT_EQ(1, device_reaches(&self->bed, self->device, 0x20000000,
@@ -222,7 +222,7 @@ TEST_F(replace, mappings_follow_the_device)
 	EXPECT_EQ(OTHER_PAGES + 2, testbed_pinned(&self->bed));
 }
 
-/* The IOVAs that a device cannot use are reserved in the IOAS that it is in. */
+/* The IOVAs that a device cannot use are reserved only in its current IOAS. */
 TEST_F(replace, reserved_iovas_follow_the_device)
 {
 	__u32 pt_id = self->other;
@@ -270,7 +270,7 @@ TEST_F(replace, siblings_move_together)
 	EXPECT_EQ(1, device_reaches(&self->bed, &self->sibling[1], TESTBED_IOVA,
 				    self->memory));
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->bed.ioas));
-	/* The second one is there already. */
+	/* The second sibling is already attached to the other IOAS. */
 	EXPECT_EQ(0, vfio_attach(self->sibling[1].fd, &second));
 	EXPECT_EQ(first, second);
 
@@ -298,7 +298,7 @@ TEST_F(replace, moved_sibling_can_be_closed)
 	EXPECT_EQ(0, iommu_destroy(self->bed.iommufd, self->other));
 }
 
-/* Only an attach of a device to the IOAS that its group is in can succeed. */
+/* A detached device can be attached only where its group is attached. */
 TEST_F(replace, detached_sibling_stays_detached)
 {
 	__u32 pt_id = self->other;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test moves of attached devices beside DMA, maps and other moves.
+ * Test moves of attached devices concurrently with DMA, maps and other moves.
  *
- * Memory that is mapped in the old and in the new IOAS must be accessible for
+ * Memory that is mapped in both the old and the new IOAS must be accessible to
  * the device throughout the move. The tests check all data that the devices
- * transfer, and rely on the kernel to report DMA that it blocks.
+ * transfer, and rely on the kernel to report blocked DMA.
  *
  * The environment variable STRESS_SECONDS sets the run time of each test. The
  * default is 4.
@@ -123,7 +123,7 @@ static int move_or_attach(struct worker *worker)
 {
 	int err = move(worker);
 
-	/* The group of a device that is not attached may be elsewhere. */
+	/* -EINVAL: the device is detached, and its group has another target. */
 	if (err == -EINVAL || worker->iterations % 4 == 3)
 		return vfio_detach(worker->device->fd);
 	return err;

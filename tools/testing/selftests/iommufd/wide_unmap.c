@@ -11,7 +11,7 @@
  * check IOVAs that the device accessed before and that the IOTLB may therefore
  * have cached. The engine splits IOTLB invalidations so that none spans more
  * than 1 TiB, because some IOMMU drivers compute the length in a type that is
- * narrower than an IOVA. The invalidations of VT-d are counted.
+ * narrower than an IOVA. On VT-d, the tests count the invalidations.
  */
 #include <errno.h>
 #include <fcntl.h>

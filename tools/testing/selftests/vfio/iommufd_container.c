@@ -208,7 +208,10 @@ TEST_F(container, open_attaches_device)
 	EXPECT_EQ(1, copies(&self->first, self->memory, TESTBED_IOVA, 3));
 }
 
-/* Memory that is unmapped is out of reach, as is memory mapped for reading. */
+/*
+ * A device can neither access memory that has been unmapped nor write to memory
+ * that is mapped only for reading.
+ */
 TEST_F(container, unmap_blocks_dma)
 {
 	struct legacy legacy = { .container = self->iommufd };
@@ -231,8 +234,8 @@ TEST_F(container, unmap_blocks_dma)
 }
 
 /*
- * The container IOAS can also be used by its ID, and the mappings made by either
- * interface are the same ones.
+ * The container IOAS can also be used by its ID. Each interface can unmap what
+ * the other one has mapped.
  */
 TEST_F(container, shares_mappings_with_ioas)
 {
@@ -254,7 +257,7 @@ TEST_F(container, shares_mappings_with_ioas)
 	ASSERT_EQ(0, map(self->iommufd, self->memory, PAGE, OTHER_IOVA));
 	EXPECT_EQ(0, ioas_unmap(self->iommufd, ioas, OTHER_IOVA, &length));
 	EXPECT_EQ(PAGE, length);
-	/* A device uses the IOAS, and later only the iommufd does. */
+	/* The IOAS can be destroyed once no device is attached to it. */
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->iommufd, ioas));
 	device_stop(&self->first);
 	EXPECT_EQ(0, iommu_destroy(self->iommufd, ioas));
@@ -360,7 +363,7 @@ TEST_F(container, invalid_arguments_without_ioas)
 	}
 }
 
-/* With one, the version can be chosen, and chosen again. */
+/* With a container IOAS, the version of type1 can be set repeatedly. */
 TEST_F(container, versions)
 {
 	int fd = self->iommufd;
@@ -372,7 +375,7 @@ TEST_F(container, versions)
 	EXPECT_EQ(1, extension(fd, VFIO_DMA_CC_IOMMU));
 
 	ASSERT_EQ(0, map(fd, self->memory, 2 * PAGE, TESTBED_IOVA));
-	/* Version 2 is the default: the range must not cut the mapping. */
+	/* In version 2, the default, a range must not cut a mapping. */
 	EXPECT_EQ(-EINVAL, unmap(fd, TESTBED_IOVA, PAGE));
 	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1_IOMMU));
 	EXPECT_EQ(0, unmap(fd, TESTBED_IOVA + PAGE, PAGE));
@@ -399,7 +402,7 @@ static int enforces_snoop(int iommufd, const char *address)
 	return err ? err : !!(info.flags & IOMMU_DEVICE_INFO_ENFORCE_SNOOP);
 }
 
-/* DMA counts as coherent if it is for all open devices. */
+/* DMA_CC is reported if coherent DMA is enforced for all open devices. */
 TEST_F(container, coherency)
 {
 	const char *address = self->machine.singleton[0].text;
@@ -525,7 +528,7 @@ TEST_F(container, siblings)
 	close(two.group);
 }
 
-/* If a mapping conflicts with a device, it cannot be opened until it is gone. */
+/* A device cannot be opened while a mapping conflicts with the device. */
 TEST_F(container, open_with_conflicting_mapping)
 {
 	const char *address = self->machine.singleton[0].text;
@@ -568,7 +571,7 @@ static int dirty(int fd, __u32 flags, __u64 *bits)
 
 /*
  * All pages are reported as dirty while a device is attached, and once more
- * after it was detached, because it may have written to any of them.
+ * after the detach, because the device may have written to any of the pages.
  */
 TEST_F(container, dirty_pages)
 {
@@ -631,7 +634,10 @@ TEST_F(container, update_user_addresses)
 		  result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
 }
 
-/* Registers of a device can be mapped by their address, and are not pinned. */
+/*
+ * The user address at which registers of a device are mapped can be passed to
+ * MAP of the container, but not to IOMMU_IOAS_MAP. Registers are not pinned.
+ */
 TEST_F(container, map_registers)
 {
 	__u32 ioas = 0;
@@ -650,8 +656,8 @@ TEST_F(container, map_registers)
 }
 
 /**
- * struct info - answer of VFIO_IOMMU_GET_INFO
- * @head: its fixed part
+ * struct info - result of VFIO_IOMMU_GET_INFO
+ * @head: fixed part of the result
  * @room: room for capabilities
  */
 struct info {
@@ -678,7 +684,7 @@ static __u64 first_range_end(int fd)
 	return 0;
 }
 
-/* GET_INFO reports what devices that are open can use. */
+/* GET_INFO reports the IOVAs that all open devices can use. */
 TEST_F(container, usable_iovas)
 {
 	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
@@ -730,7 +736,7 @@ struct race {
 	char *memory;
 };
 
-/* The container IOAS may just have been destroyed. */
+/* The open may fail because the container IOAS has just been destroyed. */
 static int open_and_close(struct worker *worker)
 {
 	const struct race *race = worker->shared;
@@ -741,7 +747,7 @@ static int open_and_close(struct worker *worker)
 	return close(fd) ? -errno : 0;
 }
 
-/* The mapping goes with the container IOAS, which may change in between. */
+/* The container IOAS may be replaced between the map and the unmap. */
 static int map_and_unmap(struct worker *worker)
 {
 	const struct race *race = worker->shared;
@@ -777,8 +783,8 @@ static int replace_ioas(struct worker *worker)
 }
 
 /*
- * Opens of a device race with each other, with maps, and with the end of the
- * IOAS that the device is to be attached to.
+ * Opens of a device race with each other, with maps, and with the destruction
+ * of the IOAS that the device is to be attached to.
  */
 TEST_F_TIMEOUT(container, opens_race_with_changes_of_ioas, 4000)
 {

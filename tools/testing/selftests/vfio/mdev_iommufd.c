@@ -168,7 +168,7 @@ static void move_with_pins(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, vfio_attach(bed->fd, &id));
 	EXPECT_EQ(other, id);
 	EXPECT_EQ(0, mdev_pinned(bed));
-	/* These are the pins that the driver has kept. */
+	/* Make the driver forget the pins that it has kept. */
 	EXPECT_LE(0, mdev_forget(bed->fd, IOVA, 2));
 	EXPECT_EQ(0, iommu_destroy(bed->iommufd, bed->ioas));
 
@@ -383,7 +383,10 @@ TEST_F(mdev, copy)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A process that has the file of a device, but not the memory, writes to it. */
+/*
+ * A process that has the file of a device, but does not share the memory,
+ * writes to the memory through the device.
+ */
 TEST_F(mdev, copy_by_another_process)
 {
 	pid_t child;
@@ -775,7 +778,7 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 
 /*
  * A mediated device can be opened through a group that uses an iommufd as its
- * container. Its pins end when it is closed.
+ * container. The close of the device drops all pins of the device.
  */
 TEST_F(mdev, iommufd_as_container)
 {
@@ -805,7 +808,10 @@ TEST_F(mdev, iommufd_as_container)
 	ASSERT_EQ(0, mediated_read(device, IOVA, data, 8));
 	EXPECT_EQ(0x77, data[7]);
 
-	/* The driver needs the user addresses of mappings. */
+	/*
+	 * User addresses cannot be invalidated, because the driver needs them
+	 * to pin pages.
+	 */
 	EXPECT_EQ(0, ioctl(legacy.container, VFIO_CHECK_EXTENSION,
 			   VFIO_UPDATE_VADDR));
 	EXPECT_EQ(-1, ioctl(legacy.container, VFIO_IOMMU_UNMAP_DMA, &unmap));

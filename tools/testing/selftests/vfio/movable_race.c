@@ -295,7 +295,7 @@ static long race_run(struct race *race, unsigned int threads,
 			.number = i,
 			.iova = iova_of(i),
 		};
-		/* Threads that wait at the barrier end only with the process. */
+		/* Without this thread, the others never pass the barrier. */
 		if (pthread_create(&thread[i].id, NULL, run, &thread[i]))
 			_exit(1);
 	}

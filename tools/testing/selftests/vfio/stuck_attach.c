@@ -615,8 +615,8 @@ TEST_F(stuck, calls_during_write_of_result)
 }
 
 /*
- * A move pins the memory of the new IOAS. Meanwhile and after it was killed,
- * the device is attached to the old one.
+ * While a move pins the memory of the new IOAS, and after the move was killed,
+ * the device is attached to the old IOAS.
  */
 TEST_F(stuck, calls_during_move)
 {

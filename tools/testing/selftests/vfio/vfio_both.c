@@ -3,10 +3,10 @@
  * Use a type1 container and an iommufd at the same time, each with a device in
  * a group of its own.
  *
- * They share code but no state. An operation on one must not change the
- * mappings, pins or charges of the other. Their limits are separate as well:
- * type1 charges locked_vm of the process, and /dev/iommu the locked memory of
- * the user.
+ * The container and the iommufd share code but no state. An operation on one
+ * must not change the mappings, pins or charges of the other. Their limits are
+ * separate as well: type1 charges locked_vm of the process, and /dev/iommu the
+ * locked memory of the user.
  */
 #include <errno.h>
 #include <signal.h>

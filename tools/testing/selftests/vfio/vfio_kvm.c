@@ -440,8 +440,9 @@ static pid_t start_unbind(const char *address, int fd, int kvm_vfio)
 
 /*
  * While the removal of a device waits for its bound file to be closed, the
- * device can still perform DMA. KVM checks the coherency of all files when it
- * adds or deletes another one, and must not unregister noncoherent DMA then.
+ * device can still perform DMA. KVM checks the coherency of all files whenever
+ * a file is added or deleted. During the removal, such a check must not make
+ * KVM unregister noncoherent DMA.
  */
 TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
 {

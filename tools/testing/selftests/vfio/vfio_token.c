@@ -189,7 +189,7 @@ TEST_F(token, failed_bind_does_not_use_vf)
 	EXPECT_EQ(0, bind_with(self->pf, self->iommufd, NULL));
 }
 
-/* Return whether the VF can be bound with the token. It is unbound again. */
+/* Bind the VF with the token, unbind it, and return whether the bind worked. */
 static bool vf_accepts(struct _test_data_token *self, const __u8 *token)
 {
 	bool accepts = !bind_with(self->vf, self->iommufd, token);
@@ -246,8 +246,8 @@ static long bind_vf(void *data)
 
 /*
  * The open of a VF resets it, which takes 100 ms. A token that was right before
- * the reset may have been replaced when the VF is open. Try several delays,
- * because the time until the reset starts varies.
+ * the reset may have been replaced by the time the VF is open. Try several
+ * delays, because the time until the reset starts varies.
  */
 TEST_F(token, replaced_while_vf_is_opened)
 {

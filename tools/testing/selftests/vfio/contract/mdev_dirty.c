@@ -110,8 +110,8 @@ static void pins(void)
 	mdev_unpin(&mdev, IOVA + 8, 1);
 
 	/*
-	 * A failed pin may still mark the pages dirty that it pinned before the
-	 * failure.
+	 * Even a failed pin may mark as dirty the pages that it pinned before
+	 * the failure.
 	 */
 	record_dirty("T1-109", "clear");
 	record_rc("T1-141", "failing_pin",

@@ -91,9 +91,9 @@ struct testbed {
 };
 
 /*
- * Skip the whole program unless so many edu devices have groups of their own.
- * This must happen before any test starts, because the harness runs a test even
- * if its setup was skipped.
+ * Skip the whole program unless @nr_needed edu devices have groups of their
+ * own. This must happen before any test starts, because the harness runs a test
+ * even if its setup was skipped.
  */
 void require_edu(int nr_needed);
 

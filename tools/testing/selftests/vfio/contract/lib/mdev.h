@@ -88,9 +88,9 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 
 /*
  * Format the first @nr entries of the page array, at most 64, as text: '0' for
- * NULL, '-' for an entry that the pin did not write or in which it left a page
- * when it failed, and a letter from 'a' on for a page, or '?' when all letters
- * are in use. While any device has the page pinned, it keeps its letter until
+ * NULL, '-' for an entry that the pin did not write or in which a failed pin
+ * left a page, and a letter from 'a' on for a page, or '?' when all letters are
+ * in use. A page that stays pinned by any device keeps its letter until
  * mdev_reset_letters().
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);

@@ -154,7 +154,7 @@ void type1_open(struct type1 *type1, unsigned long type);
  */
 long type1_try(struct type1 *type1, unsigned long type);
 
-/* Open the device and map its registers, for DMA, unless it is open. */
+/* Open the device and map its registers for DMA, unless already done. */
 void type1_device(struct type1 *type1);
 void type1_close(struct type1 *type1);
 
