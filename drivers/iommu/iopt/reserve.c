@@ -311,9 +311,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
  * Raise the alignment of the space to at least @granule, so that new areas
  * comply with it, and check all existing areas unless the alignment was
  * sufficient already. While another call checks areas, the alignment may be one
- * that the areas turn out not to have, so check them here, too. Returns -EAGAIN if an area that does not comply is being
- * built or is dying, or if areas that passed the old check are still being
- * inserted. The caller restores the alignment on failure.
+ * that the areas turn out not to have, so check them here, too. Returns -EAGAIN
+ * if an area that does not comply is being built or is dying, or if areas that
+ * passed the old check are still being inserted. The caller restores the
+ * alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
