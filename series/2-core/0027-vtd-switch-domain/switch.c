@@ -72,8 +72,8 @@ static bool domain_can_switch(struct dmar_domain *domain,
 }
 
 /*
- * Point the entries of the device to the new page table, and flush what the
- * IOTLB and the device TLB have cached of the old one.
+ * Point the entries of the device to the new page table, and flush the entries
+ * of the old one from the IOTLB and the device TLB.
  */
 static void switch_entries(struct domain_switch *change)
 {
