@@ -251,6 +251,16 @@ static void copy_many_is_all_or_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
+/*
+ * A real-time thread runs on @cpu as soon as the thread that occupies this
+ * processor drops a lock.
+ */
+static void preempt_others_on(unsigned int cpu)
+{
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	sched_set_fifo(current);
+}
+
 /**
  * struct during_copy - start of tracking that races with a copy
  * @cpu: processor that both threads run on
@@ -272,12 +282,7 @@ static long call_start_tracking(struct test_thread *thread)
 	struct io_pagetable *iopt = thread->space->iopt;
 	struct during_copy *during = thread->data;
 
-	/*
-	 * A real-time thread on the processor of the copy runs as soon as the
-	 * copy drops the lock.
-	 */
-	set_cpus_allowed_ptr(current, cpumask_of(during->cpu));
-	sched_set_fifo(current);
+	preempt_others_on(during->cpu);
 	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(during->copied))
 		usleep_range(10, 20);
 	mutex_lock(&iopt->lock);
@@ -351,15 +356,21 @@ struct during_raise {
 	bool raced;
 };
 
-static long create_pinner(struct test_space *space)
+static int create_and_destroy(struct test_space *space,
+			      const struct iopt_access_ops *ops)
 {
 	struct iopt_access *access;
 
-	access = iopt_access_create(space->iopt, &test_no_unmap_ops, NULL);
+	access = iopt_access_create(space->iopt, ops, NULL);
 	if (IS_ERR(access))
 		return PTR_ERR(access);
 	iopt_access_destroy(access);
 	return 0;
+}
+
+static long create_pinner(struct test_space *space)
+{
+	return create_and_destroy(space, &test_no_unmap_ops);
 }
 
 static int map_odd_byte(struct test_space *space)
@@ -373,16 +384,12 @@ static int map_odd_byte(struct test_space *space)
 /* Map before and after the end of an access, which updates the alignment. */
 static long map_odd_bytes(struct test_space *space)
 {
-	struct iopt_access *access;
 	int rc = map_odd_byte(space);
 
 	if (rc != -EINVAL)
 		return rc;
-	access = iopt_access_create(space->iopt, NULL, NULL);
-	if (IS_ERR(access))
-		return PTR_ERR(access);
-	iopt_access_destroy(access);
-	return map_odd_byte(space);
+	rc = create_and_destroy(space, NULL);
+	return rc ?: map_odd_byte(space);
 }
 
 static long attach_coarse_domain(struct test_space *space)
@@ -395,9 +402,7 @@ static long call_during_raise(struct test_thread *thread)
 	struct io_pagetable *iopt = thread->space->iopt;
 	struct during_raise *during = thread->data;
 
-	/* See call_start_tracking(). */
-	set_cpus_allowed_ptr(current, cpumask_of(during->cpu));
-	sched_set_fifo(current);
+	preempt_others_on(during->cpu);
 	WRITE_ONCE(during->waits, true);
 	mutex_lock(&iopt->lock);
 	during->raced = iopt->nr_raising;
