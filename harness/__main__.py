@@ -40,7 +40,7 @@ COMMANDS = {
 }
 # {variable: (commands that take it, help text)}; the Makefile passes them on.
 VARIABLES = {
-    "KERNEL": (set(COMMANDS) - {"bases"},
+    "KERNEL": (set(COMMANDS) - {"bases", "clean"},
                "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
     "TOPIC": (set(COMMANDS) - {"bases", "clean"},
               "last topic of series/ in the tree; by default, all topics are in it"),
@@ -50,6 +50,10 @@ VARIABLES = {
     "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail"),
 }
 
+# {command: first topic at which TOPIC= may end the series}; the commands that are not listed work with any topic.
+FIRST_TOPIC = {"kunit": "engine", "coverage": "engine", "inversion": "type1", "selftest": "iommufd",
+               **dict.fromkeys(["run", "differential", "mutants", "soak", "kcsan", "bench", "clients"], "vfio")}
+
 EPILOGUE = """
 examples:
   make run                                  start here
@@ -58,9 +62,10 @@ examples:
 
 The first command installs packages, unpacks a kernel and builds it on all processors. With two processors, this takes
 10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. The kernel is not installed: it runs in
-an emulator. To continue after Ctrl-C, run the same command again. Error messages name the log in build/log/ that has
-the details. Compiled objects also stay in the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by
-hand, see "Tests" in Documentation/driver-api/iopt.rst; the commands there run in build/linux.
+an emulator. After Ctrl-C, run the same command again: it keeps what is built, and starts its tests anew. Error
+messages name the log in build/log/ that has the details. Compiled objects also stay in the cache of ccache, by default
+~/.cache/ccache. To run one KUnit suite by hand, see "Tests" in Documentation/driver-api/iopt.rst; the commands there
+run in build/linux.
 """
 
 
@@ -70,9 +75,9 @@ def usage():
         say(f"  {name:14}{text}")
     say("\nvariables:")
     for name, (commands, text) in VARIABLES.items():
-        others = set(COMMANDS) - commands
-        taken = f" ({', '.join(c for c in COMMANDS if c in commands)})" if len(others) > 1 else \
-            f" (not for {others.pop()})" if others else ""
+        others = [name for name in COMMANDS if name not in commands]
+        taken = f" ({', '.join(name for name in COMMANDS if name in commands)})" if len(others) > 3 else \
+            f" (not for {', '.join(others)})" if others else ""
         for number, line in enumerate(textwrap.wrap(text + taken, 100)):
             say(f"  {'' if number else f'{name}=':14}{line}")
     say(EPILOGUE)
@@ -84,9 +89,14 @@ def variables_given():
     return [word.partition("=")[0].rstrip(":+?") for word in shlex.split(given) if "=" in word]
 
 
+def goals():
+    """Return the commands on the command line of make."""
+    return os.environ.get("IOPT_GOALS", "").split()
+
+
 def check_arguments(command):
     """Fail with an explanation unless all commands of make exist and this one takes the variables that are set."""
-    for goal in dict.fromkeys([command, *os.environ.get("IOPT_GOALS", "").split()]):
+    for goal in dict.fromkeys([command, *goals()]):
         if goal not in COMMANDS and goal != "help":
             near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
                 difflib.get_close_matches(goal, COMMANDS, 1)
@@ -103,7 +113,11 @@ def check_arguments(command):
     widen.given()
     if command != "clean":
         base.named()
-        series.given()
+        topics = [topic.name for topic in series.given()]
+        needed = FIRST_TOPIC.get(command)
+        if needed and needed not in topics:
+            raise Failure(f"TOPIC={topics[-1]}: make {command} needs the topic {needed}, which comes later. Give that "
+                          "topic or a later one, or leave TOPIC= out.")
 
 
 def check_folder():
@@ -111,7 +125,7 @@ def check_folder():
     if re.search(r"[\s:]", str(ROOT)):
         raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
                       "the clone")
-    if BUILD.exists() and not BUILD.is_dir():
+    if (BUILD.exists() or BUILD.is_symlink()) and not BUILD.is_dir():
         raise Failure(f"{BUILD} exists but is not a folder: remove it")
 
 
@@ -138,6 +152,8 @@ def explain(error):
         return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, and all commands "
                 "together 10 GB. `make clean` removes all builds.")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if not str(error.filename).startswith(f"{ROOT}/"):
+            return f"{error.strerror}: {error.filename}. Run make as a user who has this permission."
         return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
                 f"run `chown -R USER {BUILD}` as root, or continue as root.")
     return None
@@ -149,6 +165,9 @@ def main():
         return 0
     command = sys.argv[1]
     check_arguments(command)
+    # `make help COMMAND` asks for help, and does not run the command.
+    if "help" in goals():
+        return 0
     check_folder()
     # Turn SIGTERM into an exception, so that `finally` blocks stop the programs that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -167,7 +186,7 @@ if __name__ == "__main__":
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
+        print("\ninterrupted; what is built so far is kept for the next command", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

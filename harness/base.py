@@ -59,8 +59,14 @@ def named():
     name = os.environ.get("KERNEL")
     if not name:
         return None
-    path = Path(name).expanduser().resolve()
-    if not path.exists():
+    try:
+        path = Path(name).expanduser().resolve()
+        found = path.exists()
+    # expanduser() raises RuntimeError if it does not know the user.
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise Failure(f"KERNEL={name}: {reason}. {CHOICE}") from None
+    if not found:
         raise Failure(f"KERNEL={name}: no such file or folder. {CHOICE}")
     if path.is_dir():
         check_version(path)

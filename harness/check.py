@@ -10,7 +10,7 @@ import os
 import time
 
 from . import (beside, bisect, cleanlog, clients, contract, differential, guest, inversion, kernel, kunit, lint,
-               planted, run, selftest, series_mail, stock, widen)
+               planted, run, selftest, series, series_mail, stock, widen)
 from .paths import LINUX, LOG
 from .results import Results
 from .shell import Failure, say
@@ -125,6 +125,11 @@ def run_all(stages):
 
 def check_variables():
     planted.given()
+    # Both variables change the selftests only.
+    for name in ("PLANT", "WIDEN"):
+        if os.environ.get(name) and not series.includes("iommufd"):
+            raise Failure(f"{name}= has no effect: TOPIC= ends the series before the topic iommufd, which adds the "
+                          "selftests")
 
 
 def main():

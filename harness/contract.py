@@ -95,6 +95,11 @@ def table(name, columns, separator=None):
     return entries
 
 
+def sources():
+    """Return what programs() returns, from the sources. This needs no kernel tree."""
+    return [path.stem for path in sorted((ROOT / SOURCE).glob("*.c")) if not path.stem.startswith("race_")]
+
+
 def programs():
     """Return the names of the programs to compare. Programs that race are not compared."""
     packages.need(packages.KERNEL)

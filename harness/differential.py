@@ -156,6 +156,10 @@ def again():
     return pair([contract.record(tested, contract.programs()) for tested in twice], twice, "", True)
 
 
+def check_variables():
+    only.select(only.given(), contract.sources(), "program")
+
+
 def main():
     results = differential(wanted=only.given())
     if not only.given():

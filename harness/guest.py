@@ -208,6 +208,7 @@ def boot_once(guest, script, on_line):
                     lines.append(line)
                     place.output(line)
                     if on_line:
+                        progress.clear()
                         on_line(line)
                 if now - heard > silence:
                     lost, reason = True, f"it hung in {place}: no progress for {silence} s"

@@ -38,8 +38,9 @@ def run(family, chosen=None):
     if not todo:
         return results
     wide, broad = (2 + max(len(getattr(mutant, column)) for mutant in todo) for column in ("name", "breaks"))
-    say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}caught by")
-    for verdict in RUNNERS[family](todo):
+    for number, verdict in enumerate(RUNNERS[family](todo)):
+        if not number:
+            say(f"{'mutant':{wide}}{'breaks':{broad}}{'verdict':10}caught by")
         say(f"{verdict.mutant.name:{wide}}{verdict.mutant.breaks:{broad}}"
             f"{'caught' if verdict.caught else 'SURVIVED':10}{verdict.note}")
         results.check(f"mutant {verdict.mutant.name} is caught", verdict.caught)

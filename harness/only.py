@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Select programs, mutants or parts of a command by the comma-separated patterns of ONLY=."""
+import difflib
 import fnmatch
 import os
 import re
@@ -22,6 +23,8 @@ def select(wanted, names, what, shown=None):
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             choices = textwrap.wrap("  ".join(shown or names), 100, break_long_words=False, break_on_hyphens=False)
-            raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'. Choose from these, separated "
+            near = difflib.get_close_matches(pattern, names, 1)
+            raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'"
+                                        f"{f'; did you mean {near[0]}?' if near else '.'} Choose from these, separated "
                                         "by commas; * stands for any text:", *choices]))
     return [name for name in names if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]

@@ -69,10 +69,11 @@ def apt(names, why):
 
 def need(names):
     """Install the packages that are missing."""
+    names = list(dict.fromkeys(names))
     if not shutil.which("dpkg-query"):
         raise Failure("dpkg-query is missing, so this is not Debian. The harness needs Debian 12 with these packages:\n"
                       f"    {' '.join(names)}")
-    absent = missing(dict.fromkeys(names))
+    absent = missing(names)
     if absent:
         apt(absent, "packages are missing")
 

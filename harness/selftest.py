@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 
 from . import beside, errnos, guest, kernel, ktap, only, packages, planted, series, widen
-from .paths import BUILD, HARNESS, LINUX
+from .paths import BUILD, HARNESS, LINUX, ROOT
 from .results import Results, report
 from .shell import Failure, must, output
 
@@ -78,6 +78,12 @@ def programs():
     return [f"{collection}/{line.split(':')[1]}" for collection in collections()
             for line in output(*make(collection, "-s", "--no-print-directory", "emit_tests"),
                                env=kernel.environment()).splitlines()]
+
+
+def sources():
+    """Return the names of all programs, from their sources: each .c file is a program. This needs no kernel tree."""
+    return [f"{collection}/{path.stem}" for collection in COLLECTIONS
+            for path in sorted((ROOT / "tools/testing/selftests" / collection).glob("*.c"))]
 
 
 def build_programs(include):
@@ -182,6 +188,8 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     if plant and not any(group.kernel == "debug" for group, _ in grouped(chosen)):
         raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find "
                       "the bug")
+    if widened and not any(group is RACES for group, _ in grouped(chosen)):
+        raise Failure("WIDEN=1 has no effect, since none of the programs is concurrent")
     build_programs(kernel.headers(kernel.build("debug")))
 
     def run_group(group, members, built_for):
@@ -230,6 +238,7 @@ def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
 
 def check_variables():
     planted.given()
+    only.select(only.given(), sources(), "program")
 
 
 def main():

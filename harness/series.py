@@ -73,6 +73,11 @@ def given():
     return every[:names.index(name) + 1]
 
 
+def includes(name):
+    """Return whether the topic of that name is among those of given()."""
+    return name in [topic.name for topic in given()]
+
+
 class Patch:
     """One patch of a topic."""
 
@@ -285,8 +290,8 @@ def apply():
     packages.need(packages.SERIES)
     edited = git("diff", "--name-only", "HEAD").split()
     if edited:
-        raise Failure(f"{len(edited)} files of {LINUX} were edited or are missing, for example "
-                      f"{', '.join(edited[:3])}.\nThis tree is generated. To discard the changes, run\n"
+        raise Failure(f"Files of {LINUX} were edited or are missing: {', '.join(edited[:3])}"
+                      f"{f' and {len(edited) - 3} more' if len(edited) > 3 else ''}.\nThis tree is generated. To discard the changes, run\n"
                       f"    git -C {LINUX} checkout .\nTo change the kernel, edit our files or those in series/.")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "parts.py", "series.py"))

@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,9 +48,15 @@ class Progress:
     def _show(self, note):
         text = f"{self.title}  {self.elapsed()}  {note}"
         if self.tty:
-            print("\r" + text[:110].ljust(110), end="", flush=True)
+            width = shutil.get_terminal_size().columns - 1
+            print("\r" + text[:width].ljust(width), end="", flush=True)
         else:
             say(text)
+
+    def clear(self):
+        """Clear the line on a terminal, so that other output can be printed there."""
+        if self.tty:
+            print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="", flush=True)
 
     def tick(self, note=""):
         now = time.monotonic()
@@ -58,8 +65,7 @@ class Progress:
             self._show(note)
 
     def done(self, note=""):
-        if self.tty:
-            print("\r" + " " * 110 + "\r", end="")
+        self.clear()
         say(f"{self.title}  {self.elapsed()}  {note}".rstrip())
 
 
@@ -70,9 +76,16 @@ def spawn(argv, stderr=subprocess.STDOUT, cwd=None, env=None):
 
 
 def stop(child):
-    """Kill the process group of a program unless the program has exited; return its exit status."""
+    """End the process group of a program unless the program has exited; return its exit status.
+
+    SIGTERM lets the program end the process groups that it has created itself, as this harness does.
+    """
     if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
+        os.killpg(child.pid, signal.SIGTERM)
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
 
 

@@ -2,8 +2,9 @@
 """Check out commits of build/linux in work trees of their own."""
 import shutil
 
-from .base import git
-from .shell import Failure
+from .base import environment, git
+from .paths import LINUX
+from .shell import Failure, must
 
 
 def checkout(tree, commit):
@@ -12,8 +13,12 @@ def checkout(tree, commit):
     if f"worktree {tree}\n" not in git("worktree", "list", "--porcelain") or not (tree / "Makefile").exists():
         shutil.rmtree(tree, ignore_errors=True)
         git("worktree", "prune")
-        git("worktree", "add", "-q", "--detach", str(tree), commit)
+        _git(f"check out {tree.name}", LINUX, "worktree", "add", "-q", "--detach", tree, commit)
     if git("diff", "--name-only", "HEAD", tree=tree).strip():
         raise Failure(f"{tree} is generated, but was edited: run git -C {tree} checkout .")
     if git("rev-parse", "HEAD", tree=tree).strip() != commit:
-        git("checkout", "-q", "--detach", commit, tree=tree)
+        _git(f"check out a commit in {tree.name}", tree, "checkout", "-q", "--detach", commit)
+
+
+def _git(title, tree, *argv):
+    must(title, ["git", "-C", tree, *argv], f"{tree.name}-checkout.log", env=environment())
