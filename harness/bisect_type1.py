@@ -2,15 +2,15 @@
 """The second part of make bisect: boot the commits that extend type1 on the engine, and run the contract programs.
 
 In the topic type1, the implementation on the engine learns patch by patch what a container can do. The file `programs`
-of such a patch lists contract programs, one per line, that print the same lines as under the stock kernel from this
-patch on, except for the differences in harness/contract/allowed. If only some lines of a program are the same so far,
+of such a patch lists contract programs, one per line, that from this patch on print the same lines as under the stock
+kernel, except for the differences in harness/contract/allowed. If only some lines of a program are the same so far,
 patterns after its name select lines and, after a !, exclude lines:
     lifetime set_iommu.* !set_iommu.*.avail
 A later patch that lists the program again replaces the patterns.
 
-For each patch with this file, the commit is built with the implementation on the engine. The programs that it and all
-earlier patches list run in guests, and their lines are compared. make differential compares all lines at the end of the
-topic, with both implementations.
+For each patch with this file, the commit is built with the implementation on the engine. The programs listed by this
+patch and by all earlier ones are run in guests, and their lines are compared with those of the stock kernel. make
+differential compares all lines at the end of the topic, with both implementations.
 """
 import fnmatch
 import re

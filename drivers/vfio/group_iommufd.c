@@ -68,10 +68,12 @@ void vfio_group_unset_iommufd(struct vfio_group *group)
 }
 
 /**
- * vfio_group_assign_iommufd() - let a device keep the iommufd of its group
+ * vfio_group_assign_iommufd() - hold a group's iommufd for an open device
  * @device: the device, which is about to be opened
  *
- * vfio_device_unassign_container() undoes this.
+ * Holds a reference to the file of the group, and counts the device as a user,
+ * so that VFIO_GROUP_UNSET_CONTAINER fails with -EBUSY, until
+ * vfio_device_unassign_container() is called.
  *
  * Context: The caller holds vfio_group.group_lock.
  * Return: 0, or
@@ -145,8 +147,8 @@ static bool count_open(struct vfio_device *device, unsigned int least,
 
 /**
  * vfio_group_iommufd_open() - open a device of a group and attach it
- * @device: the device. The caller keeps the iommufd of its group, and holds a
- *          reference to the module of its driver
+ * @device: the device. The caller has called vfio_group_assign_iommufd(), and
+ *          holds a reference to the module of its driver
  *
  * The first open binds the device and attaches it, which may pin memory. Other
  * opens of the device wait for that.
@@ -174,8 +176,8 @@ int vfio_group_iommufd_open(struct vfio_device *device)
  * vfio_group_iommufd_close() - undo vfio_group_iommufd_open()
  * @device: the device
  *
- * Context: May sleep, not killable. Takes vfio_device.iommufd_lock, which no
- * open holds for long while the device is open.
+ * Context: May sleep, not killable. Takes vfio_device.iommufd_lock, but not for
+ * long: as long as the device is open, other opens of it are only counted.
  */
 void vfio_group_iommufd_close(struct vfio_device *device)
 {

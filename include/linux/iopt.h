@@ -142,9 +142,10 @@ struct iopt_access_ops {
  * Flags for accesses: IOPT_ACCESS_READ and IOPT_ACCESS_WRITE are the
  * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
  * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
- * range to start and end inside a page. IOPT_ACCESS_FOREIGN makes
- * iopt_access_rw() pin memory of a process whose page tables the caller cannot
- * use. IOPT_ACCESS_PINNED, for tests, makes it pin the memory of any process.
+ * range to start and end inside a page. IOPT_ACCESS_FOREIGN lets
+ * iopt_access_rw() copy memory of a process whose page tables the caller cannot
+ * use, by pinning the pages during the copy; without the flag, such a copy
+ * fails. IOPT_ACCESS_PINNED, for tests, makes it pin the memory of any process.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

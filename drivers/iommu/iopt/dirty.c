@@ -212,8 +212,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_dirty_add_untracked, IOPT);
  *           which case all mapped pages are marked dirty
  *
  * A device that leaves may have written to any mapped page. If the device
- * stays, its driver pins every page that the device writes to, which marks the
- * page dirty.
+ * stays, the pins of its driver mark pages dirty, and no other page is marked.
  *
  * Context: process context, may sleep.
  */

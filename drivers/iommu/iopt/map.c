@@ -30,7 +30,7 @@
 
 /*
  * Allocate dirty bitmaps for new areas if dirty pages are tracked or tracking
- * is being started. Otherwise free bitmaps that were allocated before. Sets
+ * is being started. Otherwise free bitmaps that were allocated before. Set
  * @dropped if iopt->lock was dropped and retaken, in which case the caller has
  * to check the IOVAs again.
  */

@@ -2,7 +2,7 @@
  * struct domain_switch - a device on its way from one domain to another
  * @info: the device
  * @root: physical address of the page table of the new domain
- * @agaw: number of levels of that page table
+ * @agaw: address width of that page table, as in struct dmar_domain
  * @did: ID of the new domain
  * @old_did: ID of the old domain
  */

@@ -57,11 +57,12 @@ struct test_hw_info {
  * struct test_command - argument of the test command
  * @size: sizeof(struct test_command)
  * @op: a value of &enum test_op
- * @id: ID of the object that @op applies to; file descriptor of an access
+ * @id: ID of the object that @op applies to, or that it attaches the new device
+ *      or access to; file descriptor of an access for other operations on it
  * @reserved: ignored
  * @range: IOVAs for %TEST_OP_RESERVE
- * @device: results of %TEST_OP_CREATE_DEVICE and flags of
- *          %TEST_OP_CREATE_DEVICE_FLAGS
+ * @device: results of %TEST_OP_CREATE_DEVICE and
+ *          %TEST_OP_CREATE_DEVICE_FLAGS; flags of the latter
  * @pt_id: input of %TEST_OP_MOVE_DEVICE: ID of an IOAS or HWPT; output: ID of
  *         the HWPT
  * @memory: arguments of %TEST_OP_CHECK_MAP

@@ -528,7 +528,7 @@ static void unpin_keeps_no_reference_to_payer(struct kunit *test)
 /* Memory of the slab allocator in bytes, without objects that were freed */
 static unsigned long slab_bytes(void)
 {
-	/* This also empties the quarantine of KASAN. */
+	/* This also frees the cache's objects in the quarantine of KASAN. */
 	kmem_cache_shrink(iopt_pin_cache);
 	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) *
 	       PAGE_SIZE;
