@@ -15,9 +15,10 @@ def given():
 
 
 def select(wanted, names, what, shown=None):
-    """Return the names that match any pattern in the text wanted, or all names if it contains none.
+    """Return the names that match any of the patterns in `wanted`, or all names if it contains no pattern.
 
-    Raise Failure if a pattern matches no name. The message lists the choices: shown, or names if shown is not given.
+    Raise Failure if a pattern matches no name. The message lists `shown` as the choices or, if that is not given,
+    `names`.
     """
     patterns = [pattern for pattern in re.split(r"[,\s]+", wanted) if pattern]
     for pattern in patterns:

@@ -87,7 +87,7 @@ struct iopt_area *iopt_area_alloc(unsigned long start, unsigned long last,
 
 /**
  * iopt_areas_free() - free areas that are in no space and in no domain
- * @areas: list of areas by iopt_area.node; empty afterwards
+ * @areas: areas, linked by iopt_area.node; empty afterwards
  *
  * Context: process context, may sleep.
  */

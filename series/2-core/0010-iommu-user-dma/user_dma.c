@@ -175,7 +175,7 @@ EXPORT_SYMBOL_GPL(iommu_device_detach_user_dma);
  * @owner: the owner, as passed to iommu_device_claim_dma_owner()
  *
  * Context: As for iommu_device_claim_dma_owner().
- * Return: true if the group is claimed for @owner.
+ * Return: true if the group is claimed for @owner, otherwise false.
  */
 bool iommu_device_dma_owner_is(struct device *dev, void *owner)
 {

@@ -54,9 +54,9 @@ EXPORT_SYMBOL_GPL(iommu_device_replace_user_dma);
  * @domain: a new domain
  * @dev: the device that is going to be attached first
  *
- * Many IOMMU drivers choose the format of an I/O page table when they attach
- * the first device. After this call, memory can be mapped in @domain before
- * that.
+ * Many IOMMU drivers choose the format of an I/O page table only when they
+ * attach the first device. This call makes the choice in advance, so that
+ * memory can be mapped in @domain before any device is attached.
  *
  * Context: May sleep.
  * Return: 0, or

@@ -240,7 +240,10 @@ TEST_F(replace, reserved_iovas_follow_the_device)
 				    self->memory));
 }
 
-/* Open both siblings and attach them to the IOAS of the testbed. */
+/*
+ * Open both siblings and attach them to the IOAS of the testbed. Then detach the
+ * device of the testbed, so that only the siblings use this IOAS.
+ */
 static int attach_siblings(struct testbed *bed, struct device *sibling)
 {
 	unsigned int i;

@@ -220,8 +220,8 @@ FIXTURE_TEARDOWN(stuck)
 }
 
 /*
- * Calls that need the stuck page, the mapping, or the same device or group, and
- * thus wait
+ * Calls that wait, because they need the stuck page, the mapping, or the device
+ * or group of the stuck call
  */
 
 static long attach(struct setup *setup, unsigned int i)
