@@ -83,7 +83,7 @@ static void access_unmap(void *data, unsigned long start, unsigned long last)
 
 	/*
 	 * Another callback may hold the lock for an unbounded time, since it
-	 * may wait for a lock of the driver under which memory is pinned. If a
+	 * may wait for a driver lock that is held while memory is pinned. If a
 	 * task that unmaps is killed while it waits here and pages stay pinned,
 	 * the engine fails the unmap with -EINTR and keeps the mapping. A
 	 * detach cannot fail, so it has to wait.

@@ -47,7 +47,10 @@ static unsigned int nr_runs(struct iopt_pages *pages)
 	return nr;
 }
 
-/* Attach a domain and map contiguous memory at IOVA, as a single run. */
+/*
+ * Attach a domain and map contiguous memory at IOVA, as a single run. Returns
+ * its pages object.
+ */
 static struct iopt_pages *map_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -207,8 +207,8 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 		rc = test_runs_fill(test, &runs, 3, &fresh, GFP_NOWAIT);
 		unused = test_fail_end();
 		/*
-		 * The engine recovers from some failed allocations, so the fill
-		 * may succeed nevertheless.
+		 * The fill may succeed nevertheless: the slab allocator and
+		 * debug code recover from some failed allocations.
 		 */
 		nr_failed += !!rc;
 		if (rc)

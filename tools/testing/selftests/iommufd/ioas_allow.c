@@ -181,7 +181,7 @@ TEST_F(allow, chosen_iovas_are_free)
 	EXPECT_EQ(-ENOSPC, map_pages(&self->bed, 1));
 }
 
-/* Aligning a huge mapping must not overflow the address space. */
+/* Aligning the IOVA of a huge mapping must not wrap around. */
 TEST_F(allow, huge_lengths_ENOSPC)
 {
 	const __u64 lengths[] = {

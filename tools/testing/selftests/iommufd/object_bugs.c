@@ -165,8 +165,8 @@ static void *run_destroyer(void *argument)
 }
 
 /*
- * Exactly one thread must destroy the object, and lookups may only fail with
- * -ENOENT.
+ * Exactly one thread must destroy the object, and all other calls may only fail
+ * with -ENOENT.
  */
 TEST_F(bug, destroy_races_with_lookup)
 {

@@ -253,7 +253,10 @@ static void reallocate_memory(struct race *race, unsigned int round)
 	memset(race->memory, 1, race->length);
 	if (round % 10 != 9)
 		return;
-	/* A guest that prints nothing for too long is killed as hung. */
+	/*
+	 * Show progress: if this program runs in a virtual machine, the test
+	 * system may take silence for a hang.
+	 */
 	printf("# %u rounds\n", round + 1);
 	fflush(stdout);
 }
