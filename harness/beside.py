@@ -16,7 +16,8 @@ def _work(name, jobs, results):
         os.dup2(log.fileno(), 1)
     for job in jobs:
         del guest.restarted[:]
-        results.put((job(), guest.restarted))
+        # The queue pickles this later, when the next job may have begun.
+        results.put((job(), list(guest.restarted)))
 
 
 class Beside:
