@@ -4,7 +4,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from . import kernel, kerneldoc, layers, mutants, packages, series, series_mail, stock, structure
+from . import kernel, kerneldoc, layers, mutants, order, packages, series, series_mail, stock, structure
 from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Failure, Progress, logged, must
@@ -98,7 +98,7 @@ def reports(rule):
 def lint():
     packages.need(packages.LINT)
     results = Results()
-    for check in layers.layers, structure.lengths, structure.includes, kerneldoc.kerneldoc, mutants.fit:
+    for check in layers.layers, structure.lengths, order.order, kerneldoc.kerneldoc, mutants.fit:
         results.add(check())
     ended = series_mail.write()
     brought = sorted({path for _, patches, _ in ended for patch in patches for path in patch.files})

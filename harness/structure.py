@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the structure of the engine and of the series.
-
-The engine must have no long file and no cycle of calls between its files. No file may include one that a later patch
-adds.
-"""
-import os
+"""Check the structure of the engine: it must have no long file, and no cycle of calls between its files."""
 import re
 from collections import defaultdict
 
-from . import series
 from .paths import ROOT
 from .results import Results
 from .shell import output
@@ -16,7 +10,6 @@ from .shell import output
 ENGINE = "drivers/iommu/iopt"
 LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: maximum number of lines of a file}
 KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
-INCLUDE = re.compile(r'^#\s*include "([^"]+)"', re.M)
 DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
 
 
@@ -28,21 +21,6 @@ def lengths():
                    for path in sorted((ROOT / ENGINE / folder).glob("*.[ch]"))]
         found = [f"{path.relative_to(ROOT)} has {lines}" for lines, path in counted if lines > most]
         results.check(f"no file of {ENGINE}/{folder}".rstrip("/") + f" has more than {most} lines", not found, found)
-    return results
-
-
-def includes():
-    """Check that no file of a patch includes a file that only a later patch adds."""
-    results, found = Results(), []
-    patches = series.patches(series.topics())
-    added = {path: number for number, patch in enumerate(patches) for path in patch.files}
-    for number, patch in enumerate(patches):
-        for path in [*patch.files, *patch.grown]:
-            for name in INCLUDE.findall(patch.text(path)) if path.endswith((".c", ".h")) else []:
-                other = os.path.normpath(f"{os.path.dirname(path)}/{name}")
-                if added.get(other, number) > number:
-                    found.append(f"{path} includes {other} of a later patch")
-    results.check("no file includes a file of a later patch", not found, found)
     return results
 
 
