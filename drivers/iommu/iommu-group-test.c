@@ -150,6 +150,7 @@ static int setup(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, bus_register(&fake_bus));
 	bed->group = iommu_group_alloc();
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bed->group));
+	test->priv = bed;
 	for (i = 0; i != DEVICES; i++) {
 		bed->devices[i] = new_device(test, i);
 		KUNIT_ASSERT_NOT_NULL(test, bed->devices[i]);
@@ -162,14 +163,20 @@ static int setup(struct kunit *test)
 	return 0;
 }
 
+/* KUnit also calls this if setup() has failed. */
 static void teardown(struct kunit *test)
 {
 	unsigned int i;
 
+	if (!test->priv)
+		return;
 	for (i = 0; i != DEVICES; i++) {
 		struct fake_device *device = bed->devices[i];
 
-		iommu_group_remove_device(&device->dev);
+		if (!device)
+			continue;
+		if (device->dev.iommu_group)
+			iommu_group_remove_device(&device->dev);
 		device->dev.iommu = NULL;
 		bed->devices[i] = NULL;
 		device_unregister(&device->dev);
@@ -335,7 +342,10 @@ static void joining_device_is_attached(struct kunit *test)
 	iommu_device_release_dma_owner(dev);
 }
 
-/* Claim the group, attach it, and allocate the domain that replaces the first. */
+/*
+ * Claim the group and attach it, reset the counts of attaches, and return a new
+ * domain to replace the attached one.
+ */
 static struct iommu_domain *prepare_replace(struct kunit *test)
 {
 	struct iommu_domain *other = iommu_domain_alloc(&fake_bus);

@@ -88,7 +88,7 @@ static int container_set(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 	if (obj && obj->removed)
 		rc = -ENOENT;
 	else
-		ictx->container = obj;
+		WRITE_ONCE(ictx->container, obj);
 	xa_unlock(&ictx->objects);
 	return rc;
 }
@@ -117,13 +117,13 @@ int iommufd_container_create(struct iommufd_ctx *ictx)
 
 	xa_lock(&ictx->objects);
 	if (!ictx->container) {
-		ictx->container = &ioas->obj;
+		/* Whoever sees the container IOAS can look up its ID. */
+		iommufd_object_publish_locked(&ioas->obj);
+		WRITE_ONCE(ictx->container, &ioas->obj);
 		created = true;
 	}
 	xa_unlock(&ictx->objects);
-	if (created) {
-		iommufd_object_publish(&ioas->obj);
-	} else {
+	if (!created) {
 		iommufd_ioas_type.destroy(&ioas->obj);
 		iommufd_object_abort(&ioas->obj);
 	}
@@ -136,10 +136,10 @@ EXPORT_SYMBOL_NS_GPL(iommufd_container_create, IOMMUFD);
  * @ictx: the context; the caller holds a reference
  * @id: set to the ID
  *
- * Context: Any context.
+ * Context: Takes the xa_lock of the context's objects.
  * Return: 0, or
- * * %-ENODEV - There is no container IOAS, because user space has destroyed or
- *   deselected it.
+ * * %-ENODEV - There is no container IOAS: none was created or selected, or
+ *   user space has destroyed or deselected it.
  */
 int iommufd_container_ioas_id(struct iommufd_ctx *ictx, u32 *id)
 {

@@ -111,6 +111,7 @@ struct iommufd_object {
 void *iommufd_object_alloc(struct iommufd_ctx *ictx, size_t size,
 			   const struct iommufd_object_type *type);
 void iommufd_object_abort(struct iommufd_object *obj);
+void iommufd_object_publish_locked(struct iommufd_object *obj);
 void iommufd_object_publish(struct iommufd_object *obj);
 struct iommufd_object *
 iommufd_object_get(struct iommufd_ctx *ictx, u32 id,
@@ -233,7 +234,7 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @obj: object head; the only long-term user is the subsystem that bound the
  *       device
  * @dev: the device; its group is owned by the context
- * @info: I/O page table that the device can be attached to
+ * @info: description of the I/O page table that the device can be attached to
  * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
  * @group: the IOMMU group of @dev, with a reference

@@ -70,16 +70,25 @@ void iommufd_object_abort(struct iommufd_object *obj)
 	kfree(obj);
 }
 
+/* Publish an object with the lock of iommufd_ctx.objects held. */
+void iommufd_object_publish_locked(struct iommufd_object *obj)
+{
+	lockdep_assert_held(&obj->ictx->objects.xa_lock);
+	/*
+	 * iommufd_object_alloc() reserved the slot, so this does not allocate.
+	 */
+	__xa_store(&obj->ictx->objects, obj->id, obj, 0);
+}
+
 /*
  * Publish a fully set up object. User space may guess the ID, so the object can
  * be in use before this returns.
  */
 void iommufd_object_publish(struct iommufd_object *obj)
 {
-	/*
-	 * iommufd_object_alloc() reserved the slot, so this does not allocate.
-	 */
-	xa_store(&obj->ictx->objects, obj->id, obj, GFP_KERNEL);
+	xa_lock(&obj->ictx->objects);
+	iommufd_object_publish_locked(obj);
+	xa_unlock(&obj->ictx->objects);
 }
 
 /**
@@ -200,7 +209,7 @@ static void object_remove_id(struct iommufd_object *obj)
 	obj->removed = true;
 	__xa_erase(&ictx->objects, obj->id);
 	if (ictx->container == obj)
-		ictx->container = NULL;
+		WRITE_ONCE(ictx->container, NULL);
 }
 
 /**

@@ -85,7 +85,7 @@ long type1_dirty_pages(struct type1_space *space, void __user *arg)
 					flags);
 	struct vfio_iommu_type1_dirty_bitmap dirty;
 
-	if (space && !space->v2)
+	if (space && !READ_ONCE(space->v2))
 		return -EACCES;
 	if (copy_from_user(&dirty, arg, size))
 		return -EFAULT;

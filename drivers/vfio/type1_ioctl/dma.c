@@ -113,6 +113,7 @@ long type1_map_dma(struct type1_space *space, void __user *arg)
  * struct unmap - an unmap in progress
  * @start: first IOVA
  * @last: last IOVA
+ * @v2: type1_space.v2 at the start of the unmap
  * @query: where to report dirty pages, or NULL
  * @bytes: length in bytes of the mappings that were removed or have lost their
  *         user address
@@ -120,6 +121,7 @@ long type1_map_dma(struct type1_space *space, void __user *arg)
 struct unmap {
 	unsigned long start;
 	unsigned long last;
+	bool v2;
 	const struct iopt_dirty_query *query;
 	unsigned long bytes;
 };
@@ -137,8 +139,8 @@ static int unmap_check_cuts(struct type1_space *space,
 	if (iopt_find_mapping(space->iopt, unmap->start, unmap->start,
 			      &mapping) &&
 	    mapping.start < unmap->start)
-		return space->v2 ? -EINVAL : -ENOENT;
-	if (space->v2 &&
+		return unmap->v2 ? -EINVAL : -ENOENT;
+	if (unmap->v2 &&
 	    iopt_find_mapping(space->iopt, unmap->last, unmap->last,
 			      &mapping) &&
 	    mapping.last > unmap->last)
@@ -199,7 +201,7 @@ static int unmap_each(struct type1_space *space, struct unmap *unmap)
 	while (!rc && iopt_find_mapping(space->iopt, next, unmap->last,
 					&mapping)) {
 		if (mapping.start >= unmap->start &&
-		    (!space->v2 || mapping.last <= unmap->last))
+		    (!unmap->v2 || mapping.last <= unmap->last))
 			rc = unmap_one(space, unmap, &mapping);
 		if (mapping.last >= unmap->last)
 			break;
@@ -249,7 +251,7 @@ static int unmap_vaddr(struct type1_space *space, struct unmap *unmap)
 		if (rc)
 			return rc;
 		last = unmap->last;
-		if (!space->v2 &&
+		if (!unmap->v2 &&
 		    iopt_find_mapping(space->iopt, last, last, &mapping))
 			last = mapping.last;
 		rc = iopt_orphan(space->iopt, unmap->start, last,
@@ -262,7 +264,7 @@ static int unmap_vaddr(struct type1_space *space, struct unmap *unmap)
 	return -EINVAL;
 }
 
-/* Set the range of @unmap from @arg. The caller has zeroed @unmap. */
+/* Set the range of @unmap from @arg. The caller has initialised the rest. */
 static int unmap_set_range(struct type1_space *space, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -292,11 +294,15 @@ static int unmap_checked(struct type1_space *space,
 		.pgsize = bitmap->pgsize,
 		.whole_words = true,
 	};
-	struct unmap unmap = {};
+	struct unmap unmap = { .v2 = READ_ONCE(space->v2) };
 	int rc = unmap_set_range(space, &unmap, arg);
 
 	if (arg->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) {
-		if (!iopt_dirty_tracking(space->iopt) ||
+		/*
+		 * The bitmap has no room for the rest of a mapping that version
+		 * 1 removes although it extends beyond the range.
+		 */
+		if (!unmap.v2 || !iopt_dirty_tracking(space->iopt) ||
 		    bitmap->pgsize != type1_pgsize(space))
 			return -EINVAL;
 		unmap.query = &query;

@@ -4,5 +4,6 @@ static inline int iommu_map_runs(struct iommu_domain *domain,
 				 unsigned int nr, int prot, gfp_t gfp,
 				 size_t *mapped)
 {
+	*mapped = 0;
 	return -ENODEV;
 }

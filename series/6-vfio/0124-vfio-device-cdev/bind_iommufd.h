@@ -65,6 +65,8 @@ struct vfio_device_bind_iommufd {
  *         another device of its group is attached to another I/O page table
  * EOPNOTSUPP: the IOMMU driver cannot move the device
  * ENOENT: there is no object with this ID
+ * EFAULT: the struct is not accessible. If another thread unmaps it during the
+ *         call, the device may be attached nevertheless
  *
  * Documentation/userspace-api/iommufd.rst lists the other errnos.
  */

@@ -9,14 +9,15 @@
  *
  * After the unmap, the device must not reach any IOVA of the span. The tests
  * check IOVAs that the device accessed before and that the IOTLB may therefore
- * have cached. The engine splits IOTLB invalidations so that none spans more
- * than 1 TiB, because some IOMMU drivers compute the length in a type that is
+ * have cached. iommufd splits IOTLB invalidations so that none spans more than
+ * 1 TiB, because some IOMMU drivers compute the length in a type that is
  * narrower than an IOVA. On VT-d, the tests count the invalidations.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@
 /* Above the IOVAs that x86 reserves, and a multiple of 16 TiB. */
 #define WIDE_IOVA	(16 * TIB)
 #define BITS_NEEDED	48
+#define NR_HUGE_PAGES	"/proc/sys/vm/nr_hugepages"
 
 NEEDS_EDU(1)
 EXPECTS_DMA_FAULTS
@@ -40,20 +42,20 @@ FIXTURE(wide)
 {
 	struct testbed bed;
 	char *memory;
+	char reserved[24];
 	int file;
 };
 
-static int reserve_huge_pages(unsigned int nr)
+/* Reserve one huge page more than there are. */
+static int reserve_huge_page(char *before, size_t size)
 {
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "w");
-	int rc = -ENOENT;
+	char text[24];
+	int err = text_read(NR_HUGE_PAGES, before, size);
 
-	if (!file)
-		return rc;
-	rc = fprintf(file, "%u\n", nr) < 0 ? -errno : 0;
-	if (fclose(file) && !rc)
-		rc = -errno;
-	return rc;
+	if (err)
+		return err;
+	snprintf(text, sizeof(text), "%lu", strtoul(before, NULL, 0) + 1);
+	return text_write(NR_HUGE_PAGES, text);
 }
 
 /* Map the only huge page of @file repeatedly, to fill AREA bytes. */
@@ -78,10 +80,12 @@ FIXTURE_SETUP(wide)
 	struct iommu_device_get_info info;
 
 	self->memory = NULL;
+	self->file = -1;
 	ASSERT_EQ(0, testbed_open(&self->bed));
 	ASSERT_EQ(0, iommu_device_info(self->bed.iommufd, self->bed.device.id,
 				       &info));
-	reserve_huge_pages(1);
+	if (reserve_huge_page(self->reserved, sizeof(self->reserved)))
+		SKIP(return, "needs huge pages");
 	self->file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
 	if (info.addr_width < BITS_NEEDED)
 		SKIP(return, "needs 48 address bits, has %u", info.addr_width);
@@ -98,7 +102,7 @@ FIXTURE_TEARDOWN(wide)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 	if (self->file >= 0)
 		close(self->file);
-	reserve_huge_pages(0);
+	text_write(NR_HUGE_PAGES, self->reserved);
 }
 
 /* Map the huge page repeatedly, to fill @span bytes of IOVAs. */

@@ -602,6 +602,50 @@ TEST_F(container, dirty_pages)
 	EXPECT_EQ(-EACCES, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, &bits));
 }
 
+/*
+ * An unmap in version 1 may remove a mapping that extends beyond the range. The
+ * bitmap of the range has no room for the dirty pages of such a mapping.
+ */
+TEST_F(container, unmap_with_bitmap_in_version_1)
+{
+	__u64 bits[] = { ~0ull, ~0ull, ~0ull, ~0ull };
+	const __u64 length = ARRAY_SIZE(bits) * 64 * PAGE;
+	char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = self->iommufd;
+	struct {
+		struct vfio_iommu_type1_dma_unmap head;
+		struct vfio_bitmap bitmap;
+	} arg = {
+		.head.argsz = sizeof(arg),
+		.head.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+		.head.iova = TESTBED_IOVA,
+		.head.size = 64 * PAGE,
+		.bitmap.pgsize = PAGE,
+		.bitmap.size = sizeof(bits[0]),
+		.bitmap.data = bits,
+	};
+
+	ASSERT_NE(MAP_FAILED, memory);
+	ASSERT_EQ(0, set_container(self->first.group, fd));
+	ASSERT_EQ(0, map(fd, memory, length, TESTBED_IOVA));
+	ASSERT_EQ(0, dirty(fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, bits));
+	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(-EINVAL, result(ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &arg)));
+	EXPECT_EQ(~0ull, bits[0]);
+	EXPECT_EQ(~0ull, bits[1]);
+	EXPECT_EQ(-EEXIST, map(fd, memory, PAGE, TESTBED_IOVA));
+
+	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, result(ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &arg)));
+	arg.head.size = length;
+	arg.bitmap.size = sizeof(bits);
+	ASSERT_EQ(0, result(ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &arg)));
+	EXPECT_EQ(length, arg.head.size);
+	EXPECT_EQ(0ull, bits[0]);
+	munmap(memory, length);
+}
+
 /* The user addresses of mappings can be replaced while a device uses them. */
 TEST_F(container, update_user_addresses)
 {
@@ -805,6 +849,96 @@ TEST_F_TIMEOUT(container, opens_race_with_changes_of_ioas, 4000)
 	EXPECT_EQ(0, workers_stop(&workers));
 	EXPECT_EQ(0, unset_container(self->first.group));
 	EXPECT_EQ(0, pinned(self->pinned_before));
+}
+
+#define NEW_IOMMUFDS	500
+
+/**
+ * struct entry - a group that enters new iommufds, together with another group
+ * @iommufd: the iommufd that both groups enter next, or -1 to end
+ * @group: the group
+ * @both: barrier of the two groups and the test
+ * @err: -errno of the last entry, or 0
+ * @thread: thread that adds the group
+ */
+struct entry {
+	int iommufd;
+	int group;
+	pthread_barrier_t *both;
+	int err;
+	pthread_t thread;
+};
+
+/* Enter an iommufd and use its container IOAS. */
+static int enter(const struct entry *entry)
+{
+	__u32 id = 0, nr = 0;
+	__u64 alignment;
+	int err;
+
+	err = set_container(entry->group, entry->iommufd);
+	if (!err)
+		err = container_ioas(entry->iommufd, IOMMU_VFIO_IOAS_GET, &id);
+	if (!err)
+		err = ioas_ranges(entry->iommufd, id, NULL, &nr, &alignment);
+	return err == -EMSGSIZE ? 0 : err;
+}
+
+static void *enter_all(void *argument)
+{
+	struct entry *entry = argument;
+
+	for (;;) {
+		pthread_barrier_wait(entry->both);
+		if (entry->iommufd < 0)
+			return NULL;
+		entry->err = enter(entry);
+		pthread_barrier_wait(entry->both);
+	}
+}
+
+/*
+ * If two groups enter a new iommufd at the same time, both can use the container
+ * IOAS that one of them creates.
+ */
+TEST_F_TIMEOUT(container, groups_race_to_create_ioas, 600)
+{
+	pthread_barrier_t both;
+	struct entry entry[] = {
+		{ .group = self->first.group, .both = &both },
+		{ .both = &both },
+	};
+	int i, fd;
+
+	if (self->machine.nr_singletons < 2)
+		SKIP(return, "needs two edu devices with groups of their own");
+	entry[1].group =
+		legacy_open_group(pci_group(self->machine.singleton[1].text));
+	ASSERT_LE(0, entry[1].group);
+	pthread_barrier_init(&both, NULL, 3);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&entry[i].thread, NULL, enter_all,
+					    &entry[i]));
+	for (i = 0; i < NEW_IOMMUFDS && !entry[0].err && !entry[1].err; i++) {
+		fd = iommu_open();
+		entry[0].iommufd = fd;
+		entry[1].iommufd = fd;
+		pthread_barrier_wait(&both);
+		pthread_barrier_wait(&both);
+		unset_container(entry[0].group);
+		unset_container(entry[1].group);
+		close(fd);
+	}
+	EXPECT_EQ(0, entry[0].err);
+	EXPECT_EQ(0, entry[1].err);
+	EXPECT_EQ(NEW_IOMMUFDS, i);
+	entry[0].iommufd = -1;
+	entry[1].iommufd = -1;
+	pthread_barrier_wait(&both);
+	for (i = 0; i < 2; i++)
+		pthread_join(entry[i].thread, NULL);
+	pthread_barrier_destroy(&both);
+	close(entry[1].group);
 }
 
 TEST_HARNESS_MAIN

@@ -77,8 +77,38 @@ FIXTURE_SETUP(kvm)
 	ASSERT_LE(0, self->fd);
 }
 
+/*
+ * Count the calls of @function with a kprobe. KVM has no interface that reports
+ * whether it has registered noncoherent DMA.
+ */
+static int probe_on(const char *name, const char *function)
+{
+	char text[128];
+	int err;
+
+	snprintf(text, sizeof(text), "p:%s %s\n", name, function);
+	err = text_write(TRACING "/kprobe_events", text);
+	if (err)
+		return err;
+	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
+	return text_write(text, "1");
+}
+
+static void probe_off(const char *name)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
+	text_write(text, "0");
+	snprintf(text, sizeof(text), "-:%s\n", name);
+	text_write(TRACING "/kprobe_events", text);
+}
+
 FIXTURE_TEARDOWN(kvm)
 {
+	/* Remove the probes of tests that count calls. */
+	probe_off("reg");
+	probe_off("unreg");
 	close(self->fd);
 	close(self->iommufd);
 	close(self->kvm_vfio);
@@ -340,33 +370,6 @@ TEST_F(kvm, failed_bind_does_not_hold_vm)
 	self->vm = -1;
 }
 
-/*
- * Count the calls of @function with a kprobe. KVM has no interface that reports
- * whether it has registered noncoherent DMA.
- */
-static int probe_on(const char *name, const char *function)
-{
-	char text[128];
-	int err;
-
-	snprintf(text, sizeof(text), "p:%s %s\n", name, function);
-	err = text_write(TRACING "/kprobe_events", text);
-	if (err)
-		return err;
-	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
-	return text_write(text, "1");
-}
-
-static void probe_off(const char *name)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
-	text_write(text, "0");
-	snprintf(text, sizeof(text), "-:%s\n", name);
-	text_write(TRACING "/kprobe_events", text);
-}
-
 static long probe_hits(const char *name)
 {
 	FILE *profile = fopen(TRACING "/kprobe_profile", "r");
@@ -383,8 +386,9 @@ static long probe_hits(const char *name)
 }
 
 /*
- * Bind the device, count calls of KVM's functions, and add the file to KVM.
- * Return the number of registrations that KVM makes for the device.
+ * Bind the device, start counting the calls that register and unregister
+ * noncoherent DMA, and add the file to KVM. Return the number of registrations
+ * that KVM should make for the device.
  */
 static long add_counted(struct __test_metadata *_metadata, int kvm_vfio,
 			int fd, int iommufd)
@@ -418,8 +422,6 @@ TEST_F(kvm, noncoherent_dma)
 	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
 	EXPECT_EQ(2 * expected, probe_hits("reg"));
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
-	probe_off("reg");
-	probe_off("unreg");
 }
 
 /*
@@ -472,8 +474,6 @@ TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
 	EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
 	EXPECT_EQ(expected, probe_hits("unreg"));
-	probe_off("reg");
-	probe_off("unreg");
 
 	close(self->fd);
 	self->fd = -1;
