@@ -59,6 +59,9 @@ int pci_bind_vfio(const char *address);
  * pci_unbind_driver() - unbind a function from its driver
  * @address: address of the function
  *
+ * Clears driver_override as well, so that pci_probe() can bind the function to
+ * any matching driver. Unbinds nothing if the function has no driver.
+ *
  * Return: 0 or -errno.
  */
 int pci_unbind_driver(const char *address);
@@ -98,8 +101,8 @@ int pci_group_siblings(const char *address, struct pci_address *found,
  * pci_find_sriov() - find a function that supports SR-IOV
  * @found: returns the address of the function
  *
- * Functions that are bound to a driver other than vfio-pci are left out, because
- * the machine may depend on them.
+ * Functions that are bound to a driver other than vfio-pci are left out,
+ * because the machine may depend on them.
  *
  * Return: 0, or -ENODEV if there is none.
  */
