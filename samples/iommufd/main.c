@@ -138,7 +138,11 @@ static void transfer_and_verify(struct device *device, __u64 iova, char *memory,
 	      "the source data changed");
 }
 
-/* Let the device write to @iova and check that @memory does not change. */
+/*
+ * Let the device write to @iova and check that @memory does not change. @seed
+ * is the seed of the pattern in the device's buffer. @memory is filled with
+ * another pattern first.
+ */
 static void check_write_is_blocked(struct device *device, __u64 iova,
 				   char *memory, unsigned int seed)
 {

@@ -59,6 +59,9 @@ int pci_bind_vfio(const char *address);
  * pci_unbind_driver() - unbind a function from its driver
  * @address: address of the function
  *
+ * Clears driver_override as well, so that pci_probe() can bind the function to
+ * any matching driver. Unbinds nothing if the function has no driver.
+ *
  * Return: 0 or -errno.
  */
 int pci_unbind_driver(const char *address);

@@ -116,8 +116,9 @@ static void wait_for_release(struct pin_notices *notices)
 }
 
 /*
- * Remove one pin of each page in the range, even if this device has not pinned
- * the page. Returns the number of pins removed from the table.
+ * Call vfio_unpin_pages() for the whole range, including pages that this device
+ * has not pinned. Returns the number of pins removed from the table, at most
+ * one per page.
  */
 static unsigned int unpin_range(struct pin_device *pin, u64 iova, u64 length)
 {

@@ -9,7 +9,7 @@
  * A pin is added to the table after vfio_pin_pages() returns and removed before
  * vfio_unpin_pages() is called. The table may therefore lack pins between
  * pin_table_begin_call() and pin_table_end_call(). A caller that needs all pins
- * calls pin_table_wait() first.
+ * calls pin_table_wait() first, which gives up after a short time.
  */
 #include <linux/highmem.h>
 #include <linux/slab.h>
@@ -174,8 +174,9 @@ unsigned int pin_table_count(struct pin_table *table)
 
 /*
  * Copy data from or to the page pinned at @iova, at the page offset of @iova.
- * Returns -ENOENT if the page is not pinned, -EINVAL if the data crosses the
- * end of the page.
+ * Returns -EINVAL if the data crosses the end of the page, or -ENOENT if there
+ * is no pin of exactly this IOVA. A pin of another IOVA in the same page does
+ * not count.
  */
 int pin_table_copy(struct pin_table *table, unsigned long iova, void *data,
 		   size_t length, bool write)
