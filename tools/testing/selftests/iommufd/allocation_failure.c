@@ -319,7 +319,10 @@ static int detach_and_unmap(struct env *env)
 	return err ? err : unmap(env);
 }
 
-/* Map the memory in two IOASes, and attach the first device to one of them. */
+/*
+ * Map the memory in two IOASes, and attach the first device to the one that the
+ * tested move is to leave.
+ */
 static int map_and_attach_elsewhere(struct env *env)
 {
 	int err;
@@ -419,10 +422,11 @@ static int detach_both_unmap_and_destroy(struct env *env)
 }
 
 /*
- * Write to the sysfs attribute "enable" of a device. The write requires that no
- * driver is bound to the device. If the device is enabled before BIND,
- * pci_enable_device() returns early and does not evaluate the ACPI methods for
- * the interrupt routing, whose evaluation does not handle allocation failures.
+ * Write to the sysfs attribute "enable" of a device. The write fails while a
+ * driver is bound, so unbind vfio-pci before it and bind vfio-pci again. If the
+ * device is enabled before BIND, pci_enable_device() returns early and does not
+ * evaluate the ACPI methods for the interrupt routing. This evaluation does not
+ * handle allocation failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {

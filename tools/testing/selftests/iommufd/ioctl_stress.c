@@ -121,8 +121,8 @@ static char *random_memory(struct worker *worker, size_t *length)
 }
 
 /*
- * Publish @id in @slot for other workers, and try to destroy the object whose
- * ID it replaces.
+ * Publish @id in @slot for other workers, and try to destroy the object with
+ * the ID that @slot held before.
  */
 static void store_id(struct worker *worker, __u32 *slot, __u32 id)
 {

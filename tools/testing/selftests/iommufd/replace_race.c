@@ -118,7 +118,10 @@ static int move(struct worker *worker)
 	return vfio_attach(worker->device->fd, &pt_id);
 }
 
-/* Move the device while another one of its group may be detached or attached. */
+/*
+ * Move the device, or attach it if it is detached. Detach it after every fourth
+ * call. The worker of the other device does the same.
+ */
 static int move_or_attach(struct worker *worker)
 {
 	int err = move(worker);

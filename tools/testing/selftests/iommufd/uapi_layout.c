@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compare the numbers, sizes and offsets of the uAPI headers with the values in
- * layout.h, which existing programs were compiled with.
+ * Compare the numbers, sizes and offsets of the uAPI headers with those listed
+ * in layout.h. Existing programs were compiled with the listed values.
  *
  * uapi_layout_32.c checks the same values for 32-bit programs at compile time.
  */

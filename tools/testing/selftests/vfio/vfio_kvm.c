@@ -383,8 +383,9 @@ static long probe_hits(const char *name)
 }
 
 /*
- * Bind the device, count calls of KVM's functions, and add the file to KVM.
- * Return the number of registrations that KVM makes for the device.
+ * Bind the device, start counting the calls that register and unregister
+ * noncoherent DMA, and add the file to KVM. Return the number of registrations
+ * that KVM should make for the device.
  */
 static long add_counted(struct __test_metadata *_metadata, int kvm_vfio,
 			int fd, int iommufd)

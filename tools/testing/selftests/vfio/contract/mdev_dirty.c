@@ -168,9 +168,10 @@ static void unmaps(void)
 }
 
 /*
- * A group with an IOMMU makes all pages dirty, since it pins none itself. The
- * pins of the mediated device make no difference. One query after the group has
- * left still reports all pages.
+ * A group with an IOMMU makes all pages dirty, because its driver does not call
+ * vfio_pin_pages() for the pages that the device writes to. The pins of the
+ * mediated device make no difference. One query after the group has left still
+ * reports all pages.
  */
 static void with_group(void)
 {

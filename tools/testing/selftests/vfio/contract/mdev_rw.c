@@ -30,7 +30,10 @@ static void must_unmap_all(void)
 		die("unmap of all: %s", rc_text(rc));
 }
 
-/* Record the result of a read and whether it returned all the expected data. */
+/*
+ * Record the result of a read and whether it returned all the expected data.
+ * The mdev_write() only clears the window of the slot: IOVA 0 is not mapped.
+ */
 static void record_read(const char *rules, const char *name, __u64 iova,
 			const void *expected, unsigned int length)
 {

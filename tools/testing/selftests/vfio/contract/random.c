@@ -598,7 +598,10 @@ static bool any_slot(bool no_vaddr)
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {
-	/* Groups and mediated devices use an iommufd in another way. */
+	/*
+	 * With an iommufd, groups and mediated devices behave differently than
+	 * with type1, so replace their operations.
+	 */
 	if (for_iommufd() && (run == do_group || run == do_mdev ||
 			      run == do_pin || run == do_unpin ||
 			      run == do_rw))

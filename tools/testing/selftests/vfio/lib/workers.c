@@ -56,7 +56,7 @@ void workers_join(struct workers *workers)
 	workers->stop = 0;
 }
 
-/* On a busy machine, an iteration may take longer than the whole test should. */
+/* On a busy machine, an iteration may outlast the run time of the test. */
 static void wait_for_iterations(const struct worker *worker)
 {
 	unsigned int tries;

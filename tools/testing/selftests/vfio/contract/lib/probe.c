@@ -74,7 +74,10 @@ void device_load(struct type1 *type1, __u64 iova, void *data)
 {
 	char *bounce = map_bounce(type1);
 
-	/* A load that is blocked leaves this filler in the buffer. */
+	/*
+	 * Overwrite older patterns in the buffer, which a blocked load may not
+	 * change.
+	 */
 	memset(bounce, 0xee, TRANSFER);
 	must(edu_load(&type1->edu, BOUNCE_IOVA, 0, TRANSFER), "load");
 	must(edu_load(&type1->edu, iova, 0, TRANSFER), "load");

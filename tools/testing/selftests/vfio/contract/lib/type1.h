@@ -174,7 +174,7 @@ bool device_writes(struct type1 *type1, __u64 iova, const void *memory);
 
 /*
  * Have the device read TRANSFER bytes at @iova, and copy them to @data. If the
- * DMA is blocked, @data is filled with 0xee.
+ * DMA is blocked, @data contains neither data from @iova nor an older pattern.
  */
 void device_load(struct type1 *type1, __u64 iova, void *data);
 
