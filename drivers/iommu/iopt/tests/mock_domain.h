@@ -33,9 +33,10 @@
  * @lowest: lowest IOVA unmapped so far
  * @highest: highest IOVA unmapped so far
  * @nr_ptes: number of pages that are mapped
- * @nr_maps: number of map_pages calls that were not made to fail; each I/O page
- *           of map_runs counts as a call
- * @nr_unmaps: number of unmap_pages calls that were not made to fail
+ * @nr_maps: number of map_pages calls, except those that @fail_map made fail;
+ *           each I/O page of map_runs counts as a call
+ * @nr_unmaps: number of unmap_pages calls, except those that @fail_unmap made
+ *             unmap nothing
  * @nr_flushes: number of iotlb_sync calls
  * @nr_large: number of I/O pages larger than PAGE_SIZE mapped so far
  * @largest: size of the largest I/O page mapped so far, in bytes

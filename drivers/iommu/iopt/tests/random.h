@@ -56,7 +56,7 @@ struct random_pin {
  * @iopt: spaces
  * @mock: domains; the last one belongs to the second space, all others to the
  *        first space
- * @outside: bitmap of the IOVA pages that each domain does not translate
+ * @outside: bitmap of the IOVA pages outside of the aperture of each domain
  * @access: accesses; the last one belongs to the second space, all others to
  *          the first space
  * @pin: pages that the accesses have pinned

@@ -244,7 +244,10 @@ bool random_do_write(struct random *random)
 			 (dice(random, 4) ? 0 : IOPT_ACCESS_READ));
 }
 
-/* Replace a page of the process. If the old page is pinned, it stays pinned. */
+/*
+ * Replace a page of the process. If the old page is pinned, it stays pinned,
+ * and only then does the operation count as a success.
+ */
 bool random_do_replace(struct random *random)
 {
 	struct model *model = &random->model;

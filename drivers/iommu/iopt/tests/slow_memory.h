@@ -11,7 +11,8 @@
  * struct slow_memory - memory in which page faults block
  * @page: index of the page on which faults block, for test_slow_file()
  * @blocked: completed when a fault blocks
- * @resume: completed by the test to let faults continue
+ * @resume: complete() lets one fault of test_slow_memory() continue, and
+ *          complete_all() lets all faults of either function continue
  * @fault: fault handler
  */
 struct slow_memory {

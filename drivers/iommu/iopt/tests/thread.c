@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads for KUnit tests. All are kthreads. One that uses the mm of the test or
- * that of test_other_mm() stands for another thread of the test's process or for
- * a thread of another process, but it has a thread group and an RLIMIT_MEMLOCK
- * of its own.
+ * Threads for KUnit tests. All are kthreads. A thread that uses the mm of the
+ * test stands for another thread of the test's process, and a thread that uses
+ * an mm of test_other_mm() stands for a thread of another process. Each thread
+ * has a thread group and an RLIMIT_MEMLOCK of its own.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
