@@ -188,8 +188,8 @@ static long call_unpin_all(struct test_thread *thread)
 
 /*
  * iopt_access_unpin_all() looks up pins under iopt_pages.mutex. If another
- * thread holds the mutex, for example to pin, the call waits for the mutex
- * before it notifies the access.
+ * thread holds the mutex, for example to record pins, the call waits for the
+ * mutex before it notifies the access.
  */
 static void unpin_all_waits_for_pinning(struct kunit *test)
 {

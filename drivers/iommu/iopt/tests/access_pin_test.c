@@ -53,7 +53,7 @@ static void pin_is_all_or_nothing(struct kunit *test)
 
 /*
  * The tree of pin records is charged to the memory cgroup of the caller if
- * iopt_policy.gfp says so.
+ * iopt_policy.gfp contains __GFP_ACCOUNT.
  */
 static void pin_records_are_charged(struct kunit *test)
 {

@@ -185,8 +185,8 @@ static long call_sync(struct test_thread *thread)
 }
 
 /*
- * If a thread is killed while it waits for the mmap_lock to lower VmLck, a
- * worker lowers VmLck later.
+ * If a thread is killed while it waits for the mmap_lock in order to lower
+ * VmLck, a worker lowers VmLck later.
  */
 static void killed_sync_is_deferred(struct kunit *test)
 {

@@ -199,8 +199,9 @@ static void attach_requires_alignment(struct kunit *test)
 }
 
 /*
- * A copy is refused if an area in the middle of the range starts at an
- * unaligned IOVA, even though the range as a whole is aligned.
+ * A copy into a space that requires page alignment fails if an area in the
+ * middle of the source range starts at an unaligned IOVA, even though the range
+ * as a whole is aligned.
  */
 static void copy_requires_alignment_of_all_areas(struct kunit *test)
 {

@@ -257,8 +257,8 @@ static void unmap_waits_for_filling(struct kunit *test)
 }
 
 /*
- * An area that extends beyond the range of an unmap does not make the unmap
- * fail if it was mapped after the unmap started.
+ * An area that is mapped after an unmap has started does not make the unmap
+ * fail, even if the area extends beyond the range of the unmap.
  */
 static void late_area_may_exceed_range(struct kunit *test)
 {
@@ -420,8 +420,8 @@ static void unmap_commits_after_unpin(struct kunit *test)
 }
 
 /*
- * Attach adds an area that is being unmapped to the domain, unless the unmap
- * can no longer fail.
+ * Attach adds to the domain even an area that is being unmapped, unless the
+ * unmap can no longer fail.
  */
 static void attach_skips_committed_unmap(struct kunit *test)
 {
