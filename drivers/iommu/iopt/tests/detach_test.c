@@ -362,8 +362,8 @@ static void detach_beside_syncing_unmap(struct kunit *test)
 }
 
 /*
- * Detach does not wait for a failed map that waits for the mmap_lock to lower
- * VmLck.
+ * Detach does not wait for a failed map that waits for the mmap_lock in order
+ * to lower VmLck.
  */
 static void detach_beside_syncing_map(struct kunit *test)
 {
@@ -395,8 +395,8 @@ static long call_map_own(struct test_thread *thread)
 }
 
 /*
- * Detach does not wait for an iopt_adopt() call that waits for the mmap_lock to
- * charge the new process. Neither the old nor the new process stays charged for
+ * Detach does not wait for an iopt_adopt() call that waits for the mmap_lock in
+ * order to charge the new process. Neither the old nor the new process stays charged for
  * the pages that detach unpins meanwhile.
  */
 static void detach_beside_adopt(struct kunit *test)

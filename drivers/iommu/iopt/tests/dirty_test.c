@@ -156,8 +156,8 @@ static void read_EINVAL(struct kunit *test)
 
 /*
  * Every power of two that is at least PAGE_SIZE is a valid
- * iopt_dirty_query.pgsize, unless the range or a mapping in it is not aligned
- * to it.
+ * iopt_dirty_query.pgsize, unless the range, or a mapping in the range, is not
+ * aligned to that size.
  */
 static void read_every_page_size(struct kunit *test)
 {

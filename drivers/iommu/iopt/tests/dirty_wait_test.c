@@ -158,8 +158,8 @@ static void failed_report_wakes_waiters(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, IOVA, space->uaddr, 16));
 	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(space->iopt));
 	/*
-	 * The bitmap is not mapped in the process. The unmap does not fail
-	 * before it can take the mmap_lock for the page fault.
+	 * The bitmap is not mapped in the process, so the unmap fails in a page
+	 * fault. The fault blocks until this thread releases the mmap_lock.
 	 */
 	test_munmap(test, (unsigned long)call.query.bitmap, 1);
 	mmap_write_lock(current->mm);
