@@ -119,7 +119,10 @@ static void failed_map_loses_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_map(space->iopt, IOVA, uaddr, 4));
 	expect_lost(test, pfn, from, charged);
 
-	/* The last page was never mapped. */
+	/*
+	 * Page 3 was never mapped, but is lost as well: after a failure, the
+	 * engine marks all remaining pages of the area as lost.
+	 */
 	unmap_lost(mock, 2);
 	unpin_lost(pfn, from);
 }

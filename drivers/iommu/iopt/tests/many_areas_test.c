@@ -65,9 +65,9 @@ static unsigned long lock_breaks(struct kunit *test)
 }
 
 /*
- * Expect that the last call dropped the lock @loops times. Debug kernels
- * validate the space after each call, which drops the lock again if areas are
- * left. Do not count these lock breaks.
+ * Expect that the last call dropped the lock @loops times. In debug kernels,
+ * unmap and attach also validate the space at the end, which drops the lock
+ * again if areas are left. Do not count these lock breaks.
  */
 static void expect_lock_breaks(struct kunit *test, unsigned long loops,
 			       unsigned long areas_after)
@@ -252,8 +252,9 @@ static void copy_many_is_all_or_nothing(struct kunit *test)
 }
 
 /*
- * A real-time thread runs on @cpu as soon as the thread that occupies this
- * processor drops a lock.
+ * Move the current thread to @cpu with real-time priority. When the thread that
+ * occupies this processor drops a lock that the current thread waits for, the
+ * current thread runs immediately.
  */
 static void preempt_others_on(unsigned int cpu)
 {
@@ -381,7 +382,7 @@ static int map_odd_byte(struct test_space *space)
 			     TEST_RW, IOPT_ACCOUNT_USER, IOPT_MAP_FIXED);
 }
 
-/* Map before and after the end of an access, which updates the alignment. */
+/* Map, destroy an access, which updates the alignment, and map again. */
 static long map_odd_bytes(struct test_space *space)
 {
 	int rc = map_odd_byte(space);
@@ -411,8 +412,9 @@ static long call_during_raise(struct test_thread *thread)
 }
 
 /*
- * Raise the alignment to PAGE_SIZE, and make another call when that drops the
- * lock. Expect that the two return these errnos.
+ * Raise the alignment to PAGE_SIZE, and expect @rc. A second thread makes @call
+ * when iopt_raise_alignment() first drops the lock; expect that it returns
+ * @call_rc.
  */
 static void expect_raise(struct kunit *test, int rc,
 			 long (*call)(struct test_space *space), long call_rc)
@@ -437,7 +439,7 @@ static void expect_raise(struct kunit *test, int rc,
 	KUNIT_EXPECT_EQ(test, call_rc, test_thread_join(&other));
 	KUNIT_EXPECT_TRUE(test, during.raced);
 
-	/* Other calls have no effect on the alignment afterwards. */
+	/* From now on, the alignment depends only on whether @access exists. */
 	access = iopt_access_create(iopt, &test_no_unmap_ops, NULL);
 	KUNIT_EXPECT_EQ(test, rc, PTR_ERR_OR_ZERO(access));
 	KUNIT_EXPECT_EQ(test, rc ? 1 : PAGE_SIZE, iopt->iova_alignment);
@@ -447,8 +449,9 @@ static void expect_raise(struct kunit *test, int rc,
 }
 
 /*
- * While a call checks whether all mappings are aligned, an alignment that no
- * longer has another reason is not lowered, and no other call relies on it.
+ * While one call raises the alignment and checks whether all mappings have it,
+ * no other call lowers the alignment, even if nothing else requires it, and no
+ * other call relies on it, because the check may still fail.
  */
 static void alignment_is_raised_concurrently(struct kunit *test)
 {

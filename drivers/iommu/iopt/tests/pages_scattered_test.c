@@ -48,8 +48,8 @@ static unsigned int nr_runs(struct iopt_pages *pages)
 }
 
 /*
- * Attach a domain and map contiguous memory at IOVA, as a single run. Returns
- * its pages object.
+ * Attach a domain and map contiguous memory at IOVA, as a single run. Return
+ * the iopt_pages.
  */
 static struct iopt_pages *map_one_run(struct kunit *test)
 {
@@ -79,7 +79,10 @@ static unsigned long pfn_of(struct kunit *test, unsigned long i)
 	return test_user_pfn(test, space->uaddr + PAGES(page_of(i)));
 }
 
-/* Unmapping a copied mapping of one page unpins that page only. */
+/*
+ * Once the original mapping is removed, unmapping a copy of one page unpins
+ * that page only.
+ */
 static void copies_cut_one_run(struct kunit *test)
 {
 	struct test_space *space = test->priv;
