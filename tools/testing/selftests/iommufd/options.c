@@ -302,7 +302,10 @@ static int set_without_capability(struct testbed *bed)
 {
 	int empty = iommu_open();
 
-	/* Without permission to open /dev/iommu, use the parent's iommufd. */
+	/*
+	 * Without permission to open /dev/iommu, use the parent's iommufd. It
+	 * has objects, but the kernel checks the capability first.
+	 */
 	if (empty < 0)
 		empty = dup(bed->iommufd);
 	return option_set(empty, RLIMIT_MODE, 0, 1) == -EPERM ? 0 : 1;

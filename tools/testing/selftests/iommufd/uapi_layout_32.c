@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Compile-time check of the uAPI layout for 32-bit programs. A wrong value
- * results in a division by zero, which is not a constant expression, so this
- * file does not compile.
+ * results in a division by zero. The compiler rejects it, because it is not a
+ * constant expression.
  */
 #include <linux/iommufd.h>
 #include <linux/vfio.h>

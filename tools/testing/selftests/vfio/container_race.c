@@ -249,9 +249,9 @@ TEST_F_TIMEOUT(container, ioctls_race_with_unset_container, 4000)
 }
 
 /*
- * Two physical groups and a mediated one enter and leave the container at
- * random times, so that each is at times the first one to enter and at times
- * the last one to leave.
+ * Two physical groups and a mediated one enter and leave the container
+ * repeatedly and independently, so that each is at times the first one to enter
+ * and at times the last one to leave.
  */
 TEST_F_TIMEOUT(container, groups_race_with_each_other, 4000)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Create a large number of mappings of one page, and remove them all at once.
+ * Create a large number of mappings of one page of memory, and remove them all
+ * at once.
  *
- * All mappings are of the same page of memory, and nothing is pinned because
- * the space has no domain.
+ * Nothing is pinned, because the space has no domain.
  *
  * Work that grows with the number of mappings must reschedule. While mappings
  * are created, unmapped, or removed by closing the last file, another thread on

@@ -48,7 +48,7 @@
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* Pages per pin, each with its own record */
+#define PIN_PAGES	64	/* Pages per pin; mdev_pin records each one */
 
 NEEDS_EDU(2)
 NEEDS_MDEV_PIN

@@ -19,7 +19,7 @@ static void record_info(const char *rules, const char *name, int container)
 	record_bytes(rules, name, info + 4, 124);
 }
 
-/* Open another device of the container, for DMA. */
+/* Open a device of @group, which is in @container, and map its registers. */
 static struct type1 open_device(int container, int group,
 				const struct pci_address *address)
 {
