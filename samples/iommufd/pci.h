@@ -101,8 +101,8 @@ int pci_group_siblings(const char *address, struct pci_address *found,
  * pci_find_sriov() - find a function that supports SR-IOV
  * @found: returns the address of the function
  *
- * Functions that are bound to a driver other than vfio-pci are left out, because
- * the machine may depend on them.
+ * Functions that are bound to a driver other than vfio-pci are left out,
+ * because the machine may depend on them.
  *
  * Return: 0, or -ENODEV if there is none.
  */

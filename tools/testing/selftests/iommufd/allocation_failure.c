@@ -335,8 +335,8 @@ static int map_and_attach_elsewhere(struct env *env)
 }
 
 /*
- * A failed move leaves the device attached, so that it reserves IOVAs in the old
- * IOAS, but not in the new one.
+ * A failed move leaves the device attached, so that it reserves IOVAs in the
+ * old IOAS, but not in the new one.
  */
 static int call_move(struct env *env)
 {

@@ -190,7 +190,9 @@ TEST_F(replace, mapped_msi_window_EADDRINUSE_keeps_the_device)
 			      PAGE, MSI_START + PAGE, IOAS_READ_WRITE));
 }
 
-/* The last mapping cannot be pinned, so the new page table is filled in vain. */
+/*
+ * The last mapping cannot be pinned, so the new page table is filled in vain.
+ */
 TEST_F(replace, missing_memory_EFAULT_keeps_the_device)
 {
 	__u32 pt_id = self->other;
@@ -241,8 +243,8 @@ TEST_F(replace, reserved_iovas_follow_the_device)
 }
 
 /*
- * Open both siblings and attach them to the IOAS of the testbed. Then detach the
- * device of the testbed, so that only the siblings use this IOAS.
+ * Open both siblings and attach them to the IOAS of the testbed. Then detach
+ * the device of the testbed, so that only the siblings use this IOAS.
  */
 static int attach_siblings(struct testbed *bed, struct device *sibling)
 {

@@ -225,7 +225,7 @@ static void owners(char *memory)
 	record_unmap("T1-69,T1-80", "update.unmap", c, 0, 0, ALL);
 	record_pages("T1-69,T1-80", "update.unmapped");
 
-	/* An update by the same process charges no pages and checks no limit. */
+	/* An update by the same process charges nothing and checks no limit. */
 	two_mappings(memory);
 	unmap(c, IOVA, 4 * PAGE, INVALIDATE, NULL);
 	limit_locked(false, 2);

@@ -75,7 +75,8 @@ const struct devices *devices(void);
 
 /*
  * Return true if the program must not use features of a container that an
- * iommufd lacks. This is so if the environment variable CONTRACT_IOMMUFD is set.
+ * iommufd lacks. This is so if the environment variable CONTRACT_IOMMUFD is
+ * set.
  */
 bool for_iommufd(void);
 
