@@ -165,7 +165,7 @@ def main():
         return 0
     command = sys.argv[1]
     check_arguments(command)
-    # `make help COMMAND` asks for help, and does not run the command.
+    # For `make help COMMAND`, make runs the harness once for each goal. Do not run the command.
     if "help" in goals():
         return 0
     check_folder()

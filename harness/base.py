@@ -22,7 +22,7 @@ CHOICE = (f"Give a source tree or a tarball of Linux 6.1.{OLDEST} or a later 6.1
 NEEDED = 3                      # GB of disk for build/linux and the kernel of make run
 IDENTITY = "base-identity"      # file in .git that identifies the source of the base
 
-# The author of the base, and of the patches if git has no user.name and user.email.
+# The author of the base, and of the patches if git lacks user.name or user.email.
 PLACEHOLDER = ("IOPT maintainers", "iopt@example.org")
 DATE = "1767225600 +0000"
 # Ignore the user's git configuration and fix the dates, so that the same input results in the same commit hashes.
@@ -55,7 +55,10 @@ def git(*argv, env=None, data=None, text=True, tree=LINUX):
 
 
 def named():
-    """Return the path of the tree or tarball that KERNEL= names, or None if it is not set."""
+    """Return the path of the tree or tarball that KERNEL= names, or None if it is not set.
+
+    Raise Failure if the path does not exist, or if it is a tree that check_version() rejects.
+    """
     name = os.environ.get("KERNEL")
     if not name:
         return None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Edit files of the base kernel with anchored insertions and semantic patches, and grow our lists with the series.
+"""Edit files of the base kernel with anchored insertions and semantic patches.
 
+grow() reduces our Makefiles and .gitignore files to the lines for the sources that are in the tree at a patch.
 An edit that no longer matches raises a Failure, which names the edit and the file.
 """
 import difflib
@@ -17,11 +18,12 @@ from .shell import Failure
 # ---- anchored insertions -------------------------------------------------------------------------
 
 class Insertion:
-    """Lines to insert after or before the anchor, which is the only line of a file with that text.
+    """Lines to insert after or before an anchor, the only line of the file that equals a given text.
 
     With `within:`, the anchor is the first such line below the only line that equals the text of `within:`. With
-    `delete:`, the anchor itself is deleted, with all lines up to the next one that equals the text of `to:` if given.
-    Each `or:` gives another anchor, for base kernels in which the line of the first one is different.
+    `delete:`, the anchor is deleted and, if `to:` is given, all lines below it, up to and including the next one that
+    equals the text of `to:`. Without `within:`, each `or:` gives another anchor, for base kernels in which the line of
+    the first one is different.
     """
 
     def __init__(self, where, path):

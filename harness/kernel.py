@@ -38,8 +38,8 @@ def jobs():
 def environment(base=BUILD):
     """Return the environment for kbuild: without variables of the calling make, and with ccache settings.
 
-    base is the folder that contains both the tree and the build folder. ccache finds objects that were compiled below
-    another base from files with the same paths relative to it.
+    base is the folder that contains both the tree and the build folder. ccache also finds objects that were compiled
+    below another base, if the paths of the files relative to their base are the same.
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",

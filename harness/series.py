@@ -6,6 +6,7 @@ which the tree ends. N-topic/NNNN-slug/ is one patch and contains
   message   the commit message; a Signed-off-by is appended
   files     paths of our files that the patch adds, one per line
   parts     parts of our files that the patch adds to files of earlier patches
+  programs  contract programs for bisect_type1.py
   remove    files of the kernel that the patch removes, one per line
   *.cocci   semantic patches, applied in the order of their names
   insert    anchored insertions
@@ -117,7 +118,7 @@ class Patch:
             raise Failure(f"{self.where}: the patch changes nothing")
 
     def _with_semantic_patches(self, message):
-        """Replace each line @NAME.cocci@ by the text of that semantic patch, without the lines that the harness reads."""
+        """Replace each line @NAME.cocci@ by that semantic patch, without spatch options and lines for the harness."""
         def show(match):
             try:
                 text = (self.folder / match[1]).read_text()

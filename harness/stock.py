@@ -31,7 +31,10 @@ def configured(name):
 
 
 def build(name):
-    """Build the named stock kernel; return its folder. Waits while another process of the same command builds it."""
+    """Build the named stock kernel; return its folder.
+
+    If another process of the same command is building it, wait for that process first.
+    """
     packages.need(packages.KERNEL)
     BASE.mkdir(parents=True, exist_ok=True)
     with open(BASE / f"{name}.lock", "w") as lock:
