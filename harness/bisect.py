@@ -79,7 +79,7 @@ def compile_commit(title, patches, folders, variant, last):
 
 
 def unresolved(out):
-    """Return errors of modpost for MODULES in the folder out, which kbuild runs only for complete kernels.
+    """Run modpost, which kbuild runs only for complete kernels, on MODULES in the folder out; return its errors.
 
     The release kernel, which has the same code built in, stands for the kernel that would load the modules. It is not
     built here, because make check may use its folder at the same time.
@@ -107,7 +107,8 @@ def unresolved(out):
 def commits(made, chosen):
     """Return the steps that compile the chosen commits. A step is (name, patches, commit, folders, variants).
 
-    Commits that change no kernel code are left out. If all are chosen, the last step is the series as a whole.
+    Commits that change no kernel code are left out. If all are chosen, a last step without variants follows. It
+    compiles nothing, but checks out the last commit, so that compiled() checks the modules.
     """
     learning = [patch for patch, _ in bisect_type1.patches(made)]
     found = [(patch.name, [patch], commit, folders, [*(ENGINE if patch in learning else ()), *VARIANTS])

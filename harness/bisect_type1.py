@@ -59,7 +59,10 @@ def chosen(wanted, program, line):
 
 
 def selected(side, wanted):
-    """Return a Side with the chosen lines, without failures of programs that need not run to their end."""
+    """Return a Side with the chosen lines, without failures of programs that need not run to their end.
+
+    Pages that such a program leaves pinned are failures nevertheless.
+    """
     partly = {program for program in contract.programs() if wanted.get(program) != ["*"]}
     kept = contract.Side(side.name, logs=side.logs)
     kept.lines = {key: value for key, value in side.lines.items() if chosen(wanted, *key)}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bisect: link user-mode Linux at each commit of the topic engine, and run the KUnit suites that it has.
+"""make bisect: link user-mode Linux at each commit of the topic engine that adds code, and run its KUnit suites.
 
-The commits before the first suite are only linked. Tree and build folder are in a folder of their own, in which they
-have the names that make kunit uses, so that ccache finds objects of make kunit with the same headers.
+The commits before the first suite are only linked. The tree and the build folder have the same names in FOLDER as those
+of make kunit have in build/, so that ccache finds objects that make kunit compiled from the same files.
 """
 from . import cleanlog, kernel, ktap, kunit, worktree
 from .paths import BUILD
@@ -19,7 +19,7 @@ FORCED = "--make_options=CONFIG_IOPT=y"
 
 
 def tool(tree):
-    """Return the arguments to build, and if there are suites to run, the commit that is checked out in the tree."""
+    """Return the command line that builds the commit checked out in the tree and runs the suites if it has any."""
     jobs = f"--jobs={kernel.jobs()}"
     if (tree / kunit.KUNITCONFIG).exists():
         return kunit.tool("run", FOLDER / "uml", [], jobs, f"--kernel_args=iopt_test.ops={OPERATIONS}",

@@ -17,7 +17,7 @@ from .shell import Failure, say
 
 
 def roundtrip():
-    # Lint and the differential use this tree, possibly at the same time.
+    # Check out the stock tree before the stages that use it: lint, stock kernel and differential.
     stock.tree()
     ended = series_mail.write()
     series_mail.prove(ended)
@@ -46,7 +46,7 @@ STAGES = [
 ]
 
 # A guest keeps about one processor busy. These stages run in the background on the other one, once FIRST is done. Those
-# that need the debug kernel come last, because it is built with both processors meanwhile.
+# that need the debug kernel come last, because STAGES builds it meanwhile, with both processors.
 BESIDE = [
     ("lint", lint.lint, ""),
     ("each topic compiles", bisect.topics, ""),
@@ -112,7 +112,7 @@ def report(staged):
 
 
 def with_total(staged, start):
-    """Return the stages with a line for all of them, which began at the time start."""
+    """Return the stages and a line for their total. The first stage began at the time start."""
     used = sum(times[1] for _, _, times in staged)
     return [*staged, ("total", Results(), (time.monotonic() - start, used))]
 

@@ -2,8 +2,8 @@
 """make configs: build the series for other architectures and in random configurations, without any warning.
 
 The named configurations are for i386 with and without PAE, for arm64, and for x86-64 without IOMMU support. The random
-ones, SEEDS of them, are for x86-64. They vary the symbols that our changes define or depend on, and those that Kconfig
-makes visible as a result; all others are as in tinyconfig. kbuild's randconfig chooses the values.
+ones, SEEDS of them, are for x86-64. They vary the symbols that varied() returns, and those that Kconfig makes visible
+as a result; all others are as in BASE. kbuild's randconfig chooses the values.
 
 Each configuration is linked with its modules, so that a symbol which is missing or not exported is an error.
 """

@@ -11,7 +11,7 @@ from .shell import Failure, logged
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
 # kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot unless a device ID is configured.
-# Without what no suite needs, the kernel builds faster.
+# Options that no suite needs are off, so that the kernel builds faster.
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n", "CONFIG_EXPERT=y",
               *(f"CONFIG_{symbol}=n" for symbol in ("AIO", "BLOCK", "HWMON", "INPUT", "IO_URING", "SERIO", "SUSPEND",
                                                     "USB_SUPPORT"))]

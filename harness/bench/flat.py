@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measure how many instructions map, unmap and attach take, depending on the number of mappings in the space."""
+"""Measure how many instructions a map, an unmap and an attach take, depending on the number of mappings in a space."""
 from . import measure
 from ..shell import say
 from .table import number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compare the throughput of two threads on disjoint ranges of one space with two processes that have a space each."""
+"""Compare the throughput of two threads on disjoint ranges of a space with that of two processes with a space each."""
 from statistics import median
 
 from . import measure

@@ -26,7 +26,7 @@
  * @type1: true for a type1 container, false for an IOAS of iommufd
  * @legacy: container and its first device (type1)
  * @group: file of the second device's group, or -1 (type1)
- * @iommufd: the iommufd (iommufd)
+ * @iommufd: file of /dev/iommu (iommufd)
  * @ioas: ID of the IOAS (iommufd)
  * @device: files of the devices (iommufd)
  * @device_id: IDs of the devices (iommufd)
@@ -61,8 +61,8 @@ void space_close(struct space *space);
 unsigned int space_bind(struct space *space, const char *address);
 
 /*
- * Attach a device. With iommufd it is the device with index @device. With type1
- * it is the group of the device at @address, whose file is opened first.
+ * Attach a device. With iommufd, it is the device with index @device. With
+ * type1, open the group of the device at @address, and add it to the container.
  */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
