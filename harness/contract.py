@@ -83,7 +83,7 @@ class Side:
 
 
 def table(name, columns, separator=None):
-    """Return the entries of a list as tuples, without comments: of RULES or of harness/contract/NAME."""
+    """Return the entries of RULES or of harness/contract/NAME as tuples, without comments."""
     path, entries = RULES if name == "rules" else DATA / name, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -121,8 +121,8 @@ def build_programs():
 def prepare(name, out, tree=LINUX, iommufd=False):
     """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
 
-    The sources are taken from the repository, since those in build/linux use operations that stock vfio does not have.
-    Only an iommufd needs these operations.
+    If iommufd is set, the sources are those in build/linux, which use operations that an iommufd needs and stock vfio
+    does not have. Otherwise, they are those in the repository, which do not use these operations.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,8 @@ def judge(first, other, allowed, whole, least=0):
     """Print the table of rules and return a list of failures.
 
     If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
-    Otherwise, at least `least` rules must have a line, no matter which.
+    Otherwise, each ABI and QUIRK rule must have a line or a reason in harness/contract/unseen. If least is given, it is
+    enough that this number of rules has a line, no matter which.
     """
     differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]

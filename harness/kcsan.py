@@ -27,8 +27,8 @@ UNKNOWN = "?"
 # anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites of the engine except iopt-r*. Those make no concurrent calls, and iopt-random and iopt-runs* are slow as
-# well.
+# All suites of the engine except iopt-r*, which make no concurrent calls. Of these, iopt-random and iopt-runs* are slow
+# as well.
 SUITES = "iopt-[!r]*"
 
 

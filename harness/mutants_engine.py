@@ -4,9 +4,9 @@
 One kernel contains all mutants (see mutate.py). Locks, memory and invariants are checked as in make kunit.
 
 The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
-times as long as without a mutant. The suites are split into stages with a boot for each. The suites that are most
-likely to catch a mutant of its file run first (see FIRST). All stages follow, the fastest one first, so that most
-mutants are caught within seconds.
+times as long as without a mutant. The suites are split into stages with a boot for each. For a mutant of some files,
+the suites that are most likely to catch it run first (see FIRST). All stages follow, the fastest one first, so that
+most mutants are caught within seconds.
 """
 import concurrent.futures
 import fnmatch

@@ -72,7 +72,7 @@ def unpack(tarball, parts, done):
 
 
 def build(tree, name, defines=()):
-    """Build the kselftests in the folder name of a source tree, next to it; return the folder of the programs."""
+    """Build tools/testing/selftests/NAME of a source tree, in a folder next to the tree; return this folder."""
     folder = tree.parent
     programs, headers = folder / name, folder / "headers"
     must(f"install the headers of {tree}", ["make", "-C", tree, "headers_install", f"INSTALL_HDR_PATH={headers}"],

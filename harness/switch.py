@@ -2,8 +2,8 @@
 """Check that a running kernel can switch between the two implementations of type1 by installing the other module.
 
 The topic type1 is built with VFIO as modules, with either implementation. One guest boots the kernel and installs the
-modules of the standalone implementation, those on the engine, and the former again. Each time, both modules must look
-the same to modprobe and in sysfs, work in some contract programs, and can be unloaded.
+modules of the standalone implementation, those on the engine, and the former again. Each time, the module of type1 must
+look the same to modprobe and in sysfs, pass some contract programs, and unload.
 """
 from . import contract, guest, implementations, kernel
 from .paths import BUILD, HARNESS
@@ -17,7 +17,7 @@ PROGRAMS = ["lifetime", "get_info", "map_memory", "unmap", "parameters"]
 
 
 def installed(name):
-    """Build the modules of the named implementation and install them in a folder of their own; return both folders."""
+    """Build and install the modules of the named implementation; return the build folder and that of the modules."""
     out = implementations.build_at(implementations.last(), "modules", [*implementations.FRAGMENTS[name], "modules"])
     folder = MODULES / name
     must(f"install the modules of the {name} type1",

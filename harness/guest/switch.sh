@@ -21,7 +21,7 @@ unloaded() {
 	! loaded "$1"
 }
 
-# Unload vfio and all that depends on it. The engine goes with its user.
+# Unload vfio, the modules that depend on it and, if it is loaded, the engine (iopt).
 unload() {
 	require modprobe -r vfio_pci
 	require modprobe -r vfio_iommu_type1
