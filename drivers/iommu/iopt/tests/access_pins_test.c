@@ -221,8 +221,8 @@ static void domain_maps_pinned_page(struct kunit *test)
 }
 
 /*
- * Attach succeeds even if the process has unmapped pages, as long as an access
- * has them pinned.
+ * Attach succeeds even if the process has unmapped some of its memory, as long
+ * as accesses have all pages of that memory pinned.
  */
 static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {

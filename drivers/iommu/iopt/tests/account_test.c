@@ -147,7 +147,7 @@ static void uncharged_pages_can_be_charged_again(struct kunit *test)
 /*
  * Pages that one payer has uncharged do not count against the limit of another
  * payer of the same process, even before VmLck is lowered, and whatever the
- * accounting mode of the payers is.
+ * accounting mode of the first payer is.
  */
 static void uncharged_pages_can_be_charged_to_another(struct kunit *test)
 {

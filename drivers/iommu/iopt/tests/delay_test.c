@@ -121,9 +121,10 @@ static void map_fails_in_new_domain(struct kunit *test)
 
 /*
  * Expect that calls on other ranges return while a thread waits for a page. The
- * memory at @uaddr is present, and charged with IOPT_ACCOUNT_USER. A call that
- * waits for the thread hangs the test case, because the page arrives only after
- * this function has returned.
+ * memory at @uaddr is present, and charged with IOPT_ACCOUNT_USER, so that no
+ * call takes the mmap_lock for writing: the thread holds it for reading. A call
+ * that waits for the thread hangs the test case, because the page arrives only
+ * after this function has returned.
  */
 static void expect_others_return(struct kunit *test, unsigned long uaddr)
 {

@@ -396,8 +396,8 @@ static long call_map_own(struct test_thread *thread)
 
 /*
  * Detach does not wait for an iopt_adopt() call that waits for the mmap_lock in
- * order to charge the new process. Neither the old nor the new process stays charged for
- * the pages that detach unpins meanwhile.
+ * order to charge the new process. Neither the old nor the new process stays
+ * charged for the pages that detach unpins meanwhile.
  */
 static void detach_beside_adopt(struct kunit *test)
 {
