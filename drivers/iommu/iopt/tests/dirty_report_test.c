@@ -270,8 +270,8 @@ static void bitmap_at_every_byte(struct kunit *test)
 }
 
 /*
- * After -EFAULT, pages that were reported are clean, and all others are still
- * dirty.
+ * After -EFAULT, dirty pages that were reported are clean, and all other dirty
+ * pages are still dirty.
  */
 static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 {

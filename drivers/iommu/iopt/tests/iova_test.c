@@ -300,8 +300,8 @@ static void choose_aligned_behind_holes(struct kunit *test)
 	unsigned long iova, i;
 
 	/*
-	 * Create holes of 2 MiB plus one page. None of them has room for IOVAs
-	 * that are aligned like the memory.
+	 * Create three holes of 2 MiB plus one page, which have no room for
+	 * IOVAs that are aligned like the memory, and a larger hole above them.
 	 */
 	for (i = 0; i != 4; i++)
 		KUNIT_ASSERT_EQ(test, 0, map_fixed(iopt, i * (SZ_2M + PAGES(2)),

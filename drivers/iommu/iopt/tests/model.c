@@ -495,7 +495,7 @@ void model_unpin(struct model *model, struct model_mapping *mapping,
 }
 
 /*
- * Return the number of pages that attaching the first domain would charge in an
+ * Return the number of pages that attaching a domain would charge in an
  * accounting mode: those that are not pinned yet.
  */
 unsigned int model_need(struct model *model, const struct model_space *space,

@@ -10,8 +10,8 @@
  *
  * Vocabulary:
  *  slot      page of the user's memory, which the process may replace
- *  absent    slot that has not been written to since it was mapped: reads find
- *            the zero page
+ *  absent    slot that has been neither written to nor pinned since it was
+ *            mapped: reads find the zero page
  *  frame     page frame number. Pins belong to a frame, even after its slot has
  *            received another page
  *  memory    counterpart of an iopt_pages: a range of slots, and the frame that

@@ -158,7 +158,7 @@ static void span_watch(struct mock_domain *mock)
 	mock->domain.ops = &span.ops;
 }
 
-/* Map a page every half TiB, so that a flush spans at most two pages. */
+/* Map a page every half TiB, so that a flush covers at most two of them. */
 static void map_far_apart(struct kunit *test, unsigned int nr)
 {
 	struct test_space *space = test->priv;
