@@ -206,7 +206,7 @@ enum iommufd_ioas_map_flags {
  * @__reserved: must be 0
  * @user_va: user address of the first byte, a multiple of the alignment that
  *           IOMMU_IOAS_IOVA_RANGES returns, which is 1 until a device is
- *           attached
+ *           attached or IOMMU_OPTION_HUGE_PAGES is set to 0
  * @length: length in bytes, not 0, a multiple of the same alignment
  * @iova: IOVA to map the first byte at, a multiple of the same alignment.
  *        Without FIXED_IOVA it is set to the IOVA that the kernel chose, and
@@ -306,9 +306,8 @@ struct iommu_ioas_unmap {
  *                           IOMMU allow. 0: the size of a CPU page, or the
  *                           smallest page size of the IOMMU if that is larger.
  *                           Changing the option from 1 to 0 fails with EINVAL
- *                           while memory is mapped for a device. 0 also requires
- *                           that mappings are page aligned: changing the option
- *                           fails with EADDRINUSE if one is not
+ *                           while memory is mapped for a physical device, and
+ *                           with EADDRINUSE if a mapping is not page aligned
  */
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
@@ -365,9 +364,9 @@ enum iommufd_vfio_ioas_op {
  * @__reserved: must be 0
  *
  * An open file can be passed to VFIO_GROUP_SET_CONTAINER and then be used like
- * a VFIO container. The ioctls of the container apply to one IOAS, the container
- * IOAS. The first VFIO_GROUP_SET_CONTAINER creates it unless one is selected
- * already. IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
+ * a VFIO container. The ioctls of the container apply to one IOAS, the
+ * container IOAS. The first VFIO_GROUP_SET_CONTAINER creates it unless one is
+ * selected already. IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
  *
  * The selection does not move devices: those that are attached stay attached
  * to their IOAS, and devices that are opened later through a group are attached
@@ -591,7 +590,7 @@ struct iommu_device_get_info {
  * @IOMMU_EXT_MAP_BEFORE_ATTACH: IOMMU_IOAS_MAP while no device is attached
  * @IOMMU_EXT_MAP_ANY_IOVA: IOMMU_IOAS_MAP without IOMMU_IOAS_MAP_FIXED_IOVA
  * @IOMMU_EXT_MAP_PFNMAP: IOMMU_IOAS_MAP of memory without struct page, such as
- *                        a device BAR
+ *                        a device BAR; not supported by this kernel
  *
  * An operation that is supported by the kernel may still fail for other
  * reasons, such as a device that is not capable of it.
