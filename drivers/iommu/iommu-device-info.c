@@ -69,7 +69,7 @@ static void device_info_fallback(struct device *dev,
  * @dev: the device
  * @info: receives the description
  *
- * The description is that of a domain whose first attached device is @dev. The
+ * The description is that of a new domain to which @dev is attached first. The
  * capabilities of the IOMMU are queried with device_iommu_capable().
  *
  * Context: May sleep. The caller keeps a driver bound to @dev, so that neither

@@ -335,7 +335,10 @@ static void joining_device_is_attached(struct kunit *test)
 	iommu_device_release_dma_owner(dev);
 }
 
-/* Claim the group, attach it, and allocate the domain that replaces the first. */
+/*
+ * Claim the group and attach it, reset the counts of attaches, and return a new
+ * domain to replace the attached one.
+ */
 static struct iommu_domain *prepare_replace(struct kunit *test)
 {
 	struct iommu_domain *other = iommu_domain_alloc(&fake_bus);

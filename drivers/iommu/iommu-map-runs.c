@@ -110,11 +110,11 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  * pages can pass it as several runs. The function does not reschedule between
  * runs, so callers have to limit the length of a call.
  *
- * Context: May sleep if @gfp allows it. The function must not run while the
- * first device is being attached to @domain, since a driver may choose the
- * format of the I/O page table during this attach: a caller attaches a device
- * before it maps. As long as a device is attached, other IOVAs of @domain may
- * be mapped and unmapped concurrently, and other devices may be attached and
+ * Context: May sleep if @gfp allows it. A driver may choose the format of the
+ * I/O page table only while it attaches the first device, so the function must
+ * run neither before nor during this attach, unless the format has been chosen
+ * in advance. As long as a device is attached, other IOVAs of @domain may be
+ * mapped and unmapped concurrently, and other devices may be attached and
  * detached.
  * Return: 0, or
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to

@@ -9,7 +9,10 @@
 
 struct iommu_domain;
 
-/* iommu.c: map with one call of the driver's op; *@mapped is 0 before */
+/*
+ * Defined in iommu.c. Makes one call to the driver's map op, which may map only
+ * the first bytes of the range. The caller sets *@mapped to 0 first.
+ */
 int __iommu_map_pages(struct iommu_domain *domain, unsigned long iova,
 		      phys_addr_t paddr, size_t size, int prot, gfp_t gfp,
 		      size_t *mapped);

@@ -176,8 +176,8 @@ int vfio_group_iommufd_open(struct vfio_device *device)
  * vfio_group_iommufd_close() - undo vfio_group_iommufd_open()
  * @device: the device
  *
- * Context: May sleep, not killable. Takes vfio_device.iommufd_lock, but not for
- * long: as long as the device is open, other opens of it are only counted.
+ * Context: May sleep, not killable. Takes vfio_device.iommufd_lock, and does
+ * not wait long for it: while the device is open, other opens are only counted.
  */
 void vfio_group_iommufd_close(struct vfio_device *device)
 {

@@ -19,7 +19,7 @@
  * vfio_iommufd_open() - bind a device to an iommufd and open it
  * @device: the device, not open. The caller holds a reference to the module of
  *          its driver
- * @kvm: association with a VM of the file through which the device is opened
+ * @kvm: link of the file through which the device is opened
  * @ictx: the iommufd; the caller holds a reference
  * @by_node: set vfio_device.iommufd_ctx, since the file belongs to the node of
  *           the device

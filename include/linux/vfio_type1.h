@@ -20,7 +20,7 @@ struct type1_space;
  * @has_mediated: return true if drivers of devices without an IOMMU may access
  *                memory, for which they need the user addresses of mappings.
  *                Called with type1_space.vaddr_lock held before mappings lose
- *                their user address
+ *                their user address, and by VFIO_CHECK_EXTENSION without it
  * @has_notified: return true if drivers may be notified of unmaps
  */
 struct type1_space_ops {

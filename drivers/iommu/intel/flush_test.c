@@ -40,9 +40,9 @@ static bool flushed(u8 type, u64 start, u64 last)
 }
 
 /*
- * Unmap a range in which only the first page is mapped. If that page were not
- * mapped either, the driver would extend a short range to the whole range of
- * the missing page table.
+ * Map the first page of a range, discard the flushes recorded so far, and unmap
+ * the range. If no page were mapped, the driver would extend a short range to
+ * the whole range of the missing page table.
  */
 static void unmap(struct kunit *test, u64 iova, u64 length)
 {

@@ -133,7 +133,10 @@ static void first_unit_reaches_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, BIT(48), SZ_4K));
 }
 
-/* Map a page, and then attach a unit that is narrower than a new domain. */
+/*
+ * Map a page, and then begin to attach a unit that is narrower than a new
+ * domain. The caller ends the attach with domain_attach_done().
+ */
 static void adopt_narrow_unit(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(bed->domain);
@@ -190,7 +193,7 @@ static void failed_attach_beside_another(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_4K, iommu_unmap(bed->domain, SZ_1G, SZ_4K));
 }
 
-/* The first attach frees the tables of levels that its unit does not support. */
+/* The first attach frees tables of levels that its unit does not support. */
 static void unused_levels_are_freed(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(bed->domain);

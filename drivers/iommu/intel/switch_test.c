@@ -82,7 +82,7 @@ static int setup(struct kunit *test)
 	moving->context = iommu_context_addr(iommu, BUS, DEVFN, 1);
 	KUNIT_ASSERT_NOT_NULL(test, moving->context);
 
-	/* The fixture holds a reference, so that the unit is not freed. */
+	/* The fixture holds a reference, so that bed->info is not freed. */
 	bed->info.refcnt = 2;
 	moving->info.domain = domain;
 	list_add(&moving->info.link, &domain->devices);

@@ -136,10 +136,10 @@ EXPORT_SYMBOL_NS_GPL(iommufd_container_create, IOMMUFD);
  * @ictx: the context; the caller holds a reference
  * @id: set to the ID
  *
- * Context: Any context.
+ * Context: Takes the xa_lock of the context's objects.
  * Return: 0, or
- * * %-ENODEV - There is no container IOAS, because user space has destroyed or
- *   deselected it.
+ * * %-ENODEV - There is no container IOAS: none was created or selected, or
+ *   user space has destroyed or deselected it.
  */
 int iommufd_container_ioas_id(struct iommufd_ctx *ictx, u32 *id)
 {

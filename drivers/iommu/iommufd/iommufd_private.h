@@ -233,7 +233,7 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @obj: object head; the only long-term user is the subsystem that bound the
  *       device
  * @dev: the device; its group is owned by the context
- * @info: I/O page table that the device can be attached to
+ * @info: description of the I/O page table that the device can be attached to
  * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
  * @group: the IOMMU group of @dev, with a reference

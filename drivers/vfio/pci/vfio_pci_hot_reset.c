@@ -28,8 +28,8 @@
 MODULE_IMPORT_NS(IOMMUFD);
 
 /*
- * Return the ID of a device in @ictx. For a device that is not bound to @ictx,
- * return VFIO_PCI_DEVID_OWNED or VFIO_PCI_DEVID_NOT_OWNED.
+ * Return the ID of a device that is bound to @ictx through its node. For any
+ * other device, return VFIO_PCI_DEVID_OWNED or VFIO_PCI_DEVID_NOT_OWNED.
  */
 static u32 get_devid(struct vfio_device *device, struct iommufd_ctx *ictx)
 {

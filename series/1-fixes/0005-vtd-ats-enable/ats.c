@@ -1,8 +1,8 @@
 /*
  * Hold the lock of the domain, so that an unmap either flushes the device TLB
- * or has cleared its entries before the device can cache them. An unmap skips
- * the lock if has_iotlb_device is clear, so set this flag before ATS is
- * enabled.
+ * or has cleared the page table entries before the device can cache them. An
+ * unmap skips the lock if has_iotlb_device is clear, so set this flag before
+ * ATS is enabled.
  */
 static void domain_enable_ats(struct device_domain_info *info,
 			      struct pci_dev *pdev)

@@ -70,8 +70,8 @@ static bool domain_format_suits(struct dmar_domain *domain,
 }
 
 /*
- * Prepare @domain for the attach of a device behind @iommu: choose the format of
- * the page table if no attach has succeeded or is in progress, and otherwise
+ * Prepare @domain for the attach of a device behind @iommu: choose the format
+ * of the page table if no attach has succeeded or is in progress, and otherwise
  * check that @iommu can walk it. On success the caller attaches the device, and
  * then calls domain_attach_done(); the format does not change meanwhile.
  */

@@ -4,8 +4,9 @@
 	 * as well. They are replayed when an endpoint is attached again.
 	 *
 	 * Count the endpoint before the replay: if the replay fails, the virtio
-	 * device has a part of the mappings, so that unmaps must send requests.
-	 * vdev->vdomain is protected by group->mutex.
+	 * device has a part of the mappings, and unmaps send requests only
+	 * while an endpoint is counted. vdev->vdomain is protected by
+	 * group->mutex.
 	 */
 	if (vdev->vdomain)
 		vdev->vdomain->nr_endpoints--;

@@ -95,8 +95,8 @@ static void switch_entries(struct domain_switch *change)
 }
 
 /*
- * Exchange the page table of a device. The unit supports the format of the page
- * table, because domain_adopt_iommu() has succeeded.
+ * Exchange the page table of a device for that of @domain. The unit supports
+ * the format of the new page table, because domain_adopt_iommu() has succeeded.
  *
  * A flush of device TLBs holds the lock of its domain. Hold the locks of both
  * domains until the device TLB has no entry of the old domain any more: an

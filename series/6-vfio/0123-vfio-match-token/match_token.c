@@ -2,7 +2,7 @@
  * vfio_pci_core_match_token_uuid() - check a VF token
  * @core_vdev: the device to open
  * @uuid: the token, or NULL if the user passed none
- * @set: make @uuid the token if @core_vdev is a PF and none of its VFs is in use
+ * @set: make @uuid the token if @core_vdev is a PF with no VF in use
  *
  * The rules are those of vfio_pci_core_match(), which reads the token from the
  * device name and also sets the token of a PF.

@@ -301,7 +301,7 @@ static int access_rw(struct test_access *test, const struct test_command *cmd)
 	return rc;
 }
 
-/* Run a command on the access whose file descriptor is passed as the ID. */
+/* Run a command on an access. The ID is the file descriptor of the access. */
 int iommufd_test_access(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;

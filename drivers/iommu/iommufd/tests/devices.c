@@ -15,7 +15,7 @@
 
 #include "test.h"
 
-/* Length in bytes of the ranges that are checked page by page */
+/* Size in bytes of the small I/O pages of the mock IOMMU */
 #define STEP	(PAGE_SIZE / 2)
 
 /**

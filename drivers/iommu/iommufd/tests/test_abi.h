@@ -57,8 +57,8 @@ struct test_hw_info {
  * struct test_command - argument of the test command
  * @size: sizeof(struct test_command)
  * @op: a value of &enum test_op
- * @id: ID of the object that @op applies to, or that it attaches the new device
- *      or access to; file descriptor of an access for other operations on it
+ * @id: ID of the object that @op applies to, or to which @op attaches the new
+ *      device or access. If @op applies to an access, its file descriptor
  * @reserved: ignored
  * @range: IOVAs for %TEST_OP_RESERVE
  * @device: results of %TEST_OP_CREATE_DEVICE and
