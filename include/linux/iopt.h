@@ -53,7 +53,8 @@ enum iopt_account {
 /*
  * Flags for maps: IOPT_MAP_FIXED maps at the given IOVA. IOPT_MAP_PFNMAP allows
  * iopt_map_user() to map memory without struct page, such as device memory that
- * a driver has mapped into the process. This memory is not pinned.
+ * a driver has mapped into the process. This memory is not pinned: domains
+ * still translate it after the driver has removed it from the process.
  */
 #define IOPT_MAP_FIXED	BIT(0)
 #define IOPT_MAP_PFNMAP	BIT(1)
@@ -143,9 +144,10 @@ struct iopt_access_ops {
  * permissions that a mapping must grant. IOPT_ACCESS_WRITE also makes
  * iopt_access_rw() write instead of read. IOPT_ACCESS_UNALIGNED allows a pinned
  * range to start and end inside a page. IOPT_ACCESS_FOREIGN lets
- * iopt_access_rw() copy memory of a process whose page tables the caller cannot
- * use, by pinning the pages during the copy; without the flag, such a copy
- * fails. IOPT_ACCESS_PINNED, for tests, makes it pin the memory of any process.
+ * iopt_access_rw() copy memory of a process even if the caller cannot use the
+ * page tables of that process, by pinning the pages during the copy; without
+ * the flag, such a copy fails. IOPT_ACCESS_PINNED, for tests, makes
+ * iopt_access_rw() pin the memory of any process.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

@@ -30,7 +30,7 @@
 #include "runs_packed.h"
 #include "trace.h"
 
-/* Number of records that are allocated together, since there are many. */
+/* Number of records to allocate together: a call may need one for each page. */
 #define PINS_AT_ONCE	16
 
 /**

@@ -13,9 +13,9 @@
  * nothing. Two callers that together stay within the limit therefore both
  * succeed.
  *
- * Memory that is mapped twice is charged twice. The kind of each run records
- * whether its pages were charged, so that exactly the charged pages are
- * uncharged.
+ * Memory that is mapped twice is charged twice, unless one mapping is a copy of
+ * the other. The kind of each run records whether its pages were charged, so
+ * that exactly the charged pages are uncharged.
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>

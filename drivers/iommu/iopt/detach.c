@@ -29,11 +29,11 @@
 #define DETACH_BATCH	512
 
 /*
- * Account for an area after it was unmapped from a domain and the IOTLB was
- * flushed. An untracked device may have written to its pages: mark them dirty
- * before nr_domains becomes 0, because from then on reports no longer include
- * all pages of the area. Drops and retakes iopt->lock to unpin pages that no
- * domain translates any more.
+ * Finish the removal of an area from a domain, after the area was unmapped and
+ * the IOTLB was flushed. An untracked device may have written to its pages:
+ * mark them dirty before nr_domains becomes 0, because from then on reports no
+ * longer include all pages of the area. Drops and retakes iopt->lock to unpin
+ * pages that no domain translates any more.
  */
 static void areas_leave_domain(struct io_pagetable *iopt,
 			       struct iopt_area *area,

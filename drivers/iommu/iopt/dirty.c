@@ -12,9 +12,9 @@
  * A page is dirty if an access has written to it or pinned it since the page
  * was last reported, or currently has it pinned. While the space has an
  * untracked device, all pages that a domain translates are dirty too, and they
- * stay dirty when the device or their last domain is removed. Unless
- * IOPT_DIRTY_KEEP is set, reporting a page makes it clean if it is neither
- * pinned by an access nor still dirty because of an untracked device.
+ * stay dirty when the device leaves the space or their last domain is detached.
+ * Unless IOPT_DIRTY_KEEP is set, reporting a page makes it clean if it is
+ * neither pinned by an access nor still dirty because of an untracked device.
  */
 #include <linux/bitops.h>
 #include <linux/module.h>

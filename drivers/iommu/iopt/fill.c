@@ -50,6 +50,7 @@ bool iopt_domain_is_open(struct io_pagetable *iopt)
  * @iopt: the space
  * @area: an area that does not hold its pages
  * @built: the caller is building @area, so no other caller uses its pages
+ *         unless another area shares them
  *
  * Context: process context, may block indefinitely (killable) while pages are
  * faulted in. @iopt->lock is not held; attach holds @iopt->attach_mutex.
@@ -340,8 +341,8 @@ static void areas_clear(struct io_pagetable *iopt, struct list_head *areas,
  * @iopt: the space
  * @areas: list of areas, linked by iopt_area.node. The caller owns all of them,
  *         and has marked those that are in a domain as working
- * @unsynced: receives a payer, or NULL, to pass to iopt_payer_sync_noted()
- *            afterwards
+ * @unsynced: payer noted so far, or NULL; see iopt_payer_sync_later(). The
+ *            caller passes it to iopt_payer_sync_noted() afterwards
  *
  * Context: process context, may sleep; no lock of the space is held.
  */

@@ -2,10 +2,11 @@
 /*
  * Allocating and freeing I/O address spaces.
  *
- * The engine has no code for individual front ends: a front end chooses how the
- * engine behaves with struct iopt_policy and function arguments. For example,
- * iopt_policy.gfp is used for every allocation of user-controlled size, and so
- * determines whether such allocations are charged to a memory cgroup.
+ * The engine has no code for individual front ends: a front end uses struct
+ * iopt_policy and function arguments to choose how the engine behaves. For
+ * example, iopt_policy.gfp is used for every allocation of user-controlled
+ * size, and so determines whether such allocations are charged to a memory
+ * cgroup.
  */
 #include <linux/mm.h>
 #include <linux/module.h>

@@ -41,10 +41,10 @@ struct iopt_payer;
  * @id: number of the space for debugging, never reused
  * @attach_mutex: serialises attach and detach of domains, iopt_orphan() and
  *                iopt_adopt()
- * @lock: protects the members below, except for members that state another
- *        protection, and the state, marks, users and dirty bitmap of each area.
- *        A loop of user-controlled length holds it for at most %IOPT_MAX_STEPS
- *        steps, unless the comment of the function gives a reason not to
+ * @lock: protects the state, marks, users and dirty bitmap of each area, and
+ *        the members below, except where another protection is stated. A loop
+ *        of user-controlled length holds @lock for at most %IOPT_MAX_STEPS
+ *        steps, unless a comment gives a reason to hold it longer
  * @areas: all &struct iopt_area, sorted by IOVA
  * @highest: the area with the highest IOVA, or NULL
  * @nr_areas: number of areas in @areas
@@ -68,8 +68,8 @@ struct iopt_payer;
  * @raising: the highest alignment that these calls check, or 0
  * @nr_pinners: number of accesses that can pin pages
  * @pgsizes: see iopt_pgsizes()
- * @idle_seq: incremented when an area becomes idle for which a caller may be
- *            waiting, when a claim ends, when an access is destroyed, and when
+ * @idle_seq: incremented when an area that a caller may be waiting for becomes
+ *            idle, when a claim ends, when an access is destroyed, and when
  *            the last callback of an access that is being destroyed returns
  * @idle: wait queue for changes of @idle_seq
  * @policy: options of the front end, which do not change
@@ -98,7 +98,8 @@ struct iopt_payer;
  *                                operations that finish on their own, except
  *                                that unpinning may wait for a folio lock, and
  *                                that attaching the first domain pins pages
- *  @track_mutex                  held while bitmaps are allocated and freed
+ *  @track_mutex                  held while dirty tracking starts or stops,
+ *                                which adds or removes the bitmaps of areas
  *  @lock                         held to look up, link and unlink objects;
  *                                never while pages are pinned, a domain is
  *                                programmed, user memory is accessed or a
@@ -137,9 +138,9 @@ struct iopt_payer;
  *
  * A domain stays attached while a working area is in it or may be added to it:
  * detach closes the domain first and then waits for every working area. If an
- * area is busy but not working, detach itself removes the area from the domain,
- * and attach itself adds it to the new domain, unless a map is still building
- * the area or an unmap of the area can no longer fail.
+ * area is busy but not working, detach itself removes the area from the domain.
+ * Attach itself adds such an area to the new domain, unless a map is still
+ * building the area or an unmap of the area can no longer fail.
  */
 struct io_pagetable {
 	unsigned long id;

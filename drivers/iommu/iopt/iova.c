@@ -334,6 +334,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_pgsizes, IOPT);
  *          adjacent
  * @nr: size of the array
  *
+ * An IOVA is usable unless it is reserved. Mappings and allowed ranges do not
+ * affect the result.
+ *
  * Context: process context, may sleep. Does not wait for pages to be pinned.
  * Return: the number of usable ranges. If it exceeds @nr, only the first @nr
  * ranges were stored.

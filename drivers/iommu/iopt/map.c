@@ -3,10 +3,10 @@
  * Mapping process memory.
  *
  * A map first inserts its new areas into the tree as busy areas, which
- * allocates their IOVAs. If a domain is open, it then pins all areas without
- * holding a lock that another caller needs, because page faults can take
- * arbitrarily long. Next it adds each area to every open domain, which is the
- * only step that detach waits for. Finally all areas become live.
+ * allocates their IOVAs. If a domain is open, the map then pins all areas
+ * without holding a lock that another caller needs, because page faults can
+ * take arbitrarily long. Next it adds each area to every open domain. Detach
+ * waits for this step, but not for the pinning. Finally all areas become live.
  *
  * A map is all-or-nothing: if it fails, all its changes are rolled back.
  */

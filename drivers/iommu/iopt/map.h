@@ -18,7 +18,7 @@ struct iopt_payer;
  * @nr: number of areas
  * @length: total length of the areas in bytes
  * @uaddr: user address of the memory that the first area maps
- * @misalignment: bits of iopt_area_misalignment() of all areas
+ * @misalignment: bitwise OR of iopt_area_misalignment() of all areas
  * @unsynced: payer of pages that the map had to unpin, or NULL; see
  *            iopt_payer_sync_noted()
  */

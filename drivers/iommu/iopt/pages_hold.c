@@ -416,8 +416,9 @@ out:
  * for lost pages. If @pages->writable is set, the unpinned pages are marked
  * dirty, because a device may have written to any of them.
  *
- * Context: process context, may sleep. @pages->mutex is held; the caller
- * releases it with iopt_pages_unlock().
+ * Context: process context, may sleep. @pages->mutex is held. The caller then
+ * calls iopt_pages_unlock(), or it releases the mutex itself and synchronises
+ * the payer later.
  * Return: the number of lost pages.
  */
 unsigned long iopt_pages_drop(struct iopt_pages *pages,

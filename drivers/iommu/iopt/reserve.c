@@ -76,8 +76,8 @@ void iopt_unreserve_iova(struct io_pagetable *iopt, const void *owner)
 
 /*
  * True if a range of @allowed intersects a reserved interval. Loop over the
- * reserved intervals, which are few, because user space chooses the number of
- * allowed ranges.
+ * reserved intervals, which are few, and not over the allowed ranges, because
+ * user space chooses the number of allowed ranges.
  */
 static bool allowed_is_reserved(struct io_pagetable *iopt,
 				struct rb_root_cached *allowed)
@@ -223,7 +223,8 @@ static int reserve_regions(struct io_pagetable *iopt,
  * * %-ENOMEM - Out of memory.
  * * %-EINTR - A fatal signal is pending.
  *
- * On failure @owner has no reservation.
+ * On failure all reservations of @owner are removed, including those of earlier
+ * calls.
  */
 int iopt_reserve_regions(struct io_pagetable *iopt,
 			 const struct list_head *regions, const void *owner,
@@ -280,7 +281,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_reserve_device, IOPT);
  *   the mapping is only being built or torn down.
  * * %-ENOMEM - Out of memory.
  *
- * On failure @owner has no reservation.
+ * On failure all reservations of @owner are removed, including those of earlier
+ * calls.
  */
 int iopt_try_reserve_device(struct io_pagetable *iopt, struct device *dev,
 			    const void *owner, phys_addr_t *sw_msi_start)
@@ -310,11 +312,11 @@ EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
 /*
  * Raise the alignment of the space to at least @granule, so that new areas
  * comply with it, and check all existing areas unless the alignment was
- * sufficient already. While another call checks areas, the alignment may be one
- * that the areas turn out not to have, so check them here, too. Returns -EAGAIN
- * if an area that does not comply is being built or is dying, or if areas that
- * passed the old check are still being inserted. The caller restores the
- * alignment on failure.
+ * sufficient already. While another call is checking areas, the raised
+ * alignment does not prove that the areas comply, so check them here, too.
+ * Returns -EAGAIN if an area that does not comply is being built or is dying,
+ * or if areas that passed the old check are still being inserted. The caller
+ * restores the alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -347,9 +349,10 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
  * @iopt: the space
  * @alignment: the alignment in bytes
  *
- * On success, before the caller drops @iopt->lock, it must change the member
- * from which iopt_update_alignment() derives @alignment, and then call that
- * function, since a concurrent call may have raised the alignment further.
+ * On success the alignment stays raised only until the next call of
+ * iopt_update_alignment(). Before the caller drops @iopt->lock, it must change
+ * the member from which that function derives @alignment, and then call it,
+ * because a concurrent call that failed may have left a higher alignment.
  *
  * Context: @iopt->lock is held, and dropped while the function waits killably
  * for mappings that do not comply and are being built or torn down.

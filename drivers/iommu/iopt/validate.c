@@ -165,7 +165,7 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 			     (area->nr_domains != 0)) &&
 		area_is_tracked(iopt, area, wrong);
 
-	/* The mutex may be held for another area that shares the pages. */
+	/* Under iopt->lock, do not wait for the mutex, but skip the checks. */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
 	valid = HOLDS(wrong, slice_is_held(pages, &area->slice) ==
