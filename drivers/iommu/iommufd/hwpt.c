@@ -286,7 +286,7 @@ static int hwpt_join_once(struct iommufd_join *join)
 }
 
 /**
- * iommufd_hwpt_join() - become one of the devices of an HWPT
+ * iommufd_hwpt_join() - make a device one of the devices of an HWPT
  * @join: the device, the IOAS, and the ID of the HWPT or 0. On success, the
  *        members @hwpt and @hwpt_id are set to the HWPT that the device joined
  *

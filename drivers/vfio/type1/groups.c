@@ -202,7 +202,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	 * For compatibility, return -EFAULT for a mapping outside of the
 	 * aperture of the container's first domain: before type1 used the
 	 * engine, the IOMMU driver detected such a mapping, and this is the
-	 * errno of VT-d. Others returned errnos of their own. list_empty()
+	 * errno of VT-d. Other drivers returned other errnos. list_empty()
 	 * reads one pointer and needs no lock here: if the last group is being
 	 * detached, both errnos are correct. Other attaches are excluded by
 	 * attach_lock.
@@ -352,8 +352,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 /*
  * The domain is freed with its last group. The mappings remain for the other
  * groups of the container. A concurrent attach of another group cannot join a
- * domain that is freed here: if it joins before domain_lock is taken, the
- * domain is not freed, and afterwards it does not find the domain.
+ * domain that is freed here: if it joins before this function takes
+ * domain_lock, the domain is not freed, and afterwards it does not find the
+ * domain.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {

@@ -159,8 +159,8 @@ struct iommu_ioas_allow_iovas {
  *             output: number of ranges that exist
  * @__reserved: must be 0
  * @allowed_iovas: user address of an array of struct iommu_iova_range
- * @out_iova_alignment: set to the required alignment of IOVAs and lengths, a
- *                      power of two, in bytes
+ * @out_iova_alignment: set to the required alignment of IOVAs, user addresses
+ *                      and lengths, a power of two, in bytes
  *
  * Return the IOVAs that may be mapped: those that all attached devices and
  * their IOMMUs can address, except for regions that the platform or a device
