@@ -365,8 +365,8 @@ enum iommufd_vfio_ioas_op {
  *
  * An open file can be passed to VFIO_GROUP_SET_CONTAINER and then be used like
  * a VFIO container. The ioctls of the container apply to one IOAS, the
- * container IOAS. The first VFIO_GROUP_SET_CONTAINER creates it unless one is
- * selected already. IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
+ * container IOAS. VFIO_GROUP_SET_CONTAINER creates it if none is selected.
+ * IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
  *
  * The selection does not move devices: those that are attached stay attached
  * to their IOAS, and devices that are opened later through a group are attached
