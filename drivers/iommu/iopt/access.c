@@ -41,7 +41,8 @@ static void access_free(struct iopt_access *access)
  * @ops: callbacks, or NULL for an access that never pins
  * @data: argument of the callbacks
  *
- * If @ops is not NULL, all mappings have to be page aligned from now on.
+ * If @ops is not NULL, all mappings have to be page aligned until the access is
+ * destroyed.
  *
  * Context: process context. May wait killably for mappings that are not page
  * aligned and are being built or torn down.

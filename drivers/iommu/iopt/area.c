@@ -344,7 +344,7 @@ static bool area_permits(const struct iopt_area *area, unsigned int flags)
  *
  * Context: process context, may sleep; no lock of the space is held.
  * Return: the area, or an ERR_PTR():
- * * %-ENOENT - The IOVA is not mapped, or its area is being built or dying.
+ * * %-ENOENT - The IOVA is not mapped, or its area is being built or is dying.
  * * %-EBUSY - The area is an orphan.
  * * %-EPERM - The mapping does not grant the rights in @flags.
  */

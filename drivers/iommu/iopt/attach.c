@@ -255,9 +255,9 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * @iopt: the space
  * @domain: as for iopt_attach_domain()
  *
- * Like iopt_attach_domain(), but does not wait for mappings that are being
- * built or dying and that @domain may be unable to translate. If it returns
- * 1, the caller drops its locks, calls iopt_attach_wait() and tries again.
+ * Like iopt_attach_domain(), but returns 1 instead of waiting for a mapping
+ * that is being built or torn down. The caller then drops its locks, calls
+ * iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the
  * function waits only for what iopt_detach_domain() waits for as well. The

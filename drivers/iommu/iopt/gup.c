@@ -8,10 +8,10 @@
  * not charged yet never exceed one batch per thread. Batch boundaries do not
  * affect the size of I/O page table entries.
  *
- * Pinning and faulting are two separate steps, because other callers may be
- * waiting for pages of the batch that is being pinned. Except for hugetlb and
- * VM_PFNMAP mappings, pinning handles only pages that are present, and so does
- * not wait for a filesystem unless a page has to be migrated (see
+ * Pinning and faulting are two separate steps, so that other callers that are
+ * waiting for pages of the batch do not wait for a fault. Except for hugetlb
+ * and VM_PFNMAP mappings, pinning handles only pages that are present, and so
+ * does not wait for a filesystem unless a page has to be migrated (see
  * page_migration.c) or a page fault of the process holds the mmap_lock.
  * Faulting may block indefinitely on a filesystem that does not respond. A
  * fault that waits for a page to be read is killable and usually drops the

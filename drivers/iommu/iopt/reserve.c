@@ -402,7 +402,9 @@ static int reserve_outside(struct io_pagetable *iopt,
  *
  * On success, the IOVAs outside of the aperture are reserved, with @domain as
  * the owner, and new mappings must be aligned to the smallest page size of
- * @domain.
+ * @domain. Before the caller drops @iopt->lock, it adds @domain to
+ * io_pagetable.domains, or calls iopt_unreserve_iova() and
+ * iopt_update_alignment() to undo this.
  *
  * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or

@@ -11,8 +11,8 @@
 
 /*
  * Capacity of a chunk in packed runs: the initial capacity, the maximum when
- * runs are appended, and the maximum when runs are split or inserted. See
- * iopt_runs_cut() for the reason.
+ * runs are appended, and the maximum when runs are split or inserted.
+ * iopt_runs_cut() explains why the two maximums differ.
  */
 #define CHUNK_FIRST	8U
 #define CHUNK_MAX	((unsigned int)(PAGE_SIZE / sizeof(u64)))
@@ -52,7 +52,7 @@ static inline void runs_count_steps(unsigned long n)
 }
 #endif
 
-/* Called by loops over chunks, with the position of each chunk. */
+/* Called by loops over chunks with the position of each chunk. May sleep. */
 static inline void runs_chunk_step(unsigned int c)
 {
 	runs_count_steps(1);
