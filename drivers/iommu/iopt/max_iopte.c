@@ -12,6 +12,17 @@
 #include "io_pagetable.h"
 #include "reserve.h"
 
+/*
+ * A limit can be lowered while a domain translates areas only if the policy
+ * permits larger I/O pages to remain.
+ */
+static bool limit_is_possible(struct io_pagetable *iopt, unsigned long bytes)
+{
+	lockdep_assert_held(&iopt->lock);
+	return bytes >= iopt->max_iopte || iopt->policy.mixed_iopte ||
+	       !iopt->nr_areas || list_empty(&iopt->domains);
+}
+
 /**
  * iopt_set_max_iopte() - limit the size of I/O pages
  * @iopt: the space
@@ -38,15 +49,16 @@ int iopt_set_max_iopte(struct io_pagetable *iopt, unsigned long bytes)
 	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE)
 		return -EINVAL;
 	mutex_lock(&iopt->lock);
-	if (bytes < iopt->max_iopte && !iopt->policy.mixed_iopte &&
-	    iopt->nr_areas && !list_empty(&iopt->domains))
+	if (!limit_is_possible(iopt, bytes))
 		rc = -EBUSY;
 	else if (bytes == PAGE_SIZE)
 		rc = iopt_raise_alignment(iopt, PAGE_SIZE);
-	if (!rc) {
+	/* The lock may have been dropped meanwhile. */
+	if (!rc && !limit_is_possible(iopt, bytes))
+		rc = -EBUSY;
+	if (!rc)
 		WRITE_ONCE(iopt->max_iopte, bytes);
-		iopt_update_alignment(iopt);
-	}
+	iopt_update_alignment(iopt);
 	mutex_unlock(&iopt->lock);
 	return rc;
 }

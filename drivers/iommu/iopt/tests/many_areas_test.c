@@ -15,6 +15,7 @@
 #include "access.h"
 #include "space.h"
 #include "thread.h"
+#include "user_mm.h"
 
 #define IOVA	0x100000000UL
 
@@ -22,17 +23,17 @@
 #define NR_MANY	(20UL * IOPT_MAX_STEPS)
 
 /*
- * Create NR_MANY adjacent mappings of one page each, without memory behind
- * them. Debug kernels validate all areas after each call, so keep the number of
- * calls low: each copy doubles the number of mappings.
+ * Create NR_MANY adjacent mappings, all of the page at @uaddr. Debug kernels
+ * validate all areas after each call, so keep the number of calls low: each copy
+ * doubles the number of mappings.
  */
-static void map_many(struct kunit *test)
+static void map_many_to(struct kunit *test, unsigned long uaddr)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long nr, more, iova;
 
-	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, SZ_4G, 1));
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 1));
 	for (nr = 1; nr != NR_MANY; nr += more) {
 		more = min(nr, NR_MANY - nr);
 		iova = IOVA + PAGES(nr);
@@ -49,6 +50,12 @@ static void map_many(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[true]);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_publishing);
+}
+
+/* The same, without memory behind the mappings */
+static void map_many(struct kunit *test)
+{
+	map_many_to(test, SZ_4G);
 }
 
 /* Return the number of lock breaks since the previous call. */
@@ -476,6 +483,73 @@ static void alignment_is_raised_concurrently(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
+/**
+ * struct during_limit - attach that runs while the limit is being lowered
+ * @cpu: processor that both threads run on
+ * @done: the limit has been lowered
+ * @raced: the domain was attached while areas were being checked
+ */
+struct during_limit {
+	unsigned int cpu;
+	bool done;
+	bool raced;
+};
+
+static long call_attach_during_limit(struct test_thread *thread)
+{
+	struct io_pagetable *iopt = thread->space->iopt;
+	struct during_limit *during = thread->data;
+
+	preempt_others_on(during->cpu);
+	while (!READ_ONCE(iopt->nr_raising) && !READ_ONCE(during->done))
+		usleep_range(10, 20);
+	mutex_lock(&iopt->lock);
+	during->raced = iopt->nr_raising;
+	mutex_unlock(&iopt->lock);
+	return iopt_attach_domain(iopt, &thread->space->mock[0]->domain);
+}
+
+/*
+ * A limit on the size of I/O pages is refused if a domain that may contain
+ * larger ones is attached while the call checks whether mappings are aligned.
+ */
+static void limit_races_with_attach(struct kunit *test)
+{
+	const struct iopt_policy policy = {
+		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .alignment = 1,
+	};
+	struct during_limit during = { .cpu = raw_smp_processor_id() };
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt;
+	struct test_thread attach;
+	unsigned long bytes;
+	unsigned int i;
+	int rc;
+
+	test_space_replace(test, &policy);
+	iopt = space->iopt;
+	set_cpus_allowed_ptr(current, cpumask_of(during.cpu));
+	map_many_to(test, test_touched(test, 1));
+	/* Try several times: the thread might run only after the check. */
+	for (i = 0; i != 50 && !during.raced; i++) {
+		during.done = false;
+		test_thread_start(test, &attach, call_attach_during_limit,
+				  &during, current->mm);
+		rc = iopt_set_max_iopte(iopt, PAGE_SIZE);
+		WRITE_ONCE(during.done, true);
+		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
+		KUNIT_EXPECT_EQ(test, during.raced ? -EBUSY : 0, rc);
+		KUNIT_EXPECT_EQ(test, rc ? IOPT_MAX_IOPTE : PAGE_SIZE,
+				iopt_max_iopte(iopt));
+		iopt_detach_domain(iopt, &space->mock[0]->domain);
+		KUNIT_EXPECT_EQ(test, 0,
+				iopt_set_max_iopte(iopt, IOPT_MAX_IOPTE));
+		KUNIT_EXPECT_EQ(test, 1, iopt->iova_alignment);
+	}
+	KUNIT_EXPECT_TRUE(test, during.raced);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
+}
+
 static struct kunit_case many_areas_cases[] = {
 	KUNIT_CASE(unmap_of_many_drops_the_lock),
 	KUNIT_CASE(dirty_of_many_drops_the_lock),
@@ -485,6 +559,7 @@ static struct kunit_case many_areas_cases[] = {
 	KUNIT_CASE(copy_many_is_all_or_nothing),
 	KUNIT_CASE(tracking_starts_during_copy),
 	KUNIT_CASE(alignment_is_raised_concurrently),
+	KUNIT_CASE(limit_races_with_attach),
 	{}
 };
 
