@@ -467,7 +467,8 @@ static void fails_at_nth_allocation(struct kunit *test)
 	 * The call may succeed despite a failed allocation, because some
 	 * allocations are retried or optional.
 	 */
-	for (n = 1, unused = false; !unused && n != 500; n++) {
+	for (n = 1, unused = false; !unused && n != 500;
+	     n = test_fail_next(n, rc)) {
 		test_fail_allocation(n);
 		rc = test_pin(access, IOVA, NFAIL);
 		unused = test_fail_end();
@@ -482,7 +483,8 @@ static void fails_at_nth_allocation(struct kunit *test)
 	KUNIT_EXPECT_GE(test, n, NFAIL / 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 
-	for (n = 1, unused = false; !unused && n != 500; n++) {
+	for (n = 1, unused = false; !unused && n != 500;
+	     n = test_fail_next(n, rc)) {
 		test_fail_allocation(n);
 		rc = iopt_attach_domain(space->iopt, &space->mock[0]->domain);
 		unused = test_fail_end();

@@ -53,6 +53,24 @@ bool test_fail_end(void)
 }
 
 /*
+ * Return which allocation to fail next, after a call with a failure of the
+ * @n-th has returned @rc. A call that succeeded is repeated twice: if it had to
+ * allocate a slab, the slab allocator may have absorbed the failure, and the
+ * next time the @n-th allocation is another one.
+ */
+unsigned int test_fail_next(unsigned int n, int rc)
+{
+	static unsigned int repeated;
+
+	if (!rc && repeated != 2) {
+		repeated++;
+		return n;
+	}
+	repeated = 0;
+	return n + 1;
+}
+
+/*
  * Stop the injection, and expect that no allocation has failed since
  * test_fail_allocation(1). Nothing is checked without CONFIG_FAILSLAB, nor with
  * CONFIG_DEBUG_OBJECTS_RCU_HEAD, because call_rcu() might have allocated.

@@ -612,7 +612,7 @@ static void fails_at_nth(struct kunit *test)
 	call->prepare(test);
 	look(test, before);
 
-	for (n = 1; !unused && n != 1000; n++) {
+	for (n = 1; !unused && n != 1000; n = test_fail_next(n, rc)) {
 		failure->arm(space, n);
 		rc = call->call(test);
 		unused = failure->disarm(space);

@@ -198,7 +198,7 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 	int rc;
 
 	test_needs_failing_allocations(test);
-	for (n = 1; !unused && n != 100; n++) {
+	for (n = 1; !unused && n != 100; n = test_fail_next(n, rc)) {
 		test_runs_append(test, &runs, 100, 1, IOPT_RUN_RAM);
 		for (i = 0; i != 40; i++)
 			test_runs_append(test, &fresh, 200 + 2 * i, 1,
