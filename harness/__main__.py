@@ -64,8 +64,8 @@ The first command installs packages, unpacks a kernel and builds it on all proce
 10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. The kernel is not installed: it runs in
 an emulator. After Ctrl-C, run the same command again: it keeps what is built, and starts its tests anew. Error
 messages name the log in build/log/ that has the details. Compiled objects also stay in the cache of ccache, by default
-~/.cache/ccache. To run one KUnit suite by hand, see "Tests" in Documentation/driver-api/iopt.rst; the commands there
-run in build/linux.
+~/.cache/ccache. To run one KUnit suite by hand, see Documentation/driver-api/iopt-kunit.rst; the commands there run in
+build/linux.
 """
 
 

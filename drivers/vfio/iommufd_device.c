@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Open and close devices that are bound to an iommufd.
+ * Bind devices to an iommufd and open them, and undo both.
  *
  * A device is bound before it is opened and unbound after it is closed. In
- * between, it can be attached and detached. The caller ensures that the device
- * is opened only once at a time, through either its node or its group.
+ * between, it can be attached and detached. The caller, device_cdev.c or
+ * group_iommufd.c, ensures that the device is opened only once at a time,
+ * through either its node or its group. The bind_iommufd op of the device's
+ * driver is in iommufd_physical.c or iommufd_emulated.c.
  */
 #include <linux/iommu.h>
 #include <linux/mutex.h>
