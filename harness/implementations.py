@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the topic type1 with each of its two implementations of type1, by default at the end of the topic."""
+"""Build kernels with either implementation of type1, by default at the last commit of the topic type1."""
 from . import inherit, kernel, packages, series, worktree
 from .paths import BUILD
 from .shell import Failure, must

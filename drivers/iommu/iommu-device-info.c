@@ -21,8 +21,8 @@
 /*
  * Fill @info from the I/O page table of @domain. Returns false and does not
  * change @info if @domain has no I/O page table or no format yet. Without a
- * format, the address width is unknown, and the page sizes may be those of any
- * IOMMU that the driver supports.
+ * format, the address width is unknown, and the page sizes may be those of all
+ * IOMMUs that the driver supports.
  */
 static bool describe_page_table(struct iommu_domain *domain,
 				struct iommu_device_info *info)

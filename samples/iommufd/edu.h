@@ -40,7 +40,7 @@ struct edu {
 /**
  * edu_start() - map the registers and enable DMA
  * @edu: device to initialise
- * @fd: vfio device file that gives access to its regions
+ * @fd: vfio device file that gives access to the registers
  *
  * Return: 0, -ENXIO if the device is not an edu device, or another -errno.
  */

@@ -202,8 +202,8 @@ static int call_map_anywhere(struct env *env)
 }
 
 /*
- * Attach the first device, and map the memory in another IOAS as the source of
- * a copy.
+ * Map the memory in another IOAS as the source of a copy, and attach the first
+ * device.
  */
 static int attach_and_map_src(struct env *env)
 {

@@ -48,7 +48,11 @@
 #define BASE_ROUNDS	5
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
-#define PIN_PAGES	64	/* Pages per pin; mdev_pin records each one */
+/*
+ * Pages per pin. This is only a part of the memory, because mdev_pin records
+ * each page that it pins, and the time of a pin includes that.
+ */
+#define PIN_PAGES	64
 
 NEEDS_EDU(2)
 NEEDS_MDEV_PIN

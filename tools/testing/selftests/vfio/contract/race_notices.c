@@ -3,11 +3,11 @@
  * Race two threads, each of which unmaps its own mapping with a page pinned by
  * a device, against a third thread that opens and closes another device of type
  * "notified". Unlike the other programs, this one checks the result: notices of
- * a device must not overlap, and none must be missing. Lockdep reports lock
+ * a device must not overlap, and none may be missing. Lockdep reports lock
  * inversions in the kernel log. This program covers rule T1-169.
  *
  * The first round does not race: the driver holds the notice of one unmap, and
- * the notice of the other unmap must not start until the first one returns.
+ * the notice of the other unmap must not start until the first notice returns.
  *
  * Usage: race_notices [ROUNDS]
  */
