@@ -2,6 +2,8 @@
 # Goals are commands of the harness (see harness/__main__.py). `make help` lists them.
 
 .DEFAULT_GOAL := help
+# Commands run in the given order, also with -j.
+.NOTPARALLEL:
 
 # Pass variables of the command line to the harness.
 export KERNEL TOPIC PLANT ONLY WIDEN

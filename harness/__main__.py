@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point of the harness: `make COMMAND` runs `python3 -m harness COMMAND`."""
+import signal
+
+# Until main() can handle KeyboardInterrupt, let Ctrl-C end the program without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import difflib
 import errno
 import fcntl
 import importlib
 import os
 import re
-import shlex
 import shutil
-import signal
 import sys
 import textwrap
 
@@ -19,12 +22,12 @@ from .shell import Failure, say
 # {command: (module, help text)}. The module's main() returns the exit status.
 COMMANDS = {
     "run": ("run", "build the kernel, boot it in an emulated PC and do DMA to memory mapped with /dev/iommu"),
-    "check": ("check", "run all tests that a change has to pass"),
+    "check": ("check", "run all tests that a change has to pass (an hour)"),
     "kunit": ("kunit", "run the KUnit suites on user-mode Linux with KASAN and in the x86-64 debug kernel"),
     "selftest": ("selftest", "run the kselftests in guests"),
     "differential": ("differential", "compare type1 in stock 6.1, in both implementations of topic type1, and in ours"),
     "mutants": ("mutants", "plant faults in our code, one at a time, and check that the tests catch each (hours)"),
-    "soak": ("soak", "run campaigns that are too long for check: mutants, races for hours, KCSAN, QEMU 10"),
+    "soak": ("soak", "run campaigns that are too long for check, such as mutants, races, KCSAN and QEMU 10 (a day)"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
     "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and build/bench.svg"),
     "clients": ("clients", "run programs of others: DPDK's testpmd, and kselftests of newer kernels"),
@@ -43,11 +46,12 @@ VARIABLES = {
     "KERNEL": (set(COMMANDS) - {"bases", "clean"},
                "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
     "TOPIC": (set(COMMANDS) - {"bases", "clean"},
-              "last topic of series/ in the tree; by default, all topics are in it"),
+              "last topic of series/ in the tree: fixes, core, engine, type1, iommufd, vfio or retire, the default; most "
+              "commands that run tests need vfio or retire"),
     "ONLY": ({"selftest", "differential", "mutants", "bench", "configs", "bisect"},
              "comma-separated names of programs, mutants, parts, configurations or patches; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug; the command must fail"),
+    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug, to see that the tests find it"),
 }
 
 # {command: first topic at which TOPIC= may end the series}; the commands that are not listed work with any topic.
@@ -86,7 +90,8 @@ def usage():
 def variables_given():
     """Return the names of the variables on the command line of make."""
     _, _, given = os.environ.get("MAKEFLAGS", "").partition("-- ")
-    return [word.partition("=")[0].rstrip(":+?") for word in shlex.split(given) if "=" in word]
+    # In MAKEFLAGS, make escapes blanks with backslashes, and does not quote.
+    return [word.partition("=")[0].rstrip(":+?") for word in re.split(r"(?<!\\)\s+", given) if "=" in word]
 
 
 def goals():
@@ -99,17 +104,21 @@ def check_arguments(command):
     for goal in dict.fromkeys([command, *goals()]):
         if goal not in COMMANDS and goal != "help":
             near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
-                difflib.get_close_matches(goal, COMMANDS, 1)
+                difflib.get_close_matches(goal, [*COMMANDS, "help"], 1)
             raise Failure(f"there is no command {goal}{f'; did you mean {near[0]}?' if near else '.'} "
                           "Run `make help` for a list.")
-    for name in variables_given():
+    given = variables_given()
+    for name in given:
         if name not in VARIABLES:
             near = difflib.get_close_matches(name.upper(), VARIABLES, 1)
             raise Failure(f"there is no variable {name}={f'; did you mean {near[0]}=?' if near else '.'} "
                           "Run `make help` for a list.")
     for name, (commands, _) in VARIABLES.items():
         if os.environ.get(name) and command not in commands:
-            raise Failure(f"make {command} does not take {name}=. `make help` lists the commands that do.")
+            where = "" if name in given else f" It is set in your environment: run `unset {name}`."
+            raise Failure(f"make {command} does not take {name}=.{where} `make help` lists the commands that do.")
+    if "ONLY" in given and not os.environ.get("ONLY"):
+        raise Failure("ONLY= is empty: give a name, or leave ONLY= out to run everything")
     widen.given()
     if command != "clean":
         base.named()
@@ -125,7 +134,10 @@ def check_folder():
     if re.search(r"[\s:]", str(ROOT)):
         raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
                       "the clone")
-    if (BUILD.exists() or BUILD.is_symlink()) and not BUILD.is_dir():
+    if BUILD.is_symlink() and not BUILD.exists():
+        raise Failure(f"{BUILD} is a symbolic link to {os.readlink(BUILD)}, which does not exist: create that folder, or "
+                      "remove the link")
+    if BUILD.exists() and not BUILD.is_dir():
         raise Failure(f"{BUILD} exists but is not a folder: remove it")
 
 
@@ -149,9 +161,15 @@ def explain(error):
     """Return a message for an error that the user can resolve, such as a full disk, or None for other errors."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free >> 20
+        if free > 1000:
+            return f"{error.strerror}: {error.filename or 'the file that the output is written to'}"
         return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, and all commands "
                 "together 10 GB. `make clean` removes all builds.")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR) and str(error.filename).startswith(f"{BUILD}/"):
+        return f"{error.filename} is in the way: remove it, or run make clean"
+    if error.errno == errno.EROFS:
+        return f"{error.strerror}: {error.filename}. Use a clone on a file system that can be written."
+    if error.errno in (errno.EACCES, errno.EPERM) and error.filename:
         if not str(error.filename).startswith(f"{ROOT}/"):
             return f"{error.strerror}: {error.filename}. Run make as a user who has this permission."
         return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
@@ -159,18 +177,31 @@ def explain(error):
     return None
 
 
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def end(received, _):
+    """Turn a signal into an exception, so that `finally` blocks stop the programs that were started."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + received)
+
+
 def main():
     if sys.argv[1:] in ([], ["help"]):
         usage()
         return 0
     command = sys.argv[1]
+    if len(sys.argv) > 2:
+        raise Failure(f"'{' '.join(sys.argv[1:])}' is not a command. Run `make help` for a list.")
     check_arguments(command)
     # For `make help COMMAND`, make runs the harness once for each goal. Do not run the command.
     if "help" in goals():
         return 0
     check_folder()
-    # Turn SIGTERM into an exception, so that `finally` blocks stop the programs that were started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:      # as by nohup
+            signal.signal(number, end)
     module = importlib.import_module(f"harness.{COMMANDS[command][0]}")
     if hasattr(module, "check_variables"):
         module.check_variables()
@@ -181,16 +212,17 @@ def main():
 
 if __name__ == "__main__":
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(main())
     except Failure as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("\ninterrupted; what is built so far is kept for the next command", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(sys.argv[1:] not in ([], ["help"]))
     except OSError as error:
         message = explain(error)
         if not message:

@@ -11,7 +11,7 @@ import shutil
 from . import packages
 from .paths import BUILD, ROOT
 from .results import Results, report
-from .shell import logged, must, output
+from .shell import GRACE, logged, must, output
 
 FOLDER = BUILD / "bases"
 COPY = FOLDER / "copy"
@@ -43,7 +43,7 @@ def applied(version):
     shutil.copytree(ROOT, COPY, symlinks=True, ignore=shutil.ignore_patterns("build", ".git"))
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     status, log = logged(f"apply the series to {version}", ["make", "-C", COPY, "series", f"KERNEL={source}"],
-                         f"bases-{version}.log", env=env)
+                         f"bases-{version}.log", env=env, grace=4 * GRACE)
     shutil.rmtree(source.parents[2])
     return not status, log
 

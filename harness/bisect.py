@@ -24,7 +24,8 @@ TREE = BUILD / "bisect-tree"
 MODULES = {
     "drivers/iommu/iopt": ["iopt"],
     "drivers/iommu/iommufd": ["iommufd"],
-    "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_type1_ioctl", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
+    "drivers/vfio/type1_ioctl": ["vfio_type1_ioctl"],
+    "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
 }
 VARIANTS = {"y": ["common", "iommufd", "kunit", "validate"], "m": ["common", "iommufd", "modular", "validate"]}
 # The same with type1 on the engine, for the commits at which it is not the default.

@@ -35,7 +35,9 @@ def main():
             remove(path, left)
     if not left:
         LOCK.unlink()
-        BUILD.rmdir()
+        # A folder on which a file system is mounted stays.
+        if not BUILD.is_mount():
+            BUILD.rmdir()
     progress.done()
     if left:
         # The errors of the folders above a file that could not be removed follow from its error.

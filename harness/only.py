@@ -21,10 +21,14 @@ def select(wanted, names, what, shown=None):
     `names`.
     """
     patterns = [pattern for pattern in re.split(r"[,\s]+", wanted) if pattern]
+    if wanted and not patterns:
+        raise Failure(f"ONLY={wanted} contains no name: leave ONLY= out to run everything")
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             choices = textwrap.wrap("  ".join(shown or names), 100, break_long_words=False, break_on_hyphens=False)
-            near = difflib.get_close_matches(pattern, names, 1)
+            folder = pattern.rstrip("/") + "/"
+            near = [f"'ONLY={folder}*'"] if any(name.startswith(folder) for name in names) else \
+                difflib.get_close_matches(pattern, names, 1)
             raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'"
                                         f"{f'; did you mean {near[0]}?' if near else '.'} Choose from these, separated "
                                         "by commas; * stands for any text:", *choices]))

@@ -10,6 +10,7 @@ documented errno must be seen by one of them.
 import fnmatch
 import functools
 import os
+import re
 from dataclasses import dataclass, field
 
 from . import beside, errnos, guest, kernel, ktap, only, packages, planted, series, widen
@@ -17,7 +18,9 @@ from .paths import BUILD, HARNESS, LINUX, ROOT
 from .results import Results, report
 from .shell import Failure, must, output
 
+SELFTESTS = "tools/testing/selftests"
 COLLECTIONS = ("iommufd", "vfio")
+PROGRAM = re.compile(r"^TEST_GEN_PROGS \+= (\w+)$", re.M)
 FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
 # A program that provokes DMA faults on purpose prints this line.
 DECLARED = "# expects: dma-fault"
@@ -37,7 +40,7 @@ class Group:
     def has(self, program):
         if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
             return True
-        source = LINUX / "tools/testing/selftests" / f"{program}.c"
+        source = ROOT / SELFTESTS / f"{program}.c"
         return bool(self.text) and source.exists() and self.text in source.read_text()
 
 
@@ -63,12 +66,12 @@ GROUPS = [
 
 def make(collection, *arguments):
     """Return the arguments that run make in the folder of a collection, with the lib.mk of the tree."""
-    return ["make", "-C", LINUX / "tools/testing/selftests" / collection, f"OUTPUT={FOLDER / collection}", *arguments]
+    return ["make", "-C", LINUX / SELFTESTS / collection, f"OUTPUT={FOLDER / collection}", *arguments]
 
 
 def collections():
     """Return those of COLLECTIONS that are in the tree, which may end with TOPIC=."""
-    return [name for name in COLLECTIONS if (LINUX / "tools/testing/selftests" / name / "Makefile").exists()]
+    return [name for name in COLLECTIONS if (LINUX / SELFTESTS / name / "Makefile").exists()]
 
 
 def programs():
@@ -81,9 +84,22 @@ def programs():
 
 
 def sources():
-    """Return the names of all programs, from their sources: each .c file is a program. This needs no kernel tree."""
-    return [f"{collection}/{path.stem}" for collection in COLLECTIONS
-            for path in sorted((ROOT / "tools/testing/selftests" / collection).glob("*.c"))]
+    """Return what programs() returns, from the Makefiles in the repository and the series. This needs no kernel tree."""
+    listed = {path for patch in series.patches(series.given()) for path in patch.files}
+    return [f"{collection}/{name}" for collection in COLLECTIONS for name in PROGRAM.findall(
+        (ROOT / SELFTESTS / collection / "Makefile").read_text()) if f"{SELFTESTS}/{collection}/{name}.c" in listed]
+
+
+def select(every, wanted, plant, widened):
+    """Return those of the programs that ONLY= selects; raise Failure if PLANT= or WIDEN= has no effect on them."""
+    chosen = only.select(wanted, every, "program")
+    groups = [group for group, _ in grouped(chosen)]
+    if plant and not any(group.kernel == "debug" for group in groups):
+        raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find "
+                      "the bug")
+    if widened and RACES not in groups:
+        raise Failure("WIDEN=1 has no effect, since none of the programs is concurrent")
+    return chosen
 
 
 def build_programs(include):
@@ -184,12 +200,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     kernel. Other arguments are for guest.Guest.
     """
     every = programs()
-    chosen = only.select(wanted, every, "program")
-    if plant and not any(group.kernel == "debug" for group, _ in grouped(chosen)):
-        raise Failure(f"PLANT={plant}: none of the programs runs in the debug kernel, which has the checks that find "
-                      "the bug")
-    if widened and not any(group is RACES for group, _ in grouped(chosen)):
-        raise Failure("WIDEN=1 has no effect, since none of the programs is concurrent")
+    chosen = select(every, wanted, plant, widened)
     build_programs(kernel.headers(kernel.build("debug")))
 
     def run_group(group, members, built_for):
@@ -237,8 +248,7 @@ def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
 
 
 def check_variables():
-    planted.given()
-    only.select(only.given(), sources(), "program")
+    select(sources(), only.given(), planted.given(), widen.given())
 
 
 def main():

@@ -292,7 +292,8 @@ def apply():
     edited = git("diff", "--name-only", "HEAD").split()
     if edited:
         raise Failure(f"Files of {LINUX} were edited or are missing: {', '.join(edited[:3])}"
-                      f"{f' and {len(edited) - 3} more' if len(edited) > 3 else ''}.\nThis tree is generated. To discard the changes, run\n"
+                      f"{f' and {len(edited) - 3} more' if len(edited) > 3 else ''}.\n"
+                      f"This tree is generated. To discard the changes, run\n"
                       f"    git -C {LINUX} checkout .\nTo change the kernel, edit our files or those in series/.")
     start = git("rev-parse", "base").strip()
     tooling = b"".join((ROOT / "harness" / name).read_bytes() for name in ("edits.py", "parts.py", "series.py"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run programs with their output in a log, and show the progress of long-running ones."""
+import contextlib
 import os
 import re
 import select
@@ -31,13 +32,14 @@ def output(*argv, cwd=None, env=None, data=None, text=True):
 
 
 class Progress:
-    """Progress of a long operation: on a terminal, one line that is updated; otherwise, a new line every 30 seconds."""
+    """Progress of a long operation: on a terminal, one line that is updated; otherwise, a line every 30 seconds."""
 
     def __init__(self, title):
         self.title = title
         self.start = time.monotonic()
         self.tty = sys.stdout.isatty()
-        self.shown = self.start
+        # Without a terminal, the first line appears after 5 seconds.
+        self.shown = self.start if self.tty else self.start - 25
         if self.tty:
             self._show("")
 
@@ -75,17 +77,24 @@ def spawn(argv, stderr=subprocess.STDOUT, cwd=None, env=None):
                             stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
 
 
-def stop(child):
+GRACE = 5       # seconds from SIGTERM to SIGKILL
+
+
+def stop(child, grace=GRACE):
     """End the process group of a program unless the program has exited; return its exit status.
 
-    SIGTERM lets the program end the process groups that it has created itself, as this harness does.
+    SIGTERM lets the program end the process groups that it has created itself. A nested harness needs more than GRACE
+    seconds for that.
     """
     if child.poll() is None:
-        os.killpg(child.pid, signal.SIGTERM)
         try:
-            child.wait(timeout=5)
+            os.killpg(child.pid, signal.SIGTERM)
+            child.wait(timeout=grace)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
 
 
@@ -116,7 +125,7 @@ ADVICE = {
 }
 
 
-def logged(title, argv, log, cwd=None, env=None):
+def logged(title, argv, log, cwd=None, env=None, grace=GRACE):
     """Run a long command with its output in build/log/<log>; return its exit status and the path of the log."""
     LOG.mkdir(parents=True, exist_ok=True)
     path = LOG / log
@@ -132,7 +141,7 @@ def logged(title, argv, log, cwd=None, env=None):
                 progress.tick(f"{count} lines  {last}" if count else "")
             status = child.wait()
         finally:
-            stop(child)
+            stop(child, grace)
     progress.done("" if status == 0 else "failed")
     return status, path
 
