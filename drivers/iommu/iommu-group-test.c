@@ -148,9 +148,9 @@ static int setup(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, bed);
 	bed->test = test;
 	KUNIT_ASSERT_EQ(test, 0, bus_register(&fake_bus));
+	test->priv = bed;
 	bed->group = iommu_group_alloc();
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bed->group));
-	test->priv = bed;
 	for (i = 0; i != DEVICES; i++) {
 		bed->devices[i] = new_device(test, i);
 		KUNIT_ASSERT_NOT_NULL(test, bed->devices[i]);
@@ -183,7 +183,8 @@ static void teardown(struct kunit *test)
 	}
 	if (!bed->user_freed)
 		kfree(bed->user);
-	iommu_group_put(bed->group);
+	if (!IS_ERR_OR_NULL(bed->group))
+		iommu_group_put(bed->group);
 	bus_unregister(&fake_bus);
 }
 

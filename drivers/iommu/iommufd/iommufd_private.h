@@ -63,7 +63,7 @@ struct iommufd_object;
  * @account: how mappings of processes without CAP_IPC_LOCK are charged. Written
  *           only while @objects is empty, under the xa_lock of @objects
  * @container: IOAS that the ioctls of VFIO containers apply to, or NULL;
- *             protected by the xa_lock of @objects. Cleared when the IOAS is
+ *             written under the xa_lock of @objects. Cleared when the IOAS is
  *             destroyed
  */
 struct iommufd_ctx {

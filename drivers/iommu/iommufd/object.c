@@ -31,8 +31,9 @@
  * @size: size in bytes of the struct that embeds the object
  * @type: type of the object
  *
- * Lookups of the ID fail until iommufd_object_publish() is called. The caller
- * must call either that or iommufd_object_abort().
+ * Lookups of the ID fail until the object is published. The caller must call
+ * iommufd_object_publish(), iommufd_object_publish_locked() or
+ * iommufd_object_abort().
  *
  * Context: May sleep.
  * Return: the object, zeroed except for its head, or an ERR_PTR():

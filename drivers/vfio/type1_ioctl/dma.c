@@ -350,8 +350,8 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may have been unmapped.
  * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
- *   only), a bitmap is requested while dirty tracking is off, or a mapping has
- *   already lost its user address.
+ *   only), a bitmap is requested for version 1 or while dirty tracking is off,
+ *   or a mapping has already lost its user address.
  * * %-ENODEV - There is no space.
  * * %-EBUSY - Mappings cannot lose their user address because the container has
  *   a mediated group.

@@ -455,7 +455,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	unsigned long uaddr = test_touched(test, NFAIL), i;
 	unsigned long charged = test_charged();
-	unsigned int n;
+	unsigned int n, repeated = 0;
 	bool unused;
 	int rc;
 
@@ -468,7 +468,7 @@ static void fails_at_nth_allocation(struct kunit *test)
 	 * allocations are retried or optional.
 	 */
 	for (n = 1, unused = false; !unused && n != 500;
-	     n = test_fail_next(n, rc)) {
+	     n = test_fail_next(n, rc, &repeated)) {
 		test_fail_allocation(n);
 		rc = test_pin(access, IOVA, NFAIL);
 		unused = test_fail_end();
@@ -483,8 +483,9 @@ static void fails_at_nth_allocation(struct kunit *test)
 	KUNIT_EXPECT_GE(test, n, NFAIL / 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 
+	repeated = 0;
 	for (n = 1, unused = false; !unused && n != 500;
-	     n = test_fail_next(n, rc)) {
+	     n = test_fail_next(n, rc, &repeated)) {
 		test_fail_allocation(n);
 		rc = iopt_attach_domain(space->iopt, &space->mock[0]->domain);
 		unused = test_fail_end();

@@ -422,7 +422,7 @@ static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 {
 	struct test_space *space = test->priv;
 	unsigned long uaddr = test_touched(test, 8), i;
-	unsigned int n, nr_failed = 0;
+	unsigned int n, nr_failed = 0, repeated = 0;
 	bool unused = false;
 	int rc = 0;
 
@@ -431,7 +431,8 @@ static void start_ENOMEM_at_nth_allocation(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0,
 				test_map(space->iopt, IOVA + PAGES(2 * i),
 					 uaddr + PAGES(2 * i), 2));
-	for (n = 1; !unused && n != 100; n = test_fail_next(n, rc)) {
+	for (n = 1; !unused && n != 100;
+	     n = test_fail_next(n, rc, &repeated)) {
 		test_fail_allocation(n);
 		rc = iopt_dirty_start(space->iopt);
 		unused = test_fail_end();

@@ -53,20 +53,19 @@ bool test_fail_end(void)
 }
 
 /*
- * Return which allocation to fail next, after a call with a failure of the
- * @n-th has returned @rc. A call that succeeded is repeated twice: if it had to
- * allocate a slab, the slab allocator may have absorbed the failure, and the
- * next time the @n-th allocation is another one.
+ * Return which allocation to fail next, after the @n-th has failed in a call
+ * that returned @rc. If the call succeeded, fail the same one again, up to
+ * twice: if the call had to allocate a slab, the slab allocator may have
+ * absorbed the failure, and the next time the @n-th allocation is another one.
+ * @repeated is 0 at first.
  */
-unsigned int test_fail_next(unsigned int n, int rc)
+unsigned int test_fail_next(unsigned int n, int rc, unsigned int *repeated)
 {
-	static unsigned int repeated;
-
-	if (!rc && repeated != 2) {
-		repeated++;
+	if (!rc && *repeated != 2) {
+		++*repeated;
 		return n;
 	}
-	repeated = 0;
+	*repeated = 0;
 	return n + 1;
 }
 

@@ -594,7 +594,7 @@ static void fails_at_nth(struct kunit *test)
 	const struct call *call = &calls[param / NR_FAILURES];
 	struct test_space *space = test->priv;
 	struct state *before, *after;
-	unsigned int n, nr_failed = 0;
+	unsigned int n, nr_failed = 0, repeated = 0;
 	bool unused = false;
 	int rc;
 
@@ -612,7 +612,8 @@ static void fails_at_nth(struct kunit *test)
 	call->prepare(test);
 	look(test, before);
 
-	for (n = 1; !unused && n != 1000; n = test_fail_next(n, rc)) {
+	for (n = 1; !unused && n != 1000;
+	     n = test_fail_next(n, rc, &repeated)) {
 		failure->arm(space, n);
 		rc = call->call(test);
 		unused = failure->disarm(space);

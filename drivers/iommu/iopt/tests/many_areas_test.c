@@ -270,14 +270,14 @@ static void preempt_others_on(unsigned int cpu)
 }
 
 /**
- * struct during_copy - start of tracking that races with a copy
+ * struct during_call - a call that races with another one
  * @cpu: processor that both threads run on
- * @copied: the copy has finished
- * @raced: tracking was started while the copy was inserting areas
+ * @done: the other call has returned
+ * @raced: the call began while the other one was in progress
  */
-struct during_copy {
+struct during_call {
 	unsigned int cpu;
-	bool copied;
+	bool done;
 	bool raced;
 };
 
@@ -288,10 +288,10 @@ struct during_copy {
 static long call_start_tracking(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
-	struct during_copy *during = thread->data;
+	struct during_call *during = thread->data;
 
 	preempt_others_on(during->cpu);
-	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(during->copied))
+	while (!READ_ONCE(iopt->nr_claimed) && !READ_ONCE(during->done))
 		usleep_range(10, 20);
 	mutex_lock(&iopt->lock);
 	during->raced = iopt->nr_inserting[false];
@@ -321,7 +321,7 @@ static void tracking_starts_during_copy(struct kunit *test)
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
 	unsigned long iova = IOVA + PAGES(NR_MANY), bytes;
-	struct during_copy during = { .cpu = raw_smp_processor_id() };
+	struct during_call during = { .cpu = raw_smp_processor_id() };
 	struct test_thread start;
 	unsigned int i;
 
@@ -333,13 +333,13 @@ static void tracking_starts_during_copy(struct kunit *test)
 	map_many(test);
 	/* Try several times: the thread might run only after a copy ends. */
 	for (i = 0; i != 50 && !during.raced; i++) {
-		during.copied = false;
+		during.done = false;
 		test_thread_start(test, &start, call_start_tracking, &during,
 				  current->mm);
 		KUNIT_EXPECT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
 						   PAGES(NR_MANY), TEST_RW,
 						   IOPT_MAP_FIXED));
-		WRITE_ONCE(during.copied, true);
+		WRITE_ONCE(during.done, true);
 		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&start));
 		KUNIT_EXPECT_EQ(test, 0, nr_untracked(iopt));
 		iopt_dirty_stop(iopt);
@@ -483,22 +483,10 @@ static void alignment_is_raised_concurrently(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
-/**
- * struct during_limit - attach that runs while the limit is being lowered
- * @cpu: processor that both threads run on
- * @done: the limit has been lowered
- * @raced: the domain was attached while areas were being checked
- */
-struct during_limit {
-	unsigned int cpu;
-	bool done;
-	bool raced;
-};
-
 static long call_attach_during_limit(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
-	struct during_limit *during = thread->data;
+	struct during_call *during = thread->data;
 
 	preempt_others_on(during->cpu);
 	while (!READ_ONCE(iopt->nr_raising) && !READ_ONCE(during->done))
@@ -518,7 +506,7 @@ static void limit_races_with_attach(struct kunit *test)
 	const struct iopt_policy policy = {
 		.gfp = GFP_KERNEL, .max_areas = UINT_MAX, .alignment = 1,
 	};
-	struct during_limit during = { .cpu = raw_smp_processor_id() };
+	struct during_call during = { .cpu = raw_smp_processor_id() };
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt;
 	struct test_thread attach;

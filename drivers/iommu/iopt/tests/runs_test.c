@@ -192,13 +192,14 @@ static void expect_filled_or_not(struct kunit *test, struct iopt_runs *runs,
 static void runs_fill_is_all_or_nothing(struct kunit *test)
 {
 	struct iopt_runs runs = {}, fresh = {};
-	unsigned int n, nr_failed = 0;
+	unsigned int n, nr_failed = 0, repeated = 0;
 	bool unused = false;
 	unsigned long i;
 	int rc;
 
 	test_needs_failing_allocations(test);
-	for (n = 1; !unused && n != 100; n = test_fail_next(n, rc)) {
+	for (n = 1; !unused && n != 100;
+	     n = test_fail_next(n, rc, &repeated)) {
 		test_runs_append(test, &runs, 100, 1, IOPT_RUN_RAM);
 		for (i = 0; i != 40; i++)
 			test_runs_append(test, &fresh, 200 + 2 * i, 1,

@@ -921,6 +921,9 @@ TEST_F_TIMEOUT(container, groups_race_to_create_ioas, 600)
 					    &entry[i]));
 	for (i = 0; i < NEW_IOMMUFDS && !entry[0].err && !entry[1].err; i++) {
 		fd = iommu_open();
+		EXPECT_LE(0, fd);
+		if (fd < 0)
+			break;
 		entry[0].iommufd = fd;
 		entry[1].iommufd = fd;
 		pthread_barrier_wait(&both);

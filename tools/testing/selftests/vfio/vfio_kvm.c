@@ -34,6 +34,7 @@
 #include "text.h"
 
 #define TRACING		"/sys/kernel/debug/tracing"
+#define EVENTS		"vfio_kvm"	/* group of the kprobe events */
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 
 #define FILE_PAGES	8
@@ -86,11 +87,11 @@ static int probe_on(const char *name, const char *function)
 	char text[128];
 	int err;
 
-	snprintf(text, sizeof(text), "p:%s %s\n", name, function);
+	snprintf(text, sizeof(text), "p:" EVENTS "/%s %s\n", name, function);
 	err = text_write(TRACING "/kprobe_events", text);
 	if (err)
 		return err;
-	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
+	snprintf(text, sizeof(text), TRACING "/events/" EVENTS "/%s/enable", name);
 	return text_write(text, "1");
 }
 
@@ -98,9 +99,9 @@ static void probe_off(const char *name)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), TRACING "/events/kprobes/%s/enable", name);
+	snprintf(text, sizeof(text), TRACING "/events/" EVENTS "/%s/enable", name);
 	text_write(text, "0");
-	snprintf(text, sizeof(text), "-:%s\n", name);
+	snprintf(text, sizeof(text), "-:" EVENTS "/%s\n", name);
 	text_write(TRACING "/kprobe_events", text);
 }
 
