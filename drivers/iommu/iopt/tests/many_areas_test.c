@@ -23,25 +23,26 @@
 #define NR_MANY	(20UL * IOPT_MAX_STEPS)
 
 /*
- * Create NR_MANY adjacent mappings, all of the page at @uaddr. Debug kernels
+ * Create @nr adjacent mappings, all of the page at @uaddr. Debug kernels
  * validate all areas after each call, so keep the number of calls low: each copy
  * doubles the number of mappings.
  */
-static void map_many_to(struct kunit *test, unsigned long uaddr)
+static void map_page_often(struct kunit *test, unsigned long uaddr,
+			   unsigned long nr)
 {
 	struct test_space *space = test->priv;
 	struct io_pagetable *iopt = space->iopt;
-	unsigned long nr, more, iova;
+	unsigned long done, more, iova;
 
 	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, IOVA, uaddr, 1));
-	for (nr = 1; nr != NR_MANY; nr += more) {
-		more = min(nr, NR_MANY - nr);
-		iova = IOVA + PAGES(nr);
+	for (done = 1; done != nr; done += more) {
+		more = min(done, nr - done);
+		iova = IOVA + PAGES(done);
 		KUNIT_ASSERT_EQ(test, 0, iopt_copy(iopt, &iova, iopt, IOVA,
 						   PAGES(more), TEST_RW,
 						   IOPT_MAP_FIXED));
 	}
-	KUNIT_ASSERT_EQ(test, NR_MANY, iopt->nr_areas);
+	KUNIT_ASSERT_EQ(test, nr, iopt->nr_areas);
 	/*
 	 * Attach, and the start and stop of tracking, wait for these counters
 	 * to become 0.
@@ -52,10 +53,10 @@ static void map_many_to(struct kunit *test, unsigned long uaddr)
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_publishing);
 }
 
-/* The same, without memory behind the mappings */
+/* Create NR_MANY adjacent mappings, without memory behind them. */
 static void map_many(struct kunit *test)
 {
-	map_many_to(test, SZ_4G);
+	map_page_often(test, SZ_4G, NR_MANY);
 }
 
 /* Return the number of lock breaks since the previous call. */
@@ -483,14 +484,20 @@ static void alignment_is_raised_concurrently(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(iopt, 0, ULONG_MAX, &bytes));
 }
 
+static long call_limit(struct test_thread *thread)
+{
+	struct during_call *during = thread->data;
+
+	set_cpus_allowed_ptr(current, cpumask_of(during->cpu));
+	return iopt_set_max_iopte(thread->space->iopt, PAGE_SIZE);
+}
+
 static long call_attach_during_limit(struct test_thread *thread)
 {
 	struct io_pagetable *iopt = thread->space->iopt;
 	struct during_call *during = thread->data;
 
 	preempt_others_on(during->cpu);
-	while (!READ_ONCE(iopt->nr_raising) && !READ_ONCE(during->done))
-		usleep_range(10, 20);
 	mutex_lock(&iopt->lock);
 	during->raced = iopt->nr_raising;
 	mutex_unlock(&iopt->lock);
@@ -508,25 +515,32 @@ static void limit_races_with_attach(struct kunit *test)
 	};
 	struct during_call during = { .cpu = raw_smp_processor_id() };
 	struct test_space *space = test->priv;
+	struct test_thread limit, attach;
 	struct io_pagetable *iopt;
-	struct test_thread attach;
 	unsigned long bytes;
 	unsigned int i;
 	int rc;
 
 	test_space_replace(test, &policy);
 	iopt = space->iopt;
-	set_cpus_allowed_ptr(current, cpumask_of(during.cpu));
-	map_many_to(test, test_touched(test, 1));
-	/* Try several times: the thread might run only after the check. */
+	/* Enough areas for the check to drop the lock twice */
+	map_page_often(test, test_touched(test, 1), 2 * IOPT_MAX_STEPS);
+	/*
+	 * Both threads wait for the lock, usually the one that lowers the limit
+	 * first.
+	 */
 	for (i = 0; i != 50 && !during.raced; i++) {
-		during.done = false;
+		mutex_lock(&iopt->lock);
+		test_thread_start(test, &limit, call_limit, &during,
+				  current->mm);
+		usleep_range(1000, 2000);
 		test_thread_start(test, &attach, call_attach_during_limit,
 				  &during, current->mm);
-		rc = iopt_set_max_iopte(iopt, PAGE_SIZE);
-		WRITE_ONCE(during.done, true);
+		usleep_range(1000, 2000);
+		mutex_unlock(&iopt->lock);
+		rc = test_thread_join(&limit);
 		KUNIT_EXPECT_EQ(test, 0, test_thread_join(&attach));
-		KUNIT_EXPECT_EQ(test, during.raced ? -EBUSY : 0, rc);
+		KUNIT_EXPECT_TRUE(test, rc == -EBUSY || (!rc && !during.raced));
 		KUNIT_EXPECT_EQ(test, rc ? IOPT_MAX_IOPTE : PAGE_SIZE,
 				iopt_max_iopte(iopt));
 		iopt_detach_domain(iopt, &space->mock[0]->domain);
