@@ -400,8 +400,8 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Reserve the IOVAs that the device cannot use before the domain
-	 * exists, so that no map uses them. The attach affects the whole group,
+	 * Before the device joins a domain, reserve the IOVAs that it cannot
+	 * use, so that no map uses them. The attach affects the whole group,
 	 * but regions of other devices of the group are only reserved once
 	 * these devices are attached as well. The reservation may wait for a
 	 * map. Do not hold attach_lock meanwhile: a detach takes the lock and

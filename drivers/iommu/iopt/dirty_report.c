@@ -141,7 +141,7 @@ static int area_take_bits(struct io_pagetable *iopt, struct iopt_area *area,
 	lockdep_assert_held(&iopt->lock);
 	*taken = 0;
 	do {
-		/* iopt_dirty_stop() may have been called since the check. */
+		/* Tracking may have been stopped since iopt_dirty_check(). */
 		if (!area->dirty)
 			return -EINVAL;
 		end = min(first + BITS_PER_LONG, slice_end(slice));
@@ -179,7 +179,11 @@ static int area_report_word(struct io_pagetable *iopt, struct iopt_area *area,
 	int rc;
 
 	mutex_lock(&iopt->lock);
-	/* Detach marks pages dirty before it decrements nr_domains. */
+	/*
+	 * While a domain translates the area, an untracked device may write to
+	 * any of its pages. Otherwise the dirty bits are complete: a detach
+	 * marks all pages dirty before it decrements nr_domains.
+	 */
 	all = iopt->nr_untracked && READ_ONCE(area->nr_domains);
 	rc = area_take_bits(iopt, area, slice, flags, &bits);
 	mutex_unlock(&iopt->lock);

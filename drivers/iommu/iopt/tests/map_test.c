@@ -117,7 +117,7 @@ static void map_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 40));
 }
 
-/* Write-only memory can be mapped for writing by the device. */
+/* Memory that the process can only write can be mapped for writing. */
 static void map_write_only_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -150,8 +150,8 @@ static bool do_copy_across(struct random *random)
 }
 
 /*
- * Expect that every access of space @s was notified of a mapping @notified
- * times, and that no access of the other space was. Reset the counters.
+ * Expect that unmaps of @mapping have notified every access of space @s
+ * @notified times, and no access of the other space. Reset the counters.
  */
 static void expect_notified(struct random *random, unsigned int s,
 			    const struct model_mapping *mapping,

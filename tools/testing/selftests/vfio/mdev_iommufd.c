@@ -384,8 +384,8 @@ TEST_F(mdev, copy)
 }
 
 /*
- * A process that has the file of a device, but does not share the memory,
- * writes to the memory through the device.
+ * A process that has inherited the open file of a device, but does not share
+ * the memory, writes to the memory of the process that mapped it.
  */
 TEST_F(mdev, copy_by_another_process)
 {
