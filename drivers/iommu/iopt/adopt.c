@@ -194,9 +194,9 @@ static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 
 /*
  * Wait until the orphan can be adopted, and mark it as busy. The mark keeps the
- * orphan in the tree without a lock. Charging may wait for the mmap_lock, so
- * the caller must then hold neither attach_mutex nor iopt->lock, which detach
- * takes uninterruptibly.
+ * orphan in the tree while the caller charges the pages. The caller does so
+ * without attach_mutex and iopt->lock: charging may wait for the mmap_lock, and
+ * detach takes both locks uninterruptibly.
  */
 static int orphan_take(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)

@@ -50,8 +50,9 @@ static inline unsigned long iopt_run_stride(enum iopt_run_kind kind)
 }
 
 /*
- * True if the pages of a run are lost, and so stay pinned. The zero page is
- * never lost, because it is not pinned.
+ * True if the pages of a run are lost, and so stay pinned. The zero page is not
+ * pinned, so it does not count even if @run->lost is set. Callers do not pass
+ * runs of memory without struct page, which is not pinned either.
  */
 static inline bool iopt_run_is_lost(const struct iopt_run *run)
 {

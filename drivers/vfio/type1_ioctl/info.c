@@ -15,7 +15,7 @@
 
 /**
  * type1_check_extension() - handle VFIO_CHECK_EXTENSION
- * @space: the space, or NULL
+ * @space: the space, or NULL if there is none yet
  * @extension: %VFIO_TYPE1_IOMMU etc.
  *
  * Return: 1 if the extension is supported, otherwise 0.

@@ -2,8 +2,8 @@
 /*
  * The test command, for the kselftests of iommufd in newer kernels.
  *
- * The command has the number of IOMMU_DEVICE_GET_INFO, and is recognised by the
- * size of its argument.
+ * It shares its ioctl number with IOMMU_DEVICE_GET_INFO. The two are told apart
+ * by the size of the argument.
  */
 #include <linux/errno.h>
 #include <linux/iommu.h>

@@ -376,7 +376,10 @@ static int call_attach_hwpt(struct env *env)
 	return attach(&env->bed.device, env->id);
 }
 
-/* Attach the first device, and allocate another page table in its IOAS. */
+/*
+ * Attach the first device, allocate another page table in its IOAS, and map
+ * memory, so that a move has to fill the new page table.
+ */
 static int attach_map_and_alloc_hwpt(struct env *env)
 {
 	int err = attach_first(env);
