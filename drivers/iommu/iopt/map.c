@@ -62,6 +62,11 @@ static int areas_track(struct iopt_new_areas *new, bool *dropped)
 	return rc;
 }
 
+static bool areas_are_aligned(const struct iopt_new_areas *new)
+{
+	return IS_ALIGNED(new->misalignment, new->iopt->iova_alignment);
+}
+
 /*
  * Find IOVAs for new areas; see areas_reserve(). @above receives the next area
  * above them, or NULL.
@@ -72,7 +77,7 @@ static int areas_place(struct iopt_new_areas *new, unsigned long *iova,
 	struct io_pagetable *iopt = new->iopt;
 	int rc;
 
-	if (!IS_ALIGNED(new->misalignment, iopt->iova_alignment))
+	if (!areas_are_aligned(new))
 		return -EINVAL;
 	if (flags & IOPT_MAP_FIXED) {
 		rc = iopt_check_iova(iopt, *iova, *iova + (new->length - 1),
@@ -88,6 +93,9 @@ static int areas_place(struct iopt_new_areas *new, unsigned long *iova,
 		if (!rc)
 			*above = iopt_area_first(iopt, *iova, ULONG_MAX);
 	}
+	/* The alignment may have been raised during a wait. */
+	if (!rc && !areas_are_aligned(new))
+		rc = -EINVAL;
 	if (!rc && new->nr > iopt->policy.max_areas - iopt->nr_areas -
 			     iopt->nr_claimed)
 		rc = -ENOSPC;
@@ -300,7 +308,7 @@ static bool areas_publish(struct iopt_new_areas *new, bool held)
  * @new: the areas, freed on failure
  * @iova: first IOVA. Without %IOPT_MAP_FIXED it is replaced by the IOVA that
  *        the engine chooses
- * @flags: %IOPT_MAP_FIXED or 0
+ * @flags: flags of the map; only %IOPT_MAP_FIXED has an effect
  *
  * Context: process context, may block like iopt_map_user(). No lock of the
  * space is held.
@@ -394,7 +402,7 @@ static int area_add_user(struct iopt_new_areas *new, void __user *uptr,
  *          copy
  * @length: length in bytes
  * @prot: protection for iommu_map()
- * @flags: %IOPT_MAP_FIXED or 0
+ * @flags: flags of the map; only %IOPT_MAP_FIXED has an effect
  *
  * Context: any.
  * Return: 0, or

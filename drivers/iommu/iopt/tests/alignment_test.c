@@ -8,7 +8,10 @@
  */
 #include <linux/sizes.h>
 
+#include "../area.h"
+#include "../io_pagetable.h"
 #include "access.h"
+#include "thread.h"
 
 #define IOVA	(SZ_1G + 3UL)
 #define BYTES	(PAGE_SIZE + 100)
@@ -280,7 +283,7 @@ static void small_iopages_require_alignment(struct kunit *test)
 }
 
 /**
- * struct half - domain with I/O pages of half a page that records its mappings
+ * struct half - domain that has I/O pages of half a page and records its runs
  * @domain: the domain
  * @runs: runs that were mapped
  * @nr: number of runs in @runs
@@ -378,6 +381,47 @@ static void parts_of_pages_are_translated(struct kunit *test)
 	iopt_detach_domain(space->iopt, &half.domain);
 }
 
+static long call_map_unaligned(struct test_thread *thread)
+{
+	unsigned long *uaddr = thread->data;
+
+	return map_bytes(thread->space->iopt, SZ_1G, *uaddr + 0x200, PAGE_SIZE);
+}
+
+/*
+ * A map that waits for its IOVAs is checked against the alignment that is
+ * required after the wait.
+ */
+static void alignment_rises_while_map_waits(struct kunit *test)
+{
+	struct test_space *space = test->priv;
+	struct io_pagetable *iopt = space->iopt;
+	unsigned long uaddr = test_touched(test, 2);
+	struct test_thread unmap, map;
+	struct iopt_access *access;
+	struct iopt_area *area;
+
+	KUNIT_ASSERT_EQ(test, 0, test_map(iopt, SZ_1G, uaddr, 1));
+	area = iopt_area_get(iopt, SZ_1G, IOPT_ACCESS_READ);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(area));
+	test_thread_unmap(test, &unmap, SZ_1G, 1, NULL);
+	test_thread_expect_waiting(&unmap);
+	test_thread_start(test, &map, call_map_unaligned, &uaddr, current->mm);
+	test_thread_expect_waiting(&map);
+
+	access = iopt_access_create(iopt, &test_no_unmap_ops, NULL);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(access));
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE, iopt->iova_alignment);
+	mutex_lock(&iopt->lock);
+	iopt_area_put(iopt, area);
+	mutex_unlock(&iopt->lock);
+	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_thread_join(&map));
+	KUNIT_EXPECT_EQ(test, 0, iopt->nr_areas);
+	if (!IS_ERR(access))
+		iopt_access_destroy(access);
+}
+
 static struct kunit_case alignment_cases[] = {
 	KUNIT_CASE(bytes_can_be_mapped),
 	KUNIT_CASE(iova_of_bytes_is_chosen),
@@ -387,6 +431,7 @@ static struct kunit_case alignment_cases[] = {
 	KUNIT_CASE(pins_require_alignment),
 	KUNIT_CASE(small_iopages_require_alignment),
 	KUNIT_CASE(parts_of_pages_are_translated),
+	KUNIT_CASE(alignment_rises_while_map_waits),
 	{}
 };
 
