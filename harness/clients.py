@@ -62,7 +62,7 @@ def clients(name, bzimage):
     results.check(f"{total} frames were sent and {total} received", arrived == total == sum(traffic.sent))
     results.check("no frame is corrupted", traffic.wrong == 0 and arrived)
     results.check("the counters of both ports agree and show no drop", all(c == (FRAMES, 0) for c in counted))
-    results.check("the memory is charged to VmLck", int(facts.get("vmlck", 0)) > 0)
+    results.check("the memory is charged to VmLck", int(facts.get("vmlck") or 0) > 0)
     results.check("no page stays pinned", len(set(facts.get("pins", "1 2").split())) == 1)
     results.add(outcome.failures())
     return results

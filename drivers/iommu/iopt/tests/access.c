@@ -61,8 +61,7 @@ static struct test_access *create(struct kunit *test,
 	access->access = iopt_access_create(space->iopt, ops, access);
 	if (IS_ERR(access->access)) {
 		kfree(access);
-		KUNIT_FAIL(test, "iopt_access_create() failed");
-		return NULL;
+		KUNIT_ASSERT_FAILURE(test, "iopt_access_create() failed");
 	}
 	access->next = space->accesses;
 	space->accesses = access;

@@ -191,13 +191,11 @@ static void scattered_in_few_calls(struct kunit *test)
 static void nth_failure_leaves_nothing(struct kunit *test)
 {
 	struct mock_domain *mock = new_mock(test);
-	struct iommu_iotlb_gather gather;
 	struct record record;
 	unsigned int n;
 
 	record_init(test, &record);
 	record_add_scattered(test, &record, 70);
-	iommu_iotlb_gather_init(&gather);
 	for (n = 1; n <= 71; n++) {
 		int rc;
 

@@ -108,7 +108,7 @@ FIXTURE_TEARDOWN(moves)
 	testbed_close(&setup->bed);
 }
 
-/* Move the device to the three targets in turn. */
+/* Move the device to the next of the three targets. */
 static int move(struct worker *worker)
 {
 	const struct setup *setup = worker->shared;
@@ -127,12 +127,17 @@ static int move_or_attach(struct worker *worker)
 	int err = move(worker);
 
 	/* -EINVAL: the device is detached, and its group has another target. */
-	if (err == -EINVAL || worker->iterations % 4 == 3)
+	if (err && err != -EINVAL)
+		return err;
+	if (err || worker->iterations % 4 == 3)
 		return vfio_detach(worker->device->fd);
-	return err;
+	return 0;
 }
 
-/* Copy a page to another one through the buffer of the device. */
+/*
+ * Copy TRANSFER bytes from one page to the next through the buffer of the
+ * device. Return -EIO if the data does not arrive.
+ */
 static int copy_by_dma(struct worker *worker)
 {
 	unsigned int from = 4 * worker->index, to = from + 1;
@@ -153,7 +158,7 @@ static int copy_by_dma(struct worker *worker)
 	return pattern_is(memory + to * PAGE, TRANSFER, seed) ? 0 : -EIO;
 }
 
-/* Map and unmap a page in the two IOASes in turn. */
+/* Map and unmap a page. Successive calls alternate between the two IOASes. */
 static int map_and_unmap(struct worker *worker)
 {
 	const struct setup *setup = worker->shared;
@@ -173,6 +178,9 @@ TEST_F_TIMEOUT(moves, lose_no_dma, 4000)
 	unsigned long moves = 0;
 	unsigned int i;
 
+	/* The setup was skipped. */
+	if (setup->device[1].fd < 0)
+		return;
 	for (i = 0; i < 2; i++)
 		workers_start(&setup->workers, copy_by_dma, setup, &setup->device[i]);
 	for (i = 0; i < 2; i++)
@@ -191,6 +199,8 @@ TEST_F_TIMEOUT(moves, race_with_each_other, 4000)
 {
 	struct setup *setup = &self->setup;
 
+	if (setup->device[1].fd < 0)
+		return;
 	workers_start(&setup->workers, move, setup, &setup->device[0]);
 	workers_start(&setup->workers, move, setup, &setup->device[1]);
 	workers_start(&setup->workers, map_and_unmap, setup, NULL);
@@ -203,6 +213,8 @@ TEST_F_TIMEOUT(moves, race_with_detach, 4000)
 {
 	struct setup *setup = &self->setup;
 
+	if (setup->device[1].fd < 0)
+		return;
 	workers_start(&setup->workers, move_or_attach, setup, &setup->device[0]);
 	workers_start(&setup->workers, move_or_attach, setup, &setup->device[1]);
 	workers_start(&setup->workers, map_and_unmap, setup, NULL);

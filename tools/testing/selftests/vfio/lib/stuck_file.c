@@ -67,8 +67,8 @@ void require_fuse(void)
 }
 
 /*
- * Answer a request. This fails if the reader was killed or the filesystem is
- * unmounted. In the latter case, the read() in serve() fails as well.
+ * Answer a request. Ignore an error: either the reader was killed, or the
+ * filesystem is unmounted and the read() in serve() fails as well.
  */
 static void answer(struct server *server, __u64 unique, int error,
 		   const void *data, size_t length)
@@ -232,6 +232,7 @@ static int start_server(struct stuck_file *file)
 {
 	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	char options[96];
+	int err;
 
 	if (fuse < 0)
 		return -errno;
@@ -242,8 +243,9 @@ static int start_server(struct stuck_file *file)
 	if (!mkdtemp(file->directory) ||
 	    mount("stuck", file->directory, "fuse", MS_NOSUID | MS_NODEV,
 		  options)) {
+		err = -errno;
 		close(fuse);
-		return -errno;
+		return err;
 	}
 	file->server = fork();
 	if (!file->server)
