@@ -60,7 +60,7 @@ def git(*argv, env=None, data=None, text=True, tree=LINUX):
 def named():
     """Return the path of the tree or tarball that KERNEL= names, or None if it is not set.
 
-    Raise Failure if the path does not exist, or if it is a tree that check_version() rejects.
+    Raise Failure if the path does not exist, if it is in build/, or if it is a tree that check_version() rejects.
     """
     name = os.environ.get("KERNEL")
     if not name:
@@ -137,7 +137,10 @@ def has_base():
 
 
 def fetch():
-    """Import the base into build/linux as a commit tagged `base`, unless it is there already."""
+    """Import the base into build/linux as a commit tagged `base`, unless it is there already.
+
+    If build/linux has another base, it is replaced, and the commits of the series are lost with it.
+    """
     packages.need(packages.BASE)
     origin = source()
     identity = identify(origin)

@@ -29,7 +29,7 @@ def tarball(version):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     name = f"bases-{version}.download"
-    # apt warns if the user _apt cannot write to the folder. Downloading as root is what we want.
+    # Download as root: apt warns if the user _apt cannot write to the folder.
     must(f"download {PACKAGE} {version}",
          ["apt-get", "download", "-o", "APT::Sandbox::User=root", f"{PACKAGE}={version}"], name, cwd=folder)
     must(f"unpack {PACKAGE} {version}", ["dpkg-deb", "-x", *folder.glob("*.deb"), folder], name)

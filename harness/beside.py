@@ -16,7 +16,7 @@ def _work(name, jobs, results):
         os.dup2(log.fileno(), 1)
     for job in jobs:
         del guest.restarted[:]
-        # The queue pickles this later, when the next job may have begun.
+        # Pass a copy of the list: the queue pickles it later, when the next job may have cleared the original.
         results.put((job(), list(guest.restarted)))
 
 

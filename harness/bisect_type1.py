@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The second part of make bisect: boot the commits that extend type1 on the engine, and run the contract programs.
 
-In the topic type1, the implementation on the engine learns patch by patch what a container can do. The file `programs`
+In the topic type1, patches add the functions of a container to the implementation on the engine. The file `programs`
 of such a patch lists contract programs, one per line, that from this patch on print the same lines as under the stock
 kernel, except for the differences in harness/contract/allowed. If only some lines of a program are the same so far,
 patterns after its name select lines and, after a !, exclude lines:

@@ -17,7 +17,8 @@ from .shell import Failure, say
 
 
 def roundtrip():
-    # Check out the stock tree before the stages that use it: lint, stock kernel and differential.
+    # Check out the stock tree before the release kernel is built: then its files are older than the objects that
+    # stock.build() copies from the release kernel, and kbuild does not compile these again (see inherit.py).
     stock.tree()
     ended = series_mail.write()
     series_mail.prove(ended)
@@ -125,7 +126,7 @@ def run_all(stages):
 
 def check_variables():
     planted.given()
-    # Both variables change the selftests only, and WIDEN= the concurrent ones.
+    # Both variables change only the selftests, and WIDEN= only the concurrent ones, which the topic vfio adds.
     for name, topic in ("PLANT", "iommufd"), ("WIDEN", "vfio"):
         if os.environ.get(name) and not series.includes(topic):
             raise Failure(f"{name}= has no effect: TOPIC= ends the series before the topic {topic}, which adds the "

@@ -23,7 +23,7 @@ PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("ubsan", r"UBSAN: "),
     ("oops", r"Oops: |general protection fault|unable to handle|stack segment|kernel BUG at|double fault"),
     ("bug", r"\bBUG: |\bBUG "),
-    # Linux 6.1.192 unmaps a part of a hugetlb VMA without the lock that it expects to be held.
+    # Linux 6.1.192 unmaps a part of a hugetlb VMA without a lock that hugetlb_split() expects to be held.
     ("hugetlb-split", r"\bWARNING: .* hugetlb_split\+"),
     ("warning", r"\bWARNING: "),
     ("bad-page", r"Bad page (state|map)|Bad rss-counter"),

@@ -28,7 +28,7 @@ NAMED = {
 }
 RANDOM = ["ARCH=x86_64"]        # ARCH=x86, the default, lets randconfig choose 32 bits
 # The configuration that the random ones are derived from. The symbols that VARIED adds are not in our changes, but
-# change the code of headers that ours includes.
+# affect headers that our code includes.
 BASE = ["portable", "random"]
 VARIED = {"CONFIG_SMP", "CONFIG_NUMA", "CONFIG_DEBUG_VM", "CONFIG_LOCKDEP", "CONFIG_PROVE_LOCKING", "CONFIG_FTRACE",
           "CONFIG_DEBUG_FS", "CONFIG_MEMCG", "CONFIG_HUGETLBFS", "CONFIG_TRANSPARENT_HUGEPAGE", "CONFIG_KUNIT",

@@ -100,8 +100,9 @@ KERNELS = {
     "type1": lambda: (kernel.build("release"), LINUX, True),
     "iommufd": lambda: (inherit.container(), LINUX, True),
 }
-# Pairs that make differential compares, and the list of intended differences. The topic type1 has both implementations
-# in one tree: "standalone" is the one of stock, and "engine" the one that becomes ours.
+# Pairs that make differential compares, each with the name of its list of intended differences, or "" if there is none.
+# The topic type1 has both implementations in one tree: "standalone" is that of the stock kernel, and "engine" becomes
+# ours.
 PAIRS = [("stock", "standalone", ""), ("standalone", "engine", "allowed"), ("stock", "ours", "allowed"),
          ("type1", "iommufd", "iommufd")]
 RULES_OF_IOMMUFD = 120      # number of rules that must have a line with an iommufd

@@ -231,7 +231,7 @@ LIBRARY = re.compile(r"^TESTBED_SOURCES \+= (\S+\.c)$")
 RULE = re.compile(r"^[^\s#:=]+: (.*)$")
 IGNORED = re.compile(r"^([\w-]+)(?:\.o)?$")
 VARIABLE = re.compile(r"^(\w+) := (\S+)$", re.M)
-# Folders that the Makefile of every kselftest knows.
+# {variable that lib.mk of the kselftests defines: the folder that it names, in the tree}
 KSELFTEST = {"top_srcdir": ".", "selfdir": "tools/testing/selftests"}
 
 

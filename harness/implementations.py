@@ -4,7 +4,8 @@ from . import inherit, kernel, packages, series, worktree
 from .paths import BUILD
 from .shell import Failure, must
 
-# The tree and its build folders are placed like ours are in BUILD, so that ccache finds the objects that are the same.
+# The tree and its build folders have the same paths below BASE as ours have below BUILD, so that ccache finds objects
+# that were compiled from the same files.
 BASE = BUILD / "type1"
 TREE = BASE / "linux"
 TOPIC = "type1"
@@ -29,7 +30,7 @@ def build(name):
 
 
 def build_at(commit, name, fragments):
-    """Build a release kernel of a commit in the folder of the named implementation; return the folder."""
+    """Build a release kernel of a commit with the fragments, in the folder BASE/NAME; return the folder."""
     packages.need(packages.KERNEL)
     worktree.checkout(TREE, commit)
     out = BASE / name

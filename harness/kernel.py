@@ -18,7 +18,7 @@ FRAGMENTS = {
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
-    # For static checks only, without what takes long to compile.
+    # The debug kernel without KASAN, which takes long to compile. For static checks only.
     "lint": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],

@@ -9,8 +9,8 @@ from .paths import BUILD, HARNESS, LINUX, LOG
 from .results import Results, report
 from .shell import Failure, Progress, logged, must
 
-# FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. The last patch of a topic adds the entry
-# for all files of the topic. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
+# FILE_PATH_CHANGES requires each patch that adds a file to update MAINTAINERS. In a topic, one patch adds the entry for
+# all files. MACRO_ARG_REUSE reports iterator macros, which evaluate their arguments in each round.
 CHECKPATCH = ["perl", "scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--show-types",
               "--ignore=FILE_PATH_CHANGES,MACRO_ARG_REUSE"]
 
@@ -74,7 +74,7 @@ def configurations(results):
             results.passed.append(f"compile: {name}")
         except Failure as failure:
             results.fail(f"compile: {failure}")
-    # make check builds the stock release kernel, but not the stock debug kernel of make inversion.
+    # Configure the stock debug kernel of make inversion, since make check builds only the stock release kernel.
     try:
         stock.configured("debug")
         results.passed.append("kconfig: stock-debug")

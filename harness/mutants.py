@@ -14,7 +14,10 @@ RUNNERS = {"engine": mutants_engine.run, "iommufd": mutants_iommufd.run, "type1"
 
 
 def fit():
-    """Check that each fault can be planted in our files, and that each stage of the engine's mutants has a suite."""
+    """Check that each fault can be planted in our files, and that STAGES and FIRST of mutants_engine.py fit.
+
+    Each stage must match a suite, and each key of FIRST a file with a mutant.
+    """
     results = Results()
     for family, folder in FAMILIES.items():
         wrong = []

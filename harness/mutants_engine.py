@@ -4,9 +4,9 @@
 One kernel contains all mutants (see mutate.py). Locks, memory and invariants are checked as in make kunit.
 
 The suites run until the first failure: a failed expectation or case, a finding in the log, or a case that takes several
-times as long as without a mutant. The suites are split into stages with a boot for each. For a mutant of some files,
-the suites that are most likely to catch it run first (see FIRST). All stages follow, the fastest one first, so that
-most mutants are caught within seconds.
+times as long as without a mutant. The suites are split into stages with a boot for each. FIRST selects suites by the
+file that a mutant changes; these run first. All stages follow, the fastest one first, so that most mutants are caught
+within seconds.
 """
 import concurrent.futures
 import fnmatch
@@ -23,9 +23,9 @@ from .shell import lines_of, must, say, spawn, stop
 OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
 # A case counts as hung if it takes more than LEAST seconds and more than PATIENCE times as long as without a mutant.
-# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). KUnit ends the line of
-# a result only when it prints the next one, so the hung case may be the second one after the case that the verdict
-# names.
+# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). A verdict names the
+# last case with a complete result line. KUnit ends such a line only when it prints the next one, so one more case may
+# have ended before the case that hangs.
 PATIENCE, LEAST = 5, 30
 # Mutants tested at a time on each processor. The suites sleep most of the time.
 WORKERS = 2
@@ -57,10 +57,10 @@ def build():
 
 @dataclass
 class Run:
-    """A run of suites: the first failure or None, the cases that passed, and the seconds that each result took."""
-    wrong: str
-    passed: list
-    took: list
+    """A run of suites."""
+    wrong: str          # the first failure or None
+    passed: list        # the cases that passed
+    took: list          # the seconds that each result took and, at the end, those after the last result
 
 
 def unmatched():

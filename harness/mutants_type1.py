@@ -32,7 +32,7 @@ def rules(mutant):
 def build(mutants):
     """Build the unchanged source and each mutant as a module; return {name: .ko}."""
     out = kernel.build("release")
-    # The kernel exports the same symbols.
+    # Remove the exports, since the kernel exports these symbols from the built-in type1.
     text = {f"{folder}/{path.name}": re.sub(r"^EXPORT_SYMBOL.*\n", "", path.read_text(), flags=re.M)
             for folder in FOLDERS for path in (SOURCE / folder).glob("*.[ch]")}
     for mutant in mutants:

@@ -86,7 +86,7 @@ def mutate(text, mutant):
 
 
 def with_mutants(text, mutants):
-    """Add a copy of the function for each mutant. The original calls the copy that the kernel parameter selects."""
+    """For each mutant, add a faulty copy of its function. The original calls the copy that PARAMETER selects."""
     copies, calls = defaultdict(str), defaultdict(str)
     for mutant in mutants:
         (start, end), function = plant(text, mutant)
@@ -134,7 +134,7 @@ def require_clean(what, wrong):
 
 
 def judged(judge, mutants, workers):
-    """Call judge() for each mutant in a number of threads; yield each Verdict as soon as it is known."""
+    """Call judge() for each mutant, in `workers` threads; yield each Verdict as soon as it is known."""
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         jobs = [pool.submit(judge, mutant) for mutant in mutants]
         try:

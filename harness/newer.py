@@ -2,8 +2,9 @@
 """Run kselftests of newer kernels, unmodified.
 
 The tests of vfio are those of the newest Linux 7 in Debian's backports. They drive the igb NIC of QEMU 10 in five modes:
-with type1 and version 1 or 2, with an iommufd as the container and version 1 or 2, and with /dev/iommu and device nodes.
-The source is downloaded with apt, but not installed, so that the machine's packages stay those of Debian 12.
+with VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU, each on type1 and on an iommufd as the container, and with /dev/iommu and
+device nodes. The source is downloaded with apt, but not installed, so that the machine's packages stay those of
+Debian 12.
 """
 import re
 import shutil
@@ -85,7 +86,7 @@ def build(tree, name, defines=()):
 
 
 def differing(seen, reasons):
-    """Return the results seen, in which failed cases that match a key of reasons {pattern: reason} count as passed.
+    """Return the results `seen`, but count failed cases that match a pattern of reasons {pattern: reason} as passed.
 
     A pattern that no failed case matches is a failure.
     """

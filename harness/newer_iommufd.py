@@ -16,10 +16,11 @@ FOLDER = BUILD / "newer-iommufd"
 HEADERS = ["include/uapi/linux/iommufd.h", "drivers/iommu/iommufd/iommufd_test.h"]
 PARTS = ["Makefile", "arch/x86", HEADERS[1], "include", "scripts", "tools", "usr"]
 LEAST = 140     # number of tests that must pass
-# Tests that make each allocation fail in turn, and fail if there are 400 or more. They pin 512 pages, and kmemleak
-# doubles the number of allocations, so they run with kmemleak off.
+# Tests that make each allocation fail in turn, and that fail if there are 400 allocations or more. They pin 512 pages,
+# and kmemleak doubles the number of allocations, so they run with kmemleak off.
 MANY = ["access_pin", "access_pin_domain"]
-# The stable releases of 6.12 changed the tests, but not the headers. {name: definition} of what these headers lack.
+# {name that the tests use, but the headers may lack: definition}. Stable releases of 6.12 changed the tests, but not
+# the headers.
 NAMES = {
     "IOMMU_HW_INFO_TYPE_DEFAULT": "0",
     "IOMMU_HW_INFO_FLAG_INPUT_TYPE": "1",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the order of the series in our files: what a patch uses must be there once it is applied.
+"""Check that no patch uses a function, a macro or a file of ours that only a later patch adds.
 
 Compiling each commit (make bisect) shows this for certain, but takes hours. These checks read the text of the files at
-each patch. They know functions and macros, but neither types nor struct members, and not the files of the kernel.
+each patch. They know functions and macros, but neither types nor struct members, and not the files of the kernel. They
+also find lines of a Kconfig file that belong to no statement at some patch.
 """
 import os
 import re
@@ -43,14 +44,14 @@ def declared(code):
 
 
 def in_kernel(path):
-    """Return whether a file is kernel code, which shares no header of ours with programs but those of the uAPI."""
+    """Return whether a file is kernel code. Kernel code and programs share none of our headers except the uAPI ones."""
     return not path.startswith(("tools/", "samples/iommufd/", "samples/vfio/"))
 
 
 def uses(every):
     """Return errors for functions and macros that are used before a patch declares them.
 
-    Names in headers are searched for in all files, and those in a .c file in this file only.
+    Names that a header declares are searched for in all files, names that a .c file declares only in that file.
     """
     first, own = {}, {}
     for number, _, changed in every:

@@ -74,7 +74,7 @@ class Part:
 
     @staticmethod
     def _comment(lines, at):
-        """Return the first line of the comment that ends just above a line, or that line if there is none."""
+        """Return the index of the first line of the comment that ends just above line `at`, or `at` without one."""
         if not lines[at - 1].endswith("*/"):
             return at
         return max(n for n in range(at) if lines[n].startswith("/*"))

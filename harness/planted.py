@@ -10,7 +10,8 @@ from . import cleanlog, guest, kernel, modules
 from .results import Results
 from .shell import Failure
 
-# Names of findings in cleanlog.py. A KASAN report disables lockdep, so use-after-free must come last.
+# Bugs that the debug kernel detects, named like the findings in cleanlog.py. kcsan.py plants another one, data-race. A
+# KASAN report disables lockdep, so use-after-free must come last.
 KINDS = ("lock-inversion", "leak", "use-after-free")
 
 
@@ -57,7 +58,10 @@ def hang():
 
 
 def planted():
-    """Trigger all bugs in one guest; a bug that is not found is a failure, and so is any other finding."""
+    """Trigger the bugs of KINDS in one guest, then call hang(); return the results.
+
+    A bug that is not found is a failure, and so is any other finding.
+    """
     out = kernel.build("debug")
     module = build(out)
     outcome = guest.boot(guest.Guest("planted", kernel.bzimage(out)),

@@ -44,13 +44,14 @@ class Group:
         return bool(self.text) and source.exists() and self.text in source.read_text()
 
 
-# Concurrent programs, which run in the preemptible kernel.
+# Concurrent programs, which run with full kernel preemption.
 RACES = Group("races", ("*race*", "*stress*"), "pthread_create")
 # A program runs in the first group that selects it.
 GROUPS = [
     # With two emulated processors QEMU can hang when KVM patches kernel code.
     Group("kvm", text="<linux/kvm.h>", machine={"cpus": 1}, beside=True),
-    # IOVAs beyond 39 bits. The debug kernel validates the whole space after each map and unmap, which would take hours.
+    # IOVAs beyond 39 bits, in the release kernel: the debug kernel validates the whole space after each map and unmap,
+    # which would take hours.
     Group("wide", ("*/wide_*",), machine={"iommu": guest.WIDE, "memory": "3G"}, kernel="release", beside=True),
     # Half a million mappings or more, for which the debug kernel is too slow and needs too much memory.
     Group("many", ("*/many_*",), machine={"memory": "3G"}, kernel="release", variables="TEST_SECONDS=900",
@@ -218,7 +219,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
             for group, members in grouped(chosen)]
     aside = [job for group, job in jobs if group.beside]
     with beside.started("selftests", aside) as others:
-        # Measure times, in the group movable, when the other guest has most likely ended.
+        # The last of these groups is movable, which measures times: the other guests have most likely ended by then.
         outcomes = [job() for group, job in reversed(jobs) if not group.beside]
         outcomes += [others.result() for _ in aside]
     lines, failures = [], Results()

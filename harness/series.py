@@ -32,7 +32,7 @@ from .shell import Failure, Progress, say
 # Folders of the repository that contain files for the kernel tree. No other folder is part of the series.
 AREAS = ("Documentation", "drivers", "include", "samples", "tools")
 SENDER = "@SENDER@"     # in insertions, stands for the name and the address of sender()
-COMMITS = LINUX / ".git" / "series-commits.json"      # removed along with the commits that it names
+COMMITS = LINUX / ".git" / "series-commits.json"      # in .git: removed along with the commits that it names
 # The index in which commits are made, so that the work tree is not needed. It has the files of Tree.commit.
 INDEX = {"GIT_INDEX_FILE": str(LINUX / ".git" / "series-index")}
 
@@ -245,10 +245,10 @@ def make_commit(tree, patch):
 
 
 def patches(of):
-    """Return the patches of these topics, the first ones of the series, in order.
+    """Return the patches of these topics, in order.
 
-    A file may be added by one patch only, except that Makefiles and .gitignore may grow in several. Parts of all later
-    patches are left out of a file, even if these topics do not include them.
+    A file may be added by one patch only, except that Makefiles, *.mk and .gitignore files may grow in several. The
+    text of a file lacks the parts of all later patches, including those of topics that are not given.
     """
     found = [Patch(topic, folder) for topic in topics() for folder in sorted(topic.folder.iterdir())
              if folder.is_dir()]

@@ -6,7 +6,8 @@ from . import base, inherit, kernel, packages, worktree
 from .paths import BUILD
 from .shell import must
 
-# The tree and its build folders are placed like ours are in BUILD, so that ccache finds the objects that are the same.
+# The tree and its build folders have the same paths below BASE as ours have below BUILD, so that ccache finds objects
+# that were compiled from the same files.
 BASE = BUILD / "stock"
 TREE = BASE / "linux"
 # As for our kernels in kernel.py, but without preempt and the fragments for symbols that the series adds.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check that a running kernel can switch between the two implementations of type1 by installing the other module.
 
-The topic type1 is built with VFIO as modules, with either implementation. One guest boots the kernel and installs the
-modules of the standalone implementation, those on the engine, and the former again. Each time, the module of type1 must
-look the same to modprobe and in sysfs, pass some contract programs, and unload.
+The last commit of the topic type1 is built with VFIO as modules, once for each implementation. One guest boots the
+kernel and installs the modules of the standalone implementation, then those of the one on the engine, then the former
+again. Each time, the module of type1 must look the same to modprobe and in sysfs, pass some contract programs, and
+unload.
 """
 from . import contract, guest, implementations, kernel
 from .paths import BUILD, HARNESS
@@ -12,7 +13,7 @@ from .shell import must
 
 MODULES = BUILD / "type1-modules"
 ORDER = ["standalone", "engine", "standalone"]
-# Programs of the usual machine that need no mediated device.
+# Contract programs that run on the usual machine (see contract.py) and need no mediated device.
 PROGRAMS = ["lifetime", "get_info", "map_memory", "unmap", "parameters"]
 
 

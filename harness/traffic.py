@@ -25,7 +25,7 @@ def frame(end, number):
 
 
 class Traffic(threading.Thread):
-    """A thread that sends count frames in each direction after go(). It stops if none arrives for patience seconds."""
+    """A thread that sends count frames each way after go(). It stops if no frame arrives for patience seconds."""
 
     def __init__(self, count, patience=60):
         super().__init__(daemon=True)

@@ -67,13 +67,13 @@ def ranges(out):
 
 
 def begin(out):
-    """Return the lines of a guest's script that load the module."""
+    """Return the lines of a guest's script that load the module and start RECLAIM, which runs until end()."""
     numbers = ",".join(f"{number:#x}" for place in ranges(out) for number in place)
     return f"insmod {modules.build('widen', out)} ranges={numbers} || exit\n{RECLAIM}"
 
 
 def end():
-    """Return the lines of a guest's script that print the module's report."""
+    """Return the lines of a guest's script that stop RECLAIM and print the module's report."""
     return 'kill $reclaim\necho "# widen: $(cat /sys/module/widen/parameters/report)"\n'
 
 

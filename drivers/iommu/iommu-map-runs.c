@@ -110,11 +110,11 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  * pages can pass it as several runs. The function does not reschedule between
  * runs, so callers have to limit the length of a call.
  *
- * Context: May sleep if @gfp allows it. The function must not run before the
- * first device is attached to @domain, or iommu_domain_prepare() has succeeded,
- * since a driver may choose the format of the I/O page table only then. As long
- * as a device is attached, other IOVAs of @domain may be mapped and unmapped
- * concurrently, and other devices may be attached and detached.
+ * Context: May sleep if @gfp allows it. Before the call, a device has been
+ * attached to @domain, or iommu_domain_prepare() has succeeded, since a driver
+ * may choose the format of the I/O page table only then. As long as a device is
+ * attached, other IOVAs of @domain may be mapped and unmapped concurrently, and
+ * other devices may be attached and detached.
  * Return: 0, or
  * * %-EINVAL - @domain has no I/O page table, @iova or a run is not aligned to
  *   the smallest page size, or the range wraps.

@@ -111,8 +111,9 @@ static struct vfio_device *vfio_cdev_bound_device(struct file *file)
 }
 
 /*
- * Claim the node, which prevents its other files from being bound.
- * vfio_cdev_claim_group() then prevents the group from being opened.
+ * Claim the node, which prevents its other files from being bound, and hold the
+ * registration of the device. vfio_cdev_claim_group() then prevents the group
+ * from being opened.
  */
 static struct vfio_device *vfio_cdev_claim(struct vfio_cdev *node)
 {
@@ -145,7 +146,10 @@ static int vfio_cdev_claim_group(struct vfio_group *group)
 {
 	int rc = 0;
 
-	/* VFIO_GROUP_SET_CONTAINER holds group_lock while it pins memory. */
+	/*
+	 * VFIO_GROUP_SET_CONTAINER holds group_lock while it pins memory, so
+	 * the wait must be killable.
+	 */
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
 	if (group->opened_file)

@@ -22,9 +22,9 @@ bool vfio_cdev_enforced_coherent(struct file *file);
 void vfio_cdev_set_kvm(struct file *file, struct kvm *kvm);
 
 /*
- * Return the errno with which a device file that was obtained from a group must
- * reject an ioctl that only files of /dev/vfio/devices support, or 0 for an
- * ioctl to pass to the driver.
+ * Check an ioctl on a device file of a group. Returns the errno to fail with if
+ * only files of /dev/vfio/devices support the ioctl, or 0 to pass the ioctl to
+ * the driver.
  */
 static inline int vfio_cdev_refused_ioctl(unsigned int cmd)
 {

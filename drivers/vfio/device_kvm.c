@@ -3,8 +3,9 @@
  * Association of VFIO files (device files and groups) with KVM VMs.
  *
  * User space adds the VFIO files of a VM to the VM's KVM-VFIO device, and KVM
- * passes the VM to vfio. A device file may be added before it is bound, and has
- * to be if the driver of the device needs the VM in open_device().
+ * passes the VM to vfio. The driver of a device uses the VM that the file is
+ * associated with when the device is opened, so if the driver needs the VM, the
+ * device file must be added before it is bound.
  *
  * A link holds no reference to its VM: KVM clears all links before it frees the
  * VM, and a reference would keep the VM alive as long as an idle file is open.

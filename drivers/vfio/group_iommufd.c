@@ -5,7 +5,7 @@
  * VFIO_GROUP_SET_CONTAINER accepts an iommufd. When a device of the group is
  * opened, the device is bound to the iommufd and attached to the container IOAS
  * of the iommufd. It remains so until the last file of the device is closed.
- * The devices of the group that are not open have no access to memory.
+ * While none of its devices is open, a group is not attached to the IOAS.
  *
  * As for a container, the group keeps its iommufd while a device is open.
  */

@@ -86,7 +86,7 @@ void vfio_iommufd_close(struct vfio_device *device)
 /**
  * vfio_iommufd_coherent() - check whether DMA of a device is always coherent
  * with CPU caches while it is bound
- * @device: any device
+ * @device: any device except one in no-IOMMU mode
  *
  * /dev/iommu enforces coherency for every device for which the IOMMU can do so.
  *

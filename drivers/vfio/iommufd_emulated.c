@@ -231,6 +231,8 @@ void vfio_emulated_unpin_pages(struct vfio_device *device, dma_addr_t iova,
  *   attached.
  * * %-EPERM - A mapping does not have the permissions.
  * * Another errno of iommufd_access_rw().
+ *
+ * On failure a part of the range may have been copied.
  */
 int vfio_emulated_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		     size_t len, bool write)

@@ -98,7 +98,7 @@ def differences(one, two):
 
 
 def compare(kernels):
-    """Print how the configurations differ from the first kernel's; raise Failure if this affects the figures."""
+    """Print how the configurations differ from the first one; raise Failure if a difference affects the figures."""
     first, refused = kernels[0], []
     for other in kernels[1:]:
         found = list(differences(first, other))

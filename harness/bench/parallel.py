@@ -7,7 +7,7 @@ from ..shell import say
 
 ROUNDS = 9
 MILLISECONDS = 700
-PAGES = (1, 64, 512)        # pages that each iteration maps and unmaps
+PAGES = (1, 64, 512)        # pages that each turn maps and unmaps
 AT_LEAST = 0.9
 
 

@@ -33,7 +33,7 @@ unload() {
 }
 
 # switch MODULES PROGRAMS NAME...: install the modules of a folder, load and observe them, run the named programs of the
-# folder PROGRAMS, and unload the modules.
+# folder PROGRAMS, and unload the modules. Then load them with parameters, print these, and unload the modules again.
 switch() {
 	echo "# switch: install $1"
 	rm -rf /lib/modules/$(uname -r)

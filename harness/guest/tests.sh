@@ -14,7 +14,7 @@ pins() {
 
 # run_test NAME DIRECTORY PROGRAM [ARGUMENT ...]: run a program for at most TEST_SECONDS, 300 by default. The program's
 # output is enclosed in a begin line and an end line; the latter has the exit status and the number of pinned pages before
-# and after.
+# and after. Callers find these values in $status, $before and $after.
 run_test() {
 	before=$(pins)
 	name=$1

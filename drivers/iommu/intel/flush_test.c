@@ -13,8 +13,8 @@
 #include "fake_unit.h"
 
 /*
- * has_iotlb_device is read without a lock, so a store to one of the other two
- * flags must not rewrite its byte.
+ * has_iotlb_device is read without a lock, so a store to another flag must not
+ * rewrite its byte.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));

@@ -118,7 +118,8 @@ static void remove_table(struct dmar_domain *domain, unsigned long iova,
 
 /*
  * Write entries of one size until the table ends, the runs end, or another size
- * is needed.
+ * is needed. A larger size can be used only from the end of a table on, so
+ * 4 KiB entries need no check of the size.
  */
 static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 		       int max_level, gfp_t gfp)

@@ -203,7 +203,10 @@ static void failed_switch_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&to_dmar_domain(moving->domain)->devices));
 }
 
-/* Entries are exchanged only if both refer to second-level page tables. */
+/*
+ * Entries are exchanged only between two domains with second-level page tables,
+ * and only if the device has a context entry.
+ */
 static void other_entries_are_not_exchanged(struct kunit *test)
 {
 	struct dmar_domain *domain = to_dmar_domain(moving->domain);

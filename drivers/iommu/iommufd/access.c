@@ -16,8 +16,8 @@
  * callbacks. The callback can unpin pages, but not pin or copy. When detach
  * returns, all pins of the access are released, even those that the driver did
  * not release, and no callback is running. The callbacks of an access never run
- * concurrently. An access moves to another IOAS by such a detach and an attach
- * that cannot fail, in one step.
+ * concurrently. A move to another IOAS first does everything that can fail. It
+ * then detaches the access in the same way, and attaches it to the new IOAS.
  */
 #include <linux/err.h>
 #include <linux/errno.h>

@@ -117,7 +117,10 @@ int iommufd_container_create(struct iommufd_ctx *ictx)
 
 	xa_lock(&ictx->objects);
 	if (!ictx->container) {
-		/* Whoever sees the container IOAS can look up its ID. */
+		/*
+		 * A thread that sees the container IOAS must be able to look it
+		 * up by its ID.
+		 */
 		iommufd_object_publish_locked(&ioas->obj);
 		WRITE_ONCE(ictx->container, &ioas->obj);
 		created = true;

@@ -3,11 +3,11 @@
  * Bind devices to a context, for subsystems that pass devices to user space.
  *
  * Between bind and unbind, no device of the IOMMU group can access memory that
- * was not mapped through the context, or raise interrupts of other devices
- * unless allow_unsafe_interrupts is set. A group belongs to at most one
- * context. Once the last reference to the file of a context is dropped, for
- * whatever reason, no device can access memory that was mapped through the
- * context.
+ * was not mapped through the context. The devices cannot raise interrupts of
+ * other devices either, unless allow_unsafe_interrupts is set. A group belongs
+ * to at most one context. Once the last reference to the file of a context is
+ * dropped, for whatever reason, no device can access memory that was mapped
+ * through the context.
  *
  * The IOMMU core records the owner of a group and the domain that the group is
  * attached to. This file keeps no copy of either.

@@ -70,7 +70,7 @@ static struct iommufd_hwpt *hwpt_alloc(struct iommufd_ioas *ioas,
 
 /*
  * Set up the window for MSI doorbells unless @start is PHYS_ADDR_MAX. A kernel
- * without support for such windows does not use them.
+ * without support for such windows (-ENODEV) needs none, so ignore that errno.
  */
 int iommufd_hwpt_msi_window(struct iommufd_hwpt *hwpt, phys_addr_t start)
 {
@@ -99,9 +99,10 @@ bool iommufd_hwpt_compatible(const struct iommufd_hwpt *hwpt,
 }
 
 /*
- * Allocate and fill the domain of @hwpt for its first device. Returns -EAGAIN
- * with @join->refused set if the caller must drop attach_lock and call
- * iopt_attach_wait().
+ * Allocate the domain of @hwpt for its first device, attach the device unless
+ * it is to be moved, and fill the domain. Returns -EAGAIN with @join->refused
+ * set if the caller must drop attach_lock, call iopt_attach_wait() and free
+ * @join->refused.
  */
 static int hwpt_alloc_domain(struct iommufd_hwpt *hwpt,
 			     struct iommufd_join *join)
@@ -219,7 +220,8 @@ static int hwpt_join_new(struct iommufd_join *join)
  * Join an existing HWPT of the IOAS, or a new one if none accepts the device.
  * IOMMU drivers use different errnos to reject a domain for a device, so try
  * the next HWPT after any errno except -ENOMEM. If the device is to be moved,
- * the driver rejects an HWPT only after the device has joined it.
+ * the driver can reject an HWPT only after the device has joined it. The caller
+ * then tries again, so skip the HWPTs that have been rejected for the move.
  */
 static int hwpt_join_any(struct iommufd_join *join)
 {
@@ -245,7 +247,7 @@ static int hwpt_join_any(struct iommufd_join *join)
 	return hwpt_join_new(join);
 }
 
-/* Join the HWPT of the IOAS that user space selected. */
+/* Join the HWPT that user space selected by its ID. */
 static int hwpt_join_id(struct iommufd_join *join)
 {
 	struct iommufd_device *idev = join->idev;
@@ -400,11 +402,11 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Before the device joins a domain, reserve the IOVAs that it cannot
-	 * use, so that no map uses them. The attach affects the whole group,
-	 * but regions of other devices of the group are only reserved once
-	 * these devices are attached as well. The reservation may wait for a
-	 * map. Do not hold attach_lock meanwhile: a detach takes the lock and
+	 * Before the device joins a domain, reserve the IOVAs that the device
+	 * cannot use, so that no map uses them. The attach affects the whole
+	 * group, but regions of other devices of the group are only reserved
+	 * once these devices are attached as well. The reservation may wait for
+	 * a map. Do not hold attach_lock meanwhile: a detach takes the lock and
 	 * is not killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, idev->dev,
@@ -496,7 +498,8 @@ void iommufd_hwpt_detach(struct iommufd_device *idev)
 	bool last;
 
 	/*
-	 * Once the HWPT has no devices, it and then the IOAS can be destroyed.
+	 * Once the HWPT has no devices, user space can destroy the IOAS, so
+	 * hold a short-term reference to the IOAS.
 	 */
 	ioas = device_lock_ioas(idev);
 	hwpt = idev->hwpt;

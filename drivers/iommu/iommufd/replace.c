@@ -7,8 +7,8 @@
  * HWPT. If the new HWPT had no devices, it is filled now, while the old HWPT
  * still translates DMA. Then the group is switched with attach_lock of both
  * IOASes held, and finally the devices leave the old HWPT, which is emptied if
- * no other device is left. At each moment, a device thus accesses the memory
- * mapped in one of the two IOASes.
+ * no other device is left. At each moment, a device can thus access the memory
+ * mapped in one of the two IOASes, or none while the IOMMU driver blocks DMA.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -62,8 +62,8 @@ static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
 }
 
 /*
- * Check whether @idev can move to @hwpt, and reserve IOVAs for it if the IOAS
- * changes.
+ * Check whether @idev can move to @hwpt. If the IOAS changes, also reserve the
+ * IOVAs that @idev cannot use, and set up the MSI window of @hwpt.
  */
 static int prepare_device(struct iommufd_device *idev, struct iommufd_hwpt *old,
 			  struct iommufd_hwpt *hwpt)
@@ -143,7 +143,11 @@ err_unreserve:
 	return rc;
 }
 
-/* Leave an HWPT. The leaving devices are no longer attached to its domain. */
+/*
+ * Leave an HWPT. The leaving devices are not attached to its domain. Returns
+ * @hwpt if the caller has to pass it to iommufd_object_remove() after dropping
+ * attach_lock, otherwise NULL.
+ */
 static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 {
 	return iommufd_hwpt_leave(hwpt, nr) ? iommufd_hwpt_free_domain(hwpt) :

@@ -122,7 +122,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_access_destroy, IOPT);
  * iopt_has_accesses() - check whether a space has accesses
  * @iopt: the space
  *
- * Context: any. Without a lock of the caller that excludes
+ * Context: any. Unless the caller holds a lock that excludes
  * iopt_access_create() and iopt_access_destroy(), the result may be outdated.
  * Return: true if at least one access exists.
  */
@@ -206,10 +206,10 @@ static unsigned long area_unpin(struct iopt_access *access,
 
 /*
  * The caller has pinned all of [@start, @last] and is a user of each area in
- * it. Put these areas and leave their pages pinned. If one of the areas is
- * dying, put none and return -ENOENT: iopt_access_pin() has not returned the
- * pages to the driver yet, so the last call of the driver's callback may not
- * have unpinned them.
+ * it. Mark the pages dirty, put the areas and leave the pages pinned. If one of
+ * the areas is dying, put none and return -ENOENT: iopt_access_pin() has not
+ * returned the pages to the driver yet, so the last call of the driver's
+ * callback may not have unpinned them.
  */
 static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 			    unsigned long last)
@@ -233,7 +233,7 @@ static int areas_put_pinned(struct io_pagetable *iopt, unsigned long start,
 	return 0;
 }
 
-/* Error path: unpin [@start, @last] and put its areas. */
+/* Error path: unpin [@start, @last], mark it dirty and put its areas. */
 static void areas_put_unpinned(struct iopt_access *access, unsigned long start,
 			       unsigned long last)
 {

@@ -52,7 +52,11 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 	return rc;
 }
 
-/* Check whether the unmap of an area can no longer fail. */
+/*
+ * Check whether the unmap of an area can no longer fail. An unmap marks its
+ * areas as working only then, after it has set iopt_claim.committed if it uses
+ * a claim. Detach does not work on the area, because attach holds attach_mutex.
+ */
 static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 {
 	struct iopt_claim *claim;
@@ -108,7 +112,8 @@ static void attach_uncheck(struct io_pagetable *iopt,
 
 /*
  * Check whether a domain can be opened. If it can, reserve the IOVAs outside of
- * its aperture. Returns -EAGAIN if the result depends on busy areas.
+ * its aperture and raise the alignment: the caller then opens the domain or
+ * calls attach_uncheck(). Returns -EAGAIN if the result depends on busy areas.
  */
 static int attach_check(struct io_pagetable *iopt, struct iommu_domain *domain)
 {

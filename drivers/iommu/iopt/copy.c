@@ -99,8 +99,8 @@ static void source_leave(const struct source *source, unsigned long last)
 /*
  * Build new areas from the source range. The first and the last of them are
  * clamped to the range, and the IOVAs of all of them are relative to its start.
- * Each source area stays in use until all of them have been found, so that all
- * source areas exist at the same time.
+ * Each source area stays in use until the last source area has been found, so
+ * that all source areas exist at the same time.
  */
 static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 {

@@ -100,7 +100,7 @@ static unsigned long slice_end(const struct slice *slice)
 	return slice->first + slice->nr * slice->per_bit;
 }
 
-/* Collect the dirty bits of the pages [@first, @end), which are in a slice. */
+/* Collect the dirty bits of the pages [@first, @end), a part of a slice. */
 static u64 pages_take_bits(struct iopt_area *area, const struct slice *slice,
 			   unsigned long first, unsigned long end,
 			   unsigned int flags)

@@ -2,7 +2,7 @@
 /*
  * Pinning user memory in batches.
  *
- * Memory is always pinned in the process that created or adopted the mapping,
+ * Memory is always pinned in the process that mapped the memory or adopted it,
  * whichever process triggers the pinning. Each batch is pinned, packed into
  * runs and charged before the next one starts, so that pinned pages that are
  * not charged yet never exceed one batch per thread. Batch boundaries do not

@@ -35,7 +35,7 @@ struct iopt_batch {
 	u64 few_packed[IOPT_BATCH_FEW];
 };
 
-/* All batches have at most IOPT_BATCH_FEW pages. Only set by tests. */
+/* Limit every batch to IOPT_BATCH_FEW pages. Only set by tests. */
 extern bool iopt_small_batches;
 
 int iopt_batch_init(struct iopt_batch *batch, unsigned long npages, gfp_t gfp);

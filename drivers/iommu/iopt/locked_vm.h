@@ -16,9 +16,9 @@ struct task_struct;
  * struct iopt_locked_vm - VmLck of a process, shared by its payers
  * @node: entry in the table of all &struct iopt_locked_vm, hashed by @mm
  * @users: number of references; a queued @sync holds one
- * @mm: mm_struct of the process; held by mmgrab() only, because with mmget() a
- *      process that maps the file which owns a space would keep its own address
- *      space alive
+ * @mm: mm_struct of the process; held by mmgrab() only. With mmget(), a process
+ *      that has mmapped the file of a space would keep its own address space
+ *      alive
  * @unsynced: number of uncharged pages that VmLck still includes
  * @sync: work item that lowers VmLck for callers that must not wait or were
  *        killed

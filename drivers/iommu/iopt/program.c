@@ -256,7 +256,8 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  * * %-EINTR - A fatal signal is pending.
  * * Another errno of the IOMMU driver.
  *
- * On failure nothing is mapped.
+ * On failure nothing is mapped, unless the IOMMU driver also fails to unmap:
+ * the pages that may then still be mapped are marked as lost.
  */
 int iopt_area_program(struct io_pagetable *iopt, struct iopt_area *area,
 		      struct iommu_domain *domain)

@@ -9,7 +9,7 @@ struct io_pagetable;
 struct iopt_area;
 
 /**
- * struct iopt_flush - IOVAs unmapped from a domain since its last IOTLB flush
+ * struct iopt_flush - IOVAs that the caller has unmapped but not flushed yet
  * @domain: the domain
  * @start: first IOVA, or ULONG_MAX if there is none
  * @last: last IOVA, or 0 if there is none

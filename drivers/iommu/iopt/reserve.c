@@ -315,8 +315,8 @@ EXPORT_SYMBOL_NS_GPL(iopt_unreserve, IOPT);
  * sufficient already. While another call is checking areas, the raised
  * alignment does not prove that the areas comply, so check them here, too.
  * Returns -EAGAIN if an area that does not comply is being built or is dying,
- * or if areas that passed the old check are still being inserted. The caller
- * restores the alignment on failure.
+ * or if a map is still inserting areas that it checked against the old
+ * alignment. The caller restores the alignment on failure.
  */
 static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 {
@@ -326,7 +326,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
 
 	if (granule <= iopt->iova_alignment && !iopt->nr_raising)
 		return 0;
-	/* Areas that passed the old check are still being inserted. */
+	/* Areas that are not in the tree yet cannot be checked below. */
 	if (iopt->nr_claimed)
 		return -EAGAIN;
 	iopt->nr_raising++;
@@ -351,8 +351,9 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
  *
  * On success the alignment stays raised only until the next call of
  * iopt_update_alignment(). Before the caller drops @iopt->lock, it must change
- * the member from which that function derives @alignment, and then call it,
- * because a concurrent call that failed may have left a higher alignment.
+ * the member from which iopt_update_alignment() derives @alignment, such as
+ * io_pagetable.max_iopte, and then call iopt_update_alignment(), because a
+ * concurrent call that failed may have left a higher alignment.
  *
  * Context: @iopt->lock is held, and dropped while the function waits killably
  * for mappings that do not comply and are being built or torn down.

@@ -7,9 +7,10 @@
  * the record ends at runs->npages. An index is looked up by a binary search
  * over the chunks, followed by a binary search within the chunk.
  *
- * A chunk starts small and grows to one page before a new chunk is started. A
- * new chunk is also started for a run that is too far from the start of the
- * last chunk for its offset to be packed.
+ * Runs are appended to the last chunk, which starts small and grows to one page
+ * before a new chunk is started. A new chunk is also started for a run that is
+ * too far from the start of the last chunk for its offset to be packed. Cutting
+ * runs and filling holes can grow a chunk to two pages; see iopt_runs_cut().
  */
 #include <linux/minmax.h>
 #include <linux/overflow.h>

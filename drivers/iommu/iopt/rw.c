@@ -131,8 +131,8 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
  * @length: length in bytes, not 0; the range may span mappings
  * @flags: %IOPT_ACCESS_WRITE to write, otherwise the function reads. With
  *         %IOPT_ACCESS_READ, a write also requires mappings that permit
- *         reading. %IOPT_ACCESS_FOREIGN permits memory of a process with page
- *         tables that the caller cannot use
+ *         reading. %IOPT_ACCESS_FOREIGN permits access to the memory of a
+ *         process even if the caller cannot use the page tables of that process
  *
  * If the caller can use the page tables of the process that owns the memory,
  * the memory is accessed through them, even if other pages are pinned at these

@@ -332,7 +332,8 @@ static int unmap_finish(struct unmap *unmap)
  * * %-EINTR - A fatal signal is pending.
  * * %-EFAULT - A word of the bitmap cannot be read or written.
  *
- * On failure nothing is unmapped.
+ * On failure nothing is unmapped, but accesses may have been notified, and some
+ * words of the bitmap may have been written.
  */
 int iopt_unmap_dirty(struct io_pagetable *iopt, unsigned long start,
 		     unsigned long last, const struct iopt_dirty_query *query,

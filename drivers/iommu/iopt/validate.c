@@ -45,7 +45,7 @@ static bool run_is_valid(struct iopt_pages *pages, const struct iopt_run *run,
 		return HOLDS(wrong, !slice || pages->nr_filling) &&
 		       HOLDS(wrong, run->pfn == 0);
 
-	/* Runs are split at the ends of slices, so each slice spans the run. */
+	/* No slice starts or ends inside a run: runs are split there. */
 	for (; slice; slice = interval_tree_iter_next(slice, run->index, last))
 		if (!HOLDS(wrong, slice->start <= run->index) ||
 		    !HOLDS(wrong, slice->last >= last))
@@ -118,7 +118,10 @@ static bool runs_are_valid(struct iopt_pages *pages, const char **wrong)
 	       HOLDS(wrong, pages->nr_charged == nr_ram);
 }
 
-/* The runs of shared pages are checked once, with the first holder. */
+/*
+ * The runs of shared pages are checked together with the first holder only, or
+ * with every area if there is no holder.
+ */
 static bool slice_is_first(struct iopt_pages *pages,
 			   struct interval_tree_node *slice)
 {

@@ -76,7 +76,7 @@ static int check_interrupts(struct iommu_group *iommu_group)
 	return -EPERM;
 }
 
-/* Check whether any mapping is outside of the aperture of a domain. */
+/* Check whether any mapping extends beyond the aperture of a domain. */
 static bool mapped_outside(struct type1 *type1, struct iommu_domain *domain)
 {
 	unsigned long start = domain->geometry.aperture_start;

@@ -15,7 +15,10 @@
 
 #include "type1.h"
 
-/* Maximum number of times that an unmap notifies drivers before it waits. */
+/*
+ * Maximum number of times that an unmap notifies drivers before it waits for
+ * them to unpin the pages.
+ */
 #define MAX_NOTICES 11
 
 static bool disable_hugepages;

@@ -87,8 +87,8 @@ struct type1_group {
  *
  * @notify_lock is taken in the callback of the engine with none of the other
  * locks held. Drivers take their own locks under it, and also pin and unpin
- * with these locks held. Pinning and unpinning must therefore take none of the
- * locks above except @lock.
+ * with these locks held. Pinning and unpinning must therefore take no lock of
+ * this struct except @lock.
  */
 struct type1 {
 	struct type1_space space;

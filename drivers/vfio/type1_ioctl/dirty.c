@@ -2,8 +2,8 @@
 /*
  * VFIO type1: VFIO_IOMMU_DIRTY_PAGES.
  *
- * The engine tracks dirty pages. Whether a group has devices with untracked DMA
- * is recorded in groups.c.
+ * The engine tracks dirty pages. The owner of the space informs the engine when
+ * it attaches or detaches devices with untracked DMA.
  */
 #include <linux/mm.h>
 #include <linux/stddef.h>

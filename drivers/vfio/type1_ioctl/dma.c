@@ -345,7 +345,7 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  *
  * Context: Process context. May sleep until drivers have unpinned all pages,
  * and until concurrent maps of the range and concurrent attaches have pinned
- * theirs, killable.
+ * their pages. The wait is killable.
  * Return: 0, or
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may have been unmapped.

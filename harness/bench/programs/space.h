@@ -30,7 +30,7 @@
  * @ioas: ID of the IOAS (iommufd)
  * @device: files of the devices (iommufd)
  * @device_id: IDs of the devices (iommufd)
- * @nr: number of devices that are bound
+ * @nr: number of devices that are bound (iommufd), or 1 (type1)
  */
 struct space {
 	bool type1;
@@ -68,9 +68,10 @@ void space_attach(struct space *space, unsigned int device,
 		  const char *address);
 
 /*
- * Create another I/O page table for @device, which the kernel fills with all
- * mappings of the IOAS. Return 0 and the ID of the table in @id, or a negative
- * errno, such as -ENOTTY if the kernel does not support this.
+ * Create another I/O page table for @device. Linux 6.12 fills it with all
+ * mappings of the IOAS in this call, our kernel when the first device is
+ * attached to it. Return 0 and the ID of the table in @id, or a negative errno,
+ * such as -ENOTTY if the kernel does not support this.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);

@@ -81,10 +81,10 @@ enum {
  * @size: sizeof(struct iommu_destroy)
  * @id: ID of the object to destroy
  *
- * Destroy an object that was created by user space. Objects created by the
- * kernel, such as a bound device or the HWPT that an attach allocates, are
- * destroyed by the operation that undoes their creation, and the command fails
- * with EBUSY for them. It also fails with EBUSY for an HWPT with a device
+ * Destroy an IOAS, or an HWPT that was created by IOMMU_HWPT_ALLOC. The command
+ * fails with EBUSY for a bound device, which is destroyed when it is unbound,
+ * and for an HWPT that an attach created, which is destroyed when its last
+ * device is detached. It also fails with EBUSY for any other HWPT with a device
  * attached, and for an IOAS that has an HWPT, has a mediated device attached,
  * or is in use by an ioctl that may pin memory, such as IOMMU_IOAS_MAP.
  */
@@ -348,7 +348,8 @@ struct iommu_option {
  * enum iommufd_vfio_ioas_op - operations of IOMMU_VFIO_IOAS
  * @IOMMU_VFIO_IOAS_GET: return the ID of the container IOAS in @ioas_id
  * @IOMMU_VFIO_IOAS_SET: make the IOAS @ioas_id the container IOAS
- * @IOMMU_VFIO_IOAS_CLEAR: select no IOAS. The present one is not destroyed
+ * @IOMMU_VFIO_IOAS_CLEAR: select no IOAS. The IOAS selected before is not
+ *                         destroyed
  */
 enum iommufd_vfio_ioas_op {
 	IOMMU_VFIO_IOAS_GET = 0,

@@ -25,7 +25,10 @@
 #define MDEV_PIN_CONTROL	0x0
 /* Offset of struct mdev_pin_state, which is read-only */
 #define MDEV_PIN_STATE		0x1000
-/* Offset of a slot; requests are written and results are read there */
+/*
+ * Number of slots, and offset of slot n, at which requests are written and
+ * results are read
+ */
 #define MDEV_PIN_SLOTS		8
 #define MDEV_PIN_SLOT(n)	(0x100000 + (n) * 0x40000)
 /* Offset in a slot: one struct mdev_pin_page for each page of the last pin */
@@ -34,7 +37,10 @@
 #define MDEV_PIN_WINDOW		0x20000
 #define MDEV_PIN_WINDOW_SIZE	0x10000
 
-/* Maximum number of pages of a request; more than vfio permits in a call */
+/*
+ * Maximum number of pages of a request. With 4 KiB pages, this is more than
+ * vfio permits in a call
+ */
 #define MDEV_PIN_MAX_PAGES	1024
 
 /**
@@ -91,10 +97,11 @@ struct mdev_pin_request {
 
 /**
  * struct mdev_pin_result - result of the last command of a slot
- * @rc: return value of the vfio function, or 0 if it has none; number of pins
- *      for MDEV_PIN_OP_FORGET. For MDEV_PIN_OP_PEEK and MDEV_PIN_OP_POKE, 0,
- *      -ENOENT if no page is pinned at the IOVA, or -EINVAL if the data extends
- *      beyond the end of the page
+ * @rc: return value of vfio_pin_pages() or vfio_dma_rw(), or -ENOMEM if pinned
+ *      pages could not be recorded; number of pins removed for
+ *      MDEV_PIN_OP_FORGET; 0 for MDEV_PIN_OP_UNPIN and MDEV_PIN_OP_RELEASE. For
+ *      MDEV_PIN_OP_PEEK and MDEV_PIN_OP_POKE, 0, -ENOENT if no page is pinned
+ *      at the IOVA, or -EINVAL if the data extends beyond the end of the page
  */
 struct mdev_pin_result {
 	__s64 rc;
@@ -137,15 +144,17 @@ struct mdev_pin_page {
 #define MDEV_PIN_NOTICE_UNPIN_RANGE 0x2
 /* On a notice, read 8 bytes at the start of the range with vfio_dma_rw() */
 #define MDEV_PIN_NOTICE_READ	0x4
-/* Pin a page in open_device(), or at the start of close_device() */
+/*
+ * Pin a page in open_device(), or in close_device() before it unpins all pages
+ */
 #define MDEV_PIN_AT_OPEN	0x8
 #define MDEV_PIN_AT_CLOSE	0x10
 
 /**
  * struct mdev_pin_control - how the device reacts to notices, open and close
  * @flags: MDEV_PIN_NOTICE_* and MDEV_PIN_AT_*; MDEV_PIN_NOTICE_UNPIN by default
- * @hold: number of upcoming notices that first wait for MDEV_PIN_OP_RELEASE,
- *        for 30 seconds at most
+ * @hold: number of upcoming notices that first wait for MDEV_PIN_OP_RELEASE or
+ *        the close of the device, for 30 seconds at most
  * @skip: number of upcoming notices that do not unpin
  * @repin: number of upcoming notices that pin the first page of the range
  *         before they return

@@ -226,7 +226,10 @@ int pin_one(struct pin_device *pin, unsigned long iova, u32 prot)
 	return rc;
 }
 
-/* Release all pins of the device in a range. Returns the number of pins. */
+/*
+ * Release all pins of the device in [@first, @last]. Returns the number of pins
+ * released.
+ */
 unsigned int pin_release(struct pin_device *pin, unsigned long first,
 			 unsigned long last)
 {

@@ -1,7 +1,7 @@
 /*
  * Write both words of a context entry, or the first two words of a PASID entry,
- * at once. The IOMMU reads these 128 bits in one access, so it uses either the
- * old page table with the old domain ID or the new ones. Needs cmpxchg16b, which
+ * at once. The IOMMU reads these 128 bits in one access, so it never uses the
+ * page table of one domain with the ID of the other. Needs cmpxchg16b, which
  * domain_can_switch() checks for.
  */
 static inline void iommu_exchange_entry(struct intel_iommu *iommu,

@@ -54,8 +54,10 @@ static int call_for_aliases(struct device_domain_info *info,
 }
 
 /*
- * Check whether the entries of a device can be exchanged: the device has a page
- * table, and one of the same kind replaces it.
+ * Check whether the entries of a device can be exchanged: the CPU has
+ * cmpxchg16b, the device is attached to another domain, both domains use
+ * second-level page tables, and the device has context entries of its own, none
+ * of which was copied from a previous kernel.
  */
 static bool domain_can_switch(struct dmar_domain *domain,
 			      struct device_domain_info *info)

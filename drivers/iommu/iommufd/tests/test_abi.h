@@ -58,7 +58,8 @@ struct test_hw_info {
  * @size: sizeof(struct test_command)
  * @op: a value of &enum test_op
  * @id: ID of the object that @op applies to, or to which @op attaches the new
- *      device or access. If @op applies to an access, its file descriptor
+ *      device or access. If @op applies to an access, the file descriptor of
+ *      the access
  * @reserved: ignored
  * @range: IOVAs for %TEST_OP_RESERVE
  * @device: results of %TEST_OP_CREATE_DEVICE and

@@ -79,8 +79,8 @@ static void pin_records_are_charged(struct kunit *test)
 }
 
 /*
- * A range may span mappings if there is no hole between them and all of them
- * grant the requested rights.
+ * A pinned range may span mappings if there is no hole between them and all of
+ * them grant the requested rights.
  */
 static void pin_spans_mappings(struct kunit *test)
 {

@@ -222,7 +222,7 @@ static void domain_maps_pinned_page(struct kunit *test)
 
 /*
  * Attach succeeds even if the process has unmapped some of its memory, as long
- * as accesses have all pages of that memory pinned.
+ * as accesses have pinned all pages of that memory.
  */
 static void attach_needs_no_memory_of_pinned_pages(struct kunit *test)
 {
@@ -528,7 +528,10 @@ static void unpin_keeps_no_reference_to_payer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, users, refcount_read(&payer->users));
 }
 
-/* Memory of the slab allocator in bytes, without objects that were freed */
+/*
+ * Return the size of the unreclaimable slab memory in bytes. Pin records that
+ * were freed do not count, unless their slab also has records in use.
+ */
 static unsigned long slab_bytes(void)
 {
 	/* This also frees the cache's objects in the quarantine of KASAN. */

@@ -64,8 +64,8 @@ static bool stress_unmap(struct test_thread *thread, struct stress *stress)
 }
 
 /*
- * Pinned pages stay pinned while @access->lock is held, because other threads
- * and the unmap callback take this lock to unpin.
+ * Pinned pages stay pinned while test_access.lock is held, because other
+ * threads and the unmap callback take this lock to unpin.
  */
 static bool stress_pin(struct test_thread *thread, struct stress *stress)
 {

@@ -219,9 +219,9 @@ static long call_try_sync(struct test_thread *thread)
 }
 
 /*
- * If the mmap_lock is taken, a call that must not wait leaves it to a worker to
- * lower VmLck. Such calls are iopt_payer_try_sync(), and iopt_payer_sync() in a
- * thread that does not use the payer's mm.
+ * If the mmap_lock is taken, calls that must not wait for it let a worker lower
+ * VmLck: iopt_payer_try_sync(), and iopt_payer_sync() in a thread that does not
+ * use the payer's mm.
  */
 static void sync_is_deferred_if_lock_is_busy(struct kunit *test)
 {

@@ -74,9 +74,9 @@ static void shared_pages_EBUSY(struct kunit *test)
 }
 
 /*
- * An orphan cannot be pinned, read or copied, and no domain can be attached.
- * Attached domains still translate the orphan and can be detached, and accesses
- * can unpin its pages.
+ * An orphan cannot be pinned, read or copied, and while a space has an orphan,
+ * no domain can be attached. Attached domains still translate the orphan and
+ * can be detached, and accesses can unpin its pages.
  */
 static void use_of_orphan_EBUSY(struct kunit *test)
 {

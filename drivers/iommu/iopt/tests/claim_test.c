@@ -420,8 +420,8 @@ static void unmap_commits_after_unpin(struct kunit *test)
 }
 
 /*
- * Attach adds to the domain even an area that is being unmapped, unless the
- * unmap can no longer fail.
+ * Attach adds an area to the domain even if the area is being unmapped, unless
+ * the unmap can no longer fail.
  */
 static void attach_skips_committed_unmap(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * iopt_copy(): mappings that share pages, while holders of these pages are
- * added and removed.
+ * iopt_copy(): which ranges can be copied, how long the pages that mappings
+ * share stay pinned, and the errnos of a failed copy.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>

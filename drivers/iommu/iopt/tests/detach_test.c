@@ -238,8 +238,8 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 }
 
 /*
- * An unmap that waits for an attach to pin is killable. If it is killed, the
- * mapping remains, and the attach adds it to the domain.
+ * An unmap that waits for an attach to pin pages is killable. If the unmap is
+ * killed, the mapping remains, and the attach adds it to the domain.
  */
 static void unmap_beside_pinning_attach(struct kunit *test)
 {

@@ -570,8 +570,8 @@ static void read_when_notified(struct test_access *access, unsigned long start,
 }
 
 /*
- * Until accesses are notified for the last time, a read reports the pages of a
- * mapping that is being unmapped.
+ * Until accesses are notified for the last time, a read reports the dirty pages
+ * of a mapping that is being unmapped.
  */
 static void read_between_notices(struct kunit *test)
 {

@@ -62,7 +62,8 @@ static void text_pin(struct kunit *test, struct seq_buf *text,
 }
 
 /*
- * The dump of a copy shows only runs and pins of the slice that the copy maps.
+ * The dump of a copy shows only the runs and pins of the slice that the copy
+ * maps.
  */
 static void view_of_a_copy(struct kunit *test)
 {
@@ -191,7 +192,10 @@ static void view_survives_unmap(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, iopt_view_next(&view));
 	KUNIT_EXPECT_EQ(test, 0, strncmp(view.line, "area 0x200000000-", 17));
 
-	/* A shorter area at the IOVA of the removed area is not shown. */
+	/*
+	 * The dump continues above a removed area, so it does not show a
+	 * shorter area that is mapped at the same IOVA meanwhile.
+	 */
 	view_to(test, &view, "  run ");
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, OTHER, 4));
 	KUNIT_EXPECT_EQ(test, 0, test_map(space->iopt, OTHER, uaddr, 2));

@@ -54,9 +54,9 @@ bool test_fail_end(void)
 
 /*
  * Return which allocation to fail next, after the @n-th has failed in a call
- * that returned @rc. If the call succeeded, fail the same one again, up to
- * twice: if the call had to allocate a slab, the slab allocator may have
- * absorbed the failure, and the next time the @n-th allocation is another one.
+ * that returned @rc. If the call succeeded, return @n again, up to twice: if
+ * the call had to allocate a slab, the slab allocator may have absorbed the
+ * failure, and in a repeated call the @n-th allocation is a different one.
  * @repeated is 0 at first.
  */
 unsigned int test_fail_next(unsigned int n, int rc, unsigned int *repeated)

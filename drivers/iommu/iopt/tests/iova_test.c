@@ -427,8 +427,8 @@ static void choose_for_coarse_domain(struct kunit *test)
 }
 
 /*
- * The IOVA chosen for a copied slice is aligned relative to the memory of the
- * slice, not to the start of the source mapping.
+ * The IOVA chosen for a copied slice is congruent to the user address of the
+ * slice, not to that of the source mapping.
  */
 static void choose_for_copy(struct kunit *test)
 {

@@ -505,8 +505,8 @@ static long call_attach_during_limit(struct test_thread *thread)
 }
 
 /*
- * A limit on the size of I/O pages is refused if a domain that may contain
- * larger ones is attached while the call checks whether mappings are aligned.
+ * iopt_set_max_iopte() refuses a limit if a domain that may contain larger I/O
+ * pages is attached while the function checks whether mappings are aligned.
  */
 static void limit_races_with_attach(struct kunit *test)
 {
@@ -523,11 +523,11 @@ static void limit_races_with_attach(struct kunit *test)
 
 	test_space_replace(test, &policy);
 	iopt = space->iopt;
-	/* Enough areas for the check to drop the lock twice */
+	/* Create enough areas for the check to drop the lock twice. */
 	map_page_often(test, test_touched(test, 1), 2 * IOPT_MAX_STEPS);
 	/*
-	 * Both threads wait for the lock, usually the one that lowers the limit
-	 * first.
+	 * Both threads wait for the lock. The thread that lowers the limit
+	 * usually acquires it first.
 	 */
 	for (i = 0; i != 50 && !during.raced; i++) {
 		mutex_lock(&iopt->lock);

@@ -12,9 +12,9 @@
 #define IOVA	0x100000000UL
 
 /*
- * If iopt_policy.notices is 0, an unmap notifies every access once of each
- * mapping in which any access has pinned pages, and of no other mapping. The
- * notification covers the whole mapping.
+ * If iopt_policy.notices is 0, an unmap notifies every access exactly once for
+ * each mapping in which any access has pinned pages, and not at all for other
+ * mappings. The notification covers the whole mapping.
  */
 static void unmap_notifies_every_access(struct kunit *test)
 {

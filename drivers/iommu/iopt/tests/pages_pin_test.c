@@ -183,7 +183,11 @@ static void beside_case_name(const struct beside_case *beside, char *name)
 
 KUNIT_ARRAY_PARAM(beside, beside_cases, beside_case_name);
 
-/* An access does not wait for a caller that is pinning other pages. */
+/*
+ * An access does not wait for a caller that is pinning other pages. If the
+ * access also needs the pages of that caller, it pins the pages below them
+ * before it waits.
+ */
 static void access_pins_beside_pinning_access(struct kunit *test)
 {
 	const struct beside_case *beside = test->param_value;

@@ -371,7 +371,7 @@ static struct model_mapping *find_orphan(const struct model_space *space)
 
 /*
  * Adopt an orphan at a new address, or try to adopt a mapping that is not an
- * orphan.
+ * orphan. If no space has an orphan, try to make one first.
  */
 bool random_do_adopt(struct random *random)
 {

@@ -267,7 +267,7 @@ static void runs_change_in_linear_time(struct kunit *test)
 		KUNIT_ASSERT_LE(test, 10 * twice, 22 * once);
 	}
 
-	/* kmemleak is slow with a million objects. */
+	/* kmemleak is slow with half a million chunks. */
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		return;
 	KUNIT_EXPECT_LE(test, clear_all_but_first(test, TIB_CHUNKS),

@@ -63,9 +63,10 @@ static int fill_batch(struct iopt_runs *runs, unsigned long *first,
 }
 
 /*
- * Move the pages of record @fresh into the hole at @first of record @runs. An
- * allocation failure that was injected with test_fail_allocation() affects the
- * engine, but not the allocations of this function.
+ * Move the pages of record @fresh into the hole at @first of record @runs. On
+ * failure, @fresh is unchanged. An allocation failure that was injected with
+ * test_fail_allocation() affects the engine, but not the allocations of this
+ * function.
  */
 int test_runs_fill(struct kunit *test, struct iopt_runs *runs,
 		   unsigned long first, struct iopt_runs *fresh, gfp_t gfp)

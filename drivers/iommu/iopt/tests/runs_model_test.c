@@ -37,7 +37,7 @@ static void runs_append_against_model(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, i, run.index);
 		KUNIT_ASSERT_EQ(test, pfns[i], run.pfn);
 		/*
-		 * The run must end only where the pages stop being contiguous.
+		 * The run may end only where the pages stop being contiguous.
 		 */
 		if (run.index + run.count < MODEL_PAGES)
 			KUNIT_ASSERT_NE(test, run.pfn + run.count,
@@ -179,8 +179,9 @@ static void edit_against_model(struct kunit *test, unsigned long unit,
 			nr_fills++;
 		} else if (prandom_u32_state(&rnd) % 4) {
 			/*
-			 * Cut at both ends of the range and then clear it, as
-			 * when the slice of a holder is removed.
+			 * Cut at both ends of the range, as when a holder is
+			 * added, and then clear the range, as when the holder
+			 * is removed.
 			 */
 			KUNIT_ASSERT_EQ(test, 0,
 					iopt_runs_cut(&runs, first * unit,

@@ -218,7 +218,7 @@ static void runs_fill_is_all_or_nothing(struct kunit *test)
 		iopt_runs_free(&runs);
 		iopt_runs_free(&fresh);
 	}
-	/* At least the array of chunks and its first chunk are allocated. */
+	/* The fill allocates at least the array of chunks and one chunk. */
 	KUNIT_EXPECT_GE(test, nr_failed, 2);
 	KUNIT_EXPECT_EQ(test, 0, rc);
 }

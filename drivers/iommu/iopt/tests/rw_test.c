@@ -282,8 +282,8 @@ static long call_foreign(struct test_thread *thread)
 }
 
 /*
- * With IOPT_ACCESS_FOREIGN, any process can read and write, also across pages
- * and mappings, and nothing stays pinned or charged.
+ * With IOPT_ACCESS_FOREIGN, any process can read and write, even across the
+ * boundaries of pages and mappings, and nothing stays pinned or charged.
  */
 static void rw_foreign(struct kunit *test)
 {

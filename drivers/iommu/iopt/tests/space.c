@@ -233,8 +233,8 @@ int test_copy_to(struct io_pagetable *other, struct io_pagetable *iopt,
 }
 
 /*
- * Unmap whole mappings that fill a range. Return -EBADE if the engine reports a
- * wrong number of bytes.
+ * Unmap whole mappings that fill a range. Return -EBADE if the number of bytes
+ * that were unmapped is not the length of the range or, on failure, not 0.
  */
 int test_unmap(struct io_pagetable *iopt, unsigned long iova,
 	       unsigned long npages)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Stress test: threads concurrently map, copy, unmap, attach, detach, pin,
- * read, write, track, orphan and query in one space.
+ * read, write, track dirty pages, orphan, adopt, reserve and query in one
+ * space.
  *
  * Each thread makes calls with random arguments for some seconds, and accepts
  * only errnos that its calls may return. It also counts the calls of other
@@ -527,7 +528,10 @@ static void stress_report(struct kunit *test, struct stress *stress)
 		   stress->kind, stress->done, others, overlaps);
 	KUNIT_EXPECT_EQ_MSG(test, 0, stress->rc, "%s", stress->kind);
 	KUNIT_EXPECT_GE_MSG(test, stress->done, ENOUGH, "%s", stress->kind);
-	/* On a single processor, a call overlaps only with calls that sleep. */
+	/*
+	 * On a single processor, a call overlaps only with calls that sleep or
+	 * were preempted.
+	 */
 	KUNIT_EXPECT_GE_MSG(test, others, num_online_cpus() > 1 ? 8 : 1, "%s",
 			    stress->kind);
 }

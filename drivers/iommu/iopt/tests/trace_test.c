@@ -162,7 +162,10 @@ static void operate(struct kunit *test, struct seq_buf *text)
 		       OTHER, iopt->id, IOVA, PAGES(2), IOMMU_READ,
 		       IOPT_MAP_FIXED);
 	test_detach(test, space->mock[0]);
-	/* Each area unpins the pages that no other area holds. */
+	/*
+	 * Each area unpins the pages that no other area holds, except for the
+	 * page that the access has pinned.
+	 */
 	seq_buf_printf(text, "unpin %lx 2 3 2 0\nunpin %lx 0 1 1 0\n", uaddr,
 		       uaddr);
 	append_domain(text, "detach", iopt, domain, 0);
@@ -183,8 +186,8 @@ static void operate(struct kunit *test, struct seq_buf *text)
 }
 
 /*
- * Each call that has a tracepoint reports one event after it has ended. The
- * batches of pages that it pins or unpins are reported before that.
+ * Each call that has a tracepoint reports one event when it ends. Separate
+ * events before that one report the pages that the call pins or unpins.
  */
 static void tracepoints_report_every_operation(struct kunit *test)
 {

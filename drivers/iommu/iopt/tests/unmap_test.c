@@ -112,7 +112,7 @@ static void unmap_flushes_every_domain(struct kunit *test)
 }
 
 /**
- * struct span - IOVAs that a domain unmapped between two flushes
+ * struct span - IOVAs that were unmapped from a domain between two flushes
  * @ops: domain ops that record the span
  * @mock: original ops of the mock domain
  * @start: lowest IOVA unmapped since the last flush

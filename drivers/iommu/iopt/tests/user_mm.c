@@ -115,7 +115,7 @@ unsigned long test_touched(struct kunit *test, unsigned long npages)
 /**
  * struct contiguous - physically contiguous pages
  * @first: first page
- * @order: order of each of the two blocks that the pages come from
+ * @order: base-2 logarithm of half the number of pages
  */
 struct contiguous {
 	struct page *first;

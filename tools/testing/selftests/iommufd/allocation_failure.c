@@ -46,7 +46,7 @@ NEEDS_EDU(2)
  * struct env - objects that the tested calls operate on
  * @bed: testbed, in the mode that charges pinned pages to this process
  * @second: second bound device, attached by the tests that fill two page tables
- * @src_ioas: source IOAS of the copy test
+ * @src_ioas: another IOAS: source of the copy test, old IOAS of the move test
  * @memory: NR_PAGES pages to map
  * @iova: IOVA that IOMMU_IOAS_MAP chose
  * @id: ID of the object that a call created or is to destroy
@@ -320,8 +320,8 @@ static int detach_and_unmap(struct env *env)
 }
 
 /*
- * Map the memory in two IOASes, and attach the first device to the one that the
- * tested move is to leave.
+ * Map the memory in two IOASes, and attach the first device to the IOAS that
+ * the tested move starts from.
  */
 static int map_and_attach_elsewhere(struct env *env)
 {
@@ -426,10 +426,10 @@ static int detach_both_unmap_and_destroy(struct env *env)
 
 /*
  * Write to the sysfs attribute "enable" of a device. The write fails while a
- * driver is bound, so unbind vfio-pci before it and bind vfio-pci again. If the
- * device is enabled before BIND, pci_enable_device() returns early and does not
- * evaluate the ACPI methods for the interrupt routing. This evaluation does not
- * handle allocation failures.
+ * driver is bound, so unbind vfio-pci before the write and bind it again after
+ * the write. If the device is enabled before BIND, pci_enable_device() returns
+ * early and does not evaluate the ACPI methods for the interrupt routing. This
+ * evaluation does not handle allocation failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {
@@ -505,7 +505,7 @@ static int open_group_and_device(struct env *env)
 	return err ? err : call_get_device(env);
 }
 
-/* Destroy the container IOAS, and open the device as before. */
+/* Destroy the container IOAS, close the group, and reopen the second device. */
 static int reopen_second(struct env *env)
 {
 	struct iommu_vfio_ioas arg = {
@@ -881,7 +881,10 @@ static bool disarm(int fail_nth)
 	char number[16] = { 0 };
 	unsigned int tries;
 
-	/* A fault that the call did not reach may hit pread() or pwrite(). */
+	/*
+	 * A fault that the call did not reach may hit the pread() or a pwrite()
+	 * here, so try the pwrite() again.
+	 */
 	if (pread(fail_nth, number, sizeof(number) - 1, 0) > 0 &&
 	    !strtoul(number, NULL, 10))
 		return true;

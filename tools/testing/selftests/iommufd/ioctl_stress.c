@@ -3,7 +3,7 @@
  * Stress test: random calls from several processes and threads on one iommufd
  * and its devices, while processes are killed at random points.
  *
- * A call may only fail with an errno that calls[] lists for it, and no page may
+ * A call may fail only with an errno that calls[] lists for it, and no page may
  * be left pinned at the end.
  *
  * The environment variables STRESS_SECONDS (default 10) and STRESS_SEED

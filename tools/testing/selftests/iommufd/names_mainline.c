@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A complete program written against the uAPI of Linux 6.12, from open to
- * close. It must only use names that Linux 6.12 has.
+ * close. It must use only names that Linux 6.12 has.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -165,7 +165,7 @@ static void *run_destroyer(void *argument)
 }
 
 /*
- * Exactly one thread must destroy the object, and all other calls may only fail
+ * Exactly one thread must destroy the object, and all other calls may fail only
  * with -ENOENT.
  */
 TEST_F(bug, destroy_races_with_lookup)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Test VFIO_DEVICE_ATTACH_IOMMUFD_PT on a device that is attached already.
+ * Test VFIO_DEVICE_ATTACH_IOMMUFD_PT on a device that is already attached.
  *
  * The ioctl moves the device and all attached devices of its group to the other
  * IOAS or HWPT. If the ioctl fails, the device still reaches the memory that it
@@ -213,7 +213,7 @@ TEST_F(replace, mappings_follow_the_device)
 	__u32 pt_id = self->other;
 
 	EXPECT_EQ(0, vfio_attach(self->device->fd, &pt_id));
-	/* Only changes of the new IOAS affect what the device can access. */
+	/* Only changes to the new IOAS affect what the device can access. */
 	EXPECT_EQ(0, ioas_map(self->bed.iommufd, self->other, self->memory,
 			      PAGE, 0x20000000, IOAS_READ_WRITE));
 	EXPECT_EQ(1, device_reaches(&self->bed, self->device, 0x20000000,

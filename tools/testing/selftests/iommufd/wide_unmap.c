@@ -9,8 +9,8 @@
  *
  * After the unmap, the device must not reach any IOVA of the span. The tests
  * check IOVAs that the device accessed before and that the IOTLB may therefore
- * have cached. iommufd splits IOTLB invalidations so that none spans more than
- * 1 TiB, because some IOMMU drivers compute the length in a type that is
+ * have cached. An unmap splits its IOTLB invalidations so that none spans more
+ * than 1 TiB, because some IOMMU drivers compute the length in a type that is
  * narrower than an IOVA. On VT-d, the tests count the invalidations.
  */
 #include <errno.h>

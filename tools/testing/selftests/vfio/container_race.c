@@ -6,9 +6,9 @@
  *
  * An ioctl in flight completes on the driver data that it started with, and
  * UNSET_CONTAINER does not wait for that ioctl. A mapping that such an ioctl
- * creates is freed with the old driver data, and does not exist in a driver
- * that is set later. A group enters and leaves the container independently of
- * other groups. KASAN reports uses of freed driver data.
+ * creates is freed with the old driver data, so that it does not exist after
+ * the driver is set again. A group enters and leaves the container
+ * independently of other groups. KASAN reports uses of freed driver data.
  *
  * A race lasts STRESS_SECONDS seconds, or 4 if that is not set in the
  * environment.

@@ -132,7 +132,10 @@ static void device_stop(struct opened *opened)
 	opened->fd = -1;
 }
 
-/* Copy a page by DMA. Returns 1 if all data arrived, 0 if not, or -errno. */
+/*
+ * Copy TRANSFER bytes by DMA from the page at @iova to the next page. Returns 1
+ * if all data arrived, 0 if not, or -errno.
+ */
 static int copies(struct opened *opened, char *memory, __u64 iova, __u32 seed)
 {
 	int err;
@@ -303,7 +306,10 @@ TEST_F(container, select_ioas)
 		  iommu_call(self->iommufd, IOMMU_VFIO_IOAS, &arg));
 }
 
-/* Without a container IOAS, only ioctls that need none succeed. */
+/*
+ * Without a container IOAS, only VFIO_GET_API_VERSION and VFIO_CHECK_EXTENSION
+ * succeed.
+ */
 TEST_F(container, ioctls_without_ioas)
 {
 	struct vfio_iommu_type1_dirty_bitmap dirty = {
@@ -604,7 +610,8 @@ TEST_F(container, dirty_pages)
 
 /*
  * An unmap in version 1 may remove a mapping that extends beyond the range. The
- * bitmap of the range has no room for the dirty pages of such a mapping.
+ * bitmap of the range has no room for the dirty pages of such a mapping, so an
+ * unmap with a bitmap is possible only in version 2.
  */
 TEST_F(container, unmap_with_bitmap_in_version_1)
 {
@@ -769,8 +776,8 @@ TEST_F(container, killed_process)
 /**
  * struct race - state shared by the threads of a race
  * @iommufd: the iommufd
- * @group: the group of a device, in the iommufd
- * @address: the device
+ * @group: file of the group of a device, with the iommufd as its container
+ * @address: address of the device
  * @memory: TESTBED_LENGTH bytes
  */
 struct race {

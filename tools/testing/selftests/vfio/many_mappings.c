@@ -11,7 +11,7 @@
  * preemption. The kernel must report neither a soft lockup nor an RCU stall.
  *
  * MANY_MAPPINGS in the environment sets the number of mappings; the default is
- * 500000. A mapping takes about 340 bytes.
+ * 500000. A mapping takes about 340 bytes of kernel memory.
  */
 #include <errno.h>
 #include <fcntl.h>

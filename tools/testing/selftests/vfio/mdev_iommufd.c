@@ -149,7 +149,8 @@ TEST_F(mdev, second_attach_to_same_ioas_keeps_pins)
 
 /*
  * A move notifies the driver of each mapping of the old IOAS in which the
- * device has pages pinned. iommufd unpins those that the driver does not unpin.
+ * device has pages pinned. iommufd unpins the pages that the driver leaves
+ * pinned.
  */
 static void move_with_pins(struct __test_metadata *_metadata,
 			   struct mdev_testbed *bed)

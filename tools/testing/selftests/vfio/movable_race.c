@@ -49,8 +49,8 @@
 #define KILLS		2
 #define MAX_EXIT	1000	/* milliseconds from kill to exit */
 /*
- * Pages per pin. This is only a part of the memory, because mdev_pin records
- * each page that it pins, and the time of a pin includes that.
+ * Pages per pin. A pin covers only a part of the memory, because mdev_pin
+ * records each page that it pins, which adds to the measured time.
  */
 #define PIN_PAGES	64
 

@@ -4,8 +4,8 @@
  * physical device or through a mediated device.
  *
  * As in stuck_page.c, a call may wait for the page only if it needs the page,
- * the mapping, or the same device or group. A waiting caller must be killable,
- * exit within a second, and leave nothing pinned.
+ * the mapping, or the same device or group. A waiting caller that is killed
+ * must exit within a second, and leave nothing pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -586,7 +586,10 @@ static int write_protect(void *page)
 	return fd;
 }
 
-/* While ATTACH writes its result, it holds up no other call on the device. */
+/*
+ * ATTACH checks in advance whether it can write its result. While this write
+ * blocks, ATTACH holds up no other call on the device.
+ */
 TEST_F(stuck, calls_during_write_of_result)
 {
 	struct setup *setup = &self->setup;

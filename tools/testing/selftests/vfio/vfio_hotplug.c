@@ -111,8 +111,9 @@ static int raw_is_blocked(struct testbed *bed, struct edu *raw, __u64 iova,
 }
 
 /*
- * Check that a write by the device does not reach the memory. Unlike
- * raw_is_blocked(), this works while the bounce page is not mapped.
+ * Return 1 if a write by the device does not reach the memory, 0 if it does, or
+ * -errno. Unlike raw_is_blocked(), this works while the bounce page is not
+ * mapped.
  */
 static int raw_write_is_blocked(struct testbed *bed, struct edu *raw,
 				__u64 iova)

@@ -250,7 +250,7 @@ TEST_F(users, failed_bind_leaves_no_reference)
 
 /**
  * struct resetter - state of a thread that resets a bus in a loop
- * @fd: bound device of the bus
+ * @fd: file of a bound device of the bus
  * @stop: set to make the thread exit
  * @done: number of resets
  * @refused: number of calls that returned -EBUSY or -EAGAIN

@@ -55,7 +55,10 @@ FIXTURE_TEARDOWN(security)
 	EXPECT_EQ(0, testbed_pinned(&self->bed));
 }
 
-/* Check that a write by the device to @iova does not change the memory. */
+/*
+ * Return 1 if a write by the device to @iova does not change the memory, 0 if
+ * it does, or -errno.
+ */
 static int write_is_blocked(struct testbed *bed, struct edu *edu, __u64 iova)
 {
 	int err;

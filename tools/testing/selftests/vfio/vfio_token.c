@@ -246,8 +246,9 @@ static long bind_vf(void *data)
 
 /*
  * The open of a VF resets it, which takes 100 ms. A token that was right before
- * the reset may have been replaced by the time the VF is open. Try several
- * delays, because the time until the reset starts varies.
+ * the reset may have been replaced by the time the VF is open. The bind of the
+ * VF must then fail. Try several delays, because the time until the reset
+ * starts varies.
  */
 TEST_F(token, replaced_while_vf_is_opened)
 {

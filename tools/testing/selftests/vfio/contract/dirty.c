@@ -216,7 +216,7 @@ static void record_unmap_dirty(const char *rules, const char *name,
 	record_bytes(rules, bytes, bits, sizeof(bits));
 }
 
-/* Record unmaps with a dirty bitmap that fail although tracking is on. */
+/* While tracking is on, record invalid requests for an unmap with a bitmap. */
 static void unmap_errors(int container)
 {
 	struct unmap_dirty arg = {

@@ -2,7 +2,7 @@
 /*
  * Record how pins of a mediated device are charged, and how adding or removing
  * a domain changes the charges. Without a domain, a pin charges its page. With
- * a domain, all mapped pages are charged already.
+ * a domain, all mapped pages are already charged.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -171,7 +171,8 @@ static void notified_devices(void)
 
 	/*
 	 * A notified driver unpins pages that another device has pinned. With
-	 * an iommufd, a driver without a dma_unmap op cannot pin.
+	 * an iommufd, a driver without a dma_unmap op cannot pin, so the second
+	 * device pins the pages itself.
 	 */
 	if (for_iommufd())
 		pinner = &second;
@@ -410,7 +411,10 @@ int main(void)
 	mdev_join(&plain, "plain", container);
 	bounds();
 	notified_devices();
-	/* With an iommufd, an unmap notifies once, and waits for the driver. */
+	/*
+	 * With an iommufd, an unmap notifies once and then waits for the
+	 * driver, so rounds() does not apply.
+	 */
 	if (!for_iommufd())
 		rounds();
 	calls_during_notice();

@@ -151,7 +151,10 @@ static void range(int container, char *memory, const char *rules)
 	record_unmap("T1-86", "range_of_nothing", container, IOVA, PAGE, 0);
 }
 
-/* Record DMA to three mappings as they are removed and one is created again. */
+/*
+ * Record which of three mappings DMA reaches after one was removed, after its
+ * IOVAs were mapped again, and after all were removed.
+ */
 static void reach(struct type1 *type1, char *memory)
 {
 	record_set_prefix("reach");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An address space, which is either a type1 container or an IOAS of /dev/iommu,
- * and a device attached to it. It allows one test to cover both front ends.
+ * and a device attached to it. With struct front, one test covers both front
+ * ends.
  *
  * Functions return 0 or -errno unless noted otherwise.
  */
@@ -64,7 +65,7 @@ long front_unmap(const struct front *front, __u64 iova, __u64 length);
 /* Unmap everything. Return the number of bytes unmapped, or -errno. */
 long front_unmap_all(const struct front *front);
 
-/* Query the usable IOVAs. */
+/* Call VFIO_IOMMU_GET_INFO or IOMMU_IOAS_IOVA_RANGES and discard the output. */
 int front_query(const struct front *front);
 
 /*

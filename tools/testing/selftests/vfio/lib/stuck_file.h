@@ -59,12 +59,12 @@ void stuck_file_close(struct stuck_file *file);
 char *stuck_file_map(const struct stuck_file *file, bool shared);
 
 /*
- * Wait until the server receives the READ of the stuck page. Return 0, or
- * -ETIMEDOUT after ten seconds.
+ * Wait until the server has received at least one READ of the stuck page.
+ * Return 0, or -ETIMEDOUT after ten seconds.
  */
 int stuck_file_wait(const struct stuck_file *file);
 
-/* Let the server answer READs of the stuck page from now on. */
+/* Let the server answer the pending READ of the stuck page and later ones. */
 void stuck_file_release(const struct stuck_file *file);
 
 #endif

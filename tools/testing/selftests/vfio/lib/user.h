@@ -42,8 +42,8 @@ typedef int (*work_fn)(struct testbed *bed);
 int user_become(uid_t user, unsigned int pages);
 
 /*
- * Drop CAP_IPC_LOCK, so that pages that this process pins are charged. Return 0
- * or -errno.
+ * Drop CAP_IPC_LOCK, so that pages that this process pins are charged and count
+ * towards RLIMIT_MEMLOCK. Return 0 or -errno.
  */
 int user_drop_ipc_lock(void);
 
@@ -52,7 +52,8 @@ int user_wait(pid_t child);
 
 /*
  * Run @work in a child, as @user and with an RLIMIT_MEMLOCK of @pages pages.
- * Return the result of @work, 99 if user_become() failed, or -errno.
+ * Return the low 8 bits of the result of @work, 99 if user_become() failed, or
+ * -errno.
  */
 int user_run(uid_t user, unsigned int pages, work_fn work, struct testbed *bed);
 

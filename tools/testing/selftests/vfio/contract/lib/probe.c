@@ -75,8 +75,8 @@ void device_load(struct type1 *type1, __u64 iova, void *data)
 	char *bounce = map_bounce(type1);
 
 	/*
-	 * Overwrite older patterns in the buffer, which a blocked load may not
-	 * change.
+	 * Overwrite older patterns in the buffer, because a blocked load may
+	 * leave the buffer unchanged.
 	 */
 	memset(bounce, 0xee, TRANSFER);
 	must(edu_load(&type1->edu, BOUNCE_IOVA, 0, TRANSFER), "load");
