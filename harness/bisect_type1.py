@@ -49,7 +49,10 @@ def matches(line, pattern):
 
 
 def chosen(wanted, program, line):
-    """Return whether a line is compared. The lines `kernel log@MACHINE` need all programs of that machine."""
+    """Return whether a line is compared.
+
+    Lines of the pseudo program `kernel log@MACHINE` are compared only if all lines of all programs of that machine are.
+    """
     name, _, machine = program.partition("@")
     if name == "kernel log":
         return all(wanted.get(each) == ["*"] for each in contract.ONLY[machine])

@@ -310,9 +310,10 @@ static int access_attach(struct iommufd_access *access,
 	int rc;
 
 	/*
-	 * Once iopt_access_create() has added the access to @ioas, the engine
-	 * may call the driver, and the driver may wait for a pin in progress.
-	 * Therefore wait for pins first.
+	 * When moving, first wait for calls in progress on the old IOAS. Once
+	 * iopt_access_create() has added the access to @ioas, an unmap there
+	 * may call the driver. If the driver waited for such a call, which may
+	 * be blocked in a page fault, the unmap would be blocked as well.
 	 */
 	rc = iommufd_access_block(access);
 	if (rc)
