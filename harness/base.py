@@ -102,7 +102,10 @@ def is_recent():
 
 
 def check_version(tree, shown=None):
-    """Fail unless the tree is Linux 6.1.OLDEST or a later 6.1. shown is the name of the tree for messages."""
+    """Fail unless the tree is Linux 6.1.OLDEST or a later release of 6.1.
+
+    Messages name the tree as `shown`, if that is given.
+    """
     try:
         text = (tree / "Makefile").read_text()
         major, minor, patch = (int(re.search(rf"^{key} = (\d+)$", text, re.M).group(1))

@@ -260,8 +260,8 @@ static void waiting_holder_is_killable(struct kunit *test)
 
 /*
  * A holder that needs some pages of a hole waits for the holder that is pinning
- * the whole hole. Afterwards both domains must translate each page at its
- * index, and the pages of the waiting holder must stay pinned when the other
+ * the whole hole. Afterwards each domain must map the right page at each of its
+ * IOVAs, and the pages of the waiting holder must stay pinned when the other
  * holder is removed.
  */
 static void expect_holder_waits(struct kunit *test, unsigned long uaddr)
