@@ -52,17 +52,20 @@ static struct test_access *create(struct kunit *test,
 {
 	struct test_space *space = test->priv;
 	struct test_access *access = kzalloc(sizeof(*access), GFP_KERNEL);
+	struct iopt_access *created;
 
 	KUNIT_ASSERT_NOT_NULL(test, access);
 	mutex_init(&access->lock);
 	init_completion(&access->called);
 	init_completion(&access->resume);
 	access->space = space;
-	access->access = iopt_access_create(space->iopt, ops, access);
-	if (IS_ERR(access->access)) {
+	created = iopt_access_create(space->iopt, ops, access);
+	if (IS_ERR(created)) {
 		kfree(access);
-		KUNIT_ASSERT_FAILURE(test, "iopt_access_create() failed");
+		access = NULL;
 	}
+	KUNIT_ASSERT_NOT_NULL(test, access);
+	access->access = created;
 	access->next = space->accesses;
 	space->accesses = access;
 	return access;
