@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <linux/vfio.h>
 
+#include "../iommufd/calls.h"
 #include "../kselftest_harness.h"
 #include "legacy.h"
 #include "testbed.h"
@@ -683,6 +684,52 @@ TEST_F(container, update_user_addresses)
 	EXPECT_EQ(1, copies(&self->first, moved, TESTBED_IOVA, 1));
 	EXPECT_EQ(-EINVAL,
 		  result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+}
+
+/*
+ * While a mapping has no user address, it can neither be copied nor pinned for
+ * a device that is attached.
+ */
+TEST_F(container, mapping_without_user_address_EBUSY)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_VADDR,
+		.iova = TESTBED_IOVA,
+		.vaddr = (__u64)(unsigned long)self->memory,
+		.size = TESTBED_LENGTH,
+	};
+	struct device device;
+	__u32 ioas = 0, other, attached;
+
+	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
+	ASSERT_EQ(0, container_ioas(self->iommufd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, ioas_alloc(self->iommufd, &other));
+	ASSERT_EQ(0, map(self->iommufd, self->memory, TESTBED_LENGTH,
+			 TESTBED_IOVA));
+	EXPECT_EQ((long long)TESTBED_LENGTH,
+		  unmap_flags(self->iommufd, TESTBED_IOVA, TESTBED_LENGTH,
+			      VFIO_DMA_UNMAP_FLAG_VADDR));
+	/* The device cannot be bound while the file of its group is open. */
+	close(self->first.group);
+	self->first.group = -1;
+
+	EXPECT_EQ(-EBUSY,
+		  ioas_copy(self->iommufd, ioas, TESTBED_IOVA, other,
+			    OTHER_IOVA, PAGE, IOAS_READ));
+	EXPECT_EQ(0ll, ioas_unmap_all(self->iommufd, other));
+	ASSERT_EQ(0, device_open(&device, self->machine.singleton[0].text,
+				 self->iommufd));
+	attached = ioas;
+	EXPECT_EQ(-EBUSY, vfio_attach(device.fd, &attached));
+	EXPECT_EQ(0, pinned(self->pinned_before));
+
+	ASSERT_EQ(0, result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+	EXPECT_EQ(0, vfio_attach(device.fd, &attached));
+	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
+	EXPECT_EQ(0, ioas_copy(self->iommufd, ioas, TESTBED_IOVA, other,
+			       OTHER_IOVA, PAGE, IOAS_READ));
+	device_close(&device);
 }
 
 /*

@@ -19,6 +19,7 @@
 #include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 
+#include "../iommufd/calls.h"
 #include "../kselftest_harness.h"
 #include "call.h"
 #include "front.h"
@@ -93,17 +94,8 @@ FIXTURE_VARIANT_ADD(stuck, type1) { .type1 = true };
 static int copy(const struct setup *setup, __u32 dst_ioas, __u64 dst_iova,
 		__u64 length)
 {
-	struct iommu_ioas_copy copy = {
-		.size = sizeof(copy),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ,
-		.dst_ioas_id = dst_ioas,
-		.src_ioas_id = setup->front.ioas,
-		.length = length,
-		.dst_iova = dst_iova,
-		.src_iova = STUCK_IOVA,
-	};
-
-	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
+	return ioas_copy(setup->front.iommufd, setup->front.ioas, STUCK_IOVA,
+			 dst_ioas, dst_iova, length, IOAS_READ);
 }
 
 static int open_devices(struct setup *setup, const struct machine *machine)

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../iommufd/calls.h"
 #include "../kselftest_harness.h"
 #include "call.h"
 #include "front.h"
@@ -141,17 +142,8 @@ FIXTURE_TEARDOWN(stuck)
 static long copy(const struct setup *setup, __u64 iova, __u32 dst_ioas,
 		 __u64 dst_iova)
 {
-	struct iommu_ioas_copy copy = {
-		.size = sizeof(copy),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOAS_READ,
-		.dst_ioas_id = dst_ioas,
-		.src_ioas_id = setup->front.ioas,
-		.length = 8 * PAGE,
-		.dst_iova = dst_iova,
-		.src_iova = iova,
-	};
-
-	return iommu_call(setup->front.iommufd, IOMMU_IOAS_COPY, &copy);
+	return ioas_copy(setup->front.iommufd, setup->front.ioas, iova,
+			 dst_ioas, dst_iova, 8 * PAGE, IOAS_READ);
 }
 
 /* Calls that need the stuck page or the mapping, and thus wait */
