@@ -46,12 +46,13 @@ VARIABLES = {
     "KERNEL": (set(COMMANDS) - {"bases", "clean"},
                "tree or tarball of Linux 6.1, from 6.1.170 on; by default Debian's linux-source-6.1"),
     "TOPIC": (set(COMMANDS) - {"bases", "clean"},
-              "last topic of series/ in the tree: fixes, core, engine, type1, iommufd, vfio or retire, the default; most "
-              "commands that run tests need vfio or retire"),
+              "last topic of series/ in the tree: fixes, core, engine, type1, iommufd, vfio or retire, the default; "
+              "most commands that run tests need vfio or retire"),
     "ONLY": ({"selftest", "differential", "mutants", "bench", "configs", "bisect"},
              "comma-separated names of programs, mutants, parts, configurations or patches; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "PLANT": ({"check", "selftest"}, "use-after-free, lock-inversion or leak: plant this bug, to see that the tests find it"),
+    "PLANT": ({"check", "selftest"},
+              "use-after-free, lock-inversion or leak: plant this bug, to see that the tests find it"),
 }
 
 # {command: first topic at which TOPIC= may end the series}; the commands that are not listed work with any topic.
@@ -135,8 +136,8 @@ def check_folder():
         raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
                       "the clone")
     if BUILD.is_symlink() and not BUILD.exists():
-        raise Failure(f"{BUILD} is a symbolic link to {os.readlink(BUILD)}, which does not exist: create that folder, or "
-                      "remove the link")
+        raise Failure(f"{BUILD} is a symbolic link to {os.readlink(BUILD)}, which does not exist: create that folder, "
+                      "or remove the link")
     if BUILD.exists() and not BUILD.is_dir():
         raise Failure(f"{BUILD} exists but is not a folder: remove it")
 

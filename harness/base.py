@@ -157,8 +157,8 @@ def fetch():
     fresh = BUILD / "linux.new"
     shutil.rmtree(fresh, ignore_errors=True)
     if os.path.lexists(fresh):
-        raise Failure(f"{fresh} cannot be removed. Another program may still write to it: end that program, and run the "
-                      "command again.")
+        raise Failure(f"{fresh} cannot be removed. Another program may still write to it: end that program, and run "
+                      "the command again.")
     fresh.mkdir(parents=True)
     if (origin / ".config").exists():
         raise Failure(f"{origin} contains a build: run `make mrproper` there first, which also deletes its .config")

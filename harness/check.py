@@ -36,8 +36,8 @@ def debug_kernel():
 
 
 FIRST = ("series", roundtrip)
-# (name, function, path in the kernel tree without which the stage does not apply). The path is missing if TOPIC= ends the
-# tree before the topic that adds it.
+# (name, function, path in the kernel tree without which the stage does not apply). The path is missing if TOPIC= ends
+# the tree before the topic that adds it.
 STAGES = [
     ("sample", lambda: run.sample(on_line=say), "samples/iommufd/run.sh"),
     ("debug kernel", debug_kernel, "tools/testing/selftests/iommufd"),
@@ -113,7 +113,7 @@ def report(staged):
 
 
 def with_total(staged, start):
-    """Return the stages and a line for their total. The first stage began at the time start."""
+    """Return the stages and a line for their total; start is the time at which the first stage began."""
     used = sum(times[1] for _, _, times in staged)
     return [*staged, ("total", Results(), (time.monotonic() - start, used))]
 

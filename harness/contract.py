@@ -2,8 +2,9 @@
 """Record how type1 behaves: run the contract programs under a kernel and parse the lines that they print.
 
 The programs are in tools/testing/selftests/vfio/contract. Each line that they print consists of the numbers of the
-rules that it shows, a name that is unique within the program, and the observed text. The file `rules` beside the programs
-has one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence. harness/contract/ contains
+rules that it shows, a name that is unique within the program, and the observed text. The file `rules` beside the
+programs has one rule per line: number, kind (ABI, QUIRK, BUG, DEAD, NOTE) and the rule as a sentence. harness/contract/
+contains
   unseen    rules that no program shows: number and reason
   allowed   intended differences: program | line | stock | ours
   iommufd   intended differences of a container that is an iommufd: program | line | type1 | iommufd

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make differential: compare the behaviour of type1 in the stock kernel and in ours, line by line.
 
-A container that is an iommufd is compared with type1 in our kernel. The lines are those that contract.py records. ONLY=
-selects contract programs; if it is given, rules without a line are not failures. Otherwise, switch.py checks the modules
-of both implementations as well.
+A container that is an iommufd is compared with type1 in our kernel. The lines are those that contract.py records.
+ONLY= selects contract programs; if it is given, rules without a line are not failures. Otherwise, switch.py checks the
+modules of both implementations as well.
 """
 import dataclasses
 import functools
@@ -25,8 +25,8 @@ def judge(first, other, allowed, whole, least=0):
     """
     differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
-    wrong += [f"{program}: {line}: {first.name} {one}, {other.name} {two}" for program, line, one, two, wanted in differences
-              if not wanted]
+    wrong += [f"{program}: {line}: {first.name} {one}, {other.name} {two}"
+              for program, line, one, two, wanted in differences if not wanted]
     used = {difference[:4] for difference in differences}
     wrong += [f"allowed difference that did not occur: {' | '.join(entry)}" for entry in allowed
               if entry not in used and (whole or entry[:2] in first.lines)]
@@ -50,7 +50,8 @@ def judge(first, other, allowed, whole, least=0):
             wrong.append(f"{rule} has no line, and no reason in harness/contract/unseen: {about}")
         if rule in seen and rule in unseen:
             wrong.append(f"{rule} has lines, but is listed in harness/contract/unseen")
-    wrong += [f"{rule}: not in {contract.SOURCE}/rules" for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
+    wrong += [f"{rule}: not in {contract.SOURCE}/rules"
+              for rule in sorted(set(seen) | set(unseen)) if rule not in kinds]
     counted = {kind: [sum(1 for rule, (k, _) in kinds.items() if k == kind and rule in seen),
                       sum(1 for k, _ in kinds.values() if k == kind)] for kind in ("ABI", "QUIRK", "BUG")}
     say("rules with a line: " + ", ".join(f"{have} of {all_} {kind}" for kind, (have, all_) in counted.items())
@@ -86,7 +87,8 @@ def explain(wrong, kernels):
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
     for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=contract.NOTHING), 1):
         if one != two:
-            return [f"random: seed {seeds[0]}, line {number} of the trace: {kernels[0].name} {one}, {kernels[1].name} {two}"]
+            return [f"random: seed {seeds[0]}, line {number} of the trace: "
+                    f"{kernels[0].name} {one}, {kernels[1].name} {two}"]
     return [f"random: seed {seeds[0]} does not differ when run alone"]
 
 

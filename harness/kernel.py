@@ -24,8 +24,9 @@ FRAGMENTS = {
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
-# Objects that KASAN instruments, if the kernel has it: what the series changes, the code that it calls most, and external
-# modules. The others take a fourth less time to compile, and run faster. A folder's Makefile can rule out more.
+# Objects that KASAN instruments, if the kernel has it: what the series changes, the code that it calls most, and
+# external modules. The others take a fourth less time to compile, and run faster. A folder's Makefile can rule out
+# more.
 INSTRUMENTED = ["drivers/iommu/%", "drivers/vfio/%", "samples/%", "arch/x86/kvm/vfio", "kernel/%", "lib/%", "mm/%",
                 "drivers/base/%", "drivers/pci/%", "/%"]
 

@@ -98,7 +98,7 @@ def reports(rule):
 def lint():
     packages.need(packages.LINT)
     results = Results()
-    for check in layers.layers, structure.lengths, order.order, kerneldoc.kerneldoc, mutants.fit:
+    for check in layers.layers, structure.lengths, structure.widths, order.order, kerneldoc.kerneldoc, mutants.fit:
         results.add(check())
     ended = series_mail.write()
     brought = sorted({path for _, patches, _ in ended for patch in patches for path in patch.files})

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run kselftests of newer kernels, unmodified.
 
-The tests of vfio are those of the newest Linux 7 in Debian's backports. They drive the igb NIC of QEMU 10 in five modes:
-with VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU, each on type1 and on an iommufd as the container, and with /dev/iommu and
-device nodes. The source is downloaded with apt, but not installed, so that the machine's packages stay those of
-Debian 12.
+The tests of vfio are those of the newest Linux 7 in Debian's backports. They drive the igb NIC of QEMU 10 in five
+modes: with VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU, each on type1 and on an iommufd as the container, and with
+/dev/iommu and device nodes. The source is downloaded with apt, but not installed, so that the machine's packages stay
+those of Debian 12.
 """
 import re
 import shutil

@@ -105,7 +105,8 @@ def iommufd():
     second, more = boot("newer-iommufd-many", [("iommufd_fail_nth", f"-t {' -t '.join(MANY)}")], "kmemleak=off")
     seen.add(more)
     occurred = leave_out(seen, assertions(first.lines))
-    say(f"iommufd of Linux 6.12: {len(seen.passed)} passed, {len(seen.failed)} failed, {len(seen.skipped)} not applicable")
+    say(f"iommufd of Linux 6.12: {len(seen.passed)} passed, {len(seen.failed)} failed, "
+        f"{len(seen.skipped)} not applicable")
     results = newer.differing(seen, DIFFERENT)
     for pattern, (feature, _) in NOT_APPLICABLE.items():
         results.check(f"a test needs {feature} ({pattern})", pattern in occurred)

@@ -19,9 +19,9 @@ FUNCTION = re.compile(r"^(?:[a-z][\w *]*[ *])?(\w+)\(", re.M)
 MACRO = re.compile(r"^#\s*define\s+(\w+)", re.M)
 USE = re.compile(r"(?<![\w.>])(\w+)(?=\s*\()")
 # First words of the lines of a Kconfig file, except for help texts
-KCONFIG = ("bool", "choice", "comment", "config", "def_bool", "def_tristate", "default", "depends", "endchoice", "endif",
-           "endmenu", "help", "hex", "if", "imply", "int", "menu", "menuconfig", "prompt", "range", "select", "source",
-           "string", "tristate", "visible", "#")
+KCONFIG = ("bool", "choice", "comment", "config", "def_bool", "def_tristate", "default", "depends", "endchoice",
+           "endif", "endmenu", "help", "hex", "if", "imply", "int", "menu", "menuconfig", "prompt", "range", "select",
+           "source", "string", "tristate", "visible", "#")
 
 
 def texts():

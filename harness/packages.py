@@ -63,8 +63,8 @@ def apt(names, why):
         must(f"apt-get install {len(names)} packages", [*INSTALL, *names], "apt.log", env=env)
     except Failure as failure:
         raise Failure("\n    ".join([*str(failure).splitlines(), *unreached[:3]])
-                      + "\nCheck the network and the sources of apt, and run the command again. Or install the packages "
-                        f"yourself:\n    apt-get update && {install}") from None
+                      + "\nCheck the network and the sources of apt, and run the command again. Or install the "
+                        f"packages yourself:\n    apt-get update && {install}") from None
 
 
 def need(names):

@@ -91,7 +91,8 @@ class Part:
         head = self._only([n for n, line in enumerate(lines) if re.match(rf"(struct|enum) {name} \{{", line)],
                           f"types have the name `{name}`")
         end = next(n for n in range(head, len(lines)) if lines[n].startswith("}"))
-        at = self._only([n for n in range(head, end) if re.search(rf"\b{member}\b[^,(]*[;,]|\(\*{member}\)\(.*;", lines[n])],
+        pattern = re.compile(rf"\b{member}\b[^,(]*[;,]|\(\*{member}\)\(.*;")
+        at = self._only([n for n in range(head, end) if pattern.search(lines[n])],
                         f"members have the name `{self.name}`")
         first = self._comment(lines, head)
         doc = self._only([n for n in range(first, head) if lines[n].startswith(f" * @{member}:")],
@@ -154,7 +155,7 @@ class Parts:
         return self.placed[path]
 
     def text(self, path, text, number):
-        """Return the text of a file at the patch of that number; text is its final text."""
+        """Return the text of a file after the patch with this number, given its final text."""
         if path not in self.of:
             return text
         lines = text.splitlines()

@@ -247,8 +247,8 @@ def make_commit(tree, patch):
 def patches(of):
     """Return the patches of these topics, in order.
 
-    A file may be added by one patch only, except that Makefiles, *.mk and .gitignore files may grow in several. The
-    text of a file lacks the parts of all later patches, including those of topics that are not given.
+    A file may be added by one patch only, except that Makefiles, *.mk and .gitignore files may grow in several.
+    Patch.text() leaves out the parts of all later patches, including those of topics that are not given.
     """
     found = [Patch(topic, folder) for topic in topics() for folder in sorted(topic.folder.iterdir())
              if folder.is_dir()]

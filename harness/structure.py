@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the structure of the engine: it must have no long file, and no cycle of calls between its files."""
+"""Check the structure: the engine has no long file and no cycle of calls between its files, and no line is too wide."""
 import re
 from collections import defaultdict
 
@@ -9,6 +9,9 @@ from .shell import output
 
 ENGINE = "drivers/iommu/iopt"
 LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: maximum number of lines of a file}
+# {suffix: (maximum number of columns, pattern of the lines that are checked)}. checkpatch checks code in C.
+COMMENT = r" */?\*"
+WIDEST = {"c": (80, COMMENT), "h": (80, COMMENT), "rst": (80, ""), "py": (120, ""), "md": (120, r"[^|]")}
 KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
 DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
 
@@ -21,6 +24,18 @@ def lengths():
                    for path in sorted((ROOT / ENGINE / folder).glob("*.[ch]"))]
         found = [f"{path.relative_to(ROOT)} has {lines}" for lines, path in counted if lines > most]
         results.check(f"no file of {ENGINE}/{folder}".rstrip("/") + f" has more than {most} lines", not found, found)
+    return results
+
+
+def widths():
+    """Check that no comment, text or line of Python is wider than WIDEST allows."""
+    results = Results()
+    for kind, (most, pattern) in WIDEST.items():
+        found = [f"{path}:{number} has {len(line)} columns"
+                 for path in output("git", "ls-files", f"*.{kind}", cwd=ROOT).split()
+                 for number, line in enumerate((ROOT / path).read_text().expandtabs().splitlines(), 1)
+                 if len(line) > most and re.match(pattern, line)]
+        results.check(f"no line of .{kind} files is wider than {most} columns", not found, found)
     return results
 
 

@@ -64,5 +64,6 @@ def switch():
                       [f"{one} -> {two}" for one, two in zip(found[0][0], facts) if one != two])
         differing = [" | ".join(texts) for *texts, wanted in contract.compare(found[0][1], side, allowed[name])
                      if not wanted]
-        results.check(f"the contract programs print the same lines with the {name} module", not differing, differing[:8])
+        results.check(f"the contract programs print the same lines with the {name} module", not differing,
+                      differing[:8])
     return results

@@ -18,7 +18,8 @@
 #include "iommu.h"
 
 #define IOVA	0x40000000UL	/* A multiple of 1 GiB */
-#define PHYS	0x8000000000ULL	/* A multiple of 1 GiB. The memory need not exist */
+/* A multiple of 1 GiB. The memory need not exist. */
+#define PHYS	0x8000000000ULL
 #define MAX_RUNS	40
 
 /**

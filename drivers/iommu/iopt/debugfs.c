@@ -4,8 +4,9 @@
  *
  * dump.c formats the lines one by one as they are read, so that a large space
  * needs no large buffer. A space may lack a file, because debugfs errors are
- * ignored. A file never outlives its space, because removing the file waits for
- * running reads.
+ * ignored. The file is removed before its space is freed. The removal waits for
+ * running reads, and later reads of a file that is still open fail, so no read
+ * uses a freed space.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>

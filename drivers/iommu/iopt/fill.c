@@ -286,7 +286,8 @@ static struct iopt_domain *areas_next_domain(struct io_pagetable *iopt,
  *
  * On return, the IOTLB of @domain has been flushed, so the pages may be
  * unpinned once they have been unmapped from all other domains. The caller
- * updates iopt_area.nr_domains, and iopt_area.skips of areas that stay mapped.
+ * updates iopt_area.nr_domains and, for each area that stays in the space,
+ * iopt_area.skips.
  *
  * Context: process context, may sleep. io_pagetable.lock is not held; detach
  * holds io_pagetable.attach_mutex.

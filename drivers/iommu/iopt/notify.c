@@ -2,8 +2,9 @@
 /*
  * Notifying accesses of an unmap, so that they stop using the areas.
  *
- * An access is notified by a call to iopt_access_ops.unmap. Front ends forward
- * the notification to the drivers of mediated devices.
+ * An access is notified by a call to iopt_access_ops.unmap. The front ends
+ * forward the notification to the drivers of mediated devices, by a call to
+ * vfio_device_ops.dma_unmap.
  *
  * For each area with pinned pages, every access that has a callback is notified
  * up to iopt_policy.notices times, without any lock held. The areas become

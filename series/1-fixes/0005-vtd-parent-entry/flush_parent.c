@@ -1,8 +1,7 @@
 /*
- * Make sure that an entry which refers to a table is in memory before an entry
- * of that table is used: the thread that created the entry might not have
- * flushed it yet. Setting DMA_PTE_FLUSHED needs no flush, since hardware
- * ignores the bit.
+ * Make sure that @pte, which refers to a table, is in memory before an entry of
+ * that table is used: the thread that created @pte might not have flushed it
+ * yet. Setting DMA_PTE_FLUSHED needs no flush, since hardware ignores the bit.
  */
 static void domain_flush_parent(struct dmar_domain *domain, struct dma_pte *pte)
 {

@@ -24,8 +24,8 @@
 
 /*
  * Create @nr adjacent mappings, all of the page at @uaddr. Debug kernels
- * validate all areas after each call, so keep the number of calls low: each copy
- * doubles the number of mappings.
+ * validate all areas after each call, so keep the number of calls low: each
+ * copy doubles the number of mappings.
  */
 static void map_page_often(struct kunit *test, unsigned long uaddr,
 			   unsigned long nr)
@@ -457,9 +457,10 @@ static void expect_raise(struct kunit *test, int rc,
 }
 
 /*
- * While one call raises the alignment and checks whether all mappings have it,
- * no other call lowers the alignment, even if nothing else requires it, and no
- * other call relies on it, because the check may still fail.
+ * One call raises the alignment and checks whether all mappings have it. Until
+ * the check ends, no other call lowers the alignment, even if nothing else
+ * requires it. A call that needs this alignment, too, makes a check of its own,
+ * because the first check may still fail.
  */
 static void alignment_is_raised_concurrently(struct kunit *test)
 {

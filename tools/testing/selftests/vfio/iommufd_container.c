@@ -952,8 +952,8 @@ static void *enter_all(void *argument)
 }
 
 /*
- * If two groups enter a new iommufd at the same time, both can use the container
- * IOAS that one of them creates.
+ * If two groups enter a new iommufd at the same time, both can use the
+ * container IOAS that one of them creates.
  */
 TEST_F_TIMEOUT(container, groups_race_to_create_ioas, 600)
 {

@@ -779,7 +779,7 @@ TEST_F(mdev, switch_between_container_and_dev_iommu)
 
 /*
  * A mediated device can be opened through a group that uses an iommufd as its
- * container. The close of the device drops all pins of the device.
+ * container. Closing the device drops all its pins.
  */
 TEST_F(mdev, iommufd_as_container)
 {

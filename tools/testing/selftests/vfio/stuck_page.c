@@ -5,8 +5,9 @@
  * fault.
  *
  * A call in the same space, in another space or in another process may wait
- * only if it needs the stuck page or the mapping. A waiting caller that is killed
- * must exit within a second, and leave nothing pinned, charged or mapped.
+ * only if it needs the stuck page or the mapping. A waiting caller that is
+ * killed must exit within a second, and leave nothing pinned, charged or
+ * mapped.
  */
 #include <errno.h>
 #include <fcntl.h>

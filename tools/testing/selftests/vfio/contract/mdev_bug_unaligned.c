@@ -2,8 +2,8 @@
 /*
  * Record pins of unaligned IOVAs. type1 of Linux 6.1 handles them wrongly in
  * two ways. It may pin the page before the start of a mapping. When a domain is
- * added, type1 does not find the pin of an unaligned IOVA and charges the page a
- * second time. The second charge is not always undone and would distort later
+ * added, type1 does not find the pin of an unaligned IOVA and charges the page
+ * a second time. The second charge is not always undone and would distort later
  * counts, so this program records nothing else.
  */
 #include <unistd.h>

@@ -326,8 +326,8 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping, at times with a wrong size or page size. For other
- * ranges, type1 of Linux 6.1 returns wrong bits from the second query on.
+ * Query exactly one mapping, sometimes with a wrong size or page size. For
+ * other ranges, type1 of Linux 6.1 returns wrong bits from the second query on.
  * bug_dirty records that.
  */
 static bool do_query(void)
