@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check that no patch uses a function, a macro or a file of ours that only a later patch adds.
+"""Check that no patch uses a function, a macro or a file of ours that only a later patch adds, or leaves one unused.
 
 Compiling each commit (make bisect) shows this for certain, but takes hours. These checks read the text of the files at
 each patch. They know functions and macros, but neither types nor struct members, and not the files of the kernel. They
-also find lines of a Kconfig file that belong to no statement at some patch.
+also find static functions that only a later patch uses, and lines of a Kconfig file that belong to no statement at some
+patch.
 """
+import collections
 import os
 import re
 
@@ -16,6 +18,7 @@ INCLUDE = re.compile(r'^#\s*include "([^"]+)"', re.M)
 NO_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 # Declarations and definitions begin at the first column; calls are indented.
 FUNCTION = re.compile(r"^(?:[a-z][\w *]*[ *])?(\w+)\(", re.M)
+STATIC = re.compile(r"^static (?!inline)(?:__\w+\(.*\)+ )?[\w *]*?[ *]((?!__)\w+)\([^;{}]*\)\s*\{", re.M)
 MACRO = re.compile(r"^#\s*define\s+(\w+)", re.M)
 USE = re.compile(r"(?<![\w.>])(\w+)(?=\s*\()")
 # First words of the lines of a Kconfig file, except for help texts
@@ -77,6 +80,12 @@ def uses(every):
     return wrong
 
 
+def unused(code):
+    """Return the static functions that the code of a .c file defines, but does not use."""
+    words = collections.Counter(re.findall(r"\w+", code))
+    return [name for name in STATIC.findall(code) if words[name] == 1]
+
+
 def stray(text):
     """Return the lines of a Kconfig file that belong neither to a statement nor to a help text."""
     wrong, indent, continued = [], None, False
@@ -101,6 +110,9 @@ def order():
     every, results = list(texts()), Results()
     results.check("no file includes a file of a later patch", not (found := includes(every)), found)
     results.check("no file uses a function or macro of a later patch", not (found := uses(every)), found)
+    found = [f"{patch.name}: {path} does not use {name}()" for _, patch, changed in every
+             for path, text in changed.items() if path.endswith(".c") for name in unused(NO_CODE.sub(" ", text))]
+    results.check("each static function is used at each patch", not found, found)
     found = [f"{patch.name}: {path}: {line}" for _, patch, changed in every for path, text in changed.items()
              if path.endswith("/Kconfig") for line in stray(text)]
     results.check("no Kconfig file has a stray line at any patch", not found, found)
