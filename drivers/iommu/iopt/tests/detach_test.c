@@ -294,8 +294,8 @@ static void wait_for_contention(struct test_thread *thread)
 
 /*
  * Expect that a detach returns while the caller holds the mmap_lock for
- * reading. The lock is released before the thread is joined, in case the detach
- * does wait for the lock.
+ * reading. This function releases the lock before it joins the thread, in case
+ * the detach does wait for the lock.
  */
 static void expect_detach_beside_mmap_lock(struct kunit *test,
 					   struct mock_domain *mock,
