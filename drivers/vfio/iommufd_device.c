@@ -4,7 +4,7 @@
  *
  * A device is bound before it is opened and unbound after it is closed. In
  * between, it can be attached and detached. The caller, device_cdev.c or
- * group_iommufd.c, ensures that the device is opened only once at a time,
+ * group_iommufd.c, ensures that the device is bound only once at a time,
  * through either its node or its group. The bind_iommufd op of the device's
  * driver is in iommufd_physical.c or iommufd_emulated.c.
  */

@@ -20,8 +20,8 @@
  * @iopt: the space
  * @seen: io_pagetable.idle_seq when the caller started its lookup
  * @state: %TASK_KILLABLE, or %TASK_UNINTERRUPTIBLE for callers that cannot
- *         fail, and that wait only for work that finishes on its own or unpins
- *         pages
+ *         fail. Such a caller may wait for callbacks and for work that unpins
+ *         pages, but not for work that pins pages
  *
  * Context: @iopt->lock is held, and dropped while waiting.
  * Return: 0, or
