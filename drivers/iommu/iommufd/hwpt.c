@@ -6,7 +6,8 @@
  * attached to the first HWPT that is compatible with it. If there is none, a
  * new HWPT is created, which is freed when its last device detaches. User space
  * can also create HWPTs and select one when it attaches a device. Such an HWPT
- * stays until user space destroys it.
+ * is used only for devices for which it was selected, and stays until user
+ * space destroys it.
  *
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many

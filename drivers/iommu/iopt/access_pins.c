@@ -451,7 +451,7 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /**
- * iopt_pins_first() - find the first page of a range that an access has pinned
+ * iopt_pins_first() - find the first page with a pin record in a range
  * @pages: the pages
  * @first: first index of the range
  * @last: last index of the range

@@ -53,9 +53,10 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Check whether the unmap of an area can no longer fail. An unmap marks its
- * areas as working only then, after it has set iopt_claim.committed if it uses
- * a claim. Detach does not work on the area, because attach holds attach_mutex.
+ * Check whether the unmap of an area can no longer fail. An unmap that uses a
+ * claim sets iopt_claim.committed at that point, and marks its areas as working
+ * afterwards. An unmap without a claim only marks its areas as working. Detach
+ * does not work on the area, because attach holds attach_mutex.
  */
 static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -214,11 +215,11 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * iopt_attach_domain() - attach an IOMMU domain to a space
  * @iopt: the space
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
- *          still owns the domain, and must not free it before
- *          iopt_detach_domain(). The caller must already have attached a
- *          device to @domain or called iommu_domain_prepare(), because some
- *          IOMMU drivers choose the format of the I/O page table only at that
- *          point; see iommu_map_runs()
+ *          still owns the domain, but must not free it while it is attached to
+ *          @iopt. The caller must already have attached a device to @domain or
+ *          called iommu_domain_prepare(), because some IOMMU drivers choose the
+ *          format of the I/O page table only at that point; see
+ *          iommu_map_runs()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
@@ -265,9 +266,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the
- * function waits only for what iopt_detach_domain() waits for as well. The
- * caller may therefore hold a lock that it also holds around
- * iopt_detach_domain().
+ * function waits only for what iopt_detach_domain() waits for as well. If no
+ * domain is attached, the function may also block while it pins the memory, but
+ * then there is no domain to detach. The caller may therefore hold a lock that
+ * it also holds around iopt_detach_domain().
  * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.
