@@ -147,7 +147,7 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 	     TP_ARGS(iopt, domain, rc));
 
 /*
- * Fires when a batch has been pinned and charged, or when one of these two steps
+ * Fires when a batch has been pinned and charged, or when one of the two steps
  * has failed.
  */
 TRACE_EVENT(iopt_pin,
