@@ -10,7 +10,10 @@ static inline void iommu_exchange_entry(struct intel_iommu *iommu,
 {
 	lockdep_assert_held(&iommu->lock);
 #ifdef CONFIG_X86_64
-	/* All writers hold the lock, so the entry is as it was read here. */
+	/*
+	 * All writers hold the lock, so the entry does not change between the
+	 * reads and the exchange.
+	 */
 	WARN_ON(!cmpxchg_double(lo, hi, *lo, *hi, new_lo, new_hi));
 #endif
 	__iommu_flush_cache(iommu, lo, 2 * sizeof(*lo));
