@@ -3,7 +3,7 @@
 
 PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests with the debug kernel,
 so that make check must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock. TOPIC= ends the
-series after a topic; then the stages run that apply to this tree.
+series after a topic; then only the stages that apply to this tree run.
 """
 import functools
 import os

@@ -55,7 +55,7 @@ def compiled(objects, results):
         results.add(structure.calls(out))
 
 
-# {configuration in which something that our code depends on could be left out: folders to compile in it}
+# {configuration that enables little else, to find what our code needs but does not select: folders to compile in it}
 CONFIGURATIONS = {"vfio-alone": ["drivers/iommu/iopt/", "drivers/vfio/"]}
 
 

@@ -47,7 +47,7 @@ class Results:
 
 
 def report(results, prefix="", every=False):
-    """Print the failed cases, if `every` is true also the passed ones, and the counts; return whether the run failed."""
+    """Print the failed cases, with `every` also the passed ones, and the counts; return whether the run failed."""
     for case in results.passed if every else []:
         say(f"passed: {prefix}{case}")
     for case in results.failed:

@@ -23,7 +23,8 @@ run_test() {
 	echo "# harness: begin $name"
 	( cd "$directory" && exec timeout "${TEST_SECONDS:-300}" "./$@" )
 	status=$?
-	# The last reference to a device may be released some time after the program exits. Wait a moment for that.
+	# The last reference to a device, and with it its pins, may be released some time after the program exits. Wait for
+	# up to three seconds.
 	for try in 1 2 3 4 5 6 7 8 9 10; do
 		after=$(pins)
 		[ "$after" = "$before" ] && break
