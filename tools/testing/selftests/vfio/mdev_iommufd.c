@@ -148,9 +148,9 @@ TEST_F(mdev, second_attach_to_same_ioas_keeps_pins)
 }
 
 /*
- * A move notifies the driver of each mapping of the old IOAS in which the
- * device has pages pinned. iommufd unpins the pages that the driver leaves
- * pinned.
+ * For each mapping of the old IOAS with a page that the device has pinned, a
+ * move sends the driver a notice. iommufd unpins the pages that the driver
+ * leaves pinned.
  */
 static void move_with_pins(struct __test_metadata *_metadata,
 			   struct mdev_testbed *bed)
@@ -484,7 +484,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A detach notifies the driver, and drops the pins if the driver does not. */
+/* A detach notifies the driver, and then drops the pins that are left. */
 TEST_F(mdev, detach_notifies_and_unpins)
 {
 	struct mdev_pin_notice notice;
@@ -559,8 +559,8 @@ TEST_F(mdev, unpin_only_own_pins)
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 
 	/*
-	 * An unmap of a pinned page notifies all drivers, even those without a
-	 * pin.
+	 * An unmap of a pinned page notifies the driver of every attached
+	 * device, even if the device has no pin.
 	 */
 	ASSERT_EQ(0, mdev_attach(&self->bed, second));
 	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, IOVA, 4 * PAGE));
@@ -810,8 +810,8 @@ TEST_F(mdev, iommufd_as_container)
 	EXPECT_EQ(0x77, data[7]);
 
 	/*
-	 * User addresses cannot be invalidated, because the driver needs them
-	 * to pin pages.
+	 * User addresses cannot be invalidated while the device is open,
+	 * because its driver needs them to pin pages.
 	 */
 	EXPECT_EQ(0, ioctl(legacy.container, VFIO_CHECK_EXTENSION,
 			   VFIO_UPDATE_VADDR));

@@ -579,8 +579,9 @@ static int write_protect(void *page)
 }
 
 /*
- * ATTACH checks in advance whether it can write its result. While this write
- * blocks, ATTACH holds up no other call on the device.
+ * Before it attaches the device, ATTACH writes to its argument, to check that
+ * the result can be stored there later. While this first write blocks, ATTACH
+ * delays no other call on the device.
  */
 TEST_F(stuck, calls_during_write_of_result)
 {

@@ -245,10 +245,10 @@ static long bind_vf(void *data)
 }
 
 /*
- * The open of a VF resets it, which takes 100 ms. A token that was right before
- * the reset may have been replaced by the time the VF is open. The bind of the
- * VF must then fail. Try several delays, because the time until the reset
- * starts varies.
+ * A bind of a VF resets the VF, which takes 100 ms. Meanwhile, a bind of the PF
+ * may replace the token. The bind of the VF must then fail, even if its token
+ * was right before the reset. Try several delays between the two binds, because
+ * the time until the reset starts varies.
  */
 TEST_F(token, replaced_while_vf_is_opened)
 {
