@@ -7,7 +7,8 @@
  *
  * A caller that finds a conflicting area, such as one that an unmap is tearing
  * down, sleeps until an area of the space becomes idle. It then restarts its
- * lookup, because any area may have changed during the wait.
+ * lookup, because any area may have changed during the wait. Some other events
+ * also wake up waiters; see io_pagetable.idle_seq.
  */
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
