@@ -19,8 +19,8 @@
 #define TYPE1_BITMAP_MAX	BIT(28)
 
 /*
- * Get the smallest page size in bytes. All IOVAs and sizes must be aligned to
- * it.
+ * Get the smallest page size in bytes. The IOVA, size and user address of a
+ * mapping must be aligned to it.
  */
 static inline unsigned long type1_pgsize(struct type1_space *space)
 {
