@@ -165,7 +165,7 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
 	/*
 	 * The attach fails to pin the first area, which has no memory behind
-	 * it, and then walks all areas to remove them from the domain.
+	 * it, and then walks all areas to remove those that are in the domain.
 	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
