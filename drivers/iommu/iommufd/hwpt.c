@@ -368,7 +368,7 @@ struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt)
  *
  * If a mapping that a new domain may be unable to translate is being created or
  * removed, the attach waits for that mapping. The wait is unbounded, since it
- * lasts until the memory is pinned or until a driver has unpinned its pages.
+ * lasts until the memory is pinned or until a driver has unpinned the pages.
  * Closing another device takes attach_lock, so the lock is dropped for the
  * wait, and the HWPT is looked up again afterwards.
  *

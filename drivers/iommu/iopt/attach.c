@@ -88,7 +88,9 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_unmapping(area);
 
-		/* areas_drop_detached() is still unpinning the area. */
+		/*
+		 * A map is still unpinning the area; see areas_drop_detached().
+		 */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			continue;
@@ -228,7 +230,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  *
  * Mappings that are being unmapped are added too, as long as the unmap can
  * still fail. If no other domain is attached, they are pinned, which fails with
- * %-EFAULT if the process has already unmapped the memory.
+ * %-EFAULT if the process no longer has the memory at its user address.
  *
  * If a mapping that @domain may be unable to translate is being built or torn
  * down, the function first waits for that to finish, without holding a lock of
