@@ -169,8 +169,8 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 		area_is_tracked(iopt, area, wrong);
 
 	/*
-	 * With iopt->lock held, waiting for the mutex is not allowed. If the
-	 * mutex is held, skip the checks below.
+	 * iopt->lock is held, so do not wait for the mutex. If another thread
+	 * holds the mutex, skip the checks below.
 	 */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
