@@ -385,8 +385,9 @@ TEST_F(mdev, copy)
 }
 
 /*
- * A process that has inherited the open file of a device, but does not share
- * the memory, writes to the memory of the process that mapped it.
+ * If a child writes through the inherited file of a device, the data reaches
+ * the memory of the parent, which created the mapping. The child's own copy of
+ * the memory does not change.
  */
 TEST_F(mdev, copy_by_another_process)
 {
@@ -414,7 +415,7 @@ TEST_F(mdev, copy_by_another_process)
 }
 
 /*
- * For each mapping with a pinned page, an unmap sends a driver exactly one
+ * For each mapping with a pinned page, an unmap sends each driver exactly one
  * notice, which covers the whole mapping. It sends none for other mappings.
  */
 TEST_F(mdev, unmap_notice_bounds)
@@ -473,7 +474,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
 
-	/* The same holds when a detach notifies, although the mapping stays. */
+	/* The same holds for a notice of a detach, which keeps the mapping. */
 	ASSERT_EQ(0, mediated_control(fd, &control));
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));

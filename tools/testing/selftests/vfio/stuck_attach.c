@@ -4,8 +4,9 @@
  * physical device or through a mediated device.
  *
  * As in stuck_page.c, a call may wait for the page only if it needs the page,
- * the mapping, or the same device or group. A waiting caller that is killed
- * must exit within a second, and leave nothing pinned.
+ * the mapping, or the device or group of the call that blocks on the page. A
+ * waiting caller that is killed must exit within a second, and leave nothing
+ * pinned.
  */
 #include <errno.h>
 #include <fcntl.h>

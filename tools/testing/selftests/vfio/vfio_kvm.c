@@ -418,7 +418,7 @@ TEST_F(kvm, noncoherent_dma)
 	EXPECT_EQ(0, probe_hits("unreg"));
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
 	EXPECT_EQ(expected, probe_hits("unreg"));
-	/* A file that is not bound gives the same result. */
+	/* Adding a file that is not bound has the same effect. */
 	close(self->fd);
 	self->fd = vfio_open(self->address);
 	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));

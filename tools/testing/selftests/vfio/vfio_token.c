@@ -7,7 +7,7 @@
  * VFIO_GROUP_GET_DEVICE_FD, or by binding it to an iommufd, with the token in
  * the argument of VFIO_DEVICE_BIND_IOMMUFD. Both require the token if vfio-pci
  * drives the PF. While a VF is in use, opening the PF requires the token as
- * well. A bind that fails due to its token changes nothing.
+ * well. A failed bind neither replaces the token nor counts as a use of the VF.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -136,10 +136,10 @@ static void forget_range(__u64 iova, __u64 size)
 }
 
 /*
- * Write to the pages, so that the process has private copies of them. Kernels
- * differ in how much memory a failed map faults in, and in how a read-only pin
- * treats a page that is not private to the process. map_memory records the
- * latter.
+ * Write to the pages, so that the process has private copies of them. Otherwise
+ * the trace would depend on the kernel: kernels differ in how much memory a
+ * failed map faults in, and in how a read-only pin treats a page that is not
+ * private to the process. map_memory records the latter.
  */
 static void touch(enum kind kind, const char *vaddr, __u64 size)
 {

@@ -35,7 +35,7 @@ struct worker {
 };
 
 /**
- * struct workers - the threads of a test; zero-initialised
+ * struct workers - the threads of a test; must be zero-initialised
  * @worker: the threads
  * @nr: number of threads
  * @stop: set to end all threads
