@@ -17,8 +17,8 @@ from .shell import Failure, say
 
 
 def roundtrip():
-    # Check out the stock tree before the release kernel is built: then its files are older than the objects that
-    # stock.build() copies from the release kernel, and kbuild does not compile these again (see inherit.py).
+    # Check out the stock tree before the release kernel is built. Its files are then older than the objects that
+    # stock.build() copies from the release kernel, so that kbuild does not compile them again (see inherit.py).
     stock.tree()
     ended = series_mail.write()
     series_mail.prove(ended)

@@ -76,7 +76,7 @@ def success(side):
 
 
 def explain(wrong, kernels):
-    """If random sequences differ, trace the first one under both kernels; return the first difference of the traces."""
+    """If random sequences differ, trace the first of them under both kernels; return the first different line."""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []

@@ -12,7 +12,7 @@ def release(out, tree):
     """Copy the folder of the release kernel to `out`, the build folder of a work tree, unless `out` exists.
 
     A file that is the same in both trees should be older in the work tree than the objects, since otherwise kbuild
-    compiles what depends on it again. Files that differ are touched, so that kbuild compiles what depends on them.
+    compiles again what depends on it. Files that differ are touched, so that kbuild compiles what depends on them.
     """
     ours = kernel.build("release")
     if out.exists():

@@ -55,7 +55,7 @@ def compiled(objects, results):
         results.add(structure.calls(out))
 
 
-# {configuration that enables little else, to find what our code needs but does not select: folders to compile in it}
+# {minimal configuration, to find dependencies of our code that Kconfig does not state: folders to compile in it}
 CONFIGURATIONS = {"vfio-alone": ["drivers/iommu/iopt/", "drivers/vfio/"]}
 
 

@@ -85,7 +85,7 @@ def programs():
 
 
 def sources():
-    """Return what programs() returns, but from the Makefiles in the repository and the series, without a tree."""
+    """Return the names that programs() returns, from the Makefiles in the repository and the series, without a tree."""
     listed = {path for patch in series.patches(series.given()) for path in patch.files}
     return [f"{collection}/{name}" for collection in COLLECTIONS for name in PROGRAM.findall(
         (ROOT / SELFTESTS / collection / "Makefile").read_text()) if f"{SELFTESTS}/{collection}/{name}.c" in listed]
