@@ -242,10 +242,10 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
  * if the device is a PF, also its VFs. The token is checked again when nothing
  * else can fail. For a VF, this is necessary because a bind of the PF may have
  * replaced the token meanwhile. For a PF, only the second check replaces the
- * token, so that a failed bind does not. No bind replaces the token while a VF
- * is open. If a VF is bound between the first check and the open of the PF, a
- * bind of the PF without the token still fails, but only after the open has
- * reset the VF.
+ * token, so a bind that fails leaves the token unchanged. No bind replaces the
+ * token while a VF is open. If a VF is bound between the first check and the
+ * open of the PF, a bind of the PF without the token still fails, but only
+ * after the open has reset the VF.
  */
 static int vfio_cdev_bind_with_token(struct vfio_device *device,
 				     struct vfio_cdev_file *cdev_file,

@@ -201,9 +201,9 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	/*
 	 * For compatibility, return -EFAULT for a mapping outside of the
 	 * aperture of the container's first domain: before type1 used the
-	 * engine, the IOMMU driver detected such a mapping, and this is the
-	 * errno of VT-d. Other drivers returned other errnos. list_empty()
-	 * reads one pointer and needs no lock here: if the last group is being
+	 * engine, the IOMMU driver detected such a mapping, and VT-d returned
+	 * this errno. Other drivers returned other errnos. list_empty() reads
+	 * one pointer and needs no lock here: if the last group is being
 	 * detached, both errnos are correct. Other attaches are excluded by
 	 * attach_lock.
 	 */
