@@ -34,8 +34,8 @@ run_test() {
 	echo "# harness: end $name $status $before $after"
 }
 
-# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or the program fails, with a
-# different STRESS_SEED each time.
+# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test, with a different STRESS_SEED each time, until SECONDS have
+# passed or the program fails.
 run_for() {
 	seconds=$1
 	began=$(date +%s)
