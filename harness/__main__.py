@@ -101,7 +101,7 @@ def goals():
 
 
 def check_arguments(command):
-    """Fail with an explanation unless all commands of make exist and this one takes the variables that are set."""
+    """Fail with an explanation unless all commands of make exist and `command` takes the variables that are set."""
     for goal in dict.fromkeys([command, *goals()]):
         if goal not in COMMANDS and goal != "help":
             near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
@@ -201,7 +201,7 @@ def main():
         return 0
     check_folder()
     for number in ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:      # as by nohup
+        if signal.getsignal(number) != signal.SIG_IGN:      # nohup ignores SIGHUP
             signal.signal(number, end)
     module = importlib.import_module(f"harness.{COMMANDS[command][0]}")
     if hasattr(module, "check_variables"):

@@ -96,7 +96,7 @@ def compared(stock, patch, commit, wanted):
 
 
 def booted(made, chosen):
-    """Check the commits of patches with a file `programs` that are chosen by name; return the results."""
+    """Check the commits of those chosen patches that have a file `programs`; return the results."""
     todo, results = [step for step in growing(made) if step[0].name in chosen], Results()
     if not todo:
         return results

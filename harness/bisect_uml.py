@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make bisect: link user-mode Linux at each commit of the topic engine that adds code, and run its KUnit suites.
 
-The commits before the first suite are only linked. The tree and the build folder have the same names in FOLDER as those
-of make kunit have in build/, so that ccache finds objects that make kunit compiled from the same files.
+The commits before the first suite are only linked. The tree and the build folder are named as in make kunit, but are in
+FOLDER instead of build/, so that ccache finds objects that make kunit compiled from the same files.
 """
 from . import cleanlog, kernel, ktap, kunit, worktree
 from .paths import BUILD

@@ -3,7 +3,7 @@
 
 PLANT=use-after-free, PLANT=lock-inversion or PLANT=leak triggers that bug in the selftest guests with the debug kernel,
 so that make check must fail. WIDEN=1 delays threads of concurrent selftests after they release a lock. TOPIC= ends the
-series after a topic; then the stages run that apply to this tree.
+series after a topic; then only the stages that apply to this tree run.
 """
 import functools
 import os
@@ -17,8 +17,8 @@ from .shell import Failure, say
 
 
 def roundtrip():
-    # Check out the stock tree before the release kernel is built: then its files are older than the objects that
-    # stock.build() copies from the release kernel, and kbuild does not compile these again (see inherit.py).
+    # Check out the stock tree before the release kernel is built. Its files are then older than the objects that
+    # stock.build() copies from the release kernel, so that kbuild does not compile them again (see inherit.py).
     stock.tree()
     ended = series_mail.write()
     series_mail.prove(ended)

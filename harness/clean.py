@@ -14,7 +14,7 @@ REASONS = {
 
 
 def remove(path, left):
-    """Remove a file or a folder; append [(path, error)] to left for what stays."""
+    """Remove a file or a folder; append (path, error) to the list `left` for each path that cannot be removed."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, onerror=lambda _, name, error: left.append((name, error[1])))
         return

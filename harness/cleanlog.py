@@ -50,7 +50,7 @@ def _message(line):
 
 
 def findings(text, allowed=()):
-    """Return the findings in a console log, in order. Those named in allowed are ignored."""
+    """Return the findings in a console log, in order. Those with a name in `allowed` are ignored."""
     found = []
     lines = text.splitlines()
     for number, line in enumerate(lines):

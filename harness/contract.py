@@ -52,7 +52,7 @@ class Kernel:
 
 @dataclass
 class Side:
-    """Results of one kernel: lines is {(program, name of the line): (rules, text)}, wrong lists failures."""
+    """Results of one kernel: `lines` is {(program, name of the line): (rules, text)}, `wrong` a list of failures."""
     name: str
     lines: dict = field(default_factory=dict)
     wrong: list = field(default_factory=list)
@@ -120,10 +120,10 @@ def build_programs():
 
 
 def prepare(name, out, tree=LINUX, iommufd=False):
-    """Build the mediated device for the kernel in the folder out, as an external module; return the Kernel.
+    """Build the mediated device for the kernel in the folder `out`, as an external module; return the Kernel.
 
-    If iommufd is set, the sources are those in build/linux, which use operations that an iommufd needs and stock vfio
-    does not have. Otherwise, they are those in the repository, which do not use these operations.
+    If `iommufd` is true, the sources are those in build/linux, which use operations that an iommufd needs and stock
+    vfio does not have. Otherwise, they are those in the repository, which do not use these operations.
     """
     folder = BUILD / "contract-mdev" / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -162,7 +162,7 @@ def record(tested, names, seeds=200):
             [program for program in names if program in ONLY[machine] + ALSO.get(machine, [])]
         if not todo:
             continue
-        # The program random takes minutes on a busy host.
+        # The program `random` takes minutes on a busy host.
         script = header(tested) + f"export CONTRACT_SEEDS={seeds} TEST_SECONDS=600\n" + "".join(map(run, todo))
         outcome = guest.boot(guest.Guest(f"differential-{tested.name}-{machine}", tested.bzimage, devices=guest.EDU,
                                          **arguments), script)

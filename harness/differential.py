@@ -19,9 +19,9 @@ from .shell import say
 def judge(first, other, allowed, whole, least=0):
     """Print the table of rules and return a list of failures.
 
-    If whole is false, only some programs ran, and rules and allowed differences without a line are not failures.
-    Otherwise, each ABI and QUIRK rule must have a line or a reason in harness/contract/unseen. If least is given, it is
-    enough that this number of rules has a line, no matter which.
+    If `whole` is false, only some programs ran, and rules and allowed differences without a line are not failures.
+    Otherwise, each ABI and QUIRK rule must have a line or a reason in harness/contract/unseen. If `least` is given, it
+    is enough that this number of rules has a line, no matter which.
     """
     differences = list(contract.compare(first, other, allowed))
     wrong = [f"{side.name}: {text}" for side in (first, other) for text in side.wrong]
@@ -76,7 +76,7 @@ def success(side):
 
 
 def explain(wrong, kernels):
-    """If a random sequence differs, trace its seed under both kernels; return the first difference of the traces."""
+    """If random sequences differ, trace the first of them under both kernels; return the first different line."""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
@@ -103,8 +103,8 @@ KERNELS = {
     "iommufd": lambda: (inherit.container(), LINUX, True),
 }
 # Pairs that make differential compares, each with the name of its list of intended differences, or "" if there is none.
-# The topic type1 has both implementations in one tree: "standalone" is that of the stock kernel, and "engine" becomes
-# ours.
+# The topic type1 has both implementations in one tree: "standalone" is that of the stock kernel, and "engine" the one
+# that our kernel has in the end.
 PAIRS = [("stock", "standalone", ""), ("standalone", "engine", "allowed"), ("stock", "ours", "allowed"),
          ("type1", "iommufd", "iommufd")]
 RULES_OF_IOMMUFD = 120      # number of rules that must have a line with an iommufd
@@ -124,7 +124,7 @@ def pair(sides, kernels, allowed, whole):
 def differential(pairs=PAIRS, seeds=200, wanted=""):
     """Compare type1 of pairs of kernels; return the results.
 
-    seeds is the number of random sequences. wanted is the text of ONLY=.
+    `seeds` is the number of random sequences. `wanted` is the text of ONLY=.
     """
     every = contract.programs()
     chosen = only.select(wanted, every, "program")

@@ -22,8 +22,8 @@ class Insertion:
 
     With `within:`, the anchor is the first such line below the only line that equals the text of `within:`. With
     `delete:`, the anchor is deleted and, if `to:` is given, all lines below it, up to and including the next one that
-    equals the text of `to:`. Without `within:`, each `or:` gives another anchor, for base kernels in which the line of
-    the first one is different.
+    equals the text of `to:`. Without `within:`, each `or:` gives another anchor, for base kernels that do not have the
+    line of the first anchor.
     """
 
     def __init__(self, where, path):
@@ -241,7 +241,7 @@ def grows(path):
 
 
 def grow(where, text, path, exists):
-    """Return a Makefile, *.mk or .gitignore without the lines that need a source that is not in the tree yet.
+    """Return a Makefile, *.mk or .gitignore without the lines for sources that are not in the tree yet.
 
     exists(path) returns whether a file, or a folder if the path ends with a slash, is in the tree.
     """

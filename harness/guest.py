@@ -27,7 +27,7 @@ BEGIN = re.compile(r"^# harness: begin (\S+)$")
 END = re.compile(r"^# harness: end (\S+) (\d+) (\S+) (\S+)$")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 
-# QEMU's edu devices, which do DMA: two that have an IOMMU group of their own, and two functions that share a group.
+# QEMU's edu devices, which do DMA: two devices with a separate IOMMU group each, and two functions that share a group.
 EDU = ["edu,dma_mask=0xffffffffffffffff,addr=3.0",
        "edu,dma_mask=0xffffffffffffffff,addr=4.0",
        "edu,dma_mask=0xffffffffffffffff,addr=5.0,multifunction=on",
@@ -74,7 +74,7 @@ class Outcome:
     def failures(self, allowed=()):
         """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
 
-        allowed names the findings that are not failures.
+        `allowed` lists the findings that are not failures.
         """
         results = Results(logs=[self.console, self.console.with_suffix(".output")])
         if self.status is None:

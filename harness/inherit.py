@@ -9,10 +9,10 @@ from .paths import BUILD, LINUX
 
 
 def release(out, tree):
-    """Copy the folder of the release kernel to out, the build folder of a work tree, unless out exists.
+    """Copy the folder of the release kernel to `out`, the build folder of a work tree, unless `out` exists.
 
-    Files that are the same in both trees must be older in the work tree than the objects. Otherwise, kbuild compiles
-    them again. Files that differ are touched, so that kbuild compiles what depends on them.
+    A file that is the same in both trees should be older in the work tree than the objects, since otherwise kbuild
+    compiles again what depends on it. Files that differ are touched, so that kbuild compiles what depends on them.
     """
     ours = kernel.build("release")
     if out.exists():

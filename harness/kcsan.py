@@ -27,8 +27,8 @@ UNKNOWN = "?"
 # anything.
 COUNTED = re.compile(r"^setup_watchpoints: (\d+)$")
 COUNTS = "cat /sys/kernel/debug/kcsan\n"
-# All suites of the engine except iopt-r*, which make no concurrent calls. Of these, iopt-random and iopt-runs* are slow
-# as well.
+# All suites of the engine except iopt-r*, which make no concurrent calls. Two of those left out, iopt-random and
+# iopt-runs*, are also slow.
 SUITES = "iopt-[!r]*"
 
 
@@ -158,7 +158,7 @@ def control(out):
 def kcsan(seconds=60, cpus=2):
     """Run the suites and the concurrent selftests; return the results.
 
-    seconds is how long the suite iopt-stress and each selftest run.
+    `seconds` is how long the suite iopt-stress and each selftest run.
     """
     out = kernel.build("kcsan")
     results = control(out)

@@ -18,15 +18,15 @@ FRAGMENTS = {
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
-    # The debug kernel without KASAN, which takes long to compile. For static checks only.
+    # The debug kernel, but without KASAN, with which compiling takes long. For static checks only.
     "lint": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
-# Objects that KASAN instruments, if the kernel has it: what the series changes, the code that it calls most, and
-# external modules. The others take a fourth less time to compile, and run faster. A folder's Makefile can rule out
-# more.
+# Objects that KASAN instruments, if the kernel has it: what the series changes, the code that this calls most, and
+# external modules. Without instrumentation, the other objects take a fourth less time to compile, and run faster. A
+# folder's Makefile can rule out more.
 INSTRUMENTED = ["drivers/iommu/%", "drivers/vfio/%", "samples/%", "arch/x86/kvm/vfio", "kernel/%", "lib/%", "mm/%",
                 "drivers/base/%", "drivers/pci/%", "/%"]
 
@@ -81,7 +81,7 @@ def defined(tree):
 
 
 def configure(out, files, tree=LINUX, strict=True, variables=()):
-    """Merge the fragments into out/.config. If strict, fail if Kconfig drops one of their lines.
+    """Merge the fragments into out/.config. If `strict` is true, fail if Kconfig drops one of their lines.
 
     With TOPIC=, symbols that the tree does not define yet may be dropped.
     """
@@ -106,7 +106,7 @@ def configure(out, files, tree=LINUX, strict=True, variables=()):
 def ensure_config(out, files, tree=LINUX, strict=True, identity=None):
     """Call configure() unless out/.config is up to date with the fragments and the tree's Kconfig files.
 
-    identity identifies a tree that is not in git.
+    For a tree that is not in git, `identity` is a text that changes with the tree.
     """
     kconfig = [identity] if identity else \
         [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]

@@ -41,7 +41,7 @@ def items(section):
 
 
 def judge(text, after):
-    """Yield the problems of a comment: text is its text without asterisks, after is the source that follows it."""
+    """Yield the problems of a comment. `text` is its text without asterisks, `after` the source that follows it."""
     if NO_FUNCTION.match(text):
         return
     macro, function = MACRO.match(after), FUNCTION.match(after)

@@ -20,7 +20,7 @@ class _Level:
 def parse(lines):
     """Return the results of all cases that have no subtests. A planned case without a result is a failure.
 
-    A failed case with subtests also counts if none of its subtests failed.
+    A case with subtests counts only if it failed although none of its subtests did.
     """
     results = Results()
     levels = {0: _Level()}

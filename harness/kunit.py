@@ -10,7 +10,7 @@ from .shell import Failure, logged
 
 KUNITCONFIG = "drivers/iommu/iopt/tests/.kunitconfig"
 
-# kunit.py enables PCI over virtio in each user-mode kernel, which warns at boot unless a device ID is configured.
+# The tree's kunit.py enables PCI over virtio, which warns at boot unless a device ID is configured.
 # Options that no suite needs are off, so that the kernel builds faster.
 UML_CONFIG = ["CONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234", "CONFIG_LOCALVERSION_AUTO=n", "CONFIG_EXPERT=y",
               *(f"CONFIG_{symbol}=n" for symbol in ("AIO", "BLOCK", "HWMON", "INPUT", "IO_URING", "SERIO", "SUSPEND",
@@ -22,7 +22,7 @@ OPERATIONS = 450000
 
 
 def tool(command, out, config=(), *arguments, kunitconfig=KUNITCONFIG):
-    """Return the arguments to run a command of the tree's kunit.py, in the tree, with build folder out."""
+    """Return the arguments to run a command of the tree's kunit.py, in the tree, with the build folder `out`."""
     return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={kunitconfig}",
             *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
             f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]
@@ -58,7 +58,7 @@ def operations():
 def debug(seconds=3, cpus=2):
     """Run the suites while the debug kernel boots; return the results.
 
-    seconds is the time that the suite iopt-stress runs.
+    `seconds` is how long the suite iopt-stress runs.
     """
     out = kernel.build("debug")
     # A case prints its result only when it ends, and some run for minutes on a busy host.

@@ -55,7 +55,7 @@ def compiled(objects, results):
         results.add(structure.calls(out))
 
 
-# {configuration in which something that our code depends on could be left out: folders to compile in it}
+# {minimal configuration, to find dependencies of our code that Kconfig does not state: folders to compile in it}
 CONFIGURATIONS = {"vfio-alone": ["drivers/iommu/iopt/", "drivers/vfio/"]}
 
 

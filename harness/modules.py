@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the kernel modules of the harness, each from the folder of its name in harness/."""
+"""Build the kernel modules of the harness, each from the folder in harness/ that has its name."""
 import shutil
 
 from . import kernel
@@ -8,7 +8,7 @@ from .shell import must
 
 
 def build(name, out):
-    """Build the named module for the kernel in the folder out; return the path of the .ko."""
+    """Build the named module for the kernel in the build folder `out`; return the path of the .ko."""
     place = BUILD / f"{name}-{out.name}"
     place.mkdir(exist_ok=True)
     for source in (HARNESS / name).iterdir():

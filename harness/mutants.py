@@ -35,7 +35,7 @@ def fit():
 
 
 def run(family, chosen=None):
-    """Test the mutants of a family, or only those named in chosen; print each verdict and return a case for each."""
+    """Test the mutants of a family, or only those in the list `chosen`; print each verdict, return a case for each."""
     todo = [mutant for mutant in listed(family) if chosen is None or mutant.name in chosen]
     results = Results()
     if not todo:

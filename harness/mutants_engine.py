@@ -23,9 +23,9 @@ from .shell import lines_of, must, say, spawn, stop
 OUT = BUILD / "mutants-engine"
 DEFINED_IN = "io_pagetable.c"
 # A case counts as hung if it takes more than LEAST seconds and more than PATIENCE times as long as without a mutant.
-# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). A verdict names the
-# last case with a complete result line. KUnit ends such a line only when it prints the next one, so one more case may
-# have ended before the case that hangs.
+# The suites themselves detect most hangs within 15 seconds (see space_watch() in tests/space.c). For other hangs, the
+# verdict names the last case with a complete result line. KUnit ends such a line only when it prints the next one, so
+# one more case may have ended before the case that hangs.
 PATIENCE, LEAST = 5, 30
 # Mutants tested at a time on each processor. The suites sleep most of the time.
 WORKERS = 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test mutants of type1: each must change a line of a contract program that shows a rule which the mutant breaks.
+"""Test mutants of type1: each breaks rules of the contract, and must change a line of output that shows one of them.
 
 Each mutant is built as a module. A guest loads one mutant after the other, in addition to the built-in type1. SET_IOMMU
 first tries the driver that was registered last, so containers use the mutant. The guest runs the contract programs that

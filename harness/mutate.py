@@ -106,8 +106,8 @@ def with_mutants(text, mutants):
 def write_sources(family, out, defined_in):
     """Write the sources with all mutants of a family to a build folder, where kbuild prefers them to those of the tree.
 
-    The kernel parameter is defined in the file defined_in. Unchanged files keep their timestamps, so that their objects
-    are not rebuilt.
+    The file `defined_in` also defines the kernel parameter. Unchanged files keep their timestamps, so that their
+    objects are not rebuilt.
     """
     folder, mutants = FAMILIES[family], listed(family)
     for copy in (out / folder).rglob("*.[ch]"):
@@ -128,7 +128,10 @@ def write_sources(family, out, defined_in):
 
 
 def require_clean(what, wrong):
-    """Raise Failure if the tests fail without a fault: no mutant can be judged then. wrong is the failure or None."""
+    """Raise Failure if the tests fail without a fault, since no mutant can be judged then.
+
+    `wrong` is the failure; it is empty or None if there was none.
+    """
     if wrong:
         raise Failure(f"{what} fails without a fault, so that its mutants cannot be judged: {wrong}")
 

@@ -62,7 +62,7 @@ def source():
 
 
 def unpack(tarball, parts, done):
-    """Unpack the named parts of a kernel source to the folder done, which exists only if they are complete."""
+    """Unpack the named parts of a kernel source to the folder `done`, which exists only if they are complete."""
     fresh, name = done.with_name("unpacked"), tarball.name.removesuffix(".tar.xz")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -86,9 +86,9 @@ def build(tree, name, defines=()):
 
 
 def differing(seen, reasons):
-    """Return the results `seen`, but count failed cases that match a pattern of reasons {pattern: reason} as passed.
+    """Return the results `seen`, but count failed cases that match a pattern in `reasons` as passed.
 
-    A pattern that no failed case matches is a failure.
+    `reasons` is {pattern: reason}. A pattern that no failed case matches is a failure.
     """
     results, occurred = Results(passed=list(seen.passed), skipped=list(seen.skipped)), set()
     for case in seen.failed:

@@ -84,7 +84,7 @@ def boot(name, runs, args=""):
 def leave_out(seen, failed):
     """Move tests that are not applicable from the failed ones to the skipped ones; return the patterns that occurred.
 
-    failed is the result of assertions(). Another failed assertion in such a test is a failure.
+    `failed` is the result of assertions(). A test in which another assertion fails as well remains failed.
     """
     occurred = set()
     for case in list(seen.failed):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check that no patch uses a function, a macro or a file of ours that only a later patch adds, or leaves one unused.
+"""Check that no patch uses a function, a macro or a file of ours that only a later patch adds.
 
 Compiling each commit (make bisect) shows this for certain, but takes hours. These checks read the text of the files at
-each patch. They know functions and macros, but neither types nor struct members, and not the files of the kernel. They
-also find static functions that only a later patch uses, and lines of a Kconfig file that belong to no statement at some
-patch.
+each patch. They know our functions and macros, but neither types nor struct members, and not the files of the kernel.
+They also find static functions that only a later patch uses, and lines of a Kconfig file that, at some patch, belong to
+no statement.
 """
 import collections
 import os
@@ -54,7 +54,8 @@ def in_kernel(path):
 def uses(every):
     """Return errors for functions and macros that are used before a patch declares them.
 
-    Names that a header declares are searched for in all files, names that a .c file declares only in that file.
+    A name that a header declares is searched for in all files. A name that only .c files declare is searched for in
+    the .c files that declare it.
     """
     first, own = {}, {}
     for number, _, changed in every:

@@ -2,8 +2,9 @@
 """Let a file of ours grow over several patches.
 
 The repository contains only the final text of a file. The file `parts` of a patch names pieces of that text, which the
-patch adds to a file that an earlier patch lists in `files`. The text of a file at a patch is its final text without the
-parts of all later patches. series/README describes the format.
+patch adds to a file that an earlier patch lists in `files`. To get the text of a file at a patch, each part of a later
+patch is removed from the final text, or replaced by the lines that `parts` gives for it. series/README describes the
+format.
 
 A part can be inside a larger part of an earlier patch. Other parts must not overlap.
 """

@@ -13,7 +13,7 @@ class Results:
     logs: list = field(default_factory=list)        # paths of the logs to read if a case failed
 
     def check(self, name, holds, details=()):
-        """Add a case, which passes if holds is true. The details are lines that explain a failure."""
+        """Add a case, which passes if `holds` is true. The details are lines that explain a failure."""
         if holds:
             self.passed.append(name)
         else:
@@ -47,7 +47,7 @@ class Results:
 
 
 def report(results, prefix="", every=False):
-    """Print the failed cases (if every is set, the passed ones too) and the counts; return whether the run failed."""
+    """Print the failed cases, with `every` also the passed ones, and the counts; return whether the run failed."""
     for case in results.passed if every else []:
         say(f"passed: {prefix}{case}")
     for case in results.failed:

@@ -35,7 +35,7 @@ class Group:
     machine: dict = field(default_factory=dict)     # arguments for guest.Guest
     kernel: str = "debug"
     variables: str = ""         # environment of the programs: NAME=VALUE
-    beside: bool = False        # it mostly uses one processor, so that another guest can run at the same time
+    beside: bool = False        # the guest uses about one processor, so another guest can run at the same time
 
     def has(self, program):
         if any(fnmatch.fnmatch(program, pattern) for pattern in self.patterns):
@@ -66,12 +66,12 @@ GROUPS = [
 
 
 def make(collection, *arguments):
-    """Return the arguments that run make in the folder of a collection, with the lib.mk of the tree."""
+    """Return the arguments that run make in the folder of a collection in the tree, where it finds lib.mk."""
     return ["make", "-C", LINUX / SELFTESTS / collection, f"OUTPUT={FOLDER / collection}", *arguments]
 
 
 def collections():
-    """Return those of COLLECTIONS that are in the tree, which may end with TOPIC=."""
+    """Return those of COLLECTIONS that are in the tree: with TOPIC=, the tree may end before one is added."""
     return [name for name in COLLECTIONS if (LINUX / SELFTESTS / name / "Makefile").exists()]
 
 
@@ -85,7 +85,7 @@ def programs():
 
 
 def sources():
-    """Return what programs() returns, but from the Makefiles in the repository and the series, without a tree."""
+    """Return the names that programs() returns, from the Makefiles in the repository and the series, without a tree."""
     listed = {path for patch in series.patches(series.given()) for path in patch.files}
     return [f"{collection}/{name}" for collection in COLLECTIONS for name in PROGRAM.findall(
         (ROOT / SELFTESTS / collection / "Makefile").read_text()) if f"{SELFTESTS}/{collection}/{name}.c" in listed]
@@ -167,7 +167,8 @@ def grouped(programs):
 def header(out, variables="", plant=None, widened=False):
     """Return the start of a guest's script, which loads modules and exports the variables NAME=VALUE.
 
-    It triggers the bug named by plant, if set, and loads the module that delays threads after unlocks, if widened.
+    If `plant` is set, the script triggers the bug of that name. If `widened` is true, it loads the module that delays
+    threads after unlocks.
     """
     script = f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(out)
     if variables:
@@ -182,7 +183,7 @@ def header(out, variables="", plant=None, widened=False):
 def boot(name, out, script, widened=False, allowed=(), **fields):
     """Boot a guest and run the script; return its Outcome and the failures that no program reports.
 
-    allowed names the findings in the kernel log that are not failures.
+    `allowed` lists the findings in the kernel log that are not failures.
     """
     fields = {"devices": guest.EDU + guest.RESET_AND_SRIOV, "timeout": 1800, **fields}
     outcome = guest.boot(guest.Guest(f"selftest-{name}", kernel.bzimage(out), **fields),
@@ -196,9 +197,9 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
 def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
     """Run the programs of each group in a guest; return the results.
 
-    plant names a bug to trigger first in the guests of the debug kernel. wanted is the text of ONLY=. variables is the
-    environment of the programs, NAME=VALUE. kernels is {group: kernel} for groups that do not run in their usual
-    kernel. Other arguments are for guest.Guest.
+    `plant` is the name of a bug to trigger first in the guests of the debug kernel. `wanted` is the text of ONLY=.
+    `variables` is the environment of the programs, NAME=VALUE. `kernels` is {group: kernel} for groups that do not run
+    in their usual kernel. Other arguments are for guest.Guest.
     """
     every = programs()
     chosen = select(every, wanted, plant, widened)
@@ -219,7 +220,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
             for group, members in grouped(chosen)]
     aside = [job for group, job in jobs if group.beside]
     with beside.started("selftests", aside) as others:
-        # The last of these groups is movable, which measures times: the other guests have most likely ended by then.
+        # The last of these groups is movable, which measures times: the guests in `aside` have probably ended by then.
         outcomes = [job() for group, job in reversed(jobs) if not group.beside]
         outcomes += [others.result() for _ in aside]
     lines, failures = [], Results()
@@ -234,7 +235,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
 def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
     """Run each concurrent program repeatedly for that many seconds, in a guest of its own; yield (Outcome, results).
 
-    allowed names the findings in the kernel log that are not failures.
+    `allowed` lists the findings in the kernel log that are not failures.
     """
     out = kernel.build(kernel_name)
     build_programs(kernel.headers(out))

@@ -146,7 +146,7 @@ class Patch:
         return digest.hexdigest()
 
     def text(self, path, before=False):
-        """Return the text of a file of ours at this patch or, with before, at the patch before."""
+        """Return the text of a file of ours at this patch or, if `before` is true, at the previous patch."""
         return self.contents.text(path, (ROOT / path).read_text(), self.number - before)
 
 
@@ -276,7 +276,7 @@ def unlisted():
 
 
 def incomplete(made):
-    """Return those of our files that grow with the series, but still lack a line at the end of [(patch, commit)]."""
+    """Return those of our files that grow with the series, but are incomplete at the last of [(patch, commit)]."""
     growing = {path for patch, _ in made for path in patch.files if edits.grows(path)}
     return sorted(path for path in growing if git("show", f"{made[-1][1]}:{path}") != (ROOT / path).read_text())
 

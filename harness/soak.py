@@ -3,7 +3,7 @@
 from . import check, configs, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
 from .results import Results
 
-SEEDS = 500     # random sequences; these take about four minutes, and contract.record() lets a program run for ten
+SEEDS = 500     # random sequences, which take about four minutes; contract.record() stops a program after ten
 
 MINUTES = 30    # for the KUnit suite iopt-stress
 

@@ -10,7 +10,7 @@ from .shell import must
 # that were compiled from the same files.
 BASE = BUILD / "stock"
 TREE = BASE / "linux"
-# As for our kernels in kernel.py, but without preempt and the fragments for symbols that the series adds.
+# Like FRAGMENTS in kernel.py, but without preempt and without the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "release"],
     "debug": ["common", "debug", "kasan"],

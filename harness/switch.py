@@ -2,9 +2,9 @@
 """Check that a running kernel can switch between the two implementations of type1 by installing the other module.
 
 The last commit of the topic type1 is built with VFIO as modules, once for each implementation. One guest boots the
-kernel and installs the modules of the standalone implementation, then those of the one on the engine, then the former
-again. Each time, the module of type1 must look the same to modprobe and in sysfs, pass some contract programs, and
-unload.
+kernel that was built for the engine. It installs the modules of the standalone implementation, those of the
+implementation on the engine, and those of the standalone one again. Each time, the module of type1 must look the same
+to modprobe and in sysfs, pass some contract programs, and unload.
 """
 from . import contract, guest, implementations, kernel
 from .paths import BUILD, HARNESS

@@ -2,8 +2,8 @@
 """Generate Ethernet traffic through a guest that forwards between two NICs, and check what it forwards.
 
 QEMU connects each NIC to a UDP socket of this process, with one frame per datagram. Frames are numbered and sent in
-both directions. The number of frames in flight is limited to a window, so that no queue overflows. Each frame received
-is compared byte by byte with the one that was sent.
+both directions. The number of frames in flight in each direction is limited to WINDOW, so that no queue overflows. Each
+frame received is compared byte by byte with the one that was sent.
 """
 import hashlib
 import select
@@ -25,7 +25,7 @@ def frame(end, number):
 
 
 class Traffic(threading.Thread):
-    """A thread that sends count frames each way after go(). It stops if no frame arrives for patience seconds."""
+    """A thread that, after go(), sends `count` frames each way. It stops if none arrives for `patience` seconds."""
 
     def __init__(self, count, patience=60):
         super().__init__(daemon=True)

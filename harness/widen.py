@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Widen races with the module in widen/, which delays threads after our code releases a lock.
 
-If another thread may free an object after the release, a later use of the object is then likely to be a use after free.
+If another thread may free an object after the release, a use of the object by the delayed thread is likely to be a use
+after free.
 """
 import os
 import re
@@ -14,7 +15,7 @@ SYMBOL = re.compile(r"^([0-9a-f]+) +(g|l) +F +\.text\t([0-9a-f]+) +(\w+)$", re.M
 SECTION = re.compile(r"^ +\d+ +\.text +([0-9a-f]+) ", re.M)
 REPORT = re.compile(r"^# widen: (\d+) delays, \d+ asleep, (\d+) of them long$")
 # Shell lines that make RCU free objects early. The kernel delays kfree_rcu() by seconds unless memory is short, so make
-# the guest shrink its caches continuously. Writing 4 to drop_caches first silences the messages about later writes.
+# the guest shrink its caches continuously. The write of 4 to drop_caches silences the messages about later writes.
 # Grace periods are expedited here rather than by a boot parameter, which may stall the boot.
 RECLAIM = """
 echo 1 >/sys/kernel/rcu_expedited
@@ -37,7 +38,8 @@ def given():
 def ranges(out):
     """Return the merged address ranges of the built-in objects of FOLDERS.
 
-    System.map does not list objects. The address of an object is derived from that of a global function in it.
+    System.map does not list objects. The address of an object is derived from that of a global function in it; objects
+    without one are left out.
     """
     addresses = {}
     for line in (out / "System.map").read_text().splitlines():

@@ -8,7 +8,7 @@ from .shell import Failure, must
 
 
 def checkout(tree, commit):
-    """Check out a commit in the work tree of that path, and create the work tree unless it exists."""
+    """Check out a commit in the work tree at the path `tree`, and create this work tree unless it exists."""
     commit = git("rev-parse", f"{commit}^{{commit}}").strip()
     if f"worktree {tree}\n" not in git("worktree", "list", "--porcelain") or not (tree / "Makefile").exists():
         shutil.rmtree(tree, ignore_errors=True)

@@ -108,7 +108,7 @@ static void trace_runs(unsigned long iova, const struct iommu_phys_run *runs,
  * An I/O page never spans two runs. A caller that needs large I/O pages must
  * pass contiguous memory as a single run, and a caller that needs small I/O
  * pages can pass it as several runs. The function does not reschedule between
- * runs, so callers have to limit the length of a call.
+ * runs, so callers have to limit the memory that they map with one call.
  *
  * Context: May sleep if @gfp allows it. Before the call, a device has been
  * attached to @domain, or iommu_domain_prepare() has succeeded, since a driver

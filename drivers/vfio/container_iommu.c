@@ -2,9 +2,10 @@
 /*
  * Lifetime of the IOMMU driver of a container.
  *
- * A driver is opened by VFIO_SET_IOMMU and released when the last group leaves
- * the container. The ioctls that a container passes to its driver take no lock,
- * because some of them pin memory and may block for an unbounded time.
+ * A driver is opened by VFIO_SET_IOMMU, and released once the last group has
+ * left the container and no ioctl is in flight. The ioctls that a container
+ * passes to its driver take no lock, because some of them pin memory and may
+ * block for an unbounded time.
  *
  * Removing the last group does not wait for ioctls. Each ioctl in flight holds
  * a reference to the opened driver, which is released with the last reference.

@@ -242,10 +242,10 @@ static int vfio_cdev_get_bind(struct vfio_device_bind_iommufd *bind,
  * if the device is a PF, also its VFs. The token is checked again when nothing
  * else can fail. For a VF, this is necessary because a bind of the PF may have
  * replaced the token meanwhile. For a PF, only the second check replaces the
- * token, so that a failed bind does not. No bind replaces the token while a VF
- * is open. If a VF is bound between the first check and the open of the PF, a
- * bind of the PF without the token still fails, but only after the open has
- * reset the VF.
+ * token, so a bind that fails leaves the token unchanged. No bind replaces the
+ * token while a VF is open. If a VF is bound between the first check and the
+ * open of the PF, a bind of the PF without the token still fails, but only
+ * after the open has reset the VF.
  */
 static int vfio_cdev_bind_with_token(struct vfio_device *device,
 				     struct vfio_cdev_file *cdev_file,
@@ -488,9 +488,9 @@ struct vfio_device *vfio_cdev_file_device(struct file *file)
  * @file: any file
  *
  * KVM calls this for the files of a VM when a file is added or removed, but not
- * when a device is bound, attached or removed. The result is therefore the same
- * for all files of a node at any time. In particular, it does not change while
- * the removal of a device waits for its bound file.
+ * when a device is bound, attached or removed. The result must therefore not
+ * depend on the state of a file: it is the same for all files of a node at any
+ * time, even while the removal of a device waits for its bound file.
  *
  * Context: Any context.
  * Return: true if all DMA is coherent. Also true if the device does no DMA of
@@ -538,8 +538,8 @@ static const struct kobj_type vfio_cdev_ktype = {
  *
  * Context: May sleep.
  * Return: 0, or
- * * %-EINVAL - The driver provides only some of the iommufd operations, or
- *   match without match_token_uuid.
+ * * %-EINVAL - The driver provides only some of the iommufd operations, or all
+ *   of them and match, but not match_token_uuid.
  * * %-ENOMEM - Out of memory.
  * * Another errno of device_add().
  *

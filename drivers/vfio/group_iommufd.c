@@ -159,6 +159,8 @@ static bool count_open(struct vfio_device *device, unsigned int least,
  * * %-EINTR - The caller was killed.
  * * An errno of vfio_iommufd_open(), of iommufd_container_ioas_id(), or of the
  *   attach_ioas op.
+ *
+ * On failure nothing has changed.
  */
 int vfio_group_iommufd_open(struct vfio_device *device)
 {

@@ -4,7 +4,7 @@
  *
  * A device is bound before it is opened and unbound after it is closed. In
  * between, it can be attached and detached. The caller, device_cdev.c or
- * group_iommufd.c, ensures that the device is opened only once at a time,
+ * group_iommufd.c, ensures that the device is bound only once at a time,
  * through either its node or its group. The bind_iommufd op of the device's
  * driver is in iommufd_physical.c or iommufd_emulated.c.
  */
@@ -23,8 +23,8 @@
  *          its driver
  * @kvm: link of the file through which the device is opened
  * @ictx: the iommufd; the caller holds a reference
- * @by_node: set vfio_device.iommufd_ctx, since the file belongs to the node of
- *           the device
+ * @by_node: the file belongs to the node of the device, not to its group; set
+ *           vfio_device.iommufd_ctx
  * @devid: set to the ID of the device in @ictx
  *
  * Context: May sleep. Takes vfio_device_set.lock.

@@ -12,10 +12,11 @@
  * vfio_dma_rw() use the access, since a bound device has no container. Pins and
  * copies fail while the device is not attached.
  *
- * The driver's dma_unmap op is called as for a container. A detach also calls
- * it, for each mapping in which the device has pages pinned. It is called for
- * one mapping at a time, and never during or after close_device(). Pages that
- * the driver leaves pinned are unpinned by the detach that follows.
+ * The driver's dma_unmap op is called as for a container. A detach of an open
+ * device also calls the op, for each mapping in which the device has pages
+ * pinned. The op is called for one mapping at a time, and never during or after
+ * close_device(). Any detach, including the one after close_device(), unpins
+ * the pages that the driver has left pinned.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -172,7 +173,8 @@ static unsigned int access_flags(int prot)
  *
  * Context: May sleep for an unbounded time.
  * Return: @npage, or
- * * %-EINVAL - An argument is invalid, or the driver has no dma_unmap op.
+ * * %-EINVAL - An argument is invalid, a page has no struct page, or the driver
+ *   has no dma_unmap op.
  * * %-E2BIG - Too many pages.
  * * %-ENOENT - A page is not mapped, or the device is not attached.
  * * %-EPERM - A mapping does not have the permissions.

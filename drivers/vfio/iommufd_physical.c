@@ -26,8 +26,8 @@ MODULE_IMPORT_NS(IOMMUFD);
  * @ictx: the iommufd
  * @out_device_id: set to the object ID of the device in @ictx
  *
- * When this returns, DMA of the whole IOMMU group is blocked until the device
- * is attached, unless another device of the group is attached already.
+ * On success, DMA of the whole IOMMU group is blocked while no device of the
+ * group is attached.
  *
  * Context: May sleep. The caller serialises binds of @vdev.
  * Return: 0, or

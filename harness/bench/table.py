@@ -8,7 +8,7 @@ from ..shell import say
 
 REPEATS = 3
 
-# name: (title, divisor, limit of our iommufd relative to the best peer, a front end of another kernel)
+# {name: (title, divisor, limit of our iommufd relative to the best peer)}. A peer is a front end of another kernel.
 ROWS = {
     "map_fragmented": ("map fragmented, thousands", 1000, 1.05),
     "unmap_fragmented": ("unmap fragmented, thousands", 1000, 0.6),

@@ -23,7 +23,8 @@ run_test() {
 	echo "# harness: begin $name"
 	( cd "$directory" && exec timeout "${TEST_SECONDS:-300}" "./$@" )
 	status=$?
-	# The last reference to a device may be released some time after the program exits. Wait a moment for that.
+	# The last reference to a device, and with it its pins, may be released some time after the program exits. Wait for
+	# up to three seconds.
 	for try in 1 2 3 4 5 6 7 8 9 10; do
 		after=$(pins)
 		[ "$after" = "$before" ] && break
@@ -33,8 +34,8 @@ run_test() {
 	echo "# harness: end $name $status $before $after"
 }
 
-# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test until SECONDS have passed or the program fails, with a
-# different STRESS_SEED each time.
+# run_for SECONDS NAME DIRECTORY PROGRAM: repeat run_test, with a different STRESS_SEED each time, until SECONDS have
+# passed or the program fails.
 run_for() {
 	seconds=$1
 	began=$(date +%s)

@@ -49,7 +49,7 @@ static int leak(void)
 {
 	int i;
 
-	/* Leak several: kmemleak may find a stale pointer to one of them. */
+	/* Leak several objects: a stale pointer may hide one from kmemleak. */
 	for (i = 0; i < 16; i++) {
 		void *object = kmalloc(64, GFP_KERNEL);
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delay threads after they release a lock, to widen races: if another thread
- * may free an object once the lock is released, a later use of the object is
- * then likely to be a use after free.
+ * Delay threads after they release a lock or wake a waiter, to widen races: if
+ * another thread may free an object from then on, a use of the object by the
+ * delayed thread is likely to be a use after free.
  *
- * A kprobe on each function in functions[] redirects calls from the address
- * ranges in ranges= to a replacement. The replacement calls the function and
- * then waits for a random time. It sleeps if the caller may sleep, so that RCU
- * grace periods can end meanwhile. About one in SELDOM sleeps is long enough
- * for a whole call in another thread and a grace period.
+ * A kprobe on each function in functions[] redirects each call that is made
+ * from an address range in ranges= to a replacement. The replacement calls the
+ * function and then waits for a random time. It sleeps if the caller may sleep,
+ * so that RCU grace periods can end meanwhile. About one sleep in SELDOM lasts
+ * for long_ms, during which another thread can complete a whole system call and
+ * a grace period can end.
  */
 #define pr_fmt(fmt) "widen: " fmt
 

@@ -123,14 +123,16 @@ struct iopt_dirty_query {
 
 /**
  * struct iopt_access_ops - operations and properties of an access
- * @unmap: called when the mapping [start, last] is being unmapped and has
- *         pinned pages, and by iopt_access_unpin_all(). The access must unpin
- *         all pages that it has pinned in the mapping, during the callback or
- *         later: the unmap waits until no page of the mapping is pinned. An
- *         unmap may repeat the callback while pages are still pinned. Until the
- *         last call, the access may pin more pages; see iopt_policy.notices.
- *         The callback runs in process context without any lock of the engine
- *         and may sleep. iopt_access_destroy() waits for the callback to return
+ * @unmap: called for all accesses of the space when the mapping [start, last]
+ *         is being unmapped while any access has pages of it pinned, and for
+ *         one access by iopt_access_unpin_all(). The access must unpin all
+ *         pages that it has pinned in the mapping, during the callback or
+ *         later: the unmap waits until no access has pages of the mapping
+ *         pinned. An unmap may repeat the callback while pages are still
+ *         pinned. Until the last call, the access may pin more pages; see
+ *         iopt_policy.notices. The callback runs in process context without any
+ *         lock of the engine and may sleep. iopt_access_destroy() waits for the
+ *         callback to return
  * @owns_pins: other accesses cannot unpin the pages that this access has
  *             pinned, and iopt_access_unpin_all() can be used
  */
@@ -147,7 +149,7 @@ struct iopt_access_ops {
  * iopt_access_rw() copy memory of a process even if the caller cannot use the
  * page tables of that process, by pinning the pages during the copy; without
  * the flag, such a copy fails. IOPT_ACCESS_PINNED, for tests, makes
- * iopt_access_rw() pin the memory of any process.
+ * iopt_access_rw() pin the memory in every case.
  */
 #define IOPT_ACCESS_READ	BIT(0)
 #define IOPT_ACCESS_WRITE	BIT(1)

@@ -7,8 +7,8 @@
  *
  * The steps open iommufds of their own. They leave the physical function of the
  * token steps bound to vfio-pci. The bus reset steps unbind the driver of a
- * device that is not in the list of the caller, and let the kernel bind one
- * again at the end.
+ * device that is not in the list of the caller, and let the kernel find a
+ * driver for this device again at the end.
  */
 #ifndef SAMPLES_IOMMUFD_SHOW_REFUSALS_H
 #define SAMPLES_IOMMUFD_SHOW_REFUSALS_H

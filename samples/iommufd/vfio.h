@@ -112,7 +112,7 @@ int vfio_detach(int fd);
 int vfio_region(int fd, __u32 index, struct vfio_region_info *info);
 
 /**
- * vfio_enable_dma() - set or clear memory space and bus master enable
+ * vfio_enable_dma() - enable or disable memory space and bus mastering
  * @fd: vfio device file that gives access to its regions
  * @on: true to set the bits of the PCI command register, false to clear them
  *

@@ -149,7 +149,7 @@ struct iommu_domain *vtd_bed_domain(struct kunit *test)
 }
 
 /**
- * vtd_bed_create() - set up a fake unit in a domain
+ * vtd_bed_create() - set up a fake unit in a new domain
  * @test: the test case
  *
  * Return: the fixture, to be passed to vtd_bed_destroy().
@@ -193,7 +193,8 @@ void vtd_bed_destroy(struct vtd_bed *bed)
  * @test: the test case
  * @bed: the fixture
  *
- * The queue rejects all descriptors. Each descriptor is recorded.
+ * The queue rejects all descriptors. Each descriptor is recorded until
+ * vtd_bed_stop_queue(), which must be called before vtd_bed_destroy().
  */
 void vtd_bed_start_queue(struct kunit *test, struct vtd_bed *bed)
 {

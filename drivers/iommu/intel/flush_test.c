@@ -13,8 +13,8 @@
 #include "fake_unit.h"
 
 /*
- * has_iotlb_device is read without a lock, so a store to another flag must not
- * rewrite its byte.
+ * A store to another flag must not rewrite the byte of has_iotlb_device. It
+ * could undo a concurrent update, so that device TLBs are no longer flushed.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));
@@ -101,8 +101,8 @@ static void long_unmaps(struct kunit *test)
 }
 
 /*
- * If the range is an aligned block within the limit of page-selective
- * invalidation, no other pages are flushed.
+ * If the range of an unmap is an aligned block within the limit of
+ * page-selective invalidation, no other pages are flushed.
  */
 static void short_unmaps_flush_no_more(struct kunit *test)
 {
@@ -287,8 +287,8 @@ static void replaced_table_outlives_flush(struct kunit *test)
 
 /*
  * A parent entry may be visible before its creator has flushed it from the CPU
- * caches. A thread that finds such an entry must flush the entry itself before
- * it maps a page below.
+ * caches. A thread that finds such an entry must flush the entry, too, before
+ * it maps a page below the entry.
  */
 static void parent_is_flushed_by_all(struct kunit *test)
 {

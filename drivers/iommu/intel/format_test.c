@@ -134,8 +134,9 @@ static void first_unit_reaches_mappings(struct kunit *test)
 }
 
 /*
- * Map a page, and then begin to attach a unit that is narrower than a new
- * domain. The caller ends the attach with domain_attach_done().
+ * Map a page, and then begin to attach a unit that supports fewer levels than
+ * the page table of a new domain has. The caller ends the attach with
+ * domain_attach_done().
  */
 static void adopt_narrow_unit(struct kunit *test)
 {

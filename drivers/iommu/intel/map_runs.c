@@ -6,11 +6,12 @@
  * is 1 if its entries map 4 KiB each, 2 for 2 MiB and 3 for 1 GiB. A stretch is
  * a sequence of adjacent entries of one size in one table.
  *
- * Callers ensure that the range contains no mapping and that no other thread
- * maps in it. Therefore no lock is needed, and no present entry is overwritten,
- * except that a large entry may replace an empty table. The hardware may have
- * cached the entry that refers to such a table, so the IOTLB is flushed before
- * the table is freed.
+ * Callers ensure that the range of a call contains no mapping and that no other
+ * thread maps in this range. Tables that the range shares with other ranges are
+ * added with cmpxchg64(), so no lock is needed. No present entry is
+ * overwritten, except that a large entry may replace an empty table. The
+ * hardware may have cached the entry that refers to such a table, so the IOTLB
+ * is flushed before the table is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>
@@ -118,8 +119,9 @@ static void remove_table(struct dmar_domain *domain, unsigned long iova,
 
 /*
  * Write entries of one size until the table ends, the runs end, or another size
- * is needed. A larger size can be used only from the end of a table on, so
- * 4 KiB entries need no check of the size.
+ * is needed. Because of its alignment, a larger entry can only follow the last
+ * entry of a table. There is no size below 4 KiB, so the loop does not check
+ * the size after a 4 KiB entry.
  */
 static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 		       int max_level, gfp_t gfp)
@@ -170,7 +172,8 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
  * * %-EFAULT - The range exceeds the address width of @domain.
  * * %-ENOMEM - Out of memory.
  * * %-EEXIST - An entry of the range is present, which is a bug in the caller.
- *   A large page that contains @iova is not detected, as in the map_pages op.
+ *   As in the map_pages op, a present large page is not detected where smaller
+ *   entries are to be written.
  */
 int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 const struct iommu_phys_run *runs, unsigned int nr,

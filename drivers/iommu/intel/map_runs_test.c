@@ -216,8 +216,9 @@ static void same_as_map_pages(struct kunit *test)
 		sum = map_both(test, by_runs, by_pages, iova, runs, nr);
 
 		/*
-		 * Unmapping in two parts leaves empty tables that large entries
-		 * of the next round replace.
+		 * Unmapping frees only tables that the range covers entirely.
+		 * The other tables stay, but are empty, so that large entries
+		 * of later rounds can replace them.
 		 */
 		KUNIT_EXPECT_EQ(test, iommu_unmap(by_pages, iova, SZ_4K),
 				iommu_unmap(by_runs, iova, SZ_4K));

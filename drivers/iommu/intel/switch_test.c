@@ -119,7 +119,7 @@ static void expect_flush(struct kunit *test, unsigned int nr, u8 type, u16 did,
 	KUNIT_EXPECT_EQ(test, 0, flush->start);
 	if (type == QI_IOTLB_TYPE || type == QI_DIOTLB_TYPE)
 		KUNIT_EXPECT_EQ(test, U64_MAX, flush->last);
-	/* The entry refers to the new domain by then. */
+	/* At the time of the flush, the entry refers to the new domain. */
 	KUNIT_EXPECT_EQ(test, DID_NEW, flush->entry >> 8 & 0xffff);
 }
 

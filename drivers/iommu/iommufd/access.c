@@ -278,8 +278,9 @@ static void access_set(struct iommufd_access *access, struct iommufd_ioas *ioas,
  *
  * Calls the unmap callback for each mapping in which the access has pages
  * pinned, unless iommufd_access_stop_notify() was called, and then unpins the
- * pages that are still pinned. When this returns, @access has no pages pinned,
- * no callback is running, and further calls fail.
+ * pages that are still pinned. When this returns, @access has no pages pinned
+ * and no callback is running. Pins and copies fail until @access is attached
+ * again.
  *
  * Context: May sleep for an unbounded time, not killable. Waits for calls and
  * callbacks in other threads. The caller serialises attach and detach of

@@ -200,8 +200,8 @@ int iommufd_vfio_ioas(struct iommufd_call *call)
 
 /*
  * Unlike VFIO_SET_IOMMU of a container, this does not attach groups, and it can
- * be called again to set another version. Nested translation has no use here,
- * since user space has no command to set it up.
+ * be called again to set another version. VFIO_TYPE1_NESTING_IOMMU is rejected,
+ * since user space has no command to set up nested translation.
  */
 static int set_iommu(struct type1_space *space, unsigned long type)
 {

@@ -120,8 +120,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, IOMMUFD);
  * iommufd_device_remove() - unbind a device without dropping the file
  * @idev: the bound device, which is detached if it is attached
  *
- * For devices that the file itself owns: the caller has dropped the reference
- * to the file that iommufd_device_bind() took.
+ * Does not drop the reference to the file that iommufd_device_bind() took:
+ * iommufd_device_unbind() drops the reference afterwards, and the creation of a
+ * mock device has dropped it right after the bind.
  *
  * Context: As for iommufd_device_unbind().
  */
@@ -160,7 +161,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * requester ID of the device. If the device is attached already, all attached
  * devices of its group are moved; see iommufd_hwpt_replace().
  *
- * Context: May sleep. Pinning the mapped memory may take an unbounded time.
+ * Context: May sleep. Pinning the mapped memory may take an unbounded time. The
+ * caller serialises attach and detach of @idev.
  * Return: 0, or
  * * %-ENOENT - There is no object @pt_id.
  * * %-EINVAL - @pt_id is an object of another type.
@@ -210,7 +212,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, IOMMUFD);
  * iommufd_device_detach() - detach a device from its IOAS
  * @idev: the bound device; nothing is done if it is not attached
  *
- * Context: May sleep, not killable.
+ * Context: May sleep, not killable. The caller serialises attach and detach of
+ * @idev.
  */
 void iommufd_device_detach(struct iommufd_device *idev)
 {
@@ -256,7 +259,7 @@ int iommufd_device_get_info(struct iommufd_call *call)
 	if (!idev)
 		return -ENOENT;
 
-	/* iommufd_device_bind() accepts no other devices. */
+	/* iommufd_device_bind() accepts only devices with coherent DMA. */
 	cmd->flags = IOMMU_DEVICE_INFO_COHERENT;
 	if (idev->enforce_snoop)
 		cmd->flags |= IOMMU_DEVICE_INFO_ENFORCE_SNOOP;
@@ -293,8 +296,9 @@ static int clear_user_killable(char __user *buffer, size_t length)
 }
 
 /*
- * Get the registers of the IOMMU of a bound device from its driver. Returns
- * NULL with @length 0 if the driver reports none. The caller frees the buffer.
+ * Get the registers of the IOMMU of a bound device from the IOMMU driver.
+ * Returns a buffer that the caller frees, an ERR_PTR(), or NULL with @length 0
+ * if the driver reports no registers.
  */
 static void *hw_info_get(struct iommufd_device *idev, u32 *length, u32 *type)
 {

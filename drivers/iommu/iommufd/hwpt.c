@@ -6,7 +6,8 @@
  * attached to the first HWPT that is compatible with it. If there is none, a
  * new HWPT is created, which is freed when its last device detaches. User space
  * can also create HWPTs and select one when it attaches a device. Such an HWPT
- * stays until user space destroys it.
+ * is used only for devices for which it was selected, and stays until user
+ * space destroys it.
  *
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many
@@ -367,7 +368,7 @@ struct iommufd_hwpt *iommufd_hwpt_free_domain(struct iommufd_hwpt *hwpt)
  *
  * If a mapping that a new domain may be unable to translate is being created or
  * removed, the attach waits for that mapping. The wait is unbounded, since it
- * lasts until the memory is pinned or until a driver has unpinned its pages.
+ * lasts until the memory is pinned or until a driver has unpinned the pages.
  * Closing another device takes attach_lock, so the lock is dropped for the
  * wait, and the HWPT is looked up again afterwards.
  *

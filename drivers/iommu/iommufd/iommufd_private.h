@@ -14,9 +14,9 @@
  *
  * A context has no reference count of its own, but lives as long as its struct
  * file. Each bound device and each access holds a reference to the file, except
- * for mock devices (tests/devices.c). When the file is released, only objects
- * created by user space can therefore remain: IOASes, HWPTs without devices,
- * and mock devices with the HWPTs that they are attached to.
+ * for mock devices (tests/devices.c). When the file is released, only these
+ * objects can therefore remain: IOASes, HWPTs without devices, and mock devices
+ * with the HWPTs that they are attached to.
  *
  * Lock order, outermost first. None of these locks is held across a map, an
  * unmap or a query of the engine:
@@ -279,7 +279,7 @@ int iommufd_device_set_cookie(struct iommufd_call *call);
  *              HWPT is freed when its last device detaches
  * @enforce_snoop: @domain enforces coherent DMA
  * @addr_width: address width in bits of the device that the HWPT was created
- *              for; narrower devices need an HWPT of their own
+ *              for; narrower devices need another HWPT
  * @devices: number of devices that are attached or that are about to be moved
  *           here. Protected by iommufd_ioas.attach_lock, as are all members
  *           below

@@ -2,9 +2,9 @@
 /*
  * /dev/iommu: the device file and the dispatch of its ioctls.
  *
- * All commands are listed in one table. The size of an argument is checked, and
- * the argument is converted to the struct of this kernel, before the handler of
- * the command is called.
+ * A table lists the commands. Before the handler of a listed command is called,
+ * the size of the argument is checked, and the argument is converted to the
+ * struct of this kernel.
  *
  * An invalid request is reported by an errno and never logged, so that user
  * space cannot flood the log.

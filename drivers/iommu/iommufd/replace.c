@@ -44,7 +44,7 @@ static struct iommufd_ioas *lock_to_move(struct iommufd_device *idev,
 	struct iommufd_ioas *ioas;
 	int rc;
 
-	/* Another device of the group may be moving this one as well. */
+	/* A move of another device of the group may move @idev meanwhile. */
 	for (;;) {
 		ioas = iommufd_device_ioas(idev);
 		rc = lock_both(ioas, to);
@@ -144,9 +144,9 @@ err_unreserve:
 }
 
 /*
- * Leave an HWPT. The leaving devices are not attached to its domain. Returns
- * @hwpt if the caller has to pass it to iommufd_object_remove() after dropping
- * attach_lock, otherwise NULL.
+ * Remove @nr devices from the count of @hwpt. These devices are not attached to
+ * the domain of @hwpt. Returns @hwpt if the caller has to pass it to
+ * iommufd_object_remove() after dropping attach_lock, otherwise NULL.
  */
 static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 {

@@ -333,7 +333,7 @@ static unsigned long pins_remove(struct iopt_pages *pages,
 /**
  * iopt_pins_add() - pin pages for an access
  * @pages: the pages
- * @pinner: the mapping and, if it owns its pins, the access. The pin counter of
+ * @pinner: the mapping, and the access if it owns its pins. The pin counter of
  *          the mapping is protected by @pages->mutex
  * @first: index of the first page
  * @npages: number of pages, at least 1
@@ -451,7 +451,7 @@ bool iopt_pins_any(struct iopt_pages *pages, struct iopt_pinner pinner,
 }
 
 /**
- * iopt_pins_first() - find the first page of a range that an access has pinned
+ * iopt_pins_first() - find the first page with a pin record in a range
  * @pages: the pages
  * @first: first index of the range
  * @last: last index of the range

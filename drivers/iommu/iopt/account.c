@@ -192,8 +192,8 @@ int iopt_charge(struct iopt_payer *payer, unsigned long npages)
  * shows the change only once @payer is synchronised. Does not take the
  * mmap_lock.
  *
- * Context: any context. The caller keeps other threads from pinning the same
- * pages meanwhile.
+ * Context: any context. Until this function returns, the caller keeps other
+ * threads from pinning the same pages, so that no page is charged twice.
  */
 void iopt_uncharge(struct iopt_payer *payer, unsigned long npages)
 {

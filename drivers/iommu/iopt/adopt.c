@@ -128,7 +128,7 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  * @bytes: receives the total length of the mappings in bytes, 0 on failure
  *
  * Each mapping in the interval becomes an orphan. Domains still translate an
- * orphan, and an orphan can be unmapped. Until iopt_adopt() is called for it,
+ * orphan, and an orphan can be unmapped. Until iopt_adopt() succeeds for it,
  * accesses cannot pin, read or write its memory, it cannot be copied, and no
  * domain can be attached to the space.
  *
@@ -173,7 +173,7 @@ EXPORT_SYMBOL_NS_GPL(iopt_orphan, IOPT);
 
 /*
  * Find the orphan that is mapped at exactly [@start, @last]. Returns -EAGAIN if
- * an area in the interval is busy, or if accesses are using the orphan.
+ * the lowest area in the interval is busy, or if accesses are using the orphan.
  */
 static int orphan_find(struct io_pagetable *iopt, unsigned long start,
 		       unsigned long last, struct iopt_area **orphan)

@@ -53,9 +53,10 @@ static int area_fill_new(struct io_pagetable *iopt, struct iopt_area *area,
 }
 
 /*
- * Check whether the unmap of an area can no longer fail. An unmap marks its
- * areas as working only then, after it has set iopt_claim.committed if it uses
- * a claim. Detach does not work on the area, because attach holds attach_mutex.
+ * Check whether the unmap of an area can no longer fail. An unmap that uses a
+ * claim sets iopt_claim.committed at that point, and marks its areas as working
+ * afterwards. An unmap without a claim only marks its areas as working. Detach
+ * does not work on the area, because attach holds attach_mutex.
  */
 static bool area_is_committed(struct io_pagetable *iopt, struct iopt_area *area)
 {
@@ -87,7 +88,9 @@ static int areas_fill_new(struct io_pagetable *iopt,
 	       (area = iopt_area_first(iopt, start, ULONG_MAX))) {
 		bool going = iopt_area_is_unmapping(area);
 
-		/* areas_drop_detached() is still unpinning the area. */
+		/*
+		 * A map is still unpinning the area; see areas_drop_detached().
+		 */
 		if (area->state == IOPT_AREA_LIVE && READ_ONCE(area->working)) {
 			rc = iopt_wait_idle(iopt, TASK_KILLABLE);
 			continue;
@@ -214,11 +217,11 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  * iopt_attach_domain() - attach an IOMMU domain to a space
  * @iopt: the space
  * @domain: an empty, unmanaged domain that is attached to no space. The caller
- *          still owns the domain, and must not free it before
- *          iopt_detach_domain(). The caller must already have attached a
- *          device to @domain or called iommu_domain_prepare(), because some
- *          IOMMU drivers choose the format of the I/O page table only at that
- *          point; see iommu_map_runs()
+ *          still owns the domain, but must not free it while it is attached to
+ *          @iopt. The caller must already have attached a device to @domain or
+ *          called iommu_domain_prepare(), because some IOMMU drivers choose the
+ *          format of the I/O page table only at that point; see
+ *          iommu_map_runs()
  *
  * Adds all mappings to @domain, and from then on every new mapping until the
  * domain is detached. IOVAs outside of the aperture of the domain become
@@ -227,7 +230,7 @@ static int attach_domain(struct io_pagetable *iopt, struct iommu_domain *domain,
  *
  * Mappings that are being unmapped are added too, as long as the unmap can
  * still fail. If no other domain is attached, they are pinned, which fails with
- * %-EFAULT if the process has already unmapped the memory.
+ * %-EFAULT if the process no longer has the memory at its user address.
  *
  * If a mapping that @domain may be unable to translate is being built or torn
  * down, the function first waits for that to finish, without holding a lock of
@@ -265,9 +268,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_attach_domain, IOPT);
  * iopt_attach_wait() and tries again.
  *
  * Context: see iopt_attach_domain(). While another domain is attached, the
- * function waits only for what iopt_detach_domain() waits for as well. The
- * caller may therefore hold a lock that it also holds around
- * iopt_detach_domain().
+ * function waits only for what iopt_detach_domain() waits for as well. If no
+ * domain is attached, the function may also block while it pins the memory, but
+ * then there is no domain to detach. The caller may therefore hold a lock that
+ * it also holds around iopt_detach_domain().
  * Return:
  * * 0 - @domain is attached.
  * * 1 - A busy mapping is in the way.

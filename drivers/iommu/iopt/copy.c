@@ -124,7 +124,7 @@ static int areas_slice(const struct source *source, struct iopt_new_areas *new)
 		if (rc)
 			break;
 	}
-	/* The areas below next are in use. If !more, next has wrapped to 0. */
+	/* Areas below @next are in use. Without @more, @next wrapped to 0. */
 	if (next != source->start || !more)
 		source_leave(source, more ? min(source->last, next - 1) :
 					    source->last);
@@ -166,8 +166,9 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  *            %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that
  *            the engine chooses
  * @src: the space of the existing mappings
- * @src_iova: first IOVA in @src, which may be inside a mapping. The memory
- *            mapped there needs the same alignment as @dst_iova
+ * @src_iova: first IOVA in @src, which may be inside a mapping. The user
+ *            address mapped there must be a multiple of iopt_iova_alignment()
+ *            of @dst
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
  *          range in @src may span mappings, but must not contain a hole
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
@@ -188,7 +189,9 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  *   owns the memory has exited.
  * * Another errno of iopt_map_user().
  *
- * On failure nothing is mapped, pinned or charged.
+ * On failure no mapping is added to @dst, and nothing stays pinned or charged
+ * for it, except for pages that an IOMMU driver failed to unmap during the
+ * rollback.
  */
 int iopt_copy(struct io_pagetable *dst, unsigned long *dst_iova,
 	      struct io_pagetable *src, unsigned long src_iova,

@@ -8,7 +8,8 @@
  *
  * Detach cannot fail, so it waits uninterruptibly. It therefore waits only for
  * working areas: the work on them finishes on its own, except that unpinning
- * may wait for a folio lock (see iopt_unpin_run()). Detach itself unpins, too.
+ * may wait for a folio lock (see iopt_unpin_run()). The same applies to the
+ * pages that detach itself unpins.
  */
 #include <linux/rculist.h>
 #include <linux/sched.h>

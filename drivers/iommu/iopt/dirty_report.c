@@ -20,7 +20,7 @@
 #include "io_pagetable.h"
 
 /*
- * Check that a query covers the whole area, and that no bit of its bitmap
+ * Check that a query covers the whole area, and that no bit of @query->bitmap
  * covers both pages of the area and other pages.
  */
 static bool query_suits(const struct iopt_dirty_query *query,
@@ -65,10 +65,11 @@ int iopt_dirty_check(struct io_pagetable *iopt, unsigned long start,
 }
 
 /*
- * Replace the bits [@shift, @shift + @nr) of a word of the user's bitmap with
- * the low bits of @bits. With @whole and a @shift of 0 the word is not read, so
- * it need not be readable, and its other bits become 0. With @whole and any
- * other @shift, bits are only set, never cleared.
+ * Store the low @nr bits of @bits at @shift in a word of the user's bitmap.
+ * Without @whole, the other bits of the word do not change. With @whole and a
+ * @shift of 0 the word is not read, so it need not be readable, and its other
+ * bits become 0. With @whole and any other @shift, bits of the word are only
+ * set, never cleared.
  */
 static int report_word(u64 __user *word, unsigned int shift, unsigned int nr,
 		       u64 bits, bool whole)

@@ -9,8 +9,9 @@
  * Documentation/ABI/testing/debugfs-iopt describes the lines. The debugfs file
  * and iopt_dump() print the same lines.
  *
- * A dump is not a snapshot. The locks are held while a line is formatted, so
- * each line is consistent, except for counters that these locks do not protect.
+ * A dump is not a snapshot. While a line is formatted, io_pagetable.lock is
+ * held, and for pages, runs and pins also iopt_pages.mutex. Each line is
+ * therefore consistent, except for counters that these locks do not protect.
  * Between lines the locks are dropped, and the dump continues at the next IOVA
  * or page index, whatever has changed. Other threads therefore wait for at most
  * one line, and the dump ends even if they keep mapping. The dump does not wait
@@ -217,8 +218,8 @@ static bool view_pin(struct iopt_view *view, const struct iopt_area *area)
 
 /*
  * Format the next line for the pages, runs or pins of an area. Returns false if
- * there is none, or if the area was removed, or replaced by one with other
- * IOVAs, since its own line was formatted.
+ * there is none, or if there is no area at exactly [@view->start, @view->last]
+ * any more.
  */
 static bool view_below(struct iopt_view *view)
 {

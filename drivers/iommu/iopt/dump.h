@@ -8,8 +8,9 @@
 struct io_pagetable;
 
 /*
- * Parts of a dump, in the order in which they are shown. The parts from
- * IOPT_VIEW_PAGES on describe one area and are repeated for each area.
+ * Parts of a dump, in the order in which they are shown. IOPT_VIEW_PAGES and
+ * the parts after it describe one area. They and the line of the area itself
+ * are repeated for each area.
  */
 enum iopt_view_part {
 	IOPT_VIEW_SPACE,

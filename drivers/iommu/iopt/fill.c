@@ -122,8 +122,8 @@ void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area)
  * iopt_area_fill_domain() - add an area to a domain
  * @iopt: the space
  * @area: an area that is working and holds its pages
- * @domain: an open domain; @area is in all open domains before it in the list,
- *          and in none after it
+ * @domain: an open domain. @area is in all open domains that precede @domain in
+ *          the list, and in no domain that follows @domain
  *
  * Context: process context, may sleep killably. Takes @area->pages->mutex.
  * Return: 0, or

@@ -2,11 +2,12 @@
 /*
  * Checking, choosing and reporting IOVAs.
  *
- * The engine looks for the lowest IOVA that allows I/O pages of 1 GiB, but
- * limits the search; see req_fits_between(). If the mapping is shorter than
- * 1 GiB or no such IOVA is found, the engine tries the largest power of two
- * that is not longer than the mapping, then 2 MiB, then the page size and, for
- * a mapping that does not consist of whole pages, the required alignment.
+ * The engine looks for the lowest IOVA that allows I/O pages of 1 GiB or, for a
+ * shorter mapping, of the largest power of two that is not longer than the
+ * mapping. The search is limited; see req_fits_between(). If no such IOVA is
+ * found, the engine tries 2 MiB unless the mapping is shorter, then the page
+ * size and, for a mapping that does not consist of whole pages, the required
+ * alignment.
  */
 #include <linux/align.h>
 #include <linux/log2.h>
@@ -118,10 +119,10 @@ static bool req_fits(const struct iova_request *req, unsigned long start,
 }
 
 /*
- * Check whether the holes between areas in [@start, @last] have room. All holes
- * of at least the required length are checked in ascending order. To bound the
- * time, only holes that are certain to have room are considered after MAX_TRIES
- * holes have failed because of their alignment.
+ * Check whether a hole between areas in [@start, @last] has room. Holes of at
+ * least the required length are checked in ascending order. To bound the time,
+ * holes of less than @req->surely bytes are skipped after MAX_TRIES holes have
+ * failed because of their alignment.
  */
 static bool req_fits_between(struct io_pagetable *iopt,
 			     struct iova_request *req, unsigned long start,

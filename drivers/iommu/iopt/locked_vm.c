@@ -12,8 +12,9 @@
  * page of the process counts against the limit.
  *
  * After an unpin, a thread waits only for the mmap_lock of its own process, and
- * only if no other thread can be waiting for this thread. Otherwise it only
- * tries the lock, and a worker synchronises VmLck if that fails.
+ * only if no other thread can be waiting for this thread; iopt_locked_vm_sync()
+ * describes the exception. Otherwise the thread only tries the lock, and a
+ * worker synchronises VmLck if that fails.
  */
 #include <linux/hashtable.h>
 #include <linux/mm.h>

@@ -431,7 +431,7 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  *        %IOPT_MAP_FIXED the value is ignored and replaced by the IOVA that the
  *        engine chooses
  * @uptr: user address of the first byte, a multiple of iopt_iova_alignment().
- *        Pages are pinned and charged as a whole
+ *        A page that is mapped only in part is pinned and charged as one page
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment()
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()
  * @account: accounting mode of the pages
@@ -444,7 +444,7 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * Context: process context with an mm, may block indefinitely (killable) while
  * pages are faulted in, while a mapping of the same IOVAs is built or torn
  * down, or on the mmap_lock, which the caller must not hold. Callers should not
- * hold a contended lock, because maps of other ranges can run in parallel.
+ * hold a contended lock, so that maps of other ranges can run in parallel.
  * Return: 0, or
  * * %-EINVAL - @length is 0, an address or @length is misaligned, @prot allows
  *   no access, the IOVAs are not usable, or the mapping has more than INT_MAX
@@ -461,7 +461,8 @@ int iopt_check_map(unsigned long *iova, unsigned long source,
  * * %-EOPNOTSUPP - The memory does not support longterm pins.
  * * Another errno of GUP or of the IOMMU driver.
  *
- * On failure nothing is mapped, pinned or charged.
+ * On failure nothing is mapped, pinned or charged, except for pages that an
+ * IOMMU driver failed to unmap during the rollback.
  */
 int iopt_map_user(struct io_pagetable *iopt, unsigned long *iova,
 		  void __user *uptr, unsigned long length, int prot,

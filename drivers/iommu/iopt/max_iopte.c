@@ -13,8 +13,8 @@
 #include "reserve.h"
 
 /*
- * A limit can be lowered while a domain translates areas only if the policy
- * permits larger I/O pages to remain.
+ * While the space has both areas and domains, the limit can be lowered only if
+ * the policy permits larger I/O pages to remain.
  */
 static bool limit_is_possible(struct io_pagetable *iopt, unsigned long bytes)
 {

@@ -7,9 +7,10 @@
  * vfio_device_ops.dma_unmap.
  *
  * For each area with pinned pages, every access that has a callback is notified
- * up to iopt_policy.notices times, without any lock held. The areas become
- * dying before the last notification, so that no pin can succeed after it. The
- * unmap then waits until the areas have no pins and no users.
+ * up to iopt_policy.notices times, with no lock of the engine held. The areas
+ * become dying before the last notification, so that pages cannot be pinned
+ * after that notification. The unmap then waits until the areas have no pins
+ * and no users.
  *
  * Running callbacks are counted for each access separately, so that
  * iopt_access_destroy() waits only for callbacks of the access that it

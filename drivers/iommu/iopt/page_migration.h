@@ -11,8 +11,8 @@ struct vm_area_struct;
  * struct iopt_migration - a call to GUP that may migrate pages
  * @node: entry in the list of the bucket, in order of arrival
  * @object: the address_space or mm_struct that the pages belong to
- * @first: index of the first page of the blocks in @object
- * @last: index of the last page of the blocks in @object
+ * @first: first page index in @object of the blocks that the call may migrate
+ * @last: last page index in @object of these blocks
  */
 struct iopt_migration {
 	struct list_head node;

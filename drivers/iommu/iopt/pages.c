@@ -105,8 +105,9 @@ void iopt_pages_unlock(struct iopt_pages *pages)
 
 /**
  * iopt_pages_adopt() - transfer pages to another process or address
- * @pages: pages that only one mapping uses. The caller keeps the mapping busy:
- *         other callers may unpin pages meanwhile, but cannot pin any
+ * @pages: the pages of an orphan that the caller keeps busy; no other mapping
+ *         shares them. Other callers may unpin pages meanwhile, but cannot pin
+ *         any, because accesses, copies and attach fail for an orphan
  * @uptr: new user address of the same memory, page aligned
  * @payer: the process that the memory belongs to now, and that is charged for
  *         pinned pages from now on; a reference is taken

@@ -9,7 +9,7 @@
  *   access    an in-kernel user of the memory, which pins single pages
  *   pin       the record of a page that an access has pinned; see access_pins.h
  *   owns      a pin owns its page if no holder has the page pinned. The page is
- *             then unpinned when accesses have removed all their pins
+ *             then unpinned when accesses have removed all pins of the page
  */
 #ifndef __IOPT_PAGES_H
 #define __IOPT_PAGES_H

@@ -417,8 +417,8 @@ out:
  * dirty, because a device may have written to any of them.
  *
  * Context: process context, may sleep. @pages->mutex is held. The caller then
- * calls iopt_pages_unlock(), or it releases the mutex itself and synchronises
- * the payer later.
+ * releases the mutex with iopt_pages_unlock(), or notes the payer with
+ * iopt_payer_sync_later() before it releases the mutex itself.
  * Return: the number of lost pages.
  */
 unsigned long iopt_pages_drop(struct iopt_pages *pages,

@@ -249,7 +249,7 @@ static void unmap_partly_mapped(struct iommu_domain *domain,
  * @area: an area that is a holder of its pages
  * @domain: the domain, with nothing mapped at the IOVAs of @area
  *
- * Context: process context, may sleep killably. @area->pages->mutex is held.
+ * Context: process context, may sleep. @area->pages->mutex is held.
  * Return: 0, or
  * * %-EINVAL - The memory is not aligned to the smallest page size of @domain.
  * * %-ENOMEM - Out of memory.

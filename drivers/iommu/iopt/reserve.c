@@ -250,8 +250,8 @@ static int reserve_device(struct io_pagetable *iopt, struct device *dev,
 /**
  * iopt_reserve_device() - look up and reserve the reserved regions of a device
  * @iopt: the space
- * @dev: the device. The caller keeps a driver bound to it, so that its IOMMU
- *       does not change
+ * @dev: the device. A driver must stay bound to @dev during the call, so that
+ *       the IOMMU of @dev does not change
  * @owner: owner of the reservations, often @dev; see iopt_unreserve()
  * @sw_msi_start: see iopt_reserve_regions()
  *
@@ -351,12 +351,12 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
  *
  * On success the alignment stays raised only until the next call of
  * iopt_update_alignment(). Before the caller drops @iopt->lock, it must change
- * the member from which iopt_update_alignment() derives @alignment, such as
- * io_pagetable.max_iopte, and then call iopt_update_alignment(), because a
- * concurrent call that failed may have left a higher alignment.
+ * a member, such as io_pagetable.max_iopte, that makes iopt_update_alignment()
+ * compute at least @alignment. It must then call iopt_update_alignment(), which
+ * also lowers an alignment that a concurrent call left too high by failing.
  *
- * Context: @iopt->lock is held, and dropped while the function waits killably
- * for mappings that do not comply and are being built or torn down.
+ * Context: @iopt->lock is held, and may be dropped and retaken. May wait
+ * killably for mappings that are being built or torn down.
  * Return: 0, or
  * * %-EADDRINUSE - A mapping is not aligned.
  * * %-EINTR - A fatal signal is pending.
@@ -405,7 +405,7 @@ static int reserve_outside(struct io_pagetable *iopt,
  * the owner, and new mappings must be aligned to the smallest page size of
  * @domain. Before the caller drops @iopt->lock, it adds @domain to
  * io_pagetable.domains, or calls iopt_unreserve_iova() and
- * iopt_update_alignment() to undo this.
+ * iopt_update_alignment() to undo both.
  *
  * Context: @iopt->lock is held, and may be dropped and retaken; may sleep.
  * Return: 0, or

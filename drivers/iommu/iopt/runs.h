@@ -60,10 +60,11 @@ static inline bool iopt_run_is_lost(const struct iopt_run *run)
 }
 
 /*
- * A small record stores its packed runs, at most IOPT_RUNS_INLINE of them, in
- * struct iopt_runs itself. A larger record stores all of them in chunks. A
- * packed run contains its start, relative to the start of its chunk, and
- * extends to the start of the next run.
+ * A record first stores its packed runs, at most IOPT_RUNS_INLINE of them, in
+ * struct iopt_runs itself. When the record needs more room or is cut, all of
+ * its runs move to chunks. A packed run contains its start, relative to the
+ * start of its chunk, and extends to the start of the next run or, if there is
+ * none, to the end of the record.
  */
 #define IOPT_RUNS_INLINE	2
 

@@ -78,7 +78,7 @@ static int array_grow(struct iopt_runs *runs, unsigned int room, gfp_t gfp)
  * @runs: the record
  * @gfp: allocation flags
  *
- * Context: may sleep if @gfp allows it.
+ * Context: may sleep if @gfp allows it; callers serialise access to @runs.
  * Return: 0 or -ENOMEM. The contents of the record do not change.
  */
 int iopt_runs_leave_inline(struct iopt_runs *runs, gfp_t gfp)

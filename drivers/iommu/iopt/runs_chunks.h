@@ -88,7 +88,10 @@ static inline unsigned int runs_find_chunk(const struct iopt_runs *runs,
 {
 	unsigned int low = 0, high = runs->nr_chunks, middle;
 
-	/* Chunk low starts at or before index, chunk high starts after it. */
+	/*
+	 * Chunk @low starts at or before @index. Chunk @high, if it exists,
+	 * starts after @index.
+	 */
 	while (high - low > 1) {
 		runs_count_steps(1);
 		middle = low + (high - low) / 2;

@@ -70,10 +70,10 @@ static int cut_far(struct iopt_runs *runs, unsigned int c,
  *
  * Adding a chunk moves all later chunks in the array, so a cut should rarely do
  * this. Appending fills a chunk with at most CHUNK_MAX runs. Cutting runs and
- * filling holes can then add the same number of runs before the chunk is split
- * in half. Hence at most one chunk is split for every CHUNK_MAX runs that cuts
- * and fills add, and with 1 TiB of scattered memory a cut moves less than
- * 24 KiB of the array on average.
+ * filling holes can then add the same number of runs before a cut splits the
+ * chunk in half. Hence cuts halve at most one chunk for every CHUNK_MAX runs
+ * that cuts and fills add, and with 1 TiB of scattered memory a cut moves less
+ * than 24 KiB of the array on average.
  *
  * Context: may sleep if @gfp allows it; callers serialise access to @runs.
  * Return: 0 or -ENOMEM. In both cases the record describes the same pages as

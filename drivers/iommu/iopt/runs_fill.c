@@ -2,9 +2,9 @@
 /*
  * Add pages to a record, at its end or in a hole.
  *
- * Appending pages that continue the last run only increases runs->npages. All
- * other additions may allocate memory. If an allocation fails, the record
- * describes the same pages as before.
+ * Merging pages into the last run only increases runs->npages. All other
+ * additions may allocate memory. If an allocation fails, the record describes
+ * the same pages as before.
  */
 #include <linux/slab.h>
 #include <linux/string.h>

@@ -2,9 +2,9 @@
 /*
  * Format of packed runs.
  *
- * A packed run is a 64-bit word: the index of the first page, relative to the
- * start of the chunk or batch that contains the run, the kind, the lost flag,
- * and the pfn of the first page.
+ * A packed run is a 64-bit word: the index of the first page, the kind, the
+ * lost flag and the pfn of the first page. The index is relative to the start
+ * of the chunk or batch that contains the run.
  */
 #ifndef __IOPT_RUNS_PACKED_H
 #define __IOPT_RUNS_PACKED_H

@@ -137,7 +137,8 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
  * If the caller can use the page tables of the process that owns the memory,
  * the memory is accessed through them, even if other pages are pinned at these
  * IOVAs. With %IOPT_ACCESS_FOREIGN, any other caller uses the pages that are
- * pinned, and pins and charges pages that are not.
+ * pinned, and pins and charges pages that are not. With %IOPT_ACCESS_PINNED,
+ * which is for tests, every caller does so.
  *
  * Context: in the process that owns the memory, in a kernel thread without an
  * mm or, with %IOPT_ACCESS_FOREIGN, in any process; may block indefinitely on
@@ -149,8 +150,9 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
  * * %-EPERM - A mapping does not permit the access, or the memory belongs to
  *   another process, which has exited. This takes precedence over %-EFAULT.
  * * %-EBUSY - A mapping is an orphan.
- * * %-EFAULT - The memory belongs to another process and the caller is not a
- *   kernel thread without an mm, or the process cannot access the address.
+ * * %-EFAULT - The process that owns the memory cannot access the address or,
+ *   without %IOPT_ACCESS_FOREIGN, the memory belongs to another process and the
+ *   caller is not a kernel thread without an mm.
  * * With %IOPT_ACCESS_FOREIGN, another errno of pinning; see iopt_access_pin().
  *   %-EPERM then only means that a mapping does not permit the access.
  *

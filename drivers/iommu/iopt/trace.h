@@ -146,7 +146,10 @@ DEFINE_EVENT(iopt_domain, iopt_detach,
 		      const struct iommu_domain *domain, int rc),
 	     TP_ARGS(iopt, domain, rc));
 
-/* Fires when a batch was pinned and charged, or pinning or charging failed. */
+/*
+ * Fires when a batch has been pinned and charged, or when one of the two steps
+ * has failed.
+ */
 TRACE_EVENT(iopt_pin,
 	    TP_PROTO(const struct iopt_pages *pages, unsigned long first,
 		     unsigned long npages, unsigned long charged, int rc),

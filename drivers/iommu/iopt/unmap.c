@@ -37,7 +37,7 @@
  * @bytes: total length of @areas in bytes
  * @claim: claim of the interval
  * @claimed: @claim is in use; see unmap_take_few()
- * @unsynced: payer of the unpinned pages, or NULL
+ * @unsynced: payer to pass to iopt_payer_sync_noted(), or NULL
  */
 struct unmap {
 	struct io_pagetable *iopt;

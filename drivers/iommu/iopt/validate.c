@@ -168,7 +168,10 @@ static bool idle_area_is_valid(struct io_pagetable *iopt,
 			     (area->nr_domains != 0)) &&
 		area_is_tracked(iopt, area, wrong);
 
-	/* Under iopt->lock, do not wait for the mutex, but skip the checks. */
+	/*
+	 * iopt->lock is held, so do not wait for the mutex. If another thread
+	 * holds the mutex, skip the checks below.
+	 */
 	if (!valid || !mutex_trylock(&pages->mutex))
 		return valid;
 	valid = HOLDS(wrong, slice_is_held(pages, &area->slice) ==
@@ -312,8 +315,9 @@ static bool areas_are_filled(struct io_pagetable *iopt, const char **wrong)
  * iopt_validate() - check the invariants of a space
  * @iopt: the space; other threads may use it concurrently
  *
- * Busy and working areas are checked only in part. Whether areas are in all
- * domains is checked only if no other thread holds attach_mutex.
+ * Busy and working areas are checked only in part, and pages only if no other
+ * thread holds iopt_pages.mutex. Whether areas are in all domains is checked
+ * only if no other thread holds attach_mutex.
  *
  * Context: process context, may sleep; no lock of the space is held. Checks all
  * pages of an area under io_pagetable.lock, which is acceptable for debugging

@@ -7,7 +7,8 @@
  *
  * A caller that finds a conflicting area, such as one that an unmap is tearing
  * down, sleeps until an area of the space becomes idle. It then restarts its
- * lookup, because any area may have changed during the wait.
+ * lookup, because any area may have changed during the wait. Some other events
+ * also wake up waiters; see io_pagetable.idle_seq.
  */
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -20,8 +21,8 @@
  * @iopt: the space
  * @seen: io_pagetable.idle_seq when the caller started its lookup
  * @state: %TASK_KILLABLE, or %TASK_UNINTERRUPTIBLE for callers that cannot
- *         fail, and that wait only for work that finishes on its own or unpins
- *         pages
+ *         fail. Such a caller may wait for callbacks and for work that unpins
+ *         pages, but not for work that pins pages
  *
  * Context: @iopt->lock is held, and dropped while waiting.
  * Return: 0, or

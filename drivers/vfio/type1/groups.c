@@ -43,8 +43,8 @@ static struct type1_group *find_group(struct type1 *type1,
 /*
  * Reserve the regions of the group's devices. The group owns the reservations,
  * because a device may leave the group at any time. @msi_start is set to the
- * IOVA of the window for MSI doorbells, or to PHYS_ADDR_MAX. Returns
- * -EINVAL if no usable IOVA is left.
+ * IOVA of the window for MSI doorbells, or to PHYS_ADDR_MAX if the group needs
+ * no window. Returns -EINVAL if no usable IOVA is left.
  */
 static int reserve_regions(struct type1 *type1, struct iommu_group *iommu_group,
 			   phys_addr_t *msi_start)
@@ -201,9 +201,9 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	/*
 	 * For compatibility, return -EFAULT for a mapping outside of the
 	 * aperture of the container's first domain: before type1 used the
-	 * engine, the IOMMU driver detected such a mapping, and this is the
-	 * errno of VT-d. Other drivers returned other errnos. list_empty()
-	 * reads one pointer and needs no lock here: if the last group is being
+	 * engine, the IOMMU driver detected such a mapping, and VT-d returned
+	 * this errno. Other drivers returned other errnos. list_empty() reads
+	 * one pointer and needs no lock here: if the last group is being
 	 * detached, both errnos are correct. Other attaches are excluded by
 	 * attach_lock.
 	 */
@@ -298,7 +298,8 @@ static int attach_mediated(struct type1 *type1, struct type1_group *group)
 /**
  * type1_attach_group() - attach a group to a container
  * @data: struct type1 of the container
- * @iommu_group: the group; owned by the caller
+ * @iommu_group: the group. For a physical group, the caller has called
+ *               iommu_group_claim_dma_owner()
  * @type: %VFIO_EMULATED_IOMMU for a mediated group
  *
  * Context: Process context. May sleep for an unbounded time while memory is
@@ -352,9 +353,9 @@ int type1_attach_group(void *data, struct iommu_group *iommu_group,
 /*
  * The domain is freed with its last group. The mappings remain for the other
  * groups of the container. A concurrent attach of another group cannot join a
- * domain that is freed here: if it joins before this function takes
- * domain_lock, the domain is not freed, and afterwards it does not find the
- * domain.
+ * domain that is freed here: an attach that takes domain_lock before this
+ * function keeps the domain in use, and an attach that takes domain_lock later
+ * does not find the domain.
  */
 static void detach_physical(struct type1 *type1, struct type1_group *group)
 {
@@ -388,7 +389,7 @@ static void detach_physical(struct type1 *type1, struct type1_group *group)
 /**
  * type1_detach_group() - detach a group from a container
  * @data: struct type1 of the container
- * @iommu_group: the group. Its devices cannot access memory when this returns
+ * @iommu_group: the group. DMA of a physical group is blocked when this returns
  *
  * Context: Process context. May sleep, but does not wait for memory to be
  * pinned. The caller serialises calls for the same group.

@@ -2,9 +2,9 @@
 /*
  * VFIO type1: module parameters, and the lifetime of a container's state.
  *
- * A container keeps its IOMMU driver until its last group has left. The I/O
- * address space and all mappings exist as long as the container has this
- * driver.
+ * The IOMMU driver of a container is released once the last group has left the
+ * container and no ioctl is in flight. The I/O address space and the mappings
+ * that have not been removed exist until then.
  */
 #include <linux/err.h>
 #include <linux/mm.h>

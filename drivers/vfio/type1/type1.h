@@ -34,7 +34,8 @@
  * @node: node in type1.domains
  * @domain: the IOMMU domain, which the engine fills
  * @coherent: the IOMMU enforces coherency of all DMA
- * @groups: list of the &struct type1_group attached to @domain, never empty
+ * @groups: list of the &struct type1_group attached to @domain, not empty while
+ *          the domain is in type1.domains
  */
 struct type1_domain {
 	struct list_head node;

@@ -2,8 +2,8 @@
 /*
  * VFIO type1: VFIO_IOMMU_DIRTY_PAGES.
  *
- * The engine tracks dirty pages. The owner of the space informs the engine when
- * it attaches or detaches devices with untracked DMA.
+ * The engine tracks dirty pages. For devices with untracked DMA, the owner of
+ * the space calls iopt_dirty_add_untracked() and iopt_dirty_remove_untracked().
  */
 #include <linux/mm.h>
 #include <linux/stddef.h>

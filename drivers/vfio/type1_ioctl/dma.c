@@ -163,8 +163,8 @@ static bool mapping_exists(struct type1_space *space,
  * interval that is passed to the engine starts at @unmap->start, because bit 0
  * of the bitmap stands for that IOVA. Bits of mappings that were already
  * removed do not change. If another thread has mapped across @unmap->start,
- * the engine cannot report the mapping and fails with -EINVAL, which is also
- * the errno for a range that cuts a mapping.
+ * that interval cuts the new mapping. The engine then fails with -EINVAL, which
+ * is also the errno of UNMAP for a range that cuts a mapping.
  */
 static int unmap_one(struct type1_space *space, struct unmap *unmap,
 		     const struct iopt_range *mapping)
@@ -218,8 +218,9 @@ static int unmap_range(struct type1_space *space, struct unmap *unmap)
 	/*
 	 * type1 has always removed mappings one by one. This is observable only
 	 * if drivers are notified or dirty pages are reported. Otherwise remove
-	 * all mappings in one call. A device that is being opened or closed may
-	 * be notified as if it had been opened later or closed earlier.
+	 * all mappings in one call. If a device is opened after the check, its
+	 * driver may be notified of several mappings before the first of them
+	 * is removed.
 	 */
 	if (!unmap->query && !space->ops->has_notified(space)) {
 		rc = iopt_unmap(space->iopt, unmap->start, unmap->last,
@@ -264,7 +265,7 @@ static int unmap_vaddr(struct type1_space *space, struct unmap *unmap)
 	return -EINVAL;
 }
 
-/* Set the range of @unmap from @arg. The caller has initialised the rest. */
+/* Set the range of @unmap, which is initially 0, from @arg. */
 static int unmap_set_range(struct type1_space *space, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {
@@ -343,19 +344,21 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
  *       size is set to the number of bytes that were unmapped, or that lost
  *       their user address
  *
- * Context: Process context. May sleep until drivers have unpinned all pages,
- * and until concurrent maps of the range and concurrent attaches have pinned
- * their pages. The wait is killable.
+ * Context: Process context. May sleep until drivers have unpinned the pages of
+ * the range, and until concurrent maps of the range and concurrent attaches
+ * have pinned their pages. The wait is killable.
  * Return: 0, or
  * * %-EFAULT - @arg or the bitmap is not accessible. Some or all of the range
  *   may have been unmapped.
  * * %-EINVAL - An argument is invalid, the range cuts a mapping (version 2
  *   only), a bitmap is requested for version 1 or while dirty tracking is off,
- *   or a mapping has already lost its user address.
+ *   or a mapping that is to lose its user address has lost it already.
  * * %-ENODEV - There is no space.
- * * %-EBUSY - Mappings cannot lose their user address because the container has
- *   a mediated group.
- * * %-EINTR - The caller was killed while waiting.
+ * * %-EBUSY - Mappings cannot lose their user address: drivers of devices
+ *   without an IOMMU may access the memory, or a mapping shares pages with a
+ *   copy.
+ * * %-EINTR - The caller was killed while waiting. A part of the range may have
+ *   been unmapped.
  *
  * Mappings that other threads create in the range meanwhile may remain. If one
  * of them extends across the start of the range and dirty pages are requested,

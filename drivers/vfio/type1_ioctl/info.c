@@ -29,7 +29,10 @@ long type1_check_extension(struct type1_space *space, unsigned long extension)
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_UPDATE_VADDR:
-		/* Drivers of mediated devices may access memory at any time. */
+		/*
+		 * Drivers of mediated devices may access memory at any time,
+		 * for which they need the user addresses of mappings.
+		 */
 		return space && !space->ops->has_mediated(space);
 	case VFIO_DMA_CC_IOMMU:
 		return space && space->ops->coherent(space);
@@ -39,12 +42,13 @@ long type1_check_extension(struct type1_space *space, unsigned long extension)
 }
 
 /**
- * struct capabilities - answer to VFIO_IOMMU_GET_INFO, in the order of type1
+ * struct capabilities - capabilities that VFIO_IOMMU_GET_INFO returns
  * @migration: page size and maximum size of a dirty bitmap
- * @avail: number of mappings that are left
- * @iova: usable IOVAs; left out if there are none
+ * @avail: number of mappings that can still be added
+ * @iova: usable IOVAs; left out until type1_space.ranges_known is set, and if
+ *        no IOVA is usable
  *
- * type1 has never left padding between capabilities.
+ * Type1 returns the capabilities without padding in between, hence __packed.
  */
 struct capabilities {
 	struct vfio_iommu_type1_info_cap_migration migration;
@@ -53,8 +57,8 @@ struct capabilities {
 } __packed;
 
 /*
- * Get the usable ranges. Returns an array, which the caller frees, with @nr
- * ranges, or NULL if out of memory.
+ * Get the usable ranges. Returns an array of @nr ranges, which the caller must
+ * free, or NULL if out of memory.
  */
 static struct iopt_range *get_ranges(struct type1_space *space,
 				     unsigned int *nr)
@@ -77,8 +81,8 @@ static struct iopt_range *get_ranges(struct type1_space *space,
 }
 
 /*
- * Allocate the capabilities. The offset of the first one from the start of the
- * answer is @offset. Returns NULL if out of memory.
+ * Allocate and fill the capabilities, which start at @offset in the buffer of
+ * the user. Sets @size to their size in bytes. Returns NULL if out of memory.
  */
 static struct capabilities *get_capabilities(struct type1_space *space,
 					     u32 offset, size_t *size)

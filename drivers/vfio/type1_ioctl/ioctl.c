@@ -50,11 +50,11 @@ EXPORT_SYMBOL_NS_GPL(type1_space_destroy, VFIO_TYPE1);
  * @arg: its argument
  *
  * Context: Process context. May sleep for an unbounded time, killable. The
- * caller keeps @space valid, for example with a reference, but not with a lock
- * that other threads wait for.
+ * caller must keep @space valid until the function returns, for example with a
+ * reference, but not with a lock that other threads wait for.
  * Return: result of the ioctl, or
  * * %-ENOTTY - The ioctl is not one of type1.
- * * %-ENODEV - The ioctl needs a space.
+ * * %-ENODEV - @space is NULL, but the ioctl needs a space.
  */
 long type1_space_ioctl(struct type1_space *space, unsigned int cmd,
 		       unsigned long arg)

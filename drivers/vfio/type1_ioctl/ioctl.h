@@ -19,8 +19,9 @@
 #define TYPE1_BITMAP_MAX	BIT(28)
 
 /*
- * Get the smallest page size in bytes. All IOVAs and sizes must be aligned to
- * it.
+ * Get the smallest page size in bytes. The IOVA and the size of each range that
+ * user space passes must be aligned to it, and so must the user address of a
+ * mapping.
  */
 static inline unsigned long type1_pgsize(struct type1_space *space)
 {

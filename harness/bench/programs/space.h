@@ -46,7 +46,7 @@ struct space {
 /* Exit with a message if @err is negative. */
 void must(const char *what, long err);
 
-/* Find @nr edu devices with groups of their own and bind them to vfio-pci. */
+/* Bind @nr edu devices, each the only one in its group, to vfio-pci. */
 void find_devices(struct pci_address *found, unsigned int nr);
 
 /*
@@ -62,16 +62,16 @@ unsigned int space_bind(struct space *space, const char *address);
 
 /*
  * Attach a device. With iommufd, it is the device with index @device. With
- * type1, open the group of the device at @address, and add it to the container.
+ * type1, it is the device at @address, and its group is added to the container.
  */
 void space_attach(struct space *space, unsigned int device,
 		  const char *address);
 
 /*
- * Create another I/O page table for @device. Linux 6.12 fills it with all
- * mappings of the IOAS in this call, our kernel when the first device is
- * attached to it. Return 0 and the ID of the table in @id, or a negative errno,
- * such as -ENOTTY if the kernel does not support this.
+ * Create another I/O page table for @device. Linux 6.12 fills the table with
+ * all mappings of the IOAS in this call, our kernel when the first device is
+ * attached to the table. Return 0 and the ID of the table in @id, or a negative
+ * errno, such as -ENOTTY if the kernel lacks IOMMU_HWPT_ALLOC.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);

@@ -5,8 +5,8 @@
  *
  * Usage: waits FRONT_END
  *
- * The long call is the flight. Meanwhile, the main thread repeatedly queries
- * the usable IOVAs, unmaps one page and maps it again.
+ * struct flight describes the long call. While it is in flight, the main thread
+ * repeatedly queries the usable IOVAs, unmaps one page and maps it again.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 	/*
 	 * Linux 6.12 fills the table with all mappings before HWPT_ALLOC
 	 * returns. Our kernel fills it when the first device is attached, so
-	 * there this measures only the allocation.
+	 * its figures cover only the allocation.
 	 */
 	if (!space.type1 && !space_new_table(&space, flight.device, &id)) {
 		space_drop_table(&space, id);

@@ -27,8 +27,8 @@
  * the command. The first member of the struct is @size, which the caller sets
  * to the sizeof() of the struct that it was compiled with. If the kernel's
  * struct is longer, the missing bytes are taken to be zero. If it is shorter,
- * the call succeeds as long as the bytes unknown to the kernel are zero. Old
- * programs thus run on new kernels, and new programs on old kernels.
+ * the bytes beyond its end must be zero (E2BIG). Old programs thus run on new
+ * kernels, and new programs that set no new field run on old kernels.
  *
  * These errnos are not specific to one command:
  *
@@ -101,7 +101,8 @@ struct iommu_destroy {
  * @flags: must be 0
  * @out_ioas_id: set to the ID of the new IOAS
  *
- * Allocate an empty I/O address space. Any bound device may be attached to it.
+ * Allocate an empty I/O address space. Unlike IOMMU_IOASID_ALLOC, this command
+ * sets no requirements that devices have to satisfy.
  */
 struct iommu_ioas_alloc {
 	__u32 size;
@@ -133,10 +134,11 @@ struct iommu_iova_range {
  *                 must not overlap
  *
  * Set the IOVAs that must remain usable. The list replaces the previous one,
- * and an empty list removes all restrictions. Attaching a device that reserves
- * an allowed IOVA fails with EADDRINUSE, and so does allowing an IOVA that is
- * already reserved. When the kernel chooses an IOVA, it chooses an allowed one.
- * Mappings at a fixed IOVA are not restricted by the list.
+ * and an empty list removes all restrictions. Attaching a device fails with
+ * EADDRINUSE if the device reserves an allowed IOVA or its IOMMU cannot address
+ * it. Allowing an IOVA fails with EADDRINUSE if this is true for an attached
+ * device. When the kernel chooses an IOVA, it chooses an allowed one. Mappings
+ * at a fixed IOVA are not restricted by the list.
  *
  * A program that knows which IOVAs it will map can allow these IOVAs before it
  * attaches devices. It then need not check the usable ranges after each attach.
@@ -205,8 +207,8 @@ enum iommufd_ioas_map_flags {
  * @ioas_id: ID of the IOAS
  * @__reserved: must be 0
  * @user_va: user address of the first byte, a multiple of the alignment that
- *           IOMMU_IOAS_IOVA_RANGES returns, which is 1 until a device is
- *           attached or IOMMU_OPTION_HUGE_PAGES is set to 0
+ *           IOMMU_IOAS_IOVA_RANGES returns, which is 1 while no device is
+ *           attached and IOMMU_OPTION_HUGE_PAGES is 1
  * @length: length in bytes, not 0, a multiple of the same alignment
  * @iova: IOVA to map the first byte at, a multiple of the same alignment.
  *        Without FIXED_IOVA it is set to the IOVA that the kernel chose, and
@@ -508,7 +510,7 @@ enum iommufd_hw_capabilities {
  *            available information
  * @data_uptr: user address of the buffer
  * @in_data_type: type of the information to return, one of enum
- *                iommu_hw_info_type; ignored unless flags contains
+ *                iommu_hw_info_type; ignored unless @flags contains
  *                IOMMU_HW_INFO_FLAG_INPUT_TYPE
  * @out_data_type: set to the type of the information, one of enum
  *                 iommu_hw_info_type

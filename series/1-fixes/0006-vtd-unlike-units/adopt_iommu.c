@@ -102,8 +102,8 @@ static int domain_adopt_iommu(struct dmar_domain *domain,
 }
 
 /*
- * End an attach with the result @ret. If all attaches so far have failed, the
- * domain has no format to keep.
+ * End an attach with the result @ret. If no attach has succeeded and none is in
+ * progress any more, the domain has no format to keep.
  */
 static void domain_attach_done(struct dmar_domain *domain, int ret)
 {

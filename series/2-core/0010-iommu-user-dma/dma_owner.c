@@ -25,9 +25,10 @@
  * * Another errno of the IOMMU driver.
  *
  * On failure the group is not claimed. If the driver cannot block a device, all
- * devices of the group are attached to their old domain again. DMA that is in
- * flight may be lost. A device for which this fails, too, remains blocked until
- * the domain of the group changes.
+ * devices of the group are attached to the old domain of the group again, and
+ * DMA that is in flight may be lost. If this attach fails for a device, or the
+ * group had no domain, a device may remain blocked until the domain of the
+ * group changes.
  */
 int iommu_device_claim_dma_owner(struct device *dev, void *owner)
 {

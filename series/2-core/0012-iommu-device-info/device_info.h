@@ -1,5 +1,5 @@
 /**
- * struct iommu_device_info - I/O page table that a device can be attached to
+ * struct iommu_device_info - properties of an I/O page table for a device
  * @addr_width: width in bits of the IOVAs that are translated for the device, 0
  *              if unknown
  * @pgsize_bitmap: bitmap of the page sizes of the I/O page table, where bit n

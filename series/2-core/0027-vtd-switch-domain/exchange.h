@@ -10,7 +10,11 @@ static inline void iommu_exchange_entry(struct intel_iommu *iommu,
 {
 	lockdep_assert_held(&iommu->lock);
 #ifdef CONFIG_X86_64
-	/* All writers hold the lock, so the entry is as it was read here. */
+	/*
+	 * The entry does not change between the reads and the exchange: context
+	 * entries change under the lock, and the core serialises the attaches
+	 * and detaches that change the PASID entry of a device.
+	 */
 	WARN_ON(!cmpxchg_double(lo, hi, *lo, *hi, new_lo, new_hi));
 #endif
 	__iommu_flush_cache(iommu, lo, 2 * sizeof(*lo));

@@ -102,8 +102,8 @@ static void switch_entries(struct domain_switch *change)
  *
  * A flush of device TLBs holds the lock of its domain. Hold the locks of both
  * domains until the device TLB has no entry of the old domain any more: an
- * unmap in either domain then finds the device in its list if the device may
- * use the page that is unmapped.
+ * unmap in either domain then finds the device in the list of that domain if
+ * the device may use the page that is unmapped.
  */
 static int domain_switch_device(struct dmar_domain *domain,
 				struct device_domain_info *info)

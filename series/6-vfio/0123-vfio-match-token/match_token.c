@@ -5,7 +5,7 @@
  * @set: make @uuid the token if @core_vdev is a PF with no VF in use
  *
  * The rules are those of vfio_pci_core_match(), which reads the token from the
- * device name and also sets the token of a PF.
+ * device name and acts as if @set were true.
  *
  * Context: May sleep. Takes the lock of the token.
  * Return: 0, or

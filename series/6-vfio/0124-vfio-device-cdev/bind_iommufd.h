@@ -7,12 +7,12 @@
  * @out_devid: set to the ID of the device in @iommufd
  * @token_uuid_ptr: user address of the 16 bytes of the token
  *
- * Bind a device that was opened as /dev/vfio/devices/vfioN, with its whole
- * IOMMU group, to @iommufd. Before the bind, all other operations on the file
- * descriptor fail with EINVAL. After the bind, it supports the same operations
- * as a file descriptor from VFIO_GROUP_GET_DEVICE_FD. DMA is blocked until a
- * device of the group is attached. The device is unbound when the file
- * descriptor is closed.
+ * Bind a device that was opened as /dev/vfio/devices/vfioN to @iommufd, which
+ * then owns the whole IOMMU group of the device. Before the bind, all other
+ * operations on the file descriptor fail with EINVAL. After the bind, the file
+ * descriptor supports the same operations as one from VFIO_GROUP_GET_DEVICE_FD.
+ * DMA is blocked until a device of the group is attached. The device is unbound
+ * when the file descriptor is closed.
  *
  * Users of a PF and of its VFs have to trust each other. If the PF is bound to
  * a vfio driver, they prove this trust by passing the same token. The token is
@@ -22,7 +22,7 @@
  *
  * EINVAL: invalid argument, the device is already bound, its DMA cannot be kept
  *         coherent, the file descriptor is not one of /dev/vfio/devices, or a
- *         token is passed for a device that does not support it
+ *         token is passed for a device that does not support tokens
  * EBADF: @iommufd is not open
  * EBADFD: @iommufd is not a file descriptor of /dev/iommu
  * EBUSY: the group of the device is open as /dev/vfio/GROUP, the kernel has
@@ -33,7 +33,8 @@
  * ENODEV: the device is being removed from its vfio driver
  *
  * Documentation/userspace-api/iommufd.rst lists the other errnos. A bind that
- * fails has no effect, except that it may have set @out_devid.
+ * fails has no effect, except that it may have reset the device and set
+ * @out_devid.
  */
 struct vfio_device_bind_iommufd {
 	__u32	argsz;
@@ -60,8 +61,8 @@ struct vfio_device_bind_iommufd {
  * mediated device, can only be attached to an address space, and @pt_id is not
  * changed.
  *
- * EINVAL: invalid argument, the device is not bound, or it does not meet the
- *         conditions of the address space; or it is not attached yet, and
+ * EINVAL: invalid argument, the device is not bound, or it does not satisfy the
+ *         requirements of the address space; or it is not attached yet, and
  *         another device of its group is attached to another I/O page table
  * EOPNOTSUPP: the IOMMU driver cannot move the device
  * ENOENT: there is no object with this ID

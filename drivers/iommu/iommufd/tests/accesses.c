@@ -239,7 +239,7 @@ static int access_pin(struct test_access *test, struct iommufd_call *call)
 	pins->iova = cmd->pin.iova - offset;
 	pins->length = length;
 
-	/* Under the lock, access_unmap() waits until @pins is in the list. */
+	/* Make access_unmap() wait until @pins is in the list. */
 	mutex_lock(&test->lock);
 	rc = pins_add(test, pins, cmd);
 	if (rc) {

@@ -2,8 +2,8 @@
 /*
  * The test command, for the kselftests of iommufd in newer kernels.
  *
- * It shares its ioctl number with IOMMU_DEVICE_GET_INFO. The two are told apart
- * by the size of the argument.
+ * The test command and IOMMU_DEVICE_GET_INFO have the same ioctl number. The
+ * size of the argument distinguishes them.
  */
 #include <linux/errno.h>
 #include <linux/iommu.h>
@@ -47,7 +47,11 @@ static int test_reserve(struct iommufd_call *call)
 	return rc;
 }
 
-/* The limit applies to all files, and lasts until the next such command. */
+/*
+ * Pin memory in small batches if the limit is less than a page, otherwise in
+ * batches of normal size. This applies to all files, and lasts until the next
+ * such command.
+ */
 static int test_limit_memory(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;

@@ -3,10 +3,9 @@
  * A mock IOMMU and its devices.
  *
  * Each device has an IOMMU group of its own. The I/O page tables are xarrays.
- * Their pages are half as large as those of the CPU, so that mappings need not
- * be page aligned. For devices with TEST_DEVICE_HUGE, there are also large
- * pages. The first device that is attached determines the page sizes of a
- * domain.
+ * I/O pages are half as large as CPU pages, so that mappings need not be page
+ * aligned. For devices with TEST_DEVICE_HUGE, there are also large I/O pages.
+ * The first device of a domain determines the page sizes of the domain.
  */
 #include <linux/bug.h>
 #include <linux/device.h>

@@ -27,7 +27,7 @@ enum test_op {
 	TEST_OP_CREATE_DEVICE_FLAGS = 12,
 };
 
-/* The domain of a mock device translates these IOVAs. */
+/* The domain of a mock device can translate these IOVAs and no others. */
 #define TEST_APERTURE_START	0x1000000UL
 #define TEST_APERTURE_LAST	0x7fffffffUL
 

@@ -334,8 +334,8 @@ static void pin_ENOMEM_at_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, test_pin(access, IOVA + PAGES(1), 2));
 	KUNIT_EXPECT_EQ(test, charged + 2, test_charged());
 	/*
-	 * Attach also has to pin the other two pages, which would exceed the
-	 * limit.
+	 * To attach the domain, the other two pages would have to be pinned as
+	 * well, which would exceed the limit.
 	 */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			iopt_attach_domain(space->iopt,

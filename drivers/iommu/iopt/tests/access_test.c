@@ -116,7 +116,7 @@ static void destroy_ignores_other_callbacks(struct kunit *test)
 	struct test_access *three;
 
 	start_blocked_callback(test, one, two, &unmap);
-	/* The unmap would notify this access next. */
+	/* The unmap would notify @one next. */
 	test_thread_destroy(test, &destroy, one);
 	if (test_thread_expect_return(&destroy)) {
 		three = test_access_create(test);

@@ -90,10 +90,11 @@ static void expect_charges(struct kunit *test, struct mm_struct *mm,
 }
 
 /*
- * Adoption by another process moves the charge to that process, and is subject
- * to its limit if the mode limits the pages of a process. Whether the old
- * process is still @alive makes no difference. With @attached, all 6 pages are
- * charged; otherwise, only the 2 that the access has pinned.
+ * Adoption by another process moves the charge to that process. If the
+ * accounting mode has a limit per process, the limit of the new process
+ * applies. Whether the old process is still @alive makes no difference. With
+ * @attached, all 6 pages are charged; otherwise, only the 2 that the access has
+ * pinned.
  */
 static void adopt_by_another_process(struct kunit *test, bool alive,
 				     bool attached)

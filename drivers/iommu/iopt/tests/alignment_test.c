@@ -3,8 +3,8 @@
  * Mappings that are not page aligned, and what requires alignment (reserve.c).
  *
  * A space may allow mappings of single bytes as long as only the CPU accesses
- * the memory. Domains and accesses that can pin raise the required alignment,
- * and cannot be added while a mapping does not have this alignment.
+ * the memory. A domain, or an access that can pin pages, raises the required
+ * alignment, and cannot be added while a mapping does not have this alignment.
  */
 #include <linux/sizes.h>
 

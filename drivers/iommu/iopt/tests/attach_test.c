@@ -160,8 +160,8 @@ static void large_pages(struct kunit *test)
 		kunit_skip(test, "no huge page");
 
 	/*
-	 * Offset the mapping so that all batches of pages to pin, except for
-	 * the first, start in the middle of a huge page.
+	 * Offset the mapping so that each batch of pages that is pinned, except
+	 * the first, starts in the middle of a huge page.
 	 */
 	test_attach(test, mock);
 	KUNIT_ASSERT_EQ(test, 0, test_map(space->iopt, SZ_1G - PAGES(100),

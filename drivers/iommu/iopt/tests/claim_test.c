@@ -481,7 +481,7 @@ static void unmap_ignores_later_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4, space->mock[0]->nr_ptes);
 	KUNIT_EXPECT_EQ(test, 4, space->mock[1]->nr_ptes);
 	test_validate(test);
-	/* The next unmap removes the mapping that this one left. */
+	/* A later unmap removes the mapping that the first unmap left. */
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 	KUNIT_EXPECT_EQ(test, PAGES(4), bytes);
 }

@@ -294,8 +294,8 @@ static void wait_for_contention(struct test_thread *thread)
 
 /*
  * Expect that a detach returns while the caller holds the mmap_lock for
- * reading. The lock is released before the thread is joined, in case the detach
- * does wait for the lock.
+ * reading. This function releases the lock before it joins the thread, in case
+ * the detach does wait for the lock.
  */
 static void expect_detach_beside_mmap_lock(struct kunit *test,
 					   struct mock_domain *mock,
@@ -311,9 +311,9 @@ static void expect_detach_beside_mmap_lock(struct kunit *test,
 }
 
 /*
- * Detach does not wait for the mmap_lock, which it needs to lower VmLck,
- * because a page fault may hold the lock indefinitely. This holds for a kernel
- * thread as well as for a thread of the process that is charged.
+ * Detach needs the mmap_lock to lower VmLck, but does not wait for the lock,
+ * because a page fault may hold it indefinitely. This is true both for a kernel
+ * thread and for a thread of the process that is charged.
  */
 static void detach_beside_mmap_lock(struct kunit *test)
 {

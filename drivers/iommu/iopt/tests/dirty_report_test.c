@@ -305,8 +305,9 @@ static void read_EFAULT_leaves_rest_dirty(struct kunit *test)
 }
 
 /*
- * If a query with several pages per bit fails with -EFAULT, all pages that an
- * unreported set bit covers become dirty.
+ * If a query with several pages per bit fails with -EFAULT, dirty pages that
+ * were not reported stay dirty, and all other pages that share a bit with one
+ * of them become dirty, too.
  */
 static void coarse_EFAULT_leaves_rest_dirty(struct kunit *test)
 {

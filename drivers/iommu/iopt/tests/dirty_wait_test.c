@@ -291,7 +291,8 @@ static void dirty_while_untracked_device_is_removed(struct kunit *test)
 
 /*
  * If attach adds an area to a domain while an unmap of the area waits for an
- * access, the unmap reports every page that an untracked device can reach.
+ * access, and the space has an untracked device, the unmap reports all pages of
+ * the area as dirty.
  */
 static void unmap_reports_pages_of_new_domain(struct kunit *test)
 {

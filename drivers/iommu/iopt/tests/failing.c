@@ -57,7 +57,7 @@ bool test_fail_end(void)
  * that returned @rc. If the call succeeded, return @n again, up to twice: if
  * the call had to allocate a slab, the slab allocator may have absorbed the
  * failure, and in a repeated call the @n-th allocation is a different one.
- * @repeated is 0 at first.
+ * @repeated counts the repetitions; the caller initialises it to 0.
  */
 unsigned int test_fail_next(unsigned int n, int rc, unsigned int *repeated)
 {

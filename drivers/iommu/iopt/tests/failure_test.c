@@ -21,8 +21,8 @@
 #define NPAGES	40UL
 #define HALF	(NPAGES / 2)
 /*
- * Minimum number of map_pages calls: pages that happen to be contiguous are
- * mapped by a single call.
+ * Number of map_pages calls to expect at least. It is less than NPAGES, because
+ * pages that happen to be contiguous are mapped by a single call.
  */
 #define NSTEPS	(NPAGES - 5)
 #define GFP	(GFP_NOWAIT | __GFP_NOWARN)

@@ -75,7 +75,10 @@ static void choose_aligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G + SZ_2M,
 					      SZ_1G));
 	KUNIT_EXPECT_EQ(test, PAGES(513 * 512), iova);
-	/* The alignment is the largest power of two not above the length. */
+	/*
+	 * Up to 1 GiB, the alignment is the largest power of two that is not
+	 * longer than the mapping.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, map_anywhere(iopt, &iova, SZ_4G, SZ_2M -
 					      PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 5 * SZ_1M, iova);

@@ -120,8 +120,9 @@ static void failed_map_loses_pages(struct kunit *test)
 	expect_lost(test, pfn, from, charged);
 
 	/*
-	 * Page 3 was never mapped, but is lost as well: after a failure, the
-	 * engine marks all remaining pages of the area as lost.
+	 * Page 3 was never mapped, but is lost as well: if an unmap fails at a
+	 * page, the engine marks that page and all later pages of the area as
+	 * lost.
 	 */
 	unmap_lost(mock, 2);
 	unpin_lost(pfn, from);

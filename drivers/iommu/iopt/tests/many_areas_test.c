@@ -23,9 +23,9 @@
 #define NR_MANY	(20UL * IOPT_MAX_STEPS)
 
 /*
- * Create @nr adjacent mappings, all of the page at @uaddr. Debug kernels
- * validate all areas after each call, so keep the number of calls low: each
- * copy doubles the number of mappings.
+ * Create @nr adjacent mappings, each of which maps the single page at @uaddr.
+ * Debug kernels validate all areas after each call, so keep the number of calls
+ * low: each copy doubles the number of mappings.
  */
 static void map_page_often(struct kunit *test, unsigned long uaddr,
 			   unsigned long nr)
@@ -165,7 +165,7 @@ static void attach_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, lock_breaks(test));
 	/*
 	 * The attach fails to pin the first area, which has no memory behind
-	 * it, and then walks all areas to remove them from the domain.
+	 * it, and then walks all areas to remove those that are in the domain.
 	 */
 	mock->domain.pgsize_bitmap = PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, -EFAULT,
@@ -420,8 +420,8 @@ static long call_during_raise(struct test_thread *thread)
 }
 
 /*
- * Raise the alignment to PAGE_SIZE, and expect @rc. A second thread makes @call
- * when iopt_raise_alignment() first drops the lock; expect that it returns
+ * Raise the alignment to PAGE_SIZE, and expect @rc. A second thread runs @call
+ * when iopt_raise_alignment() first drops the lock; expect that @call returns
  * @call_rc.
  */
 static void expect_raise(struct kunit *test, int rc,
@@ -457,10 +457,10 @@ static void expect_raise(struct kunit *test, int rc,
 }
 
 /*
- * One call raises the alignment and checks whether all mappings have it. Until
- * the check ends, no other call lowers the alignment, even if nothing else
- * requires it. A call that needs this alignment, too, makes a check of its own,
- * because the first check may still fail.
+ * A call first raises the alignment and then checks whether all mappings are
+ * aligned. Until this check ends, no other call lowers the alignment again. A
+ * second call that needs the same alignment checks all mappings itself, because
+ * the check of the first call may still fail.
  */
 static void alignment_is_raised_concurrently(struct kunit *test)
 {

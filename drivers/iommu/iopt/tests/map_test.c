@@ -245,7 +245,10 @@ static void map_last_page_of_space(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mock->nr_ptes);
 }
 
-/* Change the number of mappings that maps with a claim have yet to insert. */
+/*
+ * Simulate a map that has a claim and has yet to insert @nr mappings, or undo
+ * this if @nr is negative.
+ */
 static void map_claims(struct io_pagetable *iopt, int nr)
 {
 	mutex_lock(&iopt->lock);
@@ -255,8 +258,8 @@ static void map_claims(struct io_pagetable *iopt, int nr)
 
 /*
  * iopt_mappings_left() returns the number of mappings that the policy still
- * allows, minus those that maps with a claim have yet to insert. A call that
- * needs more mappings than that fails with -ENOSPC.
+ * allows, minus the mappings that are yet to be inserted by any map that has a
+ * claim. A call that needs more than this number fails with -ENOSPC.
  */
 static void mappings_left(struct kunit *test)
 {

@@ -27,7 +27,8 @@
  * @ptes: page table, indexed by IOVA page; an entry holds a pfn and a
  *        protection
  * @unflushed: entries that were unmapped but have not been flushed yet
- * @tables: page tables in use at each level, indexed by IOVA
+ * @tables: page tables in use at each level, indexed by the IOVA divided by the
+ *          number of bytes that a table of that level translates
  * @removed: page tables that were removed but have not been flushed yet,
  *           indexed by page frame number
  * @lowest: lowest IOVA unmapped so far

@@ -64,7 +64,7 @@ struct model_memory {
  * @length: number of pages
  * @first: index in @memory of the first page of the mapping
  * @prot: IOMMU_READ, IOMMU_WRITE etc.
- * @orphan: the mapping is an orphan
+ * @orphan: the mapping was passed to iopt_orphan() and has not been adopted
  * @pins: number of pins that accesses have through the mapping
  * @dirty: bitmap of the dirty pages, bit 0 for the first page
  */

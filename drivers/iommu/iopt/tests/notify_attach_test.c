@@ -14,8 +14,8 @@
 #define IOVA	0x100000000UL
 
 /*
- * Start an unmap of 4 pages, which waits for pins, then an attach, and give the
- * attach time to run.
+ * Start an unmap of 4 pages, which waits for pins. Then start an attach, and
+ * give the attach time to run.
  */
 static void start_unmap_and_attach(struct kunit *test,
 				   struct test_access *access,

@@ -102,8 +102,8 @@ static void call_every_function(struct test_access *access, unsigned long start,
 	u64 value = 42;
 
 	/*
-	 * A mapping that is being unmapped still exists, but cannot be pinned,
-	 * read or written.
+	 * During the last notification, which is the only one here, the mapping
+	 * still exists, but can no longer be pinned, read or written.
 	 */
 	WARN_ON(iopt_access_pin(access->access, start, start + PAGES(1) - 1,
 				&page, 0) != -ENOENT);
@@ -125,7 +125,8 @@ static void call_every_function(struct test_access *access, unsigned long start,
 
 /*
  * The callback may call the engine, because it runs without any engine lock
- * held.
+ * held. The exceptions are calls that would wait for the callback itself, e.g.
+ * iopt_access_destroy() of its access and an unmap of the same mapping.
  */
 static void callback_may_call_any_function(struct kunit *test)
 {

@@ -103,7 +103,8 @@ static void wait_for_users(struct test_space *space, struct iopt_area *area,
 }
 
 /*
- * A pin that is in flight when its mapping is unmapped fails and pins nothing.
+ * If a mapping becomes dying while a pin of its pages is in flight, the pin
+ * fails and pins nothing.
  */
 static void pin_fails_during_unmap(struct kunit *test)
 {

@@ -3,10 +3,10 @@
  * Page faults during pinning (pages_pin.c), in a file on a filesystem that does
  * not respond.
  *
- * A second thread blocks in a fault on a page of the file. Calls that do not
- * need this page must not wait for it: a test case hangs if they do. While the
- * thread is blocked, the pages that it has already pinned are charged, and the
- * thread is killable.
+ * In most test cases, a second thread blocks in a fault on a page of the file.
+ * Calls that do not need this page must not wait for it: a test case hangs if
+ * they do. While the thread is blocked, the pages that it has already pinned
+ * are charged, and the thread is killable.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>

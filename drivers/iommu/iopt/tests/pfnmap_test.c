@@ -70,8 +70,8 @@ static void pfnmap_maps(struct kunit *test)
 }
 
 /*
- * Mapping memory without struct page fails without IOPT_MAP_PFNMAP, or if the
- * process cannot write to memory that is mapped for writing.
+ * Memory without struct page cannot be mapped without IOPT_MAP_PFNMAP. It also
+ * cannot be mapped with IOMMU_WRITE if the process cannot write to it.
  */
 static void pfnmap_EFAULT(struct kunit *test)
 {

@@ -173,7 +173,8 @@ static void expect_notified(struct random *random, unsigned int s,
 /*
  * Unmap a range, and report dirty pages if @query is not NULL. A @length of 0
  * stands for the whole space. @rc is the expected errno of the query, or 0.
- * Return the result of the unmap, which the caller applies to the model.
+ * Return the result of the unmap. If it is 0, the caller unmaps the range in
+ * the model.
  */
 static int unmap_here(struct random *random, unsigned int s,
 		      unsigned int start, unsigned int length,

@@ -297,7 +297,7 @@ static void copy_waits_for_map(struct kunit *test)
  * A domain that is attached while a copy is adding its second mapping to an
  * older domain must also translate the first mapping of the copy, which is in
  * the older domain already. When the copy resumes, the attach has skipped the
- * new areas and waits for the mutex of the pages that are being copied.
+ * new areas and waits for the iopt_pages.mutex that the copy holds.
  */
 static void attach_during_copy_maps_all_of_it(struct kunit *test)
 {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection for every ioctl of /dev/iommu, and for open, bind, attach and
- * detach: fail the first allocation or user copy of a call, then the second
- * one, and so on.
+ * Fault injection for the commands of /dev/iommu except IOMMU_VFIO_IOAS, for
+ * open, bind, attach and detach, and for the use as a VFIO container: fail the
+ * first allocation or user copy of a call, then the second one, and so on.
  *
  * If the call fails, the errno must be ENOMEM or EFAULT, and the call must be
  * rolled back completely. Repeating it must succeed, and once the repeated call
  * is undone, no page may be pinned or charged and no additional address space
  * may exist.
  *
- * A fault point is an allocation without __GFP_HIGHMEM, or a user copy other
- * than get_user(), put_user() and clear_user(), anywhere below the system call.
- * The kernel recovers from a failure at some of these points, and the call then
- * succeeds. The number of points varies from call to call because the slab and
- * page caches fill and drain.
+ * A fault point is an allocation with neither __GFP_HIGHMEM nor __GFP_NOFAIL,
+ * or a user copy other than get_user(), put_user() and clear_user(), anywhere
+ * below the system call. The kernel recovers from a failure at some of these
+ * points, and the call then succeeds. The number of points varies from call to
+ * call because the slab and page caches fill and drain.
  *
  * Needs two edu devices with groups of their own, debugfs, CONFIG_FAILSLAB,
  * CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_USERCOPY.

@@ -3,9 +3,9 @@
  * Test how the commands of /dev/iommu handle extensible structs. Each test runs
  * once per command.
  *
- * A command accepts any size from that of its first version up to a page,
- * provided that all bytes beyond the current struct are zero. A shorter struct
- * fails with EINVAL. A nonzero tail or a larger size fails with E2BIG.
+ * A command accepts a struct of any size from that of the first version up to a
+ * page, provided that all bytes beyond the current struct are zero. A shorter
+ * struct fails with EINVAL. A nonzero tail or a larger size fails with E2BIG.
  *
  * Commands that operate on a device are passed an ID that does not exist, so
  * that a well-formed call returns -ENOENT and the test needs no device.

@@ -2,10 +2,10 @@
 /*
  * Test IOMMU_HWPT_ALLOC, with which user space allocates page tables.
  *
- * All page tables of an IOAS that have a device attached map the same memory. A
- * page table that user space allocated exists until user space destroys it or
- * the iommufd is released. A page table that the kernel allocated for an attach
- * is freed by the last detach.
+ * In an IOAS, every page table that a device is attached to maps the same
+ * memory. A page table that user space allocated exists until user space
+ * destroys it or the iommufd is released. A page table that the kernel
+ * allocated for an attach is freed by the last detach.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -4,9 +4,9 @@
  * IOVAs from.
  *
  * An allowed range must not contain an IOVA that an attached device or its
- * IOMMU cannot use. The later of two conflicting requests fails and changes
- * nothing. An IOVA that the kernel chooses is in an allowed range and is not in
- * use.
+ * IOMMU cannot use. If an attach conflicts with an allowed range, the later of
+ * the two calls fails and changes nothing. An IOVA that the kernel chooses is
+ * in an allowed range and is not in use.
  */
 #include <errno.h>
 #include <limits.h>
@@ -103,7 +103,7 @@ TEST_F(allow, unreadable_array_EFAULT)
 	EXPECT_EQ((long long)(4 * PAGE), map_pages(&self->bed, 1));
 }
 
-/* A count above 65536 fails before memory is allocated for it. */
+/* A call with more than 65536 ranges allocates no memory for them. */
 TEST_F(allow, huge_count_ENOMEM)
 {
 	EXPECT_EQ(-ENOMEM,

@@ -94,7 +94,7 @@ TEST_F(copy, length_0_and_misalignment_EINVAL)
 	EXPECT_EQ(0, ioas_unmap_all(self->bed.iommufd, self->other));
 }
 
-/* Without a device, any part of a mapping can be copied to any IOVA. */
+/* While no device is attached, any bytes can be copied to any IOVA. */
 TEST_F(copy, bytes)
 {
 	__u32 pt_id = self->other;

@@ -3,8 +3,8 @@
  * Test the number of pages that IOMMU_IOAS_MAP pins.
  *
  * Pages are pinned while they are mapped in an IOAS that a device is attached
- * to. Each page of a mapping is pinned once, and a call that fails does not
- * change the number of pinned pages.
+ * to. A mapping pins each of its pages once, no matter how many devices are
+ * attached. A call that fails does not change the number of pinned pages.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -343,8 +343,8 @@ TEST_F(space, map_fixed_failed_copy_to_user)
 }
 
 /*
- * An unmap cannot be rolled back. If the kernel cannot return the length, it
- * must therefore fail before it unmaps anything.
+ * An unmap cannot be rolled back. If the length cannot be returned, the call
+ * must therefore fail before anything is unmapped.
  */
 TEST_F(space, unmap_failed_copy_to_user_EFAULT)
 {

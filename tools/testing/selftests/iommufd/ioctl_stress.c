@@ -331,8 +331,9 @@ static const struct {
 	{ "option set", call_option_set, { ENOENT, EINVAL, EBUSY } },
 	{ "option get", call_option_get, { ENOENT } },
 	/*
-	 * EINVAL if the IOAS does not exist or is 64 bits wide, EOPNOTSUPP if
-	 * its ID was reused for a page table.
+	 * EINVAL if the IOAS does not exist or has an address width of 64 bits,
+	 * which the device does not support. EOPNOTSUPP if the ID of the IOAS
+	 * was reused for a page table.
 	 */
 	{ "hwpt_alloc", call_hwpt_alloc, { ENOENT, EINVAL, EOPNOTSUPP } },
 	{ "get_hw_info", call_hw_info, { 0 } },

@@ -118,7 +118,7 @@ TEST_F(ranges, range_boundaries_are_exact)
 
 		EXPECT_EQ(0, map_page(&self->bed, start));
 		EXPECT_EQ(0, map_page(&self->bed, last - PAGE + 1));
-		/* If start is 0, this is the last page of the 64-bit space. */
+		/* If start is 0, start - PAGE wraps to the last 64-bit page. */
 		EXPECT_EQ(-EINVAL, map_page(&self->bed, start - PAGE));
 		EXPECT_EQ(-EINVAL, map_page(&self->bed, last + 1));
 	}

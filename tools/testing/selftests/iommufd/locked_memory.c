@@ -2,9 +2,9 @@
 /*
  * Test RLIMIT_MEMLOCK and the charging of pinned pages to users.
  *
- * Pinned pages are charged to the user that mapped them until they are
- * unpinned. The limit applies to all processes of a user together. A process
- * with CAP_IPC_LOCK is not charged.
+ * As long as pages are pinned, they are charged to the user that mapped them.
+ * The limit applies to all processes of a user together. A process with
+ * CAP_IPC_LOCK is not charged.
  *
  * Root binds the device and, in most tests, attaches it. user_run() then forks
  * an unprivileged child, which uses the inherited file descriptors and returns

@@ -76,7 +76,7 @@ TEST_F(bug, output_does_not_depend_on_input)
 	EXPECT_EQ(0, memcmp(data[0], data[1], sizeof(data[0])));
 }
 
-/* The kernel must not write beyond the struct, even if the size is larger. */
+/* The kernel must not write beyond the struct, even if a larger size is set. */
 TEST_F(bug, output_ends_with_the_struct)
 {
 	struct {

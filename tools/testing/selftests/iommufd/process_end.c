@@ -3,10 +3,10 @@
  * Test the release of resources when a process forks, execs, exits or is
  * killed.
  *
- * The objects of an iommufd live until the last reference to the file is
- * dropped. Afterwards, no page is pinned and another process can use the
- * device. A mapping always refers to the memory of the process that created it,
- * no matter which process uses the file.
+ * All remaining objects of an iommufd are destroyed when the last reference to
+ * its file is dropped. Afterwards, no page is pinned and another process can
+ * use the device. A mapping always refers to the memory of the process that
+ * created the mapping, no matter which process uses the file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -251,7 +251,7 @@ TEST_F(process, attach_with_memory_of_dead_process_EFAULT)
 	EXPECT_EQ(0, wait_for(child));
 	/*
 	 * No device was attached while the child was running, so the pages of
-	 * the child were never pinned.
+	 * the child were never pinned. Now they cannot be pinned any more.
 	 */
 	EXPECT_EQ(-EFAULT, attach(&self->bed));
 	EXPECT_EQ(0, testbed_pinned(&self->bed));

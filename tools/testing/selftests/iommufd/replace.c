@@ -4,7 +4,7 @@
  *
  * The ioctl moves the device and all attached devices of its group to the other
  * IOAS or HWPT. If the ioctl fails, the device still reaches the memory that it
- * reached before, and no page is pinned or unpinned.
+ * reached before, and as many pages are pinned as before.
  */
 #include <errno.h>
 #include <sys/ioctl.h>

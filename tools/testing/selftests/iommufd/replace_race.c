@@ -6,8 +6,8 @@
  * the device throughout the move. The tests check all data that the devices
  * transfer, and rely on the kernel to report blocked DMA.
  *
- * The environment variable STRESS_SECONDS sets the run time of each test. The
- * default is 4.
+ * The environment variable STRESS_SECONDS sets the run time of each test in
+ * seconds. The default is 4.
  */
 #include <errno.h>
 #include <stddef.h>

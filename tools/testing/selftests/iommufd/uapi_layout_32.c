@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Compile-time check of the uAPI layout for 32-bit programs. A wrong value
- * results in a division by zero. The compiler rejects it, because it is not a
+ * results in a division by zero, which the compiler does not accept as a
  * constant expression.
  */
 #include <linux/iommufd.h>

@@ -46,7 +46,7 @@ FIXTURE(wide)
 	int file;
 };
 
-/* Reserve one huge page more than there are. */
+/* Reserve one more huge page, and store the previous number in @before. */
 static int reserve_huge_page(char *before, size_t size)
 {
 	char text[24];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Race the ioctls of a container against VFIO_GROUP_UNSET_CONTAINER of the last
- * group, which also removes the IOMMU driver from the container. Race groups
- * that enter and leave a container against each other.
+ * group, which also removes the IOMMU driver from the container. In another
+ * race, several groups enter and leave one container at the same time.
  *
  * An ioctl in flight completes on the driver data that it started with, and
  * UNSET_CONTAINER does not wait for that ioctl. A mapping that such an ioctl
@@ -100,7 +100,7 @@ FIXTURE_TEARDOWN(container)
 /**
  * struct worker - a thread that calls ioctls of the container
  * @setup: the container
- * @iova: where this thread maps the memory; no other thread uses it
+ * @iova: IOVA at which only this thread maps the memory
  * @group: group that this thread adds to and removes from the container
  * @times: number of iterations
  * @result: first unexpected -errno, or 0

@@ -340,7 +340,10 @@ TEST_F(container, ioctls_without_ioas)
 		  result(ioctl(self->iommufd, VFIO_IOMMU_ENABLE, NULL)));
 }
 
-/* An invalid argument is reported even if there is no container IOAS. */
+/*
+ * An invalid address or argsz is reported even if there is no container IOAS,
+ * and so are invalid flags of MAP_DMA and UNMAP_DMA.
+ */
 TEST_F(container, invalid_arguments_without_ioas)
 {
 	static const struct {
@@ -382,7 +385,7 @@ TEST_F(container, versions)
 	EXPECT_EQ(1, extension(fd, VFIO_DMA_CC_IOMMU));
 
 	ASSERT_EQ(0, map(fd, self->memory, 2 * PAGE, TESTBED_IOVA));
-	/* In version 2, the default, a range must not cut a mapping. */
+	/* In version 2, the default, an unmap must not cut a mapping. */
 	EXPECT_EQ(-EINVAL, unmap(fd, TESTBED_IOVA, PAGE));
 	ASSERT_EQ(0, set_iommu(fd, VFIO_TYPE1_IOMMU));
 	EXPECT_EQ(0, unmap(fd, TESTBED_IOVA + PAGE, PAGE));
@@ -687,8 +690,8 @@ TEST_F(container, update_user_addresses)
 }
 
 /*
- * While a mapping has no user address, it can neither be copied nor pinned for
- * a device that is attached.
+ * While a mapping has no user address, it cannot be copied, and attaching the
+ * first device to its IOAS fails.
  */
 TEST_F(container, mapping_without_user_address_EBUSY)
 {

@@ -148,9 +148,9 @@ TEST_F(mdev, second_attach_to_same_ioas_keeps_pins)
 }
 
 /*
- * A move notifies the driver of each mapping of the old IOAS in which the
- * device has pages pinned. iommufd unpins the pages that the driver leaves
- * pinned.
+ * For each mapping of the old IOAS with a page that the device has pinned, a
+ * move sends the driver a notice. iommufd unpins the pages that the driver
+ * leaves pinned.
  */
 static void move_with_pins(struct __test_metadata *_metadata,
 			   struct mdev_testbed *bed)
@@ -385,8 +385,9 @@ TEST_F(mdev, copy)
 }
 
 /*
- * A process that has inherited the open file of a device, but does not share
- * the memory, writes to the memory of the process that mapped it.
+ * If a child writes through the inherited file of a device, the data reaches
+ * the memory of the parent, which created the mapping. The child's own copy of
+ * the memory does not change.
  */
 TEST_F(mdev, copy_by_another_process)
 {
@@ -414,7 +415,7 @@ TEST_F(mdev, copy_by_another_process)
 }
 
 /*
- * For each mapping with a pinned page, an unmap sends a driver exactly one
+ * For each mapping with a pinned page, an unmap sends each driver exactly one
  * notice, which covers the whole mapping. It sends none for other mappings.
  */
 TEST_F(mdev, unmap_notice_bounds)
@@ -473,7 +474,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(-ENOENT, notice.read_rc);
 	EXPECT_EQ(-ENOENT, notice.repin_rc);
 
-	/* The same holds when a detach notifies, although the mapping stays. */
+	/* The same holds for a notice of a detach, which keeps the mapping. */
 	ASSERT_EQ(0, mediated_control(fd, &control));
 	ASSERT_EQ(0, mdev_map(&self->bed, IOVA, 0, 1));
 	ASSERT_EQ(1, mediated_pin(fd, IOVA, 1, PIN_BOTH));
@@ -484,7 +485,7 @@ TEST_F(mdev, pin_and_read_in_notice_ENOENT)
 	EXPECT_EQ(0, mdev_pinned(&self->bed));
 }
 
-/* A detach notifies the driver, and drops the pins if the driver does not. */
+/* A detach notifies the driver, and then drops the pins that are left. */
 TEST_F(mdev, detach_notifies_and_unpins)
 {
 	struct mdev_pin_notice notice;
@@ -559,8 +560,8 @@ TEST_F(mdev, unpin_only_own_pins)
 	EXPECT_EQ(-EBUSY, iommu_destroy(self->bed.iommufd, self->bed.ioas));
 
 	/*
-	 * An unmap of a pinned page notifies all drivers, even those without a
-	 * pin.
+	 * An unmap of a pinned page notifies the driver of every attached
+	 * device, even if the device has no pin.
 	 */
 	ASSERT_EQ(0, mdev_attach(&self->bed, second));
 	EXPECT_EQ(BYTES(4), mdev_unmap(&self->bed, IOVA, 4 * PAGE));
@@ -810,8 +811,8 @@ TEST_F(mdev, iommufd_as_container)
 	EXPECT_EQ(0x77, data[7]);
 
 	/*
-	 * User addresses cannot be invalidated, because the driver needs them
-	 * to pin pages.
+	 * User addresses cannot be invalidated while the device is open,
+	 * because its driver needs them to pin pages.
 	 */
 	EXPECT_EQ(0, ioctl(legacy.container, VFIO_CHECK_EXTENSION,
 			   VFIO_UPDATE_VADDR));

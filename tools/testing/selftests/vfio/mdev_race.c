@@ -318,8 +318,8 @@ TEST_F(race, killed_unmap_keeps_mappings)
 }
 
 /*
- * While an unmap of everything waits for a slow notice, a second unmap covers
- * part of the same range. It waits as well, and then finds no mapping.
+ * While an unmap of everything waits for a slow notice, a second unmap of a
+ * part of the range waits as well, and then finds no mapping.
  */
 TEST_F(race, overlapping_unmaps_with_slow_notice)
 {

@@ -4,8 +4,9 @@
  * physical device or through a mediated device.
  *
  * As in stuck_page.c, a call may wait for the page only if it needs the page,
- * the mapping, or the same device or group. A waiting caller that is killed
- * must exit within a second, and leave nothing pinned.
+ * the mapping, or the device or group of the call that blocks on the page. A
+ * waiting caller that is killed must exit within a second, and leave nothing
+ * pinned.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -579,8 +580,9 @@ static int write_protect(void *page)
 }
 
 /*
- * ATTACH checks in advance whether it can write its result. While this write
- * blocks, ATTACH holds up no other call on the device.
+ * Before it attaches the device, ATTACH writes to its argument, to check that
+ * the result can be stored there later. While this first write blocks, ATTACH
+ * delays no other call on the device.
  */
 TEST_F(stuck, calls_during_write_of_result)
 {

@@ -4,11 +4,12 @@
  *
  * KVM accepts the file of a device node, bound or not, as well as the file of a
  * group. KVM holds a reference to an added file until the file is deleted from
- * KVM's vfio device or that device is closed. A device that is bound through a
- * file that has been added to KVM keeps the virtual machine alive until the
- * device is closed. KVM registers noncoherent DMA if the DMA of a device cannot
- * be forced to be coherent, even while the removal of the device waits for its
- * file to be closed. A KVM ioctl that waits for a group is killable.
+ * KVM's vfio device or that device is closed. If a device is bound through a
+ * file that KVM already holds, the device keeps the virtual machine alive until
+ * the device is closed. KVM registers noncoherent DMA if DMA of a device cannot
+ * be forced to be coherent. The registration also lasts while the removal of
+ * the device waits for its file to be closed. A KVM ioctl that waits for a
+ * group is killable.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -417,7 +418,7 @@ TEST_F(kvm, noncoherent_dma)
 	EXPECT_EQ(0, probe_hits("unreg"));
 	EXPECT_EQ(0, del(self->kvm_vfio, self->fd));
 	EXPECT_EQ(expected, probe_hits("unreg"));
-	/* A file that is not bound gives the same result. */
+	/* Adding a file that is not bound has the same effect. */
 	close(self->fd);
 	self->fd = vfio_open(self->address);
 	EXPECT_EQ(0, add(self->kvm_vfio, self->fd));
@@ -443,9 +444,9 @@ static pid_t start_unbind(const char *address, int fd, int kvm_vfio)
 
 /*
  * While the removal of a device waits for its bound file to be closed, the
- * device can still perform DMA. KVM checks the coherency of all files whenever
- * a file is added or deleted. During the removal, such a check must not make
- * KVM unregister noncoherent DMA.
+ * device can still perform DMA. Whenever a file is added or deleted, KVM checks
+ * for each file that it holds whether DMA is coherent. During the removal, such
+ * a check must not make KVM unregister noncoherent DMA.
  */
 TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
 {
@@ -536,8 +537,9 @@ TEST_F(kvm, killed_waiter_for_a_group)
 	ASSERT_EQ(0, stuck_file_wait(&file));
 
 	/*
-	 * KVM adds the file before it waits to check whether DMA of the group
-	 * is coherent, so the file can be deleted after the kill.
+	 * KVM first adds the file, and then checks whether DMA of the group is
+	 * coherent. Only the check waits for the group and ends with the kill,
+	 * so the file remains added and can be deleted.
 	 */
 	ASSERT_EQ(0, call_start(&waiter, add_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&waiter));

@@ -3,11 +3,11 @@
  * Test that DMA of a device is confined to the memory that its user has mapped,
  * regardless of the state in which a previous user left the device.
  *
- * From bind to close, a device reaches only mapped memory, and after close it
- * reaches none. This holds even if a killed process, or a driver before vfio,
- * left the device with bus mastering enabled and a transfer in progress. A
- * device cannot be bound while a native kernel driver or another user uses any
- * device of its group.
+ * From bind to close, a device reaches only mapped memory. After close, a
+ * device with a group of its own reaches no memory. This holds even if a killed
+ * process, or a driver before vfio, left the device with bus mastering enabled
+ * and a transfer in progress. A device cannot be bound while a native kernel
+ * driver or another user uses any device of its group.
  */
 #include <errno.h>
 #include <fcntl.h>

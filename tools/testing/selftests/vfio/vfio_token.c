@@ -7,7 +7,7 @@
  * VFIO_GROUP_GET_DEVICE_FD, or by binding it to an iommufd, with the token in
  * the argument of VFIO_DEVICE_BIND_IOMMUFD. Both require the token if vfio-pci
  * drives the PF. While a VF is in use, opening the PF requires the token as
- * well. A bind that fails due to its token changes nothing.
+ * well. A failed bind neither replaces the token nor counts as a use of the VF.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -245,10 +245,10 @@ static long bind_vf(void *data)
 }
 
 /*
- * The open of a VF resets it, which takes 100 ms. A token that was right before
- * the reset may have been replaced by the time the VF is open. The bind of the
- * VF must then fail. Try several delays, because the time until the reset
- * starts varies.
+ * A bind of a VF resets the VF, which takes 100 ms. Meanwhile, a bind of the PF
+ * may replace the token. The bind of the VF must then fail, even if its token
+ * was right before the reset. Try several delays between the two binds, because
+ * the time until the reset starts varies.
  */
 TEST_F(token, replaced_while_vf_is_opened)
 {

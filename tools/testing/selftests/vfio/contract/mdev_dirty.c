@@ -168,10 +168,10 @@ static void unmaps(void)
 }
 
 /*
- * A group with an IOMMU makes all pages dirty, because its driver does not call
- * vfio_pin_pages() for the pages that the device writes to. The pins of the
- * mediated device make no difference. One query after the group has left still
- * reports all pages.
+ * If the container has a group with an IOMMU, all pages are reported dirty,
+ * because the driver of the group's device does not call vfio_pin_pages() for
+ * the pages that the device writes to. The pins of the mediated device make no
+ * difference. One query after the group has left still reports all pages.
  */
 static void with_group(void)
 {

@@ -295,7 +295,7 @@ static void calls_during_notice(void)
 	must_map(IOVA + 16 * PAGE, 2, 1);
 	must_pin(&first, IOVA, 1);
 	begin_unmap(&unmapper, IOVA, 2 * PAGE, false);
-	/* With an iommufd, a map waits until the IOVAs are unmapped. */
+	/* With an iommufd, this map would wait for the unmap. */
 	if (!for_iommufd())
 		record_rc("T1-165", "map_over",
 			  map(container, IOVA, memory, PAGE, READ_WRITE));

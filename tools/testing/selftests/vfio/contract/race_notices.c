@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Race two threads, each of which unmaps its own mapping with a page pinned by
- * a device, against a third thread that opens and closes another device of type
+ * Two threads unmap different mappings, each with a page that a device has
+ * pinned, while a third thread opens and closes another device of type
  * "notified". Unlike the other programs, this one checks the result: notices of
  * a device must not overlap, and none may be missing. Lockdep reports lock
  * inversions in the kernel log. This program covers rule T1-169.

@@ -3,12 +3,12 @@
  * Record random sequences of operations. Each seed determines one sequence,
  * which runs on a container of its own.
  *
- * The trace of a sequence consists of the results of each operation, byte by
- * byte, the number of charged pages after each operation and, after every tenth
- * operation, the number of pinned pages unless the container has a mediated
- * device. After every STRETCH operations, the program adds to the trace which
- * pages of two memory areas may be pinned, and prints a line with the hash of
- * the trace so far.
+ * The trace of a sequence contains, byte by byte, each operation with its
+ * results, followed by the number of charged pages. The trace also contains the
+ * number of pinned pages at every tenth operation, unless the container has a
+ * mediated device. After every STRETCH operations, the program adds to the
+ * trace which pages of two memory areas may be pinned, and prints a line with
+ * the hash of the trace so far.
  *
  * Random numbers depend only on the seed and on earlier results. CONTRACT_SEEDS
  * in the environment sets the number of sequences. If CONTRACT_SEED is set,
@@ -136,10 +136,10 @@ static void forget_range(__u64 iova, __u64 size)
 }
 
 /*
- * Write to the pages, so that the process has private copies of them. Kernels
- * differ in how much memory a failed map faults in, and in how a read-only pin
- * treats a page that is not private to the process. map_memory records the
- * latter.
+ * Write to the pages, so that the process has private copies of them. Otherwise
+ * the trace would depend on the kernel: kernels differ in how much memory a
+ * failed map faults in, and in how a read-only pin treats a page that is not
+ * private to the process. map_memory records the latter.
  */
 static void touch(enum kind kind, const char *vaddr, __u64 size)
 {
@@ -326,9 +326,9 @@ static bool do_track(void)
 }
 
 /*
- * Query exactly one mapping, sometimes with a wrong size or page size. For
- * other ranges, type1 of Linux 6.1 returns wrong bits from the second query on.
- * bug_dirty records that.
+ * Query exactly the range of one mapping, or pass a wrong size or page size, so
+ * that the query fails. For other ranges, type1 of Linux 6.1 returns wrong bits
+ * from the second query on. bug_dirty records that.
  */
 static bool do_query(void)
 {
@@ -768,7 +768,7 @@ static void clean_up(void)
 
 /*
  * Use the first version of type1 for one seed in four, and nesting for one seed
- * in eight if the IOMMU supports it.
+ * in eight if the IOMMU supports it. An iommufd does not support nesting.
  */
 static void open_container(unsigned int seed)
 {

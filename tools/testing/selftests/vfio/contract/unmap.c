@@ -152,8 +152,9 @@ static void range(int container, char *memory, const char *rules)
 }
 
 /*
- * Record which of three mappings DMA reaches after one was removed, after its
- * IOVAs were mapped again, and after all were removed.
+ * Record which of three mappings a device reaches by DMA after one of them was
+ * removed, after other memory was mapped at its IOVAs, and after all mappings
+ * were removed.
  */
 static void reach(struct type1 *type1, char *memory)
 {

@@ -52,8 +52,8 @@ static void invalidate(char *memory)
 	record_unmap("T1-95", "lose.second_first", c, IOVA + 8 * PAGE,
 		     4 * PAGE, INVALIDATE);
 	/*
-	 * The unmap fails because the second mapping is already invalid, and
-	 * must leave the first one valid.
+	 * This unmap fails because the address of the second mapping is already
+	 * invalid. It must leave the address of the first mapping valid.
 	 */
 	record_unmap("T1-95", "lose.reverted", c, 0, 0, INVALIDATE | ALL);
 	record_rc("T1-75,T1-95", "lose.reverted.give_first",

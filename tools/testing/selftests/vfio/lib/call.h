@@ -3,8 +3,8 @@
  * Run a call in a separate process, because the call might never return.
  *
  * Like a thread, the process shares memory and open files with the test, but it
- * can be killed without killing the test. errno is shared as well, so the
- * function that makes the call must return -errno instead of relying on errno.
+ * can be killed without killing the test. errno is shared as well, so the test
+ * cannot rely on it: the function that makes the call must return -errno.
  */
 #ifndef SELFTESTS_VFIO_CALL_H
 #define SELFTESTS_VFIO_CALL_H

@@ -5,7 +5,7 @@
  *
  * A singleton device has an IOMMU group of its own; siblings are two devices of
  * one group. An edu device copies data between memory and its internal buffer.
- * A test fills and reads that buffer by DMA to and from the bounce page, which
+ * A test fills and reads that buffer by DMA from and to the bounce page, which
  * has a mapping of its own.
  *
  * Unless noted otherwise, functions return 0 or -errno.

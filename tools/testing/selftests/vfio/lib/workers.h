@@ -35,7 +35,7 @@ struct worker {
 };
 
 /**
- * struct workers - the threads of a test; zero-initialised
+ * struct workers - the threads of a test; must be zero-initialised
  * @worker: the threads
  * @nr: number of threads
  * @stop: set to end all threads
@@ -60,7 +60,7 @@ void workers_join(struct workers *workers);
  */
 int workers_stop(struct workers *workers);
 
-/* Run time of a test: the environment variable STRESS_SECONDS, or 4. */
+/* Run time of a test in seconds: STRESS_SECONDS of the environment, or 4. */
 unsigned int stress_seconds(void);
 
 #endif

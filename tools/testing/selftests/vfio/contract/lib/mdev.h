@@ -87,11 +87,11 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 		unsigned int nr);
 
 /*
- * Format the first @nr entries of the page array, at most 64, as text: '0' for
- * NULL, '-' for an entry that the pin did not write or in which a failed pin
- * left a page, and a letter from 'a' on for a page, or '?' when all letters are
- * in use. A page that stays pinned by any device keeps its letter until
- * mdev_reset_letters().
+ * Format the first @nr entries of the page array, at most 64, as text with one
+ * character per entry: '0' for NULL, a letter for a page, or '?' if all letters
+ * are in use. '-' stands for an entry that the pin did not write, or in which a
+ * failed pin left a page. A page that stays pinned by any device keeps its
+ * letter until mdev_reset_letters().
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);
 void mdev_reset_letters(void);

@@ -113,8 +113,8 @@ struct unmap_dirty {
 
 /*
  * Unmap a range, and have the kernel write a bitmap of its dirty pages to
- * @bits, which has room for @bytes. @done receives the size that the
- * kernel returned.
+ * @bits, a buffer of @bytes bytes. @done receives the size that the kernel
+ * returned.
  */
 long unmap_bitmap(int container, __u64 iova, __u64 size, void *bits,
 		  size_t bytes, __u64 *done);
@@ -155,7 +155,10 @@ void type1_open(struct type1 *type1, unsigned long type);
  */
 long type1_try(struct type1 *type1, unsigned long type);
 
-/* Open the device and map its registers for DMA, unless already done. */
+/*
+ * Open the device, and map the registers with which its DMA is started. Do
+ * nothing if the device is already open.
+ */
 void type1_device(struct type1 *type1);
 void type1_close(struct type1 *type1);
 
@@ -194,8 +197,8 @@ long pages_pinned(void);
 long pages_charged(void);
 
 /*
- * Record both numbers as "charged 16 pinned 16". record_rc_pages() puts @rc,
- * the result of a call, before them.
+ * Record pages_charged() and pages_pinned() as "charged 16 pinned 16".
+ * record_rc_pages() puts @rc, the result of a call, before these numbers.
  */
 void record_pages(const char *rules, const char *name);
 void record_rc_pages(const char *rules, const char *name, long rc);
