@@ -130,8 +130,8 @@ struct iopt_payer;
  *
  * Only the thread that marked an area as working may add it to domains or
  * remove it from them, and the area stays in the tree meanwhile. An
- * uninterruptible wait, as in detach, is allowed only for work that finishes on
- * its own, or that unpins pages, which may take a folio lock; see
+ * uninterruptible wait for an area, as in detach, is allowed only for work that
+ * finishes on its own, or that unpins pages, which may take a folio lock; see
  * iopt_unpin_run(). Therefore a map pins its pages before it marks its areas as
  * working. Only attach pins pages while an area is working, and only if no
  * other domain is attached.

@@ -39,33 +39,25 @@ static int user_copy(unsigned long uaddr, void *buffer, unsigned long length,
 }
 
 /*
- * Copy between a buffer and the memory of a process. Only a kernel thread
- * without an mm of its own can use the mm of another process; all other callers
- * get -EFAULT. If the other process has exited, every caller gets -EPERM.
+ * Copy between a buffer and the memory of a process through its page tables.
+ * Returns false if the caller cannot use them. Only the process itself can and,
+ * until the process has exited, a kernel thread without an mm.
  */
-static int mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
-		   unsigned long length, bool write)
+static bool mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
+		    unsigned long length, bool write, int *rc)
 {
-	int rc = -EFAULT;
-
-	if (mm == current->mm)
-		return user_copy(uaddr, buffer, length, write);
-	if (!mmget_not_zero(mm))
-		return -EPERM;
-	if ((current->flags & PF_KTHREAD) && !current->mm) {
-		kthread_use_mm(mm);
-		rc = user_copy(uaddr, buffer, length, write);
-		kthread_unuse_mm(mm);
+	if (mm == current->mm) {
+		*rc = user_copy(uaddr, buffer, length, write);
+		return true;
 	}
+	if (!(current->flags & PF_KTHREAD) || current->mm ||
+	    !mmget_not_zero(mm))
+		return false;
+	kthread_use_mm(mm);
+	*rc = user_copy(uaddr, buffer, length, write);
+	kthread_unuse_mm(mm);
 	mmput(mm);
-	return rc;
-}
-
-static bool mm_is_usable(const struct mm_struct *mm)
-{
-	return mm == current->mm ||
-	       ((current->flags & PF_KTHREAD) && !current->mm &&
-		atomic_read(&mm->mm_users));
+	return true;
 }
 
 static void page_copy(struct page *page, unsigned int offset, void *buffer,
@@ -123,6 +115,25 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
 	return 0;
 }
 
+static int area_copy(struct iopt_access *access, struct iopt_area *area,
+		     unsigned long iova, void *buffer, unsigned long length,
+		     unsigned int flags)
+{
+	struct mm_struct *mm = area->pages->payer->mm;
+	unsigned long uaddr = READ_ONCE(area->pages->uaddr) +
+			      (iopt_area_index(area, iova) << PAGE_SHIFT) +
+			      iopt_area_offset(area, iova);
+	bool write = flags & IOPT_ACCESS_WRITE;
+	int rc;
+
+	if (!(flags & IOPT_ACCESS_PINNED) &&
+	    mm_copy(mm, uaddr, buffer, length, write, &rc))
+		return rc;
+	if (flags & (IOPT_ACCESS_FOREIGN | IOPT_ACCESS_PINNED))
+		return pinned_copy(access, area, iova, buffer, length, write);
+	return atomic_read(&mm->mm_users) ? -EFAULT : -EPERM;
+}
+
 /**
  * iopt_access_rw() - read or write mapped memory with the CPU
  * @access: the access
@@ -163,7 +174,6 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 {
 	unsigned int need = flags & (IOPT_ACCESS_READ | IOPT_ACCESS_WRITE);
 	struct io_pagetable *iopt = access->iopt;
-	bool write = flags & IOPT_ACCESS_WRITE;
 	unsigned long last;
 	int rc = 0;
 
@@ -175,25 +185,15 @@ int iopt_access_rw(struct iopt_access *access, unsigned long iova, void *buffer,
 	while (!rc && length) {
 		struct iopt_area *area =
 			iopt_area_get(iopt, iova, need ?: IOPT_ACCESS_READ);
-		unsigned long bytes, uaddr;
+		unsigned long bytes;
 
 		if (IS_ERR(area))
 			return PTR_ERR(area);
 		bytes = min(length - 1, area->last - iova) + 1;
-		uaddr = READ_ONCE(area->pages->uaddr) +
-			(iopt_area_index(area, iova) << PAGE_SHIFT) +
-			iopt_area_offset(area, iova);
-		if ((flags & IOPT_ACCESS_PINNED) ||
-		    ((flags & IOPT_ACCESS_FOREIGN) &&
-		     !mm_is_usable(area->pages->payer->mm)))
-			rc = pinned_copy(access, area, iova, buffer, bytes,
-					 write);
-		else
-			rc = mm_copy(area->pages->payer->mm, uaddr, buffer,
-				     bytes, write);
+		rc = area_copy(access, area, iova, buffer, bytes, flags);
 		mutex_lock(&iopt->lock);
 		/* A failed copy may have written part of the range. */
-		if (write)
+		if (flags & IOPT_ACCESS_WRITE)
 			iopt_area_mark_dirty(area, iova, iova + bytes - 1);
 		iopt_area_put(iopt, area);
 		mutex_unlock(&iopt->lock);
