@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection for the commands of /dev/iommu except IOMMU_VFIO_IOAS, for
- * open, bind, attach and detach, and for the use as a VFIO container: fail the
- * first allocation or user copy of a call, then the second one, and so on.
+ * Fault injection for the commands of /dev/iommu, for open, bind, attach and
+ * detach, and for the use as a VFIO container: fail the first allocation or
+ * user copy of a call, then the second one, and so on.
  *
  * If the call fails, the errno must be ENOMEM or EFAULT, and the call must be
  * rolled back completely. Repeating it must succeed, and once the repeated call
@@ -305,6 +305,32 @@ static int call_check_extension(struct env *env)
 	struct iommu_check_extension check = { .size = sizeof(check) };
 
 	return iommu_call(env->bed.iommufd, IOMMU_CHECK_EXTENSION, &check);
+}
+
+static int vfio_ioas(struct env *env, __u16 op)
+{
+	struct iommu_vfio_ioas arg = {
+		.size = sizeof(arg),
+		.ioas_id = env->bed.ioas,
+		.op = op,
+	};
+
+	return iommu_call(env->bed.iommufd, IOMMU_VFIO_IOAS, &arg);
+}
+
+static int call_vfio_ioas_get(struct env *env)
+{
+	return vfio_ioas(env, IOMMU_VFIO_IOAS_GET);
+}
+
+static int call_vfio_ioas_set(struct env *env)
+{
+	return vfio_ioas(env, IOMMU_VFIO_IOAS_SET);
+}
+
+static int call_vfio_ioas_clear(struct env *env)
+{
+	return vfio_ioas(env, IOMMU_VFIO_IOAS_CLEAR);
 }
 
 static int map_before_attach(struct env *env)
@@ -681,6 +707,28 @@ FIXTURE_VARIANT_ADD(failing, device_set_cookie)
 FIXTURE_VARIANT_ADD(failing, check_extension)
 {
 	.call = call_check_extension,
+	.no_alloc = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, vfio_ioas_get)
+{
+	.prepare = call_vfio_ioas_set,
+	.call = call_vfio_ioas_get,
+	.undo = call_vfio_ioas_clear,
+	.no_alloc = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, vfio_ioas_set)
+{
+	.call = call_vfio_ioas_set,
+	.undo = call_vfio_ioas_clear,
+	.no_alloc = true,
+};
+
+FIXTURE_VARIANT_ADD(failing, vfio_ioas_clear)
+{
+	.prepare = call_vfio_ioas_set,
+	.call = call_vfio_ioas_clear,
 	.no_alloc = true,
 };
 
