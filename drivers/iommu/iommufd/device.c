@@ -73,7 +73,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	struct iommu_group *group;
 	int rc;
 
-	/* User space cannot flush CPU caches, so DMA must be coherent. */
+	/* The uAPI has no cache maintenance, so DMA must be coherent. */
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
 	group = iommu_group_get(dev);

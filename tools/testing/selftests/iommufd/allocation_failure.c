@@ -453,9 +453,12 @@ static int detach_both_unmap_and_destroy(struct env *env)
 /*
  * Write to the sysfs attribute "enable" of a device. The write fails while a
  * driver is bound, so unbind vfio-pci before the write and bind it again after
- * the write. If the device is enabled before BIND, pci_enable_device() returns
- * early and does not evaluate the ACPI methods for the interrupt routing. This
- * evaluation does not handle allocation failures.
+ * the write.
+ *
+ * The test of VFIO_DEVICE_BIND_IOMMUFD enables the device in advance. During
+ * the ioctl, pci_enable_device() then returns early, and does not evaluate the
+ * ACPI methods for the interrupt routing, which do not handle allocation
+ * failures.
  */
 static int set_enabled(const char *address, const char *enabled)
 {

@@ -390,7 +390,8 @@ TEST_F(dma, close_of_the_device_during_dma)
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 	pattern_fill(self->bed.memory, TRANSFER, 2300);
 	/*
-	 * The edu device transfers the data 100 ms later, with its file closed.
+	 * The edu device starts its DMA 100 ms later, when its file is already
+	 * closed. The DMA must not reach the memory.
 	 */
 	ASSERT_EQ(0, edu_begin_store(&device->edu, TESTBED_IOVA, 0, TRANSFER));
 	device_close(device);
