@@ -67,7 +67,8 @@
  *   vfio_kvm_link.lock        vfio_cdev_file.kvm              nothing
  *   vfio_group.group_lock     opened_file, cdev_users         nothing
  *   vfio_device_set.lock      open_count, iommufd_ctx         open_device(),
- *                                                             close_device()
+ *                                                             close_device(),
+ *                                                             PCI hot reset
  *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
  *                                                             detach_ioas()
  *

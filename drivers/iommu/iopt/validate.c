@@ -2,10 +2,11 @@
 /*
  * Checking the invariants of a space.
  *
- * The checks may run while other threads use the space. They cover the trees,
- * under io_pagetable.lock, and the domains, pages and runs of areas that are
- * neither busy nor working. The checks neither modify the space nor wait for
- * pages to be pinned, and report the first condition that does not hold.
+ * The checks may run while other threads use the space. With io_pagetable.lock
+ * held, they cover the trees and the domains of the space, and the pages and
+ * runs of areas that are neither busy nor working. They neither modify the
+ * space nor wait for pages to be pinned, and report the first condition that
+ * does not hold.
  */
 
 #include <linux/export.h>

@@ -340,9 +340,10 @@ static int unmap_get_bitmap(const struct vfio_iommu_type1_dma_unmap *arg,
 /**
  * type1_unmap_dma() - handle VFIO_IOMMU_UNMAP_DMA
  * @space: the space, or NULL
- * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. The
- *       size is set to the number of bytes that were unmapped, or that lost
- *       their user address
+ * @arg: user address of struct vfio_iommu_type1_dma_unmap and its data. On
+ *       success, the size is set to the number of bytes that were unmapped, or
+ *       that lost their user address. On failure, it is not changed, even if
+ *       part of the range has been unmapped
  *
  * Context: Process context. May sleep until drivers have unpinned the pages of
  * the range, and until concurrent maps of the range and concurrent attaches

@@ -674,7 +674,11 @@ struct iommu_device_set_cookie {
 #define IOMMU_DEVICE_SET_COOKIE \
 	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_DEVICE_SET_COOKIE)
 
-/* Names used by the first proposal of /dev/iommu (2021) */
+/*
+ * Names that the first proposal of /dev/iommu (2021) used for commands and
+ * extensions. Only the names are provided: the numbers and arguments are those
+ * of the definitions above.
+ */
 #define IOMMU_IOASID_FREE	IOMMU_DESTROY
 #define IOMMU_MAP_DMA		IOMMU_IOAS_MAP
 #define IOMMU_UNMAP_DMA		IOMMU_IOAS_UNMAP

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Execute the commands. Only PIN, UNPIN, READ and WRITE call vfio. */
+/*
+ * Execute the commands that user space writes to slots. Of the commands, only
+ * PIN, UNPIN, READ and WRITE call vfio. pin_one() and pin_release() call it
+ * without a slot.
+ */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
