@@ -10,7 +10,7 @@ from .shell import output
 ENGINE = "drivers/iommu/iopt"
 LONGEST = {"": 500, "tests": 700}       # {folder in ENGINE: maximum number of lines of a file}
 # {suffix: (maximum number of columns, pattern of the lines that are checked)}. checkpatch checks code in C.
-COMMENT = r" */?\*"
+COMMENT = r"\s*(?:/\*|\*(?:\s|/|$))"
 WIDEST = {"c": (80, COMMENT), "h": (80, COMMENT), "rst": (80, ""), "py": (120, ""), "md": (120, r"[^|]")}
 KUNIT = re.compile(r"^#if IS_ENABLED\(CONFIG_IOPT_KUNIT_TEST\)\n(.*?)^#(?:else|endif)", re.M | re.S)
 DECLARED = re.compile(r"^\w[\w *]*\b(\w+)[(;=\[]", re.M)
@@ -35,7 +35,8 @@ def widths():
                  for path in output("git", "ls-files", f"*.{kind}", cwd=ROOT).split()
                  for number, line in enumerate((ROOT / path).read_text().expandtabs().splitlines(), 1)
                  if len(line) > most and re.match(pattern, line)]
-        results.check(f"no line of .{kind} files is wider than {most} columns", not found, found)
+        what = "comment" if pattern == COMMENT else "line"
+        results.check(f"no {what} of .{kind} files is wider than {most} columns", not found, found)
     return results
 
 

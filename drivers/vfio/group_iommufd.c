@@ -160,7 +160,8 @@ static bool count_open(struct vfio_device *device, unsigned int least,
  * * An errno of vfio_iommufd_open(), of iommufd_container_ioas_id(), or of the
  *   attach_ioas op.
  *
- * On failure nothing has changed.
+ * On failure, the device is as before, except that a device that was not open
+ * may have been reset.
  */
 int vfio_group_iommufd_open(struct vfio_device *device)
 {

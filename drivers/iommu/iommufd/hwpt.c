@@ -6,8 +6,8 @@
  * attached to the first HWPT that is compatible with it. If there is none, a
  * new HWPT is created, which is freed when its last device detaches. User space
  * can also create HWPTs and select one when it attaches a device. Such an HWPT
- * is used only for devices for which it was selected, and stays until user
- * space destroys it.
+ * stays until user space destroys it, and is used only for devices for which it
+ * was selected, and for devices of the same group that move with these.
  *
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many

@@ -144,9 +144,10 @@ err_unreserve:
 }
 
 /*
- * Remove @nr devices from the count of @hwpt. These devices are not attached to
- * the domain of @hwpt. Returns @hwpt if the caller has to pass it to
- * iommufd_object_remove() after dropping attach_lock, otherwise NULL.
+ * Remove @nr devices from the count of @hwpt. If the count drops to 0, no
+ * device is attached to the domain of @hwpt any more, and the domain is freed.
+ * Returns @hwpt if the caller has to pass it to iommufd_object_remove() after
+ * dropping attach_lock, otherwise NULL.
  */
 static struct iommufd_hwpt *leave(struct iommufd_hwpt *hwpt, unsigned int nr)
 {

@@ -129,8 +129,9 @@ static int areas_orphan(struct io_pagetable *iopt, unsigned long start,
  *
  * Each mapping in the interval becomes an orphan. Domains still translate an
  * orphan, and an orphan can be unmapped. Until iopt_adopt() succeeds for it,
- * accesses cannot pin, read or write its memory, it cannot be copied, and no
- * domain can be attached to the space.
+ * accesses cannot start to pin, read or write its memory, it cannot be copied,
+ * and no domain can be attached to the space. The function does not wait for
+ * accesses that use a mapping already; iopt_adopt() does.
  *
  * Context: process context, may block indefinitely (killable): waits for
  * mappings in the interval that are being built, torn down or adopted, and for

@@ -3,14 +3,13 @@
  * Notifying accesses of an unmap, so that they stop using the areas.
  *
  * An access is notified by a call to iopt_access_ops.unmap. The front ends
- * forward the notification to the drivers of mediated devices, by a call to
- * vfio_device_ops.dma_unmap.
+ * forward the notification to the drivers of mediated devices (mdev).
  *
  * For each area with pinned pages, every access that has a callback is notified
- * up to iopt_policy.notices times, with no lock of the engine held. The areas
- * become dying before the last notification, so that pages cannot be pinned
- * after that notification. The unmap then waits until the areas have no pins
- * and no users.
+ * at least once and up to iopt_policy.notices times, with no lock of the engine
+ * held. The areas become dying before the last notification, so that pages
+ * cannot be pinned after that notification. The unmap then waits until the
+ * areas have no pins and no users.
  *
  * Running callbacks are counted for each access separately, so that
  * iopt_access_destroy() waits only for callbacks of the access that it

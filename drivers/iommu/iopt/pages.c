@@ -3,7 +3,8 @@
  * iopt_pages: a range of user memory, and the process that is charged for it.
  *
  * iopt_pages.payer is protected by iopt_pages.mutex, because iopt_pages_adopt()
- * changes it.
+ * changes it. Users of an area need no mutex to read it, because iopt_adopt()
+ * waits for them.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>

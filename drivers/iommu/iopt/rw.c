@@ -40,8 +40,8 @@ static int user_copy(unsigned long uaddr, void *buffer, unsigned long length,
 
 /*
  * Copy between a buffer and the memory of a process through its page tables.
- * Returns false if the caller cannot use them. Only the process itself can and,
- * until the process has exited, a kernel thread without an mm.
+ * Returns false if the caller cannot use them. Only a task that runs with @mm
+ * can and, until the process has exited, a kernel thread without an mm.
  */
 static bool mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		    unsigned long length, bool write, int *rc)
@@ -115,6 +115,10 @@ static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
 	return 0;
 }
 
+/*
+ * Copy between a buffer and a part of an area. The caller is a user of @area,
+ * so the payer and the user address do not change meanwhile.
+ */
 static int area_copy(struct iopt_access *access, struct iopt_area *area,
 		     unsigned long iova, void *buffer, unsigned long length,
 		     unsigned int flags)

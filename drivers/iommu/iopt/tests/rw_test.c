@@ -331,7 +331,7 @@ static void rw_foreign(struct kunit *test)
 
 /*
  * After the process has exited, the pages that a domain has pinned can still be
- * read by any process, and other pages cannot.
+ * read by any process and by kernel threads, and other pages cannot.
  */
 static void rw_foreign_of_dead_process(struct kunit *test)
 {
@@ -339,15 +339,27 @@ static void rw_foreign_of_dead_process(struct kunit *test)
 	struct test_access *access = test_access_create(test);
 	struct mm_struct *other = test_other_mm(test);
 	u64 value = 1;
+	struct foreign call = {
+		.access = access->access,
+		.iova = IOVA,
+		.bytes = (u8 *)&value,
+		.length = sizeof(value),
+	};
 
 	KUNIT_ASSERT_EQ(test, 0, test_thread_run(test, call_map, NULL, other));
 	test_attach(test, space->mock[0]);
 	mmput(other);
 	KUNIT_EXPECT_EQ(test, 0, rw(access, IOVA, &value, IOPT_ACCESS_FOREIGN));
 	KUNIT_EXPECT_EQ(test, 0, value);
+	value = 1;
+	KUNIT_EXPECT_EQ(test, 0, test_thread_run(test, call_foreign, &call,
+						 NULL));
+	KUNIT_EXPECT_EQ(test, 0, value);
 	test_detach(test, space->mock[0]);
 	KUNIT_EXPECT_EQ(test, -ESRCH,
 			rw(access, IOVA, &value, IOPT_ACCESS_FOREIGN));
+	KUNIT_EXPECT_EQ(test, -ESRCH, test_thread_run(test, call_foreign, &call,
+						      NULL));
 	test_validate(test);
 	KUNIT_EXPECT_EQ(test, 0, test_unmap(space->iopt, IOVA, 4));
 }
