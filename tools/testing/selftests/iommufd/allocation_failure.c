@@ -1000,7 +1000,7 @@ TEST_F(failing, leaves_nothing_behind)
 	printf("# fault points: %u, ENOMEM: %u, EFAULT: %u, recovered: %u\n",
 	       n - 1 - !reached, allocations, faults, recovered);
 	EXPECT_EQ(variant->no_alloc, !allocations);
-	/* Calls that do not fail if an allocation fails copy their arguments. */
+	/* Each of the calls without allocations copies its arguments. */
 	if (variant->no_alloc)
 		EXPECT_LT(0u, faults);
 }
