@@ -16,7 +16,7 @@ import sys
 import textwrap
 
 from . import base, packages, series, widen
-from .paths import BUILD, LOCK, ROOT
+from .paths import BUILD, LOCK, LOG, ROOT
 from .shell import Failure, say
 
 # {command: (module, help text)}. The module's main() returns the exit status.
@@ -58,6 +58,10 @@ VARIABLES = {
 # {command: first topic at which TOPIC= may end the series}; the commands that are not listed work with any topic.
 FIRST_TOPIC = {"kunit": "engine", "coverage": "engine", "inversion": "type1", "selftest": "iommufd",
                **dict.fromkeys(["run", "differential", "mutants", "soak", "kcsan", "bench", "clients"], "vfio")}
+
+# Commands that other projects call so
+OTHER_NAMES = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"],
+               **dict.fromkeys(["defconfig", "menuconfig", "oldconfig"], ["kernel"])}
 
 EPILOGUE = """
 examples:
@@ -102,18 +106,25 @@ def goals():
 
 def check_arguments(command):
     """Fail with an explanation unless all commands of make exist and `command` takes the variables that are set."""
+    given = variables_given()
     for goal in dict.fromkeys([command, *goals()]):
         if goal not in COMMANDS and goal != "help":
-            near = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"]}.get(goal) or \
-                difflib.get_close_matches(goal, [*COMMANDS, "help"], 1)
+            near = OTHER_NAMES.get(goal) or difflib.get_close_matches(goal, [*COMMANDS, "help"], 1, 0.76)
+            commas = " Separate the names in ONLY= with commas." if "ONLY" in given else ""
             raise Failure(f"there is no command {goal}{f'; did you mean {near[0]}?' if near else '.'} "
-                          "Run `make help` for a list.")
-    given = variables_given()
+                          f"Run `make help` for a list.{commas}")
     for name in given:
         if name not in VARIABLES:
             near = difflib.get_close_matches(name.upper(), VARIABLES, 1)
+            logs = f" The output of all programs is in {LOG}." if name == "V" else ""
             raise Failure(f"there is no variable {name}={f'; did you mean {near[0]}=?' if near else '.'} "
-                          "Run `make help` for a list.")
+                          f"Run `make help` for a list.{logs}")
+    if command == "help":
+        if given and not goals():
+            example = next(name for name in COMMANDS if name in VARIABLES[given[0]][0])
+            raise Failure(f"{given[0]}= needs a command, such as `make {example} {given[0]}=...`. `make help` lists "
+                          "all of them.")
+        return
     for name, (commands, _) in VARIABLES.items():
         if os.environ.get(name) and command not in commands:
             where = "" if name in given else f" It is set in your environment: run `unset {name}`."
@@ -130,16 +141,18 @@ def check_arguments(command):
                           "topic or a later one, or leave TOPIC= out.")
 
 
-def check_folder():
+def check_folder(command):
     """Fail unless the clone is in a folder in which a kernel can be built."""
-    if re.search(r"[\s:]", str(ROOT)):
+    if command != "clean" and re.search(r"[\s:]", str(ROOT)):
         raise Failure(f"the path {ROOT} contains a space or a colon, which the kernel's makefiles do not support: move "
                       "the clone")
     if BUILD.is_symlink() and not BUILD.exists():
-        raise Failure(f"{BUILD} is a symbolic link to {os.readlink(BUILD)}, which does not exist: create that folder, "
-                      "or remove the link")
+        raise Failure(f"{BUILD} is a symbolic link to {os.readlink(BUILD)}, which does not exist: remove the "
+                      "link, or create that folder")
     if BUILD.exists() and not BUILD.is_dir():
         raise Failure(f"{BUILD} exists but is not a folder: remove it")
+    if BUILD.exists() and not os.access(BUILD, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(BUILD))
 
 
 def locked():
@@ -167,14 +180,16 @@ def explain(error):
         return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, and all commands "
                 "together 10 GB. `make clean` removes all builds.")
     if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR) and str(error.filename).startswith(f"{BUILD}/"):
-        return f"{error.filename} is in the way: remove it, or run make clean"
+        return f"{error.filename} is in the way: remove it"
     if error.errno == errno.EROFS:
         return f"{error.strerror}: {error.filename}. Use a clone on a file system that can be written."
     if error.errno in (errno.EACCES, errno.EPERM) and error.filename:
+        text = f"{error.strerror}: {error.filename}."
         if not str(error.filename).startswith(f"{ROOT}/"):
-            return f"{error.strerror}: {error.filename}. Run make as a user who has this permission."
-        return (f"{error.strerror}: {error.filename}. Use a clone that you own. If root ran make here before, "
-                f"run `chown -R USER {BUILD}` as root, or continue as root.")
+            return f"{text} Run make as a user who has this permission."
+        if not BUILD.exists() or not str(error.filename).startswith(str(BUILD)):
+            return f"{text} Use a clone that you own, and in which you may read all files."
+        return f"{text} If root ran make here before, run `chown -R USER {BUILD}` as root, or continue as root."
     return None
 
 
@@ -189,17 +204,18 @@ def end(received, _):
 
 
 def main():
-    if sys.argv[1:] in ([], ["help"]):
-        usage()
-        return 0
-    command = sys.argv[1]
+    command = " ".join(sys.argv[1:2]) or "help"
     if len(sys.argv) > 2:
         raise Failure(f"'{' '.join(sys.argv[1:])}' is not a command. Run `make help` for a list.")
     check_arguments(command)
+    if command == "help":
+        usage()
+        return 0
     # For `make help COMMAND`, make runs the harness once for each goal. Do not run the command.
     if "help" in goals():
         return 0
-    check_folder()
+    check_folder(command)
+    os.environ.setdefault("HOME", os.path.expanduser("~"))      # spatch fails without HOME
     for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:      # nohup ignores SIGHUP
             signal.signal(number, end)

@@ -36,8 +36,8 @@ class Insertion:
 
     def apply(self, text):
         if self.anchor is None or bool(self.lines) == (self.side == "delete"):
-            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ ` or `file:`; `delete:` "
-                      "needs none")
+            self.fail("an insertion needs `after:` or `before:`, and lines that start with `+ ` or `file:`. `delete:` "
+                      "must not have such lines: insert them in a second `@@` part.")
         lines = text.splitlines()
         first = 0
         if self.within is not None:

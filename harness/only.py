@@ -28,7 +28,7 @@ def select(wanted, names, what, shown=None):
             choices = textwrap.wrap("  ".join(shown or names), 100, break_long_words=False, break_on_hyphens=False)
             folder = pattern.rstrip("/") + "/"
             near = [f"'ONLY={folder}*'"] if any(name.startswith(folder) for name in names) else \
-                difflib.get_close_matches(pattern, names, 1)
+                difflib.get_close_matches(pattern, names, 1, 0.7)
             raise Failure("\n    ".join([f"ONLY={wanted}: no {what} is named '{pattern}'"
                                         f"{f'; did you mean {near[0]}?' if near else '.'} Choose from these, separated "
                                         "by commas; * stands for any text:", *choices]))

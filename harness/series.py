@@ -54,6 +54,8 @@ class Topic:
 
 def topics():
     """Return all topics in order."""
+    if not SERIES.is_dir() or not any(SERIES.iterdir()):
+        raise Failure(f"there are no patches in {SERIES}: the checkout is incomplete. Clone the repository again.")
     found = [Topic(path.name.partition("-")[2], path) for path in sorted(SERIES.iterdir()) if path.is_dir()]
     for topic in found:
         if not re.fullmatch(r"\d-[a-z]\w*", topic.folder.name):

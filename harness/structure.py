@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 
-from .paths import ROOT
+from .paths import BUILD, ROOT
 from .results import Results
 from .shell import output
 
@@ -27,13 +27,19 @@ def lengths():
     return results
 
 
+def files(kind):
+    """Return the paths of the files of the repository with the suffix."""
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and path != BUILD]
+    return sorted([*ROOT.glob(f"*.{kind}"), *(path for folder in folders for path in folder.rglob(f"*.{kind}"))])
+
+
 def widths():
     """Check that no comment, text or line of Python is wider than WIDEST allows."""
     results = Results()
     for kind, (most, pattern) in WIDEST.items():
-        found = [f"{path}:{number} has {len(line)} columns"
-                 for path in output("git", "ls-files", f"*.{kind}", cwd=ROOT).split()
-                 for number, line in enumerate((ROOT / path).read_text().expandtabs().splitlines(), 1)
+        found = [f"{path.relative_to(ROOT)}:{number} has {len(line)} columns"
+                 for path in files(kind)
+                 for number, line in enumerate(path.read_text().expandtabs().splitlines(), 1)
                  if len(line) > most and re.match(pattern, line)]
         what = "comment" if pattern == COMMENT else "line"
         results.check(f"no {what} of .{kind} files is wider than {most} columns", not found, found)
