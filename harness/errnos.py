@@ -17,6 +17,7 @@ from .shell import say
 DOCUMENT = ROOT / "Documentation/userspace-api/iommufd.rst"
 LAYOUT = ROOT / "tools/testing/selftests/iommufd/layout.h"
 
+TABLE = re.compile(r"^=+ =+\n(.*?)^=+ =+$", re.M | re.S)
 EVERY = "Every command of /dev/iommu"
 RUN = re.compile(r"^# +RUN +(\S+) \.\.\.")
 SEEN = re.compile(r"^# errno: (0x[0-9a-f]+) (\d+)$")
@@ -34,7 +35,7 @@ def documented():
     text = DOCUMENT.read_text()
     section = re.search(r"^Errors\n=+\n(.*?)^[^\n]+\n=+\n(?=\n)", text, re.M | re.S).group(1)
     parts = re.split(r"^([^\n]+)\n-+\n", section, flags=re.M)[1:]
-    tables = {heading: set(re.findall(r"^(E[A-Z0-9]+) ", body, re.M))
+    tables = {heading: set(re.findall(r"^(E[A-Z0-9]+) ", "".join(TABLE.findall(body)), re.M))
               for heading, body in zip(parts[::2], parts[1::2])}
     common = tables.pop(EVERY)
     return {(command, name) for command, names in tables.items()
