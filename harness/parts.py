@@ -18,7 +18,7 @@ SELECTORS = ("function", "type", "member", "lines")
 
 @dataclass
 class Part:
-    """Lines of a file that a patch adds. Earlier patches have the lines of `before` in their place."""
+    """Lines that a patch adds to a file. Until that patch, the file has the lines of `before` in their place."""
     where: str
     path: str
     kind: str = ""

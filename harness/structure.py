@@ -34,7 +34,7 @@ def files(kind):
 
 
 def widths():
-    """Check that no comment, text or line of Python is wider than WIDEST allows."""
+    """Check that no comment in C, no line of text and no line of Python is wider than WIDEST allows."""
     results = Results()
     for kind, (most, pattern) in WIDEST.items():
         found = [f"{path.relative_to(ROOT)}:{number} has {len(line)} columns"

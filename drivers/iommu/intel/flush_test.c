@@ -157,9 +157,10 @@ static void long_unmaps_flush_device_tlbs(struct kunit *test)
 }
 
 /*
- * Flushes of first-level page tables also cover ranges that are not aligned to
- * their size. A flush of an aligned block of any size covers nothing else: the
- * limit of page-selective invalidation does not apply to flushes with a PASID.
+ * With first-level page tables, an unmap flushes its whole range even if the
+ * range is not aligned to its size. An unmap of an aligned block of any size
+ * flushes nothing else: the limit of page-selective invalidation does not apply
+ * to flushes with a PASID.
  */
 static void first_level_ranges(struct kunit *test)
 {

@@ -273,8 +273,9 @@ static int pins_step(struct pins_call *call, struct iopt_pages *pages,
 
 /*
  * Remove @pin, a record with a count of 0, from the list of records that starts
- * at @head. If this is the last record of a page and owns the page, unpin the
- * page. Returns 1 if the page is lost and stays pinned, otherwise 0.
+ * at @head. If it is the only record of the page, unpin and uncharge the page,
+ * provided that the record owns it. Returns 1 if the page is lost and stays
+ * pinned, otherwise 0.
  */
 static unsigned long pin_forget(struct iopt_pages *pages, unsigned long index,
 				struct iopt_pin *head, struct iopt_pin *pin)

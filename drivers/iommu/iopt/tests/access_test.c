@@ -70,7 +70,8 @@ static void pin_without_ops_EINVAL(struct kunit *test)
 
 /*
  * Start an unmap of a mapping in which @one has a pin. Return once the unmap is
- * blocked in the callback of @two, before it notifies @one.
+ * blocked in the callback of @two, before it notifies @one. The newest access
+ * is notified first, so @two must have been created after @one.
  */
 static void start_blocked_callback(struct kunit *test, struct test_access *one,
 				   struct test_access *two,

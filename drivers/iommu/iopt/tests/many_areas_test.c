@@ -147,7 +147,7 @@ static void dirty_of_many_drops_the_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(space->iopt, 0, ULONG_MAX, &bytes));
 }
 
-/* Attaching a domain drops the lock if there are many areas. */
+/* An attach that fails to pin memory walks all areas, and drops the lock. */
 static void attach_of_many_drops_the_lock(struct kunit *test)
 {
 	const unsigned long loop = NR_MANY / IOPT_MAX_STEPS;
