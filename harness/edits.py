@@ -272,7 +272,7 @@ def without_empty_parts(lines, kept):
 
 
 def kept_tests(where, text, directory, exists):
-    """Return for each line of a kselftest's Makefile whether to keep it.
+    """Return whether to keep each line of a kselftest's Makefile, as a list of bools.
 
     The lines of PROGRAM and LIBRARY need a source. A rule needs all .c files that it names as prerequisites.
     """
@@ -304,9 +304,10 @@ def kept_tests(where, text, directory, exists):
 
 
 def kept_objects(where, lines, directory, exists):
-    """Return for each line of a Makefile of kbuild whether to keep it: an object needs its source.
+    """Return whether to keep each line of a kbuild Makefile, as a list of bools.
 
-    The line of a composite object, `obj-... += x.o` with `x-y += part.o`, is kept if at least one part exists.
+    The line of an object or a folder is kept if the source of the object or the folder exists. The line of a composite
+    object, `obj-... += x.o` with `x-y += part.o`, is kept if at least one part exists. All other lines are kept.
     """
     def value(line):
         match = OBJECT.match(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Begin the build of another tree with the objects of the release kernel, so that kbuild compiles only what differs."""
+"""Start other builds from a copy of the objects of the release kernel, so that kbuild compiles only what differs."""
 import os
 import shutil
 
@@ -11,8 +11,9 @@ from .paths import BUILD, LINUX
 def release(out, tree):
     """Copy the folder of the release kernel to `out`, the build folder of a work tree, unless `out` exists.
 
-    A file that is the same in both trees should be older in the work tree than the objects, since otherwise kbuild
-    compiles again what depends on it. Files that differ are touched, so that kbuild compiles what depends on them.
+    Sources that differ between our tree and the work tree are touched, so that kbuild recompiles whatever depends on
+    them. The other files should be older in the work tree than the copied objects: if they are newer, kbuild recompiles
+    whatever depends on those as well.
     """
     ours = kernel.build("release")
     if out.exists():

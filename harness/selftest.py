@@ -197,9 +197,10 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
 def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
     """Run the programs of each group in a guest; return the results.
 
-    `plant` is the name of a bug to trigger first in the guests of the debug kernel. `wanted` is the text of ONLY=.
-    `variables` is the environment of the programs, NAME=VALUE. `kernels` is {group: kernel} for groups that do not run
-    in their usual kernel. Other arguments are for guest.Guest.
+    `plant` is the name of a bug to trigger first in the guests of the debug kernel. `wanted` is the text of ONLY=. If
+    `widened` is true, threads in the guest of the group RACES are delayed after they release a lock. `variables` is the
+    environment of the programs, NAME=VALUE. `kernels` is {group: kernel} for groups that do not run in their usual
+    kernel. Other arguments are for guest.Guest.
     """
     every = programs()
     chosen = select(every, wanted, plant, widened)

@@ -134,8 +134,9 @@ static void expect_device_in(struct kunit *test, struct iommu_domain *domain)
 }
 
 /*
- * The context entry gets the page table and the ID of the new domain, before
- * the context cache and then the IOTLB of the old domain are flushed.
+ * First, the context entry gets the page table and the ID of the new domain.
+ * Then the context cache and the IOTLB are flushed for the old domain, in this
+ * order.
  */
 static void entry_changes_before_flushes(struct kunit *test)
 {

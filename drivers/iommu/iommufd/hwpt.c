@@ -197,7 +197,7 @@ static int hwpt_join(struct iommufd_hwpt *hwpt, struct iommufd_join *join)
 	return 0;
 }
 
-/* Join a new HWPT, which other devices may join. */
+/* Create an HWPT and join it. From then on, other devices can join it. */
 static int hwpt_join_new(struct iommufd_join *join)
 {
 	struct iommufd_hwpt *hwpt = hwpt_alloc(join->ioas, join->idev);

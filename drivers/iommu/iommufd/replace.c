@@ -239,9 +239,10 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	if (!iommufd_ioas_accepts(ioas, idev))
 		return -EINVAL;
 	/*
-	 * Do not make the device the owner of the reservation: at the same
-	 * time, a move of another device of the group may make and undo a
-	 * reservation with this device as the owner.
+	 * Do not make the device the owner of the reservation: a concurrent
+	 * move of another device of the group may reserve IOVAs with this
+	 * device as the owner, and undo that, which removes all reservations of
+	 * the owner.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join, &join.msi_start);
 	if (rc)

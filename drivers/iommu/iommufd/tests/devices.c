@@ -133,7 +133,7 @@ struct page *iommufd_test_user_page(unsigned long uaddr)
 	return ERR_PTR(rc ?: -EFAULT);
 }
 
-/* Check that the HWPT @id translates the I/O page at @iova to that at @phys. */
+/* Check that the HWPT @id translates the I/O page at @iova to @phys. */
 static int check_page(struct iommufd_ctx *ictx, u32 id, unsigned long iova,
 		      phys_addr_t phys)
 {

@@ -276,7 +276,7 @@ void mock_device_destroy(struct device *dev)
  * @phys: the expected physical address
  *
  * Context: Any context.
- * Return: true if @domain translates the I/O page at @iova to that at @phys.
+ * Return: true if @domain translates the I/O page at @iova to @phys.
  */
 bool mock_domain_maps(struct iommu_domain *domain, unsigned long iova,
 		      phys_addr_t phys)

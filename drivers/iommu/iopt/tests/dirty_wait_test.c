@@ -68,9 +68,9 @@ static void start_waiting_unmap(struct kunit *test, struct test_thread *map,
 }
 
 /*
- * A mapping that is created after an unmap has started remains. It does not
- * make the unmap fail, even though it is not aligned to the page size of the
- * report.
+ * An unmap leaves in place a mapping that is created after the unmap has
+ * started, and does not fail because of it, even though the mapping is not
+ * aligned to the page size of the report.
  */
 static void unmap_leaves_later_mappings(struct kunit *test)
 {

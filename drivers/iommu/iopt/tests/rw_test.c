@@ -239,7 +239,10 @@ static long call_map(struct test_thread *thread)
 	return test_map(thread->space->iopt, IOVA, uaddr, 4);
 }
 
-/* Memory cannot be accessed after its process has exited. */
+/*
+ * Once a process has exited, its memory cannot be read without
+ * IOPT_ACCESS_FOREIGN.
+ */
 static void rw_of_dead_process(struct kunit *test)
 {
 	struct test_space *space = test->priv;

@@ -379,8 +379,9 @@ static long call_dirty_stop(struct test_thread *thread)
 }
 
 /*
- * Simulate the start or the end of a map that inserts areas with a claim. The
- * areas have a dirty bitmap if @tracked is true.
+ * Simulate the start (@change is 1) or the end (-1) of a map that holds a claim
+ * while it inserts its areas. The areas have a dirty bitmap if @tracked is
+ * true.
  */
 static void set_inserting(struct io_pagetable *iopt, bool tracked, int change)
 {

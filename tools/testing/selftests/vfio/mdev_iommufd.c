@@ -169,7 +169,10 @@ static void move_with_pins(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, vfio_attach(bed->fd, &id));
 	EXPECT_EQ(other, id);
 	EXPECT_EQ(0, mdev_pinned(bed));
-	/* Make the driver forget the pins that it has kept. */
+	/*
+	 * The pages that the driver left pinned have been unpinned. Remove them
+	 * from the records of the driver as well.
+	 */
 	EXPECT_LE(0, mdev_forget(bed->fd, IOVA, 2));
 	EXPECT_EQ(0, iommu_destroy(bed->iommufd, bed->ioas));
 
