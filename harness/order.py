@@ -7,6 +7,7 @@ They also find most static functions that only a later patch uses, and lines of 
 belong to no statement.
 """
 import collections
+import functools
 import os
 import re
 
@@ -42,6 +43,11 @@ def includes(every):
             if added.get(other := os.path.normpath(f"{os.path.dirname(path)}/{name}"), number) > number]
 
 
+@functools.cache
+def code_of(text):
+    return NO_CODE.sub(" ", text)
+
+
 def declared(code):
     return {*FUNCTION.findall(code), *MACRO.findall(code)}
 
@@ -61,7 +67,7 @@ def uses(every):
     for number, _, changed in every:
         for path, text in changed.items():
             if path.endswith((".c", ".h")):
-                names = declared(NO_CODE.sub(" ", text))
+                names = declared(code_of(text))
                 if path.endswith(".h"):
                     for name in names:
                         first.setdefault((in_kernel(path), name), number)
@@ -72,7 +78,7 @@ def uses(every):
         for path, text in changed.items():
             if not path.endswith((".c", ".h")):
                 continue
-            code = NO_CODE.sub(" ", text)
+            code = code_of(text)
             here = declared(code)
             for name in sorted(set(USE.findall(code)) - here):
                 key = in_kernel(path), name
@@ -112,7 +118,7 @@ def order():
     results.check("no file includes a file of a later patch", not (found := includes(every)), found)
     results.check("no file uses a function or macro of a later patch", not (found := uses(every)), found)
     found = [f"{patch.name}: {path} does not use {name}()" for _, patch, changed in every
-             for path, text in changed.items() if path.endswith(".c") for name in unused(NO_CODE.sub(" ", text))]
+             for path, text in changed.items() if path.endswith(".c") for name in unused(code_of(text))]
     results.check("each static function is used at each patch", not found, found)
     found = [f"{patch.name}: {path}: {line}" for _, patch, changed in every for path, text in changed.items()
              if path.endswith("/Kconfig") for line in stray(text)]

@@ -114,6 +114,20 @@ static long long unmap(int fd, __u64 iova, __u64 length)
 	return unmap_flags(fd, iova, length, 0);
 }
 
+/* Give the mapping of TESTBED_LENGTH bytes at TESTBED_IOVA a user address. */
+static int set_user_address(int fd, const void *memory)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_VADDR,
+		.vaddr = (__u64)(unsigned long)memory,
+		.iova = TESTBED_IOVA,
+		.size = TESTBED_LENGTH,
+	};
+
+	return result(ioctl(fd, VFIO_IOMMU_MAP_DMA, &arg));
+}
+
 static int get_device(int group, const char *address)
 {
 	return result(ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address));
@@ -660,12 +674,6 @@ TEST_F(container, unmap_with_bitmap_in_version_1)
 /* The user addresses of mappings can be replaced while a device uses them. */
 TEST_F(container, update_user_addresses)
 {
-	struct vfio_iommu_type1_dma_map arg = {
-		.argsz = sizeof(arg),
-		.flags = VFIO_DMA_MAP_FLAG_VADDR,
-		.iova = TESTBED_IOVA,
-		.size = TESTBED_LENGTH,
-	};
 	char *moved;
 
 	ASSERT_EQ(0, set_container(self->first.group, self->iommufd));
@@ -681,12 +689,10 @@ TEST_F(container, update_user_addresses)
 	ASSERT_NE(MAP_FAILED, moved);
 	ASSERT_EQ(moved, mremap(self->memory, TESTBED_LENGTH, TESTBED_LENGTH,
 				MREMAP_MAYMOVE | MREMAP_FIXED, moved));
-	arg.vaddr = (__u64)(unsigned long)moved;
-	EXPECT_EQ(0, result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+	EXPECT_EQ(0, set_user_address(self->iommufd, moved));
 	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
 	EXPECT_EQ(1, copies(&self->first, moved, TESTBED_IOVA, 1));
-	EXPECT_EQ(-EINVAL,
-		  result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+	EXPECT_EQ(-EINVAL, set_user_address(self->iommufd, moved));
 }
 
 /*
@@ -695,13 +701,6 @@ TEST_F(container, update_user_addresses)
  */
 TEST_F(container, mapping_without_user_address_EBUSY)
 {
-	struct vfio_iommu_type1_dma_map arg = {
-		.argsz = sizeof(arg),
-		.flags = VFIO_DMA_MAP_FLAG_VADDR,
-		.iova = TESTBED_IOVA,
-		.vaddr = (__u64)(unsigned long)self->memory,
-		.size = TESTBED_LENGTH,
-	};
 	struct device device;
 	__u32 ioas = 0, other, attached;
 
@@ -727,7 +726,7 @@ TEST_F(container, mapping_without_user_address_EBUSY)
 	EXPECT_EQ(-EBUSY, vfio_attach(device.fd, &attached));
 	EXPECT_EQ(0, pinned(self->pinned_before));
 
-	ASSERT_EQ(0, result(ioctl(self->iommufd, VFIO_IOMMU_MAP_DMA, &arg)));
+	ASSERT_EQ(0, set_user_address(self->iommufd, self->memory));
 	EXPECT_EQ(0, vfio_attach(device.fd, &attached));
 	EXPECT_EQ(TESTBED_PAGES, pinned(self->pinned_before));
 	EXPECT_EQ(0, ioas_copy(self->iommufd, ioas, TESTBED_IOVA, other,
