@@ -28,7 +28,8 @@ PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("warning", r"\bWARNING: "),
     ("bad-page", r"Bad page (state|map)|Bad rss-counter"),
     ("panic", r"Kernel panic"),
-    ("dma-fault", r"DMAR: \[(DMA|INTR)"),
+    # Faults that the drivers of Intel's, AMD's, Arm's and virtio's IOMMUs report
+    ("dma-fault", r"DMAR: \[(DMA|INTR)|AMD-Vi: Event logged|arm-smmu-v3 .*: event 0x|virtio_iommu .*fault from"),
 ]]
 
 REPORT = 20     # lines of the log that follow a finding and usually name the address, the task and the call trace

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot a kernel in QEMU (an emulated q35 machine, by default with VT-d) and run one shell script in it.
+"""Boot a kernel in QEMU (by default an emulated PC with VT-d) and run one shell script in it.
 
-The guest mounts the host's root read-only over 9p, below an overlay in memory (see guest/init).
+The guest mounts its root, which is that of the host or a folder of the host, read-only over 9p, below an overlay in
+memory (see guest/init).
 """
 import re
 import signal
@@ -10,13 +11,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cleanlog, ktap, packages
+from . import cleanlog, ktap, machine as machines, packages
 from .paths import HARNESS, LOG
 from .results import Results
 from .shell import Progress, lines_of, say, spawn, stop
 
 BOOT = 240      # seconds that a boot may take: a debug kernel is slow on a busy host
-QEMU = ["qemu-system-x86_64"]
 IOMMU = "intel-iommu,intremap=on"
 WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
 
@@ -56,8 +56,9 @@ class Guest:
     cpus: int = 2
     accel: str = "tcg,thread=multi"
     memory: str = "2G"
-    iommu: str = IOMMU
-    qemu: list = field(default_factory=lambda: QEMU)    # command that runs QEMU
+    machine: machines.Machine = machines.PC
+    iommu: str = IOMMU              # argument of -device, "" if the board has an IOMMU
+    qemu: list = None               # command that runs QEMU, if not the one of the machine
     silence: int = 120              # seconds without progress after which the guest counts as hung
     timeout: int = 900              # seconds that the guest may run
     restarts: int = 1               # maximum number of restarts after a hang or a crash of QEMU
@@ -137,16 +138,15 @@ class Place:
 
 
 def command(guest, script, console):
-    # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
-    kernel_args = (f"console=ttyS0 panic=-1 oops=panic no_timer_check intel_iommu=on "
-                   f"root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
-                   f"init={HARNESS}/guest/init GUEST_RUN={script} {guest.args}")
-    argv = [*guest.qemu, "-M", "q35,kernel-irqchip=split", "-accel", guest.accel, "-cpu", "max",
-            "-smp", str(guest.cpus), "-m", guest.memory, "-nodefaults", "-no-user-config", "-display", "none",
-            "-no-reboot", "-serial", f"file:{console}", "-serial", "stdio",
-            "-kernel", str(guest.bzimage), "-append", kernel_args,
-            "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
-            "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot", "-device", guest.iommu]
+    machine = guest.machine
+    kernel_args = (f"panic=-1 oops=panic root=hostroot rootfstype=9p ro "
+                   f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose {machine.args} "
+                   f"GUEST_RUN={script} GUEST_PORT={machine.port} {guest.args}")
+    argv = [*(guest.qemu or machine.program), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-serial", f"file:{console}", *machine.board, "-accel", guest.accel, "-smp", str(guest.cpus),
+            "-m", guest.memory, "-kernel", str(guest.bzimage), "-append", kernel_args,
+            "-fsdev", f"local,id=root,path={machine.root()},security_model=none,readonly=on,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot", *(["-device", guest.iommu] if guest.iommu else [])]
     argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]
@@ -249,7 +249,7 @@ def boot(guest, script, on_line=None):
     With several emulated processors, QEMU itself can hang or crash through no fault of the kernel. Such a guest is
     restarted up to guest.restarts times, and each restart is reported.
     """
-    packages.need(packages.GUEST)
+    packages.need(guest.machine.packages)
     LOG.mkdir(parents=True, exist_ok=True)
     for _ in range(guest.restarts):
         outcome = boot_once(guest, script, on_line)

@@ -11,8 +11,8 @@ TREE = BASE / "linux"
 TOPIC = "type1"
 # {implementation: fragments in harness/config}
 FRAGMENTS = {
-    "standalone": ["common", "release", "standalone"],
-    "engine": ["common", "release"],
+    "standalone": ["common", "x86", "release", "standalone"],
+    "engine": ["common", "x86", "release"],
 }
 
 

@@ -6,22 +6,26 @@ import hashlib
 import os
 import re
 
-from . import packages, series
+from . import machine, packages, series
 from .base import git
 from .paths import BUILD, HARNESS, LINUX
 from .shell import Failure, must, say
 
 # {name of a kernel: fragments in harness/config that are merged into tinyconfig}
 FRAGMENTS = {
-    "release": ["common", "iommufd", "release"],
-    "container": ["common", "iommufd", "release", "container"],
-    "slabinfo": ["common", "iommufd", "release", "slabinfo"],
-    "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
-    "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
+    "release": ["common", "x86", "iommufd", "release"],
+    "container": ["common", "x86", "iommufd", "release", "container"],
+    "slabinfo": ["common", "x86", "iommufd", "release", "slabinfo"],
+    "bounded": ["common", "x86", "iommufd", "release", "preempt", "bounded"],
+    "debug": ["common", "x86", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
     # The debug kernel, but without KASAN, with which compiling takes long. For static checks only.
-    "lint": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
-    "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
-    "coverage": ["common", "iommufd", "coverage", "kunit"],
+    "lint": ["common", "x86", "iommufd", "debug", "preempt", "kunit", "validate"],
+    "kcsan": ["common", "x86", "iommufd", "kcsan", "preempt", "kunit"],
+    "coverage": ["common", "x86", "iommufd", "coverage", "kunit"],
+    "arm64-release": ["common", "arm64-virt", "iommufd", "release"],
+    "arm64-debug": ["common", "arm64-virt", "iommufd", "debug", "preempt", "kunit", "validate"],
+    "arm64-16k": ["common", "arm64-virt", "arm64-16k", "iommufd", "debug", "preempt", "kunit", "validate"],
+    "arm64-64k": ["common", "arm64-virt", "arm64-64k", "iommufd", "debug", "preempt", "kunit", "validate"],
 }
 
 # Objects that KASAN instruments, if the kernel has it: what the series changes, the code that this calls most, and
@@ -44,7 +48,7 @@ def environment(base=BUILD):
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
-                        "WIDEN", "CDPATH")}
+                        "WIDEN", "IOMMU", "CDPATH")}
     # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
@@ -56,7 +60,8 @@ def environment(base=BUILD):
 
 
 def make(out, *goals, tree=LINUX):
-    return ["make", "-C", tree, f"O={out}", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", *goals]
+    return ["make", "-C", tree, f"O={out}", f"-j{jobs()}", *machine.of(out.name).variables, "HOSTCC=ccache gcc",
+            *goals]
 
 
 def fragments(*names):
@@ -129,7 +134,7 @@ def build(name, *variables):
     with open(BUILD / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ensure_config(out, fragments(*FRAGMENTS[name]))
-        must(f"build the {name} kernel", make(out, "bzImage", "modules", *variables), f"{name}.build",
+        must(f"build the {name} kernel", make(out, machine.of(name).goal, "modules", *variables), f"{name}.build",
              env=environment())
     return out
 
@@ -140,7 +145,7 @@ def insmod_mdevs(out):
 
 
 def bzimage(out):
-    return out / "arch/x86/boot/bzImage"
+    return out / machine.of(out.name).image
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from . import cleanlog, guest, kernel, ktap, packages, series
+from . import cleanlog, guest, kernel, ktap, machine, packages, series
 from .paths import BUILD, LINUX, LOG
 from .results import report
 from .shell import Failure, logged
@@ -55,16 +55,17 @@ def operations():
     return re.findall(r"# each_kind_succeeds: (.*\S)", text)
 
 
-def debug(seconds=3, cpus=2):
-    """Run the suites while the debug kernel boots; return the results.
+def debug(seconds=3, cpus=2, name="debug", **fields):
+    """Run the suites while the debug kernel, or the named one, boots; return the results.
 
-    `seconds` is how long the suite iopt-stress runs.
+    `seconds` is how long the suite iopt-stress runs. Other arguments are for guest.Guest.
     """
-    out = kernel.build("debug")
+    out = kernel.build(name)
     # A case prints its result only when it ends, and some run for minutes on a busy host.
-    machine = guest.Guest("kunit-debug", kernel.bzimage(out), cpus=cpus, silence=300, timeout=1800 + 2 * seconds,
-                          args=f"kunit.enable=1 iopt_test.seconds={seconds}")
-    outcome = guest.boot(machine, "true\n")
+    args = f"kunit.enable=1 iopt_test.seconds={seconds} {fields.pop('args', '')}"
+    booted = guest.Guest(f"kunit-{name}", kernel.bzimage(out), cpus=cpus, silence=300, timeout=1800 + 2 * seconds,
+                         args=args, machine=machine.of(name), **fields)
+    outcome = guest.boot(booted, "true\n")
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
     results.add(outcome.failures())
     return results

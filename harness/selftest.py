@@ -13,7 +13,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from . import beside, errnos, guest, kernel, ktap, only, packages, planted, series, widen
+from . import beside, errnos, guest, iommus, kernel, ktap, machine, only, packages, planted, series, widen
 from .paths import BUILD, HARNESS, LINUX, ROOT
 from .results import Results, report
 from .shell import Failure, must, output
@@ -21,7 +21,6 @@ from .shell import Failure, must, output
 SELFTESTS = "tools/testing/selftests"
 COLLECTIONS = ("iommufd", "vfio")
 PROGRAM = re.compile(r"^TEST_GEN_PROGS \+= (\w+)$", re.M)
-FOLDER = BUILD / "selftest"     # contains COLLECTION-installed
 # A program that provokes DMA faults on purpose prints this line.
 DECLARED = "# expects: dma-fault"
 
@@ -65,9 +64,14 @@ GROUPS = [
 ]
 
 
-def make(collection, *arguments):
+def folder(board):
+    """Return the folder of the programs for a Machine. It contains COLLECTION-installed."""
+    return BUILD / f"{board.prefix}selftest"
+
+
+def make(collection, out, *arguments):
     """Return the arguments that run make in the folder of a collection in the tree, where it finds lib.mk."""
-    return ["make", "-C", LINUX / SELFTESTS / collection, f"OUTPUT={FOLDER / collection}", *arguments]
+    return ["make", "-C", LINUX / SELFTESTS / collection, f"OUTPUT={out / collection}", *arguments]
 
 
 def collections():
@@ -80,7 +84,7 @@ def programs():
     packages.need(packages.KERNEL)
     series.apply()
     return [f"{collection}/{line.split(':')[1]}" for collection in collections()
-            for line in output(*make(collection, "-s", "--no-print-directory", "emit_tests"),
+            for line in output(*make(collection, folder(machine.PC), "-s", "--no-print-directory", "emit_tests"),
                                env=kernel.environment()).splitlines()]
 
 
@@ -103,19 +107,21 @@ def select(every, wanted, plant, widened):
     return chosen
 
 
-def build_programs(include):
-    """Build the programs and install those of a collection in FOLDER/COLLECTION-installed."""
+def build_programs(board, include):
+    """Build the programs for a Machine and install them in its folder()."""
+    out = folder(board)
     for collection in collections():
-        (FOLDER / collection).mkdir(parents=True, exist_ok=True)
+        (out / collection).mkdir(parents=True, exist_ok=True)
         must(f"build the {collection} selftests",
-             make(collection, f"KHDR_INCLUDES=-isystem {include}", f"INSTALL_PATH={FOLDER / collection}-installed",
-                  "install"), f"selftest-{collection}.build", env=kernel.environment())
+             make(collection, out, f"KHDR_INCLUDES=-isystem {include}", f"CC={board.compiler}",
+                  f"INSTALL_PATH={out / collection}-installed", "install"),
+             f"{out.name}-{collection}.build", env=kernel.environment())
 
 
-def run(function, name):
+def run(function, name, board=machine.PC):
     """Return the line of a guest's script that runs a program with run_test or `run_for SECONDS`."""
     collection, program = name.split("/")
-    return f"{function} {name} {FOLDER / collection}-installed {program}\n"
+    return f"{function} {name} {folder(board) / collection}-installed {program}\n"
 
 
 def judge(lines, complete):
@@ -194,7 +200,7 @@ def boot(name, out, script, widened=False, allowed=(), **fields):
     return outcome, results
 
 
-def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **machine):
+def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, **fields):
     """Run the programs of each group in a guest; return the results.
 
     `plant` is the name of a bug to trigger first in the guests of the debug kernel. `wanted` is the text of ONLY=. If
@@ -204,7 +210,8 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     """
     every = programs()
     chosen = select(every, wanted, plant, widened)
-    build_programs(kernel.headers(kernel.build("debug")))
+    board = fields.get("machine", machine.PC)
+    build_programs(board, kernel.headers(kernel.build(f"{board.prefix}debug")))
 
     def run_group(group, members, built_for):
         """Run the programs of a group; return the lines that they print and failures that none of them reports."""
@@ -212,12 +219,12 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
         # Only the debug kernel has the checks that find the bug.
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
-        script += "".join(run("run_test", program) for program in members)
-        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **machine})
+        script += "".join(run("run_test", program, board) for program in members)
+        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **fields})
         return outcome.lines, wrong
 
     jobs = [(group, functools.partial(run_group, group, members,
-                                      kernel.build((kernels or {}).get(group.name, group.kernel))))
+                                      kernel.build(board.prefix + (kernels or {}).get(group.name, group.kernel))))
             for group, members in grouped(chosen)]
     aside = [job for group, job in jobs if group.beside]
     with beside.started("selftests", aside) as others:
@@ -233,26 +240,27 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     return results
 
 
-def races(seconds, kernel_name="debug", widened=False, allowed=(), **machine):
+def races(seconds, kernel_name="debug", widened=False, allowed=(), **fields):
     """Run each concurrent program repeatedly for that many seconds, in a guest of its own; yield (Outcome, results).
 
     `allowed` lists the findings in the kernel log that are not failures.
     """
     out = kernel.build(kernel_name)
-    build_programs(kernel.headers(out))
+    build_programs(machine.PC, kernel.headers(out))
     members = next(members for group, members in grouped(programs()) if group is RACES)
     for program in members:
         script = header(out, "STRESS_SECONDS=60", widened=widened) + run(f"run_for {seconds}", program)
         outcome, failures = boot(f"{kernel_name}-{program.split('/')[1]}", out, script, widened, allowed,
-                                 timeout=900 + 2 * seconds, **machine)
+                                 timeout=900 + 2 * seconds, **fields)
         results = judge(outcome.lines, False)
         results.add(failures)
         yield outcome, results
 
 
 def check_variables():
+    iommus.given()
     select(sources(), only.given(), planted.given(), widen.given())
 
 
 def main():
-    return report(selftests(planted.given(), only.given(), widen.given()))
+    return report(selftests(planted.given(), only.given(), widen.given(), **iommus.arguments(iommus.given())))

@@ -12,8 +12,8 @@ BASE = BUILD / "stock"
 TREE = BASE / "linux"
 # Like FRAGMENTS in kernel.py, but without preempt and without the fragments for symbols that the series adds.
 FRAGMENTS = {
-    "release": ["common", "release"],
-    "debug": ["common", "debug", "kasan"],
+    "release": ["common", "x86", "release"],
+    "debug": ["common", "x86", "debug", "kasan"],
 }
 
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""IOMMU=: choose the emulated machine by its IOMMU."""
+import os
+
+from . import guest, machine, qemu10
+from .shell import Failure
+
+# A PC with a virtio-iommu has no interrupt remapping, without which devices are refused unless the administrator
+# permits unsafe interrupts.
+UNSAFE = "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"
+# {IOMMU: function that returns the arguments for guest.Guest}
+KINDS = {
+    "intel": lambda: {"iommu": guest.IOMMU},
+    "amd": lambda: {"iommu": "amd-iommu,intremap=on", "qemu": qemu10.installed()},
+    "smmuv3": lambda: {"iommu": "", "machine": machine.ARM},
+    "virtio": lambda: {"iommu": "virtio-iommu-pci", "args": UNSAFE},
+}
+
+
+def given():
+    """Return the IOMMU that IOMMU= names, by default intel."""
+    kind = os.environ.get("IOMMU") or "intel"
+    if kind not in KINDS:
+        raise Failure(f"IOMMU={kind}: there is no such IOMMU. The IOMMUs are {', '.join(KINDS)}.")
+    return kind
+
+
+def arguments(kind):
+    """Return the arguments for guest.Guest of a machine with this IOMMU."""
+    return KINDS[kind]()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Describe the machines that QEMU emulates: how a kernel for each is built, and how it is booted."""
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import arm64, packages
+from .paths import HARNESS, ROOT
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A board with its processors and ports."""
+    prefix: str         # names of kernels for this machine start with it
+    compiler: str
+    variables: list     # variables of kbuild
+    goal: str           # goal of kbuild that makes the bootable file
+    image: str          # path of this file in a build folder
+    program: list       # command that runs QEMU
+    board: list         # arguments of QEMU: the board, its processors, and the port that is the standard output
+    port: str           # device file of that port, to which guest/init sends the output of the script
+    args: str           # kernel parameters
+    packages: list      # Debian packages that the machine needs
+    root: Callable      # returns the folder that is the root of the guest
+
+
+PC = Machine(
+    prefix="", compiler="gcc", variables=["CC=ccache gcc"], goal="bzImage", image="arch/x86/boot/bzImage",
+    program=["qemu-system-x86_64"], board=["-M", "q35,kernel-irqchip=split", "-cpu", "max", "-serial", "stdio"],
+    # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
+    port="/dev/ttyS1", args=f"console=ttyS0 no_timer_check intel_iommu=on init={HARNESS}/guest/init",
+    packages=packages.GUEST, root=lambda: Path("/"))
+# The guest mounts the checkout at the same path as on the host. The addresses of the last devices leave those that
+# tests use free.
+ARM = Machine(
+    prefix="arm64-", compiler=arm64.COMPILER, variables=arm64.VARIABLES, goal="Image", image="arch/arm64/boot/Image",
+    program=["qemu-system-aarch64"],
+    board=["-M", "virt,gic-version=3,iommu=smmuv3", "-cpu", "max,pauth-impdef=on", "-chardev", "stdio,id=script",
+           "-device", "virtio-serial-pci,addr=1c.0", "-device", "virtconsole,chardev=script",
+           "-fsdev", f"local,id=checkout,path={ROOT},security_model=none,readonly=on,multidevs=remap",
+           "-device", "virtio-9p-pci,addr=1d.0,fsdev=checkout,mount_tag=checkout"],
+    port="/dev/hvc0", args=f"console=ttyAMA0 init=/sbin/init GUEST_CHECKOUT={ROOT}", packages=arm64.PACKAGES,
+    root=arm64.root)
+
+
+def of(kernel):
+    """Return the machine that the kernel of this name is built for."""
+    return ARM if kernel.startswith(ARM.prefix) else PC
