@@ -18,15 +18,15 @@ FRAGMENTS = {
     "slabinfo": ["common", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
-    # The debug kernel, but without KASAN, with which compiling takes long. For static checks only.
+    # The debug kernel without KASAN, for static checks only. Compiling with KASAN takes long.
     "lint": ["common", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "iommufd", "coverage", "kunit"],
 }
 
 # Objects that KASAN instruments, if the kernel has it: what the series changes, the code that this calls most, and
-# external modules. Without instrumentation, the other objects take a fourth less time to compile, and run faster. A
-# folder's Makefile can rule out more.
+# external modules. Without instrumentation, the other objects take a quarter less time to compile, and run faster. A
+# folder's Makefile can exclude more objects.
 INSTRUMENTED = ["drivers/iommu/%", "drivers/vfio/%", "samples/%", "arch/x86/kvm/vfio", "kernel/%", "lib/%", "mm/%",
                 "drivers/base/%", "drivers/pci/%", "/%"]
 
