@@ -60,7 +60,7 @@ VARIABLES = {
 FIRST_TOPIC = {"kunit": "engine", "coverage": "engine", "inversion": "type1", "selftest": "iommufd",
                **dict.fromkeys(["run", "differential", "mutants", "soak", "kcsan", "bench", "clients"], "vfio")}
 
-# Commands that other projects call so
+# {command of other projects: commands to suggest for it}
 OTHER_NAMES = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"],
                **dict.fromkeys(["defconfig", "menuconfig", "oldconfig"], ["kernel"])}
 

@@ -23,7 +23,7 @@ NAME = "programs"
 
 
 def patches(made):
-    """Return the [(patch, commit)] of those that have a file `programs`."""
+    """Return [(patch, commit)] for the patches that have a file `programs`."""
     return [(patch, commit) for patch, commit in made if (patch.folder / NAME).exists()]
 
 

@@ -46,8 +46,8 @@ STAGES = [
      "tools/testing/selftests/iommufd"),
 ]
 
-# A guest keeps about one processor busy. These stages run in the background on the other one, once FIRST is done. Those
-# that need the debug kernel come last, because STAGES builds it meanwhile, with both processors.
+# A guest keeps about one processor busy. These stages run in the background on another one, once FIRST is done. Those
+# that need the debug kernel come last, because STAGES builds it meanwhile, with all processors.
 BESIDE = [
     ("lint", lint.lint, ""),
     ("each topic compiles", bisect.topics, ""),
@@ -126,7 +126,7 @@ def run_all(stages):
 
 def check_variables():
     planted.given()
-    # Both variables change only the selftests, and WIDEN= only the concurrent ones, which the topic vfio adds.
+    # PLANT= and WIDEN= affect only the selftests, and WIDEN= only the concurrent ones, which the topic vfio adds.
     for name, topic in ("PLANT", "iommufd"), ("WIDEN", "vfio"):
         if os.environ.get(name) and not series.includes(topic):
             raise Failure(f"{name}= has no effect: TOPIC= ends the series before the topic {topic}, which adds the "

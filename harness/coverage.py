@@ -16,7 +16,7 @@ from .shell import Failure, output, say
 
 ENGINE = "drivers/iommu/iopt"
 
-# Kbuild evaluates this in each folder. The engine itself is instrumented, its tests are not.
+# Kbuild evaluates this in each folder. The engine itself is instrumented, but its tests are not.
 PROFILE = f"GCOV_PROFILE=$(if $(filter {ENGINE},$(obj)),y)"
 
 # Files in debugfs report size 0, so tar would store no data. Copy each counter file first.

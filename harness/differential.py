@@ -153,7 +153,7 @@ def ours(seeds=200):
 
 
 def again():
-    """Compare the stock kernel with itself, which shows that the programs print the same lines in each run."""
+    """Compare the stock kernel with itself, to show that the programs print the same lines in each run."""
     built = contract.prepare("stock", *KERNELS["stock"]())
     twice = [built, dataclasses.replace(built, name="again")]
     contract.build_programs()

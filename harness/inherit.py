@@ -12,8 +12,8 @@ def release(out, tree):
     """Copy the folder of the release kernel to `out`, the build folder of a work tree, unless `out` exists.
 
     Sources that differ between our tree and the work tree are touched, so that kbuild recompiles whatever depends on
-    them. The other files should be older in the work tree than the copied objects: if they are newer, kbuild recompiles
-    whatever depends on those as well.
+    them. The other files should be older in the work tree than the copied objects: kbuild also recompiles whatever
+    depends on a file that is newer.
     """
     ours = kernel.build("release")
     if out.exists():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make inversion: show the lock-order inversion of type1 with lockdep in debug kernels.
 
-Stock type1 notifies drivers of an unmap under the lock of the device list, and drivers that unpin then take the lock of
-the container. Other operations take the two locks in the opposite order.
+Stock type1 notifies drivers of an unmap under the lock of the device list. A driver that unpins during the notification
+takes the lock of the container. Other operations take the two locks in the opposite order.
 
 As a control, lockdep must report the inversion in the stock kernel, where the contract program mdev_inversion provokes
 it with a mediated device that pins pages. In our kernel lockdep must report none, neither for mdev_inversion nor for

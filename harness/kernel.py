@@ -18,7 +18,7 @@ FRAGMENTS = {
     "slabinfo": ["common", "x86", "iommufd", "release", "slabinfo"],
     "bounded": ["common", "x86", "iommufd", "release", "preempt", "bounded"],
     "debug": ["common", "x86", "iommufd", "debug", "kasan", "preempt", "kunit", "validate"],
-    # The debug kernel, but without KASAN, with which compiling takes long. For static checks only.
+    # The debug kernel without KASAN, for static checks only. Compiling with KASAN takes long.
     "lint": ["common", "x86", "iommufd", "debug", "preempt", "kunit", "validate"],
     "kcsan": ["common", "x86", "iommufd", "kcsan", "preempt", "kunit"],
     "coverage": ["common", "x86", "iommufd", "coverage", "kunit"],
@@ -29,8 +29,8 @@ FRAGMENTS = {
 }
 
 # Objects that KASAN instruments, if the kernel has it: what the series changes, the code that this calls most, and
-# external modules. Without instrumentation, the other objects take a fourth less time to compile, and run faster. A
-# folder's Makefile can rule out more.
+# external modules. Without instrumentation, the other objects take a quarter less time to compile, and run faster. A
+# folder's Makefile can exclude more objects.
 INSTRUMENTED = ["drivers/iommu/%", "drivers/vfio/%", "samples/%", "arch/x86/kvm/vfio", "kernel/%", "lib/%", "mm/%",
                 "drivers/base/%", "drivers/pci/%", "/%"]
 

@@ -30,7 +30,7 @@ PATIENCE, LEAST = 5, 30
 # Mutants tested at a time on each processor. The suites sleep most of the time.
 WORKERS = 2
 # The suites of each stage. Those of accesses, runs and random operations take longest. FIRST maps the start of a
-# mutant's file name to the suites that are most likely to catch the mutant, which run before all stages.
+# mutant's file name to the suites that run before all stages, because they are most likely to catch the mutant.
 STAGES = ["iopt-[!ra]*", "iopt-a*", "iopt-r*"]
 FIRST = {"runs": "iopt-ru*", "reserve": "iopt-re*", "account": "iopt-acco*", "locked_vm": "iopt-acco*",
          "area": "iopt-[mu]*", "access": "iopt-a*", "notify": "iopt-n*", "rw": "iopt-rw", "wait": "iopt-w*",
@@ -79,8 +79,8 @@ def stages_for(mutant):
 
 
 def log(number, stage):
-    """Return the path of the log of a mutant, which each stage overwrites. Without a mutant, number is 0, and each
-    stage has a log of its own.
+    """Return the path of a mutant's log, which each stage overwrites. Without a mutant, number is 0, and each stage has
+    a log of its own.
     """
     name = number or f"control-{re.sub('[^a-z]', '', stage)}"
     return LOG / f"mutants-engine-{name}.run"

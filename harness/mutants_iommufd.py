@@ -21,7 +21,7 @@ PROGRAMS = ["iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_inf
 FIRST = {"access_move_": "vfio/mdev_iommufd", "container_": "vfio/iommufd_container", "move_": "iommufd/replace"}
 PANIC = "panic_on_warn=1 kasan.fault=panic"
 # Shell lines that run the programs until one fails or leaves pages pinned. Status 4 means that all cases were skipped.
-# No leak has to be searched for after a failure, so kmemleak is disabled to save the time of its scans.
+# After a failure, leaks no longer matter, so kmemleak is disabled to save the time of its scans.
 UNTIL = """
 for program in {programs}; do
 	run_test $program {folders}/${{program%/*}}-installed ${{program#*/}}

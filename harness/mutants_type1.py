@@ -63,8 +63,8 @@ def boot(name, tested, runs, modules):
                    f"mount --bind /sys/module/mutant_{mutant}/parameters {PARAMETERS}\n")
         script += "".join(map(contract.run, programs))
         script += f"umount {PARAMETERS}\nrmmod mutant_{mutant} || exit\n"
-    # A mutant that leaves pages pinned makes an unmap wait forever, without any output. The limit for silence is short,
-    # so that such a hang is detected soon.
+    # A mutant that leaves pages pinned can make an unmap wait forever, without any output. The limit for silence is
+    # short, so that such a hang is detected soon.
     outcome = guest.boot(guest.Guest(name, tested.bzimage, devices=guest.EDU, silence=30, timeout=1800, restarts=0),
                          script)
     sides, lines = {}, []

@@ -2,7 +2,7 @@
 """Check that no patch uses a function, a macro or a file of ours that only a later patch adds.
 
 Compiling each commit (make bisect) shows this for certain, but takes hours. These checks read the text of the files at
-each patch. They know our functions and macros, but neither types nor struct members, and not the files of the kernel.
+each patch. They know our functions and macros, but not types, struct members or the files of the kernel.
 They also find most static functions that only a later patch uses, and lines of a Kconfig file that, at some patch,
 belong to no statement.
 """

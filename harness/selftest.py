@@ -241,9 +241,10 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
 
 
 def races(seconds, kernel_name="debug", widened=False, allowed=(), **fields):
-    """Run each concurrent program repeatedly for that many seconds, in a guest of its own; yield (Outcome, results).
+    """Run each concurrent program repeatedly, in a guest of its own; yield (Outcome, results).
 
-    `allowed` lists the findings in the kernel log that are not failures.
+    `seconds` is how long each program is repeated. `allowed` lists the findings in the kernel log that are not
+    failures.
     """
     out = kernel.build(kernel_name)
     build_programs(machine.PC, kernel.headers(out))

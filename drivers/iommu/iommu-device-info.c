@@ -3,11 +3,11 @@
  * Describe the I/O page table of a device before the device is attached.
  *
  * An IOMMU driver can provide the description with the device_info op. For
- * drivers without the op, an unmanaged domain is described, which is allocated
- * for this purpose only and never attached. Some drivers determine the format
- * of a domain only when the first device is attached. They use the same format
- * for all domains of a device, so in this case the default domain of the group
- * is described instead.
+ * drivers without the op, the description is that of an unmanaged domain that
+ * is allocated for this purpose only and never attached. Some of these drivers
+ * determine the format of a domain only when the first device is attached. They
+ * use the same format for all domains of a device, so for them the default
+ * domain of the group is described instead.
  *
  * Callers rely on reported properties, so a property that is uncertain is
  * reported as 0.
@@ -69,8 +69,8 @@ static void device_info_fallback(struct device *dev,
  * @dev: the device
  * @info: receives the description
  *
- * The description is that of a new domain to which @dev is attached first. The
- * capabilities of the IOMMU are queried with device_iommu_capable().
+ * The description is that of a new domain to which @dev is attached first. Use
+ * device_iommu_capable() to query the capabilities of the IOMMU.
  *
  * Context: May sleep. The caller keeps a driver bound to @dev, so that neither
  * the IOMMU of @dev nor the default domain of the group changes.

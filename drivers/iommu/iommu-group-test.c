@@ -378,7 +378,7 @@ static void replace_moves_all_devices(struct kunit *test)
 	iommu_domain_free(bed->user);
 	KUNIT_EXPECT_TRUE(test, bed->user_freed);
 
-	/* A second replacement by the same domain attaches no device again. */
+	/* Replacing a domain with itself does not attach the devices again. */
 	KUNIT_EXPECT_EQ(test, 0, iommu_device_replace_user_dma(dev, other));
 	KUNIT_EXPECT_EQ(test, 1, bed->devices[0]->attaches);
 	iommu_device_detach_user_dma(dev);

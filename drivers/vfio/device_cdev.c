@@ -54,7 +54,7 @@
  * @cdev: the character device
  * @lock: protects @device and @bound
  * @device: the device, NULL once revoked
- * @bound: a file is bound, or is being bound or closed
+ * @bound: the device is bound through a file, or is being bound or unbound
  * @coherent: all DMA of the device is coherent with CPU caches, because its
  *            IOMMU enforces that or because the device does no DMA of its own.
  *            Constant, and valid even after the node has been revoked
@@ -72,8 +72,8 @@
  *   vfio_device.iommufd_lock  attached IOAS of the device     attach_ioas(),
  *                                                             detach_ioas()
  *
- * iommufd_lock may be held for a long time while memory is pinned, so each
- * device has a lock of its own: users of other devices do not wait for it.
+ * iommufd_lock may be held for a long time while memory is pinned. Each device
+ * has a lock of its own, so that users of other devices do not wait for it.
  */
 struct vfio_cdev {
 	struct kobject kobj;
@@ -556,7 +556,10 @@ int vfio_cdev_device_add(struct vfio_device *device)
 		    !ops->bind_iommufd != !ops->attach_ioas ||
 		    !ops->bind_iommufd != !ops->detach_ioas))
 		return -EINVAL;
-	/* BIND would accept a device that the group API refuses. */
+	/*
+	 * Without match_token_uuid, BIND could not check the token of a VF, and
+	 * would accept a device that the group API refuses.
+	 */
 	if (WARN_ON(ops->bind_iommufd && ops->match && !ops->match_token_uuid))
 		return -EINVAL;
 

@@ -71,9 +71,9 @@ void vfio_group_unset_iommufd(struct vfio_group *group)
  * vfio_group_assign_iommufd() - hold a group's iommufd for an open device
  * @device: the device, which is about to be opened
  *
- * Holds a reference to the file of the group, and counts the device as a user,
- * so that VFIO_GROUP_UNSET_CONTAINER fails with -EBUSY, until
- * vfio_device_unassign_container() is called.
+ * Takes a reference to the opened file of the group, and counts the device as a
+ * user, so that VFIO_GROUP_UNSET_CONTAINER fails with -EBUSY.
+ * vfio_device_unassign_container() undoes both.
  *
  * Context: The caller holds vfio_group.group_lock.
  * Return: 0, or

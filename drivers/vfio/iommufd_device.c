@@ -23,8 +23,8 @@
  *          its driver
  * @kvm: link of the file through which the device is opened
  * @ictx: the iommufd; the caller holds a reference
- * @by_node: the file belongs to the node of the device, not to its group; set
- *           vfio_device.iommufd_ctx
+ * @by_node: the file belongs to the node of the device, not to its group.
+ *           vfio_device.iommufd_ctx is set in this case only
  * @devid: set to the ID of the device in @ictx
  *
  * Context: May sleep. Takes vfio_device_set.lock.

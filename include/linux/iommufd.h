@@ -29,20 +29,20 @@ struct page;
 
 /**
  * struct iommufd_access_ops - operations of the driver that owns an access
- * @unmap: called when a mapping in which accesses have pages pinned is being
- *         unmapped and, while this access is being detached, for each mapping
- *         in which it has pages pinned. The @length bytes at @iova are exactly
- *         one mapping. The driver must unpin its pages in this range, in the
- *         callback or soon after: an unmap waits until it has, and a detach
- *         unpins the pages that are left. Until the unmap or detach ends, new
- *         pins in the range fail with -ENOENT. An unmap notifies all accesses
- *         of the IOAS that have operations, even if only one of them has pages
- *         pinned in the mapping. After iommufd_access_stop_notify(), the
- *         callback is not called any more. It runs in process context, and
- *         never concurrently for the same access. It may unpin pages. It must
- *         not take a lock that is held across iommufd_access_attach(),
- *         iommufd_access_detach(), iommufd_access_destroy() or
- *         iommufd_access_stop_notify()
+ * @unmap: called when a mapping in which any access has pages pinned is being
+ *         unmapped. Also called while this access is being detached, for each
+ *         mapping in which this access has pages pinned. The @length bytes at
+ *         @iova are exactly one mapping. The driver must unpin its pages in
+ *         this range, in the callback or soon after: an unmap waits until it
+ *         has, and a detach unpins the pages that are left. Until the unmap or
+ *         detach ends, new pins in the range fail with -ENOENT. An unmap
+ *         notifies all accesses of the IOAS that have operations, even if only
+ *         one of them has pages pinned in the mapping. After
+ *         iommufd_access_stop_notify(), the callback is not called any more. It
+ *         runs in process context, and never concurrently for the same access.
+ *         It may unpin pages. It must not take a lock that is held across
+ *         iommufd_access_attach(), iommufd_access_detach(),
+ *         iommufd_access_destroy() or iommufd_access_stop_notify()
  */
 struct iommufd_access_ops {
 	void (*unmap)(void *data, unsigned long iova, unsigned long length);

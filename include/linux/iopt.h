@@ -29,8 +29,8 @@ struct page;
 /**
  * enum iopt_account - how pinned pages are charged
  * @IOPT_ACCOUNT_NONE: apply no limit, and count the pages in VmPin only
- * @IOPT_ACCOUNT_USER: charge the user that mapped the pages, up to
- *                     RLIMIT_MEMLOCK of the mapping process
+ * @IOPT_ACCOUNT_USER: charge the user of the mapping process, up to
+ *                     RLIMIT_MEMLOCK of that process
  * @IOPT_ACCOUNT_MM: charge the mapping process, up to its RLIMIT_MEMLOCK.
  *                   Memory that the process locks itself, e.g. by mlock(),
  *                   counts towards the same limit

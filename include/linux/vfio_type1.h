@@ -18,9 +18,10 @@ struct type1_space;
  * @coherent: return true if the IOMMU enforces coherency of all DMA, or if no
  *            device is attached
  * @has_mediated: return true if drivers of devices without an IOMMU may access
- *                memory, for which they need the user addresses of mappings.
+ *                memory. Such drivers need the user addresses of mappings.
  *                Called with type1_space.vaddr_lock held before mappings lose
- *                their user address, and by VFIO_CHECK_EXTENSION without it
+ *                their user address, and by VFIO_CHECK_EXTENSION without the
+ *                lock
  * @has_notified: return true if drivers may be notified of unmaps
  */
 struct type1_space_ops {

@@ -2,7 +2,6 @@
 /* Read kernel counters of memory. See counters.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

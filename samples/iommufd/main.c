@@ -404,8 +404,7 @@ static void show_one_group(struct device **siblings, int iommufd, __u32 ioas,
 	step_ok("%s and %s can only be attached to the same address space",
 		siblings[0]->address, siblings[1]->address);
 	check_call(vfio_detach(siblings[1]->fd), "VFIO_DEVICE_DETACH_IOMMUFD_PT");
-	if (siblings[0]->fd >= 0)
-		device_attach(siblings[0], ioas);
+	device_attach(siblings[0], ioas);
 }
 
 static void show_detach(struct device *device, int iommufd, __u32 ioas,

@@ -57,8 +57,9 @@ static int link_name(const char *address, const char *link, char *name,
 }
 
 /*
- * Insert an address into a sorted array of @nr addresses. If there are @max of
- * them, drop the highest one. Return the new number of addresses.
+ * Insert an address into a sorted array of @nr addresses. If the array already
+ * has @max of them, drop the highest one, which may be the new one. Return the
+ * new number of addresses.
  */
 static unsigned int insert_sorted(struct pci_address *found, unsigned int nr,
 				  unsigned int max, const char *address)

@@ -47,8 +47,8 @@ int pci_group(const char *address);
  * pci_bind_vfio() - bind a function to vfio-pci
  * @address: address of the function
  *
- * Unbinds any other driver first. Does nothing if vfio-pci is already bound.
- * Needs root.
+ * Unbinds any other driver first. Does nothing if the function is already bound
+ * to vfio-pci. Needs root.
  *
  * Return: 0, -ENODEV if driver_override cannot be set or vfio-pci does not bind
  * to the function, or another -errno.

@@ -100,8 +100,8 @@ static const char *find_device_with_neighbor(char **addresses, unsigned int nr,
 }
 
 /*
- * Count the devices that a reset of the bus of @fd affects although the iommufd
- * that @fd is bound to does not own them.
+ * Count the devices that a bus reset of the device @fd affects, but that the
+ * iommufd of this device does not own.
  */
 static unsigned int count_foreign_devices(int fd)
 {

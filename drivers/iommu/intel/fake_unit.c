@@ -178,7 +178,7 @@ struct vtd_bed *vtd_bed_create(struct kunit *test)
 }
 
 /**
- * vtd_bed_destroy() - take the fake unit out of the domain, and free the domain
+ * vtd_bed_destroy() - remove the fake unit from the domain, and free the domain
  * @bed: the fixture
  */
 void vtd_bed_destroy(struct vtd_bed *bed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A fake IOMMU unit for KUnit tests, which records its invalidations. */
+/* A fake IOMMU unit that records its invalidations, for KUnit tests. */
 #ifndef _VTD_FAKE_UNIT_H
 #define _VTD_FAKE_UNIT_H
 
@@ -29,7 +29,7 @@
  * @start: first IOVA
  * @last: last IOVA
  * @table_refs: refcount of vtd_bed.table at the time of the invalidation
- * @entry: value of vtd_bed.entry at that time
+ * @entry: word that vtd_bed.entry points to, as of that time
  */
 struct vtd_flush {
 	u8 type;
@@ -48,8 +48,8 @@ struct vtd_flush {
  * @domain: the domain
  * @flushes: recorded invalidations
  * @nr: number of recorded invalidations, at most MAX_FLUSHES
- * @table: page table to record the refcount of in vtd_flush.table_refs, or NULL
- * @entry: word of an entry to record in vtd_flush.entry, or NULL
+ * @table: page table; vtd_flush.table_refs records its refcount. May be NULL
+ * @entry: word of an entry that vtd_flush.entry records, or NULL
  */
 struct vtd_bed {
 	struct intel_iommu iommu;

@@ -13,8 +13,8 @@
 #include "fake_unit.h"
 
 /*
- * A store to another flag must not rewrite the byte of has_iotlb_device. It
- * could undo a concurrent update, so that device TLBs are no longer flushed.
+ * A store to another flag must not rewrite the byte of has_iotlb_device. Such a
+ * store could undo a concurrent update, and device TLBs would not be flushed.
  */
 static_assert(offsetof(struct dmar_domain, iommu_coherency) !=
 	      offsetof(struct dmar_domain, has_iotlb_device));

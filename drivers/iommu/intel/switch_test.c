@@ -188,7 +188,7 @@ static void device_tlb_is_flushed_last(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, old->has_iotlb_device);
 }
 
-/* If the unit has no domain ID left, nothing changes. */
+/* If the unit has no domain ID left, the move fails and changes nothing. */
 static void failed_switch_changes_nothing(struct kunit *test)
 {
 	struct context_entry before = *moving->context;

@@ -336,7 +336,7 @@ static int access_attach(struct iommufd_access *access,
 /**
  * iommufd_access_attach() - attach an access to an IOAS, or move it to another
  * @access: the access
- * @ioas_id: ID of the IOAS. IOMMU_DESTROY fails for it until the access is
+ * @ioas_id: ID of the IOAS. IOMMU_DESTROY of the IOAS fails until the access is
  *           detached or moved
  *
  * No memory is pinned. If @access is attached to another IOAS, its pages there

@@ -50,9 +50,9 @@ const struct iommufd_object_type iommufd_device_type = {
  *       the device yet
  * @id: set to the ID of the device in @ictx
  *
- * When this returns, DMA of the whole group is blocked, unless another device
- * of the group is bound and attached already. The bound device holds a
- * reference to the file of @ictx until it is unbound.
+ * On success, DMA of the whole group is blocked, unless another device of the
+ * group is bound and attached already. The bound device holds a reference to
+ * the file of @ictx until it is unbound.
  *
  * Context: May sleep. The caller keeps the driver bound to @dev until
  * iommufd_device_unbind() has returned.
@@ -157,7 +157,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, IOMMUFD);
  * @pt_id: input: ID of an IOAS or of an HWPT; output: ID of the HWPT that the
  *         device is attached to
  *
- * While the device is attached, the IOAS translates all DMA that carries the
+ * While the device is attached, the HWPT translates all DMA that carries the
  * requester ID of the device. If the device is attached already, all attached
  * devices of its group are moved; see iommufd_hwpt_replace().
  *

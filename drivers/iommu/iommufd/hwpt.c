@@ -3,21 +3,21 @@
  * HWPTs: the I/O page tables of an IOAS.
  *
  * An IOAS has as many HWPTs as its devices require, usually one. A device is
- * attached to the first HWPT that is compatible with it. If there is none, a
- * new HWPT is created, which is freed when its last device detaches. User space
- * can also create HWPTs and select one when it attaches a device. Such an HWPT
- * stays until user space destroys it, and is used only for devices for which it
- * was selected, and for devices of the same group that move with these.
+ * attached to the first HWPT that is compatible with it. If there is none, the
+ * attach creates a new HWPT, which is freed when its last device detaches. User
+ * space can also create HWPTs and select one when it attaches a device. Such an
+ * HWPT stays until user space destroys it, and is used only for devices for
+ * which it was selected, and for devices of the same group that move with them.
  *
  * Devices are attached to a domain only through the IOMMU core, which keeps the
  * devices of a group together. Only the engine maps memory in a domain. Many
  * IOMMU drivers fix the format of a domain when the first device is attached,
- * so the engine fills a domain after that attach. To move a device (replace.c),
- * the engine has to fill the domain before the device is attached to it, so a
- * device can be moved only if the driver can choose the format earlier. A
- * driver may also change the format when no device is attached any more, so the
- * engine empties the domain before the last device is detached, and the domain
- * is not used again.
+ * so the engine fills a domain after that attach. If a device is to be moved
+ * (replace.c), the engine has to fill the new domain before the device is
+ * attached to it, so a device can be moved only if the driver can choose the
+ * format earlier. A driver may also change the format when no device is
+ * attached any more, so the engine empties the domain before the last device is
+ * detached, and the domain is not used again.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -405,10 +405,10 @@ int iommufd_hwpt_attach(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	/*
 	 * Before the device joins a domain, reserve the IOVAs that the device
 	 * cannot use, so that no map uses them. The attach affects the whole
-	 * group, but regions of other devices of the group are only reserved
-	 * once these devices are attached as well. The reservation may wait for
-	 * a map. Do not hold attach_lock meanwhile: a detach takes the lock and
-	 * is not killable.
+	 * group, but the IOVAs that another device of the group cannot use are
+	 * reserved only when that device is attached as well. The reservation
+	 * may wait for a map. Do not hold attach_lock meanwhile: a detach takes
+	 * the lock and is not killable.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, idev->dev,
 				 &join.msi_start);

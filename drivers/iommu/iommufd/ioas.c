@@ -100,9 +100,9 @@ int iommufd_ioasid_alloc(struct iommufd_call *call)
 }
 
 /*
- * Get at most @room usable ranges from the engine. @ranges is set to a new
- * array, which the caller frees, or to NULL if out of memory, and @nr to the
- * number of ranges in the array. Returns the number of ranges that exist.
+ * Get at most @room usable ranges from the engine. Sets @ranges to a new array,
+ * which the caller frees, and @nr to the number of ranges in it. If out of
+ * memory, sets @ranges to NULL. Returns the number of ranges that exist.
  */
 static unsigned int ranges_snapshot(struct io_pagetable *iopt, u32 room,
 				    struct iopt_range **ranges,

@@ -27,8 +27,8 @@
  *					lock may wait for memory or for a driver
  *					only while the HWPTs of the IOAS have no
  *					devices. A device is moved under the
- *					locks of both IOASes, of which the one
- *					at the lower address is taken first
+ *					locks of both IOASes; the lock of the
+ *					IOAS at the lower address is taken first
  *	iommufd_access::unmap_lock	held across the unmap callback of a
  *					driver
  *	locks of that driver
@@ -159,8 +159,9 @@ int iommufd_object_respond(struct iommufd_object *obj,
  * exited. IOMMU_IOAS_COPY and an attach return -EFAULT for both, as Linux 6.12
  * does.
  *
- * No other caller needs the conversion: IOMMU_IOAS_MAP pins memory of the
- * calling process, and the driver of an access gets the errno of the engine.
+ * Other code that pins memory does not convert errnos: IOMMU_IOAS_MAP pins
+ * memory of the calling process, so -ESRCH does not occur, and the driver of an
+ * access gets the errno of the engine.
  *
  * The only other errno of the engine that is converted is that of
  * IOMMU_OPTION_HUGE_PAGES, see set_small_iopte().
@@ -234,14 +235,14 @@ iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id)
  * @obj: object head; the only long-term user is the subsystem that bound the
  *       device
  * @dev: the device; its group is owned by the context
- * @info: description of the I/O page table that the device can be attached to
+ * @info: properties of the I/O page tables that the device can be attached to
  * @enforce_snoop: the IOMMU can make all DMA of the device coherent
  * @cookie: number by which user space identifies the device
  * @group: the IOMMU group of @dev, with a reference
  * @hwpt: HWPT that the device is attached to, or NULL. Attach sets and detach
  *        clears it; the subsystem serialises these calls. A move of any device
  *        of the group replaces the HWPT of all attached devices of the group,
- *        with attach_lock held for the IOAS of the old and of the new HWPT
+ *        with the attach_lock of both the old and the new IOAS held
  * @item: node in iommufd_hwpt.attached, unless @hwpt is NULL
  */
 struct iommufd_device {
@@ -306,7 +307,7 @@ struct iommufd_hwpt {
 extern const struct iommufd_object_type iommufd_hwpt_type;
 
 /**
- * struct iommufd_join - a device on its way to an HWPT
+ * struct iommufd_join - request to attach or move a device to an HWPT
  * @idev: the device
  * @ioas: IOAS of the HWPT; the caller is a short-term user of it
  * @hwpt_id: input: ID of the HWPT, or 0 for any HWPT of @ioas; output: ID of

@@ -241,8 +241,8 @@ int iommufd_hwpt_replace(struct iommufd_device *idev, struct iommufd_ioas *ioas,
 	/*
 	 * Do not make the device the owner of the reservation: a concurrent
 	 * move of another device of the group may reserve IOVAs with this
-	 * device as the owner, and undo that, which removes all reservations of
-	 * the owner.
+	 * device as the owner. If that move fails, it removes all reservations
+	 * of the owner.
 	 */
 	rc = iopt_reserve_device(ioas->iopt, idev->dev, &join, &join.msi_start);
 	if (rc)

@@ -38,7 +38,7 @@ static void access_free(struct iopt_access *access)
 /**
  * iopt_access_create() - create an access to a space
  * @iopt: the space; it must outlive the access
- * @ops: callbacks, or NULL for an access that never pins
+ * @ops: callbacks, or NULL if iopt_access_pin() is not called for the access
  * @data: argument of the callbacks
  *
  * If @ops is not NULL, all mappings have to be page aligned until the access is

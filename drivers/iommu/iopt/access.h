@@ -12,7 +12,7 @@ struct io_pagetable;
 /**
  * struct iopt_access - an in-kernel user of a space
  * @iopt: the space
- * @ops: callbacks of the user; NULL for an access that never pins
+ * @ops: callbacks of the user; NULL if it does not call iopt_access_pin()
  * @data: argument of the callbacks in @ops
  * @owner: unique number of an access that owns its pins, 0 for all others
  * @closing: iopt_access_destroy() is running, so no callback may be started

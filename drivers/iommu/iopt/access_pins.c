@@ -112,8 +112,9 @@ static struct iopt_pin *pin_make(struct pins_call *call,
 }
 
 /*
- * Make @pin, which is freed on failure, the first record of the page of @run.
- * @owns is true if no holder has the page pinned.
+ * Store @pin as the first record of the page at @index, which is the first page
+ * of @run. @owns is true if no holder has the page pinned. On failure, @pin is
+ * freed.
  */
 static int pin_store(struct iopt_pages *pages, unsigned long index,
 		     struct iopt_pin *pin, const struct iopt_run *run,
@@ -131,8 +132,8 @@ static int pin_store(struct iopt_pages *pages, unsigned long index,
 }
 
 /*
- * Pin a page that an access or a holder has pinned already. @nr more pages are
- * to be pinned.
+ * Pin a page that an access or a holder has pinned already. @nr is the number
+ * of pages that the call has yet to pin after this one.
  */
 static int pin_again(struct pins_call *call, struct iopt_pages *pages,
 		     unsigned long index, unsigned long nr,

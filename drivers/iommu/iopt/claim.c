@@ -2,8 +2,8 @@
 /*
  * Claims: intervals in which an operation walks areas in batches.
  *
- * A map of many areas, and an unmap that cannot take its areas at once, drop
- * io_pagetable.lock between batches. The map holds a claim until it has
+ * A map of many areas, and an unmap that cannot take all of its areas at once,
+ * drop io_pagetable.lock between batches. The map holds a claim until it has
  * inserted its areas, the unmap until it has removed its areas or failed. A
  * claim keeps other unmaps out of the interval. The claim of a map also keeps
  * other maps out. The claim of an unmap delays maps that need a claim

@@ -19,8 +19,8 @@ struct iopt_area;
  *       belongs to an unmap, which ignores areas that are inserted after the
  *       interval was claimed
  * @committed: the unmap can no longer fail
- * @refilled: attach has added an area of the interval to a domain since the
- *            unmap started its latest report of dirty pages
+ * @refilled: attach may have added an area of the interval to a domain since
+ *            the unmap started its latest report of dirty pages
  * @late_below: an area that extends below the interval was inserted after the
  *              interval was claimed
  * @late_above: an area that extends above the interval was inserted after the

@@ -168,7 +168,9 @@ static int areas_copy(const struct source *source, struct iopt_new_areas *new)
  * @src: the space of the existing mappings
  * @src_iova: first IOVA in @src, which may be inside a mapping. The user
  *            address mapped there must be a multiple of iopt_iova_alignment()
- *            of @dst, and so must the boundaries of mappings inside the range
+ *            of @dst. If the range spans mappings, this also applies to the
+ *            user address at which each further mapping starts, and to the
+ *            distance of its first IOVA from @src_iova
  * @length: length in bytes, a nonzero multiple of iopt_iova_alignment(). The
  *          range in @src may span mappings, but must not contain a hole
  * @prot: IOMMU_READ, IOMMU_WRITE or both, and other flags of iommu_map()

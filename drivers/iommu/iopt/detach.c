@@ -138,8 +138,9 @@ static void domain_empty(struct io_pagetable *iopt, struct iopt_domain *domain)
  * @domain: an entry of io_pagetable.domains; not all areas need be in the
  *          domain. It is freed after an RCU grace period
  *
- * Context: process context, may sleep uninterruptibly. @iopt->attach_mutex and
- * @iopt->lock are held; @iopt->lock is dropped and retaken.
+ * Context: process context, may sleep; waits uninterruptibly for working areas.
+ * @iopt->attach_mutex and @iopt->lock are held; @iopt->lock is dropped and
+ * retaken.
  */
 void iopt_domain_remove(struct io_pagetable *iopt, struct iopt_domain *domain)
 {

@@ -13,8 +13,9 @@
  * was last reported, or currently has it pinned. While the space has an
  * untracked device, all pages that a domain translates are dirty too, and they
  * stay dirty when the device leaves the space or their last domain is detached.
- * Unless IOPT_DIRTY_KEEP is set, reporting a page makes it clean if it is
- * neither pinned by an access nor still dirty because of an untracked device.
+ * A report without IOPT_DIRTY_KEEP makes a page clean, unless an access has the
+ * page pinned, or a domain translates it while the space has an untracked
+ * device.
  */
 #include <linux/bitops.h>
 #include <linux/module.h>

@@ -20,8 +20,8 @@
 #include "io_pagetable.h"
 
 /*
- * Check that a query covers the whole area, and that no bit of @query->bitmap
- * covers both pages of the area and other pages.
+ * Check that a query of [@start, @last] covers the whole area, and that no bit
+ * of @query->bitmap covers both pages of the area and other pages.
  */
 static bool query_suits(const struct iopt_dirty_query *query,
 			const struct iopt_area *area, unsigned long start,
@@ -109,7 +109,7 @@ static u64 pages_take_bits(struct iopt_area *area, const struct slice *slice,
 	unsigned long page;
 	u64 taken = 0;
 
-	/* Pins through other areas of the same pages are not marked yet. */
+	/* Pins through other areas of the same pages may not be marked yet. */
 	iopt_area_mark_pinned(area, first, end - first);
 	for (page = find_next_bit(area->dirty, end, first); page < end;
 	     page = find_next_bit(area->dirty, end, page)) {
@@ -158,7 +158,7 @@ static void area_put_bits_back(struct io_pagetable *iopt,
 			       struct iopt_area *area,
 			       const struct slice *slice, u64 taken)
 {
-	/* Both operands are powers of two, so one bit covers all nr pages. */
+	/* Both are powers of two, so one bit of @taken covers all nr pages. */
 	unsigned long nr = min_t(unsigned long, slice->per_bit, BITS_PER_LONG);
 	unsigned long page = slice->first;
 	unsigned int steps = 0;

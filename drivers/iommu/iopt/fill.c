@@ -75,8 +75,8 @@ int iopt_area_hold(struct io_pagetable *iopt, struct iopt_area *area,
  * iopt_area_drop() - unpin the pages of an area that no domain translates
  * @iopt: the space
  * @area: an area that holds its pages and is in no domain
- * @unsynced: receives the payer if VmLck must be lowered; see
- *            iopt_payer_sync_later()
+ * @unsynced: payer noted so far, or NULL. If VmLck must be lowered, replaced by
+ *            the payer of @area; see iopt_payer_sync_later()
  *
  * Context: process context, may sleep. Takes @area->pages->mutex, but does not
  * wait for an mmap_lock, because other threads may be waiting uninterruptibly
@@ -125,7 +125,7 @@ void iopt_area_drop_attached(struct io_pagetable *iopt, struct iopt_area *area)
  * @domain: an open domain. @area is in all open domains that precede @domain in
  *          the list, and in no domain that follows @domain
  *
- * Context: process context, may sleep killably. Takes @area->pages->mutex.
+ * Context: process context, may sleep. Takes @area->pages->mutex killably.
  * Return: 0, or
  * * %-EINTR - A fatal signal is pending.
  * * Another errno of iopt_area_program().

@@ -21,7 +21,7 @@ struct iopt_pages;
  * @nr_charged: number of pages charged
  * @max: capacity in pages
  * @alone: no other caller can find the iopt_pages, so iopt_pages.mutex need not
- *         be dropped while pages are pinned
+ *         be dropped to pin pages
  * @few_pages: storage for @pages of a small batch
  * @few_packed: storage for @runs of a small batch
  */

@@ -16,8 +16,8 @@
  *   in        an area is in a domain if the domain translates it
  *   open      a domain is open if new areas must be added to it: it is attached
  *             and not being detached
- *   orphan    an area with memory that has moved to another process or address;
- *             see adopt.c
+ *   orphan    an area that maps memory which has moved to another process or
+ *             address; see adopt.c
  *   hole      unmapped IOVAs between two adjacent areas
  */
 #ifndef __IOPT_IO_PAGETABLE_H
@@ -101,12 +101,11 @@ struct iopt_payer;
  *  @track_mutex                  held while dirty tracking starts or stops,
  *                                which adds or removes the bitmaps of areas
  *  @lock                         held to look up, link and unlink objects;
- *                                never while pages are pinned, a domain is
- *                                programmed, user memory is accessed or a
- *                                callback of an access runs
- *  &iopt_pages.mutex             held while pages are unpinned and while
- *                                domains are programmed with them. Also held
- *                                while pages are pinned, if no other caller can
+ *                                never to pin pages, to program a domain, to
+ *                                access user memory or to run a callback of an
+ *                                access
+ *  &iopt_pages.mutex             held to unpin pages and to program domains.
+ *                                Also held to pin pages, if no other caller can
  *                                find the iopt_pages. Only callers that share
  *                                the pages contend for it. Under @lock, only
  *                                mutex_trylock() is allowed

@@ -318,9 +318,10 @@ EXPORT_SYMBOL_NS_GPL(iopt_iova_alignment, IOPT);
  *
  * Context: any context; the value may change at any time.
  * Return: bitmap of the sizes in bytes, never 0. Sizes below the page size are
- * reported as the page size. If no domain is attached, all sizes from the page
- * size on are set. If the domains have no common size, the only bit that is set
- * is that of iopt_iova_alignment() or the page size, whichever is larger.
+ * reported as the page size. If no domain is attached, the bits of the page
+ * size and of all larger sizes are set. If the domains have no common size, the
+ * only bit that is set is that of iopt_iova_alignment() or the page size,
+ * whichever is larger.
  */
 unsigned long iopt_pgsizes(struct io_pagetable *iopt)
 {

@@ -341,7 +341,8 @@ int iopt_areas_map(struct iopt_new_areas *new, unsigned long *iova,
  * @iopt: the space
  * @account: accounting mode
  *
- * Reuses the payer of the last mapping if it is equivalent.
+ * Reuses the payer of the last mapping if that payer has the same process, user
+ * and accounting mode.
  *
  * Context: process context with an mm, may sleep.
  * Return: the payer with a reference for the caller, or NULL if out of memory.

@@ -116,7 +116,7 @@ void iopt_pages_unlock(struct iopt_pages *pages)
  * Pinned pages stay pinned. Pages that are pinned later are looked up at @uptr.
  *
  * Context: process context. May block indefinitely (killable) on the mmap_lock
- * of @payer. Takes @pages->mutex, but drops it while @payer is charged.
+ * of @payer. Takes @pages->mutex, but drops it to charge @payer.
  * Return: 0, or
  * * %-ENOMEM - RLIMIT_MEMLOCK of @payer would be exceeded.
  * * %-EINTR - A fatal signal is pending.

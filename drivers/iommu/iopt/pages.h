@@ -6,7 +6,7 @@
  *   holder    a mapping that needs its slice of the pages pinned because a
  *             domain translates the mapping. The pages of the slice stay pinned
  *             as long as the mapping is a holder
- *   access    an in-kernel user of the memory, which pins single pages
+ *   access    an in-kernel user that pins single pages of the memory
  *   pin       the record of a page that an access has pinned; see access_pins.h
  *   owns      a pin owns its page if no holder has the page pinned. The page is
  *             then unpinned when accesses have removed all pins of the page
@@ -27,14 +27,13 @@ struct kmem_cache;
 
 /**
  * struct iopt_pages - user memory behind mappings
- * @kref: references of the mappings of the pages
+ * @kref: reference count; each mapping of the pages holds a reference
  * @writable: pages are pinned for writing
  * @pfnmap: memory without struct page is allowed
- * @mutex: protects all members below except @gfp. Held while pages are unpinned
- *         and while domains are programmed from @runs. Dropped while pages are
- *         pinned, after their indexes have been claimed in @claims. If no other
- *         caller can find the iopt_pages, pages are pinned with the mutex held
- *         and without a claim
+ * @mutex: protects all members below except @gfp. Held to unpin pages and to
+ *         program domains from @runs. Dropped to pin pages, after their indexes
+ *         have been claimed in @claims. If no other caller can find the
+ *         iopt_pages, pages are pinned with the mutex held and without a claim
  * @gfp: allocation flags for @runs and @pins
  * @nr_waiting: number of callers that are waiting for a claim to end
  * @nr_ended: incremented when a claim ends while @nr_waiting is not 0

@@ -186,9 +186,9 @@ static int run_cut(struct iopt_pages *pages, unsigned long index)
 }
 
 /*
- * Return the number of consecutive indexes, starting at @first, that are not in
- * a hole. Visit at most RELEASE_PAGES runs. If @first is in a hole, return 0
- * and lower @last to the end of the hole.
+ * Return the number of consecutive indexes in [@first, *@last], starting at
+ * @first, that are not in a hole. Visit at most RELEASE_PAGES runs. If the walk
+ * reaches a hole, lower *@last to the end of the hole.
  */
 static unsigned long pinned_from(struct iopt_pages *pages, unsigned long first,
 				 unsigned long *last)

@@ -2,7 +2,7 @@
 /*
  * Pinning and faulting in pages without holding iopt_pages.mutex.
  *
- * iopt_pages.mutex is dropped while pages are pinned or faulted in, unless no
+ * iopt_pages.mutex is dropped to pin pages and to fault them in, unless no
  * other caller can find the iopt_pages yet. A caller claims the indexes of a
  * batch before it pins them, to keep other callers from pinning the same pages.
  */
@@ -29,7 +29,7 @@ static void claim_end(struct iopt_pages *pages, struct iopt_page_claim *claim)
  * iopt_pages_unclaimed() - find indexes that no other caller has claimed
  * @pages: the pages
  * @first: first index
- * @last: last index; lowered to the index before the next claim
+ * @last: last index; lowered to the index before the next claim, if any
  *
  * Context: @pages->mutex is held.
  * Return: true if @first is not claimed, otherwise false.
@@ -83,7 +83,7 @@ void iopt_pages_wait(struct iopt_pages *pages)
  *         @pages->mutex
  *
  * Context: process context, may block like iopt_gup(). @pages->mutex is held.
- * Unless @batch->alone is set, it is dropped while pages are pinned and retaken
+ * Unless @batch->alone is set, it is dropped to pin the pages and retaken
  * afterwards.
  * Return: see iopt_gup().
  */

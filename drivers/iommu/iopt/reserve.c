@@ -353,7 +353,7 @@ static int areas_check_aligned(struct io_pagetable *iopt, unsigned long granule)
  * iopt_update_alignment(). Before the caller drops @iopt->lock, it must change
  * a member, such as io_pagetable.max_iopte, that makes iopt_update_alignment()
  * compute at least @alignment. It must then call iopt_update_alignment(), which
- * also lowers an alignment that a concurrent call left too high by failing.
+ * also lowers the alignment if a concurrent call has raised it and then failed.
  *
  * Context: @iopt->lock is held, and may be dropped and retaken. May wait
  * killably for mappings that are being built or torn down.

@@ -52,7 +52,7 @@ static inline void runs_count_steps(unsigned long n)
 }
 #endif
 
-/* Called by loops over chunks with the position of each chunk. May sleep. */
+/* Loops over chunks call this with the position of each chunk. May sleep. */
 static inline void runs_chunk_step(unsigned int c)
 {
 	runs_count_steps(1);

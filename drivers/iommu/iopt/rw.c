@@ -40,8 +40,9 @@ static int user_copy(unsigned long uaddr, void *buffer, unsigned long length,
 
 /*
  * Copy between a buffer and the memory of a process through its page tables.
- * Returns false if the caller cannot use them. Only a task that runs with @mm
- * can and, until the process has exited, a kernel thread without an mm.
+ * Returns false if the caller cannot use them. They can be used by a task that
+ * runs with @mm and, until the process has exited, by a kernel thread without
+ * an mm.
  */
 static bool mm_copy(struct mm_struct *mm, unsigned long uaddr, void *buffer,
 		    unsigned long length, bool write, int *rc)
@@ -73,9 +74,9 @@ static void page_copy(struct page *page, unsigned int offset, void *buffer,
 }
 
 /*
- * Copy between a buffer and the memory of any process. Each page is pinned for
- * the duration of the copy. A page that is pinned already is used even after
- * the process has exited.
+ * Copy between a buffer and the memory of any process. Pages are pinned only
+ * while they are copied. A page that is pinned already is used even after the
+ * process has exited.
  */
 static int pinned_copy(struct iopt_access *access, struct iopt_area *area,
 		       unsigned long iova, void *buffer, unsigned long length,

@@ -3,10 +3,10 @@
  * Unmapping the areas of an interval.
  *
  * An unmap first marks all areas of the interval as busy and notifies accesses,
- * which then unpin their pages. It then removes the areas from the domains and
- * from the tree, and frees them. If the interval has many areas, or areas that
- * other callers are using, a claim makes the unmap appear as a single
- * operation; see claim.c.
+ * so that they unpin their pages. The unmap then removes the areas from the
+ * domains and from the tree, and frees them. If the interval has many areas, or
+ * areas that other callers are using, a claim makes the unmap appear as a
+ * single operation; see claim.c.
  *
  * An unmap cannot fail once it has removed an area from a domain.
  *
@@ -321,12 +321,12 @@ static int unmap_finish(struct unmap *unmap)
  *
  * Context: process context, may sleep. Waits killably for mappings in the
  * interval that are being built, added to a domain or torn down, for accesses
- * to unpin, and for the mmap_lock of the current process. With @query, may
- * block indefinitely on page faults of the bitmap. Waits uninterruptibly while
- * a detach or a failed attach removes the mappings from its domain. Unpinning
- * may wait uninterruptibly for a filesystem; see iopt_unpin_run(). Callers must
- * hold neither the mmap_lock nor a lock that the unmap callback of an access
- * takes.
+ * to unpin pages, and for the mmap_lock of the current process. With @query,
+ * may block indefinitely on page faults of the bitmap. Waits uninterruptibly
+ * while a detach or a failed attach removes the mappings from its domain.
+ * Unpinning may wait uninterruptibly for a filesystem; see iopt_unpin_run().
+ * Callers must hold neither the mmap_lock nor a lock that the unmap callback of
+ * an access takes.
  * Return: 0, or
  * * %-ENOENT - A mapping extends beyond the interval, or the interval contains
  *   no mapping and is not the whole address space.

@@ -19,7 +19,7 @@
 /**
  * iopt_wait_idle_since() - wait until an area has become idle since @seen
  * @iopt: the space
- * @seen: io_pagetable.idle_seq when the caller started its lookup
+ * @seen: value of io_pagetable.idle_seq when the caller started its lookup
  * @state: %TASK_KILLABLE, or %TASK_UNINTERRUPTIBLE for callers that cannot
  *         fail. Such a caller may wait for callbacks and for work that unpins
  *         pages, but not for work that pins pages

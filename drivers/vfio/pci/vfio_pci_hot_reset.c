@@ -13,7 +13,7 @@
  *
  * While the lock of the device set is held, no device of the set can be opened
  * or closed. A new owner thus cannot use an affected device before the lock is
- * dropped, even if the ownership ends after it was checked.
+ * dropped, even if the iommufd loses ownership of the device after the check.
  */
 #include <linux/iommufd.h>
 #include <linux/module.h>

@@ -204,7 +204,7 @@ static int fill_domain(struct type1 *type1, struct iommu_domain *domain,
 	 * engine, the IOMMU driver detected such a mapping, and VT-d returned
 	 * this errno. Other drivers returned other errnos. list_empty() reads
 	 * one pointer and needs no lock here: if the last group is being
-	 * detached, both errnos are correct. Other attaches are excluded by
+	 * detached, either errno is correct. Other attaches are excluded by
 	 * attach_lock.
 	 */
 	if (rc == -EADDRINUSE && list_empty(&type1->domains) &&

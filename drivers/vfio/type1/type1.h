@@ -61,8 +61,8 @@ struct type1_group {
 /**
  * struct type1 - type1 state of a container
  * @space: the I/O address space and the state of its ioctls. Its vaddr_lock is
- *         also held while a mediated group is being attached, since orphans and
- *         mediated groups exclude each other
+ *         also held while a mediated group is being attached, since a container
+ *         with a mediated group has no mapping without a user address
  * @access: access of the engine, shared by the drivers of all devices
  * @nesting: domains must be stage 2 of a nested translation
  * @attach_lock: serialises attaches of physical groups, so that an attach finds
@@ -87,8 +87,8 @@ struct type1_group {
  * of the engine. type1_space.vaddr_lock is taken outside of @lock.
  *
  * @notify_lock is taken in the callback of the engine with none of the other
- * locks held. Drivers take their own locks under it, and also pin and unpin
- * with these locks held. Pinning and unpinning must therefore take no lock of
+ * locks held. Drivers take their own locks under it, and may hold their locks
+ * when they pin or unpin. Pinning and unpinning must therefore take no lock of
  * this struct except @lock.
  */
 struct type1 {

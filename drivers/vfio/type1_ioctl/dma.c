@@ -265,7 +265,7 @@ static int unmap_vaddr(struct type1_space *space, struct unmap *unmap)
 	return -EINVAL;
 }
 
-/* Set the range of @unmap, which is initially 0, from @arg. */
+/* Set the range of @unmap from @arg. The caller has set @unmap->start to 0. */
 static int unmap_set_range(struct type1_space *space, struct unmap *unmap,
 			   const struct vfio_iommu_type1_dma_unmap *arg)
 {

@@ -7,8 +7,8 @@
  *
  * At each step, print the number of objects in each slab cache, and the memory
  * taken by slabs, vmalloc and per-CPU areas. All caches are shrunk first, so
- * that the difference between two steps is memory in use. I/O page tables are
- * allocated as whole pages, which none of these figures include.
+ * that the difference between two steps is memory in use. The figures exclude
+ * I/O page tables, which are allocated as whole pages.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -69,9 +69,10 @@ void space_attach(struct space *space, unsigned int device,
 
 /*
  * Create another I/O page table for @device. Linux 6.12 fills the table with
- * all mappings of the IOAS in this call, our kernel when the first device is
- * attached to the table. Return 0 and the ID of the table in @id, or a negative
- * errno, such as -ENOTTY if the kernel lacks IOMMU_HWPT_ALLOC.
+ * all mappings of the IOAS in this call, whereas our kernel does so when the
+ * first device is attached to the table. Return 0 and the ID of the table in
+ * @id, or a negative errno, such as -ENOTTY if the kernel lacks
+ * IOMMU_HWPT_ALLOC.
  */
 long space_new_table(struct space *space, unsigned int device, __u32 *id);
 void space_drop_table(struct space *space, __u32 id);

@@ -135,10 +135,10 @@ struct iommu_iova_range {
  *
  * Set the IOVAs that must remain usable. The list replaces the previous one,
  * and an empty list removes all restrictions. Attaching a device fails with
- * EADDRINUSE if the device reserves an allowed IOVA or its IOMMU cannot address
- * it. Allowing an IOVA fails with EADDRINUSE if this is true for an attached
- * device. When the kernel chooses an IOVA, it chooses an allowed one. Mappings
- * at a fixed IOVA are not restricted by the list.
+ * EADDRINUSE if the device reserves an allowed IOVA, or if its IOMMU cannot
+ * address one. The command fails with EADDRINUSE if either applies to a device
+ * that is attached already. When the kernel chooses an IOVA, it chooses an
+ * allowed one. Mappings at a fixed IOVA are not restricted by the list.
  *
  * A program that knows which IOVAs it will map can allow these IOVAs before it
  * attaches devices. It then need not check the usable ranges after each attach.
@@ -371,9 +371,9 @@ enum iommufd_vfio_ioas_op {
  * container IOAS. VFIO_GROUP_SET_CONTAINER creates it if none is selected.
  * IOMMU_VFIO_IOAS_GET fails with ENODEV if there is none.
  *
- * The selection does not move devices: those that are attached stay attached
- * to their IOAS, and devices that are opened later through a group are attached
- * to the new container IOAS.
+ * Selecting another IOAS does not move devices: those that are attached stay
+ * attached to their IOAS, and devices that are opened later through a group are
+ * attached to the new container IOAS.
  */
 struct iommu_vfio_ioas {
 	__u32 size;

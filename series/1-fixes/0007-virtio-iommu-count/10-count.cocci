@@ -1,5 +1,5 @@
 // files: drivers/iommu/virtio-iommu.c
-// Count an endpoint when the virtio device has attached it, not before or later.
+// Count an endpoint once the virtio device has attached it.
 
 @@
 identifier domain, dev, vdev, vdomain, ret;

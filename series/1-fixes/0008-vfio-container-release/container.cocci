@@ -7,7 +7,7 @@ attribute name __rcu;
  struct vfio_container {
  	...
  	void *iommu_data;
-+	/* Copy of the two above for ioctls, which do not take group_lock. */
++	/* Copy of both members above for ioctls, which take no group_lock. */
 +	struct vfio_container_iommu __rcu *iommu;
  	...
  };

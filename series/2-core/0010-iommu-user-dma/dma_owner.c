@@ -13,7 +13,7 @@
  * iommu_group_claim_dma_owner() has claimed for another owner, for example a
  * container of vfio, cannot be claimed here. For one owner, the two functions
  * do not exclude each other, and iommu_group_release_dma_owner() releases all
- * claims at once, so an owner must only use one of them for a group.
+ * claims at once, so an owner must use only one of the functions for a group.
  *
  * Context: May sleep. The caller ensures that @dev stays in its group, for
  * example because a driver is bound to @dev.
@@ -116,9 +116,9 @@ EXPORT_SYMBOL_GPL(iommu_device_release_dma_owner);
  * * Another errno of the IOMMU driver.
  *
  * On failure the count and the domain of the group are unchanged. If the driver
- * cannot attach one of the devices, those that it has attached are blocked
- * again. If this fails for a device, the device may keep its access to @domain,
- * and iommu_domain_free() does not free @domain.
+ * cannot attach one of the devices, the devices that it has already attached
+ * are blocked again. If a device cannot be blocked, it may keep its access to
+ * @domain, and iommu_domain_free() does not free @domain.
  */
 int iommu_device_attach_user_dma(struct device *dev,
 				 struct iommu_domain *domain)

@@ -1,5 +1,5 @@
 /**
- * struct domain_switch - a device on its way from one domain to another
+ * struct domain_switch - move of a device from one domain to another
  * @info: the device
  * @root: physical address of the page table of the new domain
  * @agaw: address width of that page table, as in struct dmar_domain

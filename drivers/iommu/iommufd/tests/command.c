@@ -15,8 +15,8 @@
 
 /*
  * Make a range of IOVAs unusable until the IOAS is destroyed, as if a device
- * had reserved the range. If this fails, all earlier reservations by this
- * command in the IOAS are removed.
+ * had reserved the range. If the engine cannot reserve the range, it also
+ * removes all earlier reservations by this command in the IOAS.
  */
 static int test_reserve(struct iommufd_call *call)
 {
@@ -48,9 +48,9 @@ static int test_reserve(struct iommufd_call *call)
 }
 
 /*
- * Pin memory in small batches if the limit is less than a page, otherwise in
- * batches of normal size. This applies to all files, and lasts until the next
- * such command.
+ * Pin memory in small batches if @cmd->bytes is less than a page, otherwise in
+ * batches of normal size. This applies to all files until the next command of
+ * this kind.
  */
 static int test_limit_memory(struct iommufd_call *call)
 {

@@ -60,7 +60,10 @@ static int mock_object_init(struct mock_object *mock, u32 flags, u32 *bound_id,
 		rc = PTR_ERR(mock->idev);
 		goto err_device;
 	}
-	/* Drop the reference to the file. The ioctl holds another one. */
+	/*
+	 * Drop the reference to the file that iommufd_device_bind() took, so
+	 * that the device does not keep the file open.
+	 */
 	iommufd_ctx_put(ictx);
 	rc = iommufd_device_attach(mock->idev, pt_id);
 	if (rc)
@@ -118,7 +121,10 @@ int iommufd_test_move_device(struct iommufd_call *call)
 	return rc ?: iommufd_respond(call, sizeof(*cmd));
 }
 
-/* Get the page at a user address, with a reference, or an ERR_PTR(). */
+/*
+ * Return the page at a user address, with a reference that the caller has to
+ * drop, or an ERR_PTR().
+ */
 struct page *iommufd_test_user_page(unsigned long uaddr)
 {
 	struct page *page;
@@ -133,7 +139,10 @@ struct page *iommufd_test_user_page(unsigned long uaddr)
 	return ERR_PTR(rc ?: -EFAULT);
 }
 
-/* Check that the HWPT @id translates the I/O page at @iova to @phys. */
+/*
+ * Check that the HWPT @id translates the I/O page at @iova to @phys. An HWPT
+ * without devices translates nothing.
+ */
 static int check_page(struct iommufd_ctx *ictx, u32 id, unsigned long iova,
 		      phys_addr_t phys)
 {
@@ -178,8 +187,8 @@ int iommufd_test_check_map(struct iommufd_call *call)
 }
 
 /*
- * Check how often a page is pinned. The kernel does not count the pins of each
- * page of a large folio, so a page of a large folio is not checked.
+ * Return true if a page has @nr pins. Always return true for a page of a large
+ * folio, because the kernel counts only the pins of the whole folio.
  */
 static bool has_pins(struct page *page, u32 nr)
 {
@@ -189,7 +198,7 @@ static bool has_pins(struct page *page, u32 nr)
 	       folio_ref_count(folio) / GUP_PIN_COUNTING_BIAS == nr;
 }
 
-/* Check that each page of the memory is pinned a certain number of times. */
+/* Check that each page of the memory has @cmd->pins.nr pins. */
 int iommufd_test_check_pins(struct iommufd_call *call)
 {
 	const struct test_command *cmd = call->cmd;

@@ -231,7 +231,7 @@ static int device_add_to_group(struct device *dev)
  * Context: May sleep.
  * Return: the device, which mock_device_destroy() destroys, or an ERR_PTR():
  * * %-ENOMEM - Out of memory.
- * * Another errno of the driver core.
+ * * Another errno of the driver core or of the IOMMU core.
  */
 struct device *mock_device_create(u32 flags)
 {
@@ -257,8 +257,9 @@ err_put:
 }
 
 /**
- * mock_device_destroy() - destroy a device of mock_device_create()
- * @dev: the device, which is not bound to a context
+ * mock_device_destroy() - destroy a mock device
+ * @dev: a device that mock_device_create() returned. It must not be bound to a
+ *       context
  *
  * Context: May sleep.
  */

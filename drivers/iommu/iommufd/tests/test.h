@@ -2,7 +2,7 @@
 /*
  * Mock devices and accesses, which the test command creates.
  *
- * Programs reach this code only if CONFIG_IOMMUFD_TEST is set.
+ * Built only with CONFIG_IOMMUFD_TEST.
  */
 #ifndef __IOMMUFD_TEST_H
 #define __IOMMUFD_TEST_H
@@ -29,7 +29,7 @@ int iommufd_test_access(struct iommufd_call *call);
 
 struct page *iommufd_test_user_page(unsigned long uaddr);
 
-/* Limit of the memory that one command uses, in bytes */
+/* Maximum number of bytes of memory that one command uses */
 #define TEST_LENGTH_MAX	(16UL << 20)
 
 #endif

@@ -44,7 +44,10 @@ static void no_unmap(void *data, unsigned long start, unsigned long last)
 {
 }
 
-/* Ops for an access that need not unpin in its unmap callback. */
+/*
+ * Ops with an empty unmap callback, for accesses that unpin before their pages
+ * are unmapped.
+ */
 const struct iopt_access_ops test_no_unmap_ops = { .unmap = no_unmap };
 
 static struct test_access *create(struct kunit *test,

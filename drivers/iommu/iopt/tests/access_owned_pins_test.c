@@ -214,8 +214,8 @@ static void unpin_all_waits_for_pinning(struct kunit *test)
 }
 
 /*
- * An unmap that waits for pins proceeds when iopt_access_unpin_all() removes
- * them.
+ * An unmap that waits until an access unpins its pages proceeds when
+ * iopt_access_unpin_all() removes the pins.
  */
 static void unmap_waits_for_unpin_all(struct kunit *test)
 {

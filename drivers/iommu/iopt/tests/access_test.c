@@ -23,7 +23,10 @@ static void create_ENOMEM(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&space->iopt->accesses));
 }
 
-/* A space has accesses from iopt_access_create() to iopt_access_destroy(). */
+/*
+ * iopt_has_accesses() returns true from the creation of an access until the
+ * access is destroyed.
+ */
 static void has_accesses(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -117,7 +120,7 @@ static void destroy_ignores_other_callbacks(struct kunit *test)
 	struct test_access *three;
 
 	start_blocked_callback(test, one, two, &unmap);
-	/* The unmap would notify @one next. */
+	/* If @one were not destroyed, the unmap would notify it next. */
 	test_thread_destroy(test, &destroy, one);
 	if (test_thread_expect_return(&destroy)) {
 		three = test_access_create(test);

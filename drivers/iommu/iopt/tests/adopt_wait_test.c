@@ -107,7 +107,7 @@ static long call_orphan_many(struct test_thread *thread)
 
 /*
  * Take a reference to the pages of an area, as a copy does, when iopt_orphan()
- * in call_orphan_many() first drops the lock. This thread is already waiting
+ * in call_orphan_many() first drops iopt->lock. By then, this thread is waiting
  * for the lock. It has real-time priority on the same CPU, so it runs as soon
  * as the lock is dropped. Return the number of orphans at that time.
  */
@@ -161,8 +161,8 @@ static void shared_after_check_EBUSY(struct kunit *test)
 }
 
 /*
- * iopt_orphan() and iopt_adopt() change nothing if they are killed while they
- * wait for attach_mutex.
+ * iopt_orphan() and iopt_adopt() change nothing if the thread is killed while
+ * it waits for attach_mutex.
  */
 static void orphan_and_adopt_EINTR(struct kunit *test)
 {

@@ -341,8 +341,8 @@ static phys_addr_t half_translate(const struct half *half, unsigned long iova)
 }
 
 /*
- * If a domain has I/O pages below the page size, it translates exactly the
- * bytes of the mapping. The pages are pinned and charged as a whole.
+ * A domain with I/O pages that are smaller than PAGE_SIZE translates exactly
+ * the bytes of the mapping. The pages are pinned and charged as a whole.
  */
 static void parts_of_pages_are_translated(struct kunit *test)
 {

@@ -176,9 +176,9 @@ static void expect_detach_beside_unmap(struct kunit *test,
 }
 
 /*
- * While an unmap waits for pins, detach removes the mapping from the old
- * domain, and attach adds it to a new one. If the unmap fails, the new domain
- * still translates the mapping.
+ * While an unmap waits until an access unpins, detach removes the mapping from
+ * the old domain, and attach adds it to a new one. If the unmap fails, the new
+ * domain still translates the mapping.
  */
 static void detach_beside_waiting_unmap(struct kunit *test)
 {
@@ -227,7 +227,7 @@ static void attach_beside_waiting_unmap(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, 8, atomic64_read(&current->mm->pinned_vm));
 	KUNIT_EXPECT_EQ(test, 2, test_unpin(access, IOVA, 8));
-	/* An attach that waited for the unmap can return now. */
+	/* If an attach did wait for the unmap, it can return now. */
 	if (i != 2)
 		test_thread_join(&attach);
 	KUNIT_EXPECT_EQ(test, 0, test_thread_join(&unmap));

@@ -3,7 +3,7 @@
  * Reports of dirty pages (dirty_report.c): which bits of the user's bitmap
  * iopt_dirty_read() writes, for a bitmap at any address.
  *
- * Each case compares the user's memory byte for byte with a simple model.
+ * Most test cases compare the user's memory byte for byte with a simple model.
  */
 #include <linux/bitmap.h>
 #include <linux/mman.h>

@@ -208,8 +208,8 @@ static void read_coarse(struct kunit *test)
 }
 
 /*
- * Pages that are pinned when tracking starts are dirty, and stay dirty at each
- * read until they are unpinned.
+ * A pinned page is reported as dirty by each read, and once more after it has
+ * been unpinned, even if it was pinned before tracking started.
  */
 static void pinned_is_dirty(struct kunit *test)
 {
@@ -392,8 +392,8 @@ static void map_while_tracking(struct kunit *test)
 
 /*
  * A mapping of more than INT_MAX pages cannot be tracked: tracking does not
- * start while such a mapping exists, and it cannot be created while tracking is
- * active.
+ * start while such a mapping exists, and no such mapping can be created while
+ * tracking is active.
  */
 static void too_large_to_track(struct kunit *test)
 {

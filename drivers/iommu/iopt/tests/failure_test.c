@@ -21,7 +21,7 @@
 #define NPAGES	40UL
 #define HALF	(NPAGES / 2)
 /*
- * Number of map_pages calls to expect at least. It is less than NPAGES, because
+ * Minimum number of map_pages calls to expect. It is less than NPAGES, because
  * pages that happen to be contiguous are mapped by a single call.
  */
 #define NSTEPS	(NPAGES - 5)

@@ -164,8 +164,8 @@ static void ranges_exclude_all_reservations(struct kunit *test)
 
 /*
  * If the smallest I/O page of a domain is larger than PAGE_SIZE, IOVAs must be
- * aligned to that page size, and the domain cannot be attached to a space with
- * unaligned mappings.
+ * aligned to the size of that I/O page, and the domain cannot be attached to a
+ * space with unaligned mappings.
  */
 static void alignment_of_coarse_domain(struct kunit *test)
 {

@@ -10,9 +10,9 @@
 #include "space.h"
 
 /*
- * Map at an IOVA that the engine chooses. The initial value of *@iova, which
- * would be too large, must be ignored. Nothing is pinned without a domain, so
- * any user address will do.
+ * Map at an IOVA that the engine chooses. The engine must ignore the initial
+ * value of *@iova, which is not a valid IOVA for a mapping. Nothing is pinned
+ * without a domain, so any user address will do.
  */
 static int map_anywhere(struct io_pagetable *iopt, unsigned long *iova,
 			unsigned long uaddr, unsigned long length)

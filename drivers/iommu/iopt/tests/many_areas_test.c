@@ -44,8 +44,8 @@ static void map_page_often(struct kunit *test, unsigned long uaddr,
 	}
 	KUNIT_ASSERT_EQ(test, nr, iopt->nr_areas);
 	/*
-	 * Attach, and the start and stop of tracking, wait for these counters
-	 * to become 0.
+	 * Attach, and the start and stop of tracking, each wait for some of
+	 * these counters to become 0.
 	 */
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_claimed);
 	KUNIT_ASSERT_EQ(test, 0, iopt->nr_inserting[false]);
@@ -94,7 +94,7 @@ static void expect_lock_breaks(struct kunit *test, unsigned long loops,
  * its loops. It gives up its first batch to start over with a claim, checks the
  * areas, marks them busy, hides them from accesses, notifies accesses, waits
  * for users, marks the areas as working, and removes them. If it may notify
- * accesses several times, it looks for users before it hides the areas.
+ * accesses several times, it also looks for users before it hides the areas.
  */
 static void unmap_of_many_drops_the_lock(struct kunit *test)
 {
@@ -390,7 +390,10 @@ static int map_odd_byte(struct test_space *space)
 			     TEST_RW, IOPT_ACCOUNT_USER, IOPT_MAP_FIXED);
 }
 
-/* Map, destroy an access, which updates the alignment, and map again. */
+/*
+ * Try to map. If the alignment is too high, create and destroy an access, which
+ * updates the alignment, and try again.
+ */
 static long map_odd_bytes(struct test_space *space)
 {
 	int rc = map_odd_byte(space);

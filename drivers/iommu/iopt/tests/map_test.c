@@ -117,7 +117,7 @@ static void map_EFAULT(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, test_unmap(iopt, IOVA, 40));
 }
 
-/* Memory that the process can only write can be mapped for writing. */
+/* Memory that the process can only write to can be mapped for writing. */
 static void map_write_only_memory(struct kunit *test)
 {
 	struct test_space *space = test->priv;
@@ -259,7 +259,7 @@ static void map_claims(struct io_pagetable *iopt, int nr)
 /*
  * iopt_mappings_left() returns the number of mappings that the policy still
  * allows, minus the mappings that are yet to be inserted by any map that has a
- * claim. A call that needs more than this number fails with -ENOSPC.
+ * claim. A call that needs more mappings than that fails with -ENOSPC.
  */
 static void mappings_left(struct kunit *test)
 {

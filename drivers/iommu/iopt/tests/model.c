@@ -157,7 +157,7 @@ u64 model_reserved(const struct model_space *space)
 }
 
 /*
- * Return true if the engine may choose these IOVAs when they are free. It never
+ * Return true if the engine may choose these IOVAs if they are free. It never
  * chooses page 0, which only a fixed mapping can use.
  */
 bool model_allows(const struct model_space *space, unsigned int start,

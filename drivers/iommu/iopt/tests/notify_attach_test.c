@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching a domain while an unmap waits for pins (see iopt_areas_quiesce()).
- * The domain must translate the mapping if the unmap fails, and must not if the
- * unmap succeeds. The attach of a domain that cannot translate the mapping
- * waits for the unmap.
+ * Attaching a domain while an unmap waits until accesses unpin (see
+ * iopt_areas_quiesce()). The domain must translate the mapping if the unmap
+ * fails, and must not if the unmap succeeds. The attach of a domain that cannot
+ * translate the mapping waits for the unmap.
  */
 #include <linux/delay.h>
 #include <linux/sizes.h>
@@ -14,8 +14,8 @@
 #define IOVA	0x100000000UL
 
 /*
- * Start an unmap of 4 pages, which waits for pins. Then start an attach, and
- * give the attach time to run.
+ * Start an unmap of 4 pages, which waits until @access unpins. Then start an
+ * attach, and give the attach time to run.
  */
 static void start_unmap_and_attach(struct kunit *test,
 				   struct test_access *access,
@@ -44,8 +44,8 @@ static void unpin_and_join(struct kunit *test, struct test_access *access,
 }
 
 /*
- * If an unmap that waits for pins is killed, a domain that was attached during
- * the wait translates the mapping.
+ * If an unmap is killed while it waits until accesses unpin, a domain that was
+ * attached during the wait translates the mapping.
  */
 static void domain_maps_after_killed_unmap(struct kunit *test)
 {
@@ -62,8 +62,8 @@ static void domain_maps_after_killed_unmap(struct kunit *test)
 }
 
 /*
- * If an unmap that waits for pins succeeds, a domain that was attached during
- * the wait is empty.
+ * If an unmap succeeds after it has waited until accesses unpinned, a domain
+ * that was attached during the wait is empty.
  */
 static void domain_is_empty_after_unmap(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How an unmap notifies accesses (see iopt_areas_quiesce()): which accesses, of
- * which mappings, how often, and what the callback may do.
+ * How an unmap notifies accesses (see iopt_areas_quiesce()): which accesses it
+ * notifies of which mappings, how often, and what the callback may do.
  */
 #include "../area.h"
 #include "../io_pagetable.h"

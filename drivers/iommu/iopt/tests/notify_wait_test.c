@@ -42,8 +42,8 @@ static void unmap_waits_for_unpin(struct kunit *test)
 }
 
 /*
- * If an unmap is killed while it waits for pins, the mapping and its pins are
- * kept.
+ * If an unmap is killed while it waits until an access unpins, the mapping and
+ * its pins remain.
  */
 static void unmap_EINTR_leaves_mapping(struct kunit *test)
 {
@@ -103,8 +103,8 @@ static void wait_for_users(struct test_space *space, struct iopt_area *area,
 }
 
 /*
- * If a mapping becomes dying while a pin of its pages is in flight, the pin
- * fails and pins nothing.
+ * If an unmap marks a mapping as dying while another call is pinning its pages,
+ * that call fails and pins nothing.
  */
 static void pin_fails_during_unmap(struct kunit *test)
 {

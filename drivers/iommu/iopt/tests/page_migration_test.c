@@ -72,8 +72,8 @@ static void same_blocks_are_serialised(struct kunit *test)
 
 /*
  * Calls that pin different blocks, or memory of different objects, do not wait
- * for each other, even if the objects have the same hash. A call that waits
- * would hang the test case.
+ * for each other, even if the objects have the same hash. If a call does wait,
+ * the test case hangs.
  */
 static void other_blocks_do_not_wait(struct kunit *test)
 {

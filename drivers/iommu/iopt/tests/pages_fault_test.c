@@ -42,8 +42,8 @@ static unsigned long map_slow_page(struct kunit *test, struct slow_memory *slow,
 }
 
 /*
- * Map 8 pages at IOVA, and copy the mapping of the first 4 pages into another
- * space.
+ * Map 8 pages at IOVA, and copy the mapping of the first 4 pages into a new
+ * space. Return the new space.
  */
 static struct io_pagetable *map_and_copy(struct kunit *test,
 					 unsigned long uaddr)
@@ -231,7 +231,7 @@ static long call_map_one(struct test_thread *thread)
 }
 
 /*
- * A page of a read-only private file mapping that had to be faulted in is
+ * If a page of a read-only private file mapping has to be faulted in, it is
  * replaced with an anonymous copy before it is pinned.
  */
 static void private_page_is_copied_after_fault(struct kunit *test)
@@ -258,7 +258,7 @@ static void private_page_is_copied_after_fault(struct kunit *test)
 }
 
 /**
- * struct blocking_file - file in which faults of all tasks but one block
+ * struct blocking_file - file in which page faults block for all tasks but one
  * @exempt: task that faults without blocking
  * @blocked: completed when a fault of another task blocks
  * @resume: completed by the test to resume the blocked fault, which waits
@@ -431,8 +431,8 @@ static void set_reserved(struct kunit *test, unsigned long uaddr,
 }
 
 /*
- * A holder that needs many pages is killable even if other holders have pinned
- * all of them.
+ * iopt_pages_hold() of many pages is killable, even if another holder has
+ * pinned all of them.
  */
 static void holder_of_held_pages_is_killable(struct kunit *test)
 {

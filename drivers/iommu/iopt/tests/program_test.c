@@ -389,9 +389,9 @@ static void zero_page_is_repeated(struct kunit *test)
 
 /*
  * If the smallest I/O page of a domain is larger than PAGE_SIZE, the memory of
- * each I/O page must be contiguous and aligned to that size, but may be
- * recorded as several runs. If an I/O page is misaligned, the map fails with
- * -EINVAL, and the I/O pages mapped before it are unmapped.
+ * each I/O page must be contiguous and aligned to the size of the I/O page, but
+ * may be recorded as several runs. If the memory is misaligned, the map fails
+ * with -EINVAL, and the I/O pages that it has mapped are unmapped.
  */
 static void coarse_domain_EINVAL(struct kunit *test)
 {

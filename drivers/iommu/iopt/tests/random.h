@@ -25,7 +25,7 @@ struct random;
  * @random: state of the test
  * @access: access of the engine
  * @space: index of its space
- * @notified: number of unmap notifications, by mapping
+ * @notified: number of unmap notifications for each mapping
  */
 struct random_access {
 	struct random *random;
@@ -60,7 +60,7 @@ struct random_pin {
  * @access: accesses; the last one belongs to the second space, all others to
  *          the first space
  * @pin: pages that the accesses have pinned
- * @owner: owners of reserved IOVAs that are not domains
+ * @owner: owners of reservations, other than domains
  * @content: expected content of the user's memory
  * @buffer: buffer of two pages
  * @bitmap: user address of a page for dirty bits

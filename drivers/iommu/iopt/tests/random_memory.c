@@ -245,8 +245,8 @@ bool random_do_write(struct random *random)
 }
 
 /*
- * Replace a page of the process. If the old page is pinned, it stays pinned,
- * and only then does the operation count as a success.
+ * Replace a page of the process. If the old page is pinned, it stays pinned.
+ * The operation counts as a success only in that case.
  */
 bool random_do_replace(struct random *random)
 {

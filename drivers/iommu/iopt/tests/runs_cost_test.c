@@ -126,9 +126,9 @@ static unsigned long clear_all_but_two(struct kunit *test, unsigned int nr)
 }
 
 /*
- * Clear the record in slices of two chunks each, except for its first and its
- * last page. The slices are cleared in the order of the multiples of @step
- * modulo the number of slices. Return the number of steps.
+ * Clear a record, except for its first and its last page, in slices of two
+ * chunks each. The slices are cleared in the order of the multiples of @step
+ * modulo the number of slices. Return the number of steps that this takes.
  */
 static unsigned long clear_slices(struct kunit *test, unsigned int nr,
 				  unsigned long step)

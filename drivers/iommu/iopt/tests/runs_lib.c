@@ -64,7 +64,8 @@ static int fill_batch(struct iopt_runs *runs, unsigned long *first,
 
 /*
  * Move the pages of record @fresh into the hole at @first of record @runs. On
- * failure, @fresh is unchanged. An allocation failure that was injected with
+ * failure, @fresh is unchanged, but a hole that takes several batches may be
+ * filled in part. An allocation failure that was injected with
  * test_fail_allocation() affects the engine, but not the allocations of this
  * function.
  */

@@ -74,7 +74,7 @@ static void rw_spans_mappings(struct kunit *test)
 
 /*
  * Reads and writes access the current memory of the process, not the pages that
- * a domain translates.
+ * are pinned for a domain.
  */
 static void rw_uses_current_memory(struct kunit *test)
 {
@@ -162,7 +162,7 @@ static void rw_EPERM(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, rw(access, wo, &value, IOPT_ACCESS_WRITE));
 	KUNIT_EXPECT_EQ(test, 0, rw(access, both_at, &value, both));
 	/*
-	 * Each range spans two mappings, of which one does not allow the
+	 * Each range spans two mappings, one of which does not allow the
 	 * access.
 	 */
 	KUNIT_EXPECT_EQ(test, -EPERM,
@@ -333,8 +333,8 @@ static void rw_foreign(struct kunit *test)
 }
 
 /*
- * After the process has exited, the pages that a domain has pinned can still be
- * read by any process and by kernel threads, and other pages cannot.
+ * After the process has exited, any process and any kernel thread can still
+ * read the pages that are pinned for a domain, but not other pages.
  */
 static void rw_foreign_of_dead_process(struct kunit *test)
 {

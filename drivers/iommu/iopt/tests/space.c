@@ -145,7 +145,7 @@ struct io_pagetable *test_other_space(struct kunit *test,
 	return other;
 }
 
-/* Unmap everything from a space of test_other_space(), and free the space. */
+/* Empty and free a space that test_other_space() returned. */
 void test_other_free(struct kunit *test, struct io_pagetable *other,
 		     struct mock_domain *mock)
 {

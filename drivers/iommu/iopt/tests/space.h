@@ -33,9 +33,9 @@ static inline unsigned long test_align_iova(unsigned long start,
 /**
  * struct test_space - fixture that test->priv points to
  * @iopt: space, initially empty
- * @mock: domains, initially not attached; those still attached at the end are
- *        detached. The second one has the map_runs op
- * @accesses: list of accesses; those left at the end are destroyed
+ * @mock: domains, initially not attached. Domains that are still attached at
+ *        the end are detached. The second domain has the map_runs op
+ * @accesses: list of accesses. Accesses that are left at the end are destroyed
  * @uaddr: user address of memory, for use by the test case
  * @charged: number of pages charged at the start, for use by the test case
  * @test: the test case

@@ -2,7 +2,7 @@
 /*
  * Threads for KUnit tests. All are kthreads. A thread that uses the mm of the
  * test stands for another thread of the test's process, and a thread that uses
- * an mm of test_other_mm() stands for a thread of another process. In both
+ * an mm from test_other_mm() stands for a thread of another process. In both
  * cases, the thread has a thread group and an RLIMIT_MEMLOCK of its own.
  */
 #include <linux/delay.h>

@@ -434,8 +434,8 @@ static long call_wait_idle(struct test_thread *thread)
 }
 
 /*
- * An unmap stops waiting for pins when no access is left, so destroying an
- * access must wake the unmap.
+ * An unmap stops waiting for pins to be dropped if no access is left, so
+ * destroying an access must wake the unmap.
  */
 static void destroyed_access_wakes_waiters(struct kunit *test)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fault injection for the commands of /dev/iommu, for open, bind, attach and
- * detach, and for the use as a VFIO container: fail the first allocation or
- * user copy of a call, then the second one, and so on.
+ * detach, and for the use of an iommufd as a VFIO container: fail the first
+ * allocation or user copy of a call, then the second one, and so on.
  *
  * If the call fails, the errno must be ENOMEM or EFAULT, and the call must be
  * rolled back completely. Repeating it must succeed, and once the repeated call

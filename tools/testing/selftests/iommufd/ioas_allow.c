@@ -4,8 +4,8 @@
  * IOVAs from.
  *
  * An allowed range must not contain an IOVA that an attached device or its
- * IOMMU cannot use. If an attach conflicts with an allowed range, the later of
- * the two calls fails and changes nothing. An IOVA that the kernel chooses is
+ * IOMMU cannot use. If an attach and a call to IOMMU_IOAS_ALLOW_IOVAS conflict,
+ * the later one fails and changes nothing. An IOVA that the kernel chooses is
  * in an allowed range and is not in use.
  */
 #include <errno.h>

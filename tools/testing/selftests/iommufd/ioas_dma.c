@@ -344,7 +344,7 @@ TEST_F(dma, detach_blocks_until_attach)
 	EXPECT_EQ(1, REACHES(device, TESTBED_IOVA, self->bed.memory));
 }
 
-/* A blocked read may return a single byte value for the whole transfer. */
+/* A blocked read may return the same value for all bytes of the transfer. */
 static bool is_uniform(const char *memory, size_t length)
 {
 	return !memcmp(memory, memory + 1, length - 1);

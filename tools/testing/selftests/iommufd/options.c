@@ -223,8 +223,8 @@ TEST_F(option, huge_pages_in_use_EINVAL)
 }
 
 /*
- * Read the maximum size in bytes of a page table entry of the newest address
- * space (see Documentation/ABI/testing/debugfs-iopt). Returns 0 if it is not
+ * Read the size in bytes of the largest I/O page of the newest address space
+ * (max_iopte in Documentation/ABI/testing/debugfs-iopt). Returns 0 if it is not
  * available.
  */
 static unsigned long largest_iopte(void)

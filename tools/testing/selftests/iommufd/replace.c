@@ -14,7 +14,6 @@
 #include "calls.h"
 #include "testbed.h"
 
-#define NO_SUCH_ID	0x7ffffff0u
 #define OTHER_PAGES	8
 #define OTHER_LENGTH	(OTHER_PAGES * PAGE)
 
@@ -190,9 +189,7 @@ TEST_F(replace, mapped_msi_window_EADDRINUSE_keeps_the_device)
 			      PAGE, MSI_START + PAGE, IOAS_READ_WRITE));
 }
 
-/*
- * The last mapping cannot be pinned, so the new page table is filled in vain.
- */
+/* The last mapping cannot be pinned, so filling the new page table fails. */
 TEST_F(replace, missing_memory_EFAULT_keeps_the_device)
 {
 	__u32 pt_id = self->other;

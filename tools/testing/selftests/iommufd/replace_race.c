@@ -126,7 +126,7 @@ static int move_or_attach(struct worker *worker)
 {
 	int err = move(worker);
 
-	/* -EINVAL: the device is detached, and its group has another target. */
+	/* -EINVAL: the group of the detached device is attached elsewhere. */
 	if (err && err != -EINVAL)
 		return err;
 	if (err || worker->iterations % 4 == 3)

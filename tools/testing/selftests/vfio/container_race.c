@@ -164,8 +164,8 @@ static void *map_and_unmap(void *argument)
 }
 
 /*
- * Set the driver, unless the container has one. SET_IOMMU returns EINVAL if the
- * container has a driver or no group.
+ * Set the driver, unless the container has one. SET_IOMMU fails with EINVAL if
+ * the container already has a driver, or if it has no group.
  */
 static int set_iommu(const struct setup *setup)
 {

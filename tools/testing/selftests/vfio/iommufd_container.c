@@ -913,7 +913,7 @@ TEST_F_TIMEOUT(container, opens_race_with_changes_of_ioas, 4000)
  * struct entry - a group that enters new iommufds, together with another group
  * @iommufd: the iommufd that both groups enter next, or -1 to end
  * @group: the group
- * @both: barrier of the two groups and the test
+ * @both: barrier for the threads of both groups and the test
  * @err: -errno of the last entry, or 0
  * @thread: thread that adds the group
  */

@@ -86,7 +86,7 @@ static long long finish(struct call *call)
 }
 
 /*
- * Allow enough time for a call that does not block, then return whether the
+ * Wait long enough for a call that does not block to return. Return whether the
  * call has returned.
  */
 static int is_done(struct call *call)

@@ -7,16 +7,16 @@
  * A longterm pin migrates a page out of ZONE_MOVABLE. Each round starts with
  * newly allocated memory, so that every thread may have to migrate pages.
  *
- * A call must not fail because another thread migrates the same page. With
- * eight threads, the slowest pin must take at most ten times as long as with a
- * single thread. A factor of eight is expected if the threads share one CPU, or
- * if each waits until all others have migrated or pinned the same 2 MiB. A
- * process that is killed while it pins must exit promptly.
+ * A call must not fail merely because another thread migrates the same page.
+ * With eight threads, the slowest pin must take at most ten times as long as
+ * with a single thread. A factor of eight is expected if the threads share one
+ * CPU, or if each waits until all others have migrated or pinned the same
+ * 2 MiB. A process that is killed while it pins must exit promptly.
  *
  * A kernel with CONFIG_IOPT_DEBUG checks the whole space after each map, unmap,
- * attach and detach. Eight threads have eight times as many mappings and pins
- * in it, which makes the measured times meaningless. Set UNTIMED in the
- * environment to skip the time limits.
+ * attach and detach. With eight threads, the space has eight times as many
+ * mappings and pins, which makes the measured times meaningless. Set UNTIMED in
+ * the environment to skip the time limits.
  *
  * The kernel must be booted with movablecore=. If STRESS_SECONDS is set in the
  * environment, each race runs 200 rounds, and more processes are killed.
@@ -41,7 +41,7 @@
 #define THREADS		8U
 #define MAX_SLOWDOWN	10	/* Limit relative to a single thread */
 /*
- * Raise the time of a single thread to at least this, because a busy host can
+ * Assume that a single thread takes at least this time, because a busy host can
  * delay a pin for longer than the pin itself takes.
  */
 #define MIN_BASE	50000	/* microseconds */
@@ -302,7 +302,7 @@ static long race_run(struct race *race, unsigned int threads,
 			.number = i,
 			.iova = iova_of(i),
 		};
-		/* Without this thread, the others never pass the barrier. */
+		/* The other threads would never pass the barrier. */
 		if (pthread_create(&thread[i].id, NULL, run, &thread[i]))
 			_exit(1);
 	}
@@ -609,7 +609,7 @@ FIXTURE_TEARDOWN(killed)
 
 /*
  * Run a race in the child until the child is killed. Set @ready to 1 when the
- * race starts, or to -errno.
+ * race starts, or to -errno if it cannot start.
  */
 static void race_until_killed(struct race *race, int *ready, bool type1,
 			      bool huge, int (*prepare)(struct race *race))

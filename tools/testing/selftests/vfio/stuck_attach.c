@@ -388,8 +388,8 @@ static long pin_and_unpin(void *data)
 }
 
 /*
- * Copy the whole mapping to a space without a domain, which pins nothing, and
- * unmap the copy.
+ * Copy the whole mapping to another space, and unmap the copy. Nothing is
+ * pinned, because that space has no domain.
  */
 static long copy_and_unmap(void *data)
 {
@@ -612,8 +612,8 @@ TEST_F(stuck, calls_during_write_of_result)
 }
 
 /*
- * While a move pins the memory of the new IOAS, and after the move was killed,
- * the device is attached to the old IOAS.
+ * The device stays attached to the old IOAS while a move pins the memory of the
+ * new IOAS, and also after that move is killed.
  */
 TEST_F(stuck, calls_during_move)
 {
@@ -725,7 +725,7 @@ static void remove_other_groups(struct __test_metadata *_metadata,
 }
 
 /*
- * A group that is being attached keeps the driver of the container, even when
+ * The container keeps its IOMMU driver while a group is being attached, even if
  * all other groups are removed.
  */
 TEST_F(stuck, attaching_group_keeps_the_driver)

@@ -272,7 +272,10 @@ static long copy_other(void *data)
 	return err;
 }
 
-/* Map the same memory in a new space without a domain, which pins nothing. */
+/*
+ * Map the file in a new space. Nothing is pinned, because the space has no
+ * domain.
+ */
 static long open_and_close(void *data)
 {
 	const struct setup *setup = data;

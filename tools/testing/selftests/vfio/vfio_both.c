@@ -101,7 +101,7 @@ TEST_F(both, map_same_memory_at_same_iova)
 
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, legacy_map_pages(&self->legacy, bed, 0, TESTBED_PAGES));
-	/* Both pin the memory. Only the IOAS maps a bounce page. */
+	/* Both spaces pin the memory. Only the IOAS maps a bounce page. */
 	EXPECT_EQ(2 * TESTBED_PAGES + 1, testbed_pinned(bed));
 	EXPECT_EQ(TESTBED_PAGES, counter_pages("VmLck"));
 	EXPECT_EQ(1,

@@ -486,7 +486,7 @@ TEST_F(kvm, noncoherent_dma_until_removed_device_is_closed)
 }
 
 /**
- * struct waiting - a group with an attach that blocks on a stuck page
+ * struct waiting - state of a test in which the attach of a group blocks
  * @kvm_vfio: vfio device of KVM
  * @group: group file
  * @front: container to which the group is being added
@@ -538,8 +538,8 @@ TEST_F(kvm, killed_waiter_for_a_group)
 
 	/*
 	 * KVM first adds the file, and then checks whether DMA of the group is
-	 * coherent. Only the check waits for the group and ends with the kill,
-	 * so the file remains added and can be deleted.
+	 * coherent. Only the check waits for the group and is ended by the
+	 * kill, so the file remains added and can be deleted.
 	 */
 	ASSERT_EQ(0, call_start(&waiter, add_group, &waiting));
 	EXPECT_EQ(0, call_sleeps(&waiter));

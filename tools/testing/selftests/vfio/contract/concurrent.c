@@ -110,9 +110,9 @@ static long unmap_flags(__u64 iova, __u64 size, __u32 flags, __u64 *bytes)
 }
 
 /*
- * Unmap a range with one mapping, while another thread maps and unmaps memory
- * across the start of the range. The unmap may fail because the range cuts the
- * mapping of the other thread, but must not succeed with a size of 0.
+ * Unmap a range that contains one mapping, while another thread maps and unmaps
+ * memory across the start of the range. The unmap may fail because the range
+ * cuts the mapping of the other thread, but must not succeed with a size of 0.
  */
 static void across(const char *rules, const char *name, __u32 flags)
 {

@@ -159,7 +159,7 @@ static void map_pieces(int container, char *memory)
 		die("the pieces to track");
 }
 
-/* Restart tracking, so that no earlier query affects the result of this one. */
+/* Restart tracking first, so that earlier queries do not affect the result. */
 static void record_first_get(const char *rules, const char *name,
 			     int container, __u64 iova, __u64 size)
 {

@@ -164,8 +164,8 @@ static void zero_page(void)
 }
 
 /*
- * Record DMA through mappings for one direction, and DMA after the process has
- * replaced or unmapped the memory.
+ * Record DMA through mappings that permit only one direction, and DMA after the
+ * process has replaced or unmapped the memory.
  */
 static void reach(void)
 {

@@ -32,7 +32,8 @@ static void must_unmap_all(void)
 
 /*
  * Record the result of a read and whether it returned all the expected data.
- * The mdev_write() only clears the window of the slot: IOVA 0 is not mapped.
+ * The mdev_write() serves only to clear the window of the slot. It fails,
+ * because IOVA 0 is not mapped.
  */
 static void record_read(const char *rules, const char *name, __u64 iova,
 			const void *expected, unsigned int length)

@@ -3,12 +3,12 @@
  * Record random sequences of operations. Each seed determines one sequence,
  * which runs on a container of its own.
  *
- * The trace of a sequence contains, byte by byte, each operation with its
- * results, followed by the number of charged pages. The trace also contains the
- * number of pinned pages at every tenth operation, unless the container has a
- * mediated device. After every STRETCH operations, the program adds to the
- * trace which pages of two memory areas may be pinned, and prints a line with
- * the hash of the trace so far.
+ * The trace of a sequence contains each operation with its results, followed by
+ * the number of charged pages. The trace also contains the number of pinned
+ * pages at every tenth operation, unless the container has a mediated device.
+ * After every STRETCH operations, the program adds to the trace which pages of
+ * two memory areas may be pinned, and prints a line with the hash of the trace
+ * so far.
  *
  * Random numbers depend only on the seed and on earlier results. CONTRACT_SEEDS
  * in the environment sets the number of sequences. If CONTRACT_SEED is set,
@@ -593,8 +593,8 @@ static bool any_slot(bool no_vaddr)
 }
 
 /*
- * Replace most operations that cannot succeed with one that creates the missing
- * precondition, or with one that can succeed.
+ * Replace most operations that cannot succeed, each by one that creates the
+ * missing precondition or by one that can succeed.
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {

@@ -48,10 +48,16 @@ struct front {
 	.device.fd = -1,			\
 })
 
-/* Open a space and attach the physical device at @address. */
+/*
+ * Open a space and attach the physical device at @address. On error, no file is
+ * left open.
+ */
 int front_open(struct front *front, bool type1, const char *address);
 
-/* Open a space without a domain, and attach the mediated device @device. */
+/*
+ * Like front_open(), but attach the mediated device @device, so that the space
+ * has no domain.
+ */
 int front_open_mediated(struct front *front, bool type1,
 			const struct mediated *device);
 void front_close(struct front *front);

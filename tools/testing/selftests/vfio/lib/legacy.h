@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Access to a device through its group, which takes three files: a container
+ * Access to a device through its group. This takes three files: a container
  * with type1, the group, and the device file obtained from the group.
  *
  * Functions return 0, or a file descriptor where noted, or -errno.
@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 /**
- * struct legacy - open files of the group interface, each -1 if not open
+ * struct legacy - files of the group interface, each -1 if not open
  * @container: the container, with type1 v2 as its IOMMU driver
  * @group: /dev/vfio/GROUP, attached to @container
  * @device: device file, from VFIO_GROUP_GET_DEVICE_FD
@@ -26,7 +26,7 @@ struct legacy {
 
 /*
  * Open the file that the environment variable VFIO_CONTAINER names, or
- * /dev/vfio/vfio. Return its file descriptor, or -errno.
+ * /dev/vfio/vfio if it is not set. Return the file descriptor, or -errno.
  */
 int legacy_open_container(void);
 

@@ -54,7 +54,8 @@ void mdev_testbed_close(struct mdev_testbed *bed);
 
 /*
  * Open @device, which may be any mediated device, and bind it to @iommufd.
- * Return its file in @fd and its ID in @id.
+ * Return its file in @fd and its ID in @id. On error, the file is closed and
+ * @fd is negative.
  */
 int mdev_open(const struct mediated *device, int iommufd, int *fd, __u32 *id);
 

@@ -44,7 +44,7 @@ struct stuck_file {
 /*
  * Create a file of @pages pages, of which page @stuck cannot be read. The
  * server inherits all open files and keeps them open, so call this before other
- * files are opened.
+ * files are opened. On error, stuck_file_close() has to be called as well.
  */
 int stuck_file_open(struct stuck_file *file, unsigned int pages,
 		    unsigned int stuck);

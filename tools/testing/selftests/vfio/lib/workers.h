@@ -19,7 +19,7 @@ typedef int (*worker_fn)(struct worker *worker);
  * @device: device that the thread uses, or NULL
  * @index: index of the thread
  * @iterations: number of successful calls to @work
- * @result: last return value of @work
+ * @result: unexpected -errno that ended the loop, or 0
  * @stop: set to end the loop
  * @thread: thread handle
  */
@@ -60,7 +60,7 @@ void workers_join(struct workers *workers);
  */
 int workers_stop(struct workers *workers);
 
-/* Run time of a test in seconds: STRESS_SECONDS of the environment, or 4. */
+/* Return how many seconds a race runs: $STRESS_SECONDS, or 4 by default. */
 unsigned int stress_seconds(void);
 
 #endif

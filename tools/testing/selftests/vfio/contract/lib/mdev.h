@@ -32,7 +32,7 @@
  * @group: file of its group, or -1
  * @device: file of the device, or -1
  * @slot: slot that commands are written to; threads that run commands at the
- *        same time use copies of the struct with different slots
+ *        same time must use copies of the struct with different slots
  */
 struct mdev {
 	char uuid[40];
@@ -87,11 +87,12 @@ void mdev_pages(const struct mdev *mdev, struct mdev_pin_page *pages,
 		unsigned int nr);
 
 /*
- * Format the first @nr entries of the page array, at most 64, as text with one
- * character per entry: '0' for NULL, a letter for a page, or '?' if all letters
- * are in use. '-' stands for an entry that the pin did not write, or in which a
- * failed pin left a page. A page that stays pinned by any device keeps its
- * letter until mdev_reset_letters().
+ * Format the first @nr entries of the page array as text with one character per
+ * entry: '0' for NULL, a letter for a page, or '?' if all letters are in use.
+ * '-' stands for an entry that the pin did not write, or in which a failed pin
+ * left a page. @nr must be at most 64. A page that stays pinned by any device
+ * keeps its letter until mdev_reset_letters(). The next call overwrites the
+ * text.
  */
 const char *mdev_pages_text(const struct mdev *mdev, unsigned int nr);
 void mdev_reset_letters(void);

@@ -137,8 +137,8 @@ long get_info(int container, void *info, __u32 argsz);
 const void *capability(const void *info, __u16 id);
 
 /*
- * Return how many more mappings can be created, as the DMA_AVAIL capability
- * reports. End the program if the capability is missing.
+ * Return how many more mappings can be created, as reported by the DMA_AVAIL
+ * capability. End the program if the capability is missing.
  */
 unsigned int avail(int container);
 
@@ -151,7 +151,8 @@ void type1_open(struct type1 *type1, unsigned long type);
 
 /*
  * Like type1_open(), but if the group cannot be added, the driver cannot be set
- * or the device cannot be opened, return -errno and keep the container.
+ * or the device cannot be opened, return -errno. The container and the group
+ * then stay open until type1_close().
  */
 long type1_try(struct type1 *type1, unsigned long type);
 
