@@ -5,18 +5,21 @@
  * An emulated device, such as a mediated device, has no IOMMU. Its driver
  * accesses memory with vfio_pin_pages(), vfio_unpin_pages() and vfio_dma_rw(),
  * so the device joins an iommufd as an access instead of a struct device. The
- * functions here are the generic implementation of the four iommufd operations
- * of struct vfio_device_ops for such devices.
+ * functions vfio_iommufd_emulated_*() are the generic implementation of the
+ * four iommufd operations of struct vfio_device_ops for such devices.
  *
  * Between bind and unbind, vfio_pin_pages(), vfio_unpin_pages() and
  * vfio_dma_rw() use the access, since a bound device has no container. Pins and
  * copies fail while the device is not attached.
  *
- * The driver's dma_unmap op is called as for a container. A detach of an open
- * device also calls the op, for each mapping in which the device has pages
- * pinned. The op is called for one mapping at a time, and never during or after
- * close_device(). Any detach, including the one after close_device(), unpins
- * the pages that the driver has left pinned.
+ * An unmap calls the driver's dma_unmap op once for each mapping in which a
+ * device has pages pinned, and then waits until they are unpinned. Unlike in a
+ * type1 container, the call is not repeated, and during the call pins and
+ * copies of the mapping fail. A detach of an open device also calls the op, for
+ * each mapping in which the device has pages pinned. The op is called for one
+ * mapping at a time, and never during or after close_device(). Any detach,
+ * including the one after close_device(), unpins the pages that the driver has
+ * left pinned.
  */
 #include <linux/iommu.h>
 #include <linux/iommufd.h>

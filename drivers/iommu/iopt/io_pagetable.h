@@ -53,7 +53,7 @@ struct iopt_payer;
  *           IOVA. The engine chooses IOVAs in them only, or anywhere if the
  *           tree is empty
  * @claims: all &struct iopt_claim, which do not overlap
- * @nr_claimed: number of areas that maps with a claim have yet to insert
+ * @nr_claimed: number of areas still to be inserted by maps with a claim
  * @nr_inserting: number of maps with a claim that are inserting areas without a
  *                dirty bitmap [0] and with a dirty bitmap [1]
  * @nr_publishing: number of maps that are making their areas live; no

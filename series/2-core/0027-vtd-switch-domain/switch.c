@@ -100,10 +100,10 @@ static void switch_entries(struct domain_switch *change)
  * Exchange the page table of a device for that of @domain. The unit supports
  * the format of the new page table, because domain_adopt_iommu() has succeeded.
  *
- * A flush of device TLBs holds the lock of its domain. Hold the locks of both
- * domains until the device TLB has no entry of the old domain any more: an
- * unmap in either domain then finds the device in the list of that domain if
- * the device may use the page that is unmapped.
+ * A flush of device TLBs walks the devices of a domain under the lock of that
+ * domain. Hold the locks of both domains until the device TLB is flushed, so
+ * that a concurrent unmap in either domain cannot miss the device while its TLB
+ * may still have entries of that domain.
  */
 static int domain_switch_device(struct dmar_domain *domain,
 				struct device_domain_info *info)

@@ -2,15 +2,16 @@
 /*
  * Regression tests for bugs that other implementations of this uAPI had:
  *
- *  - ioctls returned uninitialised bytes to user space;
+ *  - ioctls returned uninitialised bytes to user space, or wrote beyond the
+ *    struct;
  *  - a concurrent lookup made IOMMU_DESTROY fail, two concurrent destroys both
  *    succeeded, or a lookup used an object after it was freed;
- *  - an attach of an already attached device left it half attached;
  *  - unbinding a device did not wait for calls that still used it;
  *  - close() destroyed objects before the objects that refer to them.
  *
  * Regression tests of page tables, data types and lengths are in hwpt_alloc.c
- * and ioas_allow.c, and a test of struct padding is in uapi_layout.c.
+ * and ioas_allow.c, tests that attach an attached device are in replace.c, and a
+ * test of struct padding is in uapi_layout.c.
  */
 #include <errno.h>
 #include <pthread.h>

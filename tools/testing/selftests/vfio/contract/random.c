@@ -593,8 +593,8 @@ static bool any_slot(bool no_vaddr)
 }
 
 /*
- * Replace most operations that cannot succeed, each by one that creates the
- * missing precondition or by one that can succeed.
+ * If an operation cannot succeed, usually return another one instead: one that
+ * establishes the missing precondition, or one that can succeed.
  */
 static bool (*adjust_operation(bool (*run)(void)))(void)
 {
