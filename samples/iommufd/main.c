@@ -227,6 +227,7 @@ static void show_attach(struct device *device, int iommufd, __u32 ioas,
 {
 	struct iommu_iova_range ranges[MAX_RANGES];
 	__u32 nr = MAX_RANGES;
+	long long msi_window;
 	__u64 alignment;
 
 	step_begin("map memory while no device is attached");
@@ -245,7 +246,9 @@ static void show_attach(struct device *device, int iommufd, __u32 ioas,
 	check_call(ioas_ranges(iommufd, ioas, ranges, &nr, &alignment),
 		   "IOMMU_IOAS_IOVA_RANGES");
 	check(ranges_contain(ranges, nr, IOVA), "a mapped IOVA is not usable");
-	check(!ranges_contain(ranges, nr, 0xfee00000),
+	msi_window = pci_msi_window(device->address);
+	check(msi_window >= 0, "the device has no MSI window");
+	check(!ranges_contain(ranges, nr, (__u64)msi_window),
 	      "the MSI window is usable");
 	step_ok("%u ranges up to %#llx, without the MSI window", nr,
 		(unsigned long long)ranges[nr - 1].last);

@@ -224,6 +224,26 @@ int pci_group(const char *address)
 	return err ? err : atoi(name);
 }
 
+long long pci_msi_window(const char *address)
+{
+	unsigned long long start, last;
+	long long found = -ENOENT;
+	char path[PATH_MAX], type[32];
+	FILE *file;
+
+	snprintf(path, sizeof(path),
+		 PCI_BUS "/devices/%s/iommu_group/reserved_regions", address);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (found < 0 &&
+	       fscanf(file, "%llx %llx %31s", &start, &last, type) == 3)
+		if (!strcmp(type, "msi"))
+			found = (long long)start;
+	fclose(file);
+	return found;
+}
+
 int pci_probe(const char *address)
 {
 	return text_write(PCI_BUS "/drivers_probe", address);

@@ -44,6 +44,15 @@ int pci_find(unsigned int vendor, unsigned int device,
 int pci_group(const char *address);
 
 /**
+ * pci_msi_window() - get the IOVAs that a function writes to raise interrupts
+ * @address: address of the function
+ *
+ * Return: the first IOVA, which no memory can be mapped at, -ENOENT if there is
+ * no such window, or another -errno.
+ */
+long long pci_msi_window(const char *address);
+
+/**
  * pci_bind_vfio() - bind a function to vfio-pci
  * @address: address of the function
  *

@@ -39,9 +39,17 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240 /* seconds */
 
-/* MSI window of x86, which cannot be mapped while a device is attached */
+/*
+ * IOVAs that devices write to raise interrupts. They cannot be mapped while a
+ * device is attached.
+ */
+#ifdef __aarch64__
+#define MSI_START 0x8000000ull
+#define MSI_LAST 0x80fffffull
+#else
 #define MSI_START 0xfee00000ull
 #define MSI_LAST 0xfeefffffull
+#endif
 
 /**
  * struct machine - the edu devices of the machine, all bound to vfio-pci
