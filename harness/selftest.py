@@ -79,12 +79,13 @@ def collections():
     return [name for name in COLLECTIONS if (LINUX / SELFTESTS / name / "Makefile").exists()]
 
 
-def programs():
-    """Return the names of all programs, as collection/program."""
+def programs(board=machine.PC):
+    """Return the names of all programs for a Machine, as collection/program."""
     packages.need(packages.KERNEL)
     series.apply()
     return [f"{collection}/{line.split(':')[1]}" for collection in collections()
-            for line in output(*make(collection, folder(machine.PC), "-s", "--no-print-directory", "emit_tests"),
+            for line in output(*make(collection, folder(board), f"CC={board.compiler}", "-s", "--no-print-directory",
+                                      "emit_tests"),
                                env=kernel.environment()).splitlines()]
 
 
@@ -208,9 +209,9 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
     environment of the programs, NAME=VALUE. `kernels` is {group: kernel} for groups that do not run in their usual
     kernel. Other arguments are for guest.Guest.
     """
-    every = programs()
-    chosen = select(every, wanted, plant, widened)
     board = fields.get("machine", machine.PC)
+    every = programs(board)
+    chosen = select(every, wanted, plant, widened)
     build_programs(board, kernel.headers(kernel.build(f"{board.prefix}debug")))
 
     def run_group(group, members, built_for):

@@ -28,7 +28,7 @@
 #include "steps.h"
 #include "vfio.h"
 
-#define PAGE		4096ul
+#define PAGE		((unsigned long)getpagesize())
 #define PAGES		16ul
 #define LENGTH		(PAGES * PAGE)
 #define IOVA		0x10000000ull

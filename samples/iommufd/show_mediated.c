@@ -13,7 +13,7 @@
 #include "steps.h"
 #include "vfio.h"
 
-#define PAGE		4096ul
+#define PAGE		((unsigned long)getpagesize())
 #define TRANSFER	3000u
 #define OTHER_IOVA	0x300000000ull
 #define OTHER_PAGES	4ul

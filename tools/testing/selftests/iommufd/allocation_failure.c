@@ -102,7 +102,7 @@ static int call_ioasid_alloc(struct env *env)
 
 static int call_allow(struct env *env)
 {
-	static const struct iommu_iova_range ranges[] = {
+	const struct iommu_iova_range ranges[] = {
 		{ TESTBED_IOVA, 2 * TESTBED_IOVA - 1 },
 		{ PAGE, 2 * PAGE - 1 },
 		{ 4 * TESTBED_IOVA, 5 * TESTBED_IOVA - 1 },

@@ -13,12 +13,13 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <linux/iommufd.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
 
-#define PAGE		4096ul
+#define PAGE		((unsigned long)getpagesize())
 
 FIXTURE(command)
 {

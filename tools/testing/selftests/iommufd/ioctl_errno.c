@@ -10,12 +10,13 @@
 #include <limits.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <linux/iommufd.h>
 
 #include "../kselftest_harness.h"
 #include "calls.h"
 
-#define PAGE		4096ull
+#define PAGE		((unsigned long long)getpagesize())
 #define IOVA		(16 * PAGE)
 #define FIXED		IOMMU_IOAS_MAP_FIXED_IOVA
 #define UNKNOWN_FLAG	0x80000000u

@@ -23,7 +23,8 @@
 #define NAME		"pages"
 #define FILE_INODE	2
 #define FOR_EVER	1000000000	/* seconds */
-#define BUFFER		(64 * 1024)
+#define MAX_PAGE	(64 * 1024)	/* largest page of any architecture */
+#define BUFFER		(MAX_PAGE + 4096)
 #define TICK		20		/* milliseconds */
 
 /**
@@ -56,7 +57,7 @@ struct server {
 		struct fuse_in_header header;
 		char bytes[BUFFER];
 	} buffer;
-	char page[PAGE];
+	char page[MAX_PAGE];
 };
 
 void require_fuse(void)

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <linux/types.h>
 
 #include "counters.h"
@@ -24,7 +25,7 @@
 #include "pci.h"
 #include "vfio.h"
 
-#define PAGE 4096ul
+#define PAGE ((unsigned long)getpagesize())
 #define HUGE (2ul << 20)
 #define TESTBED_PAGES 16
 #define TESTBED_LENGTH (TESTBED_PAGES * PAGE)
