@@ -199,14 +199,15 @@ static void pin_unaligned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 
 	KUNIT_EXPECT_EQ(test, 0,
-			iopt_access_pin(a, IOVA + 0x1008, IOVA + 0x1008, pages,
+			iopt_access_pin(a, IOVA + PAGES(1) + 8,
+					IOVA + PAGES(1) + 8, pages,
 					IOPT_ACCESS_UNALIGNED));
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(1)),
 			page_to_pfn(pages[0]));
 	KUNIT_EXPECT_EQ(test, charged + 1, test_charged());
 	KUNIT_EXPECT_EQ(test, 0,
-			iopt_access_pin(a, IOVA + 0xfff, IOVA + 0x2000, pages,
-					IOPT_ACCESS_UNALIGNED));
+			iopt_access_pin(a, IOVA + PAGES(1) - 1, IOVA + PAGES(2),
+					pages, IOPT_ACCESS_UNALIGNED));
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr),
 			page_to_pfn(pages[0]));
 	KUNIT_EXPECT_EQ(test, test_user_pfn(test, uaddr + PAGES(2)),
@@ -220,11 +221,11 @@ static void pin_unaligned(struct kunit *test)
 			iopt_access_pin(a, IOVA - 8, IOVA - 1, pages,
 					IOPT_ACCESS_UNALIGNED));
 
-	KUNIT_EXPECT_EQ(test, 1, iopt_access_unpin(a, IOVA + 0x1fff,
-						   IOVA + 0x1fff));
+	KUNIT_EXPECT_EQ(test, 1, iopt_access_unpin(a, IOVA + PAGES(2) - 1,
+						   IOVA + PAGES(2) - 1));
 	KUNIT_EXPECT_EQ(test, charged + 3, test_charged());
-	KUNIT_EXPECT_EQ(test, 3, iopt_access_unpin(a, IOVA + 0x800,
-						   IOVA + 0x2001));
+	KUNIT_EXPECT_EQ(test, 3, iopt_access_unpin(a, IOVA + 8,
+						   IOVA + PAGES(2) + 1));
 	KUNIT_EXPECT_EQ(test, charged, test_charged());
 }
 

@@ -137,27 +137,28 @@ static void ranges_exclude_all_reservations(struct kunit *test)
 	unsigned long uaddr = test_touched(test, 1);
 	int a, b;
 
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x2000, 0x4fff, &a));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x4000, 0x6fff, &b));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, -0x1000UL, ULONG_MAX, &b));
-	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, 0x9000, 0x9fff, &a));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, PAGES(2), PAGES(5) - 1, &a));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, PAGES(4), PAGES(7) - 1, &b));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, -PAGE_SIZE, ULONG_MAX, &b));
+	KUNIT_ASSERT_EQ(test, 0, reserve(iopt, PAGES(9), PAGES(10) - 1, &a));
 
 	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 1));
 	KUNIT_EXPECT_EQ(test, 0, range[0].start);
-	KUNIT_EXPECT_EQ(test, 0x1fff, range[0].last);
+	KUNIT_EXPECT_EQ(test, PAGES(2) - 1, range[0].last);
 	KUNIT_EXPECT_EQ(test, 0, range[1].last);
 	KUNIT_EXPECT_EQ(test, 3, iopt_iova_ranges(iopt, range, 4));
-	KUNIT_EXPECT_EQ(test, 0x7000, range[1].start);
-	KUNIT_EXPECT_EQ(test, 0x8fff, range[1].last);
-	KUNIT_EXPECT_EQ(test, 0xa000, range[2].start);
-	KUNIT_EXPECT_EQ(test, -0x1001UL, range[2].last);
+	KUNIT_EXPECT_EQ(test, PAGES(7), range[1].start);
+	KUNIT_EXPECT_EQ(test, PAGES(9) - 1, range[1].last);
+	KUNIT_EXPECT_EQ(test, PAGES(10), range[2].start);
+	KUNIT_EXPECT_EQ(test, -PAGE_SIZE - 1, range[2].last);
 
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x6000, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, PAGES(6), uaddr, 1));
 	unreserve(iopt, &b);
-	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, 0x6000, uaddr, 1));
-	KUNIT_EXPECT_EQ(test, -EADDRINUSE, reserve(iopt, 0x6fff, 0x7000, &b));
-	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, 0x4000, uaddr, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_map(iopt, PAGES(6), uaddr, 1));
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
+			reserve(iopt, PAGES(7) - 1, PAGES(7), &b));
+	KUNIT_EXPECT_EQ(test, -EINVAL, test_map(iopt, PAGES(4), uaddr, 1));
 	unreserve(iopt, &a);
 	KUNIT_EXPECT_EQ(test, 1, iopt_iova_ranges(iopt, range, 4));
 }
