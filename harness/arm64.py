@@ -10,7 +10,6 @@ from .paths import BUILD, HARNESS
 from .shell import must
 
 FOLDER = BUILD / "arm64-root"
-PACKAGES = ["qemu-system-arm", "debootstrap", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "mount", "kmod"]
 COMPILER = "aarch64-linux-gnu-gcc"
 VARIABLES = ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", f"CC=ccache {COMPILER}"]
 UNPACK = """
@@ -25,7 +24,7 @@ ln -s mawk usr/bin/awk
 
 def root():
     """Install the root unless it exists, with guest/init as its init program; return its folder."""
-    packages.need(PACKAGES)
+    packages.need(packages.ARM_GUEST)
     if not FOLDER.exists():
         fresh = FOLDER.with_name(f"{FOLDER.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)

@@ -10,7 +10,7 @@ Each configuration is linked with its modules, so that a symbol which is missing
 import functools
 import re
 
-from . import kernel, only, packages, series
+from . import arm64, kernel, only, packages, series
 from .base import git
 from .paths import BUILD, LINUX, LOG
 from .results import Results, report
@@ -22,8 +22,7 @@ SEEDS = 50
 NAMED = {
     "i386": (["i386", "portable"], ["ARCH=i386"]),
     "i386-pae": (["i386", "i386-pae", "portable"], ["ARCH=i386"]),
-    "arm64": (["arm64", "portable"],
-              ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=ccache aarch64-linux-gnu-gcc"]),
+    "arm64": (["arm64", "portable"], arm64.VARIABLES),
     "no-iommu": (["vfio-alone"], []),
 }
 RANDOM = ["ARCH=x86_64"]        # ARCH=x86, the default, lets randconfig choose 32 bits

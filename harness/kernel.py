@@ -127,7 +127,7 @@ def ensure_config(out, files, tree=LINUX, strict=True, identity=None):
 @functools.cache
 def build(name, *variables):
     """Apply the series and build the named kernel, once per command; return its folder."""
-    packages.need(packages.KERNEL)
+    packages.need([*packages.KERNEL, *machine.of(name).cross])
     series.apply()
     out = BUILD / name
     # Another process of the same command may be building it.

@@ -12,8 +12,9 @@ PEER = ["xz-utils", "linux-source-6.12"]
 SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
+ARM_GUEST = ["qemu-system-arm", "debootstrap"]
 OTHER_QEMU = ["debootstrap"]
-CROSS = ["gcc-aarch64-linux-gnu"]
+CROSS = ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 NEWER = ["uuid-dev", "libcap-dev"]      # libraries of newer kselftests
 # spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
@@ -21,8 +22,8 @@ LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
 BUILD = [*BASE, *SERIES, *KERNEL]
 # {command: packages}; commands that are not listed need those of BUILD and GUEST.
 COMMANDS = {
-    "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
-    "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU, *CROSS],
+    "check": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS],
+    "soak": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS, *OTHER_QEMU],
     "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER, *PEER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],

@@ -16,12 +16,14 @@ def build_sample(board, include):
     return out
 
 
-def sample(on_line=None, kind="intel"):
+def sample(on_line=None, kind="intel", **fields):
     """Run the sample under the release kernel on a machine with the IOMMU `kind` (see iommus.py); return the results.
+
+    Other arguments are for guest.Guest.
 
     The sample also shows that the IOMMU blocks DMA, so DMA faults in the log are expected.
     """
-    arguments = iommus.arguments(kind)
+    arguments = {**iommus.arguments(kind), **fields}
     board = arguments.get("machine", machine.PC)
     built = kernel.build(f"{board.prefix}release")
     out = build_sample(board, kernel.headers(built))
@@ -37,6 +39,15 @@ def sample(on_line=None, kind="intel"):
 
 def check_variables():
     iommus.given()
+
+
+def others():
+    """Run the sample on machines with the other IOMMUs; return the results."""
+    results = Results()
+    for kind in iommus.KINDS:
+        if kind != "intel":
+            results.add(sample(kind=kind), f"{kind}: ")
+    return results
 
 
 def main():

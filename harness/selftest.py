@@ -225,7 +225,7 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
         return outcome.lines, wrong
 
     jobs = [(group, functools.partial(run_group, group, members,
-                                      kernel.build(board.prefix + (kernels or {}).get(group.name, group.kernel))))
+                                      kernel.build((kernels or {}).get(group.name, board.prefix + group.kernel))))
             for group, members in grouped(chosen)]
     aside = [job for group, job in jobs if group.beside]
     with beside.started("selftests", aside) as others:

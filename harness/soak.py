@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: run the campaigns that take too long for make check."""
-from . import check, configs, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
+from . import (check, configs, differential, guest, inversion, iommus, kcsan, kunit, mutants, qemu10, run,
+               selftest)
 from .results import Results
 
 SEEDS = 500     # random sequences, which take about four minutes; contract.record() stops a program after ten
@@ -37,6 +38,14 @@ def movable(kernel, more=""):
                               timeout=4 * 3600)
 
 
+def arm(kernel):
+    """Run the KUnit suites and the selftests under the named arm64 kernel."""
+    results = kunit.debug(60, name=kernel)
+    every = {group.name: kernel for group in selftest.GROUPS}
+    results.add(selftest.selftests(kernels=every, **iommus.arguments("smmuv3")))
+    return results
+
+
 STAGES = [
     ("the lock inversion of stock type1", inversion.inversion),
     ("racing unmaps", lambda: inversion.ours(2000)),
@@ -56,6 +65,13 @@ STAGES = [
     ("selftests with 48 bits of IOVA", lambda: selftest.selftests(**WIDE)),
     ("selftests under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed())),
     ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed(), **WIDE)),
+    ("sample with AMD-Vi of QEMU 10", lambda: run.sample(kind="amd", qemu=qemu10.installed())),
+    ("selftests with AMD-Vi of QEMU 10",
+     lambda: selftest.selftests(qemu=qemu10.installed(), **iommus.arguments("amd"))),
+    ("selftests with a virtio-iommu", lambda: selftest.selftests(**iommus.arguments("virtio"))),
+    ("KUnit and selftests on arm64", lambda: arm("arm64-debug")),
+    ("KUnit and selftests on arm64, pages of 16 KiB", lambda: arm("arm64-16k")),
+    ("KUnit and selftests on arm64, pages of 64 KiB", lambda: arm("arm64-64k")),
     ("stock type1 against itself", differential.again),
     ("differential with more seeds", lambda: differential.differential(seeds=SEEDS)),
     ("other architectures and random configurations", configs.configs),
