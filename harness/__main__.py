@@ -51,7 +51,7 @@ VARIABLES = {
     "ONLY": ({"selftest", "differential", "mutants", "bench", "configs", "bisect"},
              "comma-separated names of programs, mutants, parts, configurations or patches; * matches any text"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "IOMMU": ({"run", "selftest"}, "intel, the default, amd, smmuv3 (on an emulated Arm machine) or virtio"),
+    "IOMMU": ({"run", "selftest", "differential"}, "intel, the default, amd, smmuv3 (on an emulated Arm machine) or virtio"),
     "PLANT": ({"check", "selftest"},
               "use-after-free, lock-inversion or leak: plant this bug, to see that the tests find it"),
 }

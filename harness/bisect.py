@@ -49,7 +49,7 @@ def touched(commit):
 
 
 def objects(patches, variant):
-    """Return the objects of the sources that the patches add. The variants "m" omit KUnit suites, which are built in."""
+    """Return the objects of the sources that the patches add. Variants "m" omit KUnit suites, which are built in."""
     sources = [path for patch in patches for path in patch.files
                if path.startswith("drivers/") and path.endswith(".c")]
     if variant[0] == "m":

@@ -15,12 +15,11 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cleanlog, guest, kernel, packages, series
+from . import cleanlog, guest, iommus, kernel, machine, packages, series
 from .paths import BUILD, HARNESS, LINUX, LOG, ROOT
 from .shell import Failure, must, output
 
 SOURCE = "tools/testing/selftests/vfio/contract"
-PROGRAMS = BUILD / "contract"       # folder of the built programs
 RULES = ROOT / SOURCE / "rules"
 DATA = HARNESS / "contract"
 MODULE = "samples/vfio-mdev/pin"    # the mediated device for programs that include mdev.h
@@ -48,6 +47,7 @@ class Kernel:
     bzimage: Path
     mdev: Path
     iommufd: bool = False   # the programs do only what an iommufd supports
+    board: machine.Machine = machine.PC
 
 
 @dataclass
@@ -101,22 +101,28 @@ def sources():
     return [path.stem for path in sorted((ROOT / SOURCE).glob("*.c")) if not path.stem.startswith("race_")]
 
 
+def folder(board=machine.PC):
+    """Return the folder of the programs that are built for a Machine."""
+    return BUILD / f"{board.prefix}contract"
+
+
 def programs():
     """Return the names of the programs to compare. Programs that race are not compared."""
     packages.need(packages.KERNEL)
     series.apply()
-    return output("make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", "-s", "--no-print-directory", "list",
+    return output("make", "-C", LINUX / SOURCE, f"OUTPUT={folder()}", "-s", "--no-print-directory", "list",
                   env=kernel.environment()).split()
 
 
-def build_programs():
+def build_programs(board=machine.PC):
     """Build all programs with the kernel tree's lib.mk, including those that race and are not compared."""
     series.apply()
-    include = kernel.headers(BUILD / "contract-headers")
-    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    out = folder(board)
+    include = kernel.headers(BUILD / f"{board.prefix}contract-headers")
+    out.mkdir(parents=True, exist_ok=True)
     must("build the contract programs",
-         ["make", "-C", LINUX / SOURCE, f"OUTPUT={PROGRAMS}", f"KHDR_INCLUDES=-isystem {include}"], "contract.build",
-         env=kernel.environment())
+         ["make", "-C", LINUX / SOURCE, f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {include}", f"CC={board.compiler}"],
+         f"{out.name}.build", env=kernel.environment())
 
 
 def prepare(name, out, tree=LINUX, iommufd=False):
@@ -125,13 +131,13 @@ def prepare(name, out, tree=LINUX, iommufd=False):
     If `iommufd` is true, the sources are those in build/linux, which use operations that an iommufd needs and stock
     vfio does not have. Otherwise, they are those in the repository, which do not use these operations.
     """
-    folder = BUILD / "contract-mdev" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree((LINUX if iommufd else ROOT) / MODULE, folder)
+    place = BUILD / "contract-mdev" / name
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree((LINUX if iommufd else ROOT) / MODULE, place)
     must(f"build the mediated device for {name}",
-         kernel.make(out, f"M={folder}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
+         kernel.make(out, f"M={place}", "CONFIG_SAMPLE_VFIO_MDEV_PIN=m", "modules", tree=tree),
          f"contract-mdev-{name}.build", env=kernel.environment())
-    return Kernel(name, kernel.bzimage(out), next(folder.glob("*.ko")), iommufd)
+    return Kernel(name, kernel.bzimage(out), next(place.glob("*.ko")), iommufd, machine.of(out.name))
 
 
 def header(tested):
@@ -142,9 +148,9 @@ def header(tested):
     return "\n".join([*lines, ""])
 
 
-def run(program):
+def run(program, board=machine.PC):
     """Return the line of a guest's script that runs a program."""
-    return f"run_test {program} {PROGRAMS} {program}\n"
+    return f"run_test {program} {folder(board)} {program}\n"
 
 
 def usual(names):
@@ -153,31 +159,37 @@ def usual(names):
     return [program for program in names if program not in elsewhere]
 
 
-def record(tested, names, seeds=200):
-    """Run the named programs under a Kernel on each machine; return the Side. seeds: number of random sequences."""
+def record(tested, names, seeds=200, kind="intel"):
+    """Run the named programs under a Kernel on each machine; return the Side.
+
+    `seeds` is the number of random sequences. With an IOMMU other than Intel's, `kind`, only the programs for the usual
+    machine run.
+    """
     side = Side(tested.name)
     warnings = dict(table("warnings", 2))
-    for machine, arguments in MACHINES.items():
-        todo = usual(names) if machine == "usual" else \
-            [program for program in names if program in ONLY[machine] + ALSO.get(machine, [])]
+    machines = MACHINES if kind == "intel" else {"usual": iommus.arguments(kind)}
+    for where, arguments in machines.items():
+        todo = usual(names) if where == "usual" else \
+            [program for program in names if program in ONLY[where] + ALSO.get(where, [])]
         if not todo:
             continue
         # The program `random` takes minutes on a busy host.
-        script = header(tested) + f"export CONTRACT_SEEDS={seeds} TEST_SECONDS=600\n" + "".join(map(run, todo))
-        outcome = guest.boot(guest.Guest(f"differential-{tested.name}-{machine}", tested.bzimage, devices=guest.EDU,
+        script = header(tested) + f"export CONTRACT_SEEDS={seeds} TEST_SECONDS=600\n"
+        script += "".join(run(program, tested.board) for program in todo)
+        outcome = guest.boot(guest.Guest(f"differential-{tested.name}-{where}", tested.bzimage, devices=guest.EDU,
                                          **arguments), script)
-        side.parse(outcome.lines, "" if machine == "usual" else f"@{machine}")
-        side.logs.append(LOG / f"differential-{tested.name}-{machine}.output")
+        side.parse(outcome.lines, "" if where == "usual" else f"@{where}")
+        side.logs.append(LOG / f"differential-{tested.name}-{where}.output")
         if outcome.status is None:
-            side.wrong.append(f"machine {machine}: {outcome.reason.splitlines()[0]}")
+            side.wrong.append(f"machine {where}: {outcome.reason.splitlines()[0]}")
         findings = cleanlog.of(outcome, allowed=["dma-fault"])
-        if machine in warnings:
+        if where in warnings:
             for number, finding in enumerate(findings):
-                where = re.search(r" at \S+ (\w+)\+", finding.line)
-                side.lines[f"kernel log@{machine}", str(number)] = (
-                    [warnings[machine]], f"{finding.name} {where.group(1) if where else ''}")
+                caller = re.search(r" at \S+ (\w+)\+", finding.line)
+                side.lines[f"kernel log@{where}", str(number)] = (
+                    [warnings[where]], f"{finding.name} {caller.group(1) if caller else ''}")
         else:
-            side.wrong += [f"machine {machine}: kernel log: {finding}" for finding in findings]
+            side.wrong += [f"machine {where}: kernel log: {finding}" for finding in findings]
     return side
 
 

@@ -10,7 +10,7 @@ import functools
 import itertools
 import re
 
-from . import beside, contract, guest, implementations, inherit, kernel, only, stock, switch
+from . import beside, contract, guest, implementations, inherit, iommus, kernel, machine, only, stock, switch
 from .paths import LINUX
 from .results import Results, report
 from .shell import say
@@ -75,15 +75,16 @@ def success(side):
             for line, tried, succeeded in counts if 2 * succeeded < tried or not tried]
 
 
-def explain(wrong, kernels):
+def explain(wrong, kernels, kind):
     """If random sequences differ, trace the first of them under both kernels; return the first different line."""
     seeds = [found.group(1) for found in (re.match(r"random: seed_(\d+)\.", text) for text in wrong) if found]
     if not seeds:
         return []
     runs = []
     for tested in kernels:
-        script = contract.header(tested) + f"CONTRACT_SEED={seeds[0]} {contract.PROGRAMS}/random\n"
-        outcome = guest.boot(guest.Guest(f"differential-{tested.name}-seed", tested.bzimage, devices=guest.EDU), script)
+        script = contract.header(tested) + f"CONTRACT_SEED={seeds[0]} {contract.folder(tested.board)}/random\n"
+        outcome = guest.boot(guest.Guest(f"differential-{tested.name}-seed", tested.bzimage, devices=guest.EDU,
+                                         **iommus.arguments(kind)), script)
         runs.append([line[2:] for line in outcome.lines if line.startswith("# ")])
     for number, (one, two) in enumerate(itertools.zip_longest(*runs, fillvalue=contract.NOTHING), 1):
         if one != two:
@@ -101,6 +102,8 @@ KERNELS = {
     "ours": lambda: (kernel.build("release"), LINUX),
     "type1": lambda: (kernel.build("release"), LINUX, True),
     "iommufd": lambda: (inherit.container(), LINUX, True),
+    "arm64-stock": lambda: (stock.build("arm64-release"), stock.TREE),
+    "arm64-ours": lambda: (kernel.build("arm64-release"), LINUX),
 }
 # Pairs that make differential compares, each with the name of its list of intended differences, or "" if there is none.
 # The topic type1 has both implementations in one tree: "standalone" is that of the stock kernel, and "engine" the one
@@ -110,28 +113,28 @@ PAIRS = [("stock", "standalone", ""), ("standalone", "engine", "allowed"), ("sto
 RULES_OF_IOMMUFD = 120      # number of rules that must have a line with an iommufd
 
 
-def pair(sides, kernels, allowed, whole):
+def pair(sides, kernels, allowed, whole, kind="intel"):
     """Compare two sides, with the named list of intended differences; return the results."""
     wrong = judge(*sides, contract.table(allowed, 4, "|") if allowed else [], whole,
                   RULES_OF_IOMMUFD if allowed == "iommufd" else 0)
-    wrong += explain(wrong, kernels)
+    wrong += explain(wrong, kernels, kind)
     results = Results(failed=wrong, logs=[log for side in sides for log in side.logs])
     if not wrong:
         results.passed.append("all lines are the same" + (", except for intended differences" if allowed else ""))
     return results
 
 
-def differential(pairs=PAIRS, seeds=200, wanted=""):
-    """Compare type1 of pairs of kernels; return the results.
+def differential(pairs=PAIRS, seeds=200, wanted="", kind="intel"):
+    """Compare type1 of pairs of kernels on machines with the IOMMU `kind` (see iommus.py); return the results.
 
     `seeds` is the number of random sequences. `wanted` is the text of ONLY=.
     """
     every = contract.programs()
     chosen = only.select(wanted, every, "program")
-    contract.build_programs()
+    contract.build_programs(iommus.arguments(kind).get("machine", machine.PC))
     names = list(dict.fromkeys(name for pair_ in pairs for name in pair_[:2]))
     kernels = {name: contract.prepare(name, *KERNELS[name]()) for name in names}
-    jobs = {name: functools.partial(contract.record, kernels[name], chosen, seeds) for name in names}
+    jobs = {name: functools.partial(contract.record, kernels[name], chosen, seeds, kind) for name in names}
     # The programs do little in parallel, so that another guest can run at the same time.
     with beside.started("differential", [jobs[name] for name in names[::2]]) as others:
         sides = {name: jobs[name]() for name in names[1::2]}
@@ -139,7 +142,8 @@ def differential(pairs=PAIRS, seeds=200, wanted=""):
     results = Results()
     for one, other, allowed in pairs:
         say(f"\n{one} and {other}:")
-        results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allowed, chosen == every),
+        whole = chosen == every and kind == "intel"
+        results.add(pair([sides[one], sides[other]], [kernels[one], kernels[other]], allowed, whole, kind),
                     f"{one} and {other}: ")
     if "random" in chosen:
         for text in success(sides[pairs[0][0]]):
@@ -147,9 +151,10 @@ def differential(pairs=PAIRS, seeds=200, wanted=""):
     return results
 
 
-def ours(seeds=200):
-    """Compare the stock kernel with ours."""
-    return differential([("stock", "ours", "allowed")], seeds)
+def ours(seeds=200, kind="intel", wanted=""):
+    """Compare the stock kernel with ours on a machine with the IOMMU `kind`."""
+    prefix = iommus.arguments(kind).get("machine", machine.PC).prefix
+    return differential([(f"{prefix}stock", f"{prefix}ours", "allowed")], seeds, wanted, kind)
 
 
 def again():
@@ -161,10 +166,14 @@ def again():
 
 
 def check_variables():
+    iommus.given()
     only.select(only.given(), contract.sources(), "program")
 
 
 def main():
+    kind = iommus.given()
+    if kind != "intel":
+        return report(ours(kind=kind, wanted=only.given()))
     results = differential(wanted=only.given())
     if not only.given():
         results.add(switch.switch(), "switch: ")

@@ -146,7 +146,9 @@ def command(guest, script, console):
             "-serial", f"file:{console}", *machine.board, "-accel", guest.accel, "-smp", str(guest.cpus),
             "-m", guest.memory, "-kernel", str(guest.bzimage), "-append", kernel_args,
             "-fsdev", f"local,id=root,path={machine.root()},security_model=none,readonly=on,multidevs=remap",
-            "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot", *(["-device", guest.iommu] if guest.iommu else [])]
+            "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot"]
+    if guest.iommu:
+        argv += ["-device", guest.iommu]
     argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]

@@ -43,7 +43,7 @@ def ours(rounds=ROUNDS):
     """Run both programs in our debug kernel; return the results."""
     tested = contract.prepare("ours-debug", kernel.build("debug"))
     contract.build_programs()
-    script = contract.header(tested) + contract.run(PROGRAM) + f"{contract.PROGRAMS}/race_notices {rounds}\n"
+    script = contract.header(tested) + contract.run(PROGRAM) + f"{contract.folder()}/race_notices {rounds}\n"
     # race_notices prints nothing before it ends, so the timeout for progress must cover its whole run.
     machine = guest.Guest("race", tested.bzimage, devices=guest.EDU, silence=120 + rounds,
                           timeout=600 + 2 * rounds)

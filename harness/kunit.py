@@ -22,7 +22,7 @@ OPERATIONS = 450000
 
 
 def tool(command, out, config=(), *arguments, kunitconfig=KUNITCONFIG):
-    """Return the command line of the tree's kunit.py for `command` and the build folder `out`, to be run in the tree."""
+    """Return the command line of kunit.py for `command` and the build folder `out`, to be run in the tree."""
     return [sys.executable, "tools/testing/kunit/kunit.py", command, f"--kunitconfig={kunitconfig}",
             *(f"--kconfig_add={line}" for line in [*UML_CONFIG, *config]),
             f"--build_dir={out}", "--make_options=CC=ccache gcc", *arguments]

@@ -72,6 +72,8 @@ STAGES = [
     ("KUnit and selftests on arm64", lambda: arm("arm64-debug")),
     ("KUnit and selftests on arm64, pages of 16 KiB", lambda: arm("arm64-16k")),
     ("KUnit and selftests on arm64, pages of 64 KiB", lambda: arm("arm64-64k")),
+    *((f"differential with {name}", lambda kind=kind: differential.ours(kind=kind)) for kind, name in
+      (("amd", "AMD-Vi"), ("virtio", "a virtio-iommu"), ("smmuv3", "SMMUv3"))),
     ("stock type1 against itself", differential.again),
     ("differential with more seeds", lambda: differential.differential(seeds=SEEDS)),
     ("other architectures and random configurations", configs.configs),

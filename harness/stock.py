@@ -2,7 +2,7 @@
 """Build the stock kernel: the unmodified base, in a separate work tree."""
 import fcntl
 
-from . import base, inherit, kernel, packages, worktree
+from . import base, inherit, kernel, machine, packages, worktree
 from .paths import BUILD
 from .shell import must
 
@@ -13,6 +13,7 @@ TREE = BASE / "linux"
 # Like FRAGMENTS in kernel.py, but without preempt and without the fragments for symbols that the series adds.
 FRAGMENTS = {
     "release": ["common", "x86", "release"],
+    "arm64-release": ["common", "arm64-virt", "release"],
     "debug": ["common", "x86", "debug", "kasan"],
 }
 
@@ -36,14 +37,14 @@ def build(name):
 
     If another process of the same command is building it, wait for that process first.
     """
-    packages.need(packages.KERNEL)
+    packages.need([*packages.KERNEL, *machine.of(name).cross])
     BASE.mkdir(parents=True, exist_ok=True)
     with open(BASE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tree()
-        if name == "release":
-            inherit.release(BASE / name, TREE)
+        if name.endswith("release"):
+            inherit.release(BASE / name, TREE, name)
         out = configured(name)
-        must(f"build the stock {name} kernel", kernel.make(out, "bzImage", "modules", tree=TREE),
+        must(f"build the stock {name} kernel", kernel.make(out, machine.of(name).goal, "modules", tree=TREE),
              f"stock-{name}.build", env=kernel.environment(BASE))
     return out

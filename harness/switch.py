@@ -52,7 +52,7 @@ def switch():
     for name in dict.fromkeys(ORDER):
         out, folders[name] = installed(name)
     script = "\n".join([f". {HARNESS}/guest/tests.sh", f". {HARNESS}/guest/switch.sh",
-                        *(f"switch {folders[name]} {contract.PROGRAMS} {' '.join(PROGRAMS)}" for name in ORDER), ""])
+                        *(f"switch {folders[name]} {contract.folder()} {' '.join(PROGRAMS)}" for name in ORDER), ""])
     outcome = guest.boot(guest.Guest("switch", kernel.bzimage(out), devices=guest.EDU), script)
     results, found = outcome.failures(allowed=["dma-fault"]), parse(outcome.lines)
     allowed = {"standalone": [], "engine": contract.table("allowed", 4, "|")}
