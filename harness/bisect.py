@@ -27,7 +27,8 @@ MODULES = {
     "drivers/vfio/type1_ioctl": ["vfio_type1_ioctl"],
     "drivers/vfio": ["vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "mdev"],
 }
-VARIANTS = {"y": ["common", "x86", "iommufd", "kunit", "validate"], "m": ["common", "iommufd", "modular", "validate"]}
+VARIANTS = {"y": ["common", "x86", "iommufd", "kunit", "kunit-x86", "validate"],
+            "m": ["common", "x86", "iommufd", "modular", "validate"]}
 # The same with type1 on the engine, for the commits at which it is not the default.
 ENGINE = {f"{variant}-engine": [*fragments, "engine"] for variant, fragments in VARIANTS.items()}
 

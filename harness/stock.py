@@ -14,7 +14,7 @@ TREE = BASE / "linux"
 FRAGMENTS = {
     "release": ["common", "x86", "release"],
     "arm64-release": ["common", "arm64-virt", "release"],
-    "debug": ["common", "x86", "debug", "kasan"],
+    "debug": ["common", "x86", "debug", "debug-x86", "kasan"],
 }
 
 
