@@ -17,8 +17,7 @@ from .results import Results
 from .shell import Progress, lines_of, say, spawn, stop
 
 BOOT = 240      # seconds that a boot may take: a debug kernel is slow on a busy host
-IOMMU = "intel-iommu,intremap=on"
-WIDE = f"{IOMMU},aw-bits=48"    # 48 bits of IOVA instead of 39
+WIDE = f"{machines.PC.iommu},aw-bits=48"    # 48 bits of IOVA instead of 39
 
 EXIT = re.compile(r"^guest: exit status (\d+)$")
 # The lines that run_test of guest/tests.sh prints before and after a program: the program's name and, in the second
@@ -57,7 +56,7 @@ class Guest:
     accel: str = "tcg,thread=multi"
     memory: str = "2G"
     machine: machines.Machine = machines.PC
-    iommu: str = IOMMU              # argument of -device, "" if the board has an IOMMU
+    iommu: str = ""                 # argument of -device, if not the IOMMU of the machine
     qemu: list = None               # command that runs QEMU, if not the one of the machine
     silence: int = 120              # seconds without progress after which the guest counts as hung
     timeout: int = 900              # seconds that the guest may run
@@ -147,8 +146,8 @@ def command(guest, script, console):
             "-m", guest.memory, "-kernel", str(guest.bzimage), "-append", kernel_args,
             "-fsdev", f"local,id=root,path={machine.root()},security_model=none,readonly=on,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot"]
-    if guest.iommu:
-        argv += ["-device", guest.iommu]
+    if guest.iommu or machine.iommu:
+        argv += ["-device", guest.iommu or machine.iommu]
     argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]

@@ -19,6 +19,7 @@ class Machine:
     program: list       # command that runs QEMU
     board: list         # arguments of QEMU: the board, its processors, and the port that is the standard output
     port: str           # device file of that port, to which guest/init sends the output of the script
+    iommu: str          # argument of -device, "" if the board has an IOMMU
     args: str           # kernel parameters
     cross: list         # Debian packages of a cross compiler
     packages: list      # Debian packages that guests need
@@ -29,7 +30,8 @@ PC = Machine(
     prefix="", compiler="gcc", variables=["CC=ccache gcc"], goal="bzImage", image="arch/x86/boot/bzImage",
     program=["qemu-system-x86_64"], board=["-M", "q35,kernel-irqchip=split", "-cpu", "max", "-serial", "stdio"],
     # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
-    port="/dev/ttyS1", args=f"console=ttyS0 no_timer_check intel_iommu=on init={HARNESS}/guest/init",
+    port="/dev/ttyS1", iommu="intel-iommu,intremap=on",
+    args=f"console=ttyS0 no_timer_check intel_iommu=on init={HARNESS}/guest/init",
     cross=[], packages=packages.GUEST, root=lambda: Path("/"))
 # The guest mounts the checkout at the same path as on the host. The addresses of the last devices leave those that
 # tests use free.
@@ -40,7 +42,7 @@ ARM = Machine(
            "-device", "virtio-serial-pci,addr=1c.0", "-device", "virtconsole,chardev=script",
            "-fsdev", f"local,id=checkout,path={ROOT},security_model=none,readonly=on,multidevs=remap",
            "-device", "virtio-9p-pci,addr=1d.0,fsdev=checkout,mount_tag=checkout"],
-    port="/dev/hvc0", args=f"console=ttyAMA0 init=/sbin/init GUEST_CHECKOUT={ROOT}",
+    port="/dev/hvc0", iommu="", args=f"console=ttyAMA0 init=/sbin/init GUEST_CHECKOUT={ROOT}",
     cross=packages.CROSS, packages=packages.ARM_GUEST, root=arm64.root)
 
 
