@@ -12,7 +12,7 @@ UNSAFE = "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interr
 KINDS = {
     "intel": {},
     "amd": {"iommu": "amd-iommu,intremap=on"},
-    "smmuv3": {"machine": machine.ARM},
+    "smmuv3": {"iommu": "", "machine": machine.ARM},
     "virtio": {"iommu": "virtio-iommu-pci", "args": UNSAFE},
 }
 

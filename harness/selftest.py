@@ -221,7 +221,8 @@ def selftests(plant=None, wanted="", widened=False, variables="", kernels=None, 
         script = header(built_for, f"{group.variables} {variables}".strip(),
                         plant if group.kernel == "debug" else None, delayed)
         script += "".join(run("run_test", program, board) for program in members)
-        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **fields})
+        args = f"{group.machine.get('args', '')} {fields.get('args', '')}"
+        outcome, wrong = boot(group.name, built_for, script, delayed, **{**group.machine, **fields, "args": args})
         return outcome.lines, wrong
 
     jobs = [(group, functools.partial(run_group, group, members,

@@ -63,6 +63,9 @@ void require_edu(int nr_needed)
 	struct pci_address found[MAX_EDU], sibling;
 	int i, nr = pci_find(EDU_VENDOR, EDU_DEVICE, found, MAX_EDU);
 
+	/* On Arm, a device has no group before a driver probes it. */
+	for (i = 0; i < nr; i++)
+		pci_bind_vfio(found[i].text);
 	for (i = 0; i < nr; i++)
 		nr_needed -= !pci_group_siblings(found[i].text, &sibling, 1);
 	if (nr_needed > 0)
