@@ -25,10 +25,10 @@ SOURCE = "linux-iopt"
 class Cost:
     """What a build from nothing takes; measured on a machine with two processors, but estimated for `debian`."""
     minutes: int        # on one processor
-    gigabytes: int      # in build/deb, and as much as that again is not needed
+    gigabytes: int      # in build/deb
 
 
-COSTS = {"debian": Cost(600, 12), "local": Cost(120, 5), "small": Cost(20, 3)}
+COSTS = {"debian": Cost(600, 12), "local": Cost(120, 5), "small": Cost(15, 3)}
 
 
 def folder(choice):

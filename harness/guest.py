@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boot a kernel in QEMU (an emulated q35 machine, by default with VT-d) and run one shell script in it.
 
-The guest mounts the host's root read-only over 9p, below an overlay in memory (see guest/init).
+The guest mounts the host's root read-only over 9p, below an overlay in memory (see guest/init). A guest with a disk
+boots a Debian from that disk instead, with the initramfs of its own (see debian_disk.py).
 """
 import re
 import signal
@@ -50,6 +51,8 @@ class Guest:
     """How to boot a guest: the kernel, the machine and the timeouts."""
     name: str                       # names the logs: build/log/NAME.{console,output,qemu}
     bzimage: Path
+    initrd: Path = None
+    disk: Path = None               # image of the root file system; the guest's changes to it are discarded
     devices: list = field(default_factory=list)
     options: list = field(default_factory=list)     # additional arguments of QEMU
     args: str = ""                  # additional kernel parameters
@@ -136,17 +139,26 @@ class Place:
         return f"{self.program}, {self.case}" if self.program else "boot"
 
 
+def root_parameters(guest):
+    """Return the kernel parameters with which the guest finds its root file system and its init process."""
+    if guest.disk:
+        return "root=/dev/vda rw"
+    return ("root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
+            f"init={HARNESS}/guest/init")
+
+
 def command(guest, script, console):
     # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
-    kernel_args = (f"console=ttyS0 panic=-1 oops=panic no_timer_check intel_iommu=on "
-                   f"root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
-                   f"init={HARNESS}/guest/init GUEST_RUN={script} {guest.args}")
+    kernel_args = (f"console=ttyS0 panic=-1 oops=panic no_timer_check intel_iommu=on {root_parameters(guest)} "
+                   f"GUEST_RUN={script} {guest.args}")
     argv = [*guest.qemu, "-M", "q35,kernel-irqchip=split", "-accel", guest.accel, "-cpu", "max",
             "-smp", str(guest.cpus), "-m", guest.memory, "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-serial", f"file:{console}", "-serial", "stdio",
             "-kernel", str(guest.bzimage), "-append", kernel_args,
             "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot", "-device", guest.iommu]
+    if guest.disk:
+        argv += ["-initrd", guest.initrd, "-drive", f"file={guest.disk},format=raw,if=virtio,snapshot=on"]
     argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]

@@ -103,12 +103,13 @@ def select(every, wanted, plant, widened):
     return chosen
 
 
-def build_programs(include):
-    """Build the programs and install those of a collection in FOLDER/COLLECTION-installed."""
+def build_programs(*includes):
+    """Build the programs with the uAPI headers in these folders, and install them in FOLDER/COLLECTION-installed."""
+    headers = " ".join(f"-isystem {include}" for include in includes)
     for collection in collections():
         (FOLDER / collection).mkdir(parents=True, exist_ok=True)
         must(f"build the {collection} selftests",
-             make(collection, f"KHDR_INCLUDES=-isystem {include}", f"INSTALL_PATH={FOLDER / collection}-installed",
+             make(collection, f"KHDR_INCLUDES={headers}", f"INSTALL_PATH={FOLDER / collection}-installed",
                   "install"), f"selftest-{collection}.build", env=kernel.environment())
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: run the campaigns that take too long for make check."""
-from . import check, configs, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
+from . import check, configs, deb_test, differential, guest, inversion, kcsan, kunit, mutants, qemu10, selftest
 from .results import Results
 
 SEEDS = 500     # random sequences, which take about four minutes; contract.record() stops a program after ten
@@ -58,6 +58,7 @@ STAGES = [
     ("selftests with 48 bits of IOVA under QEMU 10", lambda: selftest.selftests(qemu=qemu10.installed(), **WIDE)),
     ("stock type1 against itself", differential.again),
     ("differential with more seeds", lambda: differential.differential(seeds=SEEDS)),
+    ("packages in Debian 12", deb_test.tested),
     ("other architectures and random configurations", configs.configs),
 ]
 
