@@ -5,7 +5,6 @@ The kernel is that of the tree before the topic retire, which has both implement
 CONFIG= chooses the configuration (see deb_config.py). kbuild's bindeb-pkg writes the packages linux-image,
 linux-headers and linux-libc-dev. A build that was interrupted continues where it stopped.
 """
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -81,13 +80,17 @@ def changelog(choice, version):
 
 
 def environment(choice, version):
-    """Return the environment for bindeb-pkg, which writes a changelog that a hook of dpkg-buildpackage replaces."""
+    """Return the environment for bindeb-pkg.
+
+    bindeb-pkg writes a changelog, which a hook of dpkg-buildpackage replaces. dpkg-buildpackage would require
+    build-essential, although g++ is not needed.
+    """
     name, address = base.sender()
     ours = folder(choice) / "changelog"
     ours.write_text(changelog(choice, version))
     return dict(kernel.environment(BASE), KDEB_PKGVERSION=version, KDEB_CHANGELOG_DIST="bookworm", KDEB_COMPRESS="zstd",
                 KDEB_SOURCENAME=SOURCE, DEBFULLNAME=name, DEBEMAIL=address,
-                DPKG_FLAGS=f'--hook-build="cp {ours} debian/changelog"')
+                DPKG_FLAGS=f'-d --hook-build="cp {ours} debian/changelog"')
 
 
 def build(choice):

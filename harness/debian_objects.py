@@ -3,8 +3,8 @@
 
 A whole build of such a configuration takes hours. This one compiles the folders of FOLDERS, in which nearly all changes
 are, and elsewhere the objects whose source the series changes, or that include a header which it changes. modpost
-checks the modules in FOLDERS. It does not know the symbols of the rest of the kernel, so each symbol that it reports as
-undefined has to be exported somewhere in the tree.
+checks the modules in FOLDERS. It does not know the symbols of the rest of the kernel, so unresolved() checks that each
+symbol which they use is exported somewhere in the tree.
 """
 import functools
 import os
@@ -25,11 +25,12 @@ FRAGMENTS = ["packaged", "signed"]              # those of make deb CONFIG=debia
 INCLUDE = r"^[[:space:]]*#[[:space:]]*include"
 # Nearly all files of the kernel include this header, which needs one struct of a changed header.
 UNIVERSAL = ["include/linux/cred.h"]
-UNDEFINED = re.compile(r'^(?:WARNING|ERROR): modpost: "(\w+)" \[[^]]*\] undefined!$')
-EXPORTED = r"EXPORT_(TRACEPOINT_)?SYMBOL(_GPL|_NS|_NS_GPL)?\(\s*{}\b"
-# Messages of modpost that result from the missing rest of the kernel.
-PARTIAL = re.compile(r"modpost: Symbol info of vmlinux is missing|vmlinux.symvers is missing|"
-                     r"Module.symvers is missing|suppressed .* unresolved symbol warnings")
+# Messages of modpost about the missing rest of the kernel
+UNDEFINED = re.compile(r"modpost: .* undefined!$|vmlinux.o is missing|suppressed \d+ unresolved symbol warnings")
+EXPORT = r"EXPORT_[A-Z_]*SYMBOL[A-Z_]*\("
+# Symbols that modpost defines, and those that the kernel exports with names composed by macros
+IMPLICIT = re.compile(r"__this_module$|__x86_indirect_thunk_|__SCT__|_dev_[a-z]+$|bpf_trace_run\d+$|param_ops_|"
+                      r"pci_user_(read|write)_config_")
 
 
 def variables(arch):
@@ -129,17 +130,25 @@ def configure(arch, out):
 
 def warnings(log):
     return [line for line in log.read_text(errors="replace").splitlines()
-            if re.search(r"\b(warning|error):|^(WARNING|ERROR)", line, re.I) and not PARTIAL.search(line)]
+            if re.search(r"\b(warning|error):|^(WARNING|ERROR)", line, re.I)]
 
 
-def unknown(symbol):
-    """Return whether no file of the tree exports the symbol."""
-    return not grep(EXPORTED.format(symbol), "*.[chS]")
+@functools.cache
+def exported():
+    """Return the symbols that some file of the tree exports to modules."""
+    text = git("grep", "-hE", EXPORT, "--", "*.[chS]")
+    names = set(re.findall(rf"{EXPORT}\s*(\w+)", text))
+    return names | {f"{prefix}{name}" for name in names for prefix in ("__tracepoint_", "__traceiter_")}
 
 
-def unresolved(lines):
-    """Return the warnings of modpost without those of symbols that the rest of the kernel exports."""
-    return [line for line in lines if not (match := UNDEFINED.match(line)) or unknown(match[1])]
+def unresolved(arch, out):
+    """Return the symbols that the modules of FOLDERS use, but that neither they nor other files export."""
+    objects = [module.replace(".ko", ".o") for module in modules(out)]
+    prefix = "".join(ARCHITECTURES[arch][2]).partition("=")[2]
+    lines = output(f"{prefix}nm", *objects, cwd=out).splitlines()
+    used = {line.split()[-1] for line in lines if line.strip().startswith("U ")}
+    ours = set(re.findall(r"\b__ksymtab_(\w+)", "\n".join(lines)))
+    return [f"no file exports {symbol}" for symbol in sorted(used - ours - exported()) if not IMPLICIT.match(symbol)]
 
 
 def modules(out):
@@ -161,4 +170,4 @@ def built(arch, out):
         return wrong or log.read_text(errors="replace").splitlines()[-4:]
     _, log = logged(f"modpost for {arch}", kernel.make(out, *variables(arch), *modules(out)), f"{out.name}.modpost",
                     env=dict(kernel.environment(), KBUILD_MODPOST_WARN="1"))
-    return wrong + unresolved(warnings(log))
+    return wrong + [line for line in warnings(log) if not UNDEFINED.search(line)] + unresolved(arch, out)

@@ -144,7 +144,7 @@ unload() {
 	for address in $functions; do
 		echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
 	done
-	check "the modules of vfio and iommufd unload" modprobe -r vfio_pci vfio_iommu_type1
+	check "the modules of vfio and iommufd unload" modprobe -r vfio_pci vfio_iommu_type1 vfio vfio_virqfd iommufd
 	is "no module of vfio is left" "" "$(lsmod | grep -E '^(vfio|iommufd|iopt)')"
 	check "/dev/iommu is gone" fails test -e /dev/iommu
 }
