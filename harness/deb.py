@@ -22,7 +22,7 @@ SOURCE = "linux-iopt"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a build from nothing takes; measured on a machine with two processors, but estimated for `debian`."""
+    """What a build from nothing takes. Those of `local`, which depends on the machine, and `debian` are estimated."""
     minutes: int        # on one processor
     gigabytes: int      # in build/deb
 

@@ -16,8 +16,8 @@ TYPE1_PROGRAMS = ["vfio/vfio_group", "vfio/vfio_type1"]
 # Programs that an ordinary user can run, as they neither change the drivers of devices nor need capabilities. Those
 # that count pinned pages often are left out: for an ordinary user, each count takes three seconds.
 PROGRAMS = ["iommufd/uapi_layout", "iommufd/command_format", "iommufd/ioctl_errno", "iommufd/device_info",
-            "iommufd/iova_ranges", "iommufd/ioas_allow", "iommufd/ioas_dma", "iommufd/names_mainline",
-            "iommufd/names_proposal", "iommufd/object_bugs", "vfio/vfio_cdev", *TYPE1_PROGRAMS]
+            "iommufd/iova_ranges", "iommufd/ioas_allow", "iommufd/ioas_dma", "iommufd/names_proposal",
+            "iommufd/object_bugs", "vfio/vfio_cdev", *TYPE1_PROGRAMS]
 LOCKED = 256 << 20      # bytes of RLIMIT_MEMLOCK; some programs need more than the default of 8 MiB
 COPY = "/opt/harness"   # in the guest: an ordinary user may be unable to read the folder of the repository
 
