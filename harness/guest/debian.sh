@@ -144,7 +144,8 @@ unload() {
 	for address in $functions; do
 		echo "$address" >/sys/bus/pci/drivers/vfio-pci/unbind
 	done
-	check "the modules of vfio and iommufd unload" modprobe -r vfio_pci vfio_iommu_type1 vfio vfio_virqfd iommufd
+	check "the modules of vfio and iommufd unload" modprobe -r vfio_pci vfio_iommu_type1 vfio vfio_virqfd \
+		iommufd vfio_type1_ioctl iopt
 	is "no module of vfio is left" "" "$(lsmod | grep -E '^(vfio|iommufd|iopt)')"
 	check "/dev/iommu is gone" fails test -e /dev/iommu
 }
