@@ -6,7 +6,7 @@
 .NOTPARALLEL:
 
 # Pass variables of the command line to the harness.
-export KERNEL TOPIC PLANT ONLY WIDEN IOMMU
+export KERNEL TOPIC PLANT ONLY WIDEN IOMMU CONFIG TYPE1 LSMOD
 export IOPT_GOALS := $(MAKECMDGOALS)
 
 .PHONY: python

@@ -33,10 +33,11 @@ COMMANDS = {
     "clients": ("clients", "run programs of others: DPDK's testpmd, and kselftests of newer kernels"),
     "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, unlike ours"),
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
+    "deb": ("deb", "build Debian packages of the kernel, to install it on a machine"),
     "series": ("series_mail", "write the patches as mail to build/series"),
     "lint": ("lint", "run checkpatch, sparse, W=1, kernel-doc, Coccinelle and checks of the structure"),
     "bisect": ("bisect", "compile each commit, and run the KUnit suites or contract programs that it has (hours)"),
-    "configs": ("configs", "build for i386 and arm64, and in 50 random configurations (hours)"),
+    "configs": ("configs", "build for i386 and arm64, with Debian's configurations, and in 50 random ones (hours)"),
     "bases": ("bases", "apply the series to each version of linux-source-6.1 that apt offers"),
     "coverage": ("coverage", "measure which lines and branches of the engine KUnit reaches"),
     "clean": ("clean", "remove build/, which takes several GB; the next command starts from scratch"),
@@ -50,6 +51,10 @@ VARIABLES = {
               "most commands that run tests need vfio or retire"),
     "ONLY": ({"selftest", "differential", "mutants", "bench", "configs", "bisect"},
              "comma-separated names of programs, mutants, parts, configurations or patches; * matches any text"),
+    "CONFIG": ({"deb"}, "debian, the default, is Debian's configuration; local has only the drivers that this machine "
+                        "has loaded; small boots in QEMU"),
+    "TYPE1": ({"deb"}, "engine, the default, or present, which is the implementation of type1 in Linux 6.1"),
+    "LSMOD": ({"deb"}, "file with the output of lsmod on another machine, for CONFIG=local"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
     "IOMMU": ({"run", "selftest", "differential"}, "intel, the default, amd, smmuv3 (on an emulated Arm machine) or virtio"),
     "PLANT": ({"check", "selftest"},
@@ -58,7 +63,7 @@ VARIABLES = {
 
 # {command: first topic at which TOPIC= may end the series}; the commands that are not listed work with any topic.
 FIRST_TOPIC = {"kunit": "engine", "coverage": "engine", "inversion": "type1", "selftest": "iommufd",
-               **dict.fromkeys(["run", "differential", "mutants", "soak", "kcsan", "bench", "clients"], "vfio")}
+               **dict.fromkeys(["deb", "run", "differential", "mutants", "soak", "kcsan", "bench", "clients"], "vfio")}
 
 # {command of other projects: commands to suggest for it}
 OTHER_NAMES = {"test": ["check"], "tests": ["check"], "all": ["run"], "build": ["kernel"],
@@ -71,11 +76,11 @@ examples:
   make selftest 'ONLY=vfio/*'               all test programs of one folder
 
 The first command installs packages, unpacks a kernel and builds it on all processors. With two processors, this takes
-10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. The kernel is not installed: it runs in
-an emulator. After Ctrl-C, run the same command again: it keeps what is built, and starts its tests anew. Error
-messages name the log in build/log/ that has the details. Compiled objects also stay in the cache of ccache, by default
-~/.cache/ccache. To run one KUnit suite by hand, see Documentation/driver-api/iopt-kunit.rst; the commands there run in
-build/linux.
+10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. No command installs a kernel: it runs
+in an emulator, and make deb builds packages of it. After Ctrl-C, run the same command again: it keeps what is built,
+and starts its tests anew. Error messages name the log in build/log/ that has the details. Compiled objects also stay in
+the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by hand, see
+Documentation/driver-api/iopt-kunit.rst; the commands there run in build/linux.
 """
 
 

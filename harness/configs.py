@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make configs: build the series for other architectures and in random configurations, without any warning.
 
-The named configurations are for i386 with and without PAE, for arm64, and for x86-64 without IOMMU support. The random
+The named configurations are for i386 with and without PAE, for arm64, and for x86-64 without IOMMU support. Those of
+DEBIAN are the configurations of Debian's kernels, of which only a part is built (see debian_objects.py). The random
 ones, SEEDS of them, are for x86-64. They vary the symbols that varied() returns, and those that Kconfig makes visible
 as a result; all others are as in BASE. kbuild's randconfig chooses the values.
 
-Each configuration is linked with its modules, so that a symbol which is missing or not exported is an error.
+Each other configuration is linked with its modules, so that a symbol which is missing or not exported is an error.
 """
 import functools
 import re
 
-from . import arm64, kernel, only, packages, series
+from . import arm64, debian_objects, kernel, only, packages, series
 from .base import git
 from .paths import BUILD, LINUX, LOG
 from .results import Results, report
@@ -25,6 +26,8 @@ NAMED = {
     "arm64": (["arm64", "portable"], arm64.VARIABLES),
     "no-iommu": (["vfio-alone"], []),
 }
+# {name: Debian's architecture}
+DEBIAN = {f"debian-{arch}": arch for arch in debian_objects.ARCHITECTURES}
 RANDOM = ["ARCH=x86_64"]        # ARCH=x86, the default, lets randconfig choose 32 bits
 # The configuration that the random ones are derived from. The symbols that VARIED adds are not in our changes, but
 # affect headers that our code includes.
@@ -75,6 +78,8 @@ def configured(name, out):
 
 def built(name, title):
     """Configure and build; return a list of errors and warnings."""
+    if name in DEBIAN:
+        return debian_objects.built(DEBIAN[name], BUILD / "configs" / name)
     # All random configurations use one folder: kbuild compiles again what a configuration changes.
     out = BUILD / "configs" / (name if name in NAMED else "random")
     variables, log = configured(name, out)
@@ -93,8 +98,8 @@ def built(name, title):
 
 
 def chosen(wanted):
-    return only.select(wanted, [*NAMED, *random_names()], "configuration",
-                       [*NAMED, f"and seed-1 to seed-{SEEDS}"])
+    return only.select(wanted, [*NAMED, *DEBIAN, *random_names()], "configuration",
+                       [*NAMED, *DEBIAN, f"and seed-1 to seed-{SEEDS}"])
 
 
 def check_variables():
@@ -102,7 +107,7 @@ def check_variables():
 
 
 def configs(wanted=""):
-    packages.need([*packages.KERNEL, *packages.CROSS])
+    packages.need([*packages.KERNEL, *packages.CROSS, *packages.DEB])
     series.apply()
     results, names = Results(), chosen(wanted)
     for number, name in enumerate(names, 1):

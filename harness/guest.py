@@ -2,7 +2,8 @@
 """Boot a kernel in QEMU (by default an emulated PC with VT-d) and run one shell script in it.
 
 The guest mounts its root, which is that of the host or a folder of the host, read-only over 9p, below an overlay in
-memory (see guest/init).
+memory (see guest/init). A guest with a disk boots a Debian from that disk instead, with the initramfs of its own (see
+debian_disk.py).
 """
 import re
 import signal
@@ -49,6 +50,8 @@ class Guest:
     """How to boot a guest: the kernel, the machine and the timeouts."""
     name: str                       # names the logs: build/log/NAME.{console,output,qemu}
     bzimage: Path
+    initrd: Path = None
+    disk: Path = None               # image of the root file system; the guest's changes to it are discarded
     devices: list = field(default_factory=list)
     options: list = field(default_factory=list)     # additional arguments of QEMU
     args: str = ""                  # additional kernel parameters
@@ -136,10 +139,17 @@ class Place:
         return f"{self.program}, {self.case}" if self.program else "boot"
 
 
+def root_parameters(guest):
+    """Return the kernel parameters with which the guest finds its root file system and its init process."""
+    if guest.disk:
+        return "root=/dev/vda rw"
+    return ("root=hostroot rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose "
+            f"{guest.machine.init}")
+
+
 def command(guest, script, console):
     machine = guest.machine
-    kernel_args = (f"panic=-1 oops=panic root=hostroot rootfstype=9p ro "
-                   f"rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose {machine.args} "
+    kernel_args = (f"panic=-1 oops=panic {machine.args} {root_parameters(guest)} "
                    f"GUEST_RUN={script} GUEST_PORT={machine.port} {guest.args}")
     argv = [*(guest.qemu or machine.program), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", f"file:{console}", *machine.board, "-accel", guest.accel, "-smp", str(guest.cpus),
@@ -148,6 +158,8 @@ def command(guest, script, console):
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot"]
     if guest.iommu or machine.iommu:
         argv += ["-device", guest.iommu or machine.iommu]
+    if guest.disk:
+        argv += ["-initrd", guest.initrd, "-drive", f"file={guest.disk},format=raw,if=virtio,snapshot=on"]
     argv += guest.options
     for device in guest.devices:
         argv += ["-device", device]

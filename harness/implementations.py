@@ -18,7 +18,7 @@ FRAGMENTS = {
 
 def last():
     """Return the last commit of the topic."""
-    commit = next((commit for topic, _, commit in series.ends(series.apply()) if topic.name == TOPIC), None)
+    commit = series.end_of(TOPIC)
     if not commit:
         raise Failure(f"TOPIC= ends the tree before the topic {TOPIC}, which has the second implementation")
     return commit

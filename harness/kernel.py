@@ -5,6 +5,9 @@ import functools
 import hashlib
 import os
 import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 from . import machine, packages, series
 from .base import git
@@ -48,7 +51,7 @@ def environment(base=BUILD):
     """
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KERNEL", "TOPIC", "PLANT", "ONLY",
-                        "WIDEN", "IOMMU", "CDPATH")}
+                        "WIDEN", "IOMMU", "CONFIG", "TYPE1", "LSMOD", "CDPATH")}
     # Prefer Debian's programs: only its python3 finds Python modules installed as Debian packages.
     env["PATH"] = f"/usr/sbin:/usr/bin:/sbin:/bin:{env.get('PATH', '')}"
     env.update(LC_ALL="C", LOCALVERSION="", CCACHE_BASEDIR=str(base), CCACHE_NOHASHDIR="1",
@@ -79,24 +82,39 @@ def wanted(files):
     return lines
 
 
+@dataclass(frozen=True)
+class Start:
+    """The configuration into which fragments are merged: what a goal of kbuild makes of the file `given`, if any."""
+    goal: str = "tinyconfig"
+    given: Path = None
+    modules: Path = None            # file with the names of loaded modules, for the goal localmodconfig
+
+    def files(self):
+        return [path for path in (self.given, self.modules) if path]
+
+
 def defined(tree):
     """Return the symbols that the Kconfig files of the tree define, with the prefix CONFIG_."""
     return {f"CONFIG_{symbol}" for path in tree.rglob("Kconfig*") if path.is_file()
             for symbol in re.findall(r"^\s*(?:menu)?config (\w+)$", path.read_text(errors="replace"), re.M)}
 
 
-def configure(out, files, tree=LINUX, strict=True, variables=()):
+def configure(out, files, tree=LINUX, strict=True, variables=(), start=Start()):
     """Merge the fragments into out/.config. If `strict` is true, fail if Kconfig drops one of their lines.
 
-    With TOPIC=, symbols that the tree does not define yet may be dropped.
+    With TOPIC=, symbols that the tree does not define yet may be dropped. Questions of kbuild are answered with the
+    default.
     """
     out.mkdir(parents=True, exist_ok=True)
+    if start.given:
+        shutil.copyfile(start.given, out / ".config")
     must(f"configure {out.name}", ["sh", "-e", "-c", """
-        "$@" tinyconfig
+        yes "" | "$@" "$START"
         KCONFIG_CONFIG="$OUT/.config" "$TREE/scripts/kconfig/merge_config.sh" -m "$OUT/.config" $FRAGMENTS
         "$@" olddefconfig
         """, "sh", *make(out, *variables, tree=tree)], f"{out.name}.config", cwd=out,
-         env=dict(environment(), OUT=str(out), TREE=str(tree), FRAGMENTS=" ".join(map(str, files))))
+         env=dict(environment(), OUT=str(out), TREE=str(tree), FRAGMENTS=" ".join(map(str, files)), START=start.goal,
+                  **({"LSMOD": str(start.modules)} if start.modules else {})))
     have = wanted([out / ".config"])
     lost = [line for symbol, line in wanted(files).items() if have.get(symbol, f"# {symbol} is not set") != line]
     if lost and os.environ.get("TOPIC"):
@@ -108,19 +126,19 @@ def configure(out, files, tree=LINUX, strict=True, variables=()):
                       "Such a symbol is not defined in this tree, lacks a dependency, or is selected by another one.")
 
 
-def ensure_config(out, files, tree=LINUX, strict=True, identity=None):
-    """Call configure() unless out/.config is up to date with the fragments and the tree's Kconfig files.
+def ensure_config(out, files, tree=LINUX, strict=True, identity=None, start=Start()):
+    """Call configure() unless out/.config is up to date with `start`, the fragments and the tree's Kconfig files.
 
     For a tree that is not in git, `identity` is a text that changes with the tree.
     """
     kconfig = [identity] if identity else \
         [line for line in git("ls-tree", "-r", "HEAD", tree=tree).splitlines() if "Kconfig" in line]
     key = hashlib.sha256("\n".join([str(strict), *kconfig]).encode())
-    for fragment in files:
-        key.update(fragment.read_bytes())
+    for path in [*start.files(), *files]:
+        key.update(path.read_bytes())
     stamp = out / ".config-key"
     if not (stamp.exists() and (out / ".config").exists() and stamp.read_text() == key.hexdigest()):
-        configure(out, files, tree, strict)
+        configure(out, files, tree, strict, start=start)
         stamp.write_text(key.hexdigest())
 
 

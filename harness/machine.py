@@ -21,6 +21,7 @@ class Machine:
     port: str           # device file of that port, to which guest/init sends the output of the script
     iommu: str          # argument of -device, "" if the board has an IOMMU
     args: str           # kernel parameters
+    init: str           # kernel parameters that choose guest/init as the init process
     cross: list         # Debian packages of a cross compiler
     packages: list      # Debian packages that guests need
     root: Callable      # returns the folder that is the root of the guest
@@ -31,7 +32,7 @@ PC = Machine(
     program=["qemu-system-x86_64"], board=["-M", "q35,kernel-irqchip=split", "-cpu", "max", "-serial", "stdio"],
     # no_timer_check: timer interrupts are late on a busy host, and the kernel would report a broken timer.
     port="/dev/ttyS1", iommu="intel-iommu,intremap=on",
-    args=f"console=ttyS0 no_timer_check intel_iommu=on init={HARNESS}/guest/init",
+    args="console=ttyS0 no_timer_check intel_iommu=on", init=f"init={HARNESS}/guest/init",
     cross=[], packages=packages.GUEST, root=lambda: Path("/"))
 # The guest mounts the checkout at the same path as on the host. The addresses of the last devices leave those that
 # tests use free.
@@ -42,7 +43,8 @@ ARM = Machine(
            "-device", "virtio-serial-pci,addr=1c.0", "-device", "virtconsole,chardev=script",
            "-fsdev", f"local,id=checkout,path={ROOT},security_model=none,readonly=on,multidevs=remap",
            "-device", "virtio-9p-pci,addr=1d.0,fsdev=checkout,mount_tag=checkout"],
-    port="/dev/hvc0", iommu="", args=f"console=ttyAMA0 init=/sbin/init GUEST_CHECKOUT={ROOT}",
+    port="/dev/hvc0", iommu="", args="console=ttyAMA0",
+    init=f"init=/sbin/init GUEST_CHECKOUT={ROOT}",
     cross=packages.CROSS, packages=packages.ARM_GUEST, root=arm64.root)
 
 

@@ -4,7 +4,7 @@
 One kernel contains all mutants (see mutate.py). Each mutant is tested in a guest of its own. The programs run until one
 of them fails, hangs or leaves a page pinned, or until the kernel panics at the first warning or KASAN report.
 """
-from . import guest, kernel, mutate, packages, selftest, series
+from . import guest, kernel, machine, mutate, packages, selftest, series
 from .mutate import Verdict
 from .paths import BUILD, HARNESS
 from .shell import Failure, must, say
@@ -41,7 +41,7 @@ def build():
     mutate.write_sources("iommufd", OUT, DEFINED_IN)
     must("build the kernel with mutants", kernel.make(OUT, "KCFLAGS=-w", "bzImage", "modules"), "mutants-iommufd.build",
          env=kernel.environment())
-    selftest.build_programs(kernel.headers(OUT))
+    selftest.build_programs(machine.PC, kernel.headers(OUT))
     return kernel.bzimage(OUT)
 
 
@@ -60,7 +60,7 @@ def boot(image, number, programs):
                           args=f"{mutate.PARAMETER}={number} {PANIC}", silence=400, restarts=0)
     for _ in range(3):
         outcome = guest.boot(machine, f". {HARNESS}/guest/tests.sh\n" + kernel.insmod_mdevs(OUT) +
-                             UNTIL.format(programs=" ".join(programs), folders=selftest.FOLDER))
+                             UNTIL.format(programs=" ".join(programs), folders=selftest.folder(machine.PC)))
         # No mutant is exercised before the first program starts. If no program started, the emulator hung during boot:
         # try again.
         if any(guest.BEGIN.match(line) for line in outcome.lines):

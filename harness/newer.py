@@ -9,7 +9,7 @@ those of Debian 12.
 import re
 import shutil
 
-from . import guest, kernel, packages, qemu10, selftest
+from . import debian_root, guest, kernel, packages, private_apt, qemu10, selftest
 from .paths import BUILD, HARNESS
 from .results import Results
 from .shell import Failure, must, output
@@ -32,11 +32,9 @@ DIFFERENT = {
 
 def apt():
     """Return the options with which apt-get uses only the archive of SUITE, and keeps its state in APT."""
-    for folder in ("state/lists/partial", "cache/archives/partial"):
-        (APT / folder).mkdir(parents=True, exist_ok=True)
-    (APT / "sources.list").write_text(f"deb {qemu10.mirror()} {SUITE} main\n")
-    return ["-o", f"Dir::Etc::sourcelist={APT / 'sources.list'}", "-o", "Dir::Etc::sourceparts=-",
-            "-o", f"Dir::State={APT / 'state'}", "-o", f"Dir::Cache={APT / 'cache'}", "-o", "APT::Sandbox::User=root"]
+    state = private_apt.options(APT)
+    (APT / "sources.list").write_text(f"deb {debian_root.mirror()} {SUITE} main\n")
+    return [*state, "-o", f"Dir::Etc::sourcelist={APT / 'sources.list'}", "-o", "Dir::Etc::sourceparts=-"]
 
 
 def source():
@@ -105,7 +103,7 @@ def differing(seen, reasons):
 
 def vfio():
     """Run the tests of vfio under our release kernel; return the results."""
-    packages.need([*packages.KERNEL, *packages.OTHER_QEMU, *packages.NEWER])
+    packages.need([*packages.KERNEL, *packages.DEBOOTSTRAP, *packages.NEWER])
     programs = build(source(), "vfio")
     names = sorted(path.name for path in programs.iterdir() if path.is_file() and path.name.endswith("_test"))
     script = (f". {HARNESS}/guest/tests.sh\nexport VFIO_SELFTESTS_BDF={NIC} TEST_SECONDS=600\n"

@@ -11,9 +11,10 @@ SOURCE = ["linux-source-6.1"]
 PEER = ["xz-utils", "linux-source-6.12"]
 SERIES = ["git", "coccinelle"]
 KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "ccache", "libelf-dev"]
+DEB = ["linux-config-6.1", "dpkg-dev", "cpio", "kmod", "libssl-dev", "e2fsprogs"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
-ARM_GUEST = ["qemu-system-arm", "debootstrap"]
-OTHER_QEMU = ["debootstrap"]
+DEBOOTSTRAP = ["debootstrap"]
+ARM_GUEST = ["qemu-system-arm", *DEBOOTSTRAP]
 CROSS = ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 NEWER = ["uuid-dev", "libcap-dev"]      # libraries of newer kselftests
@@ -23,14 +24,15 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 # {command: packages}; commands that are not listed need those of BUILD and GUEST.
 COMMANDS = {
     "check": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS],
-    "soak": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS, *OTHER_QEMU],
-    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER, *PEER],
+    "soak": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS, *DEB],
+    "clients": [*BUILD, *GUEST, *CLIENTS, *DEBOOTSTRAP, *NEWER, *PEER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "bases": [*BASE, *SERIES],
     "kernel": BUILD,
-    "configs": [*BUILD, *CROSS],
+    "deb": [*BUILD, *DEB],
+    "configs": [*BUILD, *CROSS, *DEB],
     "clean": [],
 }
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]

@@ -108,13 +108,13 @@ def select(every, wanted, plant, widened):
     return chosen
 
 
-def build_programs(board, include):
-    """Build the programs for a Machine and install them in its folder()."""
-    out = folder(board)
+def build_programs(board, *includes):
+    """Build the programs for a Machine with the uAPI headers in these folders, and install them in its folder()."""
+    out, headers = folder(board), " ".join(f"-isystem {include}" for include in includes)
     for collection in collections():
         (out / collection).mkdir(parents=True, exist_ok=True)
         must(f"build the {collection} selftests",
-             make(collection, out, f"KHDR_INCLUDES=-isystem {include}", f"CC={board.compiler}",
+             make(collection, out, f"KHDR_INCLUDES={headers}", f"CC={board.compiler}",
                   f"INSTALL_PATH={out / collection}-installed", "install"),
              f"{out.name}-{collection}.build", env=kernel.environment())
 

@@ -330,6 +330,11 @@ def apply():
     return made
 
 
+def end_of(name):
+    """Return the last commit of the topic of that name, or None if TOPIC= ends the tree before it."""
+    return next((commit for topic, _, commit in ends(apply()) if topic.name == name), None)
+
+
 def ends(made):
     """Return [(topic, its patches, its last commit)] of the [(patch, commit)] that apply() returns."""
     found = []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make soak: run the campaigns that take too long for make check."""
-from . import (check, configs, differential, guest, inversion, iommus, kcsan, kunit, mutants, qemu10, run,
+from . import (check, configs, deb_test, differential, guest, inversion, iommus, kcsan, kunit, mutants, qemu10, run,
                selftest)
 from .results import Results
 
@@ -76,6 +76,7 @@ STAGES = [
       (("amd", "AMD-Vi"), ("virtio", "a virtio-iommu"), ("smmuv3", "SMMUv3"))),
     ("stock type1 against itself", differential.again),
     ("differential with more seeds", lambda: differential.differential(seeds=SEEDS)),
+    ("packages in Debian 12", deb_test.tested),
     ("other architectures and random configurations", configs.configs),
 ]
 

@@ -14,14 +14,15 @@ pins() {
 
 # run_test NAME DIRECTORY PROGRAM [ARGUMENT ...]: run a program for at most TEST_SECONDS, 300 by default. The program's
 # output is enclosed in a begin line and an end line; the latter has the exit status and the number of pinned pages before
-# and after. Callers find these values in $status, $before and $after.
+# and after. Callers find these values in $status, $before and $after. If RUN_AS is set, it is the start of the command
+# that runs the program, for example as another user.
 run_test() {
 	before=$(pins)
 	name=$1
 	directory=$2
 	shift 2
 	echo "# harness: begin $name"
-	( cd "$directory" && exec timeout "${TEST_SECONDS:-300}" "./$@" )
+	( cd "$directory" && exec timeout "${TEST_SECONDS:-300}" $RUN_AS "./$@" )
 	status=$?
 	# The last reference to a device, and with it its pins, may be released some time after the program exits. Wait for
 	# up to three seconds.

@@ -12,7 +12,8 @@
  * counters_pinned() - count the pages pinned for DMA in the whole system
  *
  * The kernel counts per CPU and updates the sum periodically. This function
- * reads /proc/sys/vm/stat_refresh to force an update, which needs root.
+ * reads /proc/sys/vm/stat_refresh to force an update. Only root can read that
+ * file, so other users wait for the next update.
  *
  * Return: number of pages, or -errno.
  */
@@ -30,7 +31,7 @@ long counters_of_self(const char *name);
  * counters_of_system() - read a line of /proc/meminfo
  * @name: name of the line, such as "AnonHugePages"
  *
- * Forces an update as counters_pinned() does, which needs root.
+ * Forces an update, or waits for one, as counters_pinned() does.
  *
  * Return: value in KiB, or -errno.
  */

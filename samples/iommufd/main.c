@@ -67,7 +67,9 @@ static void print_usage(const char *program)
 		"a device with SR-IOV, the mdev_pin module, or an Intel IOMMU.\n"
 		"They are skipped otherwise.\n"
 		"\n"
-		"Needs root. The exit status is 0 if no step fails.\n",
+		"Needs root, unless the devices are bound to vfio-pci already and\n"
+		"the user may open /dev/iommu and their files in /dev/vfio/devices.\n"
+		"The exit status is 0 if no step fails.\n",
 		program);
 }
 
@@ -322,7 +324,7 @@ static void show_unmap(struct device *device, int iommufd, __u32 ioas,
 
 	step_begin("find the blocked DMA in the kernel log");
 	if (log < 0) {
-		step_skipped("needs an Intel IOMMU");
+		step_skipped("needs an Intel IOMMU and a readable /dev/kmsg");
 		return;
 	}
 	check(faultlog_has(log, device->address, true, IOVA_2),

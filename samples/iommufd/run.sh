@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run the sample with all edu devices of the machine. Needs root.
+# Run the sample with all edu devices of the machine. Needs root, or devices
+# that are bound to vfio-pci and whose files the user may open.
 #
 #	run.sh [DIR]	DIR is the directory of iommufd-dma, "." by default
 #
