@@ -56,7 +56,8 @@ VARIABLES = {
     "TYPE1": ({"deb"}, "engine, the default, or present, which is the implementation of type1 in Linux 6.1"),
     "LSMOD": ({"deb"}, "file with the output of lsmod on another machine, for CONFIG=local"),
     "WIDEN": ({"check", "selftest"}, "1 delays threads after they release a lock, so that races show more often"),
-    "IOMMU": ({"run", "selftest", "differential"}, "intel, the default, amd, smmuv3 (on an emulated Arm machine) or virtio"),
+    "IOMMU": ({"run", "selftest", "differential"},
+              "intel, the default, amd, smmuv3 (on an emulated Arm machine) or virtio"),
     "PLANT": ({"check", "selftest"},
               "use-after-free, lock-inversion or leak: plant this bug, to see that the tests find it"),
 }

@@ -9,7 +9,7 @@ from .paths import BUILD, LINUX
 
 
 def release(out, tree, name="release"):
-    """Copy the folder of the release kernel of this name to `out`, the build folder of a work tree, unless `out` exists.
+    """Copy the folder of the named release kernel to `out`, the build folder of a work tree, unless `out` exists.
 
     Sources that differ between our tree and the work tree are touched, so that kbuild recompiles whatever depends on
     them. The other files should be older in the work tree than the copied objects: kbuild also recompiles whatever
