@@ -18,6 +18,7 @@
 #define OTHER_LENGTH	(OTHER_PAGES * PAGE)
 
 NEEDS_EDU(2)
+NEEDS_VTD
 
 FIXTURE(replace)
 {

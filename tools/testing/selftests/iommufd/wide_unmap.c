@@ -36,6 +36,7 @@
 #define NR_HUGE_PAGES	"/proc/sys/vm/nr_hugepages"
 
 NEEDS_EDU(1)
+NEEDS_VTD
 EXPECTS_DMA_FAULTS
 
 FIXTURE(wide)

@@ -73,6 +73,17 @@ void require_edu(int nr_needed)
 			       nr_needed);
 }
 
+bool has_vtd(void)
+{
+	return !access("/sys/class/iommu/dmar0", F_OK);
+}
+
+void require_vtd(void)
+{
+	if (!has_vtd())
+		ksft_exit_skip("needs an Intel IOMMU\n");
+}
+
 int device_open(struct device *device, const char *address, int iommufd)
 {
 	int err;

@@ -113,6 +113,21 @@ void require_edu(int nr_needed);
 	}
 
 /*
+ * True if the IOMMU is Intel's. Only its driver moves an attached device and
+ * describes the hardware.
+ */
+bool has_vtd(void);
+
+/* Skip the whole program unless the IOMMU is Intel's. */
+void require_vtd(void);
+
+#define NEEDS_VTD                                                \
+	static void __attribute__((constructor)) needs_vtd(void) \
+	{                                                        \
+		require_vtd();                                   \
+	}
+
+/*
  * Announce that reports of DMA faults in the kernel log are expected. This is
  * for programs that make devices attempt DMA that the IOMMU must block.
  */
