@@ -15,6 +15,7 @@ GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 OTHER_QEMU = ["debootstrap"]
 CROSS = ["gcc-aarch64-linux-gnu"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
+BLOCK = ["qemu-utils"]            # has a driver for NVMe in user space
 NEWER = ["uuid-dev", "libcap-dev"]      # libraries of newer kselftests
 # spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
 LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
@@ -23,7 +24,7 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 COMMANDS = {
     "check": [*BUILD, *GUEST, *LINT, *CLIENTS],
     "soak": [*BUILD, *GUEST, *LINT, *CLIENTS, *OTHER_QEMU, *CROSS],
-    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *NEWER, *PEER],
+    "clients": [*BUILD, *GUEST, *CLIENTS, *OTHER_QEMU, *BLOCK, *NEWER, *PEER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],

@@ -4,14 +4,14 @@ import sys
 import traceback
 
 from ..results import Results
+from .cases import ALL
 from .doors import DOORS
-from .scenarios import SCENARIOS
 
 
 def run(scenario, door):
     """Return the results of a scenario. An exception in it is a failure."""
     try:
-        return SCENARIOS[scenario](DOORS[door])
+        return ALL[scenario](DOORS[door])
     except Exception as error:
         traceback.print_exc()
         results = Results()
@@ -19,13 +19,19 @@ def run(scenario, door):
         return results
 
 
+def tap(results):
+    """Return the results as lines of TAP."""
+    cases = [*(("ok", name) for name in results.passed), *(("not ok", name) for name in results.failed)]
+    lines = [f"1..{len(cases)}"]
+    for number, (word, name) in enumerate(cases, 1):
+        first, *more = name.splitlines()
+        lines += [f"{word} {number} {first}", *(f"# {line}" for line in more)]
+    return lines
+
+
 def main(scenario, door):
     results = run(scenario, door)
-    cases = [*(("ok", case) for case in results.passed), *(("not ok", case) for case in results.failed)]
-    print(f"TAP version 13\n1..{len(cases)}")
-    for number, (word, case) in enumerate(cases, 1):
-        first, *more = case.splitlines()
-        print("\n".join([f"{word} {number} {first}", *(f"# {line}" for line in more)]), flush=True)
+    print("\n".join(tap(results)), flush=True)
     return bool(results.failed)
 
 

@@ -7,6 +7,7 @@ ENABLED = 0x6                   # in COMMAND: the device responds to memory acce
 SOURCE, TARGET, COUNT, START = 0x80, 0x88, 0x90, 0x98
 BUFFER, LENGTH = 0x40000, 4096  # the buffer in the device
 RUN, TO_MEMORY = 1, 2           # in START
+FREE = 0x50000                  # address in memory that neither the firmware nor boot.S uses
 
 
 class Edu:
