@@ -3,7 +3,7 @@
 
 A guest has an NVMe controller, a NIC and edu devices, which QEMU passes through to a machine that it emulates in the
 guest (see nested/). Each scenario checks what that machine transferred by DMA, and that memory was pinned and charged.
-After each one, the number of pinned pages must be what it was before. At the end, the kernel log must be clean.
+Each one must leave as many pages pinned as before. At the end, the kernel log must be clean.
 """
 import sys
 
@@ -18,7 +18,7 @@ HUGE_PAGES = 160
 
 
 def build():
-    """Build what the nested machines boot: a disk image, a program of the network, and a kernel with a kselftest."""
+    """Build a disk image and a network boot program for the nested machines, and the kselftests that they run."""
     NETWORK.mkdir(parents=True, exist_ok=True)
     source = HARNESS / "nested/boot.S"
     firmware.write_disk(DISK, firmware.assemble(source, FOLDER, disk=True))
@@ -30,7 +30,7 @@ def machine(name, bzimage):
     """Return the guest, with the devices of nested/devices.py."""
     slot = {address: f"addr={address[8:]}" for address in devices.ALL}
     return guest.Guest(
-        name, bzimage, qemu=qemu10.installed(), memory="3G", timeout=3600, silence=900,
+        name, bzimage, qemu=qemu10.installed(), memory="3G", timeout=3600, silence=600,
         options=["-drive", f"file={DISK},if=none,id=disk,format=raw",
                  "-netdev", f"user,id=net,tftp={NETWORK},bootfile=boot"],
         devices=[*guest.EDU[:2], f"nvme,serial=1,drive=disk,{slot[devices.NVME]}",

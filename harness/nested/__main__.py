@@ -21,11 +21,12 @@ def run(scenario, door):
 
 def tap(results):
     """Return the results as lines of TAP."""
-    cases = [*(("ok", name) for name in results.passed), *(("not ok", name) for name in results.failed)]
+    cases = [*(("ok", name, "") for name in results.passed), *(("not ok", name, "") for name in results.failed),
+             *(("ok", name, " # SKIP") for name in results.skipped)]
     lines = [f"1..{len(cases)}"]
-    for number, (word, name) in enumerate(cases, 1):
+    for number, (word, name, directive) in enumerate(cases, 1):
         first, *more = name.splitlines()
-        lines += [f"{word} {number} {first}", *(f"# {line}" for line in more)]
+        lines += [f"{word} {number} {first}{directive}", *(f"# {line}" for line in more)]
     return lines
 
 

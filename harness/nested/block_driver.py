@@ -33,12 +33,13 @@ def check_patterns(results):
 
 
 def bench(count):
-    return subprocess.Popen(["qemu-img", "bench", "-f", "raw", "-n", "-c", str(count), "-d", "32", "-o", str(OFFSET), DISK],
-                            stdin=subprocess.DEVNULL)
+    """Start qemu-img, which completes `count` reads of a page and keeps 32 of them in flight."""
+    return subprocess.Popen(["qemu-img", "bench", "-f", "raw", "-n", "-c", str(count), "-d", "32", "-o", str(OFFSET),
+                             DISK], stdin=subprocess.DEVNULL)
 
 
 def check_killed(results):
-    """Kill qemu-img while it keeps 32 requests in flight."""
+    """Kill qemu-img while it reads."""
     with bench(1 << 30) as process:
         wait_for("memory is mapped", lambda: counters.kilobytes(process.pid, "VmLck"))
         charged = counters.kilobytes(process.pid, "VmLck")

@@ -2,8 +2,8 @@
 # The program that the nested machine runs: the boot sector of a disk if DISK is 1, else a network boot program. Both
 # are loaded at 0x7c00. In a mailbox at 0x600, the program counts rounds until a command arrives.
 #
-# The boot sector reads SECTORS sectors from SOURCE in each round, writes them to TARGET, reads them back from TARGET and
-# compares the memory. The network boot program does nothing in a round.
+# In each round, the boot sector reads SECTORS sectors from SOURCE, writes them to TARGET, reads them back from TARGET
+# and compares the memory. The network boot program does nothing in a round.
 	.code16
 	.set	command, 0x600		# byte: 0, 'q' to exit, or 's' to stop until the next command
 	.set	stopped, 0x601		# byte: 1 while the program is stopped

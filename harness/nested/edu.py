@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""DMA with a passed-through edu device of QEMU, whose registers are accessed through the machine's bus."""
+"""DMA with a passed-through edu device of QEMU. Its registers are accessed through the machine's bus."""
 from .machine import wait_for
 
 COMMAND, BAR0 = 0x04, 0x10      # registers of the configuration space

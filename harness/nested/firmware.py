@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build what the nested machine boots: a disk image, and a program that is loaded from the network."""
+"""Build a disk image and a network boot program for the nested machine."""
 import random
 
 from ..shell import must

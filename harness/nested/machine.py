@@ -36,13 +36,18 @@ class Machine:
         arguments = [*qemu10.installed(), "-M", "pc", "-accel", "tcg", "-nodefaults", "-no-user-config",
                      "-display", "none", "-m", f"{MEMORY >> 20}", *options, *door.options,
                      "-qmp", f"unix:{path}/monitor", "-qtest", f"unix:{path}/bus", "-qtest-log", "none",
-                     "-device", "isa-debug-exit,iobase=0xf4", *(argument for device in devices for argument in ("-device", json.dumps(device)))]
+                     "-device", "isa-debug-exit,iobase=0xf4"]
+        for properties in devices:
+            arguments += ["-device", json.dumps(properties)]
         self.process = subprocess.Popen([str(argument) for argument in arguments], stdin=subprocess.DEVNULL)
 
     def __enter__(self):
-        # QEMU connects to the two sockets in an order of its own, but does not wait for an answer.
-        self.bus.start(PATIENCE)
-        self.monitor.start(PATIENCE)
+        try:
+            self.bus.start(PATIENCE)
+            self.monitor.start(PATIENCE)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
