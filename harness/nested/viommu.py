@@ -14,14 +14,14 @@ from .. import guest, kernel, qemu10, selftest
 from ..paths import BUILD, HARNESS, LOG
 from .devices import EDU, SECOND_EDU
 
-PROGRAMS = ["iommufd/ioas_dma", "iommufd/ioas_race"]
+PROGRAMS = ["iommufd/ioas_dma", "iommufd/replace", "iommufd/ioas_race"]
 NOTIFIED = re.compile(r"^vfio_iommu_map_notify iommu (MAP|UNMAP) ", re.M)
 LEAST = 500         # number of notifications of each kind
 
 
 def machine(door):
     return guest.Guest(
-        f"nested-{door.name}", kernel.bzimage(BUILD / "release"), qemu=qemu10.installed(), cpus=1, memory="512M",
+        f"nested-{door.name}", kernel.bzimage(BUILD / "release"), qemu=qemu10.installed(), cpus=1, memory="768M",
         iommu=f"{guest.IOMMU},caching-mode=on", silence=600, timeout=1500,
         options=[*door.options, "-trace", "vfio_iommu_map_notify"],
         devices=[json.dumps(door.device(address)) for address in (EDU, SECOND_EDU)])
