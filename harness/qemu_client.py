@@ -30,7 +30,7 @@ def machine(name, bzimage, **fields):
     """Return the guest, with the devices of nested/devices.py. `fields` are arguments for guest.Guest."""
     slot = {address: f"addr={address[8:]}" for address in devices.ALL}
     return guest.Guest(
-        name, bzimage, qemu=qemu10.installed(), memory="3G", timeout=3600, silence=300, **fields,
+        name, bzimage, qemu=qemu10.installed(), memory="3G", timeout=3600, silence=600, **fields,
         options=["-drive", f"file={DISK},if=none,id=disk,format=raw",
                  "-netdev", f"user,id=net,tftp={NETWORK},bootfile=boot"],
         devices=[*guest.EDU[:2], f"nvme,serial=1,drive=disk,{slot[devices.NVME]}",

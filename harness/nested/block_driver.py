@@ -49,6 +49,7 @@ def check_killed(results):
 
 
 def block_driver(_):
+    """Write and read with QEMU's NVMe driver, and kill it. It supports the container only."""
     results = Results()
     check_patterns(results)
     results.check("qemu-img completes 2000 reads", bench(2000).wait() == 0)

@@ -8,9 +8,29 @@ from .machine import MEMORY, Machine, wait_for
 from .passed import EDU_SLOT, NVME_SLOT, disk, edu
 
 DIMM = 128 << 20        # bytes of memory that are plugged
-# Registers of the machine `pc` through which an operating system confirms that a slot or a DIMM can be unplugged
+# Registers of the machine `pc`
 SELECT_BUS, EJECT_SLOT = 0xae10, 0xae08
 SELECT_DIMM, EJECT_DIMM, EJECT = 0xa00, 0xa14, 0x8
+
+
+def unplug(machine, name, *outputs):
+    """Unplug a device. An operating system would do the outputs (size, port, value), which confirm the request."""
+    machine.monitor.command("device_del", id=name)
+    for output in outputs:
+        machine.bus.output(*output)
+    wait_for(f"{name} is unplugged", lambda: machine.monitor.deleted(name))
+
+
+def plug_memory(machine):
+    """Plug a DIMM; return its address."""
+    machine.monitor.command("object-add", **{"qom-type": "memory-backend-ram"}, id="more", size=DIMM)
+    machine.monitor.command("device_add", driver="pc-dimm", id="dimm", memdev="more")
+    return machine.monitor.command("query-memory-devices")[0]["data"]["addr"]
+
+
+def unplug_memory(machine):
+    unplug(machine, "dimm", ("l", SELECT_DIMM, 0), ("b", EJECT_DIMM, EJECT))
+    machine.monitor.command("object-del", id="more")
 
 
 def device(door):
@@ -19,10 +39,7 @@ def device(door):
     with Machine(door, [disk(door)]) as machine:
         check_disk(results, machine)
         machine.pause()
-        machine.monitor.command("device_del", id="disk")
-        machine.bus.output("l", SELECT_BUS, 0)
-        machine.bus.output("l", EJECT_SLOT, 1 << NVME_SLOT)
-        wait_for("the controller is unplugged", lambda: machine.monitor.deleted("disk"))
+        unplug(machine, "disk", ("l", SELECT_BUS, 0), ("l", EJECT_SLOT, 1 << NVME_SLOT))
         check_unmapped(results, machine, before)
         machine.monitor.command("device_add", **disk(door))
         check_mapped(results, machine, before)
@@ -40,17 +57,11 @@ def memory(door):
         machine.wait_for_rounds(ROUNDS)
         device = Edu(machine.bus, EDU_SLOT)
         pages, charged = counters.pinned(), machine.charged()
-        machine.monitor.command("object-add", **{"qom-type": "memory-backend-ram"}, id="more", size=DIMM)
-        machine.monitor.command("device_add", driver="pc-dimm", id="dimm", memdev="more")
+        start = plug_memory(machine)
         check_mapped(results, machine, before, MEMORY + DIMM)
-        start = machine.monitor.command("query-memory-devices")[0]["data"]["addr"]
         results.check("a device reads and writes the plugged memory by DMA",
                       device.copies(start, start + DIMM - PAGE, firmware.data(PAGE)))
-        machine.monitor.command("device_del", id="dimm")
-        machine.bus.output("l", SELECT_DIMM, 0)
-        machine.bus.output("b", EJECT_DIMM, EJECT)
-        wait_for("the memory is unplugged", lambda: machine.monitor.deleted("dimm"))
-        machine.monitor.command("object-del", id="more")
+        unplug_memory(machine)
         now = counters.pinned(), machine.charged()
         results.check(f"the unplugged memory is neither pinned nor charged ({now})", now == (pages, charged))
         results.check("a device reads and writes the other memory by DMA",
