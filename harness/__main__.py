@@ -30,7 +30,7 @@ COMMANDS = {
     "soak": ("soak", "run campaigns that are too long for check, such as mutants, races, KCSAN and QEMU 10 (a day)"),
     "kcsan": ("kcsan", "search for data races with KCSAN in concurrent suites and selftests"),
     "bench": ("bench", "compare the performance with stock 6.1 and 6.12, in tables and build/bench.svg"),
-    "clients": ("clients", "run programs of others: DPDK's testpmd, and kselftests of newer kernels"),
+    "clients": ("clients", "run programs of others: DPDK's testpmd, QEMU 10, and kselftests of newer kernels"),
     "inversion": ("inversion", "show with lockdep that stock type1 takes two locks in both orders, unlike ours"),
     "kernel": ("kernel", "build the kernel and print the path of its bzImage, the bootable file"),
     "deb": ("deb", "build Debian packages of the kernel, to install it on a machine"),

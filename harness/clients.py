@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make clients: run independent users of type1 and /dev/iommu: DPDK's testpmd, and kselftests of newer kernels.
+"""make clients: run users of type1 and /dev/iommu that others wrote: DPDK's testpmd, QEMU 10 and newer kselftests.
 
 testpmd forwards frames between two emulated NICs through vfio-pci. The host sends the frames and compares those that
 arrive with those sent. The NICs' counters, VmLck of the process, the number of pinned pages and the kernel log are
@@ -7,7 +7,7 @@ checked as well.
 """
 import re
 
-from . import guest, inherit, kernel, newer, newer_iommufd, packages, stock
+from . import guest, inherit, kernel, newer, newer_iommufd, packages, qemu_client, stock
 from .paths import HARNESS
 from .results import Results, report
 from .shell import say
@@ -82,6 +82,8 @@ def main():
     results.add(clients("stock", kernel.bzimage(stock.build("release"))), "stock: ")
     results.add(ours(), "ours: ")
     results.add(container(), "iommufd as the container: ")
+    results.add(qemu_client.qemu(), "QEMU: ")
+    results.add(qemu_client.container(), "QEMU, iommufd as the container: ")
     results.add(newer.vfio(), "vfio of Linux 7: ")
     results.add(newer_iommufd.iommufd(), "iommufd of Linux 6.12: ")
     return report(results, every=True)

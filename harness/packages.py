@@ -17,6 +17,7 @@ DEBOOTSTRAP = ["debootstrap"]
 ARM_GUEST = ["qemu-system-arm", *DEBOOTSTRAP]
 CROSS = ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
+BLOCK = ["qemu-utils"]         # has a driver for NVMe in user space
 NEWER = ["uuid-dev", "libcap-dev"]      # libraries of newer kselftests
 # spatch loads libpython to run Python code of rules. The last two packages are for spdxcheck, which checkpatch runs.
 LINT = ["sparse", "perl", "libpython3-dev", "python3-ply", "python3-git"]
@@ -25,7 +26,7 @@ BUILD = [*BASE, *SERIES, *KERNEL]
 COMMANDS = {
     "check": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS],
     "soak": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS, *DEB],
-    "clients": [*BUILD, *GUEST, *CLIENTS, *DEBOOTSTRAP, *NEWER, *PEER],
+    "clients": [*BUILD, *GUEST, *CLIENTS, *DEBOOTSTRAP, *BLOCK, *NEWER, *PEER],
     "bench": [*BUILD, *GUEST, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Sourced in a guest after tests.sh. Forward $FRAMES frames in each direction with testpmd, and print the results as
 # lines `# clients: NAME VALUE` for harness/clients.py.
-echo 256 >/proc/sys/vm/nr_hugepages
-mkdir -p /dev/hugepages
-mount -t hugetlbfs hugetlbfs /dev/hugepages
-for nic in 0000:00:06.0 0000:00:07.0; do
-	echo vfio-pci >/sys/bus/pci/devices/$nic/driver_override
-	echo $nic >/sys/bus/pci/drivers_probe
-done
+huge_pages 256
+bind_vfio 0000:00:06.0 0000:00:07.0
 
 # count PORT RX|TX: print how many packets a port received or sent and how many it dropped, according to the last
 # statistics that testpmd printed.

@@ -49,3 +49,18 @@ run_for() {
 		STRESS_SEED=$((STRESS_SEED + 1))
 	done
 }
+
+# huge_pages NUMBER: reserve huge pages, and mount hugetlbfs at /dev/hugepages.
+huge_pages() {
+	echo "$1" >/proc/sys/vm/nr_hugepages
+	mkdir -p /dev/hugepages
+	mount -t hugetlbfs hugetlbfs /dev/hugepages
+}
+
+# bind_vfio ADDRESS...: bind PCI devices to vfio-pci.
+bind_vfio() {
+	for address; do
+		echo vfio-pci >"/sys/bus/pci/devices/$address/driver_override"
+		echo "$address" >/sys/bus/pci/drivers_probe
+	done
+}

@@ -58,6 +58,10 @@ static int call_for_aliases(struct device_domain_info *info,
  * cmpxchg16b, the device is attached to another domain, both domains use
  * second-level page tables, and the device has context entries of its own, none
  * of which was copied from a previous kernel.
+ *
+ * In caching mode, entries are not exchanged. An emulated IOMMU then shadows
+ * the page tables, and QEMU 10 aborts if an entry changes from a page table
+ * with mappings to an empty one.
  */
 static bool domain_can_switch(struct dmar_domain *domain,
 			      struct device_domain_info *info)
@@ -65,6 +69,8 @@ static bool domain_can_switch(struct dmar_domain *domain,
 	struct dmar_domain *old = info->domain;
 
 	if (!IS_ENABLED(CONFIG_X86_64) || !boot_cpu_has(X86_FEATURE_CX16))
+		return false;
+	if (cap_caching_mode(info->iommu->cap))
 		return false;
 	if (!old || old == domain || dev_is_real_dma_subdevice(info->dev) ||
 	    domain_type_is_si(old) || domain_type_is_si(domain) ||
@@ -90,9 +96,6 @@ static void switch_entries(struct domain_switch *change)
 		call_for_aliases(info, switch_context, change);
 	iommu->flush.flush_iotlb(iommu, change->old_did, 0, 0,
 				 DMA_TLB_DSI_FLUSH);
-	if (cap_caching_mode(iommu->cap))
-		iommu->flush.flush_iotlb(iommu, change->did, 0, 0,
-					 DMA_TLB_DSI_FLUSH);
 	__iommu_flush_dev_iotlb(info, 0, MAX_AGAW_PFN_WIDTH);
 }
 
