@@ -20,7 +20,7 @@ ARCHITECTURES = {
     "amd64": ("x86", "ccache gcc", []),
     "arm64": ("arm64", "ccache aarch64-linux-gnu-gcc", ["CROSS_COMPILE=aarch64-linux-gnu-"]),
 }
-FOLDERS = ["drivers/iommu", "drivers/vfio"]     # and the folder of KVM, which compiles virt/kvm
+FOLDERS = ["drivers/iommu", "drivers/vfio"]
 FRAGMENTS = ["packaged", "signed"]              # those of make deb CONFIG=debian
 INCLUDE = r"^[[:space:]]*#[[:space:]]*include"
 # Nearly all files of the kernel include this header, which needs one struct of a changed header.
@@ -38,12 +38,9 @@ def variables(arch):
     return [f"ARCH={name}", f"CC={compiler}", *more]
 
 
-def grep(pattern, files):
-    """Return the paths of the files of the tree, among those that match git's pattern, that have a matching line."""
-    try:
-        return git("grep", "-lE", pattern, "--", files).split()
-    except Failure:     # no file matches
-        return []
+def folders(arch):
+    """Return FOLDERS and the folder of KVM, which also compiles virt/kvm."""
+    return [*FOLDERS, f"arch/{ARCHITECTURES[arch][0]}/kvm"]
 
 
 def changed(*patterns):
@@ -104,19 +101,16 @@ def listed(arch, out, folder):
 
 
 def objects(arch, out):
-    """Return the objects of sources() that the configuration has."""
-    name, found, folders = ARCHITECTURES[arch][0], [], {}
+    """Return the objects of sources() that the configuration has outside of folders()."""
+    found, cached = [], functools.cache(lambda folder: listed(arch, out, folder))
     for path in sources():
-        if path.startswith(("arch/", "virt/")) and not path.startswith(f"arch/{name}/"):
+        elsewhere = path.startswith(("arch/", "virt/")) and not path.startswith(f"arch/{ARCHITECTURES[arch][0]}/")
+        if elsewhere or path.startswith(tuple(f"{folder}/" for folder in folders(arch))):
             continue
         wanted = f"{path.removesuffix('.c')}.o"
         # The Makefile of a folder above may name the object.
-        for folder in series.parents(path):
-            if folder not in folders:
-                folders[folder] = listed(arch, out, folder)
-            if wanted in folders[folder]:
-                found.append(wanted)
-                break
+        if any(wanted in cached(folder) for folder in series.parents(path)):
+            found.append(wanted)
     return found
 
 
@@ -160,10 +154,9 @@ def modules(out):
 def built(arch, out):
     """Configure and compile in the folder `out`, and run modpost; return a list of warnings and errors."""
     configure(arch, out)
-    folders = [f"{folder}/" for folder in [*FOLDERS, f"arch/{ARCHITECTURES[arch][0]}/kvm"]]
-    single = objects(arch, out)
-    status, log = logged(f"compile {len(single)} objects and {' '.join(folders)} for {arch}",
-                         kernel.make(out, *variables(arch), *folders, *single), f"{out.name}.build",
+    whole, single = [f"{folder}/" for folder in folders(arch)], objects(arch, out)
+    status, log = logged(f"compile {len(single)} objects and {' '.join(whole)} for {arch}",
+                         kernel.make(out, *variables(arch), *whole, *single), f"{out.name}.build",
                          env=kernel.environment())
     wrong = warnings(log)
     if status:
