@@ -69,7 +69,7 @@ def through(doors, name, bzimage, more=()):
 
 def qemu():
     """Run all scenarios under our release kernel; return the results."""
-    packages.need([*packages.KERNEL, *packages.OTHER_QEMU, *packages.BLOCK])
+    packages.need([*packages.KERNEL, *packages.DEBOOTSTRAP, *packages.BLOCK])
     bzimage = kernel.bzimage(kernel.build("release"))
     results = through(DOORS, "firmware", bzimage, [(scenario, "container") for scenario in cases.TYPE1_ONLY])
     # The kselftests in the nested machine show that DMA is blocked. With two emulated processors, QEMU can hang, which
@@ -82,5 +82,5 @@ def qemu():
 
 def container():
     """Run scenarios under our kernel with an iommufd as /dev/vfio/vfio; return the results."""
-    packages.need([*packages.KERNEL, *packages.OTHER_QEMU, *packages.BLOCK])
+    packages.need([*packages.KERNEL, *packages.DEBOOTSTRAP, *packages.BLOCK])
     return through(["container"], "container", kernel.bzimage(inherit.container()))
