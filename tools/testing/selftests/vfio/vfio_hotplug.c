@@ -71,7 +71,8 @@ FIXTURE_TEARDOWN(hotplug)
 
 /*
  * Remove the device, rescan the bus to add it again, and open it as a raw
- * device.
+ * device. Return -ENODEV if the device does not join its group before a driver
+ * probes it, as on Arm.
  */
 static int replug_raw(struct edu *raw, const char *address)
 {
@@ -87,10 +88,19 @@ static int replug_raw(struct edu *raw, const char *address)
 	err = rescan();
 	if (err)
 		return err;
+	if (pci_group(address) == -ENOENT)
+		return -ENODEV;
 	if (pci_group(address) != group)
 		return -EXDEV;
 	return raw_start(raw, address);
 }
+
+#define REPLUG_RAW() do {						\
+	int replug_err = replug_raw(&self->raw, self->replugged);	\
+	if (replug_err == -ENODEV)					\
+		SKIP(return, "the added device joins no group");	\
+	ASSERT_EQ(0, replug_err);					\
+} while (0)
 
 /* device_reaches() for a raw device */
 static int raw_reaches(struct testbed *bed, struct edu *raw, __u64 iova,
@@ -131,7 +141,7 @@ TEST_F(hotplug, add_to_attached_group)
 
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));
-	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	REPLUG_RAW();
 	EXPECT_EQ(1, raw_reaches(bed, &self->raw, TESTBED_IOVA, bed->memory));
 	EXPECT_EQ(1, raw_is_blocked(bed, &self->raw, NOT_MAPPED, bed->memory));
 	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
@@ -151,7 +161,7 @@ TEST_F(hotplug, add_to_bound_group)
 	struct testbed *bed = &self->bed;
 
 	ASSERT_EQ(0, testbed_map(bed));
-	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	REPLUG_RAW();
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 
 	/* Attaching another group does not give the device access. */
@@ -171,7 +181,7 @@ TEST_F(hotplug, bind_added_device)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));
-	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	REPLUG_RAW();
 	raw_stop(&self->raw);
 	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	self->second = vfio_open(self->replugged);
@@ -247,7 +257,7 @@ TEST_F(hotplug, open_group_with_added_device_EBUSY)
 {
 	int number = pci_group(self->replugged);
 
-	ASSERT_EQ(0, replug_raw(&self->raw, self->replugged));
+	REPLUG_RAW();
 	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	EXPECT_EQ(-EBUSY, legacy_open_group(number));
 	device_close(&self->device);
