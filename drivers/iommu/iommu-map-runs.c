@@ -4,8 +4,8 @@
  *
  * A run is a range of physically contiguous memory. The runs of a call are
  * mapped at consecutive IOVAs. A driver with the map_runs op can map several
- * runs in one walk of its I/O page table. For other drivers, the runs are
- * mapped one by one.
+ * runs in one walk of its I/O page table. For other drivers, and for formats of
+ * page tables that the op does not support, the runs are mapped one by one.
  *
  * Addresses may come from user space, so invalid arguments yield an errno, but
  * no log message.
@@ -138,10 +138,11 @@ int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 	if (rc || !bytes)
 		return rc;
 
+	rc = -EOPNOTSUPP;
 	if (ops->map_runs)
 		rc = ops->map_runs(domain, iova, runs, nr, bytes, prot, gfp,
 				   mapped);
-	else
+	if (rc == -EOPNOTSUPP)
 		rc = map_one_by_one(domain, iova, runs, nr, prot, gfp, mapped);
 	if (!rc && trace_map_enabled())
 		trace_runs(iova, runs, nr);

@@ -12,7 +12,7 @@ from ..paths import ROOT
 from ..results import Results, report
 from ..shell import say
 
-PARTS = ("table", "flat", "footprint", "waits", "parallel")
+PARTS = ("table", "iommus", "flat", "footprint", "waits", "parallel")
 
 
 def commit():

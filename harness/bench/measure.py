@@ -7,7 +7,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from .. import guest, kernel
+from .. import guest, kernel, machine
 from ..paths import BUILD, HARNESS, LINUX
 from ..shell import Failure, must
 
@@ -21,7 +21,7 @@ BEGIN = re.compile(r"^bench: begin (\S+)$")
 VALUE = re.compile(r"^bench: (\S+) (-?\d+)$")
 FAILED = re.compile(r"^bench: failed: (.*)$")
 
-# COUNTING: one vCPU with a TSC that counts instructions. PARALLEL: two vCPUs that run at the same time.
+# COUNTING: one vCPU with a clock that counts instructions. PARALLEL: two vCPUs that run at the same time.
 COUNTING = {"cpus": 1, "accel": "tcg,thread=single", "options": ["-icount", "shift=0,sleep=off"]}
 PARALLEL = {"cpus": 2}
 
@@ -43,25 +43,29 @@ class Limit:
 
 
 @functools.cache
-def programs():
-    """Build the programs statically, so that they load no library over 9p while they run; return their folder."""
-    include = kernel.headers(kernel.build("release"))
-    out = BUILD / "bench"
+def programs(prefix):
+    """Build the programs for the Machine with this prefix; return their folder.
+
+    They are static, so that they load no library over 9p while they run.
+    """
+    include = kernel.headers(kernel.build(f"{prefix}release"))
+    out = BUILD / f"{prefix}bench"
     out.mkdir(parents=True, exist_ok=True)
+    compiler = machine.of(prefix).compiler
     for name in PROGRAMS:
-        must(f"build {name}", ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-static",
+        must(f"build {name}", [compiler, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-static",
                                "-isystem", include, f"-I{SOURCE}", f"-I{SAMPLE}", f"-I{LEGACY}", "-pthread",
-                               "-o", out / name, SOURCE / f"{name}.c", *COMMON], f"bench-{name}.build")
+                               "-o", out / name, SOURCE / f"{name}.c", *COMMON], f"{out.name}-{name}.build")
     return out
 
 
-def run(measured, program, arguments="", machine=None, front_ends=None, **fields):
+def run(measured, program, arguments="", board=None, front_ends=None, **fields):
     """Boot a kernel and run the program with each front end; return {front end: {name: [numbers]}}."""
-    folder, values = programs(), {}
+    folder, values = programs(machine.of(measured.out.name).prefix), {}
     script = "".join(f"echo bench: begin {front}\n{folder}/{program} {front} {arguments}\n"
                      for front in front_ends or measured.front_ends)
     outcome = guest.boot(guest.Guest(f"bench-{program}-{measured.name}", measured.bzimage, devices=guest.EDU,
-                                     timeout=1800, silence=300, **(machine or COUNTING), **fields), script)
+                                     timeout=1800, silence=300, **(board or COUNTING), **fields), script)
     for line in outcome.lines:
         begin, value, failed = BEGIN.match(line), VALUE.match(line), FAILED.match(line)
         if begin:

@@ -18,51 +18,8 @@
 #include <linux/bug.h>
 #include <linux/iommu.h>
 
+#include "../run-cursor.h"
 #include "iommu.h"
-
-/**
- * struct cursor - progress of a map_runs call
- * @run: run that is being mapped
- * @end: end of the array of runs
- * @iova: next IOVA to map
- * @phys: physical address to map at @iova
- * @left: number of bytes of @run that are not mapped yet; 0 only when all runs
- *        are mapped
- */
-struct cursor {
-	const struct iommu_phys_run *run;
-	const struct iommu_phys_run *end;
-	unsigned long iova;
-	phys_addr_t phys;
-	size_t left;
-};
-
-/*
- * Load the first nonempty run from @at->run on. If there is none, set @at->left
- * to 0.
- */
-static void cursor_load(struct cursor *at)
-{
-	at->left = 0;
-	for (; at->run != at->end; at->run++) {
-		if (at->run->bytes) {
-			at->phys = at->run->phys;
-			at->left = at->run->bytes;
-			break;
-		}
-	}
-}
-
-static void cursor_advance(struct cursor *at, size_t bytes)
-{
-	at->iova += bytes;
-	at->phys += bytes;
-	at->left -= bytes;
-	if (!at->left) {
-		at->run++;
-		cursor_load(at);
-	}
-}
 
 static size_t entry_size(int level)
 {
@@ -70,7 +27,7 @@ static size_t entry_size(int level)
 }
 
 /* Get the level of the largest entry that can be written next. */
-static int cursor_level(const struct cursor *at, int max_level)
+static int cursor_level(const struct run_cursor *at, int max_level)
 {
 	u64 merged = at->iova | at->phys;
 	int level = 1;
@@ -123,8 +80,8 @@ static void remove_table(struct dmar_domain *domain, unsigned long iova,
  * entry of a table. There is no size below 4 KiB, so the loop does not check
  * the size after a 4 KiB entry.
  */
-static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
-		       int max_level, gfp_t gfp)
+static int map_stretch(struct dmar_domain *domain, struct run_cursor *at,
+		       u64 bits, int max_level, gfp_t gfp)
 {
 	int level = cursor_level(at, max_level);
 	size_t size = entry_size(level);
@@ -148,7 +105,7 @@ static int map_stretch(struct dmar_domain *domain, struct cursor *at, u64 bits,
 			break;
 		}
 		pte++;
-		cursor_advance(at, size);
+		run_cursor_advance(at, size);
 	} while (at->left && !first_pte_in_page(pte) &&
 		 (level == 1 || cursor_level(at, max_level) == level));
 	domain_flush_cache(domain, first, (void *)pte - (void *)first);
@@ -180,7 +137,7 @@ int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 			 size_t bytes, int prot, gfp_t gfp, size_t *mapped)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
-	struct cursor at = { .run = runs, .end = runs + nr, .iova = iova };
+	struct run_cursor at = { .run = runs, .end = runs + nr, .iova = iova };
 	int max_level = READ_ONCE(dmar_domain->iommu_superpage) + 1;
 	u64 last = (u64)iova + bytes - 1;
 	int rc = 0;
@@ -193,7 +150,7 @@ int intel_iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 	domain_raise_max_addr(dmar_domain, last + 1);
 
 	bits = entry_bits(dmar_domain, prot);
-	cursor_load(&at);
+	run_cursor_load(&at);
 	while (!rc && at.left)
 		rc = map_stretch(dmar_domain, &at, bits, max_level, gfp);
 	*mapped += at.iova - iova;

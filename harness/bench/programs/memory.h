@@ -26,7 +26,15 @@ void set_up_process(void);
 /* A tick is one instruction in a guest with -icount shift=0. */
 static inline __u64 ticks(void)
 {
+#ifdef __aarch64__
+	__u64 count, hertz;
+
+	asm volatile("mrs %0, cntvct_el0" : "=r" (count));
+	asm volatile("mrs %0, cntfrq_el0" : "=r" (hertz));
+	return count * (1000000000 / hertz);
+#else
 	return __builtin_ia32_rdtsc();
+#endif
 }
 
 __u64 nanoseconds(void);

@@ -30,6 +30,9 @@ void find_devices(struct pci_address *found, unsigned int nr)
 
 	there = pci_find(EDU_VENDOR, EDU_DEVICE, all, 8);
 	must("find edu devices", there);
+	/* On Arm, a device has no group until a driver is bound to it. */
+	for (i = 0; i < there; i++)
+		must("give a device to vfio", pci_bind_vfio(all[i].text));
 	for (i = 0; i < there && used < nr; i++) {
 		int group = pci_group(all[i].text);
 		bool alone = true;
@@ -37,10 +40,8 @@ void find_devices(struct pci_address *found, unsigned int nr)
 		for (other = 0; other < there; other++)
 			alone = alone && (other == i ||
 				pci_group(all[other].text) != group);
-		if (!alone)
-			continue;
-		must("give a device to vfio", pci_bind_vfio(all[i].text));
-		found[used++] = all[i];
+		if (alone)
+			found[used++] = all[i];
 	}
 	must("find devices with groups of their own", used < nr ? -ENODEV : 0);
 }

@@ -46,7 +46,10 @@ struct space {
 /* Exit with a message if @err is negative. */
 void must(const char *what, long err);
 
-/* Bind @nr edu devices, each the only one in its group, to vfio-pci. */
+/*
+ * Bind all edu devices to vfio-pci, and find @nr of them that are the only one
+ * in their group.
+ */
 void find_devices(struct pci_address *found, unsigned int nr);
 
 /*

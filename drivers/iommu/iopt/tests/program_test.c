@@ -524,6 +524,41 @@ static void map_runs_reports_part_of_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, SZ_2M, iommu_unmap(&mock->domain, SZ_2M, mapped));
 }
 
+static int declining_map_runs(struct iommu_domain *domain, unsigned long iova,
+			      const struct iommu_phys_run *runs,
+			      unsigned int nr, size_t bytes, int prot,
+			      gfp_t gfp, size_t *mapped)
+{
+	return -EOPNOTSUPP;
+}
+
+/* If the op does not support the page table, map_pages maps each run. */
+static void map_runs_declined(struct kunit *test)
+{
+	const struct iommu_phys_run runs[] = {
+		{ .phys = SZ_2M, .bytes = PAGE_SIZE },
+		{ .phys = SZ_4M, .bytes = PAGE_SIZE },
+	};
+	struct mock_domain *mock = new_mock(test);
+	const struct iommu_domain_ops *mock_ops = mock->domain.ops;
+	struct iommu_domain_ops ops = *mock_ops;
+	size_t mapped;
+
+	ops.map_runs = declining_map_runs;
+	mock->domain.ops = &ops;
+	KUNIT_EXPECT_EQ(test, 0,
+			iommu_map_runs(&mock->domain, IOVA, runs, 2, IOMMU_READ,
+				       GFP_KERNEL, &mapped));
+	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, mapped);
+	KUNIT_EXPECT_EQ(test, 2, mock->nr_maps);
+	KUNIT_EXPECT_EQ(test, 1, mock->nr_sync_maps);
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(SZ_4M),
+			mock_domain_pfn(mock, IOVA + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, mapped,
+			iommu_unmap(&mock->domain, IOVA, mapped));
+	mock->domain.ops = mock_ops;
+}
+
 /**
  * struct counted - domain that counts unmap_pages calls but maps nothing
  * @domain: the domain
@@ -646,6 +681,7 @@ static struct kunit_case program_cases[] = {
 	KUNIT_CASE_PARAM(map_runs_EINVAL, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_reports_mapped, ways_gen_params),
 	KUNIT_CASE_PARAM(map_runs_reports_part_of_run, ways_gen_params),
+	KUNIT_CASE(map_runs_declined),
 	{}
 };
 

@@ -102,6 +102,46 @@ static int attach_and_detach(struct worker *worker)
 	return err ? err : vfio_detach(bed->device.fd);
 }
 
+/*
+ * Attach the device, which creates an I/O page table, and map memory at IOVAs
+ * for which some IOMMU drivers add a level to that table.
+ */
+static int attach_and_map_high(struct worker *worker)
+{
+	struct testbed *bed = worker->shared;
+	struct iommu_iova_range range[8];
+	__u32 nr = 8, pt_id = bed->ioas;
+	__u64 alignment, iova;
+	int err;
+
+	err = vfio_attach(bed->device.fd, &pt_id);
+	if (!err)
+		err = ioas_ranges(bed->iommufd, bed->ioas, range, &nr,
+				  &alignment);
+	for (iova = 1ull << 39; !err && iova; iova <<= 9) {
+		if (iova > range[nr - 1].last - PAGE)
+			break;
+		err = ioas_map(bed->iommufd, bed->ioas, bed->memory, PAGE, iova,
+			       IOAS_READ_WRITE);
+		if (!err)
+			err = testbed_unmap(bed, iova, PAGE);
+	}
+	return err ? err : vfio_detach(bed->device.fd);
+}
+
+/* Like map_own(), but below 1 GiB, where each level has its first entry. */
+static int map_own_low(struct worker *worker)
+{
+	struct testbed *bed = worker->shared;
+	const __u64 iova = TESTBED_IOVA + worker->index * HUGE;
+	int err;
+
+	err = ioas_map(bed->iommufd, bed->ioas,
+		       bed->memory + worker->index * PAGE, PAGE, iova,
+		       IOAS_READ_WRITE);
+	return err ? err : testbed_unmap(bed, iova, PAGE);
+}
+
 /* The ranges must be sorted and disjoint, even while an attach updates them. */
 static int check_ranges(struct worker *worker)
 {
@@ -196,6 +236,16 @@ TEST_F(race, attach_races_with_unmap_all)
 {
 	const worker_fn work[] = { map_shared, attach_and_detach, unmap_all,
 				 check_ranges };
+
+	start(&self->workers, &self->bed, work);
+	EXPECT_EQ(0, finish(&self->workers));
+	EXPECT_EQ(0, testbed_pinned(&self->bed));
+}
+
+TEST_F(race, map_races_with_higher_iova)
+{
+	const worker_fn work[] = { attach_and_map_high, map_own_low, map_own,
+				 map_own_low };
 
 	start(&self->workers, &self->bed, work);
 	EXPECT_EQ(0, finish(&self->workers));
