@@ -10,8 +10,8 @@
  *  - close() destroyed objects before the objects that refer to them.
  *
  * Regression tests of page tables, data types and lengths are in hwpt_alloc.c
- * and ioas_allow.c, tests that attach an attached device are in replace.c, and a
- * test of struct padding is in uapi_layout.c.
+ * and ioas_allow.c, tests that attach an attached device are in replace.c, and
+ * a test of struct padding is in uapi_layout.c.
  */
 #include <errno.h>
 #include <pthread.h>
