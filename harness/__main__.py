@@ -77,11 +77,11 @@ examples:
   make selftest 'ONLY=vfio/*'               all test programs of one folder
 
 The first command installs packages, unpacks a kernel and builds it on all processors. With two processors, this takes
-10 to 20 minutes. It takes 3 GB in build/, and all commands together take 10 GB. No command installs a kernel: it runs
-in an emulator, and make deb builds packages of it. After Ctrl-C, run the same command again: it keeps what is built,
-and starts its tests anew. Error messages name the log in build/log/ that has the details. Compiled objects also stay in
-the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by hand, see
-Documentation/driver-api/iopt-kunit.rst; the commands there run in build/linux.
+10 to 20 minutes. It takes 3 GB in build/; make check takes 7 GB, and all commands without make deb take about 20 GB. No
+command installs a kernel: it runs in an emulator, and make deb builds packages of it. After Ctrl-C, run the same
+command again: it keeps what is built, and starts its tests anew. Error messages name the log in build/log/ that has the
+details. Compiled objects also stay in the cache of ccache, by default ~/.cache/ccache. To run one KUnit suite by hand,
+see Documentation/driver-api/iopt-kunit.rst; the commands there run in build/linux.
 """
 
 
@@ -184,8 +184,8 @@ def explain(error):
         free = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free >> 20
         if free > 1000:
             return f"{error.strerror}: {error.filename or 'the file that the output is written to'}"
-        return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, and all commands "
-                "together 10 GB. `make clean` removes all builds.")
+        return (f"the disk of {BUILD} is full ({free} MB free). make run needs 3 GB in build/, make check "
+                "7 GB. `make clean` removes all builds.")
     if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR) and str(error.filename).startswith(f"{BUILD}/"):
         return f"{error.filename} is in the way: remove it"
     if error.errno == errno.EROFS:

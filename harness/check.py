@@ -54,8 +54,8 @@ BESIDE = [
     ("stock kernel", stock_kernel, ""),
     ("differential", differential.ours, contract.SOURCE),
     ("clients", clients.ours, ""),
-    ("racing unmaps", inversion.ours, contract.SOURCE),
     ("sample with other IOMMUs", run.others, "samples/iommufd/run.sh"),
+    ("racing unmaps", inversion.ours, contract.SOURCE),
     ("kunit in the debug kernel", lambda: kunit.debug(60), "drivers/iommu/iommu-group-test.c"),
     ("planted bugs", planted.planted, ""),
 ]

@@ -28,8 +28,11 @@ PATTERNS = [(name, re.compile(pattern)) for name, pattern in [
     ("warning", r"\bWARNING: "),
     ("bad-page", r"Bad page (state|map)|Bad rss-counter"),
     ("panic", r"Kernel panic"),
-    # Faults that the drivers of Intel's, AMD's, Arm's and virtio's IOMMUs report
-    ("dma-fault", r"DMAR: \[(DMA|INTR)|AMD-Vi: Event logged|arm-smmu-v3 .*: event 0x|virtio_iommu .*fault from"),
+    # Faults that the drivers of Intel's, AMD's, Arm's and virtio's IOMMUs report. Events 0x10 to 0x13 of an SMMU are
+    # about translation.
+    ("dma-fault", r"DMAR: \[(DMA|INTR)|AMD-Vi: Event logged \[IO_PAGE_FAULT|arm-smmu-v3 .*: event 0x1[0-3]|"
+                  r"virtio_iommu .*fault from"),
+    ("iommu-error", r"AMD-Vi: (Event logged|Completion-Wait)|arm-smmu-v3 .*: (event 0x|CMD|unexpected global error)"),
 ]]
 
 REPORT = 20     # lines of the log that follow a finding and usually name the address, the task and the call trace

@@ -182,6 +182,8 @@ def record(tested, names, seeds=200, kind="intel"):
         side.logs.append(LOG / f"differential-{tested.name}-{where}.output")
         if outcome.status is None:
             side.wrong.append(f"machine {where}: {outcome.reason.splitlines()[0]}")
+        elif outcome.status:
+            side.wrong.append(f"machine {where}: exit status {outcome.status} of the script")
         findings = cleanlog.of(outcome, allowed=["dma-fault"])
         if where in warnings:
             for number, finding in enumerate(findings):

@@ -4,6 +4,8 @@
 The kernels with either implementation of type1 are installed side by side, and both are booted. The sample and the
 selftests are compiled with the headers of linux-libc-dev.
 """
+import shutil
+
 from . import deb, debian_disk, guest, ktap, machine, run, selftest
 from .deb_config import TYPE1, Choice
 from .paths import BUILD, HARNESS, LINUX
@@ -64,6 +66,12 @@ def removed(root):
                   if "iopt" in path.name)
 
 
+def forget():
+    """Remove the sample and the selftests."""
+    for folder in run.folder(machine.PC), selftest.folder(machine.PC):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def tested():
     """Build the packages, install them, and run all checks; return the results."""
     choices, results = [Choice("small", type1) for type1 in TYPE1], Results()
@@ -71,11 +79,14 @@ def tested():
     debs = {path: choice for choice in choices for path in deb.build(choice)}
     root, disk = debian_disk.make(FOLDER, list(debs))
     include = root / "usr/include"
+    # make does not notice that programs were built with other headers.
+    forget()
     sample = run.build_sample(machine.PC, include)
     selftest.build_programs(machine.PC, include, include / "x86_64-linux-gnu")
     for choice in choices:
         programs = PROGRAMS if choice.type1 == "engine" else TYPE1_PROGRAMS
         results.add(boot(choice, root, disk, programs, sample), f"TYPE1={choice.type1}: ")
+    forget()
     left = removed(root)
     results.check("purging the packages leaves no kernel, initramfs or module", not left, left)
     return results

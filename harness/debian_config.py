@@ -37,8 +37,7 @@ def unpacked(arch):
     root = folder / "root"
     if root.exists():
         return root
-    apt = ["apt-get", *private_apt.options(folder), "-o", f"APT::Architecture={arch}",
-           "-o", f"APT::Architectures={arch}"]
+    apt = ["apt-get", *private_apt.foreign(folder, arch)]
     must(f"apt-get update for {arch}", [*apt, "update"], f"apt-{arch}.log")
     must(f"download {PACKAGE} for {arch}", [*apt, "download", PACKAGE], f"apt-{arch}.log", cwd=folder)
     fresh = folder / "root.new"

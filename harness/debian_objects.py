@@ -10,7 +10,7 @@ import functools
 import os
 import re
 
-from . import debian_config, kernel, series
+from . import arm64, debian_config, kernel, series
 from .base import git
 from .paths import HARNESS, LINUX
 from .shell import Failure, logged, must, output
@@ -18,7 +18,7 @@ from .shell import Failure, logged, must, output
 # {Debian's architecture: (ARCH, CC, more variables of kbuild)}
 ARCHITECTURES = {
     "amd64": ("x86", "ccache gcc", []),
-    "arm64": ("arm64", "ccache aarch64-linux-gnu-gcc", ["CROSS_COMPILE=aarch64-linux-gnu-"]),
+    "arm64": ("arm64", f"ccache {arm64.COMPILER}", ["CROSS_COMPILE=aarch64-linux-gnu-"]),
 }
 FOLDERS = ["drivers/iommu", "drivers/vfio"]
 FRAGMENTS = ["packaged", "signed"]              # those of make deb CONFIG=debian
@@ -155,12 +155,17 @@ def built(arch, out):
     """Configure and compile in the folder `out`, and run modpost; return a list of warnings and errors."""
     configure(arch, out)
     whole, single = [f"{folder}/" for folder in folders(arch)], objects(arch, out)
+    if not single:
+        return ["no object outside of these folders includes a header that the series changes"]
     status, log = logged(f"compile {len(single)} objects and {' '.join(whole)} for {arch}",
                          kernel.make(out, *variables(arch), *whole, *single), f"{out.name}.build",
                          env=kernel.environment())
     wrong = warnings(log)
     if status:
         return wrong or log.read_text(errors="replace").splitlines()[-4:]
-    _, log = logged(f"modpost for {arch}", kernel.make(out, *variables(arch), *modules(out)), f"{out.name}.modpost",
+    status, log = logged(f"modpost for {arch}", kernel.make(out, *variables(arch), *modules(out)), f"{out.name}.modpost",
                     env=dict(kernel.environment(), KBUILD_MODPOST_WARN="1"))
-    return wrong + [line for line in warnings(log) if not UNDEFINED.search(line)] + unresolved(arch, out)
+    found = [line for line in warnings(log) if not UNDEFINED.search(line)]
+    if status and not found:
+        found = log.read_text(errors="replace").splitlines()[-4:]
+    return wrong + found + unresolved(arch, out)

@@ -20,34 +20,12 @@ def mirror():
 
 def installed(release, names):
     """Install a minimal root of the release with these packages, unless it exists; return its folder."""
-    return _installed(BUILD / release, release, names, [])
-
-
-# debootstrap has unpacked only some of the packages, and has configured none, since it cannot run their programs.
-UNPACK = """
-cd "$0"
-for package in var/cache/apt/archives/*.deb; do
-    dpkg-deb -x "$package" .
-    rm "$package"
-done
-ln -s mawk usr/bin/awk
-"""
-
-
-def unpacked(release, names, arch):
-    """Unpack the packages of a minimal root of another architecture, unless the root exists; return its folder."""
-    return _installed(BUILD / f"{release}-{arch}", release, names, ["--foreign", f"--arch={arch}"],
-                      lambda fresh: must("unpack the packages", ["sh", "-ec", UNPACK, fresh], f"{release}-unpack.log"))
-
-
-def _installed(root, release, names, options, finish=lambda fresh: None):
     packages.need(packages.DEBOOTSTRAP)
+    root = BUILD / release
     if not root.exists():
-        fresh = root.with_name(f"{root.name}.new")
+        fresh = BUILD / f"{release}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        must(f"install {root.name} with debootstrap",
-             ["debootstrap", *options, "--variant=minbase", f"--include={','.join(names)}", release, fresh, mirror()],
-             f"{root.name}.log")
-        finish(fresh)
+        must(f"install Debian's {release}", ["debootstrap", "--variant=minbase", f"--include={','.join(names)}",
+                                             release, fresh, mirror()], f"{release}.log")
         fresh.rename(root)
     return root

@@ -115,9 +115,10 @@ RULES_OF_IOMMUFD = 120      # number of rules that must have a line with an iomm
 
 def pair(sides, kernels, allowed, whole, kind="intel"):
     """Compare two sides, with the named list of intended differences; return the results."""
+    silent = [f"{side.name}: no program printed a line" for side in sides if not side.lines]
     wrong = judge(*sides, contract.table(allowed, 4, "|") if allowed else [], whole,
                   RULES_OF_IOMMUFD if allowed == "iommufd" else 0)
-    wrong += explain(wrong, kernels, kind)
+    wrong += silent + explain(wrong, kernels, kind)
     results = Results(failed=wrong, logs=[log for side in sides for log in side.logs])
     if not wrong:
         results.passed.append("all lines are the same" + (", except for intended differences" if allowed else ""))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import cleanlog, ktap, machine as machines, packages
-from .paths import HARNESS, LOG
+from .paths import LOG
 from .results import Results
 from .shell import Progress, lines_of, say, spawn, stop
 
@@ -75,13 +75,15 @@ class Outcome:
     lost: bool = False              # the guest made no progress, or QEMU crashed
 
     def failures(self, allowed=()):
-        """Return a failed case if the guest stopped before the end of its script, and one for each finding in its log.
+        """Return a failed case unless the script ended with status 0, and one for each finding in the log.
 
         `allowed` lists the findings that are not failures.
         """
         results = Results(logs=[self.console, self.console.with_suffix(".output")])
         if self.status is None:
             results.fail(f"guest {self.console.stem}: {self.reason}")
+        elif self.status:
+            results.fail(f"guest {self.console.stem}: exit status {self.status} of its script")
         results.add_findings(cleanlog.of(self, allowed))
         return results
 

@@ -138,6 +138,7 @@ def ensure_config(out, files, tree=LINUX, strict=True, identity=None, start=Star
         key.update(path.read_bytes())
     stamp = out / ".config-key"
     if not (stamp.exists() and (out / ".config").exists() and stamp.read_text() == key.hexdigest()):
+        stamp.unlink(missing_ok=True)
         configure(out, files, tree, strict, start=start)
         stamp.write_text(key.hexdigest())
 

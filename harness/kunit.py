@@ -67,6 +67,8 @@ def debug(seconds=3, cpus=2, name="debug", **fields):
                          args=args, machine=machine.of(name), **fields)
     outcome = guest.boot(booted, "true\n")
     results = ktap.parse(outcome.console.read_text(errors="replace").splitlines())
+    if results.none():
+        results.fail(f"no case ran in the kernel {name}")
     results.add(outcome.failures())
     return results
 

@@ -14,7 +14,7 @@ KERNEL = ["gcc", "libc6-dev", "make", "flex", "bison", "bc", "perl", "rsync", "c
 DEB = ["linux-config-6.1", "dpkg-dev", "cpio", "kmod", "libssl-dev", "e2fsprogs"]
 GUEST = ["qemu-system-x86", "seabios", "mount", "kmod"]
 DEBOOTSTRAP = ["debootstrap"]
-ARM_GUEST = ["qemu-system-arm", *DEBOOTSTRAP]
+ARM_GUEST = ["qemu-system-arm"]
 CROSS = ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
 CLIENTS = ["dpdk-dev", "librte-net-e1000-23"]
 BLOCK = ["qemu-utils"]         # has a driver for NVMe in user space
@@ -27,7 +27,7 @@ COMMANDS = {
     "check": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS],
     "soak": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *LINT, *CLIENTS, *DEB],
     "clients": [*BUILD, *GUEST, *CLIENTS, *DEBOOTSTRAP, *BLOCK, *NEWER, *PEER],
-    "bench": [*BUILD, *GUEST, *PEER],
+    "bench": [*BUILD, *GUEST, *ARM_GUEST, *CROSS, *PEER],
     "lint": [*BUILD, *LINT],
     "series": [*BASE, *SERIES],
     "bases": [*BASE, *SERIES],
@@ -85,5 +85,7 @@ def need(names):
 def need_for(command):
     """Install all packages that a command needs, so that it does not stop half-way because one is missing."""
     names = COMMANDS.get(command, [*BUILD, *GUEST])
+    if os.environ.get("IOMMU") == "smmuv3":
+        names = [*names, *ARM_GUEST, *CROSS]
     if names:
         need([*names, *([] if os.environ.get("KERNEL") else SOURCE)])

@@ -7,7 +7,7 @@ Each one must leave as many pages pinned as before. At the end, the kernel log m
 """
 import sys
 
-from . import guest, inherit, kernel, packages, qemu10, selftest
+from . import guest, inherit, kernel, machine as machines, packages, qemu10, selftest
 from .nested import cases, devices, firmware
 from .nested.doors import DOORS
 from .paths import BUILD, HARNESS, ROOT
@@ -23,7 +23,7 @@ def build():
     source = HARNESS / "nested/boot.S"
     firmware.write_disk(DISK, firmware.assemble(source, FOLDER, disk=True))
     firmware.write_network(NETWORK / "boot", firmware.assemble(source, FOLDER, disk=False))
-    selftest.build_programs(kernel.headers(kernel.build("release")))
+    selftest.build_programs(machines.PC, kernel.headers(kernel.build("release")))
 
 
 def machine(name, bzimage, **fields):

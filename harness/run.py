@@ -3,12 +3,17 @@
 from . import guest, iommus, kernel, machine
 from .paths import BUILD, LINUX, LOG
 from .results import Results, report
-from .shell import must, say
+from .shell import Failure, must, say
+
+
+def folder(board):
+    """Return the folder of the sample for a Machine."""
+    return BUILD / f"{board.prefix}sample"
 
 
 def build_sample(board, include):
     """Build the sample for a Machine; return its folder."""
-    out = BUILD / f"{board.prefix}sample"
+    out = folder(board)
     out.mkdir(parents=True, exist_ok=True)
     must("build the sample",
          ["make", "-C", LINUX / "samples/iommufd", f"KHDR={include}", f"OUT={out}", f"CC={board.compiler}"],
@@ -46,7 +51,10 @@ def others():
     results = Results()
     for kind in iommus.KINDS:
         if kind != "intel":
-            results.add(sample(kind=kind), f"{kind}: ")
+            try:
+                results.add(sample(kind=kind), f"{kind}: ")
+            except Failure as failure:
+                results.fail(f"{kind}: {failure}")
     return results
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-from .. import guest, kernel, qemu10, selftest
+from .. import guest, kernel, machine as machines, qemu10, selftest
 from ..paths import BUILD, HARNESS, LOG
 from .devices import EDU, SECOND_EDU
 
@@ -22,7 +22,7 @@ LEAST = 500         # number of notifications of each kind
 def machine(door):
     return guest.Guest(
         f"nested-{door.name}", kernel.bzimage(BUILD / "release"), qemu=qemu10.installed(), cpus=1, memory="768M",
-        iommu=f"{guest.IOMMU},caching-mode=on", silence=900, timeout=1500,
+        iommu=f"{machines.PC.iommu},caching-mode=on", silence=900, timeout=1500,
         options=[*door.options, "-trace", "vfio_iommu_map_notify"],
         devices=[json.dumps(door.device(address)) for address in (EDU, SECOND_EDU)])
 
