@@ -142,7 +142,7 @@ int iommu_map_runs(struct iommu_domain *domain, unsigned long iova,
 	if (ops->map_runs)
 		rc = ops->map_runs(domain, iova, runs, nr, bytes, prot, gfp,
 				   mapped);
-	if (rc == -EOPNOTSUPP)
+	if (rc == -EOPNOTSUPP && !*mapped && (ops->map_pages || ops->map))
 		rc = map_one_by_one(domain, iova, runs, nr, prot, gfp, mapped);
 	if (!rc && trace_map_enabled())
 		trace_runs(iova, runs, nr);

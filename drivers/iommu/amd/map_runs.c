@@ -9,10 +9,10 @@
  *
  * Callers ensure that the range of a call contains no mapping and that no other
  * thread maps in this range. Tables that the range shares with other ranges are
- * added with cmpxchg64(), so no lock is needed. No present entry is
- * overwritten, except that an I/O page may replace empty tables. The hardware
- * may have cached the entries that refer to them, so the IOTLB is flushed
- * before the tables are freed.
+ * added with cmpxchg64(), so no lock is needed. If a caller breaks this rule,
+ * only an I/O page of the same level is detected. An I/O page may replace
+ * tables, which are empty then. The hardware may have cached the entries that
+ * refer to them, so the IOTLB is flushed before the tables are freed.
  */
 #include <linux/align.h>
 #include <linux/bits.h>

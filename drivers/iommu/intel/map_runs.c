@@ -8,10 +8,10 @@
  *
  * Callers ensure that the range of a call contains no mapping and that no other
  * thread maps in this range. Tables that the range shares with other ranges are
- * added with cmpxchg64(), so no lock is needed. No present entry is
- * overwritten, except that a large entry may replace an empty table. The
- * hardware may have cached the entry that refers to such a table, so the IOTLB
- * is flushed before the table is freed.
+ * added with cmpxchg64(), so no lock is needed. If a caller breaks this rule,
+ * only an entry of the same size is detected. A large entry may replace a
+ * table, which is empty then. The hardware may have cached the entry that
+ * refers to the table, so the IOTLB is flushed before the table is freed.
  */
 #include <linux/align.h>
 #include <linux/atomic.h>
