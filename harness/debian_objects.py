@@ -163,8 +163,8 @@ def built(arch, out):
     wrong = warnings(log)
     if status:
         return wrong or log.read_text(errors="replace").splitlines()[-4:]
-    status, log = logged(f"modpost for {arch}", kernel.make(out, *variables(arch), *modules(out)), f"{out.name}.modpost",
-                    env=dict(kernel.environment(), KBUILD_MODPOST_WARN="1"))
+    status, log = logged(f"modpost for {arch}", kernel.make(out, *variables(arch), *modules(out)),
+                         f"{out.name}.modpost", env=dict(kernel.environment(), KBUILD_MODPOST_WARN="1"))
     found = [line for line in warnings(log) if not UNDEFINED.search(line)]
     if status and not found:
         found = log.read_text(errors="replace").splitlines()[-4:]

@@ -95,13 +95,6 @@ static int replug_raw(struct edu *raw, const char *address)
 	return raw_start(raw, address);
 }
 
-#define REPLUG_RAW() do {						\
-	int replug_err = replug_raw(&self->raw, self->replugged);	\
-	if (replug_err == -ENODEV)					\
-		SKIP(return, "the added device joins no group");	\
-	ASSERT_EQ(0, replug_err);					\
-} while (0)
-
 /* device_reaches() for a raw device */
 static int raw_reaches(struct testbed *bed, struct edu *raw, __u64 iova,
 		       char *memory)
@@ -138,10 +131,14 @@ static int raw_write_is_blocked(struct testbed *bed, struct edu *raw,
 TEST_F(hotplug, add_to_attached_group)
 {
 	struct testbed *bed = &self->bed;
+	int err;
 
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));
-	REPLUG_RAW();
+	err = replug_raw(&self->raw, self->replugged);
+	if (err == -ENODEV)
+		SKIP(return, "the added device joins no group");
+	ASSERT_EQ(0, err);
 	EXPECT_EQ(1, raw_reaches(bed, &self->raw, TESTBED_IOVA, bed->memory));
 	EXPECT_EQ(1, raw_is_blocked(bed, &self->raw, NOT_MAPPED, bed->memory));
 	EXPECT_EQ(1, device_reaches(bed, &self->device, TESTBED_IOVA,
@@ -159,9 +156,13 @@ TEST_F(hotplug, add_to_attached_group)
 TEST_F(hotplug, add_to_bound_group)
 {
 	struct testbed *bed = &self->bed;
+	int err;
 
 	ASSERT_EQ(0, testbed_map(bed));
-	REPLUG_RAW();
+	err = replug_raw(&self->raw, self->replugged);
+	if (err == -ENODEV)
+		SKIP(return, "the added device joins no group");
+	ASSERT_EQ(0, err);
 	EXPECT_EQ(1, raw_write_is_blocked(bed, &self->raw, TESTBED_IOVA));
 
 	/* Attaching another group does not give the device access. */
@@ -174,14 +175,17 @@ TEST_F(hotplug, add_to_bound_group)
 TEST_F(hotplug, bind_added_device)
 {
 	struct testbed *bed = &self->bed;
-	int other = iommu_open();
+	int other = iommu_open(), err;
 	struct device second;
 	__u32 elsewhere, id;
 
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, testbed_map(bed));
 	ASSERT_EQ(0, testbed_attach(bed, &self->device));
-	REPLUG_RAW();
+	err = replug_raw(&self->raw, self->replugged);
+	if (err == -ENODEV)
+		SKIP(return, "the added device joins no group");
+	ASSERT_EQ(0, err);
 	raw_stop(&self->raw);
 	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	self->second = vfio_open(self->replugged);
@@ -255,9 +259,12 @@ TEST_F(hotplug, inert_file_of_removed_device_ENODEV)
 
 TEST_F(hotplug, open_group_with_added_device_EBUSY)
 {
-	int number = pci_group(self->replugged);
+	int number = pci_group(self->replugged), err;
 
-	REPLUG_RAW();
+	err = replug_raw(&self->raw, self->replugged);
+	if (err == -ENODEV)
+		SKIP(return, "the added device joins no group");
+	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, pci_bind_vfio(self->replugged));
 	EXPECT_EQ(-EBUSY, legacy_open_group(number));
 	device_close(&self->device);
