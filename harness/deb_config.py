@@ -27,7 +27,7 @@ class Choice:
     type1: str = "engine"       # one of TYPE1
 
     def suffix(self):
-        """Return what the kernel's release has after the version of Linux. It differs for each choice."""
+        """Return the suffix of the kernel's release, after the version of Linux. It differs for each choice."""
         return "-".join(["-iopt", *[self.config] * (self.config != "debian"), *[self.type1] * (self.type1 != "engine")])
 
 
@@ -50,7 +50,7 @@ def given():
 
 
 def loaded():
-    """Return the names of the modules that this machine, or the one whose lsmod is in the file LSMOD=, has loaded."""
+    """Return the names of the modules that this machine has loaded, or those in the file LSMOD=, an output of lsmod."""
     source = Path(os.environ.get("LSMOD") or LOADED).expanduser()
     try:
         lines = source.read_text(errors="replace").splitlines()

@@ -2,7 +2,7 @@
 """Compile what the series affects in the configurations of Debian's own kernels, for amd64 and arm64.
 
 A whole build of such a configuration takes hours. This one compiles the folders of FOLDERS, in which nearly all changes
-are, and elsewhere the objects whose source the series changes, or that include a header which it changes. modpost
+are, and elsewhere the objects of sources that the series changes, or that include a header which it changes. modpost
 checks the modules in FOLDERS. It does not know the symbols of the rest of the kernel, so unresolved() checks that each
 symbol which they use is exported somewhere in the tree.
 """

@@ -10,7 +10,7 @@ import functools
 import itertools
 import re
 
-from . import beside, contract, guest, implementations, inherit, iommus, kernel, machine, only, stock, switch
+from . import beside, contract, guest, implementations, inherit, iommus, kernel, only, stock, switch
 from .paths import LINUX
 from .results import Results, report
 from .shell import say
@@ -132,7 +132,7 @@ def differential(pairs=PAIRS, seeds=200, wanted="", kind="intel"):
     """
     every = contract.programs()
     chosen = only.select(wanted, every, "program")
-    contract.build_programs(iommus.arguments(kind).get("machine", machine.PC))
+    contract.build_programs(iommus.board(kind))
     names = list(dict.fromkeys(name for pair_ in pairs for name in pair_[:2]))
     kernels = {name: contract.prepare(name, *KERNELS[name]()) for name in names}
     jobs = {name: functools.partial(contract.record, kernels[name], chosen, seeds, kind) for name in names}
@@ -154,7 +154,7 @@ def differential(pairs=PAIRS, seeds=200, wanted="", kind="intel"):
 
 def ours(seeds=200, kind="intel", wanted=""):
     """Compare the stock kernel with ours on a machine with the IOMMU `kind`."""
-    prefix = iommus.arguments(kind).get("machine", machine.PC).prefix
+    prefix = iommus.board(kind).prefix
     return differential([(f"{prefix}stock", f"{prefix}ours", "allowed")], seeds, wanted, kind)
 
 

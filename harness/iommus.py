@@ -28,3 +28,8 @@ def given():
 def arguments(kind):
     """Return the arguments for guest.Guest of a machine with this IOMMU."""
     return dict(KINDS[kind])
+
+
+def board(kind):
+    """Return the Machine with this IOMMU."""
+    return KINDS[kind].get("machine", machine.PC)

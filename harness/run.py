@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make run: run the sample program of samples/iommufd in a guest, where it moves data by DMA."""
-from . import guest, iommus, kernel, machine
+from . import guest, iommus, kernel
 from .paths import BUILD, LINUX, LOG
 from .results import Results, report
 from .shell import Failure, must, say
@@ -29,7 +29,7 @@ def sample(on_line=None, kind="intel", **fields):
     The sample also shows that the IOMMU blocks DMA, so DMA faults in the log are expected.
     """
     arguments = {**iommus.arguments(kind), **fields}
-    board = arguments.get("machine", machine.PC)
+    board = iommus.board(kind)
     built = kernel.build(f"{board.prefix}release")
     out = build_sample(board, kernel.headers(built))
     booted = guest.Guest(f"run-{kind}", kernel.bzimage(built), devices=guest.EDU + guest.RESET_AND_SRIOV, timeout=300,
